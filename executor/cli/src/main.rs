@@ -1,0 +1,3 @@
+//! The switchback-exec command: the one place that joins everything.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Drivers and observers that speak to a Kubernetes API server.

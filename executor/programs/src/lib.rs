@@ -1,0 +1,1 @@
+//! Drivers that call programs (helm, commands) and plain HTTP (probes, notifications).

@@ -1,0 +1,1 @@
+//! A digital twin of the platform; shares no code with the drivers.

@@ -1,0 +1,1 @@
+//! Compiles manifests, inventory and lock to a plan; a pure function of files.

@@ -1,0 +1,1 @@
+//! How things look to a person: diagnostics, tables, exit codes, safe text.

@@ -1,0 +1,1 @@
+//! Pure functions over the documents that planner and executor both need.

@@ -1,0 +1,1 @@
+//! The documents that cross a wall, as types.

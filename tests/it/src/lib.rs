@@ -1,0 +1,1 @@
+//! Pure integration tests: compile, diff, formats, tidy.
