@@ -1,1 +1,6 @@
-//! Runs a plan: machine, journal, store, runtime, ports; no client of any platform.
+//! Runs a plan: machine, journal, store, runtime and the ports that drivers implement.
+//!
+//! Nothing here knows a client of any platform. Drivers live in leaf crates and are joined in `executor/cli`.
+
+pub mod env;
+pub mod ports;

@@ -1,0 +1,106 @@
+//! The ports: what the executor asks of a platform. Leaf crates implement them; nothing else touches a platform.
+//!
+//! A driver observes, applies, verifies and classifies, and that is all: it has no undo of its own, decides nothing,
+//! keeps nothing between calls, and never loops over nodes.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use switchback_schemas::{
+    RunId,
+    journal::{At, Class, Evidence, Item, Outcome, Verdict},
+    name::Label,
+    plan::{CaptureKind, Condition, Effect, Identity, Pool, Roll, WorkloadClass},
+};
+
+/// What a driver is told about a call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The run, for annotations that say who did something.
+    pub run: RunId,
+    /// The step.
+    pub at: At,
+    /// The same for every attempt at this effect of this run. Idempotency tokens are made of it.
+    pub token: String,
+    /// Counts from 1.
+    pub attempt: u32,
+    /// The plan's pools and workload classes, which drains look at.
+    pub fleet: Arc<Fleet>,
+    /// Objects of the artifact that the effect restores, if it restores one.
+    pub artifact: Option<Arc<Vec<Value>>>,
+    /// How long the workloads of this node have been waited for, for classes whose wait has an end.
+    pub waited: switchback_schemas::Seconds,
+}
+
+/// Pools and workload classes of a plan.
+#[derive(Clone, Debug, Default)]
+pub struct Fleet {
+    /// Pools of nodes.
+    pub pools: Vec<Pool>,
+    /// What a drain does to which pods; first match wins.
+    pub classes: Vec<WorkloadClass>,
+}
+
+/// What was captured, before it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Capturing {
+    /// A small value that is no secret.
+    Scalar(Value),
+    /// Objects, for an artifact.
+    Objects(Vec<Value>),
+}
+
+/// A node that a roll may choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// What the journal keeps of it.
+    pub item: Item,
+    /// Whether the roll's rule says that it has to move.
+    pub stale: bool,
+    /// Whether it is Ready and schedulable.
+    pub available: bool,
+    /// When it was created.
+    pub created: jiff::Timestamp,
+    /// Pods on it that a drain would have to move.
+    pub pods: u64,
+    /// Pods on it whose class waits or is never touched.
+    pub protected: u64,
+    /// Gangs that have pods on it: owner references as text. Nodes that share one move in one batch.
+    pub gangs: Vec<String>,
+}
+
+/// Why something could not be read or captured. Effects answer with an [`Outcome`] instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{class:?}: {}", evidence.0.join("; "))]
+pub struct Failure {
+    /// What kind of failure.
+    pub class: Class,
+    /// What was answered.
+    pub evidence: Evidence,
+}
+
+/// A family of drivers: those that share a client.
+#[async_trait]
+pub trait Driver: Send + Sync {
+    /// Whether an effect is one of its own.
+    fn applies(&self, effect: &Effect) -> bool;
+
+    /// Whether a condition is one of its own. `all` and `any` are nobody's: the executor takes them apart.
+    fn checks(&self, condition: &Condition) -> bool;
+
+    /// Calls an effect. Its targets and operands are bound. An I/O deadline that passes is in doubt by construction.
+    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome;
+
+    /// Asks a condition.
+    async fn check(&self, call: &Call, condition: &Condition) -> Verdict;
+
+    /// Reads what is to be kept before an effect; `None` when the kind is not one of its own.
+    async fn capture(&self, call: &Call, what: &CaptureKind) -> Option<Result<Capturing, Failure>>;
+
+    /// Lists the nodes of a roll's pool; `None` when it has no nodes to list.
+    async fn members(&self, call: &Call, roll: &Roll) -> Option<Result<Vec<Member>, Failure>>;
+
+    /// Proves which target it speaks to; `None` when it has no target.
+    async fn identity(&self, target: &Label) -> Option<Result<Identity, Failure>>;
+}

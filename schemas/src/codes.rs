@@ -1,0 +1,253 @@
+//! The table of stable codes. A code is never given a second meaning and never reused.
+//!
+//! Areas: 01xx source text · 02xx manifest · 03xx path · 04xx plan · 05xx run · 06xx platform · 9xxx bug.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A stable code such as `SB0201`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(&'static str);
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The code.
+    pub code: Code,
+    /// What it stands for, in a few words.
+    pub title: &'static str,
+    /// What it means and what to do, for `switchback explain`.
+    pub about: &'static str,
+}
+
+impl Code {
+    /// The code as text.
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    /// The row of a code, by its text.
+    pub fn find(text: &str) -> Option<&'static Entry> {
+        ALL.iter().find(|entry| entry.code.0 == text)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let unknown = || de::Error::custom(format_args!("{text:?} is not a code this build knows"));
+        Ok(Self::find(&text).ok_or_else(unknown)?.code)
+    }
+}
+
+impl JsonSchema for Code {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^SB[0-9]{4}$"})
+    }
+}
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $title:literal, $about:literal;)*) => {
+        $(#[doc = $title] pub const $name: Code = Code($code);)*
+
+        /// Every code there is, rising.
+        pub const ALL: &[Entry] = &[$(Entry { code: $name, title: $title, about: $about }),*];
+    };
+}
+
+codes! {
+    SOURCE_UNREADABLE = "SB0101", "the file cannot be read",
+        "The file does not exist, is a directory, or may not be read. Nothing else was looked at in it.";
+    SOURCE_TOO_LARGE = "SB0102", "the file is too large",
+        "A manifest file may hold up to 4 MiB. Larger files are refused before they are parsed; split them.";
+    SOURCE_NOT_UTF8 = "SB0103", "the file is not UTF-8",
+        "Manifests are UTF-8 text. The label points at the first byte that is not.";
+    SOURCE_EMPTY = "SB0104", "the file holds no document",
+        "Every manifest file holds at least one document. Remove the file or write a manifest into it.";
+    YAML_SYNTAX = "SB0110", "this is not YAML",
+        "The text cannot be parsed as YAML at the place that the label shows.";
+    YAML_TAB = "SB0111", "a tab is used for indentation",
+        "YAML indents with spaces. Replace the tab.";
+    YAML_DUPLICATE_KEY = "SB0112", "a key is written twice",
+        "YAML readers disagree on which of two equal keys wins, so both places are shown and neither is taken.";
+    YAML_MERGE_KEY = "SB0113", "a merge key is used",
+        "`<<` was dropped from YAML 1.2 and hides what a reviewer would have to read. Write the fields out.";
+    YAML_ALIAS_BUDGET = "SB0114", "aliases expand to too much",
+        "A document whose aliases expand to more than 10,000 nodes is refused: it is a mistake or an attack.";
+    YAML_TAG = "SB0115", "a tag is used",
+        "Tags such as !!binary or !Ref have no meaning in a manifest. Write the plain value.";
+    YAML_KEY_NOT_TEXT = "SB0116", "a key is not a text",
+        "Keys of a mapping are field names. Write them as plain text.";
+    YAML_DEPTH = "SB0117", "the document is nested too deeply",
+        "Documents nested deeper than 64 levels are refused.";
+    YAML_INVISIBLE = "SB0118", "an invisible or direction-changing character is used",
+        "Such characters make a reviewer read something else than the machine does. Remove them.";
+    MANIFEST_UNKNOWN_KIND = "SB0201", "this kind is not known",
+        "The apiVersion or kind of the document is none that this build knows.";
+    MANIFEST_UNKNOWN_FIELD = "SB0202", "this field is not known",
+        "Unknown fields are refused: a misspelt field that is silently dropped compiles a wrong plan.";
+    MANIFEST_MISSING_FIELD = "SB0203", "a field is missing",
+        "The schema of this kind requires the field.";
+    MANIFEST_WRONG_TYPE = "SB0204", "the value has the wrong type",
+        "The schema of this kind expects another type here.";
+    MANIFEST_BAD_VALUE = "SB0205", "the value is not allowed here",
+        "The value has the right type but is outside of what the schema of this kind allows.";
+    MANIFEST_VERSION_NOT_TEXT = "SB0206", "a version number is not quoted",
+        "To YAML, 1.30 without quotes is the number 1.3. Quote version numbers.";
+    MANIFEST_YAML_1_1_BOOLEAN = "SB0207", "a word that YAML 1.1 reads as true or false",
+        "yes, no, on and off are texts to this reader and booleans to older ones. Write true or false, or quote it.";
+    MANIFEST_DUPLICATE = "SB0208", "two documents have the same kind and name",
+        "Every document of one kind needs a name of its own across all files.";
+    MANIFEST_REFERENCE = "SB0209", "this name is not defined",
+        "The manifest refers to a target, pool, window, class or verification that no document defines.";
+    MANIFEST_NO_PLATFORM = "SB0210", "there is no Platform document",
+        "A set of manifests describes exactly one Platform.";
+    MANIFEST_TWO_PLATFORMS = "SB0211", "there is more than one Platform document",
+        "A set of manifests describes exactly one Platform. Compile several platforms separately.";
+    MANIFEST_CONFLICT = "SB0212", "two settings contradict each other",
+        "The settings cannot both hold. The labels show both places.";
+    MANIFEST_NOT_BUILT = "SB0213", "this case is not built yet",
+        "Switchback refuses by name what it does not do yet: silence would compile a wrong plan.";
+    MANIFEST_WAIVER = "SB0214", "the waiver does not hold",
+        "A waiver names one finding, its evidence and its expiry. It is expired, or names a finding that does not exist.";
+    PATH_NONE = "SB0301", "there is no supported path",
+        "No order of hops reaches the targets without breaking a requirement. The facts that contradict each other are listed.";
+    PATH_BACKWARDS = "SB0302", "the target is older than what is there",
+        "An upgrade goes up. To go back, use the way back of the run that went up.";
+    PATH_BAD_VERSION = "SB0303", "the target version is known to be bad",
+        "The catalog marks this version as one not to upgrade to.";
+    PATH_UNKNOWN_VERSION = "SB0304", "the catalog does not know the version",
+        "The catalog holds no facts for this version. Add a Catalog document with its facts, or choose a known version.";
+    PATH_OUTSIDE_TESTED = "SB0305", "a state lies outside the tested ranges",
+        "Between two hops the platform is in a combination that its vendors have not tested.";
+    PATH_REQUIREMENT = "SB0306", "a requirement would be broken",
+        "A vendor states that the combination does not work or is not supported.";
+    PATH_CYCLE = "SB0307", "steps wait for each other in a circle",
+        "The order of the steps cannot hold. The circle is listed with the reason of each edge.";
+    PLAN_INVENTORY_MISSING = "SB0401", "the inventory does not hold what the plan needs",
+        "Observe the platform again; the message says what is missing and whether it could not be read.";
+    PLAN_LOCK_MISSING = "SB0402", "the lock does not hold what the plan needs",
+        "Run `switchback resolve` for these manifests and this inventory.";
+    PLAN_LOCK_STALE = "SB0403", "the lock was made for another state",
+        "The lock was resolved against other manifests or another inventory. Resolve again.";
+    PLAN_OWNER_UNKNOWN = "SB0404", "nobody is known to own this object",
+        "A change written past its owner is undone by it. Confirm the owner in the Platform document.";
+    PLAN_OWNER_NOT_BUILT = "SB0405", "this kind of owner is not built yet",
+        "The object is owned by a system that Switchback cannot go through yet.";
+    PLAN_UNCLASSIFIED_POD = "SB0406", "a pod of no class stands on a GPU node",
+        "On a GPU node a pod of no workload class is never moved until someone decides. Add a workload class for it.";
+    PLAN_BUDGET_STUCK = "SB0407", "a PodDisruptionBudget never allows an eviction",
+        "The budget can never be satisfied while a pod is evicted, so a drain would wait for ever.";
+    PLAN_BUDGETS_OVERLAP = "SB0408", "two PodDisruptionBudgets select one pod",
+        "The eviction API answers 500 for such a pod, and waiting does not heal it.";
+    PLAN_WEBHOOK_FAIL_CLOSED = "SB0409", "a fail-closed webhook would lose its endpoints",
+        "While the nodes of its pods move, the API server could refuse every write that the webhook covers.";
+    PLAN_WAY_BACK = "SB0410", "there is no usable way back",
+        "Between verification and the time to decide there is no way back that could be taken.";
+    PLAN_ROLLBACK_TARGET = "SB0411", "the version gone back to is not a rollback target",
+        "The component can go back only to certain exact versions, and the one observed is not among them.";
+    PLAN_CRD_LOSS = "SB0412", "going back would delete a CRD and its objects",
+        "A Helm rollback deletes CRDs that the older chart does not hold, with every object of them.";
+    PLAN_STORED_VERSION = "SB0413", "objects are stored in a version that the target drops",
+        "The API server refuses a CRD that drops a version still listed in status.storedVersions.";
+    PLAN_CONVERSION_WEBHOOK = "SB0414", "a conversion webhook cannot be called",
+        "The API server could not read the objects of a CRD whose conversion webhook has no ready endpoint.";
+    PLAN_RELEASE_PENDING = "SB0415", "a Helm release is pending",
+        "A killed client leaves a release pending for good. Repair it before the plan is made.";
+    PLAN_STRATEGY = "SB0416", "the pool's strategy cannot keep what the manifest promises",
+        "The way in which the pool's nodes move does not allow the asked batches, budgets or waits.";
+    PLAN_HOOK = "SB0417", "a chart has hooks that a render cannot show",
+        "Hooks run code that a dry-run cannot show. They are listed as items of their own.";
+    PLAN_PRUNED = "SB0418", "the schema would drop a field",
+        "A field of the object is not in the schema of the CRD: the API server would drop it silently.";
+    PLAN_TOO_LARGE = "SB0419", "the plan is too large",
+        "A plan holds up to 10,000 steps. Split the upgrade into stages.";
+    PLAN_UNCHANGED = "SB0420", "there is nothing to do",
+        "What is there already is what the manifests ask for.";
+    PLAN_FLOATING_IMAGE = "SB0421", "a floating image alias is used",
+        "An alias that moves by itself makes Karpenter drift nodes outside of any plan. Pin it.";
+    PLAN_BLIND_SPOT = "SB0422", "something could not be looked at",
+        "The plan is made without knowing this. Decide whether that matters before applying it.";
+    PLAN_LINT = "SB0423", "the plan breaks one of its own rules",
+        "An independent check of the compiled plan failed. Do not apply it.";
+    PLAN_CLAIMED = "SB0424", "the platform is claimed by a run",
+        "A plan made without `--continue RUN` on a claimed platform is refused: it would lose the run's ways back.";
+    PLAN_UNREADABLE = "SB0425", "the document cannot be read",
+        "The plan, inventory or lock is not one that this build can read.";
+    RUN_CLAIMED = "SB0501", "another run holds the platform",
+        "A run keeps its claim until it is done, unwound or abandoned.";
+    RUN_LEASED = "SB0502", "another process is running it",
+        "A process holds the lease of this run. It ends within a minute of a kill.";
+    RUN_JOURNAL_CORRUPT = "SB0503", "the journal is damaged",
+        "A record inside of the journal is not what was written. Nothing was changed; restore the journal from a copy.";
+    RUN_JOURNAL_WRITE = "SB0504", "the journal cannot be written",
+        "Dispatch stopped before anything else was started. Free space or restore permissions, then apply again.";
+    RUN_ILLEGAL_RECORD = "SB0505", "the journal tells an impossible story",
+        "A record does not follow from those before it. The run is refused as a whole.";
+    RUN_PLAN_DIFFERS = "SB0506", "the run was started from another plan",
+        "The journal belongs to a plan with another digest.";
+    RUN_IDENTITY = "SB0507", "this is not the platform that the plan was made for",
+        "The proof of identity of a target does not match. Check the kubeconfig.";
+    RUN_PREDICATE_FALSE = "SB0508", "what the step was compiled from no longer holds",
+        "Something changed since the plan was made. Observe and plan again with --continue.";
+    RUN_EPHEMERAL_STORE = "SB0509", "the store would be lost with this job",
+        "In CI a local journal dies with the runner. Name a store that stays, or pass --local-state-ok.";
+    RUN_NO_SUCH = "SB0510", "there is no such run",
+        "The store holds no run of that name.";
+    RUN_NOT_ALLOWED = "SB0511", "the run is not in a state that allows this",
+        "The message says in which state the run is and what can be done in it.";
+    RUN_APPROVAL = "SB0512", "an approval is missing or does not bind",
+        "An approval binds to the review digest, has a scope and may expire.";
+    PLATFORM_UNREACHABLE = "SB0601", "the API server cannot be reached",
+        "The connection failed. Check the kubeconfig and the network.";
+    PLATFORM_FORBIDDEN = "SB0602", "access is denied",
+        "The credentials do not allow the call. `switchback permissions` prints what the plan needs.";
+    PLATFORM_KUBECONFIG = "SB0603", "the kubeconfig cannot be used",
+        "The file is missing, not valid, or names a context that it does not hold.";
+    PLATFORM_PROGRAM = "SB0604", "a program is missing or failed",
+        "The named program could not be run or ended with an error.";
+    BUG = "SB9001", "this is a bug in Switchback",
+        "An internal rule did not hold. Please report it with the message.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_rise_and_are_unique() {
+        for pair in ALL.windows(2) {
+            assert!(pair[0].code < pair[1].code, "{} then {}", pair[0].code, pair[1].code);
+        }
+    }
+
+    #[test]
+    fn codes_are_read_from_the_table_only() {
+        assert_eq!(serde_json::from_str::<Code>("\"SB0110\"").expect("known"), YAML_SYNTAX);
+        assert!(serde_json::from_str::<Code>("\"SB0000\"").is_err());
+    }
+}

@@ -1,0 +1,250 @@
+//! What a Kubernetes API server tells.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Digest, Version,
+    name::{ObjectName, ObjectRef},
+};
+
+/// The cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Cluster {
+    /// Version of the API server.
+    pub version: Version,
+    /// UID of the namespace `kube-system`: the cluster's identity.
+    pub kube_system_uid: String,
+    /// Group and version pairs that are served, such as `apps/v1`, sorted.
+    pub apis: Vec<String>,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Its provider id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_id: Option<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Version of its kubelet; absent when it does not report a version number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubelet: Option<Version>,
+    /// Whether it is Ready.
+    pub ready: bool,
+    /// Whether pods may be placed on it.
+    pub schedulable: bool,
+    /// GPUs that it offers, by resource name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gpus: BTreeMap<String, u64>,
+    /// Its NodeClaim, if Karpenter made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_claim: Option<ClaimRef>,
+}
+
+/// A NodeClaim and whether it has drifted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClaimRef {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Whether it has the condition Drifted.
+    pub drifted: bool,
+}
+
+/// A pod that stands on a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pod {
+    /// Its name.
+    pub name: ObjectName,
+    /// Its node.
+    pub node: String,
+    /// Its labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Its controllers, nearest first: `ReplicaSet web-1`, `Deployment web`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<ObjectRef>,
+    /// Whether it holds a GPU.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gpu: bool,
+    /// Whether it has node-local data in an `emptyDir`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local_data: bool,
+}
+
+/// A controller of pods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Workload {
+    /// What it is.
+    pub object: ObjectRef,
+    /// Replicas that it wants; for a Job its parallelism.
+    pub replicas: u64,
+    /// Replicas that are ready; for a Job its active pods.
+    pub ready: u64,
+    /// Its labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Images of its containers, by container.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, String>,
+}
+
+/// A PodDisruptionBudget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Budget {
+    /// Its name.
+    pub name: ObjectName,
+    /// Names of the pods that it covers, in its namespace.
+    pub pods: Vec<String>,
+    /// Evictions that it allows now.
+    pub allowed: u64,
+    /// Pods that it expects.
+    pub expected: u64,
+    /// Pods that must stay healthy.
+    pub desired_healthy: u64,
+}
+
+/// A Helm release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Release {
+    /// Its name.
+    pub name: ObjectName,
+    /// Its chart.
+    pub chart: String,
+    /// The chart's version.
+    pub chart_version: Version,
+    /// The application's version, as the chart says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub app_version: String,
+    /// Values that were given by a person; secret leaves are digests.
+    pub values: Value,
+    /// Digest of the values as they are, as compact sorted JSON.
+    pub values_digest: Digest,
+    /// Its objects as the last deployed revision rendered them; values of Secrets are digests.
+    pub objects: Vec<Value>,
+    /// Its revisions, rising.
+    pub revisions: Vec<Revision>,
+}
+
+impl Release {
+    /// The last revision that is deployed.
+    pub fn deployed(&self) -> Option<&Revision> {
+        self.revisions.iter().rev().find(|revision| revision.status == "deployed")
+    }
+
+    /// The last revision, whatever its status.
+    pub fn last(&self) -> Option<&Revision> {
+        self.revisions.last()
+    }
+}
+
+/// A revision of a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Revision {
+    /// Its number.
+    pub number: u64,
+    /// `deployed`, `superseded`, `failed`, `pending-upgrade`, …
+    pub status: String,
+    /// The chart's version.
+    pub chart_version: Version,
+    /// CRDs that its manifest holds (not those of `crds/`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crds: Vec<String>,
+}
+
+/// A CustomResourceDefinition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Crd {
+    /// Its name, `plural.group`.
+    pub name: String,
+    /// The kind that it defines.
+    pub kind: String,
+    /// Its UID.
+    pub uid: String,
+    /// Versions that are served.
+    pub served: Vec<String>,
+    /// The version in which objects are stored from now on.
+    pub storage: String,
+    /// Versions in which objects may be stored.
+    pub stored: Vec<String>,
+    /// How versions are converted.
+    pub conversion: Conversion,
+    /// How many objects of it there are; absent when that could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<u64>,
+    /// The release that owns it, by Helm's annotations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ObjectName>,
+}
+
+/// How a CRD converts between its versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Conversion {
+    /// Only the API version changes.
+    None {},
+    /// A webhook does it.
+    Webhook {
+        /// Its Service; absent for an address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<ObjectName>,
+        /// Whether the Service has ready endpoints.
+        ready: bool,
+    },
+}
+
+/// An admission webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Webhook {
+    /// Its configuration object.
+    pub object: ObjectRef,
+    /// Its name inside of the configuration.
+    pub name: String,
+    /// Whether the API server refuses what it cannot ask about.
+    pub fail_closed: bool,
+    /// Its Service; absent for an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ObjectName>,
+    /// Nodes on which ready pods of the Service stand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
+}
+
+/// Who seems to own an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ownership {
+    /// The object.
+    pub object: ObjectRef,
+    /// Owners that there is evidence for.
+    pub evidence: Vec<OwnerEvidence>,
+}
+
+/// One piece of evidence for an owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OwnerEvidence {
+    /// The kind of owner: `helm`, `gitops`, `terraform`, `kubectl`, `operator`.
+    pub owner: crate::manifest::OwnerKind,
+    /// What was seen: a label, an annotation, a field manager.
+    pub because: String,
+}

@@ -1,0 +1,116 @@
+//! The inventory: what is there, when it was read, and what could not be read.
+
+pub mod karpenter;
+mod kubernetes;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+pub use kubernetes::{
+    Budget, ClaimRef, Cluster, Conversion, Crd, Node, OwnerEvidence, Ownership, Pod, Release, Revision,
+    Webhook, Workload,
+};
+
+use crate::{
+    ComponentName,
+    format::{Document, Format, Head, Unreadable},
+    name::Label,
+};
+
+/// What was observed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Inventory {
+    /// `switchback.inventory/1.0`.
+    pub format: Format,
+    /// Names this observation; a plan is run once per observation.
+    pub observation: Label,
+    /// When reading began.
+    pub taken_at: Timestamp,
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Nodes, by name.
+    pub nodes: Vec<Node>,
+    /// Pods that stand on nodes, by namespace and name; finished ones are left out.
+    pub pods: Vec<Pod>,
+    /// Deployments, StatefulSets, DaemonSets, Jobs and other controllers of pods, by kind, namespace and name.
+    pub workloads: Vec<Workload>,
+    /// PodDisruptionBudgets.
+    pub budgets: Vec<Budget>,
+    /// Helm releases, from their Secrets.
+    pub releases: Vec<Release>,
+    /// CustomResourceDefinitions.
+    pub crds: Vec<Crd>,
+    /// Admission webhooks.
+    pub webhooks: Vec<Webhook>,
+    /// Who seems to own what, with evidence.
+    pub owners: Vec<Ownership>,
+    /// What single components need to know, by component.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<ComponentName, Value>,
+    /// What could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
+    /// What a run carries over, for a plan that continues it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carry_over: Option<crate::report::CarryOver>,
+}
+
+/// Something that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Unread {
+    /// What, as a resource or an object.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Why bytes are not an inventory.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// Not a document of a format that this build reads.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// Not JSON, or not of the shape that its format promises.
+    #[error("not an inventory of format switchback.inventory/1: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// A component's section has another shape.
+    #[error("the inventory's section {component} cannot be read: {source}")]
+    Section {
+        /// The component.
+        component: ComponentName,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+impl Inventory {
+    /// Reads an inventory's bytes.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, InventoryError> {
+        let head: Head = serde_json::from_slice(bytes)?;
+        head.check(Document::Inventory, &[])?;
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// The bytes of the file.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// A component's section.
+    pub fn section<T: DeserializeOwned>(
+        &self,
+        component: &ComponentName,
+    ) -> Result<Option<T>, InventoryError> {
+        let Some(value) = self.components.get(component) else { return Ok(None) };
+        let shape = |source| InventoryError::Section { component: component.clone(), source };
+        serde_json::from_value(value.clone()).map(Some).map_err(shape)
+    }
+}

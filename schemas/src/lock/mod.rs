@@ -1,0 +1,102 @@
+//! The lock: what the target versions are, as `switchback resolve` read them.
+//!
+//! The planner has no network, so what it needs to know of charts stands here, each with where and when it was read.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Digest, Version,
+    format::{Document, Format, Head, Unreadable},
+    name::{Label, ObjectName},
+    plan::Chart,
+};
+
+/// What the targets are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Lock {
+    /// `switchback.lock/1.0`.
+    pub format: Format,
+    /// When resolving began.
+    pub resolved_at: Timestamp,
+    /// The observation against which charts were rendered.
+    pub observation: Label,
+    /// Digest of the manifests that asked.
+    pub manifests: Digest,
+    /// Charts, rendered for one release each; sorted by release and version.
+    pub renders: Vec<Render>,
+}
+
+/// A chart, rendered for a release against the observed capabilities.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Render {
+    /// The release.
+    pub release: ObjectName,
+    /// The chart.
+    pub chart: Chart,
+    /// The application's version, as the chart says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub app_version: String,
+    /// All values that were given.
+    pub values: Value,
+    /// The objects, sorted by kind, namespace and name; values of Secrets are digests.
+    pub objects: Vec<Value>,
+    /// What its hooks run. A render cannot show what they do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
+    /// CRDs of the chart's `crds/` directory: installed once by Helm, never upgraded or removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crds: Vec<Value>,
+    /// Images that its pods use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+    /// Two renders differed: it uses randomness, the clock or a lookup, and never counts as drift.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unstable: bool,
+}
+
+/// A hook of a chart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hook {
+    /// When it runs: `pre-upgrade`, `post-rollback`, ….
+    pub events: Vec<String>,
+    /// What it creates.
+    pub object: Value,
+}
+
+/// Why bytes are not a lock.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Not a document of a format that this build reads.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// Not JSON, or not of the shape that its format promises.
+    #[error("not a lock of format switchback.lock/1: {0}")]
+    Shape(#[from] serde_json::Error),
+}
+
+impl Lock {
+    /// Reads a lock's bytes.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, LockError> {
+        let head: Head = serde_json::from_slice(bytes)?;
+        head.check(Document::Lock, &[])?;
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// The bytes of the file.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// The render of a release in a version.
+    pub fn render(&self, release: &ObjectName, version: &Version) -> Option<&Render> {
+        self.renders.iter().find(|render| render.release == *release && render.chart.version == *version)
+    }
+}

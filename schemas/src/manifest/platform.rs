@@ -1,0 +1,195 @@
+//! The kind `Platform`.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, civil::Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::OnFailure;
+use crate::{
+    name::{Label, ObjectRef},
+    plan::{Capacity, Day, PodSelector, Strategy, Then, WindowUse},
+    seconds::Length,
+};
+
+/// What the platform is: its targets, pools, workloads, times and people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Platform {
+    /// What steps act on, by name. Exactly one cluster in this version.
+    pub targets: BTreeMap<Label, TargetSpec>,
+    /// Pools of nodes. A node that no pool matches is never moved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<PoolSpec>,
+    /// What a drain does to which pods; the first class that matches wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<ClassSpec>,
+    /// When steps may start, and when not. Without a forward window, at any time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<WindowSpec>,
+    /// Who owns what; `switchback init` writes what it found evidence for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<OwnerRule>,
+    /// Who is told what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<Channel>,
+    /// What has to be approved, and by whom.
+    #[serde(default)]
+    pub approvals: ApprovalPolicy,
+    /// What upgrades take when they do not say it themselves.
+    #[serde(default)]
+    pub defaults: Defaults,
+}
+
+/// Something that steps act on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum TargetSpec {
+    /// A Kubernetes cluster.
+    Cluster(ClusterTarget),
+}
+
+/// A Kubernetes cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterTarget {
+    /// UID of the namespace `kube-system`. Without it the observed one is taken; with it an inventory of another
+    /// cluster is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kube_system_uid: Option<String>,
+}
+
+/// A pool of nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PoolSpec {
+    /// Its name.
+    pub name: Label,
+    /// Labels of its nodes.
+    pub match_labels: BTreeMap<String, String>,
+    /// Lower tiers move first.
+    #[serde(default)]
+    pub tier: u32,
+    /// What kind of capacity it runs on.
+    pub capacity: Capacity,
+    /// How its nodes move.
+    pub strategy: Strategy,
+}
+
+/// What a drain does to which pods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClassSpec {
+    /// Its name.
+    pub name: Label,
+    /// Which pods; everything that is given must match.
+    pub select: PodSelector,
+    /// What a drain does to them.
+    pub on_drain: DrainSpec,
+    /// Pods of one owner move together or not at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gang: bool,
+}
+
+/// What a drain does to the pods of a class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum DrainSpec {
+    /// Wait until they end by themselves.
+    Wait {
+        /// How long.
+        max: Length,
+        /// What happens then: `park` or `evict`.
+        then: Then,
+    },
+    /// Evict them; their owner starts them again elsewhere.
+    Requeue {},
+    /// Evict them.
+    Evict {},
+    /// Never touch them.
+    Never {},
+}
+
+/// A time in which steps may start, or may not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WindowSpec {
+    /// Its name.
+    pub name: Label,
+    /// `forward`, `rollback` or `freeze`.
+    pub used_for: WindowUse,
+    /// IANA name of the time zone, such as `Europe/Berlin`.
+    pub zone: String,
+    /// Days on which it begins; empty means every day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<Day>,
+    /// When it begins, such as `02:00`.
+    pub start: Time,
+    /// How long it lasts.
+    pub length: Length,
+}
+
+/// Kinds of owners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OwnerKind {
+    /// A Helm release.
+    Helm,
+    /// People with kubectl; changed by server-side apply.
+    Kubectl,
+    /// Argo CD or Flux.
+    Gitops,
+    /// Terraform.
+    Terraform,
+    /// A controller that writes the object by itself.
+    Operator,
+}
+
+/// Who owns an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OwnerRule {
+    /// The object.
+    pub object: ObjectRef,
+    /// Its owner.
+    pub owner: OwnerKind,
+}
+
+/// A notification channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Channel {
+    /// Its name.
+    pub name: Label,
+    /// Variable of the executor's environment that holds the webhook's address; the address is a secret.
+    pub url_from_env: String,
+}
+
+/// What has to be approved, and by whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApprovalPolicy {
+    /// Whether a run needs an approval of the whole plan before its first effect. Lines of no return always need one.
+    #[serde(default)]
+    pub before_start: bool,
+    /// Whether a name that nobody checked counts.
+    #[serde(default)]
+    pub allow_asserted: bool,
+    /// How many different people must approve; 1 when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10))]
+    pub quorum: Option<u32>,
+}
+
+/// What upgrades take when they do not say it themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Defaults {
+    /// What follows a failure, where the price of the way back allows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+    /// Waivers are judged as of this instant instead of the observation's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
+}

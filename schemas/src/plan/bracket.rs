@@ -1,0 +1,39 @@
+//! Brackets: an actor that is suspended while steps run, and resumed when that is safe.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Condition;
+use crate::{Seconds, StepId, name::Label};
+
+/// A pair of steps around others.
+///
+/// Going back past an open or closed bracket is ordinary: the undo of the closing step opens it again, the undo of
+/// the opening step closes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bracket {
+    /// Its name.
+    pub id: Label,
+    /// What is suspended, for people.
+    pub title: String,
+    /// The step that opens it.
+    pub open: StepId,
+    /// The step that closes it.
+    pub close: StepId,
+    /// Watched while it is open; an actor that undoes it stops dispatch.
+    pub held: Condition,
+    /// What must hold before it is closed outside of the plan's order (after a failure, by the janitor).
+    pub safe_to_close: Condition,
+    /// How long it may stay open before somebody is told.
+    pub max_open: Seconds,
+    /// Whether a run may park while it is open.
+    pub spans_park: bool,
+    /// What the bracket does not stop.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cannot_stop: Vec<String>,
+    /// Who is told when it has to stay open.
+    pub owner: String,
+    /// What a person types to close it by hand.
+    pub closing_command: String,
+}

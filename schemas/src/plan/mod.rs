@@ -1,0 +1,307 @@
+//! A plan: what will be done, in which order, why, and the way back from every point of it.
+//!
+//! A plan is written once by the planner and never again. Its digest is over the bytes of the file. It holds
+//! no instant but the inventory's, no float, and no list of nodes that would be stale in a minute.
+
+mod action;
+mod bracket;
+mod condition;
+mod effect;
+mod gate;
+mod roll;
+mod step;
+mod undo;
+mod workload;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use action::{Action, Change, Mark, Operand, Target};
+pub use bracket::Bracket;
+pub use condition::{Compare, Condition, FieldTest, Find, Missing, Test, Verify};
+pub use effect::{
+    Chart, Command, Effect, EnvValue, HelmRollback, HelmUpgrade, KubeApply, KubeDelete, KubePatch,
+    KubeRestore, MigrateStorage, NodeCordon, NodeDrain, Notify, SetField, Wait,
+};
+pub use gate::{ApprovalScope, Day, Gate, GateKind, NoReturn, Window, WindowUse};
+pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};
+pub use step::{
+    Capture, CaptureKind, Disruption, Estimate, FailureAction, FailurePolicy, Mark as ReadMark, Need,
+    Permission, Read, ReadBasis, RetryClass, Step,
+};
+pub use undo::{Closing, ClosingAt, Undo, UndoEdge, UndoKind, UndoStep};
+pub use workload::{Capacity, OnDrain, PodSelector, Pool, Strategy, Then, WorkloadClass};
+
+use crate::{
+    ComponentName, Diagnostic, Digest, RunId, StepId, Version,
+    format::{Document, Format, Head, Unreadable},
+    name::{Label, SavepointId},
+};
+
+/// A compiled plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plan {
+    /// `switchback.plan/1.0`.
+    pub format: Format,
+    /// Kinds of effects and optional parts that the plan uses; a reader that does not know one refuses.
+    pub features: BTreeSet<String>,
+    /// The platform and how each of its targets proves its identity.
+    pub platform: PlatformRef,
+    /// What this plan continues, if it fixes a run forward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+    /// What the plan was compiled from.
+    pub inputs: Inputs,
+    /// What approvals bind to.
+    pub digests: Digests,
+    /// Components and the versions they move through, in the order found.
+    pub hops: Vec<Hop>,
+    /// All steps, sorted by id.
+    pub steps: Vec<Step>,
+    /// Verified sets of steps to which one can return, in the order in which they are reached.
+    pub savepoints: Vec<Savepoint>,
+    /// Pairs of steps that suspend an actor and resume it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brackets: Vec<Bracket>,
+    /// What must pass before a step starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+    /// Steps after which a way back is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<NoReturn>,
+    /// Order of undo steps beyond the reversed `needs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo_edges: Vec<UndoEdge>,
+    /// Pools of nodes and how they move.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<Pool>,
+    /// What a drain does to which pods, first match wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<WorkloadClass>,
+    /// When steps may start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+    /// What was not known when the plan was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blind_spots: Vec<BlindSpot>,
+    /// Warnings that came with the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Diagnostic>,
+    /// Where facts come from, by key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, Source>,
+}
+
+/// The platform of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlatformRef {
+    /// Its name.
+    pub name: Label,
+    /// How each target proves that it is the one the plan was made for.
+    pub targets: BTreeMap<Label, Identity>,
+    /// Whether an approval without a proven identity counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_asserted: bool,
+    /// How many different people must approve.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub quorum: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde's skip_serializing_if asks for")]
+fn is_one(n: &u32) -> bool {
+    *n == 1
+}
+
+/// How a target proves its identity before the first effect on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Identity {
+    /// A Kubernetes cluster, by the UID of its `kube-system` namespace: it is made with the cluster,
+    /// survives upgrades and endpoints, and any reader may see it.
+    #[serde(rename_all = "camelCase")]
+    Cluster {
+        /// UID of the namespace `kube-system`.
+        kube_system_uid: String,
+    },
+}
+
+/// What a plan continues.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Parent {
+    /// The run whose claim, captures and brackets it takes over.
+    pub run: RunId,
+    /// The plan of that run.
+    pub plan: Digest,
+    /// The chain digest of the run's last record when it was carried over.
+    pub journal_head: String,
+    /// The savepoint at which it begins.
+    pub savepoint: SavepointId,
+}
+
+/// What a plan was compiled from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Inputs {
+    /// The manifests, independent of file names and order.
+    pub manifests: Digest,
+    /// The inventory's bytes.
+    pub inventory: Digest,
+    /// The observation that the inventory holds; one run per plan and observation.
+    pub observation: Label,
+    /// When the platform was observed.
+    pub observed_at: Timestamp,
+    /// The instant for which support dates and waivers were judged.
+    pub as_of: Timestamp,
+    /// The lock's bytes.
+    pub lock: Digest,
+    /// The catalog's facts.
+    pub catalog: Digest,
+}
+
+/// What approvals bind to. Both leave out names of nodes, estimates, titles and instants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Digests {
+    /// What would be done.
+    pub effects: Digest,
+    /// The same with what would be lost, ways back, disruption, rules of rolls, failure actions and gates.
+    pub review: Digest,
+}
+
+/// One component moving one version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hop {
+    /// `component/instance@version`.
+    pub id: StepId,
+    /// The component.
+    pub component: ComponentName,
+    /// The manifest that asks for it.
+    pub asked_by: Label,
+    /// The version before; absent where something is moved that has no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Version>,
+    /// The version after.
+    pub to: Version,
+    /// Whether it was compiled from what is there, or from what earlier hops should leave.
+    pub basis: HopBasis,
+    /// Why it comes after other hops.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<HopOrder>,
+    /// Where the hop ends.
+    pub savepoint: SavepointId,
+}
+
+/// Whether a hop was compiled from what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HopBasis {
+    /// From what was observed.
+    Exact,
+    /// From what earlier hops should leave; gated again before it starts.
+    Predicted,
+}
+
+/// A hop that must come first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HopOrder {
+    /// The other hop.
+    pub hop: StepId,
+    /// The fact that says so.
+    pub why: String,
+    /// Where the fact comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// A verified set of steps to which one can return: everything that its frontier needs, and the frontier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Savepoint {
+    /// Its name.
+    pub id: SavepointId,
+    /// For people.
+    pub title: String,
+    /// The last steps of the set; empty for the state before the run.
+    pub frontier: Vec<StepId>,
+}
+
+/// Something that was not known when the plan was made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BlindSpot {
+    /// What is not known.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Where a fact comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// What it is: a document, a file of a repository, a chart.
+    pub title: String,
+    /// When it was read.
+    pub read_on: String,
+}
+
+/// Why a plan's bytes are not a plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Not a document of a format that this build reads.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// Not JSON, or not of the shape that its format promises.
+    #[error("not a plan of format switchback.plan/1: {0}")]
+    Shape(#[from] serde_json::Error),
+}
+
+impl Plan {
+    /// Every feature that this build can run.
+    pub fn known_features() -> Vec<&'static str> {
+        let mut known = Effect::KINDS.to_vec();
+        known.extend(["roll", "continue"]);
+        known
+    }
+
+    /// Reads a plan's bytes. The head is checked first, so that a plan of a newer release is refused by name.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, PlanError> {
+        let head: Head = serde_json::from_slice(bytes)?;
+        head.check(Document::Plan, &Self::known_features())?;
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// The bytes of the file: indented JSON, one field a line, ending with a line feed.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// A step by its id; steps are sorted.
+    pub fn step(&self, id: &StepId) -> Option<&Step> {
+        self.steps.binary_search_by(|step| step.id.cmp(id)).ok().and_then(|i| self.steps.get(i))
+    }
+
+    /// A savepoint by its id.
+    pub fn savepoint(&self, id: &SavepointId) -> Option<&Savepoint> {
+        self.savepoints.iter().find(|savepoint| savepoint.id == *id)
+    }
+
+    /// A gate by its id.
+    pub fn gate(&self, id: &Label) -> Option<&Gate> {
+        self.gates.iter().find(|gate| gate.id == *id)
+    }
+}

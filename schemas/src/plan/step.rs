@@ -1,0 +1,224 @@
+//! Steps: the nodes of the DAG.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Change, Condition, Find, Target, Undo, Verify};
+use crate::{Seconds, StepId, name::Label, name::ObjectName};
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// Its stable path.
+    pub id: StepId,
+    /// What it does, for people.
+    pub title: String,
+    /// The hop it belongs to.
+    pub hop: StepId,
+    /// The target it acts on.
+    pub target: Label,
+    /// What it does.
+    pub action: Action,
+    /// Steps that must be done first, with reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+    /// What the step was compiled from; checked again before it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<Read>,
+    /// Holds before: skipped, and recorded so. After a crash: holds means the effect happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_when: Option<Condition>,
+    /// What must hold after the effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verify: Vec<Verify>,
+    /// How it is undone. There is no default.
+    pub undo: Undo,
+    /// How long the effect may take.
+    pub timeout: Seconds,
+    /// What is retried.
+    pub retry: RetryClass,
+    /// What it does to workloads.
+    pub disruption: Disruption,
+    /// The lowest tier of the pools it touches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<u32>,
+    /// What is captured before the effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<Capture>,
+    /// How long it takes.
+    pub estimate: Estimate,
+    /// What follows a failure.
+    pub on_failure: FailurePolicy,
+    /// Gates that must pass first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Label>,
+    /// What the executor's credentials must allow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<Permission>,
+    /// What is expected to change, object by object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+}
+
+/// A step that must come first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Need {
+    /// The step.
+    pub step: StepId,
+    /// Why.
+    pub why: String,
+    /// Where that is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// A predicate that the compiler relied on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Read {
+    /// What was found.
+    pub condition: Condition,
+    /// When it is true.
+    pub basis: ReadBasis,
+    /// How strictly it is held.
+    pub mark: Mark,
+}
+
+/// When a predicate is true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum ReadBasis {
+    /// It was observed.
+    Observed {},
+    /// An earlier step of this plan leaves it so.
+    After(StepId),
+    /// A capture of this run holds it.
+    Captured(StepId),
+}
+
+/// How strictly a predicate is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mark {
+    /// Must hold; false stops the step.
+    Equal,
+    /// May have grown since.
+    MayGrow,
+    /// Shown when false; stops nothing.
+    Advisory,
+}
+
+/// What is retried by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RetryClass {
+    /// Nothing: a second call could do it twice.
+    Never,
+    /// What did not happen (throttled, unreachable) is tried again.
+    NotDone,
+    /// Also what may have happened: the call can be repeated without harm.
+    Idempotent,
+}
+
+/// What a step does to workloads, least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disruption {
+    /// Nothing.
+    None,
+    /// Restarts pods of the platform's own services.
+    Restart,
+    /// Moves workloads off nodes.
+    Drain,
+    /// A service is away.
+    Outage,
+}
+
+/// Something that is read and kept before the effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Capture {
+    /// Its name, unique in the step.
+    pub name: String,
+    /// What is read.
+    pub what: CaptureKind,
+}
+
+/// What a capture reads. Scalars stand in the journal; objects are artifacts beside it, referenced by digest. Objects
+/// of kind Secret are never captured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum CaptureKind {
+    /// A field of an object; null when it is not there.
+    Field {
+        /// The object.
+        object: Target,
+        /// JSON pointer.
+        pointer: String,
+    },
+    /// The revision of a release that is deployed.
+    Revision(ObjectName),
+    /// Named objects as they are.
+    Objects(Vec<Target>),
+    /// All objects that are found.
+    Found(Find),
+}
+
+/// How long something takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Estimate {
+    /// As a rule.
+    pub expected: Seconds,
+    /// Nine times out of ten at most.
+    pub p90: Seconds,
+}
+
+impl Estimate {
+    /// From two lengths in seconds.
+    pub const fn seconds(expected: u64, p90: u64) -> Self {
+        Self { expected: Seconds(expected), p90: Seconds(p90) }
+    }
+}
+
+/// What follows a failure, and why that was chosen at plan time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FailurePolicy {
+    /// What is done.
+    pub action: FailureAction,
+    /// The price that decided it.
+    pub why: String,
+}
+
+/// What is done after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureAction {
+    /// Stop dispatching, keep what is healthy, tell a person.
+    Hold,
+    /// Undo the step, then hold.
+    RollbackStep,
+    /// Go back to the savepoint before the hop, then end.
+    RollbackHop,
+}
+
+/// One call that the executor's credentials must allow.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Permission {
+    /// The verb, such as `patch`.
+    pub verb: String,
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The resource in the plural, with a subresource after `/`.
+    pub resource: String,
+    /// In one namespace, or everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Whether the call is derived from a rendered chart or declared by a person rather than typed by us.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub declared: bool,
+}

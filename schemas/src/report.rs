@@ -1,0 +1,158 @@
+//! What a run came to, and what it hands to the plan that continues it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Digest, RunId, StepId,
+    format::Format,
+    journal::{Approval, At, Captured, End, Evidence, WaitsFor},
+    name::{Label, SavepointId},
+};
+
+/// The account of a run: every step, what it did and what was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Report {
+    /// `switchback.report/1.0`.
+    pub format: Format,
+    /// The run.
+    pub run: RunId,
+    /// The platform.
+    pub platform: Label,
+    /// The plan.
+    pub plan: Digest,
+    /// When the run began.
+    pub started: Timestamp,
+    /// When the last record was written.
+    pub last: Timestamp,
+    /// Where the run stands.
+    pub state: RunState,
+    /// The last savepoint that was reached.
+    pub savepoint: SavepointId,
+    /// Every step of the plan and every item of a roll.
+    pub steps: Vec<StepReport>,
+    /// Brackets that are open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_brackets: Vec<Label>,
+    /// Approvals that counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
+    /// What is left behind, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub residue: Vec<String>,
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum RunState {
+    /// A process is working on it, or died while it did.
+    Running {},
+    /// Dispatch stopped; a person decides.
+    Held {
+        /// Why.
+        why: String,
+    },
+    /// Waits, without a process.
+    Parked {
+        /// What for.
+        waits_for: Vec<WaitsFor>,
+        /// When to look again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wake_at: Option<Timestamp>,
+    },
+    /// Another run took it over.
+    Superseded {
+        /// Which.
+        by: RunId,
+    },
+    /// Over.
+    Ended {
+        /// How.
+        end: End,
+    },
+}
+
+/// What became of one step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StepReport {
+    /// The step.
+    pub at: At,
+    /// Its title; for items of a roll with the node's name.
+    pub title: String,
+    /// What became of it.
+    pub status: StepStatus,
+    /// When its first record was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    /// When its last record was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// How often its effect was called.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
+    /// What was seen last.
+    #[serde(default, skip_serializing_if = "no_evidence")]
+    pub evidence: Evidence,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde's skip_serializing_if asks for")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+fn no_evidence(evidence: &Evidence) -> bool {
+    evidence.0.is_empty()
+}
+
+/// What became of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepStatus {
+    /// Not started.
+    NotStarted,
+    /// Started; no outcome yet.
+    Running,
+    /// Waits for something outside.
+    Blocked,
+    /// Called, and nobody knows whether it happened.
+    InDoubt,
+    /// Done and verified.
+    Done,
+    /// Was done already.
+    Skipped,
+    /// Failed.
+    Failed,
+    /// Undone.
+    RolledBack,
+    /// Its node vanished by itself.
+    Gone,
+}
+
+/// What a run hands to the plan that continues it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CarryOver {
+    /// The run.
+    pub run: RunId,
+    /// The chain of plans that it belongs to.
+    pub operation: RunId,
+    /// Its plan.
+    pub plan: Digest,
+    /// The chain digest of its last record.
+    pub journal_head: String,
+    /// The last savepoint that was reached.
+    pub savepoint: SavepointId,
+    /// Captures, by step and name.
+    pub captures: BTreeMap<StepId, BTreeMap<String, Captured>>,
+    /// Brackets that are open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_brackets: Vec<Label>,
+    /// Steps that are done and can still be undone.
+    pub done: Vec<StepId>,
+}
