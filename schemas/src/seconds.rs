@@ -29,10 +29,6 @@ impl Seconds {
     }
 
     /// Whether it is nothing; left out of documents then.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the shape that serde's skip_serializing_if asks for"
-    )]
     pub const fn is_zero(&self) -> bool {
         self.0 == 0
     }

@@ -61,6 +61,7 @@ impl Version {
     }
 
     /// `MAJOR.MINOR` of this version.
+    #[must_use]
     pub fn minor_line(&self) -> Version {
         let text = format!("{}.{}", self.major(), self.minor());
         Version { text, numbers: vec![self.major(), self.minor()], suffix: Suffix::None }

@@ -83,6 +83,7 @@ impl At {
     }
 
     /// A step of a roll's recipe on one node.
+    #[must_use]
     pub fn item(&self, key: &ItemKey, recipe: &Label) -> Self {
         Self { item: Some(AtItem { key: key.clone(), recipe: recipe.clone() }), ..self.clone() }
     }
