@@ -1,1 +1,21 @@
-//! Pure functions over the documents that planner and executor both need.
+//! Pure functions over the documents that planner, executor and views all need.
+//!
+//! The way back is computed here and nowhere else: planner (checks, dry-run), views and the machine call the same
+//! function with other arguments.
+
+pub mod bind;
+pub mod diff;
+pub mod digests;
+pub mod graph;
+pub mod lint;
+pub mod schedule;
+pub mod way_back;
+
+pub use diff::{Aspect, PlanDiff, StepDiff, diff};
+pub use graph::{Graph, GraphError};
+pub use way_back::{BackStep, WayBack, way_back};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

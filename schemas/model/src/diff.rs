@@ -1,0 +1,154 @@
+//! What changes between two plans, by step id. No text: `switchback-face` renders it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+use switchback_schemas::{
+    StepId,
+    plan::{Hop, Mark, NoReturn, Plan, Step},
+};
+
+/// The difference of two plans.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanDiff {
+    /// Whether what would be done differs.
+    pub effects_changed: bool,
+    /// Whether what approvals bind to differs.
+    pub review_changed: bool,
+    /// Hops that were added, removed or changed.
+    pub hops: Vec<(Mark, Hop)>,
+    /// Steps, by id.
+    pub steps: Vec<StepDiff>,
+    /// Lines of no return that were added, removed or moved.
+    pub lines: Vec<(Mark, NoReturn)>,
+    /// Parts of the plan beside its steps that changed: gates, brackets, pools, classes, windows.
+    pub parts: Vec<Aspect>,
+}
+
+/// One step that was added, removed, changed or moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepDiff {
+    /// The step.
+    pub id: StepId,
+    /// Its title, the newer one.
+    pub title: String,
+    /// How it changed.
+    pub mark: Mark,
+    /// What about it changed; empty for added and removed steps.
+    pub aspects: Vec<Aspect>,
+}
+
+/// One aspect of something that changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Aspect {
+    /// Its name: `action`, `needs`, `undo`, `verify`, ….
+    pub name: &'static str,
+    /// Before.
+    pub before: Value,
+    /// After.
+    pub after: Value,
+}
+
+impl PlanDiff {
+    /// Whether nothing changed that a person would review.
+    pub fn is_empty(&self) -> bool {
+        self.hops.is_empty() && self.steps.is_empty() && self.lines.is_empty() && self.parts.is_empty()
+    }
+}
+
+/// Compares two plans.
+pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
+    PlanDiff {
+        effects_changed: old.digests.effects != new.digests.effects,
+        review_changed: old.digests.review != new.digests.review,
+        hops: by_key(&old.hops, &new.hops, |hop| hop.id.as_str().to_owned()),
+        steps: steps(&old.steps, &new.steps),
+        lines: by_key(&old.lines, &new.lines, |line| line.id.as_str().to_owned()),
+        parts: [
+            aspect("gates", &old.gates, &new.gates),
+            aspect("brackets", &old.brackets, &new.brackets),
+            aspect("savepoints", &old.savepoints, &new.savepoints),
+            aspect("undo edges", &old.undo_edges, &new.undo_edges),
+            aspect("pools", &old.pools, &new.pools),
+            aspect("workload classes", &old.classes, &new.classes),
+            aspect("windows", &old.windows, &new.windows),
+            aspect("blind spots", &old.blind_spots, &new.blind_spots),
+            aspect("platform", &old.platform, &new.platform),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    }
+}
+
+fn by_key<T: Clone + PartialEq>(old: &[T], new: &[T], key: impl Fn(&T) -> String) -> Vec<(Mark, T)> {
+    let before: BTreeMap<String, &T> = old.iter().map(|item| (key(item), item)).collect();
+    let after: BTreeMap<String, &T> = new.iter().map(|item| (key(item), item)).collect();
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let mark = |key: &String| match (before.get(key), after.get(key)) {
+        (Some(old), Some(new)) if old == new => None,
+        (_, Some(new)) if before.contains_key(key) => Some((Mark::Change, (*new).clone())),
+        (_, Some(new)) => Some((Mark::Add, (*new).clone())),
+        (Some(old), None) => Some((Mark::Remove, (*old).clone())),
+        (None, None) => None,
+    };
+    keys.into_iter().filter_map(mark).collect()
+}
+
+fn steps(old: &[Step], new: &[Step]) -> Vec<StepDiff> {
+    let before: BTreeMap<&StepId, &Step> = old.iter().map(|step| (&step.id, step)).collect();
+    let after: BTreeMap<&StepId, &Step> = new.iter().map(|step| (&step.id, step)).collect();
+    let ids: BTreeSet<&StepId> = before.keys().chain(after.keys()).copied().collect();
+    let compare = |id: &StepId| {
+        let whole = |step: &Step, mark| StepDiff {
+            id: id.clone(),
+            title: step.title.clone(),
+            mark,
+            aspects: Vec::new(),
+        };
+        match (before.get(id), after.get(id)) {
+            (Some(old), Some(new)) => {
+                let aspects = aspects(old, new);
+                (!aspects.is_empty()).then(|| StepDiff { aspects, ..whole(new, Mark::Change) })
+            }
+            (None, Some(new)) => Some(whole(new, Mark::Add)),
+            (Some(old), None) => Some(whole(old, Mark::Remove)),
+            (None, None) => None,
+        }
+    };
+    ids.into_iter().filter_map(compare).collect()
+}
+
+fn aspects(old: &Step, new: &Step) -> Vec<Aspect> {
+    [
+        aspect("title", &old.title, &new.title),
+        aspect("hop", &old.hop, &new.hop),
+        aspect("target", &old.target, &new.target),
+        aspect("action", &old.action, &new.action),
+        aspect("needs", &old.needs, &new.needs),
+        aspect("done when", &old.done_when, &new.done_when),
+        aspect("verify", &old.verify, &new.verify),
+        aspect("undo", &old.undo, &new.undo),
+        aspect("disruption", &old.disruption, &new.disruption),
+        aspect("tier", &old.tier, &new.tier),
+        aspect("on failure", &old.on_failure, &new.on_failure),
+        aspect("gates", &old.gates, &new.gates),
+        aspect("captures", &old.captures, &new.captures),
+        aspect("retry", &old.retry, &new.retry),
+        aspect("timeout", &old.timeout, &new.timeout),
+        aspect("changes", &old.changes, &new.changes),
+        aspect("permissions", &old.permissions, &new.permissions),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn aspect<T: Serialize + PartialEq>(name: &'static str, old: &T, new: &T) -> Option<Aspect> {
+    let json = |value: &T| serde_json::to_value(value).unwrap_or(Value::Null);
+    (old != new).then(|| Aspect { name, before: json(old), after: json(new) })
+}

@@ -1,0 +1,132 @@
+//! What approvals bind to.
+
+use serde::Serialize;
+use switchback_schemas::{
+    Digest, Seconds,
+    plan::{
+        Action, Bracket, Condition, Digests, Estimate, Gate, NoReturn, Plan, PlatformRef, Pool, Roll, Step,
+        Undo, UndoEdge, Verify, Window, WorkloadClass,
+    },
+};
+
+/// Computes both digests of a plan.
+///
+/// *Effects* covers, per step, what it acts on, what it does, when it is done, how it is verified and what it needs.
+/// *Review* covers also how it is undone, what would be lost, disruption, tier, failure action, gates, brackets, lines of
+/// no return, pools, workload classes and windows. Neither covers titles, reasons, estimates, observed counts or reads:
+/// a plan whose risk is the same keeps its approvals.
+pub fn digests(plan: &Plan) -> Result<Digests, serde_json::Error> {
+    let steps: Vec<Step> = plan.steps.iter().map(without_prose).collect();
+    let effects: Vec<Effects<'_>> = steps.iter().map(Effects::of).collect();
+    let gates: Vec<Gate> =
+        plan.gates.iter().map(|gate| Gate { title: String::new(), ..gate.clone() }).collect();
+    let review = Review {
+        platform: &plan.platform,
+        steps: &steps,
+        gates: &gates,
+        brackets: &plan.brackets,
+        lines: &plan.lines,
+        undo_edges: &plan.undo_edges,
+        pools: &plan.pools,
+        classes: &plan.classes,
+        windows: &plan.windows,
+    };
+    let lines: Vec<_> = plan.lines.iter().map(|line| (&line.id, &line.step)).collect();
+    Ok(Digests {
+        effects: Digest::of_json(&(&plan.platform.targets, effects, lines))?,
+        review: Digest::of_json(&review)?,
+    })
+}
+
+#[derive(Serialize)]
+struct Effects<'plan> {
+    id: &'plan switchback_schemas::StepId,
+    target: &'plan switchback_schemas::name::Label,
+    action: &'plan Action,
+    done_when: &'plan Option<Condition>,
+    verify: &'plan [Verify],
+    needs: Vec<&'plan switchback_schemas::StepId>,
+}
+
+impl<'plan> Effects<'plan> {
+    fn of(step: &'plan Step) -> Self {
+        Self {
+            id: &step.id,
+            target: &step.target,
+            action: &step.action,
+            done_when: &step.done_when,
+            verify: &step.verify,
+            needs: step.needs.iter().map(|need| &need.step).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Review<'plan> {
+    platform: &'plan PlatformRef,
+    steps: &'plan [Step],
+    gates: &'plan [Gate],
+    brackets: &'plan [Bracket],
+    lines: &'plan [NoReturn],
+    undo_edges: &'plan [UndoEdge],
+    pools: &'plan [Pool],
+    classes: &'plan [WorkloadClass],
+    windows: &'plan [Window],
+}
+
+const NO_ESTIMATE: Estimate = Estimate { expected: Seconds(0), p90: Seconds(0) };
+
+fn without_prose(step: &Step) -> Step {
+    let mut step = step.clone();
+    step.title.clear();
+    step.reads.clear();
+    step.changes.clear();
+    step.permissions.clear();
+    step.estimate = NO_ESTIMATE;
+    step.on_failure.why.clear();
+    for need in &mut step.needs {
+        need.why.clear();
+        need.source = None;
+    }
+    quiet(&mut step.verify);
+    in_action(&mut step.action);
+    in_undo(&mut step.undo);
+    step
+}
+
+fn quiet(verify: &mut [Verify]) {
+    for verify in verify {
+        verify.title.clear();
+    }
+}
+
+fn in_action(action: &mut Action) {
+    if let Action::Roll(roll) = action {
+        in_roll(roll);
+    }
+}
+
+fn in_roll(roll: &mut Roll) {
+    roll.observed = 0;
+    quiet(&mut roll.verify);
+    if let Some(canary) = &mut roll.canary {
+        quiet(&mut canary.verify);
+    }
+    for step in &mut roll.recipe {
+        step.title.clear();
+        step.estimate = NO_ESTIMATE;
+        quiet(&mut step.verify);
+        in_undo(&mut step.undo);
+    }
+}
+
+fn in_undo(undo: &mut Undo) {
+    if let Undo::Step(undo) = undo {
+        undo.title.clear();
+        undo.reads.clear();
+        undo.permissions.clear();
+        undo.estimate = NO_ESTIMATE;
+        quiet(&mut undo.verify);
+        in_action(&mut undo.action);
+    }
+}

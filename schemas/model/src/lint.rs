@@ -1,0 +1,313 @@
+//! Checks a plan against its own rules, independently of the code that built it.
+//!
+//! The planner runs it over every plan before writing it, `switchback lint` over any plan, and the executor before
+//! taking a claim. A finding means that somebody's code is wrong, or that the file was changed by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchback_schemas::{
+    Diagnostic, StepId, codes,
+    name::Label,
+    plan::{Action, ApprovalScope, ClosingAt, GateKind, Plan, Roll, Step, Undo},
+};
+
+use crate::{
+    digests::digests,
+    graph::{Graph, GraphError},
+    way_back::way_back,
+};
+
+/// A plan holds up to so many steps; beyond that it is to be split into stages.
+pub const MAX_STEPS: usize = 10_000;
+
+/// Everything that is wrong with a plan.
+pub fn lint(plan: &Plan) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    if plan.steps.len() > MAX_STEPS {
+        findings.push(
+            Diagnostic::error(codes::PLAN_TOO_LARGE, format!("the plan has {} steps", plan.steps.len()))
+                .help(format!("a plan holds up to {MAX_STEPS} steps; split the upgrade into stages")),
+        );
+    }
+    let mut say = |text: String| findings.push(Diagnostic::error(codes::PLAN_LINT, text));
+    order_of_ids(plan, &mut say);
+    references(plan, &mut say);
+    features(plan, &mut say);
+    digests_match(plan, &mut say);
+    match Graph::of(plan) {
+        Ok(graph) => {
+            captures(plan, &graph, &mut say);
+            brackets(plan, &graph, &mut say);
+            ways_back(plan, &graph, &mut say);
+        }
+        Err(error @ GraphError::Cycle(_)) => {
+            findings.push(Diagnostic::error(codes::PATH_CYCLE, error.to_string()));
+        }
+        Err(error) => say(error.to_string()),
+    }
+    findings
+}
+
+fn order_of_ids(plan: &Plan, say: &mut impl FnMut(String)) {
+    for pair in plan.steps.windows(2) {
+        if let [one, two] = pair
+            && one.id >= two.id
+        {
+            say(format!("steps are not sorted by id: {} stands before {}", one.id, two.id));
+        }
+    }
+}
+
+fn references(plan: &Plan, say: &mut impl FnMut(String)) {
+    let hops: BTreeSet<_> = plan.hops.iter().map(|hop| &hop.id).collect();
+    let ids: BTreeSet<_> = plan.steps.iter().map(|step| &step.id).collect();
+    let pools: BTreeSet<_> = plan.pools.iter().map(|pool| &pool.name).collect();
+    let mut known = |what: &str, id: &StepId| {
+        if !ids.contains(id) {
+            say(format!("{what} names step {id}, which is not in the plan"));
+        }
+    };
+    for savepoint in &plan.savepoints {
+        savepoint.frontier.iter().for_each(|id| known(&format!("savepoint {}", savepoint.id), id));
+    }
+    for edge in &plan.undo_edges {
+        known("an undo edge", &edge.first);
+        known("an undo edge", &edge.then);
+    }
+    for line in &plan.lines {
+        known(&format!("line {}", line.id), &line.step);
+    }
+    for bracket in &plan.brackets {
+        known(&format!("bracket {}", bracket.id), &bracket.open);
+        known(&format!("bracket {}", bracket.id), &bracket.close);
+    }
+    for step in &plan.steps {
+        if !hops.contains(&step.hop) {
+            say(format!("{} belongs to hop {}, which is not in the plan", step.id, step.hop));
+        }
+        if !plan.platform.targets.contains_key(&step.target) {
+            say(format!("{} acts on target {}, which the platform does not have", step.id, step.target));
+        }
+        for gate in step.gates.iter().filter(|gate| plan.gate(gate).is_none()) {
+            say(format!("{} waits for gate {gate}, which is not in the plan", step.id));
+        }
+        for roll in rolls(step) {
+            if !pools.contains(&roll.pool) {
+                say(format!("{} rolls pool {}, which is not in the plan", step.id, roll.pool));
+            }
+            recipe(step, roll, say);
+        }
+    }
+    for hop in &plan.hops {
+        if plan.savepoint(&hop.savepoint).is_none() {
+            say(format!("hop {} ends in savepoint {}, which is not in the plan", hop.id, hop.savepoint));
+        }
+    }
+}
+
+fn rolls(step: &Step) -> impl Iterator<Item = &Roll> {
+    let forward = match &step.action {
+        Action::Roll(roll) => Some(roll),
+        Action::Effect(_) => None,
+    };
+    let back = match &step.undo {
+        Undo::Step(undo) => match &undo.action {
+            Action::Roll(roll) => Some(roll),
+            Action::Effect(_) => None,
+        },
+        Undo::ReadOnly { .. } | Undo::Commit { .. } => None,
+    };
+    forward.into_iter().chain(back)
+}
+
+/// A recipe names each step once, and each step needs earlier ones only, so it cannot hold a circle.
+fn recipe(step: &Step, roll: &Roll, say: &mut impl FnMut(String)) {
+    let mut seen: BTreeSet<&Label> = BTreeSet::new();
+    for part in &roll.recipe {
+        for need in part.needs.iter().filter(|need| !seen.contains(need)) {
+            say(format!(
+                "{}: recipe step {} needs {need}, which does not come before it",
+                step.id, part.name
+            ));
+        }
+        if !seen.insert(&part.name) {
+            say(format!("{}: two recipe steps are called {}", step.id, part.name));
+        }
+    }
+    if roll.recipe.is_empty() || roll.max_passes == 0 {
+        say(format!("{}: a roll needs a recipe and at least one pass", step.id));
+    }
+}
+
+fn features(plan: &Plan, say: &mut impl FnMut(String)) {
+    let mut used: BTreeSet<String> = used_features(&plan.steps);
+    if plan.parent.is_some() {
+        used.insert("continue".to_owned());
+    }
+    for feature in used.difference(&plan.features) {
+        say(format!("the plan uses {feature} without listing it among its features"));
+    }
+}
+
+/// The features that steps use.
+pub fn used_features(steps: &[Step]) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    let mut action = |action: &Action| match action {
+        Action::Effect(effect) => {
+            used.insert(effect.kind().to_owned());
+        }
+        Action::Roll(roll) => {
+            used.insert("roll".to_owned());
+            for part in &roll.recipe {
+                used.insert(part.effect.kind().to_owned());
+                if let Undo::Step(undo) = &part.undo
+                    && let Action::Effect(effect) = &undo.action
+                {
+                    used.insert(effect.kind().to_owned());
+                }
+            }
+        }
+    };
+    for step in steps {
+        action(&step.action);
+        if let Undo::Step(undo) = &step.undo {
+            action(&undo.action);
+        }
+    }
+    used
+}
+
+fn digests_match(plan: &Plan, say: &mut impl FnMut(String)) {
+    match digests(plan) {
+        Ok(digests) if digests == plan.digests => {}
+        Ok(_) => say("the plan's digests are not those of its content".to_owned()),
+        Err(error) => say(format!("the plan's digests cannot be computed: {error}")),
+    }
+}
+
+/// A capture that is used was made by the same step, or by one that comes before it.
+fn captures(plan: &Plan, graph: &Graph, say: &mut impl FnMut(String)) {
+    let made: BTreeMap<&StepId, BTreeSet<&str>> = plan
+        .steps
+        .iter()
+        .map(|step| (&step.id, step.captures.iter().map(|capture| capture.name.as_str()).collect()))
+        .collect();
+    for (number, step) in plan.steps.iter().enumerate() {
+        for (from, name) in uses(step) {
+            // A step of an earlier plan of the same operation is not in this one.
+            if plan.parent.is_some() && !made.contains_key(&from) {
+                continue;
+            }
+            let there = made.get(&from).is_some_and(|names| names.contains(name.as_str()));
+            let before = graph
+                .number(&from)
+                .is_some_and(|from| from == number || graph.descendants(from).contains(&number));
+            if !there {
+                say(format!("{} uses capture {name:?} of {from}, which does not capture it", step.id));
+            } else if !before {
+                say(format!("{} uses capture {name:?} of {from}, which does not come before it", step.id));
+            }
+        }
+    }
+}
+
+/// Captures that a step and its undo use, found in their JSON: whatever has this shape is an operand or a restore.
+fn uses(step: &Step) -> Vec<(StepId, String)> {
+    fn walk(value: &serde_json::Value, found: &mut Vec<(StepId, String)>) {
+        use serde_json::Value;
+        match value {
+            Value::Object(map) => {
+                if let Some(Value::Object(captured)) = map.get("captured")
+                    && let (Some(Value::String(step)), Some(Value::String(name))) =
+                        (captured.get("step"), captured.get("name"))
+                    && let Ok(step) = StepId::new(step.as_str())
+                {
+                    found.push((step, name.clone()));
+                }
+                if map.get("kind").is_some_and(|kind| kind == "kube.restore")
+                    && let (Some(Value::String(step)), Some(Value::String(name))) =
+                        (map.get("step"), map.get("name"))
+                    && let Ok(step) = StepId::new(step.as_str())
+                {
+                    found.push((step, name.clone()));
+                }
+                map.values().for_each(|value| walk(value, found));
+            }
+            Value::Array(list) => list.iter().for_each(|value| walk(value, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    let parts = [
+        serde_json::to_value(&step.action),
+        serde_json::to_value(&step.undo),
+        serde_json::to_value(&step.verify),
+    ];
+    parts.into_iter().flatten().for_each(|part| walk(&part, &mut found));
+    found
+}
+
+fn brackets(plan: &Plan, graph: &Graph, say: &mut impl FnMut(String)) {
+    for bracket in &plan.brackets {
+        let (Some(open), Some(close)) = (graph.number(&bracket.open), graph.number(&bracket.close)) else {
+            continue;
+        };
+        if !graph.descendants(open).contains(&close) {
+            say(format!("bracket {} closes without waiting for its opening step", bracket.id));
+        }
+        for id in [&bracket.open, &bracket.close] {
+            if !plan.step(id).is_some_and(|step| matches!(step.undo, Undo::Step(_))) {
+                say(format!(
+                    "bracket {}: {id} has no undo, so going back would leave it half open",
+                    bracket.id
+                ));
+            }
+        }
+    }
+}
+
+fn ways_back(plan: &Plan, graph: &Graph, say: &mut impl FnMut(String)) {
+    let Some(start) = plan.savepoints.first() else {
+        say("the plan has no savepoint for the state before it".to_owned());
+        return;
+    };
+    if !start.frontier.is_empty() {
+        say(format!("the first savepoint, {}, is not the state before the run", start.id));
+    }
+    let all: BTreeSet<StepId> = plan.steps.iter().map(|step| step.id.clone()).collect();
+    let way = way_back(plan, graph, &all, start);
+    let mut seen = BTreeSet::new();
+    for back in &way.steps {
+        if let Some(need) = back.needs.iter().find(|need| !seen.contains(*need)) {
+            say(format!("undo steps wait for each other in a circle: {} and {need}", back.step));
+        }
+        seen.insert(&back.step);
+    }
+    for step in &plan.steps {
+        if matches!(step.undo, Undo::Commit { .. }) {
+            crossing(plan, &step.id, say);
+        }
+        let Undo::Step(undo) = &step.undo else { continue };
+        for closing in &undo.closes {
+            if let ClosingAt::Start(closer) = &closing.at
+                && graph.number(closer).is_some()
+            {
+                crossing(plan, closer, say);
+            }
+        }
+    }
+}
+
+/// A step after which a way back is gone waits for an approval that names its line.
+fn crossing(plan: &Plan, step: &StepId, say: &mut impl FnMut(String)) {
+    let line = plan.lines.iter().find(|line| line.step == *step);
+    let asked = plan.step(step).is_some_and(|step| {
+        step.gates.iter().filter_map(|gate| plan.gate(gate)).any(|gate| match &gate.kind {
+            GateKind::Approval(ApprovalScope::Line(id)) => line.is_some_and(|line| line.id == *id),
+            _ => false,
+        })
+    });
+    if !asked {
+        say(format!("{step} ends a way back without a line of no return that somebody has to approve"));
+    }
+}

@@ -1,0 +1,61 @@
+//! How long things take: critical paths over estimates.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchback_schemas::{
+    Seconds, StepId,
+    plan::{Plan, Undo},
+};
+
+use crate::{graph::Graph, way_back::WayBack};
+
+/// The expected length of the longest chain through a set of steps; the whole plan when the set is everything.
+pub fn critical_path(plan: &Plan, graph: &Graph, inside: impl Fn(&StepId) -> bool) -> Seconds {
+    let mut ends: BTreeMap<usize, Seconds> = BTreeMap::new();
+    let mut longest = Seconds(0);
+    for number in graph.order().iter().copied() {
+        let Some(step) = plan.steps.get(number) else { continue };
+        let start = graph.needs(number).filter_map(|need| ends.get(&need)).max().copied().unwrap_or_default();
+        let own = if inside(&step.id) { step.estimate.expected } else { Seconds(0) };
+        let end = start + own;
+        longest = longest.max(end);
+        ends.insert(number, end);
+    }
+    longest
+}
+
+/// How long each step and the longest chain after it take: what a ready queue is ordered by.
+pub fn remaining(plan: &Plan, graph: &Graph) -> Vec<Seconds> {
+    let mut rest = vec![Seconds(0); plan.steps.len()];
+    for number in graph.order().iter().rev().copied() {
+        let after =
+            graph.dependants(number).filter_map(|next| rest.get(next)).max().copied().unwrap_or_default();
+        let own = plan.steps.get(number).map_or(Seconds(0), |step| step.estimate.expected);
+        if let Some(slot) = rest.get_mut(number) {
+            *slot = own + after;
+        }
+    }
+    rest
+}
+
+/// The expected length of a way back: its own critical path.
+pub fn takes(plan: &Plan, way: &WayBack) -> Seconds {
+    let mut ends: BTreeMap<&StepId, Seconds> = BTreeMap::new();
+    for back in &way.steps {
+        let start = back.needs.iter().filter_map(|need| ends.get(need)).max().copied().unwrap_or_default();
+        let own = match plan.step(&back.step).map(|step| &step.undo) {
+            Some(Undo::Step(undo)) => undo.estimate.expected,
+            _ => Seconds(0),
+        };
+        ends.insert(&back.step, start + own);
+    }
+    ends.into_values().max().unwrap_or_default()
+}
+
+/// Everything that may have been started when a step fails: what it needs, itself, and whatever does not depend on it.
+pub fn started_when_failing(graph: &Graph, plan: &Plan, step: &StepId) -> BTreeSet<StepId> {
+    let Some(number) = graph.number(step) else { return BTreeSet::new() };
+    let after = graph.descendants(number);
+    let may = plan.steps.iter().enumerate().filter(|(number, _)| !after.contains(number));
+    may.map(|(_, step)| step.id.clone()).collect()
+}

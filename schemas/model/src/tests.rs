@@ -1,0 +1,172 @@
+use std::collections::BTreeSet;
+
+use switchback_schemas::{
+    StepId, codes,
+    plan::{Mark, Plan, Savepoint, Undo, UndoEdge},
+};
+
+use crate::{
+    diff,
+    graph::{Graph, GraphError},
+    lint::lint,
+    schedule,
+    testing::{id, plan, reading, step},
+    way_back::way_back,
+};
+
+fn ids(names: &[&str]) -> BTreeSet<StepId> {
+    names.iter().map(|name| id(name)).collect()
+}
+
+fn back_order(plan: &Plan, started: &[&str], frontier: &[&str]) -> Vec<String> {
+    let graph = Graph::of(plan).expect("a DAG");
+    let to = Savepoint { frontier: frontier.iter().map(|f| id(f)).collect(), ..plan.savepoints[0].clone() };
+    way_back(plan, &graph, &ids(started), &to).steps.iter().map(|back| back.step.to_string()).collect()
+}
+
+fn diamond() -> Plan {
+    plan(vec![step("a", &[]), step("b", &["a"]), step("c", &["a"]), step("d", &["b", "c"])])
+}
+
+#[test]
+fn a_circle_is_listed_with_the_reason_of_each_edge() {
+    let steps = [step("a", &["c"]), step("b", &["a"]), step("c", &["b"]), step("d", &["c"])];
+    let Err(GraphError::Cycle(waits)) = Graph::of_steps(&steps) else { panic!("a cycle") };
+    assert_eq!(waits.len(), 3);
+    for (wait, next) in waits.iter().zip(waits.iter().cycle().skip(1)) {
+        assert_eq!(wait.needs, next.step);
+        assert_eq!(wait.why, format!("{} after {}", wait.step, wait.needs));
+    }
+    assert!(Graph::of_steps(&[step("a", &["a"])]).is_err());
+}
+
+#[test]
+fn the_way_back_reverses_what_was_started() {
+    assert_eq!(back_order(&diamond(), &["a", "b", "c", "d"], &[]), ["d", "b", "c", "a"]);
+    assert_eq!(back_order(&diamond(), &["a", "c"], &[]), ["c", "a"]);
+    assert_eq!(back_order(&diamond(), &[], &[]), Vec::<String>::new());
+}
+
+#[test]
+fn a_savepoint_keeps_what_its_frontier_needs() {
+    assert_eq!(back_order(&diamond(), &["a", "b", "c", "d"], &["b"]), ["d", "c"]);
+    assert_eq!(back_order(&diamond(), &["a", "b"], &["b"]), Vec::<String>::new());
+}
+
+#[test]
+fn order_holds_through_steps_that_have_no_undo() {
+    let plan = plan(vec![step("a", &[]), reading("b", &["a"]), step("c", &["b"])]);
+    assert_eq!(back_order(&plan, &["a", "b", "c"], &[]), ["c", "a"]);
+}
+
+#[test]
+fn undo_edges_add_order() {
+    let mut plan = diamond();
+    plan.undo_edges = vec![UndoEdge { first: id("c"), then: id("b"), why: "c first".to_owned() }];
+    assert_eq!(back_order(&plan, &["a", "b", "c"], &[]), ["c", "b", "a"]);
+}
+
+#[test]
+fn what_cannot_be_undone_blocks_the_way() {
+    let mut steps = vec![step("a", &[]), step("b", &["a"])];
+    steps[1].undo = Undo::Commit { why: "gone".to_owned(), recovery: "restore".to_owned() };
+    let plan = plan(steps);
+    let graph = Graph::of(&plan).expect("a DAG");
+    let way = way_back(&plan, &graph, &ids(&["a", "b"]), &plan.savepoints[0]);
+    assert!(!way.is_open());
+    assert_eq!(way.commits, [id("b")]);
+    assert!(way_back(&plan, &graph, &ids(&["a"]), &plan.savepoints[0]).is_open());
+}
+
+#[test]
+fn critical_paths_follow_the_longest_chain() {
+    let plan = diamond();
+    let graph = Graph::of(&plan).expect("a DAG");
+    assert_eq!(schedule::critical_path(&plan, &graph, |_| true).0, 30);
+    let way = way_back(&plan, &graph, &ids(&["a", "b", "c"]), &plan.savepoints[0]);
+    assert_eq!(schedule::takes(&plan, &way).0, 20);
+    assert_eq!(schedule::remaining(&plan, &graph).first().map(|s| s.0), Some(30));
+}
+
+#[test]
+fn a_sound_plan_has_no_findings() {
+    assert_eq!(lint(&diamond()), []);
+}
+
+#[test]
+fn a_plan_changed_by_hand_is_found_out() {
+    let findings = |change: fn(&mut Plan)| {
+        let mut plan = diamond();
+        change(&mut plan);
+        lint(&plan)
+    };
+    assert!(findings(|plan| plan.steps[0].timeout.0 = 1).iter().any(|f| f.message.contains("digests")));
+    assert!(findings(|plan| plan.steps.reverse()).iter().any(|f| f.message.contains("sorted")));
+    assert!(findings(|plan| plan.features.clear()).iter().any(|f| f.message.contains("features")));
+    let cycle = findings(|plan| {
+        let need = plan.steps[3].needs[0].clone();
+        plan.steps[0].needs.push(switchback_schemas::plan::Need { step: id("d"), ..need });
+    });
+    assert!(cycle.iter().any(|f| f.code == codes::PATH_CYCLE));
+    let commit = findings(|plan| {
+        plan.steps[0].undo = Undo::Commit { why: "gone".to_owned(), recovery: "restore".to_owned() };
+    });
+    assert!(commit.iter().any(|f| f.message.contains("line of no return")));
+    let circle = findings(|plan| {
+        plan.undo_edges = vec![UndoEdge { first: id("a"), then: id("d"), why: "wrong way".to_owned() }];
+    });
+    assert!(circle.iter().any(|f| f.message.contains("undo steps wait for each other")));
+}
+
+#[test]
+fn approvals_survive_new_titles_and_estimates_only() {
+    let old = diamond();
+    let digests = |change: fn(&mut Plan)| {
+        let mut plan = diamond();
+        change(&mut plan);
+        crate::digests::digests(&plan).expect("digests")
+    };
+    let prose = digests(|plan| {
+        plan.steps[0].title = "other words".to_owned();
+        plan.steps[0].estimate.expected.0 = 999;
+    });
+    assert_eq!(prose, old.digests);
+    let risk = digests(|plan| plan.steps[0].disruption = switchback_schemas::plan::Disruption::Outage);
+    assert_eq!(risk.effects, old.digests.effects);
+    assert_ne!(risk.review, old.digests.review);
+    let effect = digests(|plan| plan.steps[0].needs.clear());
+    assert_eq!(effect.effects, old.digests.effects, "a has no needs");
+    let effect = digests(|plan| plan.steps[1].needs.clear());
+    assert_ne!(effect.effects, old.digests.effects);
+}
+
+#[test]
+fn a_diff_names_what_changed() {
+    let old = diamond();
+    let mut new = diamond();
+    new.steps[1].timeout.0 = 5;
+    new.steps.remove(3);
+    new.steps.push(step("e", &["b"]));
+    let diff = diff::diff(&old, &new);
+    let marks: Vec<_> = diff.steps.iter().map(|step| (step.id.as_str(), step.mark)).collect();
+    assert_eq!(marks, [("b", Mark::Change), ("d", Mark::Remove), ("e", Mark::Add)]);
+    assert_eq!(diff.steps[0].aspects.iter().map(|a| a.name).collect::<Vec<_>>(), ["timeout"]);
+    assert!(diff::diff(&old, &old.clone()).is_empty());
+}
+
+#[test]
+fn a_plan_is_read_back_as_it_was_written() {
+    let plan = diamond();
+    let bytes = plan.to_json().expect("JSON");
+    let read = Plan::from_json(&bytes).expect("a plan");
+    assert_eq!(read, plan);
+    assert_eq!(read.to_json().expect("JSON"), bytes);
+    let text = String::from_utf8(bytes).expect("text");
+    assert!(text.starts_with("{\n  \"format\": \"switchback.plan/1.0\""), "{text}");
+    let newer = text.replacen("\"kube.apply\"", "\"kube.apply\", \"rocm.reset\"", 1);
+    assert!(
+        Plan::from_json(newer.as_bytes()).expect_err("unknown feature").to_string().contains("rocm.reset")
+    );
+    let unknown = text.replacen("\"features\"", "\"surprise\": 1, \"features\"", 1);
+    assert!(Plan::from_json(unknown.as_bytes()).is_err());
+}
