@@ -115,7 +115,7 @@ fn rolls(step: &Step) -> impl Iterator<Item = &Roll> {
             Action::Roll(roll) => Some(roll),
             Action::Effect(_) => None,
         },
-        Undo::ReadOnly { .. } | Undo::Commit { .. } => None,
+        Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. } => None,
     };
     forward.into_iter().chain(back)
 }
@@ -283,9 +283,19 @@ fn ways_back(plan: &Plan, graph: &Graph, say: &mut impl FnMut(String)) {
         }
         seen.insert(&back.step);
     }
-    for step in &plan.steps {
+    for (number, step) in plan.steps.iter().enumerate() {
         if matches!(step.undo, Undo::Commit { .. }) {
             crossing(plan, &step.id, say);
+        }
+        if let Undo::CoveredBy { step: by, .. } = &step.undo {
+            let undone = plan.step(by).is_some_and(|by| matches!(by.undo, Undo::Step(_)));
+            let before = graph.number(by).is_some_and(|by| graph.descendants(by).contains(&number));
+            if !undone || !before {
+                say(format!(
+                    "{} relies on the undo of {by}, which does not come before it or has none",
+                    step.id
+                ));
+            }
         }
         let Undo::Step(undo) = &step.undo else { continue };
         for closing in &undo.closes {

@@ -39,7 +39,7 @@ impl WayBack {
             let step = plan.step(&back.step)?;
             match &step.undo {
                 Undo::Step(undo) => Some((&step.id, &**undo)),
-                Undo::ReadOnly { .. } | Undo::Commit { .. } => None,
+                Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. } => None,
             }
         };
         self.steps.iter().filter_map(find).collect()

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub use kubernetes::{
-    Budget, ClaimRef, Cluster, Conversion, Crd, Node, OwnerEvidence, Ownership, Pod, Release, Revision,
-    Webhook, Workload,
+    Budget, ClaimRef, Cluster, Container, Conversion, Crd, Node, OwnerEvidence, Ownership, Pod, Release,
+    Revision, Webhook, Workload,
 };
 
 use crate::{

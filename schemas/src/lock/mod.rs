@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     Digest, Version,
     format::{Document, Format, Head, Unreadable},
+    manifest::ChartSource,
     name::{Label, ObjectName},
     plan::Chart,
 };
@@ -30,6 +31,35 @@ pub struct Lock {
     pub renders: Vec<Render>,
 }
 
+/// What manifests ask to resolve: the planner writes it, the executor answers it with a lock. It holds no values but
+/// those that change, so the release's own stay on the platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Asks {
+    /// Digest of the manifests that ask.
+    pub manifests: Digest,
+    /// The observation that the lock is for.
+    pub observation: Label,
+    /// Charts, one for each release and version on the path.
+    pub charts: Vec<Ask>,
+}
+
+/// One chart to render.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ask {
+    /// The release.
+    pub release: ObjectName,
+    /// The chart's name.
+    pub chart: String,
+    /// Where charts come from.
+    pub source: ChartSource,
+    /// The chart's version.
+    pub version: Version,
+    /// Values that change, as nested fields.
+    pub set: Value,
+}
+
 /// A chart, rendered for a release against the observed capabilities.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -41,8 +71,10 @@ pub struct Render {
     /// The application's version, as the chart says.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub app_version: String,
-    /// All values that were given.
-    pub values: Value,
+    /// Values that change, as nested fields; `HelmUpgrade::set`.
+    pub set: Value,
+    /// Digest of all values given, after `set` was merged over the release's own, as compact sorted JSON.
+    pub values: Digest,
     /// The objects, sorted by kind, namespace and name; values of Secrets are digests.
     pub objects: Vec<Value>,
     /// What its hooks run. A render cannot show what they do.

@@ -137,7 +137,8 @@ pub enum Test {
     Differs(Operand),
     /// It is one of these.
     OneOf(Vec<Value>),
-    /// It is a list that holds this, or a text that contains it.
+    /// It is a text that contains this, or a list that holds it; an object is held by a list if one of its members
+    /// has at least these fields (`{"type": "Ready", "status": "True"}` finds a condition).
     Contains(Value),
     /// It is a whole number of at least this.
     AtLeast(u64),

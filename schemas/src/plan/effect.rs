@@ -109,6 +109,9 @@ pub struct KubeApply {
 pub struct KubePatch {
     /// The object.
     pub object: Target,
+    /// `status`, where the fields belong to a subresource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subresource: Option<String>,
     /// What must be true of it, or nothing is written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only_if: Vec<FieldTest>,
@@ -182,8 +185,11 @@ pub struct HelmUpgrade {
     pub release: ObjectName,
     /// The chart.
     pub chart: Chart,
-    /// All values that a person gives; the release's earlier values are not reused.
-    pub values: Value,
+    /// Values that change, as nested fields, merged over those that the release was given before
+    /// (`--reset-then-reuse-values`): so no secret among the others has to stand in a plan.
+    pub set: Value,
+    /// Digest of all values given after the merge, as compact sorted JSON.
+    pub values: Digest,
     /// Whether the release is installed when it is not there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub install: bool,

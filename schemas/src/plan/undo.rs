@@ -16,6 +16,13 @@ pub enum Undo {
         /// Why that is so.
         why: String,
     },
+    /// The undo of another step, which comes before this one, undoes it too.
+    CoveredBy {
+        /// The other step.
+        step: StepId,
+        /// How.
+        why: String,
+    },
     /// An ordinary step of the undo graph.
     Step(Box<UndoStep>),
     /// There is no way back.
