@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::TcpStream,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -73,16 +74,21 @@ impl Cluster {
         let mut cluster = Self { layout, kubectl, running: Vec::new(), watchdog: Some(Watchdog::start()?) };
 
         cluster.run(&argv::etcd(tools, &cluster.layout))?;
+        cluster.wait("etcd", |_| connect(etcd))?;
         cluster.run(&argv::apiserver(tools, &cluster.layout))?;
-        cluster.wait("/readyz of the API server", |kubectl| kubectl.run(&["get", "--raw", "/readyz"]))?;
+        cluster.wait("/readyz of the API server", |kubectl| {
+            kubectl.run(&["get", "--raw", "/readyz"]).map(drop)
+        })?;
         // These give up when there is no server, hence only now.
         cluster.run(&argv::controller_manager(tools, &cluster.layout))?;
         cluster.run(&argv::scheduler(tools, &cluster.layout))?;
         cluster.run(&argv::kwok(tools, &cluster.layout))?;
         // Without it no pod can be created, and the controller manager makes it.
         cluster.wait("the default service account", |kubectl| {
-            kubectl.run(&["get", "serviceaccount", "default", "--namespace", "default"])
+            kubectl.run(&["get", "serviceaccount", "default", "--namespace", "default"]).map(drop)
         })?;
+        // It listens once its controllers run.
+        cluster.wait("kwok", |_| connect(kwok))?;
         Ok(cluster)
     }
 
@@ -130,11 +136,7 @@ impl Cluster {
     }
 
     /// Asks until the answer is good, a program has died or patience ends.
-    fn wait(
-        &mut self,
-        what: &'static str,
-        ask: impl Fn(&Kubectl) -> Result<String, Error>,
-    ) -> Result<(), Error> {
+    fn wait(&mut self, what: &'static str, ask: impl Fn(&Kubectl) -> Result<(), Error>) -> Result<(), Error> {
         let stopwatch = Stopwatch::start();
         loop {
             for running in &mut self.running {
@@ -162,6 +164,11 @@ impl Drop for Cluster {
             Record::remove(&self.layout.dir);
         }
     }
+}
+
+fn connect(port: u16) -> Result<(), Error> {
+    let address = format!("127.0.0.1:{port}");
+    TcpStream::connect(&address).map(drop).map_err(Error::io("connect to", address))
 }
 
 fn logs(dir: &Path) -> PathBuf {

@@ -84,8 +84,8 @@ pub enum Error {
         /// The end of that file.
         tail: String,
     },
-    /// Something did not become true in time.
-    #[error("{what} was not so after {seconds} s (logs in {}): {detail}", dir.display())]
+    /// A part of the cluster did not become ready in time.
+    #[error("{what}: not ready after {seconds} s (logs in {}): {detail}", dir.display())]
     Late {
         /// What was waited for.
         what: &'static str,

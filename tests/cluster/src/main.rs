@@ -71,7 +71,9 @@ fn main() -> ExitCode {
 fn dispatch(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Build => {
-            build()?;
+            for program in build()?.programs() {
+                print(&program.display().to_string());
+            }
         }
         Command::Up { dir } => {
             let dir = or_default(dir)?;
@@ -173,11 +175,15 @@ fn exit_code(status: ExitStatus) -> ExitCode {
 }
 
 fn print_variables(access: &Access) {
-    let mut out = io::stdout().lock();
     for (name, value) in access.variables() {
         let value = value.display().to_string().replace('\'', r"'\''");
-        let _ = writeln!(out, "export {name}='{value}'");
+        print(&format!("export {name}='{value}'"));
     }
+}
+
+/// Answers go to stdout. A reader that has gone away is no error.
+fn print(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// Progress and errors go to stderr, so that `eval "$(cluster env)"` sees variables alone.

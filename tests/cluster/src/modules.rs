@@ -59,14 +59,17 @@ pub(crate) const MODULES: &[Module] = &[
         ],
         requirement: "k8s.io/kubernetes",
         // Without these the API server takes itself for v0.0.0-master and its compatibility version
-        // falls back to a constant in the source.
+        // falls back to a constant in the source. A module says nothing about its commit; the default
+        // is the placeholder that `git archive` would have filled.
         variables: &[
             ("k8s.io/component-base/version.gitVersion", "{version}"),
             ("k8s.io/component-base/version.gitMajor", "{major}"),
             ("k8s.io/component-base/version.gitMinor", "{minor}"),
+            ("k8s.io/component-base/version.gitCommit", ""),
             ("k8s.io/client-go/pkg/version.gitVersion", "{version}"),
             ("k8s.io/client-go/pkg/version.gitMajor", "{major}"),
             ("k8s.io/client-go/pkg/version.gitMinor", "{minor}"),
+            ("k8s.io/client-go/pkg/version.gitCommit", ""),
         ],
     },
     Module {

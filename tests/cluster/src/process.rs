@@ -14,7 +14,7 @@ use crate::{Error, argv::Program, host, host::Stopwatch};
 
 /// How long a program may take to end by itself. Nothing of a test cluster is worth more.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(20);
+pub(crate) const POLL: Duration = Duration::from_millis(20);
 
 /// A program that was started.
 #[derive(Debug)]
@@ -61,22 +61,18 @@ impl Running {
     }
 }
 
-/// Asks all to end, waits for them together, and kills what is left. A child is only signalled
-/// before it is reaped, so its number is still its own.
+/// Ends them one by one, the last started first: an API server whose etcd is gone cannot end in
+/// peace and takes all its time. A child is only signalled before it is reaped, so its number is
+/// still its own.
 pub(crate) fn stop(running: &mut Vec<Running>) {
-    for program in running.iter_mut() {
+    while let Some(mut program) = running.pop() {
         if matches!(program.child.try_wait(), Ok(None)) {
             let _ = kill_process(Pid::from_child(&program.child), Signal::TERM);
         }
-    }
-    let stopwatch = Stopwatch::start();
-    while stopwatch.elapsed() < GRACE {
-        if running.iter_mut().all(|program| !matches!(program.child.try_wait(), Ok(None))) {
-            break;
+        let stopwatch = Stopwatch::start();
+        while stopwatch.elapsed() < GRACE && matches!(program.child.try_wait(), Ok(None)) {
+            host::pause(POLL);
         }
-        host::pause(POLL);
-    }
-    for mut program in running.drain(..) {
         let _ = program.child.kill();
         let _ = program.child.wait();
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error,
     host::{self, Stopwatch},
-    process::GRACE,
+    process::{GRACE, POLL},
 };
 
 const FILE: &str = "cluster.json";
@@ -82,16 +82,16 @@ impl Record {
         self.processes.iter().any(Process::alive)
     }
 
+    /// The last started first, as a cluster in its own process is stopped.
     fn stop(&self) {
-        for process in &self.processes {
-            process.signal(Signal::TERM);
-        }
-        let stopwatch = Stopwatch::start();
-        while self.any_alive() && stopwatch.elapsed() < GRACE {
-            host::pause(std::time::Duration::from_millis(50));
-        }
-        for process in &self.processes {
-            process.signal(Signal::KILL);
+        for process in self.processes.iter().rev() {
+            for signal in [Signal::TERM, Signal::KILL] {
+                process.signal(signal);
+                let stopwatch = Stopwatch::start();
+                while process.alive() && stopwatch.elapsed() < GRACE {
+                    host::pause(POLL);
+                }
+            }
         }
     }
 }

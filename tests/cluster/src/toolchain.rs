@@ -56,24 +56,36 @@ impl Toolchain {
         Self::build_with(|_| {})
     }
 
-    /// As [`Toolchain::build`], with a line of progress for each module.
+    /// As [`Toolchain::build`], with a line of progress before and after each module that is built.
     pub fn build_with(mut progress: impl FnMut(&str)) -> Result<Self, Error> {
         if let Some(dir) = host::path_var(BIN) {
             return Self::in_directory(&dir);
         }
         Self::from_modules(|module| {
-            let version = module.version()?;
             if let Some(bin) = golang::built(module)? {
-                progress(&format!("{} {version}: {}", module.name, bin.display()));
                 return Ok(bin);
             }
+            let version = module.version()?;
             progress(&format!("{} {version}: building", module.name));
             let stopwatch = Stopwatch::start();
             let bin = golang::build(module)?;
-            let seconds = stopwatch.elapsed().as_secs();
-            progress(&format!("{} {version}: built in {seconds} s: {}", module.name, bin.display()));
+            progress(&format!("{} {version}: built in {} s", module.name, stopwatch.elapsed().as_secs()));
             Ok(bin)
         })
+    }
+
+    /// Every program.
+    pub fn programs(&self) -> [&Path; 8] {
+        [
+            &self.etcd,
+            &self.kube_apiserver,
+            &self.kube_controller_manager,
+            &self.kube_scheduler,
+            &self.kwok,
+            &self.kubectl,
+            &self.helm3,
+            &self.helm4,
+        ]
     }
 
     fn from_modules(mut place: impl FnMut(&Module) -> Result<PathBuf, Error>) -> Result<Self, Error> {
