@@ -3,4 +3,5 @@
 //! Nothing here knows a client of any platform. Drivers live in leaf crates and are joined in `executor/cli`.
 
 pub mod env;
+pub mod foreign;
 pub mod ports;

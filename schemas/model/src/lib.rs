@@ -9,6 +9,7 @@ pub mod digests;
 pub mod graph;
 pub mod lint;
 pub mod schedule;
+pub mod secret;
 pub mod way_back;
 
 pub use diff::{Aspect, PlanDiff, StepDiff, diff};
