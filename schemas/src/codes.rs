@@ -88,6 +88,8 @@ codes! {
         "Manifests are UTF-8 text. The label points at the first byte that is not.";
     SOURCE_EMPTY = "SB0104", "the file holds no document",
         "Every manifest file holds at least one document. Remove the file or write a manifest into it.";
+    SOURCE_MORE = "SB0105", "the file has more faults than are shown",
+        "The first hundred faults of a file are told; fix them and check again to see the rest.";
     YAML_SYNTAX = "SB0110", "this is not YAML",
         "The text cannot be parsed as YAML at the place that the label shows.";
     YAML_TAB = "SB0111", "a tab is used for indentation",

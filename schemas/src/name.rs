@@ -60,6 +60,24 @@ macro_rules! name {
                 }
             }
 
+            /// The nearest name to a text: other characters become `-`, and what is too long ends in a digest.
+            pub fn sanitized(text: &str) -> Self {
+                let lower = text.to_ascii_lowercase();
+                let keep = |c: char| if c.is_ascii_alphanumeric() || "-._@:/".contains(c) { c } else { '-' };
+                let mut name: String = lower.chars().map(keep).collect();
+                if name.len() > MAX {
+                    let digest = crate::Digest::of(text).short(12);
+                    name = format!("{}-{digest}", name.chars().take(MAX - 13).collect::<String>());
+                }
+                let valid: fn(&str) -> bool = $valid;
+                if valid(&name) {
+                    return Self(name);
+                }
+                let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+                let plain: String = name.chars().take(MAX - 1).map(plain).collect();
+                Self(format!("x{plain}"))
+            }
+
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -213,6 +231,15 @@ mod tests {
         for text in ["", "/a", "a/", "a//b", "A", "a b", "../a", "-a", &"a".repeat(300)] {
             assert!(StepId::new(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn every_text_has_a_nearest_name() {
+        for text in ["", "/", "Ä b", "a//b", "-x", "ok/fine@1.2", &"y/".repeat(400)] {
+            assert!(StepId::new(StepId::sanitized(text).as_str()).is_ok(), "{text}");
+            assert!(Label::new(Label::sanitized(text).as_str()).is_ok(), "{text}");
+        }
+        assert_eq!(StepId::sanitized("ok/fine@1.2").as_str(), "ok/fine@1.2");
     }
 
     #[test]
