@@ -74,7 +74,6 @@ impl Cluster {
         let mut cluster = Self { layout, kubectl, running: Vec::new(), watchdog: Some(Watchdog::start()?) };
 
         cluster.run(&argv::etcd(tools, &cluster.layout))?;
-        cluster.wait("etcd", |_| connect(etcd))?;
         cluster.run(&argv::apiserver(tools, &cluster.layout))?;
         cluster.wait("/readyz of the API server", |kubectl| {
             kubectl.run(&["get", "--raw", "/readyz"]).map(drop)
