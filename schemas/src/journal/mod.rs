@@ -252,6 +252,12 @@ pub enum Event {
         /// Who and why.
         why: String,
     },
+    /// So many entries of the side log have been acted on. Written after what they led to, so that a crash in between
+    /// makes the run listen to an entry twice rather than never.
+    Heard {
+        /// How many, from the beginning of the side log.
+        entries: u64,
+    },
     /// The process ends; the run goes on later.
     Parked {
         /// What it waits for.
