@@ -1,19 +1,11 @@
 //! Which values are secrets, and what stands in documents instead of them.
 //!
-//! A secret leaf is replaced by a reference, the digest of its text: equal secrets stay comparable, and whoever may read
-//! the release can put the value back ([`restore`]). What counts as a secret is decided by names alone, so that both
-//! sides of a comparison decide alike, and a digest that is no secret (`image.digest: sha256:…`) stays what it is.
+//! A secret leaf is replaced by a reference, the digest of its text, so that equal secrets stay comparable. What counts
+//! as a secret is decided by names alone, so that both sides of a comparison decide alike, and a digest that is no secret
+//! (`image.digest: sha256:…`) stays what it is.
 
 use serde_json::{Map, Value};
 use switchback_schemas::Digest;
-
-/// A reference that could not be turned back into its value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the secret at {path} is no longer what it was when the platform was observed, or was never set")]
-pub struct Lost {
-    /// JSON pointer of the leaf.
-    pub path: String,
-}
 
 /// Words that make a name the name of a secret.
 const WORDS: [&str; 10] = [
@@ -77,26 +69,6 @@ pub fn redact_object(object: &Value) -> Value {
     object
 }
 
-/// Whether values hold a reference.
-pub fn holds_references(values: &Value) -> bool {
-    fn any(value: &Value, secret: bool) -> bool {
-        match value {
-            Value::Object(fields) => {
-                fields.iter().any(|(name, value)| any(value, secret || is_secret_field(fields, name)))
-            }
-            Value::Array(items) => items.iter().any(|item| any(item, secret)),
-            Value::String(text) => secret && is_reference(text),
-            Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        }
-    }
-    any(values, false)
-}
-
-/// Puts the values that references stand for back, from the values that the release has now.
-pub fn restore(values: &Value, live: &Value) -> Result<Value, Lost> {
-    restore_in(values, Some(live), false, "")
-}
-
 fn redact_in(value: &Value, secret: bool) -> Value {
     match value {
         Value::Object(fields) => {
@@ -126,35 +98,6 @@ fn redact_env(value: &Value) -> Value {
         }
         Value::Array(items) => Value::Array(items.iter().map(redact_env).collect()),
         other => other.clone(),
-    }
-}
-
-fn restore_in(value: &Value, live: Option<&Value>, secret: bool, path: &str) -> Result<Value, Lost> {
-    match value {
-        Value::Object(fields) => {
-            let restored = fields.iter().map(|(name, value)| {
-                let secret = secret || is_secret_field(fields, name);
-                let live = live.and_then(|live| live.get(name));
-                let name_in_path = name.replace('~', "~0").replace('/', "~1");
-                Ok((name.clone(), restore_in(value, live, secret, &format!("{path}/{name_in_path}"))?))
-            });
-            Ok(Value::Object(restored.collect::<Result<_, Lost>>()?))
-        }
-        Value::Array(items) => {
-            let restored = items.iter().enumerate().map(|(i, item)| {
-                restore_in(item, live.and_then(|live| live.get(i)), secret, &format!("{path}/{i}"))
-            });
-            Ok(Value::Array(restored.collect::<Result<_, Lost>>()?))
-        }
-        Value::String(text) if secret && is_reference(text) => {
-            let same = |live: &&Value| match live {
-                Value::String(live) => reference(live) == *text || live == text,
-                Value::Number(live) => reference(&live.to_string()) == *text,
-                _ => false,
-            };
-            live.filter(same).cloned().ok_or_else(|| Lost { path: path.to_owned() })
-        }
-        other => Ok(other.clone()),
     }
 }
 
@@ -212,21 +155,6 @@ mod tests {
         assert_eq!(redacted.pointer("/db/port"), Some(&json!(5432)));
         assert_eq!(redacted.pointer("/env/1/value"), Some(&json!("fast")));
         assert_eq!(redact(&redacted), redacted);
-        assert!(holds_references(&redacted) && !holds_references(&json!({"image": {"digest": "sha256:x"}})));
-    }
-
-    #[test]
-    fn references_become_values_again_only_if_nothing_changed() {
-        let live = json!({"db": {"password": "hunter2", "pin": {"secret": 1234}}, "list": [{"token": "x"}]});
-        let mut plan = redact(&live);
-        plan["db"]["host"] = json!("new");
-        let restored = restore(&plan, &live).unwrap();
-        assert_eq!(restored["db"]["password"], "hunter2");
-        assert_eq!(restored["db"]["pin"]["secret"], 1234);
-        assert_eq!(restored["db"]["host"], "new");
-        let changed = json!({"db": {"password": "other", "pin": {"secret": 1234}}, "list": [{"token": "x"}]});
-        assert_eq!(restore(&plan, &changed), Err(Lost { path: "/db/password".into() }));
-        assert!(restore(&plan, &json!({})).is_err());
     }
 
     #[test]
