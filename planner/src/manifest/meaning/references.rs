@@ -1,0 +1,134 @@
+//! Names that lead somewhere.
+
+use switchback_schemas::{
+    codes,
+    manifest::{Check, Kind},
+    name::Label as Name,
+};
+
+use super::Faults;
+use crate::manifest::{
+    DocRef,
+    nearest::{list, nearest},
+};
+
+pub(super) fn check(faults: &mut Faults<'_>) {
+    let set = faults.set;
+    for upgrade in set.upgrades() {
+        target(faults, upgrade.doc, upgrade.target);
+        for (index, name) in upgrade.verify.iter().enumerate() {
+            verification(faults, upgrade.doc, &format!("/spec/verify/{index}"), name);
+        }
+        for (index, requires) in upgrade.requires.iter().enumerate() {
+            requirement(faults, &upgrade, index, requires);
+        }
+    }
+    for document in &set.karpenter {
+        let canary = document.spec.rollout.canary.iter().flat_map(|canary| &canary.verify);
+        for (index, name) in canary.enumerate() {
+            verification(faults, document.doc, &format!("/spec/rollout/canary/verify/{index}"), name);
+        }
+    }
+    for document in &set.verifications {
+        if let Check::Nodes { pool: name, .. } = &document.spec.check {
+            pool(faults, document.doc, name);
+        }
+    }
+}
+
+fn unknown<'a>(
+    faults: &mut Faults<'_>,
+    what: &str,
+    name: &Name,
+    place: (DocRef, &str),
+    known: impl Iterator<Item = &'a str> + Clone,
+) {
+    let help = match nearest(name.as_str(), known.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.clone().next().is_none() => format!("no {what} is defined"),
+        None => format!("defined: {}", list(known)),
+    };
+    let message = format!("no {what} is named `{name}`");
+    faults.error(codes::MANIFEST_REFERENCE, message, place, "this is not defined", help);
+}
+
+fn target(faults: &mut Faults<'_>, doc: DocRef, name: &Name) {
+    let [platform] = faults.set.platforms.as_slice() else { return };
+    let targets = &platform.spec.targets;
+    if !targets.contains_key(name) {
+        unknown(faults, "target", name, (doc, "/spec/target"), targets.keys().map(Name::as_str));
+    }
+}
+
+fn pool(faults: &mut Faults<'_>, doc: DocRef, name: &Name) {
+    let [platform] = faults.set.platforms.as_slice() else { return };
+    let pools = platform.spec.pools.iter().map(|pool| pool.name.as_str());
+    if !pools.clone().any(|pool| pool == name.as_str()) {
+        unknown(faults, "pool", name, (doc, "/spec/check/nodes/pool"), pools);
+    }
+}
+
+fn verification(faults: &mut Faults<'_>, doc: DocRef, pointer: &str, name: &Name) {
+    let set = faults.set;
+    let known =
+        set.names.iter().filter(|(kind, ..)| *kind == Kind::Verification).map(|(_, name, _)| name.as_str());
+    if set.whole && !known.clone().any(|known| known == name.as_str()) {
+        unknown(faults, "Verification", name, (doc, pointer), known);
+    }
+}
+
+const UPGRADES: [Kind; 3] = [Kind::KarpenterUpgrade, Kind::DeploymentUpgrade, Kind::HelmReleaseUpgrade];
+
+fn requirement(
+    faults: &mut Faults<'_>,
+    upgrade: &crate::manifest::Upgrade<'_>,
+    index: usize,
+    requires: &switchback_schemas::manifest::Requires,
+) {
+    let set = faults.set;
+    let at = format!("/spec/requires/{index}/upgrade");
+    let named: Vec<(Kind, DocRef)> = set
+        .names
+        .iter()
+        .filter(|(kind, name, _)| UPGRADES.contains(kind) && name == requires.upgrade.as_str())
+        .map(|(kind, _, doc)| (*kind, *doc))
+        .collect();
+    match named.as_slice() {
+        [] if !set.whole => {}
+        [] => {
+            let known = set.names.iter().filter(|(kind, ..)| UPGRADES.contains(kind));
+            let known = known.map(|(_, name, _)| name.as_str());
+            unknown(faults, "upgrade", &requires.upgrade, (upgrade.doc, &at), known);
+        }
+        [(_, doc)] if *doc == upgrade.doc => faults.error(
+            codes::MANIFEST_CONFLICT,
+            format!("`{}` requires itself", upgrade.name),
+            (upgrade.doc, &at),
+            "this is the upgrade itself",
+            "name the upgrade that has to come first",
+        ),
+        [(_, doc)] => {
+            let Some(other) = set.upgrades().find(|other| other.doc == *doc) else { return };
+            if *other.to < requires.at_least {
+                let message =
+                    format!("`{}` never reaches {}: it goes to {}", other.name, requires.at_least, other.to);
+                faults.pair(
+                    codes::MANIFEST_CONFLICT,
+                    message,
+                    (upgrade.doc, &format!("/spec/requires/{index}/atLeast"), "required here"),
+                    (*doc, "/spec/to", "goes only this far"),
+                    "raise the one or lower the other",
+                );
+            }
+        }
+        [(first, _), (second, _), ..] if first != second => faults.error(
+            codes::MANIFEST_REFERENCE,
+            format!("`{}` names a {} and a {}", requires.upgrade, first.as_str(), second.as_str()),
+            (upgrade.doc, &at),
+            "which of them is not clear",
+            "give one of the two upgrades another name",
+        ),
+        // Two of one kind: told where they are defined.
+        _ => {}
+    }
+}
