@@ -1,0 +1,83 @@
+//! The eviction subresource.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Answer, Call, select};
+use crate::error::{About, ApiError, ApiResult};
+use crate::world::key::{number, set, text};
+use crate::world::{DeleteOptions, Key, Propagation, World};
+
+pub(super) fn evict(world: &mut World, call: &Call, key: &Key) -> ApiResult<Answer> {
+    let body = call.json()?;
+    let pod = world
+        .get(key)
+        .cloned()
+        .ok_or_else(|| ApiError::not_found(About { group: "", kind: "pods", name: &key.name }))?;
+    let options = body.get("deleteOptions").cloned().unwrap_or(Value::Null);
+    let (wanted, found) = (text(&options, "/preconditions/uid"), text(&pod, "/metadata/uid"));
+    if !wanted.is_empty() && wanted != found {
+        return Err(ApiError::wrong_uid(About { group: "", kind: "Pod", name: &key.name }, wanted, found));
+    }
+    let finished = matches!(text(&pod, "/status/phase"), "Succeeded" | "Failed" | "Pending");
+    let going = !text(&pod, "/metadata/deletionTimestamp").is_empty();
+    if !finished && !going {
+        spend(world, key, &pod)?;
+    }
+    world.delete(key, DeleteOptions { propagation: Propagation::Background, grace_seconds: number(&options, "/gracePeriodSeconds") });
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+    Ok(Answer::with(201, status, Vec::new()))
+}
+
+/// Takes one disruption out of the budget that covers the pod.
+fn spend(world: &mut World, pod_key: &Key, pod: &Value) -> ApiResult<()> {
+    let labels = crate::world::labels(pod);
+    let budgets: Vec<Key> = world
+        .list("policy", "poddisruptionbudgets", Some(&pod_key.namespace))
+        .filter(|(_, b)| select::label_selector(b.pointer("/spec/selector"), &labels))
+        .map(|(k, _)| k.clone())
+        .collect();
+    let key = match budgets.as_slice() {
+        [] => return Ok(()),
+        [one] => one.clone(),
+        _ => {
+            return Err(ApiError::internal(
+                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+            ));
+        }
+    };
+    let Some(budget) = world.get(&key).cloned() else { return Ok(()) };
+    let count = |field: &str| number(&budget, &format!("/status/{field}")).unwrap_or(0);
+    let (healthy, desired, allowed) = (count("currentHealthy"), count("desiredHealthy"), count("disruptionsAllowed"));
+    if !super::convert::pod_ready(pod) {
+        let always = text(&budget, "/spec/unhealthyPodEvictionPolicy") == "AlwaysAllow";
+        if always || (healthy >= desired && desired > 0) {
+            return Ok(());
+        }
+    }
+    if count("observedGeneration") < number(&budget, "/metadata/generation").unwrap_or(0) {
+        return Err(ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TooManyRequests",
+            "Cannot evict pod as it would violate the pod's disruption budget.",
+        )
+        .with_details(json!({"causes": [{"reason": "DisruptionBudget",
+            "message": format!("The disruption budget {} is still being processed by the server.", key.name)}]}))
+        .after(10));
+    }
+    if allowed <= 0 {
+        return Err(ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TooManyRequests",
+            "Cannot evict pod as it would violate the pod's disruption budget.",
+        )
+        .with_details(json!({"causes": [{"reason": "DisruptionBudget",
+            "message": format!("The disruption budget {} needs {desired} healthy pods and has {healthy} currently", key.name)}]})));
+    }
+    let stamp = world.stamp();
+    world.modify(&key, |b| {
+        set(b, &["status", "disruptionsAllowed"], (allowed - 1).into());
+        set(b, &["status", "disruptedPods", &pod_key.name], stamp.into());
+    });
+    Ok(())
+}

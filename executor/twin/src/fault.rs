@@ -1,0 +1,120 @@
+//! Faults on calls, by operation.
+
+use serde::{Deserialize, Serialize};
+
+/// What goes wrong with which call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Fault {
+    /// HTTP method, `program`, or `*`.
+    pub verb: String,
+    /// A pattern with `*` over the path (for programs: over the argv joined by spaces).
+    pub path: String,
+    /// Which match it hits, counted from 1; 0 hits every one.
+    #[serde(default = "first")]
+    pub nth: u32,
+    /// What happens.
+    pub kind: FaultKind,
+    /// How many calls matched so far.
+    #[serde(default, skip_deserializing)]
+    pub seen: u32,
+}
+
+fn first() -> u32 {
+    1
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum FaultKind {
+    /// Refused before anything happens.
+    Before {
+        /// The status that is answered.
+        status: u16,
+        /// Seconds of `Retry-After`.
+        #[serde(default)]
+        retry_after: Option<u32>,
+    },
+    /// It happens, and an error is answered.
+    After {
+        /// The status that is answered.
+        status: u16,
+    },
+    /// It happens, and the connection closes.
+    Lost,
+    /// It happens, and the answer takes this much domain time.
+    Delay {
+        /// Domain seconds.
+        seconds: u32,
+    },
+    /// A program is killed in its middle.
+    Killed,
+}
+
+impl Fault {
+    /// A fault on the first matching call.
+    pub fn new(verb: &str, path: &str, kind: FaultKind) -> Self {
+        Self { verb: verb.into(), path: path.into(), nth: 1, kind, seen: 0 }
+    }
+
+    /// On the `nth` matching call, 0 for every one.
+    #[must_use]
+    pub fn nth(mut self, nth: u32) -> Self {
+        self.nth = nth;
+        self
+    }
+
+    fn concerns(&self, verb: &str, path: &str) -> bool {
+        (self.verb == "*" || self.verb.eq_ignore_ascii_case(verb)) && matches(&self.path, path)
+    }
+}
+
+/// The fault that hits this call, if any; counts the call.
+pub(crate) fn hit(faults: &mut [Fault], verb: &str, path: &str) -> Option<FaultKind> {
+    let mut found = None;
+    for fault in faults.iter_mut().filter(|f| f.concerns(verb, path)) {
+        fault.seen += 1;
+        if found.is_none() && (fault.nth == 0 || fault.nth == fault.seen) {
+            found = Some(fault.kind.clone());
+        }
+    }
+    found
+}
+
+/// Whether a text fits a pattern in which `*` stands for anything.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(head) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        match text.find(part) {
+            Some(at) => text = text.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    text.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        assert!(matches("/api/*/pods/*/eviction", "/api/v1/namespaces/a/pods/p/eviction"));
+        assert!(!matches("/api/*/pods/*/eviction", "/api/v1/namespaces/a/pods/p"));
+        assert!(matches("*", ""));
+        assert!(matches("helm upgrade *", "helm upgrade x y"));
+    }
+
+    #[test]
+    fn the_nth_call_is_hit() {
+        let mut faults = vec![Fault::new("get", "/a", FaultKind::Lost).nth(2)];
+        assert_eq!(hit(&mut faults, "GET", "/a"), None);
+        assert_eq!(hit(&mut faults, "POST", "/a"), None);
+        assert_eq!(hit(&mut faults, "GET", "/a"), Some(FaultKind::Lost));
+        assert_eq!(hit(&mut faults, "GET", "/a"), None);
+    }
+}

@@ -1,0 +1,224 @@
+//! The handle: one world, shared by everybody who talks to it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::api::{self, Answer, Call};
+use crate::error::ApiError;
+use crate::fault::{self, Fault, FaultKind};
+use crate::helm;
+use crate::world::{LogEntry, World};
+use crate::{ProgramCall, ProgramResult, TwinError};
+
+/// A running twin. Cloning gives another handle on the same one.
+#[derive(Debug, Clone)]
+pub struct Twin {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// Counts up whenever the world or its clock moved.
+    moved: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct State {
+    world: World,
+    faults: Vec<Fault>,
+}
+
+/// What came of a call, once the faults had their say.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) result: Result<Result<Answer, ApiError>, TwinError>,
+    /// Not before this instant.
+    pub(crate) not_before: Option<Timestamp>,
+}
+
+impl Twin {
+    /// A twin of a world.
+    pub fn new(world: World) -> Self {
+        let state = Mutex::new(State { world, faults: Vec::new() });
+        Self { shared: Arc::new(Shared { state, moved: watch::Sender::new(0) }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn moved(&self) {
+        self.shared.moved.send_modify(|n| *n = n.wrapping_add(1));
+    }
+
+    pub(crate) fn movements(&self) -> watch::Receiver<u64> {
+        self.shared.moved.subscribe()
+    }
+
+    /// The domain clock.
+    pub fn now(&self) -> Timestamp {
+        self.state().world.now()
+    }
+
+    /// When an actor acts next.
+    pub fn next_event(&self) -> Option<Timestamp> {
+        self.state().world.next_event()
+    }
+
+    /// Moves the clock. An earlier instant changes nothing.
+    pub fn advance_to(&self, to: Timestamp) {
+        self.state().world.advance_to(to);
+        self.moved();
+    }
+
+    /// Moves the clock by a duration.
+    pub fn advance_by(&self, by: std::time::Duration) {
+        self.state().world.advance_by(by);
+        self.moved();
+    }
+
+    /// The world as it is. Takes no time.
+    pub fn snapshot(&self) -> World {
+        self.state().world.clone()
+    }
+
+    /// Puts a world in place.
+    pub fn restore(&self, world: World) {
+        self.state().world = world;
+        self.moved();
+    }
+
+    /// Looks at the world or changes it.
+    pub fn with<T>(&self, f: impl FnOnce(&mut World) -> T) -> T {
+        let out = f(&mut self.state().world);
+        self.moved();
+        out
+    }
+
+    /// Looks at the world.
+    pub(crate) fn peek<T>(&self, f: impl FnOnce(&World) -> T) -> T {
+        f(&self.state().world)
+    }
+
+    /// Adds a fault.
+    pub fn inject(&self, fault: Fault) {
+        self.state().faults.push(fault);
+    }
+
+    /// Forgets all faults.
+    pub fn heal(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Faults, with how often each was met.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.state().faults.clone()
+    }
+
+    /// Accepted effects.
+    pub fn log(&self) -> Vec<LogEntry> {
+        self.state().world.log()
+    }
+
+    /// Runs a program of the table.
+    pub fn run_program(&self, call: &ProgramCall) -> ProgramResult {
+        let mut state = self.state();
+        let text = call.argv.join(" ");
+        let fault = fault::hit(&mut state.faults, "program", &text);
+        let began = state.world.now();
+        let mut result = match &fault {
+            Some(FaultKind::Before { status, .. }) => {
+                ProgramResult::failed(1, format!("Error: Kubernetes cluster unreachable: the server answered {status}\n"))
+            }
+            fault => helm::run(&mut state.world, call, fault.as_ref() == Some(&FaultKind::Killed)),
+        };
+        match fault {
+            Some(FaultKind::After { .. } | FaultKind::Lost) => {
+                result = ProgramResult::failed(1, "Error: unexpected EOF\n".to_owned());
+            }
+            Some(FaultKind::Delay { seconds }) => {
+                state.world.advance_by(std::time::Duration::from_secs(u64::from(seconds)));
+            }
+            _ => {}
+        }
+        result.took = std::time::Duration::try_from(state.world.now().duration_since(began)).unwrap_or_default();
+        let seq = state.world.log_len();
+        let entry = LogEntry {
+            seq,
+            at: state.world.now().to_string(),
+            verb: "PROGRAM".into(),
+            path: text,
+            manager: None,
+            status: u16::try_from(result.exit).unwrap_or(u16::MAX),
+            resource_version: state.world.resource_version(),
+        };
+        state.world.note(entry);
+        drop(state);
+        self.moved();
+        result
+    }
+
+    pub(crate) fn call(&self, call: &Call) -> Outcome {
+        let mut state = self.state();
+        let fault = fault::hit(&mut state.faults, &call.method, &call.path);
+        let now = state.world.now();
+        if let Some(FaultKind::Before { status, retry_after }) = fault {
+            return Outcome { result: Ok(Err(injected(status, retry_after))), not_before: None };
+        }
+        let before = state.world.resource_version();
+        let result = api::answer(&mut state.world, call);
+        if let Ok(Answer::Json { code, .. }) = &result
+            && call.method != "GET"
+            && !api::dry_run(call)
+        {
+            let entry = LogEntry {
+                seq: state.world.log_len(),
+                at: now.to_string(),
+                verb: call.method.clone(),
+                path: call.path.clone(),
+                manager: call.param("fieldManager").map(str::to_owned),
+                status: *code,
+                resource_version: state.world.resource_version(),
+            };
+            state.world.note(entry);
+        }
+        let changed = state.world.resource_version() != before;
+        drop(state);
+        if changed {
+            self.moved();
+        }
+        match fault {
+            Some(FaultKind::After { status }) => Outcome { result: Ok(Err(injected(status, None))), not_before: None },
+            Some(FaultKind::Lost | FaultKind::Killed) => {
+                Outcome { result: Err(TwinError::AnswerLost), not_before: None }
+            }
+            Some(FaultKind::Delay { seconds }) => {
+                let at = now.checked_add(jiff::SignedDuration::from_secs(i64::from(seconds))).ok();
+                Outcome { result: Ok(result), not_before: at }
+            }
+            _ => Outcome { result: Ok(result), not_before: None },
+        }
+    }
+}
+
+fn injected(status: u16, retry_after: Option<u32>) -> ApiError {
+    let code = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let reason = match status {
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "NotFound",
+        409 => "Conflict",
+        429 => "TooManyRequests",
+        503 => "ServiceUnavailable",
+        504 => "Timeout",
+        _ => "InternalError",
+    };
+    let error = ApiError::new(code, reason, format!("injected fault: {code}"));
+    match retry_after {
+        Some(seconds) => error.after(seconds),
+        None => error,
+    }
+}

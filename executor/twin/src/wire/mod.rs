@@ -1,0 +1,12 @@
+//! How the twin is reached: in process as a `tower` service, on loopback over HTTP.
+
+mod body;
+mod control;
+mod launchers;
+mod listen;
+mod service;
+
+pub use body::TwinBody;
+pub use launchers::write_launchers;
+pub use listen::{Clocking, Handle, serve};
+pub use service::KubeService;

@@ -1,0 +1,23 @@
+//! What was accepted, for oracles.
+
+use serde::Serialize;
+
+/// One accepted effect of a caller. Dry-runs and refusals are not effects.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LogEntry {
+    /// Its place.
+    pub seq: usize,
+    /// The instant.
+    pub at: String,
+    /// HTTP method, or `PROGRAM`.
+    pub verb: String,
+    /// Path without the query, or the argv.
+    pub path: String,
+    /// `fieldManager`, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
+    /// The status that was answered (or would have been, had the answer not been lost).
+    pub status: u16,
+    /// The latest resourceVersion after it.
+    pub resource_version: u64,
+}

@@ -1,0 +1,40 @@
+//! What a row is.
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    /// `file::name`.
+    pub(crate) name: &'static str,
+    /// What holds.
+    pub(crate) what: &'static str,
+    /// Who leans on it.
+    pub(crate) leans: &'static str,
+}
+
+/// Makes, for each body, a test on the twin and one on a real server, and the rows of the table.
+macro_rules! rows {
+    ($($name:ident: $what:literal, $leans:literal;)+) => {
+        pub(crate) const ROWS: &[$crate::row::Row] = &[$(
+            $crate::row::Row { name: concat!(module_path!(), "::", stringify!($name)), what: $what, leans: $leans }
+        ),+];
+
+        mod twin {
+            $(#[tokio::test]
+            async fn $name() {
+                let server = $crate::server::Server::twin(stringify!($name)).await;
+                super::$name(&server).await;
+                server.done(concat!(module_path!(), "::", stringify!($name))).await;
+            })+
+        }
+
+        mod real {
+            $(#[tokio::test]
+            async fn $name() {
+                let Some(server) = $crate::server::Server::real(stringify!($name)).await else { return };
+                super::$name(&server).await;
+                server.done(concat!(module_path!(), "::", stringify!($name))).await;
+            })+
+        }
+    };
+}
+pub(crate) use rows;

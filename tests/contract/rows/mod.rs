@@ -1,0 +1,32 @@
+//! The rows, grouped by what they are about.
+
+use crate::row::Row;
+
+mod access;
+mod apply;
+mod crd;
+mod discovery;
+mod eviction;
+mod helm;
+mod lease;
+mod list;
+mod nodes;
+mod objects;
+mod workloads;
+
+/// All rows with the title of their group.
+pub(crate) fn all() -> Vec<(&'static str, &'static [Row])> {
+    vec![
+        ("Apply, patches, preconditions", apply::ROWS),
+        ("Nodes", nodes::ROWS),
+        ("Eviction and budgets", eviction::ROWS),
+        ("Lists and watches", list::ROWS),
+        ("Definitions of custom kinds", crd::ROWS),
+        ("Leases", lease::ROWS),
+        ("Workloads over time", workloads::ROWS),
+        ("Namespaces, Secrets, finalizers", objects::ROWS),
+        ("Admission and access", access::ROWS),
+        ("Discovery", discovery::ROWS),
+        ("helm", helm::ROWS),
+    ]
+}

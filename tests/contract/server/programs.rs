@@ -1,0 +1,1 @@
+//! helm on both sides.
