@@ -1,4 +1,20 @@
 //! Compiles manifests, inventory and lock to a plan; a pure function of files.
+//!
+//! ```text
+//! files -> source (spanned tree) -> manifest (checked, typed) -> components (hops) -> path (order)
+//!       -> lower (steps, ways back, brackets, gates) -> compile (plan)
+//! ```
+//!
+//! Nothing here reads a clock, the network or the environment: same inputs, same bytes out.
 
+pub mod catalog;
+pub mod compile;
+pub mod components;
+pub mod context;
+pub mod findings;
+pub mod lower;
 pub mod manifest;
+pub mod objects;
+pub mod outlook;
+pub mod path;
 pub mod source;

@@ -1,0 +1,246 @@
+//! From manifests, inventory, lock and catalog to a plan. Pure: the same inputs give the same bytes.
+
+mod gates;
+mod inputs;
+
+use jiff::Timestamp;
+use switchback_model::{Graph, digests::digests, lint};
+use switchback_schemas::{
+    Diagnostic, Digest, StepId, codes,
+    inventory::Inventory,
+    lock::{Asks, Lock},
+    name::SavepointId,
+    plan::{BlindSpot, Digests, Identity, Inputs, Need, Parent, Plan, PlatformRef, Savepoint, Step},
+};
+
+use crate::{
+    catalog::Catalog,
+    components::{COMPONENTS, Component, HopSpec},
+    context::Cx,
+    findings::Findings,
+    lower::{Lowering, failure},
+    manifest::Manifests,
+    outlook::Outlook,
+    path,
+};
+
+/// What a plan is compiled from.
+pub struct Sources<'a> {
+    /// The manifests.
+    pub manifests: &'a Manifests,
+    /// The inventory.
+    pub inventory: &'a Inventory,
+    /// Digest of the inventory file's bytes.
+    pub inventory_digest: Digest,
+    /// The lock.
+    pub lock: &'a Lock,
+    /// Digest of the lock file's bytes.
+    pub lock_digest: Digest,
+    /// The instant for which dates are judged; the observation's when absent.
+    pub as_of: Option<Timestamp>,
+}
+
+/// Compiles a plan. Without one there is at least one error among the diagnostics, or nothing to do.
+pub fn compile(sources: &Sources<'_>) -> (Option<Plan>, Vec<Diagnostic>) {
+    let catalog = match Catalog::embedded() {
+        Ok(catalog) => catalog,
+        Err(bug) => return (None, vec![bug]),
+    };
+    let as_of = inputs::as_of(sources.manifests, sources.inventory, sources.as_of);
+    let findings = Findings::new(inputs::accepted(sources.manifests), as_of);
+    let cx = Cx::new(sources.manifests, sources.inventory, sources.lock, &catalog, &findings, as_of);
+    let plan = build(sources, &cx);
+    inputs::unused_waivers(&cx);
+    let plan = plan.filter(|_| !findings.any_error());
+    let diagnostics = findings.into_list();
+    let plan = plan.and_then(|plan| finish(plan, &diagnostics).ok());
+    (plan, diagnostics)
+}
+
+/// What has to be rendered before a plan can be compiled.
+pub fn asks(manifests: &Manifests, inventory: &Inventory) -> (Option<Asks>, Vec<Diagnostic>) {
+    let catalog = match Catalog::embedded() {
+        Ok(catalog) => catalog,
+        Err(bug) => return (None, vec![bug]),
+    };
+    let as_of = inputs::as_of(manifests, inventory, None);
+    let findings = Findings::new(inputs::accepted(manifests), as_of);
+    let lock = Lock {
+        format: switchback_schemas::format::Document::Lock.current(),
+        resolved_at: as_of,
+        observation: inventory.observation.clone(),
+        manifests: manifests.digest,
+        renders: Vec::new(),
+    };
+    let cx = Cx::new(manifests, inventory, &lock, &catalog, &findings, as_of);
+    let mut charts: Vec<_> = COMPONENTS.iter().flat_map(|component| component.asks(&cx)).collect();
+    charts.sort_by(|a, b| (&a.release, &a.version).cmp(&(&b.release, &b.version)));
+    let asks = Asks { manifests: manifests.digest, observation: inventory.observation.clone(), charts };
+    let failed = findings.any_error();
+    ((!failed).then_some(asks), findings.into_list())
+}
+
+fn build(sources: &Sources<'_>, cx: &Cx<'_>) -> Option<Plan> {
+    inputs::check(cx);
+    let asked: Vec<HopSpec> = COMPONENTS.iter().flat_map(|component| component.hops(cx)).collect();
+    if asked.is_empty() {
+        if !cx.findings.any_error() {
+            let message = "what is there already is what the manifests ask for";
+            cx.findings.say(Diagnostic {
+                severity: switchback_schemas::Severity::Advice,
+                ..Diagnostic::warning(codes::PLAN_UNCHANGED, message)
+            });
+        }
+        return None;
+    }
+    let hops = path::order(cx, &asked);
+    let mut outlook = Outlook::new(cx.inventory);
+    let mut lowering = Lowering::default();
+    let mut savepoints = vec![Savepoint {
+        id: SavepointId::sanitized("start"),
+        title: "before anything was changed".to_owned(),
+        frontier: Vec::new(),
+    }];
+    for (spec, hop) in &hops {
+        let before = lowering.steps.len();
+        component(spec)?.lower(cx, spec, &mut outlook, &mut lowering);
+        if lowering.steps.len() == before {
+            return None;
+        }
+        let ends = savepoints.last().map(|savepoint| savepoint.frontier.clone()).unwrap_or_default();
+        follow(&mut lowering, &hop.id, &ends, spec);
+        savepoints.push(Savepoint {
+            id: hop.savepoint.clone(),
+            title: format!("{} is at {}, verified", spec.upgrade, spec.to),
+            frontier: lowering.sinks(&hop.id),
+        });
+    }
+    gates::add(cx, &mut lowering);
+    Some(assemble(sources, cx, hops, savepoints, lowering))
+}
+
+fn component(spec: &HopSpec) -> Option<&'static dyn Component> {
+    COMPONENTS.into_iter().find(|component| component.name() == spec.component)
+}
+
+/// Steps of a hop that need nothing of it wait for the end of the hop before.
+fn follow(lowering: &mut Lowering, hop: &StepId, ends: &[StepId], spec: &HopSpec) {
+    for step in lowering.steps.iter_mut().filter(|step| step.hop == *hop && step.needs.is_empty()) {
+        for end in ends {
+            let why =
+                format!("{} moves when what came before is verified: one component at a time", spec.upgrade);
+            step.needs.push(Need { step: end.clone(), why, source: None });
+        }
+    }
+}
+
+fn assemble(
+    sources: &Sources<'_>,
+    cx: &Cx<'_>,
+    hops: Vec<(HopSpec, switchback_schemas::plan::Hop)>,
+    savepoints: Vec<Savepoint>,
+    lowering: Lowering,
+) -> Plan {
+    let Lowering {
+        mut steps,
+        brackets,
+        gates,
+        lines,
+        undo_edges,
+        mut pools,
+        mut blind_spots,
+        sources: table,
+    } = lowering;
+    steps.sort_by(|a, b| a.id.cmp(&b.id));
+    pools.sort_by(|a, b| a.name.cmp(&b.name));
+    pools.dedup_by(|a, b| a.name == b.name);
+    blind_spots.extend(
+        cx.inventory
+            .unread
+            .iter()
+            .map(|unread| BlindSpot { what: unread.what.clone(), why: unread.why.clone() }),
+    );
+    blind_spots.sort();
+    blind_spots.dedup();
+    let wishes: failure::Wishes = hops
+        .iter()
+        .map(|(spec, hop)| (hop.id.clone(), (inputs::on_failure(cx, spec), Some(spec.place.clone()))))
+        .collect();
+    let nothing = Digest::of("");
+    let mut plan = Plan {
+        format: switchback_schemas::format::Document::Plan.current(),
+        features: features(&steps, cx),
+        platform: platform(cx),
+        parent: parent(cx),
+        inputs: Inputs {
+            manifests: cx.manifests.digest,
+            inventory: sources.inventory_digest,
+            observation: cx.inventory.observation.clone(),
+            observed_at: cx.inventory.taken_at,
+            as_of: cx.as_of,
+            lock: sources.lock_digest,
+            catalog: cx.catalog.digest,
+        },
+        digests: Digests { effects: nothing, review: nothing },
+        hops: hops.into_iter().map(|(_, hop)| hop).collect(),
+        steps,
+        savepoints,
+        brackets,
+        gates,
+        lines,
+        undo_edges,
+        classes: if pools.is_empty() { Vec::new() } else { cx.classes.clone() },
+        pools,
+        windows: cx.windows(),
+        blind_spots,
+        notices: Vec::new(),
+        sources: table,
+    };
+    match Graph::of(&plan) {
+        Ok(graph) => {
+            let approved = cx.manifests.platform.spec.approvals.before_start;
+            failure::decide(&mut plan, &graph, &wishes, approved, cx.findings);
+        }
+        Err(error) => cx.findings.say(Diagnostic::error(codes::PATH_CYCLE, error.to_string())),
+    }
+    plan
+}
+
+fn features(steps: &[Step], cx: &Cx<'_>) -> std::collections::BTreeSet<String> {
+    let mut features = lint::used_features(steps);
+    if cx.inventory.carry_over.is_some() {
+        features.insert("continue".to_owned());
+    }
+    features
+}
+
+fn platform(cx: &Cx<'_>) -> PlatformRef {
+    let spec = &cx.manifests.platform.spec;
+    let identity =
+        |_: &_| Identity::Cluster { kube_system_uid: cx.inventory.cluster.kube_system_uid.clone() };
+    PlatformRef {
+        name: cx.manifests.platform.metadata.name.clone(),
+        targets: spec.targets.iter().map(|(name, target)| (name.clone(), identity(target))).collect(),
+        allow_asserted: spec.approvals.allow_asserted,
+        quorum: spec.approvals.quorum.unwrap_or(1),
+    }
+}
+
+fn parent(cx: &Cx<'_>) -> Option<Parent> {
+    let carry = cx.inventory.carry_over.as_ref()?;
+    Some(Parent {
+        run: carry.run.clone(),
+        plan: carry.plan,
+        journal_head: carry.journal_head.clone(),
+        savepoint: carry.savepoint.clone(),
+    })
+}
+
+/// Warnings go into the plan, then the digests are taken, then the plan is checked against its own rules.
+fn finish(mut plan: Plan, diagnostics: &[Diagnostic]) -> Result<Plan, serde_json::Error> {
+    // Places are those of files that a reader of the plan may not have.
+    let notice = |diagnostic: &Diagnostic| Diagnostic { labels: Vec::new(), ..diagnostic.clone() };
+    plan.notices = diagnostics.iter().map(notice).collect();
+    plan.digests = digests(&plan)?;
+    Ok(plan)
+}

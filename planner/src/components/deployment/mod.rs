@@ -1,0 +1,181 @@
+//! A plain Deployment: one container's image moves, by compare-and-set.
+
+use serde_json::json;
+use switchback_schemas::{
+    Diagnostic, Seconds, codes,
+    lock::Ask,
+    manifest::{DeploymentUpgrade, OwnerKind},
+    name::ObjectRef,
+    plan::{
+        Action, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, HopBasis, KubePatch,
+        Operand, SetField, Target, Test, Undo, UndoStep,
+    },
+};
+
+use super::{Component, HopSpec};
+use crate::{
+    context::Cx,
+    lower::{Lowering, changes, permission, undo_step, verify},
+    manifest::Spanned,
+    outlook::Outlook,
+};
+
+/// The component.
+pub struct Deployment;
+
+const WITHIN: Seconds = Seconds::minutes(10);
+const IMAGE: &str = "image";
+
+type Doc = Spanned<switchback_schemas::manifest::Document<DeploymentUpgrade>>;
+
+impl Component for Deployment {
+    fn name(&self) -> &'static str {
+        "deployment"
+    }
+
+    fn asks(&self, _: &Cx<'_>) -> Vec<Ask> {
+        Vec::new()
+    }
+
+    fn hops(&self, cx: &Cx<'_>) -> Vec<HopSpec> {
+        cx.manifests.deployments.iter().filter_map(|doc| hop(cx, doc)).collect()
+    }
+
+    fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+        let Some(doc) = cx.manifests.deployments.iter().find(|doc| doc.doc == hop.doc) else { return };
+        let spec = &doc.spec;
+        let Some((_, index, before)) = outlook.container(&spec.deployment, &spec.container) else { return };
+        let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
+        let scope = hop.scope();
+        let id = scope.id(IMAGE);
+        let container = format!("/spec/template/spec/containers/{index}");
+        let pointer = format!("{container}/image");
+        let name = FieldTest { pointer: format!("{container}/name"), is: is(json!(spec.container)) };
+        let image = |image: Operand| FieldTest { pointer: pointer.clone(), is: Test::Equals(image) };
+        let patch = |only: Operand, set: Operand| {
+            Effect::KubePatch(KubePatch {
+                object: Target::Object(object.clone()),
+                subresource: None,
+                only_if: vec![name.clone(), image(only)],
+                set: vec![SetField { pointer: pointer.clone(), to: set }],
+            })
+        };
+        let field = |image: Operand| Condition::Field {
+            object: Target::Object(object.clone()),
+            pointer: pointer.clone(),
+            is: Test::Equals(image),
+        };
+        let new = || Operand::Value(json!(spec.image));
+        let old = || Operand::Captured { step: id.clone(), name: IMAGE.to_owned() };
+        let within = spec.within.map_or(WITHIN, |length| length.0);
+        let rolled = || {
+            let condition = Condition::Rollout { object: Target::Object(object.clone()) };
+            verify(format!("{object} is rolled out"), condition, Seconds(10), within)
+        };
+        let permissions = ["get", "patch"]
+            .map(|verb| permission(verb, "apps", "deployments", spec.deployment.namespace.as_deref()));
+        let undo = UndoStep {
+            done_when: Some(field(old())),
+            verify: vec![rolled()],
+            disruption: Disruption::Restart,
+            estimate: Estimate::seconds(60, 300),
+            permissions: permissions.to_vec(),
+            ..undo_step(
+                format!("set the image of {object} back to {before}"),
+                Action::Effect(patch(new(), old())),
+            )
+        };
+        let title = format!("set the image of container {} of {object} to {}", spec.container, spec.image);
+        let change = changes::of_field(
+            object.clone(),
+            &format!("containers[{}].image", spec.container),
+            &json!(before),
+            &json!(spec.image),
+        );
+        let effect = patch(Operand::Value(json!(before)), new());
+        let step = scope
+            .step(IMAGE, title, effect, Undo::Step(Box::new(undo)), outlook.take_reads())
+            .captures(
+                IMAGE,
+                CaptureKind::Field { object: Target::Object(object.clone()), pointer: pointer.clone() },
+            )
+            .done_when(field(new()))
+            .verify(std::iter::once(rolled()).chain(cx.verifications(&spec.verify)))
+            .time(Seconds::minutes(2), Estimate::seconds(60, 300))
+            .idempotent()
+            .disrupts(Disruption::Restart, None)
+            .permits(permissions)
+            .changes(vec![change]);
+        to.add(step.done());
+    }
+}
+
+fn is(value: serde_json::Value) -> Test {
+    Test::Equals(Operand::Value(value))
+}
+
+fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
+    let spec = &doc.spec;
+    let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
+    let Some(workload) = cx.inventory.workloads.iter().find(|workload| workload.object == object) else {
+        let message = format!("there is no {object}");
+        cx.findings.say(
+            Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)
+                .at(cx.label(doc.doc, "/spec/deployment", "not in the inventory"))
+                .help("check the name and namespace, or observe again"),
+        );
+        return None;
+    };
+    let Some(found) = workload.containers.iter().find(|container| container.name == spec.container) else {
+        let names: Vec<_> = workload.containers.iter().map(|container| container.name.as_str()).collect();
+        let message = format!("{object} has no container {:?}", spec.container);
+        cx.findings.say(
+            Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)
+                .at(cx.label(doc.doc, "/spec/container", "not a container of it"))
+                .help(format!("it has {}", names.join(", "))),
+        );
+        return None;
+    };
+    if found.image == spec.image {
+        super::rising(cx, doc.doc, &object.to_string(), &spec.to, &spec.to);
+        return None;
+    }
+    // The tag is the only version that the platform tells; without one the path has no number to compare.
+    let from = tag(&found.image).and_then(|tag| tag.parse().ok());
+    if let Some(from) = &from {
+        super::rising(cx, doc.doc, &object.to_string(), from, &spec.to)?;
+    }
+    cx.owner(&object, OwnerKind::Kubectl);
+    Some(HopSpec {
+        component: "deployment",
+        upgrade: doc.metadata.name.clone(),
+        doc: doc.doc,
+        target: spec.target.clone(),
+        from,
+        to: spec.to.clone(),
+        basis: HopBasis::Exact,
+        requires: spec.requires.clone(),
+        on_failure: spec.on_failure,
+        place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
+    })
+}
+
+/// The tag of an image, `None` for a digest or no tag.
+fn tag(image: &str) -> Option<&str> {
+    let (name, _) = image.split_once('@').unwrap_or((image, ""));
+    let last = name.rsplit('/').next()?;
+    last.split_once(':').map(|(_, tag)| tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tag;
+
+    #[test]
+    fn a_registry_port_is_no_tag() {
+        assert_eq!(tag("registry:5000/team/app"), None);
+        assert_eq!(tag("registry:5000/team/app:1.2"), Some("1.2"));
+        assert_eq!(tag("app:1.2@sha256:00"), Some("1.2"));
+        assert_eq!(tag("app"), None);
+    }
+}

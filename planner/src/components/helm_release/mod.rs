@@ -1,0 +1,178 @@
+//! A Helm release: its chart moves to another version; CRDs of the chart's `crds/` directory, which Helm never
+//! upgrades, are applied first.
+
+use switchback_schemas::{
+    Diagnostic, Seconds, codes,
+    lock::Ask,
+    manifest::{Document, HelmReleaseUpgrade, OwnerKind},
+    plan::{
+        Action, CaptureKind, Condition, Effect, Estimate, HopBasis, KubeApply, KubeRestore, Target, Test,
+        Undo, UndoKind, UndoStep,
+    },
+};
+
+use super::{Component, HopSpec, nested};
+use crate::{
+    context::Cx,
+    lower::{HopScope, Lowering, changes, helm, permission, undo_step, verify},
+    manifest::Spanned,
+    objects,
+    outlook::{Outlook, crd_ref},
+};
+
+/// The component.
+pub struct HelmRelease;
+
+const WITHIN: Seconds = Seconds::minutes(10);
+
+type Doc = Spanned<Document<HelmReleaseUpgrade>>;
+
+impl Component for HelmRelease {
+    fn name(&self) -> &'static str {
+        "helm-release"
+    }
+
+    fn asks(&self, cx: &Cx<'_>) -> Vec<Ask> {
+        let ask = |doc: &Doc| {
+            let spec = &doc.spec;
+            let seen = cx.inventory.releases.iter().find(|release| release.name == spec.release);
+            let chart = spec.chart.clone().or_else(|| seen.map(|release| release.chart.clone()))?;
+            Some(Ask {
+                release: spec.release.clone(),
+                chart,
+                source: spec.charts.clone(),
+                version: spec.to.clone(),
+                set: nested(&spec.set),
+            })
+        };
+        cx.manifests.helm_releases.iter().filter_map(ask).collect()
+    }
+
+    fn hops(&self, cx: &Cx<'_>) -> Vec<HopSpec> {
+        cx.manifests.helm_releases.iter().filter_map(|doc| hop(cx, doc)).collect()
+    }
+
+    fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+        let Some(doc) = cx.manifests.helm_releases.iter().find(|doc| doc.doc == hop.doc) else { return };
+        let spec = &doc.spec;
+        let Some(render) = cx.render(&spec.release, &hop.to, cx.label(doc.doc, "/spec/to", "this version"))
+        else {
+            return;
+        };
+        let scope = hop.scope();
+        let crds: Vec<_> =
+            render.crds.iter().filter_map(|crd| crd_step(cx, &scope, outlook, crd, to)).collect();
+        let within = spec.within.map_or(WITHIN, |length| length.0);
+        let title = format!("upgrade release {} to chart {} {}", spec.release, render.chart.name, hop.to);
+        let step = helm::ReleaseStep { part: "release", title, render, within };
+        let Some(mut draft) = helm::upgrade(&scope, outlook, step) else { return };
+        for crd in &crds {
+            draft = draft.needs(crd, "objects of the new version need their CRD first", None);
+        }
+        let id = to.add(draft.verify(cx.verifications(&spec.verify)).done());
+        outlook.upgraded(render, &id);
+        helm::warn_about_hooks(
+            cx.findings,
+            render,
+            Some(&cx.label(doc.doc, "/spec/to", "this version of the chart")),
+        );
+    }
+}
+
+fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
+    let spec = &doc.spec;
+    let label = cx.label(doc.doc, "/spec/release", "not upgradable as it is");
+    let release = helm::observed(cx.findings, cx.inventory, &spec.release, Some(label))?;
+    if let Some(chart) = spec.chart.as_ref().filter(|chart| **chart != release.chart) {
+        let message = format!("release {} is of chart {}, not {chart}", spec.release, release.chart);
+        cx.findings.say(
+            Diagnostic::error(codes::MANIFEST_CONFLICT, message)
+                .at(cx.label(doc.doc, "/spec/chart", "another chart"))
+                .help("a release that changes its chart is installed anew; that is not an upgrade"),
+        );
+        return None;
+    }
+    super::rising(cx, doc.doc, &format!("release {}", spec.release), &release.chart_version, &spec.to)?;
+    for object in helm::workloads(&release.objects, &spec.release) {
+        cx.owner(&object, OwnerKind::Helm);
+    }
+    Some(HopSpec {
+        component: "helm-release",
+        upgrade: doc.metadata.name.clone(),
+        doc: doc.doc,
+        target: spec.target.clone(),
+        from: Some(release.chart_version.clone()),
+        to: spec.to.clone(),
+        basis: HopBasis::Exact,
+        requires: spec.requires.clone(),
+        on_failure: spec.on_failure,
+        place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
+    })
+}
+
+/// Applies a CRD of the `crds/` directory. It is captured first, and going back restores it; a CRD that was not there stays,
+/// because removing it would remove its objects.
+fn crd_step(
+    cx: &Cx<'_>,
+    scope: &HopScope,
+    outlook: &Outlook<'_>,
+    object: &serde_json::Value,
+    to: &mut Lowering,
+) -> Option<switchback_schemas::StepId> {
+    const BEFORE: &str = "before";
+    let name = objects::name(object)?.to_owned();
+    let seen = outlook.crd(&name);
+    let versions = objects::versions(object, None);
+    if let Some(dropped) =
+        seen.as_ref().and_then(|crd| crd.stored.iter().find(|stored| !versions.contains(&stored.as_str())))
+    {
+        let message = format!("CRD {name} drops version {dropped}, in which objects are stored");
+        cx.findings.say_about(
+            &name,
+            Diagnostic::error(codes::PLAN_STORED_VERSION, message)
+                .help("move its objects to another stored version first, and remove the old one from status.storedVersions"),
+        );
+    }
+    let target = Target::Object(crd_ref(&name));
+    let part = format!("crds/{name}");
+    let id = scope.id(&part);
+    let established = Condition::Field {
+        object: target.clone(),
+        pointer: "/status/conditions".to_owned(),
+        is: Test::Contains(serde_json::json!({"type": "Established", "status": "True"})),
+    };
+    let permissions = ["get", "patch", "create"]
+        .map(|verb| permission(verb, "apiextensions.k8s.io", "customresourcedefinitions", None));
+    let undo = match &seen {
+        Some(_) => Undo::Step(Box::new(UndoStep {
+            kind: UndoKind::Restore,
+            estimate: Estimate::seconds(5, 30),
+            permissions: permissions.to_vec(),
+            ..undo_step(
+                format!("restore CRD {name} as it was"),
+                Action::Effect(Effect::KubeRestore(KubeRestore {
+                    step: id.clone(),
+                    name: BEFORE.to_owned(),
+                })),
+            )
+        })),
+        None => Undo::ReadOnly {
+            why: "a CRD that was not there before stays: removing it would remove its objects".to_owned(),
+        },
+    };
+    let effect = Effect::KubeApply(KubeApply { object: object.clone(), force: true });
+    let mut draft = scope
+        .step(&part, format!("apply CRD {name}"), effect, undo, outlook.take_reads())
+        .verify([verify(format!("CRD {name} is established"), established, Seconds(0), Seconds::minutes(1))])
+        .time(Seconds::minutes(1), Estimate::seconds(5, 30))
+        .idempotent()
+        .permits(permissions)
+        .changes(match &seen {
+            Some(_) => Vec::new(),
+            None => changes::between(&[], std::slice::from_ref(object)),
+        });
+    if seen.is_some() {
+        draft = draft.captures(BEFORE, CaptureKind::Objects(vec![target]));
+    }
+    Some(to.add(draft.done()))
+}

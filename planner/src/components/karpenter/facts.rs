@@ -1,0 +1,91 @@
+//! The shape of `catalog.yaml`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use switchback_schemas::Version;
+
+/// Facts about Karpenter.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KarpenterFacts {
+    /// When they were read.
+    pub read_on: String,
+    /// Where they were read, by key.
+    pub sources: BTreeMap<String, String>,
+    /// Kubernetes minors by line.
+    pub kubernetes: Vec<Range>,
+    /// Versions not to go to.
+    pub bad: Vec<Bad>,
+    /// Where v1beta1 ends.
+    pub bridge: Bridge,
+    /// Exact versions that 1.0 can go back to.
+    pub rollback_targets: Vec<Version>,
+    /// Versions that drift nodes by themselves.
+    pub drifts: Vec<Bad>,
+    /// Calls that the controller's role needs.
+    pub iam: Vec<Iam>,
+    /// Its CRDs.
+    pub crds: Vec<String>,
+}
+
+/// Kubernetes minors that a line supports.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Range {
+    /// The line, `MAJOR.MINOR`.
+    pub line: Version,
+    /// The first minor.
+    pub min: Version,
+    /// The last minor.
+    pub max: Version,
+}
+
+/// A version with something to know about it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bad {
+    /// The version.
+    pub version: Version,
+    /// What.
+    pub why: String,
+}
+
+/// Where a stored version ends.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bridge {
+    /// The line that serves both versions.
+    pub from: Version,
+    /// The version that is dropped.
+    pub drops: String,
+    /// The first line without it.
+    pub at: Version,
+    /// The release to go over.
+    pub via: Version,
+    /// Where that is written.
+    pub source: String,
+}
+
+/// Calls that the controller's role needs from a version on.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Iam {
+    /// From this version on.
+    pub since: Version,
+    /// The calls.
+    pub add: Vec<String>,
+}
+
+impl KarpenterFacts {
+    /// The range of a version's line.
+    pub fn range(&self, version: &Version) -> Option<&Range> {
+        self.kubernetes.iter().find(|range| version.is_of(&range.line))
+    }
+
+    /// A source for the plan's table.
+    pub fn source(&self, key: &str) -> Option<switchback_schemas::plan::Source> {
+        let title = self.sources.get(key)?.clone();
+        Some(switchback_schemas::plan::Source { title, read_on: self.read_on.clone() })
+    }
+}

@@ -1,0 +1,137 @@
+//! Components: one folder each, registered here. They never import each other; order between them follows from facts.
+
+pub mod deployment;
+pub mod helm_release;
+pub mod karpenter;
+
+use switchback_schemas::{
+    Label as Place, StepId, Version,
+    lock::Ask,
+    manifest::{OnFailure, Requires},
+    name::Label,
+    plan::HopBasis,
+};
+
+use crate::{context::Cx, lower::HopScope, lower::Lowering, manifest::DocRef, outlook::Outlook};
+
+/// A kind of thing that can be moved.
+pub trait Component: Sync {
+    /// Its name: folder, and first part of its steps' ids.
+    fn name(&self) -> &'static str;
+
+    /// The hops that its manifests ask for, in order for each manifest. What is wrong is said to the context.
+    fn hops(&self, cx: &Cx<'_>) -> Vec<HopSpec>;
+
+    /// Charts that its manifests need rendered. Needs no lock.
+    fn asks(&self, cx: &Cx<'_>) -> Vec<Ask>;
+
+    /// Turns one hop into steps. The outlook is as earlier hops leave it, and is changed to what this one leaves.
+    fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering);
+}
+
+/// Every component. A new one is its folder and a line here.
+pub const COMPONENTS: [&dyn Component; 3] =
+    [&karpenter::Karpenter, &deployment::Deployment, &helm_release::HelmRelease];
+
+/// One hop that a manifest asks for.
+#[derive(Clone, Debug)]
+pub struct HopSpec {
+    /// The component's name.
+    pub component: &'static str,
+    /// The manifest's name.
+    pub upgrade: Label,
+    /// The manifest.
+    pub doc: DocRef,
+    /// The target.
+    pub target: Label,
+    /// The version before.
+    pub from: Option<Version>,
+    /// The version after.
+    pub to: Version,
+    /// Whether it starts from what was observed.
+    pub basis: HopBasis,
+    /// What the manifest says must come first.
+    pub requires: Vec<Requires>,
+    /// What the manifest says about failures.
+    pub on_failure: Option<OnFailure>,
+    /// Where it says so.
+    pub place: Place,
+}
+
+impl HopSpec {
+    /// `component/instance@version`.
+    pub fn id(&self) -> StepId {
+        StepId::sanitized(&format!("{}/{}@{}", self.component, self.upgrade, self.to.plain()))
+    }
+
+    /// What its steps share.
+    pub fn scope(&self) -> HopScope {
+        HopScope { hop: self.id(), target: self.target.clone() }
+    }
+}
+
+/// Checks that a target lies above what is there: `None` when there is nothing to do or it would go down.
+pub fn rising(cx: &Cx<'_>, doc: DocRef, what: &str, from: &Version, to: &Version) -> Option<()> {
+    use switchback_schemas::{Diagnostic, codes};
+    match from.cmp(to) {
+        std::cmp::Ordering::Less => Some(()),
+        std::cmp::Ordering::Equal => {
+            let message = format!("{what} is at {from} already");
+            cx.findings.say(
+                Diagnostic {
+                    severity: switchback_schemas::Severity::Advice,
+                    ..Diagnostic::warning(codes::PLAN_UNCHANGED, message)
+                }
+                .at(cx.label(doc, "/spec/to", "reached")),
+            );
+            None
+        }
+        std::cmp::Ordering::Greater => {
+            let message = format!("{what} is at {from}, which is newer than {to}");
+            cx.findings.say(
+                Diagnostic::error(codes::PATH_BACKWARDS, message)
+                    .at(cx.label(doc, "/spec/to", "older than what is there"))
+                    .help("an upgrade goes up; to go back, use the way back of the run that went up"),
+            );
+            None
+        }
+    }
+}
+
+/// Nested fields from dotted paths: `{"controller.replicas": 2}` to `{"controller": {"replicas": 2}}`.
+pub fn nested(set: &std::collections::BTreeMap<String, serde_json::Value>) -> serde_json::Value {
+    use serde_json::{Map, Value};
+    let mut root = Map::new();
+    for (path, value) in set {
+        let mut at = &mut root;
+        let mut parts = path.split('.').peekable();
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                at.insert(part.to_owned(), value.clone());
+                break;
+            }
+            let next = at.entry(part.to_owned()).or_insert_with(|| Value::Object(Map::new()));
+            if !next.is_object() {
+                *next = Value::Object(Map::new());
+            }
+            let Value::Object(inner) = next else { break };
+            at = inner;
+        }
+    }
+    Value::Object(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn dotted_paths_nest() {
+        let set =
+            [("a.b".to_owned(), json!(1)), ("a.c.d".to_owned(), json!("x")), ("e".to_owned(), json!([]))];
+        assert_eq!(
+            super::nested(&set.into_iter().collect()),
+            json!({"a": {"b": 1, "c": {"d": "x"}}, "e": []})
+        );
+    }
+}

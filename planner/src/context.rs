@@ -1,0 +1,170 @@
+//! What every component is given.
+
+use jiff::Timestamp;
+use switchback_schemas::{
+    Label, Seconds,
+    inventory::Inventory,
+    lock::{Lock, Render},
+    manifest::{Check, DrainSpec, OwnerKind, Verification},
+    name::{Label as Name, ObjectName, ObjectRef},
+    plan::{Condition, FieldTest, Find, OnDrain, Pool, Target, Test, Verify, Window, WorkloadClass},
+};
+
+use crate::{
+    catalog::Catalog,
+    findings::Findings,
+    lower::{checks, owners, verify},
+    manifest::{DocRef, Manifests},
+};
+
+/// How long a verification may take when it does not say so itself.
+const WITHIN: Seconds = Seconds::minutes(5);
+
+/// What every component is given: the manifests, what is there, what the targets are, the facts, and a place to say what is
+/// wrong.
+pub struct Cx<'a> {
+    /// The manifests.
+    pub manifests: &'a Manifests,
+    /// What is there; components look at it through the outlook.
+    pub inventory: &'a Inventory,
+    /// What the targets are.
+    pub lock: &'a Lock,
+    /// Facts about versions.
+    pub catalog: &'a Catalog,
+    /// Where diagnostics go.
+    pub findings: &'a Findings,
+    /// The instant for which dates are judged.
+    pub as_of: Timestamp,
+    /// The platform's pools.
+    pub pools: Vec<Pool>,
+    /// The platform's workload classes.
+    pub classes: Vec<WorkloadClass>,
+}
+
+impl<'a> Cx<'a> {
+    /// Resolves what the platform says about itself.
+    pub fn new(
+        manifests: &'a Manifests,
+        inventory: &'a Inventory,
+        lock: &'a Lock,
+        catalog: &'a Catalog,
+        findings: &'a Findings,
+        as_of: Timestamp,
+    ) -> Self {
+        let spec = &manifests.platform.spec;
+        let pool = |pool: &switchback_schemas::manifest::PoolSpec| {
+            let plain = Pool {
+                name: pool.name.clone(),
+                labels: pool.match_labels.clone(),
+                tier: pool.tier,
+                capacity: pool.capacity,
+                strategy: pool.strategy,
+                gpu: false,
+            };
+            let gpu = checks::nodes_of(inventory, &plain).iter().any(|node| !node.gpus.is_empty());
+            Pool { gpu, ..plain }
+        };
+        let class = |class: &switchback_schemas::manifest::ClassSpec| WorkloadClass {
+            name: class.name.clone(),
+            select: class.select.clone(),
+            on_drain: match &class.on_drain {
+                DrainSpec::Wait { max, then } => OnDrain::Wait { max: max.0, then: *then },
+                DrainSpec::Requeue {} => OnDrain::Requeue {},
+                DrainSpec::Evict {} => OnDrain::Evict {},
+                DrainSpec::Never {} => OnDrain::Never {},
+            },
+            gang: class.gang,
+        };
+        let pools = spec.pools.iter().map(pool).collect();
+        let classes = spec.workloads.iter().map(class).collect();
+        Self { manifests, inventory, lock, catalog, findings, as_of, pools, classes }
+    }
+
+    /// The platform's windows.
+    pub fn windows(&self) -> Vec<Window> {
+        let window = |window: &switchback_schemas::manifest::WindowSpec| Window {
+            name: window.name.clone(),
+            used_for: window.used_for,
+            zone: window.zone.clone(),
+            days: window.days.clone(),
+            start: window.start,
+            length: window.length.0,
+        };
+        self.manifests.platform.spec.windows.iter().map(window).collect()
+    }
+
+    /// A label in a manifest.
+    pub fn label(&self, doc: DocRef, pointer: &str, text: &str) -> Label {
+        self.manifests.label(doc, pointer, text)
+    }
+
+    /// Verifications by name. A name that no document has was refused when the manifests were read.
+    pub fn verifications(&self, names: &[Name]) -> Vec<Verify> {
+        let find = |name: &Name| self.manifests.verifications.iter().find(|doc| doc.metadata.name == *name);
+        names.iter().filter_map(find).map(|doc| verification(&doc.metadata.name, &doc.spec)).collect()
+    }
+
+    /// The render of a release in a version; without one the lock has to be made again.
+    pub fn render(
+        &self,
+        release: &ObjectName,
+        version: &switchback_schemas::Version,
+        label: Label,
+    ) -> Option<&'a Render> {
+        let render = self.lock.render(release, version);
+        if render.is_none() {
+            let message = format!("the lock holds no render of release {release} at {version}");
+            self.findings.say(
+                switchback_schemas::Diagnostic::error(switchback_schemas::codes::PLAN_LOCK_MISSING, message)
+                    .at(label)
+                    .help("run `switchback resolve` again for these manifests and this inventory"),
+            );
+        }
+        render
+    }
+
+    /// Checks the owner of an object before the plan writes it.
+    pub fn owner(&self, object: &ObjectRef, through: OwnerKind) {
+        owners::check(self.findings, self.inventory, &self.manifests.platform.spec.owners, object, through);
+    }
+}
+
+fn verification(name: &Name, spec: &Verification) -> Verify {
+    let condition = match &spec.check {
+        Check::Command { argv, env, timeout } => Condition::Command(switchback_schemas::plan::Command {
+            argv: argv.clone(),
+            env: env.clone(),
+            timeout: timeout.0,
+        }),
+        Check::Http { url, status, contains } => {
+            Condition::Http { url: url.clone(), status: *status, contains: contains.clone() }
+        }
+        Check::Prometheus { url, query, compare, threshold, missing } => Condition::Prometheus {
+            url: url.clone(),
+            query: query.clone(),
+            compare: *compare,
+            threshold: threshold.clone(),
+            missing: *missing,
+        },
+        Check::Pods { namespace, match_labels, ready } => Condition::Count {
+            find: Find {
+                api_version: "v1".to_owned(),
+                kind: "Pod".to_owned(),
+                namespace: Some(namespace.clone()),
+                labels: match_labels.clone(),
+            },
+            each: vec![FieldTest {
+                pointer: "/status/conditions".to_owned(),
+                is: Test::Contains(serde_json::json!({"type": "Ready", "status": "True"})),
+            }],
+            at_least: Some(*ready),
+            at_most: None,
+        },
+        Check::Deployment(deployment) => {
+            Condition::Rollout { object: Target::Object(ObjectRef::new("apps/v1", "Deployment", deployment)) }
+        }
+        Check::Nodes { pool, ready } => Condition::NodesReady { pool: pool.clone(), at_least: *ready },
+    };
+    let settle = spec.settle.map_or(Seconds(0), |length| length.0);
+    verify(format!("verification {name}"), condition, settle, spec.within.map_or(WITHIN, |length| length.0))
+}

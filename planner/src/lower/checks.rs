@@ -1,0 +1,119 @@
+//! Checks of a fleet before anything on it is touched.
+
+use std::collections::BTreeSet;
+
+use switchback_schemas::{
+    Diagnostic, codes,
+    inventory::{Inventory, Node, Pod},
+    plan::{OnDrain, PodSelector, Pool, WorkloadClass},
+};
+
+use crate::findings::Findings;
+
+/// The first class that matches a pod. Everything a selector gives must match.
+pub fn class_of<'a>(pod: &Pod, classes: &'a [WorkloadClass]) -> Option<&'a WorkloadClass> {
+    classes.iter().find(|class| matches(pod, &class.select))
+}
+
+fn matches(pod: &Pod, select: &PodSelector) -> bool {
+    let namespace = pod.name.namespace.as_deref().unwrap_or_default();
+    let top = pod.owners.last().map_or("Pod", |owner| owner.kind.as_str());
+    (select.namespaces.is_empty() || select.namespaces.iter().any(|n| n == namespace))
+        && select.labels.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
+        && (select.owner_kinds.is_empty() || select.owner_kinds.iter().any(|kind| kind == top))
+}
+
+/// Nodes of a pool.
+pub fn nodes_of<'a>(inventory: &'a Inventory, pool: &Pool) -> Vec<&'a Node> {
+    let inside = |node: &&Node| pool.labels.iter().all(|(key, value)| node.labels.get(key) == Some(value));
+    inventory.nodes.iter().filter(inside).collect()
+}
+
+/// Whether a drain leaves a pod alone: DaemonSets come back, static pods belong to the kubelet.
+fn stays(pod: &Pod) -> bool {
+    pod.owners.iter().any(|owner| owner.kind == "DaemonSet" || owner.kind == "Node")
+}
+
+/// What would stop a drain of a pool's nodes: budgets that never allow it, pods of no class on GPU nodes, pods that are
+/// never touched, webhooks that would lose their endpoints (user-pain P-04, P-42).
+pub fn drainable(findings: &Findings, inventory: &Inventory, pool: &Pool, classes: &[WorkloadClass]) {
+    let nodes: BTreeSet<&str> =
+        nodes_of(inventory, pool).into_iter().map(|node| node.name.as_str()).collect();
+    let on_pool = |pod: &&Pod| nodes.contains(pod.node.as_str()) && !stays(pod);
+    for pod in inventory.pods.iter().filter(on_pool) {
+        budgets(findings, inventory, pod);
+        class(findings, pool, pod, classes);
+    }
+    for webhook in
+        inventory.webhooks.iter().filter(|webhook| webhook.fail_closed && !webhook.nodes.is_empty())
+    {
+        if webhook.nodes.iter().all(|node| nodes.contains(node.as_str())) {
+            let message = format!(
+                "webhook {} ({}) fails closed and all its pods stand on pool {}",
+                webhook.name, webhook.object, pool.name
+            );
+            findings.say_about(
+                &webhook.object.to_string(),
+                Diagnostic::error(codes::PLAN_WEBHOOK_FAIL_CLOSED, message)
+                    .help("let one of its pods stand on another pool while this one moves"),
+            );
+        }
+    }
+}
+
+fn budgets(findings: &Findings, inventory: &Inventory, pod: &Pod) {
+    let covers = |budget: &&switchback_schemas::inventory::Budget| {
+        budget.name.namespace == pod.name.namespace && budget.pods.contains(&pod.name.name)
+    };
+    let covering: Vec<_> = inventory.budgets.iter().filter(covers).collect();
+    if let [one, two, ..] = covering.as_slice() {
+        let message =
+            format!("pod {} is covered by two PodDisruptionBudgets, {} and {}", pod.name, one.name, two.name);
+        findings.say_about(
+            &pod.name.to_string(),
+            Diagnostic::error(codes::PLAN_BUDGETS_OVERLAP, message)
+                .help("the eviction API answers 500 for it; narrow one of the two selectors"),
+        );
+    }
+    for budget in
+        covering.iter().filter(|budget| budget.expected > 0 && budget.desired_healthy >= budget.expected)
+    {
+        let message = format!(
+            "PodDisruptionBudget {} wants {} healthy pods of {}, so no eviction is ever allowed",
+            budget.name, budget.desired_healthy, budget.expected
+        );
+        findings.say_about(
+            &budget.name.to_string(),
+            Diagnostic::error(codes::PLAN_BUDGET_STUCK, message)
+                .help("add a replica or lower the budget; a drain would wait for ever"),
+        );
+    }
+}
+
+fn class(findings: &Findings, pool: &Pool, pod: &Pod, classes: &[WorkloadClass]) {
+    match class_of(pod, classes) {
+        None if pool.gpu => {
+            let message = format!(
+                "pod {} on GPU node {} is of no workload class, so it is never moved",
+                pod.name, pod.node
+            );
+            findings.say_about(
+                &pod.name.to_string(),
+                Diagnostic::warning(codes::PLAN_UNCLASSIFIED_POD, message)
+                    .help("add a class for it under `workloads:` of the Platform; until then the run parks at this node"),
+            );
+        }
+        Some(class) if class.on_drain == OnDrain::Never {} => {
+            let message = format!(
+                "pod {} on node {} is of class {}, which is never moved",
+                pod.name, pod.node, class.name
+            );
+            findings.say_about(
+                &pod.name.to_string(),
+                Diagnostic::warning(codes::PLAN_STRATEGY, message)
+                    .help("the run parks at this node while the pod is there"),
+            );
+        }
+        None | Some(_) => {}
+    }
+}

@@ -1,0 +1,227 @@
+//! Lowering of a pool that moves by `nodeclaim`: frozen, canary first, our own drain, Karpenter replaces.
+
+use std::collections::BTreeMap;
+
+use switchback_schemas::{
+    Seconds, StepId,
+    manifest::{BatchSize, Floor, Rollout},
+    name::Label,
+    plan::{
+        Action, Canary, Condition, Count, Disruption, Effect, Estimate, Find, KubeDelete, NodeCordon,
+        NodeDrain, OrderKey, Permission, Pool, RecipeStep, RetryClass, Roll, Stale, Target, Test, Undo,
+        Verify,
+    },
+};
+
+use super::{permission, undo_step, verify};
+
+/// Passes after which a roll that still finds old nodes fails to converge: something keeps making them.
+const MAX_PASSES: u32 = 5;
+/// What one node takes as a rule, and nine times out of ten at most: a drain without long waits, and a new node.
+const NODE: Estimate = Estimate::seconds(240, 900);
+
+/// How a pool rolls.
+pub struct RollPlan<'a> {
+    /// The pool.
+    pub pool: &'a Pool,
+    /// Which nodes.
+    pub stale: Stale,
+    /// How many there were when the platform was observed.
+    pub observed: u64,
+    /// How many nodes the pool had then.
+    pub nodes: u64,
+    /// What the manifest says.
+    pub rollout: &'a Rollout,
+    /// Verifications after the canary.
+    pub canary_verify: Vec<Verify>,
+    /// Verifications after each batch.
+    pub batch_verify: Vec<Verify>,
+}
+
+fn count(size: Option<BatchSize>) -> Count {
+    match size {
+        Some(BatchSize::Nodes(n)) => Count::Nodes(n),
+        Some(BatchSize::Percent(percent)) => Count::Percent(percent),
+        None => Count::Nodes(1),
+    }
+}
+
+fn seconds(length: Option<switchback_schemas::seconds::Length>, default: Seconds) -> Seconds {
+    length.map_or(default, |length| length.0)
+}
+
+/// The roll of a pool.
+pub fn roll(plan: RollPlan<'_>) -> Roll {
+    let RollPlan { pool, stale, observed, nodes, rollout, canary_verify, batch_verify } = plan;
+    let batch = count(rollout.batch);
+    let canary = match &rollout.canary {
+        Some(spec) if spec.nodes == 0 => None,
+        Some(spec) => Some(Canary {
+            nodes: spec.nodes,
+            verify: canary_verify,
+            soak: seconds(spec.soak, Seconds::minutes(2)),
+        }),
+        None => Some(Canary { nodes: 1, verify: canary_verify, soak: Seconds::minutes(2) }),
+    };
+    let max_unavailable = rollout.max_unavailable.map_or(batch, |size| count(Some(size)));
+    let floor = match rollout.floor {
+        Some(Floor::Nodes(n)) => n,
+        // Without a word, what the budget leaves of the pool as it was observed.
+        None => nodes.saturating_sub(max_unavailable.of(nodes)),
+    };
+    Roll {
+        pool: pool.name.clone(),
+        labels: pool.labels.clone(),
+        stale,
+        order: vec![OrderKey::LeastProtected, OrderKey::FewestPods, OrderKey::ZoneSpread, OrderKey::Oldest],
+        canary,
+        batch,
+        max_unavailable,
+        floor,
+        recipe: recipe(seconds(rollout.drain_within, Seconds::hours(1))),
+        verify: batch_verify,
+        soak: seconds(rollout.soak, Seconds(0)),
+        max_passes: MAX_PASSES,
+        observed,
+    }
+}
+
+/// How long a roll takes: batches one after the other, and the soaks between them.
+pub fn estimate(roll: &Roll, nodes: u64) -> Estimate {
+    let size = roll.batch.of(nodes).max(1);
+    let batches = roll.observed.div_ceil(size);
+    let soak =
+        roll.soak.0 * batches.saturating_sub(1) + roll.canary.as_ref().map_or(0, |canary| canary.soak.0);
+    let soak = if roll.observed == 0 { 0 } else { soak };
+    Estimate::seconds(10 + batches * NODE.expected.0 + soak, 60 + batches * NODE.p90.0 + soak)
+}
+
+/// What a roll calls.
+pub fn permissions() -> Vec<Permission> {
+    vec![
+        permission("delete", "karpenter.sh", "nodeclaims", None),
+        permission("get", "karpenter.sh", "nodeclaims", None),
+        permission("list", "karpenter.sh", "nodeclaims", None),
+        permission("get", "", "nodes", None),
+        permission("list", "", "nodes", None),
+        permission("patch", "", "nodes", None),
+        permission("list", "", "pods", None),
+        permission("create", "", "pods/eviction", None),
+        permission("list", "policy", "poddisruptionbudgets", None),
+    ]
+}
+
+fn part(name: &str) -> Label {
+    Label::sanitized(name)
+}
+
+/// What is done to each node: cordon, drain, delete its NodeClaim, see it gone.
+fn recipe(drain_within: Seconds) -> Vec<RecipeStep> {
+    let node = || Target::ItemNode {};
+    let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: node(), unschedulable });
+    let step = |name: &str, title: &str, effect: Effect, needs: &[&str], undo: Undo| RecipeStep {
+        name: part(name),
+        title: title.to_owned(),
+        effect,
+        needs: needs.iter().map(|need| part(need)).collect(),
+        done_when: None,
+        verify: Vec::new(),
+        undo,
+        timeout: Seconds::minutes(5),
+        retry: RetryClass::Idempotent,
+        captures: Vec::new(),
+        disruption: Disruption::None,
+        estimate: Estimate::seconds(5, 30),
+    };
+    let uncordon =
+        undo_step("make the node schedulable again, if this run cordoned it", Action::Effect(cordon(false)));
+    let kept = |why: &str| Undo::ReadOnly { why: why.to_owned() };
+    let covered = "a node that is gone is not put back; its replacement stays";
+    vec![
+        step("cordon", "place nothing new on the node", cordon(true), &[], Undo::Step(Box::new(uncordon))),
+        RecipeStep {
+            timeout: drain_within,
+            disruption: Disruption::Drain,
+            estimate: Estimate::seconds(120, 600),
+            ..step(
+                "drain",
+                "move its pods as their classes say",
+                Effect::NodeDrain(NodeDrain { node: node() }),
+                &["cordon"],
+                kept("pods that moved stay where they are; their owners placed them there"),
+            )
+        },
+        RecipeStep {
+            done_when: Some(Condition::Field {
+                object: Target::ItemNodeClaim {},
+                pointer: String::new(),
+                is: Test::Absent {},
+            }),
+            ..step(
+                "delete-claim",
+                "let Karpenter replace the empty node",
+                Effect::KubeDelete(KubeDelete { object: Target::ItemNodeClaim {} }),
+                &["drain"],
+                kept(covered),
+            )
+        },
+        RecipeStep {
+            timeout: Seconds::minutes(20),
+            estimate: Estimate::seconds(110, 260),
+            ..step(
+                "gone",
+                "see the old node gone",
+                Effect::Wait(switchback_schemas::plan::Wait {
+                    until: Condition::Field { object: node(), pointer: String::new(), is: Test::Absent {} },
+                }),
+                &["delete-claim"],
+                kept(covered),
+            )
+        },
+    ]
+}
+
+/// That a pool has at least so many Ready nodes.
+pub fn ready(pool: &Pool, at_least: u64, within: Seconds) -> Verify {
+    let condition = Condition::NodesReady { pool: pool.name.clone(), at_least };
+    verify(
+        format!("at least {at_least} nodes of pool {} are Ready", pool.name),
+        condition,
+        Seconds(10),
+        within,
+    )
+}
+
+/// That none of a pool's NodeClaims has drifted.
+pub fn none_drifted(labels: &BTreeMap<String, String>) -> Condition {
+    let drifted = serde_json::json!({"type": "Drifted", "status": "True"});
+    Condition::Count {
+        find: Find {
+            api_version: "karpenter.sh/v1".to_owned(),
+            kind: "NodeClaim".to_owned(),
+            namespace: None,
+            labels: labels.clone(),
+        },
+        each: vec![switchback_schemas::plan::FieldTest {
+            pointer: "/status/conditions".to_owned(),
+            is: Test::Contains(drifted),
+        }],
+        at_least: None,
+        at_most: Some(0),
+    }
+}
+
+/// The undo of a baseline: nodes that have drifted from the restored state move as the plan's own roll does.
+pub fn back(baseline: &StepId, pool: &Pool, roll: &Roll) -> Undo {
+    let back = Roll { stale: Stale::Drifted {}, observed: 0, canary: roll.canary.clone(), ..roll.clone() };
+    let title = format!("move nodes of pool {} that have drifted from the restored state", pool.name);
+    let estimate = estimate(&Roll { observed: roll.observed, ..back.clone() }, roll.observed);
+    Undo::Step(Box::new(switchback_schemas::plan::UndoStep {
+        timeout: Seconds::hours(24),
+        disruption: Disruption::Drain,
+        needs_capacity: pool.capacity.can_surge(),
+        estimate,
+        permissions: permissions(),
+        ..undo_step(format!("{title} ({baseline})"), Action::Roll(back))
+    }))
+}

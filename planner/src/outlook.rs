@@ -1,0 +1,179 @@
+//! What the compiler sees: the inventory, as earlier hops of the plan will have changed it.
+//!
+//! Components look at the platform only through here, and every look is noted as a predicate with the step that makes it
+//! true. So reads are recorded, never declared, and none can be forgotten.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use serde_json::{Value, json};
+use switchback_schemas::{
+    Digest, StepId, Version,
+    inventory::{Crd, Inventory, Workload, karpenter::Karpenter, karpenter::NodePool},
+    lock::Render,
+    name::{ObjectName, ObjectRef},
+    plan::{Condition, Operand, Read, ReadBasis, ReadMark, Target, Test},
+};
+
+use crate::objects;
+
+/// The platform as the compiler sees it.
+pub struct Outlook<'a> {
+    inventory: &'a Inventory,
+    releases: BTreeMap<ObjectName, ReleaseView>,
+    reads: RefCell<Vec<Read>>,
+}
+
+/// A release, observed or predicted.
+#[derive(Clone, Debug)]
+pub struct ReleaseView {
+    /// Its chart.
+    pub chart: String,
+    /// The chart's version.
+    pub version: Version,
+    /// Digest of the values given.
+    pub values: Digest,
+    /// Its objects.
+    pub objects: Vec<Value>,
+    /// The step that leaves it so; absent when it was observed.
+    pub by: Option<StepId>,
+}
+
+impl ReleaseView {
+    /// Names of the CRDs among its objects.
+    pub fn crds(&self) -> Vec<String> {
+        objects::crds(&self.objects)
+    }
+}
+
+impl<'a> Outlook<'a> {
+    /// The platform as it was observed.
+    pub fn new(inventory: &'a Inventory) -> Self {
+        let view = |release: &switchback_schemas::inventory::Release| ReleaseView {
+            chart: release.chart.clone(),
+            version: release.chart_version.clone(),
+            values: release.values_digest,
+            objects: release.objects.clone(),
+            by: None,
+        };
+        let releases =
+            inventory.releases.iter().map(|release| (release.name.clone(), view(release))).collect();
+        Self { inventory, releases, reads: RefCell::default() }
+    }
+
+    /// What was looked at since the last call; it belongs to the step that is being built.
+    pub fn take_reads(&self) -> Vec<Read> {
+        self.reads.take()
+    }
+
+    fn note(&self, condition: Condition, by: Option<&StepId>) {
+        let basis = by.map_or(ReadBasis::Observed {}, |step| ReadBasis::After(step.clone()));
+        let read = Read { condition, basis, mark: ReadMark::Equal };
+        let mut reads = self.reads.borrow_mut();
+        if !reads.contains(&read) {
+            reads.push(read);
+        }
+    }
+
+    fn note_field(&self, object: ObjectRef, pointer: &str, is: Test) {
+        let object = Target::Object(object);
+        self.note(Condition::Field { object, pointer: pointer.to_owned(), is }, None);
+    }
+
+    /// A release. Notes its chart version and values.
+    pub fn release(&self, release: &ObjectName) -> Option<&ReleaseView> {
+        let view = self.releases.get(release)?;
+        let condition = Condition::Release {
+            release: release.clone(),
+            chart_version: Some(view.version.clone()),
+            revision: None,
+            values: Some(view.values),
+        };
+        self.note(condition, view.by.as_ref());
+        Some(view)
+    }
+
+    /// From now on the release is as a render says.
+    pub fn upgraded(&mut self, render: &Render, by: &StepId) {
+        let view = ReleaseView {
+            chart: render.chart.name.clone(),
+            version: render.chart.version.clone(),
+            values: render.values,
+            objects: render.objects.clone(),
+            by: Some(by.clone()),
+        };
+        self.releases.insert(render.release.clone(), view);
+    }
+
+    /// A CRD, as earlier hops leave it. Notes that it is the same object, by UID: one that was deleted and made again has
+    /// lost its objects.
+    pub fn crd(&self, name: &str) -> Option<Crd> {
+        let mut crd = self.inventory.crds.iter().find(|crd| crd.name == name)?.clone();
+        self.note_field(crd_ref(name), "/metadata/uid", Test::Equals(Operand::Value(json!(crd.uid))));
+        for release in self.releases.values().filter(|release| release.by.is_some()) {
+            if let Some(object) = objects::crd(&release.objects, name) {
+                predict(&mut crd, object);
+            }
+        }
+        Some(crd)
+    }
+
+    /// A container of a Deployment: its position and image. Notes both.
+    pub fn container(
+        &self,
+        deployment: &ObjectName,
+        container: &str,
+    ) -> Option<(&'a Workload, usize, &'a str)> {
+        let object = ObjectRef::new("apps/v1", "Deployment", deployment);
+        let workload = self.inventory.workloads.iter().find(|workload| workload.object == object)?;
+        let (index, found) = workload.containers.iter().enumerate().find(|(_, c)| c.name == container)?;
+        for (field, value) in [("name", &found.name), ("image", &found.image)] {
+            let pointer = format!("/spec/template/spec/containers/{index}/{field}");
+            self.note_field(object.clone(), &pointer, Test::Equals(Operand::Value(json!(value))));
+        }
+        Some((workload, index, &found.image))
+    }
+
+    /// The budgets of a NodePool, in the API version in which it is served. Notes them.
+    pub fn budgets(&self, pool: &'a NodePool, api_version: &str) -> &'a Value {
+        let object = ObjectRef::new(api_version, "NodePool", &ObjectName::cluster(&pool.name));
+        let is = if pool.budgets.is_null() {
+            Test::Absent {}
+        } else {
+            Test::Equals(Operand::Value(pool.budgets.clone()))
+        };
+        self.note_field(object, "/spec/disruption/budgets", is);
+        &pool.budgets
+    }
+
+    /// The section of the Karpenter component; not a predicate by itself.
+    pub fn karpenter(&self) -> Result<Option<Karpenter>, switchback_schemas::inventory::InventoryError> {
+        match switchback_schemas::ComponentName::new("karpenter") {
+            Ok(component) => self.inventory.section(&component),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The inventory, for checks whose result is a diagnostic and not part of a step.
+    pub fn inventory(&self) -> &'a Inventory {
+        self.inventory
+    }
+}
+
+/// What a CRD becomes when a chart's object replaces it: new objects are stored in its storage version, and old ones stay
+/// stored as they are.
+fn predict(crd: &mut Crd, object: &Value) {
+    let owned =
+        |flag| objects::versions(object, Some(flag)).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    crd.served = owned("served");
+    if let Some(storage) = owned("storage").pop() {
+        if !crd.stored.contains(&storage) {
+            crd.stored.push(storage.clone());
+        }
+        crd.storage = storage;
+    }
+}
+
+/// A CRD as an object.
+pub fn crd_ref(name: &str) -> ObjectRef {
+    ObjectRef::new("apiextensions.k8s.io/v1", "CustomResourceDefinition", &ObjectName::cluster(name))
+}
