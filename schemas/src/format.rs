@@ -22,7 +22,8 @@ pub enum Document {
 }
 
 impl Document {
-    const ALL: [Self; 6] =
+    /// Every kind of document.
+    pub const ALL: [Self; 6] =
         [Self::Inventory, Self::Lock, Self::Plan, Self::Journal, Self::CarryOver, Self::Report];
 
     fn word(self) -> &'static str {

@@ -23,6 +23,7 @@ pub mod lock;
 pub mod manifest;
 pub mod name;
 pub mod plan;
+pub mod published;
 pub mod report;
 pub mod seconds;
 pub mod version;
