@@ -10,6 +10,7 @@ pub mod graph;
 pub mod lint;
 pub mod schedule;
 pub mod secret;
+pub mod summary;
 pub mod way_back;
 
 pub use diff::{Aspect, PlanDiff, StepDiff, diff};

@@ -1,0 +1,65 @@
+//! The way back at a point of a plan, as text.
+
+use std::fmt;
+
+use switchback_model::{WayBack, summary::of_way};
+use switchback_schemas::{
+    StepId,
+    plan::{Plan, Savepoint},
+};
+
+use super::words;
+
+/// The way back from a point to a savepoint.
+pub struct Back<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// From where: a step that fails, or the end of a hop; for people.
+    pub from: String,
+    /// To where.
+    pub to: &'a Savepoint,
+    /// The way.
+    pub way: &'a WayBack,
+}
+
+impl fmt::Display for Back<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let summary = of_way(self.plan, self.way);
+        writeln!(f, "from {} to savepoint {} ({})", self.from, self.to.id, self.to.title)?;
+        writeln!(f, "  {}", words::back(&summary))?;
+        for closing in &summary.closes {
+            writeln!(f, "  ends {closing}")?;
+        }
+        for (number, (id, undo)) in self.way.undo_steps(self.plan).into_iter().enumerate() {
+            writeln!(f, "  {:>3}. {}", number + 1, undo.title)?;
+            writeln!(
+                f,
+                "       undoes {id} · ~{} · disrupts: {}",
+                undo.estimate.expected,
+                words::disruption(undo.disruption)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What `rollback.txt` holds: the way back at the end of each hop, to each savepoint before it.
+pub fn every_way_back(plan: &Plan, graph: &switchback_model::Graph) -> String {
+    let mut text = String::new();
+    for (number, hop) in plan.hops.iter().enumerate() {
+        let reached = plan.hops.get(..=number).unwrap_or_default();
+        let started: std::collections::BTreeSet<StepId> = plan
+            .steps
+            .iter()
+            .filter(|step| reached.iter().any(|hop| hop.id == step.hop))
+            .map(|step| step.id.clone())
+            .collect();
+        for savepoint in plan.savepoints.get(..=number).unwrap_or_default().iter().rev() {
+            let way = switchback_model::way_back(plan, graph, &started, savepoint);
+            let back = Back { plan, from: format!("the end of {}", hop.id), to: savepoint, way: &way };
+            text.push_str(&back.to_string());
+            text.push('\n');
+        }
+    }
+    text
+}

@@ -1,0 +1,123 @@
+//! Everything about one step, and why one step comes after another.
+
+use std::{collections::VecDeque, fmt};
+
+use switchback_model::Graph;
+use switchback_schemas::{
+    StepId,
+    plan::{Plan, ReadBasis, Step, Undo},
+};
+
+use super::words;
+
+/// Everything about one step.
+pub struct Explain<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The step.
+    pub step: &'a Step,
+}
+
+impl fmt::Display for Explain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let step = self.step;
+        writeln!(f, "{}\n  {}\n", step.id, step.title)?;
+        writeln!(f, "  hop           {}", step.hop)?;
+        writeln!(
+            f,
+            "  takes         ~{}, nine times in ten at most {}",
+            step.estimate.expected, step.estimate.p90
+        )?;
+        writeln!(f, "  disrupts      {}", words::disruption(step.disruption))?;
+        writeln!(f, "  on failure    {}: {}", words::failure(step.on_failure.action), step.on_failure.why)?;
+        for need in &step.needs {
+            writeln!(f, "  after         {}: {}", need.step, need.why)?;
+            if let Some(source) = need.source.as_ref().and_then(|key| self.plan.sources.get(key)) {
+                writeln!(f, "                {} (read {})", source.title, source.read_on)?;
+            }
+        }
+        for gate in step.gates.iter().filter_map(|gate| self.plan.gate(gate)) {
+            writeln!(f, "  gate          {}: {}", gate.id, gate.title)?;
+        }
+        for read in &step.reads {
+            let basis = match &read.basis {
+                ReadBasis::Observed {} => "as observed".to_owned(),
+                ReadBasis::After(step) => format!("after {step}"),
+                ReadBasis::Captured(step) => format!("as {step} captured"),
+            };
+            writeln!(f, "  relies on     {} ({basis})", words::condition(&read.condition))?;
+        }
+        for capture in &step.captures {
+            writeln!(f, "  keeps         {}", capture.name)?;
+        }
+        if let Some(done) = &step.done_when {
+            writeln!(f, "  done when     {}", words::condition(done))?;
+        }
+        for verify in &step.verify {
+            let settle =
+                if verify.settle.is_zero() { String::new() } else { format!(", for {}", verify.settle) };
+            writeln!(f, "  verified by   {} within {}{settle}", verify.title, verify.within)?;
+        }
+        match &step.undo {
+            Undo::Step(undo) => {
+                writeln!(f, "  undo          {}", undo.title)?;
+                writeln!(
+                    f,
+                    "                ~{}, disrupts: {}",
+                    undo.estimate.expected,
+                    words::disruption(undo.disruption)
+                )?;
+                undo.loses.iter().try_for_each(|loss| writeln!(f, "                loses {loss}"))?;
+            }
+            Undo::CoveredBy { step, why } => writeln!(f, "  undo          by {step}: {why}")?,
+            Undo::ReadOnly { why } => writeln!(f, "  undo          nothing to undo: {why}")?,
+            Undo::Commit { why, recovery } => {
+                writeln!(f, "  no undo       {why}\n                instead: {recovery}")?;
+            }
+        }
+        for permission in &step.permissions {
+            let namespace = permission
+                .namespace
+                .as_ref()
+                .map_or_else(String::new, |namespace| format!(" in {namespace}"));
+            let group =
+                if permission.group.is_empty() { String::new() } else { format!(".{}", permission.group) };
+            let declared = if permission.declared { " (derived from the chart)" } else { "" };
+            writeln!(
+                f,
+                "  needs to      {} {}{group}{namespace}{declared}",
+                permission.verb, permission.resource
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Why `later` comes after `earlier`: the shortest chain of needs between them, with reasons; `None` if it does not.
+pub fn order(plan: &Plan, graph: &Graph, later: &StepId, earlier: &StepId) -> Option<Vec<String>> {
+    let (start, goal) = (graph.number(later)?, graph.number(earlier)?);
+    let mut from: std::collections::BTreeMap<usize, usize> = std::collections::BTreeMap::new();
+    let mut open = VecDeque::from([start]);
+    while let Some(number) = open.pop_front() {
+        if number == goal {
+            break;
+        }
+        for need in graph.needs(number) {
+            if need != start && !from.contains_key(&need) {
+                from.insert(need, number);
+                open.push_back(need);
+            }
+        }
+    }
+    let mut at = goal;
+    let mut lines = Vec::new();
+    while at != start {
+        let next = *from.get(&at)?;
+        let (step, need) = (plan.steps.get(next)?, plan.steps.get(at)?);
+        let why = step.needs.iter().find(|n| n.step == need.id).map_or("", |n| n.why.as_str());
+        lines.push(format!("{} comes after {}: {why}", step.id, need.id));
+        at = next;
+    }
+    lines.reverse();
+    Some(lines)
+}

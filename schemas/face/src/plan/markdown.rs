@@ -1,0 +1,103 @@
+//! The dry-run as a comment on a pull request: short first, steps folded, under the forge's size limit.
+
+use std::fmt::Write as _;
+
+use switchback_model::{
+    Graph,
+    summary::{Summary, steps_of},
+};
+use switchback_schemas::{
+    Digest,
+    plan::{Plan, Undo},
+};
+
+use super::words;
+use crate::markdown::{COMMENT_LIMIT, code, details, escape, fenced, fit, table};
+
+/// Renders a plan.
+pub fn comment(plan: &Plan, graph: &Graph, summary: &Summary, digest: Digest) -> String {
+    let mut parts = vec![head(plan, summary, digest)];
+    parts.push(hops(summary));
+    for hop in &summary.hops {
+        for line in &hop.lines {
+            parts.push(format!(
+                "> **Line of no return** {}: it ends {}. After it: {}\n\n",
+                code(line.id.as_str()),
+                escape(&line.closes),
+                escape(&line.recovery)
+            ));
+        }
+    }
+    parts.push(not_known(plan));
+    for hop in &summary.hops {
+        parts.push(steps(plan, graph, &hop.hop.id));
+    }
+    fit(parts.iter().map(String::as_str), COMMENT_LIMIT)
+}
+
+fn head(plan: &Plan, summary: &Summary, digest: Digest) -> String {
+    format!(
+        "### Switchback: {}\n\n{}, {}, ~{} without waiting. Observed {}, plan {}, review {}.\n\n",
+        escape(plan.platform.name.as_str()),
+        words::count(summary.steps, "step", "steps"),
+        words::count(summary.rolls, "roll", "rolls"),
+        summary.takes,
+        plan.inputs.observed_at,
+        code(&digest.short(12)),
+        code(&plan.digests.review.short(12)),
+    )
+}
+
+fn hops(summary: &Summary) -> String {
+    let rows = summary.hops.iter().map(|hop| {
+        let from = hop.hop.from.as_ref().map_or_else(String::new, |from| format!("{from} → "));
+        [
+            escape(hop.hop.component.as_str()),
+            escape(&format!("{from}{}", hop.hop.to)),
+            words::basis(hop.hop.basis).to_owned(),
+            hop.steps.to_string(),
+            format!("~{}", hop.takes),
+            words::disruption(hop.disruption).to_owned(),
+            escape(&words::back(&hop.back)),
+        ]
+    });
+    table(&["component", "hop", "basis", "steps", "takes", "disrupts", "way back"], rows) + "\n"
+}
+
+fn not_known(plan: &Plan) -> String {
+    let spots = plan
+        .blind_spots
+        .iter()
+        .map(|spot| format!("- not known: {}: {}\n", escape(&spot.what), escape(&spot.why)));
+    let notices =
+        plan.notices.iter().map(|notice| format!("- {} {}\n", notice.code, escape(&notice.message)));
+    let list: String = spots.chain(notices).collect();
+    if list.is_empty() { list } else { list + "\n" }
+}
+
+fn steps(plan: &Plan, graph: &Graph, hop: &switchback_schemas::StepId) -> String {
+    let mut body = String::new();
+    for step in steps_of(plan, graph, hop) {
+        let undo = match &step.undo {
+            Undo::Step(undo) => escape(&undo.title),
+            Undo::CoveredBy { step, .. } => format!("by {}", code(step.as_str())),
+            Undo::Commit { why, .. } => format!("none: {}", escape(why)),
+            Undo::ReadOnly { .. } => "nothing to undo".to_owned(),
+        };
+        let _ = writeln!(
+            body,
+            "- {}: {}. Disrupts: {}. On failure: {}. Undo: {undo}",
+            code(step.id.as_str()),
+            escape(&step.title),
+            words::disruption(step.disruption),
+            words::failure(step.on_failure.action),
+        );
+        for change in &step.changes {
+            let _ = writeln!(body, "  - `{}` {}", change.mark.symbol(), escape(&change.object.to_string()));
+            if !change.diff.is_empty() {
+                body.push_str(&fenced(&change.diff.join("\n"), "diff"));
+            }
+        }
+    }
+    details(&format!("Steps of {hop}"), &body)
+}

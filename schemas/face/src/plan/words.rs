@@ -1,0 +1,174 @@
+//! Words for what stands in plans.
+
+use switchback_model::summary::BackSummary;
+use switchback_schemas::plan::{
+    ApprovalScope, Condition, Count, Disruption, FailureAction, GateKind, HopBasis, Roll, Stale, WindowUse,
+};
+
+/// `1 step`, `2 steps`.
+pub(super) fn count(n: usize, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+}
+
+pub(super) fn basis(basis: HopBasis) -> &'static str {
+    match basis {
+        HopBasis::Exact => "exact",
+        HopBasis::Predicted => "predicted",
+    }
+}
+
+pub(super) fn disruption(disruption: Disruption) -> &'static str {
+    match disruption {
+        Disruption::None => "none",
+        Disruption::Restart => "restart",
+        Disruption::Drain => "drain",
+        Disruption::Outage => "outage",
+    }
+}
+
+pub(super) fn failure(action: FailureAction) -> &'static str {
+    match action {
+        FailureAction::Hold => "hold",
+        FailureAction::RollbackStep => "rollback step",
+        FailureAction::RollbackHop => "rollback hop",
+    }
+}
+
+/// What the way back of a hop comes to, in one line.
+pub(super) fn back(back: &BackSummary) -> String {
+    if !back.commits.is_empty() {
+        let steps: Vec<&str> = back.commits.iter().map(switchback_schemas::StepId::as_str).collect();
+        return format!("no way back: {} cannot be undone", steps.join(", "));
+    }
+    if back.steps == 0 {
+        return "nothing to undo".to_owned();
+    }
+    let mut text = format!("{}, ~{}", count(back.steps, "step", "steps"), back.takes);
+    if let Some(worst) = back.disruption.filter(|worst| *worst > Disruption::None) {
+        text.push_str(", ");
+        text.push_str(disruption(worst));
+    }
+    if !back.loses.is_empty() {
+        text.push_str(", loses ");
+        text.push_str(&back.loses.join(" and "));
+    }
+    text.push_str(if back.automatic { ", automatic" } else { "" });
+    text
+}
+
+pub(super) fn size(count: Count) -> String {
+    match count {
+        Count::Nodes(1) => "1 node".to_owned(),
+        Count::Nodes(n) => format!("{n} nodes"),
+        Count::Percent(percent) => format!("{percent} % of the pool"),
+    }
+}
+
+pub(super) fn stale(stale: &Stale) -> String {
+    match stale {
+        Stale::Drifted {} => "whose NodeClaim has drifted".to_owned(),
+        Stale::KubeletBelow(version) => format!("whose kubelet is older than {version}"),
+        Stale::BornBefore(step) => format!("that are older than {step}"),
+    }
+}
+
+/// The rule of a roll, in one line.
+pub(super) fn rule(roll: &Roll) -> String {
+    let canary = match &roll.canary {
+        Some(canary) => {
+            format!("canary of {} per hardware class, watched {}, then ", canary.nodes, canary.soak)
+        }
+        None => String::new(),
+    };
+    format!(
+        "nodes of pool {} {}: {canary}{} at a time, at most {} away, never below {} Ready",
+        roll.pool,
+        stale(&roll.stale),
+        size(roll.batch),
+        size(roll.max_unavailable),
+        roll.floor,
+    )
+}
+
+pub(super) fn gate(kind: &GateKind) -> String {
+    match kind {
+        GateKind::Approval(scope) => {
+            format!("waits for an approval: switchback approve --{}", approval(scope))
+        }
+        GateKind::Window(WindowUse::Freeze) => "no freeze is on".to_owned(),
+        GateKind::Window(_) => "waits for a window".to_owned(),
+        GateKind::NotBefore(instant) => format!("not before {instant}"),
+        GateKind::Check(_) => "asks the platform".to_owned(),
+    }
+}
+
+/// A scope as the command takes it.
+pub(super) fn approval(scope: &ApprovalScope) -> String {
+    match scope {
+        ApprovalScope::Plan {} => "plan".to_owned(),
+        ApprovalScope::Hop(hop) => format!("hop {hop}"),
+        ApprovalScope::Line(line) => format!("line {line}"),
+        ApprovalScope::Gate(gate) => format!("gate {gate}"),
+    }
+}
+
+/// A condition in a few words.
+pub(super) fn condition(condition: &Condition) -> String {
+    let target = |target: &switchback_schemas::plan::Target| match target {
+        switchback_schemas::plan::Target::Object(object)
+        | switchback_schemas::plan::Target::Bound { object, .. } => object.to_string(),
+        switchback_schemas::plan::Target::ItemNode {} => "the node".to_owned(),
+        switchback_schemas::plan::Target::ItemNodeClaim {} => "its NodeClaim".to_owned(),
+    };
+    let all = |of: &[Condition], word: &str| of.iter().map(self::condition).collect::<Vec<_>>().join(word);
+    match condition {
+        Condition::All { of } => all(of, " and "),
+        Condition::Any { of } => all(of, " or "),
+        Condition::Field { object, pointer, is } => {
+            let field = if pointer.is_empty() { String::new() } else { format!(" {pointer}") };
+            format!("{}{field} {}", target(object), test(is))
+        }
+        Condition::Count { find, at_least, at_most, .. } => {
+            let bound = match (at_least, at_most) {
+                (Some(n), None) => format!("at least {n}"),
+                (None, Some(n)) => format!("at most {n}"),
+                (Some(n), Some(m)) => format!("{n} to {m}"),
+                (None, None) => "every".to_owned(),
+            };
+            format!("{bound} {} as asked", find.kind)
+        }
+        Condition::Rollout { object } => format!("{} is rolled out", target(object)),
+        Condition::Release { release, chart_version, .. } => match chart_version {
+            Some(version) => format!("release {release} is deployed at {version}"),
+            None => format!("release {release} is deployed"),
+        },
+        Condition::Drained { node } => format!("{} is empty", target(node)),
+        Condition::ConversionReady { crd } => format!("{crd} can be converted"),
+        Condition::StoredAs { crd, version } => format!("{crd} is stored as {version} only"),
+        Condition::NodesReady { pool, at_least } => format!("{at_least} nodes of pool {pool} are Ready"),
+        Condition::Http { url, status, .. } => format!("{url} answers {status}"),
+        Condition::Prometheus { query, threshold, .. } => format!("{query} against {threshold}"),
+        Condition::Command(command) => format!("{} ends with 0", command.argv.join(" ")),
+    }
+}
+
+fn test(test: &switchback_schemas::plan::Test) -> String {
+    use switchback_schemas::plan::{Operand, Test};
+    let operand = |operand: &Operand| match operand {
+        Operand::Value(value) => value.to_string(),
+        Operand::Captured { name, .. } => format!("the captured {name}"),
+    };
+    match test {
+        Test::Present {} => "is there".to_owned(),
+        Test::Absent {} => "is not there".to_owned(),
+        Test::Equals(value) => format!("is {}", operand(value)),
+        Test::Differs(value) => format!("is not {}", operand(value)),
+        Test::OneOf(values) => {
+            format!("is one of {}", values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        }
+        Test::Contains(value) => format!("holds {value}"),
+        Test::AtLeast(n) => format!("is at least {n}"),
+        Test::VersionAtLeast(version) => format!("is at least {version}"),
+        Test::VersionBelow(version) => format!("is below {version}"),
+    }
+}

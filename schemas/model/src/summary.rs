@@ -1,0 +1,180 @@
+//! What a reviewer wants to know about a plan before reading its steps. Views render it and compute nothing.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use switchback_schemas::{
+    Seconds, StepId,
+    plan::{
+        Action, ClosingAt, Disruption, Effect, FailureAction, GateKind, Hop, NoReturn, Plan, Roll, Savepoint,
+        Step, Undo,
+    },
+};
+
+use crate::{Graph, WayBack, schedule, way_back};
+
+/// A plan in figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Its hops, in order.
+    pub hops: Vec<HopSummary>,
+    /// How many steps it has, rolls not counted.
+    pub steps: usize,
+    /// How many rolls.
+    pub rolls: usize,
+    /// How many gates wait for a person.
+    pub approvals: usize,
+    /// How many brackets it opens.
+    pub brackets: usize,
+    /// The expected length of its longest chain, without waiting for windows and people.
+    pub takes: Seconds,
+}
+
+/// A hop in figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HopSummary {
+    /// The hop.
+    pub hop: Hop,
+    /// How many steps it has.
+    pub steps: usize,
+    /// The expected length of its longest chain.
+    pub takes: Seconds,
+    /// The worst that it does to workloads.
+    pub disruption: Disruption,
+    /// Going back from its end to where it began.
+    pub back: BackSummary,
+    /// Lines of no return that its steps cross.
+    pub lines: Vec<NoReturn>,
+}
+
+/// A way back in figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackSummary {
+    /// How many undo steps.
+    pub steps: usize,
+    /// The expected length of their longest chain.
+    pub takes: Seconds,
+    /// The worst that it does to workloads; absent when there is nothing to undo.
+    pub disruption: Option<Disruption>,
+    /// What is lost.
+    pub loses: Vec<String>,
+    /// Whether it needs nodes beyond those that are there.
+    pub needs_capacity: bool,
+    /// Steps that cannot be undone.
+    pub commits: Vec<StepId>,
+    /// What ends it, for people; empty while the run's claim is held.
+    pub closes: Vec<String>,
+    /// Whether a failure in the hop goes back by itself.
+    pub automatic: bool,
+}
+
+/// Summarises a plan.
+pub fn summary(plan: &Plan, graph: &Graph) -> Summary {
+    let hops = plan.hops.iter().enumerate().map(|(number, hop)| of_hop(plan, graph, number, hop)).collect();
+    let rolls = plan.steps.iter().filter(|step| roll(step).is_some()).count();
+    let asks = |kind: &GateKind| matches!(kind, GateKind::Approval(_));
+    Summary {
+        hops,
+        steps: plan.steps.len() - rolls,
+        rolls,
+        approvals: plan.gates.iter().filter(|gate| asks(&gate.kind)).count(),
+        brackets: plan.brackets.len(),
+        takes: schedule::critical_path(plan, graph, |_| true),
+    }
+}
+
+/// The steps of a hop, in an order in which they can run; what is free goes by id.
+pub fn steps_of<'plan>(plan: &'plan Plan, graph: &Graph, hop: &StepId) -> Vec<&'plan Step> {
+    let mut left: BTreeSet<usize> = plan
+        .steps
+        .iter()
+        .enumerate()
+        .filter(|(_, step)| step.hop == *hop)
+        .map(|(number, _)| number)
+        .collect();
+    let mut ordered = Vec::with_capacity(left.len());
+    while let Some(next) = left.iter().copied().find(|n| graph.needs(*n).all(|need| !left.contains(&need))) {
+        left.remove(&next);
+        ordered.extend(plan.steps.get(next));
+    }
+    ordered
+}
+
+/// The roll of a step, if it is one.
+pub fn roll(step: &Step) -> Option<&Roll> {
+    match &step.action {
+        Action::Roll(roll) => Some(roll),
+        Action::Effect(_) => None,
+    }
+}
+
+/// Whether a step changes nothing by itself.
+pub fn only_looks(step: &Step) -> bool {
+    matches!(&step.action, Action::Effect(Effect::Wait(_)))
+}
+
+/// The savepoint before a hop: that of the hop before, or the state before the run.
+pub fn savepoint_before<'plan>(plan: &'plan Plan, hop: &StepId) -> Option<&'plan Savepoint> {
+    let number = plan.hops.iter().position(|candidate| candidate.id == *hop)?;
+    plan.savepoints.get(number)
+}
+
+fn of_hop(plan: &Plan, graph: &Graph, number: usize, hop: &Hop) -> HopSummary {
+    let inside: Vec<&Step> = plan.steps.iter().filter(|step| step.hop == hop.id).collect();
+    let ids: BTreeSet<StepId> = inside.iter().map(|step| step.id.clone()).collect();
+    let automatic = inside.iter().any(|step| step.on_failure.action == FailureAction::RollbackHop);
+    let way =
+        plan.savepoints.get(number).map(|before| way_back(plan, graph, &ids, before)).unwrap_or_default();
+    HopSummary {
+        hop: hop.clone(),
+        steps: inside.len(),
+        takes: schedule::critical_path(plan, graph, |id| ids.contains(id)),
+        disruption: inside.iter().map(|step| step.disruption).max().unwrap_or(Disruption::None),
+        back: BackSummary { automatic, ..of_way(plan, &way) },
+        lines: plan.lines.iter().filter(|line| ids.contains(&line.step)).cloned().collect(),
+    }
+}
+
+/// A way back in figures.
+pub fn of_way(plan: &Plan, way: &WayBack) -> BackSummary {
+    let mut summary = BackSummary {
+        steps: way.steps.len(),
+        takes: schedule::takes(plan, way),
+        commits: way.commits.clone(),
+        ..BackSummary::default()
+    };
+    for (_, undo) in way.undo_steps(plan) {
+        summary.disruption = summary.disruption.max(Some(undo.disruption));
+        summary.loses.extend(undo.loses.iter().cloned());
+        summary.needs_capacity |= undo.needs_capacity;
+        for closing in &undo.closes {
+            let at = match &closing.at {
+                ClosingAt::Instant(instant) => format!("at {instant}"),
+                ClosingAt::After(length) => format!("{length} after the step"),
+                ClosingAt::Start(step) => format!("when {step} starts"),
+            };
+            let text = format!("{at}: {}", closing.why);
+            if !summary.closes.contains(&text) {
+                summary.closes.push(text);
+            }
+        }
+    }
+    summary.loses.sort();
+    summary.loses.dedup();
+    summary
+}
+
+/// Every step with an undo, as it may have been started when `step` fails.
+pub fn back_from(plan: &Plan, graph: &Graph, step: &StepId, to: &Savepoint) -> WayBack {
+    let started = schedule::started_when_failing(graph, plan, step);
+    // What comes later in the plan's own order cannot have been started: hops follow each other.
+    let reached = plan.step(step).and_then(|step| plan.hops.iter().position(|hop| hop.id == step.hop));
+    let may = |id: &StepId| {
+        let hop = plan.step(id).and_then(|step| plan.hops.iter().position(|hop| hop.id == step.hop));
+        hop <= reached && !matches!(plan.step(id).map(|step| &step.undo), Some(Undo::ReadOnly { .. }))
+    };
+    way_back(plan, graph, &started.into_iter().filter(may).collect(), to)
+}
