@@ -1,1 +1,26 @@
 //! Drivers and observers that speak to a Kubernetes API server.
+//!
+//! [`KubeDriver`] carries out the effects that are Kubernetes calls, asks conditions, captures and lists the members of a
+//! roll; [`observe`] reads an inventory and cannot write. What each promises stands in the README of this room.
+
+mod api;
+mod captures;
+mod claims;
+mod classify;
+mod conditions;
+mod connect;
+mod driver;
+mod effects;
+mod fields;
+mod helm;
+mod members;
+mod nodes;
+mod observe;
+mod pods;
+mod services;
+mod target;
+
+pub use connect::{ConnectError, client};
+pub use driver::{IO_DEADLINE, KubeDriver};
+pub use effects::CORDONED_BY;
+pub use observe::{Observing, observe};

@@ -34,10 +34,11 @@ pub fn objects(manifest: &str) -> Result<Vec<Value>, ManifestError> {
         value.apply_merge().map_err(yaml)?;
         let value = serde_json::to_value(value).map_err(|source| ManifestError::Json { number, source })?;
         match value {
-            Value::Object(mut list) if is_list(&list) => match list.remove("items") {
-                Some(Value::Array(items)) => objects.extend(items),
-                _ => {}
-            },
+            Value::Object(mut list) if is_list(&list) => {
+                if let Some(Value::Array(items)) = list.remove("items") {
+                    objects.extend(items);
+                }
+            }
             Value::Object(object) => objects.push(Value::Object(object)),
             _ => {}
         }

@@ -1,0 +1,176 @@
+//! From a kind to the path that serves it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::Value;
+use switchback_schemas::name::ObjectRef;
+use tokio::sync::Mutex;
+
+use super::Reader;
+use crate::classify::CallError;
+
+/// A kind as a version of the API serves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resource {
+    /// Empty for the core group.
+    pub(crate) group: String,
+    /// The version.
+    pub(crate) version: String,
+    /// The kind.
+    pub(crate) kind: String,
+    /// Its plural, as it stands in paths.
+    pub(crate) plural: String,
+    /// Whether its objects live in namespaces.
+    pub(crate) namespaced: bool,
+}
+
+impl Resource {
+    /// Group and version.
+    pub(crate) fn api_version(&self) -> String {
+        match self.group.as_str() {
+            "" => self.version.clone(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+}
+
+/// Kinds that every supported API server serves like this, so that nothing has to be asked.
+const BUILT_IN: [(&str, &str, &str, bool); 17] = [
+    ("v1", "Node", "nodes", false),
+    ("v1", "Namespace", "namespaces", false),
+    ("v1", "Pod", "pods", true),
+    ("v1", "Secret", "secrets", true),
+    ("v1", "ConfigMap", "configmaps", true),
+    ("v1", "Service", "services", true),
+    ("apps/v1", "Deployment", "deployments", true),
+    ("apps/v1", "ReplicaSet", "replicasets", true),
+    ("apps/v1", "StatefulSet", "statefulsets", true),
+    ("apps/v1", "DaemonSet", "daemonsets", true),
+    ("batch/v1", "Job", "jobs", true),
+    ("batch/v1", "CronJob", "cronjobs", true),
+    ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", true),
+    ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", true),
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", false),
+    (
+        "admissionregistration.k8s.io/v1",
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+        false,
+    ),
+    (
+        "admissionregistration.k8s.io/v1",
+        "MutatingWebhookConfiguration",
+        "mutatingwebhookconfigurations",
+        false,
+    ),
+];
+
+/// Resources of one group and version, by kind; absent when the version is not served.
+type Served = Option<Arc<BTreeMap<String, Resource>>>;
+
+/// Finds the resources of kinds. Lives as long as one call of a driver or one observation, so it never goes stale.
+pub(crate) struct Kinds<'api> {
+    reader: &'api Reader,
+    asked: Mutex<BTreeMap<String, Served>>,
+}
+
+impl<'api> Kinds<'api> {
+    pub(crate) fn new(reader: &'api Reader) -> Self {
+        Self { reader, asked: Mutex::default() }
+    }
+
+    /// One of the kinds that are always there.
+    pub(crate) fn built_in(api_version: &str, kind: &str) -> Option<Resource> {
+        let (_, _, plural, namespaced) =
+            BUILT_IN.iter().find(|(version, name, ..)| *version == api_version && *name == kind)?;
+        let (group, version) = split(api_version);
+        Some(Resource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+            plural: (*plural).to_owned(),
+            namespaced: *namespaced,
+        })
+    }
+
+    /// The resource of a kind; `None` when the API server does not serve it in this version.
+    pub(crate) async fn find(&self, api_version: &str, kind: &str) -> Result<Option<Resource>, CallError> {
+        if let Some(resource) = Self::built_in(api_version, kind) {
+            return Ok(Some(resource));
+        }
+        let mut asked = self.asked.lock().await;
+        if let Some(served) = asked.get(api_version) {
+            return Ok(pick(served, kind));
+        }
+        let (group, version) = split(api_version);
+        let path = match group {
+            "" => format!("/api/{version}"),
+            _ => format!("/apis/{group}/{version}"),
+        };
+        let served = self.reader.find(&path).await?.map(|list| Arc::new(resources(api_version, &list)));
+        let found = pick(&served, kind);
+        asked.insert(api_version.to_owned(), served);
+        Ok(found)
+    }
+
+    /// The resource of an object's kind; an error when it is not served.
+    pub(crate) async fn of(&self, object: &ObjectRef) -> Result<Resource, CallError> {
+        let found = self.find(&object.api_version, &object.kind).await?;
+        found.ok_or_else(|| CallError::NotServed {
+            api_version: object.api_version.clone(),
+            kind: object.kind.clone(),
+        })
+    }
+}
+
+fn pick(served: &Served, kind: &str) -> Option<Resource> {
+    served.as_ref().and_then(|served| served.get(kind).cloned())
+}
+
+fn split(api_version: &str) -> (&str, &str) {
+    api_version.split_once('/').unwrap_or(("", api_version))
+}
+
+fn resources(api_version: &str, list: &Value) -> BTreeMap<String, Resource> {
+    let (group, version) = split(api_version);
+    let read = |entry: &Value| {
+        let text = |field| entry.get(field).and_then(Value::as_str);
+        let (plural, kind) = (text("name")?, text("kind")?);
+        if plural.contains('/') {
+            return None;
+        }
+        let resource = Resource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+            namespaced: entry.get("namespaced").and_then(Value::as_bool)?,
+        };
+        Some((kind.to_owned(), resource))
+    };
+    list.get("resources").and_then(Value::as_array).into_iter().flatten().filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_list_of_resources_is_read_without_subresources() {
+        let list = json!({"resources": [
+            {"name": "nodepools", "kind": "NodePool", "namespaced": false},
+            {"name": "nodepools/status", "kind": "NodePool", "namespaced": false},
+        ]});
+        let found = resources("karpenter.sh/v1", &list);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found["NodePool"].plural, "nodepools");
+        assert_eq!(found["NodePool"].api_version(), "karpenter.sh/v1");
+    }
+
+    #[test]
+    fn kinds_that_are_always_there_need_no_asking() {
+        assert_eq!(Kinds::built_in("v1", "Node").unwrap().api_version(), "v1");
+        assert_eq!(Kinds::built_in("apps/v1beta1", "Deployment"), None);
+    }
+}

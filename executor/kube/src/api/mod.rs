@@ -1,0 +1,144 @@
+//! The API server: requests with a deadline, and answers as plain JSON.
+//!
+//! [`Reader`] can send nothing but GET, so whatever is built on it alone is read-only by construction. Objects are never
+//! typed: an older or newer server may hold fields that no release of this program knows, and they must survive.
+
+mod kinds;
+mod list;
+mod path;
+
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode};
+use kube::client::Body;
+use serde_json::Value;
+
+pub(crate) use kinds::{Kinds, Resource};
+pub(crate) use list::Query;
+pub(crate) use path::{object_path, query_path};
+
+use crate::classify::{CallError, Status};
+
+/// The name under which we write.
+pub(crate) const MANAGER: &str = "switchback";
+
+/// Sends GET requests, and nothing else.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    client: kube::Client,
+    deadline: Duration,
+}
+
+/// Sends all requests.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    /// The reading half.
+    pub(crate) read: Reader,
+}
+
+/// How a patch is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PatchKind {
+    /// Server-side apply.
+    Apply,
+    /// JSON merge patch.
+    Merge,
+    /// JSON patch.
+    Json,
+}
+
+impl PatchKind {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Apply => "application/apply-patch+yaml",
+            Self::Merge => "application/merge-patch+json",
+            Self::Json => "application/json-patch+json",
+        }
+    }
+}
+
+impl Reader {
+    pub(crate) fn new(client: kube::Client, deadline: Duration) -> Self {
+        Self { client, deadline }
+    }
+
+    /// Reads a path.
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, CallError> {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// Reads an object that may not be there.
+    pub(crate) async fn find(&self, path: &str) -> Result<Option<Value>, CallError> {
+        match self.get(path).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, &Value)>,
+    ) -> Result<Value, CallError> {
+        let request = request(method, path, body)?;
+        let answered = async {
+            let response = self.client.send(request).await.map_err(|e| CallError::from_client(&e))?;
+            let status = response.status();
+            let bytes = response.into_body().collect_bytes().await.map_err(|e| CallError::lost(&e))?;
+            Ok((status, bytes))
+        };
+        let (status, bytes) = match tokio::time::timeout(self.deadline, answered).await {
+            Ok(answered) => answered?,
+            Err(_) => return Err(CallError::Deadline { seconds: self.deadline.as_secs() }),
+        };
+        read_answer(status, &bytes)
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(read: Reader) -> Self {
+        Self { read }
+    }
+
+    /// Creates something.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, CallError> {
+        self.read.send(Method::POST, path, Some(("application/json", body))).await
+    }
+
+    /// Replaces an object.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value, CallError> {
+        self.read.send(Method::PUT, path, Some(("application/json", body))).await
+    }
+
+    /// Patches an object.
+    pub(crate) async fn patch(&self, path: &str, kind: PatchKind, body: &Value) -> Result<Value, CallError> {
+        self.read.send(Method::PATCH, path, Some((kind.content_type(), body))).await
+    }
+
+    /// Deletes an object; the body holds preconditions.
+    pub(crate) async fn delete(&self, path: &str, body: &Value) -> Result<Value, CallError> {
+        self.read.send(Method::DELETE, path, Some(("application/json", body))).await
+    }
+}
+
+fn request(method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Request<Body>, CallError> {
+    let mut builder = Request::builder().method(method).uri(path).header("accept", "application/json");
+    let body = match body {
+        Some((content_type, value)) => {
+            builder = builder.header("content-type", content_type);
+            Body::from(value.to_string().into_bytes())
+        }
+        None => Body::empty(),
+    };
+    builder.body(body).map_err(|e| CallError::Malformed { what: format!("request for {path}: {e}") })
+}
+
+fn read_answer(status: StatusCode, bytes: &[u8]) -> Result<Value, CallError> {
+    if status.is_success() {
+        return serde_json::from_slice(bytes)
+            .map_err(|e| CallError::Garbled { what: format!("{status} with a body that is not JSON: {e}") });
+    }
+    Err(CallError::Refused(Status::read(status, bytes)))
+}

@@ -1,0 +1,343 @@
+//! What an answer, or its absence, means: the one place where that is decided.
+//!
+//! Two questions are answered for a write: did it happen, and what kind of trouble was it. The first has no default. A
+//! connection that was never made and an answer that refuses are *not done*; everything that broke off after the request
+//! may have left is *in doubt*. For a read the first question does not arise.
+
+use std::error::Error as StdError;
+
+use http::StatusCode;
+use serde_json::Value;
+use switchback_executor::{foreign::text, ports::Failure};
+use switchback_schemas::journal::{Class, Evidence, Outcome, Verdict};
+
+/// Why a call has no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CallError {
+    /// No connection was made, so nothing was sent.
+    #[error("the API server cannot be reached: {what}")]
+    NotSent {
+        /// What was said.
+        what: String,
+    },
+    /// There are no usable credentials, so nothing was sent.
+    #[error("no usable credentials for the API server: {what}")]
+    NoCredentials {
+        /// What was said.
+        what: String,
+    },
+    /// The connection broke after the request may have left.
+    #[error("the connection to the API server broke: {what}")]
+    Lost {
+        /// What was said.
+        what: String,
+    },
+    /// The answer did not come in time.
+    #[error("the API server did not answer within {seconds} s")]
+    Deadline {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// An answer that says yes and cannot be understood.
+    #[error("the API server's answer cannot be read: {what}")]
+    Garbled {
+        /// What was wrong.
+        what: String,
+    },
+    /// A request that must not be sent: a name that is none, an object without a namespace.
+    #[error("a request that cannot be sent: {what}")]
+    Malformed {
+        /// What was wrong.
+        what: String,
+    },
+    /// The API server does not serve the kind in this version.
+    #[error("the API server does not serve {kind} in {api_version}")]
+    NotServed {
+        /// Group and version.
+        api_version: String,
+        /// The kind.
+        kind: String,
+    },
+    /// An answer that says no.
+    #[error("{0}")]
+    Refused(Status),
+}
+
+/// An answer that says no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}{}{reason}: {message}", if .reason.is_empty() { "" } else { " " })]
+pub(crate) struct Status {
+    /// The HTTP status.
+    pub(crate) code: u16,
+    /// `NotFound`, `Conflict`, …; may be empty.
+    pub(crate) reason: String,
+    /// What was said, cleaned.
+    pub(crate) message: String,
+    /// Its causes.
+    pub(crate) causes: Vec<Cause>,
+}
+
+/// One cause of a refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cause {
+    /// `FieldManagerConflict`, `DisruptionBudget`, …
+    pub(crate) reason: String,
+    /// What was said, cleaned.
+    pub(crate) message: String,
+    /// The field; may be empty.
+    pub(crate) field: String,
+}
+
+/// Whether an effect happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Certainty {
+    /// It did not.
+    NotDone,
+    /// Nobody knows.
+    InDoubt,
+}
+
+impl Status {
+    /// Reads an answer that says no.
+    pub(crate) fn read(code: StatusCode, body: &[u8]) -> Self {
+        let status: Value = serde_json::from_slice(body).unwrap_or_default();
+        let clean = |value: Option<&Value>| text::line(value.and_then(Value::as_str).unwrap_or_default());
+        let message = match status.get("message") {
+            Some(message) => clean(Some(message)),
+            None => text::line(&String::from_utf8_lossy(body)),
+        };
+        let cause = |cause: &Value| Cause {
+            reason: clean(cause.get("reason")),
+            message: clean(cause.get("message")),
+            field: clean(cause.get("field")),
+        };
+        let causes = status.pointer("/details/causes").and_then(Value::as_array);
+        Self {
+            code: code.as_u16(),
+            reason: clean(status.get("reason")),
+            message,
+            causes: causes.into_iter().flatten().map(cause).collect(),
+        }
+    }
+
+    /// The cause with this reason.
+    pub(crate) fn cause(&self, reason: &str) -> Option<&Cause> {
+        self.causes.iter().find(|cause| cause.reason == reason)
+    }
+
+    /// A JSON patch whose test failed: the API server says no more than this.
+    fn is_failed_test(&self) -> bool {
+        self.code == 422
+            && self.causes.is_empty()
+            && self.message.starts_with("the server rejected our request")
+    }
+
+    fn judge(&self) -> (Certainty, Class) {
+        use Certainty::{InDoubt, NotDone};
+        let says = |part: &str| self.message.contains(part);
+        match self.code {
+            401 => (NotDone, Class::Denied),
+            // Authorisation says who may not do what; quotas and webhooks refuse with the same status.
+            403 if says(" cannot ") => (NotDone, Class::Denied),
+            409 | 410 => (NotDone, Class::Conflict),
+            422 if self.is_failed_test() => (NotDone, Class::Conflict),
+            429 => (NotDone, Class::Throttled),
+            500 if says("failed calling webhook") => (NotDone, Class::Unreachable),
+            500 if says("field not declared in schema") || says("more than one PodDisruptionBudget") => {
+                (NotDone, Class::Refused)
+            }
+            504 => (InDoubt, Class::Deadline),
+            500..=599 => (InDoubt, Class::Unreachable),
+            _ => (NotDone, Class::Refused),
+        }
+    }
+}
+
+impl CallError {
+    /// What a client's error means.
+    pub(crate) fn from_client(error: &kube::Error) -> Self {
+        if matches!(error, kube::Error::Auth(_)) {
+            return Self::NoCredentials { what: chain(error) };
+        }
+        if never_connected(error) { Self::NotSent { what: chain(error) } } else { Self::lost(error) }
+    }
+
+    /// A connection that broke.
+    pub(crate) fn lost(error: &kube::Error) -> Self {
+        Self::Lost { what: chain(error) }
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 404)
+    }
+
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 409 || status.is_failed_test())
+    }
+
+    /// A UID precondition that does not hold: the object of that name is another one.
+    pub(crate) fn is_other_uid(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 409 && status.message.contains("UID in the precondition"))
+    }
+
+    pub(crate) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 403)
+    }
+
+    /// A page of a list, or a history, that is too old.
+    pub(crate) fn is_expired(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 410)
+    }
+
+    /// What kind of failure it is, and whether a write that ended like this happened.
+    pub(crate) fn judge(&self) -> (Certainty, Class) {
+        match self {
+            Self::NotSent { .. } => (Certainty::NotDone, Class::Unreachable),
+            Self::NoCredentials { .. } => (Certainty::NotDone, Class::Denied),
+            Self::Lost { .. } | Self::Garbled { .. } => (Certainty::InDoubt, Class::Unreachable),
+            Self::Deadline { .. } => (Certainty::InDoubt, Class::Deadline),
+            Self::Malformed { .. } => (Certainty::NotDone, Class::Bug),
+            Self::NotServed { .. } => (Certainty::NotDone, Class::Refused),
+            Self::Refused(status) => status.judge(),
+        }
+    }
+
+    /// The outcome of a write that ended like this.
+    pub(crate) fn of_write(&self) -> Outcome {
+        let evidence = self.evidence();
+        match self.judge() {
+            (Certainty::NotDone, class) => Outcome::NotDone { class, evidence },
+            (Certainty::InDoubt, class) => Outcome::InDoubt { class, evidence },
+        }
+    }
+
+    /// The outcome of an effect whose reading, before any write, ended like this. Nothing was changed.
+    pub(crate) fn of_read(&self) -> Outcome {
+        let Failure { class, evidence } = self.failure();
+        Outcome::NotDone { class, evidence }
+    }
+
+    /// Why something could not be read.
+    pub(crate) fn failure(&self) -> Failure {
+        let class = match self.judge() {
+            (_, Class::Deadline) => Class::Unreachable,
+            (_, class) => class,
+        };
+        Failure { class, evidence: self.evidence() }
+    }
+
+    /// What a condition is when this is why it could not be read.
+    pub(crate) fn verdict(&self) -> Verdict {
+        Verdict::Unknown { evidence: self.evidence() }
+    }
+
+    fn evidence(&self) -> Evidence {
+        let mut lines = vec![text::line(&self.to_string())];
+        if let Self::Refused(status) = self {
+            let cause = |cause: &Cause| match cause.field.as_str() {
+                "" | "<nil>" => cause.message.clone(),
+                field => format!("{field}: {}", cause.message),
+            };
+            let says_more = |line: &String| !line.is_empty() && !status.message.contains(line.as_str());
+            lines.extend(status.causes.iter().map(cause).filter(says_more).take(20));
+        }
+        Evidence(lines)
+    }
+}
+
+fn never_connected(error: &kube::Error) -> bool {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+            return error.is_connect();
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// An error and what it comes from, once each.
+fn chain(error: &kube::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        let part = error.to_string();
+        if !parts.iter().any(|earlier| earlier.contains(&part)) {
+            parts.push(part);
+        }
+        next = error.source();
+    }
+    text::line(&parts.join(": "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn status(code: u16, body: &Value) -> CallError {
+        CallError::Refused(Status::read(StatusCode::from_u16(code).unwrap(), body.to_string().as_bytes()))
+    }
+
+    fn says(code: u16, message: &str) -> (Certainty, Class) {
+        status(code, &json!({"message": message})).judge()
+    }
+
+    #[test]
+    fn refusals_are_not_done() {
+        use Certainty::NotDone;
+        let cases = [
+            (401, "Unauthorized", Class::Denied),
+            (403, "nodes is forbidden: User \"r\" cannot list resource \"nodes\"", Class::Denied),
+            (403, "pods \"x\" is forbidden: exceeded quota: q", Class::Refused),
+            (404, "not found", Class::Refused),
+            (409, "the object has been modified", Class::Conflict),
+            (422, "the server rejected our request due to an error in our request", Class::Conflict),
+            (422, "Pool \"p\" is invalid: spec: size must be under 100", Class::Refused),
+            (429, "too many requests", Class::Throttled),
+            (500, "failed calling webhook \"deny.wire.dev\": service not found", Class::Unreachable),
+            (500, "x: .spec.replicaz: field not declared in schema", Class::Refused),
+        ];
+        for (code, message, class) in cases {
+            assert_eq!(says(code, message), (NotDone, class), "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn what_broke_off_is_in_doubt_for_writes_and_unreachable_for_reads() {
+        for error in [
+            CallError::Lost { what: "reset".into() },
+            CallError::Deadline { seconds: 30 },
+            status(500, &json!({"message": "etcdserver: request timed out"})),
+            status(503, &json!({})),
+            status(504, &json!({"message": "Timeout"})),
+        ] {
+            assert!(matches!(error.of_write(), Outcome::InDoubt { .. }), "{error}");
+            assert_eq!(error.failure().class, Class::Unreachable, "{error}");
+            assert!(matches!(error.of_read(), Outcome::NotDone { class: Class::Unreachable, .. }));
+        }
+        let refused = CallError::NotSent { what: "connection refused".into() };
+        assert!(matches!(refused.of_write(), Outcome::NotDone { class: Class::Unreachable, .. }));
+    }
+
+    #[test]
+    fn evidence_is_clean_and_names_fields() {
+        let error = status(
+            409,
+            &json!({"message": "Apply failed\u{1b}[31m with 1 conflict", "reason": "Conflict", "details": {"causes": [
+                {"reason": "FieldManagerConflict", "message": "conflict with \"hel\u{202e}m\"", "field": ".spec.replicas"}]}}),
+        );
+        let Failure { evidence, .. } = error.failure();
+        assert_eq!(
+            evidence.0,
+            ["409 Conflict: Apply failed with 1 conflict", ".spec.replicas: conflict with \"helm\""]
+        );
+    }
+
+    #[test]
+    fn answers_that_are_no_status_are_still_told() {
+        let error = CallError::Refused(Status::read(StatusCode::NOT_FOUND, b"404 page not found\n"));
+        assert!(error.is_not_found());
+        assert_eq!(error.to_string(), "404: 404 page not found");
+    }
+}

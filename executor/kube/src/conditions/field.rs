@@ -1,0 +1,48 @@
+//! A field of an object passes a test.
+
+use serde_json::Value;
+use switchback_schemas::{
+    journal::Verdict,
+    plan::{Target, Test},
+};
+
+use super::verdict;
+use crate::{
+    api::{Kinds, Reader},
+    classify::CallError,
+    fields, target,
+};
+
+pub(super) async fn check(
+    api: &Reader,
+    object: &Target,
+    pointer: &str,
+    test: &Test,
+) -> Result<Verdict, CallError> {
+    let kinds = Kinds::new(api);
+    let found = target::find(api, &kinds, object).await?;
+    let value = found.object.as_ref().and_then(|object| object.pointer(pointer));
+    let Ok(holds) = fields::passes(test, value) else { return Err(target::unbound()) };
+    let place =
+        if pointer.is_empty() { found.named.to_string() } else { format!("{} {pointer}", found.named) };
+    let seen = match (&found.object, value) {
+        (None, _) => "the object is not there".to_owned(),
+        (Some(_), Some(value)) if pointer.is_empty() => {
+            format!("it is there (resourceVersion {})", fields::text(value, "/metadata/resourceVersion"))
+        }
+        (Some(object), _) if is_secret(object) => "a value of a Secret".to_owned(),
+        (Some(_), value) => fields::shown(value.unwrap_or(&Value::Null)),
+    };
+    Ok(verdict(
+        holds,
+        &if holds {
+            format!("{place}: {seen}")
+        } else {
+            format!("{place}: expected {}, found {seen}", fields::asked(test))
+        },
+    ))
+}
+
+fn is_secret(object: &Value) -> bool {
+    fields::text(object, "/kind") == "Secret"
+}

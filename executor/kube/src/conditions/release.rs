@@ -1,0 +1,56 @@
+//! A Helm release's last revision is deployed, and is the one that was asked for.
+
+use switchback_schemas::{Digest, Version, journal::Verdict, name::ObjectName, plan::Operand};
+
+use super::verdict;
+use crate::{api::Reader, classify::CallError, fields, helm, target};
+
+/// What is asked of a release.
+pub(super) struct Wanted<'plan> {
+    /// Its chart's version.
+    pub(super) chart_version: Option<&'plan Version>,
+    /// Its revision.
+    pub(super) revision: Option<&'plan Operand>,
+    /// Digest of its values.
+    pub(super) values: Option<&'plan Digest>,
+}
+
+pub(super) async fn check(
+    api: &Reader,
+    release: &ObjectName,
+    wanted: &Wanted<'_>,
+) -> Result<Verdict, CallError> {
+    let secrets = helm::secrets(api, release).await?;
+    let Some(last) = secrets.last() else {
+        return Ok(verdict(false, &format!("release {release} is not there")));
+    };
+    let stored = match helm::decode(last) {
+        Ok(stored) => stored,
+        Err(error) => return Ok(Verdict::unknown(format!("release {release}: {error}"))),
+    };
+    let mut differs = Vec::new();
+    if stored.status != "deployed" {
+        differs.push(format!("it is {}", stored.status));
+    }
+    if let Some(version) = wanted.chart_version
+        && stored.chart_version.as_ref() != Some(version)
+    {
+        differs.push(format!("expected chart version {version}, found {}", stored.chart_version_text));
+    }
+    if let Some(revision) = wanted.revision {
+        let Ok(revision) = fields::bound(revision) else { return Err(target::unbound()) };
+        if revision.as_u64() != Some(stored.revision) {
+            differs.push(format!("expected revision {}", fields::shown(revision)));
+        }
+    }
+    if let Some(values) = wanted.values
+        && helm::values_digest(&stored.values) != *values
+    {
+        differs.push("its values are others".to_owned());
+    }
+    let line = format!("release {release} revision {} ({})", stored.revision, stored.chart_version_text);
+    Ok(match differs.first() {
+        None => verdict(true, &format!("{line} is deployed")),
+        Some(_) => verdict(false, &format!("{line}: {}", differs.join(", "))),
+    })
+}

@@ -1,0 +1,96 @@
+//! The driver: one `Driver` for all that an API server answers.
+
+use std::{path::Path, time::Duration};
+
+use async_trait::async_trait;
+use switchback_executor::ports::{Call, Capturing, Driver, Failure, Member};
+use switchback_schemas::{
+    journal::{Class, Evidence, Outcome, Verdict},
+    name::Label,
+    plan::{CaptureKind, Condition, Effect, Identity, Roll},
+};
+
+use crate::{
+    api::{Reader, Writer, object_path},
+    captures, conditions,
+    connect::{self, ConnectError},
+    effects,
+    fields::text,
+    members,
+    nodes::built_in,
+};
+
+/// How long one request may take. Lists of thousands of objects come in pages, so no single request is long.
+pub const IO_DEADLINE: Duration = Duration::from_mins(1);
+
+/// Speaks to one API server.
+///
+/// It keeps nothing between calls and retries nothing. A request that is not answered in time is in doubt when it writes
+/// and unreadable when it reads.
+#[derive(Clone)]
+pub struct KubeDriver {
+    api: Writer,
+}
+
+impl KubeDriver {
+    /// For a context of a kubeconfig; the current one when none is named.
+    pub async fn connect(kubeconfig: &Path, context: Option<&str>) -> Result<Self, ConnectError> {
+        Ok(Self::over(connect::client(kubeconfig, context).await?))
+    }
+
+    /// Over a client, such as one of an in-process service.
+    pub fn over(client: kube::Client) -> Self {
+        Self::with_deadline(client, IO_DEADLINE)
+    }
+
+    /// The same with another deadline for each request.
+    pub fn with_deadline(client: kube::Client, deadline: Duration) -> Self {
+        Self { api: Writer::new(Reader::new(client, deadline)) }
+    }
+}
+
+#[async_trait]
+impl Driver for KubeDriver {
+    fn applies(&self, effect: &Effect) -> bool {
+        effects::is_ours(effect)
+    }
+
+    fn checks(&self, condition: &Condition) -> bool {
+        conditions::is_ours(condition)
+    }
+
+    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
+        effects::apply(&self.api, call, effect).await
+    }
+
+    async fn check(&self, call: &Call, condition: &Condition) -> Verdict {
+        conditions::check(&self.api.read, call, condition).await
+    }
+
+    async fn capture(&self, _call: &Call, what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
+        Some(captures::capture(&self.api.read, what).await)
+    }
+
+    async fn members(&self, call: &Call, roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
+        Some(members::members(&self.api.read, call, roll).await)
+    }
+
+    async fn identity(&self, _target: &Label) -> Option<Result<Identity, Failure>> {
+        Some(identity(&self.api.read).await)
+    }
+}
+
+async fn identity(api: &Reader) -> Result<Identity, Failure> {
+    let read = |error: crate::classify::CallError| error.failure();
+    let path = object_path(&built_in("v1", "Namespace").map_err(read)?, None, Some("kube-system"), None);
+    let namespace = api.get(&path.map_err(read)?).await.map_err(read)?;
+    match text(&namespace, "/metadata/uid") {
+        "" => Err(Failure {
+            class: Class::Refused,
+            evidence: Evidence::line(
+                "the namespace kube-system has no UID: this is no API server that can be known again",
+            ),
+        }),
+        uid => Ok(Identity::Cluster { kube_system_uid: uid.to_owned() }),
+    }
+}

@@ -1,0 +1,106 @@
+//! `node.cordon`: makes a node unschedulable, or schedulable again, and leaves the cordons of others alone.
+
+use serde_json::{Value, json};
+use switchback_executor::ports::Call;
+use switchback_schemas::{
+    journal::{Class, Outcome},
+    plan::NodeCordon,
+};
+
+use super::ANEW;
+use crate::{
+    api::{Kinds, MANAGER, PatchKind, Writer, query_path},
+    classify::CallError,
+    target::{self, done, not_done},
+};
+
+/// Annotation of a node that says which run cordoned it.
+pub const CORDONED_BY: &str = "switchback.dev/cordoned-by";
+
+pub(super) async fn run(api: &Writer, call: &Call, effect: &NodeCordon) -> Result<Outcome, CallError> {
+    let kinds = Kinds::new(&api.read);
+    let mut last = None;
+    for _ in 0..ANEW {
+        let found = target::find(&api.read, &kinds, &effect.node).await?;
+        let Some(node) = &found.object else { return Ok(done(format!("{} is gone", found.named))) };
+        let change = match decide(node, effect.unschedulable, call.run.as_str()) {
+            Decided::Write(change) => change,
+            Decided::Leave(why) => return Ok(done(format!("{}: {why}", found.named))),
+        };
+        let path = query_path(&found.path(None)?, &[("fieldManager", MANAGER)]);
+        match api.patch(&path, PatchKind::Merge, &change).await {
+            Ok(_) => {
+                let did = if effect.unschedulable { "cordoned" } else { "uncordoned" };
+                return Ok(done(format!("{} {did}", found.named)));
+            }
+            Err(error) if error.is_conflict() => last = Some(error),
+            Err(error) => return Ok(error.of_write()),
+        }
+    }
+    Ok(last
+        .map_or_else(|| not_done(Class::Conflict, "the node changes all the time"), |error| error.of_write()))
+}
+
+/// What is to be done to a node.
+#[derive(Debug, PartialEq)]
+enum Decided {
+    /// Send this merge patch. It holds the resourceVersion, so a cordon of somebody else in between is a conflict.
+    Write(Value),
+    /// Nothing: this is why.
+    Leave(String),
+}
+
+fn decide(node: &Value, unschedulable: bool, run: &str) -> Decided {
+    let is = node.pointer("/spec/unschedulable").and_then(Value::as_bool).unwrap_or(false);
+    let by = node.pointer("/metadata/annotations").and_then(|a| a.get(CORDONED_BY)).and_then(Value::as_str);
+    let annotation = match (unschedulable, is, by) {
+        (true, true, Some(by)) if by == run => return Decided::Leave("cordoned by this run already".into()),
+        (true, true, _) => {
+            return Decided::Leave("cordoned by somebody else already, and stays theirs".into());
+        }
+        (true, false, _) => Value::String(run.to_owned()),
+        (false, _, Some(by)) if by == run => Value::Null,
+        (false, true, _) => return Decided::Leave("cordoned by somebody else, and left so".into()),
+        (false, false, _) => return Decided::Leave("schedulable already".into()),
+    };
+    Decided::Write(json!({
+        "metadata": {
+            "resourceVersion": node.pointer("/metadata/resourceVersion"),
+            "annotations": {CORDONED_BY: annotation},
+        },
+        "spec": {"unschedulable": if unschedulable { Value::Bool(true) } else { Value::Null }},
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(unschedulable: bool, by: Option<&str>) -> Value {
+        let mut node = json!({"metadata": {"resourceVersion": "5", "annotations": {}}, "spec": {}});
+        if unschedulable {
+            node["spec"]["unschedulable"] = json!(true);
+        }
+        if let Some(by) = by {
+            node["metadata"]["annotations"][CORDONED_BY] = json!(by);
+        }
+        node
+    }
+
+    #[test]
+    fn only_our_own_cordon_is_taken_back() {
+        assert!(matches!(decide(&node(true, None), false, "r1"), Decided::Leave(_)));
+        assert!(matches!(decide(&node(true, Some("r2")), false, "r1"), Decided::Leave(_)));
+        let Decided::Write(patch) = decide(&node(true, Some("r1")), false, "r1") else { panic!("left") };
+        assert_eq!(patch["spec"], json!({"unschedulable": null}));
+        assert_eq!(patch["metadata"]["annotations"][CORDONED_BY], Value::Null);
+    }
+
+    #[test]
+    fn a_cordon_is_marked_as_ours_only_if_we_made_it() {
+        let Decided::Write(patch) = decide(&node(false, None), true, "r1") else { panic!("left") };
+        assert_eq!(patch["metadata"]["annotations"][CORDONED_BY], "r1");
+        assert_eq!(patch["metadata"]["resourceVersion"], "5");
+        assert!(matches!(decide(&node(true, None), true, "r1"), Decided::Leave(_)));
+    }
+}

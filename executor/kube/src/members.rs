@@ -1,0 +1,167 @@
+//! Members of a roll: the nodes of its pool, and what the roll's rule and order look at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use switchback_executor::ports::{Call, Failure, Member};
+use switchback_schemas::{
+    Version,
+    journal::{Class, Evidence, Item, NodeClaimRef},
+    name::ItemKey,
+    plan::{Roll, Stale},
+};
+
+use crate::{
+    api::{Kinds, Query, Reader},
+    claims::{self, Claim},
+    classify::CallError,
+    fields::text,
+    nodes::{self, built_in},
+    pods::{
+        classes::{self, Seen},
+        filters::{Standing, standing},
+        gpus,
+        owners::Owners,
+    },
+};
+
+pub(crate) async fn members(api: &Reader, call: &Call, roll: &Roll) -> Result<Vec<Member>, Failure> {
+    let read = |error: CallError| error.failure();
+    let kinds = Kinds::new(api);
+    let node = built_in("v1", "Node").map_err(read)?;
+    let found = api.list(&node, &Query::labelled(&roll.labels)).await.map_err(read)?;
+    let claims = claims::all(api, &kinds).await.map_err(read)?;
+    let mut loads = loads(api, &kinds, call, &found).await.map_err(read)?;
+    found
+        .iter()
+        .map(|node| {
+            let load = loads.remove(text(node, "/metadata/name")).unwrap_or_default();
+            member(node, claims::of_node(&claims, node), &roll.stale, load)
+        })
+        .collect()
+}
+
+/// What stands on a node.
+#[derive(Debug, Default)]
+struct Load {
+    pods: u64,
+    protected: u64,
+    gangs: BTreeSet<String>,
+}
+
+async fn loads(
+    api: &Reader,
+    kinds: &Kinds<'_>,
+    call: &Call,
+    nodes: &[Value],
+) -> Result<BTreeMap<String, Load>, CallError> {
+    let by_name: BTreeMap<&str, &Value> =
+        nodes.iter().map(|node| (text(node, "/metadata/name"), node)).collect();
+    let mut owners = Owners::new(api, kinds);
+    // Most chains go through a ReplicaSet; one list is cheaper than one read each.
+    match api.list(&built_in("apps/v1", "ReplicaSet")?, &Query::all()).await {
+        Ok(sets) => owners.know(&sets),
+        Err(error) if error.is_forbidden() => {}
+        Err(error) => return Err(error),
+    }
+    let mut loads: BTreeMap<String, Load> = BTreeMap::new();
+    for pod in api.list(&nodes::pods()?, &Query::all()).await? {
+        let Some(node) = by_name.get(text(&pod, "/spec/nodeName")) else { continue };
+        if standing(&pod) == Standing::Stays {
+            continue;
+        }
+        let chain = owners.chain(&pod).await?;
+        let top = chain.last();
+        let on_gpu_node = nodes::has_gpus(node, &call.fleet.pools) || gpus::held_by(&pod);
+        let owner_kind = top.map(|owner| owner.object.kind.as_str());
+        let seen = Seen { pod: &pod, owner_kind, on_gpu_node };
+        let class = classes::class_of(&call.fleet.classes, &seen);
+        let load = loads.entry(text(&pod, "/spec/nodeName").to_owned()).or_default();
+        load.pods += 1;
+        load.protected += u64::from(classes::protects(class, &seen));
+        if class.is_some_and(|class| class.gang) {
+            load.gangs.extend(top.map(|owner| owner.object.to_string()));
+        }
+    }
+    Ok(loads)
+}
+
+fn member(node: &Value, claim: Option<&Claim>, stale: &Stale, load: Load) -> Result<Member, Failure> {
+    let name = text(node, "/metadata/name");
+    let broken = |what: &str| Failure {
+        class: Class::Refused,
+        evidence: Evidence::line(switchback_executor::foreign::text::line(&format!(
+            "node {name} has {what}"
+        ))),
+    };
+    let label = |key: &str| {
+        let labels = node.pointer("/metadata/labels");
+        labels.and_then(|labels| labels.get(key)?.as_str()).unwrap_or_default().to_owned()
+    };
+    let provider_id = text(node, "/spec/providerID");
+    let item = Item {
+        key: ItemKey::new(text(node, "/metadata/uid")).map_err(|_| broken("no usable UID"))?,
+        name: name.to_owned(),
+        provider_id: (!provider_id.is_empty()).then(|| provider_id.to_owned()),
+        node_claim: claim.map(|claim| NodeClaimRef { name: claim.name.clone(), uid: claim.uid.clone() }),
+        hardware: label("node.kubernetes.io/instance-type"),
+        zone: label("topology.kubernetes.io/zone"),
+    };
+    let created: Timestamp =
+        text(node, "/metadata/creationTimestamp").parse().map_err(|_| broken("no readable creation time"))?;
+    Ok(Member {
+        item,
+        stale: is_stale(node, claim, stale),
+        available: nodes::is_ready(node) && !nodes::is_cordoned(node),
+        created,
+        pods: load.pods,
+        protected: load.protected,
+        gangs: load.gangs.into_iter().collect(),
+    })
+}
+
+fn is_stale(node: &Value, claim: Option<&Claim>, stale: &Stale) -> bool {
+    match stale {
+        Stale::Drifted {} => claim.is_some_and(|claim| claim.drifted),
+        // A kubelet that reports no version number is not known to be old.
+        Stale::KubeletBelow(version) => {
+            let kubelet = text(node, "/status/nodeInfo/kubeletVersion").parse::<Version>();
+            kubelet.is_ok_and(|kubelet| kubelet < *version)
+        }
+        // When the step ended stands in the journal: the executor compares it with `created`.
+        Stale::BornBefore(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn node() -> Value {
+        json!({"metadata": {"name": "n", "uid": "u-1", "creationTimestamp": "2026-11-20T10:00:00Z",
+            "labels": {"node.kubernetes.io/instance-type": "p5", "topology.kubernetes.io/zone": "z"}},
+            "spec": {"providerID": "aws:///z/i-1"},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1.32.9-eks-1"}}})
+    }
+
+    #[test]
+    fn a_member_says_what_a_roll_looks_at() {
+        let claim =
+            Claim { name: "c".into(), uid: "u-2".into(), node: "n".into(), provider_id: None, drifted: true };
+        let load = Load { pods: 2, protected: 1, gangs: ["Job a/j".to_owned()].into() };
+        let member = member(&node(), Some(&claim), &Stale::Drifted {}, load).unwrap();
+        assert!(member.stale && member.available);
+        assert_eq!((member.item.hardware.as_str(), member.item.zone.as_str()), ("p5", "z"));
+        assert_eq!(member.item.node_claim.unwrap().uid, "u-2");
+        assert_eq!((member.pods, member.protected, member.gangs.len()), (2, 1, 1));
+    }
+
+    #[test]
+    fn staleness_follows_the_rule() {
+        let below = |version: &str| is_stale(&node(), None, &Stale::KubeletBelow(version.parse().unwrap()));
+        assert!(below("1.33") && !below("1.32"));
+        assert!(!is_stale(&node(), None, &Stale::Drifted {}));
+    }
+}

@@ -1,0 +1,44 @@
+//! Nodes: what is read of them in more than one place.
+
+use serde_json::Value;
+use switchback_schemas::plan::Pool;
+
+use crate::{
+    api::{Kinds, Query, Resource},
+    classify::CallError,
+    fields,
+    pods::gpus,
+};
+
+/// One of the kinds that every API server serves.
+pub(crate) fn built_in(api_version: &str, kind: &str) -> Result<Resource, CallError> {
+    let missing = || CallError::NotServed { api_version: api_version.to_owned(), kind: kind.to_owned() };
+    Kinds::built_in(api_version, kind).ok_or_else(missing)
+}
+
+/// Pods.
+pub(crate) fn pods() -> Result<Resource, CallError> {
+    built_in("v1", "Pod")
+}
+
+/// The pods that stand on a node.
+pub(crate) fn pods_query(node: &str) -> Query {
+    Query { fields: Some(format!("spec.nodeName={node}")), ..Query::all() }
+}
+
+/// Whether a node is cordoned.
+pub(crate) fn is_cordoned(node: &Value) -> bool {
+    node.pointer("/spec/unschedulable").and_then(Value::as_bool) == Some(true)
+}
+
+/// Whether a node is Ready.
+pub(crate) fn is_ready(node: &Value) -> bool {
+    fields::has_condition(node, "Ready")
+}
+
+/// Whether a node has GPUs: because it says so, or because a pool that it belongs to says so.
+pub(crate) fn has_gpus(node: &Value, pools: &[Pool]) -> bool {
+    let label = |key: &str| node.pointer("/metadata/labels").and_then(|labels| labels.get(key)?.as_str());
+    let of_pool = |pool: &Pool| pool.labels.iter().all(|(key, value)| label(key) == Some(value));
+    !gpus::of_node(node).is_empty() || pools.iter().any(|pool| pool.gpu && of_pool(pool))
+}

@@ -1,0 +1,111 @@
+//! Observation: an inventory of what is there. Read-only by construction: it is built on a [`Reader`], which sends GET.
+//!
+//! What cannot be read is listed under `unread` and never fails the whole. Two observations of the same state differ in
+//! their instant and their name alone: everything is sorted.
+
+mod cluster;
+mod crds;
+mod karpenter;
+mod lists;
+mod nodes;
+mod owners;
+mod pods;
+mod releases;
+mod webhooks;
+mod workloads;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+use switchback_executor::ports::Failure;
+use switchback_schemas::{
+    Digest,
+    format::Document,
+    inventory::Inventory,
+    name::Label,
+};
+
+use crate::{
+    api::{Kinds, Reader},
+    classify::CallError,
+    driver::IO_DEADLINE,
+};
+use lists::Lists;
+
+/// How to observe.
+#[derive(Clone, Debug)]
+pub struct Observing {
+    /// When reading begins; from the clock of whoever asks.
+    pub taken_at: Timestamp,
+    /// How long one request may take.
+    pub deadline: Duration,
+}
+
+impl Observing {
+    /// Now, with the usual deadline.
+    pub fn at(taken_at: Timestamp) -> Self {
+        Self { taken_at, deadline: IO_DEADLINE }
+    }
+}
+
+/// Reads an inventory. Fails only where the API server cannot be spoken to at all, or does not say which cluster it is.
+pub async fn observe(client: kube::Client, observing: &Observing) -> Result<Inventory, Failure> {
+    let reader = Reader::new(client, observing.deadline);
+    read(&reader, observing.taken_at).await.map_err(|error| error.failure())
+}
+
+async fn read(reader: &Reader, taken_at: Timestamp) -> Result<Inventory, CallError> {
+    let kinds = Kinds::new(reader);
+    let cluster = cluster::read(reader).await?;
+    let mut lists = Lists::read(reader, &kinds).await;
+    let claims = lists.claims(reader, &kinds).await;
+    let pods = pods::read(&mut lists, reader, &kinds).await;
+    let crds = crds::read(&mut lists, reader).await;
+    let webhooks = webhooks::read(&mut lists, reader).await;
+    let releases = releases::read(&mut lists);
+    let karpenter = karpenter::read(&mut lists, reader, &kinds, &claims).await;
+    let owners = owners::read(&lists, karpenter.as_ref().map_or(&[], |found| found.objects.as_slice()));
+    let mut components = BTreeMap::new();
+    if let Some(found) = karpenter {
+        components.extend(found.section());
+    }
+    let mut unread = lists.unread;
+    unread.sort();
+    unread.dedup();
+    Ok(Inventory {
+        format: Document::Inventory.current(),
+        observation: observation(taken_at, &cluster.kube_system_uid),
+        taken_at,
+        cluster,
+        nodes: nodes::read(&lists.nodes, &claims),
+        workloads: workloads::read(&lists.workloads, &pods),
+        budgets: pods.budgets,
+        pods: pods.standing,
+        releases,
+        crds,
+        webhooks,
+        owners,
+        components,
+        unread,
+        carry_over: None,
+    })
+}
+
+/// A name that no other observation of this or another cluster has, unless it began in the same millisecond.
+fn observation(taken_at: Timestamp, uid: &str) -> Label {
+    let instant = taken_at.strftime("%Y%m%dt%H%M%S%3fz");
+    Label::sanitized(&format!("obs-{instant}-{}", Digest::of(uid).short(8)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_observation_is_named_by_its_instant_and_its_cluster() {
+        let at = "2026-11-20T10:00:00.5Z".parse().unwrap();
+        let name = observation(at, "uid-1");
+        assert!(name.as_str().starts_with("obs-20261120t100000500z-"), "{name}");
+        assert_ne!(name, observation(at, "uid-2"));
+    }
+}

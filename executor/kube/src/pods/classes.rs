@@ -1,0 +1,127 @@
+//! What the plan says about a pod: the first class that matches.
+
+use serde_json::Value;
+use switchback_schemas::{
+    Seconds,
+    plan::{OnDrain, PodSelector, Then, WorkloadClass},
+};
+
+use crate::fields;
+
+/// A pod as classes see it.
+pub(crate) struct Seen<'pod> {
+    /// The pod.
+    pub(crate) pod: &'pod Value,
+    /// The kind of its topmost known owner; `None` for a pod that nobody controls.
+    pub(crate) owner_kind: Option<&'pod str>,
+    /// Whether it stands on a node with GPUs.
+    pub(crate) on_gpu_node: bool,
+}
+
+/// What a drain may do to a pod now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Evict it.
+    Evict,
+    /// Wait for it, or for somebody to decide.
+    Hold,
+}
+
+/// The class of a pod: the first that matches.
+pub(crate) fn class_of<'plan>(
+    classes: &'plan [WorkloadClass],
+    seen: &Seen<'_>,
+) -> Option<&'plan WorkloadClass> {
+    classes.iter().find(|class| matches(&class.select, seen))
+}
+
+/// What a drain may do to a pod of this class, after its node's workloads have been waited for so long.
+pub(crate) fn decide(class: Option<&WorkloadClass>, seen: &Seen<'_>, waited: Seconds) -> Verdict {
+    let may_evict = match class.map(|class| &class.on_drain) {
+        Some(OnDrain::Evict {} | OnDrain::Requeue {}) => true,
+        Some(OnDrain::Never {}) => false,
+        Some(OnDrain::Wait { max, then }) => *then == Then::Evict && waited >= *max,
+        // On a GPU node nobody's pod may be a training run of three weeks.
+        None => !seen.on_gpu_node,
+    };
+    if may_evict { Verdict::Evict } else { Verdict::Hold }
+}
+
+/// Whether a class protects its pods: a roll moves their nodes last.
+pub(crate) fn protects(class: Option<&WorkloadClass>, seen: &Seen<'_>) -> bool {
+    match class.map(|class| &class.on_drain) {
+        Some(OnDrain::Wait { .. } | OnDrain::Never {}) => true,
+        Some(OnDrain::Evict {} | OnDrain::Requeue {}) => false,
+        None => seen.on_gpu_node,
+    }
+}
+
+fn matches(select: &PodSelector, seen: &Seen<'_>) -> bool {
+    let namespace = fields::text(seen.pod, "/metadata/namespace");
+    let label = |key: &str| seen.pod.pointer("/metadata/labels").and_then(|labels| labels.get(key)?.as_str());
+    let kind = seen.owner_kind.unwrap_or("Pod");
+    (select.namespaces.is_empty() || select.namespaces.iter().any(|name| name == namespace))
+        && select.labels.iter().all(|(key, value)| label(key) == Some(value))
+        && (select.owner_kinds.is_empty() || select.owner_kinds.iter().any(|name| name == kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn class(name: &str, select: PodSelector, on_drain: OnDrain) -> WorkloadClass {
+        WorkloadClass { name: name.parse().unwrap(), select, on_drain, gang: false }
+    }
+
+    fn pod() -> Value {
+        json!({"metadata": {"namespace": "ml", "labels": {"team": "a"}}})
+    }
+
+    #[test]
+    fn the_first_class_that_matches_wins() {
+        let classes = [
+            class(
+                "jobs",
+                PodSelector { owner_kinds: vec!["Job".into()], ..Default::default() },
+                OnDrain::Never {},
+            ),
+            class(
+                "ml",
+                PodSelector { namespaces: vec!["ml".into()], ..Default::default() },
+                OnDrain::Requeue {},
+            ),
+            class("rest", PodSelector::default(), OnDrain::Evict {}),
+        ];
+        let pod = pod();
+        let name = |owner_kind| {
+            let seen = Seen { pod: &pod, owner_kind, on_gpu_node: false };
+            class_of(&classes, &seen).map(|class| class.name.as_str())
+        };
+        assert_eq!(name(Some("Job")), Some("jobs"));
+        assert_eq!(name(Some("Deployment")), Some("ml"));
+        let only_bare = PodSelector { owner_kinds: vec!["Pod".into()], ..Default::default() };
+        let bare = [class("bare", only_bare, OnDrain::Evict {})];
+        assert!(class_of(&bare, &Seen { pod: &pod, owner_kind: None, on_gpu_node: false }).is_some());
+        assert!(class_of(&bare, &Seen { pod: &pod, owner_kind: Some("Job"), on_gpu_node: false }).is_none());
+    }
+
+    #[test]
+    fn all_that_a_selector_says_must_match() {
+        let labels = [("team".to_owned(), "a".to_owned()), ("tier".to_owned(), "x".to_owned())].into();
+        let classes = [class("both", PodSelector { labels, ..Default::default() }, OnDrain::Evict {})];
+        assert!(class_of(&classes, &Seen { pod: &pod(), owner_kind: None, on_gpu_node: false }).is_none());
+    }
+
+    #[test]
+    fn waiting_never_turns_into_killing_by_itself() {
+        let pod = pod();
+        let seen = Seen { pod: &pod, owner_kind: None, on_gpu_node: true };
+        let wait = |then| class("w", PodSelector::default(), OnDrain::Wait { max: Seconds(60), then });
+        assert_eq!(decide(Some(&wait(Then::Park)), &seen, Seconds(600)), Verdict::Hold);
+        assert_eq!(decide(Some(&wait(Then::Evict)), &seen, Seconds(59)), Verdict::Hold);
+        assert_eq!(decide(Some(&wait(Then::Evict)), &seen, Seconds(60)), Verdict::Evict);
+        assert_eq!(decide(None, &seen, Seconds(600)), Verdict::Hold);
+        assert_eq!(decide(None, &Seen { on_gpu_node: false, ..seen }, Seconds(0)), Verdict::Evict);
+    }
+}
