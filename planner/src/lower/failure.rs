@@ -123,7 +123,11 @@ fn of_hop(plan: &Plan, graph: &Graph, id: &StepId) -> Price {
 
 /// The price of undoing the step alone.
 fn of_step(plan: &Plan, graph: &Graph, id: &StepId) -> Price {
-    Price::of(plan, graph, &BTreeSet::from([id.clone()]), &nowhere(plan))
+    let by = match plan.step(id).map(|step| &step.undo) {
+        Some(Undo::CoveredBy { step, .. }) => step,
+        _ => id,
+    };
+    Price::of(plan, graph, &BTreeSet::from([by.clone()]), &nowhere(plan))
 }
 
 /// A savepoint that keeps nothing.

@@ -61,10 +61,7 @@ pub fn observed<'a>(
             ),
             None => "no revision of it is deployed; uninstall it".to_owned(),
         };
-        findings.say_about(
-            &name.to_string(),
-            Diagnostic::error(codes::PLAN_RELEASE_PENDING, message).at_all(label).help(help),
-        );
+        findings.say(Diagnostic::error(codes::PLAN_RELEASE_PENDING, message).at_all(label).help(help));
     } else if release.deployed().is_none() {
         let message = format!("no revision of release {name} is deployed, so there is none to go back to");
         findings.say(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use switchback_schemas::{
-    Seconds, StepId,
+    Seconds,
     manifest::{BatchSize, Floor, Rollout},
     name::Label,
     plan::{
@@ -212,7 +212,7 @@ pub fn none_drifted(labels: &BTreeMap<String, String>) -> Condition {
 }
 
 /// The undo of a baseline: nodes that have drifted from the restored state move as the plan's own roll does.
-pub fn back(baseline: &StepId, pool: &Pool, roll: &Roll) -> Undo {
+pub fn back(pool: &Pool, roll: &Roll) -> Undo {
     let back = Roll { stale: Stale::Drifted {}, observed: 0, canary: roll.canary.clone(), ..roll.clone() };
     let title = format!("move nodes of pool {} that have drifted from the restored state", pool.name);
     let estimate = estimate(&Roll { observed: roll.observed, ..back.clone() }, roll.observed);
@@ -222,6 +222,6 @@ pub fn back(baseline: &StepId, pool: &Pool, roll: &Roll) -> Undo {
         needs_capacity: pool.capacity.can_surge(),
         estimate,
         permissions: permissions(),
-        ..undo_step(format!("{title} ({baseline})"), Action::Roll(back))
+        ..undo_step(title, Action::Roll(back))
     }))
 }

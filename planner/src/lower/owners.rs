@@ -21,8 +21,8 @@ pub fn check(
     through: OwnerKind,
 ) {
     let about = object.to_string();
-    let rule = rules.iter().find(|rule| rule.object == *object).map(|rule| rule.owner);
-    let evidence = || inventory.owners.iter().find(|ownership| ownership.object == *object);
+    let rule = rules.iter().find(|rule| same(&rule.object, object)).map(|rule| rule.owner);
+    let evidence = || inventory.owners.iter().find(|ownership| same(&ownership.object, object));
     let seen: Vec<OwnerKind> = {
         let mut seen: Vec<_> = evidence().into_iter().flat_map(|o| &o.evidence).map(|e| e.owner).collect();
         seen.sort_unstable();
@@ -70,6 +70,13 @@ pub fn check(
             .help("name its owner under `owners:` of the Platform"),
         ),
     }
+}
+
+/// The same object, in whatever version of its group it is written.
+fn same(one: &ObjectRef, other: &ObjectRef) -> bool {
+    let group = |object: &ObjectRef| object.api_version.split_once('/').map(|(group, _)| group.to_owned());
+    group(one) == group(other)
+        && (&one.kind, &one.namespace, &one.name) == (&other.kind, &other.namespace, &other.name)
 }
 
 fn single(seen: &[OwnerKind]) -> Option<OwnerKind> {

@@ -67,7 +67,7 @@ pub struct BackSummary {
     pub commits: Vec<StepId>,
     /// What ends it, for people; empty while the run's claim is held.
     pub closes: Vec<String>,
-    /// Whether a failure in the hop goes back by itself.
+    /// Whether any failure in the hop goes back by itself, the whole way.
     pub automatic: bool,
 }
 
@@ -125,7 +125,7 @@ pub fn savepoint_before<'plan>(plan: &'plan Plan, hop: &StepId) -> Option<&'plan
 fn of_hop(plan: &Plan, graph: &Graph, number: usize, hop: &Hop) -> HopSummary {
     let inside: Vec<&Step> = plan.steps.iter().filter(|step| step.hop == hop.id).collect();
     let ids: BTreeSet<StepId> = inside.iter().map(|step| step.id.clone()).collect();
-    let automatic = inside.iter().any(|step| step.on_failure.action == FailureAction::RollbackHop);
+    let automatic = inside.iter().all(|step| step.on_failure.action == FailureAction::RollbackHop);
     let way =
         plan.savepoints.get(number).map(|before| way_back(plan, graph, &ids, before)).unwrap_or_default();
     HopSummary {

@@ -154,7 +154,7 @@ impl Road<'_> {
         let part = format!("nodes/{}/baseline", roll.pool.name);
         let plan = self.roll_of(roll, Stale::Drifted {});
         let until = Condition::NodesReady { pool: roll.pool.name.clone(), at_least: plan.floor };
-        let undo = nodes::back(&self.scope.id(&part), &roll.pool, &plan);
+        let undo = nodes::back(&roll.pool, &plan);
         let title = format!("see that pool {} has its floor of {} Ready nodes", roll.pool.name, plan.floor);
         let mut draft = self.scope.step(&part, title, Effect::Wait(Wait { until }), undo, Vec::new());
         for step in frozen {
@@ -394,7 +394,7 @@ impl Road<'_> {
         let undo = Undo::CoveredBy { step: baseline.clone(), why };
         let which = match self.doc.spec.nodes {
             NodeMove::All => "all nodes",
-            NodeMove::Drifted | NodeMove::None => "nodes that have drifted",
+            NodeMove::Drifted | NodeMove::None => "drifted nodes",
         };
         let title = format!("move {which} of pool {}", roll.pool.name);
         let mut draft: Draft = self

@@ -1,0 +1,113 @@
+//! Karpenter, from manifests to a plan.
+
+use switchback_face::plan::{back, dry_run::DryRun};
+use switchback_model::{Graph, lint::lint, summary::summary};
+use switchback_schemas::{
+    Digest,
+    plan::{FailureAction, Plan, Undo},
+};
+
+use crate::world::{KARPENTER, PLATFORM, compiled, inventory};
+
+fn plan(karpenter: &str, from: &str, versions: &[&str]) -> Plan {
+    let (plan, diagnostics) =
+        compiled(&[("platform.yaml", PLATFORM), ("karpenter.yaml", karpenter)], &inventory(from), versions);
+    plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"))
+}
+
+fn shown(plan: &Plan) -> String {
+    let graph = Graph::of(plan).expect("a DAG");
+    let summary = summary(plan, &graph);
+    let dry_run = DryRun { plan, graph: &graph, summary: &summary, digest: Digest::of("plan"), steps: true };
+    format!("{dry_run}\n{}", back::every_way_back(plan, &graph))
+}
+
+#[test]
+fn one_hop_reads_like_this() {
+    let plan = plan(KARPENTER, "1.5.8", &["1.8.8"]);
+    assert_eq!(lint(&plan), []);
+    insta::assert_snapshot!(shown(&plan));
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes_whatever_the_order_of_files() {
+    let inventory = inventory("1.5.8");
+    let one =
+        compiled(&[("a.yaml", PLATFORM), ("b.yaml", KARPENTER)], &inventory, &["1.8.8"]).0.expect("a plan");
+    let other =
+        compiled(&[("b.yaml", KARPENTER), ("z.yaml", PLATFORM)], &inventory, &["1.8.8"]).0.expect("a plan");
+    assert_eq!(one.to_json().expect("JSON"), other.to_json().expect("JSON"));
+}
+
+#[test]
+fn p12_objects_move_out_of_a_stored_version_before_the_crds_drop_it() {
+    let plan = plan(KARPENTER, "1.0.8", &["1.8.8"]);
+    assert_eq!(lint(&plan), []);
+    let crds = plan.steps.iter().find(|step| step.id.as_str().ends_with("/crds")).expect("the CRD step");
+    let needed: Vec<&str> = crds.needs.iter().map(|need| need.step.as_str()).collect();
+    for crd in ["nodepools.karpenter.sh", "nodeclaims.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws"] {
+        assert!(needed.contains(&format!("karpenter/karpenter@1.8.8/storage/{crd}").as_str()), "{needed:?}");
+    }
+    assert!(plan.lines.is_empty(), "1.0.8 can still be gone back to");
+}
+
+#[test]
+fn p13_from_below_one_there_are_three_hops_and_a_line_of_no_return() {
+    let plan = plan(&KARPENTER.replace("1.8.8", "1.1.10"), "0.37.0", &["0.37.7", "1.0.14", "1.1.10"]);
+    assert_eq!(lint(&plan), []);
+    let hops: Vec<_> = plan.hops.iter().map(|hop| hop.to.to_string()).collect();
+    assert_eq!(hops, ["0.37.7", "1.0.14", "1.1.10"]);
+    let line = plan.lines.first().expect("a line of no return");
+    assert_eq!(line.id.as_str(), "below-1.0");
+    assert!(line.step.as_str().starts_with("karpenter/karpenter@1.1.10/storage/"), "{}", line.step);
+}
+
+#[test]
+fn p14_drift_is_frozen_before_anything_and_thawed_after_everything() {
+    let plan = plan(KARPENTER, "1.5.8", &["1.8.8"]);
+    let graph = Graph::of(&plan).expect("a DAG");
+    for bracket in &plan.brackets {
+        let (open, close) =
+            (graph.number(&bracket.open).expect("open"), graph.number(&bracket.close).expect("close"));
+        let inside = graph.descendants(open);
+        for step in plan
+            .steps
+            .iter()
+            .filter(|step| step.id.as_str().contains("/nodes/") || step.id.as_str().ends_with("/crds"))
+        {
+            let number = graph.number(&step.id).expect("a step");
+            assert!(inside.contains(&number) && graph.descendants(number).contains(&close), "{}", step.id);
+        }
+        assert!(bracket.cannot_stop.iter().any(|text| text.contains("720h")), "expiry is not stopped");
+    }
+    assert_eq!(plan.brackets.len(), 2);
+}
+
+#[test]
+fn a_way_back_that_moves_workloads_is_not_automatic() {
+    let with_nodes = plan(KARPENTER, "1.5.8", &["1.8.8"]);
+    let action = |plan: &Plan, part: &str| {
+        plan.steps.iter().find(|step| step.id.as_str().ends_with(part)).map(|step| step.on_failure.action)
+    };
+    assert_eq!(action(&with_nodes, "/controller"), Some(FailureAction::RollbackStep));
+    assert_eq!(action(&with_nodes, "/nodes/gpu/roll"), Some(FailureAction::Hold));
+    let without = plan(&format!("{KARPENTER}  nodes: none\n"), "1.5.8", &["1.8.8"]);
+    assert_eq!(action(&without, "/controller"), Some(FailureAction::RollbackHop));
+    assert!(without.steps.iter().all(|step| !step.id.as_str().contains("/nodes/")));
+}
+
+#[test]
+fn every_step_says_how_it_is_undone_and_what_it_relied_on() {
+    let plan = plan(KARPENTER, "1.0.8", &["1.8.8"]);
+    for step in &plan.steps {
+        match &step.undo {
+            Undo::Step(undo) => assert!(!undo.title.is_empty(), "{}", step.id),
+            Undo::CoveredBy { why, .. } | Undo::ReadOnly { why } | Undo::Commit { why, .. } => {
+                assert!(!why.is_empty(), "{}", step.id);
+            }
+        }
+    }
+    let controller =
+        plan.steps.iter().find(|step| step.id.as_str().ends_with("/controller")).expect("controller");
+    assert!(!controller.reads.is_empty());
+}
