@@ -4,4 +4,7 @@
 
 pub mod env;
 pub mod foreign;
+pub mod journal;
+pub mod machine;
 pub mod ports;
+pub mod store;

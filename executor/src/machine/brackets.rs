@@ -1,0 +1,107 @@
+//! Brackets: watched while they are open, closed on the way back only when that is safe, else handed over by name.
+
+use jiff::Timestamp;
+use switchback_schemas::{
+    journal::{At, Event, Evidence, Verdict, WaitsFor, Way},
+    name::Label,
+    plan::Bracket,
+};
+
+use super::{
+    Decision, Machine, Phase, RunState,
+    body::body,
+    live::{Purpose, later},
+    prepare::said,
+};
+
+/// Brackets that this run opened and did not close again.
+pub(super) fn open<'plan>(plan: &'plan switchback_schemas::plan::Plan, state: &RunState) -> Vec<&'plan Bracket> {
+    let is_open = |bracket: &&Bracket| {
+        let opened = state.is_started(&bracket.open) || state.held_over.contains_key(&bracket.id);
+        let closing = At::forward(&bracket.close);
+        let closed = state.phase(&closing).is_finished() && !state.phase(&At::back(&bracket.close)).is_finished();
+        opened && !closed
+    };
+    plan.brackets.iter().filter(is_open).collect()
+}
+
+impl Machine {
+    /// Brackets that hold now and have to go on holding: opened, verified, and not being closed.
+    fn watched_brackets(&self) -> Vec<Bracket> {
+        let forward = self.state.back.is_none() && self.state.hold.is_none();
+        let held = |bracket: &&Bracket| {
+            let opened = self.state.phase(&At::forward(&bracket.open)) == Phase::Done;
+            let closing = self.state.task(&At::forward(&bracket.close)).is_some_and(|task| task.attempts > 0);
+            let closed = self.state.phase(&At::forward(&bracket.close)).is_finished();
+            opened && !closing && !closed
+        };
+        self.index.plan.brackets.iter().filter(|_| forward).filter(held).cloned().collect()
+    }
+
+    pub(super) fn watch_brackets(&mut self, now: Timestamp, out: &mut Decision) {
+        let watched = self.watched_brackets();
+        self.live.brackets.retain(|id, watch| watch.asked || watched.iter().any(|bracket| bracket.id == *id));
+        for bracket in watched {
+            let opened = self.state.task(&At::forward(&bracket.open)).and_then(|task| task.applied);
+            let text = format!("bracket {} is open for longer than {}", bracket.id, bracket.max_open);
+            let overdue = opened.is_some_and(|opened| later(opened, bracket.max_open) < now);
+            if overdue && !self.state.notes.contains(&text) {
+                out.append.push(Event::Noted { text });
+                return;
+            }
+            let watch = self.live.brackets.entry(bracket.id.clone()).or_default();
+            if !watch.asked && watch.next.is_none_or(|next| next <= now) {
+                watch.asked = true;
+                let at = At::forward(&bracket.open);
+                self.check(&at, Purpose::Held(bracket.id.clone()), &bracket.held, now, out);
+            }
+        }
+    }
+
+    pub(super) fn watched(&mut self, bracket: &Label, verdict: Verdict, now: Timestamp) {
+        let still = self.watched_brackets().into_iter().find(|watched| watched.id == *bracket);
+        let Some(bracket) = still else {
+            self.live.brackets.remove(bracket);
+            return;
+        };
+        let pause = if verdict.is_holding() { self.settings.watch } else { self.settings.poll };
+        if let Verdict::Fails { evidence } = &verdict {
+            let why = said(&format!("bracket {} is undone by somebody else ({})", bracket.id, bracket.title), evidence);
+            self.live.outbox.push_back(Event::Held { at: Some(At::forward(&bracket.open)), why });
+        }
+        let watch = self.live.brackets.entry(bracket.id).or_default();
+        watch.asked = false;
+        watch.next = Some(later(now, pause));
+        watch.last = Some(verdict);
+    }
+
+    /// A bracket of which nobody knows whether it holds keeps effects from starting, except its own closing.
+    pub(super) fn unsure_bracket(&self, at: &At) -> Option<WaitsFor> {
+        let unsure = |bracket: &Bracket| {
+            let last = self.live.brackets.get(&bracket.id).and_then(|watch| watch.last.as_ref());
+            bracket.close != at.step && !last.is_some_and(Verdict::is_holding)
+        };
+        let bracket = self.watched_brackets().into_iter().find(unsure)?;
+        let last = self.live.brackets.get(&bracket.id).and_then(|watch| watch.last.as_ref());
+        let why = last.map_or_else(|| "not looked at yet".to_owned(), |last| last.evidence().0.join("; "));
+        Some(WaitsFor::Unreadable { what: format!("whether bracket {} holds", bracket.id), why })
+    }
+
+    /// The bracket that the undo of a step closes.
+    pub(super) fn closes(&self, at: &At) -> Option<&Bracket> {
+        let undoes = at.way == Way::Back && at.item.is_none() && self.state.phase(at) == Phase::New;
+        self.index.opens(&at.step).filter(|_| undoes)
+    }
+
+    /// Closing would not be safe, or nobody knows: asked again for as long as the closing may take, then handed over.
+    pub(super) fn not_safe(&mut self, at: &At, bracket: &Label, evidence: &Evidence, now: Timestamp) {
+        let timeout = body(&self.index.plan, &self.state, at).map(|body| body.timeout).unwrap_or_default();
+        let since = self.live.place(at).since.unwrap_or(now);
+        let why = said("it is not safe to close it", evidence);
+        if later(since, timeout) <= now {
+            self.live.outbox.push_back(Event::HeldOver { bracket: bracket.clone(), why });
+        } else {
+            self.look_again(at, WaitsFor::Condition { message: format!("bracket {bracket}: {why}") }, now);
+        }
+    }
+}

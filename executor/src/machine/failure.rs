@@ -1,0 +1,145 @@
+//! What follows a failure: what the plan fixed for it, and never more than the way back allows now.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use switchback_model::way_back;
+use switchback_schemas::{
+    StepId,
+    journal::{At, BackScope, Event, Way},
+    plan::{ClosingAt, FailureAction, Undo},
+};
+
+use super::{Decision, Machine, Phase, live::later, prepare::said, turn::scope_of};
+
+impl Machine {
+    /// Failures that nobody answered yet.
+    pub(super) fn has_failures(&self) -> bool {
+        self.state.hold.is_none() && !self.state.failed.is_empty()
+    }
+
+    /// Answers failures when no call is under way any more.
+    pub(super) fn answer_failures(&mut self, now: Timestamp, out: &mut Decision) {
+        if !self.has_failures() || self.calling() {
+            return;
+        }
+        let failed: Vec<At> = self.state.failed.iter().cloned().collect();
+        // A node that vanished makes its recipe fail; that is no failure of the roll.
+        let unsure = failed.iter().filter(|at| at.item.is_some() && !self.state.is_release(at)).find_map(|at| {
+            let roll = At { item: None, ..at.clone() };
+            let last = self.state.task(at).map(|task| task.last)?;
+            (!self.looked_after(&roll, last)).then_some(roll)
+        });
+        if let Some(roll) = unsure {
+            self.look_for(&roll, now, out);
+            return;
+        }
+        let Some((at, action)) = failed.iter().map(|at| (at, self.action(at))).min_by_key(|(_, action)| *action)
+        else {
+            return;
+        };
+        let evidence = self.state.task(at).map(|task| task.evidence.clone()).unwrap_or_default();
+        let what = said(&format!("{at} {}", how(self.state.phase(at))), &evidence);
+        let held = |why: String| Event::Held { at: Some(at.clone()), why };
+        let event = match (action, self.scope(action, self.undone_with(&at.step))) {
+            (FailureAction::Hold, _) => held(what),
+            (_, None) => held(format!("{what}; there is no savepoint to go back to")),
+            (_, Some(scope)) => match self.obstacle(&scope, now) {
+                Some(obstacle) => held(format!("{what}; not rolled back: {obstacle}")),
+                None => Event::TurnedBack { scope, why: what },
+            },
+        };
+        out.append.push(event);
+    }
+
+    /// What the plan fixed. Only a failure is answered by going back: what is unknown, in doubt or no longer as it was
+    /// compiled holds, and so does everything on the way back.
+    fn action(&self, at: &At) -> FailureAction {
+        if at.way == Way::Back || self.state.phase(at) != Phase::Failed {
+            return FailureAction::Hold;
+        }
+        let Some(step) = self.index.plan.step(&at.step) else { return FailureAction::Hold };
+        let roll = self.state.roll(&At::forward(&at.step)).and_then(|roll| roll.batch.as_ref());
+        let canary = roll.is_some_and(|batch| batch.number == 0);
+        // A failing canary takes back the canary, never the hop.
+        let most = if canary { FailureAction::RollbackStep } else { FailureAction::RollbackHop };
+        step.on_failure.action.min(most)
+    }
+
+    /// The step whose undo undoes a step: itself, or one that covers it.
+    fn undone_with<'a>(&'a self, step: &'a StepId) -> &'a StepId {
+        match self.index.plan.step(step).map(|step| &step.undo) {
+            Some(Undo::CoveredBy { step: by, .. }) => by,
+            _ => step,
+        }
+    }
+
+    fn scope(&self, action: FailureAction, step: &StepId) -> Option<BackScope> {
+        match action {
+            FailureAction::Hold => None,
+            FailureAction::RollbackStep => Some(BackScope::Step(step.clone())),
+            FailureAction::RollbackHop => {
+                let hop = &self.index.plan.step(step)?.hop;
+                let before = |position: usize| {
+                    let members = self.index.members.get(position)?;
+                    let mut ids = members.iter().filter_map(|number| self.index.plan.steps.get(*number));
+                    (!ids.any(|step| step.hop == *hop)).then_some(())
+                };
+                let known = &self.index.plan.savepoints;
+                let reached = self.state.reached.iter().rev().find(|id| {
+                    let position = known.iter().position(|savepoint| savepoint.id == **id);
+                    position.and_then(before).is_some()
+                });
+                reached.cloned().map(BackScope::Savepoint)
+            }
+        }
+    }
+
+    /// Why a way back cannot be taken now.
+    pub(super) fn obstacle(&self, scope: &BackScope, now: Timestamp) -> Option<String> {
+        let Ok((to, numbers)) = scope_of(&self.index, scope) else {
+            return Some("the plan has no such place to go back to".to_owned());
+        };
+        let steps: BTreeSet<StepId> = numbers.iter().filter_map(|n| self.index.id(*n)).cloned().collect();
+        let started: BTreeSet<StepId> = self.state.started().intersection(&steps).cloned().collect();
+        let way = way_back(&self.index.plan, &self.index.graph, &started, &to);
+        if let Some(commit) = way.commits.first() {
+            return Some(format!("{commit} cannot be undone"));
+        }
+        let alone = started.iter().find_map(|step| {
+            let by = self.undone_with(step);
+            (by != step && !way.steps.iter().any(|back| back.step == *by)).then_some((step, by))
+        });
+        if let Some((step, by)) = alone {
+            return Some(format!("{step} is undone only together with {by}"));
+        }
+        if way.steps.is_empty() {
+            return Some("nothing was changed that could be undone".to_owned());
+        }
+        way.steps.iter().find_map(|back| self.closed(&back.step, now))
+    }
+
+    /// Why the way back of one step is closed.
+    fn closed(&self, step: &StepId, now: Timestamp) -> Option<String> {
+        let Some(Undo::Step(undo)) = self.index.plan.step(step).map(|step| &step.undo) else { return None };
+        let task = self.state.task(&At::forward(step));
+        let is_closed = |at: &ClosingAt| match at {
+            ClosingAt::Instant(instant) => *instant <= now,
+            ClosingAt::After(length) => {
+                task.and_then(|task| task.applied).is_some_and(|applied| later(applied, *length) <= now)
+            }
+            ClosingAt::Start(other) => self.state.is_started(other),
+        };
+        let closing = undo.closes.iter().find(|closing| is_closed(&closing.at))?;
+        Some(format!("the way back of {step} is closed: {}", closing.why))
+    }
+}
+
+fn how(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Stopped => "stopped, because what it was compiled from no longer holds",
+        Phase::Unproven => "cannot be verified, because the evidence cannot be read",
+        Phase::Asked => "needs a person to decide",
+        _ => "failed",
+    }
+}

@@ -1,0 +1,204 @@
+//! Gates: what must pass before a step starts.
+
+use jiff::Timestamp;
+use switchback_schemas::{
+    Digest, Seconds, StepId,
+    journal::{Approval, At, Evidence, Identified, WaitsFor, Way},
+    name::Label,
+    plan::{Action, ApprovalScope, Condition, GateKind, Plan, Roll, Undo, WindowUse},
+};
+
+use super::windows::{self, Answer};
+
+/// What a gate says now.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Gated {
+    /// It passes.
+    Pass {
+        /// What was seen.
+        evidence: Evidence,
+        /// Approvals that counted.
+        approvals: Vec<Approval>,
+    },
+    /// It does not pass now.
+    Wait {
+        /// What for.
+        waits_for: WaitsFor,
+        /// When time alone may change that.
+        wake_at: Option<Timestamp>,
+    },
+    /// The platform has to be asked.
+    Ask(Condition),
+}
+
+fn pass(line: String) -> Gated {
+    Gated::Pass { evidence: Evidence::line(line), approvals: Vec::new() }
+}
+
+/// What is known when a gate is asked.
+pub(super) struct Asking<'run> {
+    /// The plan.
+    pub plan: &'run Plan,
+    /// What approvals bind to.
+    pub review: Option<Digest>,
+    /// Every approval that was given.
+    pub approvals: Vec<&'run Approval>,
+    /// What time it is.
+    pub now: Timestamp,
+}
+
+impl Asking<'_> {
+    /// Asks one of a step's gates.
+    pub(super) fn gate(&self, gate: &Label, step: &StepId) -> Gated {
+        let Some(gate) = self.plan.gate(gate) else {
+            let message = format!("the plan has no gate {gate}");
+            return Gated::Wait { waits_for: WaitsFor::Person { message }, wake_at: None };
+        };
+        if gate.may_override {
+            if let Some(by) = self.overridden(&gate.id) {
+                let evidence = Evidence::line(format!("overridden by {}", who(&by.by)));
+                return Gated::Pass { evidence, approvals: vec![by.clone()] };
+            }
+        }
+        match &gate.kind {
+            GateKind::Approval(scope) => self.approved(scope),
+            GateKind::Window(used_for) => self.window(*used_for, forward_needs(self.plan, step)),
+            GateKind::NotBefore(at) if *at <= self.now => pass(format!("it is after {at}")),
+            GateKind::NotBefore(at) => {
+                Gated::Wait { waits_for: WaitsFor::Instant { at: *at }, wake_at: Some(*at) }
+            }
+            GateKind::Check(condition) => Gated::Ask(condition.clone()),
+        }
+    }
+
+    /// Lines of no return that a step crosses need an approval that names them, whether a gate says so or not.
+    pub(super) fn line(&self, step: &StepId) -> Option<Gated> {
+        let line = self.plan.lines.iter().find(|line| line.step == *step)?;
+        Some(self.approved(&ApprovalScope::Line(line.id.clone())))
+    }
+
+    /// Whether enough different people approved a scope.
+    pub(super) fn approved(&self, scope: &ApprovalScope) -> Gated {
+        let mut counted: Vec<Approval> = Vec::new();
+        for approval in self.approvals.iter().filter(|approval| covers(&approval.scope, scope) && self.counts(approval)) {
+            if !counted.iter().any(|earlier| earlier.by == approval.by) {
+                counted.push((*approval).clone());
+            }
+        }
+        if counted.len() as u64 >= u64::from(self.plan.platform.quorum.max(1)) {
+            let by: Vec<_> = counted.iter().map(|approval| who(&approval.by)).collect();
+            let evidence = Evidence::line(format!("approved by {}", by.join(", ")));
+            return Gated::Pass { evidence, approvals: counted };
+        }
+        Gated::Wait { waits_for: WaitsFor::Approval { scope: scope_text(scope) }, wake_at: None }
+    }
+
+    /// An override is loud: it names its gate, says why, and ends.
+    fn overridden(&self, gate: &Label) -> Option<&Approval> {
+        let names = |approval: &&&Approval| {
+            approval.scope == ApprovalScope::Gate(gate.clone())
+                && approval.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty())
+                && approval.expires.is_some()
+                && self.counts(approval)
+        };
+        self.approvals.iter().find(names).copied()
+    }
+
+    fn counts(&self, approval: &Approval) -> bool {
+        let proven = match &approval.by {
+            Identified::Asserted(_) => self.plan.platform.allow_asserted,
+            Identified::Kubernetes(_) => true,
+        };
+        proven
+            && Some(approval.review) == self.review
+            && approval.given <= self.now
+            && approval.expires.is_none_or(|expires| self.now < expires)
+    }
+
+    /// Whether a window of this use is open and has `needed` left. Windows forward also keep clear of freezes.
+    pub(super) fn window(&self, used_for: WindowUse, needed: Seconds) -> Gated {
+        if let Some(frozen) = self.frozen().filter(|_| used_for != WindowUse::Rollback) {
+            return frozen;
+        }
+        let any = self.plan.windows.iter().any(|window| window.used_for == used_for);
+        if used_for == WindowUse::Freeze || !any {
+            return pass("no window says otherwise".to_owned());
+        }
+        let wait = |window: String, wake_at| Gated::Wait { waits_for: WaitsFor::Window { window }, wake_at };
+        match windows::answer(&self.plan.windows, used_for, needed, self.now) {
+            Answer::Open { window, until } => pass(format!("window {window} is open until {until}")),
+            Answer::Closed { window, opens } => wait(window, Some(opens)),
+            Answer::Never => wait(format!("one that has room for {needed}; the plan has none"), None),
+            Answer::Unreadable(why) => wait(why, None),
+        }
+    }
+
+    /// Nothing forward starts inside of a freeze.
+    pub(super) fn frozen(&self) -> Option<Gated> {
+        let wait = |window, wake_at| Some(Gated::Wait { waits_for: WaitsFor::Window { window }, wake_at });
+        match windows::answer(&self.plan.windows, WindowUse::Freeze, Seconds(0), self.now) {
+            Answer::Open { window, until } => wait(format!("the end of {window}"), Some(until)),
+            Answer::Unreadable(why) => wait(why, None),
+            Answer::Closed { .. } | Answer::Never => None,
+        }
+    }
+
+    /// What keeps a place from starting now, gates aside: freezes forward, rollback windows back.
+    pub(super) fn time(&self, at: &At) -> Option<Gated> {
+        let gated = match at.way {
+            Way::Forward => self.frozen()?,
+            Way::Back => self.window(WindowUse::Rollback, back_needs(self.plan, &at.step)),
+        };
+        Some(gated).filter(|gated| matches!(gated, Gated::Wait { .. }))
+    }
+}
+
+/// What must fit into a window: nine times out of ten the step ends within it, and so does its way back. Of a roll it is
+/// one batch, because a roll rests between batches.
+pub(super) fn forward_needs(plan: &Plan, step: &StepId) -> Seconds {
+    let Some(found) = plan.step(step) else { return Seconds(0) };
+    match &found.action {
+        Action::Effect(_) => found.estimate.p90 + back_needs(plan, step),
+        Action::Roll(roll) => batch_needs(roll),
+    }
+}
+
+fn back_needs(plan: &Plan, step: &StepId) -> Seconds {
+    match plan.step(step).map(|step| &step.undo) {
+        Some(Undo::Step(undo)) => match &undo.action {
+            Action::Effect(_) => undo.estimate.p90,
+            Action::Roll(roll) => batch_needs(roll),
+        },
+        _ => Seconds(0),
+    }
+}
+
+fn batch_needs(roll: &Roll) -> Seconds {
+    roll.recipe.iter().map(|recipe| recipe.estimate.p90).sum()
+}
+
+/// Whether an approval of one scope covers another. A wider one covers a narrower one; lines and gates are named.
+fn covers(given: &ApprovalScope, asked: &ApprovalScope) -> bool {
+    match (given, asked) {
+        (ApprovalScope::Plan {}, ApprovalScope::Plan {} | ApprovalScope::Hop(_)) => true,
+        (given, asked) => given == asked,
+    }
+}
+
+/// A scope as `switchback approve` takes it.
+pub fn scope_text(scope: &ApprovalScope) -> String {
+    match scope {
+        ApprovalScope::Plan {} => "plan".to_owned(),
+        ApprovalScope::Hop(hop) => format!("hop {hop}"),
+        ApprovalScope::Line(line) => format!("line {line}"),
+        ApprovalScope::Gate(gate) => format!("gate {gate}"),
+    }
+}
+
+/// A person, for people.
+pub fn who(by: &Identified) -> String {
+    match by {
+        Identified::Asserted(name) => format!("{name} (asserted)"),
+        Identified::Kubernetes(name) => name.clone(),
+    }
+}

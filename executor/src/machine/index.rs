@@ -1,0 +1,54 @@
+//! A plan, indexed once for everything that asks about it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use switchback_model::{Graph, GraphError, schedule};
+use switchback_schemas::{
+    Digest, Seconds, StepId,
+    plan::{Bracket, Plan},
+};
+
+/// A plan with its graph.
+#[derive(Debug)]
+pub struct Index {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The digest of its bytes, which the journal must name.
+    pub digest: Digest,
+    /// Its steps by number.
+    pub graph: Graph,
+    /// How long each step and the longest chain after it take.
+    pub remaining: Vec<Seconds>,
+    /// For each savepoint, its steps.
+    pub members: Vec<BTreeSet<usize>>,
+    /// For each step, the savepoints that hold it.
+    pub savepoints_of: Vec<Vec<usize>>,
+}
+
+impl Index {
+    /// Indexes a plan.
+    pub fn new(plan: Arc<Plan>, digest: Digest) -> Result<Self, GraphError> {
+        let graph = Graph::of(&plan)?;
+        let remaining = schedule::remaining(&plan, &graph);
+        let members: Vec<_> = plan.savepoints.iter().map(|savepoint| graph.members(savepoint)).collect();
+        let mut savepoints_of = vec![Vec::new(); plan.steps.len()];
+        for (savepoint, steps) in members.iter().enumerate() {
+            for step in steps {
+                if let Some(of) = savepoints_of.get_mut(*step) {
+                    of.push(savepoint);
+                }
+            }
+        }
+        Ok(Self { plan, digest, graph, remaining, members, savepoints_of })
+    }
+
+    /// The id of a step.
+    pub fn id(&self, number: usize) -> Option<&StepId> {
+        self.plan.steps.get(number).map(|step| &step.id)
+    }
+
+    /// The bracket that a step opens.
+    pub fn opens(&self, step: &StepId) -> Option<&Bracket> {
+        self.plan.brackets.iter().find(|bracket| bracket.open == *step)
+    }
+}

@@ -1,0 +1,166 @@
+//! What a machine is in the middle of: asked and not answered yet. Lost with its process, and nothing depends on it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+use switchback_schemas::{
+    RunId, Seconds,
+    journal::{At, Event, Outcome, Record, SideEntry, Verdict, WaitsFor},
+    name::Label,
+};
+
+use super::{Phase, RunState};
+use crate::ports::Member;
+
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    pub next: u64,
+    pub commands: BTreeMap<u64, Asked>,
+    pub places: BTreeMap<At, Place>,
+    /// Calls whose intent this process wrote. An open call that is not among them is left over from another process.
+    pub own: BTreeSet<At>,
+    pub side: Vec<SideEntry>,
+    pub brackets: BTreeMap<Label, Watch>,
+    /// Latest listings of nodes, good or not, by roll.
+    pub listed: BTreeMap<At, Timestamp>,
+    pub stopping: Option<String>,
+    /// When something came forward last.
+    pub progress: Option<Timestamp>,
+    /// Events that answers led to.
+    pub outbox: VecDeque<Event>,
+}
+
+/// A command that was not answered yet.
+#[derive(Debug, PartialEq)]
+pub(super) struct Asked {
+    pub at: At,
+    pub purpose: Purpose,
+}
+
+/// What a command is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Claim,
+    Gate(Label),
+    DoneWhen,
+    SafeToClose(Label),
+    Read(usize),
+    Capture(String),
+    Apply,
+    Observe,
+    Verify(usize),
+    Members,
+    Held(Label),
+}
+
+/// How far the preparation of a call has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    #[default]
+    Gates,
+    DoneWhen,
+    SafeToClose,
+    Read(usize),
+    Captures,
+    Ready,
+}
+
+/// What is going on at one place.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    pub command: Option<u64>,
+    pub stage: Stage,
+    /// Not looked at before.
+    pub wake: Option<Timestamp>,
+    /// What it waits for outside, since when, and when time alone may help.
+    pub waits: Vec<WaitsFor>,
+    pub since: Option<Timestamp>,
+    pub helps: Option<Timestamp>,
+    pub verify: BTreeMap<usize, Proof>,
+    pub members: Option<Vec<Member>>,
+}
+
+/// How far one verification has come.
+#[derive(Debug, Default)]
+pub(super) struct Proof {
+    pub holds_since: Option<Timestamp>,
+    pub last: Option<Verdict>,
+    pub next: Option<Timestamp>,
+}
+
+/// An open bracket that is looked at.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    pub asked: bool,
+    pub next: Option<Timestamp>,
+    pub last: Option<Verdict>,
+}
+
+pub(super) fn later(at: Timestamp, by: Seconds) -> Timestamp {
+    let by = i64::try_from(by.0).unwrap_or(i64::MAX);
+    at.checked_add(SignedDuration::from_secs(by)).unwrap_or(Timestamp::MAX)
+}
+
+/// What idempotency tokens are made of: the same for every attempt, another when a step was undone and begins anew.
+pub(super) fn token(run: Option<&RunId>, at: &At, round: u32) -> String {
+    let seed = format!("{}|{at}|{round}", run.map_or("", RunId::as_str));
+    let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
+    Sha256::digest(seed).iter().take(16).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+impl Live {
+    pub(super) fn place(&mut self, at: &At) -> &mut Place {
+        self.places.entry(at.clone()).or_default()
+    }
+
+    /// What a record makes out of date.
+    pub(super) fn after(&mut self, state: &RunState, record: &Record) {
+        let at = match &record.event {
+            Event::Epoch { .. } => {
+                *self = Self { side: std::mem::take(&mut self.side), ..Self::default() };
+                None
+            }
+            Event::Intent { at, .. } => {
+                self.own.insert(at.clone());
+                Some(at)
+            }
+            Event::Ended { at, .. }
+            | Event::Skipped { at, .. }
+            | Event::Stopped { at, .. }
+            | Event::Verified { at, .. }
+            | Event::Frozen { at, .. }
+            | Event::Gone { at, .. }
+            | Event::BatchDone { at, .. }
+            | Event::Converged { at }
+            | Event::Retry { at, .. } => Some(at),
+            Event::TurnedBack { .. } | Event::TurnedForward { .. } => {
+                let own = &self.own;
+                self.places.retain(|at, place| place.command.is_some() || own.contains(at));
+                None
+            }
+            _ => None,
+        };
+        if let Some(at) = at {
+            if state.phase(at) != Phase::Called {
+                self.own.remove(at);
+            }
+            // What was asked about the phase before is not waited for any more; its answer is dropped.
+            if let Some(id) = self.places.remove(at).and_then(|place| place.command) {
+                self.commands.remove(&id);
+            }
+        }
+        if comes_forward(&record.event) || self.progress.is_none() {
+            self.progress = Some(record.at);
+        }
+    }
+}
+
+/// Whether a record means that a run came forward, and does not only say again that it waits.
+fn comes_forward(event: &Event) -> bool {
+    match event {
+        Event::Ended { outcome, .. } => matches!(outcome, Outcome::Done { .. }),
+        Event::Intent { .. } | Event::Parked { .. } | Event::Noted { .. } | Event::Heard { .. } => false,
+        _ => true,
+    }
+}

@@ -1,0 +1,70 @@
+//! An effect in doubt: look first, then decide.
+
+use jiff::Timestamp;
+use switchback_schemas::journal::{At, Event, Evidence, Outcome, Verdict, WaitsFor};
+
+use super::{
+    Decision, Machine, Phase,
+    body::body,
+    live::Purpose,
+    prepare::said,
+    retry::{Reaction, TRIES, not_seen},
+};
+
+impl Machine {
+    pub(super) fn observe(&mut self, at: &At, now: Timestamp, out: &mut Decision) {
+        let index = std::sync::Arc::clone(&self.index);
+        let Some(body) = body(&index.plan, &self.state, at) else { return };
+        match body.done_when {
+            Some(condition) => self.check(at, Purpose::Observe, condition, now, out),
+            None => {
+                let evidence = Evidence::line("the plan has no way to see whether it happened");
+                if let Some(event) = self.after_doubt(at, &evidence, now) {
+                    out.append.push(event);
+                }
+            }
+        }
+    }
+
+    /// What was seen of an effect in doubt.
+    pub(super) fn observed(&mut self, at: &At, verdict: Verdict, now: Timestamp) {
+        let Some(task) = self.state.task(at).filter(|task| task.phase == Phase::InDoubt) else { return };
+        let attempt = task.attempts;
+        match verdict {
+            Verdict::Holds { evidence } => {
+                let outcome = Outcome::Done { evidence };
+                self.live.outbox.push_back(Event::Ended { at: at.clone(), attempt, outcome });
+            }
+            Verdict::Fails { evidence } => {
+                if !self.may_start() {
+                    return;
+                }
+                if let Some(event) = self.after_doubt(at, &evidence, now) {
+                    self.live.outbox.push_back(event);
+                }
+            }
+            Verdict::Unknown { evidence } => {
+                let what = format!("whether {at} happened");
+                self.look_again(at, WaitsFor::Unreadable { what, why: evidence.0.join("; ") }, now);
+            }
+        }
+    }
+
+    /// It was not seen: repeated if that does no harm, else a person decides. `None` while the next try is not due.
+    fn after_doubt(&mut self, at: &At, evidence: &Evidence, now: Timestamp) -> Option<Event> {
+        let body = body(&self.index.plan, &self.state, at)?;
+        let task = self.state.task(at)?;
+        if not_seen(body.retry) == Reaction::Again && task.failures < TRIES {
+            let due = self.due(at);
+            if due > now {
+                self.wait(at, vec![WaitsFor::Instant { at: due }], (due, Some(due)), now);
+                return None;
+            }
+            let mut intent = Decision::default();
+            self.intend(at, &mut intent);
+            return intent.append.pop();
+        }
+        let why = said(&format!("nobody knows whether {at} happened, and it cannot be repeated blindly"), evidence);
+        Some(Event::Held { at: Some(at.clone()), why })
+    }
+}

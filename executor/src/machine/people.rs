@@ -1,0 +1,90 @@
+//! What people say to a run: each entry of the side log is acted on once, in order.
+
+use jiff::Timestamp;
+use switchback_schemas::{
+    StepId,
+    journal::{At, BackScope, End, Event, SideEntry, SideKind},
+};
+
+use super::{Decision, Machine, gates::who, rest};
+
+impl Machine {
+    /// The entries that nobody has acted on.
+    fn unheard(&self) -> &[SideEntry] {
+        let heard = usize::try_from(self.state.heard).unwrap_or(usize::MAX);
+        self.live.side.get(heard..).unwrap_or_default()
+    }
+
+    /// Whether somebody asked for something that waits for calls under way.
+    pub(super) fn is_asked_to_turn(&self) -> bool {
+        let turns = |entry: &SideEntry| matches!(entry.says, SideKind::Rollback { .. } | SideKind::Abandon { .. });
+        self.unheard().iter().any(turns)
+    }
+
+    pub(super) fn listen(&mut self, now: Timestamp, out: &mut Decision) {
+        let mut heard = self.state.heard;
+        for entry in self.unheard() {
+            let Some(events) = self.act_on(entry, now) else { break };
+            heard += 1;
+            let turned = !events.is_empty();
+            out.append.extend(events);
+            if turned {
+                break;
+            }
+        }
+        // Approvals alone are not written as heard: they count when a gate asks.
+        if !out.append.is_empty() {
+            out.append.push(Event::Heard { entries: heard });
+        }
+    }
+
+    /// What an entry leads to; `None` while it has to wait.
+    fn act_on(&self, entry: &SideEntry, now: Timestamp) -> Option<Vec<Event>> {
+        let by = who(&entry.by);
+        let note = |text: String| Some(vec![Event::Noted { text }]);
+        match &entry.says {
+            SideKind::Approve { .. } => Some(Vec::new()),
+            SideKind::Note { text } => note(format!("{by}: {text}")),
+            SideKind::Pause { .. } if self.state.hold.is_some() => Some(Vec::new()),
+            SideKind::Pause { reason } => {
+                Some(vec![Event::Held { at: None, why: format!("paused by {by}: {reason}") }])
+            }
+            SideKind::Continue { .. } if self.state.hold.is_none() => Some(Vec::new()),
+            SideKind::Continue { reason } => Some(vec![self.go_on_after_hold(format!("{by}: {reason}"))]),
+            SideKind::Retry { step, reason } => {
+                let places = self.retried(step);
+                if places.is_empty() {
+                    return note(format!("{by} asked for a retry of {step}, where nothing has failed"));
+                }
+                let why = format!("{by}: {reason}");
+                Some(places.into_iter().map(|at| Event::Retry { at, why: why.clone() }).collect())
+            }
+            _ if self.calling() => None,
+            SideKind::Rollback { scope, reason } => match self.obstacle(scope, now) {
+                Some(obstacle) => note(format!("{by} asked to go back, which is refused: {obstacle}")),
+                None => Some(vec![Event::TurnedBack { scope: scope.clone(), why: format!("{by}: {reason}") }]),
+            },
+            SideKind::Abandon { reason } => {
+                let mut residue = rest::residue(&self.index.plan, &self.state);
+                residue.insert(0, format!("abandoned by {by}: {reason}"));
+                Some(vec![Event::Done { end: End::Abandoned, residue }])
+            }
+        }
+    }
+
+    /// After a hold the run goes on the way it went; from the end of a step's way back it goes forward.
+    fn go_on_after_hold(&self, why: String) -> Event {
+        match &self.state.back {
+            Some(back) if !(back.ready.is_empty() && matches!(back.scope, BackScope::Step(_))) => {
+                Event::TurnedBack { scope: back.scope.clone(), why }
+            }
+            _ => Event::TurnedForward { why },
+        }
+    }
+
+    /// Failed places of a step.
+    fn retried(&self, step: &StepId) -> Vec<At> {
+        let places = self.state.tasks.iter().filter(|(at, task)| at.step == *step && task.phase.is_failed());
+        places.map(|(at, _)| at.clone()).collect()
+    }
+}

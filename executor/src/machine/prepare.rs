@@ -1,0 +1,284 @@
+//! Before a call: gates, done-when, reads, captures, the claim. Each is asked when the one before it is settled.
+
+use jiff::Timestamp;
+use switchback_schemas::{
+    StepId,
+    journal::{Approval, At, Captured, Event, Evidence, SideKind, Verdict, WaitsFor, Way},
+    name::Label,
+    plan::{ApprovalScope, GateKind, ReadMark, WindowUse},
+};
+
+use super::{
+    Decision, Machine, Phase, What,
+    body::{Act, Body, body},
+    gates::{Asking, Gated, forward_needs},
+    live::{Purpose, Stage, later},
+};
+use crate::ports::Failure;
+
+impl Machine {
+    pub(super) fn prepare(&mut self, at: &At, now: Timestamp, out: &mut Decision) {
+        let index = std::sync::Arc::clone(&self.index);
+        let Some(body) = body(&index.plan, &self.state, at) else { return };
+        if self.state.phase(at) == Phase::Again {
+            // A step that was begun is not asked for its gates again.
+            let place = self.live.place(at);
+            place.stage = place.stage.max(Stage::DoneWhen);
+        }
+        while out.append.is_empty() && self.live.place(at).command.is_none() {
+            let before = self.live.place(at).stage;
+            if !self.stage(at, &body, before, now, out) {
+                return;
+            }
+        }
+    }
+
+    /// One stage; whether the next one follows at once.
+    fn stage(&mut self, at: &At, body: &Body<'_>, stage: Stage, now: Timestamp, out: &mut Decision) -> bool {
+        let next = match stage {
+            Stage::Gates => {
+                if !self.pass_gates(at, body, now, out) {
+                    return false;
+                }
+                Stage::DoneWhen
+            }
+            Stage::DoneWhen => {
+                if let Some(condition) = body.done_when {
+                    self.check(at, Purpose::DoneWhen, condition, now, out);
+                    return false;
+                }
+                Stage::SafeToClose
+            }
+            Stage::SafeToClose => {
+                if let Some(bracket) = self.closes(at) {
+                    let bracket = bracket.clone();
+                    self.check(at, Purpose::SafeToClose(bracket.id), &bracket.safe_to_close, now, out);
+                    return false;
+                }
+                Stage::Read(0)
+            }
+            Stage::Read(which) => {
+                if let Some(read) = body.reads.get(which) {
+                    self.check(at, Purpose::Read(which), &read.condition, now, out);
+                    return false;
+                }
+                Stage::Captures
+            }
+            Stage::Captures => {
+                let captured = |name: &str| self.state.task(at).is_some_and(|t| t.captured.contains_key(name));
+                if let Some(capture) = body.captures.iter().find(|capture| !captured(&capture.name)) {
+                    let what = What::Capture(capture.what.clone());
+                    self.ask(at, Purpose::Capture(capture.name.clone()), what, now, out);
+                    return false;
+                }
+                Stage::Ready
+            }
+            Stage::Ready => {
+                self.start(at, body, now, out);
+                return false;
+            }
+        };
+        self.live.place(at).stage = next;
+        true
+    }
+
+    /// Whether every gate passed.
+    fn pass_gates(&mut self, at: &At, body: &Body<'_>, now: Timestamp, out: &mut Decision) -> bool {
+        if let Some(Gated::Wait { waits_for, wake_at }) = self.asking(now).time(at).filter(|_| at.item.is_none()) {
+            self.wait_gates(at, vec![waits_for], wake_at, now);
+            return false;
+        }
+        if at.way == Way::Back || at.item.is_some() {
+            return true;
+        }
+        let passed = |gate: &Label| self.state.task(at).is_some_and(|task| task.passed.contains(gate));
+        let crossing = self.crossing(&at.step).filter(|line| !passed(line));
+        let open: Vec<Label> = body.gates.iter().filter(|gate| !passed(gate)).cloned().collect();
+        let mut waits = Vec::new();
+        for gate in crossing.iter().chain(&open) {
+            let asking = self.asking(now);
+            let gated = match asking.plan.gate(gate) {
+                // A line of no return that no gate stands for is asked by its own name.
+                None if crossing.as_ref() == Some(gate) => asking.line(&at.step),
+                _ => Some(asking.gate(gate, &at.step)),
+            };
+            match gated {
+                None => {}
+                Some(Gated::Pass { evidence, approvals }) => {
+                    let new = approvals.into_iter().filter(|approval| !self.state.approvals.contains(approval));
+                    out.append.extend(new.map(|approval| Event::Approved { approval }));
+                    out.append.push(Event::Passed { at: at.clone(), gate: gate.clone(), evidence });
+                    return false;
+                }
+                Some(Gated::Ask(condition)) => {
+                    self.check(at, Purpose::Gate(gate.clone()), &condition, now, out);
+                    return false;
+                }
+                Some(Gated::Wait { waits_for, wake_at }) => waits.push((waits_for, wake_at)),
+            }
+        }
+        if waits.is_empty() {
+            return true;
+        }
+        let wake_at = waits.iter().filter_map(|(_, wake)| *wake).min();
+        self.wait_gates(at, waits.into_iter().map(|(waits, _)| waits).collect(), wake_at, now);
+        false
+    }
+
+    /// The line of no return that a step crosses, unless one of its gates asks for the approval that names it.
+    fn crossing(&self, step: &StepId) -> Option<Label> {
+        let line = self.index.plan.lines.iter().find(|line| line.step == *step)?;
+        let asks = |gate: &Label| {
+            let names = GateKind::Approval(ApprovalScope::Line(line.id.clone()));
+            self.index.plan.gate(gate).is_some_and(|gate| gate.kind == names)
+        };
+        let gates = self.index.plan.step(step).map(|step| step.gates.as_slice()).unwrap_or_default();
+        (!gates.iter().any(asks)).then(|| line.id.clone())
+    }
+
+    /// Gates are asked again before time alone may open them: people can.
+    pub(super) fn wait_gates(
+        &mut self,
+        at: &At,
+        waits: Vec<WaitsFor>,
+        wake_at: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        let poll = later(now, self.settings.poll);
+        self.wait(at, waits, (wake_at.map_or(poll, |wake| wake.min(poll)), wake_at), now);
+    }
+
+    pub(super) fn asking(&self, now: Timestamp) -> Asking<'_> {
+        let given = self.live.side.iter().filter_map(|entry| match &entry.says {
+            SideKind::Approve { approval } if approval.by == entry.by => Some(approval),
+            _ => None,
+        });
+        let approvals: Vec<&Approval> = self.state.approvals.iter().chain(given).collect();
+        Asking { plan: &self.index.plan, review: self.state.review, approvals, now }
+    }
+
+    /// Everything is settled: the effect is intended, the roll begins.
+    fn start(&mut self, at: &At, body: &Body<'_>, now: Timestamp, out: &mut Decision) {
+        if let Some(Gated::Wait { waits_for, wake_at }) = self.closed_since(at, body, now) {
+            self.live.place(at).stage = Stage::Gates;
+            self.wait_gates(at, vec![waits_for], wake_at, now);
+            return;
+        }
+        if !self.state.claimed {
+            let asked = self.live.commands.values().any(|asked| asked.purpose == Purpose::Claim);
+            if !asked {
+                self.ask(at, Purpose::Claim, What::Claim, now, out);
+            }
+            return;
+        }
+        if let Some(waits) = self.unsure_bracket(at) {
+            self.look_again(at, waits, now);
+            return;
+        }
+        match body.act {
+            Act::Effect(_) => self.intend(at, out),
+            Act::Roll(_) => self.roll_on(at, true, now, out),
+        }
+    }
+
+    /// Windows are looked at once more: captures and reads may have taken their time.
+    fn closed_since(&self, at: &At, body: &Body<'_>, now: Timestamp) -> Option<Gated> {
+        if at.item.is_some() || self.state.phase(at) != Phase::New {
+            return None;
+        }
+        let asking = self.asking(now);
+        asking.time(at).or_else(|| self.closed_window(&at.step, body, now))
+    }
+
+    /// Whether a window that the step is gated by is closed now.
+    pub(super) fn closed_window(&self, step: &StepId, body: &Body<'_>, now: Timestamp) -> Option<Gated> {
+        let uses = body.gates.iter().filter_map(|gate| match self.index.plan.gate(gate)?.kind {
+            GateKind::Window(used_for) => Some((gate, used_for)),
+            _ => None,
+        });
+        let asking = self.asking(now);
+        let closed = |(gate, used_for): (&Label, WindowUse)| {
+            let overridden = matches!(asking.gate(gate, step), Gated::Pass { .. });
+            let gated = asking.window(used_for, forward_needs(&self.index.plan, step));
+            (!overridden && matches!(gated, Gated::Wait { .. })).then_some(gated)
+        };
+        uses.filter_map(closed).next()
+    }
+
+    /// A check of the preparation was answered.
+    pub(super) fn prepared(&mut self, at: &At, purpose: Purpose, verdict: Verdict, now: Timestamp) {
+        if !matches!(self.state.phase(at), Phase::New | Phase::Again) {
+            return;
+        }
+        let evidence = verdict.evidence().clone();
+        let at_ = at.clone();
+        match (purpose, verdict) {
+            (Purpose::Gate(gate), Verdict::Holds { .. }) => {
+                self.live.outbox.push_back(Event::Passed { at: at_, gate, evidence });
+            }
+            (Purpose::Gate(gate), Verdict::Fails { .. }) => {
+                self.look_again(at, WaitsFor::Condition { message: said(&format!("gate {gate}"), &evidence) }, now);
+            }
+            (Purpose::DoneWhen, Verdict::Holds { .. }) => {
+                self.live.outbox.push_back(Event::Skipped { at: at_, evidence });
+            }
+            (Purpose::DoneWhen, Verdict::Fails { .. }) => self.pass_stage(at, Stage::SafeToClose),
+            (Purpose::SafeToClose(_), Verdict::Holds { .. }) => self.pass_stage(at, Stage::Read(0)),
+            (Purpose::SafeToClose(bracket), _) => self.not_safe(at, &bracket, &evidence, now),
+            (Purpose::Read(which), Verdict::Holds { .. }) => self.pass_stage(at, Stage::Read(which + 1)),
+            (Purpose::Read(which), verdict) => self.read_missed(at, which, &verdict, now),
+            (purpose, _) => {
+                let what = format!("{at}: {purpose:?}");
+                self.look_again(at, WaitsFor::Unreadable { what, why: evidence.0.join("; ") }, now);
+            }
+        }
+    }
+
+    fn read_missed(&mut self, at: &At, which: usize, verdict: &Verdict, now: Timestamp) {
+        let index = std::sync::Arc::clone(&self.index);
+        let read = body(&index.plan, &self.state, at).and_then(|body| body.reads.get(which).cloned());
+        let advisory = read.is_none_or(|read| read.mark == ReadMark::Advisory);
+        let evidence = verdict.evidence().clone();
+        match verdict {
+            _ if advisory => {
+                let text = said(&format!("{at}: an advisory predicate does not hold"), &evidence);
+                if !self.state.notes.contains(&text) {
+                    self.live.outbox.push_back(Event::Noted { text });
+                }
+                self.pass_stage(at, Stage::Read(which + 1));
+            }
+            Verdict::Fails { .. } => self.live.outbox.push_back(Event::Stopped { at: at.clone(), evidence }),
+            _ => {
+                let what = format!("what {at} was compiled from");
+                self.look_again(at, WaitsFor::Unreadable { what, why: evidence.0.join("; ") }, now);
+            }
+        }
+    }
+
+    fn pass_stage(&mut self, at: &At, stage: Stage) {
+        let place = self.live.place(at);
+        place.stage = stage;
+        place.waits.clear();
+        place.since = None;
+        place.wake = None;
+    }
+
+    pub(super) fn kept(&mut self, at: &At, name: &str, captured: Result<Captured, Failure>, now: Timestamp) {
+        if !matches!(self.state.phase(at), Phase::New | Phase::Again) {
+            return;
+        }
+        match captured {
+            Ok(value) => {
+                self.live.outbox.push_back(Event::Captured { at: at.clone(), name: name.to_owned(), value });
+            }
+            Err(failure) => {
+                let what = format!("{name}, which {at} keeps before it starts");
+                self.look_again(at, WaitsFor::Unreadable { what, why: failure.to_string() }, now);
+            }
+        }
+    }
+}
+
+pub(super) fn said(what: &str, evidence: &Evidence) -> String {
+    if evidence.0.is_empty() { what.to_owned() } else { format!("{what}: {}", evidence.0.join("; ")) }
+}

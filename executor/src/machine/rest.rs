@@ -1,0 +1,203 @@
+//! Coming to rest: savepoints, the end, parking, holding. Nothing is left unaccounted for.
+
+use jiff::Timestamp;
+use switchback_schemas::{
+    Seconds,
+    journal::{At, BackScope, End, Event, WaitsFor, Way},
+    plan::{Plan, Undo},
+};
+
+use super::{Decision, Machine, Phase, Rest, RunState, body::body, brackets, live::later};
+
+impl Machine {
+    /// Whether the process may end before anything else is looked at.
+    pub(super) fn is_at_rest(&self, out: &mut Decision) -> bool {
+        out.rest = if let Some((end, _)) = &self.state.ended {
+            Some(Rest::Ended(*end))
+        } else if let Some(by) = &self.state.superseded {
+            Some(Rest::Superseded(by.clone()))
+        } else if let Some((waits_for, wake_at)) = &self.state.parked {
+            Some(Rest::Parked { waits_for: waits_for.clone(), wake_at: *wake_at })
+        } else {
+            None
+        };
+        out.rest.is_some()
+    }
+
+    /// Savepoints and ends that were reached.
+    pub(super) fn settle(&mut self, now: Timestamp, out: &mut Decision) {
+        let _ = now;
+        if !out.start.is_empty() || self.state.hold.is_some() {
+            return;
+        }
+        if let Some(back) = &self.state.back {
+            let done = back.needs.keys().all(|step| self.state.phase(&At::back(step)).is_finished());
+            if done && self.release_places().is_empty() && !self.has_failures() {
+                let event = match &back.scope {
+                    BackScope::Step(step) => {
+                        let why = format!("{step} is undone, after: {}", back.why);
+                        Event::Held { at: Some(At::forward(step)), why }
+                    }
+                    BackScope::Savepoint(_) => {
+                        let held_over = !self.state.held_over.is_empty();
+                        let end = if held_over { End::UnwoundHeld } else { End::Unwound };
+                        Event::Done { end, residue: residue(&self.index.plan, &self.state) }
+                    }
+                };
+                out.append.push(event);
+            }
+            return;
+        }
+        let savepoints = self.index.plan.savepoints.iter().zip(&self.state.missing);
+        let reached = savepoints.filter(|(savepoint, missing)| {
+            **missing == 0 && !self.state.reached.contains(&savepoint.id)
+        });
+        out.append.extend(reached.map(|(savepoint, _)| Event::Reached { savepoint: savepoint.id.clone() }));
+        if self.state.may_end(End::Complete).is_ok() {
+            let residue = residue(&self.index.plan, &self.state);
+            out.append.push(Event::Done { end: End::Complete, residue });
+        }
+    }
+
+    /// Nothing was written and nothing started: whether the process goes on waiting.
+    pub(super) fn rest(&mut self, now: Timestamp, out: &mut Decision) {
+        let asked = self.live.commands.values().any(|asked| !is_watch(&asked.purpose));
+        if asked {
+            return;
+        }
+        let proving = self.state.open.iter().any(|at| self.state.phase(at) == Phase::Applied);
+        if let Some(hold) = &self.state.hold {
+            let batch = self.state.rolls.values().any(|roll| roll.batch.as_ref().is_some_and(|b| b.moved.is_some()));
+            let rolling = batch && self.state.open.iter().any(|at| self.state.phase(at) == Phase::Rolling);
+            if !proving && !rolling && !self.releases_due() || self.live.stopping.is_some() {
+                out.rest = Some(Rest::Held { why: hold.why.clone() });
+            }
+            return;
+        }
+        let (waits_for, wake_at) = self.waits();
+        if let Some(why) = self.live.stopping.clone() {
+            let mut waits_for = waits_for;
+            if waits_for.is_empty() {
+                waits_for.push(WaitsFor::Instant { at: now });
+            }
+            self.park(waits_for, Some(now), &why, out);
+            return;
+        }
+        if proving {
+            return;
+        }
+        if waits_for.is_empty() {
+            self.nothing_left(out);
+            return;
+        }
+        let far = wake_at.is_none_or(|wake| wake > later(now, self.settings.patience));
+        let spans = brackets::open(&self.index.plan, &self.state).iter().all(|bracket| bracket.spans_park);
+        if far && spans && self.patience_ends(now).is_none() {
+            self.park(waits_for, wake_at, "", out);
+        }
+    }
+
+    fn park(&self, waits_for: Vec<WaitsFor>, wake_at: Option<Timestamp>, why: &str, out: &mut Decision) {
+        for bracket in brackets::open(&self.index.plan, &self.state).iter().filter(|bracket| !bracket.spans_park) {
+            let text = format!("parked ({why}) although bracket {} is open, which should not span it", bracket.id);
+            out.append.push(Event::Noted { text });
+        }
+        out.append.push(Event::Parked { waits_for, wake_at });
+    }
+
+    /// What everything waits for, and when time alone may help. A wait for people has no such time. What is looked at
+    /// again and again may change at any time, so a parked run looks again after a while.
+    fn waits(&self) -> (Vec<WaitsFor>, Option<Timestamp>) {
+        let places = self.live.places.values().filter(|place| !place.waits.is_empty());
+        let mut waits: Vec<WaitsFor> = Vec::new();
+        let mut wake: Option<Timestamp> = None;
+        for place in places {
+            waits.extend(place.waits.iter().filter(|wait| !waits.contains(wait)).cloned().collect::<Vec<_>>());
+            let polled = place.helps.is_some() && place.helps == place.wake && !is_timed(&place.waits);
+            let helps = place.helps.map(|helps| if polled { later(helps, PARKED_POLL) } else { helps });
+            wake = wake.into_iter().chain(helps).min();
+        }
+        waits.sort();
+        (waits, wake)
+    }
+
+    /// When the longest patience of what waits ends; `None` when all of it has ended.
+    pub(super) fn patience_ends(&self, now: Timestamp) -> Option<Timestamp> {
+        let ends = self.live.places.iter().filter(|(_, place)| !place.waits.is_empty()).map(|(at, place)| {
+            let blocked = matches!(self.state.phase(at), Phase::Blocked | Phase::Called);
+            let own = body(&self.index.plan, &self.state, at).filter(|_| blocked).map(|body| body.timeout);
+            let patience = own.unwrap_or_default().max(self.settings.patience);
+            later(place.since.unwrap_or(now), patience)
+        });
+        let progress = self.live.progress.map(|progress| later(progress, self.settings.patience));
+        ends.chain(progress).filter(|end| *end > now).max()
+    }
+
+    /// No place waits and none can begin: a failure that was left behind is in the way.
+    fn nothing_left(&self, out: &mut Decision) {
+        let left = self.state.tasks.iter().filter(|(_, task)| task.phase.is_failed());
+        let left: Vec<String> = left.map(|(at, _)| at.to_string()).collect();
+        if !left.is_empty() {
+            let why = format!("nothing more can be done before this is: {}", left.join(", "));
+            out.append.push(Event::Held { at: None, why });
+        }
+    }
+}
+
+/// How long a parked run leaves alone what it would otherwise look at again and again.
+const PARKED_POLL: Seconds = Seconds::minutes(15);
+
+fn is_timed(waits: &[WaitsFor]) -> bool {
+    waits.iter().any(|wait| matches!(wait, WaitsFor::Instant { .. } | WaitsFor::Window { .. }))
+}
+
+fn is_watch(purpose: &super::live::Purpose) -> bool {
+    matches!(purpose, super::live::Purpose::Held(_))
+}
+
+/// What is left behind, by name: brackets, doubts, failures, nodes that were touched, and, unless everything is done or
+/// undone, each step that was neither.
+pub(super) fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
+    let mut left = Vec::new();
+    for bracket in brackets::open(plan, state) {
+        let why = state.held_over.get(&bracket.id).map_or("", String::as_str);
+        left.push(format!(
+            "bracket {} is open ({}){}{why}; {} closes it by: {}",
+            bracket.id,
+            bracket.title,
+            if why.is_empty() { "" } else { ": " },
+            bracket.owner,
+            bracket.closing_command
+        ));
+    }
+    let complete = state.back.is_none() && state.may_end(End::Complete).is_ok();
+    let kept = |step: &switchback_schemas::StepId| {
+        let saved = state.back.as_ref().is_some_and(|back| !back.steps.contains(step));
+        complete || saved
+    };
+    for (at, task) in &state.tasks {
+        let by = match plan.step(&at.step).map(|step| &step.undo) {
+            Some(Undo::CoveredBy { step, .. }) => step,
+            _ => &at.step,
+        };
+        let undone = at.way == Way::Forward && state.phase(&At::back(by)).is_finished();
+        let held_over = state.phase(&At::back(&at.step)) == Phase::HeldOver;
+        let read_only =
+            plan.step(&at.step).is_some_and(|step| matches!(step.undo, Undo::ReadOnly { .. })) && at.item.is_none();
+        let what = match task.phase {
+            _ if task.phase == Phase::HeldOver || held_over || undone => continue,
+            Phase::InDoubt | Phase::Asked | Phase::Called => "may or may not have happened",
+            Phase::Failed | Phase::Unproven if task.touched && !read_only => "failed and may have changed something",
+            Phase::Stopped if at.way == Way::Back => "was not undone",
+            Phase::Done | Phase::Applied | Phase::Blocked | Phase::Rolling
+                if at.way == Way::Forward && at.item.is_none() && !kept(&at.step) && !read_only =>
+            {
+                "was done and is not undone"
+            }
+            Phase::Blocked if at.way == Way::Forward && at.item.is_some() && !kept(&at.step) => "was begun",
+            _ => continue,
+        };
+        left.push(format!("{at} {what}"));
+    }
+    left
+}

@@ -1,0 +1,234 @@
+//! The fold's part for rolls: batches, nodes that vanish, nodes that are let go again.
+
+use jiff::Timestamp;
+use switchback_schemas::{
+    ItemKey,
+    journal::{At, Item, Way},
+};
+
+use super::{
+    Index, Phase, Reason, RunState,
+    body::{ends_node, roll_of},
+    state::{Batch, Task},
+};
+
+impl RunState {
+    /// Whether a place going back is the undo of what a roll forward did to a node, and not a step of an undo's own roll.
+    pub(super) fn is_release(&self, at: &At) -> bool {
+        let Some(item) = &at.item else { return false };
+        at.way == Way::Back
+            && !self.roll(&At::back(&at.step)).is_some_and(|roll| roll.moved.contains_key(&item.key))
+    }
+
+    /// Whether a step of a recipe may act: its node is in the batch and what comes first is done.
+    pub(super) fn recipe_may_act(&self, index: &Index, at: &At) -> Result<(), Reason> {
+        let missing = || Reason::NoSuchPlace(at.clone());
+        let item = at.item.as_ref().ok_or_else(missing)?;
+        let roll_at = At { item: None, ..at.clone() };
+        let batch = self.roll(&roll_at).and_then(|roll| roll.batch.as_ref());
+        if !batch.is_some_and(|batch| batch.items.iter().any(|known| known.key == item.key)) {
+            return Err(Reason::Other(format!("{at} is not in the batch that is under way")));
+        }
+        let roll = roll_of(&index.plan, &at.step, at.way).ok_or_else(missing)?;
+        let recipe = roll.recipe.iter().find(|recipe| recipe.name == item.recipe).ok_or_else(missing)?;
+        let lacking = recipe.needs.iter().find(|need| !self.phase(&roll_at.item(&item.key, need)).is_finished());
+        match lacking {
+            None => Ok(()),
+            Some(need) => Err(Reason::Other(format!("{at} comes before {need}, which it needs"))),
+        }
+    }
+
+    pub(super) fn freeze(
+        &mut self,
+        index: &Index,
+        at: &At,
+        pass: u32,
+        batch: u32,
+        items: &[Item],
+        now: Timestamp,
+    ) -> Result<(), Reason> {
+        let mut roll = self.rolls.remove(at).unwrap_or_default();
+        let next_pass = pass == roll.pass.saturating_add(1);
+        let keys: std::collections::BTreeSet<_> = items.iter().map(|item| &item.key).collect();
+        let again = |item: &&Item| roll.moved.get(&item.key).is_some_and(|(earlier, _)| *earlier == pass);
+        let fits = roll.batch.is_none()
+            && !items.is_empty()
+            && keys.len() == items.len()
+            && (next_pass || (pass == roll.pass && pass > 0))
+            && (batch == 0 || batch == roll.batches.saturating_add(1))
+            && (next_pass || !items.iter().any(|item| again(&item)));
+        if !fits {
+            self.rolls.insert(at.clone(), roll);
+            return Err(Reason::Other(format!("batch {batch} of pass {pass} of {at} cannot be frozen now")));
+        }
+        if next_pass {
+            roll.pass = pass;
+            roll.pass_began = Some(now);
+        }
+        roll.batches = roll.batches.max(batch);
+        if batch == 0 {
+            roll.canaries.extend(items.iter().map(|item| item.hardware.clone()));
+        }
+        for item in items {
+            roll.moved.insert(item.key.clone(), (pass, item.clone()));
+            roll.gone.remove(&item.key);
+            self.next_round_of(at, &item.key, at.way);
+        }
+        roll.batch = Some(Batch { number: batch, items: items.to_vec(), moved: None });
+        self.rolls.insert(at.clone(), roll);
+        self.set(index, at, Phase::Rolling, now);
+        Ok(())
+    }
+
+    pub(super) fn vanish(&mut self, index: &Index, at: &At, item: &ItemKey, now: Timestamp) -> Result<(), Reason> {
+        let gone = || Reason::Other(format!("node {item} is not in the batch of {at} that is under way"));
+        let roll = self.rolls.get_mut(at).ok_or_else(gone)?;
+        let batch = roll.batch.as_ref().ok_or_else(gone)?;
+        if !batch.items.iter().any(|known| known.key == *item) {
+            return Err(gone());
+        }
+        roll.gone.insert(item.clone());
+        self.open.retain(|open| !is_at(open, at, item));
+        self.failed.retain(|failed| !is_at(failed, at, item));
+        self.item_moved(index, at, item, now);
+        Ok(())
+    }
+
+    pub(super) fn batch_done(&mut self, at: &At, batch: u32, now: Timestamp) -> Result<(), Reason> {
+        let wrong = || Reason::Other(format!("batch {batch} of {at} is not done"));
+        let roll = self.rolls.get_mut(at).ok_or_else(wrong)?;
+        let open = roll.batch.take().ok_or_else(wrong)?;
+        if open.number != batch || open.moved.is_none() {
+            roll.batch = Some(open);
+            return Err(wrong());
+        }
+        roll.rested = Some((batch, now));
+        self.touch(at, now);
+        Ok(())
+    }
+
+    pub(super) fn converge(&mut self, index: &Index, at: &At, now: Timestamp) -> Result<(), Reason> {
+        if self.roll(at).is_some_and(|roll| roll.batch.is_some()) {
+            return Err(Reason::Other(format!("{at} converges in the middle of a batch")));
+        }
+        self.touch(at, now).applied = Some(now);
+        self.set(index, at, Phase::Applied, now);
+        Ok(())
+    }
+
+    /// Whether every step of a roll's recipe is done on a node, or the node is gone.
+    pub fn item_is_done(&self, index: &Index, roll_at: &At, key: &ItemKey) -> bool {
+        let gone = self.roll(roll_at).is_some_and(|roll| roll.gone.contains(key));
+        let Some(roll) = roll_of(&index.plan, &roll_at.step, roll_at.way) else { return false };
+        gone || roll.recipe.iter().all(|recipe| self.phase(&roll_at.item(key, &recipe.name)).is_finished())
+    }
+
+    pub(super) fn item_moved(&mut self, index: &Index, at: &At, key: &ItemKey, now: Timestamp) {
+        let roll_at = At { item: None, ..at.clone() };
+        if !self.item_is_done(index, &roll_at, key) {
+            return;
+        }
+        let batch = self.roll(&roll_at).and_then(|roll| roll.batch.as_ref());
+        let all = batch.is_some_and(|b| b.items.iter().all(|item| self.item_is_done(index, &roll_at, &item.key)));
+        if let Some(batch) = self.rolls.get_mut(&roll_at).and_then(|roll| roll.batch.as_mut()).filter(|_| all) {
+            batch.moved = Some(now);
+        }
+    }
+
+    /// A roll that failed is tried again: its batch is verified anew, its passes are counted anew.
+    pub(super) fn resume_roll(&mut self, at: &At, now: Timestamp) {
+        let Some(roll) = self.rolls.get_mut(at) else { return };
+        match &mut roll.batch {
+            Some(batch) => batch.moved = batch.moved.map(|_| now),
+            None => roll.pass = 0,
+        }
+    }
+
+    /// What would have to be undone on the nodes of a roll's batch that were touched and are still there: the places of
+    /// the undo steps that may run now. Nodes whose end has begun are left to the roll.
+    pub fn releases(&self, index: &Index, roll_at: &At) -> Vec<At> {
+        let (Some(roll), Some(state)) = (roll_of(&index.plan, &roll_at.step, Way::Forward), self.roll(roll_at)) else {
+            return Vec::new();
+        };
+        if roll_at.way == Way::Back {
+            return Vec::new();
+        }
+        let back_at = At::back(&roll_at.step);
+        let touched = |at: &At| self.task(at).is_some_and(Task::may_have_acted);
+        let mut places = Vec::new();
+        for item in state.batch.iter().flat_map(|batch| &batch.items) {
+            let forward = |recipe| roll_at.item(&item.key, recipe);
+            let ending = roll.recipe.iter().any(|recipe| ends_node(recipe) && touched(&forward(&recipe.name)));
+            if ending || self.item_is_done(index, roll_at, &item.key) {
+                continue;
+            }
+            for recipe in &roll.recipe {
+                let undoable = matches!(recipe.undo, switchback_schemas::plan::Undo::Step(_));
+                let place = back_at.item(&item.key, &recipe.name);
+                // What came after it is taken back before it.
+                let after_is_back = roll.recipe.iter().filter(|later| later.needs.contains(&recipe.name)).all(|later| {
+                    let has_undo = matches!(later.undo, switchback_schemas::plan::Undo::Step(_));
+                    !has_undo
+                        || !touched(&forward(&later.name))
+                        || self.phase(&back_at.item(&item.key, &later.name)).is_finished()
+                });
+                let open = !self.phase(&place).is_finished();
+                if undoable && open && after_is_back && touched(&forward(&recipe.name)) {
+                    places.push(place);
+                }
+            }
+        }
+        places
+    }
+
+    /// Nodes that were let go begin their recipe anew: a node that was schedulable again has to be drained again.
+    pub(super) fn take_up_released(&mut self, roll_at: &At) {
+        if roll_at.way == Way::Back {
+            return;
+        }
+        let items = self.roll(roll_at).and_then(|roll| roll.batch.as_ref()).map(|batch| batch.items.clone());
+        for item in items.unwrap_or_default() {
+            let released = |at: &At, task: &Task| {
+                at.way == Way::Back && is_at(at, &At::back(&roll_at.step), &item.key) && task.phase != Phase::New
+            };
+            if !self.tasks.iter().any(|(at, task)| released(at, task)) {
+                continue;
+            }
+            // What was not let go after all may still be there: it is looked at, not taken for somebody else's.
+            let left = |at: &At, task: &Task| {
+                let back = At { way: Way::Back, ..at.clone() };
+                is_at(at, roll_at, &item.key)
+                    && task.may_have_acted()
+                    && self.task(&back).is_some_and(|task| !task.phase.is_finished())
+            };
+            let left: Vec<At> = self.tasks.iter().filter(|(at, task)| left(at, task)).map(|(at, _)| at.clone()).collect();
+            self.next_round_of(roll_at, &item.key, Way::Forward);
+            self.next_round_of(roll_at, &item.key, Way::Back);
+            self.doubt(left);
+        }
+    }
+
+    /// Places whose effect may still be there although they begin anew.
+    pub(super) fn doubt(&mut self, places: Vec<At>) {
+        for at in places {
+            if let Some(task) = self.tasks.get_mut(&at) {
+                task.phase = Phase::InDoubt;
+                task.touched = true;
+                self.open.insert(at);
+            }
+        }
+    }
+
+    fn next_round_of(&mut self, roll_at: &At, key: &ItemKey, way: Way) {
+        let roll_at = At { way, ..roll_at.clone() };
+        for (at, task) in self.tasks.iter_mut().filter(|(at, _)| is_at(at, &roll_at, key)) {
+            task.next_round();
+            self.open.remove(at);
+            self.failed.remove(at);
+        }
+    }
+}
+
+fn is_at(at: &At, roll: &At, key: &ItemKey) -> bool {
+    at.step == roll.step && at.way == roll.way && at.item.as_ref().is_some_and(|item| item.key == *key)
+}

@@ -1,0 +1,207 @@
+//! Rolls: listing nodes, freezing batches, bringing every node of a batch through the recipe, letting nodes go.
+
+use jiff::Timestamp;
+use switchback_schemas::{
+    Seconds,
+    journal::{At, Event, Verdict, WaitsFor, Way},
+    plan::{Roll, Stale},
+};
+
+use super::{
+    Decision, Machine, Phase, What,
+    body::{Act, body, ends_node, roll_of},
+    choose::{Choice, choose},
+    gates::Gated,
+    live::{Purpose, later},
+};
+use crate::ports::{Failure, Member};
+
+impl Machine {
+    /// Brings a roll forward.
+    pub(super) fn roll_on(&mut self, at: &At, permit: bool, now: Timestamp, out: &mut Decision) {
+        let index = std::sync::Arc::clone(&self.index);
+        let Some(Act::Roll(roll)) = body(&index.plan, &self.state, at).map(|body| body.act) else { return };
+        let state = self.state.roll(at);
+        match state.and_then(|state| state.batch.as_ref()).map(|batch| batch.moved) {
+            Some(Some(_)) => self.verify_batch(at, now, out),
+            Some(None) => self.move_items(at, roll, permit, now, out),
+            None if permit => self.next_batch(at, roll, now, out),
+            None => {}
+        }
+    }
+
+    /// The next batch, when the last one has been watched for long enough and nothing keeps it from starting.
+    fn next_batch(&mut self, at: &At, roll: &Roll, now: Timestamp, out: &mut Decision) {
+        if self.live.place(at).wake.is_some_and(|wake| wake > now) {
+            return;
+        }
+        if let Some((batch, rested)) = self.state.roll(at).and_then(|state| state.rested) {
+            let canary = roll.canary.as_ref().filter(|_| batch == 0);
+            let until = later(rested, canary.map_or(roll.soak, |canary| canary.soak));
+            if until > now {
+                self.wait(at, vec![WaitsFor::Instant { at: until }], (until, Some(until)), now);
+                return;
+            }
+        }
+        if let Some(Gated::Wait { waits_for, wake_at }) = self.closed_for_batch(at, now) {
+            self.wait_gates(at, vec![waits_for], wake_at, now);
+            return;
+        }
+        if let Some(waits) = self.unsure_bracket(at) {
+            self.look_again(at, waits, now);
+            return;
+        }
+        if let Some(members) = self.live.place(at).members.take() {
+            self.freeze(at, roll, &members, now);
+            return;
+        }
+        self.ask(at, Purpose::Members, What::Members(roll.clone()), now, out);
+    }
+
+    fn closed_for_batch(&self, at: &At, now: Timestamp) -> Option<Gated> {
+        let body = body(&self.index.plan, &self.state, at)?;
+        let time = self.asking(now).time(at);
+        time.or_else(|| self.closed_window(&at.step, &body, now))
+    }
+
+    fn freeze(&mut self, at: &At, roll: &Roll, members: &[Member], now: Timestamp) {
+        let state = self.state.roll(at).cloned().unwrap_or_default();
+        let at_ = at.clone();
+        match choose(roll, &state, members) {
+            Choice::Batch { pass, number, items } => {
+                self.live.outbox.push_back(Event::Frozen { at: at_, pass, batch: number, items });
+            }
+            Choice::Converged => self.live.outbox.push_back(Event::Converged { at: at_ }),
+            Choice::Wait(waits) => self.look_again(at, waits, now),
+            Choice::Stuck(why) if self.state.phase(at) == Phase::Rolling => {
+                self.live.outbox.push_back(Event::Verified { at: at_, verdict: Verdict::fails(why) });
+            }
+            Choice::Stuck(why) => self.look_again(at, WaitsFor::Capacity { message: why }, now),
+        }
+    }
+
+    /// Brings each node of the batch through the recipe, all at once as far as the recipe's order allows.
+    fn move_items(&mut self, at: &At, roll: &Roll, permit: bool, now: Timestamp, out: &mut Decision) {
+        let items = self.state.roll(at).and_then(|state| state.batch.as_ref()).map(|batch| batch.items.clone());
+        for item in items.unwrap_or_default() {
+            let gone = self.state.roll(at).is_some_and(|state| state.gone.contains(&item.key));
+            for recipe in roll.recipe.iter().filter(|_| permit && !gone) {
+                let place = at.item(&item.key, &recipe.name);
+                let ready = self.state.recipe_may_act(&self.index, &place).is_ok();
+                if ready && self.state.phase(&place) == Phase::New && !self.is_full(out) {
+                    self.advance(&place, true, now, out);
+                }
+            }
+        }
+        // Nodes can vanish by themselves while their batch is under way.
+        let due = self.live.listed.get(at).is_none_or(|listed| later(*listed, self.settings.watch) <= now);
+        if due && self.live.place(at).command.is_none() && self.has_unended(at, roll) {
+            self.ask(at, Purpose::Members, What::Members(roll.clone()), now, out);
+        }
+        let next = self.live.listed.get(at).map(|listed| later(*listed, self.settings.watch));
+        self.live.place(at).wake = next.filter(|_| self.has_unended(at, roll));
+    }
+
+    /// Whether a node of the batch is neither done nor being ended by us.
+    fn has_unended(&self, at: &At, roll: &Roll) -> bool {
+        let items = self.state.roll(at).and_then(|state| state.batch.as_ref()).map(|batch| batch.items.as_slice());
+        items.unwrap_or_default().iter().any(|item| {
+            !self.state.item_is_done(&self.index, at, &item.key) && !self.is_ending(at, roll, &item.key)
+        })
+    }
+
+    /// Whether this run itself began to end a node.
+    fn is_ending(&self, at: &At, roll: &Roll, key: &switchback_schemas::ItemKey) -> bool {
+        let ends = roll.recipe.iter().filter(|recipe| ends_node(recipe));
+        ends.map(|recipe| at.item(key, &recipe.name))
+            .any(|place| self.state.task(&place).is_some_and(super::Task::may_have_acted))
+    }
+
+    /// The nodes of a roll were listed.
+    pub(super) fn listed(&mut self, at: &At, members: Result<Vec<Member>, Failure>, now: Timestamp) {
+        self.live.listed.insert(at.clone(), now);
+        let Some(roll) = roll_of(&self.index.plan, &at.step, at.way).cloned() else { return };
+        let mut members = match members {
+            Ok(members) => members,
+            Err(failure) => {
+                let what = format!("the nodes of pool {}", roll.pool);
+                if self.state.roll(at).is_none_or(|state| state.batch.is_none()) {
+                    self.look_again(at, WaitsFor::Unreadable { what, why: failure.to_string() }, now);
+                }
+                return;
+            }
+        };
+        if let Stale::BornBefore(step) = &roll.stale {
+            let ended = self.state.task(&At::forward(step)).and_then(|task| task.applied);
+            for member in &mut members {
+                member.stale = ended.is_some_and(|ended| member.created < ended);
+            }
+        }
+        let batch = self.state.roll(at).and_then(|state| state.batch.as_ref());
+        let Some(batch) = batch else {
+            self.live.place(at).members = Some(members);
+            return;
+        };
+        let vanished = batch.items.iter().filter(|item| {
+            let calling = roll.recipe.iter().any(|recipe| {
+                self.state.phase(&at.item(&item.key, &recipe.name)) == Phase::Called
+            });
+            !calling
+                && !members.iter().any(|member| member.item.key == item.key)
+                && !self.state.item_is_done(&self.index, at, &item.key)
+                && !self.is_ending(at, &roll, &item.key)
+        });
+        let gone = vanished.map(|item| Event::Gone { at: at.clone(), item: item.key.clone() });
+        let gone: Vec<Event> = gone.collect();
+        self.live.outbox.extend(gone);
+    }
+
+    /// Rolls whose touched nodes are to be let go: the one that made the run hold, or all that are taken back.
+    fn releasing(&self) -> Vec<At> {
+        let rolls = self.state.rolls.keys().filter(|at| at.way == Way::Forward);
+        let due = |at: &&At| match (&self.state.back, &self.state.hold) {
+            (Some(back), None) => back.steps.contains(&at.step),
+            (None, Some(hold)) => hold.at.as_ref().is_some_and(|held| held.step == at.step && held.way == Way::Forward),
+            _ => false,
+        };
+        rolls.filter(due).cloned().collect()
+    }
+
+    /// Places at which a node is to be let go, without those that failed.
+    pub(super) fn release_places(&self) -> Vec<At> {
+        let rolls = self.releasing();
+        let places = rolls.iter().flat_map(|roll| self.state.releases(&self.index, roll));
+        places.filter(|at| !self.state.phase(at).is_failed()).collect()
+    }
+
+    /// Whether nodes are to be let go before anything else begins.
+    pub(super) fn releases_due(&self) -> bool {
+        self.live.stopping.is_none() && !self.release_places().is_empty()
+    }
+
+    pub(super) fn release(&mut self, now: Timestamp, out: &mut Decision) {
+        for place in self.release_places() {
+            self.advance(&place, true, now, out);
+        }
+    }
+
+    /// When the nodes of a roll were listed last, if that was after some instant.
+    pub(super) fn looked_after(&self, at: &At, when: Timestamp) -> bool {
+        self.live.listed.get(at).is_some_and(|listed| *listed >= when)
+    }
+
+    /// Has the nodes of a roll listed, to learn whether a failure is only that its node vanished.
+    pub(super) fn look_for(&mut self, at: &At, now: Timestamp, out: &mut Decision) {
+        if let Some(roll) = roll_of(&self.index.plan, &at.step, at.way).cloned() {
+            if self.live.place(at).command.is_none() {
+                self.ask(at, Purpose::Members, What::Members(roll), now, out);
+            }
+        }
+    }
+
+    /// How long a batch's nodes may take, for views.
+    pub fn batch_estimate(&self, at: &At) -> Seconds {
+        let roll = roll_of(&self.index.plan, &at.step, at.way);
+        roll.map(|roll| roll.recipe.iter().map(|recipe| recipe.estimate.expected).sum()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,299 @@
+//! Which record may follow which: the fold of a journal. Nothing else changes the state of a run.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use switchback_schemas::{
+    journal::{At, Class, Event, Evidence, Outcome, Record, Verdict, Way},
+    plan::RetryClass,
+};
+
+use super::{
+    Illegal, Index, Phase, Reason, RunState,
+    body::{Act, body},
+    retry::{Reaction, TRIES, not_done},
+    state::{Hold, Task},
+};
+
+/// In which phases a place may have which record. A record that is not listed here is about the run, not a place.
+const PLACES: [(&str, &[Phase]); 11] = [
+    ("passed", &[Phase::New]),
+    ("captured", &[Phase::New, Phase::Again]),
+    ("skipped", &[Phase::New, Phase::Again]),
+    ("stopped", &[Phase::New, Phase::Again, Phase::Rolling]),
+    ("intent", &[Phase::New, Phase::Blocked, Phase::Again, Phase::InDoubt]),
+    ("ended", &[Phase::Called, Phase::InDoubt]),
+    ("verified", &[Phase::Applied, Phase::Rolling]),
+    ("frozen", &[Phase::New, Phase::Rolling]),
+    ("gone", &[Phase::Rolling]),
+    ("batch-done", &[Phase::Rolling]),
+    ("converged", &[Phase::New, Phase::Rolling]),
+];
+
+/// Applies one record.
+pub(super) fn apply(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Illegal> {
+    let refuse = |reason| Illegal { seq: record.seq, reason };
+    head(index, state, record).map_err(refuse)?;
+    event(index, state, record).map_err(refuse)?;
+    state.records = record.seq.saturating_add(1);
+    state.last = Some(record.at);
+    Ok(())
+}
+
+/// What must hold for every record.
+fn head(index: &Index, state: &RunState, record: &Record) -> Result<(), Reason> {
+    if record.seq != state.records {
+        return Err(Reason::Sequence(state.records));
+    }
+    let first = record.seq == 0;
+    match &record.event {
+        Event::Header { plan, .. } if first => {
+            return match *plan == index.digest {
+                true => Ok(()),
+                false => Err(Reason::OtherPlan(*plan)),
+            };
+        }
+        Event::Header { .. } => return Err(Reason::Header),
+        _ if first => return Err(Reason::Header),
+        _ if state.is_over() && !matches!(record.event, Event::Epoch { .. }) => return Err(Reason::Over),
+        _ => {}
+    }
+    let takes_over = matches!(record.event, Event::Epoch { .. });
+    let fits = if takes_over { record.epoch > state.epoch } else { record.epoch == state.epoch };
+    if !fits {
+        return Err(Reason::Epoch { found: record.epoch, current: state.epoch });
+    }
+    if state.parked.is_some() && !takes_over {
+        return Err(Reason::Other("a parked run goes on only under a new epoch".to_owned()));
+    }
+    Ok(())
+}
+
+fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Reason> {
+    let now = record.at;
+    match &record.event {
+        Event::Header { run, operation, review, .. } => {
+            state.run = Some(run.clone());
+            state.operation = Some(operation.clone());
+            state.review = Some(*review);
+            state.began = Some(now);
+            state.epoch = record.epoch;
+            state.recount(index);
+        }
+        Event::Epoch { .. } => {
+            state.epoch = record.epoch;
+            state.taken_over = Some(now);
+            state.parked = None;
+            // Gates are asked again after a pause, unless the step was begun.
+            for task in state.tasks.values_mut().filter(|task| task.phase == Phase::New) {
+                task.passed.clear();
+            }
+        }
+        Event::Claimed {} => state.claimed = true,
+        Event::Approved { approval } => state.approvals.push(approval.clone()),
+        Event::Heard { entries } if *entries < state.heard => {
+            return Err(Reason::Other("the side log does not become shorter".to_owned()));
+        }
+        Event::Heard { entries } => state.heard = *entries,
+        Event::Noted { text } => state.notes.push(text.clone()),
+        Event::Parked { waits_for, wake_at } => state.parked = Some((waits_for.clone(), *wake_at)),
+        Event::Superseded { by } => state.superseded = Some(by.clone()),
+        Event::Done { end, residue } => {
+            state.may_end(*end)?;
+            state.ended = Some((*end, residue.clone()));
+        }
+        Event::Reached { savepoint } => state.reach(index, savepoint)?,
+        Event::TurnedBack { scope, why } => state.turn_back(index, scope, why, now)?,
+        Event::TurnedForward { .. } => state.turn_forward(index)?,
+        Event::HeldOver { bracket, why } => state.hold_over(index, bracket, why, now)?,
+        Event::Held { at, why } => {
+            if let Some(at) = at.as_ref().filter(|at| state.phase(at) == Phase::InDoubt) {
+                state.set(index, at, Phase::Asked, now);
+            }
+            state.hold = Some(Hold { at: at.clone(), why: why.clone() });
+        }
+        Event::Retry { at, .. } => state.retry(index, at, now)?,
+        Event::Frozen { at, pass, batch, items } => {
+            guard(index, state, at, "frozen")?;
+            may_act(index, state, at)?;
+            state.freeze(index, at, *pass, *batch, items, now)?;
+        }
+        Event::Gone { at, item } => {
+            guard(index, state, at, "gone")?;
+            state.vanish(index, at, item, now)?;
+        }
+        Event::BatchDone { at, batch } => {
+            guard(index, state, at, "batch-done")?;
+            state.batch_done(at, *batch, now)?;
+        }
+        Event::Converged { at } => {
+            guard(index, state, at, "converged")?;
+            may_act(index, state, at)?;
+            state.converge(index, at, now)?;
+        }
+        event => place(index, state, event, now)?,
+    }
+    Ok(())
+}
+
+/// Records about one place.
+fn place(index: &Index, state: &mut RunState, event: &Event, now: Timestamp) -> Result<(), Reason> {
+    match event {
+        Event::Passed { at, gate, evidence } => {
+            guard(index, state, at, "passed")?;
+            let task = state.touch(at, now);
+            task.passed.insert(gate.clone());
+            task.evidence = evidence.clone();
+        }
+        Event::Captured { at, name, value } => {
+            guard(index, state, at, "captured")?;
+            state.touch(at, now).captured.insert(name.clone(), value.clone());
+        }
+        Event::Skipped { at, evidence } => {
+            guard(index, state, at, "skipped")?;
+            may_act(index, state, at)?;
+            state.touch(at, now).evidence = evidence.clone();
+            state.set(index, at, Phase::Skipped, now);
+        }
+        Event::Stopped { at, evidence } => {
+            guard(index, state, at, "stopped")?;
+            state.touch(at, now).evidence = evidence.clone();
+            state.set(index, at, Phase::Stopped, now);
+        }
+        Event::Intent { at, attempt, .. } => {
+            guard(index, state, at, "intent")?;
+            may_act(index, state, at)?;
+            if !state.claimed {
+                return Err(Reason::Unclaimed);
+            }
+            let task = state.touch(at, now);
+            let expected = task.attempts.saturating_add(1);
+            if *attempt != expected {
+                return Err(Reason::Attempt { at: at.clone(), expected });
+            }
+            task.attempts = expected;
+            state.set(index, at, Phase::Called, now);
+        }
+        Event::Ended { at, attempt, outcome } => {
+            let retry = guard(index, state, at, "ended")?;
+            ended(index, state, at, (*attempt, outcome), retry, now)?;
+        }
+        Event::Verified { at, verdict } => {
+            guard(index, state, at, "verified")?;
+            let rolling = state.phase(at) == Phase::Rolling;
+            state.touch(at, now).evidence = verdict.evidence().clone();
+            let phase = match verdict {
+                Verdict::Holds { .. } if rolling => {
+                    return Err(Reason::Other(format!("{at} is verified before it converged")));
+                }
+                Verdict::Holds { .. } => Phase::Done,
+                Verdict::Fails { .. } => Phase::Failed,
+                Verdict::Unknown { .. } => Phase::Unproven,
+            };
+            state.set(index, at, phase, now);
+        }
+        _ => return Err(Reason::Other("a record of an unknown kind".to_owned())),
+    }
+    Ok(())
+}
+
+/// How a call ended, and what that makes of its place.
+fn ended(
+    index: &Index,
+    state: &mut RunState,
+    at: &At,
+    (attempt, outcome): (u32, &Outcome),
+    retry: RetryClass,
+    now: Timestamp,
+) -> Result<(), Reason> {
+    let task = state.touch(at, now);
+    if attempt != task.attempts {
+        return Err(Reason::Attempt { at: at.clone(), expected: task.attempts });
+    }
+    let settles = matches!(outcome, Outcome::Done { .. } | Outcome::NotDone { .. });
+    if task.phase == Phase::InDoubt && !settles {
+        return Err(Reason::Phase { at: at.clone(), phase: task.phase, event: "second doubt" });
+    }
+    task.touched |= !matches!(outcome, Outcome::NotDone { .. });
+    let failed = |task: &mut Task, class: Class, evidence: &Evidence| {
+        task.class = Some(class);
+        task.evidence = evidence.clone();
+        task.failures = task.failures.saturating_add(1);
+    };
+    let phase = match outcome {
+        Outcome::Done { evidence } => {
+            task.evidence = evidence.clone();
+            task.failures = 0;
+            task.applied = Some(now);
+            task.blocked = None;
+            Phase::Applied
+        }
+        Outcome::Blocked { waits_for } => {
+            let since = task.blocked.as_ref().map_or(now, |(since, _)| *since);
+            task.blocked = Some((since, waits_for.clone()));
+            task.failures = 0;
+            Phase::Blocked
+        }
+        Outcome::NotDone { class, evidence } => {
+            failed(task, *class, evidence);
+            match not_done(*class, retry) {
+                Reaction::Wait => Phase::Again,
+                Reaction::Again if task.failures < TRIES => Phase::Again,
+                Reaction::Again | Reaction::Fail => Phase::Failed,
+                Reaction::Ask => Phase::Asked,
+            }
+        }
+        Outcome::InDoubt { class, evidence } => {
+            failed(task, *class, evidence);
+            Phase::InDoubt
+        }
+    };
+    state.set(index, at, phase, now);
+    Ok(())
+}
+
+/// Whether the plan has the place and the table allows the record; its retry class.
+fn guard(index: &Index, state: &RunState, at: &At, event: &'static str) -> Result<RetryClass, Reason> {
+    let missing = || Reason::NoSuchPlace(at.clone());
+    let body = body(&index.plan, state, at).ok_or_else(missing)?;
+    let of_roll = matches!(event, "frozen" | "gone" | "batch-done" | "converged");
+    let of_effect = matches!(event, "intent" | "ended");
+    let is_roll = matches!(body.act, Act::Roll(_));
+    let phase = state.phase(at);
+    let listed = PLACES.iter().any(|(name, phases)| *name == event && phases.contains(&phase));
+    if !listed || (of_roll && !is_roll) || (of_effect && is_roll) {
+        return Err(Reason::Phase { at: at.clone(), phase, event });
+    }
+    Ok(body.retry)
+}
+
+/// Whether it is this place's turn: the run goes its way, does not hold, and what it needs is done.
+pub(super) fn may_act(index: &Index, state: &RunState, at: &At) -> Result<(), Reason> {
+    let wrong = |how| Err(Reason::Direction(at.clone(), how));
+    let releases = at.item.is_some() && at.way == Way::Back && state.is_release(at);
+    if releases {
+        let held_there = state.hold.as_ref().and_then(|hold| hold.at.as_ref()).is_some_and(|h| h.step == at.step);
+        let backs_there = state.back.as_ref().is_some_and(|back| back.steps.contains(&at.step));
+        return if held_there || backs_there { Ok(()) } else { wrong("neither holds there nor goes back") };
+    }
+    if state.hold.is_some() {
+        return wrong("holds");
+    }
+    let needs: BTreeSet<At> = match (&state.back, at.way) {
+        (None, Way::Forward) => {
+            let number = index.graph.number(&at.step);
+            let needs = number.into_iter().flat_map(|number| index.graph.needs(number));
+            needs.filter_map(|need| index.id(need)).map(At::forward).collect()
+        }
+        (Some(back), Way::Back) => match back.needs.get(&at.step) {
+            Some(needs) => needs.iter().map(At::back).collect(),
+            None => return wrong("does not go back there"),
+        },
+        (None, Way::Back) => return wrong("goes forward"),
+        (Some(_), Way::Forward) => return wrong("goes back"),
+    };
+    if let Some(need) = needs.into_iter().find(|need| !state.phase(need).is_finished()) {
+        return Err(Reason::Order { step: at.step.clone(), need: need.step });
+    }
+    if at.item.is_some() { state.recipe_may_act(index, at) } else { Ok(()) }
+}

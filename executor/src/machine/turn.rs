@@ -1,0 +1,258 @@
+//! The fold's larger moves: finishing, turning back and forward again, retrying.
+
+use std::{cmp::Reverse, collections::BTreeSet};
+
+use jiff::Timestamp;
+use switchback_model::way_back;
+use switchback_schemas::{
+    StepId,
+    journal::{At, BackScope, End, Way},
+    name::{Label, SavepointId},
+    plan::Savepoint,
+};
+
+use super::{
+    Index, Phase, Reason, RunState,
+    state::{Back, Task},
+};
+
+impl RunState {
+    /// The task of a place, made if it has none.
+    pub(super) fn touch(&mut self, at: &At, now: Timestamp) -> &mut Task {
+        let task = self.tasks.entry(at.clone()).or_insert_with(|| Task::new(now));
+        task.last = now;
+        task
+    }
+
+    /// Moves a place into a phase, and everything that follows from it.
+    pub(super) fn set(&mut self, index: &Index, at: &At, phase: Phase, now: Timestamp) {
+        self.touch(at, now).phase = phase;
+        keep(&mut self.open, at, phase.is_open());
+        keep(&mut self.failed, at, phase.is_failed());
+        if !phase.is_finished() {
+            return;
+        }
+        match (&at.item, at.way) {
+            (Some(_), _) if self.is_release(at) => {}
+            (Some(item), _) => self.item_moved(index, at, &item.key, now),
+            (None, Way::Forward) => self.finish(index, &at.step),
+            (None, Way::Back) => self.finish_back(&at.step),
+        }
+    }
+
+    fn finish(&mut self, index: &Index, step: &StepId) {
+        let Some(number) = index.graph.number(step) else { return };
+        self.ready.remove(&(Reverse(rest(index, number)), number));
+        for next in index.graph.dependants(number) {
+            let Some(lacking) = self.lacking.get_mut(next) else { continue };
+            *lacking = lacking.saturating_sub(1);
+            if *lacking == 0 {
+                self.ready.insert((Reverse(rest(index, next)), next));
+            }
+        }
+        for savepoint in index.savepoints_of.get(number).into_iter().flatten() {
+            if let Some(missing) = self.missing.get_mut(*savepoint) {
+                *missing = missing.saturating_sub(1);
+            }
+        }
+    }
+
+    fn finish_back(&mut self, step: &StepId) {
+        let Some(back) = &mut self.back else { return };
+        back.ready.remove(step);
+        let dependants = back.needs.iter().filter(|(_, needs)| needs.contains(step)).map(|(step, _)| step);
+        let done = |step: &StepId| self.tasks.get(&At::back(step)).is_some_and(|task| task.phase.is_finished());
+        let open = |step: &&StepId| {
+            !done(step) && back.needs.get(*step).is_some_and(|needs| needs.iter().all(done))
+        };
+        let next: Vec<StepId> = dependants.filter(open).cloned().collect();
+        back.ready.extend(next);
+    }
+
+    /// Counts what is lacking everywhere, from the phases.
+    pub(super) fn recount(&mut self, index: &Index) {
+        let done: Vec<bool> =
+            index.plan.steps.iter().map(|step| self.phase(&At::forward(&step.id)).is_finished()).collect();
+        let is_done = |number: usize| done.get(number).copied().unwrap_or(false);
+        self.lacking = (0..done.len())
+            .map(|number| index.graph.needs(number).filter(|need| !is_done(*need)).count())
+            .collect();
+        self.missing =
+            index.members.iter().map(|steps| steps.iter().filter(|step| !is_done(**step)).count()).collect();
+        let open = self.lacking.iter().enumerate().filter(|(number, lacking)| **lacking == 0 && !is_done(*number));
+        self.ready = open.map(|(number, _)| (Reverse(rest(index, number)), number)).collect();
+    }
+
+    pub(super) fn reach(&mut self, index: &Index, savepoint: &SavepointId) -> Result<(), Reason> {
+        let position = index.plan.savepoints.iter().position(|known| known.id == *savepoint);
+        let missing = position.and_then(|position| self.missing.get(position));
+        if missing != Some(&0) || self.reached.contains(savepoint) || self.back.is_some() {
+            return Err(Reason::Other(format!("savepoint {savepoint} is not reached")));
+        }
+        self.reached.push(savepoint.clone());
+        Ok(())
+    }
+
+    pub(super) fn turn_back(
+        &mut self,
+        index: &Index,
+        scope: &BackScope,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), Reason> {
+        let (to, numbers) = scope_of(index, scope)?;
+        let steps: BTreeSet<StepId> = numbers.iter().filter_map(|n| index.id(*n)).cloned().collect();
+        let started = self.started().intersection(&steps).cloned().collect();
+        let way = way_back(&index.plan, &index.graph, &started, &to);
+        let needs: std::collections::BTreeMap<_, _> =
+            way.steps.into_iter().map(|back| (back.step, back.needs)).collect();
+        let ready = needs.iter().filter(|(_, needs)| needs.is_empty()).map(|(step, _)| step.clone()).collect();
+        let kept = |savepoint: &SavepointId| {
+            let position = index.plan.savepoints.iter().position(|known| known.id == *savepoint);
+            let members = position.and_then(|position| index.members.get(position));
+            members.is_some_and(|members| members.is_disjoint(&numbers))
+        };
+        self.reached.retain(kept);
+        // Failures forward are answered by going back; a failed undo is tried again.
+        for at in std::mem::take(&mut self.failed) {
+            match at.way {
+                Way::Back if needs.contains_key(&at.step) => self.again(index, &at, now),
+                _ => self.touch(&at, now).left = true,
+            }
+        }
+        self.hold = None;
+        self.back = Some(Back { scope: scope.clone(), why: why.to_owned(), needs, ready, steps });
+        Ok(())
+    }
+
+    pub(super) fn turn_forward(&mut self, index: &Index) -> Result<(), Reason> {
+        if let Some(back) = &self.back {
+            if !back.ready.is_empty() || matches!(back.scope, BackScope::Savepoint(_)) {
+                return Err(Reason::Other("the way back is not at its end".to_owned()));
+            }
+            let steps = back.steps.clone();
+            let open = steps.iter().filter(|step| self.phase(&At::back(step)) == Phase::HeldOver);
+            let open: Vec<At> = open.map(At::forward).collect();
+            self.back = None;
+            self.held_over.clear();
+            self.rolls.retain(|at, _| !steps.contains(&at.step));
+            for (at, task) in self.tasks.iter_mut().filter(|(at, _)| steps.contains(&at.step)) {
+                task.next_round();
+                self.open.remove(at);
+                self.failed.remove(at);
+            }
+            self.doubt(open);
+            self.recount(index);
+        }
+        for at in std::mem::take(&mut self.failed) {
+            if let Some(task) = self.tasks.get_mut(&at) {
+                task.left = true;
+            }
+        }
+        let rolls: Vec<At> = self.rolls.keys().cloned().collect();
+        rolls.iter().for_each(|roll| self.take_up_released(roll));
+        self.hold = None;
+        Ok(())
+    }
+
+    /// Whether the run may end like that.
+    pub(super) fn may_end(&self, end: End) -> Result<(), Reason> {
+        let all_done = self.ready.is_empty() && self.lacking.iter().all(|lacking| *lacking == 0);
+        let back = self.back.as_ref().filter(|back| matches!(back.scope, BackScope::Savepoint(_)));
+        let all_back =
+            back.is_some_and(|back| back.needs.keys().all(|step| self.phase(&At::back(step)).is_finished()));
+        let fits = match end {
+            End::Complete => self.back.is_none() && all_done,
+            End::Unwound => all_back && self.held_over.is_empty(),
+            End::UnwoundHeld => all_back && !self.held_over.is_empty(),
+            End::Abandoned => true,
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(Reason::Other(format!("the run is not {end:?}"))),
+        }
+    }
+
+    pub(super) fn retry(&mut self, index: &Index, at: &At, now: Timestamp) -> Result<(), Reason> {
+        let phase = self.phase(at);
+        if !phase.is_failed() {
+            return Err(Reason::Phase { at: at.clone(), phase, event: "retry" });
+        }
+        self.again(index, at, now);
+        let roll = At { item: None, ..at.clone() };
+        self.take_up_released(&roll);
+        self.hold = None;
+        Ok(())
+    }
+
+    /// Gives a failed place another chance, from where it failed.
+    fn again(&mut self, index: &Index, at: &At, now: Timestamp) {
+        let rolling = self.rolls.contains_key(at);
+        let task = self.touch(at, now);
+        task.failures = 0;
+        task.left = false;
+        let phase = match task.phase {
+            Phase::Failed | Phase::Unproven | Phase::Stopped if rolling && task.applied.is_none() => Phase::Rolling,
+            Phase::Failed | Phase::Unproven if task.applied.is_some() => Phase::Applied,
+            Phase::Stopped => Phase::New,
+            _ => Phase::Again,
+        };
+        if phase == Phase::Applied {
+            // Verification has its time again.
+            task.applied = Some(now);
+        }
+        if phase == Phase::Rolling {
+            self.resume_roll(at, now);
+        }
+        self.set(index, at, phase, now);
+    }
+
+    pub(super) fn hold_over(
+        &mut self,
+        index: &Index,
+        bracket: &Label,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), Reason> {
+        let known = index.plan.brackets.iter().find(|known| known.id == *bracket);
+        let at = known.map(|bracket| At::back(&bracket.open));
+        let at = at.filter(|at| self.phase(at) == Phase::New && self.back.is_some());
+        let at = at.ok_or_else(|| Reason::Other(format!("bracket {bracket} is not being closed")))?;
+        self.held_over.insert(bracket.clone(), why.to_owned());
+        self.set(index, &at, Phase::HeldOver, now);
+        Ok(())
+    }
+}
+
+/// Where a scope goes back to, and the numbers of the steps that it takes back.
+pub(super) fn scope_of(index: &Index, scope: &BackScope) -> Result<(Savepoint, BTreeSet<usize>), Reason> {
+    let unknown = || Reason::Other(format!("the plan has no {scope:?} to go back to"));
+    match scope {
+        BackScope::Savepoint(id) => {
+            let position = index.plan.savepoints.iter().position(|known| known.id == *id).ok_or_else(unknown)?;
+            let to = index.plan.savepoints.get(position).ok_or_else(unknown)?;
+            let kept = index.members.get(position).ok_or_else(unknown)?;
+            let steps = (0..index.plan.steps.len()).filter(|number| !kept.contains(number)).collect();
+            Ok((to.clone(), steps))
+        }
+        BackScope::Step(step) => {
+            let number = index.graph.number(step).ok_or_else(unknown)?;
+            let mut steps = index.graph.descendants(number);
+            steps.insert(number);
+            let nothing = SavepointId::new("start").map_err(|_| unknown())?;
+            Ok((Savepoint { id: nothing, title: String::new(), frontier: Vec::new() }, steps))
+        }
+    }
+}
+
+fn rest(index: &Index, number: usize) -> switchback_schemas::Seconds {
+    index.remaining.get(number).copied().unwrap_or_default()
+}
+
+fn keep(set: &mut BTreeSet<At>, at: &At, is_in: bool) {
+    if is_in {
+        set.insert(at.clone());
+    } else {
+        set.remove(at);
+    }
+}

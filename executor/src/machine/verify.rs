@@ -1,0 +1,95 @@
+//! Verification: every condition has to hold without a break for as long as it has to settle.
+
+use jiff::Timestamp;
+use switchback_schemas::{
+    Seconds,
+    journal::{At, Event, Evidence, Verdict},
+    plan::Verify,
+};
+
+use super::{
+    Decision, Machine,
+    body::{Act, body},
+    live::{Proof, Purpose, later},
+};
+
+impl Machine {
+    /// Verifies an effect that happened.
+    pub(super) fn verify(&mut self, at: &At, now: Timestamp, out: &mut Decision) {
+        let index = std::sync::Arc::clone(&self.index);
+        let Some(body) = body(&index.plan, &self.state, at) else { return };
+        let since = self.state.task(at).and_then(|task| task.applied);
+        let conditions: Vec<&Verify> = body.verify.iter().collect();
+        if let Some(verdict) = self.prove(at, &conditions, since, now, out) {
+            out.append.push(Event::Verified { at: at.clone(), verdict });
+        }
+    }
+
+    /// Verifies a batch whose nodes have moved.
+    pub(super) fn verify_batch(&mut self, at: &At, now: Timestamp, out: &mut Decision) {
+        let index = std::sync::Arc::clone(&self.index);
+        let Some(Act::Roll(roll)) = body(&index.plan, &self.state, at).map(|body| body.act) else { return };
+        let Some(batch) = self.state.roll(at).and_then(|roll| roll.batch.as_ref()) else { return };
+        let (number, moved) = (batch.number, batch.moved);
+        let canary = roll.canary.iter().filter(|_| number == 0).flat_map(|canary| &canary.verify);
+        let conditions: Vec<&Verify> = roll.verify.iter().chain(canary).collect();
+        match self.prove(at, &conditions, moved, now, out) {
+            None => {}
+            Some(Verdict::Holds { .. }) => out.append.push(Event::BatchDone { at: at.clone(), batch: number }),
+            Some(verdict) => out.append.push(Event::Verified { at: at.clone(), verdict }),
+        }
+    }
+
+    /// The verdict over some conditions, or the next check. The time they have begins when the effect happened, or when
+    /// this process took the run over: a run that slept is not late.
+    fn prove(
+        &mut self,
+        at: &At,
+        conditions: &[&Verify],
+        since: Option<Timestamp>,
+        now: Timestamp,
+        out: &mut Decision,
+    ) -> Option<Verdict> {
+        let began = since.max(self.state.taken_over).unwrap_or(now);
+        let place = self.live.place(at);
+        let none = Proof::default();
+        let proof = |which: usize| place.verify.get(&which).unwrap_or(&none);
+        let settled = |(which, verify): (usize, &&Verify)| {
+            proof(which).holds_since.is_some_and(|since| held(since, now) >= verify.settle)
+        };
+        if conditions.iter().enumerate().all(settled) {
+            let seen = conditions.iter().enumerate().flat_map(|(which, verify)| {
+                let evidence = proof(which).last.iter().flat_map(|verdict| verdict.evidence().0.clone());
+                evidence.map(|line| format!("{}: {line}", verify.title)).collect::<Vec<_>>()
+            });
+            return Some(Verdict::Holds { evidence: Evidence(seen.collect()) });
+        }
+        let late = conditions.iter().enumerate().find(|(which, verify)| {
+            !settled((*which, *verify)) && proof(*which).last.is_some() && now > later(began, verify.within)
+        });
+        if let Some((which, verify)) = late {
+            let proof = proof(which);
+            let mut lines = proof.last.iter().flat_map(|v| v.evidence().0.clone()).collect::<Vec<_>>();
+            let unknown = matches!(proof.last, Some(Verdict::Unknown { .. }));
+            let how = match (proof.holds_since, unknown) {
+                (Some(_), _) => format!("did not hold for {} without a break", verify.settle),
+                (None, true) => "could not be read".to_owned(),
+                (None, false) => "did not come true".to_owned(),
+            };
+            lines.insert(0, format!("{} {how} within {}", verify.title, verify.within));
+            let evidence = Evidence(lines);
+            return Some(if unknown { Verdict::Unknown { evidence } } else { Verdict::Fails { evidence } });
+        }
+        let due = |which: usize| proof(which).next.is_none_or(|next| next <= now);
+        // The one that was asked longest ago comes first.
+        let order = (0..conditions.len()).filter(|which| due(*which)).min_by_key(|which| proof(*which).next);
+        if let Some((which, verify)) = order.and_then(|which| Some((which, *conditions.get(which)?))) {
+            self.check(at, Purpose::Verify(which), &verify.condition, now, out);
+        }
+        None
+    }
+}
+
+fn held(since: Timestamp, now: Timestamp) -> Seconds {
+    Seconds(u64::try_from(now.duration_since(since).as_secs()).unwrap_or(0))
+}

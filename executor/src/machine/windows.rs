@@ -1,0 +1,187 @@
+//! Windows and freezes in civil time.
+//!
+//! A window begins at a time of day in its zone. Where the zone skips that time, it begins when the clock has jumped; where
+//! the zone has it twice, it begins at the first. Its length is real time, so a doubled hour inside of it counts once.
+
+use jiff::{Span, Timestamp, civil::Weekday, tz::TimeZone};
+use switchback_schemas::{
+    Seconds,
+    plan::{Day, Window, WindowUse},
+};
+
+/// Days that are looked ahead for the next opening.
+const AHEAD: i32 = 400;
+
+/// What the windows of one use say about an instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is inside one, until then.
+    Open {
+        /// The window.
+        window: String,
+        /// Its end.
+        until: Timestamp,
+    },
+    /// It is outside, or what has to fit does not; the next one that fits begins then.
+    Closed {
+        /// The window.
+        window: String,
+        /// Its beginning.
+        opens: Timestamp,
+    },
+    /// There is none that could ever fit.
+    Never,
+    /// A window's zone is not known.
+    Unreadable(String),
+}
+
+/// Whether `now` is inside a window of this use that has `needed` left. Of several that are open the one that ends last
+/// counts; no window at all is [`Answer::Never`].
+pub fn answer(windows: &[Window], used_for: WindowUse, needed: Seconds, now: Timestamp) -> Answer {
+    let mut open: Option<(Timestamp, &Window)> = None;
+    let mut next: Option<(Timestamp, &Window)> = None;
+    for window in windows.iter().filter(|window| window.used_for == used_for) {
+        let zone = match TimeZone::get(&window.zone) {
+            Ok(zone) => zone,
+            Err(error) => return Answer::Unreadable(format!("window {}: {error}", window.name)),
+        };
+        if window.length < needed {
+            continue;
+        }
+        for (start, end) in occurrences(window, &zone, now) {
+            let fits = later(now, needed) <= end;
+            if start <= now && fits && now < end {
+                open = open.max_by_end(end, window);
+            } else if start > now {
+                let sooner = next.is_none_or(|(earliest, _)| start < earliest);
+                next = if sooner { Some((start, window)) } else { next };
+                break;
+            }
+        }
+    }
+    match (open, next) {
+        (Some((until, window)), _) => Answer::Open { window: window.name.to_string(), until },
+        (None, Some((opens, window))) => Answer::Closed { window: window.name.to_string(), opens },
+        (None, None) => Answer::Never,
+    }
+}
+
+trait Latest<'plan> {
+    fn max_by_end(self, end: Timestamp, window: &'plan Window) -> Self;
+}
+
+impl<'plan> Latest<'plan> for Option<(Timestamp, &'plan Window)> {
+    fn max_by_end(self, end: Timestamp, window: &'plan Window) -> Self {
+        match self {
+            Some((latest, _)) if latest >= end => self,
+            _ => Some((end, window)),
+        }
+    }
+}
+
+fn later(at: Timestamp, by: Seconds) -> Timestamp {
+    let by = i64::try_from(by.0).unwrap_or(i64::MAX);
+    at.checked_add(jiff::SignedDuration::from_secs(by)).unwrap_or(Timestamp::MAX)
+}
+
+/// Beginnings and ends, in order, from the one that could still be open to those of the next year.
+fn occurrences<'a>(
+    window: &'a Window,
+    zone: &'a TimeZone,
+    now: Timestamp,
+) -> impl Iterator<Item = (Timestamp, Timestamp)> + 'a {
+    let today = now.to_zoned(zone.clone()).date();
+    let before = i32::try_from(window.length.0 / 86_400).unwrap_or(AHEAD).min(AHEAD) + 1;
+    (-before..AHEAD).filter_map(move |days| {
+        let date = today.checked_add(Span::new().try_days(days).ok()?).ok()?;
+        if !window.days.is_empty() && !window.days.iter().any(|day| weekday(*day) == date.weekday()) {
+            return None;
+        }
+        let civil = date.to_datetime(window.start);
+        let ambiguous = zone.to_ambiguous_zoned(civil);
+        let start = if matches!(ambiguous.offset(), jiff::tz::AmbiguousOffset::Gap { .. }) {
+            let before = ambiguous.earlier().ok()?.timestamp();
+            zone.following(before).next()?.timestamp()
+        } else {
+            ambiguous.earlier().ok()?.timestamp()
+        };
+        Some((start, later(start, window.length)))
+    })
+}
+
+fn weekday(day: Day) -> Weekday {
+    match day {
+        Day::Mon => Weekday::Monday,
+        Day::Tue => Weekday::Tuesday,
+        Day::Wed => Weekday::Wednesday,
+        Day::Thu => Weekday::Thursday,
+        Day::Fri => Weekday::Friday,
+        Day::Sat => Weekday::Saturday,
+        Day::Sun => Weekday::Sunday,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switchback_schemas::name::Label;
+
+    use super::*;
+
+    fn window(start: (i8, i8), length: u64, days: &[Day]) -> Window {
+        Window {
+            name: Label::new("w").unwrap(),
+            used_for: WindowUse::Forward,
+            zone: "Europe/Berlin".to_owned(),
+            days: days.to_vec(),
+            start: jiff::civil::time(start.0, start.1, 0, 0),
+            length: Seconds(length),
+        }
+    }
+
+    fn ask(window: &Window, now: &str, needed: u64) -> Answer {
+        answer(std::slice::from_ref(window), WindowUse::Forward, Seconds(needed), now.parse().unwrap())
+    }
+
+    fn opens(answer: Answer) -> String {
+        match answer {
+            Answer::Closed { opens, .. } => opens.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_start_that_the_zone_skips_moves_to_when_the_clock_has_jumped() {
+        // On 2027-03-28 Berlin goes from 02:00 to 03:00.
+        let nightly = window((2, 30), 3600, &[]);
+        assert_eq!(opens(ask(&nightly, "2027-03-28T00:30:00Z", 0)), "2027-03-28T01:00:00Z");
+    }
+
+    #[test]
+    fn a_doubled_hour_counts_once() {
+        // On 2027-10-31 Berlin has 02:00 to 03:00 twice: 00:00Z to 01:00Z, and again to 02:00Z.
+        let nightly = window((2, 30), 3600, &[]);
+        assert!(matches!(ask(&nightly, "2027-10-31T00:45:00Z", 0), Answer::Open { .. }));
+        assert_eq!(opens(ask(&nightly, "2027-10-31T01:45:00Z", 0)), "2027-11-01T01:30:00Z");
+    }
+
+    #[test]
+    fn what_does_not_fit_waits_for_the_next_one() {
+        let weekend = window((2, 0), 4 * 3600, &[Day::Sat]);
+        assert!(matches!(ask(&weekend, "2026-11-21T01:00:00Z", 3600), Answer::Open { .. }));
+        assert_eq!(opens(ask(&weekend, "2026-11-21T04:30:00Z", 3600)), "2026-11-28T01:00:00Z");
+        assert_eq!(ask(&weekend, "2026-11-21T01:00:00Z", 5 * 3600), Answer::Never);
+    }
+
+    #[test]
+    fn a_window_over_midnight_stays_open() {
+        let late = window((23, 0), 3 * 3600, &[Day::Fri]);
+        assert!(matches!(ask(&late, "2026-11-21T00:30:00Z", 0), Answer::Open { .. }));
+    }
+
+    #[test]
+    fn an_unknown_zone_is_not_a_closed_window() {
+        let mut odd = window((2, 0), 3600, &[]);
+        odd.zone = "Mars/Olympus".to_owned();
+        assert!(matches!(ask(&odd, "2026-11-21T00:30:00Z", 0), Answer::Unreadable(_)));
+    }
+}
