@@ -1,3 +1,44 @@
-//! The switchback command.
+//! The `switchback` command: looks at files, and hands what touches a platform to `switchback-exec`.
 
-fn main() {}
+mod args;
+mod commands;
+mod documents;
+mod environment;
+mod error;
+mod files;
+mod forward;
+mod terminal;
+
+use std::process::ExitCode;
+
+use switchback_face::Exit;
+
+use crate::{args::Parsed, commands::Then, environment::Environment, terminal::Terminal};
+
+fn main() -> ExitCode {
+    let environment = Environment::read();
+    match args::parse(std::env::args_os()) {
+        Ok(Parsed::Own(args)) => {
+            let mut terminal = Terminal::new(args.color.into(), &environment);
+            let exit = match commands::run(args.command, &mut terminal) {
+                Ok(Then::End(exit)) => Ok(exit),
+                // Comes back only if there is nothing to hand over to.
+                Ok(Then::HandOver(command)) => Err(forward::exec(&command, &environment)),
+                Err(error) => Err(error),
+            };
+            terminal.end(exit).into()
+        }
+        Ok(Parsed::Forward(command)) => {
+            let mut terminal = Terminal::new(command.color.into(), &environment);
+            // Comes back only if there is nothing to hand over to.
+            let error = forward::exec(&command, &environment);
+            terminal.end(Err(error)).into()
+        }
+        Err(usage) => {
+            let help = !usage.use_stderr();
+            // A help text that nobody reads to its end was read far enough.
+            let _ = usage.print();
+            if help { Exit::Success.into() } else { Exit::Usage.into() }
+        }
+    }
+}

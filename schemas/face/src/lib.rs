@@ -11,6 +11,7 @@ pub mod exit;
 pub mod look;
 pub mod markdown;
 pub mod output;
+pub mod plan;
 pub mod safe;
 pub mod table;
 

@@ -1,5 +1,6 @@
 //! Foreign text (names of pods, output of programs, answers of servers) made harmless for a terminal and a review:
-//! no escape sequences, no control characters, nothing that hides or turns around what stands beside it.
+//! no escape sequences, no control characters, nothing that hides or turns around what stands beside it, and no
+//! credentials in addresses.
 
 use std::{borrow::Cow, fmt};
 
@@ -70,8 +71,9 @@ pub(crate) fn shows(c: char) -> bool {
 
 /// Without escape sequences; every other character that must not be shown becomes U+FFFD, so that it is seen.
 fn visible(text: &str) -> String {
+    let text = &masked(text);
     let text: Cow<'_, str> =
-        if text.contains('\r') { text.replace("\r\n", "\n").into() } else { text.into() };
+        if text.contains('\r') { text.replace("\r\n", "\n").into() } else { Cow::Borrowed(text) };
     let mut shown = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -90,6 +92,20 @@ fn visible(text: &str) -> String {
         }
     }
     shown
+}
+
+/// With stars for the user and password of every address in it; every byte keeps its place.
+fn masked(text: &str) -> Cow<'_, str> {
+    let mut masked = Cow::Borrowed(text);
+    for (at, mark) in text.match_indices("://") {
+        let start = at + mark.len();
+        let rest = text.get(start..).unwrap_or_default();
+        let authority = rest.split(|c: char| "/?#'\"<>`".contains(c) || c.is_whitespace()).next().unwrap_or_default();
+        if let Some(length) = authority.rfind('@') {
+            masked.to_mut().replace_range(start..start + length, &"*".repeat(length));
+        }
+    }
+    masked
 }
 
 type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
@@ -128,7 +144,7 @@ pub(crate) fn in_place(bytes: &[u8]) -> String {
         }
         text.extend(chunk.invalid().iter().map(|_| '?'));
     }
-    text
+    masked(&text).into_owned()
 }
 
 #[cfg(test)]
@@ -157,6 +173,14 @@ mod tests {
         assert_eq!(line("a\r\nb\tc"), "a b c");
         assert_eq!(line("a\rb"), "a\u{fffd}b");
         assert_eq!(line("Füße 節点"), "Füße 節点");
+    }
+
+    #[test]
+    fn credentials_in_addresses_are_masked() {
+        assert_eq!(line("at https://user:hunter2@host/x@y"), "at https://************@host/x@y");
+        assert_eq!(line("'oci://a@b' https://host/a@b"), "'oci://*@b' https://host/a@b");
+        assert_eq!(line("s3://ünï@h"), "s3://*****@h");
+        assert_eq!(in_place(b"u: https://a:b@c\n"), "u: https://***@c\n");
     }
 
     #[test]

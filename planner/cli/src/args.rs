@@ -1,0 +1,130 @@
+//! The command line, as it was typed.
+
+use std::ffi::OsString;
+
+use clap::{
+    Arg, ArgAction, Args as _, Command, FromArgMatches as _, Parser, ValueEnum, builder::ValueParser,
+};
+use switchback_face::ColorChoice;
+
+use crate::{commands::Own, forward};
+
+/// Compiles upgrade manifests to plans that people review as a diff.
+#[derive(Debug, Parser)]
+#[command(name = "switchback", version, about, max_term_width = 110, subcommand_required = true)]
+pub(crate) struct Args {
+    /// Colour in text
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub(crate) color: Color,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Own,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl From<Color> for ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub(crate) enum Parsed {
+    /// One of this program's commands.
+    Own(Args),
+    /// A command of `switchback-exec`.
+    Forward(Forward),
+}
+
+/// A command that is handed on as it is.
+#[derive(Debug)]
+pub(crate) struct Forward {
+    /// `--color`, if it stood before the command.
+    pub(crate) color: Color,
+    /// The command and everything after it.
+    pub(crate) words: Vec<OsString>,
+}
+
+/// Reads a command line. The error is clap's: help, version or a wrong use.
+pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Parsed, clap::Error> {
+    let matches = command().try_get_matches_from(line)?;
+    if let Some((name, after)) = matches.subcommand()
+        && forward::COMMANDS.iter().any(|(known, _)| *known == name)
+    {
+        let color = *matches.get_one::<Color>("color").unwrap_or(&Color::Auto);
+        let rest = after.get_many::<OsString>(REST).into_iter().flatten().cloned();
+        let words = std::iter::once(OsString::from(name)).chain(rest).collect();
+        return Ok(Parsed::Forward(Forward { color, words }));
+    }
+    Args::from_arg_matches(&matches).map(Parsed::Own).map_err(|error| error.format(&mut command()))
+}
+
+const REST: &str = "rest";
+
+/// The whole grammar: own commands from their types, forwarded ones with their arguments unread, so that their help
+/// is that of the program which runs them.
+fn command() -> Command {
+    let rest = Arg::new(REST)
+        .num_args(0..)
+        .action(ArgAction::Append)
+        .trailing_var_arg(true)
+        .allow_hyphen_values(true)
+        .value_parser(ValueParser::os_string())
+        .hide(true);
+    let forwarded = forward::COMMANDS
+        .iter()
+        .map(|(name, about)| Command::new(*name).about(*about).disable_help_flag(true).arg(rest.clone()));
+    Args::augment_args(Command::new("switchback")).subcommands(forwarded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_grammar_holds() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn forwarded_words_arrive_untouched() {
+        for rest in [
+            "apply plan.json",
+            "apply --help",
+            "rollback --step a/b -- -x",
+            "status",
+            "demo -v --color never",
+        ] {
+            match parse(words(&format!("switchback {rest}"))) {
+                Ok(Parsed::Forward(forward)) => assert_eq!(forward.words, words(rest)),
+                other => panic!("{rest}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_commands_are_refused() {
+        let error = parse(words("switchback aply plan.json")).expect_err("no such command");
+        assert!(error.to_string().contains("apply"), "{error}");
+    }
+}

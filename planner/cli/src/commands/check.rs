@@ -1,0 +1,63 @@
+//! `switchback check`: all that is wrong with manifests, at once.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use switchback_face::{Exit, Sources, diagnostics};
+use switchback_planner::manifest::{self, Manifests};
+
+use crate::{error::Error, files, terminal::Terminal};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Files or directories of manifests; `-` for standard input
+    #[arg(required = true, value_name = "FILES")]
+    files: Vec<PathBuf>,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// How to answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
+    let (files, mut findings) = files::read(&args.files);
+    let (manifests, found) = manifest::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
+    findings.extend(found);
+    let sources = Sources::from_iter(files);
+    let text = match args.format {
+        Format::Json => diagnostics::json(&findings, &sources)?,
+        Format::Text => {
+            let mut text = diagnostics::text(&findings, &sources, terminal.out.look());
+            // A file that could not be read is an error, so what is left is not the whole set.
+            if let (Some(manifests), Exit::Success) = (&manifests, Exit::of(&findings)) {
+                text.push_str(&accepted(manifests));
+            }
+            text
+        }
+    };
+    terminal.out.text(&text).map_err(Error::Write)?;
+    Ok(Exit::of(&findings))
+}
+
+/// `platform mlops-dev: 3 upgrades, 2 verifications, 0 waivers; manifests 1a2b3c4d`.
+fn accepted(manifests: &Manifests) -> String {
+    let count = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+    let upgrades = manifests.karpenter.len() + manifests.deployments.len() + manifests.helm_releases.len();
+    format!(
+        "platform {}: {}, {}, {}; manifests {}\n",
+        manifests.platform.metadata.name,
+        count(upgrades, "upgrade"),
+        count(manifests.verifications.len(), "verification"),
+        count(manifests.waivers.len(), "waiver"),
+        manifests.digest.short(12),
+    )
+}

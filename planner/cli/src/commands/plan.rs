@@ -1,0 +1,107 @@
+//! `switchback plan`: compiles manifests, prints the dry-run, writes the plan.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use jiff::Timestamp;
+use switchback_face::{
+    Exit, Sources, diagnostics,
+    plan::{dry_run::DryRun, markdown},
+};
+use switchback_model::{lint::lint, summary::summary};
+use switchback_planner::{
+    compile::{self, compile},
+    manifest,
+};
+use switchback_schemas::{Diagnostic, Digest, plan::Plan};
+
+use crate::{documents, error::Error, files, terminal::Terminal};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Files or directories of manifests
+    #[arg(required = true, value_name = "FILES")]
+    files: Vec<PathBuf>,
+    /// What is there, as `switchback observe` wrote it
+    #[arg(long, value_name = "FILE", default_value = "inventory.json")]
+    inventory: PathBuf,
+    /// What the targets are, as `switchback resolve` wrote it
+    #[arg(long, value_name = "FILE", default_value = "lock.json")]
+    lock: PathBuf,
+    /// Where the plan is written; without it, only the dry-run is printed
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The instant for which dates are judged; the observation's when it is left out
+    #[arg(long, value_name = "INSTANT")]
+    as_of: Option<Timestamp>,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Shows hops only, and not their steps
+    #[arg(long)]
+    brief: bool,
+    /// Exits with 2 when there is something to change
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+/// How to answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For a comment on a pull request
+    Markdown,
+    /// The plan itself
+    Json,
+}
+
+pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
+    let (files, mut findings) = files::read(&args.files);
+    let (manifests, found) = manifest::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
+    findings.extend(found);
+    let sources = Sources::from_iter(files);
+    let Some(manifests) = manifests.filter(|_| Exit::of(&findings) == Exit::Success) else {
+        return remark(terminal, &findings, &sources);
+    };
+    let inventory = documents::inventory(&args.inventory)?;
+    let lock = documents::lock(&args.lock)?;
+    let (plan, found) = compile(&compile::Sources {
+        manifests: &manifests,
+        inventory: &inventory.value,
+        inventory_digest: inventory.digest,
+        lock: &lock.value,
+        lock_digest: lock.digest,
+        as_of: args.as_of,
+    });
+    findings.extend(found);
+    findings.extend(plan.iter().flat_map(lint));
+    let exit = remark(terminal, &findings, &sources)?;
+    let Some(plan) = plan.filter(|_| exit == Exit::Success) else { return Ok(exit) };
+    let bytes = plan.to_json()?;
+    if let Some(output) = &args.output {
+        documents::write(output, &bytes)?;
+    }
+    let text = shown(&plan, Digest::of(&bytes), args.format, !args.brief)?;
+    terminal.out.text(&text).map_err(Error::Write)?;
+    Ok(if args.detailed_exitcode { Exit::Changes } else { Exit::Success })
+}
+
+/// Says what was found on the stream for remarks.
+fn remark(terminal: &mut Terminal, findings: &[Diagnostic], sources: &Sources) -> Result<Exit, Error> {
+    let text = diagnostics::text(findings, sources, terminal.err.look());
+    terminal.err.text(&text).and_then(|()| terminal.err.flush()).map_err(Error::Write)?;
+    Ok(Exit::of(findings))
+}
+
+/// A plan in one of the formats.
+pub(super) fn shown(plan: &Plan, digest: Digest, format: Format, steps: bool) -> Result<String, Error> {
+    let graph = documents::graph(plan, "the plan".as_ref())?;
+    let summary = summary(plan, &graph);
+    Ok(match format {
+        Format::Text => DryRun { plan, graph: &graph, summary: &summary, digest, steps }.to_string(),
+        Format::Markdown => markdown::comment(plan, &graph, &summary, digest),
+        Format::Json => String::from_utf8_lossy(&plan.to_json()?).into_owned(),
+    })
+}

@@ -1,0 +1,27 @@
+//! `switchback show`: the dry-run of a plan that exists.
+
+use std::path::PathBuf;
+
+use switchback_face::Exit;
+
+use super::plan::{Format, shown};
+use crate::{documents, error::Error, terminal::Terminal};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The plan
+    plan: PathBuf,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Shows hops only, and not their steps
+    #[arg(long)]
+    brief: bool,
+}
+
+pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
+    let plan = documents::plan(&args.plan)?;
+    let text = shown(&plan.value, plan.digest, args.format, !args.brief)?;
+    terminal.out.text(&text).map_err(Error::Write)?;
+    Ok(Exit::Success)
+}

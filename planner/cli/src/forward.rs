@@ -1,0 +1,88 @@
+//! Hands commands that touch a platform to `switchback-exec`. One process becomes the other, so signals, terminal and
+//! exit code need no relay.
+
+use std::{
+    io,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use switchback_face::contract;
+
+use crate::{args::Forward, environment::Environment, error::Error};
+
+/// The program that is handed over to.
+const PROGRAM: &str = "switchback-exec";
+
+/// What is handed over, with what it does.
+pub(crate) const COMMANDS: [(&str, &str); 21] = [
+    ("observe", "Reads the platform and writes inventory.json"),
+    ("preflight", "Checks a plan against the live platform; changes nothing"),
+    ("rehearse", "Runs a plan with its failures on a digital twin"),
+    ("apply", "Starts or resumes the run of a plan"),
+    ("status", "Shows where a run stands and what it waits for"),
+    ("tick", "Resumes the runs that are due"),
+    ("approve", "Records an approval"),
+    ("override", "Overrides one gate, with a reason and an expiry"),
+    ("pause", "Stops dispatch of a run"),
+    ("continue", "Goes on with a run that is held or paused"),
+    ("retry", "Tries a failed step again"),
+    ("rollback", "Shows the ways back, or takes one"),
+    ("close", "Removes the safety nets of a complete run"),
+    ("abandon", "Gives a run up and lists what is left"),
+    ("report", "Writes the account of a run"),
+    ("verify", "Checks the chain of a journal"),
+    ("janitor", "Cleans up after an accident"),
+    ("lock", "Shows and releases claims and leases"),
+    ("emergency", "Goes back with kube access alone"),
+    ("twin", "Serves a digital twin on loopback"),
+    ("demo", "The tour, without a cloud"),
+];
+
+/// Becomes the other program. Comes back only with an error.
+pub(crate) fn exec(forward: &Forward, environment: &Environment) -> Error {
+    let Some(path) = find(environment) else {
+        let command =
+            forward.words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+        return Error::NotInstalled { command, program: PROGRAM };
+    };
+    let answer = match program(&path).arg(contract::FLAG).output() {
+        Ok(output) => said(&output),
+        Err(source) => return Error::Start { path, source },
+    };
+    if let Err(source) = contract::check(&answer) {
+        return Error::Release { path, source };
+    }
+    let source = program(&path).args(&forward.words).exec();
+    Error::Start { path, source }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one program that this command becomes")]
+fn program(path: &Path) -> Command {
+    Command::new(path)
+}
+
+/// What it said of its formats; a program that failed said nothing.
+fn said(output: &Output) -> String {
+    match output.status.success() {
+        true => String::from_utf8_lossy(&output.stdout).into_owned(),
+        false => String::new(),
+    }
+}
+
+/// Beside this program, else on PATH.
+fn find(environment: &Environment) -> Option<PathBuf> {
+    let beside = own_directory().ok().into_iter();
+    let path = environment.path.iter().flat_map(std::env::split_paths);
+    beside
+        .chain(path)
+        .filter(|directory| directory.is_absolute())
+        .map(|dir| dir.join(PROGRAM))
+        .find(|p| p.is_file())
+}
+
+fn own_directory() -> io::Result<PathBuf> {
+    let own = std::env::current_exe()?.canonicalize()?;
+    Ok(own.parent().map(Path::to_owned).unwrap_or_default())
+}
