@@ -1,0 +1,24 @@
+# What people type. CI runs .ci/run, which runs the same commands.
+
+# Everything that needs no cluster
+test:
+    cargo build --workspace --bins --locked && cargo test --workspace --locked
+
+# Formatting and lints as CI holds them
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# The tour on the embedded twin
+demo:
+    cargo run --locked --bin switchback-exec -- demo
+
+# Write generated files again: schemas, docs/codes.md, example plans, tables
+generate:
+    cargo run --locked --bin switchback -- schema --write schemas
+    cargo run --locked --bin switchback -- explain --all-markdown > docs/codes.md
+    UPDATE=1 cargo test --locked -p switchback-tests-it -p switchback-tests-contract -p switchback-tests-wire
+
+# The real control plane: `just cluster up`, `just cluster down`, `just cluster test`
+cluster command *arguments:
+    cargo run --locked --bin cluster -- {{ if command == "test" { "test -- cargo test --locked -p switchback-tests-contract -p switchback-tests-wire" } else { command } }} {{ arguments }}
