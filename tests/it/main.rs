@@ -1,1 +1,8 @@
-//! Pure integration tests: compile, diff, formats, tidy.
+//! Pure integration tests: diagnostics, formats, tidy. Links neither a client nor a runtime.
+
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests; their helpers are not marked as tests")]
+
+mod diagnostics;
+mod formats;
+mod reader;
+mod tidy;

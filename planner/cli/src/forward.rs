@@ -10,7 +10,11 @@ use std::{
 
 use switchback_face::contract;
 
-use crate::{args::Forward, environment::Environment, error::Error};
+use crate::{
+    args::{Color, Forward},
+    environment::Environment,
+    error::Error,
+};
 
 /// The program that is handed over to.
 const PROGRAM: &str = "switchback-exec";
@@ -54,7 +58,18 @@ pub(crate) fn exec(forward: &Forward, environment: &Environment) -> Error {
     if let Err(source) = contract::check(&answer) {
         return Error::Release { path, source };
     }
-    let source = program(&path).args(&forward.words).exec();
+    let mut command = program(&path);
+    command.args(&forward.words);
+    match forward.color {
+        Color::Auto => {}
+        Color::Always => {
+            command.env("CLICOLOR_FORCE", "1");
+        }
+        Color::Never => {
+            command.env("NO_COLOR", "1");
+        }
+    }
+    let source = command.exec();
     Error::Start { path, source }
 }
 

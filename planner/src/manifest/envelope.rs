@@ -6,7 +6,7 @@ use switchback_schemas::{
 };
 
 use super::{
-    nearest::{list, nearest},
+    nearest::{all, nearest},
     place::Place,
 };
 use crate::source::Content;
@@ -28,7 +28,7 @@ pub(super) fn kind(place: &Place) -> Result<Kind, Vec<Diagnostic>> {
             Diagnostic::error(codes::MANIFEST_MISSING_FIELD, format!("`{field}` is missing"))
                 .at_all(place.first_labels("", "in this document"))
                 .help(match field {
-                    "kind" => format!("add a kind: {}", names()),
+                    "kind" => format!("add `kind:`; this build knows {}", names()),
                     _ => format!("add `apiVersion: {API_VERSION}`"),
                 })
         })
@@ -70,5 +70,5 @@ fn unknown(place: &Place, kind: &str) -> Diagnostic {
 }
 
 fn names() -> String {
-    list(Kind::ALL.map(Kind::as_str))
+    all(Kind::ALL.map(Kind::as_str))
 }

@@ -6,6 +6,8 @@ use jsonschema::{
 };
 use serde_json::Value;
 
+use super::schema::{FORMATS, Format};
+
 /// One fault of shape, at a JSON pointer of the document.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Finding {
@@ -23,7 +25,7 @@ pub(super) enum What {
     /// A mapping lacks a key.
     Missing { field: String },
     /// The value is of another type.
-    Type { expected: Vec<&'static str>, of: Option<String>, about: Option<String> },
+    Type { expected: Vec<&'static str>, of: Option<&'static Format>, fields: Vec<String> },
     /// The value is none of the allowed words.
     Word { allowed: Vec<String> },
     /// The mapping must have exactly one of these keys.
@@ -43,10 +45,7 @@ pub(super) fn of(error: &ValidationError<'_>, schema: &Value) -> Vec<Finding> {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let parent = parent(schema, rule);
             let names = parent.is_some_and(|parent| parent.get("patternProperties").is_some());
-            let known: Vec<String> = parent
-                .and_then(|parent| parent.get("properties")?.as_object())
-                .map(|properties| properties.keys().cloned().collect())
-                .unwrap_or_default();
+            let known = parent.map(fields).unwrap_or_default();
             let what = |key: &String| match names {
                 true => What::BadKey { key: key.clone() },
                 false => What::UnknownField { key: key.clone(), known: known.clone() },
@@ -61,8 +60,8 @@ pub(super) fn of(error: &ValidationError<'_>, schema: &Value) -> Vec<Finding> {
             one(What::Missing { field: property.as_str().unwrap_or_default().to_owned() })
         }
         ValidationErrorKind::Type { kind } => {
-            let about = parent(schema, rule).and_then(description);
-            one(What::Type { expected: types(kind), of: definition(rule), about })
+            let fields = parent(schema, rule).map(fields).unwrap_or_default();
+            one(What::Type { expected: types(kind), of: format(definition(rule)), fields })
         }
         ValidationErrorKind::Constant { expected_value } => {
             one(What::Word { allowed: words([&**expected_value]) })
@@ -77,21 +76,15 @@ pub(super) fn of(error: &ValidationError<'_>, schema: &Value) -> Vec<Finding> {
                 context.iter().map(|errors| errors.iter().flat_map(|error| of(error, schema)).collect());
             choose(&at, error.instance(), branches.collect(), schema.pointer(rule))
         }
-        ValidationErrorKind::Pattern { .. } | ValidationErrorKind::Format { .. } => {
-            let about = match error.kind() {
-                ValidationErrorKind::Format { format } if format == "date-time" => {
-                    Some("an instant such as 2026-11-20T09:12:00Z".to_owned())
-                }
-                ValidationErrorKind::Format { format } if format == "partial-time" => {
-                    Some("a time of day such as 02:00".to_owned())
-                }
-                ValidationErrorKind::Pattern { pattern } => parent(schema, rule)
-                    .and_then(description)
-                    .filter(|_| definition(rule).is_some())
-                    .or_else(|| Some(format!("of the form {pattern}"))),
-                _ => parent(schema, rule).and_then(description),
-            };
-            one(What::Form { about: about.unwrap_or_else(|| "of this form".to_owned()) })
+        ValidationErrorKind::Pattern { pattern } => {
+            let about = format(definition(rule));
+            one(What::Form {
+                about: about.map_or_else(|| format!("of the form {pattern}"), |known| known.about.into()),
+            })
+        }
+        ValidationErrorKind::Format { format: name } => {
+            let about = format(Some(name));
+            one(What::Form { about: about.map_or_else(|| format!("a {name}"), |known| known.about.into()) })
         }
         ValidationErrorKind::Minimum { limit } => one(What::Bounds { rule: format!("at least {limit}") }),
         ValidationErrorKind::Maximum { limit } => one(What::Bounds { rule: format!("at most {limit}") }),
@@ -153,15 +146,20 @@ fn parent<'a>(schema: &'a Value, rule: &str) -> Option<&'a Value> {
     schema.pointer(rule.rsplit_once('/')?.0)
 }
 
-fn description(schema: &Value) -> Option<String> {
-    schema.get("description")?.as_str().map(str::to_owned)
+fn fields(schema: &Value) -> Vec<String> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties.map(|properties| properties.keys().cloned().collect()).unwrap_or_default()
 }
 
 /// The definition whose own keyword failed: `Version` for `/$defs/Version/type`.
-fn definition(rule: &str) -> Option<String> {
+fn definition(rule: &str) -> Option<&str> {
     let mut parts = rule.strip_prefix("/$defs/")?.split('/');
     let name = parts.next()?;
-    (parts.count() == 1).then(|| name.to_owned())
+    (parts.count() == 1).then_some(name)
+}
+
+fn format(name: Option<&str>) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| Some(format.name) == name)
 }
 
 fn words<'a>(values: impl IntoIterator<Item = &'a Value>) -> Vec<String> {

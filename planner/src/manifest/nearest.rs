@@ -16,12 +16,21 @@ pub(super) fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) 
 }
 
 /// `a, b or c`, each in backticks.
-pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn any<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    list(names, "or")
+}
+
+/// `a, b and c`, each in backticks.
+pub(super) fn all<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    list(names, "and")
+}
+
+fn list<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) -> String {
     let mut names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match names.pop() {
         None => "nothing".to_owned(),
         Some(last) if names.is_empty() => last,
-        Some(last) => format!("{} or {last}", names.join(", ")),
+        Some(last) => format!("{} {word} {last}", names.join(", ")),
     }
 }
 
@@ -29,7 +38,7 @@ pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 pub(super) fn help<'a>(text: &str, what: &str, names: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match nearest(text, names.clone()) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("{what}: {}", list(names)),
+        None => format!("{what} {}", all(names)),
     }
 }
 
@@ -45,6 +54,7 @@ mod tests {
         assert_eq!(nearest("Batch", names), Some("batch"));
         assert_eq!(nearest("replicas", names), None);
         assert_eq!(nearest("ot", names), Some("to"));
-        assert_eq!(list(["a", "b", "c"]), "`a`, `b` or `c`");
+        assert_eq!(any(["a", "b", "c"]), "`a`, `b` or `c`");
+        assert_eq!(all(["a"]), "`a`");
     }
 }

@@ -53,7 +53,10 @@ impl Place {
     }
 
     fn with_alias(&self, found: &Found<'_>, label: Label) -> Vec<Label> {
-        let alias = found.alias.as_ref().map(|(alias, _)| Label::new(&self.file, alias.clone(), "used here"));
-        std::iter::once(label).chain(alias).collect()
+        let other = found.alias.as_ref().map(|(alias, anchor)| match label.start == alias.start {
+            true => Label::new(&self.file, anchor.clone(), "which stands for this"),
+            false => Label::new(&self.file, alias.clone(), "used here"),
+        });
+        std::iter::once(label).chain(other).collect()
     }
 }

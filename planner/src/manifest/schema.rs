@@ -19,6 +19,54 @@ const NAME_MAX: u64 = 253;
 /// The keyword that refuses `3.0` where a whole number belongs: JSON Schema admits it, the types do not.
 pub(super) const WHOLE: &str = "x-whole";
 
+/// A form of text: its name as a format or definition, what reads it, and what it is called in a message.
+#[derive(Debug)]
+pub(super) struct Format {
+    pub(super) name: &'static str,
+    reads: fn(&str) -> bool,
+    pub(super) about: &'static str,
+}
+
+/// Forms that a schema can only approximate by a pattern, or names without checking them.
+pub(super) const FORMATS: [Format; 6] = [
+    Format {
+        name: "Version",
+        reads: |text| text.parse::<Version>().is_ok(),
+        about: "a version number such as '1.30' or v1.8.8",
+    },
+    Format {
+        name: "Length",
+        reads: |text| text.parse::<Length>().is_ok(),
+        about: "a length of time such as 90s, 10m, 1h30m or 7d",
+    },
+    Format {
+        name: "Label",
+        reads: |text| text.parse::<Label>().is_ok(),
+        about: "a name of lower-case letters, digits, '-' and '.'",
+    },
+    Format {
+        name: "Code",
+        reads: |text| Code::find(text).is_some(),
+        about: "the code of a finding such as SB0409",
+    },
+    Format {
+        name: "date-time",
+        reads: |text| text.parse::<Timestamp>().is_ok(),
+        about: "an instant such as 2026-11-20T09:12:00Z",
+    },
+    Format {
+        name: "partial-time",
+        reads: |text| text.parse::<Time>().is_ok(),
+        about: "a time of day such as 02:00",
+    },
+];
+
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
 /// The schema of a kind. An error is one of ours.
 pub(super) fn of(kind: Kind) -> Result<&'static Compiled, String> {
     static ALL: OnceLock<Vec<(Kind, Result<Compiled, String>)>> = OnceLock::new();
@@ -33,14 +81,11 @@ pub(super) fn of(kind: Kind) -> Result<&'static Compiled, String> {
 fn compile(kind: Kind) -> Result<Compiled, String> {
     let mut schema = kind.schema().to_value();
     tighten(&mut schema);
-    let validator = jsonschema::draft202012::options()
+    let options = FORMATS.into_iter().fold(jsonschema::draft202012::options(), |options, format| {
+        options.with_format(format.name, format.reads)
+    });
+    let validator = options
         .should_validate_formats(true)
-        .with_format("Version", |text: &str| text.parse::<Version>().is_ok())
-        .with_format("Length", |text: &str| text.parse::<Length>().is_ok())
-        .with_format("Label", |text: &str| text.parse::<Label>().is_ok())
-        .with_format("Code", |text: &str| Code::find(text).is_some())
-        .with_format("date-time", |text: &str| text.parse::<Timestamp>().is_ok())
-        .with_format("partial-time", |text: &str| text.parse::<Time>().is_ok())
         .with_keyword(WHOLE, |_: &Map<String, Value>, _: &Value, _| Ok(Box::new(Whole)))
         .build(&schema)
         .map_err(|error| error.to_string())?;
@@ -50,7 +95,7 @@ fn compile(kind: Kind) -> Result<Compiled, String> {
 /// Adds what the types check beyond what a published schema says, so that a document that passes can be read.
 fn tighten(schema: &mut Value) {
     if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
-        for name in ["Version", "Length", "Label", "Code"] {
+        for Format { name, .. } in FORMATS {
             if let Some(definition) = definitions.get_mut(name).and_then(Value::as_object_mut) {
                 definition.insert("format".to_owned(), name.into());
             }
@@ -88,6 +133,7 @@ impl<'i> Keyword<'i> for Whole {
     }
 
     fn is_valid(&self, instance: &'i Value) -> bool {
-        !instance.is_f64()
+        // What has a fraction is no integer to the schema either, and said there.
+        instance.as_f64().is_none_or(|number| number.fract() != 0.0) || !instance.is_f64()
     }
 }

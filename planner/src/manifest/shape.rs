@@ -7,9 +7,9 @@ use switchback_schemas::{Diagnostic, Label, codes, manifest::Kind};
 
 use super::{
     finding::{self, Finding, What},
-    nearest::{help, list, nearest},
+    nearest::{all, any, help, nearest},
     place::Place,
-    schema,
+    schema::{self, Format},
 };
 use crate::source::Scalar;
 
@@ -25,20 +25,27 @@ pub(super) fn check(kind: Kind, value: &Value, place: &Place) -> Vec<Diagnostic>
     for error in compiled.validator.iter_errors(value) {
         for finding in finding::of(&error, &compiled.schema) {
             // A pattern and the type behind it complain about the same text.
-            if !findings.contains(&finding) && !place.root.find(&finding.at).node.resolved().faulty {
+            if !findings.contains(&finding) && !told(place, &finding) {
                 findings.push(finding);
             }
         }
     }
     let named: BTreeSet<&str> = findings.iter().map(|finding| finding.at.as_str()).collect();
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
-    place.root.scalars(&mut |pointer, _, scalar| {
-        if !named.contains(pointer) {
+    place.root.scalars(&mut |pointer, node, scalar| {
+        if !node.faulty && !named.contains(pointer) {
             diagnostics.extend(altered(place, pointer, scalar));
         }
     });
     diagnostics.extend(findings.iter().map(|finding| diagnostic(place, finding)));
     diagnostics
+}
+
+/// Whether a finding only follows from something that was refused in the text: the value of a node with a tag, or a
+/// field that a merge key would have brought.
+fn told(place: &Place, finding: &Finding) -> bool {
+    let node = place.root.find(&finding.at).node.resolved();
+    node.faulty && (node.entries().is_none() || matches!(finding.what, What::Missing { .. }))
 }
 
 /// A number that is not what stands there: `1.30` is 1.3.
@@ -75,16 +82,14 @@ fn diagnostic(place: &Place, finding: &Finding) -> Diagnostic {
                 .at_all(place.first_labels(at, &format!("`{field}` is missing beside this")))
                 .help(format!("add `{field}:`"))
         }
-        What::Type { expected, of, about } => {
-            wrong_type(node.scalar(), expected, of.as_deref(), about.as_deref(), &here)
-        }
+        What::Type { expected, of, fields } => wrong_type(node.scalar(), expected, *of, fields, &here),
         What::Word { allowed } => {
             let text = said(node.scalar());
             let words = allowed.iter().map(String::as_str);
             let given = node.scalar().map_or("", |scalar| scalar.text.as_str());
             let help = match nearest(given, words.clone()) {
-                Some(word) => format!("did you mean `{word}`? allowed: {}", list(words)),
-                None => format!("allowed: {}", list(words)),
+                Some(word) => format!("did you mean `{word}`? allowed: {}", any(words)),
+                None => format!("allowed: {}", any(words)),
             };
             Diagnostic::error(codes::MANIFEST_BAD_VALUE, format!("{text} is not allowed for {}", subject(at)))
                 .at_all(here("not one of the allowed words"))
@@ -109,16 +114,17 @@ fn diagnostic(place: &Place, finding: &Finding) -> Diagnostic {
 fn wrong_type(
     scalar: Option<&Scalar>,
     expected: &[&'static str],
-    of: Option<&str>,
-    about: Option<&str>,
+    of: Option<&Format>,
+    fields: &[String],
     here: &dyn Fn(&str) -> Vec<Label>,
 ) -> Diagnostic {
     let expected_words = expected.join(" or ");
+    let name = of.map(|format| format.name);
     let Some(scalar) = scalar else {
         let message = format!("{expected_words} is expected here");
         return Diagnostic::error(codes::MANIFEST_WRONG_TYPE, message)
             .at_all(here(&format!("not {expected_words}")))
-            .help(about.map_or_else(|| format!("write {expected_words}"), |about| format!("it is {about}")));
+            .help(format!("write {}", of.map_or(expected_words.as_str(), |format| format.about)));
     };
     let value = scalar.value();
     let text = &scalar.text;
@@ -131,15 +137,15 @@ fn wrong_type(
         .help(format!("write {boolean}"));
     }
     if expected.contains(&"a text") && value.is_number() {
-        let message = match (of, scalar.altered()) {
-            (_, Some(number)) => format!("to YAML, {text} without quotes is the number {number}"),
-            _ => format!("to YAML, {text} without quotes is a number"),
+        let message = match scalar.altered() {
+            Some(number) => format!("to YAML, {text} without quotes is the number {number}"),
+            None => format!("to YAML, {text} without quotes is a number"),
         };
-        let code = match of {
+        let code = match name {
             Some("Version") => codes::MANIFEST_VERSION_NOT_TEXT,
             _ => codes::MANIFEST_WRONG_TYPE,
         };
-        let help = match of {
+        let help = match name {
             // A bare number is no length of time, quoted or not.
             Some("Length") => format!("give it a unit: {text}s, {text}m, {text}h or {text}d"),
             _ => format!("quote it: '{text}'"),
@@ -156,9 +162,12 @@ fn wrong_type(
         (Value::String(_), ["a whole number" | "a number"]) if text.parse::<f64>().is_ok() => {
             format!("remove the quotes: {text}")
         }
+        (Value::String(_), ["true or false"]) if matches!(text.as_str(), "true" | "false") => {
+            format!("remove the quotes: {text}")
+        }
         (_, ["a list"]) => "write a list: `- item` on lines of their own, or [item, item]".to_owned(),
         (_, ["a mapping"]) => {
-            about.map_or_else(|| "write its fields below it".to_owned(), |about| format!("it is: {about}"))
+            format!("write its fields below it: {}", all(fields.iter().map(String::as_str)))
         }
         _ => format!("write {expected_words}"),
     };
@@ -180,19 +189,19 @@ fn one_key(place: &Place, at: &str, allowed: &[String]) -> Diagnostic {
         )
         .at_all(place.key_labels(at, key, "not one of its forms"))
         .help(match nearest(key, allowed.clone()) {
-            Some(name) => format!("did you mean `{name}`? its forms are {}", list(allowed)),
-            None => format!("its forms are {}", list(allowed)),
+            Some(name) => format!("did you mean `{name}`? its forms are {}", all(allowed)),
+            None => format!("its forms are {}", all(allowed)),
         }),
         (None, [_, second, ..]) => {
             Diagnostic::error(codes::MANIFEST_CONFLICT, format!("{} can have one form only", subject(at)))
                 .at_all(place.key_labels(at, second, "a second form"))
-                .help(format!("keep one of {}", list(keys.iter().copied())))
+                .help(format!("keep one of {}", all(keys.iter().copied())))
         }
         (None, _) => {
             let message = format!("{} needs one of its forms", subject(at));
             Diagnostic::error(codes::MANIFEST_WRONG_TYPE, message)
                 .at_all(place.labels(at, "a mapping with one key is expected here"))
-                .help(format!("write one of {} as a key below it", list(allowed)))
+                .help(format!("write {} as a key below it", any(allowed)))
         }
     }
 }

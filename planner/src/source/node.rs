@@ -113,9 +113,6 @@ impl Node {
     pub fn find(&self, pointer: &str) -> Found<'_> {
         let mut found = Found { node: self, exact: true, key: None, alias: None };
         for token in pointer.split('/').skip(1) {
-            if let (None, Content::Alias { anchor, .. }) = (&found.alias, &found.node.content) {
-                found.alias = Some((found.node.span.clone(), anchor.clone()));
-            }
             let step = match &found.node.resolved().content {
                 Content::Mapping(entries) => {
                     let key = token.replace("~1", "/").replace("~0", "~");
@@ -132,6 +129,9 @@ impl Node {
             };
             found.node = node;
             found.key = key;
+            if let (None, Content::Alias { anchor, .. }) = (&found.alias, &node.content) {
+                found.alias = Some((node.span.clone(), anchor.clone()));
+            }
         }
         found
     }

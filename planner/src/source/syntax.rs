@@ -56,6 +56,10 @@ fn words(error: &ScanError) -> (String, &'static str) {
         ErrorKind::MappingValueNotAllowed => {
             ("a `:` begins a second value on one line", "quote the value if it holds `: `")
         }
+        ErrorKind::InvalidQuotedScalarIndent | ErrorKind::DocumentIndicatorInQuotedScalar => (
+            "a quote is not closed here, or a text of several lines is not indented",
+            "close the quote; indent the lines of a long text",
+        ),
         ErrorKind::UnclosedQuotedScalar => {
             ("a quote is never closed", "close the quote on the value it opens")
         }

@@ -18,7 +18,7 @@ pub(super) struct Text<'a> {
 /// Checks the bytes; nothing comes back when they cannot be parsed.
 pub(super) fn check<'a>(bytes: &'a [u8], faults: &mut Faults<'_>) -> Option<Text<'a>> {
     if bytes.len() > MAX_BYTES {
-        let message = format!("the file has {} bytes, more than {MAX_BYTES}", bytes.len());
+        let message = format!("the file has more than {} MiB", MAX_BYTES >> 20);
         faults.add(|_| {
             Diagnostic::error(codes::SOURCE_TOO_LARGE, message).help("split it; a manifest is a few pages")
         });

@@ -165,7 +165,10 @@ impl Builder {
         match event {
             Event::Scalar(text, style, anchor, _) => {
                 let style = if style == ScalarStyle::Plain { Style::Plain } else { Style::Quoted };
-                let scalar = Scalar { text: text.into_owned(), style };
+                // The parser writes `~` where nothing is written.
+                let nothing = range.is_empty() && style == Style::Plain;
+                let text = if nothing { String::new() } else { text.into_owned() };
+                let scalar = Scalar { text, style };
                 let node = Node { span: range, content: Content::Scalar(scalar), faulty: tagged };
                 let node = self.name(node, Size::LEAF, (anchor != 0).then_some(anchor));
                 match self.awaits_key() {
@@ -192,7 +195,7 @@ impl Builder {
             Event::UnresolvedAlias(name) => {
                 let message = format!("no anchor &{name} precedes this alias");
                 let help =
-                    format!("write &{name} before the value that it stands for, or write the value out");
+                    format!("write &{name} before its value in the same document, or write the value out");
                 faults.error(codes::YAML_SYNTAX, message, range.clone(), "this names nothing", help);
                 self.refuse(range);
             }
@@ -380,6 +383,6 @@ fn key_not_text(range: Range<usize>, what: &str, faults: &mut Faults<'_>) {
         message,
         range,
         "keys are field names",
-        "write a plain text as the key",
+        "write a plain text as the key; render a template before it is read",
     );
 }

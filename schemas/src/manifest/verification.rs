@@ -29,7 +29,7 @@ pub struct Verification {
 
 /// What is checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Check {
     /// A program ends with exit code 0. Integration tests are run like this.
     Command {

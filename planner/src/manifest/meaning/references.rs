@@ -9,7 +9,7 @@ use switchback_schemas::{
 use super::Faults;
 use crate::manifest::{
     DocRef,
-    nearest::{list, nearest},
+    nearest::{all, nearest},
 };
 
 pub(super) fn check(faults: &mut Faults<'_>) {
@@ -46,7 +46,7 @@ fn unknown<'a>(
     let help = match nearest(name.as_str(), known.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.clone().next().is_none() => format!("no {what} is defined"),
-        None => format!("defined: {}", list(known)),
+        None => format!("defined: {}", all(known)),
     };
     let message = format!("no {what} is named `{name}`");
     faults.error(codes::MANIFEST_REFERENCE, message, place, "this is not defined", help);

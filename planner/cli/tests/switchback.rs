@@ -1,0 +1,218 @@
+//! The `switchback` command from outside: what it prints, where, and how it ends.
+
+#![expect(clippy::expect_used, reason = "tests")]
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use switchback_face::{Exit, codes, contract};
+use tempfile::TempDir;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned).unwrap_or_default()
+}
+
+/// A command line in an environment of its own, run from the root of the repository.
+#[expect(clippy::disallowed_methods, reason = "the program under test")]
+fn program(path: &Path, line: &[&str]) -> Command {
+    let mut command = Command::new(path);
+    command.args(line).current_dir(root()).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    command
+}
+
+fn switchback(line: &[&str]) -> Command {
+    program(Path::new(env!("CARGO_BIN_EXE_switchback")), line)
+}
+
+fn run(mut command: Command) -> (Output, String, String) {
+    let output = command.output().expect("it starts");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it writes UTF-8");
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(!err.contains("panicked"), "{err}");
+    (output, out, err)
+}
+
+fn ends(output: &Output, exit: Exit) {
+    assert_eq!(output.status.code(), Some(exit.code().into()), "{output:?}");
+}
+
+const PLATFORM: &str = "fixtures/manifests/valid/platform.yaml";
+
+#[test]
+fn check_accepts_a_directory_in_which_nothing_is_wrong() {
+    let (output, out, err) = run(switchback(&["check", "fixtures/manifests/valid"]));
+    ends(&output, Exit::Success);
+    assert!(
+        out.starts_with("platform mlops-dev: 4 upgrades, 5 verifications, 1 waiver; manifests "),
+        "{out}"
+    );
+    assert_eq!(err, "");
+}
+
+#[test]
+fn check_tells_all_faults_of_all_files_and_files_that_are_not_there() {
+    let line = ["check", "gone.yaml", PLATFORM, "fixtures/manifests/broken/tab.yaml", "docs/adr"];
+    let (output, out, _) = run(switchback(&line));
+    ends(&output, Exit::Failed);
+    for part in ["gone.yaml cannot be read", "SB0111", "tab.yaml:4:1", "SB0201", "no *.yaml", "4 errors"] {
+        assert!(out.contains(part), "{part} is missing:\n{out}");
+    }
+    assert!(!out.contains('\u{1b}'), "no colour into a pipe");
+}
+
+#[test]
+fn check_answers_programs_with_lines_and_columns() {
+    let (output, out, _) =
+        run(switchback(&["check", "--format", "json", PLATFORM, "fixtures/manifests/broken/tab.yaml"]));
+    ends(&output, Exit::Failed);
+    let answer: serde_json::Value = serde_json::from_str(&out).expect("it is JSON");
+    assert_eq!(answer["errors"], 2);
+    assert_eq!(answer["diagnostics"][0]["code"], "SB0111");
+    assert_eq!(answer["diagnostics"][0]["labels"][0]["line"], 4);
+}
+
+#[test]
+fn check_reads_standard_input() {
+    let mut command = switchback(&["check", "-"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let manifest = fs::read(root().join(PLATFORM)).expect("it is there");
+    child.stdin.take().expect("a pipe").write_all(&manifest).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    ends(&output, Exit::Success);
+}
+
+#[test]
+fn colour_is_used_when_it_is_asked_for() {
+    let broken = ["check", "fixtures/manifests/broken/tab.yaml"];
+    let (_, out, _) = run(switchback(&[&["--color", "always"][..], &broken].concat()));
+    assert!(out.contains("\u{1b}["), "{out}");
+    let mut command = switchback(&[&broken[..], &["--color", "never"]].concat());
+    command.env("CLICOLOR_FORCE", "1");
+    assert!(!run(command).1.contains('\u{1b}'));
+}
+
+#[test]
+fn a_wrong_command_line_is_not_an_error_of_the_manifests() {
+    for line in [&["check"][..], &["chek", "x"], &[], &["check", "--format", "yaml", "x"]] {
+        let (output, out, err) = run(switchback(line));
+        ends(&output, Exit::Usage);
+        assert!(out.is_empty() && (err.contains("Usage") || err.contains("--help")), "{line:?}: {err}");
+    }
+    let (output, out, _) = run(switchback(&["--help"]));
+    ends(&output, Exit::Success);
+    for command in ["check", "explain", "schema", "apply", "rollback", "demo"] {
+        assert!(out.contains(&format!("  {command} ")), "{command} is not in the help:\n{out}");
+    }
+}
+
+#[test]
+fn schemas_are_printed_written_and_checked() {
+    let (output, out, _) = run(switchback(&["schema"]));
+    ends(&output, Exit::Success);
+    assert!(out.lines().any(|name| name == "Platform") && out.lines().any(|name| name == "plan"), "{out}");
+    let (_, out, _) = run(switchback(&["schema", "karpenterupgrade"]));
+    assert_eq!(
+        out,
+        fs::read_to_string(root().join("schemas/KarpenterUpgrade.schema.json")).expect("it is there")
+    );
+
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().to_str().expect("text");
+    let (output, out, _) = run(switchback(&["schema", "--check", path]));
+    ends(&output, Exit::Failed);
+    assert!(out.contains("--write"), "{out}");
+    ends(&run(switchback(&["schema", "--write", path])).0, Exit::Success);
+    ends(&run(switchback(&["schema", "--check", path])).0, Exit::Success);
+    fs::write(directory.path().join("plan.schema.json"), "{}").expect("it can be written");
+    ends(&run(switchback(&["schema", "--check", path])).0, Exit::Failed);
+}
+
+#[test]
+fn codes_are_explained() {
+    let (output, out, _) = run(switchback(&["explain", "sb0206"]));
+    ends(&output, Exit::Success);
+    assert!(out.starts_with("SB0206: ") && out.contains("Quote version numbers"), "{out}");
+    let (output, _, err) = run(switchback(&["explain", "SB0000"]));
+    ends(&output, Exit::Failed);
+    assert!(err.starts_with("error: ") && err.contains("SB0000"), "{err}");
+    assert_eq!(run(switchback(&["explain", "--all-markdown"])).1, codes::markdown());
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    for line in [&["explain", "--all-markdown"][..], &["schema", "plan"], &["--help"]] {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = switchback(line);
+        let output = command.stdout(writer).stderr(Stdio::piped()).output().expect("it starts");
+        ends(&output, Exit::Success);
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
+}
+
+/// The command in a directory of its own, so that nothing else is beside it.
+fn alone() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let path = directory.path().join("switchback");
+    fs::hard_link(env!("CARGO_BIN_EXE_switchback"), &path).expect("a link in the same file system");
+    (directory, path)
+}
+
+fn executor(directory: &Path, answer: &str) {
+    let path = directory.join("switchback-exec");
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = --contract ]; then\ncat <<'END'\n{answer}END\nexit 0\nfi\n\
+         printf '%s|' \"$@\" \"$NO_COLOR\"\nexit 7\n"
+    );
+    fs::write(&path, script).expect("it can be written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it can be changed");
+}
+
+#[test]
+fn without_the_executor_a_person_learns_what_to_install() {
+    let (_directory, path) = alone();
+    let (output, out, err) = run(program(&path, &["apply", "plan.json"]));
+    ends(&output, Exit::Unavailable);
+    assert!(out.is_empty() && err.contains("`apply`") && err.contains("switchback-exec"), "{err}");
+}
+
+#[test]
+fn the_executor_gets_the_words_as_they_are_and_its_exit_code_stands() {
+    let (directory, path) = alone();
+    executor(directory.path(), &contract::answer());
+    let (output, out, _) =
+        run(program(&path, &["apply", "plan.json", "--max-runtime", "1h", "--help", "a b"]));
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!(out, "apply|plan.json|--max-runtime|1h|--help|a b||");
+    let (_, out, _) = run(program(&path, &["--color", "never", "status"]));
+    assert_eq!(out, "status|1|");
+}
+
+#[test]
+fn the_executor_is_found_on_the_path() {
+    let (_directory, path) = alone();
+    let elsewhere = TempDir::new().expect("a directory");
+    executor(elsewhere.path(), &contract::answer());
+    let mut command = program(&path, &["tick"]);
+    command.env("PATH", format!("relative:/usr/bin:{}:/bin", elsewhere.path().display()));
+    assert_eq!(run(command).0.status.code(), Some(7));
+}
+
+#[test]
+fn an_executor_of_another_release_is_refused_before_it_does_anything() {
+    let (directory, path) = alone();
+    executor(directory.path(), &contract::answer().replace("switchback.journal/1.", "switchback.journal/2."));
+    let (output, out, err) = run(program(&path, &["apply", "plan.json"]));
+    ends(&output, Exit::Unavailable);
+    assert!(out.is_empty() && err.contains("switchback.journal/2.0") && err.contains("one release"), "{err}");
+}

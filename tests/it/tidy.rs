@@ -1,0 +1,197 @@
+//! The walls of the house, and what keeps its files readable.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+use switchback_tests_it::root;
+
+/// Lines that a source file may have.
+const LINES: usize = 450;
+
+/// Names of packages, and what each depends on when it is built (not what its tests use).
+struct Packages {
+    members: BTreeMap<String, PathBuf>,
+    edges: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Packages {
+    fn read() -> Self {
+        // Without a platform cargo would want the sources of every system's packages.
+        let version = cargo(&["-vV"]);
+        let host =
+            version.lines().find_map(|line| line.strip_prefix("host: ")).expect("cargo names its host");
+        let output =
+            cargo(&["metadata", "--format-version", "1", "--offline", "--locked", "--filter-platform", host]);
+        let metadata: Value = serde_json::from_str(&output).expect("cargo writes JSON");
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let packages = list(&metadata["packages"]);
+        let names: BTreeMap<String, String> =
+            packages.iter().map(|package| (text(&package["id"]), text(&package["name"]))).collect();
+        let ours: BTreeSet<String> = list(&metadata["workspace_members"]).iter().map(text).collect();
+        let directory = |package: &Value| {
+            Path::new(&text(&package["manifest_path"])).parent().map(Path::to_owned).unwrap_or_default()
+        };
+        let members = packages
+            .iter()
+            .filter(|package| ours.contains(&text(&package["id"])))
+            .map(|package| (text(&package["name"]), directory(package)))
+            .collect();
+        let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for node in list(&metadata["resolve"]["nodes"]) {
+            let name = names.get(&text(&node["id"])).expect("a package");
+            for dependency in list(&node["deps"]) {
+                let built = list(&dependency["dep_kinds"]).iter().any(|kind| kind["kind"] != "dev");
+                if built {
+                    let other = names.get(&text(&dependency["pkg"])).expect("a package");
+                    // Two versions of one package count as one.
+                    edges.entry(name.clone()).or_default().insert(other.clone());
+                }
+            }
+        }
+        Self { members, edges }
+    }
+
+    /// The way from a package to the first package that a wall forbids.
+    fn breach(&self, from: &str, forbidden: &dyn Fn(&str) -> bool) -> Option<Vec<String>> {
+        assert!(self.members.contains_key(from), "{from} is no package of ours");
+        let mut seen: BTreeSet<&str> = BTreeSet::from([from]);
+        let mut ways: Vec<Vec<&str>> = vec![vec![from]];
+        while let Some(way) = ways.pop() {
+            let last = way.last().copied().unwrap_or_default();
+            for next in self.edges.get(last).into_iter().flatten() {
+                if !seen.insert(next) {
+                    continue;
+                }
+                let longer: Vec<&str> = way.iter().copied().chain([next.as_str()]).collect();
+                if forbidden(next) {
+                    return Some(longer.into_iter().map(str::to_owned).collect());
+                }
+                ways.push(longer);
+            }
+        }
+        None
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "asks the cargo that runs this test")]
+fn cargo(arguments: &[&str]) -> String {
+    let output =
+        Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("cargo writes text")
+}
+
+fn client(name: &str) -> bool {
+    ["kube", "k8s-openapi", "hyper", "reqwest", "aws-", "object_store", "rustls"]
+        .iter()
+        .any(|client| name == *client || name.starts_with(&format!("{}-", client.trim_end_matches('-'))))
+}
+
+fn runtime(name: &str) -> bool {
+    name == "tokio" || name.starts_with("tokio-") || client(name)
+}
+
+#[test]
+fn walls_between_rooms_hold() {
+    let packages = Packages::read();
+    let mut breaches = Vec::new();
+    let mut wall = |from: &str, what: &str, forbidden: &dyn Fn(&str) -> bool| {
+        if let Some(way) = packages.breach(from, forbidden) {
+            breaches.push(format!("{from} must not reach {what}: {}", way.join(" -> ")));
+        }
+    };
+    for pure in [
+        "switchback-schemas",
+        "switchback-model",
+        "switchback-face",
+        "switchback-planner",
+        "switchback-planner-cli",
+    ] {
+        wall(pure, "a runtime or a client", &runtime);
+        wall(pure, "the executor", &|name| name.starts_with("switchback-executor"));
+    }
+    wall("switchback-executor", "a client", &client);
+    wall("switchback-executor", "the planner", &|name| name.starts_with("switchback-planner"));
+    wall("switchback-executor-cli", "the planner", &|name| name.starts_with("switchback-planner"));
+    wall("switchback-twin", "any other room", &|name| name.starts_with("switchback-"));
+    wall("switchback-twin", "the drivers' client", &|name| name == "kube" || name == "k8s-openapi");
+    wall("switchback-tests-it", "a runtime or a client", &runtime);
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+#[test]
+fn every_room_says_what_it_is_for() {
+    let packages = Packages::read();
+    let silent: Vec<&String> = packages
+        .members
+        .iter()
+        .filter(|(_, path)| !path.join("README.md").is_file())
+        .map(|(name, _)| name)
+        .collect();
+    assert!(silent.is_empty(), "without a README.md: {silent:?}");
+}
+
+#[test]
+fn sources_are_short_and_finished() {
+    let mut faults = Vec::new();
+    for path in sources() {
+        let text = fs::read_to_string(&path).expect("sources are UTF-8");
+        let shown = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
+        if text.lines().count() > LINES {
+            faults.push(format!("{shown}: {} lines; {LINES} is the most", text.lines().count()));
+        }
+        for (number, line) in text.lines().enumerate() {
+            let code = line.trim_start();
+            // This file names what it looks for.
+            if code.starts_with("//") || shown == "tests/it/tidy.rs" {
+                continue;
+            }
+            let mut found = |words: &[&str], why: &str| {
+                let has = words.iter().any(|word| {
+                    code.match_indices(word).any(|(at, _)| {
+                        // `eprintln!` is not also a `println!`.
+                        !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+                    })
+                });
+                if has {
+                    faults.push(format!("{shown}:{}: {why}", number + 1));
+                }
+            };
+            found(&["dbg!(", "todo!(", "unimplemented!("], "not finished");
+            if !shown.starts_with("tests/") {
+                let print = ["println!(", "eprintln!(", "print!(", "eprint!("];
+                found(&print, "text goes through switchback_face::Output");
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Every source file of the repository.
+fn sources() -> Vec<PathBuf> {
+    let mut sources = Vec::new();
+    let mut directories = vec![root()];
+    while let Some(directory) = directories.pop() {
+        for entry in
+            fs::read_dir(&directory).expect("a directory").map(|entry| entry.expect("an entry").path())
+        {
+            let name = entry.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if entry.is_dir() {
+                if name != "target" && !name.starts_with('.') {
+                    directories.push(entry);
+                }
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                sources.push(entry);
+            }
+        }
+    }
+    assert!(sources.len() > 50, "sources are missing: {}", sources.len());
+    sources.sort();
+    sources
+}
