@@ -6,5 +6,8 @@ pub mod env;
 pub mod foreign;
 pub mod journal;
 pub mod machine;
+pub mod ops;
 pub mod ports;
+pub mod report;
+pub mod runtime;
 pub mod store;

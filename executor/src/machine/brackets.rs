@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Brackets that this run opened and did not close again.
-pub(super) fn open<'plan>(plan: &'plan switchback_schemas::plan::Plan, state: &RunState) -> Vec<&'plan Bracket> {
+pub fn open<'plan>(plan: &'plan switchback_schemas::plan::Plan, state: &RunState) -> Vec<&'plan Bracket> {
     let is_open = |bracket: &&Bracket| {
         let opened = state.is_started(&bracket.open) || state.held_over.contains_key(&bracket.id);
         let closing = At::forward(&bracket.close);

@@ -96,7 +96,7 @@ impl Machine {
     }
 
     /// Why a way back cannot be taken now.
-    pub(super) fn obstacle(&self, scope: &BackScope, now: Timestamp) -> Option<String> {
+    pub fn obstacle(&self, scope: &BackScope, now: Timestamp) -> Option<String> {
         let Ok((to, numbers)) = scope_of(&self.index, scope) else {
             return Some("the plan has no such place to go back to".to_owned());
         };

@@ -40,10 +40,12 @@ use switchback_schemas::{
 };
 
 pub use body::{Act, Body};
+pub use brackets::open as open_brackets;
 pub use choose::{Choice, choose};
 pub use gates::{scope_text, who};
 pub use illegal::{Illegal, Reason};
 pub use index::Index;
+pub use rest::residue;
 pub use retry::{Reaction, not_done, not_seen};
 pub use state::{Back, Batch, Hold, Phase, RollState, RunState, Task};
 pub use windows::{Answer as WindowAnswer, answer as window_answer};
@@ -173,6 +175,11 @@ impl Machine {
     /// A machine over a plan that is indexed already.
     pub fn of(index: Arc<Index>, settings: Settings) -> Self {
         Self { index, settings, state: RunState::default(), live: Live::default(), inherited: BTreeMap::new() }
+    }
+
+    /// Changes how patient it is.
+    pub fn set(&mut self, settings: Settings) {
+        self.settings = settings;
     }
 
     /// Lets the plan use what earlier runs of its operation captured.

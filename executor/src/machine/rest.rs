@@ -157,7 +157,7 @@ fn is_watch(purpose: &super::live::Purpose) -> bool {
 
 /// What is left behind, by name: brackets, doubts, failures, nodes that were touched, and, unless everything is done or
 /// undone, each step that was neither.
-pub(super) fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
+pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
     let mut left = Vec::new();
     for bracket in brackets::open(plan, state) {
         let why = state.held_over.get(&bracket.id).map_or("", String::as_str);

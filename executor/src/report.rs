@@ -1,0 +1,219 @@
+//! The account of a run, folded from its journal over its plan.
+
+use std::collections::BTreeMap;
+
+use switchback_schemas::{
+    Seconds, StepId,
+    format::Document,
+    journal::{At, Captured, Event, Way},
+    name::{Label, SavepointId},
+    plan::Undo,
+    report::{CarryOver, Report, RunState as Stands, StepReport, StepStatus},
+};
+
+use crate::{
+    journal::Journal,
+    machine::{Illegal, Index, Machine, Phase, RunState, Settings, Task, open_brackets, residue},
+};
+
+/// Why there is no account.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The journal tells an impossible story.
+    #[error(transparent)]
+    Illegal(#[from] Illegal),
+    /// The journal has no header, or no savepoint has a name.
+    #[error("the journal does not begin like one")]
+    NoHeader,
+}
+
+/// A machine with every record of a journal.
+pub fn replay(index: &std::sync::Arc<Index>, journal: &Journal, settings: Settings) -> Result<Machine, Illegal> {
+    let mut machine = Machine::of(std::sync::Arc::clone(index), settings);
+    journal.records.iter().try_for_each(|record| machine.apply(record))?;
+    Ok(machine)
+}
+
+/// The account of a run.
+pub fn report(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Report, ReportError> {
+    let machine = replay(index, journal, Settings::default())?;
+    let state = machine.state();
+    let (Some(run), Some(first), Some(last)) = (state.run.clone(), state.began, state.last) else {
+        return Err(ReportError::NoHeader);
+    };
+    let plan = &index.plan;
+    let left = match &state.ended {
+        Some((_, residue)) => residue.clone(),
+        None => residue(plan, state),
+    };
+    Ok(Report {
+        format: Document::Report.current(),
+        run,
+        platform: plan.platform.name.clone(),
+        plan: index.digest,
+        started: first,
+        last,
+        state: stands(state),
+        savepoint: savepoint(state)?,
+        steps: steps(index, state),
+        open_brackets: open_brackets(plan, state).iter().map(|bracket| bracket.id.clone()).collect(),
+        approvals: state.approvals.clone(),
+        residue: left,
+    })
+}
+
+/// What a run hands to the plan that continues it. `inherited` is what it was handed itself.
+pub fn carry_over(
+    index: &std::sync::Arc<Index>,
+    journal: &Journal,
+    inherited: BTreeMap<StepId, BTreeMap<String, Captured>>,
+) -> Result<CarryOver, ReportError> {
+    let machine = replay(index, journal, Settings::default())?;
+    let state = machine.state();
+    let (Some(run), Some(operation)) = (state.run.clone(), state.operation.clone()) else {
+        return Err(ReportError::NoHeader);
+    };
+    let mut captures = inherited;
+    for (at, task) in state.tasks.iter().filter(|(at, _)| at.item.is_none() && at.way == Way::Forward) {
+        if !task.captured.is_empty() {
+            captures.entry(at.step.clone()).or_default().extend(task.captured.clone());
+        }
+    }
+    let can_be_undone = |step: &StepId| {
+        let undo = index.plan.step(step).map(|step| &step.undo);
+        matches!(undo, Some(Undo::Step(_) | Undo::CoveredBy { .. })) && state.is_started(step)
+    };
+    let done = index.plan.steps.iter().map(|step| &step.id);
+    let done = done.filter(|step| state.phase(&At::forward(step)) == Phase::Done && can_be_undone(step));
+    Ok(CarryOver {
+        run,
+        operation,
+        plan: index.digest,
+        journal_head: journal.head.prev.clone(),
+        savepoint: savepoint(state)?,
+        captures,
+        open_brackets: open_brackets(&index.plan, state).iter().map(|bracket| bracket.id.clone()).collect(),
+        done: done.cloned().collect(),
+    })
+}
+
+/// What a run left behind that somebody may have to clean up after an accident.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Leftovers {
+    /// Brackets that are open: name, owner, closing command.
+    pub brackets: Vec<(Label, String, String)>,
+    /// Nodes of a batch that were touched and neither replaced nor let go, by name.
+    pub nodes: Vec<String>,
+    /// Calls of which nobody knows whether they happened.
+    pub in_doubt: Vec<At>,
+    /// Everything that was left, by name.
+    pub residue: Vec<String>,
+}
+
+/// What a run left behind.
+pub fn leftovers(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Leftovers, ReportError> {
+    let machine = replay(index, journal, Settings::default())?;
+    let state = machine.state();
+    let doubtful = |task: &Task| matches!(task.phase, Phase::Called | Phase::InDoubt | Phase::Asked);
+    let brackets = open_brackets(&index.plan, state).into_iter();
+    let rolls = state.rolls.keys();
+    let mut nodes: Vec<String> = rolls
+        .flat_map(|roll| state.releases(index, roll))
+        .filter_map(|at| state.item(&at).map(|item| item.name.clone()))
+        .collect();
+    nodes.dedup();
+    Ok(Leftovers {
+        brackets: brackets.map(|b| (b.id.clone(), b.owner.clone(), b.closing_command.clone())).collect(),
+        nodes,
+        in_doubt: state.tasks.iter().filter(|(_, task)| doubtful(task)).map(|(at, _)| at.clone()).collect(),
+        residue: residue(&index.plan, state),
+    })
+}
+
+fn savepoint(state: &RunState) -> Result<SavepointId, ReportError> {
+    // Before the first savepoint is written down, a run is where it began.
+    let start = || SavepointId::new("start").map_err(|_| ReportError::NoHeader);
+    state.savepoint().cloned().map_or_else(start, Ok)
+}
+
+fn stands(state: &RunState) -> Stands {
+    if let Some((end, _)) = &state.ended {
+        Stands::Ended { end: *end }
+    } else if let Some(by) = &state.superseded {
+        Stands::Superseded { by: by.clone() }
+    } else if let Some((waits_for, wake_at)) = &state.parked {
+        Stands::Parked { waits_for: waits_for.clone(), wake_at: *wake_at }
+    } else if let Some(hold) = &state.hold {
+        Stands::Held { why: hold.why.clone() }
+    } else {
+        Stands::Running {}
+    }
+}
+
+fn steps(index: &Index, state: &RunState) -> Vec<StepReport> {
+    let mut reports = Vec::new();
+    for step in &index.plan.steps {
+        let forward = At::forward(&step.id);
+        reports.push(one(index, state, &forward, step.title.clone()));
+        let items = state.tasks.keys().filter(|at| at.step == step.id && (at.item.is_some() || at.way == Way::Back));
+        for at in items {
+            let node = state.item(at).map(|item| item.name.as_str());
+            let title = match node {
+                Some(node) => format!("{} on {node}", step.title),
+                None => format!("undo: {}", step.title),
+            };
+            reports.push(one(index, state, at, title));
+        }
+    }
+    reports
+}
+
+fn one(index: &Index, state: &RunState, at: &At, title: String) -> StepReport {
+    let task = state.task(at);
+    let undone_by = match index.plan.step(&at.step).map(|step| &step.undo) {
+        Some(Undo::CoveredBy { step, .. }) => step,
+        _ => &at.step,
+    };
+    let undone = at.way == Way::Forward && state.phase(&At::back(undone_by)).is_finished();
+    let gone = at.item.as_ref().is_some_and(|item| {
+        let roll = At { item: None, ..at.clone() };
+        state.roll(&roll).is_some_and(|roll| roll.gone.contains(&item.key))
+    });
+    let status = match state.phase(at) {
+        Phase::Done | Phase::Skipped => {
+            if undone && state.task(at).is_some_and(Task::may_have_acted) {
+                StepStatus::RolledBack
+            } else if state.phase(at) == Phase::Skipped {
+                StepStatus::Skipped
+            } else {
+                StepStatus::Done
+            }
+        }
+        _ if gone => StepStatus::Gone,
+        phase if undone && phase != Phase::New => StepStatus::RolledBack,
+        Phase::New => StepStatus::NotStarted,
+        Phase::Called | Phase::Applied | Phase::Again | Phase::Rolling => StepStatus::Running,
+        Phase::Blocked | Phase::HeldOver => StepStatus::Blocked,
+        Phase::InDoubt | Phase::Asked => StepStatus::InDoubt,
+        Phase::Failed | Phase::Stopped | Phase::Unproven => StepStatus::Failed,
+    };
+    StepReport {
+        at: at.clone(),
+        title,
+        status,
+        started: task.map(|task| task.began),
+        ended: task.map(|task| task.last),
+        attempts: task.map_or(0, |task| task.attempts),
+        evidence: task.map(|task| task.evidence.clone()).unwrap_or_default(),
+    }
+}
+
+/// How long a run took, from its first record to its last.
+pub fn length(report: &Report) -> Seconds {
+    Seconds(u64::try_from(report.last.duration_since(report.started).as_secs()).unwrap_or(0))
+}
+
+/// Lines of a journal for people: when, what, where.
+pub fn timeline(journal: &Journal) -> Vec<(jiff::Timestamp, &Event)> {
+    journal.records.iter().map(|record| (record.at, &record.event)).collect()
+}

@@ -1,0 +1,117 @@
+//! Why a run cannot be taken up, or had to be let go.
+
+use switchback_schemas::{
+    Diagnostic, Digest, RunId,
+    codes::{self, Code},
+    name::Label,
+    plan::PlanError,
+};
+
+use crate::{
+    machine::Illegal,
+    store::{AppendError, StoreError},
+};
+
+/// Why a run cannot be taken up, or had to be let go. What is durable stays; `apply` again goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The plan cannot be read.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The plan breaks its own rules.
+    #[error("the plan breaks {} of its own rules", .0.len())]
+    Lint(Vec<Diagnostic>),
+    /// No driver of this build does what the plan asks for.
+    #[error("nothing here can do: {}", .0.join(", "))]
+    NoDriver(Vec<&'static str>),
+    /// Another run has the platform.
+    #[error("platform {platform} is held by run {by}; end it, or continue it with a plan made by `--continue {by}`")]
+    Claimed {
+        /// The platform.
+        platform: Label,
+        /// The other run.
+        by: RunId,
+    },
+    /// The run was started from another plan.
+    #[error("run {run} was started from plan {plan}")]
+    OtherPlan {
+        /// The run.
+        run: RunId,
+        /// Its plan.
+        plan: Digest,
+    },
+    /// The run that is to be continued is not where it was when the plan was made.
+    #[error("run {run} cannot be continued: {why}")]
+    Parent {
+        /// The run.
+        run: RunId,
+        /// Why.
+        why: String,
+    },
+    /// A target is not the one that the plan was made for.
+    #[error("target {target} is {found}, and the plan was made for {expected}")]
+    Identity {
+        /// The target.
+        target: Label,
+        /// What the plan says.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A target's identity cannot be read.
+    #[error("target {target} cannot prove who it is: {why}")]
+    Unproven {
+        /// The target.
+        target: Label,
+        /// Why.
+        why: String,
+    },
+    /// The run is not in a state that allows what was asked.
+    #[error("run {run} {why}")]
+    NotAllowed {
+        /// The run.
+        run: RunId,
+        /// Why.
+        why: String,
+    },
+    /// The journal tells an impossible story.
+    #[error("run {run}: {source}")]
+    Illegal {
+        /// The run.
+        run: RunId,
+        /// The record.
+        source: Illegal,
+    },
+    /// The journal cannot be written.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The store did not do what was asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something of our own is wrong.
+    #[error("{0}")]
+    Bug(String),
+}
+
+impl RunError {
+    /// The code under which it is explained.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Plan(_) => codes::PLAN_UNREADABLE,
+            Self::Lint(_) => codes::PLAN_LINT,
+            Self::NoDriver(_) => codes::PLATFORM_PROGRAM,
+            Self::Claimed { .. } => codes::RUN_CLAIMED,
+            Self::OtherPlan { .. } => codes::RUN_PLAN_DIFFERS,
+            Self::Parent { .. } | Self::NotAllowed { .. } => codes::RUN_NOT_ALLOWED,
+            Self::Identity { .. } => codes::RUN_IDENTITY,
+            Self::Unproven { .. } => codes::PLATFORM_UNREACHABLE,
+            Self::Illegal { .. } => codes::RUN_ILLEGAL_RECORD,
+            Self::Append(AppendError::Fenced { .. }) | Self::Store(StoreError::Leased(_)) => codes::RUN_LEASED,
+            Self::Append(_) | Self::Store(StoreError::Disk { .. }) => codes::RUN_JOURNAL_WRITE,
+            Self::Store(StoreError::NoSuchRun(_)) => codes::RUN_NO_SUCH,
+            Self::Store(StoreError::ClaimMoved(_)) => codes::RUN_CLAIMED,
+            Self::Store(_) => codes::RUN_JOURNAL_CORRUPT,
+            Self::Bug(_) => codes::BUG,
+        }
+    }
+}

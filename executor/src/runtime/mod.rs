@@ -1,0 +1,285 @@
+//! The only loop: takes a run over, asks the machine, writes, calls, brings answers, and stops when there is rest.
+
+mod calls;
+mod drivers;
+mod error;
+mod stop;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use switchback_schemas::{
+    RunId, Seconds,
+    event::RunEvent,
+    journal::{At, Event, WaitsFor},
+    name::Label,
+    plan::Plan,
+};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::{
+    env::Clock,
+    journal::{Head, Line},
+    machine::{Answer, Command, Decision, Machine, Rest, Settings, What},
+    ports::Fleet,
+    store::{Leased, Log, Store, claims},
+};
+use calls::Calls;
+
+pub use drivers::Drivers;
+pub use error::RunError;
+pub use stop::Stop;
+
+/// What a run is carried out with.
+#[derive(Clone)]
+pub struct Runtime {
+    /// Where runs are kept.
+    pub store: Arc<dyn Store>,
+    /// Who speaks to the platform.
+    pub drivers: Drivers,
+    /// Domain time.
+    pub clock: Arc<dyn Clock>,
+    /// How patient the machine is.
+    pub settings: Settings,
+    /// Host and process, for people.
+    pub holder: String,
+    /// How long calls under way are waited for when the run is asked to stop.
+    pub grace: Seconds,
+    /// When a run is asked to stop by itself.
+    pub max_runtime: Option<Seconds>,
+}
+
+/// Where a run came to rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// At rest.
+    Rest(Rest),
+    /// Asked to stop, and calls were still under way when the grace period ended: they are in doubt.
+    Interrupted {
+        /// The places.
+        calling: Vec<At>,
+    },
+}
+
+/// Who is told what happens.
+pub type View<'view> = dyn FnMut(&RunEvent) + Send + 'view;
+
+fn later(at: Timestamp, by: Seconds) -> Timestamp {
+    let by = i64::try_from(by.0).unwrap_or(i64::MAX);
+    at.checked_add(SignedDuration::from_secs(by)).unwrap_or(Timestamp::MAX)
+}
+
+impl Runtime {
+    /// Proves each target before the first effect of this process.
+    pub async fn prove(&self, plan: &Plan) -> Result<(), RunError> {
+        for (target, expected) in &plan.platform.targets {
+            let found = self.drivers.identity(target).await;
+            let found =
+                found.map_err(|failure| RunError::Unproven { target: target.clone(), why: failure.to_string() })?;
+            if found != *expected {
+                let (expected, found) = (format!("{expected:?}"), format!("{found:?}"));
+                return Err(RunError::Identity { target: target.clone(), expected, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries a run on until it comes to rest. The machine has every record of the journal.
+    pub async fn carry_on(
+        &self,
+        run: &RunId,
+        leased: Leased,
+        machine: Machine,
+        stop: &Stop,
+        view: &mut View<'_>,
+    ) -> Result<Ended, RunError> {
+        let (answers, incoming) = unbounded_channel();
+        let plan = machine.plan();
+        let fleet = Fleet { pools: plan.pools.clone(), classes: plan.classes.clone() };
+        let platform = plan.platform.name.clone();
+        let calls = Calls {
+            run: run.clone(),
+            drivers: self.drivers.clone(),
+            store: Arc::clone(&self.store),
+            fleet: Arc::new(fleet),
+        };
+        let torn = leased.journal.torn;
+        let mut drive = Drive {
+            runtime: self,
+            run: run.clone(),
+            platform,
+            head: leased.journal.head,
+            log: leased.log,
+            epoch: machine.state().epoch,
+            machine,
+            calls,
+            answers,
+            incoming,
+            under_way: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            view,
+        };
+        let ended = drive.run(torn.map(|torn| torn.bytes), stop).await;
+        if ended.is_err() {
+            drive.let_end(self.grace).await;
+        }
+        if matches!(&ended, Ok(Ended::Rest(Rest::Ended(_)))) {
+            claims::release(&*self.store, &drive.platform, run).await?;
+        }
+        ended
+    }
+}
+
+/// One process working on one run.
+struct Drive<'run, 'view> {
+    runtime: &'run Runtime,
+    run: RunId,
+    platform: Label,
+    head: Head,
+    log: Box<dyn Log>,
+    epoch: u64,
+    machine: Machine,
+    calls: Calls,
+    answers: UnboundedSender<(u64, Answer)>,
+    incoming: UnboundedReceiver<(u64, Answer)>,
+    /// Calls of effects that were not answered.
+    under_way: BTreeMap<u64, At>,
+    /// What was said last about what waits.
+    shown: BTreeMap<At, Vec<WaitsFor>>,
+    view: &'run mut View<'view>,
+}
+
+impl Drive<'_, '_> {
+    fn now(&self) -> Timestamp {
+        self.runtime.clock.now()
+    }
+
+    async fn run(&mut self, torn: Option<u64>, stop: &Stop) -> Result<Ended, RunError> {
+        if self.machine.state().is_over() {
+            let rest = self.machine.poll(self.now()).rest;
+            return rest.map(Ended::Rest).ok_or_else(|| RunError::Bug("a run that is over has no end".to_owned()));
+        }
+        self.epoch = self.epoch.saturating_add(1);
+        let mut first = vec![Event::Epoch { holder: self.runtime.holder.clone() }];
+        first.extend(torn.map(|bytes| Event::Noted {
+            text: format!("the last process left a write of {bytes} bytes unfinished; it was cut off"),
+        }));
+        self.write(first).await?;
+
+        let began = self.now();
+        let limit = self.runtime.max_runtime.map(|length| later(began, length));
+        let mut stopping: Option<Timestamp> = None;
+        loop {
+            let now = self.now();
+            if limit.is_some_and(|limit| limit <= now) && stopping.is_none() {
+                stopping = Some(now);
+                self.machine.stop("--max-runtime");
+            }
+            self.machine.hear(self.runtime.store.side(&self.run).await?);
+            let decision = self.machine.poll(now);
+            if let Some(rest) = decision.rest {
+                return Ok(Ended::Rest(rest));
+            }
+            if let Some(claimed) = self.start(&decision).await? {
+                return Err(claimed);
+            }
+            if !decision.append.is_empty() {
+                self.write(decision.append).await?;
+                continue;
+            }
+            self.show(now);
+            let grace = stopping.map(|asked| later(asked, self.runtime.grace));
+            if grace.is_some_and(|grace| grace <= now) {
+                return Ok(Ended::Interrupted { calling: self.under_way.values().cloned().collect() });
+            }
+            // The side log is looked at between polls, too: people should not have to wait for a window.
+            let people = later(now, self.runtime.settings.poll);
+            let wake = [decision.wake_at, limit.filter(|_| stopping.is_none()), grace, Some(people)];
+            let wake = wake.into_iter().flatten().min().unwrap_or(people);
+            let clock = Arc::clone(&self.runtime.clock);
+            tokio::select! {
+                answer = self.incoming.recv() => self.take(answer),
+                () = clock.sleep_until(wake) => {}
+                why = stop.asked(), if stopping.is_none() => {
+                    stopping = Some(self.now());
+                    self.machine.stop(&why);
+                }
+            }
+        }
+    }
+
+    /// Starts commands. An error inside is a claim that somebody else has.
+    async fn start(&mut self, decision: &Decision) -> Result<Option<RunError>, RunError> {
+        for command in &decision.start {
+            if let Command { id, what: What::Claim, .. } = command {
+                match claims::take(&*self.runtime.store, &self.platform, &self.run).await? {
+                    Ok(()) => self.machine.answered(*id, Answer::Claimed, self.now()),
+                    Err(by) => return Ok(Some(RunError::Claimed { platform: self.platform.clone(), by })),
+                }
+                continue;
+            }
+            if matches!(command.what, What::Apply(_)) {
+                self.under_way.insert(command.id, command.at.clone());
+            }
+            self.calls.start(&self.machine, command.clone(), &self.answers);
+        }
+        Ok(None)
+    }
+
+    fn take(&mut self, answer: Option<(u64, Answer)>) {
+        let now = self.now();
+        let mut next = answer;
+        // Answers that came together are decided about together, and share a sync.
+        while let Some((id, answer)) = next {
+            self.under_way.remove(&id);
+            self.machine.answered(id, answer, now);
+            next = self.incoming.try_recv().ok();
+        }
+    }
+
+    /// Makes events durable, then true.
+    async fn write(&mut self, events: Vec<Event>) -> Result<(), RunError> {
+        let now = self.now();
+        let expected = self.head.next;
+        let bug = |error: crate::journal::Unwritable| RunError::Bug(error.to_string());
+        let lines: Result<Vec<Line>, _> =
+            events.into_iter().map(|event| self.head.line(self.epoch, now, event)).collect();
+        let lines = lines.map_err(bug)?;
+        self.log.append(expected, self.epoch, &lines).await?;
+        for line in lines {
+            let illegal = |source| RunError::Illegal { run: self.run.clone(), source };
+            self.machine.apply(&line.record).map_err(illegal)?;
+            (self.view)(&RunEvent::Recorded { record: Box::new(line.record) });
+        }
+        Ok(())
+    }
+
+    /// Says what waits, when that changed.
+    fn show(&mut self, now: Timestamp) {
+        let waiting: BTreeMap<At, Vec<WaitsFor>> =
+            self.machine.waiting().map(|(at, waits)| (at.clone(), waits.to_vec())).collect();
+        for (at, waits_for) in &waiting {
+            if self.shown.get(at) != Some(waits_for) {
+                let event = RunEvent::Waiting { at: now, step: at.clone(), waits_for: waits_for.clone() };
+                (self.view)(&event);
+            }
+        }
+        self.shown = waiting;
+    }
+
+    /// Nothing can be written any more; calls under way are let end, so that as little as can be is in doubt.
+    async fn let_end(&mut self, grace: Seconds) {
+        let until = later(self.now(), grace);
+        let clock = Arc::clone(&self.runtime.clock);
+        let mut over = clock.sleep_until(until);
+        while !self.under_way.is_empty() {
+            tokio::select! {
+                answer = self.incoming.recv() => match answer {
+                    Some((id, _)) => drop(self.under_way.remove(&id)),
+                    None => return,
+                },
+                () = &mut over => return,
+            }
+        }
+    }
+}
