@@ -1,0 +1,158 @@
+//! Commands: the effect `command` and the condition of the same name.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use switchback_executor::{
+    foreign::text,
+    ports::{Call, Capturing, Driver, Failure, Member},
+};
+use switchback_schemas::{
+    journal::{Class, Evidence, Outcome, Verdict},
+    name::Label,
+    plan::{CaptureKind, Command, Condition, Effect, EnvValue, Identity, Roll},
+};
+
+use crate::port::{Arg, Exit, Invocation, Programs, RunError, slot};
+
+/// Looks a variable of the executor's environment up.
+pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Lines of a failing command's output that are kept.
+const LINES: usize = 10;
+
+/// Runs commands.
+pub struct CommandDriver {
+    programs: Arc<dyn Programs>,
+    lookup: Lookup,
+}
+
+/// How a command that was run ended.
+struct Ran {
+    exit: Exit,
+    /// The last lines that it said, without the values of variables that were looked up.
+    lines: Vec<String>,
+}
+
+/// Why a command was not run to its end.
+enum Stopped {
+    /// A variable that is not set.
+    NoVariable(String),
+    /// The program.
+    Run(RunError),
+}
+
+impl CommandDriver {
+    /// `lookup` reads the executor's environment.
+    pub fn new(programs: Arc<dyn Programs>, lookup: Lookup) -> Self {
+        Self { programs, lookup }
+    }
+
+    async fn run(&self, slot: String, command: &Command) -> Result<Ran, Stopped> {
+        let mut secrets = Vec::new();
+        let mut env = BTreeMap::new();
+        for (name, value) in &command.env {
+            let value = match value {
+                EnvValue::Text(text) => text.clone(),
+                EnvValue::FromEnv(variable) => {
+                    let value =
+                        (self.lookup)(variable).ok_or_else(|| Stopped::NoVariable(variable.clone()))?;
+                    secrets.push(value.clone());
+                    value
+                }
+            };
+            env.insert(name.clone(), value);
+        }
+        let argv = command.argv.iter().map(|word| Arg::from(word.as_str())).collect();
+        let call = Invocation { slot, argv, env, files: BTreeMap::new(), within: command.timeout.duration() };
+        let exit = self.programs.run(&call).await.map_err(Stopped::Run)?;
+        let said = if exit.stderr.is_empty() { &exit.stdout } else { &exit.stderr };
+        let mut said = String::from_utf8_lossy(said).into_owned();
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            said = said.replace(secret, "[hidden]");
+        }
+        Ok(Ran { lines: text::last_lines(&said, LINES), exit })
+    }
+}
+
+impl Stopped {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::NoVariable(name) => {
+                Outcome::NotDone { class: Class::Denied, evidence: Self::no_variable(name) }
+            }
+            Self::Run(error) => error.outcome(),
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        let evidence = match self {
+            Self::NoVariable(name) => Self::no_variable(name),
+            Self::Run(error) => error.failure().evidence,
+        };
+        Verdict::Unknown { evidence }
+    }
+
+    fn no_variable(name: &str) -> Evidence {
+        Evidence::line(format!("the variable {} is not set", text::line(name)))
+    }
+}
+
+fn told(command: &Command, ran: &Ran) -> Evidence {
+    let program = command.argv.first().map(String::as_str).unwrap_or_default();
+    let mut lines = vec![text::line(&format!("{program} {}", ran.exit.said()))];
+    if !ran.exit.is_success() {
+        lines.extend_from_slice(&ran.lines);
+    }
+    Evidence(lines)
+}
+
+#[async_trait]
+impl Driver for CommandDriver {
+    fn applies(&self, effect: &Effect) -> bool {
+        matches!(effect, Effect::Command(_))
+    }
+
+    fn checks(&self, condition: &Condition) -> bool {
+        matches!(condition, Condition::Command(_))
+    }
+
+    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
+        let Effect::Command(command) = effect else {
+            let evidence = Evidence::line(format!("{} is no command", effect.kind()));
+            return Outcome::NotDone { class: Class::Bug, evidence };
+        };
+        match self.run(slot(&["command", &call.token]), command).await {
+            Ok(ran) if ran.exit.is_success() => Outcome::Done { evidence: told(command, &ran) },
+            // What it did before it failed is its own secret.
+            Ok(ran) => Outcome::InDoubt { class: Class::Refused, evidence: told(command, &ran) },
+            Err(stopped) => stopped.outcome(),
+        }
+    }
+
+    async fn check(&self, call: &Call, condition: &Condition) -> Verdict {
+        let Condition::Command(command) = condition else {
+            return Verdict::unknown("this condition is no command");
+        };
+        let of =
+            switchback_schemas::Digest::of_json(command).map(|digest| digest.short(12)).unwrap_or_default();
+        match self.run(slot(&["check", &call.token, &of]), command).await {
+            Ok(ran) if ran.exit.is_success() => Verdict::Holds { evidence: told(command, &ran) },
+            Ok(ran) if ran.exit.code.is_some() => Verdict::Fails { evidence: told(command, &ran) },
+            Ok(ran) => Verdict::Unknown { evidence: told(command, &ran) },
+            Err(stopped) => stopped.verdict(),
+        }
+    }
+
+    async fn capture(&self, _call: &Call, _what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
+        None
+    }
+
+    async fn members(&self, _call: &Call, _roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
+        None
+    }
+
+    async fn identity(&self, _target: &Label) -> Option<Result<Identity, Failure>> {
+        None
+    }
+}

@@ -1,0 +1,280 @@
+//! The driver against a scripted helm and a scripted cluster.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use switchback_executor::ports::{Call, Capturing, Driver, Failure, Fleet, Member};
+use switchback_schemas::{
+    Digest, Seconds,
+    journal::{At, Class, Evidence, Outcome, Verdict},
+    name::{Label, ObjectName},
+    plan::{CaptureKind, Chart, Condition, Effect, HelmRollback, HelmUpgrade, Identity, Operand, Roll},
+};
+
+use super::{HelmDriver, HelmTarget, values};
+use crate::{
+    charts::NamedCharts,
+    port::{Arg, Exit, Invocation, Programs, RunError, Settled},
+};
+
+/// Everything that was done, in order.
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// Plays helm: a history that each writing call moves on.
+struct Scripted {
+    log: Log,
+    histories: Mutex<VecDeque<Value>>,
+    values: Value,
+    settled: Settled,
+    upgrade: Exit,
+}
+
+fn exit(code: i32, stderr: &str) -> Exit {
+    Exit { code: Some(code), stdout: Vec::new(), stderr: stderr.as_bytes().to_vec() }
+}
+
+fn printed(text: impl ToString) -> Exit {
+    Exit { code: Some(0), stdout: text.to_string().into_bytes(), stderr: Vec::new() }
+}
+
+#[async_trait]
+impl Programs for Scripted {
+    async fn run(&self, call: &Invocation) -> Result<Exit, RunError> {
+        let words: Vec<String> = call
+            .argv
+            .iter()
+            .map(|arg| match arg {
+                Arg::Text(text) => text.clone(),
+                Arg::File(name) => format!("@{name}={}", String::from_utf8_lossy(&call.files[name])),
+            })
+            .collect();
+        let verb = words.get(1).cloned().unwrap_or_default();
+        Ok(match verb.as_str() {
+            "version" => printed("v4.3.1\n"),
+            "get" => printed(&self.values),
+            "history" => {
+                let mut histories = self.histories.lock().unwrap();
+                let history =
+                    if histories.len() > 1 { histories.pop_front() } else { histories.front().cloned() };
+                match history {
+                    Some(Value::Null) | None => exit(1, "Error: release: not found\n"),
+                    Some(history) => printed(history),
+                }
+            }
+            verb => {
+                self.log.lock().unwrap().push(words.join(" "));
+                if verb == "upgrade" { self.upgrade.clone() } else { printed("") }
+            }
+        })
+    }
+
+    async fn settle(&self, _slot: &str, _within: Duration) -> Result<Settled, RunError> {
+        Ok(self.settled)
+    }
+}
+
+/// Plays the cluster: every object is there, and patches are logged.
+struct Cluster {
+    log: Log,
+    patch: Outcome,
+}
+
+#[async_trait]
+impl Driver for Cluster {
+    fn applies(&self, _effect: &Effect) -> bool {
+        true
+    }
+
+    fn checks(&self, _condition: &Condition) -> bool {
+        true
+    }
+
+    async fn apply(&self, _call: &Call, effect: &Effect) -> Outcome {
+        self.log.lock().unwrap().push(serde_json::to_string(effect).unwrap());
+        self.patch.clone()
+    }
+
+    async fn check(&self, _call: &Call, _condition: &Condition) -> Verdict {
+        Verdict::holds("it is so")
+    }
+
+    async fn capture(&self, _call: &Call, _what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
+        None
+    }
+
+    async fn members(&self, _call: &Call, _roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
+        None
+    }
+
+    async fn identity(&self, _target: &Label) -> Option<Result<Identity, Failure>> {
+        None
+    }
+}
+
+/// A driver over both, and the log of what it did.
+struct Scene {
+    histories: Vec<Value>,
+    settled: Settled,
+    upgrade: Exit,
+    patch: Outcome,
+}
+
+impl Scene {
+    fn new(histories: Vec<Value>) -> Self {
+        let patch = Outcome::Done { evidence: Evidence::default() };
+        Self { histories, settled: Settled::Free, upgrade: printed(""), patch }
+    }
+
+    async fn apply(self, attempt: u32, effect: &Effect) -> (Outcome, Vec<String>) {
+        let log = Log::default();
+        let programs = Scripted {
+            log: log.clone(),
+            histories: Mutex::new(self.histories.into()),
+            values: json!({"a": 1, "db": {"password": "hunter2"}}),
+            settled: self.settled,
+            upgrade: self.upgrade,
+        };
+        let cluster = Cluster { log: log.clone(), patch: self.patch };
+        let driver = HelmDriver::new(
+            Arc::new(programs),
+            Arc::new(NamedCharts),
+            Arc::new(cluster),
+            HelmTarget::default(),
+        );
+        let call = Call {
+            run: "r-1".parse().unwrap(),
+            at: At::forward(&"demo/upgrade".parse().unwrap()),
+            token: "t".into(),
+            attempt,
+            fleet: Arc::new(Fleet::default()),
+            artifact: None,
+            waited: Seconds(0),
+        };
+        let outcome = driver.apply(&call, effect).await;
+        let log = log.lock().unwrap().clone();
+        (outcome, log)
+    }
+}
+
+fn history(statuses: &[&str]) -> Value {
+    let entry = |(i, status): (usize, &&str)| json!({"revision": i + 1, "status": status, "updated": "now"});
+    statuses.iter().enumerate().map(entry).collect()
+}
+
+fn upgrade() -> Effect {
+    let before = json!({"a": 1, "db": {"password": "hunter2"}});
+    let set = json!({"a": 2});
+    Effect::HelmUpgrade(HelmUpgrade {
+        release: ObjectName::namespaced("ns", "demo"),
+        chart: Chart {
+            name: "demo".into(),
+            repository: "oci://r.example/c".into(),
+            version: "2.0.0".parse().unwrap(),
+            digest: Digest::of(""),
+        },
+        values: values::digest(&values::merged(&before, &set)),
+        set,
+        install: false,
+        take_ownership: false,
+    })
+}
+
+fn rollback(keep_crds: &[&str]) -> Effect {
+    Effect::HelmRollback(HelmRollback {
+        release: ObjectName::namespaced("ns", "demo"),
+        to: Operand::Value(json!(1)),
+        keep_crds: keep_crds.iter().map(|crd| (*crd).to_owned()).collect(),
+    })
+}
+
+const UPGRADE: &str = "helm upgrade demo oci://r.example/c/demo --version 2.0.0 --namespace ns \
+    --reset-then-reuse-values --values @values.json={\"a\":2} --history-max 10 --timeout 5m0s";
+const ROLLBACK: &str = "helm rollback demo 1 --namespace ns --history-max 10 --timeout 5m0s";
+
+#[tokio::test]
+async fn an_upgrade_writes_no_more_than_what_changes() {
+    let scene = Scene::new(vec![history(&["deployed"]), history(&["superseded", "deployed"])]);
+    let (outcome, log) = scene.apply(1, &upgrade()).await;
+    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+    assert_eq!(log, [UPGRADE]);
+}
+
+#[tokio::test]
+async fn values_that_changed_since_the_plan_stop_an_upgrade() {
+    let Effect::HelmUpgrade(mut effect) = upgrade() else { unreachable!() };
+    effect.values = Digest::of("other");
+    let (outcome, log) =
+        Scene::new(vec![history(&["deployed"])]).apply(1, &Effect::HelmUpgrade(effect)).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Conflict, .. }), "{outcome:?}");
+    assert!(log.is_empty());
+}
+
+#[tokio::test]
+async fn p34_a_pending_release_of_somebody_else_is_left_alone() {
+    let scene = Scene::new(vec![history(&["deployed", "pending-upgrade"])]);
+    let (outcome, log) = scene.apply(1, &upgrade()).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Conflict, .. }), "{outcome:?}");
+    assert!(log.is_empty());
+}
+
+#[tokio::test]
+async fn p34_a_pending_release_of_our_dead_helm_is_rolled_back_first() {
+    let scene = Scene::new(vec![
+        history(&["deployed", "pending-upgrade"]),
+        history(&["superseded", "pending-upgrade", "deployed"]),
+    ]);
+    let (outcome, log) = scene.apply(2, &upgrade()).await;
+    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+    assert_eq!(log, [ROLLBACK, UPGRADE]);
+}
+
+#[tokio::test]
+async fn p34_while_our_helm_of_before_lives_nothing_is_called() {
+    let scene =
+        Scene { settled: Settled::Ended, ..Scene::new(vec![history(&["deployed", "pending-upgrade"])]) };
+    let (outcome, log) = scene.apply(2, &upgrade()).await;
+    assert!(matches!(outcome, Outcome::InDoubt { class: Class::Crashed, .. }), "{outcome:?}");
+    assert!(log.is_empty());
+}
+
+#[tokio::test]
+async fn a_failure_is_not_done_only_if_no_revision_came_of_it() {
+    let failed = || exit(1, "Error: UPGRADE FAILED: execution error\n");
+    let scene = Scene { upgrade: failed(), ..Scene::new(vec![history(&["deployed"])]) };
+    let (outcome, _) = scene.apply(1, &upgrade()).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
+    let histories = vec![history(&["deployed"]), history(&["deployed", "failed"])];
+    let (outcome, _) = Scene { upgrade: failed(), ..Scene::new(histories) }.apply(1, &upgrade()).await;
+    let Outcome::InDoubt { class: Class::Refused, evidence } = outcome else { panic!("{outcome:?}") };
+    assert!(
+        evidence.0.iter().any(|line| line.contains("revision 2 of release ns/demo is failed")),
+        "{evidence:?}"
+    );
+}
+
+#[tokio::test]
+async fn p35_crds_are_marked_before_a_rollback_that_would_delete_them() {
+    let scene = || Scene::new(vec![history(&["superseded", "deployed"])]);
+    let (outcome, log) = scene().apply(1, &rollback(&["xs.demo.dev"])).await;
+    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+    assert!(log[0].contains("xs.demo.dev") && log[0].contains("helm.sh~1resource-policy"), "{log:?}");
+    assert_eq!(log[1], ROLLBACK);
+    let refused = Outcome::NotDone { class: Class::Denied, evidence: Evidence::default() };
+    let (outcome, log) =
+        Scene { patch: refused.clone(), ..scene() }.apply(1, &rollback(&["xs.demo.dev"])).await;
+    assert_eq!((outcome, log.len()), (refused, 1));
+}
+
+#[tokio::test]
+async fn p37_a_rollback_needs_a_revision_that_was_good() {
+    for statuses in [&["failed", "deployed"][..], &[]] {
+        let (outcome, log) = Scene::new(vec![history(statuses)]).apply(1, &rollback(&[])).await;
+        assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
+        assert!(log.is_empty());
+    }
+}
