@@ -16,7 +16,7 @@ rows! {
     unknown_fields_warn: "a merge patch with an unknown field warns in a header, Strict refuses it", "kube: patch";
     stale_version_conflicts: "a patch or PUT with a stale resourceVersion is 409 Conflict, nothing changes", "kube: compare and set";
     delete_preconditions: "DELETE with another uid as precondition is 409, nothing is deleted", "kube: delete";
-    merge_patch_removes_with_null: "a merge patch removes with null and bumps the generation only with the spec", "kube: patch";
+    merge_patch_removes_with_null: "a merge patch removes with null; labels leave a Deployment's generation alone, annotations and spec move it", "kube: patch";
     strategic_patch_merges_by_name: "a strategic patch merges containers by name", "kube: image change";
     json_patch_compares_and_sets: "a JSON patch whose test fails is 422 and changes nothing", "kube: brackets";
     scale_reads_and_sets: "scale answers replicas and selector; a merge patch sets it; 0 is left out", "kube: scale";
@@ -198,9 +198,11 @@ async fn merge_patch_removes_with_null(s: &Server) {
     let out = s.patch(&path, MERGE, &json!({"metadata": {"annotations": {"a": null}}})).await.expect(200);
     assert!(out["metadata"]["annotations"]["a"].is_null());
     assert_eq!(out["metadata"]["annotations"]["b"], "2");
-    assert_eq!(out["metadata"]["generation"], 1);
-    let out = s.patch(&path, MERGE, &json!({"spec": {"minReadySeconds": 5}})).await.expect(200);
     assert_eq!(out["metadata"]["generation"], 2);
+    let out = s.patch(&path, MERGE, &json!({"metadata": {"labels": {"l": "1"}}})).await.expect(200);
+    assert_eq!(out["metadata"]["generation"], 2);
+    let out = s.patch(&path, MERGE, &json!({"spec": {"minReadySeconds": 5}})).await.expect(200);
+    assert_eq!(out["metadata"]["generation"], 3);
 }
 
 async fn strategic_patch_merges_by_name(s: &Server) {

@@ -12,6 +12,7 @@ rows! {
     established: "a definition is established a moment after it is made, storedVersions names its storage version", "helm: CRDs before objects";
     storage_version_moves: "a new storage version joins storedVersions; a version in storedVersions cannot be dropped (422)", "karpenter: storedVersions gate";
     stored_versions_can_be_patched: "storedVersions can be patched through /status without migrating a single object; then the version can go", "karpenter: 1.1 gate, CRD migration";
+    unmigrated_objects_break: "an object stored in a version that is gone reads as 500 until the version comes back", "karpenter: 1.1 gate, CRD migration";
     no_conversion_changes_only_the_version: "without a webhook an object reads in each served version with only apiVersion changed", "kube: observe";
     a_rewrite_migrates: "a PUT of the same content in the new version stores it anew, generation unmoved", "kube: storage migration";
     deprecated_versions_warn: "reading a deprecated version warns in a header", "kube: observe, deprecations";
@@ -169,6 +170,30 @@ async fn stored_versions_can_be_patched(s: &Server) {
     let body = s.patch(&format!("{}/status", crd.path()), MERGE, &patch).await.expect(200);
     assert_eq!(body["status"]["storedVersions"], json!(["v1"]));
     crd.versions(json!([version("v1", true)])).await.expect(200);
+    crd.versions(json!([version("v1beta1", false), version("v1", true)])).await.expect(200);
+    crd.remove().await;
+}
+
+async fn unmigrated_objects_break(s: &Server) {
+    let crd = both(s).await;
+    let patch = json!({"status": {"storedVersions": ["v1"]}});
+    s.patch(&format!("{}/status", crd.path()), MERGE, &patch).await.expect(200);
+    crd.versions(json!([version("v1", true)])).await.expect(200);
+    let path = format!("{}/p", crd.objects("v1"));
+    let mut answer = s.get(&path).await;
+    for _ in 0..100 {
+        if answer.status == 500 {
+            break;
+        }
+        s.moment().await;
+        answer = s.get(&path).await;
+    }
+    let message = answer.refused(500, "");
+    assert_eq!(message, format!("request to convert CR from an invalid group/version: {}/v1beta1", crd.group));
+    crd.versions(json!([version("v1beta1", false), version("v1", true)])).await.expect(200);
+    let object = s.wait(&path, 30, |_| true).await;
+    assert_eq!(object["spec"]["size"], 3);
+    s.put(&path, &object).await.expect(200);
     crd.remove().await;
 }
 

@@ -75,8 +75,11 @@ async fn deleted_node_takes_its_pods(s: &Server) {
     let two = s.node("two").await;
     s.remove_node(&one).await;
     s.wait_gone(&s.path(&format!("pods/{}", name(&pods[0]))), 120).await;
-    s.rolled_out("web", 1).await;
-    assert_eq!(s.pods("web").await[0]["spec"]["nodeName"], json!(two));
+    s.wait(&format!("{}?labelSelector=app%3Dweb", s.path("pods")), 60, |list| {
+        let pods = list["items"].as_array().expect("pods");
+        pods.iter().any(|p| p["spec"]["nodeName"] == json!(two) && p["status"]["phase"] == "Running")
+    })
+    .await;
     s.remove_node(&two).await;
 }
 

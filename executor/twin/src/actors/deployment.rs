@@ -159,10 +159,12 @@ fn status(world: &mut World, key: &Key, new: Option<&Set>, old: &[Set]) {
     let of = |set: &Set, field: &str| {
         world.get(&set.key).and_then(|o| number(o, &format!("/status/{field}"))).unwrap_or(0)
     };
-    let sum = |field: &str| new.iter().copied().chain(old).map(|s| of(s, field)).sum::<i64>();
+    let sum = |field: &str| new.into_iter().chain(old).map(|s| of(s, field)).sum::<i64>();
     let wanted = number(&deployment, "/spec/replicas").unwrap_or(1);
     let (replicas, ready, available) = (sum("replicas"), sum("readyReplicas"), sum("availableReplicas"));
     let updated = new.map_or(0, |n| of(n, "replicas"));
+    let asked: i64 =
+        new.into_iter().chain(old).filter_map(|s| world.get(&s.key).and_then(|o| number(o, "/spec/replicas"))).sum();
     let floor = wanted - share(deployment.pointer("/spec/strategy/rollingUpdate/maxUnavailable"), wanted, false);
     let complete = updated == wanted && replicas == wanted && available == wanted;
     let previous = deployment.get("status").cloned().unwrap_or(Value::Null);
@@ -174,7 +176,7 @@ fn status(world: &mut World, key: &Key, new: Option<&Set>, old: &[Set]) {
         ("updatedReplicas", updated),
         ("readyReplicas", ready),
         ("availableReplicas", available),
-        ("unavailableReplicas", (wanted - available).max(0)),
+        ("unavailableReplicas", (asked - available).max(0)),
     ] {
         if value > 0 {
             status[field] = value.into();

@@ -46,7 +46,8 @@ pub(super) fn act(world: &mut World, key: &Key) {
     let completions = spec("completions").unwrap_or(parallelism);
     let suspended = job.pointer("/spec/suspend") == Some(&json!(true));
     let start = match text(&job, "/status/startTime") {
-        "" if !suspended => world.stamp(),
+        _ if suspended => String::new(),
+        "" => world.stamp(),
         given => given.to_owned(),
     };
     let late = spec("activeDeadlineSeconds").is_some_and(|limit| {

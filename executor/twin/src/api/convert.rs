@@ -25,6 +25,9 @@ pub(crate) fn convert(world: &World, kind: &Kind, object: &Value, wanted: &str) 
     if found == wanted {
         return Ok(out);
     }
+    if kind.custom.as_ref().is_some_and(|c| !c.known.iter().any(|v| v == split_api_version(found).1)) {
+        return Err(ApiError::internal(format!("request to convert CR from an invalid group/version: {found}")));
+    }
     set(&mut out, &["apiVersion"], wanted.into());
     let Some((custom, webhook)) = kind.custom.as_ref().and_then(|c| c.webhook.as_ref().map(|w| (c, w))) else {
         return Ok(out);

@@ -41,8 +41,6 @@ pub(crate) struct Call {
     pub query: Vec<(String, String)>,
     /// `Content-Type` without parameters.
     pub content_type: String,
-    /// `Accept`, for aggregated discovery.
-    pub accept: String,
     /// Bearer token.
     pub token: Option<String>,
     /// First word of `User-Agent`, up to its slash.

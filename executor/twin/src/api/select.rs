@@ -113,7 +113,11 @@ fn parse_fields(text: &str, kind: &str) -> ApiResult<Vec<(String, bool, String)>
                 _ => &[],
             };
             if !matches!(field, "metadata.name" | "metadata.namespace") && !known.contains(&field) {
-                return Err(ApiError::bad_request(format!("field label not supported: {field}")));
+                return Err(ApiError::bad_request(if known.is_empty() {
+                    format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+                } else {
+                    format!("field label not supported: {field}")
+                }));
             }
             Ok((field.to_owned(), equal, value.to_owned()))
         })

@@ -8,7 +8,7 @@ use super::{Answer, Call, Route, about, about_kind, admission, convert, crds, de
 use crate::error::{ApiError, ApiResult, Cause};
 use crate::fields::{self, Manager};
 use crate::kinds::{Kind, crd};
-use crate::world::key::{set, text, unset};
+use crate::world::key::{number, set, text, unset};
 use crate::world::{Key, World};
 
 /// What is written where.
@@ -145,6 +145,13 @@ pub(super) fn store(
     }
     validate::check(kind, &target.key, shown_old.as_ref(), &new)?;
     admission::check(world, kind, &target.key, if old.is_none() { "CREATE" } else { "UPDATE" })?;
+    // A Deployment counts its annotations as part of what is asked for.
+    if let Some(old) = shown_old.as_ref().filter(|_| kind.kind == "Deployment" && target.sub.is_empty())
+        && old.pointer("/metadata/annotations") != new.pointer("/metadata/annotations")
+        && let Some(generation) = number(old, "/metadata/generation")
+    {
+        set(&mut new, &["metadata", "generation"], (generation + 1).into());
+    }
     own(world, call, target, shown_old.as_ref(), &mut new, ownership);
     if deleting && text(&new, "/metadata/deletionTimestamp").is_empty() {
         return Err(ApiError::internal("deletionTimestamp was lost"));

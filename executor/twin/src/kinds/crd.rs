@@ -16,6 +16,8 @@ pub(crate) struct Custom {
     pub definition: String,
     /// The version that is stored.
     pub storage: String,
+    /// All versions of the definition, served or not.
+    pub(crate) known: Vec<String>,
     /// `openAPIV3Schema` of the version asked for.
     pub openapi: Value,
     /// Text of the deprecation warning.
@@ -30,6 +32,7 @@ pub(crate) fn kinds(definition: &Value) -> Vec<Kind> {
     let versions = definition.pointer("/spec/versions").and_then(Value::as_array).cloned().unwrap_or_default();
     let flag = |v: &Value, name: &str| v.get(name).and_then(Value::as_bool).unwrap_or(false);
     let storage = versions.iter().find(|v| flag(v, "storage")).and_then(|v| v["name"].as_str()).unwrap_or_default();
+    let known: Vec<String> = versions.iter().filter_map(|v| v["name"].as_str().map(str::to_owned)).collect();
     let webhook = (text("/spec/conversion/strategy") == "Webhook")
         .then(|| definition.pointer("/spec/conversion").cloned())
         .flatten();
@@ -63,6 +66,7 @@ pub(crate) fn kinds(definition: &Value) -> Vec<Kind> {
                 custom: Some(Arc::new(Custom {
                     definition: text("/metadata/name"),
                     storage: storage.to_owned(),
+                    known: known.clone(),
                     openapi,
                     deprecated,
                     webhook: webhook.clone(),

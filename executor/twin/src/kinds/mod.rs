@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+#[cfg(test)]
 use serde_json::Value;
 
 pub(crate) mod crd;
@@ -151,6 +152,7 @@ pub(crate) fn split_api_version(api_version: &str) -> (&str, &str) {
 }
 
 /// The built-in kind of an object.
+#[cfg(test)]
 pub(crate) fn builtin_of(object: &Value) -> Option<Arc<Kind>> {
     let (group, version) = split_api_version(object.get("apiVersion")?.as_str()?);
     let kind = object.get("kind")?.as_str()?;

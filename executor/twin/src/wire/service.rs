@@ -65,7 +65,6 @@ where
         path: parts.uri.path().to_owned(),
         query: crate::api::query(parts.uri.query().unwrap_or_default()),
         content_type: content_type.split(';').next().unwrap_or_default().trim().to_owned(),
-        accept: text(header::ACCEPT),
         token: authorization.strip_prefix("Bearer ").map(str::to_owned),
         agent: text(header::USER_AGENT).split('/').next().unwrap_or_default().to_owned(),
         body,

@@ -14,6 +14,7 @@ pub(crate) mod key;
 mod load;
 mod log;
 mod settings;
+mod snapshot;
 mod write;
 
 pub use delete::{DeleteOptions, Propagation};

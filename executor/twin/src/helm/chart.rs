@@ -1,0 +1,179 @@
+//! Charts as data: what a version installs, with a few values that go somewhere.
+
+use serde_json::{Map, Value};
+
+use super::Stop;
+use crate::world::key::text;
+use crate::world::{Chart, World};
+
+/// A chart as it would be rendered.
+#[derive(Debug, Clone)]
+pub(super) struct Rendered {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) app_version: String,
+    /// Default values of the chart.
+    pub(super) defaults: Value,
+    pub(super) objects: Vec<Value>,
+    pub(super) hooks: Vec<Value>,
+    pub(super) crds: Vec<Value>,
+}
+
+/// Deep merge; null removes.
+pub(super) fn merge_values(target: &mut Value, more: &Value) {
+    let Value::Object(fields) = more else {
+        if !more.is_null() {
+            *target = more.clone();
+        }
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(map) = target else { return };
+    for (name, value) in fields {
+        if value.is_null() {
+            map.remove(name);
+        } else {
+            merge_values(map.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// Finds a chart by its reference: a name, a repository's or a registry's, or a folder `name-version`.
+fn find<'a>(world: &'a World, reference: &str, version: Option<&str>) -> Result<(String, String, &'a Chart), Stop> {
+    let last = reference.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let charts = &world.settings().charts;
+    let (name, version) = match charts.get(last) {
+        Some(_) => (last, version),
+        None => {
+            let split = last.char_indices().find(|(i, c)| *c == '-' && last.get(i + 1..).is_some_and(|r| r.starts_with(|d: char| d.is_ascii_digit())));
+            match split {
+                Some((at, _)) => (last.get(..at).unwrap_or_default(), last.get(at + 1..)),
+                None => (last, version),
+            }
+        }
+    };
+    let missing = || Stop::error(format!("chart {reference:?} version {:?} not found", version.unwrap_or_default()));
+    let versions = charts.get(name).ok_or_else(missing)?;
+    let version = version.map(|v| v.trim_start_matches('v')).ok_or_else(missing)?;
+    let chart = versions.get(version).ok_or_else(missing)?;
+    Ok((name.to_owned(), version.to_owned(), chart))
+}
+
+pub(super) fn render(
+    world: &World,
+    reference: &str,
+    version: Option<&str>,
+    release: &str,
+    namespace: &str,
+    values: &Value,
+) -> Result<Rendered, Stop> {
+    let (name, version, chart) = find(world, reference, version)?;
+    let mut all = chart.values.clone();
+    merge_values(&mut all, values);
+    let fill = |objects: &[Value]| -> Vec<Value> {
+        objects
+            .iter()
+            .map(|object| {
+                let mut object = object.clone();
+                replace(&mut object, release, namespace);
+                for assign in &chart.assign {
+                    let pointer = format!("/{}", assign.value.replace('.', "/"));
+                    let id = format!("{}/{}", text(&object, "/kind"), text(&object, "/metadata/name"));
+                    let wanted = assign.object.replace("{{release}}", release);
+                    if let (true, Some(value)) = (id == wanted, all.pointer(&pointer)) {
+                        let value = match &assign.format {
+                            Some(format) => {
+                                let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                                format.replace('$', &plain).into()
+                            }
+                            None => value.clone(),
+                        };
+                        let parts: Vec<String> = assign.pointer.split('/').skip(1).map(|p| p.replace("~1", "/")).collect();
+                        put(&mut object, &parts, value);
+                    }
+                }
+                object
+            })
+            .collect()
+    };
+    let (objects, hooks, crds) = (fill(&chart.objects), fill(&chart.hooks), fill(&chart.crds));
+    Ok(Rendered {
+        name,
+        version,
+        app_version: chart.app_version.clone(),
+        defaults: chart.values.clone(),
+        objects,
+        hooks,
+        crds,
+    })
+}
+
+/// Sets a value at a pointer; makes objects on the way, lists must be there.
+fn put(target: &mut Value, parts: &[String], value: Value) {
+    let Some((first, rest)) = parts.split_first() else {
+        *target = value;
+        return;
+    };
+    match target {
+        Value::Array(items) => {
+            if let Some(item) = first.parse::<usize>().ok().and_then(|i| items.get_mut(i)) {
+                put(item, rest, value);
+            }
+        }
+        Value::Object(map) => put(map.entry(first.clone()).or_insert_with(|| Value::Object(Map::new())), rest, value),
+        _ => {}
+    }
+}
+
+fn replace(value: &mut Value, release: &str, namespace: &str) {
+    match value {
+        Value::String(s) if s.contains("{{") => *s = s.replace("{{release}}", release).replace("{{ns}}", namespace),
+        Value::Array(items) => items.iter_mut().for_each(|i| replace(i, release, namespace)),
+        Value::Object(map) => {
+            let keys: Vec<String> = map.keys().filter(|k| k.contains("{{")).cloned().collect();
+            for key in keys {
+                if let Some(inner) = map.remove(&key) {
+                    map.insert(key.replace("{{release}}", release).replace("{{ns}}", namespace), inner);
+                }
+            }
+            map.values_mut().for_each(|i| replace(i, release, namespace));
+        }
+        _ => {}
+    }
+}
+
+/// The order in which kinds are installed.
+fn rank(kind: &str) -> usize {
+    const ORDER: [&str; 22] = [
+        "Namespace", "PodDisruptionBudget", "ServiceAccount", "Secret", "ConfigMap", "CustomResourceDefinition",
+        "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Service", "DaemonSet", "Pod", "ReplicaSet",
+        "Deployment", "StatefulSet", "Job", "CronJob", "MutatingWebhookConfiguration",
+        "ValidatingWebhookConfiguration", "Ingress", "APIService",
+    ];
+    ORDER.iter().position(|k| *k == kind).unwrap_or(ORDER.len())
+}
+
+/// Objects as a manifest.
+pub(super) fn manifest(chart: &str, objects: &[Value]) -> String {
+    let mut sorted: Vec<&Value> = objects.iter().collect();
+    sorted.sort_by_key(|o| rank(text(o, "/kind")));
+    sorted
+        .iter()
+        .map(|object| {
+            let file = format!("{}-{}", text(object, "/kind").to_lowercase(), text(object, "/metadata/name"));
+            let yaml = serde_yaml::to_string(object).unwrap_or_default();
+            format!("---\n# Source: {chart}/templates/{file}.yaml\n{yaml}")
+        })
+        .collect()
+}
+
+/// The objects of a manifest.
+pub(super) fn objects(manifest: &str) -> Vec<Value> {
+    manifest
+        .split("---\n")
+        .filter_map(|document| serde_yaml::from_str::<Value>(document).ok())
+        .filter(Value::is_object)
+        .collect()
+}

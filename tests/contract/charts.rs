@@ -1,0 +1,83 @@
+//! The twin's charts are the real ones, rendered once: `fixtures/worlds/charts.yaml`.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::server::env;
+use crate::server::programs::charts;
+
+const RELEASE: &str = "switchback-release-name";
+const NAMESPACE: &str = "switchback-namespace-name";
+
+fn rendered(helm: &Path, folder: &Path) -> (String, String, Value) {
+    let chart: Value = read(&folder.join("Chart.yaml"));
+    let (name, version) = (chart["name"].as_str().expect("name"), chart["version"].as_str().expect("version"));
+    #[expect(clippy::disallowed_methods, reason = "the real helm renders the charts")]
+    let mut command = Command::new(helm);
+    let out = command.args(["template", RELEASE]).arg(folder).args(["--namespace", NAMESPACE, "--include-crds"]).output().expect("helm runs");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8_lossy(&out.stdout).replace(RELEASE, "{{release}}").replace(NAMESPACE, "{{ns}}");
+    // A placeholder is no YAML mapping: every scalar that starts with one is quoted.
+    let text: String = text.lines().map(|l| quoted(l) + "\n").collect();
+    let (mut objects, mut hooks, mut crds) = (Vec::new(), Vec::new(), Vec::new());
+    for document in text.split("---\n").filter(|d| !d.trim().is_empty()) {
+        let object: Value = serde_yaml::from_str(document).unwrap_or_else(|e| panic!("{e}: {document}"));
+        if document.contains("/crds/") {
+            crds.push(object);
+        } else if document.contains("helm.sh/hook:") {
+            hooks.push(object);
+        } else if object.is_object() {
+            objects.push(object);
+        }
+    }
+    let assign: Value = read(&charts().join("assign.yaml"));
+    let mut data = json!({"appVersion": chart["appVersion"], "values": read(&folder.join("values.yaml")), "objects": objects});
+    for (field, list) in [("hooks", hooks), ("crds", crds)] {
+        if !list.is_empty() {
+            data[field] = list.into();
+        }
+    }
+    if !assign[name].is_null() {
+        data["assign"] = assign[name].clone();
+    }
+    (name.to_owned(), version.to_owned(), data)
+}
+
+fn quoted(line: &str) -> String {
+    match line.split_once(": ") {
+        Some((key, value)) if value.contains("{{") && !value.starts_with('"') => format!("{key}: \"{value}\""),
+        _ => line.to_owned(),
+    }
+}
+
+fn read(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn the_twin_has_the_charts_as_helm_renders_them() {
+    let Some(helm) = env("SWITCHBACK_HELM4") else {
+        eprintln!("contract: SWITCHBACK_HELM4 is not set; fixtures/worlds/charts.yaml was NOT compared with the charts");
+        return;
+    };
+    let mut all = json!({});
+    let mut folders: Vec<_> = std::fs::read_dir(charts()).expect("charts").filter_map(Result::ok).map(|e| e.path()).collect();
+    folders.sort();
+    for folder in folders.iter().filter(|f| f.join("Chart.yaml").exists()) {
+        let (name, version, data) = rendered(&helm, folder);
+        all[name][version] = data;
+    }
+    let text = format!(
+        "# Rendered by helm from fixtures/charts; rewritten by `UPDATE=1 cargo test -p switchback-tests-contract charts`.\n{}",
+        serde_yaml::to_string(&json!({"charts": all})).expect("YAML")
+    );
+    let path = charts().join("../worlds/charts.yaml");
+    if env("UPDATE").is_some() {
+        std::fs::write(&path, text).expect("charts.yaml can be written");
+        return;
+    }
+    assert!(std::fs::read_to_string(&path).unwrap_or_default() == text, "charts.yaml is not what helm renders: run with UPDATE=1");
+}
