@@ -11,7 +11,8 @@ lint:
 
 # The tour on the embedded twin
 demo:
-    cargo run --locked --bin switchback-exec -- demo
+    cargo build --workspace --bins --locked
+    target/debug/switchback demo
 
 # Write generated files again: schemas, docs/codes.md, example plans, tables
 generate:

@@ -13,6 +13,7 @@ use switchback_schemas::{
 use crate::{
     catalog::Catalog,
     findings::Findings,
+    index::{Index, same},
     lower::{checks, owners, verify},
     manifest::{DocRef, Manifests},
 };
@@ -35,6 +36,8 @@ pub struct Cx<'a> {
     pub findings: &'a Findings,
     /// The instant for which dates are judged.
     pub as_of: Timestamp,
+    /// Inventory and lock by key.
+    pub index: Index<'a>,
     /// The platform's pools.
     pub pools: Vec<Pool>,
     /// The platform's workload classes.
@@ -77,7 +80,8 @@ impl<'a> Cx<'a> {
         };
         let pools = spec.pools.iter().map(pool).collect();
         let classes = spec.workloads.iter().map(class).collect();
-        Self { manifests, inventory, lock, catalog, findings, as_of, pools, classes }
+        let index = Index::new(inventory, lock);
+        Self { manifests, inventory, lock, catalog, findings, as_of, index, pools, classes }
     }
 
     /// The platform's windows.
@@ -111,7 +115,7 @@ impl<'a> Cx<'a> {
         version: &switchback_schemas::Version,
         label: Label,
     ) -> Option<&'a Render> {
-        let render = self.lock.render(release, version);
+        let render = self.index.render(release, version);
         if render.is_none() {
             let message = format!("the lock holds no render of release {release} at {version}");
             self.findings.say(
@@ -125,7 +129,8 @@ impl<'a> Cx<'a> {
 
     /// Checks the owner of an object before the plan writes it.
     pub fn owner(&self, object: &ObjectRef, through: OwnerKind) {
-        owners::check(self.findings, self.inventory, &self.manifests.platform.spec.owners, object, through);
+        let rule = self.manifests.platform.spec.owners.iter().find(|rule| same(&rule.object, object));
+        owners::check(self.findings, self.index.ownership(object), rule, object, through);
     }
 }
 

@@ -12,6 +12,7 @@ pub mod compile;
 pub mod components;
 pub mod context;
 pub mod findings;
+pub mod index;
 pub mod lower;
 pub mod manifest;
 pub mod objects;

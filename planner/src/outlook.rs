@@ -20,6 +20,7 @@ use crate::objects;
 pub struct Outlook<'a> {
     inventory: &'a Inventory,
     releases: BTreeMap<ObjectName, ReleaseView>,
+    workloads: BTreeMap<&'a ObjectRef, &'a Workload>,
     reads: RefCell<Vec<Read>>,
 }
 
@@ -57,7 +58,8 @@ impl<'a> Outlook<'a> {
         };
         let releases =
             inventory.releases.iter().map(|release| (release.name.clone(), view(release))).collect();
-        Self { inventory, releases, reads: RefCell::default() }
+        let workloads = inventory.workloads.iter().map(|workload| (&workload.object, workload)).collect();
+        Self { inventory, releases, workloads, reads: RefCell::default() }
     }
 
     /// What was looked at since the last call; it belongs to the step that is being built.
@@ -124,7 +126,7 @@ impl<'a> Outlook<'a> {
         container: &str,
     ) -> Option<(&'a Workload, usize, &'a str)> {
         let object = ObjectRef::new("apps/v1", "Deployment", deployment);
-        let workload = self.inventory.workloads.iter().find(|workload| workload.object == object)?;
+        let workload = *self.workloads.get(&object)?;
         let (index, found) = workload.containers.iter().enumerate().find(|(_, c)| c.name == container)?;
         for (field, value) in [("name", &found.name), ("image", &found.image)] {
             let pointer = format!("/spec/template/spec/containers/{index}/{field}");

@@ -3,7 +3,7 @@
 //! Hops of one manifest follow each other. A manifest that `requires` another upgrade comes after the hop that reaches the
 //! version. Otherwise one component moves at a time, in the order of kinds and names, so that a failure has one cause.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
     Diagnostic, StepId, codes,
@@ -104,17 +104,34 @@ fn refuse(cx: &Cx<'_>, hop: &HopSpec, requires: &switchback_schemas::manifest::R
 
 /// Topological order; among hops that are free, the one that was asked for first.
 fn sort(cx: &Cx<'_>, asked: &[HopSpec], after: &BTreeMap<usize, Vec<(usize, String)>>) -> Option<Vec<usize>> {
-    let mut open: Vec<usize> = (0..asked.len()).collect();
+    let mut held: Vec<usize> = vec![0; asked.len()];
+    let mut waiting: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (number, reasons) in after {
+        for (before, _) in reasons {
+            waiting.entry(*before).or_default().push(*number);
+            if let Some(count) = held.get_mut(*number) {
+                *count += 1;
+            }
+        }
+    }
+    let mut free: BTreeSet<usize> = (0..asked.len()).filter(|number| held.get(*number) == Some(&0)).collect();
     let mut sorted: Vec<usize> = Vec::new();
-    while !open.is_empty() {
-        let free = open.iter().position(|number| {
-            after.get(number).into_iter().flatten().all(|(before, _)| sorted.contains(before))
-        });
-        let Some(free) = free else {
-            circle(cx, asked, after, &open);
-            return None;
-        };
-        sorted.push(open.remove(free));
+    while let Some(number) = free.pop_first() {
+        sorted.push(number);
+        for next in waiting.remove(&number).unwrap_or_default() {
+            if let Some(count) = held.get_mut(next) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    free.insert(next);
+                }
+            }
+        }
+    }
+    if sorted.len() < asked.len() {
+        let open: Vec<usize> =
+            (0..asked.len()).filter(|number| held.get(*number).is_some_and(|n| *n > 0)).collect();
+        circle(cx, asked, after, &open);
+        return None;
     }
     Some(sorted)
 }

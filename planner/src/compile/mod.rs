@@ -3,6 +3,8 @@
 mod gates;
 mod inputs;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use switchback_model::{Graph, digests::digests, lint};
 use switchback_schemas::{
@@ -108,11 +110,11 @@ fn build(sources: &Sources<'_>, cx: &Cx<'_>) -> Option<Plan> {
             return None;
         }
         let ends = savepoints.last().map(|savepoint| savepoint.frontier.clone()).unwrap_or_default();
-        follow(&mut lowering, &hop.id, &ends, spec);
+        follow(lowering.steps.get_mut(before..).unwrap_or_default(), &ends, spec);
         savepoints.push(Savepoint {
             id: hop.savepoint.clone(),
             title: format!("{} is at {}, verified", spec.upgrade, spec.to),
-            frontier: lowering.sinks(&hop.id),
+            frontier: sinks(lowering.steps.get(before..).unwrap_or_default()),
         });
     }
     gates::add(cx, &mut lowering);
@@ -124,14 +126,21 @@ fn component(spec: &HopSpec) -> Option<&'static dyn Component> {
 }
 
 /// Steps of a hop that need nothing of it wait for the end of the hop before.
-fn follow(lowering: &mut Lowering, hop: &StepId, ends: &[StepId], spec: &HopSpec) {
-    for step in lowering.steps.iter_mut().filter(|step| step.hop == *hop && step.needs.is_empty()) {
+fn follow(steps: &mut [Step], ends: &[StepId], spec: &HopSpec) {
+    for step in steps.iter_mut().filter(|step| step.needs.is_empty()) {
         for end in ends {
             let why =
                 format!("{} moves when what came before is verified: one component at a time", spec.upgrade);
             step.needs.push(Need { step: end.clone(), why, source: None });
         }
     }
+}
+
+/// Steps that no other step of the same hop needs.
+fn sinks(steps: &[Step]) -> Vec<StepId> {
+    let needed: BTreeSet<&StepId> =
+        steps.iter().flat_map(|step| &step.needs).map(|need| &need.step).collect();
+    steps.iter().map(|step| &step.id).filter(|id| !needed.contains(id)).cloned().collect()
 }
 
 fn assemble(
@@ -206,7 +215,7 @@ fn assemble(
     plan
 }
 
-fn features(steps: &[Step], cx: &Cx<'_>) -> std::collections::BTreeSet<String> {
+fn features(steps: &[Step], cx: &Cx<'_>) -> BTreeSet<String> {
     let mut features = lint::used_features(steps);
     if cx.inventory.carry_over.is_some() {
         features.insert("continue".to_owned());

@@ -1,12 +1,12 @@
 //! What follows a failure, decided at plan time from the price of the way back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use switchback_model::{Graph, schedule, way_back};
+use switchback_model::Graph;
 use switchback_schemas::{
     Diagnostic, StepId, codes,
     manifest::OnFailure,
-    plan::{Disruption, FailureAction, FailurePolicy, Plan, Savepoint, Undo},
+    plan::{Disruption, FailureAction, FailurePolicy, Plan, Step, Undo},
 };
 
 use crate::findings::Findings;
@@ -25,14 +25,19 @@ pub struct Price {
 }
 
 impl Price {
-    /// The price of undoing some steps.
-    pub fn of(plan: &Plan, graph: &Graph, started: &BTreeSet<StepId>, to: &Savepoint) -> Self {
-        let way = way_back(plan, graph, started, to);
-        let mut price = Self { commits: way.commits.clone(), ..Self::default() };
-        for (_, undo) in way.undo_steps(plan) {
-            price.disruption = price.disruption.max(Some(undo.disruption));
-            price.loses.extend(undo.loses.iter().cloned());
-            price.needs_capacity |= undo.needs_capacity;
+    /// The price of undoing some steps. The order of a way back does not change what it costs.
+    pub fn of<'plan>(steps: impl IntoIterator<Item = &'plan Step>) -> Self {
+        let mut price = Self::default();
+        for step in steps {
+            match &step.undo {
+                Undo::Step(undo) => {
+                    price.disruption = price.disruption.max(Some(undo.disruption));
+                    price.loses.extend(undo.loses.iter().cloned());
+                    price.needs_capacity |= undo.needs_capacity;
+                }
+                Undo::Commit { .. } => price.commits.push(step.id.clone()),
+                Undo::ReadOnly { .. } | Undo::CoveredBy { .. } => {}
+            }
         }
         price
     }
@@ -61,21 +66,42 @@ pub type Wishes = BTreeMap<StepId, (Option<OnFailure>, Option<switchback_schemas
 
 /// Decides the failure action of every step.
 pub fn decide(plan: &mut Plan, graph: &Graph, wishes: &Wishes, approved: bool, findings: &Findings) {
-    let policies: Vec<FailurePolicy> = plan
-        .steps
-        .iter()
-        .map(|step| {
-            let (wish, label) = wishes.get(&step.hop).cloned().unwrap_or_default();
-            let hop = of_hop(plan, graph, &step.id);
-            let own = of_step(plan, graph, &step.id);
-            if wish == Some(OnFailure::RollbackHop) && !approved {
-                refuse_unapproved(&hop, label, findings);
+    let reach = graph.reach();
+    let mut hops: BTreeMap<&StepId, Vec<usize>> = BTreeMap::new();
+    for (number, step) in plan.steps.iter().enumerate() {
+        hops.entry(&step.hop).or_default().push(number);
+    }
+    let mut policies = vec![None; plan.steps.len()];
+    for (hop, steps) in hops {
+        let (wish, label) = wishes.get(hop).cloned().unwrap_or_default();
+        let get = |number: &usize| plan.steps.get(*number);
+        let whole = Price::of(steps.iter().filter_map(get));
+        if wish == Some(OnFailure::RollbackHop) && !approved {
+            refuse_unapproved(&whole, label, findings);
+        }
+        for number in &steps {
+            let Some(step) = get(number) else { continue };
+            // What comes after the step cannot have been started when it fails. A hop that is cheap as a whole is cheap
+            // from anywhere in it.
+            let started = || steps.iter().filter(|other| !reach.before(*number, **other)).filter_map(get);
+            let back = if whole.too_dear().is_none() { whole.clone() } else { Price::of(started()) };
+            let own = Price::of(undone_by(plan, step));
+            let policy = policy(wish, &back, &own, matches!(step.undo, Undo::ReadOnly { .. }));
+            if let Some(slot) = policies.get_mut(*number) {
+                *slot = Some(policy);
             }
-            policy(wish, &hop, &own, matches!(step.undo, Undo::ReadOnly { .. }))
-        })
-        .collect();
+        }
+    }
     for (step, policy) in plan.steps.iter_mut().zip(policies) {
-        step.on_failure = policy;
+        step.on_failure = policy.unwrap_or_else(|| step.on_failure.clone());
+    }
+}
+
+/// The step whose undo undoes a step: itself, or the one that covers it.
+fn undone_by<'plan>(plan: &'plan Plan, step: &'plan Step) -> Option<&'plan Step> {
+    match &step.undo {
+        Undo::CoveredBy { step, .. } => plan.step(step),
+        _ => Some(step),
     }
 }
 
@@ -111,29 +137,4 @@ fn policy(wish: Option<OnFailure>, hop: &Price, own: &Price, read_only: bool) ->
             say(FailureAction::Hold, format!("going back is for a person to decide: {why}"))
         }
     }
-}
-
-/// The price of undoing the hop of a step, when the step fails.
-fn of_hop(plan: &Plan, graph: &Graph, id: &StepId) -> Price {
-    let Some(hop) = plan.step(id).map(|step| &step.hop) else { return Price::default() };
-    let inside = |step: &StepId| plan.step(step).is_some_and(|step| step.hop == *hop);
-    let started = schedule::started_when_failing(graph, plan, id).into_iter().filter(inside).collect();
-    Price::of(plan, graph, &started, &nowhere(plan))
-}
-
-/// The price of undoing the step alone.
-fn of_step(plan: &Plan, graph: &Graph, id: &StepId) -> Price {
-    let by = match plan.step(id).map(|step| &step.undo) {
-        Some(Undo::CoveredBy { step, .. }) => step,
-        _ => id,
-    };
-    Price::of(plan, graph, &BTreeSet::from([by.clone()]), &nowhere(plan))
-}
-
-/// A savepoint that keeps nothing.
-fn nowhere(plan: &Plan) -> Savepoint {
-    let first = plan.savepoints.first().cloned();
-    let id =
-        first.map_or_else(|| switchback_schemas::name::SavepointId::sanitized("start"), |first| first.id);
-    Savepoint { id, title: String::new(), frontier: Vec::new() }
 }

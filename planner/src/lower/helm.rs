@@ -2,7 +2,7 @@
 
 use switchback_schemas::{
     Diagnostic, Label, Seconds, codes,
-    inventory::{Inventory, Release},
+    inventory::Release,
     lock::Render,
     name::{ObjectName, ObjectRef},
     plan::{
@@ -12,7 +12,7 @@ use switchback_schemas::{
 };
 
 use super::{Draft, HopScope, changes, permission, undo_step, verify};
-use crate::{findings::Findings, objects, outlook::Outlook};
+use crate::{context::Cx, findings::Findings, objects, outlook::Outlook};
 
 /// The name of the capture that every release step makes.
 pub const REVISION: &str = "revision";
@@ -30,14 +30,11 @@ pub struct ReleaseStep<'a> {
 }
 
 /// Finds a release and checks that it can be upgraded and gone back to at all.
-pub fn observed<'a>(
-    findings: &Findings,
-    inventory: &'a Inventory,
-    name: &ObjectName,
-    label: Option<Label>,
-) -> Option<&'a Release> {
-    let Some(release) = inventory.releases.iter().find(|release| release.name == *name) else {
-        let known: Vec<String> = inventory.releases.iter().map(|release| release.name.to_string()).collect();
+pub fn observed<'a>(cx: &Cx<'a>, name: &ObjectName, label: Option<Label>) -> Option<&'a Release> {
+    let findings = cx.findings;
+    let Some(release) = cx.index.release(name) else {
+        let known: Vec<String> =
+            cx.inventory.releases.iter().take(20).map(|release| release.name.to_string()).collect();
         let help = match known.is_empty() {
             true => {
                 "the inventory holds no Helm release; observe again with credentials that may list Secrets"

@@ -57,13 +57,6 @@ impl Lowering {
             step.needs.push(Need { step: after.clone(), why: why.to_owned(), source: None });
         }
     }
-
-    /// Steps of a hop that no other step of it needs.
-    pub fn sinks(&self, hop: &StepId) -> Vec<StepId> {
-        let inside: Vec<&Step> = self.steps.iter().filter(|step| step.hop == *hop).collect();
-        let needed = |id: &StepId| inside.iter().any(|step| step.needs.iter().any(|need| need.step == *id));
-        inside.iter().filter(|step| !needed(&step.id)).map(|step| step.id.clone()).collect()
-    }
 }
 
 /// What every step of a hop shares.

@@ -2,7 +2,7 @@
 
 use switchback_schemas::{
     Diagnostic, codes,
-    inventory::Inventory,
+    inventory::Ownership,
     manifest::{OwnerKind, OwnerRule},
     name::ObjectRef,
 };
@@ -15,14 +15,14 @@ use crate::findings::Findings;
 /// plan writes.
 pub fn check(
     findings: &Findings,
-    inventory: &Inventory,
-    rules: &[OwnerRule],
+    ownership: Option<&Ownership>,
+    rule: Option<&OwnerRule>,
     object: &ObjectRef,
     through: OwnerKind,
 ) {
     let about = object.to_string();
-    let rule = rules.iter().find(|rule| same(&rule.object, object)).map(|rule| rule.owner);
-    let evidence = || inventory.owners.iter().find(|ownership| same(&ownership.object, object));
+    let rule = rule.map(|rule| rule.owner);
+    let evidence = || ownership;
     let seen: Vec<OwnerKind> = {
         let mut seen: Vec<_> = evidence().into_iter().flat_map(|o| &o.evidence).map(|e| e.owner).collect();
         seen.sort_unstable();
@@ -70,13 +70,6 @@ pub fn check(
             .help("name its owner under `owners:` of the Platform"),
         ),
     }
-}
-
-/// The same object, in whatever version of its group it is written.
-fn same(one: &ObjectRef, other: &ObjectRef) -> bool {
-    let group = |object: &ObjectRef| object.api_version.split_once('/').map(|(group, _)| group.to_owned());
-    group(one) == group(other)
-        && (&one.kind, &one.namespace, &one.name) == (&other.kind, &other.namespace, &other.name)
 }
 
 fn single(seen: &[OwnerKind]) -> Option<OwnerKind> {

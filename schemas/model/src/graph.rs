@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fixedbitset::FixedBitSet;
 use petgraph::{
     Direction,
     algo::{tarjan_scc, toposort},
@@ -54,6 +55,7 @@ pub struct Graph {
     edges: DiGraph<(), String>,
     numbers: BTreeMap<StepId, usize>,
     order: Vec<usize>,
+    positions: Vec<usize>,
 }
 
 impl Graph {
@@ -79,11 +81,17 @@ impl Graph {
                 graph.add_edge(NodeIndex::new(*needed), NodeIndex::new(number), need.why.clone());
             }
         }
-        let order = match toposort(&graph, None) {
+        let order: Vec<usize> = match toposort(&graph, None) {
             Ok(order) => order.into_iter().map(NodeIndex::index).collect(),
             Err(_) => return Err(GraphError::Cycle(find_circle(&graph, steps))),
         };
-        Ok(Self { edges: graph, numbers, order })
+        let mut positions = vec![0; steps.len()];
+        for (position, number) in order.iter().enumerate() {
+            if let Some(slot) = positions.get_mut(*number) {
+                *slot = position;
+            }
+        }
+        Ok(Self { edges: graph, numbers, order, positions })
     }
 
     /// How many steps there are.
@@ -104,6 +112,13 @@ impl Graph {
     /// Numbers in an order in which every step comes after what it needs.
     pub fn order(&self) -> &[usize] {
         &self.order
+    }
+
+    /// Some steps, each after what it needs.
+    pub fn sorted(&self, steps: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        let mut steps: Vec<usize> = steps.into_iter().collect();
+        steps.sort_by_key(|number| self.positions.get(*number));
+        steps
     }
 
     /// What a step needs.
@@ -130,6 +145,24 @@ impl Graph {
         found
     }
 
+    /// Who comes after whom, for every pair: 1.25 kB a step at the 10,000 steps that a plan may hold.
+    pub fn reach(&self) -> Reach {
+        let mut after: Vec<FixedBitSet> = vec![FixedBitSet::with_capacity(self.len()); self.len()];
+        for number in self.order.iter().rev().copied() {
+            let mut own = FixedBitSet::with_capacity(self.len());
+            for next in self.dependants(number) {
+                own.insert(next);
+                if let Some(further) = after.get(next) {
+                    own.union_with(further);
+                }
+            }
+            if let Some(slot) = after.get_mut(number) {
+                *slot = own;
+            }
+        }
+        Reach { after }
+    }
+
     fn closure(&self, from: impl IntoIterator<Item = usize>, way: Direction) -> BTreeSet<usize> {
         let mut found = BTreeSet::new();
         let mut open: Vec<usize> = from.into_iter().collect();
@@ -139,6 +172,19 @@ impl Graph {
             }
         }
         found
+    }
+}
+
+/// Who comes after whom.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    after: Vec<FixedBitSet>,
+}
+
+impl Reach {
+    /// Whether one step comes before another, directly or not. No step comes before itself.
+    pub fn before(&self, one: usize, other: usize) -> bool {
+        self.after.get(one).is_some_and(|after| after.contains(other))
     }
 }
 

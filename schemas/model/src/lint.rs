@@ -13,7 +13,7 @@ use switchback_schemas::{
 
 use crate::{
     digests::digests,
-    graph::{Graph, GraphError},
+    graph::{Graph, GraphError, Reach},
     way_back::way_back,
 };
 
@@ -36,9 +36,10 @@ pub fn lint(plan: &Plan) -> Vec<Diagnostic> {
     digests_match(plan, &mut say);
     match Graph::of(plan) {
         Ok(graph) => {
-            captures(plan, &graph, &mut say);
-            brackets(plan, &graph, &mut say);
-            ways_back(plan, &graph, &mut say);
+            let reach = graph.reach();
+            captures(plan, &graph, &reach, &mut say);
+            brackets(plan, &graph, &reach, &mut say);
+            ways_back(plan, &graph, &reach, &mut say);
         }
         Err(error @ GraphError::Cycle(_)) => {
             findings.push(Diagnostic::error(codes::PATH_CYCLE, error.to_string()));
@@ -186,7 +187,7 @@ fn digests_match(plan: &Plan, say: &mut impl FnMut(String)) {
 }
 
 /// A capture that is used was made by the same step, or by one that comes before it.
-fn captures(plan: &Plan, graph: &Graph, say: &mut impl FnMut(String)) {
+fn captures(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)) {
     let made: BTreeMap<&StepId, BTreeSet<&str>> = plan
         .steps
         .iter()
@@ -199,9 +200,7 @@ fn captures(plan: &Plan, graph: &Graph, say: &mut impl FnMut(String)) {
                 continue;
             }
             let there = made.get(&from).is_some_and(|names| names.contains(name.as_str()));
-            let before = graph
-                .number(&from)
-                .is_some_and(|from| from == number || graph.descendants(from).contains(&number));
+            let before = graph.number(&from).is_some_and(|from| from == number || reach.before(from, number));
             if !there {
                 say(format!("{} uses capture {name:?} of {from}, which does not capture it", step.id));
             } else if !before {
@@ -247,12 +246,12 @@ fn uses(step: &Step) -> Vec<(StepId, String)> {
     found
 }
 
-fn brackets(plan: &Plan, graph: &Graph, say: &mut impl FnMut(String)) {
+fn brackets(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)) {
     for bracket in &plan.brackets {
         let (Some(open), Some(close)) = (graph.number(&bracket.open), graph.number(&bracket.close)) else {
             continue;
         };
-        if !graph.descendants(open).contains(&close) {
+        if !reach.before(open, close) {
             say(format!("bracket {} closes without waiting for its opening step", bracket.id));
         }
         for id in [&bracket.open, &bracket.close] {
@@ -266,7 +265,7 @@ fn brackets(plan: &Plan, graph: &Graph, say: &mut impl FnMut(String)) {
     }
 }
 
-fn ways_back(plan: &Plan, graph: &Graph, say: &mut impl FnMut(String)) {
+fn ways_back(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)) {
     let Some(start) = plan.savepoints.first() else {
         say("the plan has no savepoint for the state before it".to_owned());
         return;
@@ -289,7 +288,7 @@ fn ways_back(plan: &Plan, graph: &Graph, say: &mut impl FnMut(String)) {
         }
         if let Undo::CoveredBy { step: by, .. } = &step.undo {
             let undone = plan.step(by).is_some_and(|by| matches!(by.undo, Undo::Step(_)));
-            let before = graph.number(by).is_some_and(|by| graph.descendants(by).contains(&number));
+            let before = graph.number(by).is_some_and(|by| reach.before(by, number));
             if !undone || !before {
                 say(format!(
                     "{} relies on the undo of {by}, which does not come before it or has none",

@@ -9,15 +9,14 @@ use switchback_schemas::{
 
 use crate::{graph::Graph, way_back::WayBack};
 
-/// The expected length of the longest chain through a set of steps; the whole plan when the set is everything.
-pub fn critical_path(plan: &Plan, graph: &Graph, inside: impl Fn(&StepId) -> bool) -> Seconds {
+/// The expected length of the longest chain through some steps, which come in topological order.
+pub fn critical_path(plan: &Plan, graph: &Graph, steps: &[usize]) -> Seconds {
     let mut ends: BTreeMap<usize, Seconds> = BTreeMap::new();
     let mut longest = Seconds(0);
-    for number in graph.order().iter().copied() {
+    for number in steps.iter().copied() {
         let Some(step) = plan.steps.get(number) else { continue };
         let start = graph.needs(number).filter_map(|need| ends.get(&need)).max().copied().unwrap_or_default();
-        let own = if inside(&step.id) { step.estimate.expected } else { Seconds(0) };
-        let end = start + own;
+        let end = start + step.estimate.expected;
         longest = longest.max(end);
         ends.insert(number, end);
     }

@@ -1,6 +1,6 @@
 //! What a reviewer wants to know about a plan before reading its steps. Views render it and compute nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use switchback_schemas::{
@@ -11,7 +11,10 @@ use switchback_schemas::{
     },
 };
 
-use crate::{Graph, WayBack, schedule, way_back};
+use crate::{
+    Graph, WayBack, schedule,
+    way_back::{self, way_back},
+};
 
 /// A plan in figures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -73,16 +76,29 @@ pub struct BackSummary {
 
 /// Summarises a plan.
 pub fn summary(plan: &Plan, graph: &Graph) -> Summary {
-    let hops = plan.hops.iter().enumerate().map(|(number, hop)| of_hop(plan, graph, number, hop)).collect();
+    let mut inside: BTreeMap<&StepId, Vec<usize>> = BTreeMap::new();
+    for (number, step) in plan.steps.iter().enumerate() {
+        inside.entry(&step.hop).or_default().push(number);
+    }
+    let mut lines: BTreeMap<&StepId, Vec<NoReturn>> = BTreeMap::new();
+    for line in &plan.lines {
+        if let Some(step) = plan.step(&line.step) {
+            lines.entry(&step.hop).or_default().push(line.clone());
+        }
+    }
+    let of = |hop: &Hop| {
+        let steps = inside.get(&hop.id).map(Vec::as_slice).unwrap_or_default();
+        of_hop(plan, graph, hop, steps, lines.get(&hop.id).cloned().unwrap_or_default())
+    };
     let rolls = plan.steps.iter().filter(|step| roll(step).is_some()).count();
     let asks = |kind: &GateKind| matches!(kind, GateKind::Approval(_));
     Summary {
-        hops,
+        hops: plan.hops.iter().map(of).collect(),
         steps: plan.steps.len() - rolls,
         rolls,
         approvals: plan.gates.iter().filter(|gate| asks(&gate.kind)).count(),
         brackets: plan.brackets.len(),
-        takes: schedule::critical_path(plan, graph, |_| true),
+        takes: schedule::critical_path(plan, graph, graph.order()),
     }
 }
 
@@ -122,19 +138,17 @@ pub fn savepoint_before<'plan>(plan: &'plan Plan, hop: &StepId) -> Option<&'plan
     plan.savepoints.get(number)
 }
 
-fn of_hop(plan: &Plan, graph: &Graph, number: usize, hop: &Hop) -> HopSummary {
-    let inside: Vec<&Step> = plan.steps.iter().filter(|step| step.hop == hop.id).collect();
-    let ids: BTreeSet<StepId> = inside.iter().map(|step| step.id.clone()).collect();
-    let automatic = inside.iter().all(|step| step.on_failure.action == FailureAction::RollbackHop);
-    let way =
-        plan.savepoints.get(number).map(|before| way_back(plan, graph, &ids, before)).unwrap_or_default();
+fn of_hop(plan: &Plan, graph: &Graph, hop: &Hop, steps: &[usize], lines: Vec<NoReturn>) -> HopSummary {
+    let inside = || steps.iter().filter_map(|number| plan.steps.get(*number));
+    let automatic = inside().all(|step| step.on_failure.action == FailureAction::RollbackHop);
+    let way = way_back::of_hop(plan, graph, steps);
     HopSummary {
         hop: hop.clone(),
-        steps: inside.len(),
-        takes: schedule::critical_path(plan, graph, |id| ids.contains(id)),
-        disruption: inside.iter().map(|step| step.disruption).max().unwrap_or(Disruption::None),
+        steps: steps.len(),
+        takes: schedule::critical_path(plan, graph, &graph.sorted(steps.iter().copied())),
+        disruption: inside().map(|step| step.disruption).max().unwrap_or(Disruption::None),
         back: BackSummary { automatic, ..of_way(plan, &way) },
-        lines: plan.lines.iter().filter(|line| ids.contains(&line.step)).cloned().collect(),
+        lines,
     }
 }
 

@@ -54,13 +54,24 @@ pub fn way_back(plan: &Plan, graph: &Graph, started: &BTreeSet<StepId>, to: &Sav
     let kept = graph.members(to);
     let started: BTreeSet<usize> =
         started.iter().filter_map(|id| graph.number(id)).filter(|number| !kept.contains(number)).collect();
+    let outside: Vec<usize> = graph.order().iter().copied().filter(|number| !kept.contains(number)).collect();
+    among(plan, graph, &outside, &started)
+}
+
+/// The undo steps of one hop, when all of it was started: the way back from its end to where it began.
+pub fn of_hop(plan: &Plan, graph: &Graph, hop: &[usize]) -> WayBack {
+    among(plan, graph, &graph.sorted(hop.iter().copied()), &hop.iter().copied().collect())
+}
+
+/// The undo steps of what was started, among steps that come in topological order.
+fn among(plan: &Plan, graph: &Graph, steps: &[usize], started: &BTreeSet<usize>) -> WayBack {
     let undo = |number: usize| plan.steps.get(number).map(|step| &step.undo);
     let undoable = |number: usize| matches!(undo(number), Some(Undo::Step(_)));
     let id = |number: usize| plan.steps.get(number).map(|step| step.id.clone());
 
     // For each step from last to first: the nearest started dependants that are undone before it.
     let mut before: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    for number in graph.order().iter().rev().copied().filter(|number| !kept.contains(number)) {
+    for number in steps.iter().rev().copied() {
         let mut first = BTreeSet::new();
         for dependant in graph.dependants(number) {
             if started.contains(&dependant) && undoable(dependant) {

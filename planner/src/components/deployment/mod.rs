@@ -117,7 +117,7 @@ fn is(value: serde_json::Value) -> Test {
 fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
     let spec = &doc.spec;
     let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
-    let Some(workload) = cx.inventory.workloads.iter().find(|workload| workload.object == object) else {
+    let Some(workload) = cx.index.workload(&object) else {
         let message = format!("there is no {object}");
         cx.findings.say(
             Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)

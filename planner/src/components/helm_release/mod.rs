@@ -35,7 +35,7 @@ impl Component for HelmRelease {
     fn asks(&self, cx: &Cx<'_>) -> Vec<Ask> {
         let ask = |doc: &Doc| {
             let spec = &doc.spec;
-            let seen = cx.inventory.releases.iter().find(|release| release.name == spec.release);
+            let seen = cx.index.release(&spec.release);
             let chart = spec.chart.clone().or_else(|| seen.map(|release| release.chart.clone()))?;
             Some(Ask {
                 release: spec.release.clone(),
@@ -82,7 +82,7 @@ impl Component for HelmRelease {
 fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
     let spec = &doc.spec;
     let label = cx.label(doc.doc, "/spec/release", "not upgradable as it is");
-    let release = helm::observed(cx.findings, cx.inventory, &spec.release, Some(label))?;
+    let release = helm::observed(cx, &spec.release, Some(label))?;
     if let Some(chart) = spec.chart.as_ref().filter(|chart| **chart != release.chart) {
         let message = format!("release {} is of chart {}, not {chart}", spec.release, release.chart);
         cx.findings.say(

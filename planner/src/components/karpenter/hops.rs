@@ -21,8 +21,8 @@ pub(super) type Doc = Spanned<Document<KarpenterUpgrade>>;
 pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
     let spec = &doc.spec;
     let not = |pointer: &str| Some(cx.label(doc.doc, pointer, "not upgradable as it is"));
-    let release = helm::observed(cx.findings, cx.inventory, &spec.release, not("/spec/release"));
-    let crds = helm::observed(cx.findings, cx.inventory, &spec.crd_release, not("/spec/crdRelease"));
+    let release = helm::observed(cx, &spec.release, not("/spec/release"));
+    let crds = helm::observed(cx, &spec.crd_release, not("/spec/crdRelease"));
     let (Some(release), Some(_)) = (release, crds) else { return Vec::new() };
     let from = &release.chart_version;
     if rising(cx, doc.doc, "Karpenter", from, &spec.to).is_none() {

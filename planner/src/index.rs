@@ -1,0 +1,71 @@
+//! Inventory and lock by what they are looked up by: ten thousand upgrades must not each walk ten thousand releases.
+
+use std::collections::BTreeMap;
+
+use switchback_schemas::{
+    Version,
+    inventory::{Inventory, Ownership, Release, Workload},
+    lock::{Lock, Render},
+    name::{ObjectName, ObjectRef},
+};
+
+/// Inventory and lock by key.
+pub struct Index<'a> {
+    releases: BTreeMap<&'a ObjectName, &'a Release>,
+    workloads: BTreeMap<&'a ObjectRef, &'a Workload>,
+    owners: BTreeMap<Identity<'a>, &'a Ownership>,
+    renders: BTreeMap<(&'a ObjectName, &'a Version), &'a Render>,
+}
+
+/// What makes two references the same object, in whatever version of its group it is written.
+type Identity<'a> = (&'a str, &'a str, Option<&'a str>, &'a str);
+
+fn identity(object: &ObjectRef) -> Identity<'_> {
+    let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
+    (group, &object.kind, object.namespace.as_deref(), &object.name)
+}
+
+/// Whether two references are the same object, in whatever version of its group each is written.
+pub fn same(one: &ObjectRef, other: &ObjectRef) -> bool {
+    identity(one) == identity(other)
+}
+
+impl<'a> Index<'a> {
+    /// Indexes both.
+    pub fn new(inventory: &'a Inventory, lock: &'a Lock) -> Self {
+        Self {
+            releases: inventory.releases.iter().map(|release| (&release.name, release)).collect(),
+            workloads: inventory.workloads.iter().map(|workload| (&workload.object, workload)).collect(),
+            owners: inventory
+                .owners
+                .iter()
+                .map(|ownership| (identity(&ownership.object), ownership))
+                .collect(),
+            renders: lock
+                .renders
+                .iter()
+                .map(|render| ((&render.release, &render.chart.version), render))
+                .collect(),
+        }
+    }
+
+    /// A release.
+    pub fn release(&self, name: &ObjectName) -> Option<&'a Release> {
+        self.releases.get(name).copied()
+    }
+
+    /// A controller of pods.
+    pub fn workload(&self, object: &ObjectRef) -> Option<&'a Workload> {
+        self.workloads.get(object).copied()
+    }
+
+    /// The evidence for an object's owner.
+    pub fn ownership(&self, object: &ObjectRef) -> Option<&'a Ownership> {
+        self.owners.get(&identity(object)).copied()
+    }
+
+    /// A release, rendered in a version.
+    pub fn render(&self, release: &ObjectName, version: &Version) -> Option<&'a Render> {
+        self.renders.get(&(release, version)).copied()
+    }
+}
