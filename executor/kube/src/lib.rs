@@ -4,12 +4,14 @@
 //! roll; [`observe`] reads an inventory and cannot write. What each promises stands in the README of this room.
 
 mod api;
+mod caller;
 mod captures;
 mod claims;
 mod classify;
 mod conditions;
 mod connect;
 mod driver;
+mod dry;
 mod effects;
 mod fields;
 mod helm;
@@ -20,7 +22,9 @@ mod pods;
 mod services;
 mod target;
 
+pub use caller::caller;
 pub use connect::{ConnectError, client};
 pub use driver::{IO_DEADLINE, KubeDriver};
+pub use dry::dry;
 pub use effects::CORDONED_BY;
 pub use observe::{Observing, observe};

@@ -18,12 +18,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use switchback_executor::ports::Failure;
-use switchback_schemas::{
-    Digest,
-    format::Document,
-    inventory::Inventory,
-    name::Label,
-};
+use switchback_schemas::{Digest, format::Document, inventory::Inventory, name::Label};
 
 use crate::{
     api::{Kinds, Reader},

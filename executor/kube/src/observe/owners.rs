@@ -76,7 +76,7 @@ fn evidence(object: &Value) -> Vec<OwnerEvidence> {
     let managers = object.pointer("/metadata/managedFields").and_then(Value::as_array);
     for entry in managers.into_iter().flatten() {
         let manager = text(entry, "/manager");
-        if text(entry, "/subresource") != "" || manager.is_empty() || BYSTANDERS.contains(&manager) {
+        if !text(entry, "/subresource").is_empty() || manager.is_empty() || BYSTANDERS.contains(&manager) {
             continue;
         }
         if let Some(owner) = of_manager(manager) {

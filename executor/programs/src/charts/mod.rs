@@ -36,26 +36,8 @@ pub struct NamedCharts;
 #[async_trait]
 impl Charts for NamedCharts {
     async fn fetch(&self, chart: &Chart) -> Result<Vec<Arg>, Failure> {
-        let place = Place::of(&chart.repository);
-        Ok(match place {
-            Place::Directory(directory) => {
-                vec![path_arg(&directory.join(&chart.name).join(chart.version.as_str()))]
-            }
-            Place::Oci(repository) => {
-                vec![
-                    format!("{repository}/{}", chart.name).into(),
-                    "--version".into(),
-                    chart.version.to_string().into(),
-                ]
-            }
-            Place::Https(repository) => vec![
-                chart.name.as_str().into(),
-                "--repo".into(),
-                repository.into(),
-                "--version".into(),
-                chart.version.to_string().into(),
-            ],
-        })
+        let reference = format!("{}/{}", chart.repository.trim_end_matches('/'), chart.name);
+        Ok(vec![reference.into(), "--version".into(), chart.version.to_string().into()])
     }
 }
 
@@ -200,12 +182,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn named_charts_are_given_as_helm_takes_them() {
-        let words = async |repository| NamedCharts.fetch(&chart(repository)).await.unwrap();
-        let text = |words: &[&str]| words.iter().map(|word| Arg::from(*word)).collect::<Vec<_>>();
-        let oci = text(&["oci://public.ecr.aws/karpenter/karpenter", "--version", "1.8.8"]);
-        assert_eq!(words("oci://public.ecr.aws/karpenter").await, oci);
-        assert_eq!(words("charts").await, text(&["./charts/karpenter/1.8.8"]));
-        assert_eq!(words("https://c.example/").await[2], Arg::from("https://c.example"));
+    async fn named_charts_are_named_with_their_version() {
+        let words = NamedCharts.fetch(&chart("oci://public.ecr.aws/karpenter/")).await.unwrap();
+        let expected = ["oci://public.ecr.aws/karpenter/karpenter", "--version", "1.8.8"].map(Arg::from);
+        assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn paths_are_never_taken_for_names() {
+        assert_eq!(path_arg(Path::new("charts/demo/1.0.0")), Arg::from("./charts/demo/1.0.0"));
+        assert_eq!(path_arg(Path::new("/charts/demo/1.0.0")), Arg::from("/charts/demo/1.0.0"));
     }
 }

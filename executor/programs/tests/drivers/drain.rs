@@ -1,0 +1,162 @@
+//! Drains.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::json;
+use switchback_executor::ports::{Call, Driver, Fleet};
+use switchback_schemas::{
+    Seconds,
+    journal::{Class, Outcome, WaitsFor},
+    plan::{
+        Condition, Count, Effect, NodeCordon, NodeDrain, OnDrain, PodSelector, Roll, Stale, Target, Then,
+        WorkloadClass,
+    },
+};
+
+use crate::scene::{Scene, call, done, on_both};
+
+on_both!(
+    a_drain_moves_what_it_may_and_ends_when_nothing_is_left,
+    p03_a_budget_that_allows_nothing_is_named_with_its_pod,
+    p04_two_budgets_over_one_pod_are_refused_by_name,
+    classes_hold_what_must_not_be_disturbed,
+    a_node_that_is_schedulable_is_not_drained,
+    members_carry_what_a_roll_orders_by,
+);
+
+fn name_of(node: &Target) -> String {
+    let Target::Bound { object, .. } = node else { panic!("not bound") };
+    object.name.clone()
+}
+
+async fn cordoned(scene: &Scene) -> Target {
+    let node = scene.node("n").await;
+    scene.deployment("web", 2).await;
+    let effect = Effect::NodeCordon(NodeCordon { node: node.clone(), unschedulable: true });
+    done(&scene.apply(&call(), &effect).await);
+    node
+}
+
+fn drain(node: &Target) -> Effect {
+    Effect::NodeDrain(NodeDrain { node: node.clone() })
+}
+
+fn with_class(owner_kinds: &[&str], on_drain: OnDrain, waited: u64) -> Call {
+    let class = WorkloadClass {
+        name: "careful".parse().unwrap(),
+        select: PodSelector {
+            owner_kinds: owner_kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+            ..PodSelector::default()
+        },
+        on_drain,
+        gang: false,
+    };
+    let fleet = Fleet { pools: Vec::new(), classes: vec![class] };
+    Call { fleet: Arc::new(fleet), waited: Seconds(waited), ..call() }
+}
+
+async fn remove(scene: &Scene, node: &Target) {
+    scene.call("DELETE", &format!("/api/v1/nodes/{}", name_of(node)), None).await;
+}
+
+async fn a_drain_moves_what_it_may_and_ends_when_nothing_is_left(scene: &Scene) {
+    let node = cordoned(scene).await;
+    let drained = Condition::Drained { node: node.clone() };
+    assert!(!scene.check(&call(), &drained).await.is_holding());
+    let mut outcome = scene.apply(&call(), &drain(&node)).await;
+    for _ in 0..300 {
+        if let Outcome::Blocked { waits_for } = &outcome {
+            assert!(matches!(waits_for[..], [WaitsFor::Terminating { .. }]), "{waits_for:?}");
+            scene.moment().await;
+            outcome = scene.apply(&call(), &drain(&node)).await;
+        }
+    }
+    done(&outcome);
+    assert!(scene.check(&call(), &drained).await.is_holding());
+    remove(scene, &node).await;
+    assert!(done(&scene.apply(&call(), &drain(&node)).await).contains("gone"));
+}
+
+async fn p03_a_budget_that_allows_nothing_is_named_with_its_pod(scene: &Scene) {
+    let node = cordoned(scene).await;
+    scene.budget("tight", "web", &json!({"maxUnavailable": 0}), 0).await;
+    let outcome = scene.apply(&call(), &drain(&node)).await;
+    let Outcome::Blocked { waits_for } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(waits_for.len(), 2, "{waits_for:?}");
+    for wait in waits_for {
+        let WaitsFor::Budget { budget, pod } = wait else { panic!("{wait:?}") };
+        assert_eq!(budget, format!("{}/tight", scene.ns));
+        assert!(pod.starts_with(&format!("{}/web-", scene.ns)), "{pod}");
+    }
+    remove(scene, &node).await;
+}
+
+async fn p04_two_budgets_over_one_pod_are_refused_by_name(scene: &Scene) {
+    let node = cordoned(scene).await;
+    scene.budget("one", "web", &json!({"maxUnavailable": 1}), 1).await;
+    scene.budget("two", "web", &json!({"maxUnavailable": 1}), 1).await;
+    let outcome = scene.apply(&call(), &drain(&node)).await;
+    let Outcome::NotDone { class: Class::Refused, evidence } = outcome else { panic!("{outcome:?}") };
+    let (one, two) = (format!("{}/one", scene.ns), format!("{}/two", scene.ns));
+    assert!(evidence.0.iter().all(|line| line.contains(&one) && line.contains(&two)), "{evidence:?}");
+    let pods = scene.get(&format!("/api/v1/namespaces/{}/pods", scene.ns)).await.unwrap();
+    let leaving = pods["items"].as_array().unwrap().iter().filter(|pod| !pod["metadata"]["deletionTimestamp"].is_null());
+    assert_eq!(leaving.count(), 0, "something was evicted");
+    remove(scene, &node).await;
+}
+
+async fn classes_hold_what_must_not_be_disturbed(scene: &Scene) {
+    let node = cordoned(scene).await;
+    let wait = |then| OnDrain::Wait { max: Seconds(60), then };
+    for call in [
+        with_class(&["Deployment"], OnDrain::Never {}, 9_999),
+        with_class(&["Deployment"], wait(Then::Park), 9_999),
+        with_class(&["Deployment"], wait(Then::Evict), 59),
+    ] {
+        let outcome = scene.apply(&call, &drain(&node)).await;
+        let expected = WaitsFor::Workload {
+            workload: format!("Deployment {}/web", scene.ns),
+            class: Some("careful".into()),
+            node: name_of(&node),
+        };
+        assert_eq!(outcome, Outcome::Blocked { waits_for: vec![expected] });
+    }
+    let outcome = scene.apply(&with_class(&["Deployment"], wait(Then::Evict), 60), &drain(&node)).await;
+    let evicting = matches!(&outcome, Outcome::Done { .. })
+        || matches!(&outcome, Outcome::Blocked { waits_for } if matches!(waits_for[..], [WaitsFor::Terminating { .. }]));
+    assert!(evicting, "{outcome:?}");
+    remove(scene, &node).await;
+}
+
+async fn a_node_that_is_schedulable_is_not_drained(scene: &Scene) {
+    let node = scene.node("n").await;
+    let outcome = scene.apply(&call(), &drain(&node)).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
+    remove(scene, &node).await;
+}
+
+async fn members_carry_what_a_roll_orders_by(scene: &Scene) {
+    let node = cordoned(scene).await;
+    let roll = Roll {
+        pool: "p".parse().unwrap(),
+        labels: BTreeMap::from([("row".to_owned(), scene.id.clone())]),
+        stale: Stale::KubeletBelow("99".parse().unwrap()),
+        order: Vec::new(),
+        canary: None,
+        batch: Count::Nodes(1),
+        max_unavailable: Count::Nodes(1),
+        floor: 0,
+        recipe: Vec::new(),
+        verify: Vec::new(),
+        soak: Seconds(0),
+        max_passes: 1,
+        observed: 0,
+    };
+    let call = with_class(&["Deployment"], OnDrain::Never {}, 0);
+    let members = scene.driver().members(&call, &roll).await.unwrap().unwrap();
+    assert_eq!(members.len(), 1);
+    let member = &members[0];
+    assert_eq!((member.item.name.clone(), member.available), (name_of(&node), false));
+    assert_eq!((member.pods, member.protected), (2, 2));
+    remove(scene, &node).await;
+}

@@ -1,0 +1,290 @@
+//! Helm releases, with helm 3 and helm 4: on the twin by its table, on the cluster by the programs.
+
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use switchback_executor::ports::{Call, Capturing, Driver};
+use switchback_kube::{Observing, observe};
+use switchback_programs::{
+    Arg, Charts, Exit, HelmDriver, HelmTarget, Invocation, NamedCharts, OsPrograms, Programs, Resolver, RunError,
+    Settled, VerifiedCharts,
+};
+use switchback_schemas::{
+    Digest,
+    journal::{Class, Outcome},
+    lock::{Ask, Asks},
+    manifest::ChartSource,
+    name::ObjectName,
+    plan::{CaptureKind, Chart, Condition, Effect, HelmRollback, HelmUpgrade, Operand},
+};
+use switchback_twin::{ProgramCall, Twin};
+
+use crate::scene::{Scene, access, call, charts, done, on_both};
+
+on_both!(a_release_goes_forward_and_back);
+
+/// One helm and what it needs.
+struct Helm {
+    programs: Arc<dyn Programs>,
+    charts: Arc<dyn Charts>,
+    target: HelmTarget,
+    repository: PathBuf,
+    cache: tempfile::TempDir,
+}
+
+/// The twin's table of programs.
+struct Table(Twin);
+
+#[async_trait]
+impl Programs for Table {
+    async fn run(&self, call: &Invocation) -> Result<Exit, RunError> {
+        let words = call.argv.iter().map(|arg| match arg {
+            Arg::Text(text) | Arg::File(text) => text.clone(),
+        });
+        let mut asked = ProgramCall::new(words);
+        for (name, content) in &call.files {
+            asked = asked.file(name, String::from_utf8_lossy(content));
+        }
+        let ended = self.0.run_program(&asked);
+        Ok(Exit {
+            code: Some(ended.exit).filter(|code| *code != 137),
+            stdout: ended.stdout.into_bytes(),
+            stderr: ended.stderr.into_bytes(),
+        })
+    }
+
+    async fn settle(&self, _slot: &str, _within: Duration) -> Result<Settled, RunError> {
+        Ok(Settled::Free)
+    }
+}
+
+/// Charts as `NAME/VERSION/`.
+fn repository(dir: &Path) -> PathBuf {
+    let root = dir.join("charts");
+    std::fs::create_dir_all(root.join("demo")).unwrap();
+    for version in ["1.0.0", "2.0.0"] {
+        symlink(charts().join(format!("demo-{version}")).canonicalize().unwrap(), root.join("demo").join(version))
+            .unwrap();
+    }
+    root
+}
+
+fn helms(scene: &Scene) -> Vec<Helm> {
+    if let Some(twin) = &scene.twin {
+        let data = std::fs::read_to_string(charts().join("../worlds/charts.yaml")).unwrap();
+        let data: Value = serde_yaml::from_str(&data).unwrap();
+        twin.with(|world| {
+            world.settings_mut().charts = serde_json::from_value(data["charts"].clone()).unwrap();
+        });
+        let cache = tempfile::tempdir().unwrap();
+        let repository = repository(cache.path());
+        return vec![Helm {
+            programs: Arc::new(Table(twin.clone())),
+            charts: Arc::new(NamedCharts),
+            target: HelmTarget::default(),
+            repository,
+            cache,
+        }];
+    }
+    let access = access().unwrap();
+    let programs = [access.helm3.clone(), access.helm4.clone()].into_iter().flatten();
+    programs
+        .map(|program| {
+            let cache = tempfile::tempdir().unwrap();
+            let repository = repository(cache.path());
+            let env = [("PATH", "/usr/bin:/bin"), ("HOME", &*cache.path().to_string_lossy())]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let programs: Arc<dyn Programs> =
+                Arc::new(OsPrograms::new(cache.path().join("programs"), BTreeMap::from(env)));
+            let target = HelmTarget {
+                program: Some(program.to_string_lossy().into_owned()),
+                kubeconfig: Some(access.kubeconfig.clone()),
+                context: None,
+            };
+            let charts = VerifiedCharts::new(programs.clone(), target.clone(), cache.path().join("pulled"));
+            Helm { programs, charts: Arc::new(charts), target, repository, cache }
+        })
+        .collect()
+}
+
+impl Helm {
+    fn driver(&self, scene: &Scene) -> HelmDriver {
+        HelmDriver::new(
+            self.programs.clone(),
+            self.charts.clone(),
+            Arc::new(scene.driver()),
+            self.target.clone(),
+        )
+    }
+
+    fn chart(&self, version: &str, digest: Digest) -> Chart {
+        Chart {
+            name: "demo".into(),
+            repository: self.repository.to_string_lossy().into_owned(),
+            version: version.parse().unwrap(),
+            digest,
+        }
+    }
+
+    fn upgrade(&self, release: &ObjectName, chart: Chart, set: &Value, values: &Value) -> Effect {
+        Effect::HelmUpgrade(HelmUpgrade {
+            release: release.clone(),
+            chart,
+            set: set.clone(),
+            values: Digest::of(values.to_string()),
+            install: true,
+            take_ownership: false,
+        })
+    }
+}
+
+fn is(release: &ObjectName, version: &str, values: &Value) -> Condition {
+    Condition::Release {
+        release: release.clone(),
+        chart_version: Some(version.parse().unwrap()),
+        revision: None,
+        values: Some(Digest::of(values.to_string())),
+    }
+}
+
+const CRD: &str = "templateds.demo.switchback.test";
+
+async fn a_release_goes_forward_and_back(scene: &Scene) {
+    scene.open_node().await;
+    for (number, helm) in helms(scene).iter().enumerate() {
+        one_helm(scene, helm, &ObjectName::namespaced(&scene.ns, format!("demo{number}"))).await;
+    }
+}
+
+/// Digests of both charts; where they are checked, as resolving found them.
+async fn digests(scene: &Scene, helm: &Helm, release: &ObjectName) -> [Digest; 2] {
+    if scene.twin.is_some() {
+        return [Digest::of("1"), Digest::of("2")];
+    }
+    let inventory = observe(scene.client.clone(), &Observing::at("2026-11-20T10:00:00Z".parse().unwrap())).await.unwrap();
+    let ask = |version: &str| Ask {
+        release: release.clone(),
+        chart: "demo".into(),
+        source: ChartSource::Directory(helm.repository.to_string_lossy().into_owned()),
+        version: version.parse().unwrap(),
+        set: json!({"replicas": 2}),
+    };
+    let asks = Asks {
+        manifests: Digest::of(""),
+        observation: inventory.observation.clone(),
+        charts: vec![ask("2.0.0"), ask("1.0.0")],
+    };
+    let charts = VerifiedCharts::new(helm.programs.clone(), helm.target.clone(), helm.cache.path().join("pulled"));
+    let resolver = Resolver::new(helm.programs.clone(), charts, helm.target.clone());
+    let lock = resolver.resolve(&asks, &inventory, "2026-11-20T10:00:01Z".parse().unwrap()).await.unwrap();
+    let [first, second] = &lock.renders[..] else { panic!("{} renders", lock.renders.len()) };
+    assert_eq!((first.chart.version.as_str(), first.app_version.as_str()), ("1.0.0", "1.0"));
+    assert_eq!(second.values, Digest::of(json!({"replicas": 2}).to_string()));
+    let kinds: Vec<&str> = second.objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["CustomResourceDefinition", "Deployment"]);
+    assert_eq!(second.objects[1]["spec"]["replicas"], 2);
+    assert_eq!((second.hooks.len(), second.hooks[0].events[0].as_str()), (1, "pre-upgrade"));
+    assert_eq!(second.crds[0]["metadata"]["name"], "plains.demo.switchback.test");
+    assert_eq!(second.images, ["example.invalid/demo:2.0", "example.invalid/hook:1"]);
+    assert!(!second.unstable);
+    [first.chart.digest, second.chart.digest]
+}
+
+async fn one_helm(scene: &Scene, helm: &Helm, release: &ObjectName) {
+    let driver = helm.driver(scene);
+    let [one, two] = digests(scene, helm, release).await;
+    let first = json!({"db": {"password": "hunter2"}, "replicas": 1});
+    done(&driver.apply(&call(), &helm.upgrade(release, helm.chart("1.0.0", one), &first, &first)).await);
+    assert!(scene.check(&call(), &is(release, "1.0.0", &first)).await.is_holding());
+    let captured = scene.driver().capture(&call(), &CaptureKind::Revision(release.clone())).await.unwrap();
+    assert_eq!(captured.unwrap(), Capturing::Scalar(json!(1)));
+
+    // Only what changes is given; what the release had stays, secrets and all.
+    let (set, both) = (json!({"replicas": 2}), json!({"db": {"password": "hunter2"}, "replicas": 2}));
+    let stale = helm.upgrade(release, helm.chart("2.0.0", two), &set, &json!({"replicas": 2}));
+    let outcome = driver.apply(&call(), &stale).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Conflict, .. }), "{outcome:?}");
+    if scene.twin.is_none() {
+        let other = helm.upgrade(release, helm.chart("2.0.0", Digest::of("other")), &set, &both);
+        let outcome = driver.apply(&call(), &other).await;
+        assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
+    }
+    let upgrade = helm.upgrade(release, helm.chart("2.0.0", two), &set, &both);
+    let said = done(&driver.apply(&call(), &upgrade).await);
+    assert!(said.ends_with("revision 2"), "{said}");
+    assert!(scene.check(&call(), &is(release, "2.0.0", &both)).await.is_holding());
+
+    // A release shows no secret in an inventory.
+    let at = "2026-11-20T10:00:00Z".parse().unwrap();
+    let inventory = observe(scene.client.clone(), &Observing::at(at)).await.unwrap();
+    let observed = inventory.releases.iter().find(|found| found.name == *release).unwrap();
+    assert_eq!(observed.revisions.last().unwrap().crds, [CRD]);
+    assert_eq!(observed.values_digest, Digest::of(both.to_string()));
+    assert!(!String::from_utf8(inventory.to_json().unwrap()).unwrap().contains("hunter2"));
+
+    // P-35: the older chart does not hold the CRD; rolled back as it is, Helm would delete it and every object of it.
+    let object = json!({"apiVersion": "demo.switchback.test/v1", "kind": "Templated",
+        "metadata": {"name": "precious", "namespace": scene.ns}});
+    let path = format!("/apis/demo.switchback.test/v1/namespaces/{}/templateds", scene.ns);
+    scene.wait(&path, |_| true).await;
+    scene.put(object).await;
+    let back = |to: u64| {
+        let keep_crds = vec![CRD.to_owned()];
+        Effect::HelmRollback(HelmRollback { release: release.clone(), to: Operand::Value(json!(to)), keep_crds })
+    };
+    let outcome = driver.apply(&call(), &back(9)).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
+    done(&driver.apply(&call(), &back(1)).await);
+    assert!(scene.check(&call(), &is(release, "1.0.0", &first)).await.is_holding());
+    assert!(scene.get(&format!("{path}/precious")).await.is_some(), "the rollback deleted the objects of the CRD");
+
+    // P-34: another client's pending revision is left alone; our own, of a helm that died, is repaired.
+    pend(scene, release, 3).await;
+    let again = helm.upgrade(release, helm.chart("2.0.0", two), &set, &both);
+    let outcome = driver.apply(&call(), &again).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Conflict, .. }), "{outcome:?}");
+    done(&driver.apply(&Call { attempt: 2, ..call() }, &again).await);
+    assert!(scene.check(&call(), &is(release, "2.0.0", &both)).await.is_holding());
+    let crd = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD}");
+    scene.call("DELETE", &crd, None).await;
+    for _ in 0..100 {
+        if scene.get(&crd).await.is_none() {
+            break;
+        }
+        scene.moment().await;
+    }
+}
+
+/// Leaves a release as a killed upgrade does: a further revision that is pending. Made of the last one, so that it holds
+/// what helm wrote.
+async fn pend(scene: &Scene, release: &ObjectName, last: u64) {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use std::io::{Read, Write};
+    let secrets = format!("/api/v1/namespaces/{}/secrets", scene.ns);
+    let name = |revision: u64| format!("sh.helm.release.v1.{}.v{revision}", release.name);
+    let mut secret = scene.get(&format!("{secrets}/{}", name(last))).await.unwrap();
+    let data = secret["data"]["release"].as_str().unwrap();
+    let packed = STANDARD.decode(STANDARD.decode(data).unwrap()).unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(packed.as_slice()).read_to_string(&mut text).unwrap();
+    let mut stored: Value = serde_json::from_str(&text).unwrap();
+    stored["version"] = json!(last + 1);
+    stored["info"]["status"] = json!("pending-upgrade");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(stored.to_string().as_bytes()).unwrap();
+    let data = STANDARD.encode(STANDARD.encode(packed.finish().unwrap()));
+    secret["data"] = json!({"release": data});
+    let mut labels = secret["metadata"]["labels"].clone();
+    labels["version"] = json!((last + 1).to_string());
+    labels["status"] = json!("pending-upgrade");
+    secret["metadata"] = json!({"name": name(last + 1), "namespace": scene.ns, "labels": labels});
+    let (status, body) = scene.call("POST", &secrets, Some(("application/json", &secret))).await;
+    assert_eq!(status, 201, "{body}");
+}

@@ -1,0 +1,247 @@
+//! Effects on objects, and the conditions that see them.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use switchback_executor::ports::{Call, Capturing, Driver};
+use switchback_schemas::{
+    journal::{Class, Outcome, Verdict},
+    name::{ObjectName, ObjectRef},
+    plan::{
+        CaptureKind, Condition, Effect, FieldTest, Find, KubeApply, KubeDelete, KubePatch, KubeRestore,
+        MigrateStorage, NodeCordon, Operand, SetField, Target, Test,
+    },
+};
+
+use crate::scene::{Scene, bound, call, done, on_both};
+
+on_both!(
+    apply_names_the_managers_that_it_would_overrule,
+    p20_a_field_that_the_schema_does_not_know_is_refused,
+    patch_compares_and_sets,
+    another_object_of_the_same_name_is_left_alone,
+    delete_is_done_when_it_is_gone,
+    a_cordon_of_somebody_else_stays,
+    p12_objects_are_migrated_before_their_version_goes,
+    captured_objects_are_restored,
+    rollouts_are_seen,
+    what_cannot_be_read_is_unknown,
+);
+
+fn config_map(scene: &Scene, data: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": scene.ns}, "data": data})
+}
+
+fn c(scene: &Scene) -> ObjectRef {
+    ObjectRef::new("v1", "ConfigMap", &ObjectName::namespaced(&scene.ns, "c"))
+}
+
+async fn data(scene: &Scene) -> Value {
+    scene.get(&format!("/api/v1/namespaces/{}/configmaps/c", scene.ns)).await.unwrap()["data"].clone()
+}
+
+async fn apply_names_the_managers_that_it_would_overrule(scene: &Scene) {
+    scene.put(config_map(scene, &json!({"a": "theirs"}))).await;
+    let mut effect = KubeApply { object: config_map(scene, &json!({"a": "ours"})), force: false };
+    let outcome = scene.apply(&call(), &Effect::KubeApply(effect.clone())).await;
+    let Outcome::NotDone { class: Class::Conflict, evidence } = outcome else { panic!("{outcome:?}") };
+    assert!(evidence.0.join(" ").contains("somebody") && evidence.0.join(" ").contains(".data.a"), "{evidence:?}");
+    assert_eq!(data(scene).await, json!({"a": "theirs"}));
+    effect.force = true;
+    done(&scene.apply(&call(), &Effect::KubeApply(effect)).await);
+    assert_eq!(data(scene).await, json!({"a": "ours"}));
+}
+
+async fn p20_a_field_that_the_schema_does_not_know_is_refused(scene: &Scene) {
+    let mut object = config_map(scene, &json!({"a": "b"}));
+    object["dataz"] = json!({"x": "y"});
+    let outcome = scene.apply(&call(), &Effect::KubeApply(KubeApply { object, force: false })).await;
+    let Outcome::NotDone { class: Class::Refused, evidence } = outcome else { panic!("{outcome:?}") };
+    assert!(evidence.0.join(" ").contains("dataz"), "{evidence:?}");
+}
+
+fn patch(object: Target, only_if: (&str, Test), set: &[(&str, Value)]) -> Effect {
+    let set = set.iter().map(|(pointer, to)| SetField {
+        pointer: (*pointer).to_owned(),
+        to: Operand::Value(to.clone()),
+    });
+    Effect::KubePatch(KubePatch {
+        object,
+        subresource: None,
+        only_if: vec![FieldTest { pointer: only_if.0.to_owned(), is: only_if.1 }],
+        set: set.collect(),
+    })
+}
+
+fn equals(value: Value) -> Test {
+    Test::Equals(Operand::Value(value))
+}
+
+async fn patch_compares_and_sets(scene: &Scene) {
+    let object = scene.put(config_map(scene, &json!({"a": "1", "b": "x"}))).await;
+    let target = || bound("v1", "ConfigMap", &object);
+    let set = [("/data/a", json!("2")), ("/data/b", Value::Null), ("/metadata/annotations/x.dev~1y", json!("z"))];
+    let effect = patch(target(), ("/data/a", equals(json!("1"))), &set);
+    done(&scene.apply(&call(), &effect).await);
+    let now = scene.get(&format!("/api/v1/namespaces/{}/configmaps/c", scene.ns)).await.unwrap();
+    assert_eq!((&now["data"], &now["metadata"]["annotations"]["x.dev/y"]), (&json!({"a": "2"}), &json!("z")));
+    // Once more: it is so already, although the test no longer holds.
+    assert!(done(&scene.apply(&call(), &effect).await).contains("already"));
+    let other = patch(target(), ("/data/a", equals(json!("1"))), &[("/data/a", json!("3"))]);
+    let outcome = scene.apply(&call(), &other).await;
+    let Outcome::NotDone { class: Class::Conflict, evidence } = outcome else { panic!("{outcome:?}") };
+    assert!(evidence.0[0].contains("expected /data/a to be \"1\", found \"2\""), "{evidence:?}");
+}
+
+async fn another_object_of_the_same_name_is_left_alone(scene: &Scene) {
+    scene.put(config_map(scene, &json!({"a": "1"}))).await;
+    let other = Target::Bound { object: c(scene), uid: "00000000-0000-0000-0000-000000000000".into() };
+    let outcome = scene.apply(&call(), &Effect::KubeDelete(KubeDelete { object: other.clone() })).await;
+    assert!(done(&outcome).contains("gone"), "{outcome:?}");
+    let effect = patch(other.clone(), ("/data/a", Test::Present {}), &[("/data/a", json!("2"))]);
+    let outcome = scene.apply(&call(), &effect).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
+    assert_eq!(data(scene).await, json!({"a": "1"}));
+    let absent = Condition::Field { object: other, pointer: String::new(), is: Test::Absent {} };
+    assert!(scene.check(&call(), &absent).await.is_holding());
+}
+
+async fn delete_is_done_when_it_is_gone(scene: &Scene) {
+    let object = scene.put(config_map(scene, &json!({}))).await;
+    let effect = Effect::KubeDelete(KubeDelete { object: bound("v1", "ConfigMap", &object) });
+    assert!(done(&scene.apply(&call(), &effect).await).contains("deleted"));
+    assert!(done(&scene.apply(&call(), &effect).await).contains("gone"));
+}
+
+async fn a_cordon_of_somebody_else_stays(scene: &Scene) {
+    let node = scene.node("n").await;
+    let Target::Bound { object, .. } = &node else { panic!("not bound") };
+    let path = format!("/api/v1/nodes/{}", object.name);
+    let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: node.clone(), unschedulable });
+    let cordoned = || async { scene.get(&path).await.unwrap()["spec"]["unschedulable"] == true };
+    scene.patch(&path, &json!({"spec": {"unschedulable": true}})).await;
+    done(&scene.apply(&call(), &cordon(true)).await);
+    assert!(done(&scene.apply(&call(), &cordon(false)).await).contains("left so"));
+    assert!(cordoned().await);
+    scene.patch(&path, &json!({"spec": {"unschedulable": null}})).await;
+    done(&scene.apply(&call(), &cordon(true)).await);
+    assert!(cordoned().await);
+    let other_run = Call { run: "run-2".parse().unwrap(), ..call() };
+    assert!(done(&scene.apply(&other_run, &cordon(false)).await).contains("left so"));
+    done(&scene.apply(&call(), &cordon(false)).await);
+    let node = scene.get(&path).await.unwrap();
+    assert!(node["spec"]["unschedulable"].is_null());
+    assert!(node["metadata"]["annotations"][switchback_kube::CORDONED_BY].is_null());
+    scene.call("DELETE", &path, None).await;
+}
+
+fn crd(group: &str, versions: &[(&str, bool)]) -> Value {
+    let version = |(name, storage): &(&str, bool)| {
+        json!({"name": name, "served": true, "storage": storage,
+            "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}})
+    };
+    let versions: Vec<Value> = versions.iter().map(version).collect();
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("pools.{group}")},
+        "spec": {"group": group, "scope": "Cluster", "versions": versions,
+            "names": {"plural": "pools", "singular": "pool", "kind": "Pool", "listKind": "PoolList"}}})
+}
+
+async fn p12_objects_are_migrated_before_their_version_goes(scene: &Scene) {
+    let group = format!("g{:x}.dev", std::process::id());
+    let name = format!("pools.{group}");
+    let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
+    let established = |crd: &Value| {
+        crd["status"]["conditions"].as_array().is_some_and(|conditions| {
+            conditions.iter().any(|c| c["type"] == "Established" && c["status"] == "True")
+        })
+    };
+    scene.put(crd(&group, &[("v1beta1", true)])).await;
+    scene.wait(&path, established).await;
+    scene.wait(&format!("/apis/{group}/v1beta1/pools"), |_| true).await;
+    for i in 0..3 {
+        let pool = json!({"apiVersion": format!("{group}/v1beta1"), "kind": "Pool", "metadata": {"name": format!("p{i}")}});
+        scene.put(pool).await;
+    }
+    scene.put(crd(&group, &[("v1beta1", false), ("v1", true)])).await;
+    scene.wait(&format!("/apis/{group}/v1/pools"), |_| true).await;
+    let stored = Condition::StoredAs { crd: name.clone(), version: "v1".into() };
+    let verdict = scene.check(&call(), &stored).await;
+    assert!(matches!(verdict, Verdict::Fails { .. }), "{verdict:?}");
+    let migrate = Effect::MigrateStorage(MigrateStorage { crd: name.clone(), to: "v1".into() });
+    assert!(done(&scene.apply(&call(), &migrate).await).contains("3 objects"));
+    assert!(scene.check(&call(), &stored).await.is_holding());
+    assert!(done(&scene.apply(&call(), &migrate).await).contains("already"));
+    scene.put(crd(&group, &[("v1", true)])).await;
+    scene.call("DELETE", &path, None).await;
+}
+
+async fn captured_objects_are_restored(scene: &Scene) {
+    scene.put(config_map(scene, &json!({"a": "before"}))).await;
+    let what = CaptureKind::Objects(vec![Target::Object(c(scene))]);
+    let captured = scene.driver().capture(&call(), &what).await.unwrap().unwrap();
+    let Capturing::Objects(objects) = captured else { panic!("no objects") };
+    assert!(objects[0]["metadata"]["managedFields"].is_null());
+    let call = Call { artifact: Some(Arc::new(objects)), ..call() };
+    let restore = Effect::KubeRestore(KubeRestore { step: "a".parse().unwrap(), name: "x".into() });
+    assert!(done(&scene.apply(&call, &restore).await).contains("as it was"));
+    scene.put(config_map(scene, &json!({"a": "after", "more": "x"}))).await;
+    assert!(done(&scene.apply(&call, &restore).await).contains("restored"));
+    assert_eq!(data(scene).await, json!({"a": "before"}));
+    scene.call("DELETE", &format!("/api/v1/namespaces/{}/configmaps/c", scene.ns), None).await;
+    assert!(done(&scene.apply(&call, &restore).await).contains("created again"));
+    assert_eq!(data(scene).await, json!({"a": "before"}));
+    let secret = Target::Object(ObjectRef::new("v1", "Secret", &ObjectName::namespaced(&scene.ns, "s")));
+    let refused = scene.driver().capture(&call, &CaptureKind::Objects(vec![secret])).await.unwrap();
+    assert_eq!(refused.unwrap_err().class, Class::Refused);
+}
+
+async fn rollouts_are_seen(scene: &Scene) {
+    scene.node("n").await;
+    let object = scene.deployment("web", 2).await;
+    let rollout = Condition::Rollout { object: Target::Object(object) };
+    assert!(scene.check(&call(), &rollout).await.is_holding());
+    let path = format!("/apis/apps/v1/namespaces/{}/deployments/web", scene.ns);
+    scene.patch(&path, &json!({"spec": {"replicas": 9, "paused": false}})).await;
+    let verdict = scene.check(&call(), &rollout).await;
+    assert!(matches!(verdict, Verdict::Fails { .. }), "{verdict:?}");
+    scene.wait(&path, |found| found["status"]["availableReplicas"] == 9).await;
+    assert!(scene.check(&call(), &rollout).await.is_holding());
+    let find = Find {
+        api_version: "v1".into(),
+        kind: "Pod".into(),
+        namespace: Some(scene.ns.clone()),
+        labels: [("app".to_owned(), "web".to_owned())].into(),
+    };
+    let ready = FieldTest {
+        pointer: "/status/conditions".into(),
+        is: Test::Contains(json!({"type": "Ready", "status": "True"})),
+    };
+    let count = |at_least| Condition::Count {
+        find: find.clone(),
+        each: vec![ready.clone()],
+        at_least: Some(at_least),
+        at_most: None,
+    };
+    assert!(scene.check(&call(), &count(9)).await.is_holding());
+    assert!(matches!(scene.check(&call(), &count(10)).await, Verdict::Fails { .. }));
+    scene.call("DELETE", &format!("/api/v1/nodes/{}-n", scene.id), None).await;
+}
+
+async fn what_cannot_be_read_is_unknown(scene: &Scene) {
+    let thing = ObjectRef::new("nosuch.dev/v1", "Thing", &ObjectName::cluster("t"));
+    let field = Condition::Field { object: Target::Object(thing), pointer: String::new(), is: Test::Absent {} };
+    let verdict = scene.check(&call(), &field).await;
+    assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
+    // Nobody listens there.
+    let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+    let mut config = config;
+    config.default_retry = false;
+    let nowhere = switchback_kube::KubeDriver::over(kube::Client::try_from(config).unwrap());
+    let node = ObjectRef::new("v1", "Node", &ObjectName::cluster("n"));
+    let ready = Condition::Field { object: Target::Object(node), pointer: String::new(), is: Test::Present {} };
+    assert!(matches!(nowhere.check(&call(), &ready).await, Verdict::Unknown { .. }));
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "d"}});
+    let outcome = nowhere.apply(&call(), &Effect::KubeApply(KubeApply { object, force: false })).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
+}
