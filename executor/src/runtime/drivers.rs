@@ -35,7 +35,7 @@ impl Drivers {
     }
 
     /// Calls an effect. Waiting is the executor's own: it is blocked until its condition holds.
-    pub(super) async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
+    pub async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
         if let Effect::Wait(wait) = effect {
             return match self.check(call, &wait.until).await {
                 Verdict::Holds { evidence } => Outcome::Done { evidence },
@@ -60,7 +60,7 @@ impl Drivers {
     }
 
     /// Asks a condition; `all` and `any` are taken apart here.
-    pub(super) fn check<'a>(
+    pub fn check<'a>(
         &'a self,
         call: &'a Call,
         condition: &'a Condition,

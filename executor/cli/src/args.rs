@@ -1,0 +1,107 @@
+//! The command line, as it was typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use switchback_face::ColorChoice;
+use switchback_schemas::RunId;
+
+use crate::commands::Command;
+
+/// Runs plans: observes, applies, goes back. `switchback` hands over to it.
+#[derive(Debug, Parser)]
+#[command(name = "switchback-exec", version, about, max_term_width = 110, arg_required_else_help = true)]
+pub(crate) struct Args {
+    /// Colour in text
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub(crate) color: Color,
+    /// Prints the formats that this build speaks, for `switchback`
+    #[arg(long, exclusive = true)]
+    pub(crate) contract: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl From<Color> for ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
+}
+
+/// Which cluster.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct PlatformArgs {
+    /// The kubeconfig; without it that of `KUBECONFIG`, else ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig; its current one when left out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// The helm to call; that on PATH when left out, and a twin's own on a twin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) helm: Option<PathBuf>,
+}
+
+/// Where runs are kept.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct StoreArgs {
+    /// Where runs are kept; without it `SWITCHBACK_STORE`, else the user's state directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+/// Which run.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// The run; the only one that is not over when left out
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<RunId>,
+}
+
+/// Who says something to a run.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct SpeakerArgs {
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+    /// A name that nobody checks, instead of what the API server says of the credentials
+    #[arg(long, value_name = "NAME")]
+    pub(crate) asserted: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_holds() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_contract_stands_alone() {
+        assert!(Args::try_parse_from(["switchback-exec", "--contract"]).is_ok_and(|args| args.contract));
+        assert!(Args::try_parse_from(["switchback-exec", "--contract", "status"]).is_err());
+        assert!(Args::try_parse_from(["switchback-exec"]).is_err());
+    }
+}

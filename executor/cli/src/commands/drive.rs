@@ -1,0 +1,203 @@
+//! What the commands share that carry a run on: drivers, clock, signals, progress, and how the process ends.
+
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use switchback_executor::{
+    machine::{Rest, Settings},
+    ops,
+    runtime::{Ended, Runtime, Stop},
+};
+use switchback_face::Exit;
+use switchback_schemas::{
+    RunId, Seconds,
+    event::RunEvent,
+    journal::{End, Record},
+    plan::Plan,
+    seconds::Length,
+};
+
+use crate::{
+    args::PlatformArgs,
+    error::Error,
+    host::Host,
+    platform::Platform,
+    show::{
+        progress::{Progress, Style},
+        words,
+    },
+    signals::Signals,
+    store::Opened,
+};
+
+/// How long calls under way are waited for when a run is asked to stop, in domain time.
+const GRACE: Seconds = Seconds::minutes(5);
+
+/// How a run is carried on.
+#[derive(Debug, clap::Args)]
+pub(super) struct DriveArgs {
+    #[command(flatten)]
+    pub(super) platform: PlatformArgs,
+    /// Parks after this time, such as 50m, instead of being killed by a scheduler
+    #[arg(long, value_name = "LENGTH")]
+    max_runtime: Option<Length>,
+    /// How to show progress
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Shows no progress, only the end
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// How to show progress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// Every event as a line of JSON
+    Json,
+}
+
+/// What is carried on.
+pub(super) enum What<'a> {
+    /// The run of a plan, made if it is not there.
+    Plan(&'a [u8]),
+    /// A run that is there.
+    Run(&'a RunId),
+}
+
+impl DriveArgs {
+    fn style(&self, host: &Host) -> Style {
+        match (self.format, self.quiet) {
+            (Format::Json, _) => Style::Json,
+            (Format::Text, true) => Style::None,
+            (Format::Text, false) if host.environment.stderr && host.environment.stdout => Style::Bars,
+            (Format::Text, false) => Style::Lines,
+        }
+    }
+}
+
+/// Carries a run on until it comes to rest, or until two signals came.
+pub(super) async fn drive(
+    what: What<'_>,
+    args: &DriveArgs,
+    opened: &Opened,
+    host: &mut Host,
+) -> Result<Exit, Error> {
+    // From here on a signal asks the run to come to rest.
+    let mut signals = Signals::new()?;
+    let (run, bytes) = match what {
+        What::Plan(bytes) => (ops::run_id(&switchback_schemas::Digest::of(bytes))?, bytes.to_vec()),
+        What::Run(run) => (run.clone(), opened.store.plan(run).await?),
+    };
+    let plan = Plan::from_json(&bytes).map_err(|error| Error::Run(error.into()))?;
+    let earlier = opened.store.journal(&run).await?.map(|journal| journal.records).unwrap_or_default();
+    let platform = Platform::open(&args.platform, &host.environment)?;
+    let runtime = Runtime {
+        store: Arc::clone(&opened.store),
+        drivers: platform.drivers(opened.programs(&run), &host.environment).await?,
+        clock: Arc::clone(&platform.clock),
+        settings: Settings::default(),
+        holder: host.holder(),
+        grace: GRACE,
+        max_runtime: args.max_runtime.map(|length| length.0),
+    };
+    let stop = Stop::new();
+    let style = args.style(host);
+    let ended = carried(&runtime, &run, what, (&plan, &earlier, style), &stop, &mut signals, host).await?;
+    let Some((ended, signalled)) = ended else {
+        host.remark(&format!(
+            "run {run}: stopped at once; calls under way are in doubt until it is taken up again"
+        ))?;
+        return Ok(Exit::Interrupted);
+    };
+    let (exit, text) = told(&run, &ended, signalled);
+    match style {
+        // The last line of a stream of events stays an event.
+        Style::Json => host.remark(&text)?,
+        _ => host.answer(&(text + "\n"))?,
+    }
+    Ok(exit)
+}
+
+/// Where it came to rest, and whether a signal asked for it; `None` after the second signal.
+async fn carried(
+    runtime: &Runtime,
+    run: &RunId,
+    what: What<'_>,
+    (plan, earlier, style): (&Plan, &[Record], Style),
+    stop: &Stop,
+    signals: &mut Signals,
+    host: &mut Host,
+) -> Result<Option<(Ended, bool)>, Error> {
+    let mut progress = Progress::new(plan, earlier, style, &mut host.terminal.out);
+    let mut view = |event: &RunEvent| progress.show(event);
+    let work = async {
+        match what {
+            What::Plan(bytes) => {
+                ops::open_or_resume(runtime, bytes, stop, &mut view).await.map(|(_, ended)| ended)
+            }
+            What::Run(_) => ops::resume(runtime, run, stop, &mut view).await,
+        }
+    };
+    let mut signalled = false;
+    let ended = {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                ended = &mut work => break Some(ended),
+                name = signals.next() => {
+                    if signalled {
+                        break None;
+                    }
+                    signalled = true;
+                    stop.ask(name);
+                }
+            }
+        }
+    };
+    progress.end().map_err(Error::Write)?;
+    match ended {
+        Some(ended) => Ok(Some((ended?, signalled))),
+        None => Ok(None),
+    }
+}
+
+/// How the process ends, and what a person does next.
+fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, String) {
+    let (exit, text) = match ended {
+        Ended::Interrupted { calling } => {
+            let places: Vec<String> = calling.iter().map(ToString::to_string).collect();
+            (
+                Exit::Interrupted,
+                format!("stopped while these were under way, and are in doubt: {}", places.join(", ")),
+            )
+        }
+        Ended::Rest(Rest::Parked { .. }) if signalled => {
+            (Exit::Interrupted, "parked after a signal; `switchback apply` goes on".to_owned())
+        }
+        Ended::Rest(Rest::Parked { waits_for, wake_at }) => {
+            let wake = wake_at.map_or_else(String::new, |at| format!(" or at {at}"));
+            let text =
+                format!("parked, waits for {}{wake}; `switchback tick` goes on", words::all_waits(waits_for));
+            (Exit::Parked, text)
+        }
+        Ended::Rest(Rest::Held { why }) => {
+            let text = format!(
+                "held: {why}\n  `switchback status` shows where; then continue, retry --step, rollback (alone, it shows the price) or abandon"
+            );
+            (Exit::Held, text)
+        }
+        Ended::Rest(Rest::Superseded(by)) => (Exit::Failed, format!("continued by run {by}")),
+        Ended::Rest(Rest::Ended(end)) => {
+            let exit = match end {
+                End::Complete => Exit::Success,
+                End::Unwound | End::UnwoundHeld => Exit::RolledBack,
+                End::Abandoned => Exit::Failed,
+            };
+            (exit, words::end(*end).to_owned())
+        }
+    };
+    (exit, format!("run {run}: {text}"))
+}

@@ -1,0 +1,57 @@
+//! `observe`: reads the platform and writes an inventory.
+
+use std::path::PathBuf;
+
+use switchback_executor::ops;
+use switchback_face::Exit;
+use switchback_kube::Observing;
+use switchback_schemas::RunId;
+
+use crate::{
+    args::{PlatformArgs, StoreArgs},
+    documents,
+    error::Error,
+    host::Host,
+    platform::Platform,
+    store,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    platform: PlatformArgs,
+    /// Where the inventory is written
+    #[arg(short, long, value_name = "FILE", default_value = "inventory.json")]
+    output: PathBuf,
+    /// Carries over what this run hands to the plan that continues it
+    #[arg(long = "continue", value_name = "RUN")]
+    continues: Option<RunId>,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
+    let platform = Platform::open(&args.platform, &host.environment)?;
+    let observing = Observing::at(platform.clock.now());
+    let inventory = switchback_kube::observe(platform.client().await?, &observing).await;
+    let mut inventory = inventory.map_err(Error::platform("the platform cannot be observed"))?;
+    if let Some(run) = &args.continues {
+        let opened = store::open(&args.store, &host.environment)?;
+        inventory.carry_over = Some(ops::carry_over(&*opened.store, run).await?);
+    }
+    documents::write(&args.output, &inventory.to_json()?)?;
+    let count = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+    host.remark(&format!(
+        "observed Kubernetes {}: {}, {}, {}; {} could not be read; wrote {}",
+        inventory.cluster.version,
+        count(inventory.nodes.len(), "node"),
+        count(inventory.workloads.len(), "workload"),
+        count(inventory.releases.len(), "release"),
+        count(inventory.unread.len(), "thing"),
+        args.output.display()
+    ))?;
+    for unread in &inventory.unread {
+        host.remark(&format!("  not read: {} ({})", unread.what, unread.why))?;
+    }
+    Ok(Exit::Success)
+}

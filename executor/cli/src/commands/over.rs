@@ -1,0 +1,40 @@
+//! `override`: passes one gate by hand, loudly: with a reason and an end.
+
+use switchback_face::Exit;
+use switchback_schemas::{name::Label, plan::ApprovalScope};
+
+use super::say::Speaker;
+use crate::{
+    args::{RunArgs, SpeakerArgs},
+    error::Error,
+    host::Host,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The gate
+    gate: Label,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// When it stops counting
+    #[arg(long, value_name = "INSTANT")]
+    expires: jiff::Timestamp,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    speaker: SpeakerArgs,
+}
+
+pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
+    if args.reason.trim().is_empty() {
+        return Err(Error::Unknown("an override needs a reason".to_owned()));
+    }
+    let speaker = Speaker::new(&args.run, &args.speaker, host).await?;
+    let plan = speaker.plan().await?;
+    if plan.gate(&args.gate).is_some_and(|gate| !gate.may_override) {
+        return Err(Error::Unknown(format!("gate {} cannot be overridden; its plan says so", args.gate)));
+    }
+    let scope = ApprovalScope::Gate(args.gate.clone());
+    speaker.approve(scope, Some(args.reason.clone()), Some(args.expires), host).await
+}

@@ -1,0 +1,205 @@
+//! `preflight`: whether a plan could begin now: who the targets are, what it was compiled from, gates, and what the API
+//! server would say to its writes. Changes nothing.
+
+use std::{path::PathBuf, sync::Arc};
+
+use switchback_executor::{
+    machine::{Settings, WindowAnswer, scope_text, window_answer},
+    ports::{Call, Driver, Fleet},
+    runtime::{Drivers, Runtime},
+};
+use switchback_face::Exit;
+use switchback_kube::KubeDriver;
+use switchback_model::bind::Binder;
+use switchback_schemas::{
+    RunId, Seconds,
+    journal::{At, Outcome, Verdict},
+    plan::{Action, Effect, Gate, GateKind, Plan, ReadBasis, ReadMark, Step, WindowUse},
+};
+
+use crate::{
+    args::{PlatformArgs, StoreArgs},
+    documents,
+    error::Error,
+    host::Host,
+    platform::Platform,
+    show::words,
+    store,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The plan
+    plan: PathBuf,
+    #[command(flatten)]
+    platform: PlatformArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// What was found about one thing.
+enum Found {
+    /// Nothing stands against it.
+    Good,
+    /// It waits for something, which is no obstacle to starting.
+    Waits(String),
+    /// It could not be asked.
+    Unknown(String),
+    /// The plan cannot be run as it is.
+    Wrong(String),
+}
+
+pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
+    let plan = documents::plan(&args.plan)?;
+    let platform = Platform::open(&args.platform, &host.environment)?;
+    let opened = store::open(&args.store, &host.environment)?;
+    let place = tempfile::tempdir().map_err(Error::Start)?;
+    let programs = place.path().to_owned();
+    let runtime = Runtime {
+        store: Arc::clone(&opened.store),
+        drivers: platform.drivers(programs.join("live"), &host.environment).await?,
+        clock: Arc::clone(&platform.clock),
+        settings: Settings::default(),
+        holder: host.holder(),
+        grace: Seconds(0),
+        max_runtime: None,
+    };
+    let mut seen = Vec::new();
+    seen.push(("targets".to_owned(), who(&runtime, &plan.value).await));
+    let asking = Asking { plan: &plan.value, drivers: &runtime.drivers, fleet: Arc::new(fleet(&plan.value)) };
+    let steps = &plan.value.steps;
+    for step in steps {
+        for (number, found) in asking.reads(step).await.into_iter().enumerate() {
+            seen.push((format!("{} read {}", step.id, number + 1), found));
+        }
+    }
+    for gate in &plan.value.gates {
+        seen.push((format!("gate {}", gate.id), asking.gate(gate, runtime.clock.now()).await));
+    }
+    // The API server runs every check of a write, and stores nothing.
+    let trying: Arc<dyn Driver> = Arc::new(KubeDriver::over(switchback_kube::dry(platform.client().await?)));
+    let trying = Asking { drivers: &Drivers::from_iter([trying]), ..asking };
+    for step in steps {
+        if let Some(found) = trying.write(step).await {
+            seen.push((format!("{} dry-run", step.id), found));
+        }
+    }
+    told(&seen, host)
+}
+
+fn told(seen: &[(String, Found)], host: &mut Host) -> Result<Exit, Error> {
+    let count = |kind: fn(&Found) -> bool| seen.iter().filter(|(_, found)| kind(found)).count();
+    for (what, found) in seen {
+        let line = match found {
+            Found::Good => continue,
+            Found::Waits(why) => format!("waits    {what}: {why}\n"),
+            Found::Unknown(why) => format!("unknown  {what}: {why}\n"),
+            Found::Wrong(why) => format!("WRONG    {what}: {why}\n"),
+        };
+        host.answer(&line)?;
+    }
+    let wrong = count(|found| matches!(found, Found::Wrong(_)));
+    let unknown = count(|found| matches!(found, Found::Unknown(_)));
+    let good = count(|found| matches!(found, Found::Good));
+    let waits = count(|found| matches!(found, Found::Waits(_)));
+    host.answer(&format!(
+        "{good} good, {waits} wait, {unknown} unknown, {wrong} wrong; nothing was changed\n"
+    ))?;
+    Ok(if wrong + unknown == 0 { Exit::Success } else { Exit::Failed })
+}
+
+async fn who(runtime: &Runtime, plan: &Plan) -> Found {
+    match runtime.prove(plan).await {
+        Ok(()) => Found::Good,
+        Err(error) => Found::Wrong(error.to_string()),
+    }
+}
+
+fn fleet(plan: &Plan) -> Fleet {
+    Fleet { pools: plan.pools.clone(), classes: plan.classes.clone() }
+}
+
+/// Asks the platform on behalf of no run.
+struct Asking<'a> {
+    plan: &'a Plan,
+    drivers: &'a Drivers,
+    fleet: Arc<Fleet>,
+}
+
+impl Asking<'_> {
+    fn call(&self, step: &switchback_schemas::StepId) -> Call {
+        Call {
+            run: RunId::sanitized("preflight"),
+            at: At::forward(step),
+            token: "preflight".to_owned(),
+            attempt: 1,
+            fleet: Arc::clone(&self.fleet),
+            artifact: None,
+            waited: Seconds(0),
+        }
+    }
+
+    /// What the step was compiled from, as far as it is true before the first step.
+    async fn reads(&self, step: &Step) -> Vec<Found> {
+        let mut all = Vec::new();
+        let observed = |basis: &ReadBasis| matches!(basis, ReadBasis::Observed {});
+        for read in step.reads.iter().filter(|read| observed(&read.basis)) {
+            let verdict = self.drivers.check(&self.call(&step.id), &read.condition).await;
+            let said = words::verdict(&verdict);
+            all.push(match (verdict, read.mark) {
+                (Verdict::Holds { .. }, _) => Found::Good,
+                (Verdict::Fails { .. }, ReadMark::Advisory) => Found::Waits(said),
+                (Verdict::Fails { .. }, _) => Found::Wrong(said),
+                (Verdict::Unknown { .. }, _) => Found::Unknown(said),
+            });
+        }
+        all
+    }
+
+    async fn gate(&self, gate: &Gate, now: jiff::Timestamp) -> Found {
+        match &gate.kind {
+            GateKind::Approval(scope) => Found::Waits(format!("switchback approve --{}", scope_text(scope))),
+            GateKind::NotBefore(at) if now < *at => Found::Waits(format!("not before {at}")),
+            GateKind::NotBefore(_) => Found::Good,
+            GateKind::Window(used_for) => window(self.plan, *used_for, now),
+            GateKind::Check(condition) => {
+                let step = self.plan.steps.iter().find(|step| step.gates.contains(&gate.id));
+                let Some(step) = step else { return Found::Good };
+                let verdict = self.drivers.check(&self.call(&step.id), condition).await;
+                let said = words::verdict(&verdict);
+                match verdict {
+                    Verdict::Holds { .. } => Found::Good,
+                    Verdict::Fails { .. } => Found::Waits(said),
+                    Verdict::Unknown { .. } => Found::Unknown(said),
+                }
+            }
+        }
+    }
+
+    /// Tries a write that the API server can try; `None` where it cannot, or where it depends on what a run captures.
+    async fn write(&self, step: &Step) -> Option<Found> {
+        let Action::Effect(effect) = &step.action else { return None };
+        if !matches!(effect, Effect::KubeApply(_) | Effect::KubePatch(_)) || !step.needs.is_empty() {
+            return None;
+        }
+        let nothing = |_: &switchback_schemas::StepId, _: &str| None;
+        let bound = Binder { captured: &nothing, item: None }.effect(effect).ok()?;
+        Some(match self.drivers.apply(&self.call(&step.id), &bound).await {
+            Outcome::Done { .. } | Outcome::Blocked { .. } => Found::Good,
+            outcome @ Outcome::NotDone { .. } => Found::Wrong(words::outcome(&outcome).unwrap_or_default()),
+            outcome @ Outcome::InDoubt { .. } => Found::Unknown(words::outcome(&outcome).unwrap_or_default()),
+        })
+    }
+}
+
+fn window(plan: &Plan, used_for: WindowUse, now: jiff::Timestamp) -> Found {
+    if !plan.windows.iter().any(|window| window.used_for == used_for) {
+        return Found::Good;
+    }
+    match window_answer(&plan.windows, used_for, Seconds(0), now) {
+        WindowAnswer::Open { .. } => Found::Good,
+        WindowAnswer::Closed { window, opens } => Found::Waits(format!("window {window} opens at {opens}")),
+        WindowAnswer::Never => Found::Wrong("no window of the plan ever opens".to_owned()),
+        WindowAnswer::Unreadable(why) => Found::Unknown(why),
+    }
+}

@@ -1,0 +1,41 @@
+//! `report`: the account of a run.
+
+use clap::ValueEnum;
+use switchback_executor::ops;
+use switchback_face::Exit;
+
+use crate::{args::RunArgs, error::Error, host::Host, show::account, store};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    run: RunArgs,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// How to answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For a page or a pull request
+    Markdown,
+    /// For programs
+    Json,
+}
+
+pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
+    let opened = store::open(&args.run.store, &host.environment)?;
+    let run = store::chosen(&args.run, &*opened.store).await?;
+    let report = ops::status(&*opened.store, &run).await?;
+    let text = match args.format {
+        Format::Text => account::text(&report, host.terminal.out.look()),
+        Format::Markdown => account::markdown(&report),
+        Format::Json => serde_json::to_string_pretty(&report)? + "\n",
+    };
+    host.answer(&text)?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,106 @@
+//! `rollback`: bare, it shows the ways back and their price; with a step or a savepoint, it takes one.
+
+use std::collections::BTreeSet;
+
+use switchback_executor::ops;
+use switchback_face::{Exit, plan::back::Back};
+use switchback_model::{Graph, way_back};
+use switchback_schemas::{
+    StepId,
+    journal::{At, BackScope, SideKind, Way},
+    name::SavepointId,
+    plan::Plan,
+    report::{Report, StepStatus},
+};
+
+use super::{
+    drive::{DriveArgs, What, drive},
+    say::Speaker,
+};
+use crate::{
+    args::{RunArgs, SpeakerArgs},
+    error::Error,
+    host::Host,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Undoes one step and what was started because of it; then the run holds
+    #[arg(long, value_name = "STEP", conflicts_with = "to")]
+    step: Option<StepId>,
+    /// Goes back to a savepoint; then the run is over
+    #[arg(long, value_name = "SAVEPOINT")]
+    to: Option<SavepointId>,
+    /// Why
+    #[arg(long, value_name = "TEXT", default_value = "rolled back by hand")]
+    reason: String,
+    /// A name that nobody checks, instead of what the API server says of the credentials
+    #[arg(long, value_name = "NAME")]
+    asserted: Option<String>,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    drive: DriveArgs,
+}
+
+pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
+    let speaker = SpeakerArgs { platform: args.drive.platform.clone(), asserted: args.asserted.clone() };
+    let speaker = Speaker::new(&args.run, &speaker, host).await?;
+    let scope = match (&args.step, &args.to) {
+        (Some(step), _) => BackScope::Step(step.clone()),
+        (None, Some(to)) => BackScope::Savepoint(to.clone()),
+        (None, None) => {
+            let text = prices(&speaker).await?;
+            host.answer(&text)?;
+            return Ok(Exit::Success);
+        }
+    };
+    let says = SideKind::Rollback { scope, reason: args.reason.clone() };
+    speaker.say(says, "turns back", host).await?;
+    drive(What::Run(&speaker.run), &args.drive, &speaker.opened, host).await
+}
+
+/// Every way back of the run from where it is, with what it would do.
+async fn prices(speaker: &Speaker) -> Result<String, Error> {
+    let plan = speaker.plan().await?;
+    let graph = Graph::of(&plan).map_err(|error| Error::Unknown(format!("the plan is no DAG: {error}")))?;
+    let report = ops::status(&*speaker.opened.store, &speaker.run).await?;
+    let started = started(&report);
+    let ways = ops::ways_back(&*speaker.opened.store, &speaker.run, speaker.clock.now()).await?;
+    let mut text = String::new();
+    for (scope, obstacle) in &ways {
+        let BackScope::Savepoint(id) = scope else { continue };
+        let Some(to) = plan.savepoint(id) else { continue };
+        let way = way_back(&plan, &graph, &started, to);
+        let from = "where the run is".to_owned();
+        text.push_str(&Back { plan: &plan, from, to, way: &way }.to_string());
+        text.push_str(&match obstacle {
+            Some(obstacle) => format!("  cannot be taken now: {obstacle}\n\n"),
+            None => format!("  take it with: switchback rollback --run {} --to {id}\n\n", speaker.run),
+        });
+    }
+    if text.is_empty() {
+        text = "nothing was started, so there is nothing to go back from\n".to_owned();
+    }
+    text.push_str(&single(&plan, &started, &speaker.run));
+    Ok(text)
+}
+
+/// Steps that may have changed something and are not undone.
+fn started(report: &Report) -> BTreeSet<StepId> {
+    let changed = |at: &At, status: StepStatus| {
+        let counts = !matches!(status, StepStatus::NotStarted | StepStatus::Skipped | StepStatus::RolledBack);
+        at.way == Way::Forward && counts
+    };
+    let steps = report.steps.iter().filter(|step| changed(&step.at, step.status));
+    steps.map(|step| step.at.step.clone()).collect()
+}
+
+fn single(plan: &Plan, started: &BTreeSet<StepId>, run: &switchback_schemas::RunId) -> String {
+    let last = plan.steps.iter().filter(|step| started.contains(&step.id)).count();
+    if last == 0 {
+        String::new()
+    } else {
+        format!("one step alone: switchback rollback --run {run} --step STEP\n")
+    }
+}

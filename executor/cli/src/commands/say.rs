@@ -1,0 +1,112 @@
+//! What the commands share that say something to a run: who says it, to which run, at what time.
+
+use switchback_executor::{
+    env::{Clock, SystemClock},
+    ops,
+};
+use switchback_face::Exit;
+use switchback_schemas::{
+    RunId,
+    journal::{Approval, Identified, SideKind},
+    plan::{ApprovalScope, Plan},
+};
+
+use crate::{
+    args::{RunArgs, SpeakerArgs},
+    error::Error,
+    host::Host,
+    platform::Platform,
+    show::words,
+    store::{self, Opened},
+};
+
+/// Somebody who says something to a run.
+pub(super) struct Speaker {
+    pub(super) opened: Opened,
+    pub(super) run: RunId,
+    pub(super) by: Identified,
+    pub(super) clock: std::sync::Arc<dyn Clock>,
+}
+
+impl Speaker {
+    /// Finds the run, and finds out who is asking: what the API server says of the credentials, unless a name is
+    /// asserted or there is no kubeconfig.
+    pub(super) async fn new(run: &RunArgs, speaker: &SpeakerArgs, host: &Host) -> Result<Self, Error> {
+        let opened = store::open(&run.store, &host.environment)?;
+        let run = store::chosen(run, &*opened.store).await?;
+        let platform = Platform::find(&speaker.platform, &host.environment)?;
+        let by = match (&speaker.asserted, &platform) {
+            (Some(name), _) => Identified::Asserted(name.clone()),
+            (None, Some(platform)) => {
+                let said = switchback_kube::caller(platform.client().await?).await;
+                Identified::Kubernetes(said.map_err(Error::platform(
+                    "the API server does not say whose credentials these are (use --asserted NAME to go without)",
+                ))?)
+            }
+            (None, None) => {
+                Identified::Asserted(host.environment.user.clone().unwrap_or_else(|| "somebody".to_owned()))
+            }
+        };
+        let clock = platform.map_or_else(|| std::sync::Arc::new(SystemClock) as _, |platform| platform.clock);
+        Ok(Self { opened, run, by, clock })
+    }
+
+    /// The run's plan.
+    pub(super) async fn plan(&self) -> Result<Plan, Error> {
+        let bytes = self.opened.store.plan(&self.run).await?;
+        Plan::from_json(&bytes).map_err(|error| Error::Run(error.into()))
+    }
+
+    /// Says it, and says that it was said.
+    pub(super) async fn say(&self, says: SideKind, done: &str, host: &mut Host) -> Result<Exit, Error> {
+        ops::say(&*self.opened.store, &*self.clock, &self.run, self.by.clone(), says).await?;
+        host.answer(&format!("run {}: {done}, by {}\n", self.run, words::who(&self.by)))?;
+        Ok(Exit::Success)
+    }
+
+    /// Approves, and says what that is worth.
+    pub(super) async fn approve(
+        &self,
+        scope: ApprovalScope,
+        reason: Option<String>,
+        expires: Option<jiff::Timestamp>,
+        host: &mut Host,
+    ) -> Result<Exit, Error> {
+        let plan = self.plan().await?;
+        known(&scope, &plan)?;
+        let text = words::scope(&scope);
+        let review = plan.digests.review;
+        let approval =
+            Approval { by: self.by.clone(), scope, review, reason, given: self.clock.now(), expires };
+        let exit = self.say(SideKind::Approve { approval }, &format!("{text} approved"), host).await?;
+        if matches!(self.by, Identified::Asserted(_)) && !plan.platform.allow_asserted {
+            host.remark(&format!(
+                "platform {} counts proven identities only, so this approval does not count; give a kubeconfig",
+                plan.platform.name
+            ))?;
+        }
+        Ok(exit)
+    }
+}
+
+/// A scope that names nothing of the plan would approve nothing.
+fn known(scope: &ApprovalScope, plan: &Plan) -> Result<(), Error> {
+    let missing = |what: &str, name: &str, there: Vec<&str>| {
+        let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+        Err(Error::Unknown(format!("the plan has no {what} {name}; it has {there}")))
+    };
+    match scope {
+        ApprovalScope::Hop(hop) if !plan.hops.iter().any(|known| known.id == *hop) => {
+            missing("hop", hop.as_str(), plan.hops.iter().map(|hop| hop.id.as_str()).collect())
+        }
+        ApprovalScope::Line(line) if !plan.lines.iter().any(|known| known.id == *line) => missing(
+            "line of no return",
+            line.as_str(),
+            plan.lines.iter().map(|line| line.id.as_str()).collect(),
+        ),
+        ApprovalScope::Gate(gate) if plan.gate(gate).is_none() => {
+            missing("gate", gate.as_str(), plan.gates.iter().map(|gate| gate.id.as_str()).collect())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,82 @@
+//! `status`: where runs stand and what they wait for.
+
+use clap::ValueEnum;
+use switchback_executor::ops;
+use switchback_face::{
+    Exit,
+    table::{self, Column},
+};
+use switchback_schemas::report::Report;
+
+use crate::{
+    args::RunArgs,
+    error::Error,
+    host::Host,
+    show::{account, words},
+    store,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    run: RunArgs,
+    /// Lists every run of the store
+    #[arg(long, conflicts_with = "run")]
+    all: bool,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// How to answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
+    let opened = store::open(&args.run.store, &host.environment)?;
+    if args.all {
+        return all(&ops::runs(&*opened.store).await?, args.format, host);
+    }
+    let run = store::chosen(&args.run, &*opened.store).await?;
+    let report = ops::status(&*opened.store, &run).await?;
+    let text = match args.format {
+        Format::Text => account::status(&report, host.terminal.out.look()),
+        Format::Json => serde_json::to_string_pretty(&report)? + "\n",
+    };
+    host.answer(&text)?;
+    Ok(Exit::Success)
+}
+
+type Listed = (switchback_schemas::RunId, Result<Report, switchback_executor::runtime::RunError>);
+
+/// A run that cannot be read is a line of its own and hides no other.
+fn all(runs: &[Listed], format: Format, host: &mut Host) -> Result<Exit, Error> {
+    let unreadable = runs.iter().any(|(_, report)| report.is_err());
+    let text = match format {
+        Format::Json => {
+            let readable: Vec<&Report> = runs.iter().filter_map(|(_, report)| report.as_ref().ok()).collect();
+            serde_json::to_string_pretty(&readable)? + "\n"
+        }
+        Format::Text => {
+            let row = |(run, report): &Listed| match report {
+                Ok(report) => [
+                    run.to_string(),
+                    report.platform.to_string(),
+                    report.started.to_string(),
+                    words::state(&report.state),
+                ],
+                Err(error) => [run.to_string(), String::new(), String::new(), format!("unreadable: {error}")],
+            };
+            let columns = ["RUN", "PLATFORM", "STARTED", "STATE"].map(Column::text);
+            table::render(&columns, runs.iter().map(row), host.terminal.out.look())
+        }
+    };
+    host.answer(&text)?;
+    Ok(if unreadable { Exit::Failed } else { Exit::Success })
+}

@@ -1,0 +1,42 @@
+//! `tick`: resumes the runs that are due. What cron or a scheduled job calls.
+
+use switchback_executor::ops;
+use switchback_face::Exit;
+
+use super::drive::{DriveArgs, What, drive};
+use crate::{args::StoreArgs, error::Error, host::Host, platform::Platform, store};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    drive: DriveArgs,
+}
+
+pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
+    let opened = store::open(&args.store, &host.environment)?;
+    let platform = Platform::open(&args.drive.platform, &host.environment)?;
+    let due = ops::due(&*opened.store, platform.clock.now()).await?;
+    if due.is_empty() {
+        host.remark("no run is due")?;
+    }
+    // Each run is carried on whatever became of the one before; the first that is not done gives the exit code.
+    let mut exit = Exit::Success;
+    for run in &due {
+        let ended = match drive(What::Run(run), &args.drive, &opened, host).await {
+            Ok(ended) => ended,
+            Err(error) => {
+                host.remark(&format!("error: run {run}: {}", error.chain()))?;
+                error.exit()
+            }
+        };
+        if exit == Exit::Success {
+            exit = ended;
+        }
+        if ended == Exit::Interrupted {
+            break;
+        }
+    }
+    Ok(exit)
+}

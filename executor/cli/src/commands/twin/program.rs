@@ -1,0 +1,59 @@
+//! `twin program`: sends an argument vector and the files that it names to a twin, and ends as the program would.
+
+use std::{collections::BTreeMap, io::Write as _};
+
+use serde::Deserialize;
+use serde_json::json;
+use switchback_face::Exit;
+
+use crate::{error::Error, host::Host, twin::Control};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Where the twin's control endpoints are
+    #[arg(long, value_name = "URL")]
+    endpoint: String,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "ARGV")]
+    argv: Vec<String>,
+}
+
+/// How the program ended.
+#[derive(Deserialize)]
+struct Ended {
+    exit: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// Flags whose value is the name of a file that the program reads.
+const FILES: [&str; 2] = ["--values", "-f"];
+
+pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
+    let mut files = BTreeMap::new();
+    for pair in args.argv.windows(2) {
+        if let [flag, path] = pair
+            && FILES.contains(&flag.as_str())
+        {
+            // What is not there is for the program to complain about.
+            if let Ok(content) = std::fs::read_to_string(path) {
+                files.insert(path.clone(), content);
+            }
+        }
+    }
+    let (control, body) = (Control::new(&args.endpoint)?, json!({"argv": args.argv, "files": files}));
+    let answer = tokio::task::spawn_blocking(move || control.post("/_twin/program", &body)).await;
+    let answer = answer.map_err(|error| Error::Start(std::io::Error::other(error)))??;
+    let ended: Ended = serde_json::from_value(answer)?;
+    host.answer(&ended.stdout)?;
+    host.terminal.out.flush().map_err(Error::Write)?;
+    host.terminal.err.text(&ended.stderr).and_then(|()| host.terminal.err.flush()).map_err(Error::Write)?;
+    std::io::stdout().flush().map_err(Error::Write)?;
+    end_as(ended.exit)
+}
+
+/// Ends with the program's own exit code, which is none of ours.
+#[expect(clippy::exit, reason = "a launcher's exit code is that of the program it stands for")]
+fn end_as(code: i32) -> ! {
+    std::process::exit(code)
+}

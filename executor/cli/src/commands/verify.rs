@@ -1,0 +1,60 @@
+//! `verify`: whether journals are whole, and tell a possible story.
+
+use switchback_executor::ops;
+use switchback_face::Exit;
+use switchback_schemas::{RunId, journal::Captured};
+
+use crate::{
+    args::RunArgs,
+    error::Error,
+    host::Host,
+    store::{self, Opened},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
+    let opened = store::open(&args.run.store, &host.environment)?;
+    let runs = match &args.run.run {
+        Some(run) => vec![run.clone()],
+        None => opened.store.runs().await?,
+    };
+    let mut exit = Exit::Success;
+    for run in &runs {
+        match verify(&opened, run).await {
+            Ok(line) => host.answer(&format!("run {run}: {line}\n"))?,
+            Err(error) => {
+                exit = Exit::Failed;
+                host.answer(&format!("run {run}: DAMAGED: {}\n", error.chain()))?;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// Reads everything that a run's journal leans on: its chain, its story, its artifacts.
+async fn verify(opened: &Opened, run: &RunId) -> Result<String, Error> {
+    let missing = || switchback_executor::store::StoreError::NoSuchRun(run.clone());
+    let journal = opened.store.journal(run).await?.ok_or_else(missing)?;
+    ops::status(&*opened.store, run).await?;
+    let mut artifacts = 0_usize;
+    let carried = ops::carry_over(&*opened.store, run).await?;
+    for captured in carried.captures.values().flat_map(|captures| captures.values()) {
+        if let Captured::Artifact { digest, .. } = captured {
+            opened.store.artifact(run, digest).await?;
+            artifacts += 1;
+        }
+    }
+    let torn = journal.torn.as_ref().map_or_else(String::new, |torn| {
+        format!("; {} bytes of an unfinished write at its end, which the next process cuts off", torn.bytes)
+    });
+    let records = journal.records.len();
+    Ok(format!(
+        "{records} records, whole and in order, head {}; {artifacts} artifacts verified{torn}",
+        journal.head.prev
+    ))
+}

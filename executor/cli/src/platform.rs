@@ -1,0 +1,131 @@
+//! The platform that a command speaks to: client, drivers, programs, charts and clock, for a real cluster and for a twin.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use switchback_executor::{
+    env::{Clock, SystemClock},
+    ports::Driver,
+    runtime::Drivers,
+};
+use switchback_kube::KubeDriver;
+use switchback_programs::{
+    Charts, CommandDriver, HelmDriver, HelmTarget, HyperWeb, NotifyDriver, OsPrograms, ProbeDriver, Programs,
+    VerifiedCharts,
+};
+
+use crate::{
+    args::PlatformArgs,
+    environment::{self, Environment},
+    error::Error,
+    twin::{Control, Counted, InFlight, Mark, TwinClock, marked},
+};
+
+/// A platform, by its kubeconfig.
+pub(crate) struct Platform {
+    /// The kubeconfig.
+    kubeconfig: PathBuf,
+    context: Option<String>,
+    helm: Option<PathBuf>,
+    twin: Option<(Mark, InFlight)>,
+    /// Domain time.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Platform {
+    /// Reads the kubeconfig; nothing is sent to the cluster yet.
+    pub(crate) fn open(args: &PlatformArgs, environment: &Environment) -> Result<Self, Error> {
+        let kubeconfig = args.kubeconfig.clone().or_else(|| environment.kubeconfig.clone());
+        Self::of(kubeconfig.ok_or(Error::NoKubeconfig)?, args)
+    }
+
+    /// The same where there may be none: a named kubeconfig has to be there, the user's own need not.
+    pub(crate) fn find(args: &PlatformArgs, environment: &Environment) -> Result<Option<Self>, Error> {
+        let own = environment.kubeconfig.clone().filter(|path| path.is_file());
+        args.kubeconfig.clone().or(own).map(|path| Self::of(path, args)).transpose()
+    }
+
+    fn of(kubeconfig: PathBuf, args: &PlatformArgs) -> Result<Self, Error> {
+        let twin = marked(&kubeconfig, args.context.as_deref())?.map(|mark| (mark, InFlight::default()));
+        let clock: Arc<dyn Clock> = match &twin {
+            Some((mark, calls)) => {
+                Arc::new(TwinClock::new(Control::new(&mark.endpoint)?, calls.clone(), mark.follows)?)
+            }
+            None => Arc::new(SystemClock),
+        };
+        let helm = args.helm.clone().or_else(|| twin.as_ref().map(|(mark, _)| mark.helm.clone()));
+        Ok(Self { kubeconfig, context: args.context.clone(), helm, twin, clock })
+    }
+
+    /// A client.
+    pub(crate) async fn client(&self) -> Result<kube::Client, Error> {
+        Ok(switchback_kube::client(&self.kubeconfig, self.context.as_deref()).await?)
+    }
+
+    /// The helm that is called, and the cluster that it is told.
+    pub(crate) fn helm(&self) -> HelmTarget {
+        HelmTarget {
+            program: self.helm.as_ref().map(|path| path.to_string_lossy().into_owned()),
+            kubeconfig: Some(self.kubeconfig.clone()),
+            context: self.context.clone(),
+        }
+    }
+
+    /// Charts on disk, pulled into the user's cache.
+    pub(crate) fn charts(&self, programs: Arc<dyn Programs>, cache: &Path) -> VerifiedCharts {
+        VerifiedCharts::new(programs, self.helm(), cache.to_owned())
+    }
+
+    /// The drivers. `programs` is a directory of their own for the programs that they call.
+    pub(crate) async fn drivers(
+        &self,
+        programs: PathBuf,
+        environment: &Environment,
+    ) -> Result<Drivers, Error> {
+        let kube: Arc<dyn Driver> = Arc::new(KubeDriver::over(self.client().await?));
+        self.joined(&kube, programs, environment)
+    }
+
+    /// The drivers over one that speaks to the API server.
+    fn joined(
+        &self,
+        kube: &Arc<dyn Driver>,
+        programs: PathBuf,
+        environment: &Environment,
+    ) -> Result<Drivers, Error> {
+        let programs = os_programs(programs, environment);
+        let charts: Arc<dyn Charts> = Arc::new(self.charts(Arc::clone(&programs), &chart_cache(environment)));
+        let helm = HelmDriver::new(Arc::clone(&programs), charts, Arc::clone(kube), self.helm());
+        let web = Arc::new(HyperWeb::new()?);
+        let lookup: switchback_programs::Lookup = Arc::new(environment::text);
+        let all: [Arc<dyn Driver>; 5] = [
+            Arc::clone(kube),
+            Arc::new(helm),
+            Arc::new(CommandDriver::new(programs, Arc::clone(&lookup))),
+            Arc::new(ProbeDriver::new(web.clone())),
+            Arc::new(NotifyDriver::new(web, lookup)),
+        ];
+        Ok(all.into_iter().map(|driver| self.counted(driver)).collect())
+    }
+
+    /// Calls to a twin are counted, because its clock stands still while there are any.
+    fn counted(&self, driver: Arc<dyn Driver>) -> Arc<dyn Driver> {
+        match &self.twin {
+            Some((_, calls)) => Arc::new(Counted::new(driver, calls.clone())),
+            None => driver,
+        }
+    }
+}
+
+/// Programs of the operating system, with what they may know of the environment.
+pub(crate) fn os_programs(dir: PathBuf, environment: &Environment) -> Arc<dyn Programs> {
+    Arc::new(OsPrograms::new(dir, environment.for_programs.clone()))
+}
+
+/// Where charts that were pulled are kept.
+pub(crate) fn chart_cache(environment: &Environment) -> PathBuf {
+    let cache = environment.cache.clone().unwrap_or_else(std::env::temp_dir);
+    cache.join("switchback").join("charts")
+}

@@ -1,0 +1,142 @@
+//! The account of a run, as text and as Markdown.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use switchback_executor::report;
+use switchback_face::{
+    Look, markdown,
+    table::{self, Column},
+};
+use switchback_schemas::report::{Report, StepReport, StepStatus};
+
+use super::words;
+
+/// The head that both commands show: where the run stands.
+pub(crate) fn head(report: &Report) -> String {
+    format!(
+        "run {} of platform {}, plan {}\nstate      {}\nstarted    {}, last record {} ({})\nsavepoint  {}\n",
+        report.run,
+        report.platform,
+        report.plan.short(12),
+        words::state(&report.state),
+        report.started,
+        report.last,
+        report::length(report),
+        report.savepoint,
+    )
+}
+
+/// Where a run stands: its head, and every step that is neither done nor still to come.
+pub(crate) fn status(report: &Report, look: Look) -> String {
+    let mut text = head(report);
+    let count = |status: StepStatus| report.steps.iter().filter(|step| step.status == status).count();
+    let _ = writeln!(
+        text,
+        "steps      {} done, {} skipped, {} rolled back, {} not started",
+        count(StepStatus::Done),
+        count(StepStatus::Skipped),
+        count(StepStatus::RolledBack),
+        count(StepStatus::NotStarted)
+    );
+    let quiet = [
+        StepStatus::Done,
+        StepStatus::Skipped,
+        StepStatus::RolledBack,
+        StepStatus::NotStarted,
+        StepStatus::Gone,
+    ];
+    let open: Vec<&StepReport> = report.steps.iter().filter(|step| !quiet.contains(&step.status)).collect();
+    if !open.is_empty() {
+        text.push('\n');
+        text.push_str(&steps(open.into_iter(), look));
+    }
+    text.push_str(&tail(report));
+    text
+}
+
+/// The whole account.
+pub(crate) fn text(report: &Report, look: Look) -> String {
+    let mut text = head(report);
+    text.push('\n');
+    text.push_str(&steps(report.steps.iter(), look));
+    text.push_str(&tail(report));
+    text
+}
+
+fn steps<'a>(steps: impl Iterator<Item = &'a StepReport>, look: Look) -> String {
+    let columns = [
+        Column::text("STEP"),
+        Column::text("STATUS"),
+        Column::text("BEGAN"),
+        Column::numbers("CALLS"),
+        Column::text("SEEN LAST"),
+    ];
+    let row = |step: &StepReport| {
+        let seen = step.evidence.0.first().cloned().unwrap_or_default();
+        [
+            step.at.to_string(),
+            words::status(step.status).to_owned(),
+            clock(step.started),
+            step.attempts.to_string(),
+            seen,
+        ]
+    };
+    table::render(&columns, steps.map(row), look)
+}
+
+fn tail(report: &Report) -> String {
+    let mut text = String::new();
+    for approval in &report.approvals {
+        let reason = approval.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+        let (scope, who) = (words::scope(&approval.scope), words::who(&approval.by));
+        let _ = writeln!(text, "approved   {scope} by {who} at {}{reason}", approval.given);
+    }
+    for bracket in &report.open_brackets {
+        let _ = writeln!(text, "open       bracket {bracket}");
+    }
+    for line in &report.residue {
+        let _ = writeln!(text, "left       {line}");
+    }
+    text
+}
+
+/// The account for a page or a pull request: short first, every step folded away.
+pub(crate) fn markdown(report: &Report) -> String {
+    let mut text = format!(
+        "## Run {} of {}\n\n**{}**\n\n",
+        markdown::code(report.run.as_str()),
+        markdown::code(report.platform.as_str()),
+        markdown::escape(&words::state(&report.state)),
+    );
+    let _ = writeln!(
+        text,
+        "Started {}, last record {} ({}). Savepoint {}. Plan {}.\n",
+        report.started,
+        report.last,
+        report::length(report),
+        markdown::code(report.savepoint.as_str()),
+        markdown::code(&report.plan.to_string()),
+    );
+    for line in tail(report).lines() {
+        let _ = writeln!(text, "- {}", markdown::escape(line));
+    }
+    let rows = report.steps.iter().map(|step| {
+        vec![
+            markdown::code(&step.at.to_string()),
+            words::status(step.status).to_owned(),
+            clock(step.started),
+            clock(step.ended),
+            step.attempts.to_string(),
+            markdown::escape(&step.evidence.0.join("; ")),
+        ]
+    });
+    let steps = markdown::table(&["step", "status", "began", "ended", "calls", "seen last"], rows);
+    text.push('\n');
+    text.push_str(&markdown::details(&format!("{} steps", report.steps.len()), &steps));
+    text
+}
+
+fn clock(at: Option<Timestamp>) -> String {
+    at.map(|at| at.strftime("%H:%M:%SZ").to_string()).unwrap_or_default()
+}

@@ -1,0 +1,79 @@
+//! Events as lines: when, what, where.
+
+use switchback_face::SafeText;
+use switchback_schemas::{
+    event::RunEvent,
+    journal::{BackScope, Event, Verdict},
+};
+
+use super::{Names, words};
+
+/// Characters of a line.
+const WIDTH: usize = 400;
+
+/// The line of an event; `None` for what a person need not see.
+pub(super) fn line(names: &Names<'_>, event: &RunEvent) -> Option<String> {
+    let (at, text) = match event {
+        RunEvent::Recorded { record } => (record.at, recorded(names, &record.event)?),
+        RunEvent::Waiting { at, step, waits_for } => {
+            (*at, format!("waits    {}: {}", names.place(step), words::all_waits(waits_for)))
+        }
+    };
+    Some(SafeText::line(&format!("{}  {text}", at.strftime("%H:%M:%S")), WIDTH).to_string())
+}
+
+fn recorded(names: &Names<'_>, event: &Event) -> Option<String> {
+    let place = |at| names.place(at);
+    Some(match event {
+        Event::Header { run, platform, plan, .. } => {
+            format!("run      {run} of plan {} on platform {platform}", plan.short(12))
+        }
+        Event::Epoch { holder } => format!("process  {holder} takes the run"),
+        Event::Claimed {} => "claimed  the platform is this run's".to_owned(),
+        Event::Approved { approval } => {
+            format!("approved {} by {}", words::scope(&approval.scope), words::who(&approval.by))
+        }
+        Event::Passed { at, gate, evidence } => {
+            format!("passed   gate {gate} of {}: {}", place(at), evidence.0.join("; "))
+        }
+        Event::Skipped { at, .. } => format!("skipped  {}: it is done already", place(at)),
+        Event::Intent { at, attempt: 1, .. } => format!("begins   {}", place(at)),
+        Event::Intent { at, attempt, .. } => format!("begins   {}, attempt {attempt}", place(at)),
+        Event::Ended { at, outcome, .. } => format!("ended    {}: {}", place(at), words::outcome(outcome)?),
+        Event::Verified { at, verdict: verdict @ Verdict::Holds { .. } } => {
+            format!("{:8} {}", words::verdict(verdict), place(at))
+        }
+        Event::Verified { at, verdict } => format!("verify   {} {}", place(at), words::verdict(verdict)),
+        Event::Stopped { at, evidence } => {
+            format!(
+                "stopped  {}: what it was compiled from does not hold: {}",
+                place(at),
+                evidence.0.join("; ")
+            )
+        }
+        Event::Frozen { at, batch, items, .. } => {
+            let nodes: Vec<&str> = items.iter().map(|item| item.name.as_str()).collect();
+            let batch = if *batch == 0 { "canary".to_owned() } else { format!("batch {batch}") };
+            format!("chosen   {} {batch}: {}", place(at), nodes.join(", "))
+        }
+        Event::Gone { at, item } => format!("gone     {} {} by itself", place(at), names.node(item)),
+        Event::BatchDone { at, batch: 0 } => format!("done     {} canary", place(at)),
+        Event::BatchDone { at, batch } => format!("done     {} batch {batch}", place(at)),
+        Event::Converged { at } => format!("done     {}: no node is left to move", place(at)),
+        Event::Reached { savepoint } => format!("reached  savepoint {savepoint}"),
+        Event::TurnedBack { scope, why } => match scope {
+            BackScope::Step(step) => format!("BACK     undoes {step}: {why}"),
+            BackScope::Savepoint(to) => format!("BACK     to savepoint {to}: {why}"),
+        },
+        Event::TurnedForward { why } => format!("FORWARD  {why}"),
+        Event::Held { at: Some(at), why } => format!("HELD     at {}: {why}", place(at)),
+        Event::Held { at: None, why } => format!("HELD     {why}"),
+        Event::Retry { at, why } => format!("retry    {}: {why}", place(at)),
+        Event::Parked { waits_for, .. } => format!("PARKED   waits for {}", words::all_waits(waits_for)),
+        Event::HeldOver { bracket, why } => format!("OPEN     bracket {bracket} stays open: {why}"),
+        Event::Noted { text } => format!("note     {text}"),
+        Event::Superseded { by } => format!("handed   to run {by}"),
+        Event::Done { end, .. } => format!("END      {}", words::end(*end)),
+        Event::Captured { .. } | Event::Heard { .. } => return None,
+    })
+}

@@ -1,0 +1,139 @@
+//! Words for what stands in journals and reports.
+
+use switchback_executor::machine;
+use switchback_schemas::{
+    journal::{At, Class, End, Identified, Outcome, Verdict, WaitsFor, Way},
+    plan::{ApprovalScope, Plan},
+    report::{RunState, StepStatus},
+};
+
+/// Who somebody is.
+pub(crate) fn who(by: &Identified) -> String {
+    machine::who(by)
+}
+
+/// A scope as `approve` takes it.
+pub(crate) fn scope(scope: &ApprovalScope) -> String {
+    machine::scope_text(scope)
+}
+
+/// What a place does, in the plan's words.
+pub(crate) fn title(plan: &Plan, at: &At) -> String {
+    let Some(step) = plan.step(&at.step) else { return at.to_string() };
+    let undo = match &step.undo {
+        switchback_schemas::plan::Undo::Step(undo) if at.way == Way::Back => undo.title.as_str(),
+        _ => step.title.as_str(),
+    };
+    match &at.item {
+        Some(item) => format!("{undo}: {} of {}", item.recipe, item.key),
+        None => undo.to_owned(),
+    }
+}
+
+/// What something waits for.
+pub(crate) fn waits_for(waits: &WaitsFor) -> String {
+    match waits {
+        WaitsFor::Budget { budget, pod } => format!("the disruption budget {budget} of pod {pod}"),
+        WaitsFor::Workload { workload, class: Some(class), node } => {
+            format!("{workload} on node {node} (class {class})")
+        }
+        WaitsFor::Workload { workload, class: None, node } => {
+            format!("{workload} on node {node}, which has no class")
+        }
+        WaitsFor::Terminating { pods: 1, node } => format!("1 pod that is leaving node {node}"),
+        WaitsFor::Terminating { pods, node } => format!("{pods} pods that are leaving node {node}"),
+        WaitsFor::Approval { scope } => format!("an approval: switchback approve --{scope}"),
+        WaitsFor::Window { window } => format!("the window {window}"),
+        WaitsFor::Instant { at } => format!("{at}"),
+        WaitsFor::Capacity { message } => format!("capacity: {message}"),
+        WaitsFor::Credentials { message } => format!("credentials: {message}"),
+        WaitsFor::Unreadable { what, why } => format!("{what}, which cannot be read: {why}"),
+        WaitsFor::Condition { message } => message.clone(),
+        WaitsFor::Person { message } => format!("a person: {message}"),
+    }
+}
+
+/// All that something waits for.
+pub(crate) fn all_waits(waits: &[WaitsFor]) -> String {
+    waits.iter().map(waits_for).collect::<Vec<_>>().join("; ")
+}
+
+/// Where a run stands, in a few words.
+pub(crate) fn state(state: &RunState) -> String {
+    match state {
+        RunState::Running {} => "under way, or its process died".to_owned(),
+        RunState::Held { why } => format!("held: {why}"),
+        RunState::Parked { waits_for, wake_at } => {
+            let wake = wake_at.map_or_else(String::new, |at| format!(", looks again at {at}"));
+            format!("parked: waits for {}{wake}", all_waits(waits_for))
+        }
+        RunState::Superseded { by } => format!("continued by {by}"),
+        RunState::Ended { end } => self::end(*end).to_owned(),
+    }
+}
+
+/// How a run ended.
+pub(crate) fn end(end: End) -> &'static str {
+    match end {
+        End::Complete => "complete: targets reached and verified",
+        End::Unwound => "rolled back to a savepoint",
+        End::UnwoundHeld => "rolled back to a savepoint, with brackets that had to stay open",
+        End::Abandoned => "abandoned",
+    }
+}
+
+/// What became of a step.
+pub(crate) fn status(status: StepStatus) -> &'static str {
+    match status {
+        StepStatus::NotStarted => "not started",
+        StepStatus::Running => "running",
+        StepStatus::Blocked => "blocked",
+        StepStatus::InDoubt => "in doubt",
+        StepStatus::Done => "done",
+        StepStatus::Skipped => "skipped, was done",
+        StepStatus::Failed => "failed",
+        StepStatus::RolledBack => "rolled back",
+        StepStatus::Gone => "gone by itself",
+    }
+}
+
+fn class(class: Class) -> &'static str {
+    match class {
+        Class::Throttled => "throttled",
+        Class::Unreachable => "unreachable",
+        Class::Conflict => "changed by somebody else",
+        Class::Denied => "denied",
+        Class::Refused => "refused",
+        Class::Deadline => "took too long",
+        Class::Crashed => "the process died",
+        Class::Bug => "a bug",
+    }
+}
+
+/// How a call ended; `None` when there is nothing to say yet.
+pub(crate) fn outcome(outcome: &Outcome) -> Option<String> {
+    let with = |what: String, lines: &[String]| match lines.first() {
+        Some(first) => format!("{what}: {first}"),
+        None => what,
+    };
+    match outcome {
+        Outcome::Done { .. } => None,
+        Outcome::Blocked { waits_for } => Some(format!("blocked by {}", all_waits(waits_for))),
+        Outcome::NotDone { class: kind, evidence } => {
+            Some(with(format!("not done ({})", class(*kind)), &evidence.0))
+        }
+        Outcome::InDoubt { class: kind, evidence } => {
+            Some(with(format!("in doubt ({})", class(*kind)), &evidence.0))
+        }
+    }
+}
+
+/// What came out of a verification.
+pub(crate) fn verdict(verdict: &Verdict) -> String {
+    let seen = verdict.evidence().0.join("; ");
+    match verdict {
+        Verdict::Holds { .. } => "done".to_owned(),
+        Verdict::Fails { .. } => format!("failed: {seen}"),
+        Verdict::Unknown { .. } => format!("not known: {seen}"),
+    }
+}
