@@ -1,6 +1,10 @@
 //! Pure integration tests: diagnostics, formats, tidy. Links neither a client nor a runtime.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests; their helpers are not marked as tests")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "tests; their helpers are not marked as tests"
+)]
 
 mod diagnostics;
 mod formats;

@@ -1,9 +1,12 @@
 //! The reader against bytes that nobody wrote, and against another reader.
 
+use std::fs;
+
 use proptest::prelude::*;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use switchback_planner::{manifest, source};
 use switchback_schemas::{Diagnostic, codes};
+use switchback_tests_it::{files, root};
 
 /// Labels must lie inside of the text, at characters, or a view cannot show them.
 fn labels_hold(diagnostics: &[Diagnostic], bytes: &[u8]) {
@@ -87,6 +90,88 @@ fn documents() -> impl Strategy<Value = Value> {
                 .prop_map(|map| Value::Object(map.into_iter().collect::<Map<_, _>>())),
         ]
     })
+}
+
+/// The valid manifests, as JSON.
+fn valid() -> Vec<Value> {
+    let directory = root().join("fixtures/manifests/valid");
+    let paths = files(&directory, &["yaml", "yml"]).expect("the directory is there");
+    paths
+        .iter()
+        .flat_map(|path| {
+            let (source, found) = source::read("a.yaml", &fs::read(path).expect("it is there"));
+            assert_eq!(found, []);
+            source.documents.into_iter().map(|root| root.to_value())
+        })
+        .collect()
+}
+
+/// Every place in a document, by pointer.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                places(value, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), found);
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                places(value, &format!("{at}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What passes the schema can be read, whatever stands at whichever place of a manifest that is valid.
+#[test]
+fn the_schema_and_the_types_agree() {
+    let long = "a".repeat(300);
+    // Values at the borders of what types and schemas take.
+    let values = [
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(-1),
+        json!(3.0),
+        json!(1e30),
+        json!(70_000),
+        json!(u64::MAX),
+        json!(4_294_967_296_u64),
+        json!([]),
+        json!({}),
+        json!(["a"]),
+        json!({"nodes": 1}),
+        json!({"a": {}}),
+        json!({long.as_str(): {"cluster": {}}}),
+        json!(""),
+        json!("a"),
+        json!(long),
+        json!("1.30"),
+        json!("10m"),
+        json!("99999999999999999999d"),
+        json!("99999999999999999999.1"),
+        json!("24:00"),
+        json!("02:00"),
+        json!("-009999-01-01T00:00:00Z"),
+        json!("SB9999"),
+    ];
+    for document in valid() {
+        let mut all = Vec::new();
+        places(&document, "", &mut all);
+        for place in all {
+            for value in &values {
+                let mut changed = document.clone();
+                *changed.pointer_mut(&place).expect("it is there") = value.clone();
+                let text = serde_yaml::to_string(&changed).expect("it has a YAML");
+                let (_, found) = manifest::read([("a.yaml", &text)]);
+                labels_hold(&found, text.as_bytes());
+                let bug = found.iter().find(|diagnostic| diagnostic.code == codes::BUG);
+                assert_eq!(bug, None, "{place} in\n{text}");
+            }
+        }
+    }
 }
 
 proptest! {

@@ -25,8 +25,7 @@ impl Packages {
         let version = cargo(&["-vV"]);
         let host =
             version.lines().find_map(|line| line.strip_prefix("host: ")).expect("cargo names its host");
-        let output =
-            cargo(&["metadata", "--format-version", "1", "--offline", "--locked", "--filter-platform", host]);
+        let output = cargo(&["metadata", "--format-version", "1", "--locked", "--filter-platform", host]);
         let metadata: Value = serde_json::from_str(&output).expect("cargo writes JSON");
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -164,7 +163,7 @@ fn sources_are_short_and_finished() {
                 }
             };
             found(&["dbg!(", "todo!(", "unimplemented!("], "not finished");
-            if !shown.starts_with("tests/") {
+            if !shown.split('/').any(|part| part == "tests") {
                 let print = ["println!(", "eprintln!(", "print!(", "eprint!("];
                 found(&print, "text goes through switchback_face::Output");
             }

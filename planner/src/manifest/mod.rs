@@ -110,6 +110,7 @@ where
     diagnostics.extend(meaning::check(&set));
     diagnostics.sort_by(|a, b| order(a).cmp(&order(b)));
     diagnostics.dedup();
+    let mut diagnostics = source::first(diagnostics);
     let failed = diagnostics.iter().any(Diagnostic::is_error);
     (if failed { None } else { set.finish(&mut diagnostics) }, diagnostics)
 }

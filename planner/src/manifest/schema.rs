@@ -102,8 +102,16 @@ fn tighten(schema: &mut Value) {
         }
     }
     each(schema, &mut |object| {
-        if object.get("type").is_some_and(|kind| kind == "integer") {
+        let integer = match object.get("type") {
+            Some(Value::Array(types)) => types.iter().any(|kind| kind == "integer"),
+            kind => kind.is_some_and(|kind| kind == "integer"),
+        };
+        if integer {
             object.insert(WHOLE.to_owned(), true.into());
+        }
+        // The format says it, and no validator looks at it.
+        if object.get("format").is_some_and(|format| format == "uint32") && !object.contains_key("maximum") {
+            object.insert("maximum".to_owned(), u32::MAX.into());
         }
         if object.contains_key("patternProperties") {
             object.insert("propertyNames".to_owned(), serde_json::json!({"maxLength": NAME_MAX}));

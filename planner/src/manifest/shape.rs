@@ -11,7 +11,7 @@ use super::{
     place::Place,
     schema::{self, Format},
 };
-use crate::source::Scalar;
+use crate::source::{MAX_FAULTS, Scalar};
 
 /// All faults of shape, and numbers that YAML reads differently from what stands there.
 pub(super) fn check(kind: Kind, value: &Value, place: &Place) -> Vec<Diagnostic> {
@@ -22,8 +22,11 @@ pub(super) fn check(kind: Kind, value: &Value, place: &Place) -> Vec<Diagnostic>
         }
     };
     let mut findings: Vec<Finding> = Vec::new();
-    for error in compiled.validator.iter_errors(value) {
+    'all: for error in compiled.validator.iter_errors(value) {
         for finding in finding::of(&error, &compiled.schema) {
+            if findings.len() >= ENOUGH {
+                break 'all;
+            }
             // A pattern and the type behind it complain about the same text.
             if !findings.contains(&finding) && !told(place, &finding) {
                 findings.push(finding);
@@ -40,6 +43,9 @@ pub(super) fn check(kind: Kind, value: &Value, place: &Place) -> Vec<Diagnostic>
     diagnostics.extend(findings.iter().map(|finding| diagnostic(place, finding)));
     diagnostics
 }
+
+/// Findings of one document after which it is not looked at any further.
+const ENOUGH: usize = 10 * MAX_FAULTS;
 
 /// Whether a finding only follows from something that was refused in the text: the value of a node with a tag, or a
 /// field that a merge key would have brought.

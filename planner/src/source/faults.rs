@@ -1,6 +1,6 @@
 //! Collects what is wrong with one file.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use switchback_schemas::{
     Diagnostic, Label,
@@ -13,12 +13,12 @@ use super::MAX_FAULTS;
 pub(super) struct Faults<'a> {
     file: &'a str,
     list: Vec<Diagnostic>,
-    more: usize,
+    more: bool,
 }
 
 impl<'a> Faults<'a> {
     pub(super) fn new(file: &'a str) -> Self {
-        Self { file, list: Vec::new(), more: 0 }
+        Self { file, list: Vec::new(), more: false }
     }
 
     /// A label in this file.
@@ -29,7 +29,7 @@ impl<'a> Faults<'a> {
     /// One more fault, built only where it will be told.
     pub(super) fn add(&mut self, build: impl FnOnce(&Self) -> Diagnostic) {
         if self.full() {
-            self.more += 1;
+            self.more = true;
         } else {
             let fault = build(self);
             self.list.push(fault);
@@ -48,7 +48,7 @@ impl<'a> Faults<'a> {
         self.add(|faults| Diagnostic::error(code, message).at(faults.label(range, label)).help(help));
     }
 
-    /// Whether more faults are only counted.
+    /// Whether no more faults are told.
     pub(super) fn full(&self) -> bool {
         self.list.len() >= MAX_FAULTS
     }
@@ -59,11 +59,37 @@ impl<'a> Faults<'a> {
     }
 
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
-        if self.more > 0 {
-            let message = format!("{} has {} more faults than are shown", self.file, self.more);
-            let help = "fix those that are shown and check again";
-            self.list.push(Diagnostic::error(codes::SOURCE_MORE, message).help(help));
+        if self.more {
+            self.list.push(more(self.file));
         }
         self.list
     }
+}
+
+fn more(file: &str) -> Diagnostic {
+    let message = format!("{file} has more faults; only the first {MAX_FAULTS} are shown");
+    Diagnostic::error(codes::SOURCE_MORE, message).help("fix those that are shown and check again")
+}
+
+/// Of sorted diagnostics the first ones of each file.
+pub(crate) fn first(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for diagnostic in diagnostics {
+        let Some(label) = diagnostic.labels.first() else {
+            kept.push(diagnostic);
+            continue;
+        };
+        let count = match counts.get_mut(&label.file) {
+            Some(count) => count,
+            None => counts.entry(label.file.clone()).or_default(),
+        };
+        *count += 1;
+        if *count <= MAX_FAULTS {
+            kept.push(diagnostic);
+        }
+    }
+    let over = counts.into_iter().filter(|(_, count)| *count > MAX_FAULTS);
+    kept.extend(over.map(|(file, _)| more(&file)));
+    kept
 }

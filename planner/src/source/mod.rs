@@ -12,6 +12,7 @@ mod syntax;
 mod text;
 mod tree;
 
+pub(crate) use faults::first;
 pub(crate) use node::first_key;
 pub use node::{Content, Entry, Found, Node};
 pub use scalar::{Scalar, Style};
@@ -28,7 +29,9 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_ALIASED: usize = 10_000;
 /// Nodes that a document may hold, aliases not expanded.
 pub const MAX_NODES: usize = 100_000;
-/// Faults that are told for one file; the rest is counted.
+/// Documents that a file may hold.
+pub const MAX_DOCUMENTS: usize = 2_000;
+/// Faults that are told for one file.
 pub const MAX_FAULTS: usize = 100;
 
 /// A file that was read.

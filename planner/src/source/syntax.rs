@@ -27,7 +27,6 @@ pub(super) fn report(error: &ScanError, text: &Text<'_>, faults: &mut Faults<'_>
 /// Adds that a document is nested too deeply.
 pub(super) fn too_deep(range: Range<usize>, faults: &mut Faults<'_>) {
     let message = format!("the document is nested deeper than {MAX_DEPTH} levels");
-    let range = range.start..range.end.max(range.start + 1);
     faults.error(codes::YAML_DEPTH, message, range, "the first level too deep", "write it flatter");
 }
 

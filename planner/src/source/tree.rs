@@ -10,8 +10,8 @@ use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, options};
 use switchback_schemas::{Diagnostic, codes};
 
 use super::{
-    Content, Entry, MAX_ALIASED, MAX_DEPTH, MAX_NODES, Node, Scalar, Style, faults::Faults, syntax,
-    text::Text,
+    Content, Entry, MAX_ALIASED, MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, Node, Scalar, Style, faults::Faults,
+    syntax, text::Text,
 };
 
 /// The documents of a text, and whether one was lost to a fault.
@@ -20,7 +20,17 @@ pub(super) fn documents(text: &Text<'_>, faults: &mut Faults<'_>) -> (Vec<Arc<No
     let mut parser = Parser::new_from_str_with_options(text.text, options);
     let mut documents = Vec::new();
     let mut lost = false;
+    let mut count = 0_usize;
     while let Some(end) = document(&mut parser, text, faults) {
+        count += 1;
+        if count > MAX_DOCUMENTS {
+            let message = format!("the file has more than {MAX_DOCUMENTS} documents");
+            faults.add(|_| {
+                Diagnostic::error(codes::SOURCE_TOO_LARGE, message).help("split it into several files")
+            });
+            lost = true;
+            break;
+        }
         match end {
             End::Whole(root) => documents.extend(root),
             End::Broken => {
@@ -377,7 +387,6 @@ impl Builder {
 
 fn key_not_text(range: Range<usize>, what: &str, faults: &mut Faults<'_>) {
     let message = format!("{what} is used as a key");
-    let range = range.start..range.end.max(range.start + 1);
     faults.error(
         codes::YAML_KEY_NOT_TEXT,
         message,

@@ -2,21 +2,18 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, ThemeCharacters,
-    ThemeStyles,
-};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode, ThemeCharacters, ThemeStyles};
 use serde::Serialize;
 use switchback_schemas::{Diagnostic, Label, Severity};
 
-use crate::{Look, SafeText, safe};
+use crate::{Look, SafeText, excerpt::Excerpt};
 
 /// Characters of one message, label or help.
 const TEXT: usize = 2_000;
 
 /// The texts that labels point into, by file name.
 #[derive(Debug, Default)]
-pub struct Sources(BTreeMap<String, NamedSource<String>>);
+pub struct Sources(BTreeMap<String, Excerpt>);
 
 impl Sources {
     /// No texts yet.
@@ -26,17 +23,13 @@ impl Sources {
 
     /// Adds a file. Bytes that are not text, or must not be shown, are replaced without moving what follows.
     pub fn add(&mut self, name: &str, bytes: &[u8]) {
-        let shown = SafeText::line(name, TEXT).to_string();
-        self.0.insert(name.to_owned(), NamedSource::new(shown, safe::in_place(bytes)));
+        self.0.insert(name.to_owned(), Excerpt::new(name, bytes));
     }
 
     /// Line and column of a byte, both from 1; columns count characters.
     fn position(&self, file: &str, byte: usize) -> Option<(usize, usize)> {
-        let text = self.0.get(file)?.inner();
-        let before = text.get(..byte.min(text.len()))?;
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count() + 1;
-        Some((line, before.get(line_start..)?.chars().count() + 1))
+        let (line, column) = self.0.get(file)?.position(byte);
+        Some((line + 1, column + 1))
     }
 }
 
@@ -197,7 +190,7 @@ struct Shown<'a> {
     severity: Severity,
     message: String,
     help: Option<String>,
-    source: Option<&'a NamedSource<String>>,
+    source: Option<&'a Excerpt>,
     labels: Vec<LabeledSpan>,
     related: Vec<Shown<'a>>,
 }
@@ -208,9 +201,8 @@ impl<'a> Shown<'a> {
         let mut files: Vec<(&str, Vec<LabeledSpan>)> = Vec::new();
         for (index, label) in diagnostic.labels.iter().enumerate() {
             let text = Some(clean(&label.text));
-            let length = sources.0.get(&label.file).map_or(0, |source| source.inner().len());
-            let start = label.start.min(length);
-            let span = (start, label.end.min(length).saturating_sub(start));
+            let span =
+                sources.0.get(&label.file).map_or((0, 0), |text| text.underlined(label.start, label.end));
             let span = match index {
                 0 => LabeledSpan::new_primary_with_span(text, span),
                 _ => LabeledSpan::new_with_span(text, span),

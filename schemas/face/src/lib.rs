@@ -7,6 +7,7 @@
 pub mod codes;
 pub mod contract;
 pub mod diagnostics;
+mod excerpt;
 pub mod exit;
 pub mod look;
 pub mod markdown;
