@@ -8,6 +8,7 @@ rows! {
     a_dead_webhook_stops_dry_runs: "a dry-run meets the webhook too", "kube: preview of an apply";
     a_token_without_rights_is_403: "a service account without a role is 403 with verb, resource and scope named; SelfSubjectAccessReview says no", "kube: preflight of permissions";
     a_role_grants: "a Role lets exactly its verbs and resources through, in its namespace only", "kube: least privilege";
+    credentials_have_a_name: "SelfSubjectReview says the name of the caller, system:serviceaccount:NAMESPACE:NAME for a service account", "cli: who approves";
     a_bad_token_is_401: "a token that is none is 401", "kube: classify";
 }
 
@@ -41,7 +42,10 @@ async fn a_dead_webhook_fails_closed(s: &Server) {
     let message = refused(s, "").await;
     assert_eq!(
         message,
-        format!("Internal error occurred: failed calling webhook \"deny.wire.dev\": failed to call webhook: Post \"https://nobody.{}.svc:443/v?timeout=2s\": service \"nobody\" not found", s.ns)
+        format!(
+            "Internal error occurred: failed calling webhook \"deny.wire.dev\": failed to call webhook: Post \"https://nobody.{}.svc:443/v?timeout=2s\": service \"nobody\" not found",
+            s.ns
+        )
     );
     s.delete(&path).await.expect(200);
     webhook(s, "Ignore").await;
@@ -82,12 +86,30 @@ async fn a_token_without_rights_is_403(s: &Server) {
     let reader = account(s).await;
     let message = reader.get("/api/v1/nodes").await.refused(403, "Forbidden");
     let user = format!("system:serviceaccount:{}:reader", s.ns);
-    assert_eq!(message, format!("nodes is forbidden: User \"{user}\" cannot list resource \"nodes\" in API group \"\" at the cluster scope"));
+    assert_eq!(
+        message,
+        format!(
+            "nodes is forbidden: User \"{user}\" cannot list resource \"nodes\" in API group \"\" at the cluster scope"
+        )
+    );
     let message = reader.get(&s.path("pods/p")).await.refused(403, "Forbidden");
-    assert_eq!(message, format!("pods \"p\" is forbidden: User \"{user}\" cannot get resource \"pods\" in API group \"\" in the namespace \"{}\"", s.ns));
+    assert_eq!(
+        message,
+        format!(
+            "pods \"p\" is forbidden: User \"{user}\" cannot get resource \"pods\" in API group \"\" in the namespace \"{}\"",
+            s.ns
+        )
+    );
     let evict = json!({"verb": "create", "resource": "pods", "subresource": "eviction", "namespace": s.ns});
     assert!(!may(&reader, evict.clone()).await);
     assert!(may(s, evict).await);
+}
+
+async fn credentials_have_a_name(s: &Server) {
+    let reader = account(s).await;
+    let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+    let answer = reader.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", &review).await.expect(201);
+    assert_eq!(answer["status"]["userInfo"]["username"], json!(format!("system:serviceaccount:{}:reader", s.ns)));
 }
 
 async fn a_role_grants(s: &Server) {

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{Answer, Call, Route};
 use crate::error::{About, ApiError, ApiResult};
-use crate::kinds::Kind;
-use crate::world::key::{list, text};
+use crate::kinds::{Kind, VIRTUAL};
+use crate::world::key::{list, set, text};
 use crate::world::{Key, World};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -28,7 +28,8 @@ fn subject(world: &World, call: &Call) -> ApiResult<Option<(String, String)>> {
     if token == ADMIN_TOKEN {
         return Ok(None);
     }
-    let (namespace, name) = token.strip_prefix("twin:").and_then(|t| t.split_once(':')).ok_or_else(unauthorized)?;
+    let (namespace, name) =
+        token.strip_prefix("twin:").and_then(|t| t.split_once(':')).ok_or_else(unauthorized)?;
     world.get(&Key::core("serviceaccounts", namespace, name)).ok_or_else(unauthorized)?;
     Ok(Some((namespace.to_owned(), name.to_owned())))
 }
@@ -57,24 +58,32 @@ pub(super) fn check(world: &World, call: &Call, route: &Route, kind: &Kind) -> A
         name: route.name.as_deref().unwrap_or_default(),
     };
     // Everybody may ask what they may do.
-    if kind.resource == "selfsubjectaccessreviews" || allowed(world, &subject, &asked) {
+    if VIRTUAL.contains(&kind.resource.as_str()) || allowed(world, &subject, &asked) {
         return Ok(());
     }
-    let resource = if asked.sub.is_empty() { asked.resource.to_owned() } else { format!("{}/{}", asked.resource, asked.sub) };
+    let resource = if asked.sub.is_empty() {
+        asked.resource.to_owned()
+    } else {
+        format!("{}/{}", asked.resource, asked.sub)
+    };
     let place = if asked.namespace.is_empty() {
         "at the cluster scope".to_owned()
     } else {
         format!("in the namespace {:?}", asked.namespace)
     };
     let about = About { group: asked.group, kind: asked.resource, name: asked.name };
-    let shown = if asked.group.is_empty() { asked.resource.to_owned() } else { format!("{}.{}", asked.resource, asked.group) };
+    let shown = if asked.group.is_empty() {
+        asked.resource.to_owned()
+    } else {
+        format!("{}.{}", asked.resource, asked.group)
+    };
     let named = if about.name.is_empty() { String::new() } else { format!(" {:?}", about.name) };
     let mut details = json!({"kind": asked.resource});
     if !asked.name.is_empty() {
-        details["name"] = asked.name.into();
+        set(&mut details, &["name"], asked.name.into());
     }
     if !asked.group.is_empty() {
-        details["group"] = asked.group.into();
+        set(&mut details, &["group"], asked.group.into());
     }
     Err(ApiError::new(
         StatusCode::FORBIDDEN,
@@ -90,12 +99,17 @@ pub(super) fn check(world: &World, call: &Call, route: &Route, kind: &Kind) -> A
 fn allowed(world: &World, subject: &(String, String), asked: &Attributes<'_>) -> bool {
     let bound = |binding: &Value| {
         list(binding, "/subjects").iter().any(|s| {
-            text(s, "/kind") == "ServiceAccount" && text(s, "/namespace") == subject.0 && text(s, "/name") == subject.1
+            text(s, "/kind") == "ServiceAccount"
+                && text(s, "/namespace") == subject.0
+                && text(s, "/name") == subject.1
         })
     };
     let grants = |binding: &Value, namespace: &str| {
-        let (resource, scope) =
-            if text(binding, "/roleRef/kind") == "Role" { ("roles", namespace) } else { ("clusterroles", "") };
+        let (resource, scope) = if text(binding, "/roleRef/kind") == "Role" {
+            ("roles", namespace)
+        } else {
+            ("clusterroles", "")
+        };
         let role = world.get(&Key::new(RBAC, resource, scope, text(binding, "/roleRef/name")));
         role.is_some_and(|r| list(r, "/rules").iter().any(|rule| rule_allows(rule, asked)))
     };
@@ -110,7 +124,11 @@ fn rule_allows(rule: &Value, asked: &Attributes<'_>) -> bool {
     let has = |field: &str, wanted: &str| {
         list(rule, field).iter().filter_map(Value::as_str).any(|v| v == "*" || v == wanted)
     };
-    let resource = if asked.sub.is_empty() { asked.resource.to_owned() } else { format!("{}/{}", asked.resource, asked.sub) };
+    let resource = if asked.sub.is_empty() {
+        asked.resource.to_owned()
+    } else {
+        format!("{}/{}", asked.resource, asked.sub)
+    };
     let names = list(rule, "/resourceNames");
     has("/verbs", asked.verb)
         && has("/apiGroups", asked.group)
@@ -118,18 +136,42 @@ fn rule_allows(rule: &Value, asked: &Attributes<'_>) -> bool {
         && (names.is_empty() || names.iter().any(|n| n.as_str() == Some(asked.name)))
 }
 
+/// Answers a `SelfSubjectReview`.
+pub(super) fn who(world: &World, call: &Call) -> ApiResult<Answer> {
+    let mut body = call.json()?;
+    let name = match subject(world, call)? {
+        None => ADMIN_TOKEN.to_owned(),
+        Some((namespace, name)) => format!("system:serviceaccount:{namespace}:{name}"),
+    };
+    set(&mut body, &["status"], json!({"userInfo": {"username": name}}));
+    Ok(Answer::with(201, body, Vec::new()))
+}
+
 /// Answers a `SelfSubjectAccessReview`.
 pub(super) fn review(world: &World, call: &Call) -> ApiResult<Answer> {
     let mut body = call.json()?;
     let field = |name: &str| text(&body, &format!("/spec/resourceAttributes/{name}")).to_owned();
-    let (verb, group, resource, sub, namespace, name) =
-        (field("verb"), field("group"), field("resource"), field("subresource"), field("namespace"), field("name"));
-    let asked = Attributes { verb: &verb, group: &group, resource: &resource, sub: &sub, namespace: &namespace, name: &name };
+    let (verb, group, resource, sub, namespace, name) = (
+        field("verb"),
+        field("group"),
+        field("resource"),
+        field("subresource"),
+        field("namespace"),
+        field("name"),
+    );
+    let asked = Attributes {
+        verb: &verb,
+        group: &group,
+        resource: &resource,
+        sub: &sub,
+        namespace: &namespace,
+        name: &name,
+    };
     let yes = match subject(world, call)? {
         None => true,
         Some(subject) => allowed(world, &subject, &asked),
     };
-    body["status"] = json!({"allowed": yes});
+    set(&mut body, &["status"], json!({"allowed": yes}));
     Ok(Answer::with(201, body, Vec::new()))
 }
 
@@ -139,6 +181,10 @@ pub(super) fn token(world: &World, call: &Call, key: &Key) -> ApiResult<Answer> 
         return Err(ApiError::not_found(About { group: "", kind: "serviceaccounts", name: &key.name }));
     }
     let mut body = call.json()?;
-    body["status"] = json!({"token": format!("twin:{}:{}", key.namespace, key.name), "expirationTimestamp": world.stamp()});
+    set(
+        &mut body,
+        &["status"],
+        json!({"token": format!("twin:{}:{}", key.namespace, key.name), "expirationTimestamp": world.stamp()}),
+    );
     Ok(Answer::with(201, body, Vec::new()))
 }

@@ -24,10 +24,10 @@ mod strategic;
 mod validate;
 pub(crate) mod write;
 
+pub(crate) use access::ADMIN_TOKEN;
+pub(crate) use convert::pod_ready;
 pub(crate) use read::WatchSpec;
 pub(crate) use read::{WatchState, watch_events};
-pub(crate) use convert::pod_ready;
-pub(crate) use access::ADMIN_TOKEN;
 pub(crate) use route::{Route, query};
 
 /// A call as it came in.
@@ -73,6 +73,9 @@ impl Call {
         if self.body.is_empty() {
             return Ok(Value::Null);
         }
+        if self.content_type.contains("protobuf") {
+            return Err(ApiError::not_simulated(format!("{} with a protobuf body", self.method)));
+        }
         match serde_json::from_slice(&self.body) {
             Ok(value) => Ok(value),
             Err(_) if self.content_type.ends_with("yaml") => serde_yaml::from_slice(&self.body)
@@ -115,7 +118,8 @@ pub(crate) fn dry_run(call: &Call) -> bool {
 
 fn body_dry_run(call: &Call) -> bool {
     call.method == "DELETE"
-        && serde_json::from_slice::<Value>(&call.body).is_ok_and(|b| b.pointer("/dryRun/0") == Some(&json!("All")))
+        && serde_json::from_slice::<Value>(&call.body)
+            .is_ok_and(|b| b.pointer("/dryRun/0") == Some(&json!("All")))
 }
 
 /// Answers a call. A dry-run works on a copy of the world.
@@ -138,7 +142,8 @@ fn undated(world: &World, route: &Route, kind: &Kind, answer: Answer) -> Answer 
     let Answer::Json { code, mut body, warnings } = answer else { return answer };
     if body.get("kind").and_then(Value::as_str) == Some(&kind.kind) {
         let name = route.name.clone().unwrap_or_default();
-        let old = world.get(&route.key(kind, &name)).and_then(|o| o.pointer("/metadata/resourceVersion").cloned());
+        let old =
+            world.get(&route.key(kind, &name)).and_then(|o| o.pointer("/metadata/resourceVersion").cloned());
         if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
             match old {
                 Some(rv) => metadata.insert("resourceVersion".into(), rv),
@@ -163,26 +168,36 @@ fn find_kind(world: &World, route: &Route) -> ApiResult<std::sync::Arc<Kind>> {
 
 /// Resources of a real server that no row covers yet.
 fn known_elsewhere(group: &str, resource: &str) -> bool {
-    matches!(
-        (group, resource),
-        ("", "endpoints" | "persistentvolumes" | "persistentvolumeclaims" | "replicationcontrollers" | "resourcequotas")
-            | ("apps", "statefulsets" | "controllerrevisions")
-            | ("discovery.k8s.io", "endpointslices")
-            | ("networking.k8s.io" | "storage.k8s.io" | "scheduling.k8s.io" | "autoscaling", _)
-            | ("authentication.k8s.io" | "authorization.k8s.io" | "flowcontrol.apiserver.k8s.io", _)
-    )
+    match group {
+        "" => matches!(
+            resource,
+            "endpoints"
+                | "persistentvolumes"
+                | "persistentvolumeclaims"
+                | "replicationcontrollers"
+                | "resourcequotas"
+        ),
+        "apps" => matches!(resource, "statefulsets" | "controllerrevisions"),
+        "discovery.k8s.io" => resource == "endpointslices",
+        "networking.k8s.io"
+        | "storage.k8s.io"
+        | "scheduling.k8s.io"
+        | "autoscaling"
+        | "authentication.k8s.io"
+        | "authorization.k8s.io"
+        | "flowcontrol.apiserver.k8s.io" => true,
+        _ => false,
+    }
 }
 
 fn dispatch(world: &mut World, call: &Call, route: &Route, kind: &Kind) -> ApiResult<Answer> {
-    let missing = || {
-        ApiError::not_simulated(format!(
-            "{} {}",
-            call.method,
-            route.shape()
-        ))
-    };
+    let missing = || ApiError::not_simulated(format!("{} {}", call.method, route.shape()));
     if VIRTUAL.contains(&kind.resource.as_str()) {
-        return if call.method == "POST" { access::review(world, call) } else { Err(missing()) };
+        return match (call.method.as_str(), kind.resource.as_str()) {
+            ("POST", "selfsubjectreviews") => access::who(world, call),
+            ("POST", _) => access::review(world, call),
+            _ => Err(missing()),
+        };
     }
     let warnings: Vec<String> = kind.custom.iter().filter_map(|c| c.deprecated.clone()).collect();
     let name = route.name.as_deref();

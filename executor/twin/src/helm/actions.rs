@@ -28,7 +28,9 @@ pub(super) fn install(world: &mut World, args: &Args, killed: bool) -> Result<St
     let place = Key::core("namespaces", "", namespace);
     if world.get(&place).is_none() {
         if !args.is("create-namespace") {
-            return Err(failed(Stop::error(format!("create: failed to create: namespaces {namespace:?} not found"))));
+            return Err(failed(Stop::error(format!(
+                "create: failed to create: namespaces {namespace:?} not found"
+            ))));
         }
         let object = serde_json::json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"labels": {"name": namespace, "kubernetes.io/metadata.name": namespace}},
@@ -60,7 +62,9 @@ pub(super) fn upgrade(world: &mut World, args: &Args, killed: bool) -> Result<St
         return Err(Stop::error(format!("UPGRADE FAILED: {name:?} has no deployed releases")));
     };
     if last.status().starts_with("pending-") {
-        return Err(Stop::error("UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress"));
+        return Err(Stop::error(
+            "UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",
+        ));
     }
     let current = match all.iter().rev().find(|r| r.status() == "deployed") {
         Some(deployed) => deployed,
@@ -68,7 +72,9 @@ pub(super) fn upgrade(world: &mut World, args: &Args, killed: bool) -> Result<St
         None => return Err(Stop::error(format!("UPGRADE FAILED: {name:?} has no deployed releases"))),
     };
     let given = args.values.as_object().is_some_and(|v| !v.is_empty());
-    let config = if args.is("reset-values") || (given && !args.is("reuse-values")) {
+    // The chart's own values are always those of the new version here, so both flags come to the same.
+    let reuses = args.is("reuse-values") || args.is("reset-then-reuse-values");
+    let config = if args.is("reset-values") || (given && !reuses) {
         args.values.clone()
     } else {
         let mut config = current.config();
@@ -89,7 +95,11 @@ pub(super) fn upgrade(world: &mut World, args: &Args, killed: bool) -> Result<St
     }
     if args.is("dry-run") {
         release.set("pending-upgrade", "Dry run complete");
-        return Ok(format!("Release {name:?} has been upgraded. Happy Helming!\n{}{}", show::summary(world, &release, ""), show::dry_run(&release)));
+        return Ok(format!(
+            "Release {name:?} has been upgraded. Happy Helming!\n{}{}",
+            show::summary(world, &release, ""),
+            show::dry_run(&release)
+        ));
     }
     release.set("pending-upgrade", "Preparing upgrade");
     release.store(world);
@@ -108,9 +118,14 @@ pub(super) fn rollback(world: &mut World, args: &Args, killed: bool) -> Result<S
     let all = history(world, name, namespace);
     let last = all.last().ok_or_else(Stop::not_found)?;
     let asked = args.rest.get(1).map_or(Some(0), |r| r.parse::<i64>().ok());
-    let asked = asked.ok_or_else(|| Stop::error(format!("could not convert revision to a number: {:?}", args.rest.get(1))))?;
+    let asked = asked.ok_or_else(|| {
+        Stop::error(format!("could not convert revision to a number: {:?}", args.rest.get(1)))
+    })?;
     let wanted = if asked == 0 { last.revision() - 1 } else { asked };
-    let target = all.iter().find(|r| r.revision() == wanted).ok_or_else(|| Stop::error(format!("release has no {wanted} version")))?;
+    let target = all
+        .iter()
+        .find(|r| r.revision() == wanted)
+        .ok_or_else(|| Stop::error(format!("release has no {wanted} version")))?;
     let mut release = target.clone();
     set(&mut release.0, &["version"], (last.revision() + 1).into());
     set(&mut release.0, &["info", "last_deployed"], world.now().to_string().into());
@@ -129,7 +144,9 @@ pub(super) fn rollback(world: &mut World, args: &Args, killed: bool) -> Result<S
 pub(super) fn uninstall(world: &mut World, args: &Args, killed: bool) -> Result<String, Stop> {
     let (name, namespace) = (args.release(), args.namespace());
     let all = history(world, name, namespace);
-    let last = all.last().ok_or_else(|| Stop::error(format!("uninstall: Release not loaded: {name}: release: not found")))?;
+    let last = all
+        .last()
+        .ok_or_else(|| Stop::error(format!("uninstall: Release not loaded: {name}: release: not found")))?;
     let mut release = last.clone();
     release.set("uninstalling", "Deletion in progress (or silently failed)");
     release.store(world);
@@ -150,7 +167,8 @@ pub(super) fn uninstall(world: &mut World, args: &Args, killed: bool) -> Result<
 /// Runs the hooks of an event in the order of their names.
 fn hooks(world: &mut World, release: &Release, event: &str, args: &Args) -> Result<(), Stop> {
     for hook in release.hooks(event) {
-        run_hook(world, &hook, args.namespace(), args.timeout()).map_err(|why| Stop::error(format!("{event} hooks failed: {why}")))?;
+        run_hook(world, &hook, args.namespace(), args.timeout())
+            .map_err(|why| Stop::error(format!("{event} hooks failed: {why}")))?;
     }
     Ok(())
 }
@@ -178,7 +196,14 @@ fn change(world: &mut World, release: &Release, before: Option<&Release>, killed
 }
 
 /// Settles what became of a revision.
-fn finish(world: &mut World, release: &mut Release, done: Result<(), Stop>, well: &str, badly: &str, why: &str) -> Result<(), Stop> {
+fn finish(
+    world: &mut World,
+    release: &mut Release,
+    done: Result<(), Stop>,
+    well: &str,
+    badly: &str,
+    why: &str,
+) -> Result<(), Stop> {
     let name = text(&release.0, "/name").to_owned();
     match done {
         Ok(()) => {

@@ -24,15 +24,32 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "upgrade",
         &["namespace", "version", "values", "timeout", "history-max", "dry-run", "description"],
-        &["install", "create-namespace", "reset-values", "reuse-values", "skip-crds", "take-ownership", "cleanup-on-fail"],
+        &[
+            "install",
+            "create-namespace",
+            "reset-values",
+            "reuse-values",
+            "reset-then-reuse-values",
+            "skip-crds",
+            "take-ownership",
+            "cleanup-on-fail",
+        ],
     ),
     ("rollback", &["namespace", "timeout", "history-max"], &["cleanup-on-fail"]),
     ("uninstall", &["namespace", "timeout"], &[]),
     ("history", &["namespace", "output", "max"], &[]),
     ("status", &["namespace", "output", "revision"], &[]),
     ("get", &["namespace", "output", "revision"], &["all"]),
-    ("template", &["namespace", "version", "values"], &["include-crds", "no-hooks", "skip-crds"]),
+    (
+        "template",
+        &["namespace", "version", "values", "kube-version", "api-versions"],
+        &["include-crds", "no-hooks", "skip-crds", "is-upgrade"],
+    ),
+    ("show", &["version"], &[]),
 ];
+
+/// Flags of every verb that say which cluster is meant. There is one here.
+const CLUSTER: [&str; 2] = ["kubeconfig", "kube-context"];
 
 fn long(flag: &str) -> &str {
     match flag {
@@ -88,13 +105,17 @@ pub(super) fn parse(call: &ProgramCall) -> Result<Args, Stop> {
             args.flags.insert(name.to_owned(), String::new());
             continue;
         }
-        if !valued.contains(&name) {
+        if !valued.contains(&name) && !CLUSTER.contains(&name) {
             return Err(refused(word));
         }
         let value = given.or_else(|| words.next().cloned()).ok_or_else(|| refused(word))?;
         if name == "values" {
-            let content = call.files.get(&value).ok_or_else(|| Stop::error(format!("open {value}: no such file or directory")))?;
-            let more: Value = serde_yaml::from_str(content).map_err(|e| Stop::error(format!("failed to parse {value}: {e}")))?;
+            let content = call
+                .files
+                .get(&value)
+                .ok_or_else(|| Stop::error(format!("open {value}: no such file or directory")))?;
+            let more: Value = serde_yaml::from_str(content)
+                .map_err(|e| Stop::error(format!("failed to parse {value}: {e}")))?;
             super::chart::merge_values(&mut args.values, &more);
         }
         args.flags.insert(name.to_owned(), value);
@@ -114,10 +135,18 @@ mod tests {
 
     #[test]
     fn what_is_not_in_the_table_is_refused() {
-        for argv in [vec!["helm", "plugin", "list"], vec!["helm", "upgrade", "a", "b", "--wait"], vec!["helm", "history", "a", "-o", "yaml"]] {
+        for argv in [
+            vec!["helm", "plugin", "list"],
+            vec!["helm", "upgrade", "a", "b", "--wait"],
+            vec!["helm", "history", "a", "-o", "yaml"],
+        ] {
             assert!(matches!(parse(&ProgramCall::new(argv)), Err(Stop::NotSimulated(_))));
         }
-        let args = parse(&ProgramCall::new(["helm", "upgrade", "a", "c", "-n=x", "--timeout", "30s"])).unwrap();
-        assert_eq!((args.namespace(), args.release(), args.timeout()), ("x", "a", jiff::SignedDuration::from_secs(30)));
+        let args =
+            parse(&ProgramCall::new(["helm", "upgrade", "a", "c", "-n=x", "--timeout", "30s"])).unwrap();
+        assert_eq!(
+            (args.namespace(), args.release(), args.timeout()),
+            ("x", "a", jiff::SignedDuration::from_secs(30))
+        );
     }
 }

@@ -40,21 +40,30 @@ pub(super) fn merge_values(target: &mut Value, more: &Value) {
     }
 }
 
-/// Finds a chart by its reference: a name, a repository's or a registry's, or a folder `name-version`.
-fn find<'a>(world: &'a World, reference: &str, version: Option<&str>) -> Result<(String, String, &'a Chart), Stop> {
+/// Finds a chart by its reference: a name, a repository's or a registry's, or a folder `name-version` or `name/version`.
+fn find<'a>(
+    world: &'a World,
+    reference: &str,
+    version: Option<&str>,
+) -> Result<(String, String, &'a Chart), Stop> {
     let last = reference.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let charts = &world.settings().charts;
+    let above = reference.trim_end_matches('/').rsplit('/').nth(1).unwrap_or_default();
     let (name, version) = match charts.get(last) {
         Some(_) => (last, version),
+        None if charts.get(above).is_some_and(|versions| versions.contains_key(last)) => (above, Some(last)),
         None => {
-            let split = last.char_indices().find(|(i, c)| *c == '-' && last.get(i + 1..).is_some_and(|r| r.starts_with(|d: char| d.is_ascii_digit())));
+            let split = last.char_indices().find(|(i, c)| {
+                *c == '-' && last.get(i + 1..).is_some_and(|r| r.starts_with(|d: char| d.is_ascii_digit()))
+            });
             match split {
                 Some((at, _)) => (last.get(..at).unwrap_or_default(), last.get(at + 1..)),
                 None => (last, version),
             }
         }
     };
-    let missing = || Stop::error(format!("chart {reference:?} version {:?} not found", version.unwrap_or_default()));
+    let missing =
+        || Stop::error(format!("chart {reference:?} version {:?} not found", version.unwrap_or_default()));
     let versions = charts.get(name).ok_or_else(missing)?;
     let version = version.map(|v| v.trim_start_matches('v')).ok_or_else(missing)?;
     let chart = versions.get(version).ok_or_else(missing)?;
@@ -90,7 +99,8 @@ pub(super) fn render(
                             }
                             None => value.clone(),
                         };
-                        let parts: Vec<String> = assign.pointer.split('/').skip(1).map(|p| p.replace("~1", "/")).collect();
+                        let parts: Vec<String> =
+                            assign.pointer.split('/').skip(1).map(|p| p.replace("~1", "/")).collect();
                         put(&mut object, &parts, value);
                     }
                 }
@@ -122,14 +132,18 @@ fn put(target: &mut Value, parts: &[String], value: Value) {
                 put(item, rest, value);
             }
         }
-        Value::Object(map) => put(map.entry(first.clone()).or_insert_with(|| Value::Object(Map::new())), rest, value),
+        Value::Object(map) => {
+            put(map.entry(first.clone()).or_insert_with(|| Value::Object(Map::new())), rest, value);
+        }
         _ => {}
     }
 }
 
 fn replace(value: &mut Value, release: &str, namespace: &str) {
     match value {
-        Value::String(s) if s.contains("{{") => *s = s.replace("{{release}}", release).replace("{{ns}}", namespace),
+        Value::String(s) if s.contains("{{") => {
+            *s = s.replace("{{release}}", release).replace("{{ns}}", namespace);
+        }
         Value::Array(items) => items.iter_mut().for_each(|i| replace(i, release, namespace)),
         Value::Object(map) => {
             let keys: Vec<String> = map.keys().filter(|k| k.contains("{{")).cloned().collect();
@@ -147,10 +161,28 @@ fn replace(value: &mut Value, release: &str, namespace: &str) {
 /// The order in which kinds are installed.
 fn rank(kind: &str) -> usize {
     const ORDER: [&str; 22] = [
-        "Namespace", "PodDisruptionBudget", "ServiceAccount", "Secret", "ConfigMap", "CustomResourceDefinition",
-        "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Service", "DaemonSet", "Pod", "ReplicaSet",
-        "Deployment", "StatefulSet", "Job", "CronJob", "MutatingWebhookConfiguration",
-        "ValidatingWebhookConfiguration", "Ingress", "APIService",
+        "Namespace",
+        "PodDisruptionBudget",
+        "ServiceAccount",
+        "Secret",
+        "ConfigMap",
+        "CustomResourceDefinition",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "Role",
+        "RoleBinding",
+        "Service",
+        "DaemonSet",
+        "Pod",
+        "ReplicaSet",
+        "Deployment",
+        "StatefulSet",
+        "Job",
+        "CronJob",
+        "MutatingWebhookConfiguration",
+        "ValidatingWebhookConfiguration",
+        "Ingress",
+        "APIService",
     ];
     ORDER.iter().position(|k| *k == kind).unwrap_or(ORDER.len())
 }
@@ -164,7 +196,7 @@ pub(super) fn manifest(chart: &str, objects: &[Value]) -> String {
         .map(|object| {
             let file = format!("{}-{}", text(object, "/kind").to_lowercase(), text(object, "/metadata/name"));
             let yaml = serde_yaml::to_string(object).unwrap_or_default();
-            format!("---\n# Source: {chart}/templates/{file}.yaml\n{yaml}")
+            ["---\n# Source: ", chart, "/templates/", &file, ".yaml\n", &yaml].concat()
         })
         .collect()
 }

@@ -52,7 +52,7 @@ fn call_verb(world: &mut World, call: &ProgramCall, killed: bool) -> Result<Stri
         return Err(Stop::NotSimulated(call.argv.join(" ")));
     }
     let args = args::parse(call)?;
-    if !matches!(args.verb.as_str(), "version" | "template") {
+    if !matches!(args.verb.as_str(), "version" | "template" | "show") {
         let took = world.settings().timings.helm.max(0).unsigned_abs();
         let changes = matches!(args.verb.as_str(), "install" | "upgrade" | "rollback" | "uninstall");
         if changes {
@@ -66,6 +66,7 @@ fn call_verb(world: &mut World, call: &ProgramCall, killed: bool) -> Result<Stri
         "rollback" => actions::rollback(world, &args, killed),
         "uninstall" => actions::uninstall(world, &args, killed),
         "template" => show::template(world, &args),
+        "show" => show::chart(world, &args),
         "history" => show::history(world, &args),
         "status" => show::status(world, &args),
         "get" => show::get(world, &args),
@@ -91,8 +92,18 @@ pub(crate) fn preinstall(world: &mut World, release: &Value) -> Result<(), Strin
     let text = |name: &str| release.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let values = release.get("values").cloned().unwrap_or_else(|| json!({}));
     let call = ProgramCall::new([
-        "helm", "upgrade", "--install", &text("name"), &text("chart"), "--version", &text("version"), "--namespace",
-        &text("namespace"), "--create-namespace", "--values", "values.json",
+        "helm",
+        "upgrade",
+        "--install",
+        &text("name"),
+        &text("chart"),
+        "--version",
+        &text("version"),
+        "--namespace",
+        &text("namespace"),
+        "--create-namespace",
+        "--values",
+        "values.json",
     ])
     .file("values.json", values.to_string());
     let out = run(world, &call, false);

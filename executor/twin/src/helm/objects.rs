@@ -20,7 +20,11 @@ fn place(world: &World, object: &Value, namespace: &str) -> Option<(Key, String)
         own => own,
     };
     let namespace = if kind.namespaced { own } else { "" };
-    let root = if kind.group.is_empty() { format!("/api/{}", kind.version) } else { format!("/apis/{}/{}", kind.group, kind.version) };
+    let root = if kind.group.is_empty() {
+        format!("/api/{}", kind.version)
+    } else {
+        format!("/apis/{}/{}", kind.group, kind.version)
+    };
     let scope = if kind.namespaced { format!("/namespaces/{namespace}") } else { String::new() };
     Some((Key::new(&kind.group, &kind.resource, namespace, name), format!("{root}{scope}/{}", kind.resource)))
 }
@@ -35,7 +39,14 @@ fn unmapped(object: &Value) -> Stop {
     ))
 }
 
-fn call(world: &mut World, method: &str, path: String, kind: &str, body: &Value, query: &[(&str, &str)]) -> Result<Value, Stop> {
+fn call(
+    world: &mut World,
+    method: &str,
+    path: String,
+    kind: &str,
+    body: &Value,
+    query: &[(&str, &str)],
+) -> Result<Value, Stop> {
     let call = Call {
         method: method.into(),
         path,
@@ -53,7 +64,13 @@ fn call(world: &mut World, method: &str, path: String, kind: &str, body: &Value,
 }
 
 /// Refuses objects that are there and are not the release's.
-pub(super) fn check_ownership(world: &World, objects: &[Value], release: &str, namespace: &str, verb: &str) -> Result<(), Stop> {
+pub(super) fn check_ownership(
+    world: &World,
+    objects: &[Value],
+    release: &str,
+    namespace: &str,
+    verb: &str,
+) -> Result<(), Stop> {
     for object in objects {
         let Some((key, _)) = place(world, object, namespace) else { return Err(unmapped(object)) };
         let Some(found) = world.get(&key) else { continue };
@@ -61,8 +78,13 @@ pub(super) fn check_ownership(world: &World, objects: &[Value], release: &str, n
         if text(found, "/metadata/labels/app.kubernetes.io~1managed-by") != "Helm" {
             faults.push("label validation error: missing key \"app.kubernetes.io/managed-by\": must be set to \"Helm\"".to_owned());
         }
-        for (annotation, wanted) in [("meta.helm.sh/release-name", release), ("meta.helm.sh/release-namespace", namespace)] {
-            let found = found.pointer("/metadata/annotations").and_then(|a| a.get(annotation)).and_then(Value::as_str);
+        for (annotation, wanted) in
+            [("meta.helm.sh/release-name", release), ("meta.helm.sh/release-namespace", namespace)]
+        {
+            let found = found
+                .pointer("/metadata/annotations")
+                .and_then(|a| a.get(annotation))
+                .and_then(Value::as_str);
             match found {
                 Some(value) if value == wanted => {}
                 Some(value) => faults.push(format!("annotation validation error: key {annotation:?} must equal {wanted:?}: current value is {value:?}")),
@@ -91,7 +113,13 @@ fn owned(object: &Value, release: &str, namespace: &str) -> Value {
 }
 
 /// Brings one object to what the chart says. `old` is what the release said before.
-pub(super) fn put(world: &mut World, object: &Value, old: Option<&Value>, release: &str, namespace: &str) -> Result<(), Stop> {
+pub(super) fn put(
+    world: &mut World,
+    object: &Value,
+    old: Option<&Value>,
+    release: &str,
+    namespace: &str,
+) -> Result<(), Stop> {
     let (key, path) = place(world, object, namespace).ok_or_else(|| unmapped(object))?;
     let wanted = owned(object, release, namespace);
     if super::four(world) {
@@ -134,7 +162,11 @@ pub(super) fn remove(world: &mut World, object: &Value, namespace: &str) {
 /// Identity of an object between two manifests.
 pub(super) fn identity(object: &Value) -> (String, String, String) {
     let (group, _) = crate::kinds::split_api_version(text(object, "/apiVersion"));
-    (format!("{group}/{}", text(object, "/kind")), text(object, "/metadata/namespace").to_owned(), text(object, "/metadata/name").to_owned())
+    (
+        format!("{group}/{}", text(object, "/kind")),
+        text(object, "/metadata/namespace").to_owned(),
+        text(object, "/metadata/name").to_owned(),
+    )
 }
 
 /// Installs `crds/`: once, never again.
@@ -152,9 +184,15 @@ pub(super) fn install_crds(world: &mut World, crds: &[Value]) -> Result<(), Stop
 }
 
 /// Runs a hook to its end. The error is the text of helm.
-pub(super) fn run_hook(world: &mut World, hook: &Value, namespace: &str, limit: jiff::SignedDuration) -> Result<(), String> {
+pub(super) fn run_hook(
+    world: &mut World,
+    hook: &Value,
+    namespace: &str,
+    limit: jiff::SignedDuration,
+) -> Result<(), String> {
     let object: Value = serde_yaml::from_str(text(hook, "/manifest")).map_err(|e| e.to_string())?;
-    let (key, path) = place(world, &object, namespace).ok_or_else(|| format!("no matches for kind {:?}", text(&object, "/kind")))?;
+    let (key, path) = place(world, &object, namespace)
+        .ok_or_else(|| format!("no matches for kind {:?}", text(&object, "/kind")))?;
     let has = |policy: &str| hook["delete_policies"].as_array().is_some_and(|p| p.contains(&json!(policy)));
     let unset = hook["delete_policies"].as_array().is_none_or(Vec::is_empty);
     if has("before-hook-creation") || unset {
@@ -167,17 +205,32 @@ pub(super) fn run_hook(world: &mut World, hook: &Value, namespace: &str, limit: 
     })?;
     if text(&object, "/kind") == "Job" {
         let state = |w: &World| {
-            let conditions = w.get(&key).map(|j| crate::world::key::list(j, "/status/conditions").to_vec()).unwrap_or_default();
-            conditions.iter().map(|c| text(c, "/type")).find(|t| matches!(*t, "Complete" | "Failed")).map(str::to_owned)
+            let conditions = w
+                .get(&key)
+                .map(|j| crate::world::key::list(j, "/status/conditions").to_vec())
+                .unwrap_or_default();
+            conditions
+                .iter()
+                .map(|c| text(c, "/type"))
+                .find(|t| matches!(*t, "Complete" | "Failed"))
+                .map(str::to_owned)
         };
         world.advance_until(limit, |w| state(w).is_some());
         let four = super::four(world);
         let place = format!("Job/{}/{}", key.namespace, key.name);
         match state(world).as_deref() {
             Some("Complete") => {}
-            Some(_) if four => return Err(format!("resource {place} not ready. status: Failed, message: Job has reached the specified backoff limit")),
+            Some(_) if four => {
+                return Err(format!(
+                    "resource {place} not ready. status: Failed, message: Job has reached the specified backoff limit"
+                ));
+            }
             Some(_) => return Err("1 error occurred:\n\t* job failed: BackoffLimitExceeded\n\n".into()),
-            None if four => return Err(format!("resource {place} not ready. status: InProgress, message: Job in progress\ncontext deadline exceeded")),
+            None if four => {
+                return Err(format!(
+                    "resource {place} not ready. status: InProgress, message: Job in progress\ncontext deadline exceeded"
+                ));
+            }
             None => return Err("1 error occurred:\n\t* timed out waiting for the condition\n\n".into()),
         }
     }

@@ -46,9 +46,9 @@ impl Release {
             crate::world::key::unset(&mut release, &["config"]);
         }
         if super::four(world) {
-            release["apply_method"] = "ssa".into();
+            set(&mut release, &["apply_method"], "ssa".into());
         } else {
-            release["info"]["deleted"] = "".into();
+            set(&mut release, &["info", "deleted"], "".into());
         }
         Self(release)
     }
@@ -71,7 +71,9 @@ impl Release {
 
     pub(super) fn hooks(&self, event: &str) -> Vec<Value> {
         let all = self.0.get("hooks").and_then(Value::as_array).cloned().unwrap_or_default();
-        all.into_iter().filter(|h| h["events"].as_array().is_some_and(|e| e.contains(&json!(event)))).collect()
+        all.into_iter()
+            .filter(|h| h["events"].as_array().is_some_and(|e| e.contains(&json!(event))))
+            .collect()
     }
 
     /// `demo-1.0.0`.
@@ -92,7 +94,8 @@ impl Release {
     /// Stores it, over what is there.
     pub(super) fn store(&self, world: &mut World) {
         let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        let packed = gzip.write_all(self.0.to_string().as_bytes()).and_then(|()| gzip.finish()).unwrap_or_default();
+        let packed =
+            gzip.write_all(self.0.to_string().as_bytes()).and_then(|()| gzip.finish()).unwrap_or_default();
         let data = STANDARD.encode(STANDARD.encode(packed));
         let labels = json!({"modifiedAt": world.now().as_second().to_string(), "name": text(&self.0, "/name"),
             "owner": "helm", "status": self.status(), "version": self.revision().to_string()});

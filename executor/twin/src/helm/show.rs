@@ -7,11 +7,15 @@ use super::chart::{self, merge_values};
 use super::release::{Release, history as revisions};
 use super::{Stop, four};
 use crate::world::World;
-use crate::world::key::{text, unset};
+use crate::world::key::{set, text, unset};
 
 /// What install and upgrade say at their end.
 pub(super) fn summary(world: &World, release: &Release, extra: &str) -> String {
-    let description = if four(world) { format!("DESCRIPTION: {}\n", text(&release.0, "/info/description")) } else { String::new() };
+    let description = if four(world) {
+        format!("DESCRIPTION: {}\n", text(&release.0, "/info/description"))
+    } else {
+        String::new()
+    };
     let deployed = text(&release.0, "/info/last_deployed")
         .parse::<jiff::Timestamp>()
         .map(|t| t.strftime("%a %b %e %H:%M:%S %Y").to_string())
@@ -30,14 +34,26 @@ pub(super) fn dry_run(release: &Release) -> String {
         .0
         .get("hooks")
         .and_then(Value::as_array)
-        .map(|all| all.iter().map(|h| format!("---\n# Source: {}\n{}", text(h, "/path"), text(h, "/manifest"))).collect())
+        .map(|all| {
+            all.iter()
+                .map(|h| ["---\n# Source: ", text(h, "/path"), "\n", text(h, "/manifest")].concat())
+                .collect()
+        })
         .unwrap_or_default();
     format!("HOOKS:\n{hooks}\nMANIFEST:\n{}\n", release.manifest())
 }
 
 pub(super) fn template(world: &World, args: &Args) -> Result<String, Stop> {
-    let reference = args.rest.get(1).ok_or_else(|| Stop::error("\"helm template\" requires at least 1 argument"))?;
-    let chart = chart::render(world, reference, args.flag("version"), args.release(), args.namespace(), &args.values)?;
+    let reference =
+        args.rest.get(1).ok_or_else(|| Stop::error("\"helm template\" requires at least 1 argument"))?;
+    let chart = chart::render(
+        world,
+        reference,
+        args.flag("version"),
+        args.release(),
+        args.namespace(),
+        &args.values,
+    )?;
     let mut out = String::new();
     if args.is("include-crds") {
         out.push_str(&chart::manifest(&chart.name, &chart.crds));
@@ -47,6 +63,21 @@ pub(super) fn template(world: &World, args: &Args) -> Result<String, Stop> {
         out.push_str(&chart::manifest(&chart.name, &chart.hooks));
     }
     Ok(out)
+}
+
+/// `helm show chart` and `helm show crds`.
+pub(super) fn chart(world: &World, args: &Args) -> Result<String, Stop> {
+    let what = args.rest.first().map(String::as_str).unwrap_or_default();
+    let reference = args.rest.get(1).ok_or_else(|| Stop::error("\"helm show\" requires at least 1 argument"))?;
+    let chart = chart::render(world, reference, args.flag("version"), "", "", &json!({}))?;
+    match what {
+        "chart" => {
+            let about = json!({"apiVersion": "v2", "appVersion": chart.app_version, "name": chart.name, "version": chart.version});
+            Ok(serde_yaml::to_string(&about).unwrap_or_default())
+        }
+        "crds" => Ok(chart::manifest(&chart.name, &chart.crds)),
+        _ => Err(Stop::NotSimulated(format!("helm show {what}"))),
+    }
 }
 
 fn all(world: &World, args: &Args, of: &str) -> Result<Vec<Release>, Stop> {
@@ -113,7 +144,7 @@ pub(super) fn get(world: &World, args: &Args) -> Result<String, Stop> {
                 "deployedAt": deployed_at(&release),
             });
             if let Some(method) = release.0.get("apply_method") {
-                out["applyMethod"] = method.clone();
+                set(&mut out, &["applyMethod"], method.clone());
             }
             Ok(format!("{out}\n"))
         }
@@ -123,5 +154,8 @@ pub(super) fn get(world: &World, args: &Args) -> Result<String, Stop> {
 
 fn deployed_at(release: &Release) -> String {
     let at = text(&release.0, "/info/last_deployed").parse::<jiff::Timestamp>();
-    at.ok().and_then(|t| jiff::Timestamp::from_second(t.as_second()).ok()).map(|t| t.to_string()).unwrap_or_default()
+    at.ok()
+        .and_then(|t| jiff::Timestamp::from_second(t.as_second()).ok())
+        .map(|t| t.to_string())
+        .unwrap_or_default()
 }

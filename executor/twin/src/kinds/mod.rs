@@ -13,6 +13,7 @@ use schema::Schema;
 
 /// One served kind.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "Kubernetes calls it so")]
 pub(crate) struct Kind {
     /// API group, empty for core.
     pub group: String,
@@ -56,7 +57,7 @@ impl Kind {
 }
 
 /// Kinds that are only asked, never stored.
-pub(crate) const VIRTUAL: [&str; 1] = ["selfsubjectaccessreviews"];
+pub(crate) const VIRTUAL: [&str; 2] = ["selfsubjectaccessreviews", "selfsubjectreviews"];
 
 struct Row {
     group: &'static str,
@@ -99,6 +100,7 @@ const ROWS: &[Row] = &[
     row("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", "", "n"),
     row("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", "", ""),
     row("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", "", ""),
+    row("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", "", ""),
     row("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", "", ""),
     row("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", "crd", "sg"),
     row(
@@ -109,7 +111,14 @@ const ROWS: &[Row] = &[
         "",
         "g",
     ),
-    row("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", "", "g"),
+    row(
+        "admissionregistration.k8s.io",
+        "v1",
+        "mutatingwebhookconfigurations",
+        "MutatingWebhookConfiguration",
+        "",
+        "g",
+    ),
 ];
 
 static SCHEMAS: LazyLock<BTreeMap<String, Arc<Schema>>> =
