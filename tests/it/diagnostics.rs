@@ -111,7 +111,7 @@ fn p22_settings_that_the_chosen_mode_ignores_are_refused() {
 
 #[test]
 fn a_set_full_of_faults_is_told_in_part() {
-    let unknown: String = (0..3_000).map(|n| format!("  field{n}: 1\n")).collect();
+    let unknown = (0..3_000).map(|n| format!("  field{n}: 1\n")).collect::<Vec<_>>().concat();
     let text =
         format!("apiVersion: switchback.dev/v1alpha1\nkind: Waiver\nmetadata: {{name: a}}\nspec:\n{unknown}");
     let (_, found) = manifest::read([("a.yaml", text)]);

@@ -100,7 +100,8 @@ fn masked(text: &str) -> Cow<'_, str> {
     for (at, mark) in text.match_indices("://") {
         let start = at + mark.len();
         let rest = text.get(start..).unwrap_or_default();
-        let authority = rest.split(|c: char| "/?#'\"<>`".contains(c) || c.is_whitespace()).next().unwrap_or_default();
+        let authority =
+            rest.split(|c: char| "/?#'\"<>`".contains(c) || c.is_whitespace()).next().unwrap_or_default();
         if let Some(length) = authority.rfind('@') {
             masked.to_mut().replace_range(start..start + length, &"*".repeat(length));
         }
