@@ -13,12 +13,19 @@ const NAMESPACE: &str = "switchback-namespace-name";
 
 fn rendered(helm: &Path, folder: &Path) -> (String, String, Value) {
     let chart: Value = read(&folder.join("Chart.yaml"));
-    let (name, version) = (chart["name"].as_str().expect("name"), chart["version"].as_str().expect("version"));
+    let (name, version) =
+        (chart["name"].as_str().expect("name"), chart["version"].as_str().expect("version"));
     #[expect(clippy::disallowed_methods, reason = "the real helm renders the charts")]
     let mut command = Command::new(helm);
-    let out = command.args(["template", RELEASE]).arg(folder).args(["--namespace", NAMESPACE, "--include-crds"]).output().expect("helm runs");
+    let out = command
+        .args(["template", RELEASE])
+        .arg(folder)
+        .args(["--namespace", NAMESPACE, "--include-crds"])
+        .output()
+        .expect("helm runs");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    let text = String::from_utf8_lossy(&out.stdout).replace(RELEASE, "{{release}}").replace(NAMESPACE, "{{ns}}");
+    let text =
+        String::from_utf8_lossy(&out.stdout).replace(RELEASE, "{{release}}").replace(NAMESPACE, "{{ns}}");
     // A placeholder is no YAML mapping: every scalar that starts with one is quoted.
     let text: String = text.lines().map(|l| quoted(l) + "\n").collect();
     let (mut objects, mut hooks, mut crds) = (Vec::new(), Vec::new(), Vec::new());
@@ -47,7 +54,9 @@ fn rendered(helm: &Path, folder: &Path) -> (String, String, Value) {
 
 fn quoted(line: &str) -> String {
     match line.split_once(": ") {
-        Some((key, value)) if value.contains("{{") && !value.starts_with('"') => format!("{key}: \"{value}\""),
+        Some((key, value)) if value.contains("{{") && !value.starts_with('"') => {
+            format!("{key}: \"{value}\"")
+        }
         _ => line.to_owned(),
     }
 }
@@ -60,11 +69,14 @@ fn read(path: &Path) -> Value {
 #[test]
 fn the_twin_has_the_charts_as_helm_renders_them() {
     let Some(helm) = env("SWITCHBACK_HELM4") else {
-        eprintln!("contract: SWITCHBACK_HELM4 is not set; fixtures/worlds/charts.yaml was NOT compared with the charts");
+        eprintln!(
+            "contract: SWITCHBACK_HELM4 is not set; fixtures/worlds/charts.yaml was NOT compared with the charts"
+        );
         return;
     };
     let mut all = json!({});
-    let mut folders: Vec<_> = std::fs::read_dir(charts()).expect("charts").filter_map(Result::ok).map(|e| e.path()).collect();
+    let mut folders: Vec<_> =
+        std::fs::read_dir(charts()).expect("charts").filter_map(Result::ok).map(|e| e.path()).collect();
     folders.sort();
     for folder in folders.iter().filter(|f| f.join("Chart.yaml").exists()) {
         let (name, version, data) = rendered(&helm, folder);
@@ -79,5 +91,8 @@ fn the_twin_has_the_charts_as_helm_renders_them() {
         std::fs::write(&path, text).expect("charts.yaml can be written");
         return;
     }
-    assert!(std::fs::read_to_string(&path).unwrap_or_default() == text, "charts.yaml is not what helm renders: run with UPDATE=1");
+    assert!(
+        std::fs::read_to_string(&path).unwrap_or_default() == text,
+        "charts.yaml is not what helm renders: run with UPDATE=1"
+    );
 }

@@ -20,6 +20,11 @@ pub(crate) fn passed(test: &str) {
     let _ = std::fs::write(notes().join(test.replace("::", ".")), "");
 }
 
+/// Forgets that a row passed: it is being run again.
+pub(crate) fn started(test: &str) {
+    let _ = std::fs::remove_file(notes().join(test.replace("::", ".")));
+}
+
 /// `real` / `twin` cells as the committed table has them.
 fn committed() -> BTreeMap<String, (String, String)> {
     let text = std::fs::read_to_string(here().join("README.md")).unwrap_or_default();
@@ -27,7 +32,9 @@ fn committed() -> BTreeMap<String, (String, String)> {
         .filter_map(|line| {
             let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
             match cells.as_slice() {
-                [row, _, _, real, twin] => Some((row.trim_matches('`').to_owned(), ((*real).to_owned(), (*twin).to_owned()))),
+                [row, _, _, real, twin] => {
+                    Some((row.trim_matches('`').to_owned(), ((*real).to_owned(), (*twin).to_owned())))
+                }
                 _ => None,
             }
         })
@@ -39,10 +46,20 @@ fn render(cell: impl Fn(&str, &str) -> String) -> String {
         "# Contract\n\nBehaviours that drivers lean on. Each row is one test body, run on a real API server (`real`) and on the twin (`twin`).\nA twin behaviour exists only with a row here.\n\n```sh\ncargo test -p switchback-tests-contract                                    # the twin; says that the real side was not run\ntarget/debug/cluster test -- cargo test -p switchback-tests-contract       # both\nUPDATE=1 cargo test -p switchback-tests-contract readme                    # rewrites this table from the last runs\n```\n\nThe real side was last run with Kubernetes 1.36.3, Helm 3.22.0 and Helm 4.3.1.\n\n",
     );
     for (title, rows) in rows::all() {
-        let _ = writeln!(out, "## {title}\n\n| row | what holds | who leans on it | real | twin |\n|---|---|---|---|---|");
+        let _ = writeln!(
+            out,
+            "## {title}\n\n| row | what holds | who leans on it | real | twin |\n|---|---|---|---|---|"
+        );
         for row in rows {
             let name = short(row.name);
-            let _ = writeln!(out, "| `{name}` | {} | {} | {} | {} |", row.what, row.leans, cell(&name, "real"), cell(&name, "twin"));
+            let _ = writeln!(
+                out,
+                "| `{name}` | {} | {} | {} | {} |",
+                row.what,
+                row.leans,
+                cell(&name, "real"),
+                cell(&name, "twin")
+            );
         }
         out.push('\n');
     }
@@ -76,5 +93,8 @@ fn readme_lists_every_row() {
     });
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(found == expected, "tests/contract/README.md is not what the rows say: run it with UPDATE=1");
-    assert!(!found.contains("not run"), "a row has no result: run the suite on both sides, then with UPDATE=1");
+    assert!(
+        !found.contains("not run"),
+        "a row has no result: run the suite on both sides, then with UPDATE=1"
+    );
 }

@@ -21,6 +21,7 @@ macro_rules! rows {
         mod twin {
             $(#[tokio::test]
             async fn $name() {
+                $crate::readme::started(concat!(module_path!(), "::", stringify!($name)));
                 let server = $crate::server::Server::twin(stringify!($name)).await;
                 super::$name(&server).await;
                 server.done(concat!(module_path!(), "::", stringify!($name))).await;
@@ -31,6 +32,7 @@ macro_rules! rows {
             $(#[tokio::test]
             async fn $name() {
                 let Some(server) = $crate::server::Server::real(stringify!($name)).await else { return };
+                $crate::readme::started(concat!(module_path!(), "::", stringify!($name)));
                 super::$name(&server).await;
                 server.done(concat!(module_path!(), "::", stringify!($name))).await;
             })+

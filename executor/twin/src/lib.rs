@@ -4,6 +4,8 @@
 //! one that calls go through: [`Twin::kube`] in process, [`serve`] on loopback, [`Twin::run_program`]
 //! for helm. What it promises is the table in `tests/contract/README.md`.
 
+#![allow(clippy::single_match_else, reason = "both cases of an object that may be there are named")]
+
 mod actors;
 mod api;
 mod error;
@@ -16,14 +18,13 @@ mod twin;
 mod wire;
 mod world;
 
-
 pub use fault::{Fault, FaultKind};
 pub use program::{ProgramCall, ProgramResult};
 pub use twin::Twin;
 pub use wire::{Clocking, Handle, KubeService, TwinBody, serve, write_launchers};
 pub use world::{
-    Assign, Change, ChangeKind, Chart, Converter, DeleteOptions, Key, LogEntry, Propagation, Settings, Timings, World,
-    WorldError,
+    Assign, Change, ChangeKind, Chart, Converter, DeleteOptions, Key, LogEntry, Propagation, Settings,
+    Timings, World, WorldError,
 };
 
 /// Why a call got no answer.

@@ -130,9 +130,10 @@ impl Twin {
         let fault = fault::hit(&mut state.faults, "program", &text);
         let began = state.world.now();
         let mut result = match &fault {
-            Some(FaultKind::Before { status, .. }) => {
-                ProgramResult::failed(1, format!("Error: Kubernetes cluster unreachable: the server answered {status}\n"))
-            }
+            Some(FaultKind::Before { status, .. }) => ProgramResult::failed(
+                1,
+                format!("Error: Kubernetes cluster unreachable: the server answered {status}\n"),
+            ),
             fault => helm::run(&mut state.world, call, fault.as_ref() == Some(&FaultKind::Killed)),
         };
         match fault {
@@ -144,7 +145,8 @@ impl Twin {
             }
             _ => {}
         }
-        result.took = std::time::Duration::try_from(state.world.now().duration_since(began)).unwrap_or_default();
+        result.took =
+            std::time::Duration::try_from(state.world.now().duration_since(began)).unwrap_or_default();
         let seq = state.world.log_len();
         let entry = LogEntry {
             seq,
@@ -191,7 +193,9 @@ impl Twin {
             self.moved();
         }
         match fault {
-            Some(FaultKind::After { status }) => Outcome { result: Ok(Err(injected(status, None))), not_before: None },
+            Some(FaultKind::After { status }) => {
+                Outcome { result: Ok(Err(injected(status, None))), not_before: None }
+            }
             Some(FaultKind::Lost | FaultKind::Killed) => {
                 Outcome { result: Err(TwinError::AnswerLost), not_before: None }
             }

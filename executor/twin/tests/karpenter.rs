@@ -1,5 +1,13 @@
 //! The small world: what it starts as, and how Karpenter reacts in it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may"
+)]
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,11 +15,14 @@ use serde_json::{Value, json};
 use switchback_twin::{Key, ProgramCall, Twin, World};
 
 fn small() -> World {
-    World::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/worlds/karpenter-small.yaml")).unwrap()
+    World::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/worlds/karpenter-small.yaml"))
+        .unwrap()
 }
 
 fn is(object: &Value, condition: &str) -> bool {
-    object["status"]["conditions"].as_array().is_some_and(|all| all.iter().any(|c| c["type"] == condition && c["status"] == "True"))
+    object["status"]["conditions"]
+        .as_array()
+        .is_some_and(|all| all.iter().any(|c| c["type"] == condition && c["status"] == "True"))
 }
 
 fn claims(world: &World, pool: &str) -> Vec<String> {
@@ -30,7 +41,7 @@ fn change(twin: &Twin, key: &Key, change: impl FnOnce(&mut Value)) {
     twin.with(|w| assert!(w.modify(key, change)));
 }
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 #[test]
 fn the_small_world_has_settled() {
@@ -38,7 +49,10 @@ fn the_small_world_has_settled() {
     assert_eq!(world.now().to_string(), "2026-11-20T10:00:00Z");
     assert_eq!(world.list("", "nodes", None).filter(|(_, n)| is(n, "Ready")).count(), 12);
     assert_eq!((claims(&world, "general").len(), claims(&world, "gpu").len()), (6, 4));
-    assert_eq!((running(&world, "apps"), running(&world, "training"), running(&world, "karpenter")), (9, 4, 2));
+    assert_eq!(
+        (running(&world, "apps"), running(&world, "training"), running(&world, "karpenter")),
+        (9, 4, 2)
+    );
     assert_eq!(world.list("", "pods", Some("kube-system")).count(), 12);
     assert!(world.list("karpenter.sh", "nodeclaims", None).all(|(_, c)| !is(c, "Drifted")));
     let again = small();
@@ -63,13 +77,19 @@ fn a_frozen_pool_drifts_and_stays() {
     let pool = Key::new("karpenter.sh", "nodepools", "", "gpu");
     let before = claims(&twin.snapshot(), "gpu");
     change(&twin, &pool, |p| {
-        p["spec"]["disruption"]["budgets"] = json!([{"nodes": "0", "reasons": ["Drifted", "Underutilized", "Empty"]}]);
+        p["spec"]["disruption"]["budgets"] =
+            json!([{"nodes": "0", "reasons": ["Drifted", "Underutilized", "Empty"]}]);
         p["spec"]["template"]["metadata"]["labels"]["driver"] = json!("new");
     });
     twin.advance_by(HOUR);
     let world = twin.snapshot();
     assert_eq!(claims(&world, "gpu"), before);
-    assert!(world.list("karpenter.sh", "nodeclaims", None).filter(|(k, _)| k.name.starts_with("gpu")).all(|(_, c)| is(c, "Drifted")));
+    assert!(
+        world
+            .list("karpenter.sh", "nodeclaims", None)
+            .filter(|(k, _)| k.name.starts_with("gpu"))
+            .all(|(_, c)| is(c, "Drifted"))
+    );
     assert_eq!(running(&world, "training"), 4);
 }
 
@@ -90,7 +110,12 @@ fn an_open_pool_replaces_what_drifted_within_its_budget() {
     let after = claims(&world, "general");
     assert_eq!(after.len(), 6);
     assert!(after.iter().all(|name| !before.contains(name)), "{after:?}");
-    assert!(world.list("karpenter.sh", "nodeclaims", None).filter(|(k, _)| k.name.starts_with("general")).all(|(_, c)| !is(c, "Drifted")));
+    assert!(
+        world
+            .list("karpenter.sh", "nodeclaims", None)
+            .filter(|(k, _)| k.name.starts_with("general"))
+            .all(|(_, c)| !is(c, "Drifted"))
+    );
     assert!(least >= 7, "two budgets of one pod each were held: {least}");
     assert_eq!(running(&world, "apps"), 9);
     assert_eq!(claims(&world, "gpu").len(), 4, "frozen");
@@ -100,8 +125,12 @@ fn an_open_pool_replaces_what_drifted_within_its_budget() {
 fn a_deleted_claim_drains_and_comes_back_for_its_pods() {
     let twin = Twin::new(small());
     let world = twin.snapshot();
-    let node = world.list("", "pods", Some("apps")).map(|(_, p)| p["spec"]["nodeName"].clone()).next().unwrap();
-    let (claim, _) = world.list("karpenter.sh", "nodeclaims", None).find(|(_, c)| c["status"]["nodeName"] == node).unwrap();
+    let node =
+        world.list("", "pods", Some("apps")).map(|(_, p)| p["spec"]["nodeName"].clone()).next().unwrap();
+    let (claim, _) = world
+        .list("karpenter.sh", "nodeclaims", None)
+        .find(|(_, c)| c["status"]["nodeName"] == node)
+        .unwrap();
     let claim = claim.clone();
     twin.with(|w| w.delete(&claim, switchback_twin::DeleteOptions::default()));
     twin.advance_by(HOUR);
@@ -116,7 +145,7 @@ fn without_a_ready_controller_nothing_moves() {
     let twin = Twin::new(small());
     let controller = Key::new("apps", "deployments", "karpenter", "karpenter");
     change(&twin, &controller, |d| d["spec"]["replicas"] = json!(0));
-    twin.advance_by(Duration::from_secs(120));
+    twin.advance_by(Duration::from_mins(2));
     let claim = twin.snapshot().list("karpenter.sh", "nodeclaims", None).next().unwrap().0.clone();
     twin.with(|w| w.delete(&claim, switchback_twin::DeleteOptions::default()));
     twin.advance_by(HOUR);
@@ -135,19 +164,34 @@ fn helm_moves_the_controller() {
         out
     };
     for chart in ["karpenter-crd", "karpenter"] {
-        let out = run(&["helm", "upgrade", chart, &format!("oci://public.ecr.aws/karpenter/{chart}"), "--version", "1.8.8", "--namespace", "karpenter", "--reuse-values", "--timeout", "5m0s"]);
+        let out = run(&[
+            "helm",
+            "upgrade",
+            chart,
+            &format!("oci://public.ecr.aws/karpenter/{chart}"),
+            "--version",
+            "1.8.8",
+            "--namespace",
+            "karpenter",
+            "--reuse-values",
+            "--timeout",
+            "5m0s",
+        ]);
         assert!(out.took > Duration::ZERO);
     }
-    twin.advance_by(Duration::from_secs(60));
+    twin.advance_by(Duration::from_mins(1));
     let world = twin.snapshot();
     let controller = world.get(&Key::new("apps", "deployments", "karpenter", "karpenter")).unwrap();
     assert_eq!(controller["metadata"]["labels"]["app.kubernetes.io/version"], "1.8.8");
     assert_eq!(controller["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"], "small");
     assert_eq!((running(&world, "karpenter"), claims(&world, "general").len()), (2, 6));
     run(&["helm", "rollback", "karpenter", "1", "--namespace", "karpenter"]);
-    twin.advance_by(Duration::from_secs(60));
+    twin.advance_by(Duration::from_mins(1));
     let world = twin.snapshot();
     let controller = world.get(&Key::new("apps", "deployments", "karpenter", "karpenter")).unwrap();
-    assert_eq!(controller["spec"]["template"]["spec"]["containers"][0]["image"], "example.invalid/karpenter/controller:1.5.8");
+    assert_eq!(
+        controller["spec"]["template"]["spec"]["containers"][0]["image"],
+        "example.invalid/karpenter/controller:1.5.8"
+    );
     assert!(world.list("karpenter.sh", "nodeclaims", None).all(|(_, c)| !is(c, "Drifted")));
 }

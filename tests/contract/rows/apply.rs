@@ -56,7 +56,8 @@ async fn apply_creates_then_changes_nothing(s: &Server) {
     let one = apply(s, "a", "", &body).await.expect(201);
     assert_eq!(one["spec"]["progressDeadlineSeconds"], 600);
     assert_eq!(one["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"], "IfNotPresent");
-    let settled = s.wait(&s.path("apps:v1/deployments/web"), 20, |d| d["status"]["observedGeneration"] == 1).await;
+    let settled =
+        s.wait(&s.path("apps:v1/deployments/web"), 20, |d| d["status"]["observedGeneration"] == 1).await;
     let two = apply(s, "a", "", &body).await.expect(200);
     assert_eq!(two["metadata"]["generation"], 1);
     assert_eq!(two["metadata"]["resourceVersion"], settled["metadata"]["resourceVersion"]);
@@ -65,7 +66,11 @@ async fn apply_creates_then_changes_nothing(s: &Server) {
 fn fields_of<'a>(object: &'a Value, manager: &str, operation: &str) -> &'a Value {
     object["metadata"]["managedFields"]
         .as_array()
-        .and_then(|all| all.iter().find(|m| m["manager"] == manager && m["operation"] == operation && m["subresource"].is_null()))
+        .and_then(|all| {
+            all.iter().find(|m| {
+                m["manager"] == manager && m["operation"] == operation && m["subresource"].is_null()
+            })
+        })
         .map_or(&Value::Null, |m| &m["fieldsV1"])
 }
 
@@ -125,7 +130,8 @@ async fn a_dropped_field_stays_with_its_owner(s: &Server) {
 async fn a_dropped_field_of_its_own_goes(s: &Server) {
     let path = format!("{}?fieldManager=a", s.path("configmaps/c"));
     let with = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1", "b": "2"}});
-    let without = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1"}});
+    let without =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1"}});
     s.patch(&path, APPLY, &with).await.expect(201);
     let body = s.patch(&path, APPLY, &without).await.expect(200);
     assert_eq!(body["data"], json!({"a": "1"}));
@@ -142,7 +148,10 @@ async fn unknown_fields_refuse_an_apply(s: &Server) {
         let message = answer.refused(500, "");
         assert_eq!(
             message,
-            format!("failed to create typed patch object ({}/web; apps/v1, Kind=Deployment): .spec.replicaz: field not declared in schema", s.ns)
+            format!(
+                "failed to create typed patch object ({}/web; apps/v1, Kind=Deployment): .spec.replicaz: field not declared in schema",
+                s.ns
+            )
         );
     }
 }
@@ -156,7 +165,11 @@ async fn unknown_fields_warn(s: &Server) {
     answer.expect(200);
     let answer = s.patch(&format!("{path}?fieldValidation=Strict"), MERGE, &patch).await;
     assert!(matches!(answer.status, 400 | 422), "{}", answer.body);
-    assert!(answer.body["message"].as_str().unwrap().contains("unknown field \"spec.replicaz\""), "{}", answer.body);
+    assert!(
+        answer.body["message"].as_str().unwrap().contains("unknown field \"spec.replicaz\""),
+        "{}",
+        answer.body
+    );
 }
 
 async fn stale_version_conflicts(s: &Server) {
@@ -181,7 +194,9 @@ async fn delete_preconditions(s: &Server) {
     let uid = made["metadata"]["uid"].as_str().unwrap();
     assert_eq!(
         message,
-        format!("Operation cannot be fulfilled on Deployment.apps \"web\": the UID in the precondition ({other}) does not match the UID in record ({uid}). The object might have been deleted and then recreated")
+        format!(
+            "Operation cannot be fulfilled on Deployment.apps \"web\": the UID in the precondition ({other}) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
+        )
     );
     s.get(&path).await.expect(200);
     let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}});
@@ -219,12 +234,11 @@ async fn strategic_patch_merges_by_name(s: &Server) {
 }
 
 async fn json_patch_compares_and_sets(s: &Server) {
-    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"mode": "on"}});
+    let map =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"mode": "on"}});
     s.post(&s.path("configmaps"), &map).await.expect(201);
     let path = s.path("configmaps/c");
-    let swap = |from: &str, to: &str| {
-        json!([{"op": "test", "path": "/data/mode", "value": from}, {"op": "replace", "path": "/data/mode", "value": to}])
-    };
+    let swap = |from: &str, to: &str| json!([{"op": "test", "path": "/data/mode", "value": from}, {"op": "replace", "path": "/data/mode", "value": to}]);
     let message = s.patch(&path, JSON_PATCH, &swap("other", "off")).await.refused(422, "Invalid");
     assert_eq!(message, "the server rejected our request due to an error in our request");
     assert_eq!(s.patch(&path, JSON_PATCH, &swap("on", "off")).await.expect(200)["data"]["mode"], "off");
@@ -255,7 +269,13 @@ async fn status_is_its_own(s: &Server) {
     s.wait(&path, 20, |d| d["status"]["observedGeneration"] == 1).await;
     let out = s.patch(&path, MERGE, &json!({"status": {"replicas": 7}})).await.expect(200);
     assert!(out["status"]["replicas"].is_null());
-    let out = s.patch(&format!("{path}/status?dryRun=All"), MERGE, &json!({"spec": {"replicas": 9}, "status": {"replicas": 7}})).await;
+    let out = s
+        .patch(
+            &format!("{path}/status?dryRun=All"),
+            MERGE,
+            &json!({"spec": {"replicas": 9}, "status": {"replicas": 7}}),
+        )
+        .await;
     let out = out.expect(200);
     assert_eq!(out["spec"]["replicas"], 0);
     assert_eq!(out["status"]["replicas"], 7);

@@ -73,7 +73,13 @@ impl<'a> Crd<'a> {
         self.s.patch(&self.path(), MERGE, &json!({"spec": {"versions": versions}})).await
     }
     async fn remove(&self) {
-        self.s.patch(&self.path(), MERGE, &json!({"spec": {"conversion": {"strategy": "None", "webhook": null}}})).await;
+        self.s
+            .patch(
+                &self.path(),
+                MERGE,
+                &json!({"spec": {"conversion": {"strategy": "None", "webhook": null}}}),
+            )
+            .await;
         self.s.delete(&self.path()).await.expect(200);
     }
 }
@@ -89,8 +95,14 @@ async fn unknown_fields_are_pruned(s: &Server) {
     assert_eq!(answer.warnings, ["299 - \"unknown field \\\"spec.colour\\\"\""]);
     assert!(answer.expect(201)["spec"]["colour"].is_null());
     let body = crd.pool("v1", "q", json!({"size": 3, "colour": "red"}));
-    let message = s.post(&format!("{}?fieldValidation=Strict", crd.objects("v1")), &body).await.refused(400, "BadRequest");
-    assert_eq!(message, "Pool in version \"v1\" cannot be handled as a Pool: strict decoding error: unknown field \"spec.colour\"");
+    let message = s
+        .post(&format!("{}?fieldValidation=Strict", crd.objects("v1")), &body)
+        .await
+        .refused(400, "BadRequest");
+    assert_eq!(
+        message,
+        "Pool in version \"v1\" cannot be handled as a Pool: strict decoding error: unknown field \"spec.colour\""
+    );
     crd.remove().await;
 }
 
@@ -106,7 +118,11 @@ async fn types_are_checked(s: &Server) {
         assert_eq!(answer.status, 422, "{}", answer.body);
         assert_eq!(answer.body["reason"], "Invalid");
         let cause = &answer.body["details"]["causes"][0];
-        assert_eq!((cause["field"].as_str(), cause["reason"].as_str()), (Some(field), Some(reason)), "{cause}");
+        assert_eq!(
+            (cause["field"].as_str(), cause["reason"].as_str()),
+            (Some(field), Some(reason)),
+            "{cause}"
+        );
     }
     crd.remove().await;
 }
@@ -119,10 +135,14 @@ async fn defaults_and_status(s: &Server) {
     assert_eq!(made["spec"]["mode"], "auto");
     assert!(made["status"].is_null());
     let path = format!("{}/p", crd.objects("v1"));
-    let out = s.patch(&format!("{path}/status"), MERGE, &json!({"spec": {"size": 9}, "status": {"ready": true}})).await.expect(200);
+    let out = s
+        .patch(&format!("{path}/status"), MERGE, &json!({"spec": {"size": 9}, "status": {"ready": true}}))
+        .await
+        .expect(200);
     assert_eq!((&out["spec"]["size"], &out["status"]["ready"]), (&json!(3), &json!(true)));
     assert_eq!(out["metadata"]["generation"], 1);
-    let out = s.patch(&path, MERGE, &json!({"spec": {"size": 4}, "status": {"ready": false}})).await.expect(200);
+    let out =
+        s.patch(&path, MERGE, &json!({"spec": {"size": 4}, "status": {"ready": false}})).await.expect(200);
     assert_eq!((&out["spec"]["size"], &out["status"]["ready"]), (&json!(4), &json!(true)));
     assert_eq!(out["metadata"]["generation"], 2);
     crd.remove().await;
@@ -158,7 +178,10 @@ async fn storage_version_moves(s: &Server) {
     let answer = crd.versions(json!([version("v1", true)])).await;
     assert_eq!(answer.body["details"]["causes"][0]["field"], "status.storedVersions[0]");
     let message = answer.refused(422, "Invalid");
-    assert!(message.contains("v1beta1 was previously a storage version, and must remain in spec.versions"), "{message}");
+    assert!(
+        message.contains("v1beta1 was previously a storage version, and must remain in spec.versions"),
+        "{message}"
+    );
     crd.remove().await;
 }
 
@@ -189,7 +212,10 @@ async fn unmigrated_objects_break(s: &Server) {
         answer = s.get(&path).await;
     }
     let message = answer.refused(500, "");
-    assert_eq!(message, format!("request to convert CR from an invalid group/version: {}/v1beta1", crd.group));
+    assert_eq!(
+        message,
+        format!("request to convert CR from an invalid group/version: {}/v1beta1", crd.group)
+    );
     crd.versions(json!([version("v1beta1", false), version("v1", true)])).await.expect(200);
     let object = s.wait(&path, 30, |_| true).await;
     assert_eq!(object["spec"]["size"], 3);
@@ -264,7 +290,10 @@ async fn a_missing_converter_breaks_reads(s: &Server) {
         answer = s.get(&path).await;
     }
     let message = answer.refused(500, "");
-    let expected = format!("conversion webhook for {}/v1, Kind=Pool failed: Post \"https://nobody.{}.svc:443/c?timeout=30s\": service \"nobody\" not found", crd.group, s.ns);
+    let expected = format!(
+        "conversion webhook for {}/v1, Kind=Pool failed: Post \"https://nobody.{}.svc:443/c?timeout=30s\": service \"nobody\" not found",
+        crd.group, s.ns
+    );
     assert_eq!(message, expected);
     s.get(&format!("{}/p", crd.objects("v1"))).await.expect(200);
     crd.remove().await;

@@ -12,11 +12,23 @@ rows! {
 async fn version_is_told(s: &Server) {
     let version = s.get("/version").await.expect(200);
     let git = version["gitVersion"].as_str().unwrap();
-    assert!(git.starts_with(&format!("v{}.{}.", version["major"].as_str().unwrap(), version["minor"].as_str().unwrap())), "{version}");
+    assert!(
+        git.starts_with(&format!(
+            "v{}.{}.",
+            version["major"].as_str().unwrap(),
+            version["minor"].as_str().unwrap()
+        )),
+        "{version}"
+    );
 }
 
 fn resource<'a>(list: &'a Value, name: &str) -> &'a Value {
-    list["resources"].as_array().unwrap().iter().find(|r| r["name"] == name).unwrap_or_else(|| panic!("no {name}"))
+    list["resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|r| r["name"] == name)
+        .unwrap_or_else(|| panic!("no {name}"))
 }
 
 async fn groups_and_resources(s: &Server) {

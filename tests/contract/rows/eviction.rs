@@ -31,7 +31,10 @@ async fn dry_run_is_only_asked(s: &Server) {
     for pod in &pods {
         let out = evict(s, name(pod), "?dryRun=All").await.expect(201);
         assert_eq!(out["status"], "Success");
-        assert!(s.get(&s.path(&format!("pods/{}", name(pod)))).await.expect(200)["metadata"]["deletionTimestamp"].is_null());
+        assert!(
+            s.get(&s.path(&format!("pods/{}", name(pod)))).await.expect(200)["metadata"]["deletionTimestamp"]
+                .is_null()
+        );
     }
     s.remove_node(&node).await;
 }
@@ -53,13 +56,17 @@ async fn the_budget_is_spent_at_once(s: &Server) {
     let node = s.node("n").await;
     // Pods that take their time to go, so that no controller can refill the budget in between.
     let mut body = s.deployment("web", 3);
-    body["spec"]["template"]["metadata"]["annotations"] = json!({"cluster.switchback.test/delete-after": "20s"});
+    body["spec"]["template"]["metadata"]["annotations"] =
+        json!({"cluster.switchback.test/delete-after": "20s"});
     s.post(&s.path("apps:v1/deployments"), &body).await.expect(201);
     s.rolled_out("web", 3).await;
     let pods = s.pods("web").await;
     s.budget("web", &json!({"minAvailable": 3, "selector": selector()}), 0).await;
-    s.patch(&s.path("policy:v1/poddisruptionbudgets/web"), MERGE, &json!({"spec": {"minAvailable": 2}})).await.expect(200);
-    s.wait(&s.path("policy:v1/poddisruptionbudgets/web"), 30, |b| b["status"]["disruptionsAllowed"] == 1).await;
+    s.patch(&s.path("policy:v1/poddisruptionbudgets/web"), MERGE, &json!({"spec": {"minAvailable": 2}}))
+        .await
+        .expect(200);
+    s.wait(&s.path("policy:v1/poddisruptionbudgets/web"), 30, |b| b["status"]["disruptionsAllowed"] == 1)
+        .await;
     evict(s, name(&pods[0]), "").await.expect(201);
     let answer = evict(s, name(&pods[1]), "").await;
     assert_eq!(answer.status, 429, "{}", answer.body);
@@ -95,7 +102,9 @@ async fn another_uid_conflicts(s: &Server) {
     let uid = pods[0]["metadata"]["uid"].as_str().unwrap();
     assert_eq!(
         message,
-        format!("Operation cannot be fulfilled on Pod \"{pod}\": the UID in the precondition ({other}) does not match the UID in record ({uid}). The object might have been deleted and then recreated")
+        format!(
+            "Operation cannot be fulfilled on Pod \"{pod}\": the UID in the precondition ({other}) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
+        )
     );
     s.remove_node(&node).await;
 }
@@ -106,7 +115,10 @@ async fn two_budgets_break_it(s: &Server) {
     s.budget("one", &json!({"minAvailable": 1, "selector": selector()}), 1).await;
     s.budget("two", &json!({"minAvailable": 1, "selector": selector()}), 1).await;
     let message = evict(s, name(&pods[0]), "").await.refused(500, "");
-    assert_eq!(message, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+    assert_eq!(
+        message,
+        "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+    );
     s.remove_node(&node).await;
 }
 
@@ -126,7 +138,10 @@ async fn budget_status_follows(s: &Server) {
     assert_eq!(status["conditions"][0]["type"], "DisruptionAllowed");
     assert_eq!(status["conditions"][0]["reason"], "SufficientPods");
     s.patch(&s.path("apps:v1/deployments/web"), MERGE, &json!({"spec": {"replicas": 1}})).await.expect(200);
-    s.wait(&s.path("policy:v1/poddisruptionbudgets/web"), 60, |b| b["status"]["expectedPods"] == 1 && b["status"]["currentHealthy"] == 1).await;
+    s.wait(&s.path("policy:v1/poddisruptionbudgets/web"), 60, |b| {
+        b["status"]["expectedPods"] == 1 && b["status"]["currentHealthy"] == 1
+    })
+    .await;
     s.remove_node(&node).await;
 }
 
@@ -138,7 +153,9 @@ async fn unready_pods_go_when_always_allowed(s: &Server) {
     let path = format!("{}?labelSelector=app%3Dweb", s.path("pods"));
     let list = s
         .wait(&path, 60, |l| {
-            l["items"].as_array().is_some_and(|p| p.len() == 2 && p.iter().all(|p| p["status"]["phase"] == "Running"))
+            l["items"]
+                .as_array()
+                .is_some_and(|p| p.len() == 2 && p.iter().all(|p| p["status"]["phase"] == "Running"))
         })
         .await;
     let pod = name(&list["items"][0]).to_owned();

@@ -43,5 +43,8 @@ async fn times_have_microseconds(s: &Server) {
     s.post(&s.path("coordination.k8s.io:v1/leases"), &lease("a", T0)).await.expect(201);
     let path = s.path("coordination.k8s.io:v1/leases/lock");
     let message = s.put(&path, &lease("a", "2026-11-20T10:00:05Z")).await.refused(400, "BadRequest");
-    assert!(message.starts_with("Lease in version \"v1\" cannot be handled as a Lease: parsing time"), "{message}");
+    assert!(
+        message.starts_with("Lease in version \"v1\" cannot be handled as a Lease: parsing time"),
+        "{message}"
+    );
 }

@@ -28,7 +28,8 @@ async fn pages_with_a_token(s: &Server) {
     let one = s.get(&format!("{path}?limit=2")).await.expect(200);
     assert_eq!(one["items"].as_array().unwrap().len(), 2);
     assert_eq!(one["metadata"]["remainingItemCount"], 2, "three of ours and the root certificate");
-    let mut seen: Vec<Value> = one["items"].as_array().unwrap().iter().map(|i| i["metadata"]["name"].clone()).collect();
+    let mut seen: Vec<Value> =
+        one["items"].as_array().unwrap().iter().map(|i| i["metadata"]["name"].clone()).collect();
     maps(s, &["m4"]).await;
     let token = one["metadata"]["continue"].as_str().unwrap();
     let two = s.get(&format!("{path}?limit=2&continue={token}")).await.expect(200);
@@ -40,7 +41,8 @@ async fn pages_with_a_token(s: &Server) {
 }
 
 async fn a_broken_token_is_400(s: &Server) {
-    let message = s.get(&format!("{}?limit=1&continue=garbage", s.path("pods"))).await.refused(400, "BadRequest");
+    let message =
+        s.get(&format!("{}?limit=1&continue=garbage", s.path("pods"))).await.refused(400, "BadRequest");
     assert!(message.starts_with("invalid continue token"), "{message}");
 }
 
@@ -53,8 +55,12 @@ async fn selectors_filter(s: &Server) {
     assert_eq!(count(s.get(&format!("{path}?labelSelector=!set")).await.expect(200)), 1);
     assert_eq!(count(s.get(&format!("{path}?fieldSelector=metadata.name%3Dm1")).await.expect(200)), 1);
     let message = s.get(&format!("{path}?fieldSelector=data.a%3D1")).await.refused(400, "BadRequest");
-    assert_eq!(message, "\"data.a\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
-    let message = s.get(&format!("{}?fieldSelector=spec.x%3D1", s.path("pods"))).await.refused(400, "BadRequest");
+    assert_eq!(
+        message,
+        "\"data.a\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+    );
+    let message =
+        s.get(&format!("{}?fieldSelector=spec.x%3D1", s.path("pods"))).await.refused(400, "BadRequest");
     assert!(message.contains("field label not supported: spec.x"), "{message}");
 }
 
@@ -80,7 +86,8 @@ async fn list_then_watch(s: &Server) {
     let events = s.watch(&format!("{path}?resourceVersion={from}&allowWatchBookmarks=true"), 2).await;
     assert_eq!(kinds(&events), ["ADDED", "MODIFIED", "DELETED"]);
     assert_eq!(events[0]["object"]["kind"], "ConfigMap");
-    let version = |e: &Value| e["object"]["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap();
+    let version =
+        |e: &Value| e["object"]["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap();
     let mut versions: Vec<u64> = events.iter().map(version).collect();
     versions.dedup();
     assert!(versions.is_sorted() && versions[0] > from.parse().unwrap(), "{versions:?}");
@@ -100,7 +107,12 @@ async fn initial_events_end_with_a_bookmark(s: &Server) {
     maps(s, &["m1"]).await;
     let path = s.path("configmaps");
     let events = s
-        .watch(&format!("{path}?sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"), 1)
+        .watch(
+            &format!(
+                "{path}?sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+            ),
+            1,
+        )
         .await;
     assert_eq!(kinds(&events), ["ADDED", "ADDED"]);
     let end = events.iter().find(|e| e["type"] == "BOOKMARK").expect("a bookmark");

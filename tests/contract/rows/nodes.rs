@@ -45,7 +45,9 @@ async fn label_compare_and_set(s: &Server) {
     let path = format!("/api/v1/nodes/{node}?fieldManager=sb");
     let bad = json!([{"op": "test", "path": "/metadata/labels/type", "value": "other"}, {"op": "add", "path": "/metadata/labels/x", "value": "y"}]);
     s.patch(&path, JSON_PATCH, &bad).await.refused(422, "Invalid");
-    s.patch(&path, JSON_PATCH, &json!([{"op": "remove", "path": "/metadata/labels/nope"}])).await.refused(422, "Invalid");
+    s.patch(&path, JSON_PATCH, &json!([{"op": "remove", "path": "/metadata/labels/nope"}]))
+        .await
+        .refused(422, "Invalid");
     let good = json!([{"op": "test", "path": "/metadata/labels/type", "value": "kwok"}, {"op": "add", "path": "/metadata/labels/x", "value": "y"}]);
     assert_eq!(s.patch(&path, JSON_PATCH, &good).await.expect(200)["metadata"]["labels"]["x"], "y");
     s.remove_node(&node).await;
@@ -55,7 +57,9 @@ async fn cordon_keeps_pods(s: &Server) {
     let one = s.node("one").await;
     let pods = s.deployed("web", 2).await;
     let two = s.node("two").await;
-    s.patch(&format!("/api/v1/nodes/{one}"), MERGE, &json!({"spec": {"unschedulable": true}})).await.expect(200);
+    s.patch(&format!("/api/v1/nodes/{one}"), MERGE, &json!({"spec": {"unschedulable": true}}))
+        .await
+        .expect(200);
     s.patch(&s.path("apps:v1/deployments/web"), MERGE, &json!({"spec": {"replicas": 4}})).await.expect(200);
     s.rolled_out("web", 4).await;
     let after = s.pods("web").await;
@@ -95,7 +99,9 @@ async fn gpu_requests_are_counted(s: &Server) {
     s.post(&s.path("pods"), &pod("two", "4")).await.expect(201);
     let waiting = s
         .wait(&s.path("pods/two"), 30, |p| {
-            p["status"]["conditions"].as_array().is_some_and(|c| c.iter().any(|c| c["reason"] == "Unschedulable"))
+            p["status"]["conditions"]
+                .as_array()
+                .is_some_and(|c| c.iter().any(|c| c["reason"] == "Unschedulable"))
         })
         .await;
     assert_eq!(waiting["status"]["phase"], "Pending");

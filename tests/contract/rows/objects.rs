@@ -30,7 +30,12 @@ async fn a_finalizer_holds(s: &Server) {
 async fn a_namespace_takes_everything(s: &Server) {
     let name = format!("{}-2", s.ns);
     let hold = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "finalizers": ["switchback.dev/hold"]}});
-    s.post("/api/v1/namespaces", &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await.expect(201);
+    s.post(
+        "/api/v1/namespaces",
+        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+    )
+    .await
+    .expect(201);
     s.post(&format!("/api/v1/namespaces/{name}/configmaps"), &hold).await.expect(201);
     let path = format!("/api/v1/namespaces/{name}");
     let out = s.delete(&path).await.expect(200);
@@ -41,7 +46,9 @@ async fn a_namespace_takes_everything(s: &Server) {
     let message = answer.refused(403, "Forbidden");
     assert!(message.contains("because it is being terminated"), "{message}");
     s.wait(&format!("{path}/configmaps/m"), 60, |m| !m["metadata"]["deletionTimestamp"].is_null()).await;
-    s.patch(&format!("{path}/configmaps/m"), MERGE, &json!({"metadata": {"finalizers": null}})).await.expect(200);
+    s.patch(&format!("{path}/configmaps/m"), MERGE, &json!({"metadata": {"finalizers": null}}))
+        .await
+        .expect(200);
     s.wait_gone(&path, 90).await;
 }
 
@@ -57,7 +64,8 @@ async fn secrets_keep_their_type(s: &Server) {
     let out = s.post(&s.path("secrets"), &secret).await.expect(201);
     assert_eq!(out["data"]["release"], "eA==");
     assert!(out["stringData"].is_null());
-    let list = s.get(&format!("{}?fieldSelector=type%3Dhelm.sh/release.v1", s.path("secrets"))).await.expect(200);
+    let list =
+        s.get(&format!("{}?fieldSelector=type%3Dhelm.sh/release.v1", s.path("secrets"))).await.expect(200);
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
     s.patch(&s.path("secrets/r"), MERGE, &json!({"type": "Opaque"})).await.refused(422, "Invalid");
 }
@@ -88,7 +96,10 @@ async fn services_get_an_address(s: &Server) {
     assert_eq!(out["spec"]["ports"][0], json!({"port": 80, "protocol": "TCP", "targetPort": 80}));
     let address = out["spec"]["clusterIP"].clone();
     assert!(!address.as_str().unwrap().is_empty());
-    let out = s.patch(&s.path("services/svc"), MERGE, &json!({"spec": {"selector": {"app": "other"}}})).await.expect(200);
+    let out = s
+        .patch(&s.path("services/svc"), MERGE, &json!({"spec": {"selector": {"app": "other"}}}))
+        .await
+        .expect(200);
     assert_eq!(out["spec"]["clusterIP"], address);
 }
 

@@ -32,11 +32,19 @@ async fn a_rollout_moves_pods(s: &Server) {
     assert_eq!(settled["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "1");
     assert_eq!(condition(&settled, "Available"), "True");
     let changed = image(s, "example.invalid/app:2").await;
-    assert_eq!(changed["metadata"]["generation"].as_u64().unwrap(), settled["metadata"]["generation"].as_u64().unwrap() + 1);
+    assert_eq!(
+        changed["metadata"]["generation"].as_u64().unwrap(),
+        settled["metadata"]["generation"].as_u64().unwrap() + 1
+    );
     assert_eq!(changed["status"]["observedGeneration"], settled["status"]["observedGeneration"]);
     let after = s.rolled_out("web", 3).await;
     assert_eq!(after["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "2");
-    let progressing = after["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "Progressing").unwrap();
+    let progressing = after["status"]["conditions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|c| c["type"] == "Progressing")
+        .unwrap();
     assert_eq!(progressing["reason"], "NewReplicaSetAvailable");
     let pods = s.pods("web").await;
     assert!(pods.iter().all(|p| p["spec"]["containers"][0]["image"] == "example.invalid/app:2"));
@@ -47,7 +55,8 @@ async fn a_rollout_moves_pods(s: &Server) {
 async fn rolling_keeps_availability(s: &Server) {
     let node = s.node("n").await;
     let mut body = s.deployment("web", 2);
-    body["spec"]["strategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}});
+    body["spec"]["strategy"] =
+        json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}});
     s.post(&s.path("apps:v1/deployments"), &body).await.expect(201);
     s.rolled_out("web", 2).await;
     let patch = json!({"spec": {"template": {"metadata": {"annotations": {"cluster.switchback.test/pod": "unready"}}}}});
@@ -68,7 +77,8 @@ async fn recreate_stops_first(s: &Server) {
     let node = s.node("n").await;
     let mut body = s.deployment("web", 1);
     body["spec"]["strategy"] = json!({"type": "Recreate"});
-    body["spec"]["template"]["metadata"]["annotations"] = json!({"cluster.switchback.test/delete-after": "3s"});
+    body["spec"]["template"]["metadata"]["annotations"] =
+        json!({"cluster.switchback.test/delete-after": "3s"});
     s.post(&s.path("apps:v1/deployments"), &body).await.expect(201);
     s.rolled_out("web", 1).await;
     let old = s.pods("web").await;
@@ -88,7 +98,9 @@ async fn paused_and_deadline(s: &Server) {
     s.post(&s.path("apps:v1/deployments"), &body).await.expect(201);
     let late = s
         .wait(&s.path("apps:v1/deployments/web"), 40, |d| {
-            d["status"]["conditions"].as_array().is_some_and(|c| c.iter().any(|c| c["reason"] == "ProgressDeadlineExceeded"))
+            d["status"]["conditions"]
+                .as_array()
+                .is_some_and(|c| c.iter().any(|c| c["reason"] == "ProgressDeadlineExceeded"))
         })
         .await;
     assert_eq!(condition(&late, "Progressing"), "False");
@@ -99,10 +111,12 @@ async fn paused_and_deadline(s: &Server) {
 fn job(s: &Server, behaviour: Option<&str>, spec: Value) -> Value {
     let mut pod = s.pod_spec("example.invalid/job:1");
     pod["restartPolicy"] = "Never".into();
-    let mut body = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "mig"}, "spec": spec});
+    let mut body =
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "mig"}, "spec": spec});
     body["spec"]["template"] = json!({"metadata": {"labels": {"app": "mig"}}, "spec": pod});
     if let Some(behaviour) = behaviour {
-        body["spec"]["template"]["metadata"]["annotations"] = json!({"cluster.switchback.test/pod": behaviour});
+        body["spec"]["template"]["metadata"]["annotations"] =
+            json!({"cluster.switchback.test/pod": behaviour});
     }
     body
 }
@@ -113,7 +127,10 @@ async fn jobs_complete(s: &Server) {
     let made = s.post(&s.path("batch:v1/jobs"), &body).await.expect(201);
     assert_eq!(made["spec"]["completions"], 1);
     assert_eq!(made["spec"]["completionMode"], "NonIndexed");
-    assert_eq!(made["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"], made["metadata"]["uid"]);
+    assert_eq!(
+        made["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"],
+        made["metadata"]["uid"]
+    );
     let done = s.wait(&s.path("batch:v1/jobs/mig"), 60, |j| condition(j, "Complete") == "True").await;
     assert_eq!(done["status"]["succeeded"], 1);
     assert_eq!(condition(&done, "SuccessCriteriaMet"), "True");
@@ -126,7 +143,8 @@ async fn jobs_fail(s: &Server) {
     s.post(&s.path("batch:v1/jobs"), &job(s, Some("fail"), json!({"backoffLimit": 0}))).await.expect(201);
     let done = s.wait(&s.path("batch:v1/jobs/mig"), 60, |j| condition(j, "Failed") == "True").await;
     assert_eq!(done["status"]["failed"], 1);
-    let failed = done["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "Failed").unwrap();
+    let failed =
+        done["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "Failed").unwrap();
     assert_eq!(failed["reason"], "BackoffLimitExceeded");
     s.remove_node(&node).await;
 }
@@ -134,23 +152,32 @@ async fn jobs_fail(s: &Server) {
 async fn job_templates_are_immutable(s: &Server) {
     s.post(&s.path("batch:v1/jobs"), &job(s, None, json!({"suspend": true}))).await.expect(201);
     let patch = json!({"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "example.invalid/job:2"}]}}}});
-    let answer = s.patch(&s.path("batch:v1/jobs/mig?dryRun=All").replace("?", "?"), STRATEGIC, &json!({"spec": {"suspend": false}})).await;
+    let answer = s
+        .patch(&s.path("batch:v1/jobs/mig?dryRun=All"), STRATEGIC, &json!({"spec": {"suspend": false}}))
+        .await;
     answer.expect(200);
     s.patch(&s.path("batch:v1/jobs/mig"), MERGE, &json!({"spec": {"suspend": false}})).await.expect(200);
     s.wait(&s.path("batch:v1/jobs/mig"), 20, |j| !j["status"]["startTime"].is_null()).await;
     let answer = s.patch(&s.path("batch:v1/jobs/mig"), STRATEGIC, &patch).await;
     assert_eq!(answer.body["details"]["causes"][0]["field"], "spec.template");
     let message = answer.refused(422, "Invalid");
-    assert!(message.starts_with("Job.batch \"mig\" is invalid: spec.template") && message.ends_with("field is immutable"), "{message}");
+    assert!(
+        message.starts_with("Job.batch \"mig\" is invalid: spec.template")
+            && message.ends_with("field is immutable"),
+        "{message}"
+    );
 }
 
 async fn suspended_jobs_stop(s: &Server) {
     let node = s.node("n").await;
-    s.post(&s.path("batch:v1/jobs"), &job(s, Some("hold"), json!({"parallelism": 2, "completions": 2}))).await.expect(201);
+    s.post(&s.path("batch:v1/jobs"), &job(s, Some("hold"), json!({"parallelism": 2, "completions": 2})))
+        .await
+        .expect(201);
     let path = s.path("batch:v1/jobs/mig");
     s.wait(&path, 60, |j| j["status"]["active"] == 2 && j["status"]["ready"] == 2).await;
     s.patch(&path, MERGE, &json!({"spec": {"suspend": true}})).await.expect(200);
-    let stopped = s.wait(&path, 60, |j| condition(j, "Suspended") == "True" && j["status"]["active"].is_null()).await;
+    let stopped =
+        s.wait(&path, 60, |j| condition(j, "Suspended") == "True" && j["status"]["active"].is_null()).await;
     assert!(stopped["status"]["startTime"].is_null());
     s.patch(&path, MERGE, &json!({"spec": {"suspend": false}})).await.expect(200);
     let back = s.wait(&path, 90, |j| j["status"]["active"] == 2 && j["status"]["ready"] == 2).await;
@@ -160,7 +187,9 @@ async fn suspended_jobs_stop(s: &Server) {
 
 async fn daemons_run_on_every_node(s: &Server) {
     let one = s.node("one").await;
-    s.patch(&format!("/api/v1/nodes/{one}"), MERGE, &json!({"spec": {"unschedulable": true}})).await.expect(200);
+    s.patch(&format!("/api/v1/nodes/{one}"), MERGE, &json!({"spec": {"unschedulable": true}}))
+        .await
+        .expect(200);
     let body = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "web"}, "spec": {
         "selector": {"matchLabels": {"app": "web"}},
         "template": {"metadata": {"labels": {"app": "web"}}, "spec": s.pod_spec("example.invalid/d:1")}}});
@@ -168,7 +197,8 @@ async fn daemons_run_on_every_node(s: &Server) {
     let path = s.path("apps:v1/daemonsets/web");
     s.wait(&path, 60, |d| d["status"]["numberAvailable"] == 1).await;
     let two = s.node("two").await;
-    s.wait(&path, 60, |d| d["status"]["desiredNumberScheduled"] == 2 && d["status"]["numberAvailable"] == 2).await;
+    s.wait(&path, 60, |d| d["status"]["desiredNumberScheduled"] == 2 && d["status"]["numberAvailable"] == 2)
+        .await;
     let patch = json!({"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "example.invalid/d:2"}]}}}});
     s.patch(&path, STRATEGIC, &patch).await.expect(200);
     s.wait(&path, 90, |d| {
@@ -203,7 +233,8 @@ async fn background_takes_what_is_owned(s: &Server) {
     s.deployed("keep", 1).await;
     s.delete(&format!("{}?propagationPolicy=Orphan", s.path("apps:v1/deployments/keep"))).await.expect(200);
     s.wait_gone(&s.path("apps:v1/deployments/keep"), 60).await;
-    let sets = s.get(&format!("{}?labelSelector=app%3Dkeep", s.path("apps:v1/replicasets"))).await.expect(200);
+    let sets =
+        s.get(&format!("{}?labelSelector=app%3Dkeep", s.path("apps:v1/replicasets"))).await.expect(200);
     assert_eq!(sets["items"].as_array().unwrap().len(), 1);
     assert!(sets["items"][0]["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty));
     s.remove_node(&node).await;
@@ -217,7 +248,10 @@ async fn cronjobs_suspend(s: &Server) {
     let made = s.post(&s.path("batch:v1/cronjobs"), &body).await.expect(201);
     assert_eq!(made["spec"]["suspend"], false);
     let path = s.path("batch:v1/cronjobs/nightly");
-    assert_eq!(s.patch(&path, MERGE, &json!({"spec": {"suspend": true}})).await.expect(200)["spec"]["suspend"], true);
+    assert_eq!(
+        s.patch(&path, MERGE, &json!({"spec": {"suspend": true}})).await.expect(200)["spec"]["suspend"],
+        true
+    );
     let out = s.patch(&path, MERGE, &json!({"spec": {"suspend": false}})).await.expect(200);
     assert_eq!(out["metadata"]["generation"], 3);
 }

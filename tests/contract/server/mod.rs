@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
@@ -31,10 +32,15 @@ pub(crate) struct Server {
     pub(crate) ns: String,
     /// A prefix for names outside namespaces.
     pub(crate) id: String,
+    /// Something could not be run: the row does not count as passed.
+    pub(crate) partial: AtomicBool,
 }
 
 pub(crate) fn env(name: &str) -> Option<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "the suite is told by its environment where the cluster is")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the suite is told by its environment where the cluster is"
+    )]
     std::env::var(name).ok().filter(|v| !v.is_empty()).map(PathBuf::from)
 }
 
@@ -43,7 +49,9 @@ fn kubeconfig() -> Option<PathBuf> {
     let path = env("SWITCHBACK_KUBECONFIG");
     if path.is_none() {
         SAID.call_once(|| {
-            eprintln!("contract: SWITCHBACK_KUBECONFIG is not set; the real side was NOT run (see tests/cluster)");
+            eprintln!(
+                "contract: SWITCHBACK_KUBECONFIG is not set; the real side was NOT run (see tests/cluster)"
+            );
         });
     }
     path
@@ -73,7 +81,7 @@ impl Server {
             Some(_) => row.trim_end_matches('-').to_owned(),
             None => format!("{}-{:x}", row.trim_end_matches('-'), std::process::id()),
         };
-        let server = Self { client, twin, ns: format!("c-{id}"), id };
+        let server = Self { client, twin, ns: format!("c-{id}"), id, partial: AtomicBool::new(false) };
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": server.ns}});
         server.post("/api/v1/namespaces", &namespace).await.expect(201);
         server.wait(&format!("/api/v1/namespaces/{}/serviceaccounts/default", server.ns), 20, |_| true).await;
@@ -82,22 +90,29 @@ impl Server {
 
     /// The same server for the holder of a token.
     pub(crate) async fn as_token(&self, token: &str) -> Self {
-        let client = match &self.twin {
-            Some(twin) => Client::new(Bearer(twin.kube(), token.to_owned()), "default"),
-            None => {
-                let mut config = config(&kubeconfig().expect("a cluster")).await;
-                config.auth_info = kube::config::AuthInfo::default();
-                config.auth_info.token = Some(token.to_owned().into());
-                Client::try_from(config).expect("a client")
-            }
+        let client = if let Some(twin) = &self.twin {
+            Client::new(Bearer(twin.kube(), token.to_owned()), "default")
+        } else {
+            let mut config = config(&kubeconfig().expect("a cluster")).await;
+            config.auth_info = kube::config::AuthInfo::default();
+            config.auth_info.token = Some(token.to_owned().into());
+            Client::try_from(config).expect("a client")
         };
-        Self { client, twin: self.twin.clone(), ns: self.ns.clone(), id: self.id.clone() }
+        Self {
+            client,
+            twin: self.twin.clone(),
+            ns: self.ns.clone(),
+            id: self.id.clone(),
+            partial: AtomicBool::new(false),
+        }
     }
 
     /// Ends a row: cleans up, and notes that it passed.
     pub(crate) async fn done(&self, name: &str) {
         self.delete(&format!("/api/v1/namespaces/{}", self.ns)).await;
-        crate::readme::passed(name);
+        if !self.partial.load(Ordering::Relaxed) {
+            crate::readme::passed(name);
+        }
     }
 
     /// A call.
@@ -192,7 +207,8 @@ impl Server {
 
 async fn config(path: &std::path::Path) -> Config {
     let kubeconfig = Kubeconfig::read_from(path).expect("a kubeconfig");
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a config");
+    let mut config =
+        Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a config");
     config.default_retry = false;
     config
 }

@@ -27,8 +27,10 @@ impl Server {
             "status": {"capacity": resources(), "allocatable": resources()},
         });
         self.post("/api/v1/nodes", &node).await.expect(201);
-        self.wait(&format!("/api/v1/nodes/{name}"), 30, |n| condition(n, "Ready") == "True" && !tainted(n, "node.kubernetes.io/not-ready"))
-            .await;
+        self.wait(&format!("/api/v1/nodes/{name}"), 30, |n| {
+            condition(n, "Ready") == "True" && !tainted(n, "node.kubernetes.io/not-ready")
+        })
+        .await;
         name
     }
 

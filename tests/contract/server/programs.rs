@@ -37,7 +37,13 @@ impl Out {
     #[track_caller]
     pub(crate) fn refused(self) -> String {
         assert_eq!(self.exit, 1, "{}{}", self.stdout, self.stderr);
-        self.stderr.lines().filter(|l| !l.starts_with("level=")).collect::<Vec<_>>().join("\n").trim().to_owned()
+        self.stderr
+            .lines()
+            .filter(|l| !l.starts_with("level="))
+            .collect::<Vec<_>>()
+            .join("\n")
+            .trim()
+            .to_owned()
     }
 }
 
@@ -68,6 +74,7 @@ impl Server {
             let program = env(variable);
             if self.twin.is_none() && program.is_none() {
                 eprintln!("contract: {variable} is not set; this helm was NOT run");
+                self.partial.store(true, std::sync::atomic::Ordering::Relaxed);
                 continue;
             }
             let ns = format!("{}-h{}", self.ns, if four { 4 } else { 3 });
@@ -130,7 +137,8 @@ impl Helm<'_> {
             std::fs::write(&path, values.to_string()).expect("values");
             command.arg("-f").arg(path);
         }
-        let out = tokio::task::spawn_blocking(move || command.output()).await.expect("joined").expect("helm runs");
+        let out =
+            tokio::task::spawn_blocking(move || command.output()).await.expect("joined").expect("helm runs");
         Out {
             exit: out.status.code().unwrap_or(137),
             stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
@@ -181,7 +189,9 @@ impl Helm<'_> {
     /// `revision:status` of each revision.
     pub(crate) async fn states(&self, release: &str) -> Vec<String> {
         let all = self.history(release).await;
-        all.iter().map(|r| format!("{}:{}", r["revision"], r["status"].as_str().unwrap_or_default())).collect()
+        all.iter()
+            .map(|r| format!("{}:{}", r["revision"], r["status"].as_str().unwrap_or_default()))
+            .collect()
     }
 
     pub(crate) async fn deployment(&self, name: &str) -> Value {

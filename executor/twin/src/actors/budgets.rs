@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Wakes, share, soon};
 use crate::api::pod_ready;
 use crate::api::select::label_selector;
-use crate::world::key::{list, number, text};
+use crate::world::key::{list, number, set, text};
 use crate::world::{Change, Key, World, labels};
 
 /// A disruption that did not happen is forgotten after this.
@@ -24,14 +24,19 @@ pub(super) fn notice(world: &World, change: &Change) -> Wakes {
     if !counts {
         return Vec::new();
     }
-    world.list("policy", "poddisruptionbudgets", Some(&change.key.namespace)).map(|(k, _)| (k.clone(), soon(world))).collect()
+    world
+        .list("policy", "poddisruptionbudgets", Some(&change.key.namespace))
+        .map(|(k, _)| (k.clone(), soon(world)))
+        .collect()
 }
 
 pub(super) fn act(world: &mut World, key: &Key) {
     let Some(budget) = world.get(key).cloned() else { return };
     let mut pods = Vec::new();
     for (k, pod) in world.list("", "pods", Some(&key.namespace)) {
-        if label_selector(budget.pointer("/spec/selector"), &labels(pod)) && super::replicaset::active_or_going(pod) {
+        if label_selector(budget.pointer("/spec/selector"), &labels(pod))
+            && super::replicaset::active_or_going(pod)
+        {
             pods.push((k.clone(), pod.clone()));
         }
     }
@@ -45,20 +50,31 @@ pub(super) fn act(world: &mut World, key: &Key) {
         (None, None) => 0,
     };
     let mut disrupted = Map::new();
-    for (name, since) in budget.pointer("/status/disruptedPods").and_then(Value::as_object).cloned().unwrap_or_default() {
-        let fresh = since.as_str().and_then(|s| s.parse::<Timestamp>().ok()).is_some_and(|s| world.now().duration_since(s) < FORGET);
-        let there = pods.iter().any(|(k, p)| *k.name == *name && text(p, "/metadata/deletionTimestamp").is_empty());
+    for (name, since) in
+        budget.pointer("/status/disruptedPods").and_then(Value::as_object).cloned().unwrap_or_default()
+    {
+        let fresh = since
+            .as_str()
+            .and_then(|s| s.parse::<Timestamp>().ok())
+            .is_some_and(|s| world.now().duration_since(s) < FORGET);
+        let there =
+            pods.iter().any(|(k, p)| *k.name == *name && text(p, "/metadata/deletionTimestamp").is_empty());
         if fresh && there {
             disrupted.insert(name, since);
         }
     }
     let healthy = pods
         .iter()
-        .filter(|(k, p)| pod_ready(p) && text(p, "/metadata/deletionTimestamp").is_empty() && !disrupted.contains_key(&*k.name))
+        .filter(|(k, p)| {
+            pod_ready(p)
+                && text(p, "/metadata/deletionTimestamp").is_empty()
+                && !disrupted.contains_key(&*k.name)
+        })
         .count();
     let healthy = i64::try_from(healthy).unwrap_or(0);
     let allowed = if expected == 0 { 0 } else { (healthy - desired).max(0) };
-    let (value, reason) = if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
+    let (value, reason) =
+        if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
     let generation = number(&budget, "/metadata/generation");
     let previous = budget.get("status").cloned().unwrap_or(Value::Null);
     let mut conditions = world.with_condition(&previous, "DisruptionAllowed", value, reason, "");
@@ -70,7 +86,7 @@ pub(super) fn act(world: &mut World, key: &Key) {
         "desiredHealthy": desired, "expectedPods": expected, "conditions": conditions,
     });
     if !disrupted.is_empty() {
-        status["disruptedPods"] = disrupted.into();
+        set(&mut status, &["disruptedPods"], disrupted.into());
     }
     world.set_status(key, status);
 }

@@ -50,8 +50,11 @@ pub(super) fn act(world: &mut World, key: &Key) {
     let tolerated = tolerations(&template);
     set(&mut template, &["spec", "tolerations"], tolerated);
     set(&mut template, &["metadata", "labels", HASH], hash.clone().into());
-    let pods: Vec<_> =
-        world.owned_by(text(&daemon, "/metadata/uid")).into_iter().filter(|(k, _)| k.is("", "pods")).collect();
+    let pods: Vec<_> = world
+        .owned_by(text(&daemon, "/metadata/uid"))
+        .into_iter()
+        .filter(|(k, _)| k.is("", "pods"))
+        .collect();
     let nodes: Vec<Key> = world
         .list("", "nodes", None)
         .filter(|(_, node)| scheduler::fits_rules(&template, node))
@@ -76,7 +79,8 @@ pub(super) fn act(world: &mut World, key: &Key) {
     let current = |p: &Value| p.pointer("/metadata/labels").and_then(|l| l.get(HASH)) == Some(&json!(hash));
     if text(&daemon, "/spec/updateStrategy/type") == "RollingUpdate" {
         let desired = i64::try_from(nodes.len()).unwrap_or(0);
-        let most = share(daemon.pointer("/spec/updateStrategy/rollingUpdate/maxUnavailable"), desired, true).max(1);
+        let most =
+            share(daemon.pointer("/spec/updateStrategy/rollingUpdate/maxUnavailable"), desired, true).max(1);
         let mut down = desired - i64::try_from(ready).unwrap_or(0);
         for (pod, object) in pods.iter().filter(|(_, p)| !current(p) && super::replicaset::active(p)) {
             if !pod_ready(object) {
@@ -99,7 +103,7 @@ pub(super) fn act(world: &mut World, key: &Key) {
         ("numberUnavailable", nodes.len().saturating_sub(ready)),
     ] {
         if value > 0 {
-            status[field] = value.into();
+            set(&mut status, &[field], value.into());
         }
     }
     world.set_status(key, status);

@@ -25,7 +25,8 @@ pub(super) fn act(world: &mut World, key: &Key) {
     let Some(definition) = world.get(key).cloned() else { return };
     if text(&definition, "/metadata/deletionTimestamp").is_empty() {
         let status = definition.get("status").cloned().unwrap_or(Value::Null);
-        let named = world.with_condition(&status, "NamesAccepted", "True", "NoConflicts", "no conflicts found");
+        let named =
+            world.with_condition(&status, "NamesAccepted", "True", "NoConflicts", "no conflicts found");
         let both = world.with_condition(
             &json!({"conditions": named}),
             "Established",
@@ -50,8 +51,11 @@ pub(super) fn act(world: &mut World, key: &Key) {
     }
     if world.list(group, resource, None).next().is_none() {
         world.modify(key, |d| {
-            let rest: Vec<Value> =
-                list(d, "/metadata/finalizers").iter().filter(|f| f.as_str() != Some(CLEANUP)).cloned().collect();
+            let rest: Vec<Value> = list(d, "/metadata/finalizers")
+                .iter()
+                .filter(|f| f.as_str() != Some(CLEANUP))
+                .cloned()
+                .collect();
             set(d, &["metadata", "finalizers"], rest.into());
         });
     }

@@ -65,10 +65,16 @@ pub(super) fn act(world: &mut World, key: &Key) {
     let paused = deployment.pointer("/spec/paused") == Some(&json!(true));
     if new.is_none() && !paused {
         new = Some(make(world, key, &deployment, &template, revision));
-    } else if let Some(back) = new.as_ref().filter(|n| n.revision() < revision && !old.is_empty() && !paused) {
-        world.modify(&back.key, |o| set(o, &["metadata", "annotations", REVISION], revision.to_string().into()));
+    } else if let Some(back) = new.as_ref().filter(|n| n.revision() < revision && !old.is_empty() && !paused)
+    {
+        world.modify(&back.key, |o| {
+            set(o, &["metadata", "annotations", REVISION], revision.to_string().into());
+        });
     }
-    let shown = new.as_ref().and_then(|n| world.get(&n.key)).and_then(|n| n.pointer("/metadata/annotations")?.get(REVISION).cloned());
+    let shown = new
+        .as_ref()
+        .and_then(|n| world.get(&n.key))
+        .and_then(|n| n.pointer("/metadata/annotations")?.get(REVISION).cloned());
     if let Some(shown) = shown {
         world.modify(key, |d| set(d, &["metadata", "annotations", REVISION], shown));
     }
@@ -118,7 +124,9 @@ fn recreate(world: &mut World, wanted: i64, new: &Set, old: &[Set]) {
 }
 
 fn roll(world: &mut World, deployment: &Value, wanted: i64, new: &Set, old: &[Set]) {
-    let limit = |name: &str, up| share(deployment.pointer(&format!("/spec/strategy/rollingUpdate/{name}")), wanted, up);
+    let limit = |name: &str, up| {
+        share(deployment.pointer(&format!("/spec/strategy/rollingUpdate/{name}")), wanted, up)
+    };
     let surge = limit("maxSurge", true);
     let mut unavailable = limit("maxUnavailable", false);
     if surge == 0 && unavailable == 0 {
@@ -163,9 +171,13 @@ fn status(world: &mut World, key: &Key, new: Option<&Set>, old: &[Set]) {
     let wanted = number(&deployment, "/spec/replicas").unwrap_or(1);
     let (replicas, ready, available) = (sum("replicas"), sum("readyReplicas"), sum("availableReplicas"));
     let updated = new.map_or(0, |n| of(n, "replicas"));
-    let asked: i64 =
-        new.into_iter().chain(old).filter_map(|s| world.get(&s.key).and_then(|o| number(o, "/spec/replicas"))).sum();
-    let floor = wanted - share(deployment.pointer("/spec/strategy/rollingUpdate/maxUnavailable"), wanted, false);
+    let asked: i64 = new
+        .into_iter()
+        .chain(old)
+        .filter_map(|s| world.get(&s.key).and_then(|o| number(o, "/spec/replicas")))
+        .sum();
+    let floor =
+        wanted - share(deployment.pointer("/spec/strategy/rollingUpdate/maxUnavailable"), wanted, false);
     let complete = updated == wanted && replicas == wanted && available == wanted;
     let previous = deployment.get("status").cloned().unwrap_or(Value::Null);
     let mut status = json!({
@@ -179,7 +191,7 @@ fn status(world: &mut World, key: &Key, new: Option<&Set>, old: &[Set]) {
         ("unavailableReplicas", (asked - available).max(0)),
     ] {
         if value > 0 {
-            status[field] = value.into();
+            set(&mut status, &[field], value.into());
         }
     }
     let (value, reason, message) = if available >= floor {
@@ -188,7 +200,8 @@ fn status(world: &mut World, key: &Key, new: Option<&Set>, old: &[Set]) {
         ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
     };
     let conditions = world.with_condition(&previous, "Available", value, reason, message);
-    status["conditions"] = progress(world, key, &deployment, json!({"conditions": conditions}), new, complete, &status);
+    let value = progress(world, key, &deployment, &json!({"conditions": conditions}), new, complete, &status);
+    set(&mut status, &["conditions"], value);
     world.set_status(key, status);
 }
 
@@ -197,19 +210,22 @@ fn progress(
     world: &mut World,
     key: &Key,
     deployment: &Value,
-    previous: Value,
+    previous: &Value,
     new: Option<&Set>,
     complete: bool,
     status: &Value,
 ) -> Value {
     let name = new.map(|n| n.key.name.clone()).unwrap_or_default();
     let stamp = world.stamp();
-    let before = list(&previous, "/conditions").iter().find(|c| text(c, "/type") == "Progressing").cloned();
-    let counts = |v: &Value| ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"].map(|f| number(v, &format!("/{f}")));
+    let before = list(previous, "/conditions").iter().find(|c| text(c, "/type") == "Progressing").cloned();
+    let counts = |v: &Value| {
+        ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"]
+            .map(|f| number(v, &format!("/{f}")))
+    };
     let old_status = deployment.get("status").cloned().unwrap_or(Value::Null);
     let moved = counts(&old_status) != counts(status) || before.is_none();
     let was = before.as_ref().map(|b| text(b, "/reason").to_owned()).unwrap_or_default();
-    let mut since = before.as_ref().map(|b| text(b, "/lastUpdateTime").to_owned()).unwrap_or_else(|| stamp.clone());
+    let mut since = before.as_ref().map_or_else(|| stamp.clone(), |b| text(b, "/lastUpdateTime").to_owned());
     let deadline = number(deployment, "/spec/progressDeadlineSeconds").unwrap_or(600);
     let (value, reason, message) = if complete {
         if was != "NewReplicaSetAvailable" {
@@ -218,21 +234,31 @@ fn progress(
         ("True", "NewReplicaSetAvailable", format!("ReplicaSet \"{name}\" has successfully progressed."))
     } else {
         // A scale of what had been complete is no new rollout.
-        let rollout = number(status, "/updatedReplicas").unwrap_or(0) < number(status, "/replicas").unwrap_or(0)
+        let rollout = number(status, "/updatedReplicas").unwrap_or(0)
+            < number(status, "/replicas").unwrap_or(0)
             || was != "NewReplicaSetAvailable";
         if moved {
             since.clone_from(&stamp);
         }
-        let late = since.parse::<Timestamp>().is_ok_and(|s| world.now().duration_since(s).as_secs() >= deadline);
+        let late =
+            since.parse::<Timestamp>().is_ok_and(|s| world.now().duration_since(s).as_secs() >= deadline);
         let after = SignedDuration::from_secs(deadline + 1);
         world.plan(id_of(act), key.clone(), after);
         match (rollout, late || was == "ProgressDeadlineExceeded" && !moved) {
-            (true, true) => ("False", "ProgressDeadlineExceeded", format!("ReplicaSet \"{name}\" has timed out progressing.")),
+            (true, true) => (
+                "False",
+                "ProgressDeadlineExceeded",
+                format!("ReplicaSet \"{name}\" has timed out progressing."),
+            ),
             (true, false) => ("True", "ReplicaSetUpdated", format!("ReplicaSet \"{name}\" is progressing.")),
-            (false, _) => ("True", "NewReplicaSetAvailable", format!("ReplicaSet \"{name}\" has successfully progressed.")),
+            (false, _) => (
+                "True",
+                "NewReplicaSetAvailable",
+                format!("ReplicaSet \"{name}\" has successfully progressed."),
+            ),
         }
     };
-    let mut conditions = world.with_condition(&previous, "Progressing", value, reason, &message);
+    let mut conditions = world.with_condition(previous, "Progressing", value, reason, &message);
     if let Some(all) = conditions.as_array_mut() {
         for condition in all {
             let mine = text(condition, "/type") == "Progressing";

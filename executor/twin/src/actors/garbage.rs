@@ -24,9 +24,9 @@ pub(super) fn notice(world: &World, change: &Change) -> Wakes {
                 wakes.push((key, soon(world)));
             }
         }
-    } else if foreground(&change.object) {
-        wakes.push((change.key.clone(), soon(world)));
-    } else if change.kind == ChangeKind::Added && !list(&change.object, "/metadata/ownerReferences").is_empty() {
+    } else if foreground(&change.object)
+        || (change.kind == ChangeKind::Added && !list(&change.object, "/metadata/ownerReferences").is_empty())
+    {
         wakes.push((change.key.clone(), soon(world)));
     }
     wakes
@@ -42,18 +42,18 @@ fn owner_key(world: &World, owner: &Value, of: &Key) -> Option<Key> {
 pub(super) fn act(world: &mut World, key: &Key) {
     let Some(object) = world.get(key).cloned() else { return };
     if foreground(&object) {
-        let waits: Vec<Key> = world
-            .owned_by(text(&object, "/metadata/uid"))
-            .into_iter()
-            .map(|(k, _)| k)
-            .collect();
+        let waits: Vec<Key> =
+            world.owned_by(text(&object, "/metadata/uid")).into_iter().map(|(k, _)| k).collect();
         for owned in &waits {
             world.delete(owned, DeleteOptions { propagation: Propagation::Foreground, grace_seconds: None });
         }
         if world.owned_by(text(&object, "/metadata/uid")).is_empty() {
             world.modify(key, |o| {
-                let rest: Vec<Value> =
-                    list(o, "/metadata/finalizers").iter().filter(|f| f.as_str() != Some(FOREGROUND)).cloned().collect();
+                let rest: Vec<Value> = list(o, "/metadata/finalizers")
+                    .iter()
+                    .filter(|f| f.as_str() != Some(FOREGROUND))
+                    .cloned()
+                    .collect();
                 set(o, &["metadata", "finalizers"], rest.into());
             });
         }

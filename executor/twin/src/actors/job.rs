@@ -53,15 +53,27 @@ pub(super) fn act(world: &mut World, key: &Key) {
     let late = spec("activeDeadlineSeconds").is_some_and(|limit| {
         start.parse::<Timestamp>().is_ok_and(|s| world.now().duration_since(s).as_secs() >= limit)
     });
-    if let (Some(limit), true) = (spec("activeDeadlineSeconds"), text(&job, "/status/startTime").is_empty() && !suspended) {
+    if let (Some(limit), true) =
+        (spec("activeDeadlineSeconds"), text(&job, "/status/startTime").is_empty() && !suspended)
+    {
         world.plan(id_of(act), key.clone(), SignedDuration::from_secs(limit + 1));
     }
     let end = if succeeded >= completions {
-        Some(("SuccessCriteriaMet", "Complete", "CompletionsReached", "Reached expected number of succeeded pods"))
+        Some((
+            "SuccessCriteriaMet",
+            "Complete",
+            "CompletionsReached",
+            "Reached expected number of succeeded pods",
+        ))
     } else if late {
         Some(("FailureTarget", "Failed", "DeadlineExceeded", "Job was active longer than specified deadline"))
     } else if failed > spec("backoffLimit").unwrap_or(6) {
-        Some(("FailureTarget", "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
+        Some((
+            "FailureTarget",
+            "Failed",
+            "BackoffLimitExceeded",
+            "Job has reached the specified backoff limit",
+        ))
     } else {
         None
     };
@@ -86,19 +98,23 @@ pub(super) fn act(world: &mut World, key: &Key) {
         "ready": if end.is_some() { 0 } else { active.iter().filter(|(_, p)| pod_ready(p)).count() },
     });
     if !start.is_empty() {
-        status["startTime"] = start.into();
+        set(&mut status, &["startTime"], start.into());
     }
     for (name, value) in [("active", live), ("succeeded", succeeded), ("failed", failed)] {
         if value > 0 {
-            status[name] = value.into();
+            set(&mut status, &[name], value.into());
         }
     }
     let mut conditions = json!({"conditions": list(&job, "/status/conditions")});
     let suspended_before = list(&job, "/status/conditions").iter().any(|c| text(c, "/type") == "Suspended");
     if suspended || suspended_before {
-        let (value, reason, message) =
-            if suspended { ("True", "JobSuspended", "Job suspended") } else { ("False", "JobResumed", "Job resumed") };
-        conditions = json!({"conditions": world.with_condition(&conditions, "Suspended", value, reason, message)});
+        let (value, reason, message) = if suspended {
+            ("True", "JobSuspended", "Job suspended")
+        } else {
+            ("False", "JobResumed", "Job resumed")
+        };
+        conditions =
+            json!({"conditions": world.with_condition(&conditions, "Suspended", value, reason, message)});
     }
     if let Some((first, last, reason, message)) = end {
         for kind in [first, last] {
@@ -109,11 +125,11 @@ pub(super) fn act(world: &mut World, key: &Key) {
             conditions = json!({"conditions": all});
         }
         if last == "Complete" {
-            status["completionTime"] = world.stamp().into();
+            set(&mut status, &["completionTime"], world.stamp().into());
         }
     }
     if !list(&conditions, "/conditions").is_empty() {
-        status["conditions"] = conditions["conditions"].take();
+        set(&mut status, &["conditions"], list(&conditions, "/conditions").into());
     }
     world.set_status(key, status);
 }

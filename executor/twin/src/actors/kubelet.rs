@@ -19,7 +19,10 @@ fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
 
 pub(super) fn notice(world: &World, change: &Change) -> Wakes {
     if change.key.is("", "nodes") && change.kind != ChangeKind::Added {
-        let moved = change.before.as_ref().is_some_and(|b| b.pointer("/status/conditions") != change.object.pointer("/status/conditions"));
+        let moved = change
+            .before
+            .as_ref()
+            .is_some_and(|b| b.pointer("/status/conditions") != change.object.pointer("/status/conditions"));
         if moved {
             return world.pods_on(&change.key.name).into_iter().map(|(k, _)| (k, start(world))).collect();
         }
@@ -31,17 +34,19 @@ pub(super) fn notice(world: &World, change: &Change) -> Wakes {
     let before = change.before.as_deref().unwrap_or(&Value::Null);
     let came = |pointer: &str| text(before, pointer).is_empty() && !text(pod, pointer).is_empty();
     let key = change.key.clone();
-    if came("/metadata/deletionTimestamp") || number(before, "/metadata/deletionGracePeriodSeconds") != number(pod, "/metadata/deletionGracePeriodSeconds") {
+    if came("/metadata/deletionTimestamp")
+        || number(before, "/metadata/deletionGracePeriodSeconds")
+            != number(pod, "/metadata/deletionGracePeriodSeconds")
+    {
         return vec![(key, stop(world, pod))];
     }
     if came("/spec/nodeName") {
         return vec![(key, start(world))];
     }
     if text(before, "/status/phase") != "Running" && text(pod, "/status/phase") == "Running" && is_job(pod) {
-        let run = annotation(pod, RUN_SECONDS).and_then(|s| s.parse::<i64>().ok()).map_or_else(
-            || Timings::ms(world.settings().timings.job_run),
-            SignedDuration::from_secs,
-        );
+        let run = annotation(pod, RUN_SECONDS)
+            .and_then(|s| s.parse::<i64>().ok())
+            .map_or_else(|| Timings::ms(world.settings().timings.job_run), SignedDuration::from_secs);
         return vec![(key, run.max(soon(world)))];
     }
     Vec::new()
@@ -81,7 +86,9 @@ pub(super) fn act(world: &mut World, key: &Key) {
         return;
     }
     let Some(host) = world.get(&node) else { return };
-    let up = list(host, "/status/conditions").iter().any(|c| text(c, "/type") == "Ready" && text(c, "/status") == "True");
+    let up = list(host, "/status/conditions")
+        .iter()
+        .any(|c| text(c, "/type") == "Ready" && text(c, "/status") == "True");
     if !up {
         return;
     }
@@ -93,7 +100,9 @@ pub(super) fn act(world: &mut World, key: &Key) {
 }
 
 fn broken(world: &World, pod: &Value) -> bool {
-    list(pod, "/spec/containers").iter().any(|c| world.settings().broken_images.iter().any(|b| b == text(c, "/image")))
+    list(pod, "/spec/containers")
+        .iter()
+        .any(|c| world.settings().broken_images.iter().any(|b| b == text(c, "/image")))
 }
 
 fn run(world: &mut World, key: &Key, pod: &Value) {
@@ -121,7 +130,7 @@ fn run(world: &mut World, key: &Key, pod: &Value) {
                 map.retain(|_, v| v != "");
             }
         }
-        status["conditions"] = all;
+        set(&mut status, &["conditions"], all);
     }
     let containers: Vec<Value> = list(pod, "/spec/containers")
         .iter()
@@ -131,10 +140,14 @@ fn run(world: &mut World, key: &Key, pod: &Value) {
         })
         .collect();
     let n = world.count();
-    status["phase"] = "Running".into();
-    status["containerStatuses"] = containers.into();
-    status["podIP"] = format!("10.{}.{}.{}", 1 + ((n >> 16) & 0x3F), (n >> 8) & 0xFF, n & 0xFF).into();
-    status["startTime"] = stamp.into();
+    set(&mut status, &["phase"], "Running".into());
+    set(&mut status, &["containerStatuses"], containers.into());
+    set(
+        &mut status,
+        &["podIP"],
+        format!("10.{}.{}.{}", 1 + ((n >> 16) & 0x3F), (n >> 8) & 0xFF, n & 0xFF).into(),
+    );
+    set(&mut status, &["startTime"], stamp.into());
     world.set_status(key, status);
 }
 
@@ -146,11 +159,14 @@ fn complete(world: &mut World, key: &Key, pod: &Value) {
     };
     let stamp = world.stamp();
     let mut status = pod.get("status").cloned().unwrap_or_else(|| json!({}));
-    status["phase"] = phase.into();
+    set(&mut status, &["phase"], phase.into());
     for kind in ["Ready", "ContainersReady"] {
-        status["conditions"] = world.with_condition(&status, kind, "False", "PodCompleted", "");
+        let value = world.with_condition(&status, kind, "False", "PodCompleted", "");
+        set(&mut status, &["conditions"], value);
     }
-    for container in status.pointer_mut("/containerStatuses").and_then(Value::as_array_mut).into_iter().flatten() {
+    for container in
+        status.pointer_mut("/containerStatuses").and_then(Value::as_array_mut).into_iter().flatten()
+    {
         container["ready"] = false.into();
         container["started"] = false.into();
         container["state"] = json!({"terminated": {"exitCode": code, "reason": reason, "finishedAt": stamp}});

@@ -4,6 +4,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::world::key::{list, set, text};
 use crate::world::{Change, Key, World};
 
 mod budgets;
@@ -70,7 +71,6 @@ fn soon(world: &World) -> SignedDuration {
 
 /// The key of the controller of an object, where it is of this kind.
 fn controller(object: &Value, key: &Key, kind: &str, group: &str, resource: &str) -> Option<Key> {
-    use crate::world::key::{list, text};
     list(object, "/metadata/ownerReferences")
         .iter()
         .find(|r| text(r, "/kind") == kind && r.get("controller") == Some(&json!(true)))
@@ -79,7 +79,6 @@ fn controller(object: &Value, key: &Key, kind: &str, group: &str, resource: &str
 
 /// The reference an owner puts on what it makes.
 fn owned(owner: &Value) -> Value {
-    use crate::world::key::text;
     json!([{
         "apiVersion": text(owner, "/apiVersion"), "kind": text(owner, "/kind"), "name": text(owner, "/metadata/name"),
         "uid": text(owner, "/metadata/uid"), "controller": true, "blockOwnerDeletion": true,
@@ -91,7 +90,7 @@ fn pod_from(template: &Value, namespace: &str, owner: &Value) -> Value {
     let mut metadata = json!({"namespace": namespace, "ownerReferences": owned(owner)});
     for field in ["labels", "annotations"] {
         if let Some(value) = template.pointer(&format!("/metadata/{field}")) {
-            metadata[field] = value.clone();
+            set(&mut metadata, &[field], value.clone());
         }
     }
     json!({
@@ -105,7 +104,9 @@ fn pod_from(template: &Value, namespace: &str, owner: &Value) -> Value {
 fn template_hash(template: &Value) -> String {
     // FNV-1a over the canonical text: stable between runs and platforms.
     let text = template.to_string();
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     format!("{:010x}", hash & 0xff_ffff_ffff)
 }
 

@@ -30,11 +30,15 @@ pub(super) fn act(world: &mut World, key: &Key) {
         }
         let root = Key::core("configmaps", name, "kube-root-ca.crt");
         if world.get(&root).is_none() {
-            world.create(root, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}, "data": {"ca.crt": ""}}));
+            world.create(
+                root,
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}, "data": {"ca.crt": ""}}),
+            );
         }
         return;
     }
-    let inside: Vec<Key> = world.objects().filter(|(k, _)| *k.namespace == *name).map(|(k, _)| k.clone()).collect();
+    let inside: Vec<Key> =
+        world.objects().filter(|(k, _)| *k.namespace == *name).map(|(k, _)| k.clone()).collect();
     for object in &inside {
         world.delete(object, DeleteOptions::default());
     }

@@ -15,7 +15,8 @@ pub(super) fn notice(world: &World, change: &Change) -> Wakes {
     }
     let fresh = change.kind == ChangeKind::Added;
     // Machines of a NodeClaim are still booting when their node appears.
-    let claimed = list(&change.object, "/metadata/ownerReferences").iter().any(|r| text(r, "/kind") == "NodeClaim");
+    let claimed =
+        list(&change.object, "/metadata/ownerReferences").iter().any(|r| text(r, "/kind") == "NodeClaim");
     let after = if fresh && claimed { Timings::ms(world.settings().timings.node_ready) } else { soon(world) };
     vec![(change.key.clone(), after)]
 }
@@ -44,19 +45,26 @@ pub(super) fn act(world: &mut World, key: &Key) {
             }
         });
     }
-    let unready = node.pointer("/metadata/annotations").and_then(|a| a.get(BEHAVIOUR)) == Some(&json!("unready"));
+    let unready =
+        node.pointer("/metadata/annotations").and_then(|a| a.get(BEHAVIOUR)) == Some(&json!("unready"));
     let (value, reason) = if unready { ("False", "KubeletNotReady") } else { ("True", "KubeletReady") };
     let known = list(&node, "/status/conditions").iter().any(|c| text(c, "/type") == "Ready");
     if !known || unready {
         let mut status = node.get("status").cloned().unwrap_or_else(|| json!({}));
-        status["conditions"] = world.with_condition(&status, "Ready", value, reason, "");
+        let value = world.with_condition(&status, "Ready", value, reason, "");
+        set(&mut status, &["conditions"], value);
         if status.get("allocatable").is_none() {
-            status["allocatable"] = status.get("capacity").cloned().unwrap_or_else(|| json!({"cpu": "1k", "memory": "1Ti", "pods": "1M"}));
+            let value = status
+                .get("capacity")
+                .cloned()
+                .unwrap_or_else(|| json!({"cpu": "1k", "memory": "1Ti", "pods": "1M"}));
+            set(&mut status, &["allocatable"], value);
         }
         if status.get("capacity").is_none() {
-            status["capacity"] = status["allocatable"].clone();
+            let value = status.get("allocatable").cloned().unwrap_or_default();
+            set(&mut status, &["capacity"], value);
         }
-        status["phase"] = "Running".into();
+        set(&mut status, &["phase"], "Running".into());
         world.set_status(key, status);
     }
     if !text(&node, "/metadata/deletionTimestamp").is_empty() {
@@ -69,9 +77,9 @@ pub(super) fn act(world: &mut World, key: &Key) {
         return;
     }
     for (pod, object) in world.pods_on(&key.name) {
-        let stays = executing
-            .iter()
-            .all(|taint| list(&object, "/spec/tolerations").iter().any(|t| super::scheduler::tolerates(t, taint)));
+        let stays = executing.iter().all(|taint| {
+            list(&object, "/spec/tolerations").iter().any(|t| super::scheduler::tolerates(t, taint))
+        });
         if !stays {
             world.delete(&pod, DeleteOptions::default());
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Wakes, controller, pod_from, soon};
 use crate::api::pod_ready;
-use crate::world::key::{list, number, text};
+use crate::world::key::{list, number, set, text};
 use crate::world::{Change, DeleteOptions, Key, World};
 
 pub(super) fn notice(world: &World, change: &Change) -> Wakes {
@@ -21,21 +21,22 @@ pub(super) fn notice(world: &World, change: &Change) -> Wakes {
 }
 
 pub(super) fn active(pod: &Value) -> bool {
-    text(pod, "/metadata/deletionTimestamp").is_empty() && !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
+    text(pod, "/metadata/deletionTimestamp").is_empty()
+        && !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
 }
 
 pub(super) fn act(world: &mut World, key: &Key) {
-    let Some(set) = world.get(key).cloned() else { return };
-    if !text(&set, "/metadata/deletionTimestamp").is_empty() {
+    let Some(owner) = world.get(key).cloned() else { return };
+    if !text(&owner, "/metadata/deletionTimestamp").is_empty() {
         return;
     }
-    let uid = text(&set, "/metadata/uid").to_owned();
-    let wanted = usize::try_from(number(&set, "/spec/replicas").unwrap_or(1)).unwrap_or(0);
+    let uid = text(&owner, "/metadata/uid").to_owned();
+    let wanted = usize::try_from(number(&owner, "/spec/replicas").unwrap_or(1)).unwrap_or(0);
     let mut pods = active_pods(world, &uid);
     for _ in pods.len()..wanted {
-        let template = set.pointer("/spec/template").cloned().unwrap_or(Value::Null);
+        let template = owner.pointer("/spec/template").cloned().unwrap_or(Value::Null);
         let name = format!("{}-{}", key.name, world.suffix());
-        let pod = pod_from(&template, &key.namespace, &set);
+        let pod = pod_from(&template, &key.namespace, &owner);
         world.create(Key::core("pods", &key.namespace, &name), pod);
     }
     if pods.len() > wanted {
@@ -54,16 +55,19 @@ pub(super) fn act(world: &mut World, key: &Key) {
     let ready = pods.iter().filter(|(_, p)| pod_ready(p)).count();
     let terminating = all.iter().filter(|(_, p)| !text(p, "/metadata/deletionTimestamp").is_empty()).count();
     let mut status = json!({
-        "replicas": pods.len(), "observedGeneration": number(&set, "/metadata/generation"),
+        "replicas": pods.len(), "observedGeneration": number(&owner, "/metadata/generation"),
         "terminatingReplicas": terminating,
     });
-    for (field, value) in [("fullyLabeledReplicas", pods.len()), ("readyReplicas", ready), ("availableReplicas", ready)] {
+    for (field, value) in
+        [("fullyLabeledReplicas", pods.len()), ("readyReplicas", ready), ("availableReplicas", ready)]
+    {
         if value > 0 {
-            status[field] = value.into();
+            set(&mut status, &[field], value.into());
         }
     }
-    if !list(&set, "/status/conditions").is_empty() {
-        status["conditions"] = list(&set, "/status/conditions").into();
+    if !list(&owner, "/status/conditions").is_empty() {
+        let value = list(&owner, "/status/conditions").into();
+        set(&mut status, &["conditions"], value);
     }
     world.set_status(key, status);
 }

@@ -21,10 +21,15 @@ pub(super) fn notice(world: &World, change: &Change) -> Wakes {
             _ => Vec::new(),
         };
     }
-    let moved = |pointer: &str| change.before.as_ref().is_none_or(|b| b.pointer(pointer) != change.object.pointer(pointer));
+    let moved = |pointer: &str| {
+        change.before.as_ref().is_none_or(|b| b.pointer(pointer) != change.object.pointer(pointer))
+    };
     if change.key.is("", "nodes")
         && change.kind != ChangeKind::Deleted
-        && (moved("/spec") || moved("/status/conditions") || moved("/status/allocatable") || moved("/metadata/labels"))
+        && (moved("/spec")
+            || moved("/status/conditions")
+            || moved("/status/allocatable")
+            || moved("/metadata/labels"))
     {
         return vec![(everything(), soon(world))];
     }
@@ -82,14 +87,17 @@ fn place(world: &mut World, key: &Key) {
         None => {
             let nodes = world.list("", "nodes", None).count();
             let message = format!("0/{nodes} nodes are available: no node fits the pod.");
-            let conditions = world.with_condition(&status, "PodScheduled", "False", "Unschedulable", &message);
+            let conditions =
+                world.with_condition(&status, "PodScheduled", "False", "Unschedulable", &message);
             world.modify(key, |p| set(p, &["status", "conditions"], conditions));
         }
     }
 }
 
 fn node_ready(node: &Value) -> bool {
-    list(node, "/status/conditions").iter().any(|c| text(c, "/type") == "Ready" && text(c, "/status") == "True")
+    list(node, "/status/conditions")
+        .iter()
+        .any(|c| text(c, "/type") == "Ready" && text(c, "/status") == "True")
 }
 
 /// Whether a pod (or a template) may run on a node, resources aside.
@@ -99,7 +107,10 @@ pub(super) fn fits_rules(pod: &Value, node: &Value) -> bool {
         .pointer("/spec/nodeSelector")
         .and_then(Value::as_object)
         .is_none_or(|wanted| wanted.iter().all(|(k, v)| its.get(k) == Some(v)));
-    let terms = list(pod, "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms");
+    let terms = list(
+        pod,
+        "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms",
+    );
     let liked = terms.is_empty()
         || terms.iter().any(|t| {
             list(t, "/matchExpressions").iter().all(|e| expression(e, &its))
@@ -184,7 +195,8 @@ fn request(pod: &Value, name: &str) -> i64 {
     list(pod, "/spec/containers")
         .iter()
         .map(|c| {
-            let of = |kind: &str| c.pointer(&format!("/resources/{kind}")).and_then(|r| r.get(name)).map(amount);
+            let of =
+                |kind: &str| c.pointer(&format!("/resources/{kind}")).and_then(|r| r.get(name)).map(amount);
             of("requests").or_else(|| of("limits")).unwrap_or(0)
         })
         .sum()
@@ -223,7 +235,9 @@ mod tests {
 
     #[test]
     fn quantities() {
-        for (text, expected) in [("1", 1000), ("500m", 500), ("1.5", 1500), ("2Ki", 2_048_000), ("110", 110_000)] {
+        for (text, expected) in
+            [("1", 1000), ("500m", 500), ("1.5", 1500), ("2Ki", 2_048_000), ("110", 110_000)]
+        {
             assert_eq!(amount(&json!(text)), expected, "{text}");
         }
     }

@@ -25,7 +25,10 @@ pub(super) fn check(world: &World, kind: &Kind, key: &Key, operation: &str) -> A
                 };
                 let seconds = hook.pointer("/timeoutSeconds").and_then(Value::as_i64).unwrap_or(10);
                 if let Err(why) = convert::reachable(world, service, seconds) {
-                    let message = format!("failed calling webhook {:?}: failed to call webhook: {why}", text(hook, "/name"));
+                    let message = format!(
+                        "failed calling webhook {:?}: failed to call webhook: {why}",
+                        text(hook, "/name")
+                    );
                     return Err(ApiError::new(
                         http::StatusCode::INTERNAL_SERVER_ERROR,
                         "InternalError",
@@ -51,7 +54,8 @@ fn concerns(world: &World, hook: &Value, kind: &Kind, key: &Key, operation: &str
     if !matched {
         return false;
     }
-    let selector = hook.pointer("/namespaceSelector").filter(|s| s.as_object().is_some_and(|m| !m.is_empty()));
+    let selector =
+        hook.pointer("/namespaceSelector").filter(|s| s.as_object().is_some_and(|m| !m.is_empty()));
     let Some(selector) = selector.filter(|_| kind.namespaced) else { return true };
     let namespace = world.get(&Key::core("namespaces", "", &key.namespace));
     let labels = namespace.and_then(|n| n.pointer("/metadata/labels").and_then(Value::as_object).cloned());

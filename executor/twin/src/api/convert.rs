@@ -26,21 +26,31 @@ pub(crate) fn convert(world: &World, kind: &Kind, object: &Value, wanted: &str) 
         return Ok(out);
     }
     if kind.custom.as_ref().is_some_and(|c| !c.known.iter().any(|v| v == split_api_version(found).1)) {
-        return Err(ApiError::internal(format!("request to convert CR from an invalid group/version: {found}")));
+        return Err(ApiError::internal(format!(
+            "request to convert CR from an invalid group/version: {found}"
+        )));
     }
     set(&mut out, &["apiVersion"], wanted.into());
-    let Some((custom, webhook)) = kind.custom.as_ref().and_then(|c| c.webhook.as_ref().map(|w| (c, w))) else {
+    let Some((custom, webhook)) = kind.custom.as_ref().and_then(|c| c.webhook.as_ref().map(|w| (c, w)))
+    else {
         return Ok(out);
     };
     let service = webhook.pointer("/webhook/clientConfig/service").unwrap_or(&Value::Null);
     if let Err(why) = reachable(world, service, 30) {
-        return Err(ApiError::internal(format!("conversion webhook for {found}, Kind={} failed: {why}", kind.kind)));
+        return Err(ApiError::internal(format!(
+            "conversion webhook for {found}, Kind={} failed: {why}",
+            kind.kind
+        )));
     }
     let (from, to) = (split_api_version(found).1, split_api_version(wanted).1);
     let converters = world.settings().converters.get(&custom.definition);
-    let converter = converters.and_then(|all| all.iter().find(|c| c.from == from && c.to == to)).ok_or_else(|| {
-        ApiError::not_simulated(format!("conversion of {} from {from} to {to}: the world declares none", custom.definition))
-    })?;
+    let converter =
+        converters.and_then(|all| all.iter().find(|c| c.from == from && c.to == to)).ok_or_else(|| {
+            ApiError::not_simulated(format!(
+                "conversion of {} from {from} to {to}: the world declares none",
+                custom.definition
+            ))
+        })?;
     for [from, to] in &converter.moves {
         move_field(&mut out, from, to);
     }
@@ -76,7 +86,9 @@ pub(super) fn reachable(world: &World, service: &Value, timeout: i64) -> Result<
 
 /// Whether a pod's Ready condition is True.
 pub(crate) fn pod_ready(pod: &Value) -> bool {
-    list(pod, "/status/conditions").iter().any(|c| text(c, "/type") == "Ready" && text(c, "/status") == "True")
+    list(pod, "/status/conditions")
+        .iter()
+        .any(|c| text(c, "/type") == "Ready" && text(c, "/status") == "True")
 }
 
 /// 415 of a strategic merge patch on a custom kind.

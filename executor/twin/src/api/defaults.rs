@@ -10,10 +10,18 @@ use crate::world::key::{list, set, text};
 pub(super) fn fill(world: &mut World, kind: &Kind, created: bool, object: &mut Value) {
     match kind.kind.as_str() {
         "Deployment" => {
-            missing(object, "/spec", json!({"replicas": 1, "strategy": {"type": "RollingUpdate"}, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600}));
+            missing(
+                object,
+                "/spec",
+                json!({"replicas": 1, "strategy": {"type": "RollingUpdate"}, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600}),
+            );
             if text(object, "/spec/strategy/type") == "RollingUpdate" {
                 missing(object, "/spec/strategy", json!({"rollingUpdate": {}}));
-                missing(object, "/spec/strategy/rollingUpdate", json!({"maxUnavailable": "25%", "maxSurge": "25%"}));
+                missing(
+                    object,
+                    "/spec/strategy/rollingUpdate",
+                    json!({"maxUnavailable": "25%", "maxSurge": "25%"}),
+                );
             }
             template(object.pointer_mut("/spec/template"));
         }
@@ -22,16 +30,28 @@ pub(super) fn fill(world: &mut World, kind: &Kind, created: bool, object: &mut V
             template(object.pointer_mut("/spec/template"));
         }
         "DaemonSet" => {
-            missing(object, "/spec", json!({"updateStrategy": {"type": "RollingUpdate"}, "revisionHistoryLimit": 10}));
+            missing(
+                object,
+                "/spec",
+                json!({"updateStrategy": {"type": "RollingUpdate"}, "revisionHistoryLimit": 10}),
+            );
             if text(object, "/spec/updateStrategy/type") == "RollingUpdate" {
                 missing(object, "/spec/updateStrategy", json!({"rollingUpdate": {}}));
-                missing(object, "/spec/updateStrategy/rollingUpdate", json!({"maxUnavailable": 1, "maxSurge": 0}));
+                missing(
+                    object,
+                    "/spec/updateStrategy/rollingUpdate",
+                    json!({"maxUnavailable": 1, "maxSurge": 0}),
+                );
             }
             template(object.pointer_mut("/spec/template"));
         }
         "Job" => job(world, created, object),
         "CronJob" => {
-            missing(object, "/spec", json!({"concurrencyPolicy": "Allow", "suspend": false, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1}));
+            missing(
+                object,
+                "/spec",
+                json!({"concurrencyPolicy": "Allow", "suspend": false, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1}),
+            );
             template(object.pointer_mut("/spec/jobTemplate/spec/template"));
         }
         "Pod" => {
@@ -50,13 +70,18 @@ pub(super) fn fill(world: &mut World, kind: &Kind, created: bool, object: &mut V
             set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], name.into());
         }
         "PodDisruptionBudget" if created => {
-            let status = json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0});
+            let status =
+                json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0});
             set(object, &["status"], status);
         }
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => {
             if let Some(hooks) = object.get_mut("webhooks").and_then(Value::as_array_mut) {
                 for hook in hooks {
-                    missing(hook, "", json!({"failurePolicy": "Fail", "matchPolicy": "Equivalent", "timeoutSeconds": 10, "namespaceSelector": {}, "objectSelector": {}}));
+                    missing(
+                        hook,
+                        "",
+                        json!({"failurePolicy": "Fail", "matchPolicy": "Equivalent", "timeoutSeconds": 10, "namespaceSelector": {}, "objectSelector": {}}),
+                    );
                 }
             }
         }
@@ -66,14 +91,19 @@ pub(super) fn fill(world: &mut World, kind: &Kind, created: bool, object: &mut V
             }
         }
     }
-    if created && matches!(kind.kind.as_str(), "Deployment" | "ReplicaSet" | "Job") && object.get("status").is_none() {
+    if created
+        && matches!(kind.kind.as_str(), "Deployment" | "ReplicaSet" | "Job")
+        && object.get("status").is_none()
+    {
         set(object, &["status"], json!({}));
     }
 }
 
 /// Adds the fields that are not there; null counts as not there.
 fn missing(object: &mut Value, pointer: &str, fields: Value) {
-    let (Some(Value::Object(map)), Value::Object(fields)) = (object.pointer_mut(pointer), fields) else { return };
+    let (Some(Value::Object(map)), Value::Object(fields)) = (object.pointer_mut(pointer), fields) else {
+        return;
+    };
     for (name, value) in fields {
         if map.get(&name).is_none_or(Value::is_null) {
             map.insert(name, value);
@@ -90,33 +120,49 @@ fn template(template: Option<&mut Value>) {
 /// Defaults of a pod spec.
 pub(super) fn pod_spec(spec: Option<&mut Value>) {
     let Some(spec) = spec else { return };
-    missing(spec, "", json!({
-        "restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
-        "securityContext": {}, "schedulerName": "default-scheduler",
-    }));
+    missing(
+        spec,
+        "",
+        json!({
+            "restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
+            "securityContext": {}, "schedulerName": "default-scheduler",
+        }),
+    );
     for group in ["containers", "initContainers"] {
         let Some(containers) = spec.get_mut(group).and_then(Value::as_array_mut) else { continue };
         for container in containers {
             let image = text(container, "/image").to_owned();
-            let floating = image.ends_with(":latest") || !image.rsplit('/').next().unwrap_or_default().contains([':', '@']);
+            let floating = image.ends_with(":latest")
+                || !image.rsplit('/').next().unwrap_or_default().contains([':', '@']);
             let pull = if floating { "Always" } else { "IfNotPresent" };
-            missing(container, "", json!({
-                "resources": {}, "terminationMessagePath": "/dev/termination-log",
-                "terminationMessagePolicy": "File", "imagePullPolicy": pull,
-            }));
+            missing(
+                container,
+                "",
+                json!({
+                    "resources": {}, "terminationMessagePath": "/dev/termination-log",
+                    "terminationMessagePolicy": "File", "imagePullPolicy": pull,
+                }),
+            );
             if let Some(ports) = container.get_mut("ports").and_then(Value::as_array_mut) {
-                ports.iter_mut().for_each(|p| missing(p, "", json!({"protocol": "TCP"})));
+                for port in ports {
+                    missing(port, "", json!({"protocol": "TCP"}));
+                }
             }
         }
     }
 }
 
 fn job(world: &mut World, created: bool, object: &mut Value) {
-    missing(object, "/spec", json!({
-        "parallelism": 1, "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": false,
-        "podReplacementPolicy": "TerminatingOrFailed", "manualSelector": false,
-    }));
-    if object.pointer("/spec/completions").is_none() && object.pointer("/spec/parallelism") == Some(&json!(1)) {
+    missing(
+        object,
+        "/spec",
+        json!({
+            "parallelism": 1, "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": false,
+            "podReplacementPolicy": "TerminatingOrFailed", "manualSelector": false,
+        }),
+    );
+    if object.pointer("/spec/completions").is_none() && object.pointer("/spec/parallelism") == Some(&json!(1))
+    {
         set(object, &["spec", "completions"], 1.into());
     }
     template(object.pointer_mut("/spec/template"));
@@ -138,7 +184,11 @@ fn job(world: &mut World, created: bool, object: &mut Value) {
 }
 
 fn service(world: &mut World, object: &mut Value) {
-    missing(object, "/spec", json!({"type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}));
+    missing(
+        object,
+        "/spec",
+        json!({"type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}),
+    );
     if text(object, "/spec/clusterIP").is_empty() && text(object, "/spec/type") != "ExternalName" {
         let n = world.count();
         let address = format!("10.96.{}.{}", (n >> 8) & 0xFF, n & 0xFF);
@@ -159,7 +209,8 @@ fn service(world: &mut World, object: &mut Value) {
 fn secret(object: &mut Value) {
     use base64::Engine as _;
     missing(object, "", json!({"type": "Opaque"}));
-    let plain: Map<String, Value> = object.get("stringData").and_then(Value::as_object).cloned().unwrap_or_default();
+    let plain: Map<String, Value> =
+        object.get("stringData").and_then(Value::as_object).cloned().unwrap_or_default();
     for (name, value) in plain {
         let coded = base64::engine::general_purpose::STANDARD.encode(value.as_str().unwrap_or_default());
         set(object, &["data", &name], coded.into());

@@ -6,7 +6,7 @@ use super::select::Selector;
 use super::{Answer, Call, Route, about, about_kind, admission, convert};
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::Kind;
-use crate::world::key::{number, text};
+use crate::world::key::{number, set, text};
 use crate::world::{DeleteOptions, Key, Propagation, World};
 
 fn options(call: &Call, body: &Value) -> ApiResult<DeleteOptions> {
@@ -25,7 +25,13 @@ fn options(call: &Call, body: &Value) -> ApiResult<DeleteOptions> {
     Ok(DeleteOptions { propagation, grace_seconds })
 }
 
-pub(super) fn one(world: &mut World, call: &Call, route: &Route, kind: &Kind, name: &str) -> ApiResult<Answer> {
+pub(super) fn one(
+    world: &mut World,
+    call: &Call,
+    route: &Route,
+    kind: &Kind,
+    name: &str,
+) -> ApiResult<Answer> {
     let key = route.key(kind, name);
     let body = call.json()?;
     let object = world.get(&key).cloned().ok_or_else(|| ApiError::not_found(about(kind, &key)))?;
@@ -33,7 +39,8 @@ pub(super) fn one(world: &mut World, call: &Call, route: &Route, kind: &Kind, na
     if !wanted.is_empty() && wanted != found {
         return Err(ApiError::wrong_uid(about_kind(kind, &key), wanted, found));
     }
-    let (wanted, found) = (text(&body, "/preconditions/resourceVersion"), text(&object, "/metadata/resourceVersion"));
+    let (wanted, found) =
+        (text(&body, "/preconditions/resourceVersion"), text(&object, "/metadata/resourceVersion"));
     if !wanted.is_empty() && wanted != found {
         let message = format!(
             "Operation cannot be fulfilled on {}{} {name:?}: the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({found}). The object might have been modified",
@@ -53,9 +60,11 @@ pub(super) fn one(world: &mut World, call: &Call, route: &Route, kind: &Kind, na
     }
     let mut details = json!({"name": name, "kind": kind.resource, "uid": text(&object, "/metadata/uid")});
     if !kind.group.is_empty() {
-        details["group"] = kind.group.clone().into();
+        set(&mut details, &["group"], kind.group.clone().into());
     }
-    Ok(Answer::ok(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})))
+    Ok(Answer::ok(
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}),
+    ))
 }
 
 pub(super) fn many(world: &mut World, call: &Call, route: &Route, kind: &Kind) -> ApiResult<Answer> {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Call;
 use crate::error::{ApiError, ApiResult};
 use crate::world::World;
+use crate::world::key::set;
 
 /// The answer, where the path is one of discovery.
 pub(super) fn answer(world: &World, call: &Call) -> ApiResult<Option<Value>> {
@@ -17,14 +18,15 @@ pub(super) fn answer(world: &World, call: &Call) -> ApiResult<Option<Value>> {
         ["api"] => json!({"kind": "APIVersions", "versions": ["v1"],
             "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}]}),
         ["apis"] => {
-            let groups: Vec<Value> = groups(world).iter().map(|(name, versions)| group(name, versions)).collect();
+            let groups: Vec<Value> =
+                groups(world).iter().map(|(name, versions)| group(name, versions)).collect();
             json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
         }
         ["apis", name] => match groups(world).get(*name) {
             Some(versions) => {
                 let mut found = group(name, versions);
-                found["kind"] = "APIGroup".into();
-                found["apiVersion"] = "v1".into();
+                set(&mut found, &["kind"], "APIGroup".into());
+                set(&mut found, &["apiVersion"], "v1".into());
                 found
             }
             None => return Err(ApiError::no_path()),
@@ -36,7 +38,7 @@ pub(super) fn answer(world: &World, call: &Call) -> ApiResult<Option<Value>> {
             }
             resources(world, name, version)
         }
-        ["openapi", ..] | ["metrics"] | ["logs", ..] => {
+        ["openapi" | "logs", ..] | ["metrics"] => {
             return Err(ApiError::not_simulated(format!("{} {}", call.method, call.path)));
         }
         _ => return Ok(None),
@@ -73,7 +75,8 @@ fn groups(world: &World) -> BTreeMap<String, Vec<String>> {
 
 /// Stable before beta before alpha, higher numbers first.
 fn rank(version: &str) -> (u8, u32, u32) {
-    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0);
+    let digits =
+        |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0);
     let rest = version.trim_start_matches('v');
     let major = digits(rest);
     match (rest.split_once("beta"), rest.split_once("alpha")) {
@@ -97,7 +100,7 @@ fn resources(world: &World, group: &str, version: &str) -> Value {
             "kind": kind.kind, "verbs": kind.verbs(),
         });
         if !kind.short.is_empty() {
-            entry["shortNames"] = json!(kind.short);
+            set(&mut entry, &["shortNames"], json!(kind.short));
         }
         all.push(entry);
         let mut sub = |name: &str, kind_of: &str, verbs: &[&str]| {

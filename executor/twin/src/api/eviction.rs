@@ -24,8 +24,15 @@ pub(super) fn evict(world: &mut World, call: &Call, key: &Key) -> ApiResult<Answ
     if !finished && !going {
         spend(world, key, &pod)?;
     }
-    world.delete(key, DeleteOptions { propagation: Propagation::Background, grace_seconds: number(&options, "/gracePeriodSeconds") });
-    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+    world.delete(
+        key,
+        DeleteOptions {
+            propagation: Propagation::Background,
+            grace_seconds: number(&options, "/gracePeriodSeconds"),
+        },
+    );
+    let status =
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
     Ok(Answer::with(201, status, Vec::new()))
 }
 
@@ -48,7 +55,8 @@ fn spend(world: &mut World, pod_key: &Key, pod: &Value) -> ApiResult<()> {
     };
     let Some(budget) = world.get(&key).cloned() else { return Ok(()) };
     let count = |field: &str| number(&budget, &format!("/status/{field}")).unwrap_or(0);
-    let (healthy, desired, allowed) = (count("currentHealthy"), count("desiredHealthy"), count("disruptionsAllowed"));
+    let (healthy, desired, allowed) =
+        (count("currentHealthy"), count("desiredHealthy"), count("disruptionsAllowed"));
     if !super::convert::pod_ready(pod) {
         let always = text(&budget, "/spec/unhealthyPodEvictionPolicy") == "AlwaysAllow";
         if always || (healthy >= desired && desired > 0) {

@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn a_failed_test_changes_nothing() {
         let mut object = json!({"a": {"b/c": 1}, "l": [1, 2]});
-        let bad = json!([{"op": "add", "path": "/a/x", "value": 1}, {"op": "test", "path": "/a/b~1c", "value": 2}]);
+        let bad =
+            json!([{"op": "add", "path": "/a/x", "value": 1}, {"op": "test", "path": "/a/b~1c", "value": 2}]);
         assert_eq!(apply(&mut object, &bad).unwrap_err().code, 422);
         assert_eq!(object, json!({"a": {"b/c": 1}, "l": [1, 2]}));
         let good = json!([{"op": "test", "path": "/a/b~1c", "value": 1}, {"op": "remove", "path": "/a/b~1c"}, {"op": "add", "path": "/l/-", "value": 3}, {"op": "move", "from": "/l/0", "path": "/a/y"}]);

@@ -10,7 +10,13 @@ use crate::kinds::Kind;
 use crate::world::World;
 use crate::world::key::{set, text, unset};
 
-pub(super) fn patch(world: &mut World, call: &Call, route: &Route, kind: &Kind, name: &str) -> ApiResult<Answer> {
+pub(super) fn patch(
+    world: &mut World,
+    call: &Call,
+    route: &Route,
+    kind: &Kind,
+    name: &str,
+) -> ApiResult<Answer> {
     let key = route.key(kind, name);
     let body = call.json()?;
     let sub = route.sub.as_deref().unwrap_or_default();
@@ -35,7 +41,7 @@ pub(super) fn patch(world: &mut World, call: &Call, route: &Route, kind: &Kind, 
         _ => return Err(convert::unsupported_patch()),
     }
     let target = Target { kind, key, sub, applied: false };
-    let (body, warnings) = store(world, call, &target, Some(old), object)?;
+    let (body, warnings) = store(world, call, &target, Some(&old), object)?;
     Ok(Answer::with(200, body, warnings))
 }
 
@@ -83,7 +89,11 @@ fn server_side(world: &mut World, call: &Call, target: &Target<'_>, mut config: 
     let mut unknown = Vec::new();
     kind.schema.unknown_fields(&config, "", &mut unknown);
     if let Some(first) = unknown.first() {
-        let place = if key.namespace.is_empty() { format!("/{}", key.name) } else { format!("{}/{}", key.namespace, key.name) };
+        let place = if key.namespace.is_empty() {
+            format!("/{}", key.name)
+        } else {
+            format!("{}/{}", key.namespace, key.name)
+        };
         return Err(ApiError::internal(format!(
             "failed to create typed patch object ({place}; {}, Kind={}): .{first}: field not declared in schema",
             kind.api_version(),
@@ -133,6 +143,6 @@ fn server_side(world: &mut World, call: &Call, target: &Target<'_>, mut config: 
         unset(&mut merged, &["metadata", "resourceVersion"]);
     }
     let code = if old.is_some() { 200 } else { 201 };
-    let (body, warnings) = store(world, call, target, old, merged)?;
+    let (body, warnings) = store(world, call, target, old.as_ref(), merged)?;
     Ok(Answer::with(code, body, warnings))
 }

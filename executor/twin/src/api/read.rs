@@ -11,6 +11,7 @@ use super::select::Selector;
 use super::{Call, Route, about, convert};
 use crate::error::{ApiError, ApiResult};
 use crate::kinds::Kind;
+use crate::world::key::set;
 use crate::world::{ChangeKind, Key, World};
 
 pub(super) fn get(world: &World, route: &Route, kind: &Kind, name: &str) -> ApiResult<Value> {
@@ -46,9 +47,9 @@ pub(super) fn list(world: &World, call: &Call, route: &Route, kind: &Kind) -> Ap
     let rest = all.count();
     let mut metadata = json!({"resourceVersion": rv.to_string()});
     if let (true, Some(last)) = (rest > 0, last) {
-        metadata["continue"] = write_token(rv, &last).into();
+        set(&mut metadata, &["continue"], write_token(rv, &last).into());
         if call.param("labelSelector").is_none() && call.param("fieldSelector").is_none() {
-            metadata["remainingItemCount"] = rest.into();
+            set(&mut metadata, &["remainingItemCount"], rest.into());
         }
     }
     Ok(json!({
@@ -70,7 +71,9 @@ fn check_version(world: &World, call: &Call) -> ApiResult<()> {
         "Timeout",
         format!("Timeout: Too large resource version: {asked}, current: {current}"),
     )
-    .with_details(json!({"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]}))
+    .with_details(
+        json!({"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]}),
+    )
     .after(1))
 }
 
@@ -159,7 +162,8 @@ pub(crate) fn watch_events(world: &World, spec: &WatchSpec, state: &mut WatchSta
             }
             if marked {
                 let mut end = bookmark(current);
-                end["object"]["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+                let value = json!({"k8s.io/initial-events-end": "true"});
+                set(&mut end, &["object", "metadata", "annotations"], value);
                 out.push(end);
                 state.booked = current;
             }
@@ -168,7 +172,11 @@ pub(crate) fn watch_events(world: &World, spec: &WatchSpec, state: &mut WatchSta
     };
     let Some(changes) = world.since(from) else {
         state.ended = true;
-        let gone = ApiError::new(StatusCode::GONE, "Expired", format!("too old resource version: {from} ({current})"));
+        let gone = ApiError::new(
+            StatusCode::GONE,
+            "Expired",
+            format!("too old resource version: {from} ({current})"),
+        );
         out.push(json!({"type": "ERROR", "object": gone.to_status()}));
         return out;
     };

@@ -87,7 +87,10 @@ pub(crate) fn decode(part: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((first, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|h| std::str::from_utf8(h).ok()).and_then(|h| u8::from_str_radix(h, 16).ok());
+        let hex = tail
+            .get(..2)
+            .and_then(|h| std::str::from_utf8(h).ok())
+            .and_then(|h| u8::from_str_radix(h, 16).ok());
         match (first, hex) {
             (b'%', Some(byte)) => {
                 out.push(byte);
@@ -120,7 +123,10 @@ mod tests {
     #[test]
     fn namespaces_are_objects_and_scopes() {
         let object = Route::parse("/api/v1/namespaces/a").unwrap();
-        assert_eq!((object.resource.as_str(), object.name.as_deref(), object.namespace), ("namespaces", Some("a"), None));
+        assert_eq!(
+            (object.resource.as_str(), object.name.as_deref(), object.namespace),
+            ("namespaces", Some("a"), None)
+        );
         let pod = Route::parse("/api/v1/namespaces/a/pods/p/eviction").unwrap();
         assert_eq!(pod.shape(), "/api/v1/namespaces/{ns}/pods/{name}/eviction");
         assert_eq!(pod.namespace.as_deref(), Some("a"));
@@ -129,7 +135,10 @@ mod tests {
 
     #[test]
     fn a_query_is_decoded() {
-        assert_eq!(query("labelSelector=a%3Db%2Cc&watch"), [("labelSelector".into(), "a=b,c".into()), ("watch".into(), String::new())]);
+        assert_eq!(
+            query("labelSelector=a%3Db%2Cc&watch"),
+            [("labelSelector".into(), "a=b,c".into()), ("watch".into(), String::new())]
+        );
         assert_eq!(decode("100%"), "100%");
     }
 }

@@ -10,7 +10,13 @@ use crate::kinds::Kind;
 use crate::world::World;
 use crate::world::key::{number, set, text};
 
-pub(super) fn scale(world: &mut World, call: &Call, route: &Route, kind: &Kind, name: &str) -> ApiResult<Answer> {
+pub(super) fn scale(
+    world: &mut World,
+    call: &Call,
+    route: &Route,
+    kind: &Kind,
+    name: &str,
+) -> ApiResult<Answer> {
     let key = route.key(kind, name);
     let old = world.get(&key).cloned().ok_or_else(|| ApiError::not_found(about(kind, &key)))?;
     let mut wanted = shown(&old);
@@ -30,7 +36,7 @@ pub(super) fn scale(world: &mut World, call: &Call, route: &Route, kind: &Kind, 
     let mut new = (*old).clone();
     set(&mut new, &["spec", "replicas"], number(&wanted, "/spec/replicas").unwrap_or(0).into());
     let target = Target { kind, key, sub: "scale", applied: false };
-    let (stored, warnings) = store(world, call, &target, Some(old), new)?;
+    let (stored, warnings) = store(world, call, &target, Some(&old), new)?;
     Ok(Answer::with(200, shown(&stored), warnings))
 }
 
@@ -41,7 +47,8 @@ fn shown(object: &Value) -> Value {
         .unwrap_or_default();
     let mut metadata = json!({});
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
-        metadata[field] = text(object, &format!("/metadata/{field}")).into();
+        let value = text(object, &format!("/metadata/{field}")).into();
+        set(&mut metadata, &[field], value);
     }
     let replicas = number(object, "/spec/replicas").unwrap_or(0);
     json!({

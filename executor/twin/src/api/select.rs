@@ -181,6 +181,9 @@ mod tests {
             let selector = Selector::parse(labels, fields, "Pod").unwrap();
             assert_eq!(selector.matches(&pod), expected, "{labels:?} {fields:?}");
         }
-        assert_eq!(Selector::parse(None, Some("spec.x=1"), "Pod").unwrap_err().message, "field label not supported: spec.x");
+        assert_eq!(
+            Selector::parse(None, Some("spec.x=1"), "Pod").unwrap_err().message,
+            "field label not supported: spec.x"
+        );
     }
 }

@@ -19,7 +19,9 @@ pub(super) fn merge(target: &mut Value, patch: &Value, schema: &Schema) -> ApiRe
             *target = Value::Object(fields);
             return Ok(());
         }
-        Some(other) => return Err(ApiError::not_simulated(format!("strategic merge directive $patch: {other}"))),
+        Some(other) => {
+            return Err(ApiError::not_simulated(format!("strategic merge directive $patch: {other}")));
+        }
     }
     if !target.is_object() {
         *target = Value::Object(Map::new());
@@ -99,6 +101,9 @@ mod tests {
             {"name": "c", "image": "i:2"}, {"name": "d", "$patch": "delete"}, {"name": "e", "image": "k"}]}});
         merge(&mut object, &patch, &kind.schema).unwrap();
         assert_eq!(object["metadata"]["labels"], json!({}));
-        assert_eq!(object["spec"]["containers"], json!([{"name": "c", "image": "i:2", "tty": true}, {"name": "e", "image": "k"}]));
+        assert_eq!(
+            object["spec"]["containers"],
+            json!([{"name": "c", "image": "i:2", "tty": true}, {"name": "e", "image": "k"}])
+        );
     }
 }

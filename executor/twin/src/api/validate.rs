@@ -22,9 +22,17 @@ pub(super) fn check(kind: &Kind, key: &Key, old: Option<&Value>, new: &Value) ->
         "Deployment" | "ReplicaSet" | "DaemonSet" => {
             if old.is_some_and(|o| o.pointer("/spec/selector") != new.pointer("/spec/selector")) {
                 let selector = new.pointer("/spec/selector").unwrap_or(&Value::Null);
-                causes.push(Cause::new("FieldValueInvalid", "spec.selector", format!("Invalid value: {selector}: field is immutable")));
+                causes.push(Cause::new(
+                    "FieldValueInvalid",
+                    "spec.selector",
+                    format!("Invalid value: {selector}: field is immutable"),
+                ));
             }
-            let labels = new.pointer("/spec/template/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
+            let labels = new
+                .pointer("/spec/template/metadata/labels")
+                .and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_default();
             if new.pointer("/spec/selector").is_none() {
                 causes.push(Cause::new("FieldValueRequired", "spec.selector", "Required value"));
             } else if !select::label_selector(new.pointer("/spec/selector"), &labels) {
@@ -39,7 +47,11 @@ pub(super) fn check(kind: &Kind, key: &Key, old: Option<&Value>, new: &Value) ->
         "Job" => {
             containers(new, "/spec/template/spec", "spec.template.spec", &mut causes);
             if old.is_some_and(|o| o.pointer("/spec/template") != new.pointer("/spec/template")) {
-                causes.push(Cause::new("FieldValueInvalid", "spec.template", "Invalid value: {}: field is immutable"));
+                causes.push(Cause::new(
+                    "FieldValueInvalid",
+                    "spec.template",
+                    "Invalid value: {}: field is immutable",
+                ));
             }
             if !matches!(text(new, "/spec/template/spec/restartPolicy"), "Never" | "OnFailure") {
                 causes.push(Cause::new(
@@ -53,12 +65,20 @@ pub(super) fn check(kind: &Kind, key: &Key, old: Option<&Value>, new: &Value) ->
         "PodDisruptionBudget" => {
             let spec = |f: &str| new.pointer(&format!("/spec/{f}")).is_some();
             if spec("minAvailable") && spec("maxUnavailable") {
-                causes.push(Cause::new("FieldValueInvalid", "spec", "Invalid value: minAvailable and maxUnavailable cannot be both set"));
+                causes.push(Cause::new(
+                    "FieldValueInvalid",
+                    "spec",
+                    "Invalid value: minAvailable and maxUnavailable cannot be both set",
+                ));
             }
         }
         "Secret" => {
             if old.is_some_and(|o| o.get("type") != new.get("type")) {
-                causes.push(Cause::new("FieldValueInvalid", "type", format!("Invalid value: {}: field is immutable", new["type"])));
+                causes.push(Cause::new(
+                    "FieldValueInvalid",
+                    "type",
+                    format!("Invalid value: {}: field is immutable", new["type"]),
+                ));
             }
         }
         _ => {
@@ -100,7 +120,11 @@ fn containers(object: &Value, pointer: &str, field: &str, causes: &mut Vec<Cause
     }
     for (i, container) in all.iter().enumerate() {
         if text(container, "/name").is_empty() {
-            causes.push(Cause::new("FieldValueRequired", format!("{field}.containers[{i}].name"), "Required value"));
+            causes.push(Cause::new(
+                "FieldValueRequired",
+                format!("{field}.containers[{i}].name"),
+                "Required value",
+            ));
         }
     }
 }

@@ -32,7 +32,11 @@ pub(super) fn create(world: &mut World, call: &Call, route: &Route, kind: &Kind)
     };
     let key = route.key(kind, &name);
     if name.is_empty() {
-        let cause = Cause::new("FieldValueRequired", "metadata.name", "Required value: name or generateName is required");
+        let cause = Cause::new(
+            "FieldValueRequired",
+            "metadata.name",
+            "Required value: name or generateName is required",
+        );
         return Err(ApiError::invalid(about_kind(kind, &key), &[cause]));
     }
     set(&mut object, &["metadata", "name"], name.into());
@@ -46,7 +50,13 @@ pub(super) fn create(world: &mut World, call: &Call, route: &Route, kind: &Kind)
     Ok(Answer::with(201, body, warnings))
 }
 
-pub(super) fn update(world: &mut World, call: &Call, route: &Route, kind: &Kind, name: &str) -> ApiResult<Answer> {
+pub(super) fn update(
+    world: &mut World,
+    call: &Call,
+    route: &Route,
+    kind: &Kind,
+    name: &str,
+) -> ApiResult<Answer> {
     let object = call.json()?;
     let key = route.key(kind, name);
     check_kind(kind, &object)?;
@@ -59,10 +69,14 @@ pub(super) fn update(world: &mut World, call: &Call, route: &Route, kind: &Kind,
     let old = world.get(&key).cloned().ok_or_else(|| ApiError::not_found(about(kind, &key)))?;
     let target = Target { kind, key, sub: route.sub.as_deref().unwrap_or_default(), applied: false };
     if kind.custom.is_some() && text(&object, "/metadata/resourceVersion").is_empty() {
-        let cause = Cause::new("FieldValueInvalid", "metadata.resourceVersion", "Invalid value: 0: must be specified for an update");
+        let cause = Cause::new(
+            "FieldValueInvalid",
+            "metadata.resourceVersion",
+            "Invalid value: 0: must be specified for an update",
+        );
         return Err(ApiError::invalid(about_kind(kind, &target.key), &[cause]));
     }
-    let (body, warnings) = store(world, call, &target, Some(old), object)?;
+    let (body, warnings) = store(world, call, &target, Some(&old), object)?;
     Ok(Answer::with(200, body, warnings))
 }
 
@@ -90,14 +104,22 @@ pub(super) fn check_namespace(world: &World, kind: &Kind, key: &Key, object: &Va
     }
     let namespace = Key::core("namespaces", "", &key.namespace);
     let Some(found) = world.get(&namespace) else {
-        return Err(ApiError::not_found(crate::error::About { group: "", kind: "namespaces", name: &key.namespace }));
+        return Err(ApiError::not_found(crate::error::About {
+            group: "",
+            kind: "namespaces",
+            name: &key.namespace,
+        }));
     };
     if text(found, "/metadata/deletionTimestamp").is_empty() {
         return Ok(());
     }
     let message = format!(
         "{} {:?} is forbidden: unable to create new content in namespace {} because it is being terminated",
-        if kind.group.is_empty() { kind.resource.clone() } else { format!("{}.{}", kind.resource, kind.group) },
+        if kind.group.is_empty() {
+            kind.resource.clone()
+        } else {
+            format!("{}.{}", kind.resource, kind.group)
+        },
         key.name,
         key.namespace
     );
@@ -105,7 +127,7 @@ pub(super) fn check_namespace(world: &World, kind: &Kind, key: &Key, object: &Va
         "reason": "NamespaceTerminating", "message": format!("namespace {} is being terminated", key.namespace),
         "field": "metadata.namespace"}]});
     if !kind.group.is_empty() {
-        details["group"] = kind.group.clone().into();
+        set(&mut details, &["group"], kind.group.clone().into());
     }
     Err(ApiError::new(http::StatusCode::FORBIDDEN, "Forbidden", message).with_details(details))
 }
@@ -115,12 +137,12 @@ pub(super) fn store(
     world: &mut World,
     call: &Call,
     target: &Target<'_>,
-    old: Option<Arc<Value>>,
+    old: Option<&Arc<Value>>,
     mut new: Value,
 ) -> ApiResult<(Value, Vec<String>)> {
     let kind = target.kind;
-    let shown_old = old.as_ref().map(|o| convert::present(world, kind, o)).transpose()?;
-    if let Some(old) = &old {
+    let shown_old = old.map(|o| convert::present(world, kind, o)).transpose()?;
+    if let Some(old) = old {
         check_version(kind, &target.key, old, &new)?;
     }
     let mut warnings = unknown_fields(call, kind, &mut new)?;
@@ -163,7 +185,7 @@ pub(super) fn store(
         }
         None => new,
     };
-    let result = match &old {
+    let result = match old {
         None => world.create(target.key.clone(), stored),
         Some(old) => world.replace(&target.key, old, stored).unwrap_or_else(|| old.clone()),
     };
@@ -236,8 +258,14 @@ fn keep_status(old: &Value, new: &mut Value) {
 
 /// Puts back what callers cannot change. Says whether the object is being deleted.
 fn system_metadata(old: Option<&Value>, new: &mut Value) -> bool {
-    const OURS: [&str; 6] =
-        ["uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"];
+    const OURS: [&str; 6] = [
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ];
     for field in OURS {
         match old.and_then(|o| o.pointer(&format!("/metadata/{field}"))) {
             Some(value) => set(new, &["metadata", field], value.clone()),
@@ -268,7 +296,8 @@ fn own(
     new: &mut Value,
     given: Option<Value>,
 ) {
-    let present = if target.applied { given } else { old.and_then(|o| o.pointer("/metadata/managedFields").cloned()) };
+    let present =
+        if target.applied { given } else { old.and_then(|o| o.pointer("/metadata/managedFields").cloned()) };
     if let Some(fields) = present {
         set(new, &["metadata", "managedFields"], fields);
     }

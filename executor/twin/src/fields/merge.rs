@@ -49,10 +49,10 @@ pub(crate) fn apply(live: &Value, config: &Value, schema: &Schema, who: Applier<
     let mut causes = Vec::new();
     let mut text = Vec::new();
     for manager in all.iter_mut().filter(|m| !mine(m)) {
-        let lost: Vec<_> = manager.set.intersection(&changed).cloned().collect();
-        if !lost.is_empty() && !who.force {
-            text.push((described(manager), lost.iter().map(|p| display(p)).collect::<Vec<_>>()));
-            causes.extend(lost.iter().map(|p| {
+        let taken: Vec<_> = manager.set.intersection(&changed).cloned().collect();
+        if !taken.is_empty() && !who.force {
+            text.push((described(manager), taken.iter().map(|p| display(p)).collect::<Vec<_>>()));
+            causes.extend(taken.iter().map(|p| {
                 json!({
                     "reason": "FieldManagerConflict",
                     "message": format!("conflict with {}", described(manager)),
@@ -63,7 +63,7 @@ pub(crate) fn apply(live: &Value, config: &Value, schema: &Schema, who: Applier<
         manager.set.retain(|p| !changed.contains(p) && !removed.contains(p));
     }
     if !causes.is_empty() {
-        return Err(conflict(&text, causes));
+        return Err(conflict(&text, &causes));
     }
     match all.iter_mut().find(|m| mine(m)) {
         Some(entry) => {
@@ -91,19 +91,27 @@ fn described(manager: &Manager) -> String {
         (true, "") => format!("\"{}\"", manager.name),
         (true, sub) => format!("\"{}\" with subresource \"{sub}\"", manager.name),
         (false, "") => format!("\"{}\" using {}", manager.name, manager.api_version),
-        (false, sub) => format!("\"{}\" with subresource \"{sub}\" using {}", manager.name, manager.api_version),
+        (false, sub) => {
+            format!("\"{}\" with subresource \"{sub}\" using {}", manager.name, manager.api_version)
+        }
     }
 }
 
-fn conflict(text: &[(String, Vec<String>)], causes: Vec<Value>) -> ApiError {
+fn conflict(text: &[(String, Vec<String>)], causes: &[Value]) -> ApiError {
     let message = match text {
         [(who, fields)] => match fields.as_slice() {
             [one] => format!("Apply failed with 1 conflict: conflict with {who}: {one}"),
-            many => format!("Apply failed with {} conflicts: conflicts with {who}:\n- {}", causes.len(), many.join("\n- ")),
+            many => format!(
+                "Apply failed with {} conflicts: conflicts with {who}:\n- {}",
+                causes.len(),
+                many.join("\n- ")
+            ),
         },
         several => {
-            let parts: Vec<String> =
-                several.iter().map(|(who, f)| format!("conflicts with {who}:\n- {}", f.join("\n- "))).collect();
+            let parts: Vec<String> = several
+                .iter()
+                .map(|(who, f)| format!("conflicts with {who}:\n- {}", f.join("\n- ")))
+                .collect();
             format!("Apply failed with {} conflicts: {}", causes.len(), parts.join("\n"))
         }
     };
@@ -168,7 +176,8 @@ pub(crate) fn remove_path(value: &mut Value, path: &[Elem]) {
                 map.remove(name);
             } else if let Some(inner) = map.get_mut(name) {
                 remove_path(inner, rest);
-                if inner.as_object().is_some_and(Map::is_empty) || inner.as_array().is_some_and(Vec::is_empty) {
+                if inner.as_object().is_some_and(Map::is_empty) || inner.as_array().is_some_and(Vec::is_empty)
+                {
                     map.remove(name);
                 }
             }
@@ -184,7 +193,10 @@ pub(crate) fn remove_path(value: &mut Value, path: &[Elem]) {
                 }
             }
         }
-        (Elem::Item(item), Value::Array(items)) => items.retain(|i| i.to_string() != *item),
+        (Elem::Item(item), Value::Array(items)) => {
+            let gone: Option<Value> = serde_json::from_str(item).ok();
+            items.retain(|i| Some(i) != gone.as_ref());
+        }
         _ => {}
     }
 }

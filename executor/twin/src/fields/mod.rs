@@ -205,7 +205,8 @@ pub(crate) struct Manager {
 
 /// Reads `metadata.managedFields`.
 pub(crate) fn managers(object: &Value) -> Vec<Manager> {
-    let text = |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text =
+        |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     object
         .pointer("/metadata/managedFields")
         .and_then(Value::as_array)
@@ -228,7 +229,9 @@ pub(crate) fn managers(object: &Value) -> Vec<Manager> {
 /// Writes `metadata.managedFields`; managers that own nothing are left out.
 pub(crate) fn set_managers(object: &mut Value, mut managers: Vec<Manager>) {
     managers.retain(|m| !m.set.is_empty());
-    managers.sort_by(|a, b| (!a.apply, &a.time, &a.name, &a.subresource).cmp(&(!b.apply, &b.time, &b.name, &b.subresource)));
+    managers.sort_by(|a, b| {
+        (!a.apply, &a.time, &a.name, &a.subresource).cmp(&(!b.apply, &b.time, &b.name, &b.subresource))
+    });
     let entries: Vec<Value> = managers
         .iter()
         .map(|m| {
@@ -260,7 +263,8 @@ pub(crate) fn after_update(old: Option<&Value>, new: &mut Value, schema: &Schema
     let mut all = managers(new);
     let before = old.map(|o| leaves(o, schema, true)).unwrap_or_default();
     let after = leaves(new, schema, true);
-    let changed: Set = after.iter().filter(|(p, v)| before.get(*p) != Some(v)).map(|(p, _)| p.clone()).collect();
+    let changed: Set =
+        after.iter().filter(|(p, v)| before.get(*p) != Some(v)).map(|(p, _)| p.clone()).collect();
     let removed: Set = before.keys().filter(|p| !after.contains_key(*p)).cloned().collect();
     if changed.is_empty() && removed.is_empty() {
         return;

@@ -28,10 +28,13 @@ pub(crate) struct Custom {
 
 /// The served kinds of one definition, one for each version.
 pub(crate) fn kinds(definition: &Value) -> Vec<Kind> {
-    let text = |pointer: &str| definition.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let versions = definition.pointer("/spec/versions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let text =
+        |pointer: &str| definition.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let versions =
+        definition.pointer("/spec/versions").and_then(Value::as_array).cloned().unwrap_or_default();
     let flag = |v: &Value, name: &str| v.get(name).and_then(Value::as_bool).unwrap_or(false);
-    let storage = versions.iter().find(|v| flag(v, "storage")).and_then(|v| v["name"].as_str()).unwrap_or_default();
+    let storage =
+        versions.iter().find(|v| flag(v, "storage")).and_then(|v| v["name"].as_str()).unwrap_or_default();
     let known: Vec<String> = versions.iter().filter_map(|v| v["name"].as_str().map(str::to_owned)).collect();
     let webhook = (text("/spec/conversion/strategy") == "Webhook")
         .then(|| definition.pointer("/spec/conversion").cloned())
@@ -207,7 +210,9 @@ pub(crate) fn fill_defaults(openapi: &Value, value: &mut Value) {
         }
         Value::Array(items) => {
             if let Some(schema) = openapi.get("items") {
-                items.iter_mut().for_each(|item| fill_defaults(schema, item));
+                for item in items {
+                    fill_defaults(schema, item);
+                }
             }
         }
         _ => {}
@@ -295,8 +300,16 @@ fn bounds(openapi: &Value, value: &Value, at: &str, causes: &mut Vec<Cause>) {
     }
     let Some(number) = value.as_f64() else { return };
     for (key, relation, bad) in [
-        ("minimum", "greater than or equal to", openapi.get("minimum").and_then(Value::as_f64).is_some_and(|m| number < m)),
-        ("maximum", "less than or equal to", openapi.get("maximum").and_then(Value::as_f64).is_some_and(|m| number > m)),
+        (
+            "minimum",
+            "greater than or equal to",
+            openapi.get("minimum").and_then(Value::as_f64).is_some_and(|m| number < m),
+        ),
+        (
+            "maximum",
+            "less than or equal to",
+            openapi.get("maximum").and_then(Value::as_f64).is_some_and(|m| number > m),
+        ),
     ] {
         if bad {
             let limit = openapi.get(key).map(ToString::to_string).unwrap_or_default();

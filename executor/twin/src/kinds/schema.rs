@@ -162,9 +162,12 @@ mod tests {
 
     #[test]
     fn reads_lists_maps_and_atoms() {
-        let types = parse("Port = port proto\nSpec = size ports:[Port|port,proto] sel:Port! tags:{} all:*").unwrap();
+        let types =
+            parse("Port = port proto\nSpec = size ports:[Port|port,proto] sel:Port! tags:{} all:*").unwrap();
         let spec = &types["Spec"];
-        assert!(matches!(&*spec.field("ports").unwrap(), Schema::List { kind: ListKind::Map(k), .. } if k == &["port", "proto"]));
+        assert!(
+            matches!(&*spec.field("ports").unwrap(), Schema::List { kind: ListKind::Map(k), .. } if k == &["port", "proto"])
+        );
         assert!(!spec.field("sel").unwrap().granular());
         let mut found = Vec::new();
         spec.unknown_fields(&json!({"sise": 1, "ports": [{"prt": 2}], "all": {"x": 1}}), "spec", &mut found);

@@ -63,7 +63,9 @@ fn handle(twin: &Twin, call: &Call) -> Result<Value, (u16, String)> {
             let now = twin.now();
             let to = match (wish.to, wish.by, wish.next) {
                 (Some(to), None, false) => to,
-                (None, Some(by), false) => now.checked_add(SignedDuration::from_secs(i64::from(by))).unwrap_or(now),
+                (None, Some(by), false) => {
+                    now.checked_add(SignedDuration::from_secs(i64::from(by))).unwrap_or(now)
+                }
                 (None, None, true) => twin.next_event().unwrap_or(now),
                 _ => return Err((400, "exactly one of `to`, `by`, `next`".into())),
             };
@@ -78,7 +80,9 @@ fn handle(twin: &Twin, call: &Call) -> Result<Value, (u16, String)> {
             let given: Value = body(call)?;
             let list = if given.is_array() { given } else { json!([given]) };
             let faults: Vec<Fault> = serde_json::from_value(list).map_err(|e| (400, e.to_string()))?;
-            faults.into_iter().for_each(|f| twin.inject(f));
+            for fault in faults {
+                twin.inject(fault);
+            }
             return Ok(json!(twin.faults()));
         }
         ("DELETE", "/_twin/faults") => twin.heal(),

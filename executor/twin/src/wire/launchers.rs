@@ -15,7 +15,8 @@ pub fn write_launchers(dir: &Path, exec: &str, addr: SocketAddr) -> Result<(), T
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).map_err(TwinError::Launcher)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
+            .map_err(TwinError::Launcher)?;
     }
     Ok(())
 }

@@ -125,7 +125,9 @@ async fn accept(listener: TcpListener, twin: Twin) {
                 }
             });
             // An error is a client that went away or an answer that was meant to be lost.
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }

@@ -105,7 +105,8 @@ pub(crate) async fn respond(twin: &Twin, call: &Call) -> Result<Response<TwinBod
 /// A JSON answer.
 pub(crate) fn json(code: u16, body: String) -> Response<TwinBody> {
     let mut response = Response::new(TwinBody::whole(body));
-    *response.status_mut() = http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
@@ -113,7 +114,9 @@ pub(crate) fn json(code: u16, body: String) -> Response<TwinBody> {
 fn refusal(error: &ApiError) -> Response<TwinBody> {
     let mut response = if error.plain {
         let mut plain = json(error.code, format!("{}\n", error.message));
-        plain.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        plain
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         plain
     } else {
         json(error.code, error.to_status().to_string())

@@ -104,8 +104,8 @@ fn holds(object: &Value) -> Vec<String> {
 
 /// A pod that runs nowhere or has finished needs no grace.
 fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
-    let idle =
-        text(pod, "/spec/nodeName").is_empty() || matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
+    let idle = text(pod, "/spec/nodeName").is_empty()
+        || matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
     if idle {
         return 0;
     }

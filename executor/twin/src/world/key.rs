@@ -21,7 +21,12 @@ pub struct Key {
 impl Key {
     /// A key.
     pub fn new(group: &str, resource: &str, namespace: &str, name: &str) -> Self {
-        Self { group: group.into(), resource: resource.into(), namespace: namespace.into(), name: name.into() }
+        Self {
+            group: group.into(),
+            resource: resource.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 
     /// A core object.
@@ -41,7 +46,11 @@ impl fmt::Display for Key {
         if !self.group.is_empty() {
             write!(f, ".{}", self.group)?;
         }
-        if self.namespace.is_empty() { write!(f, " {}", self.name) } else { write!(f, " {}/{}", self.namespace, self.name) }
+        if self.namespace.is_empty() {
+            write!(f, " {}", self.name)
+        } else {
+            write!(f, " {}/{}", self.namespace, self.name)
+        }
     }
 }
 

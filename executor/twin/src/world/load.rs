@@ -99,11 +99,16 @@ impl World {
 
     /// Reads a world that includes nothing.
     pub fn from_yaml(text: &str) -> Result<Self, WorldError> {
-        Self::from_yaml_with(text, |name| Err(WorldError::Content(format!("{name} is included, but there is no folder to look in"))))
+        Self::from_yaml_with(text, |name| {
+            Err(WorldError::Content(format!("{name} is included, but there is no folder to look in")))
+        })
     }
 
     /// Reads a world; `include` gives the text of the files that it names.
-    pub fn from_yaml_with(text: &str, include: impl Fn(&str) -> Result<String, WorldError>) -> Result<Self, WorldError> {
+    pub fn from_yaml_with(
+        text: &str,
+        include: impl Fn(&str) -> Result<String, WorldError>,
+    ) -> Result<Self, WorldError> {
         let value: Value = serde_yaml::from_str(text).map_err(|e| WorldError::Parse(e.to_string()))?;
         if value.get("format").and_then(Value::as_str) == Some(Self::SNAPSHOT) {
             return Self::from_snapshot(value);
@@ -114,11 +119,13 @@ impl World {
         }
         let mut settings = json!({});
         for name in &file.include {
-            let more: Value = serde_yaml::from_str(&include(name)?).map_err(|e| WorldError::Parse(format!("{name}: {e}")))?;
+            let more: Value = serde_yaml::from_str(&include(name)?)
+                .map_err(|e| WorldError::Parse(format!("{name}: {e}")))?;
             merge(&mut settings, &more);
         }
         merge(&mut settings, &file.settings);
-        let settings: Settings = serde_json::from_value(settings).map_err(|e| WorldError::Parse(format!("settings: {e}")))?;
+        let settings: Settings =
+            serde_json::from_value(settings).map_err(|e| WorldError::Parse(format!("settings: {e}")))?;
         let start = file.clock.checked_sub(SignedDuration::from_secs(file.settle)).unwrap_or(file.clock);
         let mut world = Self::with_settings(start, settings);
         world.fill(&file)?;
@@ -172,7 +179,11 @@ impl World {
             "status": {"capacity": nodes.capacity, "allocatable": nodes.capacity,
                 "nodeInfo": {"kubeletVersion": self.settings().kubernetes.0.clone(), "operatingSystem": "linux", "architecture": "amd64"}},
         });
-        for (label, value) in [("kubernetes.io/hostname", name.as_str()), ("kubernetes.io/os", "linux"), ("kubernetes.io/arch", "amd64")] {
+        for (label, value) in [
+            ("kubernetes.io/hostname", name.as_str()),
+            ("kubernetes.io/os", "linux"),
+            ("kubernetes.io/arch", "amd64"),
+        ] {
             set(&mut node, &["metadata", "labels", label], value.into());
         }
         if !nodes.taints.is_empty() {
@@ -184,7 +195,11 @@ impl World {
     /// Applies an object of a world file as `kubectl apply --server-side` would.
     fn add(&mut self, object: &Value) -> Result<(), WorldError> {
         let kind = self.kind_of(object).ok_or_else(|| {
-            WorldError::Content(format!("no such kind: {} {}", text(object, "/apiVersion"), text(object, "/kind")))
+            WorldError::Content(format!(
+                "no such kind: {} {}",
+                text(object, "/apiVersion"),
+                text(object, "/kind")
+            ))
         })?;
         let root = if kind.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", kind.group) };
         let namespace = match text(object, "/metadata/namespace") {
@@ -194,7 +209,12 @@ impl World {
         let scope = if kind.namespaced { format!("/namespaces/{namespace}") } else { String::new() };
         let call = crate::api::Call {
             method: "PATCH".into(),
-            path: format!("{root}/{}{scope}/{}/{}", kind.version, kind.resource, text(object, "/metadata/name")),
+            path: format!(
+                "{root}/{}{scope}/{}/{}",
+                kind.version,
+                kind.resource,
+                text(object, "/metadata/name")
+            ),
             query: vec![("fieldManager".into(), "kubectl".into())],
             content_type: "application/apply-patch+yaml".into(),
             body: object.to_string().into_bytes(),
@@ -207,7 +227,8 @@ impl World {
 }
 
 fn file(path: &Path) -> Result<String, WorldError> {
-    std::fs::read_to_string(path).map_err(|source| WorldError::Read { path: path.display().to_string(), source })
+    std::fs::read_to_string(path)
+        .map_err(|source| WorldError::Read { path: path.display().to_string(), source })
 }
 
 fn merge(target: &mut Value, more: &Value) {

@@ -44,14 +44,19 @@ impl World {
             resource_version: self.rv,
             counter: self.counter,
             settings: (*self.settings).clone(),
-            objects: self.objects.iter().map(|(k, o)| Stored { key: parts(k), object: (**o).clone() }).collect(),
+            objects: self
+                .objects
+                .iter()
+                .map(|(k, o)| Stored { key: parts(k), object: (**o).clone() })
+                .collect(),
             agenda: self.agenda.iter().map(|w| (w.at, w.actor, parts(&w.key))).collect(),
         };
         serde_json::to_string(&snapshot).unwrap_or_else(|e| json!({"error": e.to_string()}).to_string())
     }
 
     pub(super) fn from_snapshot(value: Value) -> Result<Self, WorldError> {
-        let snapshot: Snapshot = serde_json::from_value(value).map_err(|e| WorldError::Parse(e.to_string()))?;
+        let snapshot: Snapshot =
+            serde_json::from_value(value).map_err(|e| WorldError::Parse(e.to_string()))?;
         let mut world = Self::with_settings(snapshot.clock, snapshot.settings);
         world.objects = OrdMap::new();
         world.by_owner = OrdSet::new();

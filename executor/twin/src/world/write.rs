@@ -68,16 +68,24 @@ impl World {
     }
 
     /// Status conditions with one of them set; its transition instant moves only with its status.
-    pub fn with_condition(&self, status: &Value, kind: &str, value: &str, reason: &str, message: &str) -> Value {
+    pub fn with_condition(
+        &self,
+        status: &Value,
+        kind: &str,
+        value: &str,
+        reason: &str,
+        message: &str,
+    ) -> Value {
         let stamp = self.stamp();
         let mut conditions = list(status, "/conditions").to_vec();
-        let fresh = |since: &str| {
-            json!({"type": kind, "status": value, "lastTransitionTime": since, "reason": reason, "message": message})
-        };
+        let fresh = |since: &str| json!({"type": kind, "status": value, "lastTransitionTime": since, "reason": reason, "message": message});
         match conditions.iter_mut().find(|c| text(c, "/type") == kind) {
             Some(present) => {
-                let since =
-                    if text(present, "/status") == value { text(present, "/lastTransitionTime").to_owned() } else { stamp };
+                let since = if text(present, "/status") == value {
+                    text(present, "/lastTransitionTime").to_owned()
+                } else {
+                    stamp
+                };
                 let mut new = fresh(&since);
                 // Fields that only some conditions have stay.
                 if let (Some(old), Some(map)) = (present.as_object(), new.as_object_mut()) {
@@ -97,7 +105,9 @@ impl World {
 fn same(old: &Value, new: &Value) -> bool {
     let fields = |v: &Value| -> Option<Map<String, Value>> { v.as_object().cloned() };
     let (Some(mut a), Some(mut b)) = (fields(old), fields(new)) else { return old == new };
-    let (Some(mut ma), Some(mut mb)) = (a.remove("metadata"), b.remove("metadata")) else { return old == new };
+    let (Some(mut ma), Some(mut mb)) = (a.remove("metadata"), b.remove("metadata")) else {
+        return old == new;
+    };
     if a != b {
         return false;
     }

@@ -43,7 +43,9 @@ fn grow(world: &mut World, key: &Key, claim: &Value) {
     }
     if !is(claim, "Registered") {
         let launched = list(claim, "/status/conditions").iter().find(|c| text(c, "/type") == "Launched");
-        let since = launched.and_then(|c| text(c, "/lastTransitionTime").parse::<Timestamp>().ok()).unwrap_or(world.now());
+        let since = launched
+            .and_then(|c| text(c, "/lastTransitionTime").parse::<Timestamp>().ok())
+            .unwrap_or(world.now());
         let due = since.checked_add(Timings::ms(world.settings().timings.node_join)).unwrap_or(since);
         if world.now() < due {
             world.plan(super::id_of(super::act), super::everything(), due.duration_since(world.now()));
@@ -56,7 +58,9 @@ fn grow(world: &mut World, key: &Key, claim: &Value) {
         let node = Key::core("nodes", "", text(claim, "/status/nodeName"));
         let ready = world.get(&node).is_some_and(|n| is(n, "Ready"));
         if ready {
-            world.modify(&node, |n| set(n, &["metadata", "labels", "karpenter.sh/initialized"], "true".into()));
+            world.modify(&node, |n| {
+                set(n, &["metadata", "labels", "karpenter.sh/initialized"], "true".into());
+            });
             set_condition(world, key, "Initialized", "True", "Initialized");
             set_condition(world, key, "Ready", "True", "Ready");
         }
@@ -77,7 +81,11 @@ fn join(world: &mut World, key: &Key, claim: &Value) {
         "ownerReferences": [{"apiVersion": "karpenter.sh/v1", "kind": "NodeClaim", "name": &*key.name,
             "uid": text(claim, "/metadata/uid"), "blockOwnerDeletion": true}],
     });
-    for (label, value) in [("kubernetes.io/hostname", name.as_str()), ("karpenter.sh/registered", "true"), ("topology.kubernetes.io/zone", "eu-central-1a")] {
+    for (label, value) in [
+        ("kubernetes.io/hostname", name.as_str()),
+        ("karpenter.sh/registered", "true"),
+        ("topology.kubernetes.io/zone", "eu-central-1a"),
+    ] {
         if metadata.pointer("/labels").is_none_or(|l| l.get(label).is_none()) {
             set(&mut metadata, &["labels", label], value.into());
         }
@@ -127,7 +135,9 @@ fn drain(world: &mut World, node: &Key, claim: &Value) -> bool {
     };
     let mut left = false;
     for (key, pod) in world.pods_on(&node.name) {
-        let stays = list(&pod, "/metadata/ownerReferences").iter().any(|r| matches!(text(r, "/kind"), "DaemonSet" | "Node"))
+        let stays = list(&pod, "/metadata/ownerReferences")
+            .iter()
+            .any(|r| matches!(text(r, "/kind"), "DaemonSet" | "Node"))
             || list(&pod, "/spec/tolerations").iter().any(|t| {
                 super::super::scheduler::tolerates(t, &json!({"key": TAINT, "effect": "NoSchedule"}))
             })

@@ -5,15 +5,19 @@ use serde_json::{Value, json};
 
 use super::claims::{do_not_disrupt, pool_label};
 use super::{
-    CLASS_HASH, GROUP, MADE_BY, POOL_HASH, class_hash, class_of, drop_condition, is, launch, pool_hash, pool_of,
-    set_condition,
+    CLASS_HASH, GROUP, MADE_BY, POOL_HASH, class_hash, class_of, drop_condition, is, launch, pool_hash,
+    pool_of, set_condition,
 };
 use crate::actors::share;
 use crate::world::key::{list, text};
 use crate::world::{DeleteOptions, Key, World};
 
 fn annotation<'a>(object: &'a Value, name: &str) -> &'a str {
-    object.pointer("/metadata/annotations").and_then(|a| a.get(name)).and_then(Value::as_str).unwrap_or_default()
+    object
+        .pointer("/metadata/annotations")
+        .and_then(|a| a.get(name))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// Marks claims that are no longer what their pool says.
@@ -83,7 +87,10 @@ fn allowed(world: &World, pool: &Value, why: &str) -> i64 {
     let total = i64::try_from(claims.iter().filter(|(_, c)| is(c, "Initialized")).count()).unwrap_or(0);
     let down = claims
         .iter()
-        .filter(|(_, c)| is(c, "Initialized") && (!text(c, "/metadata/deletionTimestamp").is_empty() || !node_ready(world, c)))
+        .filter(|(_, c)| {
+            is(c, "Initialized")
+                && (!text(c, "/metadata/deletionTimestamp").is_empty() || !node_ready(world, c))
+        })
         .count();
     let down = i64::try_from(down).unwrap_or(0);
     let budgets = list(pool, "/spec/disruption/budgets");
@@ -97,7 +104,11 @@ fn allowed(world: &World, pool: &Value, why: &str) -> i64 {
         })
         .map(|b| {
             let nodes = text(b, "/nodes");
-            let most = if nodes.ends_with('%') { share(Some(&nodes.into()), total, true) } else { nodes.parse().unwrap_or(0) };
+            let most = if nodes.ends_with('%') {
+                share(Some(&nodes.into()), total, true)
+            } else {
+                nodes.parse().unwrap_or(0)
+            };
             (most - down).max(0)
         })
         .min()
@@ -111,7 +122,9 @@ fn node_ready(world: &World, claim: &Value) -> bool {
 fn candidates(world: &World, pool: &str, why: &str) -> Vec<(Key, std::sync::Arc<Value>)> {
     world
         .list(GROUP, "nodeclaims", None)
-        .filter(|(_, c)| pool_of(c) == pool && text(c, "/metadata/deletionTimestamp").is_empty() && is(c, "Initialized"))
+        .filter(|(_, c)| {
+            pool_of(c) == pool && text(c, "/metadata/deletionTimestamp").is_empty() && is(c, "Initialized")
+        })
         .filter(|(_, c)| {
             let node = text(c, "/status/nodeName");
             let labelled = world.get(&Key::core("nodes", "", node)).is_some_and(|n| {
@@ -127,7 +140,9 @@ fn candidates(world: &World, pool: &str, why: &str) -> Vec<(Key, std::sync::Arc<
                 })
                 .collect();
             let fits = match why {
-                "Empty" => pods.is_empty() && !is(c, "Drifted") && idle_long(world, c) && consolidates(world, pool),
+                "Empty" => {
+                    pods.is_empty() && !is(c, "Drifted") && idle_long(world, c) && consolidates(world, pool)
+                }
                 _ => is(c, "Drifted") && !pods.iter().any(|(_, p)| do_not_disrupt(p)),
             };
             labelled && fits
@@ -147,9 +162,9 @@ fn idle_long(world: &World, claim: &Value) -> bool {
 
 /// `consolidateAfter: Never` keeps empty nodes; while a node of the pool drains, none is taken away.
 fn consolidates(world: &World, pool: &str) -> bool {
-    let draining = world
-        .list(GROUP, "nodeclaims", None)
-        .any(|(_, c)| pool_of(c) == pool && (!text(c, "/metadata/deletionTimestamp").is_empty() || is(c, "Drifted")));
+    let draining = world.list(GROUP, "nodeclaims", None).any(|(_, c)| {
+        pool_of(c) == pool && (!text(c, "/metadata/deletionTimestamp").is_empty() || is(c, "Drifted"))
+    });
     !draining
         && world
             .get(&Key::new(GROUP, "nodepools", "", pool))

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{AWS, CLASS_HASH, FINALIZER, GROUP, MADE_BY, POOL, POOL_HASH, class_hash, class_of, is, pool_hash, pool_of, unschedulable};
+use super::{
+    AWS, CLASS_HASH, FINALIZER, GROUP, MADE_BY, POOL, POOL_HASH, class_hash, class_of, is, pool_hash,
+    pool_of, unschedulable,
+};
 use crate::actors::scheduler;
 use crate::world::key::{list, set, text};
 use crate::world::{Key, World};
@@ -19,7 +22,6 @@ fn capacity(instance: &str) -> Value {
     let cpus: u32 = match size {
         "large" => 2,
         "xlarge" => 4,
-        "2xlarge" => 8,
         "4xlarge" => 16,
         "8xlarge" => 32,
         "12xlarge" => 48,
@@ -36,7 +38,7 @@ fn capacity(instance: &str) -> Value {
     };
     let mut all = json!({"cpu": cpus.to_string(), "memory": format!("{}Gi", cpus * 4), "pods": "110"});
     if gpus > 0 {
-        all["nvidia.com/gpu"] = gpus.to_string().into();
+        set(&mut all, &["nvidia.com/gpu"], gpus.to_string().into());
     }
     all
 }
@@ -53,7 +55,7 @@ fn machine(pool: &Value) -> Machine {
             continue;
         }
         if text(requirement, "/key") == "node.kubernetes.io/instance-type" {
-            instance = first.to_owned();
+            first.clone_into(&mut instance);
         } else {
             labels.push((text(requirement, "/key").to_owned(), first.to_owned()));
         }
@@ -68,7 +70,8 @@ fn machine(pool: &Value) -> Machine {
 
 /// A node as this pool would make it, for the scheduler's rules.
 fn imagined(pool: &Value, machine: &Machine) -> Value {
-    let mut node = json!({"metadata": {"name": ""}, "spec": {"taints": list(pool, "/spec/template/spec/taints")}});
+    let mut node =
+        json!({"metadata": {"name": ""}, "spec": {"taints": list(pool, "/spec/template/spec/taints")}});
     for (name, value) in &machine.labels {
         set(&mut node, &["metadata", "labels", name], value.clone().into());
     }
@@ -79,7 +82,9 @@ fn asks(pod: &Value, resource: &str) -> i64 {
     list(pod, "/spec/containers")
         .iter()
         .map(|c| {
-            let of = |kind: &str| c.pointer(&format!("/resources/{kind}")).and_then(|r| r.get(resource)).map(scheduler::amount);
+            let of = |kind: &str| {
+                c.pointer(&format!("/resources/{kind}")).and_then(|r| r.get(resource)).map(scheduler::amount)
+            };
             of("requests").or_else(|| of("limits")).unwrap_or(0)
         })
         .sum()
@@ -87,7 +92,8 @@ fn asks(pod: &Value, resource: &str) -> i64 {
 
 /// Makes as many claims as the waiting pods need.
 pub(super) fn provision(world: &mut World, version: &str) {
-    let waiting: Vec<_> = world.list("", "pods", None).filter(|(_, p)| unschedulable(p)).map(|(_, p)| p.clone()).collect();
+    let waiting: Vec<_> =
+        world.list("", "pods", None).filter(|(_, p)| unschedulable(p)).map(|(_, p)| p.clone()).collect();
     if waiting.is_empty() {
         return;
     }
@@ -105,7 +111,8 @@ pub(super) fn provision(world: &mut World, version: &str) {
         }
         let machine = machine(&pool);
         let node = imagined(&pool, &machine);
-        let (mine, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(|p| scheduler::fits_rules(p, &node));
+        let (mine, others): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|p| scheduler::fits_rules(p, &node));
         rest = others;
         if mine.is_empty() {
             continue;
@@ -113,10 +120,15 @@ pub(super) fn provision(world: &mut World, version: &str) {
         // Pods that a machine on its way will take need no other one.
         let coming = world
             .list(GROUP, "nodeclaims", None)
-            .filter(|(_, c)| pool_of(c) == name && !is(c, "Initialized") && text(c, "/metadata/deletionTimestamp").is_empty())
+            .filter(|(_, c)| {
+                pool_of(c) == name
+                    && !is(c, "Initialized")
+                    && text(c, "/metadata/deletionTimestamp").is_empty()
+            })
             .count();
         let needed = machines(&mine, &machine);
-        let limit = pool.pointer("/spec/limits/nodes").and_then(Value::as_str).and_then(|l| l.parse::<usize>().ok());
+        let limit =
+            pool.pointer("/spec/limits/nodes").and_then(Value::as_str).and_then(|l| l.parse::<usize>().ok());
         let have = world.list(GROUP, "nodeclaims", None).filter(|(_, c)| pool_of(c) == name).count();
         let room = limit.map_or(usize::MAX, |l| l.saturating_sub(have));
         for _ in 0..needed.saturating_sub(coming).min(room) {
@@ -172,7 +184,11 @@ pub(crate) fn claim(world: &mut World, pool: &Value, version: &str, name: Option
     });
     if let Some(class) = class {
         set(&mut object, &["metadata", "annotations", CLASS_HASH], class_hash(&class).into());
-        set(&mut object, &["metadata", "labels", &format!("{AWS}/ec2nodeclass")], text(&class, "/metadata/name").into());
+        set(
+            &mut object,
+            &["metadata", "labels", &format!("{AWS}/ec2nodeclass")],
+            text(&class, "/metadata/name").into(),
+        );
     }
     for (label, value) in machine.labels {
         set(&mut object, &["metadata", "labels", &label], value.into());

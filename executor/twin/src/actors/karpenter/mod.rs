@@ -37,9 +37,12 @@ pub(super) fn notice(world: &World, change: &Change) -> Wakes {
     let pool = *key.group == *GROUP || *key.group == *AWS;
     let waiting = key.is("", "pods") && unschedulable(&change.object);
     let left = key.is("", "pods") && change.kind == ChangeKind::Deleted;
-    let node = key.is("", "nodes") && change.object.pointer("/metadata/labels").is_some_and(|l| l.get(POOL).is_some());
+    let node = key.is("", "nodes")
+        && change.object.pointer("/metadata/labels").is_some_and(|l| l.get(POOL).is_some());
     let itself = key.is("apps", "deployments") && is_controller(&change.object);
-    if node && change.kind == ChangeKind::Deleted || key.is("", "nodes") && !text(&change.object, "/metadata/deletionTimestamp").is_empty() {
+    if node && change.kind == ChangeKind::Deleted
+        || key.is("", "nodes") && !text(&change.object, "/metadata/deletionTimestamp").is_empty()
+    {
         return vec![(everything(), soon(world))];
     }
     if (pool || waiting || itself || node || left) && installed(world) {
@@ -72,7 +75,10 @@ fn running(world: &World) -> Option<String> {
     world
         .list("apps", "deployments", None)
         .find(|(_, d)| is_controller(d))
-        .filter(|(_, d)| number(d, "/status/readyReplicas").unwrap_or(0) > 0 && number(d, "/status/updatedReplicas").unwrap_or(0) > 0)
+        .filter(|(_, d)| {
+            number(d, "/status/readyReplicas").unwrap_or(0) > 0
+                && number(d, "/status/updatedReplicas").unwrap_or(0) > 0
+        })
         .map(|(_, d)| text(d, "/metadata/labels/app.kubernetes.io~1version").to_owned())
 }
 
@@ -104,7 +110,9 @@ fn busy(world: &World) -> bool {
 
 /// Whether a condition is True.
 fn is(object: &Value, condition: &str) -> bool {
-    list(object, "/status/conditions").iter().any(|c| text(c, "/type") == condition && text(c, "/status") == "True")
+    list(object, "/status/conditions")
+        .iter()
+        .any(|c| text(c, "/type") == condition && text(c, "/status") == "True")
 }
 
 fn set_condition(world: &mut World, key: &Key, kind: &str, value: &str, reason: &str) {
@@ -130,14 +138,18 @@ fn status_of_classes(world: &mut World) {
 }
 
 fn status_of_pools(world: &mut World) {
-    let pools: Vec<(Key, bool)> =
-        world.list(GROUP, "nodepools", None).map(|(k, p)| (k.clone(), class_of(world, p.pointer("/spec/template/spec")).is_some())).collect();
+    let pools: Vec<(Key, bool)> = world
+        .list(GROUP, "nodepools", None)
+        .map(|(k, p)| (k.clone(), class_of(world, p.pointer("/spec/template/spec")).is_some()))
+        .collect();
     for (key, ready) in pools {
         let (value, reason) = if ready { ("True", "Ready") } else { ("False", "NodeClassNotFound") };
         set_condition(world, &key, "NodeClassReady", value, reason);
         set_condition(world, &key, "Ready", value, reason);
         let count = world.list(GROUP, "nodeclaims", None).filter(|(_, c)| pool_of(c) == &*key.name).count();
-        world.modify(&key, |p| crate::world::key::set(p, &["status", "resources", "nodes"], count.to_string().into()));
+        world.modify(&key, |p| {
+            crate::world::key::set(p, &["status", "resources", "nodes"], count.to_string().into());
+        });
     }
 }
 

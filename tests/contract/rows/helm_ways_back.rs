@@ -1,0 +1,152 @@
+use serde_json::json;
+
+use super::helm::installed;
+use crate::row::rows;
+use crate::server::answer::text;
+use crate::server::{MERGE, Server};
+
+rows! {
+    a_failed_hook_fails_the_upgrade: "an upgrade whose hook fails is exit 1 and failed; the deployed revision stays so; the next upgrade works", "programs: classify";
+    a_kill_leaves_it_pending: "an upgrade killed in its middle stays pending-upgrade and refuses the next one", "programs: crash recovery";
+    rollback_is_the_way_out: "rollback to the last good revision works on a pending release and leaves the pending revision in the history", "programs: crash recovery";
+    rollback_makes_a_revision: "rollback makes a new revision with the old manifest; an absent revision is exit 1", "programs: way back";
+    crds_folder_stays: "a CRD of crds/ is installed once, not changed by an upgrade, not removed by rollback and uninstall", "karpenter, argo: CRDs";
+    templated_crds_go_with_a_rollback: "a rollback across a CRD in templates/ deletes the CRD and every object of it, and reports success", "planner: ways back that lose data";
+    history_max_forgets: "--history-max forgets the oldest revisions, never the deployed one", "planner: revisions that no longer exist";
+}
+
+const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+/// Rows about the same definition take turns.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+async fn a_failed_hook_fails_the_upgrade(s: &Server) {
+    s.open_node().await;
+    for h in s.helms().await {
+        installed(&h, &json!({"replicas": 0})).await;
+        let out = h
+            .run_with(
+                &["upgrade", "d", "./demo-1.0.0", "--timeout", "20s"],
+                Some(&json!({"replicas": 3, "hookBehaviour": "fail"})),
+            )
+            .await;
+        let message = out.refused();
+        assert!(message.starts_with("Error: UPGRADE FAILED: pre-upgrade hooks failed: "), "{message}");
+        assert_eq!(h.states("d").await, ["1:deployed", "2:failed"]);
+        assert!(
+            text(&h.history("d").await[1], "/description")
+                .starts_with("Upgrade \"d\" failed: pre-upgrade hooks failed: ")
+        );
+        assert_eq!(h.deployment("d").await["spec"]["replicas"], 0);
+        h.run_with(&["upgrade", "d", "./demo-1.0.0", "--timeout", "60s"], Some(&json!({"replicas": 0})))
+            .await
+            .ok();
+        assert_eq!(h.states("d").await, ["1:superseded", "2:failed", "3:deployed"]);
+        h.done().await;
+    }
+}
+
+async fn a_kill_leaves_it_pending(s: &Server) {
+    s.open_node().await;
+    for h in s.helms().await {
+        installed(&h, &json!({"replicas": 0})).await;
+        h.killed_upgrade("d", "./demo-1.0.0").await;
+        assert_eq!(h.states("d").await, ["1:deployed", "2:pending-upgrade"]);
+        assert_eq!(h.history("d").await[1]["description"], "Preparing upgrade");
+        let message = h.run(&["upgrade", "d", "./demo-1.0.0"]).await.refused();
+        assert_eq!(
+            message,
+            "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress"
+        );
+        assert_eq!(h.states("d").await, ["1:deployed", "2:pending-upgrade"]);
+        h.done().await;
+    }
+}
+
+async fn rollback_is_the_way_out(s: &Server) {
+    s.open_node().await;
+    for h in s.helms().await {
+        installed(&h, &json!({"replicas": 0})).await;
+        h.killed_upgrade("d", "./demo-1.0.0").await;
+        assert_eq!(h.run(&["rollback", "d", "1"]).await.ok(), "Rollback was a success! Happy Helming!\n");
+        assert_eq!(h.states("d").await, ["1:superseded", "2:pending-upgrade", "3:deployed"]);
+        assert_eq!(h.history("d").await[2]["description"], "Rollback to 1");
+        h.run(&["upgrade", "d", "./demo-1.0.0", "--timeout", "60s"]).await.ok();
+        assert_eq!(h.states("d").await, ["1:superseded", "2:pending-upgrade", "3:superseded", "4:deployed"]);
+        h.done().await;
+    }
+}
+
+async fn rollback_makes_a_revision(s: &Server) {
+    s.open_node().await;
+    for h in s.helms().await {
+        installed(&h, &json!({"replicas": 0})).await;
+        h.run_with(
+            &["upgrade", "d", "./demo-1.0.0", "--timeout", "60s"],
+            Some(&json!({"replicas": 1, "image": "x:9"})),
+        )
+        .await
+        .ok();
+        h.run(&["rollback", "d", "1"]).await.ok();
+        assert_eq!(h.states("d").await, ["1:superseded", "2:superseded", "3:deployed"]);
+        let d = h.deployment("d").await;
+        assert_eq!(
+            (&d["spec"]["replicas"], text(&d, "/spec/template/spec/containers/0/image")),
+            (&json!(0), "example.invalid/demo:1.0")
+        );
+        assert_eq!(h.run(&["get", "values", "d", "-o", "json"]).await.json(), json!({"replicas": 0}));
+        assert_eq!(h.run(&["rollback", "d", "99"]).await.refused(), "Error: release has no 99 version");
+        assert_eq!(h.run(&["rollback", "nope", "1"]).await.refused(), "Error: release: not found");
+        h.done().await;
+    }
+}
+
+async fn crds_folder_stays(s: &Server) {
+    s.open_node().await;
+    let _turn = TURN.lock().await;
+    let path = format!("{CRDS}/plains.demo.switchback.test");
+    for h in s.helms().await {
+        installed(&h, &json!({"replicas": 0})).await;
+        let mark = json!({"metadata": {"labels": {"ours": "yes"}}});
+        let before = s.patch(&path, MERGE, &mark).await.expect(200);
+        h.run(&["upgrade", "d", "./demo-2.0.0", "--timeout", "60s"]).await.ok();
+        h.run(&["rollback", "d", "1"]).await.ok();
+        h.run(&["uninstall", "d"]).await.ok();
+        let after = s.get(&path).await.expect(200);
+        assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"]);
+        assert_eq!(after["metadata"]["generation"], before["metadata"]["generation"]);
+        assert!(after["metadata"]["annotations"]["meta.helm.sh/release-name"].is_null());
+        h.done().await;
+    }
+}
+
+async fn templated_crds_go_with_a_rollback(s: &Server) {
+    s.open_node().await;
+    let _turn = TURN.lock().await;
+    let path = format!("{CRDS}/templateds.demo.switchback.test");
+    for h in s.helms().await {
+        installed(&h, &json!({"replicas": 0})).await;
+        h.run(&["upgrade", "d", "./demo-2.0.0", "--timeout", "60s"]).await.ok();
+        let objects = format!("/apis/demo.switchback.test/v1/namespaces/{}/templateds", h.ns);
+        s.wait(&objects, 30, |_| true).await;
+        let precious = json!({"apiVersion": "demo.switchback.test/v1", "kind": "Templated", "metadata": {"name": "precious"}});
+        s.post(&objects, &precious).await.expect(201);
+        assert_eq!(h.run(&["rollback", "d", "1"]).await.ok(), "Rollback was a success! Happy Helming!\n");
+        s.wait_gone(&path, 60).await;
+        s.wait_gone(&format!("{objects}/precious"), 30).await;
+        h.done().await;
+    }
+}
+
+async fn history_max_forgets(s: &Server) {
+    s.open_node().await;
+    for h in s.helms().await {
+        installed(&h, &json!({"replicas": 0})).await;
+        for _ in 0..3 {
+            h.run(&["upgrade", "d", "./demo-1.0.0", "--timeout", "60s", "--history-max", "2"]).await.ok();
+        }
+        assert_eq!(h.states("d").await, ["3:superseded", "4:deployed"]);
+        assert_eq!(h.run(&["rollback", "d", "1"]).await.refused(), "Error: release has no 1 version");
+        h.done().await;
+    }
+}
