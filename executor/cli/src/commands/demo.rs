@@ -1,7 +1,7 @@
 //! `demo`: the tour, without a cloud. Every step is a command that a person could type; each is shown before it runs.
 //!
-//! The tour serves the twin of a small platform, observes it, plans three upgrades, applies them, meets an image that never
-//! gets ready, goes back by itself, plans again with another image, is killed in its middle, goes on, and gives its account.
+//! The tour serves the twin of a small platform, observes it, plans two upgrades, applies them, is killed in its middle, goes
+//! on, meets an image that never gets ready, goes back by itself, plans again with another image, and gives its account.
 
 mod material;
 mod tour;
@@ -12,6 +12,8 @@ use switchback_face::Exit;
 
 use crate::{error::Error, host::Host};
 use tour::Tour;
+
+const APPLY: [&str; 6] = ["apply", "plan.json", "--kubeconfig", "kubeconfig", "--store", "store"];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -35,21 +37,22 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     tour.switchback(&["resolve", "manifests", "--", "--kubeconfig", "kubeconfig"], Exit::Success).await?;
     tour.say("The plan: what will be done, why in this order, and the way back from every point. A pull request shows this.")?;
     tour.switchback(&["plan", "manifests", "-o", "plan.json"], Exit::Success).await?;
-    tour.say("Apply it. The new image of `web` never becomes ready; going back costs a restart at most, so the plan said beforehand that the hop goes back by itself.")?;
-    tour.exec(&["apply", "plan.json", "--kubeconfig", "kubeconfig", "--store", "store"], Exit::RolledBack)
-        .await?;
-    tour.say("The image is mended in the manifest, and the platform is looked at again: the run before left it as it was.")?;
+    tour.say(
+        "Apply it. In the middle of the nodes the process is killed with SIGKILL, as a lost machine would.",
+    )?;
+    tour.killed(&APPLY, "batch 1").await?;
+    tour.say("The journal knows where it was, and the same command goes on. Later the new image of `web` never becomes ready: going back costs a restart at most, so the plan said beforehand that this hop goes back by itself.")?;
+    tour.exec(&APPLY, Exit::RolledBack).await?;
+    let first = tour.run_id()?;
+    tour.say("Karpenter and the nodes stay where they are, verified; `web` is as it was. The image is mended in the manifest, and the platform looked at again.")?;
     material::mend(&dir)?;
     tour.exec(&["observe", "--kubeconfig", "kubeconfig"], Exit::Success).await?;
     tour.switchback(&["resolve", "manifests", "--", "--kubeconfig", "kubeconfig"], Exit::Success).await?;
-    tour.switchback(&["plan", "manifests", "-o", "plan.json", "--brief"], Exit::Success).await?;
-    tour.say("Apply it. In the middle of the nodes the process is killed with SIGKILL.")?;
-    tour.killed(&["apply", "plan.json", "--kubeconfig", "kubeconfig", "--store", "store"], "batch 1").await?;
-    tour.say("The journal knows where it was. The same command goes on.")?;
-    tour.exec(&["apply", "plan.json", "--kubeconfig", "kubeconfig", "--store", "store"], Exit::Success)
-        .await?;
-    tour.say("The account: what was done, how often it was called, what was seen.")?;
-    tour.exec(&["report", "--store", "store", "--run", &tour.run_id()?], Exit::Success).await?;
+    tour.switchback(&["plan", "manifests", "-o", "plan.json"], Exit::Success).await?;
+    tour.exec(&APPLY, Exit::Success).await?;
+    tour.say("The account of the first run: what was done, when, and how often it was called.")?;
+    tour.exec(&["report", "--store", "store", "--run", &first], Exit::Success).await?;
+    tour.exec(&["status", "--store", "store", "--all"], Exit::Success).await?;
     tour.end().await?;
     if args.dir.is_some() {
         host.remark(&format!("everything is in {}", dir.display()))?;

@@ -3,12 +3,15 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use switchback_executor::report;
+use switchback_executor::{ops, report};
 use switchback_face::{
     Look, markdown,
     table::{self, Column},
 };
-use switchback_schemas::report::{Report, StepReport, StepStatus};
+use switchback_schemas::{
+    ItemKey, StepId,
+    report::{Report, StepReport, StepStatus},
+};
 
 use super::words;
 
@@ -64,25 +67,96 @@ pub(crate) fn text(report: &Report, look: Look) -> String {
     text
 }
 
+/// One line for each step in the order in which they began, and one for each node of a roll. What was seen is said where
+/// something is not as it should be.
 fn steps<'a>(steps: impl Iterator<Item = &'a StepReport>, look: Look) -> String {
     let columns = [
-        Column::text("STEP"),
         Column::text("STATUS"),
         Column::text("BEGAN"),
+        Column::text("ENDED"),
         Column::numbers("CALLS"),
-        Column::text("SEEN LAST"),
+        Column::text("STEP"),
     ];
-    let row = |step: &StepReport| {
-        let seen = step.evidence.0.first().cloned().unwrap_or_default();
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for step in steps {
+        let node = step.at.item.as_ref().map(|item| &item.key);
+        let same = |line: &&mut Line<'_>| node.is_some() && line.step == &step.at.step && line.node == node;
+        match lines.iter_mut().find(same) {
+            Some(line) => line.add(step),
+            None => lines.push(Line::new(step)),
+        }
+    }
+    lines.sort_by_key(|line| (line.began.is_none(), line.began, line.node.is_some()));
+    let rows = lines.iter().map(|line| {
         [
-            step.at.to_string(),
-            words::status(step.status).to_owned(),
-            clock(step.started),
-            step.attempts.to_string(),
-            seen,
+            words::status(line.status).to_owned(),
+            clock(line.began),
+            clock(line.ended),
+            line.calls.to_string(),
+            line.what.clone(),
         ]
-    };
-    table::render(&columns, steps.map(row), look)
+    });
+    table::render(&columns, rows, look)
+}
+
+/// A step, or everything that was done to one node of a roll.
+struct Line<'a> {
+    step: &'a StepId,
+    node: Option<&'a ItemKey>,
+    status: StepStatus,
+    began: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    calls: u32,
+    what: String,
+}
+
+impl<'a> Line<'a> {
+    fn new(step: &'a StepReport) -> Self {
+        let what = match &step.at.item {
+            Some(_) => format!("  {}", step.title.rsplit(' ').next().unwrap_or_default()),
+            None => step.at.to_string(),
+        };
+        let mut line = Self {
+            step: &step.at.step,
+            node: step.at.item.as_ref().map(|item| &item.key),
+            status: step.status,
+            began: step.started,
+            ended: step.ended,
+            calls: step.attempts,
+            what,
+        };
+        line.remark(step);
+        line
+    }
+
+    fn add(&mut self, step: &StepReport) {
+        self.began = self.began.into_iter().chain(step.started).min();
+        self.ended = self.ended.max(step.ended);
+        self.calls = self.calls.saturating_add(step.attempts);
+        // A node is as far as the step that is least done.
+        if severity(step.status) > severity(self.status) {
+            self.status = step.status;
+        }
+        self.remark(step);
+    }
+
+    fn remark(&mut self, step: &StepReport) {
+        let seen = step.evidence.0.first().filter(|_| severity(step.status) > 1);
+        if let Some(seen) = seen {
+            let _ = write!(self.what, ": {seen}");
+        }
+    }
+}
+
+fn severity(status: StepStatus) -> u8 {
+    match status {
+        StepStatus::Done | StepStatus::Skipped | StepStatus::Gone | StepStatus::RolledBack => 0,
+        StepStatus::NotStarted => 1,
+        StepStatus::Running => 2,
+        StepStatus::Blocked => 3,
+        StepStatus::InDoubt => 4,
+        StepStatus::Failed => 5,
+    }
 }
 
 fn tail(report: &Report) -> String {
@@ -95,7 +169,8 @@ fn tail(report: &Report) -> String {
     for bracket in &report.open_brackets {
         let _ = writeln!(text, "open       bracket {bracket}");
     }
-    for line in &report.residue {
+    // Before its end, what a run has done is no residue.
+    for line in report.residue.iter().filter(|_| ops::is_over(report)) {
         let _ = writeln!(text, "left       {line}");
     }
     text

@@ -118,7 +118,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> Option<String> {
     };
     match outcome {
         Outcome::Done { .. } => None,
-        Outcome::Blocked { waits_for } => Some(format!("blocked by {}", all_waits(waits_for))),
+        Outcome::Blocked { waits_for } => Some(format!("waits for {}", all_waits(waits_for))),
         Outcome::NotDone { class: kind, evidence } => {
             Some(with(format!("not done ({})", class(*kind)), &evidence.0))
         }

@@ -8,6 +8,7 @@ const WORLD: &str = include_str!("../../../../../fixtures/worlds/karpenter-small
 const CHARTS: &str = include_str!("../../../../../fixtures/worlds/charts.yaml");
 const PLATFORM: &str = include_str!("../../../../../plans/karpenter-small/manifests/platform.yaml");
 const KARPENTER: &str = include_str!("../../../../../plans/karpenter-small/manifests/karpenter.yaml");
+const VERIFICATIONS: &str = include_str!("../../../../../plans/karpenter-small/manifests/verifications.yaml");
 const WEB: &str = include_str!("../../../../../plans/karpenter-small/manifests/web.yaml");
 
 /// The image of the manifest, and one that never becomes ready.
@@ -23,6 +24,7 @@ pub(super) fn write(dir: &Path) -> Result<(), Error> {
     put("broken.yaml", &format!("brokenImages: [\"{BROKEN}\"]\n"))?;
     put("manifests/platform.yaml", PLATFORM)?;
     put("manifests/karpenter.yaml", KARPENTER)?;
+    put("manifests/verifications.yaml", VERIFICATIONS)?;
     put("manifests/web.yaml", &WEB.replace(IMAGE, BROKEN))
 }
 

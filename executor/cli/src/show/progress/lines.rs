@@ -3,7 +3,7 @@
 use switchback_face::SafeText;
 use switchback_schemas::{
     event::RunEvent,
-    journal::{BackScope, Event, Verdict},
+    journal::{BackScope, Event, Outcome, Verdict},
 };
 
 use super::{Names, words};
@@ -38,7 +38,8 @@ fn recorded(names: &Names<'_>, event: &Event) -> Option<String> {
         }
         Event::Skipped { at, .. } => format!("skipped  {}: it is done already", place(at)),
         Event::Intent { at, attempt: 1, .. } => format!("begins   {}", place(at)),
-        Event::Intent { at, attempt, .. } => format!("begins   {}, attempt {attempt}", place(at)),
+        // A step that waits is called again and again; what it waits for is said when it changes.
+        Event::Intent { .. } | Event::Ended { outcome: Outcome::Blocked { .. }, .. } => return None,
         Event::Ended { at, outcome, .. } => format!("ended    {}: {}", place(at), words::outcome(outcome)?),
         Event::Verified { at, verdict: verdict @ Verdict::Holds { .. } } => {
             format!("{:8} {}", words::verdict(verdict), place(at))
