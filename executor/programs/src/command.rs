@@ -156,3 +156,72 @@ impl Driver for CommandDriver {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use switchback_executor::ports::Fleet;
+    use switchback_schemas::{Seconds, journal::At};
+
+    use super::*;
+    use crate::port::Settled;
+
+    /// Ends as it is told, and prints its environment.
+    struct Scripted(Option<i32>);
+
+    #[async_trait]
+    impl Programs for Scripted {
+        async fn run(&self, call: &Invocation) -> Result<Exit, RunError> {
+            let said: Vec<String> =
+                call.env.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+            Ok(Exit { code: self.0, stdout: Vec::new(), stderr: said.concat().into_bytes() })
+        }
+
+        async fn settle(&self, _slot: &str, _within: Duration) -> Result<Settled, RunError> {
+            Ok(Settled::Free)
+        }
+    }
+
+    fn driver(code: Option<i32>) -> CommandDriver {
+        let lookup: Lookup = Arc::new(|name| (name == "TOKEN").then(|| "hunter2".to_owned()));
+        CommandDriver::new(Arc::new(Scripted(code)), lookup)
+    }
+
+    fn command(variable: &str) -> Command {
+        let env = [
+            ("MODE".to_owned(), EnvValue::Text("fast".into())),
+            ("T".to_owned(), EnvValue::FromEnv(variable.into())),
+        ];
+        Command { argv: vec!["tests/run".into()], env: env.into(), timeout: Seconds(60) }
+    }
+
+    fn call() -> Call {
+        Call {
+            run: "r-1".parse().unwrap(),
+            at: At::forward(&"a/b".parse().unwrap()),
+            token: "t".into(),
+            attempt: 1,
+            fleet: Arc::new(Fleet::default()),
+            artifact: None,
+            waited: Seconds(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failing_command_shows_its_words_without_secrets() {
+        let outcome = driver(Some(2)).apply(&call(), &Effect::Command(command("TOKEN"))).await;
+        let Outcome::InDoubt { class: Class::Refused, evidence } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(evidence.0, ["tests/run ended with exit code 2", "MODE=fast", "T=[hidden]"]);
+    }
+
+    #[tokio::test]
+    async fn a_check_has_three_values() {
+        let check =
+            async |code, variable| driver(code).check(&call(), &Condition::Command(command(variable))).await;
+        assert!(check(Some(0), "TOKEN").await.is_holding());
+        assert!(matches!(check(Some(1), "TOKEN").await, Verdict::Fails { .. }));
+        assert!(matches!(check(None, "TOKEN").await, Verdict::Unknown { .. }));
+        assert!(matches!(check(Some(0), "UNSET").await, Verdict::Unknown { .. }));
+    }
+}

@@ -62,7 +62,7 @@ impl NotifyDriver {
                 let evidence = evidence(&error.to_string());
                 match error {
                     WebError::Address(_) => Outcome::NotDone { class: Class::Refused, evidence },
-                    WebError::NotSent(_) | WebError::NoRoots(_) => {
+                    WebError::NotSent(_) | WebError::Tls(_) => {
                         Outcome::NotDone { class: Class::Unreachable, evidence }
                     }
                     WebError::Lost(_) => Outcome::InDoubt { class: Class::Unreachable, evidence },
@@ -107,5 +107,79 @@ impl Driver for NotifyDriver {
 
     async fn identity(&self, _target: &Label) -> Option<Result<Identity, Failure>> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use switchback_executor::ports::Fleet;
+    use switchback_schemas::{Seconds, journal::At};
+
+    use super::*;
+    use crate::web::WebAnswer;
+
+    /// Answers as it is told, and keeps what it was sent.
+    struct Scripted(Result<u16, WebError>, Mutex<Vec<WebRequest>>);
+
+    #[async_trait]
+    impl Web for Scripted {
+        async fn send(&self, request: &WebRequest) -> Result<WebAnswer, WebError> {
+            self.1.lock().unwrap().push(request.clone());
+            self.0.clone().map(|status| WebAnswer { status, body: Vec::new() })
+        }
+    }
+
+    async fn told(
+        answer: Result<u16, WebError>,
+        variable: Option<&'static str>,
+    ) -> (Outcome, Vec<WebRequest>) {
+        let web = Arc::new(Scripted(answer, Mutex::default()));
+        let driver = NotifyDriver::new(web.clone(), Arc::new(move |_| variable.map(str::to_owned)));
+        let effect = Effect::Notify(Notify {
+            channel: "ops".parse().unwrap(),
+            url_from_env: "HOOK".into(),
+            text: "moved".into(),
+        });
+        let call = Call {
+            run: "r-1".parse().unwrap(),
+            at: At::forward(&"a/b".parse().unwrap()),
+            token: "t".into(),
+            attempt: 1,
+            fleet: Arc::new(Fleet::default()),
+            artifact: None,
+            waited: Seconds(0),
+        };
+        let outcome = driver.apply(&call, &effect).await;
+        let sent = web.1.lock().unwrap().clone();
+        (outcome, sent)
+    }
+
+    #[tokio::test]
+    async fn a_channel_is_told_and_its_address_never_shown() {
+        let (outcome, sent) = told(Ok(200), Some("https://hooks.example/s3cr3t")).await;
+        assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+        let body: serde_json::Value = serde_json::from_str(sent[0].post.as_deref().unwrap()).unwrap();
+        assert_eq!(body, json!({"text": "moved", "run": "r-1", "step": "a/b"}));
+        for answer in
+            [Ok(200), Ok(404), Ok(500), Err(WebError::Deadline(20)), Err(WebError::Lost("reset".into()))]
+        {
+            let (outcome, _) = told(answer, Some("https://hooks.example/s3cr3t")).await;
+            assert!(!format!("{outcome:?}").contains("s3cr3t"), "{outcome:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_say_whether_the_channel_was_told() {
+        let url = Some("https://hooks.example/x");
+        assert!(matches!(told(Ok(429), url).await.0, Outcome::NotDone { class: Class::Throttled, .. }));
+        assert!(matches!(told(Ok(404), url).await.0, Outcome::NotDone { class: Class::Refused, .. }));
+        assert!(matches!(told(Ok(502), url).await.0, Outcome::InDoubt { .. }));
+        let (outcome, _) = told(Err(WebError::NotSent("refused".into())), url).await;
+        assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
+        let (outcome, sent) = told(Ok(200), None).await;
+        assert!(matches!(outcome, Outcome::NotDone { class: Class::Denied, .. }), "{outcome:?}");
+        assert!(sent.is_empty());
     }
 }

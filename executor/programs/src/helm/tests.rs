@@ -38,7 +38,7 @@ fn exit(code: i32, stderr: &str) -> Exit {
     Exit { code: Some(code), stdout: Vec::new(), stderr: stderr.as_bytes().to_vec() }
 }
 
-fn printed(text: impl ToString) -> Exit {
+fn printed(text: &impl ToString) -> Exit {
     Exit { code: Some(0), stdout: text.to_string().into_bytes(), stderr: Vec::new() }
 }
 
@@ -55,7 +55,7 @@ impl Programs for Scripted {
             .collect();
         let verb = words.get(1).cloned().unwrap_or_default();
         Ok(match verb.as_str() {
-            "version" => printed("v4.3.1\n"),
+            "version" => printed(&"v4.3.1\n"),
             "get" => printed(&self.values),
             "history" => {
                 let mut histories = self.histories.lock().unwrap();
@@ -63,12 +63,12 @@ impl Programs for Scripted {
                     if histories.len() > 1 { histories.pop_front() } else { histories.front().cloned() };
                 match history {
                     Some(Value::Null) | None => exit(1, "Error: release: not found\n"),
-                    Some(history) => printed(history),
+                    Some(history) => printed(&history),
                 }
             }
             verb => {
                 self.log.lock().unwrap().push(words.join(" "));
-                if verb == "upgrade" { self.upgrade.clone() } else { printed("") }
+                if verb == "upgrade" { self.upgrade.clone() } else { printed(&"") }
             }
         })
     }
@@ -127,7 +127,7 @@ struct Scene {
 impl Scene {
     fn new(histories: Vec<Value>) -> Self {
         let patch = Outcome::Done { evidence: Evidence::default() };
-        Self { histories, settled: Settled::Free, upgrade: printed(""), patch }
+        Self { histories, settled: Settled::Free, upgrade: printed(&""), patch }
     }
 
     async fn apply(self, attempt: u32, effect: &Effect) -> (Outcome, Vec<String>) {

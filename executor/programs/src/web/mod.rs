@@ -3,7 +3,6 @@
 mod address;
 
 use std::{
-    net::IpAddr,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -24,6 +23,7 @@ use hyper_util::{
     },
     rt::TokioExecutor,
 };
+use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
 use switchback_executor::foreign::text;
 use tower::{BoxError, Service};
 
@@ -65,9 +65,9 @@ pub enum WebError {
     /// No answer in time.
     #[error("no answer within {0} s")]
     Deadline(u64),
-    /// There are no trusted certificates on this machine.
-    #[error("no trusted certificates were found on this machine: {0}")]
-    NoRoots(String),
+    /// TLS cannot be spoken on this machine.
+    #[error("TLS cannot be spoken: {0}")]
+    Tls(String),
 }
 
 /// Sends requests.
@@ -88,13 +88,22 @@ impl HyperWeb {
     pub fn new() -> Result<Self, WebError> {
         let mut http = HttpConnector::new_with_resolver(Guarded(GaiResolver::new()));
         http.enforce_http(false);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let https = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots((*provider).clone())
-            .map_err(|error| WebError::NoRoots(text::line(&error.to_string())))?;
+        let provider = rustls::crypto::ring::default_provider();
+        let https = match HttpsConnectorBuilder::new().with_provider_and_native_roots(provider.clone()) {
+            Ok(https) => https,
+            // A machine that trusts nobody can still ask its neighbours over plain HTTP.
+            Err(_) => HttpsConnectorBuilder::new().with_tls_config(trusting_nobody(provider)?),
+        };
         let https = https.https_or_http().enable_http1().wrap_connector(http);
         Ok(Self { client: Client::builder(TokioExecutor::new()).build(https) })
     }
+}
+
+fn trusting_nobody(provider: CryptoProvider) -> Result<ClientConfig, WebError> {
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| WebError::Tls(text::line(&error.to_string())))?;
+    Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
 #[async_trait]
@@ -153,7 +162,7 @@ impl Service<Name> for Guarded {
     fn call(&mut self, name: Name) -> Self::Future {
         let found = self.0.call(name);
         Box::pin(async move {
-            let allowed: Vec<_> = found.await?.filter(|found| !is_forbidden(found.ip())).collect();
+            let allowed: Vec<_> = found.await?.filter(|found| !address::is_forbidden(found.ip())).collect();
             if allowed.is_empty() {
                 return Err("the name leads to no address that may be called".into());
             }
@@ -162,6 +171,59 @@ impl Service<Name> for Guarded {
     }
 }
 
-fn is_forbidden(ip: IpAddr) -> bool {
-    address::is_forbidden(ip)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    /// Answers one request with these bytes, and tells what was asked.
+    async fn answering(bytes: &'static str) -> (String, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/x", listener.local_addr().unwrap());
+        let served = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut asked = vec![0; 4096];
+            let n = socket.read(&mut asked).await.unwrap();
+            socket.write_all(bytes.as_bytes()).await.unwrap();
+            String::from_utf8_lossy(&asked[..n]).into_owned()
+        });
+        (url, served)
+    }
+
+    fn request(url: String, post: Option<&str>) -> WebRequest {
+        WebRequest { url, post: post.map(str::to_owned), within: Duration::from_secs(30) }
+    }
+
+    #[tokio::test]
+    async fn no_redirect_is_followed() {
+        let redirect =
+            "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 2\r\n\r\nno";
+        let (url, served) = answering(redirect).await;
+        let answer = HyperWeb::new().unwrap().send(&request(url, None)).await.unwrap();
+        assert_eq!((answer.status, answer.body.as_slice()), (302, b"no".as_slice()));
+        assert!(served.await.unwrap().starts_with("GET /x HTTP/1.1"));
+    }
+
+    #[tokio::test]
+    async fn what_is_posted_is_json() {
+        let (url, served) = answering("HTTP/1.1 204 No Content\r\n\r\n").await;
+        let answer = HyperWeb::new().unwrap().send(&request(url, Some("{}"))).await.unwrap();
+        assert_eq!(answer.status, 204);
+        let asked = served.await.unwrap();
+        assert!(asked.contains("content-type: application/json") && asked.ends_with("{}"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn a_broken_connection_and_none_at_all_are_told_apart() {
+        let (url, served) = answering("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort").await;
+        let web = HyperWeb::new().unwrap();
+        assert!(matches!(web.send(&request(url.clone(), None)).await, Err(WebError::Lost(_))));
+        served.await.unwrap();
+        assert!(matches!(web.send(&request(url, None)).await, Err(WebError::NotSent(_))));
+        let metadata = request("http://169.254.169.254/latest".to_owned(), None);
+        assert!(matches!(web.send(&metadata).await, Err(WebError::Address(_))));
+    }
 }

@@ -100,7 +100,11 @@ async fn p04_two_budgets_over_one_pod_are_refused_by_name(scene: &Scene) {
     let (one, two) = (format!("{}/one", scene.ns), format!("{}/two", scene.ns));
     assert!(evidence.0.iter().all(|line| line.contains(&one) && line.contains(&two)), "{evidence:?}");
     let pods = scene.get(&format!("/api/v1/namespaces/{}/pods", scene.ns)).await.unwrap();
-    let leaving = pods["items"].as_array().unwrap().iter().filter(|pod| !pod["metadata"]["deletionTimestamp"].is_null());
+    let leaving = pods["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|pod| !pod["metadata"]["deletionTimestamp"].is_null());
     assert_eq!(leaving.count(), 0, "something was evicted");
     remove(scene, &node).await;
 }

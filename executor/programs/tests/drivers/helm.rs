@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use switchback_executor::ports::{Call, Capturing, Driver};
 use switchback_kube::{Observing, observe};
 use switchback_programs::{
-    Arg, Charts, Exit, HelmDriver, HelmTarget, Invocation, NamedCharts, OsPrograms, Programs, Resolver, RunError,
-    Settled, VerifiedCharts,
+    Arg, Charts, Exit, HelmDriver, HelmTarget, Invocation, NamedCharts, OsPrograms, Programs, Resolver,
+    RunError, Settled, VerifiedCharts,
 };
 use switchback_schemas::{
     Digest,
@@ -70,8 +70,11 @@ fn repository(dir: &Path) -> PathBuf {
     let root = dir.join("charts");
     std::fs::create_dir_all(root.join("demo")).unwrap();
     for version in ["1.0.0", "2.0.0"] {
-        symlink(charts().join(format!("demo-{version}")).canonicalize().unwrap(), root.join("demo").join(version))
-            .unwrap();
+        symlink(
+            charts().join(format!("demo-{version}")).canonicalize().unwrap(),
+            root.join("demo").join(version),
+        )
+        .unwrap();
     }
     root
 }
@@ -132,17 +135,17 @@ impl Helm {
             digest,
         }
     }
+}
 
-    fn upgrade(&self, release: &ObjectName, chart: Chart, set: &Value, values: &Value) -> Effect {
-        Effect::HelmUpgrade(HelmUpgrade {
-            release: release.clone(),
-            chart,
-            set: set.clone(),
-            values: Digest::of(values.to_string()),
-            install: true,
-            take_ownership: false,
-        })
-    }
+fn upgrade(release: &ObjectName, chart: Chart, set: &Value, values: &Value) -> Effect {
+    Effect::HelmUpgrade(HelmUpgrade {
+        release: release.clone(),
+        chart,
+        set: set.clone(),
+        values: Digest::of(values.to_string()),
+        install: true,
+        take_ownership: false,
+    })
 }
 
 fn is(release: &ObjectName, version: &str, values: &Value) -> Condition {
@@ -168,7 +171,8 @@ async fn digests(scene: &Scene, helm: &Helm, release: &ObjectName) -> [Digest; 2
     if scene.twin.is_some() {
         return [Digest::of("1"), Digest::of("2")];
     }
-    let inventory = observe(scene.client.clone(), &Observing::at("2026-11-20T10:00:00Z".parse().unwrap())).await.unwrap();
+    let inventory =
+        observe(scene.client.clone(), &Observing::at("2026-11-20T10:00:00Z".parse().unwrap())).await.unwrap();
     let ask = |version: &str| Ask {
         release: release.clone(),
         chart: "demo".into(),
@@ -181,7 +185,8 @@ async fn digests(scene: &Scene, helm: &Helm, release: &ObjectName) -> [Digest; 2
         observation: inventory.observation.clone(),
         charts: vec![ask("2.0.0"), ask("1.0.0")],
     };
-    let charts = VerifiedCharts::new(helm.programs.clone(), helm.target.clone(), helm.cache.path().join("pulled"));
+    let charts =
+        VerifiedCharts::new(helm.programs.clone(), helm.target.clone(), helm.cache.path().join("pulled"));
     let resolver = Resolver::new(helm.programs.clone(), charts, helm.target.clone());
     let lock = resolver.resolve(&asks, &inventory, "2026-11-20T10:00:01Z".parse().unwrap()).await.unwrap();
     let [first, second] = &lock.renders[..] else { panic!("{} renders", lock.renders.len()) };
@@ -201,23 +206,23 @@ async fn one_helm(scene: &Scene, helm: &Helm, release: &ObjectName) {
     let driver = helm.driver(scene);
     let [one, two] = digests(scene, helm, release).await;
     let first = json!({"db": {"password": "hunter2"}, "replicas": 1});
-    done(&driver.apply(&call(), &helm.upgrade(release, helm.chart("1.0.0", one), &first, &first)).await);
+    done(&driver.apply(&call(), &upgrade(release, helm.chart("1.0.0", one), &first, &first)).await);
     assert!(scene.check(&call(), &is(release, "1.0.0", &first)).await.is_holding());
     let captured = scene.driver().capture(&call(), &CaptureKind::Revision(release.clone())).await.unwrap();
     assert_eq!(captured.unwrap(), Capturing::Scalar(json!(1)));
 
     // Only what changes is given; what the release had stays, secrets and all.
     let (set, both) = (json!({"replicas": 2}), json!({"db": {"password": "hunter2"}, "replicas": 2}));
-    let stale = helm.upgrade(release, helm.chart("2.0.0", two), &set, &json!({"replicas": 2}));
+    let stale = upgrade(release, helm.chart("2.0.0", two), &set, &json!({"replicas": 2}));
     let outcome = driver.apply(&call(), &stale).await;
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Conflict, .. }), "{outcome:?}");
     if scene.twin.is_none() {
-        let other = helm.upgrade(release, helm.chart("2.0.0", Digest::of("other")), &set, &both);
+        let other = upgrade(release, helm.chart("2.0.0", Digest::of("other")), &set, &both);
         let outcome = driver.apply(&call(), &other).await;
         assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
     }
-    let upgrade = helm.upgrade(release, helm.chart("2.0.0", two), &set, &both);
-    let said = done(&driver.apply(&call(), &upgrade).await);
+    let forward = upgrade(release, helm.chart("2.0.0", two), &set, &both);
+    let said = done(&driver.apply(&call(), &forward).await);
     assert!(said.ends_with("revision 2"), "{said}");
     assert!(scene.check(&call(), &is(release, "2.0.0", &both)).await.is_holding());
 
@@ -237,17 +242,24 @@ async fn one_helm(scene: &Scene, helm: &Helm, release: &ObjectName) {
     scene.put(object).await;
     let back = |to: u64| {
         let keep_crds = vec![CRD.to_owned()];
-        Effect::HelmRollback(HelmRollback { release: release.clone(), to: Operand::Value(json!(to)), keep_crds })
+        Effect::HelmRollback(HelmRollback {
+            release: release.clone(),
+            to: Operand::Value(json!(to)),
+            keep_crds,
+        })
     };
     let outcome = driver.apply(&call(), &back(9)).await;
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
     done(&driver.apply(&call(), &back(1)).await);
     assert!(scene.check(&call(), &is(release, "1.0.0", &first)).await.is_holding());
-    assert!(scene.get(&format!("{path}/precious")).await.is_some(), "the rollback deleted the objects of the CRD");
+    assert!(
+        scene.get(&format!("{path}/precious")).await.is_some(),
+        "the rollback deleted the objects of the CRD"
+    );
 
     // P-34: another client's pending revision is left alone; our own, of a helm that died, is repaired.
     pend(scene, release, 3).await;
-    let again = helm.upgrade(release, helm.chart("2.0.0", two), &set, &both);
+    let again = upgrade(release, helm.chart("2.0.0", two), &set, &both);
     let outcome = driver.apply(&call(), &again).await;
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Conflict, .. }), "{outcome:?}");
     done(&driver.apply(&Call { attempt: 2, ..call() }, &again).await);

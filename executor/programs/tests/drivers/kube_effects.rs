@@ -45,7 +45,10 @@ async fn apply_names_the_managers_that_it_would_overrule(scene: &Scene) {
     let mut effect = KubeApply { object: config_map(scene, &json!({"a": "ours"})), force: false };
     let outcome = scene.apply(&call(), &Effect::KubeApply(effect.clone())).await;
     let Outcome::NotDone { class: Class::Conflict, evidence } = outcome else { panic!("{outcome:?}") };
-    assert!(evidence.0.join(" ").contains("somebody") && evidence.0.join(" ").contains(".data.a"), "{evidence:?}");
+    assert!(
+        evidence.0.join(" ").contains("somebody") && evidence.0.join(" ").contains(".data.a"),
+        "{evidence:?}"
+    );
     assert_eq!(data(scene).await, json!({"a": "theirs"}));
     effect.force = true;
     done(&scene.apply(&call(), &Effect::KubeApply(effect)).await);
@@ -61,10 +64,9 @@ async fn p20_a_field_that_the_schema_does_not_know_is_refused(scene: &Scene) {
 }
 
 fn patch(object: Target, only_if: (&str, Test), set: &[(&str, Value)]) -> Effect {
-    let set = set.iter().map(|(pointer, to)| SetField {
-        pointer: (*pointer).to_owned(),
-        to: Operand::Value(to.clone()),
-    });
+    let set = set
+        .iter()
+        .map(|(pointer, to)| SetField { pointer: (*pointer).to_owned(), to: Operand::Value(to.clone()) });
     Effect::KubePatch(KubePatch {
         object,
         subresource: None,
@@ -80,7 +82,8 @@ fn equals(value: Value) -> Test {
 async fn patch_compares_and_sets(scene: &Scene) {
     let object = scene.put(config_map(scene, &json!({"a": "1", "b": "x"}))).await;
     let target = || bound("v1", "ConfigMap", &object);
-    let set = [("/data/a", json!("2")), ("/data/b", Value::Null), ("/metadata/annotations/x.dev~1y", json!("z"))];
+    let set =
+        [("/data/a", json!("2")), ("/data/b", Value::Null), ("/metadata/annotations/x.dev~1y", json!("z"))];
     let effect = patch(target(), ("/data/a", equals(json!("1"))), &set);
     done(&scene.apply(&call(), &effect).await);
     let now = scene.get(&format!("/api/v1/namespaces/{}/configmaps/c", scene.ns)).await.unwrap();
@@ -230,7 +233,8 @@ async fn rollouts_are_seen(scene: &Scene) {
 
 async fn what_cannot_be_read_is_unknown(scene: &Scene) {
     let thing = ObjectRef::new("nosuch.dev/v1", "Thing", &ObjectName::cluster("t"));
-    let field = Condition::Field { object: Target::Object(thing), pointer: String::new(), is: Test::Absent {} };
+    let field =
+        Condition::Field { object: Target::Object(thing), pointer: String::new(), is: Test::Absent {} };
     let verdict = scene.check(&call(), &field).await;
     assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
     // Nobody listens there.
@@ -239,9 +243,11 @@ async fn what_cannot_be_read_is_unknown(scene: &Scene) {
     config.default_retry = false;
     let nowhere = switchback_kube::KubeDriver::over(kube::Client::try_from(config).unwrap());
     let node = ObjectRef::new("v1", "Node", &ObjectName::cluster("n"));
-    let ready = Condition::Field { object: Target::Object(node), pointer: String::new(), is: Test::Present {} };
+    let ready =
+        Condition::Field { object: Target::Object(node), pointer: String::new(), is: Test::Present {} };
     assert!(matches!(nowhere.check(&call(), &ready).await, Verdict::Unknown { .. }));
-    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "d"}});
+    let object =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "d"}});
     let outcome = nowhere.apply(&call(), &Effect::KubeApply(KubeApply { object, force: false })).await;
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
 }

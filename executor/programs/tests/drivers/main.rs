@@ -3,8 +3,15 @@
 //! The real side needs a cluster: `target/debug/cluster test -- cargo test -p switchback-programs --test drivers`. Without
 //! one it says that it was not run.
 
+#[cfg(test)]
 mod drain;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod helm;
+#[cfg(test)]
 mod kube_effects;
+#[cfg(test)]
 mod observe;
+#[cfg(test)]
 mod scene;

@@ -129,7 +129,8 @@ impl Scene {
     pub(crate) async fn put(&self, object: Value) -> Value {
         let path = path_of(&object);
         let query = format!("{path}?fieldManager=somebody&force=true");
-        let (status, body) = self.call("PATCH", &query, Some(("application/apply-patch+yaml", &object))).await;
+        let (status, body) =
+            self.call("PATCH", &query, Some(("application/apply-patch+yaml", &object))).await;
         assert!(matches!(status, 200 | 201), "{path}: {status} {body}");
         body
     }
@@ -213,7 +214,8 @@ impl Scene {
             .await;
         let path = format!("/apis/policy/v1/namespaces/{}/poddisruptionbudgets/{name}", self.ns);
         self.wait(&path, |found| {
-            found["status"]["disruptionsAllowed"] == allowed && found["status"]["expectedPods"].as_u64() > Some(0)
+            found["status"]["disruptionsAllowed"] == allowed
+                && found["status"]["expectedPods"].as_u64() > Some(0)
         })
         .await;
     }
