@@ -30,6 +30,8 @@ pub(super) struct Freeze {
     open: StepId,
     close: StepId,
     before: Value,
+    /// `instance@version` of the hop.
+    instance: String,
 }
 
 impl Freeze {
@@ -40,6 +42,7 @@ impl Freeze {
             open: scope.id(&format!("freeze/{}", pool.name)),
             close: scope.id(&format!("thaw/{}", pool.name)),
             before: pool.budgets.clone(),
+            instance: scope.hop.as_str().rsplit('/').next().unwrap_or_default().to_owned(),
         }
     }
 
@@ -151,6 +154,7 @@ impl Freeze {
     /// Declares the bracket.
     pub(super) fn bracket(&self, pool: &NodePool, safe: Condition, to: &mut Lowering) {
         let name = &self.object.name;
+        let instance = self.instance.replace('@', "-");
         let mut cannot_stop = vec![
             "interruption of spot capacity by the cloud".to_owned(),
             "repair of nodes that Karpenter finds broken".to_owned(),
@@ -166,7 +170,7 @@ impl Freeze {
             budgets => budgets.to_string(),
         };
         to.brackets.push(Bracket {
-            id: Label::sanitized(&format!("{}-freeze-{name}", self.open.as_str().split('/').nth(1).unwrap_or("karpenter"))),
+            id: Label::sanitized(&format!("{instance}-freeze-{name}")),
             title: format!("drift and consolidation of NodePool {name}"),
             open: self.open.clone(),
             close: self.close.clone(),

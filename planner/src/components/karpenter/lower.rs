@@ -7,12 +7,12 @@ use switchback_schemas::{
     manifest::{NodeMove, OwnerKind},
     name::{Label, ObjectRef},
     plan::{
-        Action, ApprovalScope, BlindSpot, Closing, ClosingAt, Condition, Effect, Estimate, FieldTest, Find,
-        Gate, GateKind, NoReturn, Operand, Pool, Stale, Strategy, Target, Test, Undo, Wait,
+        Action, ApprovalScope, Closing, ClosingAt, Condition, Effect, Estimate, FieldTest, Find, Gate,
+        GateKind, NoReturn, Operand, Pool, Stale, Strategy, Target, Test, Undo, Wait,
     },
 };
 
-use super::{freeze::Freeze, hops::Doc, storage};
+use super::{freeze::Freeze, hops::Doc, notices, storage};
 use crate::{
     components::HopSpec,
     context::Cx,
@@ -46,8 +46,7 @@ pub(super) fn hop(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'
     let crds = cx.render(&doc.spec.crd_release, &hop.to, label("this version of the CRD chart"));
     let controller = cx.render(&doc.spec.release, &hop.to, label("this version of the chart"));
     let (Some(crds), Some(controller)) = (crds, controller) else { return };
-    sources(cx, to);
-    notices(cx, hop, &section, to);
+    notices::add(cx, hop, &section, to);
     let road = Road { cx, hop, doc, scope: hop.scope(), section: &section };
     road.build(crds, controller, outlook, to);
 }
@@ -418,52 +417,4 @@ struct PoolRoll {
     pool: Pool,
     nodes: u64,
     observed: u64,
-}
-
-fn sources(cx: &Cx<'_>, to: &mut Lowering) {
-    for key in ["compatibility", "charts", "kubernetes-crd-versions"] {
-        if let Some(source) = cx.catalog.karpenter.source(key) {
-            to.sources.insert(key.to_owned(), source);
-        }
-    }
-}
-
-/// What somebody should know beside the steps.
-fn notices(cx: &Cx<'_>, hop: &HopSpec, section: &Karpenter, to: &mut Lowering) {
-    for class in &section.node_classes {
-        for alias in class.ami_aliases.iter().filter(|alias| alias.ends_with("@latest")) {
-            let message = format!(
-                "EC2NodeClass {} uses {alias}, which moves by itself and drifts nodes when it does",
-                class.name
-            );
-            cx.findings.say_about(
-                &class.name,
-                Diagnostic::warning(codes::PLAN_FLOATING_IMAGE, message)
-                    .help("pin the alias to the version that runs"),
-            );
-        }
-    }
-    let facts = &cx.catalog.karpenter;
-    let crossed = |version: &switchback_schemas::Version| {
-        hop.from.as_ref().is_none_or(|from| from < version) && *version <= hop.to
-    };
-    for drift in facts.drifts.iter().filter(|drift| crossed(&drift.version)) {
-        to.blind_spots.push(BlindSpot {
-            what: format!("how many nodes drift when Karpenter reaches {}", drift.version),
-            why: drift.why.clone(),
-        });
-    }
-    let calls: Vec<&str> = facts
-        .iam
-        .iter()
-        .filter(|iam| crossed(&iam.since))
-        .flat_map(|iam| &iam.add)
-        .map(String::as_str)
-        .collect();
-    if !calls.is_empty() {
-        to.blind_spots.push(BlindSpot {
-            what: format!("whether the controller's role allows {}", calls.join(", ")),
-            why: "IAM is not read by this release; the new version needs these calls".to_owned(),
-        });
-    }
 }

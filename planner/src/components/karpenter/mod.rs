@@ -5,6 +5,7 @@ pub mod facts;
 mod freeze;
 mod hops;
 mod lower;
+mod notices;
 mod storage;
 
 use switchback_schemas::lock::Ask;
