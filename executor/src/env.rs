@@ -35,3 +35,34 @@ impl Clock for SystemClock {
         }
     }
 }
+
+/// Time of a rehearsal: it begins where it is told to, and moves as the runtime's own timers do. In a runtime whose time is
+/// paused, that is at once whenever nothing else is to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct RuntimeClock {
+    start: Timestamp,
+    began: tokio::time::Instant,
+}
+
+impl RuntimeClock {
+    /// A clock that shows `start` now. Has to be made inside of a runtime.
+    pub fn starting_at(start: Timestamp) -> Self {
+        Self { start, began: tokio::time::Instant::now() }
+    }
+}
+
+#[async_trait]
+impl Clock for RuntimeClock {
+    fn now(&self) -> Timestamp {
+        let passed =
+            jiff::SignedDuration::try_from(self.began.elapsed()).unwrap_or(jiff::SignedDuration::MAX);
+        self.start.checked_add(passed).unwrap_or(Timestamp::MAX)
+    }
+
+    async fn sleep_until(&self, when: Timestamp) {
+        let left = when.duration_since(self.now());
+        if let Ok(left) = std::time::Duration::try_from(left) {
+            tokio::time::sleep(left).await;
+        }
+    }
+}

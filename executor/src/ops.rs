@@ -138,7 +138,8 @@ fn header(index: &Index, run: &RunId, operation: &RunId, plan: &[u8], now: Times
         plan: index.digest,
         review: index.plan.digests.review,
     };
-    let first: Line = Head::default().line(0, now, event).map_err(|error| RunError::Bug(error.to_string()))?;
+    let first: Line =
+        Head::default().line(0, now, event).map_err(|error| RunError::Bug(error.to_string()))?;
     Ok(NewRun { plan: plan.to_vec(), first })
 }
 
@@ -254,7 +255,13 @@ pub async fn due(store: &dyn Store, now: Timestamp) -> Done<Vec<RunId>> {
 
 /// Says something to a run: pause, continue, retry, roll back, abandon, a note. It acts when its process next looks, or when
 /// it is next taken up.
-pub async fn say(store: &dyn Store, clock: &dyn Clock, run: &RunId, by: Identified, says: SideKind) -> Done<()> {
+pub async fn say(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    run: &RunId,
+    by: Identified,
+    says: SideKind,
+) -> Done<()> {
     let (index, journal) = known(store, run).await?;
     let machine = replayed(&index, run, &journal)?;
     let refuse = |why: String| Err(RunError::NotAllowed { run: run.clone(), why });
@@ -272,7 +279,9 @@ pub async fn say(store: &dyn Store, clock: &dyn Clock, run: &RunId, by: Identifi
             }
         }
         SideKind::Approve { approval } if approval.review != index.plan.digests.review => {
-            return refuse("has another review digest: what was approved is not what would be done".to_owned());
+            return refuse(
+                "has another review digest: what was approved is not what would be done".to_owned(),
+            );
         }
         _ => {}
     }
@@ -285,7 +294,11 @@ pub async fn approve(store: &dyn Store, clock: &dyn Clock, run: &RunId, approval
 }
 
 /// Ways back of a run that can be taken now, or why not: from the latest savepoint to the first.
-pub async fn ways_back(store: &dyn Store, run: &RunId, now: Timestamp) -> Done<Vec<(BackScope, Option<String>)>> {
+pub async fn ways_back(
+    store: &dyn Store,
+    run: &RunId,
+    now: Timestamp,
+) -> Done<Vec<(BackScope, Option<String>)>> {
     let (index, journal) = known(store, run).await?;
     let machine = replayed(&index, run, &journal)?;
     let scopes = machine.state().reached.iter().rev().cloned().map(BackScope::Savepoint);

@@ -28,7 +28,11 @@ pub enum ReportError {
 }
 
 /// A machine with every record of a journal.
-pub fn replay(index: &std::sync::Arc<Index>, journal: &Journal, settings: Settings) -> Result<Machine, Illegal> {
+pub fn replay(
+    index: &std::sync::Arc<Index>,
+    journal: &Journal,
+    settings: Settings,
+) -> Result<Machine, Illegal> {
     let mut machine = Machine::of(std::sync::Arc::clone(index), settings);
     journal.records.iter().try_for_each(|record| machine.apply(record))?;
     Ok(machine)
@@ -155,7 +159,8 @@ fn steps(index: &Index, state: &RunState) -> Vec<StepReport> {
     for step in &index.plan.steps {
         let forward = At::forward(&step.id);
         reports.push(one(index, state, &forward, step.title.clone()));
-        let items = state.tasks.keys().filter(|at| at.step == step.id && (at.item.is_some() || at.way == Way::Back));
+        let items =
+            state.tasks.keys().filter(|at| at.step == step.id && (at.item.is_some() || at.way == Way::Back));
         for at in items {
             let node = state.item(at).map(|item| item.name.as_str());
             let title = match node {

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use switchback_schemas::journal::{Event, Record};
 
-pub use reader::{Corrupt, Damage, Journal, Torn, read};
 pub(crate) use reader::unframed;
+pub use reader::{Corrupt, Damage, Journal, Torn, read};
 
 /// Bytes before the JSON: two numbers of eight digits, each followed by a space.
 const HEAD: usize = 18;

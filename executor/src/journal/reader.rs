@@ -56,6 +56,9 @@ pub enum Damage {
     /// It is not as long as it says.
     #[error("the line is not as long as it says")]
     Length,
+    /// A whole record, and something else than a line feed after it. No interrupted write looks like this.
+    #[error("a whole record is not followed by the end of its line")]
+    Joined,
     /// Its checksum does not match.
     #[error("the checksum does not match")]
     Checksum,
@@ -106,7 +109,9 @@ pub fn read(bytes: &[u8]) -> Result<Journal, Corrupt> {
 
 /// The record at the beginning of `rest`, the place after it, and what follows.
 fn take<'bytes>(rest: &'bytes [u8], head: &Head) -> Result<(Record, Head, &'bytes [u8]), Damage> {
-    let end = rest.iter().position(|byte| *byte == b'\n').ok_or(Damage::Unended)?;
+    let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
+        return Err(if checked(rest) == Err(Damage::Joined) { Damage::Joined } else { Damage::Unended });
+    };
     let (line, after) = rest.split_at(end);
     let json = checked(line)?;
     let record: Record = serde_json::from_slice(json).map_err(|error| Damage::Shape(error.to_string()))?;
@@ -137,7 +142,11 @@ fn checked(line: &[u8]) -> Result<&[u8], Damage> {
     let (Some(length), Some(crc), true) = (number(head.get(..8)), number(head.get(9..17)), spaced) else {
         return Err(Damage::Head);
     };
-    if json.len() > MAX_JSON || json.len() as u64 != u64::from(length) {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if json.get(..length).is_some_and(|whole| whole.len() < json.len() && crc32c::crc32c(whole) == crc) {
+        return Err(Damage::Joined);
+    }
+    if json.len() > MAX_JSON || json.len() != length {
         return Err(Damage::Length);
     }
     match crc32c::crc32c(json) == crc {

@@ -6,7 +6,8 @@ use switchback_schemas::{
     journal::{At, Way},
     name::Label,
     plan::{
-        Action, Capture, Condition, Effect, Plan, Read, RecipeStep, RetryClass, Roll, Step, Target, Undo, Verify,
+        Action, Capture, Condition, Effect, Plan, Read, RecipeStep, RetryClass, Roll, Step, Target, Undo,
+        Verify,
     },
 };
 
@@ -71,7 +72,8 @@ pub(super) fn body<'plan>(plan: &'plan Plan, state: &RunState, at: &At) -> Optio
         };
     };
     // Going back, a node is either one that the undo's own roll moves, or one that the roll forward touched and left.
-    let moved_back = || state.roll(&At::back(&at.step)).is_some_and(|roll| roll.moved.contains_key(&item.key));
+    let moved_back =
+        || state.roll(&At::back(&at.step)).is_some_and(|roll| roll.moved.contains_key(&item.key));
     if at.way == Way::Back && !moved_back() {
         let recipe = roll_of(plan, &at.step, Way::Forward)?.recipe.iter().find(|r| r.name == item.recipe)?;
         return undo(&recipe.undo);

@@ -19,7 +19,8 @@ pub fn open<'plan>(plan: &'plan switchback_schemas::plan::Plan, state: &RunState
     let is_open = |bracket: &&Bracket| {
         let opened = state.is_started(&bracket.open) || state.held_over.contains_key(&bracket.id);
         let closing = At::forward(&bracket.close);
-        let closed = state.phase(&closing).is_finished() && !state.phase(&At::back(&bracket.close)).is_finished();
+        let closed =
+            state.phase(&closing).is_finished() && !state.phase(&At::back(&bracket.close)).is_finished();
         opened && !closed
     };
     plan.brackets.iter().filter(is_open).collect()
@@ -66,7 +67,10 @@ impl Machine {
         };
         let pause = if verdict.is_holding() { self.settings.watch } else { self.settings.poll };
         if let Verdict::Fails { evidence } = &verdict {
-            let why = said(&format!("bracket {} is undone by somebody else ({})", bracket.id, bracket.title), evidence);
+            let why = said(
+                &format!("bracket {} is undone by somebody else ({})", bracket.id, bracket.title),
+                evidence,
+            );
             self.live.outbox.push_back(Event::Held { at: Some(At::forward(&bracket.open)), why });
         }
         let watch = self.live.brackets.entry(bracket.id).or_default();

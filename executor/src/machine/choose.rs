@@ -54,13 +54,15 @@ pub fn choose(roll: &Roll, state: &RollState, members: &[Member]) -> Choice {
     if pass > roll.max_passes.max(1) {
         let names: Vec<_> = stale.iter().take(5).map(|member| member.item.name.as_str()).collect();
         let passes = roll.max_passes.max(1);
-        let text = format!("after {passes} passes {} nodes still have to move: {}", stale.len(), names.join(", "));
+        let text =
+            format!("after {passes} passes {} nodes still have to move: {}", stale.len(), names.join(", "));
         return Choice::Stuck(text);
     }
 
     let groups = gangs(&ordered(roll, &open));
     let lacks_canary = |member: &Member| !state.canaries.contains(&member.item.hardware);
-    let canary = roll.canary.as_ref().filter(|canary| canary.nodes > 0 && open.iter().any(|m| lacks_canary(m)));
+    let canary =
+        roll.canary.as_ref().filter(|canary| canary.nodes > 0 && open.iter().any(|m| lacks_canary(m)));
     let picked = match canary {
         Some(canary) => {
             let mut left: BTreeMap<&str, u64> = BTreeMap::new();
@@ -159,8 +161,10 @@ fn gangs<'m>(members: &[&'m Member]) -> Vec<Vec<&'m Member>> {
     while let Some(first) = left.first().copied() {
         let mut gangs: BTreeSet<&str> = first.gangs.iter().map(String::as_str).collect();
         loop {
-            let joined = left.iter().filter(|member| member.gangs.iter().any(|gang| gangs.contains(gang.as_str())));
-            let more: BTreeSet<&str> = joined.flat_map(|member| member.gangs.iter().map(String::as_str)).collect();
+            let joined =
+                left.iter().filter(|member| member.gangs.iter().any(|gang| gangs.contains(gang.as_str())));
+            let more: BTreeSet<&str> =
+                joined.flat_map(|member| member.gangs.iter().map(String::as_str)).collect();
             if more.is_subset(&gangs) {
                 break;
             }

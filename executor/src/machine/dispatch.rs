@@ -27,10 +27,10 @@ impl Machine {
             Self::recover,
             Self::listen,
             Self::answer_failures,
+            Self::settle,
             Self::watch_brackets,
             Self::go_on,
             Self::begin,
-            Self::settle,
         ];
         for stage in stages {
             // What is written changes what is decided next, so nothing is decided before it came back.
@@ -38,6 +38,9 @@ impl Machine {
                 return out;
             }
             stage(self, now, &mut out);
+        }
+        if out.append.is_empty() {
+            self.post(&mut out);
         }
         if out.append.is_empty() && out.start.is_empty() {
             self.rest(now, &mut out);
@@ -49,8 +52,16 @@ impl Machine {
     /// What answers led to, as far as it still follows: the run may have turned since they were asked for.
     fn post(&mut self, out: &mut Decision) {
         while let Some(event) = self.live.outbox.pop_front() {
-            if let Event::Skipped { at, .. } | Event::Frozen { at, .. } | Event::Converged { at } = &event {
-                if !self.may_start() || may_act(&self.index, &self.state, at).is_err() {
+            if matches!(event, Event::Held { .. }) && self.state.hold.is_some() {
+                continue;
+            }
+            let acts = match &event {
+                Event::Skipped { at, .. } | Event::Frozen { at, .. } => Some(at),
+                Event::Converged { at } | Event::Intent { at, .. } => Some(at),
+                _ => None,
+            };
+            if let Some(at) = acts {
+                if !self.may_start_at(at) || may_act(&self.index, &self.state, at).is_err() {
                     self.live.places.remove(at);
                     continue;
                 }
@@ -65,9 +76,11 @@ impl Machine {
 
     /// Calls that another process left open are in doubt.
     fn recover(&mut self, _: Timestamp, out: &mut Decision) {
-        let lost = self.state.open.iter().filter(|at| {
-            self.state.phase(at) == Phase::Called && !self.live.own.contains(at)
-        });
+        let lost = self
+            .state
+            .open
+            .iter()
+            .filter(|at| self.state.phase(at) == Phase::Called && !self.live.own.contains(at));
         for at in lost {
             let attempt = self.state.task(at).map_or(1, |task| task.attempts);
             let evidence = Evidence::line("the process that made the call ended before it heard the answer");
@@ -82,6 +95,11 @@ impl Machine {
             && self.live.stopping.is_none()
             && !self.has_failures()
             && !self.is_asked_to_turn()
+    }
+
+    /// The same for one place: nodes are let go also while the run holds.
+    pub(super) fn may_start_at(&self, at: &At) -> bool {
+        self.may_start() || (self.live.stopping.is_none() && self.state.is_release(at))
     }
 
     /// Places that are under way.
@@ -161,7 +179,9 @@ impl Machine {
     /// When the next try of a place is due.
     pub(super) fn due(&self, at: &At) -> Timestamp {
         match self.state.task(at) {
-            Some(task) if task.failures > 0 => retry::due(self.state.run.as_ref(), at, task.failures, task.last),
+            Some(task) if task.failures > 0 => {
+                retry::due(self.state.run.as_ref(), at, task.failures, task.last)
+            }
             _ => Timestamp::MIN,
         }
     }
@@ -227,7 +247,11 @@ impl Machine {
         let waits_for = self.live.place(at).waits.clone();
         if self.live.own.contains(at) && !waits_for.is_empty() {
             let attempt = self.state.task(at).map_or(1, |task| task.attempts);
-            out.append.push(Event::Ended { at: at.clone(), attempt, outcome: Outcome::Blocked { waits_for } });
+            out.append.push(Event::Ended {
+                at: at.clone(),
+                attempt,
+                outcome: Outcome::Blocked { waits_for },
+            });
         }
     }
 
@@ -245,7 +269,8 @@ impl Machine {
         let task = self.state.task(at);
         let called = task.is_some_and(|task| task.phase == Phase::Called);
         let attempts = task.map_or(0, |task| task.attempts);
-        let blocked = task.and_then(|task| task.blocked.as_ref()).map(|(since, _)| now.duration_since(*since));
+        let blocked =
+            task.and_then(|task| task.blocked.as_ref()).map(|(since, _)| now.duration_since(*since));
         let waited = blocked.map_or(0, |waited| u64::try_from(waited.as_secs()).unwrap_or(0));
         out.start.push(Command {
             id,
@@ -261,7 +286,14 @@ impl Machine {
         self.live.commands.insert(id, Asked { at: at.clone(), purpose });
     }
 
-    pub(super) fn check(&mut self, at: &At, purpose: Purpose, c: &Condition, now: Timestamp, out: &mut Decision) {
+    pub(super) fn check(
+        &mut self,
+        at: &At,
+        purpose: Purpose,
+        c: &Condition,
+        now: Timestamp,
+        out: &mut Decision,
+    ) {
         self.ask(at, purpose, What::Check(c.clone()), now, out);
     }
 

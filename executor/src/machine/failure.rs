@@ -15,7 +15,13 @@ use super::{Decision, Machine, Phase, live::later, prepare::said, turn::scope_of
 impl Machine {
     /// Failures that nobody answered yet.
     pub(super) fn has_failures(&self) -> bool {
-        self.state.hold.is_none() && !self.state.failed.is_empty()
+        self.state.hold.is_none() && self.unanswered().next().is_some()
+    }
+
+    /// What failed forward is answered once by going back.
+    fn unanswered(&self) -> impl Iterator<Item = &At> {
+        let back = self.state.back.is_some();
+        self.state.failed.iter().filter(move |at| !back || at.way == Way::Back)
     }
 
     /// Answers failures when no call is under way any more.
@@ -23,18 +29,20 @@ impl Machine {
         if !self.has_failures() || self.calling() {
             return;
         }
-        let failed: Vec<At> = self.state.failed.iter().cloned().collect();
+        let failed: Vec<At> = self.unanswered().cloned().collect();
         // A node that vanished makes its recipe fail; that is no failure of the roll.
-        let unsure = failed.iter().filter(|at| at.item.is_some() && !self.state.is_release(at)).find_map(|at| {
-            let roll = At { item: None, ..at.clone() };
-            let last = self.state.task(at).map(|task| task.last)?;
-            (!self.looked_after(&roll, last)).then_some(roll)
-        });
+        let unsure =
+            failed.iter().filter(|at| at.item.is_some() && !self.state.is_release(at)).find_map(|at| {
+                let roll = At { item: None, ..at.clone() };
+                let last = self.state.task(at).map(|task| task.last)?;
+                (!self.looked_after(&roll, last)).then_some(roll)
+            });
         if let Some(roll) = unsure {
             self.look_for(&roll, now, out);
             return;
         }
-        let Some((at, action)) = failed.iter().map(|at| (at, self.action(at))).min_by_key(|(_, action)| *action)
+        let Some((at, action)) =
+            failed.iter().map(|at| (at, self.action(at))).min_by_key(|(_, action)| *action)
         else {
             return;
         };
@@ -100,6 +108,11 @@ impl Machine {
         let Ok((to, numbers)) = scope_of(&self.index, scope) else {
             return Some("the plan has no such place to go back to".to_owned());
         };
+        if let BackScope::Savepoint(savepoint) = scope {
+            if !self.state.reached.contains(savepoint) {
+                return Some(format!("savepoint {savepoint} was not reached"));
+            }
+        }
         let steps: BTreeSet<StepId> = numbers.iter().filter_map(|n| self.index.id(*n)).cloned().collect();
         let started: BTreeSet<StepId> = self.state.started().intersection(&steps).cloned().collect();
         let way = way_back(&self.index.plan, &self.index.graph, &started, &to);

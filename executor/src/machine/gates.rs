@@ -80,7 +80,9 @@ impl Asking<'_> {
     /// Whether enough different people approved a scope.
     pub(super) fn approved(&self, scope: &ApprovalScope) -> Gated {
         let mut counted: Vec<Approval> = Vec::new();
-        for approval in self.approvals.iter().filter(|approval| covers(&approval.scope, scope) && self.counts(approval)) {
+        for approval in
+            self.approvals.iter().filter(|approval| covers(&approval.scope, scope) && self.counts(approval))
+        {
             if !counted.iter().any(|earlier| earlier.by == approval.by) {
                 counted.push((*approval).clone());
             }

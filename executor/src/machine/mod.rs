@@ -174,7 +174,13 @@ impl Machine {
 
     /// A machine over a plan that is indexed already.
     pub fn of(index: Arc<Index>, settings: Settings) -> Self {
-        Self { index, settings, state: RunState::default(), live: Live::default(), inherited: BTreeMap::new() }
+        Self {
+            index,
+            settings,
+            state: RunState::default(),
+            live: Live::default(),
+            inherited: BTreeMap::new(),
+        }
     }
 
     /// Changes how patient it is.

@@ -1,7 +1,7 @@
 //! An effect in doubt: look first, then decide.
 
 use jiff::Timestamp;
-use switchback_schemas::journal::{At, Event, Evidence, Outcome, Verdict, WaitsFor};
+use switchback_schemas::journal::{At, Class, Event, Evidence, Outcome, Verdict, WaitsFor, Way};
 
 use super::{
     Decision, Machine, Phase,
@@ -19,16 +19,21 @@ impl Machine {
             Some(condition) => self.check(at, Purpose::Observe, condition, now, out),
             None => {
                 let evidence = Evidence::line("the plan has no way to see whether it happened");
-                if let Some(event) = self.after_doubt(at, &evidence, now) {
-                    out.append.push(event);
-                }
+                let event = self.after_doubt(at, &evidence, now);
+                self.live.outbox.extend(event);
             }
         }
     }
 
     /// What was seen of an effect in doubt.
     pub(super) fn observed(&mut self, at: &At, verdict: Verdict, now: Timestamp) {
-        let Some(task) = self.state.task(at).filter(|task| task.phase == Phase::InDoubt) else { return };
+        let Some(task) = self
+            .state
+            .task(at)
+            .filter(|task| matches!(task.phase, Phase::Blocked | Phase::InDoubt | Phase::Asked))
+        else {
+            return;
+        };
         let attempt = task.attempts;
         match verdict {
             Verdict::Holds { evidence } => {
@@ -36,12 +41,17 @@ impl Machine {
                 self.live.outbox.push_back(Event::Ended { at: at.clone(), attempt, outcome });
             }
             Verdict::Fails { evidence } => {
-                if !self.may_start() {
+                if self.state.back.is_some() && at.way == Way::Forward {
+                    // Going back, what was not seen is not repeated and need not be undone.
+                    let outcome = Outcome::NotDone { class: Class::Refused, evidence };
+                    self.live.outbox.push_back(Event::Ended { at: at.clone(), attempt, outcome });
                     return;
                 }
-                if let Some(event) = self.after_doubt(at, &evidence, now) {
-                    self.live.outbox.push_back(event);
+                if !self.may_start_at(at) {
+                    return;
                 }
+                let event = self.after_doubt(at, &evidence, now);
+                self.live.outbox.extend(event);
             }
             Verdict::Unknown { evidence } => {
                 let what = format!("whether {at} happened");
@@ -64,7 +74,8 @@ impl Machine {
             self.intend(at, &mut intent);
             return intent.append.pop();
         }
-        let why = said(&format!("nobody knows whether {at} happened, and it cannot be repeated blindly"), evidence);
+        let why =
+            said(&format!("nobody knows whether {at} happened, and it cannot be repeated blindly"), evidence);
         Some(Event::Held { at: Some(at.clone()), why })
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use switchback_schemas::{
     StepId,
-    journal::{At, BackScope, End, Event, SideEntry, SideKind},
+    journal::{At, BackScope, End, Event, SideEntry, SideKind, Way},
 };
 
 use super::{Decision, Machine, gates::who, rest};
@@ -17,7 +17,8 @@ impl Machine {
 
     /// Whether somebody asked for something that waits for calls under way.
     pub(super) fn is_asked_to_turn(&self) -> bool {
-        let turns = |entry: &SideEntry| matches!(entry.says, SideKind::Rollback { .. } | SideKind::Abandon { .. });
+        let turns =
+            |entry: &SideEntry| matches!(entry.says, SideKind::Rollback { .. } | SideKind::Abandon { .. });
         self.unheard().iter().any(turns)
     }
 
@@ -33,7 +34,8 @@ impl Machine {
             }
         }
         // Approvals alone are not written as heard: they count when a gate asks.
-        if !out.append.is_empty() {
+        let over = matches!(out.append.last(), Some(Event::Done { .. }));
+        if !out.append.is_empty() && !over {
             out.append.push(Event::Heard { entries: heard });
         }
     }
@@ -62,7 +64,9 @@ impl Machine {
             _ if self.calling() => None,
             SideKind::Rollback { scope, reason } => match self.obstacle(scope, now) {
                 Some(obstacle) => note(format!("{by} asked to go back, which is refused: {obstacle}")),
-                None => Some(vec![Event::TurnedBack { scope: scope.clone(), why: format!("{by}: {reason}") }]),
+                None => {
+                    Some(vec![Event::TurnedBack { scope: scope.clone(), why: format!("{by}: {reason}") }])
+                }
             },
             SideKind::Abandon { reason } => {
                 let mut residue = rest::residue(&self.index.plan, &self.state);
@@ -84,7 +88,9 @@ impl Machine {
 
     /// Failed places of a step.
     fn retried(&self, step: &StepId) -> Vec<At> {
-        let places = self.state.tasks.iter().filter(|(at, task)| at.step == *step && task.phase.is_failed());
+        let places = self.state.tasks.iter().filter(|(at, task)| {
+            at.step == *step && task.phase.is_failed() && (self.state.back.is_none() || at.way == Way::Back)
+        });
         places.map(|(at, _)| at.clone()).collect()
     }
 }

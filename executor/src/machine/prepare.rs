@@ -65,7 +65,8 @@ impl Machine {
                 Stage::Captures
             }
             Stage::Captures => {
-                let captured = |name: &str| self.state.task(at).is_some_and(|t| t.captured.contains_key(name));
+                let captured =
+                    |name: &str| self.state.task(at).is_some_and(|t| t.captured.contains_key(name));
                 if let Some(capture) = body.captures.iter().find(|capture| !captured(&capture.name)) {
                     let what = What::Capture(capture.what.clone());
                     self.ask(at, Purpose::Capture(capture.name.clone()), what, now, out);
@@ -84,7 +85,9 @@ impl Machine {
 
     /// Whether every gate passed.
     fn pass_gates(&mut self, at: &At, body: &Body<'_>, now: Timestamp, out: &mut Decision) -> bool {
-        if let Some(Gated::Wait { waits_for, wake_at }) = self.asking(now).time(at).filter(|_| at.item.is_none()) {
+        if let Some(Gated::Wait { waits_for, wake_at }) =
+            self.asking(now).time(at).filter(|_| at.item.is_none())
+        {
             self.wait_gates(at, vec![waits_for], wake_at, now);
             return false;
         }
@@ -105,7 +108,8 @@ impl Machine {
             match gated {
                 None => {}
                 Some(Gated::Pass { evidence, approvals }) => {
-                    let new = approvals.into_iter().filter(|approval| !self.state.approvals.contains(approval));
+                    let new =
+                        approvals.into_iter().filter(|approval| !self.state.approvals.contains(approval));
                     out.append.extend(new.map(|approval| Event::Approved { approval }));
                     out.append.push(Event::Passed { at: at.clone(), gate: gate.clone(), evidence });
                     return false;
@@ -217,7 +221,11 @@ impl Machine {
                 self.live.outbox.push_back(Event::Passed { at: at_, gate, evidence });
             }
             (Purpose::Gate(gate), Verdict::Fails { .. }) => {
-                self.look_again(at, WaitsFor::Condition { message: said(&format!("gate {gate}"), &evidence) }, now);
+                self.look_again(
+                    at,
+                    WaitsFor::Condition { message: said(&format!("gate {gate}"), &evidence) },
+                    now,
+                );
             }
             (Purpose::DoneWhen, Verdict::Holds { .. }) => {
                 self.live.outbox.push_back(Event::Skipped { at: at_, evidence });

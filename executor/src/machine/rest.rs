@@ -25,14 +25,13 @@ impl Machine {
     }
 
     /// Savepoints and ends that were reached.
-    pub(super) fn settle(&mut self, now: Timestamp, out: &mut Decision) {
-        let _ = now;
-        if !out.start.is_empty() || self.state.hold.is_some() {
+    pub(super) fn settle(&mut self, _: Timestamp, out: &mut Decision) {
+        if self.state.hold.is_some() {
             return;
         }
         if let Some(back) = &self.state.back {
             let done = back.needs.keys().all(|step| self.state.phase(&At::back(step)).is_finished());
-            if done && self.release_places().is_empty() && !self.has_failures() {
+            if done && !self.releases_due() && !self.has_failures() {
                 let event = match &back.scope {
                     BackScope::Step(step) => {
                         let why = format!("{step} is undone, after: {}", back.why);
@@ -49,9 +48,8 @@ impl Machine {
             return;
         }
         let savepoints = self.index.plan.savepoints.iter().zip(&self.state.missing);
-        let reached = savepoints.filter(|(savepoint, missing)| {
-            **missing == 0 && !self.state.reached.contains(&savepoint.id)
-        });
+        let reached = savepoints
+            .filter(|(savepoint, missing)| **missing == 0 && !self.state.reached.contains(&savepoint.id));
         out.append.extend(reached.map(|(savepoint, _)| Event::Reached { savepoint: savepoint.id.clone() }));
         if self.state.may_end(End::Complete).is_ok() {
             let residue = residue(&self.index.plan, &self.state);
@@ -67,7 +65,8 @@ impl Machine {
         }
         let proving = self.state.open.iter().any(|at| self.state.phase(at) == Phase::Applied);
         if let Some(hold) = &self.state.hold {
-            let batch = self.state.rolls.values().any(|roll| roll.batch.as_ref().is_some_and(|b| b.moved.is_some()));
+            let batch =
+                self.state.rolls.values().any(|roll| roll.batch.as_ref().is_some_and(|b| b.moved.is_some()));
             let rolling = batch && self.state.open.iter().any(|at| self.state.phase(at) == Phase::Rolling);
             if !proving && !rolling && !self.releases_due() || self.live.stopping.is_some() {
                 out.rest = Some(Rest::Held { why: hold.why.clone() });
@@ -98,8 +97,11 @@ impl Machine {
     }
 
     fn park(&self, waits_for: Vec<WaitsFor>, wake_at: Option<Timestamp>, why: &str, out: &mut Decision) {
-        for bracket in brackets::open(&self.index.plan, &self.state).iter().filter(|bracket| !bracket.spans_park) {
-            let text = format!("parked ({why}) although bracket {} is open, which should not span it", bracket.id);
+        for bracket in
+            brackets::open(&self.index.plan, &self.state).iter().filter(|bracket| !bracket.spans_park)
+        {
+            let text =
+                format!("parked ({why}) although bracket {} is open, which should not span it", bracket.id);
             out.append.push(Event::Noted { text });
         }
         out.append.push(Event::Parked { waits_for, wake_at });
@@ -112,7 +114,8 @@ impl Machine {
         let mut waits: Vec<WaitsFor> = Vec::new();
         let mut wake: Option<Timestamp> = None;
         for place in places {
-            waits.extend(place.waits.iter().filter(|wait| !waits.contains(wait)).cloned().collect::<Vec<_>>());
+            waits
+                .extend(place.waits.iter().filter(|wait| !waits.contains(wait)).cloned().collect::<Vec<_>>());
             let polled = place.helps.is_some() && place.helps == place.wake && !is_timed(&place.waits);
             let helps = place.helps.map(|helps| if polled { later(helps, PARKED_POLL) } else { helps });
             wake = wake.into_iter().chain(helps).min();
@@ -182,12 +185,14 @@ pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
         };
         let undone = at.way == Way::Forward && state.phase(&At::back(by)).is_finished();
         let held_over = state.phase(&At::back(&at.step)) == Phase::HeldOver;
-        let read_only =
-            plan.step(&at.step).is_some_and(|step| matches!(step.undo, Undo::ReadOnly { .. })) && at.item.is_none();
+        let read_only = plan.step(&at.step).is_some_and(|step| matches!(step.undo, Undo::ReadOnly { .. }))
+            && at.item.is_none();
         let what = match task.phase {
             _ if task.phase == Phase::HeldOver || held_over || undone => continue,
             Phase::InDoubt | Phase::Asked | Phase::Called => "may or may not have happened",
-            Phase::Failed | Phase::Unproven if task.touched && !read_only => "failed and may have changed something",
+            Phase::Failed | Phase::Unproven if task.touched && !read_only => {
+                "failed and may have changed something"
+            }
             Phase::Stopped if at.way == Way::Back => "was not undone",
             Phase::Done | Phase::Applied | Phase::Blocked | Phase::Rolling
                 if at.way == Way::Forward && at.item.is_none() && !kept(&at.step) && !read_only =>

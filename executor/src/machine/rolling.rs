@@ -31,7 +31,8 @@ impl RunState {
         }
         let roll = roll_of(&index.plan, &at.step, at.way).ok_or_else(missing)?;
         let recipe = roll.recipe.iter().find(|recipe| recipe.name == item.recipe).ok_or_else(missing)?;
-        let lacking = recipe.needs.iter().find(|need| !self.phase(&roll_at.item(&item.key, need)).is_finished());
+        let lacking =
+            recipe.needs.iter().find(|need| !self.phase(&roll_at.item(&item.key, need)).is_finished());
         match lacking {
             None => Ok(()),
             Some(need) => Err(Reason::Other(format!("{at} comes before {need}, which it needs"))),
@@ -80,7 +81,13 @@ impl RunState {
         Ok(())
     }
 
-    pub(super) fn vanish(&mut self, index: &Index, at: &At, item: &ItemKey, now: Timestamp) -> Result<(), Reason> {
+    pub(super) fn vanish(
+        &mut self,
+        index: &Index,
+        at: &At,
+        item: &ItemKey,
+        now: Timestamp,
+    ) -> Result<(), Reason> {
         let gone = || Reason::Other(format!("node {item} is not in the batch of {at} that is under way"));
         let roll = self.rolls.get_mut(at).ok_or_else(gone)?;
         let batch = roll.batch.as_ref().ok_or_else(gone)?;
@@ -129,8 +136,10 @@ impl RunState {
             return;
         }
         let batch = self.roll(&roll_at).and_then(|roll| roll.batch.as_ref());
-        let all = batch.is_some_and(|b| b.items.iter().all(|item| self.item_is_done(index, &roll_at, &item.key)));
-        if let Some(batch) = self.rolls.get_mut(&roll_at).and_then(|roll| roll.batch.as_mut()).filter(|_| all) {
+        let all =
+            batch.is_some_and(|b| b.items.iter().all(|item| self.item_is_done(index, &roll_at, &item.key)));
+        if let Some(batch) = self.rolls.get_mut(&roll_at).and_then(|roll| roll.batch.as_mut()).filter(|_| all)
+        {
             batch.moved = Some(now);
         }
     }
@@ -147,7 +156,9 @@ impl RunState {
     /// What would have to be undone on the nodes of a roll's batch that were touched and are still there: the places of
     /// the undo steps that may run now. Nodes whose end has begun are left to the roll.
     pub fn releases(&self, index: &Index, roll_at: &At) -> Vec<At> {
-        let (Some(roll), Some(state)) = (roll_of(&index.plan, &roll_at.step, Way::Forward), self.roll(roll_at)) else {
+        let (Some(roll), Some(state)) =
+            (roll_of(&index.plan, &roll_at.step, Way::Forward), self.roll(roll_at))
+        else {
             return Vec::new();
         };
         if roll_at.way == Way::Back {
@@ -158,20 +169,27 @@ impl RunState {
         let mut places = Vec::new();
         for item in state.batch.iter().flat_map(|batch| &batch.items) {
             let forward = |recipe| roll_at.item(&item.key, recipe);
-            let ending = roll.recipe.iter().any(|recipe| ends_node(recipe) && touched(&forward(&recipe.name)));
-            if ending || self.item_is_done(index, roll_at, &item.key) {
+            let ending = roll
+                .recipe
+                .iter()
+                .any(|recipe| ends_node(recipe) && self.may_have_ended(&forward(&recipe.name)));
+            // What is being called now could land after it was taken back.
+            let calling =
+                roll.recipe.iter().any(|recipe| self.phase(&forward(&recipe.name)) == Phase::Called);
+            if ending || calling || self.item_is_done(index, roll_at, &item.key) {
                 continue;
             }
             for recipe in &roll.recipe {
                 let undoable = matches!(recipe.undo, switchback_schemas::plan::Undo::Step(_));
                 let place = back_at.item(&item.key, &recipe.name);
                 // What came after it is taken back before it.
-                let after_is_back = roll.recipe.iter().filter(|later| later.needs.contains(&recipe.name)).all(|later| {
-                    let has_undo = matches!(later.undo, switchback_schemas::plan::Undo::Step(_));
-                    !has_undo
-                        || !touched(&forward(&later.name))
-                        || self.phase(&back_at.item(&item.key, &later.name)).is_finished()
-                });
+                let after_is_back =
+                    roll.recipe.iter().filter(|later| later.needs.contains(&recipe.name)).all(|later| {
+                        let has_undo = matches!(later.undo, switchback_schemas::plan::Undo::Step(_));
+                        !has_undo
+                            || !touched(&forward(&later.name))
+                            || self.phase(&back_at.item(&item.key, &later.name)).is_finished()
+                    });
                 let open = !self.phase(&place).is_finished();
                 if undoable && open && after_is_back && touched(&forward(&recipe.name)) {
                     places.push(place);
@@ -179,6 +197,38 @@ impl RunState {
             }
         }
         places
+    }
+
+    /// Whether a step that ends its node may have done so.
+    fn may_have_ended(&self, at: &At) -> bool {
+        self.task(at).is_some_and(|task| match task.phase {
+            Phase::New
+            | Phase::Again
+            | Phase::Stopped
+            | Phase::Skipped
+            | Phase::HeldOver
+            | Phase::Rolling => false,
+            Phase::Failed => task.applied.is_some(),
+            Phase::Called | Phase::Applied | Phase::Blocked | Phase::InDoubt => true,
+            Phase::Asked | Phase::Unproven | Phase::Done => true,
+        })
+    }
+
+    /// Steps that end a node of a roll's batch, of which nobody knows whether they did.
+    pub(super) fn doubtful_ends(&self, index: &Index, roll_at: &At) -> Vec<At> {
+        let (Some(roll), Some(state)) =
+            (roll_of(&index.plan, &roll_at.step, roll_at.way), self.roll(roll_at))
+        else {
+            return Vec::new();
+        };
+        let items = state.batch.iter().flat_map(|batch| &batch.items);
+        let places = items.flat_map(|item| {
+            roll.recipe
+                .iter()
+                .filter(|recipe| ends_node(recipe))
+                .map(|recipe| roll_at.item(&item.key, &recipe.name))
+        });
+        places.filter(|at| matches!(self.phase(at), Phase::Blocked | Phase::InDoubt | Phase::Asked)).collect()
     }
 
     /// Nodes that were let go begin their recipe anew: a node that was schedulable again has to be drained again.
@@ -189,7 +239,9 @@ impl RunState {
         let items = self.roll(roll_at).and_then(|roll| roll.batch.as_ref()).map(|batch| batch.items.clone());
         for item in items.unwrap_or_default() {
             let released = |at: &At, task: &Task| {
-                at.way == Way::Back && is_at(at, &At::back(&roll_at.step), &item.key) && task.phase != Phase::New
+                at.way == Way::Back
+                    && is_at(at, &At::back(&roll_at.step), &item.key)
+                    && task.phase != Phase::New
             };
             if !self.tasks.iter().any(|(at, task)| released(at, task)) {
                 continue;
@@ -201,7 +253,8 @@ impl RunState {
                     && task.may_have_acted()
                     && self.task(&back).is_some_and(|task| !task.phase.is_finished())
             };
-            let left: Vec<At> = self.tasks.iter().filter(|(at, task)| left(at, task)).map(|(at, _)| at.clone()).collect();
+            let left: Vec<At> =
+                self.tasks.iter().filter(|(at, task)| left(at, task)).map(|(at, _)| at.clone()).collect();
             self.next_round_of(roll_at, &item.key, Way::Forward);
             self.next_round_of(roll_at, &item.key, Way::Back);
             self.doubt(left);

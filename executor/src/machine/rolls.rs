@@ -82,7 +82,8 @@ impl Machine {
 
     /// Brings each node of the batch through the recipe, all at once as far as the recipe's order allows.
     fn move_items(&mut self, at: &At, roll: &Roll, permit: bool, now: Timestamp, out: &mut Decision) {
-        let items = self.state.roll(at).and_then(|state| state.batch.as_ref()).map(|batch| batch.items.clone());
+        let items =
+            self.state.roll(at).and_then(|state| state.batch.as_ref()).map(|batch| batch.items.clone());
         for item in items.unwrap_or_default() {
             let gone = self.state.roll(at).is_some_and(|state| state.gone.contains(&item.key));
             for recipe in roll.recipe.iter().filter(|_| permit && !gone) {
@@ -104,7 +105,8 @@ impl Machine {
 
     /// Whether a node of the batch is neither done nor being ended by us.
     fn has_unended(&self, at: &At, roll: &Roll) -> bool {
-        let items = self.state.roll(at).and_then(|state| state.batch.as_ref()).map(|batch| batch.items.as_slice());
+        let items =
+            self.state.roll(at).and_then(|state| state.batch.as_ref()).map(|batch| batch.items.as_slice());
         items.unwrap_or_default().iter().any(|item| {
             !self.state.item_is_done(&self.index, at, &item.key) && !self.is_ending(at, roll, &item.key)
         })
@@ -143,9 +145,10 @@ impl Machine {
             return;
         };
         let vanished = batch.items.iter().filter(|item| {
-            let calling = roll.recipe.iter().any(|recipe| {
-                self.state.phase(&at.item(&item.key, &recipe.name)) == Phase::Called
-            });
+            let calling = roll
+                .recipe
+                .iter()
+                .any(|recipe| self.state.phase(&at.item(&item.key, &recipe.name)) == Phase::Called);
             !calling
                 && !members.iter().any(|member| member.item.key == item.key)
                 && !self.state.item_is_done(&self.index, at, &item.key)
@@ -156,12 +159,13 @@ impl Machine {
         self.live.outbox.extend(gone);
     }
 
-    /// Rolls whose touched nodes are to be let go: the one that made the run hold, or all that are taken back.
+    /// Rolls whose touched nodes are to be let go: all when a failure made the run hold, else those that are taken back.
+    /// A pause lets go of nothing.
     fn releasing(&self) -> Vec<At> {
         let rolls = self.state.rolls.keys().filter(|at| at.way == Way::Forward);
         let due = |at: &&At| match (&self.state.back, &self.state.hold) {
             (Some(back), None) => back.steps.contains(&at.step),
-            (None, Some(hold)) => hold.at.as_ref().is_some_and(|held| held.step == at.step && held.way == Way::Forward),
+            (None, Some(hold)) => hold.at.is_some(),
             _ => false,
         };
         rolls.filter(due).cloned().collect()
@@ -176,12 +180,28 @@ impl Machine {
 
     /// Whether nodes are to be let go before anything else begins.
     pub(super) fn releases_due(&self) -> bool {
-        self.live.stopping.is_none() && !self.release_places().is_empty()
+        let due = !self.release_places().is_empty() || !self.doubts_to_settle().is_empty();
+        self.live.stopping.is_none() && due
+    }
+
+    /// Going back, it has to be known which nodes are still there.
+    pub(super) fn doubts_to_settle(&self) -> Vec<At> {
+        if self.state.back.is_none() {
+            return Vec::new();
+        }
+        let rolls = self.releasing();
+        rolls.iter().flat_map(|roll| self.state.doubtful_ends(&self.index, roll)).collect()
     }
 
     pub(super) fn release(&mut self, now: Timestamp, out: &mut Decision) {
         for place in self.release_places() {
             self.advance(&place, true, now, out);
+        }
+        for place in self.doubts_to_settle() {
+            let looked_at = self.live.place(&place);
+            if looked_at.command.is_none() && looked_at.wake.is_none_or(|wake| wake <= now) {
+                self.observe(&place, now, out);
+            }
         }
     }
 

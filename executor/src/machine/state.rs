@@ -115,7 +115,10 @@ impl Phase {
 
     /// Whether the run has still something to find out or to wait for here.
     pub fn is_open(self) -> bool {
-        matches!(self, Self::Called | Self::Applied | Self::Blocked | Self::Again | Self::InDoubt | Self::Rolling)
+        matches!(
+            self,
+            Self::Called | Self::Applied | Self::Blocked | Self::Again | Self::InDoubt | Self::Rolling
+        )
     }
 }
 
@@ -290,7 +293,8 @@ impl RunState {
     /// Whether a step may have changed something that was not taken back.
     pub fn is_started(&self, step: &StepId) -> bool {
         let forward = At::forward(step);
-        let acted = self.task(&forward).is_some_and(Task::may_have_acted) || self.rolls.contains_key(&forward);
+        let acted =
+            self.task(&forward).is_some_and(Task::may_have_acted) || self.rolls.contains_key(&forward);
         acted && !self.phase(&At::back(step)).is_finished()
     }
 

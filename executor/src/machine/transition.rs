@@ -22,7 +22,7 @@ const PLACES: [(&str, &[Phase]); 11] = [
     ("skipped", &[Phase::New, Phase::Again]),
     ("stopped", &[Phase::New, Phase::Again, Phase::Rolling]),
     ("intent", &[Phase::New, Phase::Blocked, Phase::Again, Phase::InDoubt]),
-    ("ended", &[Phase::Called, Phase::InDoubt]),
+    ("ended", &[Phase::Called, Phase::Blocked, Phase::InDoubt, Phase::Asked]),
     ("verified", &[Phase::Applied, Phase::Rolling]),
     ("frozen", &[Phase::New, Phase::Rolling]),
     ("gone", &[Phase::Rolling]),
@@ -55,7 +55,7 @@ fn head(index: &Index, state: &RunState, record: &Record) -> Result<(), Reason> 
         }
         Event::Header { .. } => return Err(Reason::Header),
         _ if first => return Err(Reason::Header),
-        _ if state.is_over() && !matches!(record.event, Event::Epoch { .. }) => return Err(Reason::Over),
+        _ if state.is_over() => return Err(Reason::Over),
         _ => {}
     }
     let takes_over = matches!(record.event, Event::Epoch { .. });
@@ -211,7 +211,7 @@ fn ended(
         return Err(Reason::Attempt { at: at.clone(), expected: task.attempts });
     }
     let settles = matches!(outcome, Outcome::Done { .. } | Outcome::NotDone { .. });
-    if task.phase == Phase::InDoubt && !settles {
+    if task.phase != Phase::Called && !settles {
         return Err(Reason::Phase { at: at.clone(), phase: task.phase, event: "second doubt" });
     }
     task.touched |= !matches!(outcome, Outcome::NotDone { .. });
@@ -272,9 +272,13 @@ pub(super) fn may_act(index: &Index, state: &RunState, at: &At) -> Result<(), Re
     let wrong = |how| Err(Reason::Direction(at.clone(), how));
     let releases = at.item.is_some() && at.way == Way::Back && state.is_release(at);
     if releases {
-        let held_there = state.hold.as_ref().and_then(|hold| hold.at.as_ref()).is_some_and(|h| h.step == at.step);
+        let failed = state.hold.as_ref().is_some_and(|hold| hold.at.is_some()) && state.back.is_none();
         let backs_there = state.back.as_ref().is_some_and(|back| back.steps.contains(&at.step));
-        return if held_there || backs_there { Ok(()) } else { wrong("neither holds there nor goes back") };
+        return if failed || backs_there {
+            Ok(())
+        } else {
+            wrong("neither holds after a failure nor goes back there")
+        };
     }
     if state.hold.is_some() {
         return wrong("holds");

@@ -61,10 +61,10 @@ impl RunState {
         let Some(back) = &mut self.back else { return };
         back.ready.remove(step);
         let dependants = back.needs.iter().filter(|(_, needs)| needs.contains(step)).map(|(step, _)| step);
-        let done = |step: &StepId| self.tasks.get(&At::back(step)).is_some_and(|task| task.phase.is_finished());
-        let open = |step: &&StepId| {
-            !done(step) && back.needs.get(*step).is_some_and(|needs| needs.iter().all(done))
-        };
+        let done =
+            |step: &StepId| self.tasks.get(&At::back(step)).is_some_and(|task| task.phase.is_finished());
+        let open =
+            |step: &&StepId| !done(step) && back.needs.get(*step).is_some_and(|needs| needs.iter().all(done));
         let next: Vec<StepId> = dependants.filter(open).cloned().collect();
         back.ready.extend(next);
     }
@@ -79,7 +79,8 @@ impl RunState {
             .collect();
         self.missing =
             index.members.iter().map(|steps| steps.iter().filter(|step| !is_done(**step)).count()).collect();
-        let open = self.lacking.iter().enumerate().filter(|(number, lacking)| **lacking == 0 && !is_done(*number));
+        let open =
+            self.lacking.iter().enumerate().filter(|(number, lacking)| **lacking == 0 && !is_done(*number));
         self.ready = open.map(|(number, _)| (Reverse(rest(index, number)), number)).collect();
     }
 
@@ -101,12 +102,16 @@ impl RunState {
         now: Timestamp,
     ) -> Result<(), Reason> {
         let (to, numbers) = scope_of(index, scope)?;
+        if matches!(scope, BackScope::Savepoint(savepoint) if !self.reached.contains(savepoint)) {
+            return Err(Reason::Other(format!("the run goes back to {scope:?}, which it never reached")));
+        }
         let steps: BTreeSet<StepId> = numbers.iter().filter_map(|n| index.id(*n)).cloned().collect();
         let started = self.started().intersection(&steps).cloned().collect();
         let way = way_back(&index.plan, &index.graph, &started, &to);
         let needs: std::collections::BTreeMap<_, _> =
             way.steps.into_iter().map(|back| (back.step, back.needs)).collect();
-        let ready = needs.iter().filter(|(_, needs)| needs.is_empty()).map(|(step, _)| step.clone()).collect();
+        let ready =
+            needs.iter().filter(|(_, needs)| needs.is_empty()).map(|(step, _)| step.clone()).collect();
         let kept = |savepoint: &SavepointId| {
             let position = index.plan.savepoints.iter().position(|known| known.id == *savepoint);
             let members = position.and_then(|position| index.members.get(position));
@@ -120,6 +125,7 @@ impl RunState {
                 _ => self.touch(&at, now).left = true,
             }
         }
+        self.take_up_all_released(|step| !steps.contains(step));
         self.hold = None;
         self.back = Some(Back { scope: scope.clone(), why: why.to_owned(), needs, ready, steps });
         Ok(())
@@ -149,8 +155,7 @@ impl RunState {
                 task.left = true;
             }
         }
-        let rolls: Vec<At> = self.rolls.keys().cloned().collect();
-        rolls.iter().for_each(|roll| self.take_up_released(roll));
+        self.take_up_all_released(|_| true);
         self.hold = None;
         Ok(())
     }
@@ -175,14 +180,22 @@ impl RunState {
 
     pub(super) fn retry(&mut self, index: &Index, at: &At, now: Timestamp) -> Result<(), Reason> {
         let phase = self.phase(at);
-        if !phase.is_failed() {
-            return Err(Reason::Phase { at: at.clone(), phase, event: "retry" });
+        match phase {
+            phase if phase.is_failed() => self.again(index, at, now),
+            // A retry of another step of the same node took the whole node up again.
+            Phase::New => {}
+            phase => return Err(Reason::Phase { at: at.clone(), phase, event: "retry" }),
         }
-        self.again(index, at, now);
-        let roll = At { item: None, ..at.clone() };
-        self.take_up_released(&roll);
+        if self.back.is_none() {
+            self.take_up_all_released(|_| true);
+        }
         self.hold = None;
         Ok(())
+    }
+
+    fn take_up_all_released(&mut self, which: impl Fn(&StepId) -> bool) {
+        let rolls: Vec<At> = self.rolls.keys().filter(|roll| which(&roll.step)).cloned().collect();
+        rolls.iter().for_each(|roll| self.take_up_released(roll));
     }
 
     /// Gives a failed place another chance, from where it failed.
@@ -192,7 +205,9 @@ impl RunState {
         task.failures = 0;
         task.left = false;
         let phase = match task.phase {
-            Phase::Failed | Phase::Unproven | Phase::Stopped if rolling && task.applied.is_none() => Phase::Rolling,
+            Phase::Failed | Phase::Unproven | Phase::Stopped if rolling && task.applied.is_none() => {
+                Phase::Rolling
+            }
             Phase::Failed | Phase::Unproven if task.applied.is_some() => Phase::Applied,
             Phase::Stopped => Phase::New,
             _ => Phase::Again,
@@ -229,7 +244,8 @@ pub(super) fn scope_of(index: &Index, scope: &BackScope) -> Result<(Savepoint, B
     let unknown = || Reason::Other(format!("the plan has no {scope:?} to go back to"));
     match scope {
         BackScope::Savepoint(id) => {
-            let position = index.plan.savepoints.iter().position(|known| known.id == *id).ok_or_else(unknown)?;
+            let position =
+                index.plan.savepoints.iter().position(|known| known.id == *id).ok_or_else(unknown)?;
             let to = index.plan.savepoints.get(position).ok_or_else(unknown)?;
             let kept = index.members.get(position).ok_or_else(unknown)?;
             let steps = (0..index.plan.steps.len()).filter(|number| !kept.contains(number)).collect();

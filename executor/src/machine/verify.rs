@@ -35,7 +35,9 @@ impl Machine {
         let conditions: Vec<&Verify> = roll.verify.iter().chain(canary).collect();
         match self.prove(at, &conditions, moved, now, out) {
             None => {}
-            Some(Verdict::Holds { .. }) => out.append.push(Event::BatchDone { at: at.clone(), batch: number }),
+            Some(Verdict::Holds { .. }) => {
+                out.append.push(Event::BatchDone { at: at.clone(), batch: number })
+            }
             Some(verdict) => out.append.push(Event::Verified { at: at.clone(), verdict }),
         }
     }

@@ -29,7 +29,10 @@ pub(super) struct Calls {
 
 /// A command with everything filled in that only the run knows.
 enum Bound {
-    Apply { effect: Effect, artifact: Option<Digest> },
+    Apply {
+        effect: Effect,
+        artifact: Option<Digest>,
+    },
     Check(Condition),
     Capture(CaptureKind),
     Members(Roll),
@@ -39,7 +42,12 @@ enum Bound {
 
 impl Calls {
     /// Starts a command. Its answer comes through the channel, also when the driver panics.
-    pub(super) fn start(&self, machine: &Machine, command: Command, answers: &UnboundedSender<(u64, Answer)>) {
+    pub(super) fn start(
+        &self,
+        machine: &Machine,
+        command: Command,
+        answers: &UnboundedSender<(u64, Answer)>,
+    ) {
         let bound = bind(machine, &command);
         let call = Call {
             run: self.run.clone(),

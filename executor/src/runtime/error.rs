@@ -25,7 +25,9 @@ pub enum RunError {
     #[error("nothing here can do: {}", .0.join(", "))]
     NoDriver(Vec<&'static str>),
     /// Another run has the platform.
-    #[error("platform {platform} is held by run {by}; end it, or continue it with a plan made by `--continue {by}`")]
+    #[error(
+        "platform {platform} is held by run {by}; end it, or continue it with a plan made by `--continue {by}`"
+    )]
     Claimed {
         /// The platform.
         platform: Label,
@@ -106,7 +108,9 @@ impl RunError {
             Self::Identity { .. } => codes::RUN_IDENTITY,
             Self::Unproven { .. } => codes::PLATFORM_UNREACHABLE,
             Self::Illegal { .. } => codes::RUN_ILLEGAL_RECORD,
-            Self::Append(AppendError::Fenced { .. }) | Self::Store(StoreError::Leased(_)) => codes::RUN_LEASED,
+            Self::Append(AppendError::Fenced { .. }) | Self::Store(StoreError::Leased(_)) => {
+                codes::RUN_LEASED
+            }
             Self::Append(_) | Self::Store(StoreError::Disk { .. }) => codes::RUN_JOURNAL_WRITE,
             Self::Store(StoreError::NoSuchRun(_)) => codes::RUN_NO_SUCH,
             Self::Store(StoreError::ClaimMoved(_)) => codes::RUN_CLAIMED,

@@ -74,8 +74,8 @@ impl Runtime {
     pub async fn prove(&self, plan: &Plan) -> Result<(), RunError> {
         for (target, expected) in &plan.platform.targets {
             let found = self.drivers.identity(target).await;
-            let found =
-                found.map_err(|failure| RunError::Unproven { target: target.clone(), why: failure.to_string() })?;
+            let found = found
+                .map_err(|failure| RunError::Unproven { target: target.clone(), why: failure.to_string() })?;
             if found != *expected {
                 let (expected, found) = (format!("{expected:?}"), format!("{found:?}"));
                 return Err(RunError::Identity { target: target.clone(), expected, found });
@@ -157,7 +157,9 @@ impl Drive<'_, '_> {
     async fn run(&mut self, torn: Option<u64>, stop: &Stop) -> Result<Ended, RunError> {
         if self.machine.state().is_over() {
             let rest = self.machine.poll(self.now()).rest;
-            return rest.map(Ended::Rest).ok_or_else(|| RunError::Bug("a run that is over has no end".to_owned()));
+            return rest
+                .map(Ended::Rest)
+                .ok_or_else(|| RunError::Bug("a run that is over has no end".to_owned()));
         }
         self.epoch = self.epoch.saturating_add(1);
         let mut first = vec![Event::Epoch { holder: self.runtime.holder.clone() }];

@@ -4,8 +4,8 @@ use std::{
     any::Any,
     fs::{File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
 };
 
 /// A disk. Names are durable only after [`Disk::sync_dir`] of their directory, bytes only after a sync of their file.
@@ -39,9 +39,7 @@ pub trait DiskFile: Send + Sync {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Makes bytes and length durable.
     fn sync(&mut self) -> io::Result<()>;
-    /// Cuts the file off.
-    fn truncate(&mut self, length: u64) -> io::Result<()>;
-    /// How long it is.
+    /// How long it is. [`io::ErrorKind::StaleNetworkFileHandle`] when another file has its name by now.
     fn length(&self) -> io::Result<u64>;
     /// Sets room aside for so many bytes in all, without changing the length. File systems that cannot are left alone.
     fn reserve(&mut self, length: u64) -> io::Result<()>;
@@ -89,11 +87,12 @@ impl Disk for RealDisk {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
-        Ok(Box::new(file))
+        Ok(Box::new(RealFile { file, path: path.to_owned() }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(OpenOptions::new().append(true).open(path)?))
+        let file = OpenOptions::new().append(true).open(path)?;
+        Ok(Box::new(RealFile { file, path: path.to_owned() }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -123,27 +122,31 @@ impl Disk for RealDisk {
     }
 }
 
-impl DiskFile for File {
+struct RealFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl DiskFile for RealFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_all(bytes)
+        self.file.write_all(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
-    }
-
-    fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.set_len(length)?;
-        self.sync_all()
+        self.file.sync_data()
     }
 
     fn length(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        let (own, named) = (self.file.metadata()?, std::fs::metadata(&self.path)?);
+        match (own.dev(), own.ino()) == (named.dev(), named.ino()) {
+            true => Ok(own.len()),
+            false => Err(io::ErrorKind::StaleNetworkFileHandle.into()),
+        }
     }
 
     fn reserve(&mut self, length: u64) -> io::Result<()> {
         use rustix::{fs::FallocateFlags, io::Errno};
-        match rustix::fs::fallocate(&*self, FallocateFlags::KEEP_SIZE, 0, length) {
+        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, length) {
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
             reserved => reserved.map_err(io::Error::from),
         }

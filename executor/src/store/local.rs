@@ -144,12 +144,12 @@ impl Store for LocalStore {
                 self.read_journal(run)?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?
             }
         };
-        let mut file = self.disk.open(&path).map_err(failed(&path))?;
-        if journal.torn.is_some() {
-            file.truncate(journal.bytes).map_err(failed(&path))?;
-        }
-        // A process that died between write and sync left records that are readable and may not be durable.
-        file.sync().map_err(failed(&path))?;
+        // What can be read is not all durable: the last process may have died before its sync, or its sync may have failed,
+        // and then syncing the same file again proves nothing. A copy is durable, and leaves a torn tail behind.
+        let whole = self.disk.read(&path).map_err(failed(&path))?;
+        let kept = usize::try_from(journal.bytes).ok().and_then(|bytes| whole.get(..bytes)).unwrap_or(&whole);
+        self.write(&dir, "journal", kept)?;
+        let file = self.disk.open(&path).map_err(failed(&path))?;
         let log = LocalLog {
             disk: Arc::clone(&self.disk),
             path,
@@ -170,7 +170,10 @@ impl Store for LocalStore {
         // A line that a crash cut short was never acknowledged to the person who said it.
         let whole = bytes.split(|byte| *byte == b'\n').filter_map(|line| journal::unframed(line));
         let entry = |json: &[u8]| {
-            let what = |error: serde_json::Error| StoreError::Content { path: path.clone(), what: error.to_string() };
+            let what = |error: serde_json::Error| StoreError::Content {
+                path: path.clone(),
+                what: error.to_string(),
+            };
             serde_json::from_slice(json).map_err(what)
         };
         whole.map(entry).collect()
@@ -184,7 +187,8 @@ impl Store for LocalStore {
             path: lock.clone(),
             source: io::Error::new(io::ErrorKind::WouldBlock, "somebody else is writing; try again"),
         })?;
-        let what = |error: serde_json::Error| StoreError::Content { path: path.clone(), what: error.to_string() };
+        let what =
+            |error: serde_json::Error| StoreError::Content { path: path.clone(), what: error.to_string() };
         let mut line = journal::framed(&serde_json::to_vec(entry).map_err(what)?);
         line.push(b'\n');
         let Some(before) = absent(self.disk.read(&path)).map_err(failed(&path))? else {
@@ -217,7 +221,11 @@ impl Store for LocalStore {
     async fn claims(&self) -> Stored<Vec<Label>> {
         let dir = self.root.join("claims");
         let names = self.disk.list(&dir).map_err(failed(&dir))?;
-        Ok(names.into_iter().filter(|name| !name.ends_with(".lock")).filter_map(|n| Label::new(n).ok()).collect())
+        Ok(names
+            .into_iter()
+            .filter(|name| !name.ends_with(".lock"))
+            .filter_map(|n| Label::new(n).ok())
+            .collect())
     }
 
     async fn claim(&self, platform: &Label) -> Stored<Option<RunId>> {
@@ -228,7 +236,12 @@ impl Store for LocalStore {
         RunId::new(text.trim_end()).map(Some).map_err(|_| what())
     }
 
-    async fn swap_claim(&self, platform: &Label, expected: Option<&RunId>, new: Option<&RunId>) -> Stored<()> {
+    async fn swap_claim(
+        &self,
+        platform: &Label,
+        expected: Option<&RunId>,
+        new: Option<&RunId>,
+    ) -> Stored<()> {
         let dir = self.root.join("claims");
         self.disk.make_dirs(&dir).map_err(failed(&dir))?;
         let lock = dir.join(format!("{platform}.lock"));
@@ -262,7 +275,12 @@ struct LocalLog {
 impl LocalLog {
     fn write(&mut self, expected: u64, batch: &[Line]) -> Result<(), AppendError> {
         // The lock keeps others away; where a file system ignores locks, the length does.
-        let length = self.file.length().map_err(AppendError::Failed)?;
+        let length = match self.file.length() {
+            Err(error) if error.kind() == io::ErrorKind::StaleNetworkFileHandle => {
+                return Err(AppendError::Fenced { found: "another journal".to_owned() });
+            }
+            length => length.map_err(AppendError::Failed)?,
+        };
         if expected != self.next || length != self.length {
             return Err(AppendError::Fenced { found: format!("{} ({length} bytes)", self.next) });
         }

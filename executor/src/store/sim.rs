@@ -182,13 +182,13 @@ impl Disk for SimDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut inner = self.operate()?;
         let file = inner.add(path)?;
-        Ok(Box::new(SimFile { disk: self.clone(), file, life: inner.life }))
+        Ok(Box::new(SimFile { disk: self.clone(), file, path: path.to_owned(), life: inner.life }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let inner = self.operate()?;
         let file = inner.find(path)?;
-        Ok(Box::new(SimFile { disk: self.clone(), file, life: inner.life }))
+        Ok(Box::new(SimFile { disk: self.clone(), file, path: path.to_owned(), life: inner.life }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -218,7 +218,8 @@ impl Disk for SimDisk {
         let mut inner = self.operate()?;
         let inside = |path: &Path| path.parent() == Some(dir);
         inner.durable_names.retain(|path, _| !inside(path));
-        let now: Vec<_> = inner.names.iter().filter(|(path, _)| inside(path)).map(|(p, f)| (p.clone(), *f)).collect();
+        let now: Vec<_> =
+            inner.names.iter().filter(|(path, _)| inside(path)).map(|(p, f)| (p.clone(), *f)).collect();
         inner.durable_names.extend(now);
         Ok(())
     }
@@ -250,6 +251,7 @@ impl Drop for SimLock {
 struct SimFile {
     disk: SimDisk,
     file: usize,
+    path: PathBuf,
     life: u64,
 }
 
@@ -307,19 +309,12 @@ impl DiskFile for SimFile {
         }
     }
 
-    fn truncate(&mut self, length: u64) -> io::Result<()> {
-        let mut inner = self.disk.operate()?;
-        self.stale(&inner)?;
-        if let Some(file) = inner.files.get_mut(self.file) {
-            file.now.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-            file.durable = file.now.clone();
-        }
-        Ok(())
-    }
-
     fn length(&self) -> io::Result<u64> {
         let inner = self.disk.operate()?;
         self.stale(&inner)?;
+        if inner.find(&self.path)? != self.file {
+            return Err(io::ErrorKind::StaleNetworkFileHandle.into());
+        }
         Ok(inner.files.get(self.file).map_or(0, |file| file.now.len() as u64))
     }
 

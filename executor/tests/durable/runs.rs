@@ -1,0 +1,461 @@
+//! Whole runs: real loop, real store on a simulated disk, drivers on a world; simulated time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use switchback_executor::{
+    env::RuntimeClock,
+    machine::{Rest, Settings},
+    ops,
+    ports::{Call, Capturing, Driver, Failure, Member},
+    runtime::{Drivers, Ended, RunError, Runtime, Stop},
+    store::{
+        LocalStore, Store, claims,
+        sim::{Fault, SimDisk, Unsynced},
+    },
+};
+use switchback_model::{digests::digests, lint};
+use switchback_schemas::{
+    RunId, Seconds,
+    event::RunEvent,
+    journal::{Approval, BackScope, End, Event, Identified, Outcome, SideKind, Verdict, WaitsFor},
+    name::{Label, SavepointId},
+    plan::{
+        ApprovalScope, Capture, CaptureKind, Condition, Effect, Gate, GateKind, Identity, Operand, Parent,
+        Plan, Roll, Step, Target, Test,
+    },
+    report::{RunState, StepStatus},
+};
+
+use plans::{id, label, plan, step};
+
+#[path = "../machine/plans.rs"]
+#[expect(dead_code, reason = "shared with the machine's tests")]
+mod plans;
+
+/// A world of things that are done or not, and the driver that does them.
+#[derive(Default)]
+struct World {
+    done: Mutex<BTreeSet<String>>,
+    log: Mutex<Vec<String>>,
+    /// Effects whose answer is something else than done.
+    odd: Mutex<BTreeMap<String, Odd>>,
+    uid: Mutex<String>,
+}
+
+#[derive(Clone)]
+enum Odd {
+    Panics,
+    Answers(Outcome),
+    Takes(u64),
+}
+
+#[async_trait]
+impl Driver for World {
+    fn applies(&self, effect: &Effect) -> bool {
+        matches!(effect, Effect::Command(_))
+    }
+
+    fn checks(&self, condition: &Condition) -> bool {
+        matches!(condition, Condition::Command(_) | Condition::Field { .. })
+    }
+
+    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
+        let Effect::Command(command) = effect else { panic!("unknown effect") };
+        let what = command.argv[1].clone();
+        assert_eq!(what, call.at.step.as_str());
+        self.log.lock().unwrap().push(command.argv.join(" "));
+        let odd = self.odd.lock().unwrap().get(&command.argv.join(" ")).cloned();
+        match odd {
+            Some(Odd::Panics) => {
+                self.odd.lock().unwrap().clear();
+                panic!("a driver breaks");
+            }
+            Some(Odd::Answers(outcome)) => return outcome,
+            Some(Odd::Takes(seconds)) => tokio::time::sleep(std::time::Duration::from_secs(seconds)).await,
+            None => {}
+        }
+        let mut done = self.done.lock().unwrap();
+        if command.argv[0] == "do" {
+            done.insert(what)
+        } else {
+            done.remove(&what)
+        };
+        Outcome::Done { evidence: switchback_schemas::journal::Evidence::default() }
+    }
+
+    async fn check(&self, _: &Call, condition: &Condition) -> Verdict {
+        if let Condition::Field { is: Test::Equals(Operand::Value(value)), .. } = condition {
+            return Verdict::holds(value.to_string());
+        }
+        let Condition::Command(command) = condition else { panic!("unknown condition") };
+        let done = self.done.lock().unwrap().contains(&command.argv[1]);
+        let holds = match command.argv[0].as_str() {
+            "done" => done,
+            "undone" => !done,
+            _ => true,
+        };
+        if holds { Verdict::holds("so") } else { Verdict::fails("not so") }
+    }
+
+    async fn capture(&self, _: &Call, what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
+        Some(Ok(match what {
+            CaptureKind::Field { .. } => Capturing::Scalar(serde_json::json!(7)),
+            _ => Capturing::Objects(vec![serde_json::json!({"kind": "ConfigMap"})]),
+        }))
+    }
+
+    async fn members(&self, _: &Call, _: &Roll) -> Option<Result<Vec<Member>, Failure>> {
+        None
+    }
+
+    async fn identity(&self, _: &Label) -> Option<Result<Identity, Failure>> {
+        Some(Ok(Identity::Cluster { kube_system_uid: self.uid.lock().unwrap().clone() }))
+    }
+}
+
+/// A plan that lint passes, as bytes.
+fn bytes(steps: Vec<Step>, change: impl FnOnce(&mut Plan)) -> Vec<u8> {
+    let mut plan = plan(steps);
+    plan.platform.targets.insert(label("cluster"), Identity::Cluster { kube_system_uid: String::new() });
+    change(&mut plan);
+    plan.features = lint::used_features(&plan.steps);
+    if plan.parent.is_some() {
+        plan.features.insert("continue".to_owned());
+    }
+    plan.digests = digests(&plan).unwrap();
+    let findings = lint::lint(&plan);
+    assert!(findings.is_empty(), "{findings:?}");
+    plan.to_json().unwrap()
+}
+
+fn three() -> Vec<u8> {
+    let mut first = step("a", &[]);
+    first.captures.push(Capture {
+        name: "before".to_owned(),
+        what: CaptureKind::Objects(vec![Target::Object(switchback_schemas::name::ObjectRef {
+            api_version: "v1".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            namespace: None,
+            name: "x".to_owned(),
+        })]),
+    });
+    bytes(vec![first, step("b", &["a"]), step("c", &["a"])], |_| {})
+}
+
+fn runtime(world: &Arc<World>, disk: &SimDisk) -> Runtime {
+    let start = "2026-11-20T10:00:00Z".parse().unwrap();
+    Runtime {
+        store: Arc::new(LocalStore::on("s", Arc::new(disk.clone()))),
+        drivers: Drivers::from_iter([Arc::clone(world) as Arc<dyn Driver>]),
+        clock: Arc::new(RuntimeClock::starting_at(start)),
+        settings: Settings::default(),
+        holder: "test".to_owned(),
+        grace: Seconds(5),
+        max_runtime: None,
+    }
+}
+
+async fn apply(runtime: &Runtime, plan: &[u8]) -> Result<(RunId, Ended), RunError> {
+    ops::open_or_resume(runtime, plan, &Stop::new(), &mut |_| {}).await
+}
+
+fn ended(end: End) -> Ended {
+    Ended::Rest(Rest::Ended(end))
+}
+
+fn counts(world: &World) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for what in &*world.log.lock().unwrap() {
+        *counts.entry(what.clone()).or_default() += 1;
+    }
+    counts
+}
+
+fn by() -> Identified {
+    Identified::Asserted("ann".to_owned())
+}
+
+fn each_once(world: &World) {
+    let once: BTreeMap<String, usize> = ["do a", "do b", "do c"].map(|what| (what.to_owned(), 1)).into();
+    assert_eq!(counts(world), once);
+}
+
+async fn operations_of_a_calm_run() -> u64 {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let (_, end) = apply(&runtime(&world, &disk), &three()).await.unwrap();
+    assert_eq!(end, ended(End::Complete));
+    each_once(&world);
+    disk.operations()
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_at_any_disk_operation_a_run_ends_with_each_effect_done_once() {
+    let operations = operations_of_a_calm_run().await;
+    assert!(operations > 50, "{operations}");
+    for operation in 0..operations {
+        for unsynced in [Unsynced::Lost, Unsynced::Half, Unsynced::Kept] {
+            let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+            let runtime = runtime(&world, &disk);
+            disk.fault_at(operation, Fault::Crash);
+            // At the very last operations the run was over before the machine stopped.
+            let _ = apply(&runtime, &three()).await;
+            assert!(disk.crashed());
+            disk.restart(unsynced);
+            let (run, end) = apply(&runtime, &three()).await.unwrap();
+            assert_eq!(end, ended(End::Complete), "operation {operation}, {unsynced:?}");
+            each_once(&world);
+            assert_eq!(claims::holder(&*runtime.store, &label("test")).await.unwrap(), None);
+            assert_eq!(ops::status(&*runtime.store, &run).await.unwrap().residue, Vec::<String>::new());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_at_any_disk_operation_stops_the_run_and_the_next_one_ends_it() {
+    for operation in 0..operations_of_a_calm_run().await {
+        let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+        let runtime = runtime(&world, &disk);
+        disk.fault_at(operation, Fault::Fail(ErrorKind::StorageFull));
+        let _ = apply(&runtime, &three()).await;
+        disk.restart(Unsynced::Lost);
+        let (_, end) = apply(&runtime, &three()).await.unwrap();
+        assert_eq!(end, ended(End::Complete), "operation {operation}");
+        each_once(&world);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn applying_a_finished_plan_again_changes_nothing() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let (run, _) = apply(&runtime, &three()).await.unwrap();
+    let before = runtime.store.journal(&run).await.unwrap();
+    assert_eq!(apply(&runtime, &three()).await.unwrap(), (run.clone(), ended(End::Complete)));
+    assert_eq!(runtime.store.journal(&run).await.unwrap(), before);
+    each_once(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_plan_is_told_which_run_has_the_platform() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let refused = Outcome::NotDone {
+        class: switchback_schemas::journal::Class::Refused,
+        evidence: switchback_schemas::journal::Evidence::line("no"),
+    };
+    world.odd.lock().unwrap().insert("do b".to_owned(), Odd::Answers(refused));
+    let (first, end) = apply(&runtime, &three()).await.unwrap();
+    assert!(matches!(end, Ended::Rest(Rest::Held { .. })), "{end:?}");
+
+    let second = bytes(vec![step("d", &[])], |_| {});
+    let error = apply(&runtime, &second).await.unwrap_err();
+    assert!(matches!(&error, RunError::Claimed { by, .. } if *by == first), "{error}");
+
+    // Giving it up releases the platform and names what was left.
+    let says = SideKind::Abandon { reason: "a test".to_owned() };
+    ops::say(&*runtime.store, &*runtime.clock, &first, by(), says).await.unwrap();
+    assert_eq!(ops::due(&*runtime.store, runtime.clock.now()).await.unwrap(), [first.clone()]);
+    assert_eq!(apply(&runtime, &three()).await.unwrap().1, ended(End::Abandoned));
+    let report = ops::status(&*runtime.store, &first).await.unwrap();
+    assert!(
+        report.residue.iter().any(|line| line.contains("a was done and is not undone")),
+        "{:?}",
+        report.residue
+    );
+    assert_eq!(apply(&runtime, &second).await.unwrap().1, ended(End::Complete));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_can_be_retried_or_taken_back_by_a_person() {
+    for back in [false, true] {
+        let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+        let runtime = runtime(&world, &disk);
+        let refused = Outcome::NotDone {
+            class: switchback_schemas::journal::Class::Refused,
+            evidence: switchback_schemas::journal::Evidence::line("no"),
+        };
+        world.odd.lock().unwrap().insert("do b".to_owned(), Odd::Answers(refused));
+        let (run, _) = apply(&runtime, &three()).await.unwrap();
+        world.odd.lock().unwrap().clear();
+        let reason = "a test".to_owned();
+        let says = match back {
+            false => SideKind::Retry { step: id("b"), reason },
+            true => {
+                SideKind::Rollback { scope: BackScope::Savepoint(SavepointId::new("start").unwrap()), reason }
+            }
+        };
+        ops::say(&*runtime.store, &*runtime.clock, &run, by(), says).await.unwrap();
+        let end = ops::resume(&runtime, &run, &Stop::new(), &mut |_| {}).await.unwrap();
+        let report = ops::status(&*runtime.store, &run).await.unwrap();
+        let status = |name: &str| {
+            let forward = switchback_schemas::journal::At::forward(&id(name));
+            report.steps.iter().find(|step| step.at == forward).unwrap().status
+        };
+        if back {
+            assert_eq!(end, ended(End::Unwound));
+            assert!(world.done.lock().unwrap().is_empty());
+            assert_eq!((status("a"), status("b")), (StepStatus::RolledBack, StepStatus::Failed));
+        } else {
+            assert_eq!(end, ended(End::Complete));
+            assert_eq!((status("a"), status("b")), (StepStatus::Done, StepStatus::Done));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_breaks_leaves_a_doubt_that_is_looked_at() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    world.odd.lock().unwrap().insert("do b".to_owned(), Odd::Panics);
+    let (_, end) = apply(&runtime, &three()).await.unwrap();
+    assert_eq!(end, ended(End::Complete));
+    assert_eq!(counts(&world)["do b"], 2, "what was not seen and can be repeated is repeated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_parks_for_an_approval_and_goes_on_when_it_is_given() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let mut gated = step("a", &[]);
+    gated.gates.push(label("go"));
+    let gate = Gate {
+        id: label("go"),
+        title: "a person says go".to_owned(),
+        kind: GateKind::Approval(ApprovalScope::Plan {}),
+        may_override: false,
+    };
+    let plan = bytes(vec![gated], |plan| plan.gates.push(gate));
+    let mut said = Vec::new();
+    let mut view = |event: &RunEvent| {
+        if let RunEvent::Waiting { waits_for, .. } = event {
+            said.extend(waits_for.clone());
+        }
+    };
+    let (run, end) = ops::open_or_resume(&runtime, &plan, &Stop::new(), &mut view).await.unwrap();
+    let approval = vec![WaitsFor::Approval { scope: "plan".to_owned() }];
+    assert_eq!(end, Ended::Rest(Rest::Parked { waits_for: approval.clone(), wake_at: None }));
+    assert_eq!(said, approval, "it is said once");
+    assert!(ops::due(&*runtime.store, runtime.clock.now()).await.unwrap().is_empty());
+
+    let review = Plan::from_json(&plan).unwrap().digests.review;
+    let given = |review| Approval {
+        by: by(),
+        scope: ApprovalScope::Plan {},
+        review,
+        reason: None,
+        given: runtime.clock.now(),
+        expires: None,
+    };
+    let other = given(switchback_schemas::Digest::of("another"));
+    let refused = ops::approve(&*runtime.store, &*runtime.clock, &run, other).await.unwrap_err();
+    assert!(matches!(refused, RunError::NotAllowed { .. }), "{refused}");
+    ops::approve(&*runtime.store, &*runtime.clock, &run, given(review)).await.unwrap();
+    assert_eq!(ops::due(&*runtime.store, runtime.clock.now()).await.unwrap(), [run]);
+    assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Complete));
+}
+
+#[tokio::test(start_paused = true)]
+async fn asked_to_stop_a_run_lets_its_calls_end_and_parks() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    world.odd.lock().unwrap().insert("do a".to_owned(), Odd::Takes(3));
+    let stop = Stop::new();
+    let asking = stop.clone();
+    let mut view = |event: &RunEvent| {
+        if matches!(event, RunEvent::Recorded { record } if matches!(record.event, Event::Intent { .. })) {
+            asking.ask("a signal");
+        }
+    };
+    let (run, end) = ops::open_or_resume(&runtime, &three(), &stop, &mut view).await.unwrap();
+    assert!(matches!(end, Ended::Rest(Rest::Parked { .. })), "{end:?}");
+    let report = ops::status(&*runtime.store, &run).await.unwrap();
+    assert!(matches!(report.state, RunState::Parked { .. }));
+    assert_eq!(apply(&runtime, &three()).await.unwrap().1, ended(End::Complete));
+    each_once(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_outlasts_the_grace_is_in_doubt_and_looked_at_later() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let mut runtime = runtime(&world, &disk);
+    runtime.max_runtime = Some(Seconds(10));
+    world.odd.lock().unwrap().insert("do a".to_owned(), Odd::Takes(60));
+    let (_, end) = apply(&runtime, &three()).await.unwrap();
+    assert!(matches!(&end, Ended::Interrupted { calling } if calling.len() == 1), "{end:?}");
+    // The call ends after its process has gone.
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    world.odd.lock().unwrap().clear();
+    runtime.max_runtime = None;
+    assert_eq!(apply(&runtime, &three()).await.unwrap().1, ended(End::Complete));
+    each_once(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_cluster_is_refused_before_anything_is_written() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    "another".clone_into(&mut world.uid.lock().unwrap());
+    let error = apply(&runtime(&world, &disk), &three()).await.unwrap_err();
+    assert!(matches!(error, RunError::Identity { .. }), "{error}");
+    assert!(world.log.lock().unwrap().is_empty());
+    assert!(LocalStore::on("s", Arc::new(disk)).runs().await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_continues_a_run_takes_over_its_claim_and_its_captures() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let refused = Outcome::NotDone {
+        class: switchback_schemas::journal::Class::Refused,
+        evidence: switchback_schemas::journal::Evidence::line("no"),
+    };
+    world.odd.lock().unwrap().insert("do b".to_owned(), Odd::Answers(refused));
+    let (old, _) = apply(&runtime, &three()).await.unwrap();
+    let carried = ops::carry_over(&*runtime.store, &old).await.unwrap();
+    assert!(carried.captures[&id("a")].contains_key("before"));
+    assert_eq!(carried.done, [id("a"), id("c")]);
+
+    let child = |head: String| {
+        bytes(vec![step("d", &[])], |plan| {
+            plan.parent = Some(Parent {
+                run: old.clone(),
+                plan: carried.plan,
+                journal_head: head,
+                savepoint: carried.savepoint.clone(),
+            });
+        })
+    };
+    let stale = apply(&runtime, &child("0".repeat(32))).await.unwrap_err();
+    assert!(matches!(stale, RunError::Parent { .. }), "{stale}");
+    let (new, end) = apply(&runtime, &child(carried.journal_head.clone())).await.unwrap();
+    assert_eq!(end, ended(End::Complete));
+    let state = ops::status(&*runtime.store, &old).await.unwrap().state;
+    assert_eq!(state, RunState::Superseded { by: new });
+    assert_eq!(apply(&runtime, &three()).await.unwrap().1, Ended::Rest(Rest::Superseded(new_id(&state))));
+}
+
+fn new_id(state: &RunState) -> RunId {
+    match state {
+        RunState::Superseded { by } => by.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_unreadable_run_does_not_hide_the_others() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let (run, _) = apply(&runtime, &three()).await.unwrap();
+    let dir = std::path::Path::new("s/runs/r-broken");
+    let disk: &dyn switchback_executor::store::disk::Disk = &disk;
+    disk.make_dirs(dir).unwrap();
+    disk.create(&dir.join("journal")).unwrap().append(b"not a journal\n").unwrap();
+    let runs = ops::runs(&*runtime.store).await.unwrap();
+    assert_eq!(runs.len(), 2);
+    assert!(runs.iter().any(|(name, report)| *name == run && report.is_ok()));
+    assert!(runs.iter().any(|(_, report)| report.is_err()));
+}

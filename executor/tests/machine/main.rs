@@ -1,0 +1,8 @@
+//! The machine against a world that effects really change.
+
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+
+mod drive;
+mod plans;
+mod random;
+mod world;

@@ -1,0 +1,308 @@
+//! Plans for tests, as small as a plan can be, and random ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchback_schemas::{
+    Digest, RunId, Seconds, StepId, Version,
+    format::Document,
+    name::{Label, SavepointId},
+    plan::{
+        Action, Bracket, Command, Condition, Count, Digests, Disruption, Effect, Estimate, FailureAction,
+        FailurePolicy, Inputs, KubeDelete, Need, NodeCordon, NodeDrain, Plan, PlatformRef, RecipeStep,
+        RetryClass, Roll, Savepoint, Stale, Step, Target, Undo, UndoKind, UndoStep, Verify,
+    },
+};
+
+pub fn id(text: &str) -> StepId {
+    StepId::new(text).unwrap()
+}
+
+pub fn label(text: &str) -> Label {
+    Label::new(text).unwrap()
+}
+
+pub fn run() -> RunId {
+    RunId::new("r-1").unwrap()
+}
+
+fn command(argv: &[&str]) -> Command {
+    Command {
+        argv: argv.iter().map(|arg| (*arg).to_owned()).collect(),
+        env: BTreeMap::new(),
+        timeout: Seconds(60),
+    }
+}
+
+/// An effect that the test world knows by its words.
+pub fn does(argv: &[&str]) -> Effect {
+    Effect::Command(command(argv))
+}
+
+/// A condition that the test world knows by its words.
+pub fn asks(argv: &[&str]) -> Condition {
+    Condition::Command(command(argv))
+}
+
+pub fn proves(argv: &[&str], settle: u64) -> Verify {
+    Verify { condition: asks(argv), settle: Seconds(settle), within: Seconds(60), title: argv.join(" ") }
+}
+
+/// A step with an inverse: `do ID`, `undo ID`, both visible, both repeatable.
+pub fn step(name: &str, needs: &[&str]) -> Step {
+    let undo = UndoStep {
+        kind: UndoKind::Inverse,
+        title: format!("undo {name}"),
+        action: Action::Effect(does(&["undo", name])),
+        reads: Vec::new(),
+        done_when: Some(asks(&["undone", name])),
+        verify: vec![proves(&["undone", name], 0)],
+        timeout: Seconds(600),
+        retry: RetryClass::Idempotent,
+        disruption: Disruption::None,
+        captures: Vec::new(),
+        estimate: Estimate::seconds(10, 20),
+        loses: Vec::new(),
+        needs_capacity: false,
+        closes: Vec::new(),
+        permissions: Vec::new(),
+    };
+    Step {
+        id: id(name),
+        title: name.to_owned(),
+        hop: id("hop@1"),
+        target: label("cluster"),
+        action: Action::Effect(does(&["do", name])),
+        needs: needs
+            .iter()
+            .map(|need| Need { step: id(need), why: "a test says so".to_owned(), source: None })
+            .collect(),
+        reads: Vec::new(),
+        done_when: Some(asks(&["done", name])),
+        verify: vec![proves(&["healthy", name], 10)],
+        undo: Undo::Step(Box::new(undo)),
+        timeout: Seconds(600),
+        retry: RetryClass::Idempotent,
+        disruption: Disruption::None,
+        tier: None,
+        captures: Vec::new(),
+        estimate: Estimate::seconds(10, 20),
+        on_failure: FailurePolicy { action: FailureAction::Hold, why: "a test says so".to_owned() },
+        gates: Vec::new(),
+        permissions: Vec::new(),
+        changes: Vec::new(),
+    }
+}
+
+/// A step that cordons, drains and deletes the nodes of the pool `pool`, three at most at a time; its undo does the same.
+pub fn roll(name: &str, needs: &[&str], pool: &str) -> Step {
+    let recipe = |name: &str, needs: &[&str], effect, done_when, undo| RecipeStep {
+        name: label(name),
+        title: name.to_owned(),
+        effect,
+        needs: needs.iter().map(|need| label(need)).collect(),
+        done_when,
+        verify: Vec::new(),
+        undo,
+        timeout: Seconds(600),
+        retry: RetryClass::Idempotent,
+        captures: Vec::new(),
+        disruption: Disruption::Drain,
+        estimate: Estimate::seconds(30, 60),
+    };
+    let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: Target::ItemNode {}, unschedulable });
+    let Undo::Step(mut uncordon) = step(name, &[]).undo else { unreachable!() };
+    uncordon.action = Action::Effect(cordon(false));
+    uncordon.done_when = Some(asks(&["uncordoned"]));
+    uncordon.verify = Vec::new();
+    let read_only = || Undo::ReadOnly { why: "pods come back by themselves".to_owned() };
+    let commit = Undo::Commit { why: "the node is gone".to_owned(), recovery: "none is needed".to_owned() };
+    let rule = Roll {
+        pool: label(pool),
+        labels: BTreeMap::new(),
+        stale: Stale::Drifted {},
+        order: Vec::new(),
+        canary: None,
+        batch: Count::Nodes(2),
+        max_unavailable: Count::Nodes(3),
+        floor: 1,
+        recipe: vec![
+            recipe("cordon", &[], cordon(true), Some(asks(&["cordoned"])), Undo::Step(uncordon)),
+            recipe(
+                "drain",
+                &["cordon"],
+                Effect::NodeDrain(NodeDrain { node: Target::ItemNode {} }),
+                Some(asks(&["drained"])),
+                read_only(),
+            ),
+            recipe(
+                "delete",
+                &["drain"],
+                Effect::KubeDelete(KubeDelete { object: Target::ItemNodeClaim {} }),
+                Some(asks(&["deleted"])),
+                commit,
+            ),
+        ],
+        verify: vec![proves(&["healthy", name], 0)],
+        soak: Seconds(30),
+        max_passes: 5,
+        observed: 4,
+    };
+    let mut step = step(name, needs);
+    step.action = Action::Roll(rule.clone());
+    step.done_when = None;
+    if let Undo::Step(undo) = &mut step.undo {
+        undo.action = Action::Roll(rule);
+        undo.done_when = None;
+        undo.verify = Vec::new();
+    }
+    step
+}
+
+pub fn bracket(open: &str, close: &str) -> Bracket {
+    Bracket {
+        id: label(open),
+        title: format!("suspend {open}"),
+        open: id(open),
+        close: id(close),
+        held: asks(&["held", open]),
+        safe_to_close: asks(&["safe", open]),
+        max_open: Seconds::hours(12),
+        spans_park: true,
+        cannot_stop: Vec::new(),
+        owner: "the platform team".to_owned(),
+        closing_command: format!("undo {open}"),
+    }
+}
+
+/// A plan of one hop over these steps.
+pub fn plan(mut steps: Vec<Step>) -> Plan {
+    steps.sort_by(|a, b| a.id.cmp(&b.id));
+    let needed: BTreeSet<&StepId> =
+        steps.iter().flat_map(|step| step.needs.iter().map(|need| &need.step)).collect();
+    let frontier = steps.iter().map(|step| &step.id).filter(|id| !needed.contains(id)).cloned().collect();
+    let nothing = Digest::of("");
+    let savepoint = |name: &str, frontier| Savepoint {
+        id: SavepointId::new(name).unwrap(),
+        title: name.to_owned(),
+        frontier,
+    };
+    Plan {
+        format: Document::Plan.current(),
+        features: BTreeSet::from(["command".to_owned()]),
+        platform: PlatformRef {
+            name: label("test"),
+            targets: BTreeMap::new(),
+            allow_asserted: true,
+            quorum: 1,
+        },
+        parent: None,
+        inputs: Inputs {
+            manifests: nothing,
+            inventory: nothing,
+            observation: label("o-1"),
+            observed_at: "2026-11-20T09:00:00Z".parse().unwrap(),
+            as_of: "2026-11-20T09:00:00Z".parse().unwrap(),
+            lock: nothing,
+            catalog: nothing,
+        },
+        digests: Digests { effects: nothing, review: Digest::of("review") },
+        hops: vec![switchback_schemas::plan::Hop {
+            id: id("hop@1"),
+            component: switchback_schemas::ComponentName::new("hop").unwrap(),
+            asked_by: label("hop"),
+            from: None,
+            to: "1".parse::<Version>().unwrap(),
+            basis: switchback_schemas::plan::HopBasis::Exact,
+            after: Vec::new(),
+            savepoint: SavepointId::new("end").unwrap(),
+        }],
+        steps: steps.clone(),
+        savepoints: vec![savepoint("start", Vec::new()), savepoint("end", frontier)],
+        brackets: Vec::new(),
+        gates: Vec::new(),
+        lines: Vec::new(),
+        undo_edges: Vec::new(),
+        pools: Vec::new(),
+        classes: Vec::new(),
+        windows: Vec::new(),
+        blind_spots: Vec::new(),
+        notices: Vec::new(),
+        sources: BTreeMap::new(),
+    }
+}
+
+/// Numbers from a seed: splitmix64.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % end.max(1)
+    }
+
+    /// True so many times of a hundred.
+    pub fn percent(&mut self, share: u64) -> bool {
+        self.below(100) < share
+    }
+
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[usize::try_from(self.below(from.len() as u64)).unwrap()]
+    }
+}
+
+/// A random plan of up to 20 steps: effects, rolls, a bracket, all retry classes and failure actions, a middle savepoint.
+pub fn random(random: &mut Random) -> Plan {
+    let count = 3 + random.below(18);
+    let name = |number: u64| format!("s{number:02}");
+    let mut steps: Vec<Step> = Vec::new();
+    for number in 0..count {
+        let mut needs: Vec<String> = Vec::new();
+        for earlier in 0..number {
+            if random.percent(100 / (number + 1) + 10) {
+                needs.push(name(earlier));
+            }
+        }
+        let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
+        let mut made = match random.below(8) {
+            0 => roll(&name(number), &needs, &name(number)),
+            _ => step(&name(number), &needs),
+        };
+        made.retry = *random.pick(&[
+            RetryClass::Never,
+            RetryClass::NotDone,
+            RetryClass::Idempotent,
+            RetryClass::Idempotent,
+        ]);
+        made.on_failure.action =
+            *random.pick(&[FailureAction::Hold, FailureAction::RollbackStep, FailureAction::RollbackHop]);
+        if random.percent(10) && matches!(made.action, Action::Effect(_)) {
+            made.undo = Undo::ReadOnly { why: "a look".to_owned() };
+        }
+        if random.percent(10) {
+            made.done_when = None;
+        }
+        steps.push(made);
+    }
+    let mut plan = plan(steps);
+    let middle = random.below(count);
+    let frontier = vec![id(&name(middle))];
+    plan.savepoints
+        .insert(1, Savepoint { id: SavepointId::new("middle").unwrap(), title: String::new(), frontier });
+    let effect = |plan: &Plan, number: u64| {
+        let step = plan.step(&id(&name(number))).unwrap();
+        matches!(step.action, Action::Effect(_))
+            && matches!(step.undo, Undo::Step(_))
+            && step.done_when.is_some()
+    };
+    if effect(&plan, 0) && effect(&plan, count - 1) {
+        plan.brackets.push(bracket(&name(0), &name(count - 1)));
+        let last = plan.steps.last_mut().unwrap();
+        if !last.needs.iter().any(|need| need.step == id(&name(0))) {
+            last.needs.push(Need { step: id(&name(0)), why: "closes it".to_owned(), source: None });
+        }
+    }
+    plan
+}
