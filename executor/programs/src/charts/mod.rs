@@ -41,7 +41,7 @@ impl Charts for NamedCharts {
     }
 }
 
-/// Charts on disk: directories as they are, others pulled by helm once. Given to helm only if their bytes have the digest
+/// Charts on disk: directories as they are, others pulled by helm and kept by their digest. Given to helm only if their bytes have the digest
 /// that the plan was made with.
 pub struct VerifiedCharts {
     helm: Helm,
@@ -81,12 +81,14 @@ impl VerifiedCharts {
         Self { helm: Helm::new(programs, target), cache }
     }
 
-    /// A chart on disk, and the digest of its bytes.
+    /// A chart on disk, and the digest of its bytes. One that is wanted by its digest is pulled only if it is not kept;
+    /// without a digest it is always pulled, since a version may have been published anew.
     pub(crate) async fn locate(
         &self,
         repository: &str,
         name: &str,
         version: &Version,
+        wanted: Option<&Digest>,
     ) -> Result<(PathBuf, Digest), Failure> {
         for part in [name, version.as_str()] {
             if part.starts_with(['-', '.']) || part.contains('/') || part.is_empty() {
@@ -102,29 +104,35 @@ impl VerifiedCharts {
             Place::Oci(repository) => (format!("{repository}/{name}"), Vec::new()),
             Place::Https(repository) => (name.to_owned(), vec!["--repo".to_owned(), repository]),
         };
-        let of = Digest::of(format!("{repository}\n{name}\n{version}")).short(16);
-        let directory = self.cache.join(format!("{name}-{version}-{of}"));
-        if let Some(archive) = archive_in(&directory).map_err(|error| unread(&directory, &error))? {
-            let digest = digest::of_file(&archive).map_err(|error| unread(&archive, &error))?;
-            return Ok((archive, digest));
+        let kept = |digest: &Digest| self.cache.join(format!("{name}-{version}-{}.tgz", digest.short(16)));
+        if let Some(wanted) = wanted
+            && digest::of_file(&kept(wanted)).is_ok_and(|digest| digest == *wanted)
+        {
+            return Ok((kept(wanted), *wanted));
         }
-        std::fs::create_dir_all(&directory).map_err(|error| unread(&directory, &error))?;
-        let destination = directory.to_string_lossy();
+        // Pulled beside the place where it is kept, and moved there whole: a process that is killed leaves no half archive.
+        let pulled = self.cache.join(format!("pull-{name}-{version}-{}", std::process::id()));
+        std::fs::create_dir_all(&pulled).map_err(|error| unread(&pulled, &error))?;
+        let destination = pulled.to_string_lossy();
         let mut args = vec!["pull", &reference, "--version", version.as_str(), "--destination", &destination];
         args.extend(more.iter().map(String::as_str));
         self.helm.read(slot(&["helm", "pull", name, version.as_str()]), &args).await?;
-        let archive = archive_in(&directory).map_err(|error| unread(&directory, &error))?;
+        let archive = archive_in(&pulled).map_err(|error| unread(&pulled, &error))?;
         let archive =
             archive.ok_or_else(|| refused(format!("helm pulled {name} {version} and left no archive")))?;
         let digest = digest::of_file(&archive).map_err(|error| unread(&archive, &error))?;
-        Ok((archive, digest))
+        let kept = kept(&digest);
+        std::fs::rename(&archive, &kept).map_err(|error| unread(&kept, &error))?;
+        std::fs::remove_dir_all(&pulled).map_err(|error| unread(&pulled, &error))?;
+        Ok((kept, digest))
     }
 }
 
 #[async_trait]
 impl Charts for VerifiedCharts {
     async fn fetch(&self, chart: &Chart) -> Result<Vec<Arg>, Failure> {
-        let (path, digest) = self.locate(&chart.repository, &chart.name, &chart.version).await?;
+        let (path, digest) =
+            self.locate(&chart.repository, &chart.name, &chart.version, Some(&chart.digest)).await?;
         if digest != chart.digest {
             return Err(refused(format!(
                 "chart {} {} at {} is not the one that the plan was made with ({digest:?} instead of {:?}); resolve and plan again",
@@ -145,17 +153,9 @@ pub(crate) fn path_arg(path: &Path) -> Arg {
 }
 
 fn archive_in(directory: &Path) -> io::Result<Option<PathBuf>> {
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut archives: Vec<PathBuf> = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .filter(|path| path.as_ref().map_or(true, |path| path.extension().is_some_and(|end| end == "tgz")))
-        .collect::<io::Result<_>>()?;
-    archives.sort();
-    Ok(archives.into_iter().next())
+    let paths: Vec<PathBuf> =
+        std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    Ok(paths.into_iter().find(|path| path.extension().is_some_and(|end| end == "tgz")))
 }
 
 fn unread(path: &Path, error: &io::Error) -> Failure {
@@ -170,7 +170,13 @@ fn unread(path: &Path, error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
     use super::*;
+    use crate::port::{Exit, Invocation, RunError, Settled};
 
     fn chart(repository: &str) -> Chart {
         Chart {
@@ -186,6 +192,52 @@ mod tests {
         let words = NamedCharts.fetch(&chart("oci://public.ecr.aws/karpenter/")).await.unwrap();
         let expected = ["oci://public.ecr.aws/karpenter/karpenter", "--version", "1.8.8"].map(Arg::from);
         assert_eq!(words, expected);
+    }
+
+    /// Plays `helm pull`: leaves an archive with these bytes, and counts.
+    struct Pulling(&'static str, AtomicUsize);
+
+    #[async_trait]
+    impl Programs for Pulling {
+        async fn run(&self, call: &Invocation) -> Result<Exit, RunError> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            let words: Vec<&str> = call
+                .argv
+                .iter()
+                .map(|arg| match arg {
+                    Arg::Text(text) | Arg::File(text) => text.as_str(),
+                })
+                .collect();
+            let ["helm", "pull", "oci://r.example/karpenter", "--version", "1.8.8", "--destination", to] =
+                words[..]
+            else {
+                panic!("{words:?}")
+            };
+            std::fs::write(Path::new(to).join("karpenter-1.8.8.tgz"), self.0).unwrap();
+            Ok(Exit { code: Some(0), ..Exit::default() })
+        }
+
+        async fn settle(&self, _slot: &str, _within: Duration) -> Result<Settled, RunError> {
+            Ok(Settled::Free)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chart_is_pulled_once_and_given_only_with_the_bytes_of_the_plan() {
+        let cache = tempfile::tempdir().unwrap();
+        let pulling = Arc::new(Pulling("chart", AtomicUsize::new(0)));
+        let charts = VerifiedCharts::new(pulling.clone(), HelmTarget::default(), cache.path().to_owned());
+        let wanted = Chart { digest: Digest::of("chart"), ..chart("oci://r.example/") };
+        let first = charts.fetch(&wanted).await.unwrap();
+        assert_eq!(charts.fetch(&wanted).await.unwrap(), first);
+        assert_eq!(pulling.1.load(Ordering::Relaxed), 1);
+        let other = Chart { digest: Digest::of("other"), ..wanted.clone() };
+        assert_eq!(charts.fetch(&other).await.unwrap_err().class, Class::Refused);
+        // Resolving looks at what is published now.
+        let (_, digest) =
+            charts.locate(&wanted.repository, &wanted.name, &wanted.version, None).await.unwrap();
+        assert_eq!((digest, pulling.1.load(Ordering::Relaxed)), (wanted.digest, 3));
+        assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 1, "something half was left");
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) async fn render(
 ) -> Result<Render, Failure> {
     namespace(&ask.release)?;
     let repository = charts::repository(&ask.source);
-    let (path, digest) = charts.locate(repository, &ask.chart, &ask.version).await?;
+    let (path, digest) = charts.locate(repository, &ask.chart, &ask.version, None).await?;
     let history = helm.history(&ask.release).await?;
     let before = helm.values(&ask.release, &history).await?;
     let values = values::merged(&before, &ask.set);
