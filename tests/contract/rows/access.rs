@@ -109,7 +109,10 @@ async fn credentials_have_a_name(s: &Server) {
     let reader = account(s).await;
     let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
     let answer = reader.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", &review).await.expect(201);
-    assert_eq!(answer["status"]["userInfo"]["username"], json!(format!("system:serviceaccount:{}:reader", s.ns)));
+    assert_eq!(
+        answer["status"]["userInfo"]["username"],
+        json!(format!("system:serviceaccount:{}:reader", s.ns))
+    );
 }
 
 async fn a_role_grants(s: &Server) {

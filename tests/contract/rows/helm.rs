@@ -14,6 +14,8 @@ rows! {
     upgrades_supersede: "an upgrade runs its hook, changes the objects and supersedes the old revision", "programs: helm upgrade";
     values_reset_or_reuse: "--reset-values forgets old values, --reuse-values keeps them, without either given values replace and none keep", "programs: helm upgrade";
     foreign_objects_are_refused: "an install over an object that is not the release's is refused: invalid ownership metadata; with the marks it is adopted", "karpenter: CRD chart adoption";
+    reuse_keeps_old_defaults: "--reuse-values keeps the defaults of the old chart, so its image stays under the new version; --reset-then-reuse-values takes the new ones", "planner: a chart version that changes nothing";
+    show_reads_a_chart: "show chart and show crds print the chart's own data and its crds/", "resolver: versions, CRDs";
     uninstall_takes_all: "uninstall takes objects and revisions away; hooks' Jobs stay", "programs: uninstall";
     dry_run_stores_nothing: "--dry-run=server prints the manifest with status pending-upgrade and stores nothing", "programs: preview";
     template_renders: "template prints the objects of a chart, with its values", "resolver: rendered manifests";
@@ -218,6 +220,40 @@ async fn foreign_objects_are_refused(s: &Server) {
     }
 }
 
+async fn reuse_keeps_old_defaults(s: &Server) {
+    s.open_node().await;
+    for h in s.helms().await {
+        installed(&h, &json!({"replicas": 0})).await;
+        let image = async |flag: &str| {
+            h.run(&["upgrade", "d", "./demo-2.0.0", "--timeout", "60s", flag]).await.ok();
+            assert_eq!(h.run(&["get", "values", "d", "-o", "json"]).await.json(), json!({"replicas": 0}));
+            assert_eq!(h.history("d").await.last().unwrap()["chart"], "demo-2.0.0");
+            text(&h.deployment("d").await, "/spec/template/spec/containers/0/image").to_owned()
+        };
+        assert_eq!(image("--reuse-values").await, "example.invalid/demo:1.0");
+        let all = h.run(&["get", "values", "d", "--all", "-o", "json"]).await.json();
+        assert_eq!(all["image"], "example.invalid/demo:1.0");
+        assert_eq!(image("--reset-then-reuse-values").await, "example.invalid/demo:2.0");
+        h.run(&["uninstall", "d"]).await.ok();
+        h.done().await;
+    }
+}
+
+async fn show_reads_a_chart(s: &Server) {
+    for h in s.helms().await {
+        let chart: Value =
+            serde_yaml::from_str(&h.run(&["show", "chart", "./demo-2.0.0"]).await.ok()).unwrap();
+        assert_eq!(
+            (text(&chart, "/name"), text(&chart, "/version"), text(&chart, "/appVersion")),
+            ("demo", "2.0.0", "2.0")
+        );
+        let crds = h.run(&["show", "crds", "./demo-2.0.0"]).await.ok();
+        let plain = ("CustomResourceDefinition".to_owned(), "plains.demo.switchback.test".to_owned());
+        assert_eq!(documents(&crds), [plain]);
+        h.done().await;
+    }
+}
+
 async fn uninstall_takes_all(s: &Server) {
     s.open_node().await;
     for h in s.helms().await {
@@ -285,7 +321,19 @@ async fn template_renders(s: &Server) {
             ]
         );
         assert!(out.contains("replicas: 7"));
-        let with = h.run(&["template", "d", "./demo-2.0.0", "--include-crds", "--no-hooks"]).await.ok();
+        let with = h
+            .run(&[
+                "template",
+                "d",
+                "./demo-2.0.0",
+                "--include-crds",
+                "--no-hooks",
+                "--is-upgrade",
+                "--kube-version",
+                "1.33.0",
+            ])
+            .await
+            .ok();
         assert_eq!(documents(&with).len(), 3);
         h.done().await;
     }

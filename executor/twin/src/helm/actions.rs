@@ -10,9 +10,9 @@ use super::{Stop, show};
 use crate::world::key::{set, text};
 use crate::world::{Key, World};
 
-fn rendered(world: &World, args: &Args, config: &Value) -> Result<Rendered, Stop> {
+fn rendered(world: &World, args: &Args, config: &Value, defaults: Option<&Value>) -> Result<Rendered, Stop> {
     let reference = args.rest.get(1).ok_or_else(|| Stop::error("\"helm upgrade\" requires 2 arguments"))?;
-    chart::render(world, reference, args.flag("version"), args.release(), args.namespace(), config)
+    chart::render(world, reference, args.flag("version"), args.release(), args.namespace(), config, defaults)
 }
 
 pub(super) fn install(world: &mut World, args: &Args, killed: bool) -> Result<String, Stop> {
@@ -24,7 +24,7 @@ pub(super) fn install(world: &mut World, args: &Args, killed: bool) -> Result<St
         Stop::Error(text) => Stop::Error(format!("INSTALLATION FAILED: {text}")),
         other => other,
     };
-    let chart = rendered(world, args, &args.values)?;
+    let chart = rendered(world, args, &args.values, None)?;
     let place = Key::core("namespaces", "", namespace);
     if world.get(&place).is_none() {
         if !args.is("create-namespace") {
@@ -72,7 +72,6 @@ pub(super) fn upgrade(world: &mut World, args: &Args, killed: bool) -> Result<St
         None => return Err(Stop::error(format!("UPGRADE FAILED: {name:?} has no deployed releases"))),
     };
     let given = args.values.as_object().is_some_and(|v| !v.is_empty());
-    // The chart's own values are always those of the new version here, so both flags come to the same.
     let reuses = args.is("reuse-values") || args.is("reset-then-reuse-values");
     let config = if args.is("reset-values") || (given && !reuses) {
         args.values.clone()
@@ -81,7 +80,13 @@ pub(super) fn upgrade(world: &mut World, args: &Args, killed: bool) -> Result<St
         merge_values(&mut config, &args.values);
         config
     };
-    let chart = rendered(world, args, &config)?;
+    // `--reuse-values` brings the defaults of the old chart along, over those of the new one.
+    let old = args.is("reuse-values").then(|| {
+        let mut old = current.0.pointer("/chart/values").cloned().unwrap_or_default();
+        merge_values(&mut old, &current.config());
+        old
+    });
+    let chart = rendered(world, args, &config, old.as_ref())?;
     let mut release = Release::new(world, name, namespace, &chart, &config);
     set(&mut release.0, &["version"], (last.revision() + 1).into());
     set(&mut release.0, &["info", "first_deployed"], text(&current.0, "/info/first_deployed").into());

@@ -45,7 +45,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["namespace", "version", "values", "kube-version", "api-versions"],
         &["include-crds", "no-hooks", "skip-crds", "is-upgrade"],
     ),
-    ("show", &["version"], &[]),
+    ("show", &["version", "namespace"], &[]),
 ];
 
 /// Flags of every verb that say which cluster is meant. There is one here.

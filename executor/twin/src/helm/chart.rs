@@ -70,6 +70,7 @@ fn find<'a>(
     Ok((name.to_owned(), version.to_owned(), chart))
 }
 
+/// Renders a chart; `defaults` stand in for its own values.
 pub(super) fn render(
     world: &World,
     reference: &str,
@@ -77,9 +78,11 @@ pub(super) fn render(
     release: &str,
     namespace: &str,
     values: &Value,
+    defaults: Option<&Value>,
 ) -> Result<Rendered, Stop> {
     let (name, version, chart) = find(world, reference, version)?;
-    let mut all = chart.values.clone();
+    let defaults = defaults.unwrap_or(&chart.values).clone();
+    let mut all = defaults.clone();
     merge_values(&mut all, values);
     let fill = |objects: &[Value]| -> Vec<Value> {
         objects
@@ -109,15 +112,7 @@ pub(super) fn render(
             .collect()
     };
     let (objects, hooks, crds) = (fill(&chart.objects), fill(&chart.hooks), fill(&chart.crds));
-    Ok(Rendered {
-        name,
-        version,
-        app_version: chart.app_version.clone(),
-        defaults: chart.values.clone(),
-        objects,
-        hooks,
-        crds,
-    })
+    Ok(Rendered { name, version, app_version: chart.app_version.clone(), defaults, objects, hooks, crds })
 }
 
 /// Sets a value at a pointer; makes objects on the way, lists must be there.

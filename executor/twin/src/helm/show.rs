@@ -53,6 +53,7 @@ pub(super) fn template(world: &World, args: &Args) -> Result<String, Stop> {
         args.release(),
         args.namespace(),
         &args.values,
+        None,
     )?;
     let mut out = String::new();
     if args.is("include-crds") {
@@ -68,8 +69,9 @@ pub(super) fn template(world: &World, args: &Args) -> Result<String, Stop> {
 /// `helm show chart` and `helm show crds`.
 pub(super) fn chart(world: &World, args: &Args) -> Result<String, Stop> {
     let what = args.rest.first().map(String::as_str).unwrap_or_default();
-    let reference = args.rest.get(1).ok_or_else(|| Stop::error("\"helm show\" requires at least 1 argument"))?;
-    let chart = chart::render(world, reference, args.flag("version"), "", "", &json!({}))?;
+    let reference =
+        args.rest.get(1).ok_or_else(|| Stop::error("\"helm show\" requires at least 1 argument"))?;
+    let chart = chart::render(world, reference, args.flag("version"), "", "", &json!({}), None)?;
     match what {
         "chart" => {
             let about = json!({"apiVersion": "v2", "appVersion": chart.app_version, "name": chart.name, "version": chart.version});
