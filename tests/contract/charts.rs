@@ -5,8 +5,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::server::env;
 use crate::server::programs::charts;
+use crate::server::{env, say};
 
 const RELEASE: &str = "switchback-release-name";
 const NAMESPACE: &str = "switchback-namespace-name";
@@ -69,9 +69,7 @@ fn read(path: &Path) -> Value {
 #[test]
 fn the_twin_has_the_charts_as_helm_renders_them() {
     let Some(helm) = env("SWITCHBACK_HELM4") else {
-        eprintln!(
-            "contract: SWITCHBACK_HELM4 is not set; fixtures/worlds/charts.yaml was NOT compared with the charts"
-        );
+        say("SWITCHBACK_HELM4 is not set; fixtures/worlds/charts.yaml was NOT compared with the charts");
         return;
     };
     let mut all = json!({});

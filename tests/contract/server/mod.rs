@@ -1,5 +1,6 @@
 //! The one client that rows speak through: a method, a path, a body; a status and JSON back.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,14 +45,17 @@ pub(crate) fn env(name: &str) -> Option<PathBuf> {
     std::env::var(name).ok().filter(|v| !v.is_empty()).map(PathBuf::from)
 }
 
+/// Says something that the test harness does not swallow.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "contract: {text}");
+}
+
 fn kubeconfig() -> Option<PathBuf> {
     static SAID: Once = Once::new();
     let path = env("SWITCHBACK_KUBECONFIG");
     if path.is_none() {
         SAID.call_once(|| {
-            eprintln!(
-                "contract: SWITCHBACK_KUBECONFIG is not set; the real side was NOT run (see tests/cluster)"
-            );
+            say("SWITCHBACK_KUBECONFIG is not set; the real side was NOT run (see tests/cluster)");
         });
     }
     path

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use switchback_twin::{Fault, FaultKind, ProgramCall, Twin};
 
-use super::{Server, env, kubeconfig};
+use super::{Server, env, kubeconfig, say};
 
 /// How a call ended.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Server {
         for (four, variable) in [(false, "SWITCHBACK_HELM3"), (true, "SWITCHBACK_HELM4")] {
             let program = env(variable);
             if self.twin.is_none() && program.is_none() {
-                eprintln!("contract: {variable} is not set; this helm was NOT run");
+                say(&format!("{variable} is not set; this helm was NOT run"));
                 self.partial.store(true, std::sync::atomic::Ordering::Relaxed);
                 continue;
             }
