@@ -10,6 +10,8 @@ mod faults;
 #[cfg(test)]
 mod helm;
 #[cfg(test)]
+mod karpenter;
+#[cfg(test)]
 mod kube_effects;
 #[cfg(test)]
 mod observe;

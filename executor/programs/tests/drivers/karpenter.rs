@@ -1,0 +1,111 @@
+//! The small Karpenter platform of the fixtures, as drivers and the observer see it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::json;
+use switchback_executor::ports::{Call, Driver, Fleet};
+use switchback_kube::{KubeDriver, Observing, observe};
+use switchback_schemas::{
+    Seconds,
+    inventory::karpenter::Karpenter,
+    journal::{Outcome, WaitsFor},
+    name::{ObjectName, ObjectRef},
+    plan::{Count, Effect, NodeCordon, NodeDrain, OnDrain, PodSelector, Roll, Stale, Target, WorkloadClass},
+};
+use switchback_twin::{Twin, World};
+
+use crate::scene::{call, charts, done};
+
+fn platform() -> Twin {
+    let path = charts().join("../worlds/karpenter-small.yaml");
+    let twin = Twin::new(World::open(&path).unwrap());
+    twin.advance_by(std::time::Duration::from_mins(5));
+    twin
+}
+
+fn client(twin: &Twin) -> kube::Client {
+    kube::Client::new(twin.kube(), "default")
+}
+
+#[tokio::test]
+async fn an_inventory_holds_what_the_karpenter_component_asks_for() {
+    let twin = platform();
+    let inventory = observe(client(&twin), &Observing::at(twin.now())).await.unwrap();
+    let section: Karpenter = inventory.section(&"karpenter".parse().unwrap()).unwrap().unwrap();
+    assert_eq!(section.deployment, ObjectName::namespaced("karpenter", "karpenter"));
+    assert_eq!(section.version, "1.5.8".parse().unwrap());
+    let pools: Vec<_> =
+        section.node_pools.iter().map(|pool| (pool.name.as_str(), pool.claims, pool.drifted)).collect();
+    assert_eq!(pools, [("general", 6, 0), ("gpu", 4, 0)]);
+    assert_eq!(section.node_pools[0].budgets, json!([{"nodes": "1"}]));
+    assert_eq!(section.node_classes[0].ami_aliases, ["al2023@v20261110"]);
+    let gpu: Vec<_> = inventory.nodes.iter().filter(|node| !node.gpus.is_empty()).collect();
+    assert_eq!(gpu.len(), 4);
+    assert!(gpu.iter().all(|node| node.node_claim.as_ref().is_some_and(|claim| !claim.drifted)));
+    let charts: Vec<_> = inventory.releases.iter().map(|release| release.chart.as_str()).collect();
+    assert_eq!(charts, ["karpenter", "karpenter-crd"]);
+    let crd = inventory.crds.iter().find(|crd| crd.name == "nodepools.karpenter.sh").unwrap();
+    assert_eq!((crd.storage.as_str(), crd.objects), ("v1", Some(2)));
+    assert_eq!(crd.release, Some(ObjectName::namespaced("karpenter", "karpenter-crd")));
+}
+
+fn roll(pool: &str) -> Roll {
+    Roll {
+        pool: pool.parse().unwrap(),
+        labels: BTreeMap::from([("karpenter.sh/nodepool".to_owned(), pool.to_owned())]),
+        stale: Stale::Drifted {},
+        order: Vec::new(),
+        canary: None,
+        batch: Count::Nodes(1),
+        max_unavailable: Count::Nodes(1),
+        floor: 0,
+        recipe: Vec::new(),
+        verify: Vec::new(),
+        soak: Seconds(0),
+        max_passes: 1,
+        observed: 0,
+    }
+}
+
+fn training() -> Fleet {
+    let class = WorkloadClass {
+        name: "training".parse().unwrap(),
+        select: PodSelector { owner_kinds: vec!["Job".into()], ..PodSelector::default() },
+        on_drain: OnDrain::Never {},
+        gang: true,
+    };
+    Fleet { pools: Vec::new(), classes: vec![class] }
+}
+
+#[tokio::test]
+async fn the_nodes_of_one_gang_say_so() {
+    let twin = platform();
+    let call = Call { fleet: Arc::new(training()), ..call() };
+    let driver = KubeDriver::over(client(&twin));
+    let members = driver.members(&call, &roll("gpu")).await.unwrap().unwrap();
+    assert_eq!(members.len(), 4);
+    for member in &members {
+        assert_eq!(member.gangs, ["Job training/llm-7b"]);
+        assert_eq!((member.pods, member.protected), (1, 1));
+        assert_eq!(member.item.hardware, "p4d.24xlarge");
+        assert!(member.item.node_claim.is_some() && member.available && !member.stale);
+    }
+}
+
+#[tokio::test]
+async fn a_pod_of_no_class_on_a_gpu_node_is_never_evicted() {
+    let twin = platform();
+    let driver = KubeDriver::over(client(&twin));
+    let members = driver.members(&call(), &roll("gpu")).await.unwrap().unwrap();
+    let item = &members[0].item;
+    let node = || Target::Bound {
+        object: ObjectRef::new("v1", "Node", &ObjectName::cluster(&item.name)),
+        uid: item.key.to_string(),
+    };
+    done(&driver.apply(&call(), &Effect::NodeCordon(NodeCordon { node: node(), unschedulable: true })).await);
+    let patient = Call { waited: Seconds::hours(1000), ..call() };
+    let outcome = driver.apply(&patient, &Effect::NodeDrain(NodeDrain { node: node() })).await;
+    let held =
+        WaitsFor::Workload { workload: "Job training/llm-7b".into(), class: None, node: item.name.clone() };
+    assert_eq!(outcome, Outcome::Blocked { waits_for: vec![held] });
+}
