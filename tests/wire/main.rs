@@ -1,1 +1,19 @@
-//! Integration tests over real sockets and processes: drivers, twin, binaries.
+//! Integration tests over real sockets and processes: the built commands, against the twin and, where there is one, against
+//! a real API server. Nothing here calls into our own code except to read documents.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests; their helpers are not marked as tests"
+)]
+
+mod back;
+mod crash;
+mod examples;
+mod gangs;
+mod people;
+mod real;
+mod road;
+mod support;

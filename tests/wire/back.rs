@@ -1,0 +1,86 @@
+//! Going back, by hand, to where a run began.
+
+use switchback_schemas::{
+    journal::End,
+    report::{RunState, StepStatus},
+};
+
+use crate::support::{
+    journal::{Events, record},
+    manifests::{borrowed, changed, without_nodes},
+    projection::same,
+    scene::Scene,
+};
+
+/// Upgrades that go back as a whole, with a step at the end that fails and holds.
+fn held() -> Scene {
+    let manifests = changed(without_nodes(), "web.yaml", |text| {
+        text.replace("onFailure: rollback-hop", "onFailure: hold")
+    });
+    let broken = |world: String| {
+        world.replace(
+            "  karpenter:\n    drift",
+            "  brokenImages: [\"example.invalid/web:2\"]\n  karpenter:\n    drift",
+        )
+    };
+    let scene = Scene::on_twin(&borrowed(&manifests), broken);
+    scene.plan();
+    scene
+}
+
+#[test]
+fn a_run_that_holds_shows_the_ways_back_and_takes_one() {
+    let scene = held();
+    let before = scene.world();
+    scene.apply().exits(4);
+    let prices = scene.switchback("rollback --store store --kubeconfig kubeconfig").exits(0);
+    assert!(prices.stdout.contains("to savepoint start"), "{}", prices.stdout);
+    assert!(prices.stdout.contains("take it with: switchback rollback"), "{}", prices.stdout);
+    assert!(matches!(scene.report().state, RunState::Held { .. }), "looking changes nothing");
+
+    let out =
+        scene.switchback("rollback --to start --reason tired --store store --kubeconfig kubeconfig").exits(5);
+    assert!(out.stdout.contains("rolled back to a savepoint"), "{}", out.stdout);
+    same(&before, &scene.world(), "the world after going back to the start");
+    let report = scene.report();
+    assert_eq!(report.state, RunState::Ended { end: End::Unwound });
+    assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{report:?}");
+    let left = report.steps.iter().filter(|step| step.status == StepStatus::Failed).count();
+    assert_eq!(left, 0, "{report:?}");
+}
+
+#[test]
+fn p34_going_back_survives_being_killed_anywhere() {
+    let undisturbed = held();
+    let before = undisturbed.world();
+    for nth in 1.. {
+        let scene = held();
+        scene.apply().exits(4);
+        let mut child = scene.command(&crate::support::bins::bins().exec);
+        child.args([
+            "rollback",
+            "--to",
+            "start",
+            "--store",
+            "store",
+            "--kubeconfig",
+            "kubeconfig",
+            "--format",
+            "json",
+        ]);
+        let mut child = child.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+        let mut seen = 0;
+        let reached = Events::of(&mut child).until(|event| {
+            seen += usize::from(record(event, "intent").is_some());
+            seen == nth
+        });
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        scene.apply().exits(5);
+        same(&before, &scene.world(), &format!("killed at intent {nth} of the way back"));
+        if !reached {
+            assert!(nth > 3, "the way back has some steps");
+            return;
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The example plans are what the commands write today.
+
+use crate::support::{
+    bins::root,
+    manifests::{all, borrowed},
+    scene::{Scene, updating},
+};
+
+const GENERATED: [&str; 5] = ["inventory.json", "lock.json", "plan.json", "dry-run.txt", "rollback.txt"];
+
+#[test]
+fn the_example_is_up_to_date() {
+    let manifests = all();
+    let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
+    scene.plan();
+    scene.write("dry-run.txt", &scene.switchback("show plan.json").exits(0).stdout);
+    scene.write("rollback.txt", &scene.switchback("rollback-plan plan.json").exits(0).stdout);
+    let example = root().join("plans/karpenter-small");
+    for name in GENERATED {
+        let (path, now) = (example.join(name), scene.read(name));
+        if updating() {
+            std::fs::write(&path, &now).expect("written");
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            kept == now,
+            "{} is out of date; run `UPDATE=1 cargo test -p switchback-tests-wire example` and read the difference",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes() {
+    let manifests = all();
+    let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
+    scene.plan();
+    let first = scene.read("plan.json");
+    scene.planned();
+    assert_eq!(first, scene.read("plan.json"));
+}

@@ -1,0 +1,9 @@
+//! What the tests share: the commands, scenes to run them in, and how worlds are compared.
+
+pub(crate) mod bins;
+pub(crate) mod http;
+pub(crate) mod journal;
+pub(crate) mod kubectl;
+pub(crate) mod manifests;
+pub(crate) mod projection;
+pub(crate) mod scene;

@@ -1,0 +1,207 @@
+//! A directory with a twin, manifests and a store, in which commands are run as a person would run them.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+use switchback_schemas::{plan::Plan, report::Report};
+use tempfile::TempDir;
+
+use super::{
+    bins::{bins, env, program, root},
+    http,
+    projection::{self, Projection},
+};
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Out {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Out {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// It must have ended like this.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// A twin that is served by a process of its own.
+struct Served {
+    child: Child,
+    endpoint: String,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // Gone already, or ended now.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A place to run commands in.
+pub(crate) struct Scene {
+    dir: TempDir,
+    twin: Option<Served>,
+}
+
+impl Scene {
+    /// An empty place with manifests.
+    pub(crate) fn new(manifests: &[(&str, &str)]) -> Self {
+        let dir = tempfile::Builder::new().prefix("switchback-wire-").tempdir().expect("a directory");
+        let scene = Self { dir, twin: None };
+        std::fs::create_dir(scene.path("manifests")).expect("a directory");
+        for (name, text) in manifests {
+            scene.write(&format!("manifests/{name}"), text);
+        }
+        scene
+    }
+
+    /// A place with the twin of a world of fixtures/worlds, changed by a function over its text.
+    pub(crate) fn on_twin(manifests: &[(&str, &str)], world: impl FnOnce(String) -> String) -> Self {
+        let mut scene = Self::new(manifests);
+        let worlds = root().join("fixtures/worlds");
+        let text = std::fs::read_to_string(worlds.join("karpenter-small.yaml")).expect("the world");
+        std::fs::copy(worlds.join("charts.yaml"), scene.path("charts.yaml")).expect("its charts");
+        scene.write("world.yaml", &world(text));
+        let mut command = scene.command(&bins().exec);
+        command.args(["twin", "serve", "world.yaml", "--dir", "."]).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the twin starts");
+        let out = child.stdout.take().expect("its output");
+        let mut endpoint = String::new();
+        for line in BufReader::new(out).lines() {
+            let line = line.expect("a line");
+            if let Some(address) = line.strip_prefix("endpoint") {
+                endpoint = address.trim().to_owned();
+            }
+            // The last thing that it says.
+            if line.starts_with("charts") {
+                break;
+            }
+        }
+        assert!(!endpoint.is_empty(), "the twin did not come up");
+        scene.twin = Some(Served { child, endpoint });
+        scene
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("a file is written");
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// A program in this place, with nothing of the suite's environment that would change what it does.
+    pub(crate) fn command(&self, path: &Path) -> Command {
+        let mut command = program(path);
+        command.current_dir(self.dir.path()).stdin(Stdio::null()).stderr(Stdio::piped());
+        for name in ["CI", "SWITCHBACK_STORE", "KUBECONFIG", "NO_COLOR", "COLUMNS"] {
+            command.env_remove(name);
+        }
+        command.env("HOME", self.dir.path()).env("USER", "ada");
+        command.env_remove("XDG_STATE_HOME").env_remove("XDG_CACHE_HOME");
+        command
+    }
+
+    /// Runs `switchback`, which hands over to `switchback-exec` where it must.
+    pub(crate) fn switchback(&self, line: &str) -> Out {
+        self.switchback_in(line, &BTreeMap::new())
+    }
+
+    /// The same with variables.
+    pub(crate) fn switchback_in(&self, line: &str, variables: &BTreeMap<&str, &str>) -> Out {
+        let mut command = self.command(&bins().switchback);
+        command.args(line.split_whitespace()).envs(variables);
+        Out::of(command.output().expect("switchback runs"))
+    }
+
+    /// Observes, resolves and plans; the plan.
+    pub(crate) fn plan(&self) -> Plan {
+        self.switchback("observe --kubeconfig kubeconfig").exits(0);
+        self.switchback("resolve manifests -- --kubeconfig kubeconfig").exits(0);
+        self.planned()
+    }
+
+    /// Plans from what is there.
+    pub(crate) fn planned(&self) -> Plan {
+        self.switchback("plan manifests -o plan.json").exits(0);
+        Plan::from_json(self.read("plan.json").as_bytes()).expect("a plan")
+    }
+
+    /// Applies the plan.
+    pub(crate) fn apply(&self) -> Out {
+        self.switchback(APPLY)
+    }
+
+    /// An executor at work, with its events as lines of JSON.
+    pub(crate) fn applying(&self) -> Child {
+        let mut command = self.command(&bins().exec);
+        command.args(APPLY.split(' ')).args(["--format", "json"]).stdout(Stdio::piped());
+        command.spawn().expect("the executor starts")
+    }
+
+    /// The report of the store's run.
+    pub(crate) fn report(&self) -> Report {
+        let out = self.switchback("report --store store --format json").exits(0);
+        serde_json::from_str(&out.stdout).expect("a report")
+    }
+
+    fn endpoint(&self) -> &str {
+        &self.twin.as_ref().expect("a scene with a twin").endpoint
+    }
+
+    /// The twin's world.
+    pub(crate) fn world(&self) -> Projection {
+        projection::of(&http::call(self.endpoint(), "GET", "/_twin/world", ""))
+    }
+
+    /// Objects of a kind in the twin's world.
+    pub(crate) fn objects(&self, kind: &str) -> Vec<Value> {
+        projection::objects(&http::call(self.endpoint(), "GET", "/_twin/world", ""), kind)
+    }
+
+    /// Adds a fault.
+    pub(crate) fn fault(&self, fault: &Value) {
+        http::call(self.endpoint(), "POST", "/_twin/faults", &fault.to_string());
+    }
+
+    /// Forgets all faults.
+    pub(crate) fn heal(&self) {
+        http::call(self.endpoint(), "DELETE", "/_twin/faults", "");
+    }
+
+    /// Moves the twin's clock.
+    pub(crate) fn wait(&self, seconds: u32) {
+        http::call(self.endpoint(), "POST", "/_twin/clock", &format!("{{\"by\": {seconds}}}"));
+    }
+}
+
+/// How a plan is applied here.
+pub(crate) const APPLY: &str = "apply plan.json --kubeconfig kubeconfig --store store";
+
+/// Whether golden files are to be written again.
+pub(crate) fn updating() -> bool {
+    env("UPDATE").is_some()
+}
