@@ -167,7 +167,14 @@ impl CallError {
         Self::Lost { what: chain(error) }
     }
 
+    /// The API server itself says that the object is not there. A bare 404 of something in between, or of a path that is
+    /// not served, says nothing about objects.
     pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 404 && status.reason == "NotFound")
+    }
+
+    /// The path is not served, or the object is not there.
+    pub(crate) fn is_no_path(&self) -> bool {
         matches!(self, Self::Refused(status) if status.code == 404)
     }
 
@@ -337,7 +344,10 @@ mod tests {
     #[test]
     fn answers_that_are_no_status_are_still_told() {
         let error = CallError::Refused(Status::read(StatusCode::NOT_FOUND, b"404 page not found\n"));
-        assert!(error.is_not_found());
         assert_eq!(error.to_string(), "404: 404 page not found");
+        assert!(error.is_no_path() && !error.is_not_found(), "an object would be taken for gone");
+        assert!(
+            status(404, &json!({"reason": "NotFound", "message": "pods \"x\" not found"})).is_not_found()
+        );
     }
 }

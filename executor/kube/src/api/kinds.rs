@@ -107,7 +107,11 @@ impl<'api> Kinds<'api> {
             "" => format!("/api/{version}"),
             _ => format!("/apis/{group}/{version}"),
         };
-        let served = self.reader.find(&path).await?.map(|list| Arc::new(resources(api_version, &list)));
+        let served = match self.reader.get(&path).await {
+            Ok(list) => Some(Arc::new(resources(api_version, &list))),
+            Err(error) if error.is_no_path() => None,
+            Err(error) => return Err(error),
+        };
         let found = pick(&served, kind);
         asked.insert(api_version.to_owned(), served);
         Ok(found)

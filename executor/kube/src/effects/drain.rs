@@ -196,9 +196,10 @@ impl Drain<'_> {
         }
         match error.judge() {
             // Somebody else evicts under the same budget at this moment.
-            (Certainty::NotDone, Class::Conflict) => {
-                Evicted::Waits(WaitsFor::Budget { budget: covering().join(", "), pod: pods::name(pod) })
-            }
+            (Certainty::NotDone, Class::Conflict) => Evicted::Waits(WaitsFor::Unreadable {
+                what: format!("whether pod {} may be evicted", pods::name(pod)),
+                why: text::line(&error.to_string()),
+            }),
             _ => Evicted::Ended(error.of_write()),
         }
     }

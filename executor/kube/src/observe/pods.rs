@@ -32,10 +32,11 @@ pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) 
     let mut standing = Vec::new();
     let mut of_others: BTreeMap<ObjectRef, Vec<Value>> = BTreeMap::new();
     for object in objects.iter().filter(|object| !is_finished(object)) {
-        let chain: Vec<ObjectRef> = match owners.chain(object).await {
-            Ok(chain) => chain.into_iter().map(|owner| owner.object).collect(),
-            Err(error) => lists.missing(&format!("owners of Pod {}", name(object)), &error),
-        };
+        let (chain, trouble) = owners.chain_so_far(object).await;
+        let chain: Vec<ObjectRef> = chain.into_iter().map(|owner| owner.object).collect();
+        if let (Some(error), Some(last)) = (trouble, chain.last()) {
+            lists.note(&format!("the owner of {last}"), &error.to_string());
+        }
         for owner in chain.iter().filter(|owner| Kinds::built_in(&owner.api_version, &owner.kind).is_none()) {
             of_others.entry(owner.clone()).or_default().push(object.clone());
         }

@@ -66,14 +66,32 @@ impl<'api> Owners<'api> {
     /// An owner that is gone, of a kind that is not served, or that may not be read ends the chain. Any other trouble is
     /// an error: a class that protects the topmost owner must not be missed because the API server was away.
     pub(crate) async fn chain(&mut self, pod: &Value) -> Result<Vec<Owner>, CallError> {
+        match self.chain_so_far(pod).await {
+            (chain, None) => Ok(chain),
+            (chain, Some(error)) => {
+                // It may be there the next time.
+                if let Some(last) = chain.last() {
+                    self.above.remove(&last.uid);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The controllers of a pod as far as they can be seen, and why no further. The same trouble is told only once.
+    pub(crate) async fn chain_so_far(&mut self, pod: &Value) -> (Vec<Owner>, Option<CallError>) {
         let mut chain: Vec<Owner> = owner(pod).into_iter().collect();
+        let mut trouble = None;
         while let Some(last) = chain.last()
             && chain.len() < HIGHEST
         {
             let above = if let Some(above) = self.above.get(&last.uid) {
                 above.clone()
             } else {
-                let above = self.look_up(last).await?;
+                let above = self.look_up(last).await.unwrap_or_else(|error| {
+                    trouble = Some(error);
+                    None
+                });
                 self.above.insert(last.uid.clone(), above.clone());
                 above
             };
@@ -82,7 +100,7 @@ impl<'api> Owners<'api> {
                 _ => break,
             }
         }
-        Ok(chain)
+        (chain, trouble)
     }
 
     async fn look_up(&self, of: &Owner) -> Result<Option<Owner>, CallError> {

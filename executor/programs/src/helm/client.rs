@@ -213,7 +213,8 @@ pub(crate) fn class_of(complaint: &str) -> Class {
         "i/o timeout",
         "no such host",
         "connection reset",
-        "eof",
+        ": eof",
+        "unexpected eof",
     ]) {
         Class::Unreachable
     } else if says(&[

@@ -91,6 +91,25 @@ async fn a_drain_whose_eviction_was_not_answered_goes_on_from_what_it_sees() {
     done(&scene.apply(&call(), &drain).await);
 }
 
+/// The class could be one that protects the topmost owner, and that owner cannot be seen.
+#[tokio::test]
+async fn a_drain_that_cannot_see_an_owner_evicts_nothing() {
+    let scene = Scene::twin("owner").await;
+    let node = scene.node("n").await;
+    scene.deployment("web", 2).await;
+    done(
+        &scene
+            .apply(&call(), &Effect::NodeCordon(NodeCordon { node: node.clone(), unschedulable: true }))
+            .await,
+    );
+    inject(&scene, "GET", "*/replicasets/*", refused(503));
+    let outcome = scene.apply(&call(), &Effect::NodeDrain(NodeDrain { node })).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
+    let pods = scene.get(&format!("/api/v1/namespaces/{}/pods", scene.ns)).await.unwrap();
+    let pods = pods["items"].as_array().unwrap();
+    assert!(pods.len() == 2 && pods.iter().all(|pod| pod["metadata"]["deletionTimestamp"].is_null()));
+}
+
 #[tokio::test]
 async fn an_observation_without_secrets_says_so_and_holds_the_rest() {
     let scene = Scene::twin("observe").await;

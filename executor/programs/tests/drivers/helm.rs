@@ -70,11 +70,8 @@ fn repository(dir: &Path) -> PathBuf {
     let root = dir.join("charts");
     std::fs::create_dir_all(root.join("demo")).unwrap();
     for version in ["1.0.0", "2.0.0"] {
-        symlink(
-            charts().join(format!("demo-{version}")).canonicalize().unwrap(),
-            root.join("demo").join(version),
-        )
-        .unwrap();
+        symlink(charts().join("demo").join(version).canonicalize().unwrap(), root.join("demo").join(version))
+            .unwrap();
     }
     root
 }
