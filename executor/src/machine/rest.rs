@@ -127,7 +127,9 @@ impl Machine {
     /// When the longest patience of what waits ends; `None` when all of it has ended.
     pub(super) fn patience_ends(&self, now: Timestamp) -> Option<Timestamp> {
         let ends = self.live.places.iter().filter(|(_, place)| !place.waits.is_empty()).map(|(at, place)| {
-            let blocked = matches!(self.state.phase(at), Phase::Blocked | Phase::Called);
+            // A bracket has the time of its closing to become safe to close.
+            let blocked =
+                matches!(self.state.phase(at), Phase::Blocked | Phase::Called) || self.closes(at).is_some();
             let own = body(&self.index.plan, &self.state, at).filter(|_| blocked).map(|body| body.timeout);
             let patience = own.unwrap_or_default().max(self.settings.patience);
             later(place.since.unwrap_or(now), patience)

@@ -10,7 +10,7 @@ use switchback_executor::{
 use switchback_schemas::{
     Digest,
     format::Document,
-    journal::{Approval, Event, Identified, Record, SideEntry, SideKind},
+    journal::{Event, Identified, Record, SideEntry, SideKind},
     plan::Plan,
 };
 
@@ -113,18 +113,6 @@ impl Drive {
         self.side.push(SideEntry { run: run(), at: self.now, by, says });
     }
 
-    pub fn approve(&mut self, scope: switchback_schemas::plan::ApprovalScope) {
-        let approval = Approval {
-            by: Identified::Asserted("ann".to_owned()),
-            scope,
-            review: self.index.plan.digests.review,
-            reason: Some("because".to_owned()),
-            given: self.now,
-            expires: Some(self.now.checked_add(SignedDuration::from_hours(24)).unwrap()),
-        };
-        self.say(SideKind::Approve { approval });
-    }
-
     /// One move: a decision, or an answer, or time. What it rests on, if it rests.
     pub fn step(&mut self) -> Option<Rest> {
         self.moves += 1;
@@ -188,7 +176,7 @@ impl Drive {
         let took = self.random.below(3);
         self.pass(i64::try_from(took).unwrap());
         let weather = self.weather;
-        let answer = self.world.answer(&self.machine, &command, &mut self.random, weather, self.now);
+        let answer = self.world.answer(&command, &mut self.random, weather, self.now);
         self.machine.answered(command.id, answer, self.now);
         None
     }

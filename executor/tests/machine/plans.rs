@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchback_schemas::{
     Digest, RunId, Seconds, StepId, Version,
     format::Document,
-    name::{Label, SavepointId},
+    name::{Label, ObjectName, SavepointId},
     plan::{
-        Action, Bracket, Command, Condition, Count, Digests, Disruption, Effect, Estimate, FailureAction,
-        FailurePolicy, Inputs, KubeDelete, Need, NodeCordon, NodeDrain, Plan, PlatformRef, RecipeStep,
-        RetryClass, Roll, Savepoint, Stale, Step, Target, Undo, UndoKind, UndoStep, Verify,
+        Action, Bracket, Capture, CaptureKind, Command, Condition, Count, Digests, Disruption, Effect,
+        Estimate, FailureAction, FailurePolicy, Inputs, KubeDelete, Need, NodeCordon, NodeDrain, Plan,
+        PlatformRef, Read, ReadBasis, ReadMark, RecipeStep, RetryClass, Roll, Savepoint, Stale, Step, Target,
+        Undo, UndoKind, UndoStep, Verify,
     },
 };
 
@@ -45,6 +46,17 @@ pub fn asks(argv: &[&str]) -> Condition {
 
 pub fn proves(argv: &[&str], settle: u64) -> Verify {
     Verify { condition: asks(argv), settle: Seconds(settle), within: Seconds(60), title: argv.join(" ") }
+}
+
+/// What a step was compiled from.
+pub fn reads(argv: &[&str]) -> Read {
+    Read { condition: asks(argv), basis: ReadBasis::Observed {}, mark: ReadMark::Equal }
+}
+
+/// A small value that is kept first.
+pub fn captures(name: &str) -> Capture {
+    let release = ObjectName::namespaced("kube-system", "karpenter");
+    Capture { name: name.to_owned(), what: CaptureKind::Revision(release) }
 }
 
 /// A step with an inverse: `do ID`, `undo ID`, both visible, both repeatable.
@@ -283,6 +295,12 @@ pub fn random(random: &mut Random) -> Plan {
         }
         if random.percent(10) {
             made.done_when = None;
+        }
+        if random.percent(20) {
+            made.reads.push(reads(&["steady", &name(number)]));
+        }
+        if random.percent(20) {
+            made.captures.push(captures("before"));
         }
         steps.push(made);
     }

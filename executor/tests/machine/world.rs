@@ -1,10 +1,10 @@
 //! A world that effects really change, and that answers by what is in it: the oracle.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 use switchback_executor::{
-    machine::{Answer, Command, Machine, What},
+    machine::{Answer, Command, What},
     ports::{Failure, Member},
 };
 use switchback_schemas::{
@@ -38,8 +38,11 @@ pub struct World {
     pub nodes: Vec<Node>,
     pub log: Vec<Landed>,
     pub born: u64,
-    /// Brackets that somebody undoes.
-    pub undone_by_others: BTreeSet<String>,
+    /// Outcomes of the next calls of an effect, before it is done.
+    pub answers: BTreeMap<String, VecDeque<Outcome>>,
+    /// Conditions that do not hold, by their words, and conditions that cannot be read.
+    pub fails: BTreeSet<String>,
+    pub dark: BTreeSet<String>,
 }
 
 /// How often things go wrong, in hundredths. All zero is a calm world.
@@ -48,6 +51,8 @@ pub struct Weather {
     pub faults: u64,
     pub unreadable: u64,
     pub unhealthy: u64,
+    /// Nodes that vanish by themselves when somebody looks.
+    pub vanishing: u64,
 }
 
 impl World {
@@ -103,10 +108,9 @@ impl World {
         self.log.push(Landed { what, token: command.token.clone() });
     }
 
-    /// Answers a command. The second value is an effect that has yet to happen although the answer is out: it was lost.
+    /// Answers a command.
     pub fn answer(
         &mut self,
-        machine: &Machine,
         command: &Command,
         random: &mut Random,
         weather: Weather,
@@ -120,11 +124,20 @@ impl World {
             What::Check(_) if dark => Answer::Checked(Verdict::unknown("no answer")),
             What::Check(condition) => {
                 let sick = random.percent(weather.unhealthy);
-                Answer::Checked(self.ask(machine, command, condition, sick))
+                Answer::Checked(self.ask(command, condition, sick))
             }
             What::Capture(_) if dark => Answer::Captured(Err(unreadable())),
             What::Capture(_) => Answer::Captured(Ok(Captured::Scalar(serde_json::Value::from(7)))),
             What::Members(_) if dark => Answer::Members(Err(unreadable())),
+            What::Members(roll) if random.percent(weather.vanishing) => {
+                let pool = roll.pool.as_str();
+                let own: Vec<usize> = (0..self.nodes.len()).filter(|n| self.nodes[*n].pool == pool).collect();
+                // A pool below its floor would wait for ever, and rightly so.
+                if own.len() > 2 {
+                    self.nodes.remove(*random.pick(&own));
+                }
+                Answer::Members(Ok(self.members(pool, command.at.way)))
+            }
             What::Members(roll) => Answer::Members(Ok(self.members(roll.pool.as_str(), command.at.way))),
         }
     }
@@ -137,6 +150,16 @@ impl World {
         weather: Weather,
         now: Timestamp,
     ) -> Outcome {
+        let words = match effect {
+            Effect::Command(run) => run.argv.join(" "),
+            other => other.kind().to_owned(),
+        };
+        if let Some(outcome) = self.answers.get_mut(&words).and_then(VecDeque::pop_front) {
+            if matches!(outcome, Outcome::Done { .. }) {
+                self.land(command, effect, now);
+            }
+            return outcome;
+        }
         let evidence = Evidence::line("the weather");
         if !random.percent(weather.faults) {
             self.land(command, effect, now);
@@ -161,7 +184,7 @@ impl World {
         }
     }
 
-    fn ask(&mut self, machine: &Machine, command: &Command, condition: &Condition, sick: bool) -> Verdict {
+    fn ask(&self, command: &Command, condition: &Condition, sick: bool) -> Verdict {
         let Condition::Command(asked) = condition else { panic!("unknown condition") };
         let words: Vec<&str> = asked.argv.iter().map(String::as_str).collect();
         let key = command.at.item.as_ref().map(|item| item.key.to_string()).unwrap_or_default();
@@ -171,19 +194,21 @@ impl World {
             let since = self.log.iter().rposition(|landed| landed.what == format!("cordon {key} false"));
             last.is_some() && last > since
         };
+        let all = words.join(" ");
+        if self.dark.contains(&all) {
+            return Verdict::unknown("no answer");
+        }
         let holds = match words[..] {
+            _ if self.fails.contains(&all) => false,
             ["done", what] => self.done.contains(what),
             ["undone", what] => !self.done.contains(what),
-            ["healthy", _] => !sick,
-            ["held", bracket] => !self.undone_by_others.contains(bracket),
-            ["safe", _] => !sick,
+            ["healthy" | "held" | "safe" | "steady", _] => !sick,
             ["cordoned"] => node.is_some_and(|node| node.cordoned),
             ["uncordoned"] => node.is_none_or(|node| !node.cordoned),
             ["drained"] => node.is_none() || drained(),
             ["deleted"] => node.is_none(),
             _ => panic!("unknown condition {words:?}"),
         };
-        let _ = machine;
         if holds { Verdict::holds("it is so") } else { Verdict::fails("it is not so") }
     }
 

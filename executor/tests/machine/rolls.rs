@@ -1,0 +1,242 @@
+//! Rolls: which nodes, in which order, and what becomes of those that were only touched.
+
+use switchback_executor::machine::{Choice, Phase, Rest, RollState, choose};
+use switchback_executor::ports::Member;
+use switchback_schemas::{
+    Seconds,
+    journal::{At, Class, End, Event, Outcome, SideKind, WaitsFor},
+    plan::{Action, Canary, Count, FailureAction, OrderKey, Plan, Roll, Step, Undo},
+};
+
+use super::{
+    drive::{Drive, start},
+    plans::{id, plan, proves, roll},
+    steps::{answers, held, not},
+    world::{World, item},
+};
+
+fn rule(change: impl FnOnce(&mut Roll)) -> Roll {
+    let Action::Roll(mut rule) = roll("r", &[], "pool").action else { panic!() };
+    change(&mut rule);
+    rule
+}
+
+fn members(count: u64) -> Vec<Member> {
+    let member = |n: u64| Member {
+        item: item(&format!("n{n}")),
+        stale: true,
+        available: true,
+        created: start(),
+        pods: n,
+        protected: 0,
+        gangs: Vec::new(),
+    };
+    (0..count).map(member).collect()
+}
+
+fn taken(choice: Choice) -> Vec<String> {
+    match choice {
+        Choice::Batch { items, .. } => items.into_iter().map(|item| item.name).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn first(roll: &Roll, members: &[Member]) -> Vec<String> {
+    taken(choose(roll, &RollState::default(), members))
+}
+
+#[test]
+fn nodes_move_in_the_rules_order_and_batch_size() {
+    let mut nodes = members(4);
+    nodes[0].protected = 1;
+    nodes[3].pods = 0;
+    let roll = rule(|roll| roll.order = vec![OrderKey::LeastProtected, OrderKey::FewestPods]);
+    assert_eq!(first(&roll, &nodes), ["n3", "n1"]);
+    let mut nodes = members(4);
+    for (node, zone) in nodes.iter_mut().zip(["a", "a", "b", "b"]) {
+        node.item.zone = zone.to_owned();
+    }
+    assert_eq!(first(&rule(|roll| roll.order = vec![OrderKey::ZoneSpread]), &nodes), ["n0", "n2"]);
+}
+
+#[test]
+fn nodes_that_share_a_gang_move_together_or_wait() {
+    let mut nodes = members(6);
+    for node in [0, 2, 4] {
+        nodes[node].gangs = vec![format!("job-{}", node / 3)];
+    }
+    nodes[2].gangs.push("job-1".to_owned());
+    let roll = rule(|_| {});
+    // Three nodes are one gang through node 2: more than a batch, within the budget.
+    assert_eq!(first(&roll, &nodes), ["n0", "n2", "n4"]);
+    // Where the budget does not allow it, the gang waits and others go.
+    let tight = rule(|roll| roll.max_unavailable = Count::Nodes(2));
+    assert_eq!(first(&tight, &nodes), ["n1", "n3"]);
+}
+
+#[test]
+fn budget_and_floor_hold_with_nodes_that_are_away_already() {
+    let mut nodes = members(4);
+    nodes[3].available = false;
+    nodes[3].stale = false;
+    let roll = rule(|roll| roll.max_unavailable = Count::Nodes(2));
+    assert_eq!(first(&roll, &nodes), ["n0"]);
+    let floor = rule(|roll| roll.floor = 3);
+    assert!(matches!(choose(&floor, &RollState::default(), &nodes), Choice::Wait(WaitsFor::Capacity { .. })));
+    // A stale node that is away costs nothing more.
+    nodes[3].stale = true;
+    assert_eq!(first(&floor, &nodes), ["n3"]);
+}
+
+#[test]
+fn every_hardware_class_has_its_canary_first_and_alone() {
+    let mut nodes = members(6);
+    for (node, hardware) in nodes.iter_mut().zip(["h100", "a10", "h100", "a10", "h100", "a10"]) {
+        node.item.hardware = hardware.to_owned();
+    }
+    let canary = Canary { nodes: 1, verify: Vec::new(), soak: Seconds(0) };
+    let roll = rule(|roll| roll.canary = Some(canary.clone()));
+    assert!(matches!(choose(&roll, &RollState::default(), &nodes), Choice::Batch { number: 0, .. }));
+    assert_eq!(first(&roll, &nodes), ["n0", "n1"]);
+    let state =
+        RollState { pass: 1, canaries: ["h100".to_owned(), "a10".to_owned()].into(), ..RollState::default() };
+    assert!(matches!(choose(&roll, &state, &nodes), Choice::Batch { number: 1, .. }));
+}
+
+#[test]
+fn what_joins_later_belongs_to_a_later_pass_and_passes_end() {
+    let mut nodes = members(1);
+    let roll = rule(|roll| (roll.max_passes, roll.floor) = (2, 0));
+    nodes[0].created = start().checked_add(jiff::SignedDuration::from_secs(60)).unwrap();
+    let mut state = RollState { pass: 1, pass_began: Some(start()), ..RollState::default() };
+    assert!(matches!(choose(&roll, &state, &nodes), Choice::Batch { pass: 2, .. }));
+    state.pass = 2;
+    assert!(matches!(choose(&roll, &state, &nodes), Choice::Stuck(why) if why.contains("n0")));
+    nodes[0].stale = false;
+    assert_eq!(choose(&roll, &state, &nodes), Choice::Converged);
+}
+
+fn rolling(change: impl FnOnce(&mut Step)) -> Drive {
+    let mut step = roll("r", &[], "pool");
+    change(&mut step);
+    let mut world = World::default();
+    world.add_pool("pool", 4, start());
+    Drive::new(plan_of(step), world, 7)
+}
+
+fn plan_of(step: Step) -> Plan {
+    plan(vec![step])
+}
+
+fn cordoned(drive: &Drive) -> Vec<&str> {
+    drive.world.nodes.iter().filter(|node| node.cordoned).map(|node| node.key.as_str()).collect()
+}
+
+#[test]
+fn a_pool_moves_batch_by_batch_within_its_budget() {
+    let mut drive = rolling(|_| {});
+    while drive.step().is_none() {
+        let away = 4 - drive.world.nodes.iter().filter(|node| !node.cordoned).count();
+        assert!(away <= 3, "{away} away");
+    }
+    assert!(drive.world.nodes.iter().all(|node| node.new && !node.cordoned));
+    let batches = drive.events().into_iter().filter(|event| matches!(event, Event::BatchDone { .. })).count();
+    assert_eq!(batches, 2);
+}
+
+#[test]
+fn p40_nodes_that_were_cordoned_and_not_replaced_are_let_go_when_a_roll_holds() {
+    let mut drive = rolling(|_| {});
+    answers(&mut drive, "kube.delete", [not(Class::Refused)]);
+    held(&drive.rest());
+    assert!(cordoned(&drive).is_empty(), "{:?}", cordoned(&drive));
+    // Taken up again, a node is drained again before it is deleted.
+    let drains =
+        |drive: &Drive| drive.world.log.iter().filter(|landed| landed.what.starts_with("drain")).count();
+    let before = drains(&drive);
+    drive.say(SideKind::Retry { step: id("r"), reason: "again".to_owned() });
+    drive.take_over();
+    assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+    assert_eq!(drains(&drive), before + 4, "both of the first batch once more, and two others");
+}
+
+#[test]
+fn p27_a_node_that_vanished_is_done_and_no_failure() {
+    let mut drive = rolling(|_| {});
+    let lost = loop {
+        assert!(drive.step().is_none());
+        if let Some(key) = cordoned(&drive).first() {
+            break (*key).to_owned();
+        }
+    };
+    // The spot market takes it in the middle of its drain, and the drain fails because of it.
+    drive.world.nodes.retain(|node| node.key != lost);
+    answers(&mut drive, "node.drain", [not(Class::Refused), not(Class::Refused)]);
+    let rest = drive.rest();
+    let gone = drive.events().into_iter().filter(|event| matches!(event, Event::Gone { .. })).count();
+    assert_eq!(gone, 1, "{rest:?}");
+}
+
+#[test]
+fn a_failing_canary_takes_back_the_canary_and_not_the_hop() {
+    let mut drive = rolling(|step| {
+        step.on_failure.action = FailureAction::RollbackHop;
+        let Action::Roll(rule) = &mut step.action else { panic!() };
+        rule.canary =
+            Some(Canary { nodes: 1, verify: vec![proves(&["steady", "canary"], 0)], soak: Seconds(60) });
+    });
+    drive.world.fails.insert("steady canary".to_owned());
+    let rest = drive.rest();
+    assert!(held(&rest).contains("r is undone"), "{rest:?}");
+    assert!(drive.world.nodes.iter().all(|node| !node.new && !node.cordoned), "{:?}", drive.world.nodes);
+}
+
+#[test]
+fn a_roll_that_does_not_converge_fails_with_the_reason() {
+    let mut drive = rolling(|step| {
+        let Action::Roll(rule) = &mut step.action else { panic!() };
+        rule.max_passes = 1;
+    });
+    let at = At::forward(&id("r"));
+    while drive.machine.state().phase(&at) != Phase::Rolling {
+        drive.step();
+    }
+    drive.pass(1);
+    // Something else goes on launching old nodes.
+    let now = drive.now;
+    drive.world.add_pool("pool", 1, now);
+    assert!(held(&drive.rest()).contains("still have to move"));
+}
+
+#[test]
+fn a_drain_that_waits_for_a_workload_parks_and_leaves_its_node_cordoned() {
+    let mut drive = rolling(|_| {});
+    let waits = Outcome::Blocked {
+        waits_for: vec![WaitsFor::Workload {
+            workload: "Job ml/train".to_owned(),
+            class: Some("training".to_owned()),
+            node: "n001".to_owned(),
+        }],
+    };
+    answers(&mut drive, "node.drain", (0..5000).map(|_| waits.clone()));
+    let rest = drive.rest();
+    let Rest::Parked { waits_for, wake_at: Some(_) } = &rest else { panic!("{rest:?}") };
+    assert!(matches!(&waits_for[..], [WaitsFor::Workload { .. }]), "{waits_for:?}");
+    assert_eq!(cordoned(&drive).len(), 2, "they go on emptying by themselves");
+    answers(&mut drive, "node.drain", []);
+    drive.take_over();
+    assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+}
+
+#[test]
+fn the_undo_of_a_roll_is_a_roll() {
+    let mut drive = rolling(|step| {
+        step.on_failure.action = FailureAction::RollbackHop;
+        step.verify = vec![proves(&["steady", "pool"], 0)];
+        assert!(matches!(&step.undo, Undo::Step(undo) if matches!(undo.action, Action::Roll(_))));
+    });
+    drive.world.fails.insert("steady pool".to_owned());
+    assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
+    assert_eq!(drive.world.nodes.len(), 4);
+    assert!(drive.world.nodes.iter().all(|node| !node.new && !node.cordoned));
+}

@@ -1,0 +1,261 @@
+//! Failures, ways back, brackets, people.
+
+use switchback_executor::machine::{Phase, Rest};
+use switchback_schemas::{
+    Seconds,
+    journal::{At, BackScope, Class, End, Event, SideKind},
+    name::SavepointId,
+    plan::{Closing, ClosingAt, FailureAction, Plan, Step, Undo},
+};
+
+use super::{
+    drive::Drive,
+    plans::{bracket, id, plan, step},
+    steps::{answers, drive, held, not},
+};
+
+fn fails(mut step: Step, action: FailureAction) -> Step {
+    step.on_failure.action = action;
+    step
+}
+
+fn undone(drive: &Drive) -> Vec<&str> {
+    drive.world.log.iter().filter_map(|landed| landed.what.strip_prefix("undo ")).collect()
+}
+
+fn three(action: FailureAction) -> Plan {
+    plan(vec![step("a", &[]), step("b", &["a"]), fails(step("c", &["b"]), action)])
+}
+
+fn say_and_go_on(drive: &mut Drive, says: SideKind) -> Rest {
+    drive.say(says);
+    drive.take_over();
+    drive.rest()
+}
+
+fn reason() -> String {
+    "a test".to_owned()
+}
+
+fn back_to_start() -> SideKind {
+    SideKind::Rollback { scope: BackScope::Savepoint(SavepointId::new("start").unwrap()), reason: reason() }
+}
+
+#[test]
+fn a_hop_is_taken_back_in_reverse_when_its_plan_says_so() {
+    let mut drive = drive(three(FailureAction::RollbackHop));
+    answers(&mut drive, "do c", [not(Class::Refused)]);
+    assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
+    assert_eq!(undone(&drive), ["b", "a"], "what did not happen is not undone");
+    assert!(drive.world.done.is_empty());
+}
+
+#[test]
+fn a_step_is_taken_back_and_then_the_run_holds_and_can_go_on() {
+    let mut drive = drive(three(FailureAction::RollbackStep));
+    drive.world.fails.insert("healthy c".to_owned());
+    let rest = drive.rest();
+    assert!(held(&rest).contains("c is undone"), "{rest:?}");
+    assert_eq!(undone(&drive), ["c"]);
+    drive.world.fails.clear();
+    let tokens =
+        drive.world.log.iter().filter(|landed| landed.what == "do c").map(|landed| landed.token.clone());
+    let first: Vec<String> = tokens.collect();
+    assert_eq!(
+        say_and_go_on(&mut drive, SideKind::Continue { reason: reason() }),
+        Rest::Ended(End::Complete)
+    );
+    let again = drive.world.log.iter().rfind(|landed| landed.what == "do c").unwrap();
+    assert!(!first.contains(&again.token), "after an undo it is another effect");
+}
+
+#[test]
+fn a_hold_keeps_what_is_healthy_and_waits_for_a_person() {
+    let mut drive = drive(three(FailureAction::Hold));
+    answers(&mut drive, "do c", [not(Class::Refused)]);
+    held(&drive.rest());
+    assert!(undone(&drive).is_empty());
+    drive.take_over();
+    held(&drive.rest());
+    assert_eq!(say_and_go_on(&mut drive, back_to_start()), Rest::Ended(End::Unwound));
+}
+
+#[test]
+fn going_on_without_a_failed_step_does_the_rest_and_holds_again() {
+    let mut drive = drive(plan(vec![step("a", &[]), step("b", &["a"]), step("x", &[]), step("y", &["x"])]));
+    answers(&mut drive, "do a", [not(Class::Refused)]);
+    held(&drive.rest());
+    let rest = say_and_go_on(&mut drive, SideKind::Continue { reason: reason() });
+    assert!(held(&rest).contains('a'), "{rest:?}");
+    assert_eq!(drive.machine.state().phase(&At::forward(&id("y"))), Phase::Done);
+    assert_eq!(drive.machine.state().phase(&At::forward(&id("b"))), Phase::New);
+    let rest = say_and_go_on(&mut drive, SideKind::Retry { step: id("a"), reason: reason() });
+    assert_eq!(rest, Rest::Ended(End::Complete));
+}
+
+#[test]
+fn a_line_of_no_return_is_never_crossed_backwards_by_itself() {
+    let mut steps = three(FailureAction::RollbackHop).steps;
+    steps[1].undo = Undo::Commit { why: "one way".to_owned(), recovery: "restore".to_owned() };
+    let mut drive = drive(plan(steps));
+    answers(&mut drive, "do c", [not(Class::Refused)]);
+    let rest = drive.rest();
+    assert!(held(&rest).contains("b cannot be undone"), "{rest:?}");
+    // A person is refused, too, and told why.
+    held(&say_and_go_on(&mut drive, back_to_start()));
+    assert!(drive.machine.state().notes.iter().any(|note| note.contains("b cannot be undone")));
+    assert!(undone(&drive).is_empty());
+}
+
+#[test]
+fn a_way_back_that_has_closed_is_not_taken() {
+    let mut steps = three(FailureAction::RollbackHop).steps;
+    let Undo::Step(undo) = &mut steps[0].undo else { panic!() };
+    undo.closes = vec![Closing { at: ClosingAt::After(Seconds(5)), why: "the platform forgets".to_owned() }];
+    let mut drive = drive(plan(steps));
+    answers(&mut drive, "do c", [not(Class::Refused)]);
+    assert!(held(&drive.rest()).contains("the platform forgets"));
+}
+
+#[test]
+fn p37_a_failed_undo_holds_and_is_tried_again_by_a_person() {
+    let mut drive = drive(three(FailureAction::RollbackHop));
+    answers(&mut drive, "do c", [not(Class::Refused)]);
+    answers(&mut drive, "undo b", [not(Class::Refused)]);
+    assert!(held(&drive.rest()).contains("undo b failed"));
+    assert!(undone(&drive).is_empty(), "a is not undone before b is");
+    let rest = say_and_go_on(&mut drive, SideKind::Retry { step: id("b"), reason: reason() });
+    assert_eq!(rest, Rest::Ended(End::Unwound));
+    assert_eq!(undone(&drive), ["b", "a"]);
+}
+
+#[test]
+fn only_a_failure_turns_a_run_back_and_the_mildest_answer_wins() {
+    let mut steps =
+        vec![fails(step("a", &[]), FailureAction::RollbackHop), fails(step("b", &[]), FailureAction::Hold)];
+    steps[1].verify.clear();
+    let mut drive = drive(plan(steps));
+    answers(&mut drive, "do a", [not(Class::Refused)]);
+    answers(&mut drive, "do b", [not(Class::Refused)]);
+    held(&drive.rest());
+}
+
+#[test]
+fn a_pause_starts_nothing_new_and_lets_what_runs_end() {
+    let mut drive = drive(plan(vec![step("a", &[]), step("b", &["a"])]));
+    while drive.world.done.is_empty() {
+        drive.step();
+    }
+    drive.say(SideKind::Pause { reason: reason() });
+    let rest = drive.rest();
+    assert!(held(&rest).contains("paused by ann"), "{rest:?}");
+    assert_eq!(drive.machine.state().phase(&At::forward(&id("a"))), Phase::Done);
+    assert_eq!(drive.machine.state().phase(&At::forward(&id("b"))), Phase::New);
+    // What was heard once is not obeyed again.
+    assert_eq!(
+        say_and_go_on(&mut drive, SideKind::Continue { reason: reason() }),
+        Rest::Ended(End::Complete)
+    );
+}
+
+fn with_bracket() -> Plan {
+    let mut plan = plan(vec![step("open", &[]), step("work", &["open"]), step("shut", &["open", "work"])]);
+    plan.brackets.push(bracket("open", "shut"));
+    for step in &mut plan.steps {
+        step.on_failure.action = FailureAction::RollbackHop;
+    }
+    plan
+}
+
+#[test]
+fn p38_a_bracket_that_somebody_undoes_stops_dispatch() {
+    let mut drive = drive(with_bracket());
+    while drive.machine.state().phase(&At::forward(&id("open"))) != Phase::Done {
+        drive.step();
+    }
+    drive.world.fails.insert("held open".to_owned());
+    let rest = drive.rest();
+    assert!(held(&rest).contains("undone by somebody else"), "{rest:?}");
+    assert!(!drive.world.done.contains("work"));
+    drive.world.fails.clear();
+    assert_eq!(
+        say_and_go_on(&mut drive, SideKind::Continue { reason: reason() }),
+        Rest::Ended(End::Complete)
+    );
+}
+
+#[test]
+fn nothing_starts_while_nobody_knows_whether_a_bracket_holds() {
+    let mut drive = drive(with_bracket());
+    drive.world.dark.insert("held open".to_owned());
+    let rest = drive.rest();
+    assert!(matches!(rest, Rest::Parked { .. }), "{rest:?}");
+    assert!(!drive.world.done.contains("work"));
+    drive.world.dark.clear();
+    drive.take_over();
+    assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+}
+
+#[test]
+fn p40_a_bracket_that_is_not_safe_to_close_is_handed_over_by_name() {
+    let mut drive = drive(with_bracket());
+    answers(&mut drive, "do work", [not(Class::Refused)]);
+    drive.world.fails.insert("safe open".to_owned());
+    assert_eq!(drive.rest(), Rest::Ended(End::UnwoundHeld));
+    let (_, residue) = drive.machine.state().ended.clone().unwrap();
+    assert!(
+        residue.iter().any(|line| line.contains("bracket open is open") && line.contains("undo open")),
+        "{residue:?}"
+    );
+    assert!(drive.world.done.contains("open"), "it stays as it is");
+}
+
+#[test]
+fn a_bracket_is_closed_on_the_way_back_when_that_is_safe() {
+    let mut drive = drive(with_bracket());
+    answers(&mut drive, "do work", [not(Class::Refused)]);
+    assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
+    assert_eq!(undone(&drive), ["open"]);
+}
+
+#[test]
+fn a_bracket_that_stays_open_too_long_is_told_once() {
+    let mut plan = with_bracket();
+    plan.brackets[0].max_open = Seconds(1);
+    let mut drive = drive(plan);
+    assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+    let told = drive.machine.state().notes.iter().filter(|note| note.contains("is open for longer")).count();
+    assert_eq!(told, 1);
+}
+
+#[test]
+fn an_impossible_record_refuses_the_run_and_changes_nothing() {
+    let drive = drive(three(FailureAction::Hold));
+    let mut machine = drive.replay();
+    let before = machine.state().clone();
+    let mut head = drive.head.clone();
+    let impossible = [
+        Event::Intent { at: At::forward(&id("b")), attempt: 1, token: String::new() },
+        Event::Intent { at: At::forward(&id("nowhere")), attempt: 1, token: String::new() },
+        Event::Intent { at: At::back(&id("a")), attempt: 1, token: String::new() },
+        Event::Verified {
+            at: At::forward(&id("a")),
+            verdict: switchback_schemas::journal::Verdict::holds("x"),
+        },
+        Event::Done { end: End::Complete, residue: Vec::new() },
+        Event::Done { end: End::Unwound, residue: Vec::new() },
+        Event::Retry { at: At::back(&id("nowhere")), why: reason() },
+        Event::Converged { at: At::forward(&id("a")) },
+    ];
+    for event in impossible {
+        let shown = format!("{event:?}");
+        let line = head.clone().line(drive.epoch, drive.now, event).unwrap();
+        if shown.contains("nowhere") && shown.contains("Retry") {
+            continue;
+        }
+        assert!(machine.apply(&line.record).is_err(), "{shown}");
+        assert_eq!(*machine.state(), before, "{shown}");
+    }
+    let stale = head.line(drive.epoch.saturating_sub(1), drive.now, Event::Claimed {}).unwrap();
+    assert!(machine.apply(&stale.record).is_err(), "an older epoch");
+}
