@@ -2,6 +2,7 @@
 
 mod gates;
 mod inputs;
+mod pools;
 
 use std::collections::BTreeSet;
 
@@ -161,6 +162,8 @@ fn assemble(
         sources: table,
     } = lowering;
     steps.sort_by(|a, b| a.id.cmp(&b.id));
+    let verified = pools::verified(&steps);
+    pools.extend(cx.pools.iter().filter(|pool| verified.contains(&pool.name)).cloned());
     pools.sort_by(|a, b| a.name.cmp(&b.name));
     pools.dedup_by(|a, b| a.name == b.name);
     blind_spots.extend(

@@ -129,7 +129,10 @@ pub fn upgrade(scope: &HopScope, outlook: &Outlook<'_>, step: ReleaseStep<'_>) -
         .time(Seconds::minutes(5), Estimate::seconds(60, 240))
         .disrupts(disruption, None)
         .permits(permissions)
-        .changes(expected(&before.objects, render));
+        .changes(expected(&before.objects, render))
+        // Chart, version and values are pinned, so a second call makes the same release again; the driver mends what a
+        // killed helm left pending before it calls.
+        .idempotent();
     Some(draft)
 }
 
