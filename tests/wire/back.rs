@@ -41,7 +41,7 @@ fn a_run_that_holds_shows_the_ways_back_and_takes_one() {
     let out =
         scene.switchback("rollback --to start --reason tired --store store --kubeconfig kubeconfig").exits(5);
     assert!(out.stdout.contains("rolled back to a savepoint"), "{}", out.stdout);
-    same(&before, &scene.world(), "the world after going back to the start");
+    same(&before, &scene.settled(), "the world after going back to the start");
     let report = scene.report();
     assert_eq!(report.state, RunState::Ended { end: End::Unwound });
     assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{report:?}");
@@ -52,7 +52,7 @@ fn a_run_that_holds_shows_the_ways_back_and_takes_one() {
 #[test]
 fn p34_going_back_survives_being_killed_anywhere() {
     let undisturbed = held();
-    let before = undisturbed.world();
+    let before = undisturbed.settled();
     for nth in 1.. {
         let scene = held();
         scene.apply().exits(4);
@@ -77,7 +77,7 @@ fn p34_going_back_survives_being_killed_anywhere() {
         child.kill().expect("killed");
         child.wait().expect("ended");
         scene.apply().exits(5);
-        same(&before, &scene.world(), &format!("killed at intent {nth} of the way back"));
+        same(&before, &scene.settled(), &format!("killed at intent {nth} of the way back"));
         if !reached {
             assert!(nth > 3, "the way back has some steps");
             return;

@@ -22,13 +22,7 @@ fn scene() -> Scene {
 fn undisturbed() -> Projection {
     let scene = scene();
     scene.apply().exits(0);
-    settled(&scene)
-}
-
-/// The world when nothing moves any more.
-fn settled(scene: &Scene) -> Projection {
-    scene.wait(600);
-    scene.world()
+    scene.settled()
 }
 
 #[track_caller]
@@ -40,7 +34,7 @@ fn ends_well(scene: &Scene, expected: &Projection, what: &str) {
         "{what}: {report:?}"
     );
     assert!(report.residue.is_empty() && report.open_brackets.is_empty(), "{what}: {report:?}");
-    same(expected, &settled(scene), what);
+    same(expected, &scene.settled(), what);
     scene.switchback("verify --store store").exits(0);
 }
 

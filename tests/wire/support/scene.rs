@@ -177,6 +177,12 @@ impl Scene {
         projection::of(&http::call(self.endpoint(), "GET", "/_twin/world", ""))
     }
 
+    /// The twin's world when nothing moves any more.
+    pub(crate) fn settled(&self) -> Projection {
+        self.wait(600);
+        self.world()
+    }
+
     /// Objects of a kind in the twin's world.
     pub(crate) fn objects(&self, kind: &str) -> Vec<Value> {
         projection::objects(&http::call(self.endpoint(), "GET", "/_twin/world", ""), kind)
@@ -185,11 +191,6 @@ impl Scene {
     /// Adds a fault.
     pub(crate) fn fault(&self, fault: &Value) {
         http::call(self.endpoint(), "POST", "/_twin/faults", &fault.to_string());
-    }
-
-    /// Forgets all faults.
-    pub(crate) fn heal(&self) {
-        http::call(self.endpoint(), "DELETE", "/_twin/faults", "");
     }
 
     /// Moves the twin's clock.

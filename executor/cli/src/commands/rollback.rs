@@ -56,7 +56,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         }
     };
     let says = SideKind::Rollback { scope, reason: args.reason.clone() };
-    speaker.say(says, "turns back", host).await?;
+    speaker.say_quietly(says).await?;
     drive(What::Run(&speaker.run), &args.drive, &speaker.opened, host).await
 }
 

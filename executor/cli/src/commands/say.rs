@@ -59,9 +59,14 @@ impl Speaker {
 
     /// Says it, and says that it was said.
     pub(super) async fn say(&self, says: SideKind, done: &str, host: &mut Host) -> Result<Exit, Error> {
-        ops::say(&*self.opened.store, &*self.clock, &self.run, self.by.clone(), says).await?;
+        self.say_quietly(says).await?;
         host.answer(&format!("run {}: {done}, by {}\n", self.run, words::who(&self.by)))?;
         Ok(Exit::Success)
+    }
+
+    /// Says it, for a command that goes on and shows what came of it.
+    pub(super) async fn say_quietly(&self, says: SideKind) -> Result<(), Error> {
+        Ok(ops::say(&*self.opened.store, &*self.clock, &self.run, self.by.clone(), says).await?)
     }
 
     /// Approves, and says what that is worth.

@@ -8,6 +8,9 @@ use switchback_schemas::{
 
 use super::{Names, words};
 
+/// Nodes of a batch that are named.
+const NODES: usize = 4;
+
 /// Characters of a line.
 const WIDTH: usize = 400;
 
@@ -53,9 +56,11 @@ fn recorded(names: &Names<'_>, event: &Event) -> Option<String> {
             )
         }
         Event::Frozen { at, batch, items, .. } => {
-            let nodes: Vec<&str> = items.iter().map(|item| item.name.as_str()).collect();
+            let nodes: Vec<&str> = items.iter().take(NODES).map(|item| item.name.as_str()).collect();
+            let more = items.len().saturating_sub(NODES);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let batch = if *batch == 0 { "canary".to_owned() } else { format!("batch {batch}") };
-            format!("chosen   {} {batch}: {}", place(at), nodes.join(", "))
+            format!("chosen   {} {batch}: {}{more}", place(at), nodes.join(", "))
         }
         Event::Gone { at, item } => format!("gone     {} {} by itself", place(at), names.node(item)),
         Event::BatchDone { at, batch: 0 } => format!("done     {} canary", place(at)),
