@@ -1,12 +1,6 @@
 //! Helm releases, with helm 3 and helm 4: on the twin by its table, on the cluster by the programs.
 
-use std::{
-    collections::BTreeMap,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -35,6 +29,7 @@ struct Helm {
     programs: Arc<dyn Programs>,
     charts: Arc<dyn Charts>,
     target: HelmTarget,
+    /// Charts as `NAME/VERSION/`.
     repository: PathBuf,
     cache: tempfile::TempDir,
 }
@@ -65,17 +60,6 @@ impl Programs for Table {
     }
 }
 
-/// Charts as `NAME/VERSION/`.
-fn repository(dir: &Path) -> PathBuf {
-    let root = dir.join("charts");
-    std::fs::create_dir_all(root.join("demo")).unwrap();
-    for version in ["1.0.0", "2.0.0"] {
-        symlink(charts().join("demo").join(version).canonicalize().unwrap(), root.join("demo").join(version))
-            .unwrap();
-    }
-    root
-}
-
 fn helms(scene: &Scene) -> Vec<Helm> {
     if let Some(twin) = &scene.twin {
         let data = std::fs::read_to_string(charts().join("../worlds/charts.yaml")).unwrap();
@@ -84,12 +68,11 @@ fn helms(scene: &Scene) -> Vec<Helm> {
             world.settings_mut().charts = serde_json::from_value(data["charts"].clone()).unwrap();
         });
         let cache = tempfile::tempdir().unwrap();
-        let repository = repository(cache.path());
         return vec![Helm {
             programs: Arc::new(Table(twin.clone())),
             charts: Arc::new(NamedCharts),
             target: HelmTarget::default(),
-            repository,
+            repository: charts(),
             cache,
         }];
     }
@@ -98,7 +81,6 @@ fn helms(scene: &Scene) -> Vec<Helm> {
     programs
         .map(|program| {
             let cache = tempfile::tempdir().unwrap();
-            let repository = repository(cache.path());
             let env = [("PATH", "/usr/bin:/bin"), ("HOME", &*cache.path().to_string_lossy())]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()));
             let programs: Arc<dyn Programs> =
@@ -108,8 +90,8 @@ fn helms(scene: &Scene) -> Vec<Helm> {
                 kubeconfig: Some(access.kubeconfig.clone()),
                 context: None,
             };
-            let charts = VerifiedCharts::new(programs.clone(), target.clone(), cache.path().join("pulled"));
-            Helm { programs, charts: Arc::new(charts), target, repository, cache }
+            let verified = VerifiedCharts::new(programs.clone(), target.clone(), cache.path().join("pulled"));
+            Helm { programs, charts: Arc::new(verified), target, repository: charts(), cache }
         })
         .collect()
 }
@@ -268,6 +250,56 @@ async fn one_helm(scene: &Scene, helm: &Helm, release: &ObjectName) {
             break;
         }
         scene.moment().await;
+    }
+}
+
+/// P-34: the executor dies while its helm is at work; the helm goes on, and the next process finds it by its lock.
+#[tokio::test]
+async fn p34_a_helm_that_outlived_its_executor_is_waited_for() {
+    let Some(scene) = Scene::real("outlived").await else { return };
+    scene.open_node().await;
+    for (number, helm) in helms(&scene).iter().enumerate() {
+        let release = ObjectName::namespaced(&scene.ns, format!("demo{number}"));
+        let [one, _] = digests(&scene, helm, &release).await;
+        let none = json!({});
+        done(
+            &helm
+                .driver(&scene)
+                .apply(&call(), &upgrade(&release, helm.chart("1.0.0", one), &none, &none))
+                .await,
+        );
+        let hold = json!({"hookBehaviour": "hold"});
+        let effect = upgrade(&release, helm.chart("1.0.0", one), &hold, &hold);
+        let executor = tokio::spawn({
+            let (driver, effect) = (helm.driver(&scene), effect.clone());
+            async move { driver.apply(&call(), &effect).await }
+        });
+        let job = format!("/apis/batch/v1/namespaces/{}/jobs/{}-pre", scene.ns, release.name);
+        scene.wait(&job, |job| job["status"]["active"] == 1).await;
+        executor.abort();
+        assert!(executor.await.is_err(), "helm did not wait for its hook");
+        // Its hook is let go, so that it ends; until then the next process waits.
+        let next = helm.driver(&scene);
+        let again = Call { attempt: 2, ..call() };
+        let (outcome, ()) = tokio::join!(next.apply(&again, &effect), let_go(&scene, &release));
+        let Outcome::InDoubt { class: Class::Crashed, evidence } = outcome else { panic!("{outcome:?}") };
+        assert!(evidence.0[0].contains("look again"), "{evidence:?}");
+        let settled =
+            helm.programs.settle(&format!("helm_{}_{}", scene.ns, release.name), Duration::ZERO).await;
+        assert_eq!(settled, Ok(Settled::Free));
+    }
+    scene.done().await;
+}
+
+/// Lets the pods of a release's hook complete.
+async fn let_go(scene: &Scene, release: &ObjectName) {
+    let pods = format!("/api/v1/namespaces/{}/pods", scene.ns);
+    let of_hook = format!("{pods}?labelSelector=job-name%3D{}-pre", release.name);
+    for pod in scene.get(&of_hook).await.unwrap()["items"].as_array().unwrap() {
+        let path = format!("{pods}/{}", pod["metadata"]["name"].as_str().unwrap());
+        scene
+            .patch(&path, &json!({"metadata": {"annotations": {"cluster.switchback.test/pod": null}}}))
+            .await;
     }
 }
 
