@@ -57,6 +57,8 @@ pub struct Member {
     /// What the journal keeps of it.
     pub item: Item,
     /// Whether the roll's rule says that it has to move.
+    /// For `Stale::BornBefore` a driver always says yes: when the step ended stands in the journal, and the executor
+    /// compares it with `created`.
     pub stale: bool,
     /// Whether it is Ready and schedulable.
     pub available: bool,
