@@ -1,6 +1,6 @@
 //! The twin's charts are the real ones, rendered once: `fixtures/worlds/charts.yaml`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -61,6 +61,14 @@ fn quoted(line: &str) -> String {
     }
 }
 
+/// What lies directly in a folder, sorted.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut all: Vec<PathBuf> = entries.map(|e| e.expect("an entry").path()).collect();
+    all.sort();
+    all
+}
+
 fn read(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
@@ -73,11 +81,14 @@ fn the_twin_has_the_charts_as_helm_renders_them() {
         return;
     };
     let mut all = json!({});
-    let mut folders: Vec<_> =
-        std::fs::read_dir(charts()).expect("charts").filter_map(Result::ok).map(|e| e.path()).collect();
-    folders.sort();
-    for folder in folders.iter().filter(|f| f.join("Chart.yaml").exists()) {
-        let (name, version, data) = rendered(&helm, folder);
+    let folders = below(&charts()).into_iter().filter(|f| f.is_dir()).flat_map(|name| below(&name));
+    for folder in folders {
+        let (name, version, data) = rendered(&helm, &folder);
+        assert!(
+            folder.ends_with(Path::new(&name).join(&version)),
+            "{} is {name} {version}",
+            folder.display()
+        );
         all[name][version] = data;
     }
     let text = format!(

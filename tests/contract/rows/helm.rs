@@ -23,7 +23,7 @@ rows! {
 }
 
 pub(super) async fn installed(h: &Helm<'_>, values: &Value) {
-    h.run_with(&["upgrade", "--install", "d", "./demo-1.0.0", "--timeout", "60s"], Some(values)).await.ok();
+    h.run_with(&["upgrade", "--install", "d", "./demo/1.0.0", "--timeout", "60s"], Some(values)).await.ok();
 }
 
 async fn version_tells_the_major(s: &Server) {
@@ -40,7 +40,7 @@ async fn install_by_upgrade(s: &Server) {
     for h in s.helms().await {
         let out = h
             .run_with(
-                &["upgrade", "--install", "d", "./demo-1.0.0", "--timeout", "60s"],
+                &["upgrade", "--install", "d", "./demo/1.0.0", "--timeout", "60s"],
                 Some(&json!({"replicas": 0})),
             )
             .await
@@ -152,7 +152,7 @@ async fn upgrades_supersede(s: &Server) {
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
         let out = h
-            .run_with(&["upgrade", "d", "./demo-2.0.0", "--timeout", "60s"], Some(&json!({"replicas": 1})))
+            .run_with(&["upgrade", "d", "./demo/2.0.0", "--timeout", "60s"], Some(&json!({"replicas": 1})))
             .await
             .ok();
         assert!(out.starts_with("Release \"d\" has been upgraded. Happy Helming!\nNAME: d\n"), "{out}");
@@ -166,7 +166,7 @@ async fn upgrades_supersede(s: &Server) {
         let job = s.get(&format!("/apis/batch/v1/namespaces/{}/jobs/d-pre", h.ns)).await.expect(200);
         assert_eq!(job["status"]["succeeded"], 1);
         assert_eq!(
-            h.run(&["upgrade", "nope", "./demo-1.0.0"]).await.refused(),
+            h.run(&["upgrade", "nope", "./demo/1.0.0"]).await.refused(),
             "Error: UPGRADE FAILED: \"nope\" has no deployed releases"
         );
         h.run(&["uninstall", "d"]).await.ok();
@@ -179,7 +179,7 @@ async fn values_reset_or_reuse(s: &Server) {
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 2})).await;
         let config = async |flag: &[&str], values: Option<Value>| {
-            let mut argv = vec!["upgrade", "d", "./demo-1.0.0", "--timeout", "60s"];
+            let mut argv = vec!["upgrade", "d", "./demo/1.0.0", "--timeout", "60s"];
             argv.extend(flag);
             h.run_with(&argv, values.as_ref()).await.ok();
             h.run(&["get", "values", "d", "-o", "json"]).await.json()
@@ -207,13 +207,13 @@ async fn foreign_objects_are_refused(s: &Server) {
         own["metadata"]["namespace"] = json!(h.ns);
         own["spec"]["selector"] = json!({"matchLabels": {"app": "d"}});
         s.post(&path, &own).await.expect(201);
-        let message = h.run(&["upgrade", "--install", "d", "./demo-1.0.0"]).await.refused();
+        let message = h.run(&["upgrade", "--install", "d", "./demo/1.0.0"]).await.refused();
         assert!(message.contains(&format!("Deployment \"d\" in namespace \"{}\" exists and cannot be imported into the current release: invalid ownership metadata; label validation error: missing key \"app.kubernetes.io/managed-by\": must be set to \"Helm\"; annotation validation error: missing key \"meta.helm.sh/release-name\": must be set to \"d\"", h.ns)), "{message}");
         let marks = json!({"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"},
             "annotations": {"meta.helm.sh/release-name": "d", "meta.helm.sh/release-namespace": h.ns}}, "spec": {"replicas": 1}});
         s.patch(&format!("{path}/d?fieldManager=hand"), MERGE, &marks).await.expect(200);
         let out =
-            h.run_with(&["upgrade", "--install", "d", "./demo-1.0.0"], Some(&json!({"replicas": 1}))).await;
+            h.run_with(&["upgrade", "--install", "d", "./demo/1.0.0"], Some(&json!({"replicas": 1}))).await;
         out.ok();
         assert_eq!(h.deployment("d").await["metadata"]["labels"]["app.kubernetes.io/name"], "demo");
         h.done().await;
@@ -225,7 +225,7 @@ async fn reuse_keeps_old_defaults(s: &Server) {
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
         let image = async |flag: &str| {
-            h.run(&["upgrade", "d", "./demo-2.0.0", "--timeout", "60s", flag]).await.ok();
+            h.run(&["upgrade", "d", "./demo/2.0.0", "--timeout", "60s", flag]).await.ok();
             assert_eq!(h.run(&["get", "values", "d", "-o", "json"]).await.json(), json!({"replicas": 0}));
             assert_eq!(h.history("d").await.last().unwrap()["chart"], "demo-2.0.0");
             text(&h.deployment("d").await, "/spec/template/spec/containers/0/image").to_owned()
@@ -242,12 +242,12 @@ async fn reuse_keeps_old_defaults(s: &Server) {
 async fn show_reads_a_chart(s: &Server) {
     for h in s.helms().await {
         let chart: Value =
-            serde_yaml::from_str(&h.run(&["show", "chart", "./demo-2.0.0"]).await.ok()).unwrap();
+            serde_yaml::from_str(&h.run(&["show", "chart", "./demo/2.0.0"]).await.ok()).unwrap();
         assert_eq!(
             (text(&chart, "/name"), text(&chart, "/version"), text(&chart, "/appVersion")),
             ("demo", "2.0.0", "2.0")
         );
-        let crds = h.run(&["show", "crds", "./demo-2.0.0"]).await.ok();
+        let crds = h.run(&["show", "crds", "./demo/2.0.0"]).await.ok();
         let plain = ("CustomResourceDefinition".to_owned(), "plains.demo.switchback.test".to_owned());
         assert_eq!(documents(&crds), [plain]);
         h.done().await;
@@ -258,7 +258,7 @@ async fn uninstall_takes_all(s: &Server) {
     s.open_node().await;
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
-        h.run(&["upgrade", "d", "./demo-1.0.0", "--timeout", "60s"]).await.ok();
+        h.run(&["upgrade", "d", "./demo/1.0.0", "--timeout", "60s"]).await.ok();
         assert_eq!(h.run(&["uninstall", "d"]).await.ok(), "release \"d\" uninstalled\n");
         s.wait_gone(&format!("/apis/apps/v1/namespaces/{}/deployments/d", h.ns), 30).await;
         let list = s.get(&format!("/api/v1/namespaces/{}/secrets", h.ns)).await.expect(200);
@@ -276,7 +276,7 @@ async fn dry_run_stores_nothing(s: &Server) {
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
         let out = h
-            .run_with(&["upgrade", "d", "./demo-1.0.0", "--dry-run=server"], Some(&json!({"replicas": 3})))
+            .run_with(&["upgrade", "d", "./demo/1.0.0", "--dry-run=server"], Some(&json!({"replicas": 3})))
             .await
             .ok();
         assert!(out.contains("\nSTATUS: pending-upgrade\nREVISION: 2\n"), "{out}");
@@ -309,7 +309,7 @@ fn documents(text: &str) -> Vec<(String, String)> {
 
 async fn template_renders(s: &Server) {
     for h in s.helms().await {
-        let out = h.run_with(&["template", "d", "./demo-2.0.0"], Some(&json!({"replicas": 7}))).await.ok();
+        let out = h.run_with(&["template", "d", "./demo/2.0.0"], Some(&json!({"replicas": 7}))).await.ok();
         let found = documents(&out);
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         assert_eq!(
@@ -325,7 +325,7 @@ async fn template_renders(s: &Server) {
             .run(&[
                 "template",
                 "d",
-                "./demo-2.0.0",
+                "./demo/2.0.0",
                 "--include-crds",
                 "--no-hooks",
                 "--is-upgrade",
@@ -347,7 +347,7 @@ async fn by_hand_changes_survive_or_conflict(s: &Server) {
         let hand = json!({"metadata": {"annotations": {"by": "hand"}}, "spec": {"replicas": 2}});
         s.patch(&path, MERGE, &hand).await.expect(200);
         let out = h
-            .run_with(&["upgrade", "d", "./demo-1.0.0", "--timeout", "60s"], Some(&json!({"replicas": 1})))
+            .run_with(&["upgrade", "d", "./demo/1.0.0", "--timeout", "60s"], Some(&json!({"replicas": 1})))
             .await;
         if h.four {
             let message = out.refused();

@@ -26,7 +26,7 @@ async fn a_failed_hook_fails_the_upgrade(s: &Server) {
         installed(&h, &json!({"replicas": 0})).await;
         let out = h
             .run_with(
-                &["upgrade", "d", "./demo-1.0.0", "--timeout", "20s"],
+                &["upgrade", "d", "./demo/1.0.0", "--timeout", "20s"],
                 Some(&json!({"replicas": 3, "hookBehaviour": "fail"})),
             )
             .await;
@@ -38,7 +38,7 @@ async fn a_failed_hook_fails_the_upgrade(s: &Server) {
                 .starts_with("Upgrade \"d\" failed: pre-upgrade hooks failed: ")
         );
         assert_eq!(h.deployment("d").await["spec"]["replicas"], 0);
-        h.run_with(&["upgrade", "d", "./demo-1.0.0", "--timeout", "60s"], Some(&json!({"replicas": 0})))
+        h.run_with(&["upgrade", "d", "./demo/1.0.0", "--timeout", "60s"], Some(&json!({"replicas": 0})))
             .await
             .ok();
         assert_eq!(h.states("d").await, ["1:superseded", "2:failed", "3:deployed"]);
@@ -50,10 +50,10 @@ async fn a_kill_leaves_it_pending(s: &Server) {
     s.open_node().await;
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
-        h.killed_upgrade("d", "./demo-1.0.0").await;
+        h.killed_upgrade("d", "./demo/1.0.0").await;
         assert_eq!(h.states("d").await, ["1:deployed", "2:pending-upgrade"]);
         assert_eq!(h.history("d").await[1]["description"], "Preparing upgrade");
-        let message = h.run(&["upgrade", "d", "./demo-1.0.0"]).await.refused();
+        let message = h.run(&["upgrade", "d", "./demo/1.0.0"]).await.refused();
         assert_eq!(
             message,
             "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress"
@@ -67,11 +67,11 @@ async fn rollback_is_the_way_out(s: &Server) {
     s.open_node().await;
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
-        h.killed_upgrade("d", "./demo-1.0.0").await;
+        h.killed_upgrade("d", "./demo/1.0.0").await;
         assert_eq!(h.run(&["rollback", "d", "1"]).await.ok(), "Rollback was a success! Happy Helming!\n");
         assert_eq!(h.states("d").await, ["1:superseded", "2:pending-upgrade", "3:deployed"]);
         assert_eq!(h.history("d").await[2]["description"], "Rollback to 1");
-        h.run(&["upgrade", "d", "./demo-1.0.0", "--timeout", "60s"]).await.ok();
+        h.run(&["upgrade", "d", "./demo/1.0.0", "--timeout", "60s"]).await.ok();
         assert_eq!(h.states("d").await, ["1:superseded", "2:pending-upgrade", "3:superseded", "4:deployed"]);
         h.done().await;
     }
@@ -82,7 +82,7 @@ async fn rollback_makes_a_revision(s: &Server) {
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
         h.run_with(
-            &["upgrade", "d", "./demo-1.0.0", "--timeout", "60s"],
+            &["upgrade", "d", "./demo/1.0.0", "--timeout", "60s"],
             Some(&json!({"replicas": 1, "image": "x:9"})),
         )
         .await
@@ -109,7 +109,7 @@ async fn crds_folder_stays(s: &Server) {
         installed(&h, &json!({"replicas": 0})).await;
         let mark = json!({"metadata": {"labels": {"ours": "yes"}}});
         let before = s.patch(&path, MERGE, &mark).await.expect(200);
-        h.run(&["upgrade", "d", "./demo-2.0.0", "--timeout", "60s"]).await.ok();
+        h.run(&["upgrade", "d", "./demo/2.0.0", "--timeout", "60s"]).await.ok();
         h.run(&["rollback", "d", "1"]).await.ok();
         h.run(&["uninstall", "d"]).await.ok();
         let after = s.get(&path).await.expect(200);
@@ -126,7 +126,7 @@ async fn templated_crds_go_with_a_rollback(s: &Server) {
     let path = format!("{CRDS}/templateds.demo.switchback.test");
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
-        h.run(&["upgrade", "d", "./demo-2.0.0", "--timeout", "60s"]).await.ok();
+        h.run(&["upgrade", "d", "./demo/2.0.0", "--timeout", "60s"]).await.ok();
         let objects = format!("/apis/demo.switchback.test/v1/namespaces/{}/templateds", h.ns);
         s.wait(&objects, 30, |_| true).await;
         let precious = json!({"apiVersion": "demo.switchback.test/v1", "kind": "Templated", "metadata": {"name": "precious"}});
@@ -143,7 +143,7 @@ async fn history_max_forgets(s: &Server) {
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
         for _ in 0..3 {
-            h.run(&["upgrade", "d", "./demo-1.0.0", "--timeout", "60s", "--history-max", "2"]).await.ok();
+            h.run(&["upgrade", "d", "./demo/1.0.0", "--timeout", "60s", "--history-max", "2"]).await.ok();
         }
         assert_eq!(h.states("d").await, ["3:superseded", "4:deployed"]);
         assert_eq!(h.run(&["rollback", "d", "1"]).await.refused(), "Error: release has no 1 version");

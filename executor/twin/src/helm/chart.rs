@@ -40,7 +40,7 @@ pub(super) fn merge_values(target: &mut Value, more: &Value) {
     }
 }
 
-/// Finds a chart by its reference: a name, a repository's or a registry's, or a folder `name-version` or `name/version`.
+/// Finds a chart by its reference: a name, a repository's or a registry's, or a folder `name/version`.
 fn find<'a>(
     world: &'a World,
     reference: &str,
@@ -52,15 +52,7 @@ fn find<'a>(
     let (name, version) = match charts.get(last) {
         Some(_) => (last, version),
         None if charts.get(above).is_some_and(|versions| versions.contains_key(last)) => (above, Some(last)),
-        None => {
-            let split = last.char_indices().find(|(i, c)| {
-                *c == '-' && last.get(i + 1..).is_some_and(|r| r.starts_with(|d: char| d.is_ascii_digit()))
-            });
-            match split {
-                Some((at, _)) => (last.get(..at).unwrap_or_default(), last.get(at + 1..)),
-                None => (last, version),
-            }
-        }
+        None => (last, version),
     };
     let missing =
         || Stop::error(format!("chart {reference:?} version {:?} not found", version.unwrap_or_default()));
