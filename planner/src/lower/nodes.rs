@@ -108,6 +108,10 @@ pub fn permissions() -> Vec<Permission> {
         permission("list", "", "pods", None),
         permission("create", "", "pods/eviction", None),
         permission("list", "policy", "poddisruptionbudgets", None),
+        // A pod's class follows from its topmost owner.
+        permission("get", "apps", "replicasets", None),
+        permission("list", "apps", "replicasets", None),
+        permission("get", "batch", "jobs", None),
     ]
 }
 
