@@ -36,7 +36,7 @@ fn indexed(bytes: &[u8]) -> Done<Arc<Index>> {
 
 fn told(run: &RunId) -> impl FnOnce(ReportError) -> RunError + '_ {
     move |error| match error {
-        ReportError::Illegal(source) => RunError::Illegal { run: run.clone(), source },
+        ReportError::Illegal(source) => RunError::Illegal { run: run.clone(), source: Box::new(source) },
         ReportError::NoHeader => RunError::Bug(format!("run {run}: {error}")),
     }
 }
@@ -115,12 +115,12 @@ async fn carry_on(
 }
 
 fn replayed(index: &Arc<Index>, run: &RunId, journal: &Journal) -> Done<Machine> {
-    if let Some(Event::Header { plan, .. }) = journal.records.first().map(|record| &record.event) {
-        if *plan != index.digest {
-            return Err(RunError::OtherPlan { run: run.clone(), plan: *plan });
-        }
+    if let Some(Event::Header { plan, .. }) = journal.records.first().map(|record| &record.event)
+        && *plan != index.digest
+    {
+        return Err(RunError::OtherPlan { run: run.clone(), plan: *plan });
     }
-    let illegal = |source| RunError::Illegal { run: run.clone(), source };
+    let illegal = |source| RunError::Illegal { run: run.clone(), source: Box::new(source) };
     report::replay(index, journal, Settings::default()).map_err(illegal)
 }
 

@@ -36,8 +36,8 @@ pub enum Choice {
 /// Nodes that share a gang move together. A batch may be larger than the rule's only if a single gang is; the budget of
 /// unavailable nodes and the floor hold always.
 pub fn choose(roll: &Roll, state: &RollState, members: &[Member]) -> Choice {
-    let stale: Vec<&Member> = members.iter().filter(|member| member.stale).collect();
-    if stale.is_empty() {
+    let to_move: Vec<&Member> = members.iter().filter(|member| member.stale).collect();
+    if to_move.is_empty() {
         return Choice::Converged;
     }
     let of_pass = |pass: u32, member: &Member| {
@@ -46,51 +46,48 @@ pub fn choose(roll: &Roll, state: &RollState, members: &[Member]) -> Choice {
         !taken && !young
     };
     let mut pass = state.pass.max(1);
-    let mut open: Vec<&Member> = stale.iter().filter(|member| of_pass(pass, member)).copied().collect();
+    let mut open: Vec<&Member> = to_move.iter().filter(|member| of_pass(pass, member)).copied().collect();
     if open.is_empty() {
         pass = state.pass.saturating_add(1);
-        open = stale.clone();
+        open.clone_from(&to_move);
     }
     if pass > roll.max_passes.max(1) {
-        let names: Vec<_> = stale.iter().take(5).map(|member| member.item.name.as_str()).collect();
+        let names: Vec<_> = to_move.iter().take(5).map(|member| member.item.name.as_str()).collect();
         let passes = roll.max_passes.max(1);
         let text =
-            format!("after {passes} passes {} nodes still have to move: {}", stale.len(), names.join(", "));
+            format!("after {passes} passes {} nodes still have to move: {}", to_move.len(), names.join(", "));
         return Choice::Stuck(text);
     }
 
     let groups = gangs(&ordered(roll, &open));
     let lacks_canary = |member: &Member| !state.canaries.contains(&member.item.hardware);
     let canary =
-        roll.canary.as_ref().filter(|canary| canary.nodes > 0 && open.iter().any(|m| lacks_canary(m)));
-    let picked = match canary {
-        Some(canary) => {
-            let mut left: BTreeMap<&str, u64> = BTreeMap::new();
-            for member in open.iter().filter(|member| lacks_canary(member)) {
-                left.insert(&member.item.hardware, canary.nodes);
-            }
-            // Nodes without a gang first: a canary is to disturb as little as it can.
-            let (alone, gangs): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.len() == 1);
-            fill(alone.into_iter().chain(gangs), roll, members, |group| {
-                let wanted = group.iter().any(|m| left.get(m.item.hardware.as_str()).is_some_and(|n| *n > 0));
-                for member in group.iter().filter(|_| wanted) {
-                    if let Some(left) = left.get_mut(member.item.hardware.as_str()) {
-                        *left = left.saturating_sub(1);
-                    }
+        roll.canary.as_ref().filter(|canary| canary.nodes > 0 && open.iter().any(|one| lacks_canary(one)));
+    let picked = if let Some(canary) = canary {
+        let mut left: BTreeMap<&str, u64> = BTreeMap::new();
+        for member in open.iter().filter(|member| lacks_canary(member)) {
+            left.insert(&member.item.hardware, canary.nodes);
+        }
+        // Nodes without a gang first: a canary is to disturb as little as it can.
+        let (alone, gangs): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.len() == 1);
+        fill(alone.into_iter().chain(gangs), roll, members, |group| {
+            let wanted = group.iter().any(|m| left.get(m.item.hardware.as_str()).is_some_and(|n| *n > 0));
+            for member in group.iter().filter(|_| wanted) {
+                if let Some(left) = left.get_mut(member.item.hardware.as_str()) {
+                    *left = left.saturating_sub(1);
                 }
-                wanted
-            })
-        }
-        None => {
-            let size = roll.batch.of(members.len() as u64).max(1);
-            let mut taken = 0;
-            fill(groups.into_iter(), roll, members, |group| {
-                let len = group.len() as u64;
-                let fits = taken == 0 || taken + len <= size;
-                taken += if fits { len } else { 0 };
-                fits
-            })
-        }
+            }
+            wanted
+        })
+    } else {
+        let size = roll.batch.of(members.len() as u64).max(1);
+        let mut taken = 0;
+        fill(groups.into_iter(), roll, members, |group| {
+            let len = group.len() as u64;
+            let fits = taken == 0 || taken + len <= size;
+            taken += if fits { len } else { 0 };
+            fits
+        })
     };
     if picked.is_empty() {
         let message = format!(

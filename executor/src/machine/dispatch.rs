@@ -56,15 +56,17 @@ impl Machine {
                 continue;
             }
             let acts = match &event {
-                Event::Skipped { at, .. } | Event::Frozen { at, .. } => Some(at),
-                Event::Converged { at } | Event::Intent { at, .. } => Some(at),
+                Event::Skipped { at, .. }
+                | Event::Frozen { at, .. }
+                | Event::Converged { at }
+                | Event::Intent { at, .. } => Some(at),
                 _ => None,
             };
-            if let Some(at) = acts {
-                if !self.may_start_at(at) || may_act(&self.index, &self.state, at).is_err() {
-                    self.live.places.remove(at);
-                    continue;
-                }
+            if let Some(at) = acts
+                && (!self.may_start_at(at) || may_act(&self.index, &self.state, at).is_err())
+            {
+                self.live.places.remove(at);
+                continue;
             }
             let turns = matches!(event, Event::Held { .. } | Event::HeldOver { .. });
             out.append.push(event);

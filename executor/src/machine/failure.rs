@@ -108,10 +108,10 @@ impl Machine {
         let Ok((to, numbers)) = scope_of(&self.index, scope) else {
             return Some("the plan has no such place to go back to".to_owned());
         };
-        if let BackScope::Savepoint(savepoint) = scope {
-            if !self.state.reached.contains(savepoint) {
-                return Some(format!("savepoint {savepoint} was not reached"));
-            }
+        if let BackScope::Savepoint(savepoint) = scope
+            && !self.state.reached.contains(savepoint)
+        {
+            return Some(format!("savepoint {savepoint} was not reached"));
         }
         let steps: BTreeSet<StepId> = numbers.iter().filter_map(|n| self.index.id(*n)).cloned().collect();
         let started: BTreeSet<StepId> = self.state.started().intersection(&steps).cloned().collect();

@@ -54,11 +54,11 @@ impl Asking<'_> {
             let message = format!("the plan has no gate {gate}");
             return Gated::Wait { waits_for: WaitsFor::Person { message }, wake_at: None };
         };
-        if gate.may_override {
-            if let Some(by) = self.overridden(&gate.id) {
-                let evidence = Evidence::line(format!("overridden by {}", who(&by.by)));
-                return Gated::Pass { evidence, approvals: vec![by.clone()] };
-            }
+        if gate.may_override
+            && let Some(by) = self.overridden(&gate.id)
+        {
+            let evidence = Evidence::line(format!("overridden by {}", who(&by.by)));
+            return Gated::Pass { evidence, approvals: vec![by.clone()] };
         }
         match &gate.kind {
             GateKind::Approval(scope) => self.approved(scope),

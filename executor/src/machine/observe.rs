@@ -15,13 +15,12 @@ impl Machine {
     pub(super) fn observe(&mut self, at: &At, now: Timestamp, out: &mut Decision) {
         let index = std::sync::Arc::clone(&self.index);
         let Some(body) = body(&index.plan, &self.state, at) else { return };
-        match body.done_when {
-            Some(condition) => self.check(at, Purpose::Observe, condition, now, out),
-            None => {
-                let evidence = Evidence::line("the plan has no way to see whether it happened");
-                let event = self.after_doubt(at, &evidence, now);
-                self.live.outbox.extend(event);
-            }
+        if let Some(condition) = body.done_when {
+            self.check(at, Purpose::Observe, condition, now, out);
+        } else {
+            let evidence = Evidence::line("the plan has no way to see whether it happened");
+            let event = self.after_doubt(at, &evidence, now);
+            self.live.outbox.extend(event);
         }
     }
 

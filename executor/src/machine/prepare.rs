@@ -206,7 +206,7 @@ impl Machine {
             let gated = asking.window(used_for, forward_needs(&self.index.plan, step));
             (!overridden && matches!(gated, Gated::Wait { .. })).then_some(gated)
         };
-        uses.filter_map(closed).next()
+        uses.into_iter().find_map(closed)
     }
 
     /// A check of the preparation was answered.

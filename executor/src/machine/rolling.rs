@@ -91,12 +91,19 @@ impl RunState {
         let gone = || Reason::Other(format!("node {item} is not in the batch of {at} that is under way"));
         let roll = self.rolls.get_mut(at).ok_or_else(gone)?;
         let batch = roll.batch.as_ref().ok_or_else(gone)?;
-        if !batch.items.iter().any(|known| known.key == *item) {
+        let calling = |(place, task): (&At, &Task)| is_at(place, at, item) && task.phase == Phase::Called;
+        if !batch.items.iter().any(|known| known.key == *item) || self.tasks.iter().any(calling) {
             return Err(gone());
         }
         roll.gone.insert(item.clone());
-        self.open.retain(|open| !is_at(open, at, item));
-        self.failed.retain(|failed| !is_at(failed, at, item));
+        for (place, task) in self.tasks.iter_mut().filter(|(place, _)| is_at(place, at, item)) {
+            // Nothing is left to be done, retried or looked at on a node that is not there.
+            if !task.phase.is_finished() {
+                task.phase = Phase::New;
+                self.open.remove(place);
+                self.failed.remove(place);
+            }
+        }
         self.item_moved(index, at, item, now);
         Ok(())
     }
@@ -209,8 +216,13 @@ impl RunState {
             | Phase::HeldOver
             | Phase::Rolling => false,
             Phase::Failed => task.applied.is_some(),
-            Phase::Called | Phase::Applied | Phase::Blocked | Phase::InDoubt => true,
-            Phase::Asked | Phase::Unproven | Phase::Done => true,
+            Phase::Called
+            | Phase::Applied
+            | Phase::Blocked
+            | Phase::InDoubt
+            | Phase::Asked
+            | Phase::Unproven
+            | Phase::Done => true,
         })
     }
 

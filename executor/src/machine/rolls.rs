@@ -212,10 +212,10 @@ impl Machine {
 
     /// Has the nodes of a roll listed, to learn whether a failure is only that its node vanished.
     pub(super) fn look_for(&mut self, at: &At, now: Timestamp, out: &mut Decision) {
-        if let Some(roll) = roll_of(&self.index.plan, &at.step, at.way).cloned() {
-            if self.live.place(at).command.is_none() {
-                self.ask(at, Purpose::Members, What::Members(roll), now, out);
-            }
+        if let Some(roll) = roll_of(&self.index.plan, &at.step, at.way).cloned()
+            && self.live.place(at).command.is_none()
+        {
+            self.ask(at, Purpose::Members, What::Members(roll), now, out);
         }
     }
 

@@ -195,7 +195,9 @@ impl RunState {
 
     fn take_up_all_released(&mut self, which: impl Fn(&StepId) -> bool) {
         let rolls: Vec<At> = self.rolls.keys().filter(|roll| which(&roll.step)).cloned().collect();
-        rolls.iter().for_each(|roll| self.take_up_released(roll));
+        for roll in &rolls {
+            self.take_up_released(roll);
+        }
     }
 
     /// Gives a failed place another chance, from where it failed.

@@ -36,7 +36,7 @@ impl Machine {
         match self.prove(at, &conditions, moved, now, out) {
             None => {}
             Some(Verdict::Holds { .. }) => {
-                out.append.push(Event::BatchDone { at: at.clone(), batch: number })
+                out.append.push(Event::BatchDone { at: at.clone(), batch: number });
             }
             Some(verdict) => out.append.push(Event::Verified { at: at.clone(), verdict }),
         }

@@ -82,7 +82,7 @@ pub enum RunError {
         /// The run.
         run: RunId,
         /// The record.
-        source: Illegal,
+        source: Box<Illegal>,
     },
     /// The journal cannot be written.
     #[error(transparent)]
@@ -102,7 +102,7 @@ impl RunError {
             Self::Plan(_) => codes::PLAN_UNREADABLE,
             Self::Lint(_) => codes::PLAN_LINT,
             Self::NoDriver(_) => codes::PLATFORM_PROGRAM,
-            Self::Claimed { .. } => codes::RUN_CLAIMED,
+            Self::Claimed { .. } | Self::Store(StoreError::ClaimMoved(_)) => codes::RUN_CLAIMED,
             Self::OtherPlan { .. } => codes::RUN_PLAN_DIFFERS,
             Self::Parent { .. } | Self::NotAllowed { .. } => codes::RUN_NOT_ALLOWED,
             Self::Identity { .. } => codes::RUN_IDENTITY,
@@ -113,7 +113,6 @@ impl RunError {
             }
             Self::Append(_) | Self::Store(StoreError::Disk { .. }) => codes::RUN_JOURNAL_WRITE,
             Self::Store(StoreError::NoSuchRun(_)) => codes::RUN_NO_SUCH,
-            Self::Store(StoreError::ClaimMoved(_)) => codes::RUN_CLAIMED,
             Self::Store(_) => codes::RUN_JOURNAL_CORRUPT,
             Self::Bug(_) => codes::BUG,
         }

@@ -249,7 +249,7 @@ impl Drive<'_, '_> {
         let lines = lines.map_err(bug)?;
         self.log.append(expected, self.epoch, &lines).await?;
         for line in lines {
-            let illegal = |source| RunError::Illegal { run: self.run.clone(), source };
+            let illegal = |source| RunError::Illegal { run: self.run.clone(), source: Box::new(source) };
             self.machine.apply(&line.record).map_err(illegal)?;
             (self.view)(&RunEvent::Recorded { record: Box::new(line.record) });
         }

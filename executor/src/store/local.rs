@@ -221,11 +221,7 @@ impl Store for LocalStore {
     async fn claims(&self) -> Stored<Vec<Label>> {
         let dir = self.root.join("claims");
         let names = self.disk.list(&dir).map_err(failed(&dir))?;
-        Ok(names
-            .into_iter()
-            .filter(|name| !name.ends_with(".lock"))
-            .filter_map(|n| Label::new(n).ok())
-            .collect())
+        Ok(names.into_iter().filter_map(|n| Label::new(n).ok()).collect())
     }
 
     async fn claim(&self, platform: &Label) -> Stored<Option<RunId>> {
@@ -244,19 +240,17 @@ impl Store for LocalStore {
     ) -> Stored<()> {
         let dir = self.root.join("claims");
         self.disk.make_dirs(&dir).map_err(failed(&dir))?;
-        let lock = dir.join(format!("{platform}.lock"));
+        let lock = dir.join(format!(".{platform}.lock"));
         let moved = || StoreError::ClaimMoved(platform.clone());
         let _lock = self.disk.try_lock(&lock).map_err(failed(&lock))?.ok_or_else(moved)?;
         if self.claim(platform).await?.as_ref() != expected {
             return Err(moved());
         }
-        match new {
-            Some(run) => self.write(&dir, platform.as_str(), format!("{run}\n").as_bytes()),
-            None => {
-                let path = self.claim_path(platform);
-                absent(self.disk.remove(&path)).and_then(|_| self.disk.sync_dir(&dir)).map_err(failed(&path))
-            }
+        if let Some(run) = new {
+            return self.write(&dir, platform.as_str(), format!("{run}\n").as_bytes());
         }
+        let path = self.claim_path(platform);
+        absent(self.disk.remove(&path)).and_then(|_| self.disk.sync_dir(&dir)).map_err(failed(&path))
     }
 }
 

@@ -259,7 +259,7 @@ async fn a_second_plan_is_told_which_run_has_the_platform() {
     // Giving it up releases the platform and names what was left.
     let says = SideKind::Abandon { reason: "a test".to_owned() };
     ops::say(&*runtime.store, &*runtime.clock, &first, by(), says).await.unwrap();
-    assert_eq!(ops::due(&*runtime.store, runtime.clock.now()).await.unwrap(), [first.clone()]);
+    assert_eq!(ops::due(&*runtime.store, runtime.clock.now()).await.unwrap(), std::slice::from_ref(&first));
     assert_eq!(apply(&runtime, &three()).await.unwrap().1, ended(End::Abandoned));
     let report = ops::status(&*runtime.store, &first).await.unwrap();
     assert!(
@@ -388,7 +388,7 @@ async fn a_call_that_outlasts_the_grace_is_in_doubt_and_looked_at_later() {
     let (_, end) = apply(&runtime, &three()).await.unwrap();
     assert!(matches!(&end, Ended::Interrupted { calling } if calling.len() == 1), "{end:?}");
     // The call ends after its process has gone.
-    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
     world.odd.lock().unwrap().clear();
     runtime.max_runtime = None;
     assert_eq!(apply(&runtime, &three()).await.unwrap().1, ended(End::Complete));
@@ -433,9 +433,9 @@ async fn a_plan_that_continues_a_run_takes_over_its_claim_and_its_captures() {
     assert!(matches!(stale, RunError::Parent { .. }), "{stale}");
     let (new, end) = apply(&runtime, &child(carried.journal_head.clone())).await.unwrap();
     assert_eq!(end, ended(End::Complete));
-    let state = ops::status(&*runtime.store, &old).await.unwrap().state;
-    assert_eq!(state, RunState::Superseded { by: new });
-    assert_eq!(apply(&runtime, &three()).await.unwrap().1, Ended::Rest(Rest::Superseded(new_id(&state))));
+    let left = ops::status(&*runtime.store, &old).await.unwrap().state;
+    assert_eq!(left, RunState::Superseded { by: new });
+    assert_eq!(apply(&runtime, &three()).await.unwrap().1, Ended::Rest(Rest::Superseded(new_id(&left))));
 }
 
 fn new_id(state: &RunState) -> RunId {

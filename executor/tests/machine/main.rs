@@ -1,6 +1,14 @@
 //! The machine against a world that effects really change.
 
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and shows what led there"
+)]
 
 mod drive;
 mod gates;
