@@ -1,9 +1,10 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::helm::installed;
 use crate::row::rows;
 use crate::server::answer::text;
-use crate::server::{MERGE, Server};
+use crate::server::programs::Helm;
+use crate::server::{APPLY, MERGE, Server};
 
 rows! {
     a_failed_hook_fails_the_upgrade: "an upgrade whose hook fails is exit 1 and failed; the deployed revision stays so; the next upgrade works", "programs: classify";
@@ -13,6 +14,7 @@ rows! {
     crds_folder_stays: "a CRD of crds/ is installed once, not changed by an upgrade, not removed by rollback and uninstall", "karpenter, argo: CRDs";
     templated_crds_go_with_a_rollback: "a rollback across a CRD in templates/ deletes the CRD and every object of it, and reports success", "planner: ways back that lose data";
     history_max_forgets: "--history-max forgets the oldest revisions, never the deployed one", "planner: revisions that no longer exist";
+    a_dropped_stored_version_fails: "an upgrade to CRDs without a stored version fails and names it; once objects are rewritten and storedVersions set, it works", "karpenter: storage migration before the CRDs";
 }
 
 const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
@@ -147,6 +149,56 @@ async fn history_max_forgets(s: &Server) {
         }
         assert_eq!(h.states("d").await, ["3:superseded", "4:deployed"]);
         assert_eq!(h.run(&["rollback", "d", "1"]).await.refused(), "Error: release has no 1 version");
+        h.done().await;
+    }
+}
+
+/// The definition of NodePools as an earlier version of the chart left it: v1beta1 only, the release's own.
+fn earlier(h: &Helm<'_>) -> Value {
+    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "nodepools.karpenter.sh", "labels": {"app.kubernetes.io/managed-by": "Helm"},
+            "annotations": {"meta.helm.sh/release-name": "kc", "meta.helm.sh/release-namespace": h.ns}},
+        "spec": {"group": "karpenter.sh", "scope": "Cluster",
+            "names": {"plural": "nodepools", "singular": "nodepool", "kind": "NodePool", "listKind": "NodePoolList"},
+            "versions": [{"name": "v1beta1", "served": true, "storage": true, "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": any, "status": any}}}}]}})
+}
+
+async fn a_dropped_stored_version_fails(s: &Server) {
+    let crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/nodepools.karpenter.sh";
+    let (old, new) = ("/apis/karpenter.sh/v1beta1/nodepools", "/apis/karpenter.sh/v1/nodepools");
+    for h in s.helms().await {
+        // Applied as helm 4 applies, or that would meet another owner.
+        s.patch(&format!("{crd}?fieldManager=helm"), APPLY, &earlier(&h)).await.expect(201);
+        s.wait(old, 30, |_| true).await;
+        let pool = json!({"apiVersion": "karpenter.sh/v1beta1", "kind": "NodePool", "metadata": {"name": "p"}, "spec": {
+            "template": {"spec": {"requirements": [],
+                "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "c"}}}}});
+        s.post(old, &pool).await.expect(201);
+        h.run(&["upgrade", "--install", "kc", "./karpenter-crd/1.0.8"]).await.ok();
+        let body = s.get(crd).await.expect(200);
+        assert_eq!(body["status"]["storedVersions"], json!(["v1beta1", "v1"]));
+        // Nothing stands behind the conversion webhook here.
+        let none = json!({"spec": {"conversion": {"strategy": "None", "webhook": null}}});
+        s.patch(crd, MERGE, &none).await.expect(200);
+        let message = h.run(&["upgrade", "kc", "./karpenter-crd/1.8.8"]).await.refused();
+        assert!(message.contains("status.storedVersions[0]: Invalid value: \"v1beta1\""), "{message}");
+        assert_eq!(h.states("kc").await, ["1:deployed", "2:failed"]);
+        assert_eq!(s.get(crd).await.expect(200)["status"]["storedVersions"], json!(["v1beta1", "v1"]));
+
+        let pool = s.wait(&format!("{new}/p"), 30, |_| true).await;
+        s.put(&format!("{new}/p"), &pool).await.expect(200);
+        let stored = json!({"status": {"storedVersions": ["v1"]}});
+        s.patch(&format!("{crd}/status"), MERGE, &stored).await.expect(200);
+        h.run(&["upgrade", "kc", "./karpenter-crd/1.8.8"]).await.ok();
+        assert_eq!(h.states("kc").await, ["1:superseded", "2:failed", "3:deployed"]);
+        let body = s.get(crd).await.expect(200);
+        assert_eq!(body["spec"]["versions"].as_array().map(Vec::len), Some(1));
+        let kept = s.wait(&format!("{new}/p"), 30, |_| true).await;
+        assert_eq!(kept["spec"]["template"]["spec"]["nodeClassRef"]["name"], "c");
+        h.run(&["uninstall", "kc"]).await.ok();
+        s.wait_gone(crd, 60).await;
         h.done().await;
     }
 }

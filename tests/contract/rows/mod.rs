@@ -13,6 +13,7 @@ mod lease;
 mod list;
 mod nodes;
 mod objects;
+mod statefulsets;
 mod workloads;
 
 /// All rows with the title of their group.
@@ -25,6 +26,7 @@ pub(crate) fn all() -> Vec<(&'static str, &'static [Row])> {
         ("Definitions of custom kinds", crd::ROWS),
         ("Leases", lease::ROWS),
         ("Workloads over time", workloads::ROWS),
+        ("StatefulSets", statefulsets::ROWS),
         ("Namespaces, Secrets, finalizers", objects::ROWS),
         ("Admission and access", access::ROWS),
         ("Discovery", discovery::ROWS),

@@ -20,6 +20,7 @@ pub(super) fn notice(world: &World, change: &Change) -> Wakes {
     }
     let counts = change.key.is("", "pods")
         || change.key.is("apps", "replicasets")
+        || change.key.is("apps", "statefulsets")
         || change.key.is("apps", "deployments");
     if !counts {
         return Vec::new();
@@ -99,6 +100,7 @@ fn scale(world: &World, pods: &[(Key, std::sync::Arc<Value>)], budget: &Key) -> 
         for owner in list(pod, "/metadata/ownerReferences") {
             let (resource, field) = match text(owner, "/kind") {
                 "ReplicaSet" => (("apps", "replicasets"), "/spec/replicas"),
+                "StatefulSet" => (("apps", "statefulsets"), "/spec/replicas"),
                 "Job" => (("batch", "jobs"), "/spec/parallelism"),
                 _ => continue,
             };

@@ -19,6 +19,7 @@ mod namespaces;
 mod nodes;
 mod replicaset;
 mod scheduler;
+mod statefulset;
 
 /// A key to look at, and after how long.
 pub(crate) type Wakes = Vec<(Key, SignedDuration)>;
@@ -35,6 +36,7 @@ const ACTORS: &[Actor] = &[
     Actor { notice: deployment::notice, act: deployment::act },
     Actor { notice: replicaset::notice, act: replicaset::act },
     Actor { notice: daemonset::notice, act: daemonset::act },
+    Actor { notice: statefulset::notice, act: statefulset::act },
     Actor { notice: job::notice, act: job::act },
     Actor { notice: scheduler::notice, act: scheduler::act },
     Actor { notice: kubelet::notice, act: kubelet::act },

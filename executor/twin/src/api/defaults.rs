@@ -45,6 +45,7 @@ pub(super) fn fill(world: &mut World, kind: &Kind, created: bool, object: &mut V
             }
             template(object.pointer_mut("/spec/template"));
         }
+        "StatefulSet" => stateful_set(created, object),
         "Job" => job(world, created, object),
         "CronJob" => {
             missing(
@@ -112,9 +113,12 @@ fn missing(object: &mut Value, pointer: &str, fields: Value) {
 }
 
 fn template(template: Option<&mut Value>) {
-    if let Some(template) = template {
-        pod_spec(template.get_mut("spec"));
+    let Some(template) = template else { return };
+    // Empty maps are not kept, so taking the last annotation away gives the old template back.
+    if let Some(Value::Object(metadata)) = template.get_mut("metadata") {
+        metadata.retain(|_, value| value.as_object().is_none_or(|map| !map.is_empty()));
     }
+    pod_spec(template.get_mut("spec"));
 }
 
 /// Defaults of a pod spec.
@@ -149,6 +153,27 @@ pub(super) fn pod_spec(spec: Option<&mut Value>) {
                 }
             }
         }
+    }
+}
+
+fn stateful_set(created: bool, object: &mut Value) {
+    missing(
+        object,
+        "/spec",
+        json!({
+            "replicas": 1, "podManagementPolicy": "OrderedReady", "updateStrategy": {"type": "RollingUpdate"},
+            "revisionHistoryLimit": 10, "persistentVolumeClaimRetentionPolicy": {},
+        }),
+    );
+    let keep = json!({"whenDeleted": "Retain", "whenScaled": "Retain"});
+    missing(object, "/spec/persistentVolumeClaimRetentionPolicy", keep);
+    if text(object, "/spec/updateStrategy/type") == "RollingUpdate" {
+        missing(object, "/spec/updateStrategy", json!({"rollingUpdate": {}}));
+        missing(object, "/spec/updateStrategy/rollingUpdate", json!({"partition": 0}));
+    }
+    template(object.pointer_mut("/spec/template"));
+    if created && object.get("status").is_none() {
+        set(object, &["status"], json!({"replicas": 0, "availableReplicas": 0}));
     }
 }
 

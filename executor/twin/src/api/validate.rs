@@ -28,20 +28,12 @@ pub(super) fn check(kind: &Kind, key: &Key, old: Option<&Value>, new: &Value) ->
                     format!("Invalid value: {selector}: field is immutable"),
                 ));
             }
-            let labels = new
-                .pointer("/spec/template/metadata/labels")
-                .and_then(Value::as_object)
-                .cloned()
-                .unwrap_or_default();
-            if new.pointer("/spec/selector").is_none() {
-                causes.push(Cause::new("FieldValueRequired", "spec.selector", "Required value"));
-            } else if !select::label_selector(new.pointer("/spec/selector"), &labels) {
-                causes.push(Cause::new(
-                    "FieldValueInvalid",
-                    "spec.template.metadata.labels",
-                    format!("Invalid value: {}: `selector` does not match template `labels`", json!(labels)),
-                ));
-            }
+            selects_its_own(new, &mut causes);
+            containers(new, "/spec/template/spec", "spec.template.spec", &mut causes);
+        }
+        "StatefulSet" => {
+            stateful_set(old, new, &mut causes)?;
+            selects_its_own(new, &mut causes);
             containers(new, "/spec/template/spec", "spec.template.spec", &mut causes);
         }
         "Job" => {
@@ -100,6 +92,57 @@ pub(super) fn check(kind: &Kind, key: &Key, old: Option<&Value>, new: &Value) ->
         }
     }
     if causes.is_empty() { Ok(()) } else { Err(ApiError::invalid(about_kind(kind, key), &causes)) }
+}
+
+/// The selector of a workload matches the labels of its template.
+fn selects_its_own(new: &Value, causes: &mut Vec<Cause>) {
+    let labels =
+        new.pointer("/spec/template/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
+    if new.pointer("/spec/selector").is_none() {
+        causes.push(Cause::new("FieldValueRequired", "spec.selector", "Required value"));
+    } else if !select::label_selector(new.pointer("/spec/selector"), &labels) {
+        causes.push(Cause::new(
+            "FieldValueInvalid",
+            "spec.template.metadata.labels",
+            format!("Invalid value: {}: `selector` does not match template `labels`", json!(labels)),
+        ));
+    }
+}
+
+/// Fields of a StatefulSet's spec that may change.
+const MUTABLE: [&str; 7] = [
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+];
+
+/// What a StatefulSet may not change, and what of it is not played.
+fn stateful_set(old: Option<&Value>, new: &Value, causes: &mut Vec<Cause>) -> ApiResult<()> {
+    let fixed = |of: &Value| {
+        let mut spec = of.get("spec").and_then(Value::as_object).cloned().unwrap_or_default();
+        spec.retain(|name, _| !MUTABLE.contains(&name.as_str()));
+        spec
+    };
+    if old.is_some_and(|old| fixed(old) != fixed(new)) {
+        let names = MUTABLE.map(|name| format!("'{name}'")).join(", ");
+        let names = names.replace(", 'minReadySeconds'", " and 'minReadySeconds'");
+        let message =
+            format!("Forbidden: updates to statefulset spec for fields other than {names} are forbidden");
+        causes.push(Cause::new("FieldValueForbidden", "spec", message));
+    }
+    for field in
+        ["volumeClaimTemplates", "ordinals", "minReadySeconds", "updateStrategy/rollingUpdate/partition"]
+    {
+        let asked = new.pointer(&format!("/spec/{field}")).unwrap_or(&Value::Null);
+        if !asked.is_null() && *asked != json!(0) {
+            return Err(ApiError::not_simulated(format!("a StatefulSet with spec/{field}")));
+        }
+    }
+    Ok(())
 }
 
 fn name_fits(kind: &Kind, name: &str) -> bool {

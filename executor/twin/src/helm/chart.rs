@@ -49,11 +49,9 @@ fn find<'a>(
     let last = reference.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let charts = &world.settings().charts;
     let above = reference.trim_end_matches('/').rsplit('/').nth(1).unwrap_or_default();
-    let (name, version) = match charts.get(last) {
-        Some(_) => (last, version),
-        None if charts.get(above).is_some_and(|versions| versions.contains_key(last)) => (above, Some(last)),
-        None => (last, version),
-    };
+    let of_folder = charts.get(above).is_some_and(|versions| versions.contains_key(last));
+    let (name, version) =
+        if of_folder && !charts.contains_key(last) { (above, Some(last)) } else { (last, version) };
     let missing =
         || Stop::error(format!("chart {reference:?} version {:?} not found", version.unwrap_or_default()));
     let versions = charts.get(name).ok_or_else(missing)?;

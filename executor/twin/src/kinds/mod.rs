@@ -92,6 +92,7 @@ const ROWS: &[Row] = &[
     row("apps", "v1", "deployments", "Deployment", "deploy", "nscg"),
     row("apps", "v1", "replicasets", "ReplicaSet", "rs", "nscg"),
     row("apps", "v1", "daemonsets", "DaemonSet", "ds", "nsg"),
+    row("apps", "v1", "statefulsets", "StatefulSet", "sts", "nscg"),
     row("batch", "v1", "jobs", "Job", "", "nsg"),
     row("batch", "v1", "cronjobs", "CronJob", "cj", "nsg"),
     row("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", "nsg"),
