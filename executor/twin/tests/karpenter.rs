@@ -44,6 +44,43 @@ fn change(twin: &Twin, key: &Key, change: impl FnOnce(&mut Value)) {
 const HOUR: Duration = Duration::from_hours(1);
 
 #[test]
+fn the_v1beta1_world_has_objects_that_no_newer_definition_takes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/worlds/karpenter-v1beta1.yaml");
+    let twin = Twin::new(World::open(&path).unwrap());
+    twin.with(|world| {
+        assert_eq!(
+            (claims(world, "general").len(), running(world, "apps"), running(world, "karpenter")),
+            (3, 4, 2)
+        );
+        for (group, resource) in [
+            ("karpenter.sh", "nodepools"),
+            ("karpenter.sh", "nodeclaims"),
+            ("karpenter.k8s.aws", "ec2nodeclasses"),
+        ] {
+            let name = format!("{resource}.{group}");
+            let crd =
+                world.get(&Key::new("apiextensions.k8s.io", "customresourcedefinitions", "", &name)).unwrap();
+            assert_eq!(crd["status"]["storedVersions"], json!(["v1beta1", "v1"]), "{name}");
+            let mut objects = world.list(group, resource, None);
+            assert!(objects.all(|(_, o)| o["apiVersion"] == format!("{group}/v1beta1")), "{name}");
+        }
+    });
+    let upgrade = [
+        "helm",
+        "upgrade",
+        "karpenter-crd",
+        "karpenter-crd",
+        "--version",
+        "1.8.8",
+        "--namespace",
+        "karpenter",
+    ];
+    let out = twin.run_program(&ProgramCall::new(upgrade));
+    assert_eq!(out.exit, 1);
+    assert!(out.stderr.contains("v1beta1 was previously a storage version"), "{}", out.stderr);
+}
+
+#[test]
 fn the_small_world_has_settled() {
     let world = small();
     assert_eq!(world.now().to_string(), "2026-11-20T10:00:00Z");

@@ -10,9 +10,12 @@ use switchback_schemas::{
     inventory::karpenter::Karpenter,
     journal::{Outcome, WaitsFor},
     name::{ObjectName, ObjectRef},
-    plan::{Count, Effect, NodeCordon, NodeDrain, OnDrain, PodSelector, Roll, Stale, Target, WorkloadClass},
+    plan::{
+        Count, Effect, MigrateStorage, NodeCordon, NodeDrain, OnDrain, PodSelector, Roll, Stale, Target,
+        WorkloadClass,
+    },
 };
-use switchback_twin::{Twin, World};
+use switchback_twin::{ProgramCall, Twin, World};
 
 use crate::scene::{call, charts, done};
 
@@ -47,6 +50,57 @@ async fn an_inventory_holds_what_the_karpenter_component_asks_for() {
     let crd = inventory.crds.iter().find(|crd| crd.name == "nodepools.karpenter.sh").unwrap();
     assert_eq!((crd.storage.as_str(), crd.objects), ("v1", Some(2)));
     assert_eq!(crd.release, Some(ObjectName::namespaced("karpenter", "karpenter-crd")));
+}
+
+/// P-12: CRDs that drop a stored version are refused until every object is written anew; the nodes stay as they are.
+#[tokio::test]
+async fn p12_a_platform_from_v1beta1_is_migrated_before_its_crds() {
+    let twin = Twin::new(World::open(&charts().join("../worlds/karpenter-v1beta1.yaml")).unwrap());
+    let argv = [
+        "helm",
+        "upgrade",
+        "karpenter-crd",
+        "karpenter-crd",
+        "--version",
+        "1.8.8",
+        "--namespace",
+        "karpenter",
+    ];
+    let upgrade = || twin.run_program(&ProgramCall::new(argv));
+    let look = async || observe(client(&twin), &Observing::at(twin.now())).await.unwrap();
+    let refused = upgrade();
+    assert_eq!(refused.exit, 1);
+    assert!(refused.stderr.contains("v1beta1 was previously a storage version"), "{}", refused.stderr);
+    let before = look().await;
+    let crds = || before.crds.iter().filter(|crd| crd.name.contains("karpenter"));
+    let stored: Vec<_> = crds().map(|crd| (crd.name.as_str(), crd.storage.as_str(), crd.objects)).collect();
+    assert_eq!(
+        stored,
+        [
+            ("ec2nodeclasses.karpenter.k8s.aws", "v1", Some(1)),
+            ("nodeclaims.karpenter.sh", "v1", Some(3)),
+            ("nodepools.karpenter.sh", "v1", Some(1))
+        ]
+    );
+    assert!(crds().all(|crd| crd.stored == ["v1beta1", "v1"]));
+    for crd in crds() {
+        let effect = Effect::MigrateStorage(MigrateStorage { crd: crd.name.clone(), to: "v1".into() });
+        let objects = crd.objects.unwrap();
+        assert!(
+            done(&KubeDriver::over(client(&twin)).apply(&call(), &effect).await)
+                .starts_with(&objects.to_string())
+        );
+    }
+    let upgraded = upgrade();
+    assert_eq!(upgraded.exit, 0, "{}", upgraded.stderr);
+    twin.advance_by(std::time::Duration::from_mins(10));
+    let after = look().await;
+    assert!(after.crds.iter().all(|crd| crd.stored == ["v1"]));
+    let section: Karpenter = after.section(&"karpenter".parse().unwrap()).unwrap().unwrap();
+    let pools: Vec<_> = section.node_pools.iter().map(|pool| (pool.claims, pool.drifted)).collect();
+    assert_eq!(pools, [(3, 0)]);
+    assert_eq!(after.nodes.len(), before.nodes.len());
+    assert!(after.unread.is_empty(), "{:?}", after.unread);
 }
 
 fn roll(pool: &str) -> Roll {

@@ -51,6 +51,9 @@ struct File {
     settings: Value,
     #[serde(default)]
     nodes: Vec<Nodes>,
+    /// Objects as they are applied, before the releases: what an earlier version left behind.
+    #[serde(default)]
+    before: Vec<Value>,
     /// Installed in order, each settled before the next.
     #[serde(default)]
     releases: Vec<Value>,
@@ -142,22 +145,28 @@ impl World {
             }
         }
         self.advance_by(std::time::Duration::from_secs(10));
+        self.add_all(&file.before, &file.claims)?;
         for release in &file.releases {
             helm::preinstall(self, release).map_err(WorldError::Content)?;
             self.advance_by(std::time::Duration::from_secs(30));
         }
-        for object in &file.objects {
-            self.add(object)?;
-            // Claims come with their pool, before pods ask for more of them.
-            if text(object, "/kind") == "NodePool" {
-                for claims in file.claims.iter().filter(|c| c.pool == text(object, "/metadata/name")) {
-                    self.add_claims(claims);
-                }
-            }
-        }
+        self.add_all(&file.objects, &file.claims)?;
         for claims in &file.claims {
             if self.get(&Key::new(karpenter::GROUP, "nodepools", "", &claims.pool)).is_none() {
                 return Err(WorldError::Content(format!("claims: no NodePool {:?}", claims.pool)));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_all(&mut self, objects: &[Value], claims: &[Claims]) -> Result<(), WorldError> {
+        for object in objects {
+            self.add(object)?;
+            // Claims come with their pool, before pods ask for more of them.
+            if text(object, "/kind") == "NodePool" {
+                for claims in claims.iter().filter(|c| c.pool == text(object, "/metadata/name")) {
+                    self.add_claims(claims);
+                }
             }
         }
         Ok(())
@@ -192,7 +201,7 @@ impl World {
         self.create(Key::core("nodes", "", &name), node);
     }
 
-    /// Applies an object of a world file as `kubectl apply --server-side` would.
+    /// Applies an object of a world file as `kubectl apply --server-side` would, or helm if it bears helm's marks.
     fn add(&mut self, object: &Value) -> Result<(), WorldError> {
         let kind = self.kind_of(object).ok_or_else(|| {
             WorldError::Content(format!(
@@ -207,6 +216,8 @@ impl World {
             given => given,
         };
         let scope = if kind.namespaced { format!("/namespaces/{namespace}") } else { String::new() };
+        let of_helm = text(object, "/metadata/labels/app.kubernetes.io~1managed-by") == "Helm";
+        let manager = if of_helm { "helm" } else { "kubectl" };
         let call = crate::api::Call {
             method: "PATCH".into(),
             path: format!(
@@ -215,7 +226,7 @@ impl World {
                 kind.resource,
                 text(object, "/metadata/name")
             ),
-            query: vec![("fieldManager".into(), "kubectl".into())],
+            query: vec![("fieldManager".into(), manager.into())],
             content_type: "application/apply-patch+yaml".into(),
             body: object.to_string().into_bytes(),
             ..crate::api::Call::default()

@@ -171,8 +171,10 @@ pub(crate) fn claim(world: &mut World, pool: &Value, version: &str, name: Option
     if spec.get("requirements").is_none() {
         set(&mut spec, &["requirements"], json!([]));
     }
+    let key = Key::new(GROUP, "nodeclaims", "", &name);
+    let api_version = world.stored_kind(&key).map(|kind| kind.api_version());
     let mut object = json!({
-        "apiVersion": "karpenter.sh/v1", "kind": "NodeClaim",
+        "apiVersion": api_version, "kind": "NodeClaim",
         "metadata": {
             "finalizers": [FINALIZER],
             "annotations": {POOL_HASH: pool_hash(pool), MADE_BY: version},
@@ -193,7 +195,6 @@ pub(crate) fn claim(world: &mut World, pool: &Value, version: &str, name: Option
     for (label, value) in machine.labels {
         set(&mut object, &["metadata", "labels", &label], value.into());
     }
-    let key = Key::new(GROUP, "nodeclaims", "", &name);
     world.create(key.clone(), object);
     key
 }
