@@ -120,15 +120,10 @@ pub fn leftovers(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Lef
     let state = machine.state();
     let doubtful = |task: &Task| matches!(task.phase, Phase::Called | Phase::InDoubt | Phase::Asked);
     let brackets = open_brackets(&index.plan, state).into_iter();
-    let rolls = state.rolls.keys();
-    let mut nodes: Vec<String> = rolls
-        .flat_map(|roll| state.releases(index, roll))
-        .filter_map(|at| state.item(&at).map(|item| item.name.clone()))
-        .collect();
-    nodes.dedup();
+    let nodes = state.touched_nodes(&index.plan).into_iter().map(|(_, item)| item.name.clone());
     Ok(Leftovers {
         brackets: brackets.map(|b| (b.id.clone(), b.owner.clone(), b.closing_command.clone())).collect(),
-        nodes,
+        nodes: nodes.collect(),
         in_doubt: state.tasks.iter().filter(|(_, task)| doubtful(task)).map(|(at, _)| at.clone()).collect(),
         residue: residue(&index.plan, state),
     })

@@ -206,5 +206,8 @@ pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
         };
         left.push(format!("{at} {what}"));
     }
+    for (roll, item) in state.touched_nodes(plan) {
+        left.push(format!("node {} was begun by {roll}, and is neither replaced nor let go", item.name));
+    }
     left
 }

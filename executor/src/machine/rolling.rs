@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use switchback_schemas::{
     ItemKey,
     journal::{At, Item, Way},
+    plan::Plan,
 };
 
 use super::{
@@ -131,20 +132,20 @@ impl RunState {
     }
 
     /// Whether every step of a roll's recipe is done on a node, or the node is gone.
-    pub fn item_is_done(&self, index: &Index, roll_at: &At, key: &ItemKey) -> bool {
+    pub fn item_is_done(&self, plan: &Plan, roll_at: &At, key: &ItemKey) -> bool {
         let gone = self.roll(roll_at).is_some_and(|roll| roll.gone.contains(key));
-        let Some(roll) = roll_of(&index.plan, &roll_at.step, roll_at.way) else { return false };
+        let Some(roll) = roll_of(plan, &roll_at.step, roll_at.way) else { return false };
         gone || roll.recipe.iter().all(|recipe| self.phase(&roll_at.item(key, &recipe.name)).is_finished())
     }
 
     pub(super) fn item_moved(&mut self, index: &Index, at: &At, key: &ItemKey, now: Timestamp) {
         let roll_at = At { item: None, ..at.clone() };
-        if !self.item_is_done(index, &roll_at, key) {
+        if !self.item_is_done(&index.plan, &roll_at, key) {
             return;
         }
         let batch = self.roll(&roll_at).and_then(|roll| roll.batch.as_ref());
-        let all =
-            batch.is_some_and(|b| b.items.iter().all(|item| self.item_is_done(index, &roll_at, &item.key)));
+        let all = batch
+            .is_some_and(|b| b.items.iter().all(|item| self.item_is_done(&index.plan, &roll_at, &item.key)));
         if let Some(batch) = self.rolls.get_mut(&roll_at).and_then(|roll| roll.batch.as_mut()).filter(|_| all)
         {
             batch.moved = Some(now);
@@ -183,7 +184,7 @@ impl RunState {
             // What is being called now could land after it was taken back.
             let calling =
                 roll.recipe.iter().any(|recipe| self.phase(&forward(&recipe.name)) == Phase::Called);
-            if ending || calling || self.item_is_done(index, roll_at, &item.key) {
+            if ending || calling || self.item_is_done(&index.plan, roll_at, &item.key) {
                 continue;
             }
             for recipe in &roll.recipe {
@@ -204,6 +205,29 @@ impl RunState {
             }
         }
         places
+    }
+
+    /// Nodes of open batches that were touched and are neither done nor let go: the roll and the node.
+    pub fn touched_nodes(&self, plan: &Plan) -> Vec<(&At, &Item)> {
+        let mut nodes = Vec::new();
+        for (roll_at, roll) in &self.rolls {
+            let places = |way: Way, key: &ItemKey| {
+                let of = At { way, ..roll_at.clone() };
+                let key = key.clone();
+                self.tasks.iter().filter(move |(at, _)| is_at(at, &of, &key))
+            };
+            for item in roll.batch.iter().flat_map(|batch| &batch.items) {
+                let begun = places(roll_at.way, &item.key).any(|(_, task)| task.may_have_acted());
+                let mut back = places(Way::Back, &item.key).peekable();
+                let released = roll_at.way == Way::Forward
+                    && back.peek().is_some()
+                    && back.all(|(at, task)| self.is_release(at) && task.phase.is_finished());
+                if begun && !released && !self.item_is_done(plan, roll_at, &item.key) {
+                    nodes.push((roll_at, item));
+                }
+            }
+        }
+        nodes
     }
 
     /// Whether a step that ends its node may have done so.
@@ -248,8 +272,10 @@ impl RunState {
         if roll_at.way == Way::Back {
             return;
         }
-        let items = self.roll(roll_at).and_then(|roll| roll.batch.as_ref()).map(|batch| batch.items.clone());
-        for item in items.unwrap_or_default() {
+        let Some(roll) = self.roll(roll_at) else { return };
+        let items = roll.batch.iter().flat_map(|batch| &batch.items);
+        let items: Vec<Item> = items.filter(|item| !roll.gone.contains(&item.key)).cloned().collect();
+        for item in items {
             let released = |at: &At, task: &Task| {
                 at.way == Way::Back
                     && is_at(at, &At::back(&roll_at.step), &item.key)

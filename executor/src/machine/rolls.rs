@@ -108,7 +108,7 @@ impl Machine {
         let items =
             self.state.roll(at).and_then(|state| state.batch.as_ref()).map(|batch| batch.items.as_slice());
         items.unwrap_or_default().iter().any(|item| {
-            !self.state.item_is_done(&self.index, at, &item.key) && !self.is_ending(at, roll, &item.key)
+            !self.state.item_is_done(&self.index.plan, at, &item.key) && !self.is_ending(at, roll, &item.key)
         })
     }
 
@@ -151,7 +151,7 @@ impl Machine {
                 .any(|recipe| self.state.phase(&at.item(&item.key, &recipe.name)) == Phase::Called);
             !calling
                 && !members.iter().any(|member| member.item.key == item.key)
-                && !self.state.item_is_done(&self.index, at, &item.key)
+                && !self.state.item_is_done(&self.index.plan, at, &item.key)
                 && !self.is_ending(at, &roll, &item.key)
         });
         let gone = vanished.map(|item| Event::Gone { at: at.clone(), item: item.key.clone() });

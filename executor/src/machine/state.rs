@@ -25,11 +25,11 @@ pub struct RunState {
     pub records: u64,
     /// The epoch of the process that may write.
     pub epoch: u64,
-    /// When the run began, when the present process took it over, and when the last record was written.
+    /// When the run began.
     pub began: Option<Timestamp>,
-    #[expect(missing_docs, reason = "said above")]
+    /// When the present process took it over.
     pub taken_over: Option<Timestamp>,
-    #[expect(missing_docs, reason = "said above")]
+    /// When the last record was written.
     pub last: Option<Timestamp>,
     /// Whether the platform is this run's.
     pub claimed: bool,
@@ -139,9 +139,9 @@ pub struct Task {
     pub passed: BTreeSet<Label>,
     /// What was kept.
     pub captured: BTreeMap<String, Captured>,
-    /// When its first and its last record were written.
+    /// When its first record was written.
     pub began: Timestamp,
-    #[expect(missing_docs, reason = "said above")]
+    /// When its last record was written.
     pub last: Timestamp,
     /// When its effect happened.
     pub applied: Option<Timestamp>,

@@ -121,6 +121,12 @@ fn accounted(drive: &Drive, end: End) {
             "{what} is left without a word: {residue:?}"
         );
     }
+    for node in drive.world.nodes.iter().filter(|node| node.cordoned) {
+        assert!(
+            named(&node.key) || named(&node.pool),
+            "{node:?} is left cordoned without a word: {residue:?}"
+        );
+    }
     if end == End::Complete {
         for step in plan.steps.iter().filter(|step| matches!(step.action, Action::Effect(_))) {
             assert!(drive.world.done.contains(step.id.as_str()), "{} is not done", step.id);
