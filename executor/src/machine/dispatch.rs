@@ -124,14 +124,22 @@ impl Machine {
         if !self.may_start() {
             return;
         }
+        if self.is_full(out) {
+            return;
+        }
+        // A plan can have thousands of ready steps; no more are looked at than can be started.
+        let startable = |at: &At| {
+            let place = self.live.places.get(at);
+            let waits = place.is_some_and(|p| p.command.is_some() || p.wake.is_some_and(|wake| wake > now));
+            !waits && self.state.phase(at) == Phase::New
+        };
         let ready: Vec<At> = match &self.state.back {
             None => {
                 let ids = self.state.ready.iter().filter_map(|(_, number)| self.index.id(*number));
-                ids.map(At::forward).filter(|at| self.state.phase(at) == Phase::New).collect()
+                ids.map(At::forward).filter(startable).take(self.settings.parallel).collect()
             }
             Some(back) => {
-                let new = |at: &At| self.state.phase(at) == Phase::New;
-                back.ready.iter().map(At::back).filter(new).collect()
+                back.ready.iter().map(At::back).filter(startable).take(self.settings.parallel).collect()
             }
         };
         for at in ready {
