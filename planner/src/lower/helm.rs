@@ -127,6 +127,8 @@ pub fn upgrade(scope: &HopScope, outlook: &Outlook<'_>, step: ReleaseStep<'_>) -
         .done_when(at(&render.chart.version, render.values))
         .verify(rolled_out(&render.objects))
         .time(Seconds::minutes(5), Estimate::seconds(60, 240))
+        // The driver looks at the release first, and the values' digest is its precondition: a second call does it once.
+        .idempotent()
         .disrupts(disruption, None)
         .permits(permissions)
         .changes(expected(&before.objects, render))
