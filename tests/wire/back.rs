@@ -84,3 +84,30 @@ fn p34_going_back_survives_being_killed_anywhere() {
         }
     }
 }
+
+/// The image is mended, and a plan that continues the held run goes on from its savepoints.
+#[test]
+fn a_held_run_is_continued_by_another_plan() {
+    let scene = held();
+    scene.apply().exits(4);
+    let old = scene.report();
+    scene.on_store(&format!("observe --continue {}", old.run)).exits(0);
+    let mended = scene.read("manifests/web.yaml").replace("example.invalid/web:2", "example.invalid/web:3");
+    scene.write("manifests/web.yaml", &mended.replace("to: \"2\"", "to: \"3\""));
+    scene.switchback("resolve manifests -- --kubeconfig kubeconfig").exits(0);
+    let plan = scene.planned();
+    assert_eq!(plan.parent.as_ref().map(|parent| &parent.run), Some(&old.run));
+    scene.apply().exits(0);
+    let all = scene.switchback("status --store store --all --format json").exits(0);
+    let all: Vec<switchback_schemas::report::Report> = serde_json::from_str(&all.stdout).expect("reports");
+    let of = |run: &switchback_schemas::RunId| {
+        all.iter().find(|report| report.run == *run).map(|report| &report.state)
+    };
+    assert!(matches!(of(&old.run), Some(RunState::Superseded { .. })), "{all:?}");
+    assert_eq!(
+        all.iter().filter(|report| matches!(report.state, RunState::Ended { end: End::Complete })).count(),
+        1
+    );
+    let out = scene.switchback("lock list --store store").exits(0);
+    assert!(out.stdout.contains("no platform is claimed"), "{}", out.stdout);
+}

@@ -5,7 +5,7 @@ use serde_json::json;
 use switchback_schemas::report::{RunState, StepStatus};
 
 use crate::support::{
-    bins::program,
+    bins::{program, root},
     journal::{Events, record},
     manifests::{borrowed, web_only, without_nodes},
     projection::{Projection, same},
@@ -63,22 +63,14 @@ fn p34_killed_at_any_record_a_second_process_reaches_the_same_end() {
 #[test]
 fn p34_effects_that_end_in_doubt_are_looked_at() {
     let expected = undisturbed();
-    let fault =
-        |verb: &str, path: &str, kind: serde_json::Value| json!({"verb": verb, "path": path, "kind": kind});
-    for fault in [
-        fault("program", "*upgrade karpenter-crd *", json!("killed")),
-        fault("program", "*upgrade karpenter *", json!("killed")),
-        fault("program", "*upgrade karpenter *", json!("lost")),
-        fault("program", "*upgrade karpenter *", json!({"before": {"status": 503}})),
-        fault("PATCH", "*/nodepools/general", json!("lost")),
-        fault("PATCH", "*/nodepools/general", json!({"after": {"status": 504}})),
-        fault("PATCH", "*/nodepools/general", json!({"before": {"status": 429, "retryAfter": 1}})),
-        fault("PATCH", "*/deployments/web", json!("lost")),
-        fault("GET", "*/deployments/web", json!({"before": {"status": 503}})),
-    ] {
+    let path = root().join("fixtures/faults/in-doubt.json");
+    let faults = std::fs::read_to_string(path).expect("the faults");
+    let faults: Vec<serde_json::Value> = serde_json::from_str(&faults).expect("JSON");
+    for fault in faults {
         let scene = scene();
         scene.fault(&fault);
         ends_well(&scene, &expected, &fault.to_string());
+        assert_eq!(scene.faults_met(), 1, "{fault} was never met");
     }
 }
 

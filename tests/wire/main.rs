@@ -11,6 +11,7 @@
 
 mod back;
 mod crash;
+mod docs;
 mod examples;
 mod gangs;
 mod people;

@@ -1,1 +1,194 @@
+//! The same road on a real API server with real helms. Pods and nodes are played by kwok, Karpenter by a stand-in.
 
+use serde_json::{Value, json};
+use switchback_schemas::{
+    journal::End,
+    report::{RunState, StepStatus},
+};
+
+use crate::support::{
+    bins::root,
+    journal::{Events, record},
+    karpenter::StandIn,
+    kubectl::Cluster,
+    manifests::{all, borrowed, changed, without_nodes},
+    scene::Scene,
+};
+
+const OURS: [&str; 2] = ["karpenter", "apps"];
+
+/// The example's platform in a real cluster: no GPU pool, since nothing there trains.
+fn platform(cluster: &Cluster, helm: &str) -> StandIn {
+    for namespace in OURS {
+        cluster.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
+    }
+    let room = json!({"cpu": "64", "memory": "256Gi", "pods": "110"});
+    cluster.create(&json!({"apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": "system-0", "labels": {"kubernetes.io/os": "linux"}, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        "status": {"capacity": room, "allocatable": room}}));
+    let charts = root().join("fixtures/charts");
+    for name in ["karpenter-crd", "karpenter"] {
+        let chart = charts.join(name).join("1.5.8");
+        cluster.helm(helm, &["install", name, &chart.to_string_lossy(), "--namespace", "karpenter"]);
+    }
+    cluster.kubectl(&["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"]);
+    let world =
+        std::fs::read_to_string(root().join("fixtures/worlds/karpenter-small.yaml")).expect("the world");
+    let world: Value = serde_yaml::from_str(&world).expect("YAML");
+    let gpu = |object: &&Value| {
+        object["metadata"]["name"] == "gpu" || object["kind"] == "Job" || object["kind"] == "Namespace"
+    };
+    for object in world["objects"].as_array().expect("objects").iter().filter(|object| !gpu(object)) {
+        cluster.create(object);
+    }
+    let stand_in = StandIn::keeps(cluster, "general", 4);
+    for deployment in ["web", "api"] {
+        cluster.kubectl(&[
+            "-n",
+            "apps",
+            "rollout",
+            "status",
+            &format!("deployment/{deployment}"),
+            "--timeout=120s",
+        ]);
+    }
+    stand_in
+}
+
+fn cleared(cluster: &Cluster, helm: &str) {
+    for claim in cluster.items(&["get", "nodeclaims"]) {
+        let name = claim["metadata"]["name"].as_str().expect("a name").to_owned();
+        cluster.kubectl(&[
+            "patch",
+            "nodeclaim",
+            &name,
+            "--type=merge",
+            "-p",
+            r#"{"metadata":{"finalizers":null}}"#,
+        ]);
+    }
+    cluster.kubectl(&["delete", "nodepools,ec2nodeclasses,nodeclaims", "--all", "--wait=false"]);
+    for name in ["karpenter", "karpenter-crd"] {
+        cluster.helm(helm, &["uninstall", name, "--namespace", "karpenter"]);
+    }
+    cluster.kubectl(&["delete", "node", "-l", "karpenter.sh/nodepool"]);
+    cluster.kubectl(&["delete", "node", "system-0"]);
+    cluster.kubectl(&["-n", "kube-system", "delete", "daemonset", "node-agent"]);
+    for crd in ["nodepools.karpenter.sh", "nodeclaims.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws"] {
+        cluster.kubectl(&["delete", "crd", crd, "--ignore-not-found"]);
+    }
+    cluster.kubectl(&["delete", "namespace", OURS[0], OURS[1], "--timeout=120s"]);
+}
+
+/// The example without its GPU pool, and with less patience: time is real here.
+fn manifests(mut of: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
+    of.push(("waiver.yaml", WAIVER.to_owned()));
+    let of = changed(of, "platform.yaml", |text| {
+        let (head, rest) = text.split_once("    - name: gpu").expect("the GPU pool");
+        let (_, tail) = rest.split_once("  workloads:").expect("what follows");
+        format!("{head}  workloads:{tail}")
+    });
+    changed(of, "verifications.yaml", |text| {
+        text.replace("settle: 30s", "settle: 2s").replace("ready: 5}", "ready: 3}")
+    })
+}
+
+/// The cluster is newer than what these lines of Karpenter support; nothing of Karpenter itself runs in it.
+const WAIVER: &str = r#"
+apiVersion: switchback.dev/v1alpha1
+kind: Waiver
+metadata: {name: test-cluster}
+spec:
+  finding: SB0306
+  about: karpenter 1.8.8
+  evidence: its controller is played by a stand-in
+  by: this test
+  expires: 2099-01-01T00:00:00Z
+"#;
+
+fn version(cluster: &Cluster) -> String {
+    let deployment = cluster.get(&["-n", "karpenter", "deployment", "karpenter"]);
+    deployment["metadata"]["labels"]["app.kubernetes.io/version"].as_str().unwrap_or_default().to_owned()
+}
+
+fn budget(cluster: &Cluster) -> Value {
+    cluster.get(&["nodepool", "general"])["spec"]["disruption"]["budgets"][0]["nodes"].clone()
+}
+
+/// One cluster, one Karpenter: each helm has its turn. Real minutes pass, so the helms share the cases: what each helm does
+/// alone is held by the drivers' own suite.
+#[test]
+fn the_road_holds_on_a_real_api_server() {
+    let Some(cluster) = Cluster::from_env() else { return };
+    assert!(!cluster.helms.is_empty(), "SWITCHBACK_HELM3 and SWITCHBACK_HELM4 name no helm");
+    let cases: [fn(&Cluster, &str); 2] = [there_and_back, killed_and_resumed];
+    for (number, case) in cases.into_iter().enumerate() {
+        let (name, helm) = &cluster.helms[number % cluster.helms.len()];
+        eprintln!("wire: on the real API server with {name}");
+        let stand_in = platform(&cluster, helm);
+        case(&cluster, helm);
+        drop(stand_in);
+        cleared(&cluster, helm);
+    }
+}
+
+/// Parks in the middle, and goes back to the start.
+fn there_and_back(cluster: &Cluster, helm: &str) {
+    let manifests = manifests(without_nodes());
+    let scene = Scene::on_cluster(&borrowed(&manifests), cluster, helm);
+    scene.plan();
+    let preflight = scene.on_store("preflight plan.json").exits(0);
+    assert!(preflight.stdout.contains("0 wrong"), "{}", preflight.stdout);
+    let mut child = scene.applying();
+    let mut events = Events::of(&mut child);
+    // The health of the new controller is watched for a minute.
+    let watched = |event: &Value| {
+        record(event, "intent")
+            .is_some_and(|intent| intent["at"]["step"].as_str().is_some_and(|step| step.ends_with("/health")))
+    };
+    assert!(events.until(watched), "the controller comes to be watched");
+    let sent = crate::support::bins::program("kill").args(["-s", "TERM", &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+    events.until(|_| false);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!((version(cluster).as_str(), budget(cluster)), ("1.8.8", json!("0")));
+
+    scene.on_store("rollback --to start --reason test").exits(5);
+    assert_eq!(scene.report().state, RunState::Ended { end: End::Unwound });
+    assert_eq!((version(cluster).as_str(), budget(cluster)), ("1.5.8", json!("1")));
+    assert_eq!(cluster.items(&["get", "nodepools"]).len(), 1, "going back cost no object");
+}
+
+/// Dies in the middle of its nodes; another process moves the rest.
+fn killed_and_resumed(cluster: &Cluster, helm: &str) {
+    let manifests = changed(manifests(all()), "karpenter.yaml", |text| text.replace("soak: 2m", "soak: 1s"));
+    let scene = Scene::on_cluster(&borrowed(&manifests), cluster, helm);
+    let before: Vec<Value> = cluster.items(&["get", "nodes", "-l", "karpenter.sh/nodepool"]);
+    scene.plan();
+    let mut child = scene.applying();
+    let drains = |event: &Value| {
+        record(event, "intent").is_some_and(|intent| intent["at"]["item"]["recipe"] == "drain")
+    };
+    assert!(Events::of(&mut child).until(drains), "a node is drained");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+
+    scene.apply().exits(0);
+    let report = scene.report();
+    assert_eq!(report.state, RunState::Ended { end: End::Complete });
+    assert!(report.residue.is_empty() && report.open_brackets.is_empty(), "{report:?}");
+    assert!(
+        report.steps.iter().all(|step| matches!(step.status, StepStatus::Done | StepStatus::Skipped)),
+        "{report:?}"
+    );
+    assert_eq!((version(cluster).as_str(), budget(cluster)), ("1.8.8", json!("1")));
+    let after = cluster.items(&["get", "nodes", "-l", "karpenter.sh/nodepool"]);
+    let uid = |node: &Value| node["metadata"]["uid"].clone();
+    assert!(
+        after.iter().all(|node| !before.iter().any(|old| uid(old) == uid(node))),
+        "every node is another one"
+    );
+    assert!(after.iter().all(|node| node["spec"].get("unschedulable").is_none()), "no node is left cordoned");
+    let web = cluster.get(&["-n", "apps", "deployment", "web"]);
+    assert_eq!(web["spec"]["template"]["spec"]["containers"][0]["image"], "example.invalid/web:2");
+}

@@ -36,25 +36,39 @@ impl Cluster {
     }
 
     /// Runs kubectl; what it prints.
-    pub(crate) fn kubectl(&self, line: &str) -> String {
+    pub(crate) fn kubectl(&self, words: &[&str]) -> String {
         let mut command = program(&self.kubectl);
-        command.arg("--kubeconfig").arg(&self.kubeconfig).args(line.split_whitespace()).stdin(Stdio::null());
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(words).stdin(Stdio::null());
         let out = command.output().expect("kubectl runs");
-        assert!(out.status.success(), "kubectl {line}: {}", String::from_utf8_lossy(&out.stderr));
+        assert!(out.status.success(), "kubectl {words:?}: {}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
     /// Items of a list.
-    pub(crate) fn items(&self, line: &str) -> Vec<Value> {
-        let list: Value = serde_json::from_str(&self.kubectl(&format!("{line} -o json"))).expect("JSON");
+    pub(crate) fn items(&self, words: &[&str]) -> Vec<Value> {
+        let text = self.kubectl(&[words, &["-o", "json"]].concat());
+        let list: Value = serde_json::from_str(&text).expect("JSON");
         list["items"].as_array().cloned().unwrap_or_default()
     }
 
-    /// Applies objects.
-    pub(crate) fn apply(&self, objects: &[Value]) {
+    /// One object.
+    pub(crate) fn get(&self, words: &[&str]) -> Value {
+        let text = self.kubectl(&[&["get"], words, &["-o", "json"]].concat());
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// Creates an object, with its status where its kind allows that.
+    pub(crate) fn create(&self, object: &Value) {
         let file = tempfile::NamedTempFile::new().expect("a file");
-        let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
-        std::fs::write(file.path(), list.to_string()).expect("written");
-        self.kubectl(&format!("apply --server-side -f {}", file.path().display()));
+        std::fs::write(file.path(), object.to_string()).expect("written");
+        self.kubectl(&["create", "-f", &file.path().to_string_lossy()]);
+    }
+
+    /// Runs a helm against the cluster.
+    pub(crate) fn helm(&self, helm: &str, words: &[&str]) {
+        let mut command = program(helm);
+        command.args(words).arg("--kubeconfig").arg(&self.kubeconfig).stdin(Stdio::null());
+        let out = command.output().expect("helm runs");
+        assert!(out.status.success(), "helm {words:?}: {}", String::from_utf8_lossy(&out.stderr));
     }
 }

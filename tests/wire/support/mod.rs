@@ -3,6 +3,7 @@
 pub(crate) mod bins;
 pub(crate) mod http;
 pub(crate) mod journal;
+pub(crate) mod karpenter;
 pub(crate) mod kubectl;
 pub(crate) mod manifests;
 pub(crate) mod projection;

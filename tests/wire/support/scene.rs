@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::{
     bins::{bins, env, program, root},
     http,
+    kubectl::Cluster,
     projection::{self, Projection},
 };
 
@@ -60,13 +61,15 @@ impl Drop for Served {
 pub(crate) struct Scene {
     dir: TempDir,
     twin: Option<Served>,
+    /// How commands are told which cluster is meant.
+    platform: String,
 }
 
 impl Scene {
     /// An empty place with manifests.
     pub(crate) fn new(manifests: &[(&str, &str)]) -> Self {
         let dir = tempfile::Builder::new().prefix("switchback-wire-").tempdir().expect("a directory");
-        let scene = Self { dir, twin: None };
+        let scene = Self { dir, twin: None, platform: "--kubeconfig kubeconfig".to_owned() };
         std::fs::create_dir(scene.path("manifests")).expect("a directory");
         for (name, text) in manifests {
             scene.write(&format!("manifests/{name}"), text);
@@ -98,6 +101,15 @@ impl Scene {
         }
         assert!(!endpoint.is_empty(), "the twin did not come up");
         scene.twin = Some(Served { child, endpoint });
+        scene
+    }
+
+    /// A place beside a real cluster, with one of its helms and the fixtures' charts.
+    pub(crate) fn on_cluster(manifests: &[(&str, &str)], cluster: &Cluster, helm: &str) -> Self {
+        let mut scene = Self::new(manifests);
+        std::fs::copy(&cluster.kubeconfig, scene.path("kubeconfig")).expect("a kubeconfig");
+        std::os::unix::fs::symlink(root().join("fixtures/charts"), scene.path("charts")).expect("charts");
+        scene.platform = format!("--kubeconfig kubeconfig --helm {helm}");
         scene
     }
 
@@ -139,8 +151,8 @@ impl Scene {
 
     /// Observes, resolves and plans; the plan.
     pub(crate) fn plan(&self) -> Plan {
-        self.switchback("observe --kubeconfig kubeconfig").exits(0);
-        self.switchback("resolve manifests -- --kubeconfig kubeconfig").exits(0);
+        self.switchback(&format!("observe {}", self.platform)).exits(0);
+        self.switchback(&format!("resolve manifests -- {}", self.platform)).exits(0);
         self.planned()
     }
 
@@ -152,13 +164,19 @@ impl Scene {
 
     /// Applies the plan.
     pub(crate) fn apply(&self) -> Out {
-        self.switchback(APPLY)
+        self.on_store("apply plan.json")
+    }
+
+    /// A command on the store and the platform.
+    pub(crate) fn on_store(&self, line: &str) -> Out {
+        self.switchback(&format!("{line} --store store {}", self.platform))
     }
 
     /// An executor at work, with its events as lines of JSON.
     pub(crate) fn applying(&self) -> Child {
         let mut command = self.command(&bins().exec);
-        command.args(APPLY.split(' ')).args(["--format", "json"]).stdout(Stdio::piped());
+        command.args(["apply", "plan.json", "--store", "store", "--format", "json"]);
+        command.args(self.platform.split(' ')).stdout(Stdio::piped());
         command.spawn().expect("the executor starts")
     }
 
@@ -193,13 +211,19 @@ impl Scene {
         http::call(self.endpoint(), "POST", "/_twin/faults", &fault.to_string());
     }
 
+    /// How many faults a call has met.
+    pub(crate) fn faults_met(&self) -> usize {
+        let faults = http::call(self.endpoint(), "GET", "/_twin/faults", "");
+        faults.as_array().into_iter().flatten().filter(|fault| fault["seen"].as_u64() > Some(0)).count()
+    }
+
     /// Moves the twin's clock.
     pub(crate) fn wait(&self, seconds: u32) {
         http::call(self.endpoint(), "POST", "/_twin/clock", &format!("{{\"by\": {seconds}}}"));
     }
 }
 
-/// How a plan is applied here.
+/// How a plan is applied on a twin.
 pub(crate) const APPLY: &str = "apply plan.json --kubeconfig kubeconfig --store store";
 
 /// Whether golden files are to be written again.
