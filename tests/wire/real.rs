@@ -94,7 +94,7 @@ fn manifests(mut of: Vec<(&'static str, String)>) -> Vec<(&'static str, String)>
 }
 
 /// The cluster is newer than what these lines of Karpenter support; nothing of Karpenter itself runs in it.
-const WAIVER: &str = r#"
+const WAIVER: &str = r"
 apiVersion: switchback.dev/v1alpha1
 kind: Waiver
 metadata: {name: test-cluster}
@@ -104,7 +104,7 @@ spec:
   evidence: its controller is played by a stand-in
   by: this test
   expires: 2099-01-01T00:00:00Z
-"#;
+";
 
 fn version(cluster: &Cluster) -> String {
     let deployment = cluster.get(&["-n", "karpenter", "deployment", "karpenter"]);

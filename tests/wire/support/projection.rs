@@ -141,9 +141,9 @@ fn named(object: &Value) -> Value {
 pub(crate) fn difference(before: &Projection, after: &Projection) -> String {
     let lines = |from: &Projection, to: &Projection, mark: char| {
         let missing = from.iter().filter(|(line, count)| to.get(*line) != Some(count));
-        missing.map(|(line, count)| format!("{mark} {count} × {line}\n")).collect::<String>()
+        missing.map(|(line, count)| format!("{mark} {count} × {line}")).collect::<Vec<_>>()
     };
-    lines(before, after, '-') + &lines(after, before, '+')
+    [lines(before, after, '-'), lines(after, before, '+')].concat().join("\n")
 }
 
 /// Both are the same to a person.

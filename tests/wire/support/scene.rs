@@ -27,7 +27,7 @@ pub(crate) struct Out {
 }
 
 impl Out {
-    fn of(output: Output) -> Self {
+    fn of(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -92,7 +92,7 @@ impl Scene {
         for line in BufReader::new(out).lines() {
             let line = line.expect("a line");
             if let Some(address) = line.strip_prefix("endpoint") {
-                endpoint = address.trim().to_owned();
+                address.trim().clone_into(&mut endpoint);
             }
             // The last thing that it says.
             if line.starts_with("charts") {
@@ -146,7 +146,7 @@ impl Scene {
     pub(crate) fn switchback_in(&self, line: &str, variables: &BTreeMap<&str, &str>) -> Out {
         let mut command = self.command(&bins().switchback);
         command.args(line.split_whitespace()).envs(variables);
-        Out::of(command.output().expect("switchback runs"))
+        Out::of(&command.output().expect("switchback runs"))
     }
 
     /// Observes, resolves and plans; the plan.

@@ -38,21 +38,15 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
 async fn left_by(store: &dyn switchback_executor::store::Store, run: &RunId) -> Result<String, Error> {
     let left = ops::leftovers(store, run).await?;
     let over = ops::is_over(&ops::status(store, run).await?);
-    let mut text = String::new();
-    for (bracket, owner, command) in &left.brackets {
-        text.push_str(&format!("  bracket {bracket} is open; {owner} closes it by: {command}\n"));
-    }
-    for node in &left.nodes {
-        text.push_str(&format!(
-            "  node {node} is cordoned by this run; if it is to stay: kubectl uncordon {node}\n"
-        ));
-    }
-    for at in &left.in_doubt {
-        text.push_str(&format!("  {at} may or may not have happened\n"));
-    }
-    if over {
-        text.extend(left.residue.iter().map(|line| format!("  {line}\n")));
-    }
+    let brackets = left.brackets.iter().map(|(bracket, owner, command)| {
+        format!("  bracket {bracket} is open; {owner} closes it by: {command}\n")
+    });
+    let nodes = left.nodes.iter().map(|node| {
+        format!("  node {node} is cordoned by this run; if it is to stay: kubectl uncordon {node}\n")
+    });
+    let doubts = left.in_doubt.iter().map(|at| format!("  {at} may or may not have happened\n"));
+    let residue = left.residue.iter().filter(|_| over).map(|line| format!("  {line}\n"));
+    let text: String = brackets.chain(nodes).chain(doubts).chain(residue).collect();
     if text.is_empty() {
         return Ok(text);
     }

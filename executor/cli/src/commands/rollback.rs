@@ -74,13 +74,14 @@ async fn prices(speaker: &Speaker) -> Result<String, Error> {
         let way = way_back(&plan, &graph, &started, to);
         let from = "where the run is".to_owned();
         text.push_str(&Back { plan: &plan, from, to, way: &way }.to_string());
-        text.push_str(&match obstacle {
+        let how = match obstacle {
             Some(obstacle) => format!("  cannot be taken now: {obstacle}\n\n"),
             None => format!("  take it with: switchback rollback --run {} --to {id}\n\n", speaker.run),
-        });
+        };
+        text.push_str(&how);
     }
     if text.is_empty() {
-        text = "nothing was started, so there is nothing to go back from\n".to_owned();
+        text.push_str("nothing was started, so there is nothing to go back from\n");
     }
     text.push_str(&single(&plan, &started, &speaker.run));
     Ok(text)

@@ -82,7 +82,9 @@ impl<'a, W: io::Write> Progress<'a, W> {
     /// Shows progress of a run of this plan; `earlier` are the records that it has already.
     pub(crate) fn new(plan: &'a Plan, earlier: &[Record], style: Style, out: &'a mut Output<W>) -> Self {
         let mut names = Names::new(plan);
-        earlier.iter().for_each(|record| names.learn(record));
+        for record in earlier {
+            names.learn(record);
+        }
         let bars = (style == Style::Bars).then(|| Bars::new(plan, earlier));
         Self { names, style, bars, out, failed: None }
     }

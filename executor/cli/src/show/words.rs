@@ -110,15 +110,14 @@ fn class(class: Class) -> &'static str {
     }
 }
 
-/// How a call ended; `None` when there is nothing to say yet.
+/// How a call failed; `None` when it did not.
 pub(crate) fn outcome(outcome: &Outcome) -> Option<String> {
     let with = |what: String, lines: &[String]| match lines.first() {
         Some(first) => format!("{what}: {first}"),
         None => what,
     };
     match outcome {
-        Outcome::Done { .. } => None,
-        Outcome::Blocked { waits_for } => Some(format!("waits for {}", all_waits(waits_for))),
+        Outcome::Done { .. } | Outcome::Blocked { .. } => None,
         Outcome::NotDone { class: kind, evidence } => {
             Some(with(format!("not done ({})", class(*kind)), &evidence.0))
         }

@@ -35,7 +35,9 @@ impl Bars {
         let whole = all.add(ProgressBar::new(u64::try_from(plan.steps.len()).unwrap_or(u64::MAX)));
         whole.set_style(style("{bar:30} {pos}/{len} steps  {elapsed}"));
         let mut bars = Self { all, whole, places: BTreeMap::new(), finished: BTreeSet::new() };
-        earlier.iter().for_each(|record| bars.count(&record.event));
+        for record in earlier {
+            bars.count(&record.event);
+        }
         bars
     }
 

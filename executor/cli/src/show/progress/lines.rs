@@ -3,7 +3,7 @@
 use switchback_face::SafeText;
 use switchback_schemas::{
     event::RunEvent,
-    journal::{BackScope, Event, Outcome, Verdict},
+    journal::{BackScope, Event, Verdict},
 };
 
 use super::{Names, words};
@@ -42,7 +42,6 @@ fn recorded(names: &Names<'_>, event: &Event) -> Option<String> {
         Event::Skipped { at, .. } => format!("skipped  {}: it is done already", place(at)),
         Event::Intent { at, attempt: 1, .. } => format!("begins   {}", place(at)),
         // A step that waits is called again and again; what it waits for is said when it changes.
-        Event::Intent { .. } | Event::Ended { outcome: Outcome::Blocked { .. }, .. } => return None,
         Event::Ended { at, outcome, .. } => format!("ended    {}: {}", place(at), words::outcome(outcome)?),
         Event::Verified { at, verdict: verdict @ Verdict::Holds { .. } } => {
             format!("{:8} {}", words::verdict(verdict), place(at))
@@ -80,6 +79,6 @@ fn recorded(names: &Names<'_>, event: &Event) -> Option<String> {
         Event::Noted { text } => format!("note     {text}"),
         Event::Superseded { by } => format!("handed   to run {by}"),
         Event::Done { end, .. } => format!("END      {}", words::end(*end)),
-        Event::Captured { .. } | Event::Heard { .. } => return None,
+        Event::Captured { .. } | Event::Heard { .. } | Event::Intent { .. } => return None,
     })
 }
