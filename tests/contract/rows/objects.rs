@@ -1,7 +1,7 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::row::rows;
-use crate::server::{MERGE, Server};
+use crate::server::{MERGE, STRATEGIC, Server};
 
 rows! {
     a_finalizer_holds: "a delete of an object with a finalizer answers 200 with deletionTimestamp; taking it away ends it; none can be added", "kube: delete, karpenter claims";
@@ -11,6 +11,7 @@ rows! {
     bad_names_are_refused: "a name that is no DNS name is 422", "kube: classify";
     create_twice_conflicts: "a second create is 409 AlreadyExists; generateName makes names", "kube: create, idempotency";
     services_get_an_address: "a Service gets its defaults and keeps its clusterIP through a patch", "kube: before-images";
+    services_list_their_pods: "a Service with a selector has an EndpointSlice that names its pods, their nodes, whether they are ready, and the pods' ports", "kube: gates on webhooks";
     pods_delete_gracefully: "a pod that is being deleted carries deletionTimestamp and its grace period; grace 0 removes it at once", "kube: drain";
 }
 
@@ -120,5 +121,62 @@ async fn pods_delete_gracefully(s: &Server) {
     s.post(&s.path("pods"), &pod).await.expect(201);
     s.delete(&s.path("pods/q")).await.expect(200);
     assert_eq!(s.get(&s.path("pods/q")).await.status, 404, "a pod that runs nowhere needs no grace");
+    s.remove_node(&node).await;
+}
+
+async fn services_list_their_pods(s: &Server) {
+    let node = s.node("n").await;
+    let mut body = s.deployment("web", 2);
+    body["spec"]["template"]["spec"]["containers"][0]["ports"] =
+        json!([{"name": "hook", "containerPort": 9443}]);
+    s.post(&s.path("apps:v1/deployments"), &body).await.expect(201);
+    for app in ["web", "nobody"] {
+        let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": app}, "spec": {
+            "selector": {"app": app},
+            "ports": [{"name": "https", "port": 443, "targetPort": "hook"}, {"name": "metrics", "port": 8080}]}});
+        s.post(&s.path("services"), &service).await.expect(201);
+    }
+    let of = |app: &str| {
+        s.path(&format!(
+            "discovery.k8s.io:v1/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3D{app}"
+        ))
+    };
+    let ready = |list: &Value| {
+        let endpoints = list["items"][0]["endpoints"].as_array().cloned().unwrap_or_default();
+        endpoints.iter().filter(|e| e["conditions"]["ready"] == true).count()
+    };
+    let web = s.wait(&of("web"), 60, |list| ready(list) == 2).await;
+    assert_eq!(web["items"].as_array().map(Vec::len), Some(1));
+    let slice = &web["items"][0];
+    assert_eq!(slice["addressType"], "IPv4");
+    assert_eq!(
+        slice["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"],
+        "endpointslice-controller.k8s.io"
+    );
+    let pods = s.pods("web").await;
+    for endpoint in slice["endpoints"].as_array().unwrap() {
+        assert_eq!(endpoint["nodeName"], node);
+        assert_eq!(endpoint["conditions"], json!({"ready": true, "serving": true, "terminating": false}));
+        let pod = pods.iter().find(|p| p["metadata"]["uid"] == endpoint["targetRef"]["uid"]).unwrap();
+        assert_eq!(endpoint["addresses"], json!([pod["status"]["podIP"]]));
+    }
+    let mut ports: Vec<_> = slice["ports"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| (p["name"].to_string(), p["port"].as_u64()))
+        .collect();
+    ports.sort();
+    assert_eq!(ports, [("\"https\"".to_owned(), Some(9443)), ("\"metrics\"".to_owned(), Some(8080))]);
+
+    let unready = json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}});
+    let first = format!("pods/{}/status", pods[0]["metadata"]["name"].as_str().unwrap());
+    s.patch(&s.path(&first), STRATEGIC, &unready).await.expect(200);
+    let one = s.wait(&of("web"), 60, |list| ready(list) == 1).await;
+    assert_eq!(one["items"][0]["endpoints"].as_array().map(Vec::len), Some(2));
+    let nobody = s.wait(&of("nobody"), 30, |list| !list["items"][0].is_null()).await;
+    assert!(nobody["items"][0]["endpoints"].as_array().is_none_or(Vec::is_empty));
+    s.delete(&s.path("services/web")).await.expect(200);
+    s.wait(&of("web"), 60, |list| list["items"].as_array().is_some_and(Vec::is_empty)).await;
     s.remove_node(&node).await;
 }

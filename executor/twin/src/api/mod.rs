@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::error::{About, ApiError, ApiResult};
-use crate::kinds::{Kind, VIRTUAL};
+use crate::kinds::{Kind, SHOWN, VIRTUAL};
 use crate::world::{Key, World};
 
 mod access;
@@ -13,6 +13,7 @@ mod crds;
 mod defaults;
 mod delete;
 mod discovery;
+mod endpoints;
 mod eviction;
 mod json_patch;
 mod patch;
@@ -177,8 +178,7 @@ fn known_elsewhere(group: &str, resource: &str) -> bool {
                 | "replicationcontrollers"
                 | "resourcequotas"
         ),
-        "apps" => matches!(resource, "statefulsets" | "controllerrevisions"),
-        "discovery.k8s.io" => resource == "endpointslices",
+        "apps" => resource == "controllerrevisions",
         "networking.k8s.io"
         | "storage.k8s.io"
         | "scheduling.k8s.io"
@@ -196,6 +196,12 @@ fn dispatch(world: &mut World, call: &Call, route: &Route, kind: &Kind) -> ApiRe
         return match (call.method.as_str(), kind.resource.as_str()) {
             ("POST", "selfsubjectreviews") => access::who(world, call),
             ("POST", _) => access::review(world, call),
+            _ => Err(missing()),
+        };
+    }
+    if kind.resource == SHOWN {
+        return match (call.method.as_str(), &route.name, call.flag("watch")) {
+            ("GET", None, false) => endpoints::slices(world, call, route, kind).map(Answer::ok),
             _ => Err(missing()),
         };
     }
