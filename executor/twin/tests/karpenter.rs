@@ -50,7 +50,7 @@ fn the_v1beta1_world_has_objects_that_no_newer_definition_takes() {
     twin.with(|world| {
         assert_eq!(
             (claims(world, "general").len(), running(world, "apps"), running(world, "karpenter")),
-            (3, 4, 2)
+            (3, 6, 2)
         );
         for (group, resource) in [
             ("karpenter.sh", "nodepools"),
