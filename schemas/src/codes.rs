@@ -150,6 +150,8 @@ codes! {
         "A vendor states that the combination does not work or is not supported.";
     PATH_CYCLE = "SB0307", "steps wait for each other in a circle",
         "The order of the steps cannot hold. The circle is listed with the reason of each edge.";
+    PATH_GAVE_UP = "SB0308", "the search for a path gave up",
+        "The budget of states was used up before a path was found or ruled out. Ask for fewer components at once, or allow more.";
     PLAN_INVENTORY_MISSING = "SB0401", "the inventory does not hold what the plan needs",
         "Observe the platform again; the message says what is missing and whether it could not be read.";
     PLAN_LOCK_MISSING = "SB0402", "the lock does not hold what the plan needs",

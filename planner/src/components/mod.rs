@@ -3,6 +3,7 @@
 pub mod deployment;
 pub mod helm_release;
 pub mod karpenter;
+pub mod unlowered;
 
 use switchback_schemas::{
     Label as Place, StepId, Version,
@@ -30,8 +31,8 @@ pub trait Component: Sync {
 }
 
 /// Every component. A new one is its folder and a line here.
-pub const COMPONENTS: [&dyn Component; 3] =
-    [&karpenter::Karpenter, &deployment::Deployment, &helm_release::HelmRelease];
+pub const COMPONENTS: [&dyn Component; 4] =
+    [&karpenter::Karpenter, &deployment::Deployment, &helm_release::HelmRelease, &unlowered::Unlowered];
 
 /// One hop that a manifest asks for.
 #[derive(Clone, Debug)]

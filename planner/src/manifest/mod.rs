@@ -18,8 +18,8 @@ use serde::Serialize;
 use switchback_schemas::{
     Diagnostic, Digest, Label, Version, codes,
     manifest::{
-        DeploymentUpgrade, Document, HelmReleaseUpgrade, KarpenterUpgrade, Kind, Platform, Requires,
-        Verification, Waiver,
+        ComponentUpgrade, DeploymentUpgrade, Document, HelmReleaseUpgrade, KarpenterUpgrade, Kind, Platform,
+        Requires, Verification, Waiver,
     },
     name::Label as Name,
 };
@@ -63,6 +63,8 @@ pub struct Manifests {
     pub deployments: Documents<DeploymentUpgrade>,
     /// Upgrades of Helm releases.
     pub helm_releases: Documents<HelmReleaseUpgrade>,
+    /// Upgrades of components that only the catalog knows.
+    pub components: Documents<ComponentUpgrade>,
     /// Verifications that upgrades name.
     pub verifications: Documents<Verification>,
     /// Findings that somebody accepts.
@@ -129,6 +131,7 @@ struct Set {
     karpenter: Documents<KarpenterUpgrade>,
     deployments: Documents<DeploymentUpgrade>,
     helm_releases: Documents<HelmReleaseUpgrade>,
+    components: Documents<ComponentUpgrade>,
     verifications: Documents<Verification>,
     waivers: Documents<Waiver>,
     /// Kind and name of every document, also of those whose spec is wrong.
@@ -144,6 +147,7 @@ impl Default for Set {
             karpenter: Vec::new(),
             deployments: Vec::new(),
             helm_releases: Vec::new(),
+            components: Vec::new(),
             verifications: Vec::new(),
             waivers: Vec::new(),
             names: Vec::new(),
@@ -237,6 +241,7 @@ impl Set {
             Kind::KarpenterUpgrade => self.karpenter.push(spanned(doc, value)?),
             Kind::DeploymentUpgrade => self.deployments.push(spanned(doc, value)?),
             Kind::HelmReleaseUpgrade => self.helm_releases.push(spanned(doc, value)?),
+            Kind::ComponentUpgrade => self.components.push(spanned(doc, value)?),
             Kind::Verification => self.verifications.push(spanned(doc, value)?),
             Kind::Waiver => self.waivers.push(spanned(doc, value)?),
         }
@@ -251,6 +256,7 @@ impl Set {
         by_name(&mut self.karpenter);
         by_name(&mut self.deployments);
         by_name(&mut self.helm_releases);
+        by_name(&mut self.components);
         by_name(&mut self.verifications);
         by_name(&mut self.waivers);
     }
@@ -262,6 +268,7 @@ impl Set {
             karpenter: values(&self.karpenter),
             deployments: values(&self.deployments),
             helm_releases: values(&self.helm_releases),
+            components: values(&self.components),
             verifications: values(&self.verifications),
             waivers: values(&self.waivers),
         };
@@ -278,6 +285,7 @@ impl Set {
             karpenter: self.karpenter,
             deployments: self.deployments,
             helm_releases: self.helm_releases,
+            components: self.components,
             verifications: self.verifications,
             waivers: self.waivers,
             digest,
@@ -294,6 +302,9 @@ struct Said<'a> {
     karpenter: Vec<&'a Document<KarpenterUpgrade>>,
     deployments: Vec<&'a Document<DeploymentUpgrade>>,
     helm_releases: Vec<&'a Document<HelmReleaseUpgrade>>,
+    /// Left out when empty: digests of sets without it stay as they were.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    components: Vec<&'a Document<ComponentUpgrade>>,
     verifications: Vec<&'a Document<Verification>>,
     waivers: Vec<&'a Document<Waiver>>,
 }

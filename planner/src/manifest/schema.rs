@@ -5,7 +5,13 @@ use std::sync::OnceLock;
 use jiff::{Timestamp, civil::Time};
 use jsonschema::{Keyword, ValidationError, Validator};
 use serde_json::{Map, Value};
-use switchback_schemas::{Version, codes::Code, manifest::Kind, name::Label, seconds::Length};
+use switchback_schemas::{
+    Version,
+    codes::Code,
+    manifest::{Kind, VersionTarget},
+    name::Label,
+    seconds::Length,
+};
 
 /// The schema of a kind, as JSON and as a validator.
 pub(super) struct Compiled {
@@ -28,11 +34,16 @@ pub(super) struct Format {
 }
 
 /// Forms that a schema can only approximate by a pattern, or names without checking them.
-pub(super) const FORMATS: [Format; 6] = [
+pub(super) const FORMATS: [Format; 7] = [
     Format {
         name: "Version",
         reads: |text| text.parse::<Version>().is_ok(),
         about: "a version number such as '1.30' or v1.8.8",
+    },
+    Format {
+        name: "VersionTarget",
+        reads: |text| text.parse::<VersionTarget>().is_ok(),
+        about: "a version such as '1.30', latest-supported, or a range such as '>=1.8 <1.12'",
     },
     Format {
         name: "Length",

@@ -148,7 +148,7 @@ fn wrong_type(
             None => format!("to YAML, {text} without quotes is a number"),
         };
         let code = match name {
-            Some("Version") => codes::MANIFEST_VERSION_NOT_TEXT,
+            Some("Version" | "VersionTarget") => codes::MANIFEST_VERSION_NOT_TEXT,
             _ => codes::MANIFEST_WRONG_TYPE,
         };
         let help = match name {

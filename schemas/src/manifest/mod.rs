@@ -4,6 +4,7 @@
 //! Schemas are generated from these types, and shape errors come from the schemas alone, so that all of them are
 //! found at once and each has its place.
 
+mod component;
 mod platform;
 mod upgrades;
 mod verification;
@@ -11,6 +12,7 @@ mod verification;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use component::{BadRange, ComponentUpgrade, VersionRange, VersionTarget};
 pub use platform::{
     ApprovalPolicy, Channel, ClassSpec, ClusterTarget, Defaults, DrainSpec, OwnerKind, OwnerRule, Platform,
     PoolSpec, TargetSpec, WindowSpec,
@@ -62,6 +64,8 @@ pub enum Kind {
     DeploymentUpgrade,
     /// Moves a Helm release.
     HelmReleaseUpgrade,
+    /// Moves a component that only the catalog knows.
+    ComponentUpgrade,
     /// Something to check.
     Verification,
     /// One finding that somebody accepts.
@@ -70,11 +74,12 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Platform,
         Self::KarpenterUpgrade,
         Self::DeploymentUpgrade,
         Self::HelmReleaseUpgrade,
+        Self::ComponentUpgrade,
         Self::Verification,
         Self::Waiver,
     ];
@@ -86,6 +91,7 @@ impl Kind {
             Self::KarpenterUpgrade => "KarpenterUpgrade",
             Self::DeploymentUpgrade => "DeploymentUpgrade",
             Self::HelmReleaseUpgrade => "HelmReleaseUpgrade",
+            Self::ComponentUpgrade => "ComponentUpgrade",
             Self::Verification => "Verification",
             Self::Waiver => "Waiver",
         }
@@ -113,6 +119,7 @@ impl Kind {
             Self::KarpenterUpgrade => generator.into_root_schema_for::<Document<KarpenterUpgrade>>(),
             Self::DeploymentUpgrade => generator.into_root_schema_for::<Document<DeploymentUpgrade>>(),
             Self::HelmReleaseUpgrade => generator.into_root_schema_for::<Document<HelmReleaseUpgrade>>(),
+            Self::ComponentUpgrade => generator.into_root_schema_for::<Document<ComponentUpgrade>>(),
             Self::Verification => generator.into_root_schema_for::<Document<Verification>>(),
             Self::Waiver => generator.into_root_schema_for::<Document<Waiver>>(),
         };

@@ -51,7 +51,10 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
 /// `platform mlops-dev: 3 upgrades, 2 verifications, 0 waivers; manifests 1a2b3c4d`.
 fn accepted(manifests: &Manifests) -> String {
     let count = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
-    let upgrades = manifests.karpenter.len() + manifests.deployments.len() + manifests.helm_releases.len();
+    let upgrades = manifests.karpenter.len()
+        + manifests.deployments.len()
+        + manifests.helm_releases.len()
+        + manifests.components.len();
     format!(
         "platform {}: {}, {}, {}; manifests {}\n",
         manifests.platform.metadata.name,
