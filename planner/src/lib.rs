@@ -18,4 +18,5 @@ pub mod manifest;
 pub mod objects;
 pub mod outlook;
 pub mod path;
+pub mod solver;
 pub mod source;

@@ -1,0 +1,368 @@
+//! What comes out: hops in an order, why, what each leaves behind, and what is not known.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::Serialize;
+use switchback_schemas::{Version, plan::HopBasis};
+
+use super::{
+    ask::Ask,
+    back::{self, Back, Closed},
+    build::{Built, Told},
+    order::{Edge, order},
+    problem::{Cost, Move, Weight},
+    reduce::Reduced,
+};
+use crate::catalog::{Catalog, ComponentFacts, Source, Strength};
+
+/// The joint path.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JointPath {
+    /// The day for which dates are judged.
+    pub as_of: Date,
+    /// What is asked, with the version that each target means.
+    pub targets: Vec<Target>,
+    /// Hops in the order that was found; another order is as good as long as every hop comes after those of its `after`.
+    pub hops: Vec<Hop>,
+    /// States outside of what was tested or documented.
+    pub outside: Vec<Span>,
+    /// States of which no source says anything.
+    pub unknown: Vec<Span>,
+    /// What the path costs.
+    pub cost: Cost,
+    /// States that the search expanded.
+    pub expanded: usize,
+    /// What is not known, in words.
+    pub blind_spots: Vec<String>,
+}
+
+/// A component and where it goes.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// Its name in the catalog.
+    pub component: String,
+    /// Its name as people write it.
+    pub title: String,
+    /// Where it is.
+    pub from: Version,
+    /// Where it goes; where it is, if nobody asks for it.
+    pub to: Version,
+    /// The target as it was written, if that is not the version itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
+    /// The manifest that asks for it; absent if nobody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<String>,
+}
+
+/// One hop.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hop {
+    /// `eks@1.32`.
+    pub id: String,
+    /// The component.
+    pub component: String,
+    /// The version before.
+    pub from: Version,
+    /// The version after.
+    pub to: Version,
+    /// Exact if it starts from what is there, predicted if it waits for another hop.
+    pub basis: HopBasis,
+    /// Hops that come before it, without those that follow from others.
+    pub after: Vec<After>,
+    /// The first day on which it can begin, if that is still to come: its version, or one that it waits for, comes out then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Date>,
+    /// The day after which the version before it is out of support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leave_by: Option<Date>,
+    /// What it disturbs.
+    pub disturbs: Vec<Reason>,
+    /// Data that it changes.
+    pub migrates: Vec<Reason>,
+    /// What to check or do with it.
+    pub notes: Vec<Reason>,
+    /// How it is taken back.
+    pub back: Back,
+    /// Ways back that end when it begins.
+    pub closes: Vec<Closed>,
+}
+
+/// A hop that comes before another one.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct After {
+    /// The earlier hop.
+    pub hop: String,
+    /// Facts that some other order would break; none for hops of one component.
+    pub why: Vec<Reason>,
+}
+
+/// A fact in words, with where it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reason {
+    /// What it says.
+    pub text: String,
+    /// How strong it is; absent where it is about one component only, or where nothing is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strength: Option<Strength>,
+    /// Where it was read; absent for what nobody says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+}
+
+/// States that follow each other and break one soft fact.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Span {
+    /// `Argo Workflows 4.0.10 with EKS 1.34`, as the span begins.
+    pub state: String,
+    /// What it lies outside of.
+    pub fact: Reason,
+    /// The hop that leads into it; absent if it is so from the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enters: Option<String>,
+    /// The hop that leads out of it; absent if it stays so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<String>,
+    /// Hops that begin or end in it.
+    pub hops: usize,
+}
+
+impl Reason {
+    pub(super) fn of(facts: &ComponentFacts, text: String, source: &str) -> Self {
+        Self { text, strength: None, source: facts.sources.get(source).cloned() }
+    }
+
+    fn told(told: &Told) -> Self {
+        Self { text: told.text.clone(), strength: told.strength, source: told.source.clone() }
+    }
+}
+
+/// Everything that an answer is made of.
+pub(super) struct Found<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) ask: &'a Ask,
+    pub(super) built: &'a Built,
+    pub(super) reduced: &'a Reduced,
+    pub(super) moves: &'a [Move],
+}
+
+impl Found<'_> {
+    pub(super) fn version(&self, component: usize, class: usize) -> Option<&Version> {
+        let value = self.reduced.stand_for.get(component)?.get(class)?;
+        self.built.versions.get(component)?.get(*value)
+    }
+
+    fn name(&self, component: usize) -> &str {
+        self.ask.components.get(component).map_or("", |asked| asked.component.as_str())
+    }
+
+    fn title(&self, component: usize) -> &str {
+        self.facts(component).map_or("", |facts| facts.title.as_str())
+    }
+
+    pub(super) fn facts(&self, component: usize) -> Option<&ComponentFacts> {
+        self.catalog.components.get(self.name(component))
+    }
+
+    pub(super) fn id(&self, hop: usize) -> String {
+        let Some(hop) = self.moves.get(hop) else { return String::new() };
+        let version = self.version(hop.component, hop.to).map_or("", Version::plain);
+        format!("{}@{version}", self.name(hop.component))
+    }
+
+    pub(super) fn path(&self, cost: Cost, expanded: usize) -> JointPath {
+        let edges = order(&self.reduced.problem, self.moves);
+        let mut hops: Vec<Hop> =
+            (0..self.moves.len()).filter_map(|number| self.hop(number, &edges)).collect();
+        let mut blind_spots = self.late(&mut hops);
+        blind_spots.extend(self.blind_spots());
+        let target = |(number, asked): (usize, &super::ask::Asked)| Target {
+            component: asked.component.clone(),
+            title: self.title(number).to_owned(),
+            from: asked.from.clone(),
+            to: asked.to.clone(),
+            asked: asked.floating.clone(),
+            asked_by: asked.upgrade.clone(),
+        };
+        JointPath {
+            as_of: self.ask.as_of,
+            targets: self.ask.components.iter().enumerate().map(target).collect(),
+            hops,
+            outside: self.spans(Weight::Tested),
+            unknown: self.spans(Weight::Unknown),
+            cost,
+            expanded,
+            blind_spots,
+        }
+    }
+
+    fn hop(&self, number: usize, edges: &[Edge]) -> Option<Hop> {
+        let hop = self.moves.get(number)?;
+        let (from, to) = (self.version(hop.component, hop.from)?, self.version(hop.component, hop.to)?);
+        let facts = self.facts(hop.component)?;
+        let crosses = |at: &Version| from < at && at <= to;
+        let after = edges.iter().filter(|edge| edge.after == number);
+        let after: Vec<After> = after
+            .map(|edge| After {
+                hop: self.id(edge.before),
+                why: edge
+                    .facts
+                    .iter()
+                    .filter_map(|fact| self.built.facts.get(*fact))
+                    .map(Reason::told)
+                    .collect(),
+            })
+            .collect();
+        let released = facts.versions.iter().find(|release| release.version == *to).and_then(|r| r.released);
+        let leave = facts.support.iter().find(|support| support.versions.contains(from));
+        let disturbs = facts.disruption.iter().filter(|row| row.crossing.as_ref().is_none_or(crosses));
+        let migrates = facts.migrations.iter().filter(|row| crosses(&row.at));
+        let notes = facts.notes.iter().filter(|row| crosses(&row.at));
+        Some(Hop {
+            id: self.id(number),
+            component: self.name(hop.component).to_owned(),
+            from: from.clone(),
+            to: to.clone(),
+            basis: if after.is_empty() { HopBasis::Exact } else { HopBasis::Predicted },
+            after,
+            not_before: released.filter(|day| *day > self.ask.as_of),
+            leave_by: leave.map(|support| support.until),
+            disturbs: disturbs.map(|row| Reason::of(facts, row.why.clone(), &row.source)).collect(),
+            migrates: migrates
+                .map(|row| Reason::of(facts, format!("{}: {}", row.at, row.what), &row.source))
+                .collect(),
+            notes: notes
+                .map(|row| Reason::of(facts, format!("{}: {}", row.at, row.what), &row.source))
+                .collect(),
+            back: back::of(facts, from, to),
+            closes: back::closed(self, number, edges),
+        })
+    }
+
+    /// Hops that wait for what is still to come out begin no earlier than that, and with them those that wait for them. Says
+    /// where that is too late.
+    fn late(&self, hops: &mut [Hop]) -> Vec<String> {
+        let mut late = Vec::new();
+        let mut days: BTreeMap<String, Date> = BTreeMap::new();
+        for hop in hops {
+            let waits = hop.after.iter().filter_map(|after| days.get(&after.hop)).copied();
+            hop.not_before = waits.chain(hop.not_before).max();
+            let Some(day) = hop.not_before else { continue };
+            days.insert(hop.id.clone(), day);
+            if let Some(until) = hop.leave_by.filter(|until| *until < day) {
+                late.push(format!(
+                    "{} cannot begin before {day}, and {} is out of support after {until}",
+                    hop.id, hop.from
+                ));
+            }
+            let into =
+                self.catalog.components.get(&hop.component).and_then(|facts| {
+                    facts.support.iter().find(|support| support.versions.contains(&hop.to))
+                });
+            if let Some(support) = into.filter(|support| support.until < day) {
+                late.push(format!(
+                    "{} cannot begin before {day}, and nothing can move to {} after {}",
+                    hop.id, hop.to, support.until
+                ));
+            }
+        }
+        late
+    }
+
+    /// Runs of states of the sequence that break soft facts of a weight.
+    fn spans(&self, weight: Weight) -> Vec<Span> {
+        let mut state: Vec<usize> = self.reduced.problem.components.iter().map(|c| c.start).collect();
+        let mut states = vec![state.clone()];
+        for hop in self.moves {
+            if let Some(value) = state.get_mut(hop.component) {
+                *value = hop.to;
+            }
+            states.push(state.clone());
+        }
+        let mut spans: Vec<(usize, Span)> = Vec::new();
+        for fact in self.reduced.problem.states.iter().filter(|fact| fact.weight == weight) {
+            let breaks = |state: &Vec<usize>| {
+                fact.parts.iter().all(|(c, mask)| state.get(*c).is_some_and(|value| mask.has(*value)))
+            };
+            let Some(told) = self.built.facts.get(fact.fact) else { continue };
+            let mut begin = 0;
+            while let Some(first) = states.iter().skip(begin).position(breaks).map(|at| at + begin) {
+                let length = states.iter().skip(first).take_while(|state| breaks(state)).count();
+                let end = first + length;
+                let named = fact.parts.iter().filter_map(|(component, _)| {
+                    let class = states.get(first)?.get(*component)?;
+                    Some((*component, self.version(*component, *class)?))
+                });
+                let mut named: Vec<(usize, &Version)> = named.collect();
+                // The component whose file says it stands first.
+                named.sort_by_key(|(component, _)| self.name(*component) != told.component);
+                let named = named
+                    .iter()
+                    .map(|(component, version)| format!("{} {}", self.title(*component), version.plain()));
+                let concerned = self.moves.iter().enumerate().filter(|(number, hop)| {
+                    // Hop N leads from state N to state N + 1.
+                    *number + 1 >= first
+                        && *number < end
+                        && fact.parts.iter().any(|(component, _)| *component == hop.component)
+                });
+                let span = Span {
+                    state: named.collect::<Vec<_>>().join(" with "),
+                    fact: Reason::told(told),
+                    enters: first.checked_sub(1).map(|hop| self.id(hop)),
+                    leaves: (end < states.len()).then(|| self.id(end - 1)),
+                    hops: concerned.count(),
+                };
+                spans.push((first, span));
+                begin = end;
+            }
+        }
+        spans.sort_by_key(|(first, _)| *first);
+        spans.into_iter().map(|(_, span)| span).collect()
+    }
+
+    fn blind_spots(&self) -> Vec<String> {
+        let mut spots = self.ask.unknown.clone();
+        for (number, asked) in self.ask.components.iter().enumerate() {
+            let Some(facts) = self.facts(number) else { continue };
+            let gone = facts.support.iter().find(|support| support.versions.contains(&asked.from));
+            if let Some(support) = gone.filter(|support| support.until < self.ask.as_of) {
+                spots.push(format!(
+                    "{} {} is out of support since {}: it may be moved by its vendor at any time",
+                    facts.title, asked.from, support.until
+                ));
+            }
+            if asked.from != asked.to {
+                if facts.hops.one_at_a_time.is_none() && facts.hops.not_directly.is_empty() {
+                    spots.push(format!("{}: no source says which versions may be skipped", facts.title));
+                }
+                spots.extend(facts.holes.iter().map(|hole| format!("{}: {hole}", facts.title)));
+            }
+        }
+        spots
+    }
+}
+
+impl JointPath {
+    /// Why one hop comes after another: hops from the earlier to the later one, each with why it comes after the one before.
+    /// `None` if neither waits for the other, or if there is no such hop.
+    pub fn why(&self, later: &str, earlier: &str) -> Option<Vec<(&Hop, &After)>> {
+        let hop = self.hops.iter().find(|hop| hop.id == later)?;
+        for after in &hop.after {
+            if after.hop == earlier {
+                return Some(vec![(hop, after)]);
+            }
+            if let Some(mut way) = self.why(&after.hop, earlier) {
+                way.push((hop, after));
+                return Some(way);
+            }
+        }
+        None
+    }
+}

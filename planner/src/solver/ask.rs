@@ -1,0 +1,270 @@
+//! What is asked: which components move from where to where, and which stay. From manifests and, where there is one, an
+//! inventory; targets that float are pinned here.
+
+use jiff::civil::Date;
+use switchback_schemas::{
+    Diagnostic, Label, Severity, Version, codes,
+    inventory::Inventory,
+    manifest::{VersionRange, VersionTarget},
+};
+
+use crate::{
+    catalog::{Catalog, ComponentFacts, Observed},
+    manifest::{DocRef, Manifests},
+};
+
+/// One component of the platform.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Its name in the catalog.
+    pub component: String,
+    /// Where it is.
+    pub from: Version,
+    /// Where it has to be; where it is, if nobody asks for it.
+    pub to: Version,
+    /// The target as it was written, if it is not the version itself.
+    pub floating: Option<String>,
+    /// The name of the manifest that asks for it.
+    pub upgrade: Option<String>,
+    /// Where it is asked for.
+    pub place: Option<Label>,
+}
+
+/// All that is asked.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Components, by name.
+    pub components: Vec<Asked>,
+    /// The day for which dates are judged.
+    pub as_of: Date,
+    /// What stands in for an observation, and what could not be told.
+    pub unknown: Vec<String>,
+}
+
+/// A request of one manifest.
+struct Request<'a> {
+    doc: DocRef,
+    name: &'a str,
+    component: &'a str,
+    from: Option<&'a Version>,
+    to: VersionTarget,
+}
+
+/// Reads what manifests ask for. Without an inventory every request has to say where its component is.
+pub fn ask(
+    catalog: &Catalog,
+    manifests: &Manifests,
+    inventory: Option<&Inventory>,
+    as_of: Date,
+) -> (Option<Ask>, Vec<Diagnostic>) {
+    let mut reader = Reader { catalog, manifests, inventory, as_of, found: Vec::new() };
+    let requests = reader.requests();
+    let mut components: Vec<Asked> = requests.iter().filter_map(|request| reader.asked(request)).collect();
+    let mut unknown = Vec::new();
+    if inventory.is_some() {
+        for facts in catalog.components.values() {
+            // What a manifest asks for in vain was said already.
+            if requests.iter().any(|request| request.component == facts.component) {
+                continue;
+            }
+            if let Some(from) = reader.observed(facts) {
+                components.push(Asked {
+                    component: facts.component.clone(),
+                    to: from.clone(),
+                    from,
+                    floating: None,
+                    upgrade: None,
+                    place: None,
+                });
+            }
+        }
+    } else {
+        unknown.push("there is no inventory: components that no manifest names are not looked at".to_owned());
+    }
+    let others = manifests.deployments.len() + manifests.helm_releases.len();
+    if others > 0 {
+        unknown.push(format!(
+            "{others} upgrades of Deployments and Helm releases: which components they are is not told"
+        ));
+    }
+    components.sort_by(|a, b| a.component.cmp(&b.component));
+    let failed = reader.found.iter().any(Diagnostic::is_error);
+    ((!failed).then_some(Ask { components, as_of, unknown }), reader.found)
+}
+
+struct Reader<'a> {
+    catalog: &'a Catalog,
+    manifests: &'a Manifests,
+    inventory: Option<&'a Inventory>,
+    as_of: Date,
+    found: Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    /// One request for each component; a second one for the same is said and left out.
+    fn requests(&mut self) -> Vec<Request<'a>> {
+        let components = self.manifests.components.iter().map(|doc| Request {
+            doc: doc.doc,
+            name: doc.metadata.name.as_str(),
+            component: doc.spec.component.as_str(),
+            from: doc.spec.from.as_ref(),
+            to: doc.spec.to.clone(),
+        });
+        let karpenter = self.manifests.karpenter.iter().map(|doc| Request {
+            doc: doc.doc,
+            name: doc.metadata.name.as_str(),
+            component: "karpenter",
+            from: None,
+            to: VersionTarget::Exact(doc.spec.to.clone()),
+        });
+        let mut requests: Vec<Request<'a>> = Vec::new();
+        for request in karpenter.chain(components) {
+            let label = |doc, text: &str| self.manifests.label(doc, "/metadata/name", text);
+            match requests.iter().find(|other| other.component == request.component) {
+                None => requests.push(request),
+                Some(other) => self.found.push(
+                    Diagnostic::error(
+                        codes::MANIFEST_CONFLICT,
+                        format!("{} is asked for twice", request.component),
+                    )
+                    .at(label(request.doc, "asked for here"))
+                    .at(label(other.doc, "and here"))
+                    .help("keep one of them"),
+                ),
+            }
+        }
+        requests
+    }
+
+    fn asked(&mut self, request: &Request<'a>) -> Option<Asked> {
+        let label = |pointer: &str, text: &str| self.manifests.label(request.doc, pointer, text);
+        let Some(facts) = self.catalog.components.get(request.component) else {
+            let known: Vec<&str> = self.catalog.components.keys().map(String::as_str).collect();
+            let message = format!("the catalog has no facts about `{}`", request.component);
+            self.found.push(
+                Diagnostic::error(codes::PATH_UNKNOWN_VERSION, message)
+                    .at(label("/spec/component", "not in the catalog"))
+                    .help(format!("it knows {}", known.join(", "))),
+            );
+            return None;
+        };
+        let Some(from) = request.from.cloned().or_else(|| self.observed(facts)) else {
+            let message = format!("where {} is now is not known", facts.title);
+            let help = match self.inventory {
+                Some(_) => "the inventory does not show it; write `from: 'VERSION'`",
+                None => "write `from: 'VERSION'`, or pass the inventory with --inventory",
+            };
+            self.found.push(
+                Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)
+                    .at(label("/spec/component", "its version is not known"))
+                    .help(help),
+            );
+            return None;
+        };
+        let place = label("/spec/to", "asked here");
+        let to = self.pinned(facts, &request.to, &place)?;
+        let floating = Some(request.to.to_string()).filter(|text| *text != to.to_string());
+        if to < from {
+            self.found.push(
+                Diagnostic::error(
+                    codes::PATH_BACKWARDS,
+                    format!("{} is at {from}, which is newer than {to}", facts.title),
+                )
+                .at(place)
+                .help("an upgrade goes up; to go back, use the way back of the run that went up"),
+            );
+            return None;
+        }
+        if to == from {
+            let message = format!("{} is at {from} already", facts.title);
+            self.found.push(Diagnostic {
+                severity: Severity::Advice,
+                ..Diagnostic::warning(codes::PLAN_UNCHANGED, message).at(place.clone())
+            });
+        }
+        Some(Asked {
+            component: facts.component.clone(),
+            from,
+            to,
+            floating,
+            upgrade: Some(request.name.to_owned()),
+            place: Some(place),
+        })
+    }
+
+    /// The version that a target means on the day.
+    fn pinned(&mut self, facts: &ComponentFacts, target: &VersionTarget, place: &Label) -> Option<Version> {
+        let newest = |wanted: &dyn Fn(&Version) -> bool| {
+            let out = facts.versions.iter().filter(|release| {
+                wanted(&release.version) && usable(facts, &release.version, release.released, self.as_of)
+            });
+            out.map(|release| release.version.clone()).max()
+        };
+        let found = match target {
+            VersionTarget::Exact(version) => {
+                let exact = facts.versions.iter().find(|release| release.version == *version);
+                // A line stands for its newest patch, also where that is still to come out.
+                let line: Option<VersionRange> =
+                    version.patch().is_none().then(|| version.plain().parse().ok()).flatten();
+                let of_line = |range: &VersionRange| {
+                    let later = facts.versions.iter().map(|release| &release.version);
+                    newest(&|version| range.contains(version))
+                        .or_else(|| later.filter(|version| range.contains(version)).max().cloned())
+                };
+                let patch = line.as_ref().and_then(of_line).filter(|patch| patch.patch().is_some());
+                patch
+                    .or_else(|| exact.map(|release| release.version.clone()))
+                    .or_else(|| known(facts, version).then(|| version.clone()))
+            }
+            VersionTarget::LatestSupported => newest(&|_| true),
+            VersionTarget::Range(range) => newest(&|version| range.contains(version)),
+        };
+        if found.is_none() {
+            let last = facts.versions.last().map(|release| release.version.to_string()).unwrap_or_default();
+            let message = match target {
+                VersionTarget::Exact(version) => {
+                    format!("the catalog has no facts about {} {version}", facts.title)
+                }
+                _ => format!(
+                    "no version of {} that is out and supported on {} is {target}",
+                    facts.title, self.as_of
+                ),
+            };
+            self.found.push(
+                Diagnostic::error(codes::PATH_UNKNOWN_VERSION, message).at(place.clone()).help(format!(
+                    "`switchback catalog {}` shows what it knows, up to {last}",
+                    facts.component
+                )),
+            );
+        }
+        found
+    }
+
+    /// The version that the inventory shows.
+    fn observed(&self, facts: &ComponentFacts) -> Option<Version> {
+        let inventory = self.inventory?;
+        match facts.observed.as_ref()? {
+            Observed::Cluster => Some(inventory.cluster.version.minor_line()),
+            Observed::Kubelets => {
+                inventory.nodes.iter().filter_map(|node| node.kubelet.as_ref()).min().map(Version::minor_line)
+            }
+            Observed::Charts(charts) => {
+                let release = inventory.releases.iter().find(|release| charts.contains(&release.chart))?;
+                Some(release.app_version.parse().unwrap_or_else(|_| release.chart_version.clone()))
+            }
+        }
+    }
+}
+
+/// Whether the catalog knows the line of a version.
+fn known(facts: &ComponentFacts, version: &Version) -> bool {
+    let line = version.minor_line();
+    facts.versions.iter().any(|release| release.version.is_of(&line))
+}
+
+/// Whether a version is out, not bad, and supported on a day.
+fn usable(facts: &ComponentFacts, version: &Version, released: Option<Date>, day: Date) -> bool {
+    released.is_none_or(|released| released <= day)
+        && !facts.bad.iter().any(|bad| bad.versions.contains(version))
+        && !facts.support.iter().any(|support| support.versions.contains(version) && support.until < day)
+}
