@@ -1,10 +1,13 @@
 //! One file per command: the arguments as a clap type, and `run`, which turns them into text and an exit code.
 
+mod catalog;
 mod check;
 mod diff;
 mod explain;
 mod graph;
 mod lint;
+mod path;
+mod path_text;
 mod permissions;
 mod plan;
 mod resolve;
@@ -24,6 +27,8 @@ pub(crate) enum Own {
     Check(check::Args),
     /// Works out which charts manifests need, and reads them with `switchback-exec`
     Resolve(resolve::Args),
+    /// Orders the hops of all components that manifests move, and says why
+    Path(path::Args),
     /// Compiles manifests to a plan and prints the dry-run
     Plan(plan::Args),
     /// Prints the dry-run of a plan
@@ -40,6 +45,8 @@ pub(crate) enum Own {
     Permissions(permissions::Args),
     /// Says what a code means, what a step is, or why one step comes after another
     Explain(explain::Args),
+    /// Shows what is known about versions, and checks it
+    Catalog(catalog::Args),
     /// Prints, writes or checks the JSON Schemas of manifests and documents
     Schema(schema::Args),
 }
@@ -60,6 +67,7 @@ pub(crate) fn run(command: Own, terminal: &mut Terminal) -> Result<Then, Error> 
             Err(exit) => exit,
         },
         Own::Check(args) => check::run(&args, terminal)?,
+        Own::Path(args) => path::run(&args, terminal)?,
         Own::Plan(args) => plan::run(&args, terminal)?,
         Own::Show(args) => show::run(&args, terminal)?,
         Own::Diff(args) => diff::run(&args, terminal)?,
@@ -68,6 +76,7 @@ pub(crate) fn run(command: Own, terminal: &mut Terminal) -> Result<Then, Error> 
         Own::RollbackPlan(args) => rollback_plan::run(&args, terminal)?,
         Own::Permissions(args) => permissions::run(&args, terminal)?,
         Own::Explain(args) => explain::run(&args, terminal)?,
+        Own::Catalog(args) => catalog::run(&args, terminal)?,
         Own::Schema(args) => schema::run(&args, terminal)?,
     };
     Ok(Then::End(exit))

@@ -1,0 +1,118 @@
+//! `switchback path`: the joint order of hops, and why.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use switchback_face::{Exit, Sources, diagnostics};
+use switchback_planner::{
+    catalog::Catalog,
+    manifest::{self, Manifests},
+    solver::{self, BUDGET, JointPath},
+};
+use switchback_schemas::{Diagnostic, inventory::Inventory};
+
+use super::path_text;
+use crate::{documents, error::Error, files, terminal::Terminal};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Files or directories of manifests
+    #[arg(required = true, value_name = "FILES")]
+    files: Vec<PathBuf>,
+    /// What is there, as `switchback observe` wrote it; without it manifests say where components are
+    #[arg(long, value_name = "FILE")]
+    inventory: Option<PathBuf>,
+    /// The day for which dates are judged; the Platform's, then the observation's when it is left out
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<Date>,
+    /// Says why one hop comes after another, such as `eks@1.32 karpenter@1.14.1`
+    #[arg(long, num_args = 2, value_names = ["LATER", "EARLIER"])]
+    why: Option<Vec<String>>,
+    /// States that the search may expand
+    #[arg(long, value_name = "STATES", default_value_t = BUDGET)]
+    budget: usize,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// How to answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
+    let (files, mut findings) = files::read(&args.files);
+    let (manifests, found) = manifest::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
+    findings.extend(found);
+    let sources: Sources = files.into_iter().chain(Catalog::sources()).collect();
+    let manifests = manifests.filter(|_| Exit::of(&findings) == Exit::Success);
+    let Some(manifests) = manifests else { return remark(terminal, &findings, &sources) };
+    let inventory = args.inventory.as_deref().map(documents::inventory).transpose()?.map(|read| read.value);
+    let as_of = as_of(args, &manifests, inventory.as_ref())?;
+    let path = solved(args, &manifests, inventory.as_ref(), as_of, &mut findings);
+    let exit = remark(terminal, &findings, &sources)?;
+    let Some(path) = path.filter(|_| exit == Exit::Success) else { return Ok(exit) };
+    let text = match (&args.why, args.format) {
+        (Some(hops), _) => why(&path, hops)?,
+        (None, Format::Json) => serde_json::to_string_pretty(&path)? + "\n",
+        (None, Format::Text) => path_text::whole(manifests.platform.metadata.name.as_str(), &path),
+    };
+    terminal.out.text(&text).map_err(Error::Write)?;
+    Ok(exit)
+}
+
+fn solved(
+    args: &Args,
+    manifests: &Manifests,
+    inventory: Option<&Inventory>,
+    as_of: Date,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<JointPath> {
+    let catalog = Catalog::embedded().map_err(|bug| findings.push(bug)).ok()?;
+    let (ask, found) = solver::ask(&catalog, manifests, inventory, as_of);
+    findings.extend(found);
+    solver::path(&catalog, &ask?, args.budget).map_err(|refused| findings.push(refused)).ok()
+}
+
+fn as_of(args: &Args, manifests: &Manifests, inventory: Option<&Inventory>) -> Result<Date, Error> {
+    let day = |instant: Timestamp| instant.to_zoned(TimeZone::UTC).date();
+    args.as_of
+        .or_else(|| manifests.platform.spec.defaults.as_of.map(day))
+        .or_else(|| inventory.map(|inventory| day(inventory.taken_at)))
+        .ok_or_else(|| {
+            Error::Unknown(
+                "the day for which dates are judged is not known; say --as-of YYYY-MM-DD, or pass --inventory".to_owned(),
+            )
+        })
+}
+
+/// Says what was found on the stream for remarks.
+fn remark(terminal: &mut Terminal, findings: &[Diagnostic], sources: &Sources) -> Result<Exit, Error> {
+    if !findings.is_empty() {
+        let text = diagnostics::text(findings, sources, terminal.err.look());
+        terminal.err.text(&text).and_then(|()| terminal.err.flush()).map_err(Error::Write)?;
+    }
+    Ok(Exit::of(findings))
+}
+
+fn why(path: &JointPath, hops: &[String]) -> Result<String, Error> {
+    let [later, earlier] = hops else { return Ok(String::new()) };
+    for id in hops {
+        if !path.hops.iter().any(|hop| hop.id == *id) {
+            let known: Vec<&str> = path.hops.iter().map(|hop| hop.id.as_str()).collect();
+            return Err(Error::Unknown(format!("there is no hop {id:?}; there are {}", known.join(", "))));
+        }
+    }
+    Ok(match (path.why(later, earlier), path.why(earlier, later)) {
+        (Some(way), _) => path_text::why(&way),
+        (None, Some(way)) => format!("it is the other way round:\n{}", path_text::why(&way)),
+        (None, None) => format!("{later} and {earlier} do not wait for each other\n"),
+    })
+}
