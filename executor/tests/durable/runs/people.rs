@@ -1,0 +1,193 @@
+//! People and other runs: retries, approvals, stops, another cluster, a plan that continues a run.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_can_be_retried_or_taken_back_by_a_person() {
+    for back in [false, true] {
+        let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+        let runtime = runtime(&world, &disk);
+        let refused = Outcome::NotDone {
+            class: switchback_schemas::journal::Class::Refused,
+            evidence: switchback_schemas::journal::Evidence::line("no"),
+        };
+        world.odd.lock().unwrap().insert("do b".to_owned(), Odd::Answers(refused));
+        let (run, _) = apply(&runtime, &three()).await.unwrap();
+        world.odd.lock().unwrap().clear();
+        let reason = "a test".to_owned();
+        let says = match back {
+            false => SideKind::Retry { step: id("b"), reason },
+            true => {
+                SideKind::Rollback { scope: BackScope::Savepoint(SavepointId::new("start").unwrap()), reason }
+            }
+        };
+        ops::say(&*runtime.store, &*runtime.clock, &run, by(), says).await.unwrap();
+        let end = ops::resume(&runtime, &run, &Stop::new(), &mut |_| {}).await.unwrap();
+        let report = ops::status(&*runtime.store, &run).await.unwrap();
+        let status = |name: &str| {
+            let forward = switchback_schemas::journal::At::forward(&id(name));
+            report.steps.iter().find(|step| step.at == forward).unwrap().status
+        };
+        if back {
+            assert_eq!(end, ended(End::Unwound));
+            assert!(world.done.lock().unwrap().is_empty());
+            assert_eq!((status("a"), status("b")), (StepStatus::RolledBack, StepStatus::Failed));
+        } else {
+            assert_eq!(end, ended(End::Complete));
+            assert_eq!((status("a"), status("b")), (StepStatus::Done, StepStatus::Done));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_breaks_leaves_a_doubt_that_is_looked_at() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    world.odd.lock().unwrap().insert("do b".to_owned(), Odd::Panics);
+    let (_, end) = apply(&runtime, &three()).await.unwrap();
+    assert_eq!(end, ended(End::Complete));
+    assert_eq!(counts(&world)["do b"], 2, "what was not seen and can be repeated is repeated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_parks_for_an_approval_and_goes_on_when_it_is_given() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let mut gated = step("a", &[]);
+    gated.gates.push(label("go"));
+    let gate = Gate {
+        id: label("go"),
+        title: "a person says go".to_owned(),
+        kind: GateKind::Approval(ApprovalScope::Plan {}),
+        may_override: false,
+    };
+    let plan = bytes(vec![gated], |plan| plan.gates.push(gate));
+    let mut said = Vec::new();
+    let mut view = |event: &RunEvent| {
+        if let RunEvent::Waiting { waits_for, .. } = event {
+            said.extend(waits_for.clone());
+        }
+    };
+    let (run, end) = ops::open_or_resume(&runtime, &plan, &Stop::new(), &mut view).await.unwrap();
+    let approval = vec![WaitsFor::Approval { scope: "plan".to_owned() }];
+    assert_eq!(end, Ended::Rest(Rest::Parked { waits_for: approval.clone(), wake_at: None }));
+    assert_eq!(said, approval, "it is said once");
+    assert!(ops::due(&*runtime.store, runtime.clock.now()).await.unwrap().is_empty());
+
+    let review = Plan::from_json(&plan).unwrap().digests.review;
+    let given = |review| Approval {
+        by: by(),
+        scope: ApprovalScope::Plan {},
+        review,
+        reason: None,
+        given: runtime.clock.now(),
+        expires: None,
+    };
+    let other = given(switchback_schemas::Digest::of("another"));
+    let refused = ops::approve(&*runtime.store, &*runtime.clock, &run, other).await.unwrap_err();
+    assert!(matches!(refused, RunError::NotAllowed { .. }), "{refused}");
+    ops::approve(&*runtime.store, &*runtime.clock, &run, given(review)).await.unwrap();
+    assert_eq!(ops::due(&*runtime.store, runtime.clock.now()).await.unwrap(), [run]);
+    assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Complete));
+}
+
+#[tokio::test(start_paused = true)]
+async fn asked_to_stop_a_run_lets_its_calls_end_and_parks() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    world.odd.lock().unwrap().insert("do a".to_owned(), Odd::Takes(3));
+    let stop = Stop::new();
+    let asking = stop.clone();
+    let mut view = |event: &RunEvent| {
+        if matches!(event, RunEvent::Recorded { record } if matches!(record.event, Event::Intent { .. })) {
+            asking.ask("a signal");
+        }
+    };
+    let (run, end) = ops::open_or_resume(&runtime, &three(), &stop, &mut view).await.unwrap();
+    assert!(matches!(end, Ended::Rest(Rest::Parked { .. })), "{end:?}");
+    let report = ops::status(&*runtime.store, &run).await.unwrap();
+    assert!(matches!(report.state, RunState::Parked { .. }));
+    assert_eq!(apply(&runtime, &three()).await.unwrap().1, ended(End::Complete));
+    each_once(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_outlasts_the_grace_is_in_doubt_and_looked_at_later() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let mut runtime = runtime(&world, &disk);
+    runtime.max_runtime = Some(Seconds(10));
+    world.odd.lock().unwrap().insert("do a".to_owned(), Odd::Takes(60));
+    let (_, end) = apply(&runtime, &three()).await.unwrap();
+    assert!(matches!(&end, Ended::Interrupted { calling } if calling.len() == 1), "{end:?}");
+    // The call ends after its process has gone.
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
+    world.odd.lock().unwrap().clear();
+    runtime.max_runtime = None;
+    assert_eq!(apply(&runtime, &three()).await.unwrap().1, ended(End::Complete));
+    each_once(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_cluster_is_refused_before_anything_is_written() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    "another".clone_into(&mut world.uid.lock().unwrap());
+    let error = apply(&runtime(&world, &disk), &three()).await.unwrap_err();
+    assert!(matches!(error, RunError::Identity { .. }), "{error}");
+    assert!(world.log.lock().unwrap().is_empty());
+    assert!(LocalStore::on("s", Arc::new(disk)).runs().await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_continues_a_run_takes_over_its_claim_and_its_captures() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let refused = Outcome::NotDone {
+        class: switchback_schemas::journal::Class::Refused,
+        evidence: switchback_schemas::journal::Evidence::line("no"),
+    };
+    world.odd.lock().unwrap().insert("do b".to_owned(), Odd::Answers(refused));
+    let (old, _) = apply(&runtime, &three()).await.unwrap();
+    let carried = ops::carry_over(&*runtime.store, &old).await.unwrap();
+    assert!(carried.captures[&id("a")].contains_key("before"));
+    assert_eq!(carried.done, [id("a"), id("c")]);
+
+    let child = |head: String| {
+        bytes(vec![step("d", &[])], |plan| {
+            plan.parent = Some(Parent {
+                run: old.clone(),
+                plan: carried.plan,
+                journal_head: head,
+                savepoint: carried.savepoint.clone(),
+            });
+        })
+    };
+    let stale = apply(&runtime, &child("0".repeat(32))).await.unwrap_err();
+    assert!(matches!(stale, RunError::Parent { .. }), "{stale}");
+    let (new, end) = apply(&runtime, &child(carried.journal_head.clone())).await.unwrap();
+    assert_eq!(end, ended(End::Complete));
+    let left = ops::status(&*runtime.store, &old).await.unwrap().state;
+    assert_eq!(left, RunState::Superseded { by: new });
+    assert_eq!(apply(&runtime, &three()).await.unwrap().1, Ended::Rest(Rest::Superseded(new_id(&left))));
+}
+
+fn new_id(state: &RunState) -> RunId {
+    match state {
+        RunState::Superseded { by } => by.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_unreadable_run_does_not_hide_the_others() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let (run, _) = apply(&runtime, &three()).await.unwrap();
+    let dir = std::path::Path::new("s/runs/r-broken");
+    let disk: &dyn switchback_executor::store::disk::Disk = &disk;
+    disk.make_dirs(dir).unwrap();
+    disk.create(&dir.join("journal")).unwrap().append(b"not a journal\n").unwrap();
+    let runs = ops::runs(&*runtime.store).await.unwrap();
+    assert_eq!(runs.len(), 2);
+    assert!(runs.iter().any(|(name, report)| *name == run && report.is_ok()));
+    assert!(runs.iter().any(|(_, report)| report.is_err()));
+}
