@@ -7,23 +7,15 @@ use switchback_schemas::{
 
 use crate::support::{
     journal::{Events, record},
-    manifests::{borrowed, changed, without_nodes},
+    manifests::{borrowed, broken_web, holding, without_nodes},
     projection::same,
     scene::Scene,
 };
 
 /// Upgrades that go back as a whole, with a step at the end that fails and holds.
 fn held() -> Scene {
-    let manifests = changed(without_nodes(), "web.yaml", |text| {
-        text.replace("onFailure: rollback-hop", "onFailure: hold")
-    });
-    let broken = |world: String| {
-        world.replace(
-            "  karpenter:\n    drift",
-            "  brokenImages: [\"example.invalid/web:2\"]\n  karpenter:\n    drift",
-        )
-    };
-    let scene = Scene::on_twin(&borrowed(&manifests), broken);
+    let manifests = holding(without_nodes());
+    let scene = Scene::on_twin(&borrowed(&manifests), |world| broken_web(&world));
     scene.plan();
     scene
 }

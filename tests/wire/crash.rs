@@ -119,6 +119,28 @@ fn sigterm_parks_and_another_process_goes_on() {
 }
 
 #[test]
+fn a_second_signal_does_not_wait_for_what_is_under_way() {
+    let scene = Scene::on_twin(&borrowed(&web_only()), |world| world);
+    scene.plan();
+    // The answer takes a day, so the call is under way as long as anybody looks.
+    let kind = json!({"delay": {"seconds": 86_400}});
+    scene.fault(&json!({"verb": "PATCH", "path": "*/deployments/web", "kind": kind}));
+    let mut child = scene.applying();
+    let mut events = Events::of(&mut child);
+    assert!(events.until(|event| record(event, "intent").is_some()));
+    for signal in ["TERM", "INT"] {
+        let sent = program("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+    events.until(|_| false);
+    assert_eq!(child.wait().expect("ended").code(), Some(130));
+    assert_eq!(scene.report().state, RunState::Running {}, "nothing was written any more");
+    // It may have died before its call left.
+    scene.heal();
+    scene.apply().exits(0);
+}
+
+#[test]
 fn a_time_limit_parks_and_a_tick_goes_on() {
     let scene = Scene::on_twin(&borrowed(&without_nodes()), |world| world);
     scene.plan();

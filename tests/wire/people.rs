@@ -4,9 +4,15 @@ use switchback_schemas::{journal::Identified, report::RunState};
 
 use crate::support::{
     journal::{Events, record},
-    manifests::{borrowed, changed, web_only, without_nodes},
+    manifests::{borrowed, broken_web, changed, holding, web_only, without_nodes},
+    projection::same,
     scene::Scene,
 };
+
+/// The world's clock begins on a Friday.
+const WEEKEND: &str = "  windows:
+    - {name: weekend, usedFor: forward, zone: Europe/Berlin, days: [sat, sun], start: 02:00, length: 4h}
+";
 
 fn asking_first() -> Scene {
     let manifests =
@@ -92,33 +98,93 @@ fn of_two_executors_one_is_busy() {
 
 #[test]
 fn a_second_plan_is_told_which_run_holds_the_platform() {
-    let scene = asking_first();
-    scene.apply().exits(3);
-    // The claim comes with the first effect; approved and stopped before its end, the run holds it.
-    scene.switchback("approve --plan --store store --kubeconfig kubeconfig").exits(0);
-    let mut first = scene.applying();
-    let mut events = Events::of(&mut first);
-    assert!(events.until(|event| record(event, "claimed").is_some()));
-    first.kill().expect("killed");
-    first.wait().expect("ended");
-    if !matches!(scene.report().state, RunState::Running {}) {
-        // It was quicker than the signal.
-        return;
-    }
-    scene.switchback("observe --kubeconfig kubeconfig -o second.json").exits(0);
+    let scene = refused();
+    scene.apply().exits(4);
+    let first = scene.report().run;
+    // Somebody plans something else, without a word of the first run.
+    let other = scene.read("manifests/web.yaml").replace("web:2", "web:3").replace("to: \"2\"", "to: \"3\"");
+    scene.write("manifests/web.yaml", &other);
+    scene.plan();
+    let out = scene.apply().exits(6);
+    assert!(out.stderr.contains(&format!("is held by run {first}")), "{}", out.stderr);
+    assert!(out.stderr.contains("--continue"), "{}", out.stderr);
+}
+
+/// A platform whose API server refuses the one write of the plan, until it is healed.
+fn refused() -> Scene {
+    let manifests = holding(web_only());
+    let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
+    scene.plan();
+    let kind = serde_json::json!({"before": {"status": 422}});
+    scene.fault(&serde_json::json!({"verb": "PATCH", "path": "*/deployments/web", "nth": 0, "kind": kind}));
     scene
-        .switchback(
-            "resolve manifests --inventory second.json -o second-lock.json -- --kubeconfig kubeconfig",
-        )
-        .exits(0);
-    let out = scene
-        .switchback("plan manifests --inventory second.json --lock second-lock.json -o second-plan.json");
-    if out.code != Some(0) || !scene.path("second-plan.json").exists() {
-        // Its one effect had happened already, so there is nothing to plan.
-        return;
-    }
-    let out = scene.switchback("apply second-plan.json --kubeconfig kubeconfig --store store").exits(6);
-    assert!(out.stderr.contains("is held by run r-"), "{}", out.stderr);
+}
+
+#[test]
+fn a_failed_step_is_tried_again_when_somebody_says_so() {
+    let scene = refused();
+    scene.apply().exits(4);
+    // Nobody said anything, so nothing is tried.
+    scene.apply().exits(4);
+    scene.heal();
+    scene.on_store("retry --step nothing/at-all").exits(1);
+    scene.on_store("retry --step deployment/web@2/image --reason mended").exits(0);
+    scene.apply().exits(0);
+}
+
+#[test]
+fn a_step_can_be_taken_back_alone() {
+    let scene = Scene::on_twin(&borrowed(&holding(web_only())), |world| broken_web(&world));
+    scene.plan();
+    let before = scene.world();
+    scene.apply().exits(4);
+    let out = scene.on_store("rollback --step deployment/web@2/image").exits(4);
+    assert!(out.stdout.contains("is undone"), "{}", out.stdout);
+    same(&before, &scene.settled(), "the world after the step was undone");
+}
+
+#[test]
+fn what_was_never_changed_cannot_be_taken_back() {
+    let scene = refused();
+    scene.apply().exits(4);
+    let out = scene.on_store("rollback --step deployment/web@2/image").exits(1);
+    assert!(out.stderr.contains("nothing was changed that could be undone"), "{}", out.stderr);
+}
+
+#[test]
+fn a_closed_window_parks_and_a_named_person_may_pass_it_once() {
+    let manifests = changed(web_only(), "platform.yaml", |text| format!("{text}{WEEKEND}"));
+    let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
+    let plan = scene.plan();
+    let out = scene.apply().exits(3);
+    assert!(out.stdout.contains("weekend"), "{}", out.stdout);
+    let gate = plan.gates.iter().find(|gate| gate.may_override).expect("a gate that may be overridden");
+    let line = format!("override {} --expires 2026-11-21T00:00:00Z", gate.id);
+    // Without a reason it is no override.
+    scene.on_store(&line).exits(64);
+    scene.on_store(&format!("{line} --reason outage")).exits(0);
+    scene.on_store("tick").exits(0);
+    let report = scene.report();
+    assert!(matches!(report.state, RunState::Ended { .. }));
+    assert!(
+        report.approvals.iter().any(|approval| approval.reason.as_deref() == Some("outage")),
+        "{report:?}"
+    );
+}
+
+#[test]
+fn a_window_that_opens_by_itself_is_waited_for_without_a_process() {
+    let manifests = changed(web_only(), "platform.yaml", |text| format!("{text}{WEEKEND}"));
+    let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
+    scene.plan();
+    scene.apply().exits(3);
+    scene.wait(60);
+    let out = scene.on_store("tick").exits(0);
+    assert!(out.stderr.contains("no run is due"), "{}", out.stderr);
+    // Friday noon to Saturday, two in Berlin.
+    scene.wait(16 * 3600);
+    scene.on_store("tick").exits(0);
+    assert!(matches!(scene.report().state, RunState::Ended { .. }));
 }
 
 fn signal(name: &str, process: u32) {

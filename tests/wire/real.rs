@@ -124,7 +124,7 @@ fn the_road_holds_on_a_real_api_server() {
     let cases: [fn(&Cluster, &str); 2] = [there_and_back, killed_and_resumed];
     for (number, case) in cases.into_iter().enumerate() {
         let (name, helm) = &cluster.helms[number % cluster.helms.len()];
-        eprintln!("wire: on the real API server with {name}");
+        println!("on the real API server with {name}");
         let stand_in = platform(&cluster, helm);
         case(&cluster, helm);
         drop(stand_in);

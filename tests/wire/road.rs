@@ -10,7 +10,7 @@ use switchback_schemas::report::{RunState, StepStatus};
 
 use crate::support::{
     bins::bins,
-    manifests::{all, borrowed, web_only},
+    manifests::{all, borrowed, broken_web, web_only},
     scene::{APPLY, Scene},
 };
 
@@ -78,13 +78,7 @@ fn preflight_names_what_does_not_hold_any_more() {
 #[test]
 fn an_image_that_never_gets_ready_takes_its_hop_back() {
     let manifests = web_only();
-    let broken = |world: String| {
-        world.replace(
-            "  karpenter:\n    drift",
-            "  brokenImages: [\"example.invalid/web:2\"]\n  karpenter:\n    drift",
-        )
-    };
-    let scene = Scene::on_twin(&borrowed(&manifests), broken);
+    let scene = Scene::on_twin(&borrowed(&manifests), |world| broken_web(&world));
     scene.plan();
     let before = scene.world();
     let out = scene.apply().exits(5);
@@ -124,6 +118,16 @@ fn a_closed_pipe_stops_nothing() {
     drop(lines);
     assert!(child.wait().expect("it ends").success());
     assert!(matches!(scene.report().state, RunState::Ended { .. }));
+}
+
+#[test]
+fn a_twin_stops_when_it_is_told_to_and_is_missed_by_name() {
+    let manifests = web_only();
+    let mut scene = Scene::on_twin(&borrowed(&manifests), |world| world);
+    scene.plan();
+    assert_eq!(scene.stop_twin(), Some(0));
+    let out = scene.apply().exits(1);
+    assert!(out.stderr.contains("is `twin serve` still there"), "{}", out.stderr);
 }
 
 #[test]

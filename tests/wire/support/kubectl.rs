@@ -1,6 +1,6 @@
 //! The real API server, where there is one.
 
-use std::{path::PathBuf, process::Stdio, sync::Once};
+use std::{io::Write as _, path::PathBuf, process::Stdio, sync::Once};
 
 use serde_json::Value;
 
@@ -21,9 +21,10 @@ impl Cluster {
         static SAID: Once = Once::new();
         let Some(kubeconfig) = env("SWITCHBACK_KUBECONFIG").map(PathBuf::from) else {
             SAID.call_once(|| {
-                eprintln!(
-                    "wire: SWITCHBACK_KUBECONFIG is not set; the real side was NOT run (see tests/cluster)"
-                );
+                // Past the harness, which keeps what a test prints to itself when it passes.
+                let line =
+                    "wire: SWITCHBACK_KUBECONFIG is not set; the real side was NOT run (see tests/cluster)";
+                drop(writeln!(std::io::stderr(), "{line}"));
             });
             return None;
         };

@@ -52,3 +52,15 @@ pub(crate) fn changed(
     };
     manifests.into_iter().map(one).collect()
 }
+
+/// A world in which the image that the example moves to never becomes ready.
+pub(crate) fn broken_web(world: &str) -> String {
+    let broken = world.replace("settings:\n", "settings:\n  brokenImages: [\"example.invalid/web:2\"]\n");
+    assert_ne!(broken, world, "the world has settings");
+    broken
+}
+
+/// The example's Deployment, whose failure a person decides about.
+pub(crate) fn holding(manifests: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
+    changed(manifests, "web.yaml", |text| text.replace("onFailure: rollback-hop", "onFailure: hold"))
+}

@@ -206,9 +206,22 @@ impl Scene {
         projection::objects(&http::call(self.endpoint(), "GET", "/_twin/world", ""), kind)
     }
 
+    /// Asks the twin's process to stop; its exit code.
+    pub(crate) fn stop_twin(&mut self) -> Option<i32> {
+        let served = self.twin.as_mut().expect("a scene with a twin");
+        let sent = program("kill").args(["-s", "TERM", &served.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+        served.child.wait().expect("it ends").code()
+    }
+
     /// Adds a fault.
     pub(crate) fn fault(&self, fault: &Value) {
         http::call(self.endpoint(), "POST", "/_twin/faults", &fault.to_string());
+    }
+
+    /// Forgets all faults.
+    pub(crate) fn heal(&self) {
+        http::call(self.endpoint(), "DELETE", "/_twin/faults", "");
     }
 
     /// How many faults a call has met.
