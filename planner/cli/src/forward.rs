@@ -20,10 +20,9 @@ use crate::{
 const PROGRAM: &str = "switchback-exec";
 
 /// What is handed over, with what it does.
-pub(crate) const COMMANDS: [(&str, &str); 21] = [
+pub(crate) const COMMANDS: [(&str, &str); 18] = [
     ("observe", "Reads the platform and writes inventory.json"),
     ("preflight", "Checks a plan against the live platform; changes nothing"),
-    ("rehearse", "Runs a plan with its failures on a digital twin"),
     ("apply", "Starts or resumes the run of a plan"),
     ("status", "Shows where a run stands and what it waits for"),
     ("tick", "Resumes the runs that are due"),
@@ -33,13 +32,11 @@ pub(crate) const COMMANDS: [(&str, &str); 21] = [
     ("continue", "Goes on with a run that is held or paused"),
     ("retry", "Tries a failed step again"),
     ("rollback", "Shows the ways back, or takes one"),
-    ("close", "Removes the safety nets of a complete run"),
     ("abandon", "Gives a run up and lists what is left"),
     ("report", "Writes the account of a run"),
     ("verify", "Checks the chain of a journal"),
     ("janitor", "Cleans up after an accident"),
     ("lock", "Shows and releases claims and leases"),
-    ("emergency", "Goes back with kube access alone"),
     ("twin", "Serves a digital twin on loopback"),
     ("demo", "The tour, without a cloud"),
 ];
