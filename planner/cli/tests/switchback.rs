@@ -216,3 +216,88 @@ fn an_executor_of_another_release_is_refused_before_it_does_anything() {
     ends(&output, Exit::Unavailable);
     assert!(out.is_empty() && err.contains("switchback.journal/2.0") && err.contains("one release"), "{err}");
 }
+
+const UPGRADES: &str = "\
+apiVersion: switchback.dev/v1alpha1
+kind: Platform
+metadata: {name: dev}
+spec: {targets: {main: {cluster: {}}}}
+---
+apiVersion: switchback.dev/v1alpha1
+kind: ComponentUpgrade
+metadata: {name: cluster}
+spec: {component: eks, from: '1.31', to: latest-supported}
+---
+apiVersion: switchback.dev/v1alpha1
+kind: ComponentUpgrade
+metadata: {name: karpenter}
+spec: {component: karpenter, from: '1.0.8', to: '1.14.1'}
+";
+
+fn upgrades(text: &str) -> (TempDir, String) {
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("upgrades.yaml");
+    fs::write(&path, text).expect("it can be written");
+    let path = path.to_str().expect("text").to_owned();
+    (directory, path)
+}
+
+#[test]
+fn the_joint_path_is_told_with_reasons_and_sources() {
+    let (_directory, path) = upgrades(UPGRADES);
+    let (output, out, err) = run(switchback(&["path", &path, "--as-of", "2026-11-20"]));
+    ends(&output, Exit::Success);
+    assert_eq!(err, "");
+    for part in [
+        "eks 1.31 -> 1.36  pinned from latest-supported",
+        "after 1: Karpenter >=1.0.5 <1.1 requires EKS >=1.25 <1.32 [",
+        "1.31 is supported until 2026-11-26",
+        "closes the way back of eks@1.32",
+        "Nothing has been changed.",
+    ] {
+        assert!(out.contains(part), "{part} is missing:\n{out}");
+    }
+    let line = ["path", &path, "--as-of", "2026-11-20", "--why", "eks@1.32", "karpenter@1.14.1"];
+    let (output, out, _) = run(switchback(&line));
+    ends(&output, Exit::Success);
+    assert!(out.starts_with("eks@1.32 comes after karpenter@1.14.1: Karpenter"), "{out}");
+
+    let (_, out, _) = run(switchback(&["path", &path, "--as-of", "2026-11-20", "--format", "json"]));
+    let answer: serde_json::Value = serde_json::from_str(&out).expect("it is JSON");
+    assert_eq!(answer["hops"].as_array().map(Vec::len), Some(6));
+    assert_eq!(answer["hops"][1]["after"][0]["why"][0]["strength"], "requires");
+}
+
+#[test]
+fn no_joint_path_shows_manifests_and_catalog() {
+    let (_directory, path) = upgrades(&UPGRADES.replace("1.14.1", "1.5.8"));
+    let (output, out, err) = run(switchback(&["path", &path, "--as-of", "2026-11-20"]));
+    ends(&output, Exit::Failed);
+    assert_eq!(out, "");
+    for part in ["SB0301", "Karpenter 1.5 requires EKS", "upgrades.yaml:", "catalog/karpenter.yaml:"] {
+        assert!(err.contains(part), "{part} is missing:\n{err}");
+    }
+    let (output, _, err) = run(switchback(&["path", &path]));
+    ends(&output, Exit::Failed);
+    assert!(err.contains("--as-of"), "{err}");
+}
+
+#[test]
+fn the_catalog_is_shown_and_checked() {
+    let (output, out, _) = run(switchback(&["catalog"]));
+    ends(&output, Exit::Success);
+    assert!(out.lines().any(|line| line.starts_with("karpenter ")), "{out}");
+    let (_, out, _) = run(switchback(&["catalog", "eks"]));
+    assert!(out.contains("1.36") && out.contains("one minor at a time") && out.contains("sources"), "{out}");
+    let (output, out, _) = run(switchback(&["catalog", "--check", "--as-of", "2026-11-20"]));
+    ends(&output, Exit::Success);
+    assert!(out.contains("hole   gpu-operator: 26.3.3 has no fact about eks"), "{out}");
+    assert!(
+        out.lines()
+            .last()
+            .is_some_and(|line| line.starts_with("0 faults, ") && line.ends_with(", 0 old sources"))
+    );
+    let (output, _, err) = run(switchback(&["catalog", "keda"]));
+    ends(&output, Exit::Failed);
+    assert!(err.contains("keda"), "{err}");
+}

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use switchback_schemas::{Version, manifest::VersionRange};
 
-use super::{Catalog, ComponentFacts};
+use super::{Catalog, ComponentFacts, Strength};
 
 /// Days after which a source should be read again.
 const OLD: i32 = 180;
@@ -148,7 +148,9 @@ impl<'a> Look<'a> {
         let facts = self.facts;
         let mut partners: BTreeSet<&str> = BTreeSet::new();
         for matrix in &facts.compatibility {
-            partners.insert(&matrix.with);
+            if matrix.strength != Strength::Breaks {
+                partners.insert(&matrix.with);
+            }
             let named = matrix.rows.iter().flat_map(|row| row.given.keys()).chain([&matrix.with]);
             for name in named.collect::<BTreeSet<_>>() {
                 if !known.contains(name.as_str()) || *name == facts.component {
@@ -171,7 +173,7 @@ impl<'a> Look<'a> {
             }
         }
         for partner in partners {
-            let rows = || facts.compatibility.iter().filter(|m| m.with == partner).flat_map(|m| &m.rows);
+            let rows = || facts.statements(partner);
             for version in self.known() {
                 if !rows().any(|row| row.when.contains(version)) {
                     self.hole(format!("{version} has no fact about {partner}"));

@@ -59,6 +59,14 @@ pub struct ComponentFacts {
     pub holes: Vec<String>,
 }
 
+impl ComponentFacts {
+    /// Rows that say with what versions work: those of every matrix with a component but of failures.
+    pub fn statements(&self, with: &str) -> impl Iterator<Item = &Row> {
+        let said = move |matrix: &&Compatibility| matrix.with == with && matrix.strength != Strength::Breaks;
+        self.compatibility.iter().filter(said).flat_map(|matrix| &matrix.rows)
+    }
+}
+
 /// How an inventory shows a component's version.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

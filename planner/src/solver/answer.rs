@@ -32,6 +32,8 @@ pub struct JointPath {
     pub unknown: Vec<Span>,
     /// What the path costs.
     pub cost: Cost,
+    /// Whether it is known that no path costs less.
+    pub cheapest: bool,
     /// States that the search expanded.
     pub expanded: usize,
     /// What is not known, in words.
@@ -198,6 +200,7 @@ impl Found<'_> {
             outside: self.spans(Weight::Tested),
             unknown: self.spans(Weight::Unknown),
             cost,
+            cheapest: true,
             expanded,
             blind_spots,
         }

@@ -197,7 +197,7 @@ impl<'a> Builder<'a> {
         let mut partners: Vec<&str> = Vec::new();
         for (place, matrix) in facts.compatibility.iter().enumerate() {
             let Some(other) = self.number(&matrix.with) else { continue };
-            if !partners.contains(&matrix.with.as_str()) {
+            if matrix.strength != Strength::Breaks && !partners.contains(&matrix.with.as_str()) {
                 partners.push(&matrix.with);
             }
             let group = self.group();
@@ -205,10 +205,10 @@ impl<'a> Builder<'a> {
                 self.row(number, other, facts, (place, matrix), row, group);
             }
         }
-        // Where rows speak of some versions, silence about the others is a fact of its own.
+        // Where rows speak of some versions, silence about the others is a fact of its own. A list of failures is none.
         for partner in partners {
             let Some(other) = self.number(partner) else { continue };
-            let rows = || facts.compatibility.iter().filter(|m| m.with == partner).flat_map(|m| &m.rows);
+            let rows = || facts.statements(partner);
             let silent = self.mask(number, |version| !rows().any(|row| row.when.contains(version)));
             if silent.is_empty() {
                 continue;

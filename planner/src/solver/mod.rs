@@ -29,9 +29,9 @@ pub fn path(catalog: &Catalog, ask: &Ask, budget: usize) -> Result<JointPath, Di
     let reduced = reduce::reduce(&built.problem);
     let search::Solution { outcome, expanded } = search::solve(&reduced.problem, budget);
     match outcome {
-        search::Outcome::Found { moves, cost } => {
+        search::Outcome::Found { moves, cost, cheapest } => {
             let found = answer::Found { catalog, ask, built: &built, reduced: &reduced, moves: &moves };
-            Ok(found.path(cost, expanded))
+            Ok(JointPath { cheapest, ..found.path(cost, expanded) })
         }
         search::Outcome::None => Err(refuse::none(catalog, ask, &built)),
         search::Outcome::GaveUp => Err(refuse::gave_up(ask, expanded)),

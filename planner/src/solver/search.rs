@@ -15,17 +15,19 @@ use super::{
 };
 
 /// States that are expanded unless the caller says otherwise: some seconds.
-pub const BUDGET: usize = 2_000_000;
+pub const BUDGET: usize = 100_000;
 
 /// How a search ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The cheapest sequence.
+    /// A sequence.
     Found {
         /// Its hops.
         moves: Vec<Move>,
         /// What it costs.
         cost: Cost,
+        /// Whether it is known that none is cheaper; otherwise the budget was used up before that could be said.
+        cheapest: bool,
     },
     /// There is none.
     None,
@@ -42,7 +44,8 @@ pub struct Solution {
     pub expanded: usize,
 }
 
-/// Solves a problem, part by part, expanding so many states at most.
+/// Solves a problem, part by part. For each part so many states at most are expanded for the cheapest path, and, if they do not
+/// suffice, as many again for any path.
 pub fn solve(problem: &Problem, budget: usize) -> Solution {
     let hops = scope::hops(problem);
     let Ok(scopes) = Scope::all(problem, &hops) else {
@@ -57,12 +60,16 @@ pub fn solve(problem: &Problem, budget: usize) -> Solution {
     let mut cost = Cost::default();
     let mut expanded = 0;
     let mut gave_up = false;
+    let mut cheapest = true;
     for part in parts(problem, &scopes) {
         let Some(search) = Search::new(problem, &hops, &scopes, part) else {
             gave_up = true;
             continue;
         };
-        let found = search.run(budget.saturating_sub(expanded), &mut expanded);
+        let found = search.run(budget, Aim::Cheapest, &mut expanded).or_else(|()| {
+            cheapest = false;
+            search.run(budget, Aim::Any, &mut expanded)
+        });
         match found {
             Ok(Some((part, packed))) => {
                 let of = Cost::unpack(packed);
@@ -79,8 +86,17 @@ pub fn solve(problem: &Problem, budget: usize) -> Solution {
             Err(()) => gave_up = true,
         }
     }
-    let outcome = if gave_up { Outcome::GaveUp } else { Outcome::Found { moves, cost } };
+    let outcome = if gave_up { Outcome::GaveUp } else { Outcome::Found { moves, cost, cheapest } };
     Solution { outcome, expanded }
+}
+
+/// What a search is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aim {
+    /// The cheapest path.
+    Cheapest,
+    /// Any path, soon: what is still to be paid counts, and not what was paid.
+    Any,
 }
 
 /// Components that move, grouped by the facts that bind them together.
@@ -177,7 +193,7 @@ impl<'a> Search<'a> {
         self.scopes.iter().zip(positions).try_fold(0, |sum, (scope, at)| Some(sum + scope.ahead(*at)?))
     }
 
-    fn run(&self, budget: usize, expanded: &mut usize) -> Result<Option<Way>, ()> {
+    fn run(&self, budget: usize, aim: Aim, expanded: &mut usize) -> Result<Option<Way>, ()> {
         let mut values: Vec<usize> = self.problem.components.iter().map(|c| c.start).collect();
         let positions = |values: &[usize]| -> Vec<usize> {
             let at = |component: usize| values.get(component).copied().unwrap_or_default();
@@ -241,7 +257,8 @@ impl<'a> Search<'a> {
                             Entry::Occupied(_) => false,
                         };
                         if better {
-                            queue.push((Reverse(cost + estimate), cost, next));
+                            let paid = if aim == Aim::Cheapest { cost } else { 0 };
+                            queue.push((Reverse(paid + estimate), cost, next));
                         }
                     }
                 }

@@ -200,7 +200,8 @@ proptest! {
         let small = solve(&reduced.problem, BUDGET).outcome;
         match (cheapest(&problem), whole, small) {
             (None, Outcome::None, Outcome::None) => {}
-            (Some(best), Outcome::Found { cost, moves }, Outcome::Found { cost: reduced_cost, .. }) => {
+            (Some(best), Outcome::Found { cost, moves, cheapest }, Outcome::Found { cost: reduced_cost, .. }) => {
+                prop_assert!(cheapest);
                 prop_assert_eq!(cost, best);
                 prop_assert_eq!(reduced_cost, best);
                 prop_assert_eq!(moves.len() as u64, best.hops);
@@ -212,7 +213,7 @@ proptest! {
     #[test]
     fn every_interleaving_of_what_is_left_of_the_order_holds_up_and_down(problem in problem()) {
         let problem = reduce(&problem).problem;
-        if let Outcome::Found { moves, cost } = solve(&problem, BUDGET).outcome {
+        if let Outcome::Found { moves, cost, .. } = solve(&problem, BUDGET).outcome {
             let edges = order(&problem, &moves);
             check_interleavings(&problem, &moves, &edges, cost);
             for edge in &edges {

@@ -54,11 +54,17 @@ impl View {
         }
         self.spans("outside of what was tested or documented", &path.outside)?;
         self.spans("nothing is known of", &path.unknown)?;
-        if !path.blind_spots.is_empty() {
+        if !path.blind_spots.is_empty() || !path.cheapest {
             writeln!(self.text, "\nnot known")?;
         }
         for spot in &path.blind_spots {
             writeln!(self.text, "  {spot}")?;
+        }
+        if !path.cheapest {
+            writeln!(
+                self.text,
+                "  whether another path costs less: the search gave up before; --budget allows more"
+            )?;
         }
         self.cited()?;
         let cost = path.cost;
