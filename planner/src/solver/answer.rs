@@ -1,6 +1,6 @@
 //! What comes out: hops in an order, why, what each leaves behind, and what is not known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque, btree_map::Entry};
 
 use jiff::civil::Date;
 use serde::Serialize;
@@ -353,19 +353,27 @@ impl Found<'_> {
 }
 
 impl JointPath {
-    /// Why one hop comes after another: hops from the earlier to the later one, each with why it comes after the one before.
-    /// `None` if neither waits for the other, or if there is no such hop.
+    /// Why one hop comes after another: the fewest hops from the earlier to the later one, each with why it comes after the one
+    /// before. `None` if the later one does not wait for the earlier, or if there is no such hop.
     pub fn why(&self, later: &str, earlier: &str) -> Option<Vec<(&Hop, &After)>> {
-        let hop = self.hops.iter().find(|hop| hop.id == later)?;
-        for after in &hop.after {
-            if after.hop == earlier {
-                return Some(vec![(hop, after)]);
-            }
-            if let Some(mut way) = self.why(&after.hop, earlier) {
-                way.push((hop, after));
-                return Some(way);
+        // For each hop that was seen, what it led here for.
+        let mut seen: BTreeMap<&str, (&Hop, &After)> = BTreeMap::new();
+        let mut queue = VecDeque::from([later]);
+        while let Some(at) = queue.pop_front() {
+            let Some(hop) = self.hops.iter().find(|hop| hop.id == at) else { continue };
+            for after in hop.after.iter().filter(|after| after.hop != later) {
+                if let Entry::Vacant(free) = seen.entry(&after.hop) {
+                    free.insert((hop, after));
+                    queue.push_back(&after.hop);
+                }
             }
         }
-        None
+        let mut way = Vec::new();
+        let mut at = earlier;
+        while let Some((hop, after)) = seen.get(at) {
+            way.push((*hop, *after));
+            at = &hop.id;
+        }
+        (at == later && !way.is_empty()).then_some(way)
     }
 }

@@ -69,6 +69,9 @@ fn a_way_between_two_hops_is_told_hop_by_hop() {
     let hops: Vec<&str> = way.iter().map(|(hop, _)| hop.id.as_str()).collect();
     assert_eq!(hops.first(), Some(&"eks@1.32"));
     assert_eq!(hops.last(), Some(&"eks@1.33"));
+    assert_eq!(hops.len(), 3, "the shortest way is told: {hops:?}");
+    assert!(path.why("karpenter@1.14.1", "eks@1.33").is_none());
+    assert!(path.why("eks@1.33", "eks@1.33").is_none());
     assert!(path.why("mlflow@3.18.0", "eks@1.32").is_none(), "nothing binds them together");
 }
 
