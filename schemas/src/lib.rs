@@ -8,7 +8,7 @@
 //! Rules that hold for every document:
 //!
 //! - it begins with `format: switchback.<kind>/MAJOR.MINOR` and, where it can name optional parts, the
-//!   list of features it uses ([`format`]);
+//!   list of features it uses ([`mod@format`]);
 //! - unknown fields are refused, never dropped;
 //! - no floats: durations are whole seconds, ratios are decimal strings, versions are strings.
 
