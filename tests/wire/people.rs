@@ -6,7 +6,7 @@ use crate::support::{
     journal::{Events, record},
     manifests::{borrowed, broken_web, changed, holding, web_only, without_nodes},
     projection::same,
-    scene::Scene,
+    scene::{APPLY, Scene},
 };
 
 /// The world's clock begins on a Friday.
@@ -53,6 +53,40 @@ fn what_the_plan_does_not_have_cannot_be_approved() {
         assert!(out.stderr.contains("the plan has no"), "{}", out.stderr);
     }
     scene.switchback("override nothing --reason x --expires 2027-01-01T00:00:00Z --store store --kubeconfig kubeconfig").exits(1);
+}
+
+#[test]
+fn a_channel_is_told_where_a_run_came_to_rest() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    let heard = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a caller");
+        let mut told = Vec::new();
+        let mut part = [0; 4096];
+        // The body is JSON and ends with its brace.
+        while !told.ends_with(b"}") {
+            let read = stream.read(&mut part).expect("a request");
+            assert!(read > 0, "the request ends early");
+            told.extend_from_slice(&part[..read]);
+        }
+        stream.write_all(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n").expect("an answer");
+        String::from_utf8(told).expect("text")
+    });
+    let manifests = changed(web_only(), "platform.yaml", |text| {
+        format!("{text}  channels: [{{name: team, urlFromEnv: TEAM_HOOK}}]\n")
+    });
+    let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
+    scene.plan();
+    let out = scene.switchback_in(APPLY, &[("TEAM_HOOK", url.as_str())].into()).exits(0);
+    let told = heard.join().expect("the channel");
+    assert!(told.contains("complete: targets reached and verified"), "{told}");
+    assert!(!out.stdout.contains(&url) && !out.stderr.contains(&url), "the address is a secret");
+    // Without the address the run is the same, and says that nobody was told.
+    let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
+    scene.plan();
+    let out = scene.apply().exits(0);
+    assert!(out.stderr.contains("not told: channel team"), "{}", out.stderr);
 }
 
 #[test]

@@ -237,6 +237,7 @@ pub fn plan(mut steps: Vec<Step>) -> Plan {
         pools: Vec::new(),
         classes: Vec::new(),
         windows: Vec::new(),
+        channels: Vec::new(),
         blind_spots: Vec::new(),
         notices: Vec::new(),
         sources: BTreeMap::new(),

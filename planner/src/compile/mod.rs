@@ -204,6 +204,7 @@ fn assemble(
         classes: if pools.is_empty() { Vec::new() } else { cx.classes.clone() },
         pools,
         windows: cx.windows(),
+        channels: cx.manifests.platform.spec.channels.clone(),
         blind_spots,
         notices: Vec::new(),
         sources: table,

@@ -133,6 +133,7 @@ pub(crate) fn plan(mut steps: Vec<Step>) -> Plan {
         pools: Vec::new(),
         classes: Vec::new(),
         windows: Vec::new(),
+        channels: Vec::new(),
         blind_spots: Vec::new(),
         notices: Vec::new(),
         sources: std::collections::BTreeMap::default(),

@@ -85,6 +85,9 @@ pub struct Plan {
     /// When steps may start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Window>,
+    /// Who is told when a run of it comes to rest: parked, held, or over. Approvals do not bind to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<crate::manifest::Channel>,
     /// What was not known when the plan was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blind_spots: Vec<BlindSpot>,

@@ -17,6 +17,7 @@ use switchback_schemas::{
     seconds::Length,
 };
 
+use super::tell;
 use crate::{
     args::PlatformArgs,
     error::Error,
@@ -113,6 +114,9 @@ pub(super) async fn drive(
         return Ok(Exit::Interrupted);
     };
     let (exit, text) = told(&run, &ended, signalled);
+    for failed in tell::channels(&runtime.drivers, &plan, &run, &text).await {
+        host.remark(&format!("not told: {failed}"))?;
+    }
     match style {
         // The last line of a stream of events stays an event.
         Style::Json => host.remark(&text)?,

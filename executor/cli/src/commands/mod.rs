@@ -18,6 +18,7 @@ mod retry;
 mod rollback;
 mod say;
 mod status;
+mod tell;
 mod tick;
 mod twin;
 mod verify;
