@@ -142,3 +142,46 @@ fn a_waiver_turns_a_finding_into_advice_until_it_expires() {
     assert!(plan.is_none());
     assert!(diagnostics.iter().any(|d| d.code == codes::MANIFEST_WAIVER), "{diagnostics:#?}");
 }
+
+/// Two Deployments of the small platform that each require the other first.
+fn circle() -> (Inventory, String) {
+    let mut inventory = inventory("1.5.8");
+    let mut manifests = PLATFORM.to_owned();
+    for (name, other) in [("web", "api"), ("api", "web")] {
+        if name == "api" {
+            let mut api = inventory.workloads[0].clone();
+            api.object.name = "api".to_owned();
+            inventory.workloads.push(api);
+            let mut owner = inventory.owners[2].clone();
+            owner.object.name = "api".to_owned();
+            inventory.owners.push(owner);
+        }
+        let _ = write!(
+            manifests,
+            "---\napiVersion: switchback.dev/v1alpha1\nkind: DeploymentUpgrade\nmetadata: {{name: {name}}}\nspec:\n  \
+             {{target: cluster, deployment: {{namespace: shop, name: {name}}}, container: web, \
+             image: 'registry.example/web:1.5', to: '1.5', \
+             requires: [{{upgrade: {other}, atLeast: '1.5', because: it calls it}}]}}\n"
+        );
+    }
+    (inventory, manifests)
+}
+
+#[test]
+fn hops_that_wait_for_each_other_are_listed_with_their_reasons() {
+    let (inventory, manifests) = circle();
+    let diagnostics = refused(&[("all.yaml", &manifests)], &inventory);
+    insta::assert_snapshot!(told(&diagnostics));
+}
+
+#[test]
+fn a_requirement_orders_hops_against_their_names() {
+    let (inventory, manifests) = circle();
+    let open =
+        manifests.replace("requires: [{upgrade: api, atLeast: '1.5', because: it calls it}]", "requires: []");
+    let (plan, diagnostics) = compiled(&[("all.yaml", &open)], &inventory, &[]);
+    let plan = plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"));
+    let hops: Vec<_> = plan.hops.iter().map(|hop| hop.id.as_str()).collect();
+    assert_eq!(hops, ["deployment/web@1.5", "deployment/api@1.5"]);
+    assert_eq!(plan.hops[1].after[0].why, "it requires web at 1.5: it calls it");
+}
