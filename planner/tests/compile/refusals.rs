@@ -150,10 +150,10 @@ fn circle() -> (Inventory, String) {
     for (name, other) in [("web", "api"), ("api", "web")] {
         if name == "api" {
             let mut api = inventory.workloads[0].clone();
-            api.object.name = "api".to_owned();
+            api.object.name = String::from("api");
             inventory.workloads.push(api);
             let mut owner = inventory.owners[2].clone();
-            owner.object.name = "api".to_owned();
+            owner.object.name = String::from("api");
             inventory.owners.push(owner);
         }
         let _ = write!(
