@@ -1,12 +1,10 @@
-//! Fields of objects: pointers, tests, and what an API server dropped.
+//! Fields of objects: pointers, and what an API server dropped. Tests of fields are those of every driver.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use switchback_schemas::{
-    Version,
-    plan::{FieldTest, Operand, Test},
-};
+
+pub(crate) use switchback_executor::foreign::fields::{Unbound, asked, bound, first_failure, passes, shown};
 
 /// A text inside of an object; empty when it is not there.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
@@ -28,92 +26,6 @@ pub(crate) fn has_condition(object: &Value, kind: &str) -> bool {
 pub(crate) fn texts(object: &Value, pointer: &str) -> BTreeMap<String, String> {
     let fields = object.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
     fields.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
-}
-
-/// An operand that has not been bound before it reached a driver: a bug of the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an operand was not bound before the driver saw it")]
-pub(crate) struct Unbound;
-
-/// The value of a bound operand.
-pub(crate) fn bound(operand: &Operand) -> Result<&Value, Unbound> {
-    match operand {
-        Operand::Value(value) => Ok(value),
-        Operand::Captured { .. } => Err(Unbound),
-    }
-}
-
-/// Whether a value passes a test. Null counts as not being there, as it does for the API server.
-pub(crate) fn passes(test: &Test, value: Option<&Value>) -> Result<bool, Unbound> {
-    let value = value.filter(|value| !value.is_null());
-    Ok(match test {
-        Test::Present {} => value.is_some(),
-        Test::Absent {} => value.is_none(),
-        Test::Equals(operand) => value.unwrap_or(&Value::Null) == bound(operand)?,
-        Test::Differs(operand) => value.unwrap_or(&Value::Null) != bound(operand)?,
-        Test::OneOf(values) => value.is_some_and(|value| values.contains(value)),
-        Test::Contains(part) => value.is_some_and(|value| contains(value, part)),
-        Test::AtLeast(least) => value.and_then(Value::as_u64).is_some_and(|value| value >= *least),
-        Test::VersionAtLeast(least) => version(value).is_some_and(|version| version >= *least),
-        Test::VersionBelow(limit) => version(value).is_some_and(|version| version < *limit),
-    })
-}
-
-/// What a test asks, for people.
-pub(crate) fn asked(test: &Test) -> String {
-    match test {
-        Test::Present {} => "to be there".into(),
-        Test::Absent {} => "not to be there".into(),
-        Test::Equals(operand) => format!("to be {}", shown_operand(operand)),
-        Test::Differs(operand) => format!("not to be {}", shown_operand(operand)),
-        Test::OneOf(values) => format!("to be one of {}", shown(&Value::Array(values.clone()))),
-        Test::Contains(part) => format!("to contain {}", shown(part)),
-        Test::AtLeast(least) => format!("to be at least {least}"),
-        Test::VersionAtLeast(version) => format!("to be version {version} or newer"),
-        Test::VersionBelow(version) => format!("to be older than version {version}"),
-    }
-}
-
-/// A value as a person reads it, shortened.
-pub(crate) fn shown(value: &Value) -> String {
-    let text = match value {
-        Value::Null => "nothing".to_owned(),
-        Value::String(text) => format!("{text:?}"),
-        other => other.to_string(),
-    };
-    let short: String = text.chars().take(120).collect();
-    if short.len() < text.len() { format!("{short}…") } else { text }
-}
-
-fn shown_operand(operand: &Operand) -> String {
-    bound(operand).map_or_else(|_| "a captured value".into(), shown)
-}
-
-/// The first of the tests that an object does not pass, in words.
-pub(crate) fn first_failure(tests: &[FieldTest], object: &Value) -> Result<Option<String>, Unbound> {
-    for test in tests {
-        let value = object.pointer(&test.pointer);
-        if !passes(&test.is, value)? {
-            let found = shown(value.unwrap_or(&Value::Null));
-            return Ok(Some(format!("expected {} {}, found {found}", test.pointer, asked(&test.is))));
-        }
-    }
-    Ok(None)
-}
-
-fn version(value: Option<&Value>) -> Option<Version> {
-    value.and_then(Value::as_str)?.parse().ok()
-}
-
-fn contains(value: &Value, part: &Value) -> bool {
-    match (value, part) {
-        (Value::String(text), Value::String(part)) => text.contains(part.as_str()),
-        (Value::Array(items), Value::Object(fields)) => items.iter().any(|item| {
-            fields.iter().all(|(name, value)| item.get(name).is_some_and(|found| found == value))
-        }),
-        (Value::Array(items), part) => items.contains(part),
-        _ => false,
-    }
 }
 
 /// Paths that were sent and that the answer does not have: the schema of the API server lost them (user-pain P-20).
@@ -181,30 +93,6 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn holds(test: &Test, value: &Value) -> bool {
-        passes(test, Some(value)).unwrap()
-    }
-
-    #[test]
-    fn tests_are_decided() {
-        assert!(holds(&Test::Absent {}, &Value::Null));
-        assert!(passes(&Test::Differs(Operand::Value(json!(1))), None).unwrap());
-        assert!(passes(&Test::Equals(Operand::Value(Value::Null)), None).unwrap());
-        assert!(holds(&Test::AtLeast(3), &json!(3)) && !holds(&Test::AtLeast(3), &json!("4")));
-        assert!(holds(&Test::VersionAtLeast("1.8".parse().unwrap()), &json!("v1.10.0")));
-        assert!(!holds(&Test::VersionBelow("1.8".parse().unwrap()), &json!("kwok-v0.8.0")));
-        assert!(
-            holds(&Test::Contains(json!("x")), &json!(["x"]))
-                && holds(&Test::Contains(json!("b")), &json!("abc"))
-        );
-        let conditions =
-            json!([{"type": "Ready", "status": "False"}, {"type": "Drifted", "status": "True", "more": 1}]);
-        assert!(holds(&Test::Contains(json!({"type": "Drifted", "status": "True"})), &conditions));
-        assert!(!holds(&Test::Contains(json!({"type": "Ready", "status": "True"})), &conditions));
-        let captured = Operand::Captured { step: "a".parse().unwrap(), name: "x".into() };
-        assert_eq!(passes(&Test::Equals(captured), None), Err(Unbound));
-    }
-
     #[test]
     fn p20_a_dropped_field_is_found_and_a_normalised_one_is_not() {
         let sent = json!({"spec": {"a": 1, "cpu": "1000m", "empty": {}, "zero": 0, "list": [{"name": "x", "new": true}]}});
@@ -212,12 +100,5 @@ mod tests {
         assert_eq!(lost(&sent, &kept), [".spec.list[0].new"]);
         assert_eq!(lost(&json!({"spec": {"gone": {"x": "y"}}}), &kept), [".spec.gone"]);
         assert_eq!(lost(&json!({"l": ["b", "a"]}), &json!({"l": ["a", "b"]})), Vec::<String>::new());
-    }
-
-    #[test]
-    fn failures_say_what_was_expected_and_found() {
-        let test = FieldTest { pointer: "/a".into(), is: Test::Equals(Operand::Value(json!("x"))) };
-        let said = first_failure(&[test], &json!({"a": "y"})).unwrap();
-        assert_eq!(said.as_deref(), Some("expected /a to be \"x\", found \"y\""));
     }
 }

@@ -2,5 +2,6 @@
 //!
 //! Leaf crates pass everything foreign through here where they read it, so that nothing behind them has to.
 
+pub mod fields;
 pub mod manifest;
 pub mod text;
