@@ -11,7 +11,7 @@ use switchback_schemas::{
     RunId,
     journal::{At, Class, Evidence, Item, Outcome, Verdict},
     name::Label,
-    plan::{CaptureKind, Condition, Effect, Identity, Pool, Roll, WorkloadClass},
+    plan::{CaptureKind, Condition, Effect, Pool, Proof, Roll, WorkloadClass},
 };
 
 /// What a driver is told about a call.
@@ -21,6 +21,8 @@ pub struct Call {
     pub run: RunId,
     /// The step.
     pub at: At,
+    /// The target that the step acts on. Drivers that speak to several targets need it where an effect names none.
+    pub target: Label,
     /// The same for every attempt at this effect of this run. Idempotency tokens are made of it.
     pub token: String,
     /// Counts from 1.
@@ -29,6 +31,10 @@ pub struct Call {
     pub fleet: Arc<Fleet>,
     /// Objects of the artifact that the effect restores, if it restores one.
     pub artifact: Option<Arc<Vec<Value>>>,
+    /// What the other system calls the operation that an earlier call of this effect began or adopted, if it said so.
+    pub operation: Option<String>,
+    /// Whether the run goes back, which may ask for other credentials.
+    pub back: bool,
     /// How long the workloads of this node have been waited for, for classes whose wait has an end.
     pub waited: switchback_schemas::Seconds,
 }
@@ -103,6 +109,6 @@ pub trait Driver: Send + Sync {
     /// Lists the nodes of a roll's pool; `None` when it has no nodes to list.
     async fn members(&self, call: &Call, roll: &Roll) -> Option<Result<Vec<Member>, Failure>>;
 
-    /// Proves which target it speaks to; `None` when it has no target.
-    async fn identity(&self, target: &Label) -> Option<Result<Identity, Failure>>;
+    /// Shows which target it speaks to; `None` when it does not speak to this one.
+    async fn proof(&self, target: &Label) -> Option<Result<Proof, Failure>>;
 }

@@ -108,6 +108,12 @@ macro_rules! name {
     };
 }
 
+name! {
+    /// An AWS account: twelve digits. Text, since a number would lose its leading zeros.
+    Account, "an AWS account of 12 digits", "^[0-9]{12}$",
+    |text| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 const MAX: usize = 253;
 
 fn words(text: &str, extra: &[u8]) -> bool {

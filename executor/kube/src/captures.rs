@@ -32,6 +32,10 @@ pub(crate) async fn capture(api: &Reader, what: &CaptureKind) -> Result<Capturin
             let objects = count::found(api, find).await.map_err(|error| error.failure())?;
             Ok(Capturing::Objects(objects.into_iter().map(slim).collect()))
         }
+        CaptureKind::Cloud { .. } => Err(Failure {
+            class: Class::Bug,
+            evidence: Evidence::line("this capture is not one of the Kubernetes driver"),
+        }),
     }
 }
 

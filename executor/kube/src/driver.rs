@@ -7,7 +7,7 @@ use switchback_executor::ports::{Call, Capturing, Driver, Failure, Member};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
     name::Label,
-    plan::{CaptureKind, Condition, Effect, Identity, Roll},
+    plan::{CaptureKind, Condition, Effect, Proof, Roll},
 };
 
 use crate::{
@@ -68,19 +68,22 @@ impl Driver for KubeDriver {
     }
 
     async fn capture(&self, _call: &Call, what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
-        Some(captures::capture(&self.api.read, what).await)
+        match what {
+            CaptureKind::Cloud { .. } => None,
+            what => Some(captures::capture(&self.api.read, what).await),
+        }
     }
 
     async fn members(&self, call: &Call, roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
         Some(members::members(&self.api.read, call, roll).await)
     }
 
-    async fn identity(&self, _target: &Label) -> Option<Result<Identity, Failure>> {
-        Some(identity(&self.api.read).await)
+    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
+        Some(shown(&self.api.read).await)
     }
 }
 
-async fn identity(api: &Reader) -> Result<Identity, Failure> {
+async fn shown(api: &Reader) -> Result<Proof, Failure> {
     let read = |error: crate::classify::CallError| error.failure();
     let path = object_path(&built_in("v1", "Namespace").map_err(read)?, None, Some("kube-system"), None);
     let namespace = api.get(&path.map_err(read)?).await.map_err(read)?;
@@ -91,6 +94,6 @@ async fn identity(api: &Reader) -> Result<Identity, Failure> {
                 "the namespace kube-system has no UID: this is no API server that can be known again",
             ),
         }),
-        uid => Ok(Identity::Cluster { kube_system_uid: uid.to_owned() }),
+        uid => Ok(Proof::KubeSystem { uid: uid.to_owned() }),
     }
 }

@@ -10,7 +10,7 @@ use switchback_executor::{
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
     name::Label,
-    plan::{CaptureKind, Command, Condition, Effect, EnvValue, Identity, Roll},
+    plan::{CaptureKind, Command, Condition, Effect, EnvValue, Proof, Roll},
 };
 
 use crate::port::{Arg, Exit, Invocation, Programs, RunError, slot};
@@ -152,7 +152,7 @@ impl Driver for CommandDriver {
         None
     }
 
-    async fn identity(&self, _target: &Label) -> Option<Result<Identity, Failure>> {
+    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
         None
     }
 }
@@ -200,10 +200,13 @@ mod tests {
         Call {
             run: "r-1".parse().unwrap(),
             at: At::forward(&"a/b".parse().unwrap()),
+            target: "cluster".parse().unwrap(),
             token: "t".into(),
             attempt: 1,
             fleet: Arc::new(Fleet::default()),
             artifact: None,
+            operation: None,
+            back: false,
             waited: Seconds(0),
         }
     }

@@ -11,7 +11,7 @@ use switchback_executor::{
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
     name::Label,
-    plan::{CaptureKind, Condition, Effect, Identity, Notify, Roll},
+    plan::{CaptureKind, Condition, Effect, Notify, Proof, Roll},
 };
 
 use crate::{
@@ -105,7 +105,7 @@ impl Driver for NotifyDriver {
         None
     }
 
-    async fn identity(&self, _target: &Label) -> Option<Result<Identity, Failure>> {
+    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
         None
     }
 }
@@ -145,10 +145,13 @@ mod tests {
         let call = Call {
             run: "r-1".parse().unwrap(),
             at: At::forward(&"a/b".parse().unwrap()),
+            target: "cluster".parse().unwrap(),
             token: "t".into(),
             attempt: 1,
             fleet: Arc::new(Fleet::default()),
             artifact: None,
+            operation: None,
+            back: false,
             waited: Seconds(0),
         };
         let outcome = driver.apply(&call, &effect).await;

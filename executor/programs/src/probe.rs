@@ -13,7 +13,7 @@ use switchback_executor::{
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
     name::Label,
-    plan::{CaptureKind, Compare, Condition, Effect, Identity, Missing, Roll},
+    plan::{CaptureKind, Compare, Condition, Effect, Missing, Proof, Roll},
 };
 
 use crate::web::{Web, WebRequest};
@@ -170,7 +170,7 @@ impl Driver for ProbeDriver {
         None
     }
 
-    async fn identity(&self, _target: &Label) -> Option<Result<Identity, Failure>> {
+    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
         None
     }
 }

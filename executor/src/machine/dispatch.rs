@@ -12,6 +12,7 @@ use super::{
     body::{Act, body},
     live::{Asked, Proof, Purpose, later, token},
     retry,
+    state::Task,
     transition::may_act,
 };
 
@@ -288,6 +289,7 @@ impl Machine {
             attempt: if called { attempts } else { attempts.saturating_add(1) },
             token: token(self.state.run.as_ref(), at, task.map_or(0, |task| task.round)),
             waited: Seconds(waited),
+            operation: task.and_then(operation),
             what,
         });
         if !matches!(purpose, Purpose::Held(_) | Purpose::Claim) {
@@ -363,4 +365,13 @@ impl Machine {
         let watches = self.live.brackets.values().filter(|watch| !watch.asked).filter_map(|watch| watch.next);
         wakes.chain(watches).chain(self.patience_ends(now)).filter(|wake| *wake > now).min()
     }
+}
+
+/// What the other system called the operation that a blocked call told of last.
+fn operation(task: &Task) -> Option<String> {
+    let (_, waits) = task.blocked.as_ref()?;
+    waits.iter().find_map(|waits| match waits {
+        WaitsFor::Operation { id, .. } => Some(id.clone()),
+        _ => None,
+    })
 }

@@ -120,6 +120,8 @@ pub struct Command {
     pub token: String,
     /// How long the place has been blocked.
     pub waited: Seconds,
+    /// What another system calls the operation that a blocked call of this round told of.
+    pub operation: Option<String>,
     /// What.
     pub what: What,
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use switchback_model::bind::{BindError, Binder};
 use switchback_schemas::{
     Digest, RunId, StepId,
-    journal::{Captured, Class, Evidence, Outcome, Verdict},
+    journal::{Captured, Class, Evidence, Outcome, Verdict, Way},
     plan::{CaptureKind, Condition, Effect, Roll},
 };
 use tokio::sync::mpsc::UnboundedSender;
@@ -49,13 +49,21 @@ impl Calls {
         answers: &UnboundedSender<(u64, Answer)>,
     ) {
         let bound = bind(machine, &command);
+        let Some(step) = machine.plan().step(&command.at.step) else {
+            // An index is never made of such a plan.
+            let _ = answers.send((command.id, broken(&command.what, "the plan has no such step")));
+            return;
+        };
         let call = Call {
             run: self.run.clone(),
             at: command.at.clone(),
+            target: step.target.clone(),
             token: command.token.clone(),
             attempt: command.attempt,
             fleet: Arc::clone(&self.fleet),
             artifact: None,
+            operation: command.operation.clone(),
+            back: command.at.way == Way::Back,
             waited: command.waited,
         };
         let (this, answers, id) = (self.clone(), answers.clone(), command.id);

@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict, WaitsFor},
     name::Label,
-    plan::{Action, CaptureKind, Condition, Effect, Identity, Plan, Roll, Undo},
+    plan::{Action, CaptureKind, Condition, Effect, Plan, Proof, Roll, Undo},
 };
 
 use crate::ports::{Call, Capturing, Driver, Failure, Member};
@@ -127,14 +127,15 @@ impl Drivers {
         Err(nobody("no driver can list nodes"))
     }
 
-    /// Who a target says that it is.
-    pub(super) async fn identity(&self, target: &Label) -> Result<Identity, Failure> {
+    /// What drivers can show of a target.
+    pub(super) async fn proofs(&self, target: &Label) -> Result<Vec<Proof>, Failure> {
+        let mut proofs = Vec::new();
         for driver in &self.0 {
-            if let Some(identity) = driver.identity(target).await {
-                return identity;
+            if let Some(proof) = driver.proof(target).await {
+                proofs.push(proof?);
             }
         }
-        Err(nobody("no driver speaks to it"))
+        if proofs.is_empty() { Err(nobody("no driver speaks to it")) } else { Ok(proofs) }
     }
 }
 

@@ -26,7 +26,7 @@ use switchback_schemas::{
     name::{Label, SavepointId},
     plan::{
         ApprovalScope, Capture, CaptureKind, Condition, Effect, Gate, GateKind, Identity, Operand, Parent,
-        Plan, Roll, Step, Target, Test,
+        Plan, Proof, Roll, Step, Target, Test,
     },
     report::{RunState, StepStatus},
 };
@@ -114,15 +114,17 @@ impl Driver for World {
         None
     }
 
-    async fn identity(&self, _: &Label) -> Option<Result<Identity, Failure>> {
-        Some(Ok(Identity::Cluster { kube_system_uid: self.uid.lock().unwrap().clone() }))
+    async fn proof(&self, _: &Label) -> Option<Result<Proof, Failure>> {
+        Some(Ok(Proof::KubeSystem { uid: self.uid.lock().unwrap().clone() }))
     }
 }
 
 /// A plan that lint passes, as bytes.
 fn bytes(steps: Vec<Step>, change: impl FnOnce(&mut Plan)) -> Vec<u8> {
     let mut plan = plan(steps);
-    plan.platform.targets.insert(label("cluster"), Identity::Cluster { kube_system_uid: String::new() });
+    plan.platform
+        .targets
+        .insert(label("cluster"), Identity::Cluster { kube_system_uid: String::new(), eks: None });
     change(&mut plan);
     plan.features = lint::used_features(&plan.steps);
     if plan.parent.is_some() {

@@ -240,6 +240,7 @@ pub fn plan(mut steps: Vec<Step>) -> Plan {
         channels: Vec::new(),
         blind_spots: Vec::new(),
         notices: Vec::new(),
+        leftovers: Vec::new(),
         sources: BTreeMap::new(),
     }
 }

@@ -70,7 +70,8 @@ pub(super) fn check(cx: &Cx<'_>) {
         );
         say(codes::PLAN_LOCK_STALE, message, again);
     }
-    for (name, TargetSpec::Cluster(target)) in &cx.manifests.platform.spec.targets {
+    for (name, target) in &cx.manifests.platform.spec.targets {
+        let TargetSpec::Cluster(target) = target else { continue };
         if let Some(expected) =
             target.kube_system_uid.as_ref().filter(|uid| **uid != cx.inventory.cluster.kube_system_uid)
         {

@@ -12,6 +12,7 @@ use switchback_schemas::{
     Diagnostic, Digest, StepId, codes,
     inventory::Inventory,
     lock::{Asks, Lock},
+    manifest::TargetSpec,
     name::SavepointId,
     plan::{BlindSpot, Digests, Identity, Inputs, Need, Parent, Plan, PlatformRef, Savepoint, Step},
 };
@@ -74,11 +75,19 @@ pub fn asks(manifests: &Manifests, inventory: &Inventory) -> (Option<Asks>, Vec<
         observation: inventory.observation.clone(),
         manifests: manifests.digest,
         renders: Vec::new(),
+        addons: Vec::new(),
     };
     let cx = Cx::new(manifests, inventory, &lock, &catalog, &findings, as_of);
     let mut charts: Vec<_> = COMPONENTS.iter().flat_map(|component| component.asks(&cx)).collect();
     charts.sort_by(|a, b| (&a.release, &a.version).cmp(&(&b.release, &b.version)));
-    let asks = Asks { manifests: manifests.digest, observation: inventory.observation.clone(), charts };
+    let mut addons: Vec<_> = COMPONENTS.iter().flat_map(|component| component.asks_addons(&cx)).collect();
+    addons.sort();
+    addons.dedup();
+    let aws = manifests.platform.spec.targets.iter();
+    let aws = aws.filter(|(name, _)| addons.iter().any(|ask| ask.target == **name));
+    let aws = aws.filter_map(|(name, target)| Some((name.clone(), target.aws()?))).collect();
+    let observation = inventory.observation.clone();
+    let asks = Asks { manifests: manifests.digest, observation, charts, addons, aws };
     let failed = findings.any_error();
     ((!failed).then_some(asks), findings.into_list())
 }
@@ -159,6 +168,7 @@ fn assemble(
         undo_edges,
         mut pools,
         mut blind_spots,
+        leftovers,
         sources: table,
     } = lowering;
     steps.sort_by(|a, b| a.id.cmp(&b.id));
@@ -207,6 +217,7 @@ fn assemble(
         channels: cx.manifests.platform.spec.channels.clone(),
         blind_spots,
         notices: Vec::new(),
+        leftovers,
         sources: table,
     };
     match Graph::of(&plan) {
@@ -229,8 +240,10 @@ fn features(steps: &[Step], cx: &Cx<'_>) -> BTreeSet<String> {
 
 fn platform(cx: &Cx<'_>) -> PlatformRef {
     let spec = &cx.manifests.platform.spec;
-    let identity =
-        |_: &_| Identity::Cluster { kube_system_uid: cx.inventory.cluster.kube_system_uid.clone() };
+    let identity = |target: &TargetSpec| match target.aws() {
+        Some(rds) if matches!(target, TargetSpec::Database(_)) => Identity::Database { rds },
+        eks => Identity::Cluster { kube_system_uid: cx.inventory.cluster.kube_system_uid.clone(), eks },
+    };
     PlatformRef {
         name: cx.manifests.platform.metadata.name.clone(),
         targets: spec.targets.iter().map(|(name, target)| (name.clone(), identity(target))).collect(),

@@ -7,7 +7,7 @@ pub mod unlowered;
 
 use switchback_schemas::{
     Label as Place, StepId, Version,
-    lock::Ask,
+    lock::{Ask, AskAddon},
     manifest::{OnFailure, Requires},
     name::Label,
     plan::HopBasis,
@@ -25,6 +25,11 @@ pub trait Component: Sync {
 
     /// Charts that its manifests need rendered. Needs no lock.
     fn asks(&self, cx: &Cx<'_>) -> Vec<Ask>;
+
+    /// Add-ons of EKS whose versions it needs to know. Needs no lock.
+    fn asks_addons(&self, _: &Cx<'_>) -> Vec<AskAddon> {
+        Vec::new()
+    }
 
     /// Turns one hop into steps. The outlook is as earlier hops leave it, and is changed to what this one leaves.
     fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering);

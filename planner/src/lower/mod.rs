@@ -15,8 +15,8 @@ use switchback_schemas::{
     name::Label,
     plan::{
         Action, BlindSpot, Bracket, Capture, CaptureKind, Change, Condition, Disruption, Effect, Estimate,
-        FailureAction, FailurePolicy, Gate, Need, NoReturn, Permission, Pool, Read, RetryClass, Source, Step,
-        Undo, UndoEdge, UndoKind, UndoStep, Verify,
+        FailureAction, FailurePolicy, Gate, Leftover, Need, NoReturn, Permission, Pool, Read, RetryClass,
+        Source, Step, Undo, UndoEdge, UndoKind, UndoStep, Verify,
     },
 };
 
@@ -37,6 +37,8 @@ pub struct Lowering {
     pub pools: Vec<Pool>,
     /// What was not known.
     pub blind_spots: Vec<BlindSpot>,
+    /// Safety nets that outlive the run.
+    pub leftovers: Vec<Leftover>,
     /// Where facts come from, by key.
     pub sources: std::collections::BTreeMap<String, Source>,
 }

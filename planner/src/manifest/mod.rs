@@ -18,8 +18,8 @@ use serde::Serialize;
 use switchback_schemas::{
     Diagnostic, Digest, Label, Version, codes,
     manifest::{
-        ComponentUpgrade, DeploymentUpgrade, Document, HelmReleaseUpgrade, KarpenterUpgrade, Kind, Platform,
-        Requires, Verification, Waiver,
+        ComponentUpgrade, DeploymentUpgrade, Document, EksUpgrade, HelmReleaseUpgrade, KarpenterUpgrade,
+        Kind, MlflowUpgrade, Platform, Requires, Verification, Waiver,
     },
     name::Label as Name,
 };
@@ -63,6 +63,10 @@ pub struct Manifests {
     pub deployments: Documents<DeploymentUpgrade>,
     /// Upgrades of Helm releases.
     pub helm_releases: Documents<HelmReleaseUpgrade>,
+    /// Upgrades of EKS clusters.
+    pub eks: Documents<EksUpgrade>,
+    /// Upgrades of MLflow tracking servers.
+    pub mlflow: Documents<MlflowUpgrade>,
     /// Upgrades of components that only the catalog knows.
     pub components: Documents<ComponentUpgrade>,
     /// Verifications that upgrades name.
@@ -131,6 +135,8 @@ struct Set {
     karpenter: Documents<KarpenterUpgrade>,
     deployments: Documents<DeploymentUpgrade>,
     helm_releases: Documents<HelmReleaseUpgrade>,
+    eks: Documents<EksUpgrade>,
+    mlflow: Documents<MlflowUpgrade>,
     components: Documents<ComponentUpgrade>,
     verifications: Documents<Verification>,
     waivers: Documents<Waiver>,
@@ -147,6 +153,8 @@ impl Default for Set {
             karpenter: Vec::new(),
             deployments: Vec::new(),
             helm_releases: Vec::new(),
+            eks: Vec::new(),
+            mlflow: Vec::new(),
             components: Vec::new(),
             verifications: Vec::new(),
             waivers: Vec::new(),
@@ -241,6 +249,8 @@ impl Set {
             Kind::KarpenterUpgrade => self.karpenter.push(spanned(doc, value)?),
             Kind::DeploymentUpgrade => self.deployments.push(spanned(doc, value)?),
             Kind::HelmReleaseUpgrade => self.helm_releases.push(spanned(doc, value)?),
+            Kind::EksUpgrade => self.eks.push(spanned(doc, value)?),
+            Kind::MlflowUpgrade => self.mlflow.push(spanned(doc, value)?),
             Kind::ComponentUpgrade => self.components.push(spanned(doc, value)?),
             Kind::Verification => self.verifications.push(spanned(doc, value)?),
             Kind::Waiver => self.waivers.push(spanned(doc, value)?),
@@ -256,6 +266,8 @@ impl Set {
         by_name(&mut self.karpenter);
         by_name(&mut self.deployments);
         by_name(&mut self.helm_releases);
+        by_name(&mut self.eks);
+        by_name(&mut self.mlflow);
         by_name(&mut self.components);
         by_name(&mut self.verifications);
         by_name(&mut self.waivers);
@@ -268,6 +280,8 @@ impl Set {
             karpenter: values(&self.karpenter),
             deployments: values(&self.deployments),
             helm_releases: values(&self.helm_releases),
+            eks: values(&self.eks),
+            mlflow: values(&self.mlflow),
             components: values(&self.components),
             verifications: values(&self.verifications),
             waivers: values(&self.waivers),
@@ -285,6 +299,8 @@ impl Set {
             karpenter: self.karpenter,
             deployments: self.deployments,
             helm_releases: self.helm_releases,
+            eks: self.eks,
+            mlflow: self.mlflow,
             components: self.components,
             verifications: self.verifications,
             waivers: self.waivers,
@@ -302,7 +318,11 @@ struct Said<'a> {
     karpenter: Vec<&'a Document<KarpenterUpgrade>>,
     deployments: Vec<&'a Document<DeploymentUpgrade>>,
     helm_releases: Vec<&'a Document<HelmReleaseUpgrade>>,
-    /// Left out when empty: digests of sets without it stay as they were.
+    // Left out when empty: digests of sets without them stay as they were.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    eks: Vec<&'a Document<EksUpgrade>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mlflow: Vec<&'a Document<MlflowUpgrade>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     components: Vec<&'a Document<ComponentUpgrade>>,
     verifications: Vec<&'a Document<Verification>>,

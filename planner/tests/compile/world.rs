@@ -11,8 +11,8 @@ use switchback_schemas::{
     ComponentName, Diagnostic, Digest, Version,
     format::Document,
     inventory::{
-        Budget, ClaimRef, Cluster, Container, Conversion, Crd, Inventory, Node, OwnerEvidence, Ownership,
-        Pod, Release, Revision, Workload,
+        ApiUse, Budget, ClaimRef, Cluster, Container, Conversion, Crd, Inventory, Node, OwnerEvidence,
+        Ownership, Pod, Release, Revision, Workload,
     },
     lock::{Lock, Render},
     manifest::OwnerKind,
@@ -122,6 +122,7 @@ pub(crate) fn inventory(version: &str) -> Inventory {
         format: Document::Inventory.current(),
         observation: label("obs-1"),
         taken_at: at(),
+        api_use: ApiUse::default(),
         cluster: Cluster {
             version: v(if v(version) < v("1.0") { "1.29.4" } else { "1.33.2" }),
             kube_system_uid: "c0ffee".to_owned(),
@@ -239,6 +240,7 @@ pub(crate) fn lock(inventory: &Inventory, manifests: Digest, versions: &[&str]) 
         observation: inventory.observation.clone(),
         manifests,
         renders: versions.iter().flat_map(both).collect(),
+        addons: Vec::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use switchback_schemas::{
     StepId,
     journal::Item,
     name::{ObjectName, ObjectRef},
-    plan::{CaptureKind, Condition, Effect, FieldTest, Operand, Target, Test},
+    plan::{CaptureKind, Condition, Effect, FieldTest, NodeTerminate, NodegroupSize, Operand, Target, Test},
 };
 
 /// Why something cannot be bound.
@@ -28,6 +28,9 @@ pub enum BindError {
     /// The node has no NodeClaim.
     #[error("node {0} has no NodeClaim")]
     NoNodeClaim(String),
+    /// The node does not say which machine it is.
+    #[error("node {0} has no provider id")]
+    NoProviderId(String),
 }
 
 /// What is filled in.
@@ -57,10 +60,22 @@ impl Binder<'_> {
             Effect::NodeDrain(drain) => self.target(&mut drain.node)?,
             Effect::HelmRollback(rollback) => self.operand(&mut rollback.to)?,
             Effect::Wait(wait) => self.in_condition(&mut wait.until)?,
+            Effect::EksUpdateAddon(update) => self.operand(&mut update.version)?,
+            Effect::EksUpdateNodegroup(update) => {
+                update.release.as_mut().map_or(Ok(()), |release| self.operand(release))?;
+            }
+            Effect::EksCreateNodegroup(create) => self.size(&mut create.size)?,
+            Effect::EksScaleNodegroup(scale) => self.size(&mut scale.size)?,
+            Effect::NodeTerminate(terminate) => self.machine(terminate)?,
+            Effect::RdsProveSnapshot(prove) => self.operand(&mut prove.instance)?,
+            Effect::RdsRestore(restore) => self.operand(&mut restore.instance)?,
             Effect::KubeApply(_)
             | Effect::KubeRestore(_)
             | Effect::MigrateStorage(_)
             | Effect::HelmUpgrade(_)
+            | Effect::EksUpdateCluster(_)
+            | Effect::EksDeleteNodegroup(_)
+            | Effect::RdsSnapshot(_)
             | Effect::Command(_)
             | Effect::Notify(_) => {}
         }
@@ -80,7 +95,7 @@ impl Binder<'_> {
         match &mut what {
             CaptureKind::Field { object, .. } => self.target(object)?,
             CaptureKind::Objects(objects) => objects.iter_mut().try_for_each(|object| self.target(object))?,
-            CaptureKind::Revision(_) | CaptureKind::Found(_) => {}
+            CaptureKind::Revision(_) | CaptureKind::Found(_) | CaptureKind::Cloud { .. } => {}
         }
         Ok(what)
     }
@@ -98,13 +113,31 @@ impl Binder<'_> {
             Condition::Rollout { object } => self.target(object),
             Condition::Release { revision, .. } => revision.as_mut().map_or(Ok(()), |r| self.operand(r)),
             Condition::Drained { node } => self.target(node),
+            Condition::Cloud { is, .. } => self.test(is),
             Condition::ConversionReady { .. }
+            | Condition::Insights { .. }
+            | Condition::FreeAddresses { .. }
             | Condition::StoredAs { .. }
             | Condition::NodesReady { .. }
             | Condition::Http { .. }
             | Condition::Prometheus { .. }
             | Condition::Command(_) => Ok(()),
         }
+    }
+
+    fn size(&self, size: &mut NodegroupSize) -> Bound<()> {
+        [&mut size.min, &mut size.desired, &mut size.max].into_iter().try_for_each(|n| self.operand(n))
+    }
+
+    /// A machine goes by the provider id that was frozen with its node.
+    fn machine(&self, terminate: &mut NodeTerminate) -> Bound<()> {
+        let item = matches!(terminate.node, Target::ItemNode {});
+        self.target(&mut terminate.node)?;
+        if let Some(item) = self.item.filter(|_| item) {
+            let id = item.provider_id.clone();
+            terminate.provider_id = Some(id.ok_or_else(|| BindError::NoProviderId(item.name.clone()))?);
+        }
+        Ok(())
     }
 
     fn tests(&self, tests: &mut [FieldTest]) -> Bound<()> {

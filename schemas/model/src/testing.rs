@@ -97,7 +97,7 @@ pub(crate) fn plan(mut steps: Vec<Step>) -> Plan {
             name: label("test"),
             targets: std::iter::once((
                 label("cluster"),
-                switchback_schemas::plan::Identity::Cluster { kube_system_uid: "u".to_owned() },
+                switchback_schemas::plan::Identity::Cluster { kube_system_uid: "u".to_owned(), eks: None },
             ))
             .collect(),
             allow_asserted: true,
@@ -136,6 +136,7 @@ pub(crate) fn plan(mut steps: Vec<Step>) -> Plan {
         channels: Vec::new(),
         blind_spots: Vec::new(),
         notices: Vec::new(),
+        leftovers: Vec::new(),
         sources: std::collections::BTreeMap::default(),
     };
     plan.digests = crate::digests::digests(&plan).expect("digests");

@@ -1,7 +1,11 @@
 //! The inventory: what is there, when it was read, and what could not be read.
 
+mod api_use;
+pub mod eks;
 pub mod karpenter;
 mod kubernetes;
+pub mod rds;
+pub mod servers;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+pub use api_use::{ApiUse, RequestedApi, WrittenBy};
 pub use kubernetes::{
     Budget, ClaimRef, Cluster, Container, Conversion, Crd, Node, OwnerEvidence, Ownership, Pod, Release,
     Revision, Webhook, Workload,
@@ -49,6 +54,9 @@ pub struct Inventory {
     pub webhooks: Vec<Webhook>,
     /// Who seems to own what, with evidence.
     pub owners: Vec<Ownership>,
+    /// Who uses APIs that go away.
+    #[serde(default)]
+    pub api_use: ApiUse,
     /// What single components need to know, by component.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<ComponentName, Value>,
@@ -68,6 +76,15 @@ pub struct Unread {
     pub what: String,
     /// Why.
     pub why: String,
+}
+
+/// What an observer is asked to look at beyond the cluster: the planner writes it from the Platform, the executor reads it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wanted {
+    /// What targets are at AWS.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aws: BTreeMap<Label, crate::plan::AwsResource>,
 }
 
 /// Why bytes are not an inventory.

@@ -95,6 +95,14 @@ pub enum WaitsFor {
         /// The node.
         node: String,
     },
+    /// Something long that another system does for us. Its name comes back with the next call, so that it is asked after and not
+    /// begun twice.
+    Operation {
+        /// The other system's name for it.
+        id: String,
+        /// What it does and how far it is.
+        message: String,
+    },
     /// An approval.
     Approval {
         /// What is to be approved, as `switchback approve` takes it.

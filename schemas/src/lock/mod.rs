@@ -2,6 +2,8 @@
 //!
 //! The planner has no network, so what it needs to know of charts stands here, each with where and when it was read.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,7 @@ use crate::{
     format::{Document, Format, Head, Unreadable},
     manifest::ChartSource,
     name::{Label, ObjectName},
-    plan::Chart,
+    plan::{AwsResource, Chart},
 };
 
 /// What the targets are.
@@ -29,6 +31,9 @@ pub struct Lock {
     pub manifests: Digest,
     /// Charts, rendered for one release each; sorted by release and version.
     pub renders: Vec<Render>,
+    /// Versions of EKS add-ons; sorted by target, add-on and minor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addons: Vec<AddonVersions>,
 }
 
 /// What manifests ask to resolve: the planner writes it, the executor answers it with a lock. It holds no values but
@@ -42,6 +47,41 @@ pub struct Asks {
     pub observation: Label,
     /// Charts, one for each release and version on the path.
     pub charts: Vec<Ask>,
+    /// Add-ons of EKS, one for each add-on and minor on the path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addons: Vec<AskAddon>,
+    /// What the targets of those add-ons are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aws: BTreeMap<Label, AwsResource>,
+}
+
+/// Versions of an add-on to look up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AskAddon {
+    /// The cluster.
+    pub target: Label,
+    /// The add-on.
+    pub addon: String,
+    /// The minor.
+    pub kubernetes: Version,
+}
+
+/// Versions of an add-on that work with a minor, as `DescribeAddonVersions` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AddonVersions {
+    /// The cluster.
+    pub target: Label,
+    /// The add-on.
+    pub addon: String,
+    /// The minor.
+    pub kubernetes: Version,
+    /// The version that EKS takes when none is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// All that work, the newest first.
+    pub versions: Vec<String>,
 }
 
 /// One chart to render.
@@ -125,6 +165,13 @@ impl Lock {
         let mut bytes = serde_json::to_vec_pretty(self)?;
         bytes.push(b'\n');
         Ok(bytes)
+    }
+
+    /// Versions of an add-on for a minor.
+    pub fn addon(&self, target: &Label, addon: &str, kubernetes: &Version) -> Option<&AddonVersions> {
+        let same =
+            |of: &&AddonVersions| of.target == *target && of.addon == addon && of.kubernetes == *kubernetes;
+        self.addons.iter().find(same)
     }
 
     /// The render of a release in a version.

@@ -5,6 +5,8 @@
 //! found at once and each has its place.
 
 mod component;
+mod eks;
+mod mlflow;
 mod platform;
 mod upgrades;
 mod verification;
@@ -13,9 +15,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use component::{BadRange, ComponentUpgrade, VersionRange, VersionTarget};
+pub use eks::{AcceptedInsight, AddonRule, EksUpgrade, LastNodes, Parity};
+pub use mlflow::{AcceptedOutage, MlflowUpgrade, OtherDatabase, SnapshotProof};
 pub use platform::{
-    ApprovalPolicy, Channel, ClassSpec, ClusterTarget, Defaults, DrainSpec, OwnerKind, OwnerRule, Platform,
-    PoolSpec, TargetSpec, WindowSpec,
+    ApprovalPolicy, Channel, ClassSpec, ClusterTarget, DatabaseTarget, Defaults, DrainSpec, EksTarget,
+    OwnerKind, OwnerRule, PathClass, Platform, PoolSpec, RdsTarget, TargetSpec, WindowSpec,
 };
 pub use upgrades::{
     BatchSize, CanarySpec, ChartSource, DeploymentUpgrade, Floor, HelmReleaseUpgrade, KarpenterUpgrade,
@@ -64,6 +68,10 @@ pub enum Kind {
     DeploymentUpgrade,
     /// Moves a Helm release.
     HelmReleaseUpgrade,
+    /// Moves an EKS cluster.
+    EksUpgrade,
+    /// Moves an MLflow tracking server.
+    MlflowUpgrade,
     /// Moves a component that only the catalog knows.
     ComponentUpgrade,
     /// Something to check.
@@ -74,11 +82,13 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Platform,
         Self::KarpenterUpgrade,
         Self::DeploymentUpgrade,
         Self::HelmReleaseUpgrade,
+        Self::EksUpgrade,
+        Self::MlflowUpgrade,
         Self::ComponentUpgrade,
         Self::Verification,
         Self::Waiver,
@@ -91,6 +101,8 @@ impl Kind {
             Self::KarpenterUpgrade => "KarpenterUpgrade",
             Self::DeploymentUpgrade => "DeploymentUpgrade",
             Self::HelmReleaseUpgrade => "HelmReleaseUpgrade",
+            Self::EksUpgrade => "EksUpgrade",
+            Self::MlflowUpgrade => "MlflowUpgrade",
             Self::ComponentUpgrade => "ComponentUpgrade",
             Self::Verification => "Verification",
             Self::Waiver => "Waiver",
@@ -98,9 +110,7 @@ impl Kind {
     }
 
     /// Kinds that the design names and this build refuses by name.
-    pub const NOT_BUILT: [&'static str; 9] = [
-        "EksUpgrade",
-        "MlflowUpgrade",
+    pub const NOT_BUILT: [&'static str; 7] = [
         "KServeUpgrade",
         "ArgoWorkflowsUpgrade",
         "GpuDriverUpgrade",
@@ -119,6 +129,8 @@ impl Kind {
             Self::KarpenterUpgrade => generator.into_root_schema_for::<Document<KarpenterUpgrade>>(),
             Self::DeploymentUpgrade => generator.into_root_schema_for::<Document<DeploymentUpgrade>>(),
             Self::HelmReleaseUpgrade => generator.into_root_schema_for::<Document<HelmReleaseUpgrade>>(),
+            Self::EksUpgrade => generator.into_root_schema_for::<Document<EksUpgrade>>(),
+            Self::MlflowUpgrade => generator.into_root_schema_for::<Document<MlflowUpgrade>>(),
             Self::ComponentUpgrade => generator.into_root_schema_for::<Document<ComponentUpgrade>>(),
             Self::Verification => generator.into_root_schema_for::<Document<Verification>>(),
             Self::Waiver => generator.into_root_schema_for::<Document<Waiver>>(),

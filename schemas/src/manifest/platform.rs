@@ -1,6 +1,6 @@
 //! The kind `Platform`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, civil::Time};
 use schemars::JsonSchema;
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::OnFailure;
 use crate::{
-    name::{Label, ObjectRef},
-    plan::{Capacity, Day, PodSelector, Strategy, Then, WindowUse},
+    name::{Account, Label, ObjectRef},
+    plan::{Arn, AwsResource, Capacity, Day, PodSelector, Roles, Strategy, Then, WindowUse},
     seconds::Length,
 };
 
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Platform {
-    /// What steps act on, by name. Exactly one cluster in this version.
+    /// What steps act on, by name. Exactly one cluster in this version, and any number of databases.
     pub targets: BTreeMap<Label, TargetSpec>,
     /// Pools of nodes. A node that no pool matches is never moved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -48,6 +48,24 @@ pub struct Platform {
 pub enum TargetSpec {
     /// A Kubernetes cluster.
     Cluster(ClusterTarget),
+    /// A database.
+    Database(DatabaseTarget),
+}
+
+impl TargetSpec {
+    /// What it is at AWS.
+    pub fn aws(&self) -> Option<AwsResource> {
+        let (arn, roles) = match self {
+            Self::Cluster(cluster) => {
+                let eks = cluster.eks.as_ref()?;
+                (Arn::eks_cluster(&eks.region, eks.account.as_str(), &eks.name), &eks.roles)
+            }
+            Self::Database(DatabaseTarget { rds }) => {
+                (Arn::rds_instance(&rds.region, rds.account.as_str(), &rds.instance), &rds.roles)
+            }
+        };
+        Some(AwsResource { arn, roles: roles.clone() })
+    }
 }
 
 /// A Kubernetes cluster.
@@ -58,6 +76,50 @@ pub struct ClusterTarget {
     /// cluster is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kube_system_uid: Option<String>,
+    /// The EKS cluster that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eks: Option<EksTarget>,
+}
+
+/// A cluster of EKS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EksTarget {
+    /// Its name.
+    pub name: String,
+    /// The region.
+    #[schemars(regex(pattern = "^[a-z]{2}(-[a-z]+)+-[0-9]+$"))]
+    pub region: String,
+    /// The account.
+    pub account: Account,
+    /// Roles by purpose.
+    #[serde(default, skip_serializing_if = "Roles::is_empty")]
+    pub roles: Roles,
+}
+
+/// A database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DatabaseTarget {
+    /// The RDS instance that it is. Aurora clusters are not built yet.
+    pub rds: RdsTarget,
+}
+
+/// An instance of RDS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RdsTarget {
+    /// Its name.
+    #[schemars(regex(pattern = "^[a-zA-Z](-?[a-zA-Z0-9])*$"), length(max = 63))]
+    pub instance: String,
+    /// The region.
+    #[schemars(regex(pattern = "^[a-z]{2}(-[a-z]+)+-[0-9]+$"))]
+    pub region: String,
+    /// The account.
+    pub account: Account,
+    /// Roles by purpose.
+    #[serde(default, skip_serializing_if = "Roles::is_empty")]
+    pub roles: Roles,
 }
 
 /// A pool of nodes.
@@ -192,4 +254,20 @@ pub struct Defaults {
     /// Waivers are judged as of this instant instead of the observation's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Timestamp>,
+    /// Classes of facts about versions that no state on the way may lie outside of, as if a vendor required them. Without
+    /// any, such states are chosen last and named.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub refuse: BTreeSet<PathClass>,
+}
+
+/// Classes of facts about which versions work together that are no requirements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathClass {
+    /// What a vendor tested.
+    Tested,
+    /// What a vendor documents.
+    Documented,
+    /// That something is known at all, where it is known of other versions.
+    NoFact,
 }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Command, Operand, Target};
+use super::{CloudRef, Command, InsightCategory, Operand, Target};
 use crate::{
     Seconds, Version,
     name::{Label, ObjectName},
@@ -118,6 +118,35 @@ pub enum Condition {
         threshold: String,
         /// What no data means.
         missing: Missing,
+    },
+    /// A field of something that an API of the cloud provider describes passes a test. A missing thing has no fields.
+    Cloud {
+        /// The thing.
+        of: CloudRef,
+        /// JSON pointer into the answer; empty for the whole.
+        pointer: String,
+        /// What must be true of it.
+        is: Test,
+    },
+    /// The EKS insights of a category have no error, no warning about this minor and nothing unknown, except for findings that somebody
+    /// accepted. Findings that are older than a day are unknown (user-pain P-01, P-09).
+    Insights {
+        /// The cluster.
+        target: Label,
+        /// Which of them.
+        category: InsightCategory,
+        /// The minor that they are about.
+        kubernetes: Version,
+        /// Names of findings that are accepted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        accepted: Vec<String>,
+    },
+    /// The subnets of an EKS cluster have so many free addresses together, and no subnet none.
+    FreeAddresses {
+        /// The cluster.
+        target: Label,
+        /// How many.
+        at_least: u64,
     },
     /// A command ends with exit code 0.
     Command(Command),

@@ -5,6 +5,7 @@
 
 mod action;
 mod bracket;
+mod cloud;
 mod condition;
 mod effect;
 mod gate;
@@ -21,10 +22,13 @@ use serde::{Deserialize, Serialize};
 
 pub use action::{Action, Change, Mark, Operand, Target};
 pub use bracket::Bracket;
+pub use cloud::{Arn, AwsResource, BadArn, CloudKind, CloudRef, InsightCategory, Roles};
 pub use condition::{Compare, Condition, FieldTest, Find, Missing, Test, Verify};
 pub use effect::{
-    Chart, Command, Effect, EnvValue, HelmRollback, HelmUpgrade, KubeApply, KubeDelete, KubePatch,
-    KubeRestore, MigrateStorage, NodeCordon, NodeDrain, Notify, SetField, Wait,
+    Chart, Command, Effect, EksCreateNodegroup, EksDeleteNodegroup, EksScaleNodegroup, EksUpdateAddon,
+    EksUpdateCluster, EksUpdateNodegroup, EnvValue, HelmRollback, HelmUpgrade, KubeApply, KubeDelete,
+    KubePatch, KubeRestore, MigrateStorage, NodeCordon, NodeDrain, NodeTerminate, NodegroupSize, Notify,
+    RdsProveSnapshot, RdsRestore, RdsSnapshot, ResolveConflicts, SetField, Wait,
 };
 pub use gate::{ApprovalScope, Day, Gate, GateKind, NoReturn, Window, WindowUse};
 pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};
@@ -94,6 +98,9 @@ pub struct Plan {
     /// Warnings that came with the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Diagnostic>,
+    /// What is kept when a run of it is complete, so that its ways back stay open, and has to be removed some day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<Leftover>,
     /// Where facts come from, by key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, Source>,
@@ -134,6 +141,52 @@ pub enum Identity {
     Cluster {
         /// UID of the namespace `kube-system`.
         kube_system_uid: String,
+        /// The EKS cluster that it is, if it is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        eks: Option<AwsResource>,
+    },
+    /// A database, by the name of its RDS instance. Its resource id is another one after a restore, so that is no identity; steps
+    /// that must not meet another one read it.
+    Database {
+        /// The instance.
+        rds: AwsResource,
+    },
+}
+
+impl Identity {
+    /// What it is at AWS.
+    pub fn aws(&self) -> Option<&AwsResource> {
+        match self {
+            Self::Cluster { eks, .. } => eks.as_ref(),
+            Self::Database { rds } => Some(rds),
+        }
+    }
+
+    /// What has to be shown for it.
+    pub fn proofs(&self) -> Vec<Proof> {
+        match self {
+            Self::Cluster { kube_system_uid, eks } => {
+                let uid = Proof::KubeSystem { uid: kube_system_uid.clone() };
+                let arn = eks.iter().map(|eks| Proof::Arn { arn: eks.arn.clone() });
+                std::iter::once(uid).chain(arn).collect()
+            }
+            Self::Database { rds } => vec![Proof::Arn { arn: rds.arn.clone() }],
+        }
+    }
+}
+
+/// What a driver can show of the target that it speaks to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The namespace `kube-system` has this UID.
+    KubeSystem {
+        /// The UID.
+        uid: String,
+    },
+    /// The resource describes itself so, to credentials of its account.
+    Arn {
+        /// The name.
+        arn: Arn,
     },
 }
 
@@ -248,6 +301,22 @@ pub struct BlindSpot {
     pub what: String,
     /// Why.
     pub why: String,
+}
+
+/// A safety net that outlives its run. Removing it is a point of no return.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Leftover {
+    /// What is kept.
+    pub what: String,
+    /// Which way back needs it.
+    pub why: String,
+    /// The step that leaves it.
+    pub step: StepId,
+    /// How long after that step it should be kept.
+    pub keep: crate::Seconds,
+    /// What a person types to remove it.
+    pub remove: String,
 }
 
 /// Where a fact comes from.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Change, Condition, Find, Target, Undo, Verify};
+use super::{Action, Change, CloudRef, Condition, Find, Target, Undo, Verify};
 use crate::{Seconds, StepId, name::Label, name::ObjectName};
 
 /// One step of a plan.
@@ -164,6 +164,14 @@ pub enum CaptureKind {
     Objects(Vec<Target>),
     /// All objects that are found.
     Found(Find),
+    /// Something of the cloud provider's as its API describes it, without what is secret; null when it is not there.
+    Cloud {
+        /// The thing.
+        of: CloudRef,
+        /// JSON pointer into the answer; empty for the whole.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        pointer: String,
+    },
 }
 
 /// How long something takes.
@@ -209,11 +217,11 @@ pub enum FailureAction {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Permission {
-    /// The verb, such as `patch`.
+    /// The verb, such as `patch`; for IAM the action, such as `eks:UpdateClusterVersion`.
     pub verb: String,
-    /// The API group; empty for the core group.
+    /// The API group; empty for the core group; [`Permission::IAM`] for an action of IAM.
     pub group: String,
-    /// The resource in the plural, with a subresource after `/`.
+    /// The resource in the plural, with a subresource after `/`; for IAM a pattern of ARNs.
     pub resource: String,
     /// In one namespace, or everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -221,4 +229,9 @@ pub struct Permission {
     /// Whether the call is derived from a rendered chart or declared by a person rather than typed by us.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub declared: bool,
+}
+
+impl Permission {
+    /// The group of permissions that IAM gives and not a cluster's RBAC.
+    pub const IAM: &'static str = "iam";
 }

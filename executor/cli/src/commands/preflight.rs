@@ -127,14 +127,17 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    fn call(&self, step: &switchback_schemas::StepId) -> Call {
+    fn call(&self, step: &Step) -> Call {
         Call {
             run: RunId::sanitized("preflight"),
-            at: At::forward(step),
+            at: At::forward(&step.id),
+            target: step.target.clone(),
             token: "preflight".to_owned(),
             attempt: 1,
             fleet: Arc::clone(&self.fleet),
             artifact: None,
+            operation: None,
+            back: false,
             waited: Seconds(0),
         }
     }
@@ -144,7 +147,7 @@ impl Asking<'_> {
         let mut all = Vec::new();
         let observed = |basis: &ReadBasis| matches!(basis, ReadBasis::Observed {});
         for read in step.reads.iter().filter(|read| observed(&read.basis)) {
-            let verdict = self.drivers.check(&self.call(&step.id), &read.condition).await;
+            let verdict = self.drivers.check(&self.call(step), &read.condition).await;
             let said = words::verdict(&verdict);
             all.push(match (verdict, read.mark) {
                 (Verdict::Holds { .. }, _) => Found::Good,
@@ -165,7 +168,7 @@ impl Asking<'_> {
             GateKind::Check(condition) => {
                 let step = self.plan.steps.iter().find(|step| step.gates.contains(&gate.id));
                 let Some(step) = step else { return Found::Good };
-                let verdict = self.drivers.check(&self.call(&step.id), condition).await;
+                let verdict = self.drivers.check(&self.call(step), condition).await;
                 let said = words::verdict(&verdict);
                 match verdict {
                     Verdict::Holds { .. } => Found::Good,
@@ -184,7 +187,7 @@ impl Asking<'_> {
         }
         let nothing = |_: &switchback_schemas::StepId, _: &str| None;
         let bound = Binder { captured: &nothing, item: None }.effect(effect).ok()?;
-        Some(match self.drivers.apply(&self.call(&step.id), &bound).await {
+        Some(match self.drivers.apply(&self.call(step), &bound).await {
             Outcome::Done { .. } | Outcome::Blocked { .. } => Found::Good,
             outcome @ Outcome::NotDone { .. } => Found::Wrong(words::outcome(&outcome).unwrap_or_default()),
             outcome @ Outcome::InDoubt { .. } => Found::Unknown(words::outcome(&outcome).unwrap_or_default()),

@@ -20,10 +20,14 @@ pub(super) async fn channels(drivers: &Drivers, plan: &Plan, run: &RunId, text: 
         let call = Call {
             run: run.clone(),
             at: At::forward(&step),
+            // A channel is no target; the platform stands for what it is told about.
+            target: plan.platform.name.clone(),
             token: String::new(),
             attempt: 1,
             fleet: Arc::new(Fleet::default()),
             artifact: None,
+            operation: None,
+            back: false,
             waited: Seconds(0),
         };
         let effect = Effect::Notify(Notify {

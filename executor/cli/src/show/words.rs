@@ -42,6 +42,7 @@ pub(crate) fn waits_for(waits: &WaitsFor) -> String {
         }
         WaitsFor::Terminating { pods: 1, node } => format!("1 pod that is leaving node {node}"),
         WaitsFor::Terminating { pods, node } => format!("{pods} pods that are leaving node {node}"),
+        WaitsFor::Operation { message, .. } => message.clone(),
         WaitsFor::Approval { scope } => format!("an approval: switchback approve --{scope}"),
         WaitsFor::Window { window } => format!("the window {window}"),
         WaitsFor::Instant { at } => format!("{at}"),

@@ -8,7 +8,7 @@ use switchback_executor::ports::{Call, Capturing, Driver, Failure, Member};
 use switchback_schemas::{
     journal::{Outcome, Verdict},
     name::Label,
-    plan::{CaptureKind, Condition, Effect, Identity, Roll},
+    plan::{CaptureKind, Condition, Effect, Proof, Roll},
 };
 use tokio::sync::watch;
 
@@ -82,8 +82,8 @@ impl Driver for Counted {
         self.inner.members(call, roll).await
     }
 
-    async fn identity(&self, target: &Label) -> Option<Result<Identity, Failure>> {
+    async fn proof(&self, target: &Label) -> Option<Result<Proof, Failure>> {
         let _call = self.calls.enter();
-        self.inner.identity(target).await
+        self.inner.proof(target).await
     }
 }

@@ -29,6 +29,9 @@ pub(crate) fn is_ours(condition: &Condition) -> bool {
         | Condition::Any { .. }
         | Condition::Http { .. }
         | Condition::Prometheus { .. }
+        | Condition::Cloud { .. }
+        | Condition::Insights { .. }
+        | Condition::FreeAddresses { .. }
         | Condition::Command(_) => false,
     }
 }
@@ -57,6 +60,9 @@ pub(crate) async fn check(api: &Reader, call: &Call, condition: &Condition) -> V
         | Condition::Any { .. }
         | Condition::Http { .. }
         | Condition::Prometheus { .. }
+        | Condition::Cloud { .. }
+        | Condition::Insights { .. }
+        | Condition::FreeAddresses { .. }
         | Condition::Command(_) => Ok(Verdict::unknown("this condition is not one of the Kubernetes driver")),
     };
     verdict.unwrap_or_else(|error| error.verdict())

@@ -33,6 +33,16 @@ pub(crate) fn is_ours(effect: &Effect) -> bool {
         | Effect::NodeDrain(_) => true,
         Effect::HelmUpgrade(_)
         | Effect::HelmRollback(_)
+        | Effect::EksUpdateCluster(_)
+        | Effect::EksUpdateAddon(_)
+        | Effect::EksUpdateNodegroup(_)
+        | Effect::EksCreateNodegroup(_)
+        | Effect::EksScaleNodegroup(_)
+        | Effect::EksDeleteNodegroup(_)
+        | Effect::NodeTerminate(_)
+        | Effect::RdsSnapshot(_)
+        | Effect::RdsProveSnapshot(_)
+        | Effect::RdsRestore(_)
         | Effect::Command(_)
         | Effect::Notify(_)
         | Effect::Wait(_) => false,
@@ -51,6 +61,16 @@ pub(crate) async fn apply(api: &Writer, call: &Call, effect: &Effect) -> Outcome
         Effect::NodeDrain(effect) => drain::run(api, call, effect).await,
         Effect::HelmUpgrade(_)
         | Effect::HelmRollback(_)
+        | Effect::EksUpdateCluster(_)
+        | Effect::EksUpdateAddon(_)
+        | Effect::EksUpdateNodegroup(_)
+        | Effect::EksCreateNodegroup(_)
+        | Effect::EksScaleNodegroup(_)
+        | Effect::EksDeleteNodegroup(_)
+        | Effect::NodeTerminate(_)
+        | Effect::RdsSnapshot(_)
+        | Effect::RdsProveSnapshot(_)
+        | Effect::RdsRestore(_)
         | Effect::Command(_)
         | Effect::Notify(_)
         | Effect::Wait(_) => {

@@ -80,6 +80,7 @@ async fn read(reader: &Reader, taken_at: Timestamp) -> Result<Inventory, CallErr
         crds,
         webhooks,
         owners,
+        api_use: switchback_schemas::inventory::ApiUse::default(),
         components,
         unread,
         carry_over: None,

@@ -18,7 +18,7 @@ use switchback_executor::ports::{Call, Capturing, Driver, Failure, Member};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
     name::{Label, ObjectName},
-    plan::{CaptureKind, Condition, Effect, Identity, Roll},
+    plan::{CaptureKind, Condition, Effect, Proof, Roll},
 };
 
 pub use client::HelmTarget;
@@ -132,7 +132,7 @@ impl Driver for HelmDriver {
         None
     }
 
-    async fn identity(&self, _target: &Label) -> Option<Result<Identity, Failure>> {
+    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
         None
     }
 }

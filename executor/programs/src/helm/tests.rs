@@ -13,7 +13,7 @@ use switchback_schemas::{
     Digest, Seconds,
     journal::{At, Class, Evidence, Outcome, Verdict},
     name::{Label, ObjectName},
-    plan::{CaptureKind, Chart, Condition, Effect, HelmRollback, HelmUpgrade, Identity, Operand, Roll},
+    plan::{CaptureKind, Chart, Condition, Effect, HelmRollback, HelmUpgrade, Operand, Proof, Roll},
 };
 
 use super::{HelmDriver, HelmTarget, values};
@@ -111,7 +111,7 @@ impl Driver for Cluster {
         None
     }
 
-    async fn identity(&self, _target: &Label) -> Option<Result<Identity, Failure>> {
+    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
         None
     }
 }
@@ -149,10 +149,13 @@ impl Scene {
         let call = Call {
             run: "r-1".parse().unwrap(),
             at: At::forward(&"demo/upgrade".parse().unwrap()),
+            target: "cluster".parse().unwrap(),
             token: "t".into(),
             attempt,
             fleet: Arc::new(Fleet::default()),
             artifact: None,
+            operation: None,
+            back: false,
             waited: Seconds(0),
         };
         let outcome = driver.apply(&call, effect).await;

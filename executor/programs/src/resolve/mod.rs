@@ -86,6 +86,7 @@ impl Resolver {
             observation: inventory.observation.clone(),
             manifests: asks.manifests,
             renders,
+            addons: Vec::new(),
         })
     }
 }

@@ -129,6 +129,6 @@ async fn an_observation_without_secrets_says_so_and_holds_the_rest() {
 async fn an_identity_that_cannot_be_read_is_a_failure() {
     let scene = Scene::twin("identity").await;
     inject(&scene, "GET", "/api/v1/namespaces/kube-system", refused(503));
-    let failure = scene.driver().identity(&"c".parse().unwrap()).await.unwrap().unwrap_err();
+    let failure = scene.driver().proof(&"c".parse().unwrap()).await.unwrap().unwrap_err();
     assert_eq!(failure.class, Class::Unreachable);
 }

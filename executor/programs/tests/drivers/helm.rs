@@ -163,6 +163,8 @@ async fn digests(scene: &Scene, helm: &Helm, release: &ObjectName) -> [Digest; 2
         manifests: Digest::of(""),
         observation: inventory.observation.clone(),
         charts: vec![ask("2.0.0"), ask("1.0.0")],
+        addons: Vec::new(),
+        aws: std::collections::BTreeMap::new(),
     };
     let charts =
         VerifiedCharts::new(helm.programs.clone(), helm.target.clone(), helm.cache.path().join("pulled"));

@@ -3,7 +3,7 @@
 use serde_json::json;
 use switchback_executor::ports::Driver;
 use switchback_kube::{Observing, observe};
-use switchback_schemas::{inventory::Unread, manifest::OwnerKind, plan::Identity};
+use switchback_schemas::{inventory::Unread, manifest::OwnerKind, plan::Proof};
 
 use crate::scene::{Scene, on_both};
 
@@ -18,9 +18,8 @@ async fn an_inventory_says_what_is_there(scene: &Scene) {
     // The twin says itself what it does not play; a real cluster leaves nothing unread.
     let played = |unread: &&Unread| scene.twin.is_none() || !unread.why.contains("not simulated");
     assert_eq!(inventory.unread.iter().filter(played).collect::<Vec<_>>(), Vec::<&Unread>::new());
-    let Identity::Cluster { kube_system_uid } =
-        scene.driver().identity(&"c".parse().unwrap()).await.unwrap().unwrap();
-    assert_eq!(inventory.cluster.kube_system_uid, kube_system_uid);
+    let shown = scene.driver().proof(&"c".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(shown, Proof::KubeSystem { uid: inventory.cluster.kube_system_uid.clone() });
     assert!(inventory.cluster.apis.iter().any(|api| api == "apps/v1"));
     let name = format!("{}-n", scene.id);
     let node = inventory.nodes.iter().find(|node| node.name == name).unwrap();

@@ -247,10 +247,13 @@ pub(crate) fn call() -> Call {
     Call {
         run: "run-1".parse().unwrap(),
         at: At::forward(&"test/step".parse().unwrap()),
+        target: "cluster".parse().unwrap(),
         token: "token".into(),
         attempt: 1,
         fleet: Arc::new(Fleet::default()),
         artifact: None,
+        operation: None,
+        back: false,
         waited: Seconds(0),
     }
 }

@@ -2,7 +2,8 @@
 
 use switchback_model::summary::BackSummary;
 use switchback_schemas::plan::{
-    ApprovalScope, Condition, Count, Disruption, FailureAction, GateKind, HopBasis, Roll, Stale, WindowUse,
+    ApprovalScope, CloudKind, CloudRef, Condition, Count, Disruption, FailureAction, GateKind, HopBasis,
+    InsightCategory, Roll, Stale, WindowUse,
 };
 
 /// `1 step`, `2 steps`.
@@ -148,7 +149,39 @@ pub(super) fn condition(condition: &Condition) -> String {
         Condition::NodesReady { pool, at_least } => format!("{at_least} nodes of pool {pool} are Ready"),
         Condition::Http { url, status, .. } => format!("{url} answers {status}"),
         Condition::Prometheus { query, threshold, .. } => format!("{query} against {threshold}"),
+        Condition::Cloud { of, pointer, is } => {
+            let field = if pointer.is_empty() { String::new() } else { format!(" {pointer}") };
+            format!("{}{field} {}", cloud(of), test(is))
+        }
+        Condition::Insights { target, category, kubernetes, accepted } => {
+            let what = match category {
+                InsightCategory::UpgradeReadiness => "upgrade",
+                InsightCategory::RollbackReadiness => "rollback",
+            };
+            let but = match accepted.len() {
+                0 => String::new(),
+                n => format!(", {n} accepted"),
+            };
+            format!("EKS insights of {target} hold nothing against the {what} to {kubernetes}{but}")
+        }
+        Condition::FreeAddresses { target, at_least } => {
+            format!("the subnets of {target} have at least {at_least} free addresses")
+        }
         Condition::Command(command) => format!("{} ends with 0", command.argv.join(" ")),
+    }
+}
+
+fn cloud(of: &CloudRef) -> String {
+    let kind = match of.kind {
+        CloudKind::EksCluster => "the EKS cluster",
+        CloudKind::EksAddon => "add-on",
+        CloudKind::EksNodegroup => "node group",
+        CloudKind::RdsInstance => "RDS instance",
+        CloudKind::RdsSnapshot => "RDS snapshot",
+    };
+    match &of.name {
+        Some(name) => format!("{kind} {name} of {}", of.target),
+        None => format!("{kind} {}", of.target),
     }
 }
 

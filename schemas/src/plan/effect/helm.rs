@@ -1,0 +1,56 @@
+//! Effects on Helm releases.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Digest, Version, name::ObjectName, plan::Operand};
+
+/// `helm upgrade`, never with `--wait`: readiness is a verification of ours, so that nothing long runs as a child.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HelmUpgrade {
+    /// The release.
+    pub release: ObjectName,
+    /// The chart.
+    pub chart: Chart,
+    /// Values that change, as nested fields, merged over those that the release was given before
+    /// (`--reset-then-reuse-values`): so no secret among the others has to stand in a plan.
+    pub set: Value,
+    /// Digest of all values given after the merge, as compact sorted JSON.
+    pub values: Digest,
+    /// Whether the release is installed when it is not there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub install: bool,
+    /// Whether objects of the chart that exist already are adopted into the release.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub take_ownership: bool,
+}
+
+/// A chart in one version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Chart {
+    /// Its name.
+    pub name: String,
+    /// Where it is: `oci://…`, `https://…`, or a directory.
+    pub repository: String,
+    /// Its version.
+    pub version: Version,
+    /// Digest of the chart archive, or of the files of a directory.
+    pub digest: Digest,
+}
+
+/// `helm rollback` to a revision that was proven to exist before the upgrade.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HelmRollback {
+    /// The release.
+    pub release: ObjectName,
+    /// The revision gone back to.
+    pub to: Operand,
+    /// CRDs that the revision gone back to does not hold and that must survive: they get Helm's keep policy first
+    /// (user-pain P-35).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_crds: Vec<String>,
+}
