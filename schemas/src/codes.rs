@@ -152,6 +152,8 @@ codes! {
         "The order of the steps cannot hold. The circle is listed with the reason of each edge.";
     PATH_GAVE_UP = "SB0308", "the search for a path gave up",
         "The budget of states was used up before a path was found or ruled out. Ask for fewer components at once, or allow more.";
+    PATH_SUPPORT = "SB0309", "the support of a version ends, or has ended",
+        "The vendor supports the version only until a day. Past it nothing can move there, and a way back to it is closed.";
     PLAN_INVENTORY_MISSING = "SB0401", "the inventory does not hold what the plan needs",
         "Observe the platform again; the message says what is missing and whether it could not be read.";
     PLAN_LOCK_MISSING = "SB0402", "the lock does not hold what the plan needs",
@@ -202,6 +204,14 @@ codes! {
         "A plan made without `--continue RUN` on a claimed platform is refused: it would lose the run's ways back.";
     PLAN_UNREADABLE = "SB0425", "the document cannot be read",
         "The plan, inventory or lock is not one that this build can read.";
+    PLAN_NOT_READY = "SB0426", "the platform is not in a state to begin from",
+        "Somebody else's update is under way, or something is degraded. Let it end or repair it, then observe again.";
+    PLAN_INSIGHT = "SB0427", "an insight stands against the upgrade",
+        "The provider itself found something that the next version breaks. Fix it, or accept the one finding on evidence.";
+    PLAN_REMOVED_API = "SB0428", "something uses an API that the target no longer serves",
+        "After the upgrade its calls are answered with 404, and a stored Helm manifest can no longer be upgraded.";
+    PLAN_CAPACITY = "SB0429", "there is no room for what the plan needs",
+        "Addresses, reservations or machines are used up: an update would start and not end.";
     RUN_CLAIMED = "SB0501", "another run holds the platform",
         "A run keeps its claim until it is done, unwound or abandoned.";
     RUN_LEASED = "SB0502", "another process is running it",
