@@ -15,11 +15,16 @@ pub use facts::{
 };
 
 use crate::{
-    components::karpenter::facts::KarpenterFacts,
+    components::{
+        eks::facts::{EksFacts, RemovedApis},
+        karpenter::facts::KarpenterFacts,
+    },
     source::{self, Node},
 };
 
 const KARPENTER: &str = include_str!("../components/karpenter/catalog.yaml");
+const EKS: &str = include_str!("../components/eks/catalog.yaml");
+const REMOVED_APIS: &str = include_str!("../components/eks/removed-apis.yaml");
 
 /// The files of `data/`, by component.
 const FILES: &[(&str, &str)] = &[
@@ -44,6 +49,10 @@ const FILES: &[(&str, &str)] = &[
 pub struct Catalog {
     /// What the lowering of Karpenter needs to know.
     pub karpenter: KarpenterFacts,
+    /// What the lowering of EKS needs to know.
+    pub eks: EksFacts,
+    /// API versions that a minor of Kubernetes no longer serves.
+    pub removed_apis: RemovedApis,
     /// Digest of the files that plans are compiled from.
     pub digest: Digest,
     /// What the path is solved from, by component.
@@ -54,17 +63,19 @@ pub struct Catalog {
 impl Catalog {
     /// The catalog of this build. An error is a bug of this build.
     pub fn embedded() -> Result<Self, Diagnostic> {
-        let mut catalog = Self::of(FILES)?;
-        catalog.karpenter = read("karpenter/catalog.yaml", KARPENTER)?.0;
-        Ok(catalog)
+        Self::of(FILES)
     }
 
     /// A catalog of other files, by component; what the lowering needs is this build's.
     pub fn of(files: &[(&str, &str)]) -> Result<Self, Diagnostic> {
         let (karpenter, _) = read("karpenter/catalog.yaml", KARPENTER)?;
+        let (eks, _) = read("eks/catalog.yaml", EKS)?;
+        let (removed_apis, _) = read("eks/removed-apis.yaml", REMOVED_APIS)?;
         let mut catalog = Self {
             karpenter,
-            digest: Digest::of(KARPENTER),
+            eks,
+            removed_apis,
+            digest: Digest::of([KARPENTER, EKS, REMOVED_APIS].concat()),
             components: BTreeMap::new(),
             files: BTreeMap::new(),
         };

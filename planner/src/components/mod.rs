@@ -1,6 +1,7 @@
 //! Components: one folder each, registered here. They never import each other; order between them follows from facts.
 
 pub mod deployment;
+pub mod eks;
 pub mod helm_release;
 pub mod karpenter;
 pub mod unlowered;
