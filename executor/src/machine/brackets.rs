@@ -79,16 +79,27 @@ impl Machine {
         watch.last = Some(verdict);
     }
 
-    /// A bracket of which nobody knows whether it holds keeps effects from starting, except its own closing.
-    pub(super) fn unsure_bracket(&self, at: &At) -> Option<WaitsFor> {
-        let unsure = |bracket: &Bracket| {
-            let last = self.live.brackets.get(&bracket.id).and_then(|watch| watch.last.as_ref());
-            bracket.close != at.step && !last.is_some_and(Verdict::is_holding)
-        };
-        let bracket = self.watched_brackets().into_iter().find(unsure)?;
-        let last = self.live.brackets.get(&bracket.id).and_then(|watch| watch.last.as_ref());
-        let why = last.map_or_else(|| "not looked at yet".to_owned(), |last| last.evidence().0.join("; "));
-        Some(WaitsFor::Unreadable { what: format!("whether bracket {} holds", bracket.id), why })
+    /// A bracket of which nobody knows whether it holds keeps effects from starting, except its own closing. One that
+    /// was opened just now is being asked: its answer comes by itself, so that is no wait that anybody has to hear of.
+    pub(super) fn waits_for_brackets(&mut self, at: &At, now: Timestamp) -> bool {
+        let mut unsure = self.watched_brackets().into_iter().filter(|bracket| {
+            bracket.close != at.step && !self.seen(&bracket.id).is_some_and(Verdict::is_holding)
+        });
+        let Some(first) = unsure.next() else { return false };
+        // One that cannot be read is told of also where another was not looked at yet.
+        let unread = std::iter::once(first).chain(unsure).find_map(|bracket| {
+            let why = self.seen(&bracket.id)?.evidence().0.join("; ");
+            Some(WaitsFor::Unreadable { what: format!("whether bracket {} holds", bracket.id), why })
+        });
+        if let Some(waits) = unread {
+            self.look_again(at, waits, now);
+        }
+        true
+    }
+
+    /// What was seen of a bracket last.
+    fn seen(&self, bracket: &Label) -> Option<&Verdict> {
+        self.live.brackets.get(bracket).and_then(|watch| watch.last.as_ref())
     }
 
     /// The bracket that the undo of a step closes.

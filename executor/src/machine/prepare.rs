@@ -175,8 +175,7 @@ impl Machine {
             }
             return;
         }
-        if let Some(waits) = self.unsure_bracket(at) {
-            self.look_again(at, waits, now);
+        if self.waits_for_brackets(at, now) {
             return;
         }
         match body.act {

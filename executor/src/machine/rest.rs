@@ -59,7 +59,7 @@ impl Machine {
 
     /// Nothing was written and nothing started: whether the process goes on waiting.
     pub(super) fn rest(&mut self, now: Timestamp, out: &mut Decision) {
-        let asked = self.live.commands.values().any(|asked| !is_watch(&asked.purpose));
+        let asked = self.live.commands.values().any(|asked| !self.is_watch(&asked.purpose));
         if asked {
             return;
         }
@@ -94,6 +94,12 @@ impl Machine {
         if far && spans && self.patience_ends(now).is_none() {
             self.park(waits_for, wake_at, "", out);
         }
+    }
+
+    /// Whether a command looks at a bracket that was seen before; what comes to rest need not wait for its answer.
+    fn is_watch(&self, purpose: &super::live::Purpose) -> bool {
+        let super::live::Purpose::Held(bracket) = purpose else { return false };
+        self.live.brackets.get(bracket).is_some_and(|watch| watch.last.is_some())
     }
 
     fn park(&self, waits_for: Vec<WaitsFor>, wake_at: Option<Timestamp>, why: &str, out: &mut Decision) {
@@ -154,10 +160,6 @@ const PARKED_POLL: Seconds = Seconds::minutes(15);
 
 fn is_timed(waits: &[WaitsFor]) -> bool {
     waits.iter().any(|wait| matches!(wait, WaitsFor::Instant { .. } | WaitsFor::Window { .. }))
-}
-
-fn is_watch(purpose: &super::live::Purpose) -> bool {
-    matches!(purpose, super::live::Purpose::Held(_))
 }
 
 /// What is left behind, by name: brackets, doubts, failures, nodes that were touched, and, unless everything is done or

@@ -47,8 +47,7 @@ impl Machine {
             self.wait_gates(at, vec![waits_for], wake_at, now);
             return;
         }
-        if let Some(waits) = self.unsure_bracket(at) {
-            self.look_again(at, waits, now);
+        if self.waits_for_brackets(at, now) {
             return;
         }
         if let Some(members) = self.live.place(at).members.take() {

@@ -1,16 +1,16 @@
 //! Failures, ways back, brackets, people.
 
-use switchback_executor::machine::{Phase, Rest};
+use switchback_executor::machine::{Phase, Rest, What};
 use switchback_schemas::{
     Seconds,
-    journal::{At, BackScope, Class, End, Event, SideKind},
+    journal::{At, BackScope, Class, End, Event, SideKind, WaitsFor},
     name::SavepointId,
     plan::{Closing, ClosingAt, FailureAction, Plan, Step, Undo},
 };
 
 use super::{
     drive::Drive,
-    plans::{bracket, id, plan, step},
+    plans::{asks, bracket, id, plan, step},
     steps::{answers, drive, held, not},
 };
 
@@ -194,6 +194,22 @@ fn nothing_starts_while_nobody_knows_whether_a_bracket_holds() {
     drive.world.dark.clear();
     drive.take_over();
     assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+}
+
+#[test]
+fn a_bracket_that_was_opened_just_now_is_looked_at_without_a_word_about_it() {
+    let mut drive = drive(with_bracket());
+    let mut looked = false;
+    let rest = loop {
+        if let Some(rest) = drive.step() {
+            break rest;
+        }
+        looked |= drive.pending.iter().any(|command| command.what == What::Check(asks(&["held", "open"])));
+        let waits: Vec<_> = drive.machine.waiting().flat_map(|(_, waits)| waits).collect();
+        assert!(!waits.iter().any(|waits| matches!(waits, WaitsFor::Unreadable { .. })), "{waits:?}");
+    };
+    assert_eq!(rest, Rest::Ended(End::Complete));
+    assert!(looked, "nothing starts before the bracket was seen to hold");
 }
 
 #[test]
