@@ -6,6 +6,7 @@
 pub mod changes;
 pub mod checks;
 pub mod failure;
+pub mod freeze;
 pub mod helm;
 pub mod nodes;
 pub mod owners;

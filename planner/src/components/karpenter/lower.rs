@@ -12,11 +12,11 @@ use switchback_schemas::{
     },
 };
 
-use super::{freeze::Freeze, hops::Doc, notices, storage};
+use super::{hops::Doc, notices, storage};
 use crate::{
     components::HopSpec,
     context::Cx,
-    lower::{Draft, HopScope, Lowering, checks, helm, nodes, verify},
+    lower::{Draft, HopScope, Lowering, checks, freeze::Freeze, helm, nodes, verify},
     objects,
     outlook::{Outlook, crd_ref},
 };

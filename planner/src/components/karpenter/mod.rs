@@ -2,7 +2,6 @@
 //! known about it and where the usual procedure fails.
 
 pub mod facts;
-mod freeze;
 mod hops;
 mod lower;
 mod notices;

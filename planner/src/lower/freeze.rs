@@ -1,4 +1,4 @@
-//! Drift and consolidation, frozen while anything of Karpenter moves (user-pain P-14).
+//! Drift and consolidation of Karpenter, frozen while it moves, or while something moves that drifts its nodes (user-pain P-14).
 
 use serde_json::{Value, json};
 use switchback_schemas::{
@@ -11,10 +11,8 @@ use switchback_schemas::{
     },
 };
 
-use crate::{
-    lower::{Draft, HopScope, Lowering, changes, permission, undo_step},
-    outlook::Outlook,
-};
+use super::{Draft, HopScope, Lowering, changes, permission, undo_step};
+use crate::outlook::Outlook;
 
 const POINTER: &str = "/spec/disruption/budgets";
 const BUDGETS: &str = "budgets";
@@ -25,7 +23,7 @@ fn frozen() -> Value {
 }
 
 /// The freezing of one NodePool.
-pub(super) struct Freeze {
+pub struct Freeze {
     object: ObjectRef,
     open: StepId,
     close: StepId,
@@ -36,7 +34,7 @@ pub(super) struct Freeze {
 
 impl Freeze {
     /// Prepares the bracket of a NodePool; nothing is added yet.
-    pub(super) fn new(scope: &HopScope, pool: &NodePool, api_version: &str) -> Self {
+    pub fn new(scope: &HopScope, pool: &NodePool, api_version: &str) -> Self {
         Self {
             object: ObjectRef::new(api_version, "NodePool", &ObjectName::cluster(&pool.name)),
             open: scope.id(&format!("freeze/{}", pool.name)),
@@ -47,7 +45,7 @@ impl Freeze {
     }
 
     /// The NodePool.
-    pub(super) fn object(&self) -> &ObjectRef {
+    pub fn object(&self) -> &ObjectRef {
         &self.object
     }
 
@@ -106,7 +104,7 @@ impl Freeze {
     }
 
     /// The step that opens the bracket.
-    pub(super) fn open_step(&self, scope: &HopScope, outlook: &Outlook<'_>) -> Draft {
+    pub fn open_step(&self, scope: &HopScope, outlook: &Outlook<'_>) -> Draft {
         let name = &self.object.name;
         let title = format!("freeze drift and consolidation of NodePool {name}");
         let undo = Self::undo(format!("give NodePool {name} its budgets back"), self.thaw(), self.not_ours());
@@ -132,7 +130,7 @@ impl Freeze {
     }
 
     /// The step that closes the bracket.
-    pub(super) fn close_step(&self, scope: &HopScope) -> Draft {
+    pub fn close_step(&self, scope: &HopScope) -> Draft {
         let name = &self.object.name;
         let title = format!("give NodePool {name} its own budgets back");
         let again = self.patch(Test::Differs(Operand::Value(frozen())), Operand::Value(frozen()));
@@ -152,7 +150,7 @@ impl Freeze {
     }
 
     /// Declares the bracket.
-    pub(super) fn bracket(&self, pool: &NodePool, safe: Condition, to: &mut Lowering) {
+    pub fn bracket(&self, pool: &NodePool, safe: Condition, to: &mut Lowering) {
         let name = &self.object.name;
         let instance = self.instance.replace('@', "-");
         let mut cannot_stop = vec![
