@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::name::{ObjectName, ObjectRef};
 
@@ -16,6 +17,9 @@ pub struct MlflowSection {
     pub servers: Vec<Server>,
     /// Workloads that are told a tracking server, so that they may be logging to one.
     pub loggers: Vec<Logger>,
+    /// Workloads that are told a database on RDS in plain text. Who is told one by a Secret or a ConfigMap is not seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<DatabaseUser>,
 }
 
 /// A tracking server.
@@ -36,7 +40,50 @@ pub struct Server {
     pub services: Vec<String>,
     /// HorizontalPodAutoscalers that own its number of replicas.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub autoscalers: Vec<String>,
+    pub autoscalers: Vec<Autoscaler>,
+    /// What a pod of the same make needs.
+    #[serde(default)]
+    pub pods: PodMake,
+}
+
+/// A HorizontalPodAutoscaler.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Autoscaler {
+    /// Its name.
+    pub name: String,
+    /// `spec.minReplicas`. At 0 replicas of its Deployment it stops, unless this is 0 too.
+    pub min: u64,
+    /// Its controller, such as a ScaledObject of KEDA, which scales from 0 by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub controller: Option<ObjectRef>,
+}
+
+/// What a pod needs to start where pods of a Deployment start. Names and settings; nothing of it is a secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodMake {
+    /// Labels by which its pods are found.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Secrets with which its images are pulled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<String>,
+    /// `nodeSelector`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+    /// `tolerations`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Value>,
+    /// `securityContext`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub security_context: Value,
+    /// Volumes that come from Secrets, ConfigMaps, projections or nothing: certificates of the database stand there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Value>,
+    /// Names of its other volumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_volumes: Vec<String>,
 }
 
 /// How a container gets its settings.
@@ -51,9 +98,19 @@ pub struct Settings {
     /// ConfigMaps all of whose keys are variables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env_from_config_maps: Vec<String>,
-    /// Options of its command line by name; of an address scheme, host and path are kept, and nothing of any other value.
+    /// Options of its command line by name; of an address scheme, host and path are kept, a reference to a variable as
+    /// `$(NAME)`, and nothing of any other value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
+    /// `volumeMounts`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Value>,
+    /// `securityContext`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub security_context: Value,
+    /// `resources`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub resources: Value,
 }
 
 /// Where a variable's value comes from.
@@ -91,4 +148,17 @@ pub struct Logger {
     /// The server that it is told, without credentials; empty when that comes from a Secret or ConfigMap.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub server: String,
+}
+
+/// A workload that is told a database.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DatabaseUser {
+    /// The workload.
+    pub workload: ObjectRef,
+    /// The host.
+    pub host: String,
+    /// The database on it; empty where only the host is told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub database: String,
 }
