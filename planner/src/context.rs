@@ -16,6 +16,8 @@ use crate::{
     index::{Index, same},
     lower::{checks, owners, verify},
     manifest::{DocRef, Manifests},
+    path,
+    solver::JointPath,
 };
 
 /// How long a verification may take when it does not say so itself.
@@ -42,10 +44,12 @@ pub struct Cx<'a> {
     pub pools: Vec<Pool>,
     /// The platform's workload classes.
     pub classes: Vec<WorkloadClass>,
+    /// The joint path of what the catalog knows; `None` where nothing of it moves or there is none.
+    pub path: Option<JointPath>,
 }
 
 impl<'a> Cx<'a> {
-    /// Resolves what the platform says about itself.
+    /// Resolves what the platform says about itself, and solves the joint path.
     pub fn new(
         manifests: &'a Manifests,
         inventory: &'a Inventory,
@@ -81,7 +85,10 @@ impl<'a> Cx<'a> {
         let pools = spec.pools.iter().map(pool).collect();
         let classes = spec.workloads.iter().map(class).collect();
         let index = Index::new(inventory, lock);
-        Self { manifests, inventory, lock, catalog, findings, as_of, index, pools, classes }
+        let path = None;
+        let cx = Self { manifests, inventory, lock, catalog, findings, as_of, index, pools, classes, path };
+        let path = path::solve(&cx);
+        Self { path, ..cx }
     }
 
     /// The platform's windows.

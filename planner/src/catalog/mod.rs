@@ -6,7 +6,7 @@ mod facts;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use switchback_schemas::{Diagnostic, Digest, Label, Version, codes};
+use switchback_schemas::{Diagnostic, Digest, Label, codes};
 
 pub use check::{Finding, check};
 pub use facts::{
@@ -75,7 +75,7 @@ impl Catalog {
             karpenter,
             eks,
             removed_apis,
-            digest: Digest::of([KARPENTER, EKS, REMOVED_APIS].concat()),
+            digest: digest(files),
             components: BTreeMap::new(),
             files: BTreeMap::new(),
         };
@@ -103,6 +103,12 @@ impl Catalog {
     }
 }
 
+/// Over everything that plans are compiled from: what lowerings need, and what the path is solved from.
+fn digest(files: &[(&str, &str)]) -> Digest {
+    let own = [KARPENTER, EKS, REMOVED_APIS];
+    Digest::of(own.into_iter().chain(files.iter().map(|(_, text)| *text)).collect::<String>())
+}
+
 fn file_name(component: &str) -> String {
     format!("catalog/{component}.yaml")
 }
@@ -118,10 +124,4 @@ fn read<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Result<(T, Ar
     let document = file.documents.first().ok_or_else(|| bug("it is empty".to_owned()))?;
     let value = serde_json::from_value(document.to_value()).map_err(|error| bug(error.to_string()))?;
     Ok((value, Arc::clone(document)))
-}
-
-/// A range of versions, both ends included, by their minor lines: `1.26` to `1.34`.
-pub fn within(version: &Version, min: &Version, max: &Version) -> bool {
-    let line = version.minor_line();
-    *min <= line && line <= *max
 }

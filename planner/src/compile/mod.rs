@@ -14,7 +14,7 @@ use switchback_schemas::{
     lock::{Asks, Lock},
     manifest::TargetSpec,
     name::SavepointId,
-    plan::{BlindSpot, Digests, Identity, Inputs, Need, Parent, Plan, PlatformRef, Savepoint, Step},
+    plan::{BlindSpot, Digests, Hop, Identity, Inputs, Need, Parent, Plan, PlatformRef, Savepoint, Step},
 };
 
 use crate::{
@@ -105,14 +105,15 @@ fn build(sources: &Sources<'_>, cx: &Cx<'_>) -> Option<Plan> {
         }
         return None;
     }
-    let hops = path::order(cx, &asked);
-    let mut outlook = Outlook::new(cx.inventory);
     let mut lowering = Lowering::default();
+    let hops = path::order(cx, &asked, &mut lowering.sources);
+    let mut outlook = Outlook::new(cx.inventory);
     let mut savepoints = vec![Savepoint {
         id: SavepointId::sanitized("start"),
         title: "before anything was changed".to_owned(),
         frontier: Vec::new(),
     }];
+    let mut last = None;
     for (spec, hop) in &hops {
         let before = lowering.steps.len();
         component(spec)?.lower(cx, spec, &mut outlook, &mut lowering);
@@ -120,12 +121,13 @@ fn build(sources: &Sources<'_>, cx: &Cx<'_>) -> Option<Plan> {
             return None;
         }
         let ends = savepoints.last().map(|savepoint| savepoint.frontier.clone()).unwrap_or_default();
-        follow(lowering.steps.get_mut(before..).unwrap_or_default(), &ends, spec);
+        follow(lowering.steps.get_mut(before..).unwrap_or_default(), &ends, hop, last);
         savepoints.push(Savepoint {
             id: hop.savepoint.clone(),
             title: format!("{} is at {}, verified", spec.upgrade, spec.to),
             frontier: sinks(lowering.steps.get(before..).unwrap_or_default()),
         });
+        last = Some(&hop.id);
     }
     gates::add(cx, &mut lowering);
     Some(assemble(sources, cx, hops, savepoints, lowering))
@@ -135,13 +137,21 @@ fn component(spec: &HopSpec) -> Option<&'static dyn Component> {
     COMPONENTS.into_iter().find(|component| component.name() == spec.component)
 }
 
-/// Steps of a hop that need nothing of it wait for the end of the hop before.
-fn follow(steps: &mut [Step], ends: &[StepId], spec: &HopSpec) {
+/// Steps of a hop that need nothing of it wait for the end of the hop before: because a fact says so, or because one component
+/// moves at a time.
+fn follow(steps: &mut [Step], ends: &[StepId], hop: &Hop, last: Option<&StepId>) {
+    let fact = hop.after.iter().find(|order| Some(&order.hop) == last);
+    let (why, source) = match fact {
+        Some(order) => (order.why.clone(), order.source.clone()),
+        None => {
+            let why =
+                format!("{} moves when what came before is verified: one component at a time", hop.asked_by);
+            (why, None)
+        }
+    };
     for step in steps.iter_mut().filter(|step| step.needs.is_empty()) {
         for end in ends {
-            let why =
-                format!("{} moves when what came before is verified: one component at a time", spec.upgrade);
-            step.needs.push(Need { step: end.clone(), why, source: None });
+            step.needs.push(Need { step: end.clone(), why: why.clone(), source: source.clone() });
         }
     }
 }
@@ -156,7 +166,7 @@ fn sinks(steps: &[Step]) -> Vec<StepId> {
 fn assemble(
     sources: &Sources<'_>,
     cx: &Cx<'_>,
-    hops: Vec<(HopSpec, switchback_schemas::plan::Hop)>,
+    hops: Vec<(HopSpec, Hop)>,
     savepoints: Vec<Savepoint>,
     lowering: Lowering,
 ) -> Plan {
@@ -169,8 +179,9 @@ fn assemble(
         mut pools,
         mut blind_spots,
         leftovers,
-        sources: table,
+        sources: mut table,
     } = lowering;
+    let untested = path::states(cx, &hops, &mut table);
     steps.sort_by(|a, b| a.id.cmp(&b.id));
     let verified = pools::verified(&steps);
     pools.extend(cx.pools.iter().filter(|pool| verified.contains(&pool.name)).cloned());
@@ -182,6 +193,7 @@ fn assemble(
             .iter()
             .map(|unread| BlindSpot { what: unread.what.clone(), why: unread.why.clone() }),
     );
+    blind_spots.extend(path::blind_spots(cx));
     blind_spots.sort();
     blind_spots.dedup();
     let wishes: failure::Wishes = hops
@@ -215,6 +227,7 @@ fn assemble(
         pools,
         windows: cx.windows(),
         channels: cx.manifests.platform.spec.channels.clone(),
+        untested,
         blind_spots,
         notices: Vec::new(),
         leftovers,

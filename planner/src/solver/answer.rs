@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque, btree_map::Entry};
 
 use jiff::civil::Date;
 use serde::Serialize;
-use switchback_schemas::{Version, plan::HopBasis};
+use switchback_schemas::{Version, codes::Code, plan::HopBasis};
 
 use super::{
     ask::Ask,
@@ -30,6 +30,9 @@ pub struct JointPath {
     pub outside: Vec<Span>,
     /// States of which no source says anything.
     pub unknown: Vec<Span>,
+    /// Facts that the path does not keep to, and that somebody accepts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub crossed: Vec<Crossed>,
     /// What the path costs.
     pub cost: Cost,
     /// Whether it is known that no path costs less.
@@ -136,12 +139,24 @@ pub struct Span {
     pub hops: usize,
 }
 
+/// A fact that the path does not keep to, and that a waiver accepts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Crossed {
+    /// The code by which the waiver names it.
+    pub code: Code,
+    /// What the waiver is about.
+    pub about: String,
+    /// What is crossed, and who accepts it.
+    pub text: String,
+}
+
 impl Reason {
     pub(super) fn of(facts: &ComponentFacts, text: String, source: &str) -> Self {
         Self { text, strength: None, source: facts.sources.get(source).cloned() }
     }
 
-    fn told(told: &Told) -> Self {
+    pub(super) fn told(told: &Told) -> Self {
         Self { text: told.text.clone(), strength: told.strength, source: told.source.clone() }
     }
 }
@@ -161,11 +176,11 @@ impl Found<'_> {
         self.built.versions.get(component)?.get(*value)
     }
 
-    fn name(&self, component: usize) -> &str {
+    pub(super) fn name(&self, component: usize) -> &str {
         self.ask.components.get(component).map_or("", |asked| asked.component.as_str())
     }
 
-    fn title(&self, component: usize) -> &str {
+    pub(super) fn title(&self, component: usize) -> &str {
         self.facts(component).map_or("", |facts| facts.title.as_str())
     }
 
@@ -199,6 +214,7 @@ impl Found<'_> {
             hops,
             outside: self.spans(Weight::Tested),
             unknown: self.spans(Weight::Unknown),
+            crossed: self.crossed(),
             cost,
             cheapest: true,
             expanded,
@@ -277,57 +293,6 @@ impl Found<'_> {
             }
         }
         late
-    }
-
-    /// Runs of states of the sequence that break soft facts of a weight.
-    fn spans(&self, weight: Weight) -> Vec<Span> {
-        let mut state: Vec<usize> = self.reduced.problem.components.iter().map(|c| c.start).collect();
-        let mut states = vec![state.clone()];
-        for hop in self.moves {
-            if let Some(value) = state.get_mut(hop.component) {
-                *value = hop.to;
-            }
-            states.push(state.clone());
-        }
-        let mut spans: Vec<(usize, Span)> = Vec::new();
-        for fact in self.reduced.problem.states.iter().filter(|fact| fact.weight == weight) {
-            let breaks = |state: &Vec<usize>| {
-                fact.parts.iter().all(|(c, mask)| state.get(*c).is_some_and(|value| mask.has(*value)))
-            };
-            let Some(told) = self.built.facts.get(fact.fact) else { continue };
-            let mut begin = 0;
-            while let Some(first) = states.iter().skip(begin).position(breaks).map(|at| at + begin) {
-                let length = states.iter().skip(first).take_while(|state| breaks(state)).count();
-                let end = first + length;
-                let named = fact.parts.iter().filter_map(|(component, _)| {
-                    let class = states.get(first)?.get(*component)?;
-                    Some((*component, self.version(*component, *class)?))
-                });
-                let mut named: Vec<(usize, &Version)> = named.collect();
-                // The component whose file says it stands first.
-                named.sort_by_key(|(component, _)| self.name(*component) != told.component);
-                let named = named
-                    .iter()
-                    .map(|(component, version)| format!("{} {}", self.title(*component), version.plain()));
-                let concerned = self.moves.iter().enumerate().filter(|(number, hop)| {
-                    // Hop N leads from state N to state N + 1.
-                    *number + 1 >= first
-                        && *number < end
-                        && fact.parts.iter().any(|(component, _)| *component == hop.component)
-                });
-                let span = Span {
-                    state: named.collect::<Vec<_>>().join(" with "),
-                    fact: Reason::told(told),
-                    enters: first.checked_sub(1).map(|hop| self.id(hop)),
-                    leaves: (end < states.len()).then(|| self.id(end - 1)),
-                    hops: concerned.count(),
-                };
-                spans.push((first, span));
-                begin = end;
-            }
-        }
-        spans.sort_by_key(|(first, _)| *first);
-        spans.into_iter().map(|(_, span)| span).collect()
     }
 
     fn blind_spots(&self) -> Vec<String> {

@@ -1,16 +1,20 @@
 //! What is asked: which components move from where to where, and which stay. From manifests and, where there is one, an
 //! inventory; targets that float are pinned here.
 
-use jiff::civil::Date;
+use std::collections::BTreeSet;
+
+use jiff::{civil::Date, tz::TimeZone};
 use switchback_schemas::{
     Diagnostic, Label, Severity, Version, codes,
+    codes::Code,
     inventory::Inventory,
-    manifest::{VersionRange, VersionTarget},
+    manifest::{PathClass, VersionRange, VersionTarget},
 };
 
+use super::requests::{self, Request};
 use crate::{
     catalog::{Catalog, ComponentFacts, Observed},
-    manifest::{DocRef, Manifests},
+    manifest::Manifests,
 };
 
 /// One component of the platform.
@@ -39,16 +43,37 @@ pub struct Ask {
     pub as_of: Date,
     /// What stands in for an observation, and what could not be told.
     pub unknown: Vec<String>,
+    /// Facts that somebody accepts to be crossed.
+    pub waived: Vec<Waived>,
+    /// Classes of soft facts that are as good as requirements here.
+    pub refuse: BTreeSet<PathClass>,
 }
 
-/// A request of one manifest.
-struct Request<'a> {
-    doc: DocRef,
-    name: &'a str,
-    component: &'a str,
-    from: Option<&'a Version>,
-    to: VersionTarget,
+/// A fact that somebody accepts to be crossed, by a waiver that holds on the day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waived {
+    /// The code of the finding.
+    pub code: Code,
+    /// The fact, in the words in which the finding names it.
+    pub about: String,
+    /// Who accepts it, on which evidence, and until when.
+    pub because: String,
 }
+
+impl Ask {
+    /// The waiver of a fact, if there is one.
+    pub(super) fn waiver(&self, code: Code, about: &str) -> Option<&Waived> {
+        self.waived.iter().find(|waived| waived.code == code && waived.about == about)
+    }
+
+    /// Whether nothing moves.
+    pub fn is_idle(&self) -> bool {
+        self.components.iter().all(|asked| asked.from == asked.to)
+    }
+}
+
+/// Components that move inside of the hops of a cluster's upgrade: nodes and add-ons. Its lowering holds them to the cluster.
+const WITH_EKS: [&str; 4] = ["node-images", "kube-proxy", "vpc-cni", "coredns"];
 
 /// Reads what manifests ask for. Without an inventory every request has to say where its component is.
 pub fn ask(
@@ -57,14 +82,15 @@ pub fn ask(
     inventory: Option<&Inventory>,
     as_of: Date,
 ) -> (Option<Ask>, Vec<Diagnostic>) {
-    let mut reader = Reader { catalog, manifests, inventory, as_of, found: Vec::new() };
-    let requests = reader.requests();
+    let mut reader = Reader { catalog, inventory, manifests, as_of, found: Vec::new() };
+    let requests = requests::all(manifests, inventory, &mut reader.found);
     let mut components: Vec<Asked> = requests.iter().filter_map(|request| reader.asked(request)).collect();
     let mut unknown = Vec::new();
     if inventory.is_some() {
         for facts in catalog.components.values() {
+            let follows = !manifests.eks.is_empty() && WITH_EKS.contains(&facts.component.as_str());
             // What a manifest asks for in vain was said already.
-            if requests.iter().any(|request| request.component == facts.component) {
+            if follows || requests.iter().any(|request| request.component == facts.component) {
                 continue;
             }
             if let Some(from) = reader.observed(facts) {
@@ -89,7 +115,21 @@ pub fn ask(
     }
     components.sort_by(|a, b| a.component.cmp(&b.component));
     let failed = reader.found.iter().any(Diagnostic::is_error);
-    ((!failed).then_some(Ask { components, as_of, unknown }), reader.found)
+    let refuse = manifests.platform.spec.defaults.refuse.clone();
+    let ask = Ask { components, as_of, unknown, waived: waived(manifests, as_of), refuse };
+    ((!failed).then_some(ask), reader.found)
+}
+
+/// Waivers that hold on the whole day.
+fn waived(manifests: &Manifests, as_of: Date) -> Vec<Waived> {
+    let holds = manifests.waivers.iter().map(|doc| &doc.spec);
+    let holds = holds.filter(|waiver| waiver.expires.to_zoned(TimeZone::UTC).date() > as_of);
+    let of = |waiver: &switchback_schemas::manifest::Waiver| Waived {
+        code: waiver.finding,
+        about: waiver.about.clone(),
+        because: format!("{}, {}, until {}", waiver.by, waiver.evidence, waiver.expires),
+    };
+    holds.map(of).collect()
 }
 
 struct Reader<'a> {
@@ -101,41 +141,6 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// One request for each component; a second one for the same is said and left out.
-    fn requests(&mut self) -> Vec<Request<'a>> {
-        let components = self.manifests.components.iter().map(|doc| Request {
-            doc: doc.doc,
-            name: doc.metadata.name.as_str(),
-            component: doc.spec.component.as_str(),
-            from: doc.spec.from.as_ref(),
-            to: doc.spec.to.clone(),
-        });
-        let karpenter = self.manifests.karpenter.iter().map(|doc| Request {
-            doc: doc.doc,
-            name: doc.metadata.name.as_str(),
-            component: "karpenter",
-            from: None,
-            to: VersionTarget::Exact(doc.spec.to.clone()),
-        });
-        let mut requests: Vec<Request<'a>> = Vec::new();
-        for request in karpenter.chain(components) {
-            let label = |doc, text: &str| self.manifests.label(doc, "/metadata/name", text);
-            match requests.iter().find(|other| other.component == request.component) {
-                None => requests.push(request),
-                Some(other) => self.found.push(
-                    Diagnostic::error(
-                        codes::MANIFEST_CONFLICT,
-                        format!("{} is asked for twice", request.component),
-                    )
-                    .at(label(request.doc, "asked for here"))
-                    .at(label(other.doc, "and here"))
-                    .help("keep one of them"),
-                ),
-            }
-        }
-        requests
-    }
-
     fn asked(&mut self, request: &Request<'a>) -> Option<Asked> {
         let label = |pointer: &str, text: &str| self.manifests.label(request.doc, pointer, text);
         let Some(facts) = self.catalog.components.get(request.component) else {
@@ -148,15 +153,19 @@ impl<'a> Reader<'a> {
             );
             return None;
         };
-        let Some(from) = request.from.cloned().or_else(|| self.observed(facts)) else {
+        let Some(from) = request.from.clone().or_else(|| self.observed(facts)) else {
             let message = format!("where {} is now is not known", facts.title);
             let help = match self.inventory {
-                Some(_) => "the inventory does not show it; write `from: 'VERSION'`",
-                None => "write `from: 'VERSION'`, or pass the inventory with --inventory",
+                Some(_) if request.may_say_from => "the inventory does not show it; write `from: 'VERSION'`",
+                Some(_) => "the inventory does not show it; observe again",
+                None if request.may_say_from => {
+                    "write `from: 'VERSION'`, or pass the inventory with --inventory"
+                }
+                None => "pass the inventory with --inventory",
             };
             self.found.push(
                 Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)
-                    .at(label("/spec/component", "its version is not known"))
+                    .at(label(request.whence, "its version is not known"))
                     .help(help),
             );
             return None;

@@ -1,7 +1,7 @@
 //! From what is asked and the catalog to a problem: versions become values, facts become boxes over them.
 
 use jiff::civil::Date;
-use switchback_schemas::Version;
+use switchback_schemas::{Version, codes, codes::Code, manifest::PathClass};
 
 use super::{
     ask::{Ask, Asked},
@@ -24,6 +24,10 @@ pub(super) struct Told {
     pub pointer: String,
     /// The other component, if there is one.
     pub with: Option<String>,
+    /// How a waiver names it: the code of the finding, and what it is about. None where nobody can accept that it is crossed.
+    pub waivable: Option<(Code, String)>,
+    /// Whether somebody does.
+    pub waived: bool,
 }
 
 /// A problem with what its values and facts are.
@@ -122,6 +126,33 @@ impl<'a> Builder<'a> {
             source: facts.sources.get(source).cloned(),
             pointer,
             with: None,
+            waivable: None,
+            waived: false,
+        }
+    }
+
+    /// A fact that a waiver may cross, and whether one does.
+    fn waivable(&self, mut told: Told, code: Code, about: &str) -> Told {
+        told.waivable = Some((code, about.to_owned()));
+        if let Some(waiver) = self.ask.waiver(code, about) {
+            told.waived = true;
+            told.text = format!("{}; accepted by {}", told.text, waiver.because);
+        }
+        told
+    }
+
+    /// How a fact weighs: a waiver softens it, a policy hardens it.
+    fn weight(&self, told: &Told) -> Weight {
+        let refused = |class| self.ask.refuse.contains(&class) && !told.waived;
+        match told.strength {
+            Some(Strength::Breaks) => Weight::Hard,
+            Some(Strength::Requires) if told.waived => Weight::Tested,
+            Some(Strength::Requires) => Weight::Hard,
+            Some(Strength::Tested) if refused(PathClass::Tested) => Weight::Hard,
+            Some(Strength::Documented) if refused(PathClass::Documented) => Weight::Hard,
+            Some(Strength::Tested | Strength::Documented) => Weight::Tested,
+            None if refused(PathClass::NoFact) => Weight::Hard,
+            None => Weight::Unknown,
         }
     }
 
@@ -156,8 +187,21 @@ impl<'a> Builder<'a> {
         }
         for (row, bad) in facts.bad.iter().enumerate() {
             let text = format!("{title} {} is not to be moved to: {}", bad.versions, bad.why);
-            let fact = self.tell(Self::told(facts, format!("/bad/{row}"), &bad.source, text));
-            let to = self.mask(number, |version| bad.versions.contains(version));
+            let told = Self::told(facts, format!("/bad/{row}"), &bad.source, text);
+            // Only the target itself can be accepted: what lies between is chosen here.
+            let goal = self.ask.components.get(number).map(|asked| asked.to.clone());
+            let goal = goal.filter(|goal| bad.versions.contains(goal));
+            let told = match &goal {
+                Some(goal) => {
+                    let about = format!("{} {goal}", facts.component);
+                    self.waivable(told, codes::PATH_BAD_VERSION, &about)
+                }
+                None => told,
+            };
+            let but = goal.filter(|_| told.waived);
+            let fact = self.tell(told);
+            let to =
+                self.mask(number, |version| bad.versions.contains(version) && but.as_ref() != Some(version));
             self.forbid(number, self.mask(number, |_| true), to, fact);
         }
         for (row, support) in facts.support.iter().enumerate() {
@@ -223,17 +267,25 @@ impl<'a> Builder<'a> {
             };
             let with = self.title(partner);
             let text = format!("no source says with which {with} {} {named} works", facts.title);
-            let fact = self.tell(Told {
+            let told = Told {
                 component: facts.component.clone(),
-                text,
+                text: text.clone(),
                 strength: None,
                 source: None,
                 pointer: "/compatibility".to_owned(),
                 with: Some(partner.to_owned()),
-            });
+                waivable: None,
+                waived: false,
+            };
+            let told = match self.ask.refuse.contains(&PathClass::NoFact) {
+                true => self.waivable(told, codes::PATH_REQUIREMENT, &text),
+                false => told,
+            };
+            let weight = self.weight(&told);
+            let fact = self.tell(told);
             let all = self.mask(other, |_| true);
             let group = self.group();
-            self.state(vec![(number, silent), (other, all)], Weight::Unknown, group, fact);
+            self.state(vec![(number, silent), (other, all)], weight, group, fact);
         }
     }
 
@@ -267,8 +319,14 @@ impl<'a> Builder<'a> {
             Self::told(facts, format!("/compatibility/{place}/rows/{row_number}"), &row.source, text);
         told.strength = Some(strength);
         told.with = Some(matrix.with.clone());
+        let text = told.text.clone();
+        if strength != Strength::Breaks {
+            told = self.waivable(told, codes::PATH_REQUIREMENT, &text);
+        }
+        let weight = self.weight(&told);
+        // Facts of one group weigh the same.
+        let group = if told.waived { self.group() } else { group };
         let fact = self.tell(told);
-        let weight = if strength.hard() { Weight::Hard } else { Weight::Tested };
         self.state(parts, weight, group, fact);
     }
 
@@ -278,9 +336,13 @@ impl<'a> Builder<'a> {
             Self::told(facts, format!("/skew/{row}"), &skew.source, format!("{}: {}", facts.title, skew.why));
         told.strength = Some(skew.strength);
         told.with = Some(skew.with.clone());
+        let text = told.text.clone();
+        if skew.strength != Strength::Breaks {
+            told = self.waivable(told, codes::PATH_REQUIREMENT, &text);
+        }
+        let weight = self.weight(&told);
         let fact = self.tell(told);
         let group = self.group();
-        let weight = if skew.strength.hard() { Weight::Hard } else { Weight::Tested };
         for theirs in self.versions.get(other).into_iter().flatten() {
             let far = |ours: &Version| {
                 ours.major() != theirs.major()

@@ -10,13 +10,16 @@ pub mod order;
 pub mod problem;
 pub mod reduce;
 mod refuse;
+mod remedy;
+mod requests;
 mod scope;
 pub mod search;
+mod spans;
 
 use switchback_schemas::Diagnostic;
 
 pub use answer::JointPath;
-pub use ask::{Ask, Asked, ask};
+pub use ask::{Ask, Asked, Waived, ask};
 pub use back::{Back, Closed};
 pub use search::BUDGET;
 

@@ -6,6 +6,7 @@ use super::{
     ask::Ask,
     build::Built,
     conflict::{Others, conflict, furthest},
+    remedy::further,
 };
 use crate::catalog::Catalog;
 
@@ -21,7 +22,11 @@ pub(super) fn none(catalog: &Catalog, ask: &Ask, built: &Built) -> Diagnostic {
         facts.is_empty()
             || facts.iter().any(|fact| fact.component == component || fact.with.as_deref() == Some(component))
     };
-    let mut diagnostic = Diagnostic::error(codes::PATH_NONE, message);
+    let bad = facts
+        .iter()
+        .all(|fact| fact.waivable.as_ref().is_some_and(|(code, _)| *code == codes::PATH_BAD_VERSION));
+    let code = if bad && !facts.is_empty() { codes::PATH_BAD_VERSION } else { codes::PATH_NONE };
+    let mut diagnostic = Diagnostic::error(code, message);
     let mut reached = Vec::new();
     for (number, asked) in ask.components.iter().enumerate().filter(|(_, a)| concerned(&a.component)) {
         let Some(place) = &asked.place else { continue };
@@ -59,7 +64,26 @@ pub(super) fn none(catalog: &Catalog, ask: &Ask, built: &Built) -> Diagnostic {
     if !fixed.is_empty() {
         help = format!("{help}; nobody asks to move {}", fixed.join(", "));
     }
+    let fixes = fixes(catalog, ask, &concerned);
+    if !fixes.is_empty() {
+        help = format!("{help}; there is a path with {}", fixes.join(", or with "));
+    }
+    let waivable = facts.iter().find_map(|fact| fact.waivable.as_ref());
+    if let Some((code, about)) = waivable {
+        help = format!("{help}; a Waiver for finding {code} about {about:?} would cross it until a date");
+    }
     diagnostic.help(help)
+}
+
+/// Targets that would go far enough, each by itself.
+fn fixes(catalog: &Catalog, ask: &Ask, concerned: &impl Fn(&str) -> bool) -> Vec<String> {
+    let asked = ask.components.iter().enumerate().filter(|(_, asked)| concerned(&asked.component));
+    let fix = |(number, asked): (usize, &super::ask::Asked)| {
+        let version = further(catalog, ask, number)?;
+        let who = if asked.upgrade.is_some() { "" } else { ", which nobody asks to move," };
+        Some(format!("{}{who} at {version}", asked.component))
+    };
+    asked.filter_map(fix).collect()
 }
 
 /// The search did not end.

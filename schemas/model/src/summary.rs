@@ -7,7 +7,7 @@ use switchback_schemas::{
     Seconds, StepId,
     plan::{
         Action, ClosingAt, Disruption, Effect, FailureAction, GateKind, Hop, NoReturn, Plan, Roll, Savepoint,
-        Step, Undo,
+        Step, Undo, UntestedState,
     },
 };
 
@@ -32,6 +32,9 @@ pub struct Summary {
     pub brackets: usize,
     /// The expected length of its longest chain, without waiting for windows and people.
     pub takes: Seconds,
+    /// For each state outside of what was tested, how long it is expected to last, from the begin of the hop into it to the end
+    /// of the hop out of it; absent where it stays.
+    pub untested: Vec<Option<Seconds>>,
 }
 
 /// A hop in figures.
@@ -92,13 +95,21 @@ pub fn summary(plan: &Plan, graph: &Graph) -> Summary {
     };
     let rolls = plan.steps.iter().filter(|step| roll(step).is_some()).count();
     let asks = |kind: &GateKind| matches!(kind, GateKind::Approval(_));
+    let hops: Vec<HopSummary> = plan.hops.iter().map(of).collect();
+    let lasts = |state: &UntestedState| {
+        let place = |id: &StepId| hops.iter().position(|hop| hop.hop.id == *id);
+        let first = state.enters.as_ref().and_then(place).unwrap_or_default();
+        let last = place(state.leaves.as_ref()?)?;
+        Some(hops.get(first..=last)?.iter().map(|hop| hop.takes).sum())
+    };
     Summary {
-        hops: plan.hops.iter().map(of).collect(),
+        untested: plan.untested.iter().map(lasts).collect(),
         steps: plan.steps.len() - rolls,
         rolls,
         approvals: plan.gates.iter().filter(|gate| asks(&gate.kind)).count(),
         brackets: plan.brackets.len(),
         takes: schedule::critical_path(plan, graph, graph.order()),
+        hops,
     }
 }
 

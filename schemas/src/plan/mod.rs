@@ -16,7 +16,7 @@ mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +92,9 @@ pub struct Plan {
     /// Who is told when a run of it comes to rest: parked, held, or over. Approvals do not bind to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<crate::manifest::Channel>,
+    /// States on the way that no vendor tested or documents, and of which nothing is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untested: Vec<UntestedState>,
     /// What was not known when the plan was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blind_spots: Vec<BlindSpot>,
@@ -254,6 +257,9 @@ pub struct Hop {
     /// Why it comes after other hops.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<HopOrder>,
+    /// The last day on which the version before it is supported, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leave_by: Option<Date>,
     /// Where the hop ends.
     pub savepoint: SavepointId,
 }
@@ -291,6 +297,25 @@ pub struct Savepoint {
     pub title: String,
     /// The last steps of the set; empty for the state before the run.
     pub frontier: Vec<StepId>,
+}
+
+/// A state on the way that lies outside of what was tested, documented or known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UntestedState {
+    /// What is together in it: `Argo Workflows 4.0.10 with EKS 1.34`.
+    pub state: String,
+    /// What it lies outside of.
+    pub fact: String,
+    /// Where that was read, by its key in the plan's sources; absent for what nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The hop that leads into it; absent if it is so before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enters: Option<StepId>,
+    /// The hop that leads out of it; absent if it stays so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<StepId>,
 }
 
 /// Something that was not known when the plan was made.

@@ -10,6 +10,7 @@ use switchback_face::{
 };
 use switchback_model::{lint::lint, summary::summary};
 use switchback_planner::{
+    catalog::Catalog,
     compile::{self, compile},
     manifest,
 };
@@ -61,7 +62,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let (files, mut findings) = files::read(&args.files);
     let (manifests, found) = manifest::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
     findings.extend(found);
-    let sources = Sources::from_iter(files);
+    let sources: Sources = files.into_iter().chain(Catalog::sources()).collect();
     let Some(manifests) = manifests.filter(|_| Exit::of(&findings) == Exit::Success) else {
         return remark(terminal, &findings, &sources);
     };

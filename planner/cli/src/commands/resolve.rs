@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use switchback_face::{Exit, Sources, diagnostics};
-use switchback_planner::{compile::asks, manifest};
+use switchback_planner::{catalog::Catalog, compile::asks, manifest};
 
 use crate::{args::Forward, documents, error::Error, files, terminal::Terminal};
 
@@ -28,7 +28,7 @@ pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<For
     let (files, mut findings) = files::read(&args.files);
     let (manifests, found) = manifest::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
     findings.extend(found);
-    let sources = Sources::from_iter(files);
+    let sources: Sources = files.into_iter().chain(Catalog::sources()).collect();
     let inventory = documents::inventory(&args.inventory)?;
     let asks = manifests.filter(|_| Exit::of(&findings) == Exit::Success).and_then(|manifests| {
         let (asks, found) = asks(&manifests, &inventory.value);

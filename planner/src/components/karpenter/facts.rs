@@ -13,32 +13,14 @@ pub struct KarpenterFacts {
     pub read_on: String,
     /// Where they were read, by key.
     pub sources: BTreeMap<String, String>,
-    /// Kubernetes minors by line.
-    pub kubernetes: Vec<Range>,
-    /// Versions not to go to.
-    pub bad: Vec<Bad>,
     /// Where v1beta1 ends.
     pub bridge: Bridge,
-    /// Exact versions that 1.0 can go back to.
-    pub rollback_targets: Vec<Version>,
     /// Versions that drift nodes by themselves.
     pub drifts: Vec<Bad>,
     /// Calls that the controller's role needs.
     pub iam: Vec<Iam>,
     /// Its CRDs.
     pub crds: Vec<String>,
-}
-
-/// Kubernetes minors that a line supports.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Range {
-    /// The line, `MAJOR.MINOR`.
-    pub line: Version,
-    /// The first minor.
-    pub min: Version,
-    /// The last minor.
-    pub max: Version,
 }
 
 /// A version with something to know about it.
@@ -61,8 +43,6 @@ pub struct Bridge {
     pub drops: String,
     /// The first line without it.
     pub at: Version,
-    /// The release to go over.
-    pub via: Version,
     /// Where that is written.
     pub source: String,
 }
@@ -78,11 +58,6 @@ pub struct Iam {
 }
 
 impl KarpenterFacts {
-    /// The range of a version's line.
-    pub fn range(&self, version: &Version) -> Option<&Range> {
-        self.kubernetes.iter().find(|range| version.is_of(&range.line))
-    }
-
     /// A source for the plan's table.
     pub fn source(&self, key: &str) -> Option<switchback_schemas::plan::Source> {
         let title = self.sources.get(key)?.clone();

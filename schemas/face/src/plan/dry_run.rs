@@ -36,6 +36,7 @@ impl fmt::Display for DryRun<'_> {
         self.nodes(f)?;
         self.brackets(f)?;
         self.gates(f)?;
+        self.untested(f)?;
         self.not_known(f)?;
         self.foot(f)
     }
@@ -137,6 +138,21 @@ impl DryRun<'_> {
             let waiting = self.plan.steps.iter().filter(|step| step.gates.contains(&gate.id)).count();
             let steps = words::count(waiting, "step", "steps");
             writeln!(f, "  {}: {} ({steps}; {})", gate.id, gate.title, words::gate(&gate.kind))?;
+        }
+        writeln!(f)
+    }
+
+    fn untested(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.plan.untested.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "Outside of what was tested or is known")?;
+        for (state, length) in self.plan.untested.iter().zip(&self.summary.untested) {
+            writeln!(f, "  {}", words::untested(state, *length))?;
+            let source = state.source.as_ref().and_then(|key| self.plan.sources.get(key));
+            let read = source
+                .map_or_else(String::new, |source| format!(" ({}, read {})", source.title, source.read_on));
+            writeln!(f, "    {}{read}", state.fact)?;
         }
         writeln!(f)
     }

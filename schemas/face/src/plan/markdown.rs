@@ -28,7 +28,7 @@ pub fn comment(plan: &Plan, graph: &Graph, summary: &Summary, digest: Digest) ->
             ));
         }
     }
-    parts.push(not_known(plan));
+    parts.push(not_known(plan, summary));
     for hop in &summary.hops {
         parts.push(steps(plan, graph, &hop.hop.id));
     }
@@ -64,14 +64,17 @@ fn hops(summary: &Summary) -> String {
     table(&["component", "hop", "basis", "steps", "takes", "disrupts", "way back"], rows) + "\n"
 }
 
-fn not_known(plan: &Plan) -> String {
+fn not_known(plan: &Plan, summary: &Summary) -> String {
+    let untested = plan.untested.iter().zip(&summary.untested).map(|(state, length)| {
+        format!("- outside: {}: {}\n", escape(&words::untested(state, *length)), escape(&state.fact))
+    });
     let spots = plan
         .blind_spots
         .iter()
         .map(|spot| format!("- not known: {}: {}\n", escape(&spot.what), escape(&spot.why)));
     let notices =
         plan.notices.iter().map(|notice| format!("- {} {}\n", notice.code, escape(&notice.message)));
-    let list: String = spots.chain(notices).collect();
+    let list: String = untested.chain(spots).chain(notices).collect();
     if list.is_empty() { list } else { list + "\n" }
 }
 

@@ -1,9 +1,10 @@
 //! Words for what stands in plans.
 
 use switchback_model::summary::BackSummary;
+use switchback_schemas::Seconds;
 use switchback_schemas::plan::{
     ApprovalScope, CloudKind, CloudRef, Condition, Count, Disruption, FailureAction, GateKind, HopBasis,
-    InsightCategory, Roll, Stale, WindowUse,
+    InsightCategory, Roll, Stale, UntestedState, WindowUse,
 };
 
 /// `1 step`, `2 steps`.
@@ -55,6 +56,20 @@ pub(super) fn back(back: &BackSummary) -> String {
     }
     text.push_str(if back.automatic { ", automatic" } else { "" });
     text
+}
+
+/// A state outside of what was tested, with where it begins and ends and how long it lasts.
+pub(super) fn untested(state: &UntestedState, length: Option<Seconds>) -> String {
+    let from = state
+        .enters
+        .as_ref()
+        .map_or_else(|| "from before the first hop".to_owned(), |hop| format!("from {hop}"));
+    let until = match (&state.leaves, length) {
+        (Some(hop), Some(length)) => format!(" until {hop}, ~{length}"),
+        (Some(hop), None) => format!(" until {hop}"),
+        (None, _) => " for good".to_owned(),
+    };
+    format!("{}, {from}{until}", state.state)
 }
 
 pub(super) fn size(count: Count) -> String {

@@ -1,0 +1,199 @@
+//! What the joint path says about the hops of a plan.
+
+use std::collections::BTreeMap;
+
+use jiff::{civil::Date, tz::TimeZone};
+use switchback_schemas::{
+    Diagnostic, StepId, Version, codes,
+    plan::{BlindSpot, HopBasis, Source, UntestedState},
+};
+
+use super::Edge;
+use crate::{
+    catalog,
+    components::HopSpec,
+    context::Cx,
+    solver::{
+        self, BUDGET, JointPath,
+        answer::{Hop, Reason, Span},
+    },
+};
+
+/// Codes of findings about what is asked that the components say themselves, with more to go by.
+const SAID: [codes::Code; 3] = [codes::PLAN_UNCHANGED, codes::PATH_BACKWARDS, codes::PLAN_INVENTORY_MISSING];
+
+/// Solves the joint path of all components that the catalog knows, those that stay included. `None` where nothing of them
+/// moves, or where there is no path, which is said.
+pub fn solve(cx: &Cx<'_>) -> Option<JointPath> {
+    let day = cx.as_of.to_zoned(TimeZone::UTC).date();
+    let (ask, found) = solver::ask(cx.catalog, cx.manifests, Some(cx.inventory), day);
+    for finding in found.into_iter().filter(|finding| !SAID.contains(&finding.code)) {
+        cx.findings.say(finding);
+    }
+    let ask = ask.filter(|ask| !ask.is_idle())?;
+    match solver::path(cx.catalog, &ask, BUDGET) {
+        Ok(path) => {
+            for crossed in &path.crossed {
+                cx.findings.say_about(
+                    &crossed.about,
+                    Diagnostic::error(
+                        crossed.code,
+                        format!("the path does not keep to this: {}", crossed.text),
+                    ),
+                );
+            }
+            Some(path)
+        }
+        Err(refused) => {
+            cx.findings.say(refused);
+            None
+        }
+    }
+}
+
+/// The versions that a component moves through, in order; none where the path does not move it.
+pub fn versions(path: Option<&JointPath>, component: &str) -> Vec<Version> {
+    let hops = path.into_iter().flat_map(|path| &path.hops);
+    hops.filter(|hop| hop.component == component).map(|hop| hop.to.clone()).collect()
+}
+
+/// Which hops of a plan are which of the joint path.
+pub(super) struct Known<'a> {
+    path: Option<&'a JointPath>,
+    /// For each hop of the plan, its position in the path.
+    places: Vec<Option<usize>>,
+}
+
+/// Finds the hops of a plan in the joint path. A component that moves otherwise than the path says is refused: its states were
+/// not looked at.
+pub(super) fn known<'a>(cx: &'a Cx<'_>, asked: &[HopSpec]) -> Known<'a> {
+    let path = cx.path.as_ref();
+    let mut places: Vec<Option<usize>> = vec![None; asked.len()];
+    for target in path.into_iter().flat_map(|path| &path.targets) {
+        let Some(upgrade) = &target.asked_by else { continue };
+        let own = |hop: &&HopSpec| hop.component == target.component && hop.upgrade.as_str() == upgrade;
+        let moves: Vec<&Version> = asked.iter().filter(own).map(|hop| &hop.to).collect();
+        let wanted = versions(path, &target.component);
+        if moves.is_empty() || moves.iter().copied().eq(&wanted) {
+            continue;
+        }
+        let told = |versions: &mut dyn Iterator<Item = String>| versions.collect::<Vec<_>>().join(", ");
+        let message = format!(
+            "{} has to move through {}, and its upgrade moves through {}",
+            target.title,
+            told(&mut wanted.iter().map(ToString::to_string)),
+            told(&mut moves.iter().map(ToString::to_string)),
+        );
+        let place = asked.iter().find(own).map(|hop| cx.label(hop.doc, "/spec/to", "asked here"));
+        cx.findings.say(
+            Diagnostic::error(codes::PATH_REQUIREMENT, message)
+                .at_all(place)
+                .help("ask for the first of these versions, and for the next when it is reached"),
+        );
+    }
+    for (number, hop) in asked.iter().enumerate() {
+        let position = path.and_then(|path| {
+            path.hops.iter().position(|known| known.component == hop.component && known.to == hop.to)
+        });
+        if let Some(place) = places.get_mut(number) {
+            *place = position;
+        }
+    }
+    Known { path, places }
+}
+
+impl Known<'_> {
+    /// Where a hop of the plan stands in the sequence that was solved.
+    pub(super) fn place(&self, number: usize) -> Option<usize> {
+        self.places.get(number).copied().flatten()
+    }
+
+    fn hop(&self, number: usize) -> Option<&Hop> {
+        self.path?.hops.get(self.place(number)?)
+    }
+
+    /// Whether the path says that it waits for another hop.
+    pub(super) fn predicted(&self, number: usize) -> bool {
+        self.hop(number).is_some_and(|hop| hop.basis == HopBasis::Predicted)
+    }
+
+    /// The last day on which the version before a hop is supported.
+    pub(super) fn leave_by(&self, number: usize) -> Option<Date> {
+        self.hop(number)?.leave_by
+    }
+
+    /// What the path says must come before a hop; that hops of one component follow each other is known anyway.
+    pub(super) fn edges(&self, cx: &Cx<'_>, asked: &[HopSpec], number: usize) -> Vec<Edge> {
+        let Some((hop, spec)) = self.hop(number).zip(asked.get(number)) else { return Vec::new() };
+        let position = |id: &str| {
+            let path = self.path?;
+            let place = path.hops.iter().position(|hop| hop.id == id)?;
+            self.places.iter().position(|known| *known == Some(place))
+        };
+        let edge = |after: &solver::answer::After| {
+            let before = position(&after.hop)?;
+            let why: Vec<&str> = after.why.iter().map(|reason| reason.text.as_str()).collect();
+            let source = after.why.iter().find_map(|reason| source(cx, reason));
+            let place = cx.label(spec.doc, "/spec/to", "waits");
+            (!why.is_empty()).then(|| Edge { before, why: why.join("; "), source, place })
+        };
+        hop.after.iter().filter_map(edge).collect()
+    }
+}
+
+/// The source of a fact with its key in a plan's table.
+fn source(cx: &Cx<'_>, reason: &Reason) -> Option<(String, Source)> {
+    let source = reason.source.as_ref()?;
+    let files = cx.catalog.components.values();
+    let mut keys = files.flat_map(|facts| {
+        facts.sources.iter().map(move |(key, known)| (format!("{}/{key}", facts.component), known))
+    });
+    let (key, _) = keys.find(|(_, known)| *known == source)?;
+    Some((key, of_catalog(source)))
+}
+
+fn of_catalog(source: &catalog::Source) -> Source {
+    Source { title: source.title.clone(), read_on: source.read_on.to_string() }
+}
+
+/// States of the path that no vendor tested or documents, or of which nothing is known. Sources are added to the table.
+pub fn states(
+    cx: &Cx<'_>,
+    hops: &[(HopSpec, switchback_schemas::plan::Hop)],
+    sources: &mut BTreeMap<String, Source>,
+) -> Vec<UntestedState> {
+    let Some(path) = &cx.path else { return Vec::new() };
+    let id = |known: &String| -> Option<StepId> {
+        let hop = path.hops.iter().find(|hop| hop.id == *known)?;
+        let own = |spec: &&HopSpec| spec.component == hop.component && spec.to == hop.to;
+        hops.iter().map(|(spec, _)| spec).find(own).map(HopSpec::id)
+    };
+    let state = |span: &Span| UntestedState {
+        state: span.state.clone(),
+        fact: span.fact.text.clone(),
+        source: source(cx, &span.fact).map(|(key, source)| {
+            sources.insert(key.clone(), source);
+            key
+        }),
+        enters: span.enters.as_ref().and_then(id),
+        leaves: span.leaves.as_ref().and_then(id),
+    };
+    path.outside.iter().chain(&path.unknown).map(state).collect()
+}
+
+/// What the joint path does not know.
+pub fn blind_spots(cx: &Cx<'_>) -> Vec<BlindSpot> {
+    let Some(path) = &cx.path else { return Vec::new() };
+    let spot = |text: &String| {
+        let (what, why) = text.split_once(": ").unwrap_or(("the joint path", text));
+        BlindSpot { what: what.to_owned(), why: why.to_owned() }
+    };
+    let mut spots: Vec<BlindSpot> = path.blind_spots.iter().map(spot).collect();
+    if !path.cheapest {
+        spots.push(BlindSpot {
+            what: "the joint path".to_owned(),
+            why: "whether another path costs less: the search gave up before".to_owned(),
+        });
+    }
+    spots
+}

@@ -1,0 +1,88 @@
+//! The order of hops.
+//!
+//! Of components that the catalog knows, the joint path says which versions they move through and which hop comes before
+//! which, with the fact that says so. What manifests `require` themselves is added to that; it is all that is known of the
+//! others. The hops then run one after the other, so that a failure has one cause, in the sequence that was solved: any
+//! other that keeps the order is as good.
+
+mod joint;
+mod requires;
+mod sort;
+
+use std::collections::BTreeMap;
+
+use switchback_schemas::{
+    Label,
+    name::SavepointId,
+    plan::{Hop, HopBasis, HopOrder, Source},
+};
+
+pub use joint::{blind_spots, solve, states, versions};
+
+use crate::{components::HopSpec, context::Cx};
+
+/// A hop that has to come before another one.
+struct Edge {
+    before: usize,
+    why: String,
+    source: Option<(String, Source)>,
+    /// Where in the manifests it comes from.
+    place: Label,
+}
+
+/// Hops in the order in which they run, each with why it comes after others; empty when there is no order. Sources are added
+/// to the table.
+pub fn order(cx: &Cx<'_>, asked: &[HopSpec], sources: &mut BTreeMap<String, Source>) -> Vec<(HopSpec, Hop)> {
+    let known = joint::known(cx, asked);
+    let mut after: BTreeMap<usize, Vec<Edge>> = BTreeMap::new();
+    for (number, hop) in asked.iter().enumerate() {
+        let edges = after.entry(number).or_default();
+        let earlier = number.checked_sub(1).filter(|n| asked.get(*n).is_some_and(|e| e.doc == hop.doc));
+        if let Some(before) = earlier {
+            let place = cx.label(hop.doc, "/spec/to", "moved over it");
+            edges.push(Edge {
+                before,
+                why: "hops of one upgrade follow each other".to_owned(),
+                source: None,
+                place,
+            });
+        }
+        // Only the first hop of an upgrade can be held back: the others follow it.
+        for requires in hop.requires.iter().filter(|_| earlier.is_none()) {
+            edges.extend(requires::edge(cx, asked, hop, requires));
+        }
+        edges.extend(known.edges(cx, asked, number));
+    }
+    let key = |number: usize| {
+        let place = known.place(number);
+        (place.is_none(), place.unwrap_or_default(), number)
+    };
+    let Some(sorted) = sort::sort(cx, asked, &after, key) else { return Vec::new() };
+    let mut hops = Vec::new();
+    for number in sorted {
+        let Some(spec) = asked.get(number) else { continue };
+        let Ok(component) = switchback_schemas::ComponentName::new(spec.component) else { continue };
+        let edges = after.remove(&number).unwrap_or_default();
+        let before = edges.into_iter().filter_map(|edge| {
+            let hop = asked.get(edge.before)?.id();
+            let source = edge.source.map(|(key, source)| {
+                sources.insert(key.clone(), source);
+                key
+            });
+            Some(HopOrder { hop, why: edge.why, source })
+        });
+        let hop = Hop {
+            id: spec.id(),
+            component,
+            asked_by: spec.upgrade.clone(),
+            from: spec.from.clone(),
+            to: spec.to.clone(),
+            basis: if known.predicted(number) { HopBasis::Predicted } else { spec.basis },
+            after: before.collect(),
+            leave_by: known.leave_by(number),
+            savepoint: SavepointId::sanitized(spec.id().as_str()),
+        };
+        hops.push((spec.clone(), hop));
+    }
+    hops
+}

@@ -1,0 +1,75 @@
+//! One sequence out of what comes before what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchback_schemas::{Diagnostic, StepId, codes};
+
+use super::Edge;
+use crate::{components::HopSpec, context::Cx};
+
+/// What decides between hops that are free: the joint path's own sequence, then the order of asking.
+pub(super) type Key = (bool, usize, usize);
+
+/// Topological order; among hops that are free, the least by key.
+pub(super) fn sort(
+    cx: &Cx<'_>,
+    asked: &[HopSpec],
+    after: &BTreeMap<usize, Vec<Edge>>,
+    key: impl Fn(usize) -> Key,
+) -> Option<Vec<usize>> {
+    let mut held: Vec<usize> = vec![0; asked.len()];
+    let mut waiting: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (number, reasons) in after {
+        for Edge { before, .. } in reasons {
+            waiting.entry(*before).or_default().push(*number);
+            if let Some(count) = held.get_mut(*number) {
+                *count += 1;
+            }
+        }
+    }
+    let free = (0..asked.len()).filter(|number| held.get(*number) == Some(&0));
+    let mut free: BTreeSet<(Key, usize)> = free.map(|number| (key(number), number)).collect();
+    let mut sorted: Vec<usize> = Vec::new();
+    while let Some((_, number)) = free.pop_first() {
+        sorted.push(number);
+        for next in waiting.remove(&number).unwrap_or_default() {
+            if let Some(count) = held.get_mut(next) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    free.insert((key(next), next));
+                }
+            }
+        }
+    }
+    if sorted.len() < asked.len() {
+        let open: Vec<usize> =
+            (0..asked.len()).filter(|number| held.get(*number).is_some_and(|n| *n > 0)).collect();
+        circle(cx, asked, after, &open);
+        return None;
+    }
+    Some(sorted)
+}
+
+fn circle(cx: &Cx<'_>, asked: &[HopSpec], after: &BTreeMap<usize, Vec<Edge>>, open: &[usize]) {
+    let id = |number: usize| asked.get(number).map_or_else(|| StepId::sanitized("unknown"), HopSpec::id);
+    // Follow unmet requirements until a hop comes again.
+    let mut walk: Vec<(usize, &Edge)> = Vec::new();
+    let mut at = open.first().copied().unwrap_or_default();
+    while !walk.iter().any(|(seen, _)| *seen == at) {
+        let next = after.get(&at).into_iter().flatten().find(|edge| open.contains(&edge.before));
+        let Some(edge) = next else { break };
+        walk.push((at, edge));
+        at = edge.before;
+    }
+    let start = walk.iter().position(|(seen, _)| *seen == at).unwrap_or_default();
+    let circle = walk.get(start..).unwrap_or_default();
+    let told: Vec<String> =
+        circle.iter().map(|(number, edge)| format!("{} ({})", id(*number), edge.why)).collect();
+    let message = format!("hops wait for each other in a circle: {}", told.join(" -> "));
+    let labels = circle.iter().map(|(_, edge)| edge.place.clone());
+    cx.findings.say(
+        Diagnostic::error(codes::PATH_CYCLE, message)
+            .at_all(labels)
+            .help("take one of the requirements away"),
+    );
+}

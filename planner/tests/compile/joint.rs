@@ -1,0 +1,130 @@
+//! Plans take their hops from the joint path: refusals with a fix, waivers that cross a requirement, policies that make one.
+
+use switchback_planner::{compile::asks, manifest};
+use switchback_schemas::{Diagnostic, Severity, codes, inventory::Inventory, lock::Asks, plan::Plan};
+
+use crate::world::{KARPENTER, PLATFORM, compiled, inventory};
+
+const EKS: &str = "apiVersion: switchback.dev/v1alpha1\nkind: EksUpgrade\nmetadata: {name: main}\nspec: {target: cluster, to: '1.34'}\n";
+
+/// The platform on EKS, which its upgrade asks for.
+fn on_eks() -> String {
+    let target = "{cluster: {eks: {name: main, region: eu-central-1, account: '111122223333'}}}";
+    PLATFORM.replace("targets: {cluster: {cluster: {}}}", &format!("targets: {{cluster: {target}}}"))
+}
+
+fn asked(files: &[&str], inventory: &Inventory) -> (Option<Asks>, Vec<Diagnostic>) {
+    let files = files.iter().enumerate().map(|(number, text)| (format!("{number}.yaml"), *text));
+    let (manifests, found) = manifest::read(files);
+    asks(&manifests.unwrap_or_else(|| panic!("{found:#?}")), inventory)
+}
+
+fn found(diagnostics: &[Diagnostic], code: codes::Code) -> &Diagnostic {
+    diagnostics.iter().find(|d| d.code == code).unwrap_or_else(|| panic!("no {code} in {diagnostics:#?}"))
+}
+
+#[test]
+fn a_target_that_needs_what_nobody_asks_for_is_refused_with_the_version_that_would_do() {
+    let short = KARPENTER.replace("1.8.8", "1.5.8");
+    let (asks, diagnostics) = asked(&[&on_eks(), &short, EKS], &inventory("1.3.8"));
+    assert!(asks.is_none());
+    let refused = found(&diagnostics, codes::PATH_NONE);
+    assert!(refused.message.contains("Karpenter 1.5 requires EKS >=1.26 <1.34"), "{}", refused.message);
+    let help = refused.help.as_deref().unwrap_or_default();
+    assert!(help.contains("there is a path with karpenter at 1.6.8"), "{help}");
+    let files: Vec<&str> = refused.labels.iter().map(|label| label.file.as_str()).collect();
+    for file in ["1.yaml", "2.yaml", "catalog/karpenter.yaml"] {
+        assert!(files.contains(&file), "{file} is missing in {files:?}");
+    }
+
+    // The same where no manifest moves Karpenter at all.
+    let (asks, diagnostics) = asked(&[&on_eks(), EKS], &inventory("1.5.8"));
+    assert!(asks.is_none());
+    let help = found(&diagnostics, codes::PATH_NONE).help.clone().unwrap_or_default();
+    assert!(help.contains("karpenter, which nobody asks to move, at 1.6.8"), "{help}");
+}
+
+#[test]
+fn a_controller_moves_over_the_versions_that_the_cluster_needs_on_its_way() {
+    let far = KARPENTER.replace("1.8.8", "1.14.1");
+    let (asks, diagnostics) = asked(&[&on_eks(), &far, EKS], &inventory("1.5.8"));
+    let asks = asks.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+    let versions: Vec<String> = asks.charts.iter().map(|ask| ask.version.to_string()).collect();
+    assert_eq!(versions, ["1.14.1", "1.14.1"], "one hop of both charts before the cluster moves");
+}
+
+fn waiver(about: &str, expires: &str) -> String {
+    format!(
+        "apiVersion: switchback.dev/v1alpha1\nkind: Waiver\nmetadata: {{name: w}}\nspec:\n  finding: SB0306\n  \
+         about: '{about}'\n  evidence: two weeks on staging\n  by: ada\n  expires: '{expires}'\n"
+    )
+}
+
+/// A cluster that is newer than what Karpenter's vendor says of any version.
+fn too_new(waivers: &[&str]) -> (Option<Plan>, Vec<Diagnostic>) {
+    let mut newer = inventory("1.5.8");
+    newer.cluster.version = "1.37.0".parse().expect("a version");
+    let names = ["w0.yaml", "w1.yaml"];
+    let files = [("p.yaml", PLATFORM), ("k.yaml", KARPENTER)];
+    let files: Vec<_> = files.into_iter().chain(names.into_iter().zip(waivers.iter().copied())).collect();
+    compiled(&files, &newer, &["1.8.8"])
+}
+
+#[test]
+fn a_waiver_crosses_the_requirement_that_it_names_until_it_expires() {
+    let about = "Karpenter 1.8 requires EKS >=1.26 <1.35";
+    let (plan, diagnostics) = too_new(&[&waiver(about, "2026-12-24T00:00:00Z")]);
+    let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+    let advice = found(&diagnostics, codes::PATH_REQUIREMENT);
+    assert_eq!(advice.severity, Severity::Advice);
+    assert!(advice.message.contains("ada, two weeks on staging"), "{}", advice.message);
+    let state = plan.untested.iter().find(|state| state.fact.starts_with(about)).expect("the state is named");
+    assert_eq!(state.leaves, None);
+    assert!(plan.sources.contains_key(state.source.as_ref().expect("a source")));
+
+    for waivers in [
+        vec![],
+        vec![waiver(about, "2026-01-01T00:00:00Z")],
+        vec![waiver("another fact", "2027-01-01T00:00:00Z")],
+    ] {
+        let waivers: Vec<&str> = waivers.iter().map(String::as_str).collect();
+        let (plan, diagnostics) = too_new(&waivers);
+        assert!(plan.is_none());
+        let help = found(&diagnostics, codes::PATH_NONE).help.clone().unwrap_or_default();
+        assert!(help.contains(&format!("a Waiver for finding SB0306 about {about:?}")), "{help}");
+        let unused = diagnostics.iter().any(|d| d.code == codes::MANIFEST_WAIVER);
+        assert_eq!(unused, !waivers.is_empty(), "{diagnostics:#?}");
+    }
+}
+
+#[test]
+fn a_bad_version_is_refused_until_a_waiver_names_it() {
+    let bad = KARPENTER.replace("1.8.8", "1.8.4");
+    let accept = waiver("karpenter 1.8.4", "2026-12-24T00:00:00Z").replace("SB0306", "SB0303");
+    let files = [("p.yaml", PLATFORM), ("k.yaml", bad.as_str())];
+    let (plan, diagnostics) = compiled(&files, &inventory("1.5.8"), &["1.8.4"]);
+    assert!(plan.is_none());
+    let refused = found(&diagnostics, codes::PATH_BAD_VERSION);
+    assert!(refused.help.as_ref().is_some_and(|help| help.contains("\"karpenter 1.8.4\"")), "{refused:#?}");
+    let with = [files[0], files[1], ("w.yaml", accept.as_str())];
+    let (plan, diagnostics) = compiled(&with, &inventory("1.5.8"), &["1.8.4"]);
+    assert!(plan.is_some(), "{diagnostics:#?}");
+    assert_eq!(found(&diagnostics, codes::PATH_BAD_VERSION).severity, Severity::Advice);
+}
+
+#[test]
+fn a_policy_makes_what_was_tested_a_requirement() {
+    let mut with_argo = inventory("1.6.8");
+    let mut argo = with_argo.releases[0].clone();
+    argo.name = switchback_schemas::name::ObjectName::namespaced("argo", "argo");
+    argo.chart = "argo-workflows".to_owned();
+    argo.app_version = "v4.0.10".to_owned();
+    with_argo.releases.push(argo);
+    let (asks, diagnostics) = asked(&[&on_eks(), EKS], &with_argo);
+    assert!(asks.is_some(), "what is not tested is no error by itself: {diagnostics:#?}");
+    let strict = format!("{}  defaults: {{refuse: [tested]}}\n", on_eks());
+    let (asks, diagnostics) = asked(&[&strict, EKS], &with_argo);
+    assert!(asks.is_none());
+    let refused = found(&diagnostics, codes::PATH_NONE);
+    assert!(refused.message.contains("is tested with EKS"), "{}", refused.message);
+}
