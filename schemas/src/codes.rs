@@ -212,6 +212,10 @@ codes! {
         "After the upgrade its calls are answered with 404, and a stored Helm manifest can no longer be upgraded.";
     PLAN_CAPACITY = "SB0429", "there is no room for what the plan needs",
         "Addresses, reservations or machines are used up: an update would start and not end.";
+    PLAN_OUTAGE = "SB0430", "a service that is in use would be away",
+        "Calls of running workloads fail while it is away, and some end by it. Somebody has to accept that by name.";
+    PLAN_SHARED_DATABASE = "SB0431", "the instance holds more than what is moved",
+        "A restore rewinds an instance as a whole. What else lives on it has to be accepted by name, or moved elsewhere.";
     RUN_CLAIMED = "SB0501", "another run holds the platform",
         "A run keeps its claim until it is done, unwound or abandoned.";
     RUN_LEASED = "SB0502", "another process is running it",

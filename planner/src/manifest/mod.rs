@@ -200,7 +200,23 @@ impl Set {
             verify: &document.spec.verify,
             requires: &document.spec.requires,
         });
-        karpenter.chain(deployments).chain(helm_releases)
+        let eks = self.eks.iter().map(|document| Upgrade {
+            doc: document.doc,
+            name: &document.metadata.name,
+            target: &document.spec.target,
+            to: &document.spec.to,
+            verify: &document.spec.verify,
+            requires: &document.spec.requires,
+        });
+        let mlflow = self.mlflow.iter().map(|document| Upgrade {
+            doc: document.doc,
+            name: &document.metadata.name,
+            target: &document.spec.target,
+            to: &document.spec.to,
+            verify: &document.spec.verify,
+            requires: &document.spec.requires,
+        });
+        karpenter.chain(deployments).chain(helm_releases).chain(eks).chain(mlflow)
     }
 
     fn place(&self, doc: DocRef) -> Option<&Place> {

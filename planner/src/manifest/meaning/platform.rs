@@ -3,7 +3,7 @@
 use jiff::tz::TimeZoneDatabase;
 use switchback_schemas::{
     codes,
-    manifest::{Document, DrainSpec, Platform},
+    manifest::{Document, DrainSpec, Platform, TargetSpec},
     name::Label as Name,
     seconds::Seconds,
 };
@@ -26,18 +26,19 @@ pub(super) fn check(faults: &mut Faults<'_>) {
 }
 
 fn clusters(faults: &mut Faults<'_>, platform: &Spanned<Document<Platform>>) {
-    match platform.spec.targets.len() {
+    let targets = platform.spec.targets.values();
+    match targets.filter(|target| matches!(target, TargetSpec::Cluster(_))).count() {
         1 => {}
         0 => faults.error(
             codes::MANIFEST_BAD_VALUE,
-            "the platform has no target",
+            "the platform has no cluster",
             (platform.doc, "/spec/targets"),
             "empty",
             "name its cluster: `targets: {main: {cluster: {}}}`",
         ),
         more => faults.error(
             codes::MANIFEST_NOT_BUILT,
-            format!("the platform has {more} targets; more than one cluster is not built yet"),
+            format!("the platform has {more} clusters; more than one is not built yet"),
             (platform.doc, "/spec/targets"),
             "more than one",
             "compile each cluster as a platform of its own",

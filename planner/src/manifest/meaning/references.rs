@@ -2,7 +2,7 @@
 
 use switchback_schemas::{
     codes,
-    manifest::{Check, Kind},
+    manifest::{Check, Kind, TargetSpec},
     name::Label as Name,
 };
 
@@ -15,7 +15,7 @@ use crate::manifest::{
 pub(super) fn check(faults: &mut Faults<'_>) {
     let set = faults.set;
     for upgrade in set.upgrades() {
-        target(faults, upgrade.doc, upgrade.target);
+        target(faults, upgrade.doc, "/spec/target", upgrade.target, IsA::Cluster);
         for (index, name) in upgrade.verify.iter().enumerate() {
             verification(faults, upgrade.doc, &format!("/spec/verify/{index}"), name);
         }
@@ -28,6 +28,9 @@ pub(super) fn check(faults: &mut Faults<'_>) {
         for (index, name) in canary.enumerate() {
             verification(faults, document.doc, &format!("/spec/rollout/canary/verify/{index}"), name);
         }
+    }
+    for document in &set.mlflow {
+        target(faults, document.doc, "/spec/database", &document.spec.database, IsA::Database);
     }
     for document in &set.verifications {
         if let Check::Nodes { pool: name, .. } = &document.spec.check {
@@ -52,11 +55,45 @@ fn unknown<'a>(
     faults.error(codes::MANIFEST_REFERENCE, message, place, "this is not defined", help);
 }
 
-fn target(faults: &mut Faults<'_>, doc: DocRef, name: &Name) {
+/// What a target has to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IsA {
+    Cluster,
+    Database,
+}
+
+impl IsA {
+    fn of(target: &TargetSpec) -> Self {
+        match target {
+            TargetSpec::Cluster(_) => Self::Cluster,
+            TargetSpec::Database(_) => Self::Database,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Database => "database",
+        }
+    }
+}
+
+fn target(faults: &mut Faults<'_>, doc: DocRef, at: &str, name: &Name, wanted: IsA) {
     let [platform] = faults.set.platforms.as_slice() else { return };
     let targets = &platform.spec.targets;
-    if !targets.contains_key(name) {
-        unknown(faults, "target", name, (doc, "/spec/target"), targets.keys().map(Name::as_str));
+    let known = || targets.iter().filter(|(_, spec)| IsA::of(spec) == wanted).map(|(name, _)| name.as_str());
+    match targets.get(name) {
+        None => {
+            let what = if wanted == IsA::Cluster { "target" } else { "database among the targets" };
+            unknown(faults, what, name, (doc, at), known());
+        }
+        Some(spec) if IsA::of(spec) != wanted => {
+            let (is, wanted) = (IsA::of(spec).word(), wanted.word());
+            let message = format!("target `{name}` is a {is}, and a {wanted} is needed here");
+            let help = format!("{wanted}s of the Platform: {}", all(known()));
+            faults.error(codes::MANIFEST_REFERENCE, message, (doc, at), "the wrong kind of target", help);
+        }
+        Some(_) => {}
     }
 }
 
@@ -77,7 +114,13 @@ fn verification(faults: &mut Faults<'_>, doc: DocRef, pointer: &str, name: &Name
     }
 }
 
-const UPGRADES: [Kind; 3] = [Kind::KarpenterUpgrade, Kind::DeploymentUpgrade, Kind::HelmReleaseUpgrade];
+const UPGRADES: [Kind; 5] = [
+    Kind::KarpenterUpgrade,
+    Kind::DeploymentUpgrade,
+    Kind::HelmReleaseUpgrade,
+    Kind::EksUpgrade,
+    Kind::MlflowUpgrade,
+];
 
 fn requirement(
     faults: &mut Faults<'_>,

@@ -46,6 +46,7 @@ pub(super) fn check(faults: &mut Faults<'_>) {
 enum Thing<'a> {
     Release(&'a Name, &'a ObjectName),
     Container(&'a Name, &'a ObjectName, &'a str),
+    Database(&'a Name),
 }
 
 fn same_thing(faults: &mut Faults<'_>) {
@@ -68,6 +69,13 @@ fn same_thing(faults: &mut Faults<'_>) {
         let thing = Thing::Container(&spec.target, &spec.deployment, &spec.container);
         things.push((thing, document.doc, "/spec/container"));
     }
+    for document in &set.mlflow {
+        let spec = &document.spec;
+        let thing = Thing::Container(&spec.target, &spec.deployment, &spec.container);
+        things.push((thing, document.doc, "/spec/container"));
+        // Two servers on one instance: the restore of the one takes the other's database along.
+        things.push((Thing::Database(&spec.database), document.doc, "/spec/database"));
+    }
     things.sort();
     for pair in things.windows(2) {
         let [(thing, first, first_at), (other, second, second_at)] = pair else { continue };
@@ -79,6 +87,7 @@ fn same_thing(faults: &mut Faults<'_>) {
             Thing::Container(_, deployment, container) => {
                 format!("the container `{container}` of {deployment}")
             }
+            Thing::Database(database) => format!("the database `{database}`, which goes back as a whole"),
         };
         faults.pair(
             codes::MANIFEST_CONFLICT,

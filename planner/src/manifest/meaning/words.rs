@@ -36,6 +36,20 @@ pub(super) fn check(faults: &mut Faults<'_>) {
         );
         word(faults, document.doc, "/spec/image", "an image", &document.spec.image, b"-_.:/@");
     }
+    for document in &set.mlflow {
+        let (doc, spec) = (document.doc, &document.spec);
+        object(faults, doc, "/spec/deployment", &spec.deployment);
+        word(faults, doc, "/spec/container", "the name of a container", &spec.container, b"-");
+        word(faults, doc, "/spec/image", "an image", &spec.image, b"-_.:/@");
+        address(faults, doc, "/spec/url", &spec.url, &["http://", "https://"]);
+        if let Some(variable) = &spec.uri_variable {
+            word(faults, doc, "/spec/uriVariable", "the name of a variable", variable, b"_");
+        }
+        for (index, other) in spec.other_databases.iter().enumerate() {
+            let at = format!("/spec/otherDatabases/{index}/name");
+            word(faults, doc, &at, "the name of a database", &other.name, b"-_.");
+        }
+    }
     for document in &set.verifications {
         verification(faults, document.doc, &document.spec.check);
     }
