@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
 use switchback_schemas::{
     Seconds, StepId,
     format::Document,
     journal::{At, Captured, Event, Way},
     name::{Label, SavepointId},
-    plan::Undo,
-    report::{CarryOver, Report, RunState as Stands, StepReport, StepStatus},
+    plan::{Leftover, Plan, Undo},
+    report::{CarryOver, Kept, Report, RunState as Stands, StepReport, StepStatus},
 };
 
 use crate::{
@@ -63,6 +64,7 @@ pub fn report(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Report
         open_brackets: open_brackets(plan, state).iter().map(|bracket| bracket.id.clone()).collect(),
         approvals: state.approvals.clone(),
         residue: left,
+        kept: kept(plan, state),
     })
 }
 
@@ -126,6 +128,26 @@ pub fn leftovers(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Lef
         nodes: nodes.collect(),
         in_doubt: state.tasks.iter().filter(|(_, task)| doubtful(task)).map(|(at, _)| at.clone()).collect(),
         residue: residue(&index.plan, state),
+    })
+}
+
+/// What steps that are done have put up, and no undo has taken down.
+fn kept(plan: &Plan, state: &RunState) -> Vec<Kept> {
+    let mut kept: Vec<Kept> = plan.leftovers.iter().filter_map(|left| one_kept(left, state)).collect();
+    kept.sort();
+    kept
+}
+
+fn one_kept(left: &Leftover, state: &RunState) -> Option<Kept> {
+    let forward = At::forward(&left.step);
+    let stands = state.phase(&forward) == Phase::Done && !state.phase(&At::back(&left.step)).is_finished();
+    let done = state.task(&forward).filter(|_| stands)?.last;
+    let keep = SignedDuration::from_secs(i64::try_from(left.keep.0).unwrap_or(i64::MAX));
+    Some(Kept {
+        until: done.checked_add(keep).unwrap_or(Timestamp::MAX),
+        what: left.what.clone(),
+        why: left.why.clone(),
+        remove: left.remove.clone(),
     })
 }
 

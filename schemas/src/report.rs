@@ -44,6 +44,23 @@ pub struct Report {
     /// What is left behind, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub residue: Vec<String>,
+    /// Safety nets that the run has put up and that are still needed by a way back, the one to remove first in front.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Kept>,
+}
+
+/// A safety net that outlives its run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Kept {
+    /// Until when it should be kept.
+    pub until: Timestamp,
+    /// What it is.
+    pub what: String,
+    /// Which way back needs it.
+    pub why: String,
+    /// What a person types to remove it.
+    pub remove: String,
 }
 
 /// Where a run stands.

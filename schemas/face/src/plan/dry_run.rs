@@ -37,6 +37,7 @@ impl fmt::Display for DryRun<'_> {
         self.brackets(f)?;
         self.gates(f)?;
         self.untested(f)?;
+        self.kept(f)?;
         self.not_known(f)?;
         self.foot(f)
     }
@@ -153,6 +154,18 @@ impl DryRun<'_> {
             let read = source
                 .map_or_else(String::new, |source| format!(" ({}, read {})", source.title, source.read_on));
             writeln!(f, "    {}{read}", state.fact)?;
+        }
+        writeln!(f)
+    }
+
+    fn kept(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.plan.leftovers.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "Kept afterwards, to be removed by a person")?;
+        for left in &self.plan.leftovers {
+            writeln!(f, "  {} by {}, for {}: {}", left.what, left.step, left.keep, left.why)?;
+            writeln!(f, "    {}", left.remove)?;
         }
         writeln!(f)
     }
