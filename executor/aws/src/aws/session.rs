@@ -1,0 +1,182 @@
+//! Clients for one region with one role.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_config::{Region, retry::RetryConfig, sts::AssumeRoleProvider};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_eks::config::IdentityCache;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use switchback_schemas::plan::Arn;
+
+use super::{Inner, Kept, PATIENT_ATTEMPTS, query::Query};
+use crate::{classify::CallError, xml::Element};
+
+/// Clients for one region with one role.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// EKS.
+    pub(crate) eks: aws_sdk_eks::Client,
+    /// RDS.
+    pub(crate) rds: aws_sdk_rds::Client,
+    query: Query,
+    kept: Kept,
+    base: Kept,
+    role: Option<Arn>,
+    deadline: Duration,
+}
+
+/// Whose credentials these are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// The account.
+    pub(crate) account: String,
+    /// The user or the role's session.
+    pub(crate) arn: String,
+}
+
+impl Session {
+    pub(super) async fn open(aws: &Inner, region: &str, role: Option<&Arn>, patient: bool) -> Self {
+        let named = Region::new(region.to_owned());
+        let retry = match patient {
+            true => RetryConfig::standard()
+                .with_max_attempts(PATIENT_ATTEMPTS)
+                .with_initial_backoff(aws.settings.backoff),
+            false => RetryConfig::disabled(),
+        };
+        let kept = match role {
+            None => aws.base.clone(),
+            Some(role) => {
+                let config = aws.config.to_builder().region(named.clone()).build();
+                let taken = AssumeRoleProvider::builder(role.as_str())
+                    .session_name(&aws.settings.session)
+                    .configure(&config)
+                    .region(named.clone())
+                    .build_from_provider(aws.base.clone())
+                    .await;
+                Kept::over(Some(SharedCredentialsProvider::new(taken)))
+            }
+        };
+        let config = aws
+            .config
+            .to_builder()
+            .region(named)
+            .credentials_provider(SharedCredentialsProvider::new(kept.clone()))
+            .identity_cache(IdentityCache::no_cache())
+            .retry_config(retry)
+            .build();
+        let query = Query {
+            connector: aws.transport.connector(),
+            endpoint: aws.config.endpoint_url().map(str::to_owned),
+            region: region.to_owned(),
+            deadline: aws.settings.deadline,
+            attempts: if patient { PATIENT_ATTEMPTS } else { 1 },
+            backoff: aws.settings.backoff,
+        };
+        Self {
+            eks: aws_sdk_eks::Client::new(&config),
+            rds: aws_sdk_rds::Client::new(&config),
+            query,
+            kept,
+            base: aws.base.clone(),
+            role: role.cloned(),
+            deadline: aws.settings.deadline,
+        }
+    }
+
+    /// Makes sure of the credentials first, so that a call whose credentials are missing is known not to have been sent.
+    async fn credentials(&self) -> Result<aws_credential_types::Credentials, CallError> {
+        let asked = tokio::time::timeout(self.deadline, self.kept.get()).await;
+        let Ok(asked) = asked else {
+            return Err(CallError::NoCredentials { what: "they did not come in time".to_owned() });
+        };
+        match asked {
+            Ok(credentials) => Ok(credentials),
+            Err(error) => {
+                // A role that is not given to us any more may be given to other credentials.
+                self.forget().await;
+                let why = crate::classify::chain(&error);
+                let what = match &self.role {
+                    Some(role) => format!("the role {role} cannot be taken on: {why}"),
+                    None => why,
+                };
+                Err(CallError::NoCredentials { what })
+            }
+        }
+    }
+
+    async fn forget(&self) {
+        self.kept.forget().await;
+        self.base.forget().await;
+    }
+
+    /// Sends a call of the SDK.
+    pub(crate) async fn call<T, E>(
+        &self,
+        sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, CallError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        self.credentials().await?;
+        let ended = Box::pin(sent).await.map_err(|error| CallError::from_sdk(&error));
+        self.heard(ended).await
+    }
+
+    /// Sends a signed call of a query API.
+    pub(crate) async fn query(
+        &self,
+        service: Service,
+        action: &str,
+        parameters: &[(String, String)],
+    ) -> Result<Element, CallError> {
+        let credentials = self.credentials().await?;
+        let ended = self.query.ask(&credentials, service, action, parameters).await;
+        self.heard(ended).await
+    }
+
+    async fn heard<T>(&self, ended: Result<T, CallError>) -> Result<T, CallError> {
+        if ended.as_ref().is_err_and(CallError::is_expired) {
+            self.forget().await;
+        }
+        ended
+    }
+
+    /// Whose credentials these are. Everybody may ask (`sts:GetCallerIdentity` cannot be denied).
+    pub(crate) async fn caller(&self) -> Result<Caller, CallError> {
+        let answer = self.query(Service::STS, "GetCallerIdentity", &[]).await?;
+        let text = |name| answer.text_at(&["GetCallerIdentityResult", name]).to_owned();
+        let caller = Caller { account: text("Account"), arn: text("Arn") };
+        match caller.account.is_empty() {
+            true => Err(CallError::Garbled { what: "GetCallerIdentity names no account".to_owned() }),
+            false => Ok(caller),
+        }
+    }
+
+    /// A presigned URL of `GetCallerIdentity`, by which EKS knows a caller.
+    pub(crate) async fn presigned_caller(&self, cluster: &str) -> Result<String, CallError> {
+        let credentials = self.credentials().await?;
+        self.query.presign_caller(&credentials, cluster)
+    }
+}
+
+/// A service with a query API that is spoken to without an SDK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Service {
+    /// As it stands in a signature and in its address.
+    pub(crate) name: &'static str,
+    /// The API's version.
+    pub(crate) version: &'static str,
+}
+
+impl Service {
+    /// EC2.
+    pub(crate) const EC2: Self = Self { name: "ec2", version: "2016-11-15" };
+    /// EC2 Auto Scaling.
+    pub(crate) const AUTOSCALING: Self = Self { name: "autoscaling", version: "2011-01-01" };
+    /// STS.
+    pub(crate) const STS: Self = Self { name: "sts", version: "2011-06-15" };
+}
+
+/// A session, shared by all calls that need the same.
+pub(crate) type SharedSession = Arc<Session>;

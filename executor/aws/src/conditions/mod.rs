@@ -1,0 +1,55 @@
+//! Conditions on what AWS describes.
+
+mod addresses;
+mod cloud;
+mod insights;
+
+use switchback_executor::env::Clock;
+use switchback_schemas::{journal::Verdict, plan::Condition};
+
+pub(crate) use addresses::subnets;
+pub(crate) use cloud::read;
+pub(crate) use insights::{list as insights, status as insight_status};
+
+use crate::{
+    aws::{Aws, Purpose},
+    classify::CallError,
+    targets::Targets,
+};
+
+/// Whether a condition is asked here.
+pub(crate) fn is_ours(condition: &Condition) -> bool {
+    matches!(
+        condition,
+        Condition::Cloud { .. } | Condition::Insights { .. } | Condition::FreeAddresses { .. }
+    )
+}
+
+/// Asks a condition. It only reads.
+pub(crate) async fn check(aws: &Aws, targets: &Targets, clock: &dyn Clock, condition: &Condition) -> Verdict {
+    let verdict: Result<Verdict, CallError> = async {
+        match condition {
+            Condition::Cloud { of, pointer, is } => cloud::check(aws, targets, of, pointer, is).await,
+            Condition::Insights { target, category, kubernetes, accepted } => {
+                let resource = targets.of(target, "eks")?;
+                let session = aws.session(resource, Purpose::Check).await;
+                let asked = insights::Asked { category: *category, kubernetes, accepted };
+                insights::check(&session, resource.arn.name(), &asked, clock.now()).await
+            }
+            Condition::FreeAddresses { target, at_least } => {
+                let resource = targets.of(target, "eks")?;
+                let session = aws.session(resource, Purpose::Check).await;
+                addresses::check(&session, resource.arn.name(), *at_least).await
+            }
+            _ => Ok(Verdict::unknown("this condition is not one of the AWS driver")),
+        }
+    }
+    .await;
+    verdict.unwrap_or_else(|error| error.verdict())
+}
+
+/// Holds or fails, with the same evidence.
+fn verdict(holds: bool, line: &str) -> Verdict {
+    let line = switchback_executor::foreign::text::line(line);
+    if holds { Verdict::holds(line) } else { Verdict::fails(line) }
+}

@@ -1,0 +1,72 @@
+//! The driver: one `Driver` for all that AWS answers.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use switchback_executor::{
+    env::Clock,
+    ports::{Call, Capturing, Driver, Failure, Member},
+};
+use switchback_schemas::{
+    journal::{Outcome, Verdict},
+    name::Label,
+    plan::{AwsResource, CaptureKind, CloudRef, Condition, Effect, Proof, Roll},
+};
+
+use crate::{aws::Aws, classify::CallError, conditions, effects, proof, targets::Targets};
+
+/// Speaks to AWS about the targets of a plan.
+///
+/// It keeps nothing between calls but credentials, and retries nothing: whether a call is sent again is decided by the journal.
+pub struct AwsDriver {
+    aws: Aws,
+    targets: Targets,
+    clock: Arc<dyn Clock>,
+}
+
+impl AwsDriver {
+    /// `targets` is what the plan's identities say of AWS; `clock` is domain time, by which findings grow old.
+    pub fn new(aws: Aws, targets: BTreeMap<Label, AwsResource>, clock: Arc<dyn Clock>) -> Self {
+        Self { aws, targets: Targets(targets), clock }
+    }
+
+    async fn captured(&self, of: &CloudRef, pointer: &str) -> Result<Capturing, CallError> {
+        let found = conditions::read(&self.aws, &self.targets, of, pointer).await?;
+        let value = found.as_ref().and_then(|found| found.pointer(pointer));
+        Ok(Capturing::Scalar(value.cloned().unwrap_or(Value::Null)))
+    }
+}
+
+#[async_trait]
+impl Driver for AwsDriver {
+    fn applies(&self, effect: &Effect) -> bool {
+        effects::is_ours(effect)
+    }
+
+    fn checks(&self, condition: &Condition) -> bool {
+        conditions::is_ours(condition)
+    }
+
+    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
+        effects::apply(&self.aws, &self.targets, call, effect).await
+    }
+
+    async fn check(&self, _call: &Call, condition: &Condition) -> Verdict {
+        conditions::check(&self.aws, &self.targets, self.clock.as_ref(), condition).await
+    }
+
+    async fn capture(&self, _call: &Call, what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
+        let CaptureKind::Cloud { of, pointer } = what else { return None };
+        Some(self.captured(of, pointer).await.map_err(|error| error.failure()))
+    }
+
+    async fn members(&self, _call: &Call, _roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
+        None
+    }
+
+    async fn proof(&self, target: &Label) -> Option<Result<Proof, Failure>> {
+        let resource = self.targets.0.get(target)?;
+        Some(proof::show(&self.aws, resource).await.map_err(|error| error.failure()))
+    }
+}

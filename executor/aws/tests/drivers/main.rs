@@ -1,0 +1,1 @@
+//! The drivers and observers of AWS against a twin of it, over loopback.
