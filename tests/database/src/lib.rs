@@ -1,0 +1,1 @@
+//! Nothing to link: the package is one test binary, `main.rs`.

@@ -1,0 +1,33 @@
+//! What a new image does to a database that nobody migrated. Some refuse; some migrate it by themselves, which is why
+//! a plan scales to 0 and migrates by a Job before any image changes.
+
+use crate::support::{
+    Ground, catalog,
+    ground::{NEW, OLD},
+};
+
+/// From 3.9 a server looks whether tables that it knows are there. 3.9 knows none that 3.8 lacks.
+#[test]
+fn a_server_that_misses_no_table_refuses_an_older_database() {
+    let Some(ground) = Ground::shared() else { return };
+    let uri = ground.copy("refused");
+    let refused = ground.release("3.9.0").serve(&uri).expect_err("3.9 refuses");
+    let found = format!("found version {}, but expected {}", catalog::head(OLD), catalog::head("3.9.0"));
+    assert!(refused.contains("Detected out-of-date database schema"), "{refused}");
+    assert!(refused.contains(&found), "{refused}");
+    assert_eq!(ground.postgres.revision("refused"), catalog::head(OLD));
+}
+
+/// 3.10 and 3.11 look for `workspaces`, which came with 3.10; from 3.12 a server looks for every table it has.
+#[test]
+fn a_server_that_misses_a_table_migrates_in_silence() {
+    let Some(ground) = Ground::shared() else { return };
+    for version in ["3.10.0", NEW] {
+        let name = format!("silent-{version}");
+        let uri = ground.copy(&name);
+        let server = ground.release(version).serve(&uri).expect("it starts, and says nothing");
+        assert_eq!(server.page("/version"), version);
+        ground.before.assert_there(&server);
+        assert_eq!(ground.postgres.revision(&name), catalog::head(version), "{version}");
+    }
+}
