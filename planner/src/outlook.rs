@@ -11,7 +11,7 @@ use switchback_schemas::{
     inventory::{Crd, Inventory, Workload, karpenter::Karpenter, karpenter::NodePool},
     lock::Render,
     name::{ObjectName, ObjectRef},
-    plan::{Condition, Operand, Read, ReadBasis, ReadMark, Target, Test},
+    plan::{CloudRef, Condition, Operand, Read, ReadBasis, ReadMark, Target, Test},
 };
 
 use crate::objects;
@@ -155,9 +155,32 @@ impl<'a> Outlook<'a> {
         }
     }
 
+    /// A field of something that the cloud provider describes. Notes it; `by` is the step that leaves it so, absent when it was
+    /// observed.
+    pub fn cloud(&self, of: &CloudRef, pointer: &str, value: Value, by: Option<&StepId>) {
+        let is = Test::Equals(Operand::Value(value));
+        self.note(Condition::Cloud { of: of.clone(), pointer: pointer.to_owned(), is }, by);
+    }
+
+    /// Every release as earlier hops leave it, for checks whose result is a diagnostic.
+    pub fn releases(&self) -> impl Iterator<Item = (&ObjectName, &ReleaseView)> {
+        self.releases.iter()
+    }
+
     /// The inventory, for checks whose result is a diagnostic and not part of a step.
     pub fn inventory(&self) -> &'a Inventory {
         self.inventory
+    }
+}
+
+/// The section of a component, for checks whose result is a diagnostic; not a predicate by itself.
+pub fn section<T: serde::de::DeserializeOwned>(
+    inventory: &Inventory,
+    component: &str,
+) -> Result<Option<T>, switchback_schemas::inventory::InventoryError> {
+    match switchback_schemas::ComponentName::new(component) {
+        Ok(component) => inventory.section(&component),
+        Err(_) => Ok(None),
     }
 }
 

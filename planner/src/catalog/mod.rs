@@ -18,11 +18,13 @@ use crate::{
     components::{
         eks::facts::{EksFacts, RemovedApis},
         karpenter::facts::KarpenterFacts,
+        mlflow::facts::MlflowFacts,
     },
     source::{self, Node},
 };
 
 const KARPENTER: &str = include_str!("../components/karpenter/catalog.yaml");
+const MLFLOW: &str = include_str!("../components/mlflow/catalog.yaml");
 const EKS: &str = include_str!("../components/eks/catalog.yaml");
 const REMOVED_APIS: &str = include_str!("../components/eks/removed-apis.yaml");
 
@@ -49,6 +51,8 @@ const FILES: &[(&str, &str)] = &[
 pub struct Catalog {
     /// What the lowering of Karpenter needs to know.
     pub karpenter: KarpenterFacts,
+    /// What the lowering of MLflow needs to know.
+    pub mlflow: MlflowFacts,
     /// What the lowering of EKS needs to know.
     pub eks: EksFacts,
     /// API versions that a minor of Kubernetes no longer serves.
@@ -69,10 +73,12 @@ impl Catalog {
     /// A catalog of other files, by component; what the lowering needs is this build's.
     pub fn of(files: &[(&str, &str)]) -> Result<Self, Diagnostic> {
         let (karpenter, _) = read("karpenter/catalog.yaml", KARPENTER)?;
+        let (mlflow, _) = read("mlflow/catalog.yaml", MLFLOW)?;
         let (eks, _) = read("eks/catalog.yaml", EKS)?;
         let (removed_apis, _) = read("eks/removed-apis.yaml", REMOVED_APIS)?;
         let mut catalog = Self {
             karpenter,
+            mlflow,
             eks,
             removed_apis,
             digest: digest(files),
@@ -105,7 +111,7 @@ impl Catalog {
 
 /// Over everything that plans are compiled from: what lowerings need, and what the path is solved from.
 fn digest(files: &[(&str, &str)]) -> Digest {
-    let own = [KARPENTER, EKS, REMOVED_APIS];
+    let own = [KARPENTER, MLFLOW, EKS, REMOVED_APIS];
     Digest::of(own.into_iter().chain(files.iter().map(|(_, text)| *text)).collect::<String>())
 }
 

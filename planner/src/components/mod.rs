@@ -4,6 +4,7 @@ pub mod deployment;
 pub mod eks;
 pub mod helm_release;
 pub mod karpenter;
+pub mod mlflow;
 pub mod unlowered;
 
 use switchback_schemas::{
@@ -37,8 +38,14 @@ pub trait Component: Sync {
 }
 
 /// Every component. A new one is its folder and a line here.
-pub const COMPONENTS: [&dyn Component; 4] =
-    [&karpenter::Karpenter, &deployment::Deployment, &helm_release::HelmRelease, &unlowered::Unlowered];
+pub const COMPONENTS: [&dyn Component; 6] = [
+    &karpenter::Karpenter,
+    &eks::Eks,
+    &deployment::Deployment,
+    &helm_release::HelmRelease,
+    &mlflow::Mlflow,
+    &unlowered::Unlowered,
+];
 
 /// One hop that a manifest asks for.
 #[derive(Clone, Debug)]
@@ -105,6 +112,13 @@ pub fn rising(cx: &Cx<'_>, doc: DocRef, what: &str, from: &Version, to: &Version
     }
 }
 
+/// The tag of an image, `None` for a digest or no tag.
+pub fn tag(image: &str) -> Option<&str> {
+    let (name, _) = image.split_once('@').unwrap_or((image, ""));
+    let last = name.rsplit('/').next()?;
+    last.split_once(':').map(|(_, tag)| tag)
+}
+
 /// Nested fields from dotted paths: `{"controller.replicas": 2}` to `{"controller": {"replicas": 2}}`.
 pub fn nested(set: &std::collections::BTreeMap<String, serde_json::Value>) -> serde_json::Value {
     use serde_json::{Map, Value};
@@ -131,6 +145,16 @@ pub fn nested(set: &std::collections::BTreeMap<String, serde_json::Value>) -> se
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use super::tag;
+
+    #[test]
+    fn a_registry_port_is_no_tag() {
+        assert_eq!(tag("registry:5000/team/app"), None);
+        assert_eq!(tag("registry:5000/team/app:1.2"), Some("1.2"));
+        assert_eq!(tag("app:1.2@sha256:00"), Some("1.2"));
+        assert_eq!(tag("app"), None);
+    }
 
     #[test]
     fn dotted_paths_nest() {

@@ -141,7 +141,7 @@ fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
         return None;
     }
     // The tag is the only version that the platform tells; without one the path has no number to compare.
-    let from = tag(&found.image).and_then(|tag| tag.parse().ok());
+    let from = super::tag(&found.image).and_then(|tag| tag.parse().ok());
     if let Some(from) = &from {
         super::rising(cx, doc.doc, &object.to_string(), from, &spec.to)?;
     }
@@ -158,24 +158,4 @@ fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
         on_failure: spec.on_failure,
         place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
     })
-}
-
-/// The tag of an image, `None` for a digest or no tag.
-fn tag(image: &str) -> Option<&str> {
-    let (name, _) = image.split_once('@').unwrap_or((image, ""));
-    let last = name.rsplit('/').next()?;
-    last.split_once(':').map(|(_, tag)| tag)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::tag;
-
-    #[test]
-    fn a_registry_port_is_no_tag() {
-        assert_eq!(tag("registry:5000/team/app"), None);
-        assert_eq!(tag("registry:5000/team/app:1.2"), Some("1.2"));
-        assert_eq!(tag("app:1.2@sha256:00"), Some("1.2"));
-        assert_eq!(tag("app"), None);
-    }
 }

@@ -19,6 +19,8 @@ impl Component for Unlowered {
             let component = &doc.spec.component;
             let help = match component.as_str() {
                 "karpenter" => "write a KarpenterUpgrade, which says how it is installed".to_owned(),
+                "mlflow" => "write an MlflowUpgrade, which says where it runs and what it keeps its runs in"
+                    .to_owned(),
                 _ => "`switchback path` shows the order of its hops; move it by hand, or leave it out"
                     .to_owned(),
             };

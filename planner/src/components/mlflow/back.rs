@@ -1,0 +1,124 @@
+//! The way back of single steps.
+//!
+//! A migrated database goes back only by a restore: MLflow has no downgrade, and the older server refuses a newer revision.
+
+use serde_json::json;
+use switchback_schemas::{
+    Seconds, StepId,
+    name::ObjectRef,
+    plan::{
+        Action, CloudKind, CloudRef, Condition, Disruption, Effect, Estimate, KubeDelete, Operand,
+        Permission, RdsRestore, Target, Test, Undo, UndoKind, UndoStep,
+    },
+};
+
+use super::site::Site;
+use crate::lower::{permission, undo_step, verify};
+
+/// Something that an object does not have, or does.
+pub(super) fn whole(object: &ObjectRef, is: Test) -> Condition {
+    Condition::Field { object: Target::Object(object.clone()), pointer: String::new(), is }
+}
+
+/// What a Job's calls need.
+pub(super) fn job_permissions(site: &Site) -> Vec<Permission> {
+    ["get", "create", "patch", "delete"]
+        .map(|verb| permission(verb, "batch", "jobs", site.object.namespace.as_deref()))
+        .into()
+}
+
+/// The deletion of a Job that may not be there.
+pub(super) fn delete_job(site: &Site, job: &ObjectRef, what: &str) -> Undo {
+    let effect = Effect::KubeDelete(KubeDelete { object: Target::Object(job.clone()) });
+    Undo::Step(Box::new(UndoStep {
+        done_when: Some(whole(job, Test::Absent {})),
+        estimate: Estimate::seconds(2, 10),
+        permissions: job_permissions(site),
+        ..undo_step(format!("delete the {what} Job"), Action::Effect(effect))
+    }))
+}
+
+/// An action of IAM.
+pub(super) fn iam(action: &str, resource: String) -> Permission {
+    permission(action, Permission::IAM, &resource, None)
+}
+
+/// A resource of the same partition, region and account.
+pub(super) fn sibling(site: &Site, kind: &str, name: &str) -> String {
+    let arn = &site.instance.arn;
+    format!("arn:{}:rds:{}:{}:{kind}:{name}", arn.partition(), arn.region(), arn.account())
+}
+
+/// What making an instance from a snapshot needs.
+pub(super) fn restore_permissions(site: &Site, snapshot: &str, instance: &str) -> Vec<Permission> {
+    let of = |kind, name: &str| sibling(site, kind, name);
+    let mut all = vec![
+        iam("rds:DescribeDBInstances", of("db", "*")),
+        iam("rds:DescribeDBSnapshots", of("snapshot", snapshot)),
+    ];
+    // The call names the instance, the snapshot, and the groups that a restore would otherwise lose.
+    let named =
+        [of("db", instance), of("snapshot", snapshot), of("subgrp", "*"), of("pg", "*"), of("og", "*")];
+    all.extend(named.into_iter().map(|resource| iam("rds:RestoreDBInstanceFromDBSnapshot", resource)));
+    all.push(iam("rds:AddTagsToResource", of("db", instance)));
+    all
+}
+
+/// What a restore needs to know beside the site.
+pub(super) struct Restoring<'a> {
+    /// The snapshot.
+    pub(super) snapshot: &'a str,
+    /// The name that the live instance is given.
+    pub(super) aside: &'a str,
+    /// The step that captured the instance.
+    pub(super) captured: &'a StepId,
+    /// The target's name.
+    pub(super) of: CloudRef,
+    /// Other databases that go back with it.
+    pub(super) others: Vec<String>,
+}
+
+/// Puts the instance back as the snapshot holds it. It is done when an instance of the same name is another resource than before,
+/// and available: an instance that was only put aside is none of that name.
+pub(super) fn restore(site: &Site, restoring: Restoring<'_>) -> Undo {
+    let Restoring { snapshot, aside, captured, of, others } = restoring;
+    let capture = |name: &str| Operand::Captured { step: captured.clone(), name: name.to_owned() };
+    let cloud = |pointer: &str, is| Condition::Cloud { of: of.clone(), pointer: pointer.to_owned(), is };
+    let available = || cloud("/DBInstanceStatus", Test::Equals(Operand::Value(json!("available"))));
+    let another = cloud("/DbiResourceId", Test::Differs(capture("resource")));
+    let name = site.instance.arn.name();
+    let mut loses =
+        vec!["every run, metric, parameter and model that was logged after the snapshot".to_owned()];
+    loses.extend(others.iter().map(|other| format!("what was written to {other} after the snapshot")));
+    let mut permissions = restore_permissions(site, snapshot, name);
+    permissions.push(iam("rds:ModifyDBInstance", sibling(site, "db", name)));
+    permissions.push(iam("rds:ModifyDBInstance", sibling(site, "db", aside)));
+    let effect = Effect::RdsRestore(RdsRestore {
+        target: of.target.clone(),
+        snapshot: snapshot.to_owned(),
+        aside: aside.to_owned(),
+        instance: capture("instance"),
+    });
+    let title = format!("restore {name} from snapshot {snapshot}; the live instance is kept as {aside}");
+    Undo::Step(Box::new(UndoStep {
+        kind: UndoKind::RestoreOnly,
+        done_when: Some(Condition::All { of: vec![another, available()] }),
+        verify: vec![verify(
+            format!("instance {name} is available"),
+            available(),
+            Seconds(0),
+            Seconds::minutes(30),
+        )],
+        timeout: Seconds::hours(4),
+        disruption: Disruption::Outage,
+        estimate: Estimate::seconds(30 * 60, 90 * 60),
+        loses,
+        permissions,
+        ..undo_step(title, Action::Effect(effect))
+    }))
+}
+
+/// The instance that is a target, as the provider describes it.
+pub(super) fn instance_of(database: &switchback_schemas::name::Label) -> CloudRef {
+    CloudRef { target: database.clone(), kind: CloudKind::RdsInstance, name: None }
+}

@@ -1,0 +1,79 @@
+//! The one hop of an upgrade, and what is refused before it.
+
+use switchback_schemas::{Diagnostic, Severity, codes, manifest::OwnerKind, name::ObjectRef, plan::HopBasis};
+
+use super::{Doc, site};
+use crate::{
+    components::{HopSpec, rising, tag},
+    context::Cx,
+};
+
+/// The hop of one manifest.
+pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
+    let spec = &doc.spec;
+    let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
+    let Some(workload) = cx.index.workload(&object) else {
+        let message = format!("there is no {object}");
+        cx.findings.say(
+            Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)
+                .at(cx.label(doc.doc, "/spec/deployment", "not in the inventory"))
+                .help("check the name and namespace, or observe again"),
+        );
+        return None;
+    };
+    let Some(found) = workload.containers.iter().find(|container| container.name == spec.container) else {
+        let names: Vec<_> = workload.containers.iter().map(|container| container.name.as_str()).collect();
+        let message = format!("{object} has no container {:?}", spec.container);
+        cx.findings.say(
+            Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)
+                .at(cx.label(doc.doc, "/spec/container", "not a container of it"))
+                .help(format!("it has {}", names.join(", "))),
+        );
+        return None;
+    };
+    if let Some(tagged) = site::runs(&spec.image).filter(|tagged| *tagged != spec.to) {
+        let message = format!("the image is tagged {tagged}, and the version to reach is {}", spec.to);
+        cx.findings.say(
+            Diagnostic::error(codes::MANIFEST_CONFLICT, message)
+                .at(cx.label(doc.doc, "/spec/image", "another version"))
+                .at(cx.label(doc.doc, "/spec/to", "than this"))
+                .help("make them the same; the facts that the plan is made from are those of `to`"),
+        );
+        return None;
+    }
+    let what = object.to_string();
+    let from = if found.image == spec.image { Some(spec.to.clone()) } else { site::runs(&found.image) };
+    match &from {
+        Some(from) => rising(cx, doc.doc, &what, from, &spec.to)?,
+        None => unknown_version(cx, doc, &what, &found.image),
+    }
+    cx.owner(&object, OwnerKind::Kubectl);
+    site::find(cx, doc, workload, from.as_ref())?;
+    Some(HopSpec {
+        component: "mlflow",
+        upgrade: doc.metadata.name.clone(),
+        doc: doc.doc,
+        target: spec.target.clone(),
+        from,
+        to: spec.to.clone(),
+        basis: HopBasis::Exact,
+        requires: spec.requires.clone(),
+        on_failure: spec.on_failure,
+        place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
+    })
+}
+
+/// An image without a version could be newer than the target. Its database would then not be one that the target knows, which
+/// the check before the outage cannot see and the migration refuses.
+fn unknown_version(cx: &Cx<'_>, doc: &Doc, what: &str, image: &str) {
+    let has = match tag(image) {
+        Some(tag) => format!("the tag {tag:?}, which is no version"),
+        None => "no tag".to_owned(),
+    };
+    let message = format!("which version {what} runs is not known: its image has {has}");
+    cx.findings.say(
+        Diagnostic { severity: Severity::Warning, ..Diagnostic::warning(codes::PLAN_BLIND_SPOT, message) }
+            .at(cx.label(doc.doc, "/spec/to", "may be older"))
+            .help("it is taken for older, and the database for one that has to be migrated; make sure that it is not newer"),
+    );
+}

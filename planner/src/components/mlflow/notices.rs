@@ -1,0 +1,135 @@
+//! What somebody should know beside the steps: what is not known, what is kept, and where the facts come from.
+
+use switchback_schemas::{
+    Diagnostic, Seconds, Severity, StepId, codes,
+    plan::{BlindSpot, Leftover},
+};
+
+use super::{Doc, facts::Does, site::Site};
+use crate::{components::HopSpec, context::Cx, lower::Lowering};
+
+/// How long safety nets are kept when the manifest does not say so.
+const KEEP: Seconds = Seconds::hours(14 * 24);
+
+/// Adds sources, blind spots and advice of one hop.
+pub(super) fn add(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, site: &Site, to: &mut Lowering) {
+    let facts = &cx.catalog.mlflow;
+    let mut keys = vec!["rds", "check"];
+    keys.extend(facts.head(&hop.to).map(|row| row.source.as_str()));
+    if !site.server.autoscalers.is_empty() && site.migrates {
+        keys.push("hpa");
+    }
+    for key in keys {
+        if let Some(source) = facts.source(key) {
+            to.sources.insert(key.to_owned(), source);
+        }
+    }
+    silent(cx, hop, doc, site);
+    pending(cx, doc, site);
+    blind_spots(hop, site, to);
+}
+
+/// Why the image is set only after the migration: its server may migrate by itself, and from every replica.
+fn silent(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, site: &Site) {
+    let start = cx.catalog.mlflow.start(&hop.to).filter(|start| start.does == Does::Migrates);
+    let Some(start) = start.filter(|_| site.migrates) else { return };
+    let message = format!(
+        "a server of MLflow {} that starts on an older database may migrate it by itself: {}",
+        hop.to, start.why
+    );
+    cx.findings.say(
+        Diagnostic { severity: Severity::Advice, ..Diagnostic::warning(codes::PLAN_HOOK, message) }
+            .at(cx.label(doc.doc, "/spec/to", "so its image comes last"))
+            .help("the plan migrates once, by a Job, while no server runs"),
+    );
+}
+
+/// A rename is applied at once, and takes along whatever waits for the maintenance window (source: rds).
+fn pending(cx: &Cx<'_>, doc: &Doc, site: &Site) {
+    if site.instance.pending.is_empty() || !site.migrates {
+        return;
+    }
+    let name = site.instance.arn.name();
+    let waiting = site.instance.pending.join(", ");
+    let message = format!(
+        "changes of instance {name} wait for its maintenance window ({waiting}), and the way back would apply them at once"
+    );
+    cx.findings.say(
+        Diagnostic::warning(codes::PLAN_NOT_READY, message)
+            .at(cx.label(doc.doc, "/spec/database", "has pending changes"))
+            .help("apply them before the upgrade, or take them back"),
+    );
+}
+
+fn blind_spots(hop: &HopSpec, site: &Site, to: &mut Lowering) {
+    let mut add = |what: String, why: &str| to.blind_spots.push(BlindSpot { what, why: why.to_owned() });
+    let name = site.instance.arn.name();
+    if site.migrates {
+        add(
+            format!("who logs to {} from outside of the cluster", hop.upgrade),
+            "only pods that are told a tracking server are seen",
+        );
+        add(
+            format!("whether Terraform or CloudFormation keeps instance {name}"),
+            "a restored instance has another resource id, so what keeps it has to import it before its next apply",
+        );
+        add(
+            format!("how long the migration of {name} takes"),
+            "it depends on the number of runs, metrics and traces; MLflow does not promise that it is one transaction",
+        );
+    }
+    if !site.server.pods.other_volumes.is_empty() {
+        add(
+            format!(
+                "whether Jobs of {} need volumes {}",
+                hop.upgrade,
+                site.server.pods.other_volumes.join(", ")
+            ),
+            "only volumes from Secrets, ConfigMaps and projections are given to them; the first Job would not connect",
+        );
+    }
+}
+
+/// What is kept, until when, and how it is removed.
+pub(super) fn leftovers(
+    doc: &Doc,
+    site: &Site,
+    (snapshot, taken): (&str, &StepId),
+    aside: Option<(&str, &StepId)>,
+    to: &mut Lowering,
+) {
+    let keep = doc.spec.keep.map_or(KEEP, |length| length.0);
+    let region = site.instance.arn.region();
+    let why = if aside.is_some() {
+        "the database goes back to it, and by nothing else"
+    } else {
+        "nothing was migrated; it is there for what nobody thought of"
+    };
+    to.leftovers.push(Leftover {
+        what: format!("snapshot {snapshot}"),
+        why: why.to_owned(),
+        step: taken.clone(),
+        keep,
+        remove: format!("aws rds delete-db-snapshot --region {region} --db-snapshot-identifier {snapshot}"),
+    });
+    if let Some((aside, migrated)) = aside {
+        let unlock = if site.instance.deletion_protection {
+            format!(
+                "aws rds modify-db-instance --region {region} --db-instance-identifier {aside} --no-deletion-protection \
+                 --apply-immediately && "
+            )
+        } else {
+            String::new()
+        };
+        to.leftovers.push(Leftover {
+            what: format!("instance {aside}, if the way back was taken"),
+            why: "it holds what was written after the snapshot".to_owned(),
+            step: migrated.clone(),
+            keep,
+            remove: format!(
+                "{unlock}aws rds delete-db-instance --region {region} --db-instance-identifier {aside} \
+                 --final-db-snapshot-identifier {aside}-final"
+            ),
+        });
+    }
+}

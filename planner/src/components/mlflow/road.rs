@@ -1,0 +1,381 @@
+//! The steps of one upgrade, in order: look, stop, snapshot, migrate, check, image, start, ask.
+
+use serde_json::{Value, json};
+use switchback_schemas::{
+    Seconds, StepId,
+    manifest::SnapshotProof,
+    plan::{
+        CaptureKind, Change, Condition, Disruption, Effect, Estimate, KubeApply, Mark, RdsProveSnapshot,
+        RdsSnapshot, Target, Test, Undo, Wait,
+    },
+};
+
+use super::{
+    Doc, back,
+    jobs::{self, Task},
+    names::Names,
+    notices,
+    server::{self, Patches},
+    site::{self, Site},
+};
+use crate::{
+    components::HopSpec,
+    context::Cx,
+    lower::{Draft, HopScope, Lowering, permission},
+    outlook::Outlook,
+};
+
+/// How long a migration may take when the manifest does not say so.
+const MIGRATION: Seconds = Seconds::minutes(30);
+/// How long a Job that only looks is waited for: a little longer than it may run.
+const LOOKS: Seconds = Seconds::minutes(16);
+
+/// Lowers the hop. What is wrong was said when the hop was asked for; then no plan comes out.
+pub(super) fn lower(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+    let spec = &doc.spec;
+    let Some((workload, index, image)) = outlook.container(&spec.deployment, &spec.container) else { return };
+    let Some(site) = site::find(cx, doc, workload, hop.from.as_ref()) else { return };
+    outlook.take_reads();
+    notices::add(cx, hop, doc, &site, to);
+    let scope = hop.scope();
+    let on_database = HopScope { hop: scope.hop.clone(), target: spec.database.clone() };
+    let names = Names::new(&cx.inventory.observation, &scope.hop);
+    let patches = Patches::new(&site, &scope, spec, (index, image));
+    let road = Road { cx, doc, site: &site, scope, on_database, names, patches };
+    road.build(outlook, to);
+}
+
+/// What every part of the road looks at.
+struct Road<'a> {
+    cx: &'a Cx<'a>,
+    doc: &'a Doc,
+    site: &'a Site,
+    /// Steps on the cluster.
+    scope: HopScope,
+    /// Steps on the database.
+    on_database: HopScope,
+    names: Names,
+    patches: Patches<'a>,
+}
+
+impl Road<'_> {
+    fn build(&self, outlook: &Outlook<'_>, to: &mut Lowering) {
+        let baseline = to.add(self.patches.baseline(&self.scope).done());
+        let database = self.database(outlook, to);
+        let (address, seen) = self.job(
+            &self.address(),
+            &[(&baseline, "it is looked at while it serves"), (&database, "the instance is known to be available")],
+            "nobody is stopped before it is known that the new image runs, connects, and reaches the instance",
+            to,
+        );
+        let mut tidy = vec![address];
+        let migrated = if self.site.migrates {
+            let (job, migrated) = self.migration(&seen, &database, outlook, to);
+            tidy.push(job);
+            migrated
+        } else {
+            self.snapshot(&seen, "everything that can be seen beforehand was seen", to)
+        };
+        let (schema, checked) = self.job(
+            &Task::Schema,
+            &[(&migrated, "the database is as it will stay")],
+            "the new server would refuse any other revision",
+            to,
+        );
+        tidy.push(schema);
+        let set = self.image(&checked, outlook, to);
+        let up = if self.site.migrates { self.start(&set, to) } else { set };
+        let asked = server::ask(self.cx, self.doc, self.site, &self.scope, &up, to);
+        for part in tidy {
+            self.tidy(&part, &asked, to);
+        }
+    }
+
+    /// Everything between the last look at the running server and a migrated database.
+    fn migration(
+        &self,
+        seen: &StepId,
+        database: &StepId,
+        outlook: &Outlook<'_>,
+        to: &mut Lowering,
+    ) -> (Made, StepId) {
+        let line = server::line(self.doc, self.site, &self.scope, &self.snapshot_name(), to);
+        outlook.container(&self.doc.spec.deployment, &self.doc.spec.container);
+        let stop = self.patches.stop(&self.scope, outlook.take_reads()).needs(
+            seen,
+            "what can be found out while it serves was found out",
+            None,
+        );
+        // The line is approved before anything is away: nobody should have to be found while it is.
+        let stop = to.add(stop.gate(&line).done());
+        let taken =
+            self.snapshot(&stop, "nothing writes any more, so nothing is lost by going back to it", to);
+        let proven = match self.doc.spec.snapshot {
+            SnapshotProof::Restore => self.prove(&taken, database, to),
+            SnapshotProof::Available => taken.clone(),
+        };
+        let job = self.made(&Task::Migrate);
+        let none = back::whole(&job.object, Test::Absent {});
+        let clear = self.scope.step(
+            "migrate/clear",
+            "see that no Job of an earlier try is there",
+            Effect::Wait(Wait { until: none }),
+            back::delete_job(self.site, &job.object, "migration"),
+            Vec::new(),
+        );
+        let clear = clear
+            .needs(
+                &proven,
+                "a database that goes back only by a restore needs a snapshot that is good",
+                Some("check"),
+            )
+            .time(Seconds::minutes(1), Estimate::seconds(2, 10))
+            .idempotent()
+            .permits(back::job_permissions(self.site));
+        let clear = to.add(clear.done());
+        let aside = self.names.instance(self.instance(), "before-restore");
+        let others = self.doc.spec.other_databases.iter().map(|other| format!("database {}", other.name));
+        let undo = back::restore(
+            self.site,
+            back::Restoring {
+                snapshot: &self.snapshot_name(),
+                aside: &aside,
+                captured: database,
+                of: back::instance_of(&self.doc.spec.database),
+                others: others.collect(),
+            },
+        );
+        let title = format!("begin to migrate the database to revision {}", self.site.head);
+        let begin = self
+            .apply(&job, &Task::Migrate, title, undo)
+            .needs(&clear, "an older Job's success would be taken for this one's", None)
+            .disrupts(Disruption::Outage, None);
+        let begun = to.add(begin.done());
+        notices::leftovers(self.doc, self.site, (&self.snapshot_name(), &taken), Some((&aside, &begun)), to);
+        let within = self.doc.spec.migrate_within.map_or(MIGRATION, |length| length.0);
+        let p90 = Seconds(within.0.max(180));
+        let title = format!("see the database migrated to revision {}", self.site.head);
+        let done = self
+            .ended(&job, title, within)
+            .needs(&begun, "it is the Job that was begun", None)
+            .time(within, Estimate { expected: Seconds(120), p90 });
+        let done = to.add(done.done());
+        (job, done)
+    }
+
+    /// Looks at the instance, and keeps how it is described: a restore loses what it is not told.
+    fn database(&self, outlook: &Outlook<'_>, to: &mut Lowering) -> StepId {
+        let of = back::instance_of(&self.doc.spec.database);
+        outlook.cloud(&of, "/DbiResourceId", json!(self.site.instance.resource_id), None);
+        let capture = |pointer: &str| CaptureKind::Cloud { of: of.clone(), pointer: pointer.to_owned() };
+        let until = Condition::Cloud {
+            of: of.clone(),
+            pointer: "/DBInstanceStatus".to_owned(),
+            is: Test::OneOf(vec![json!("available"), json!("storage-optimization")]),
+        };
+        let title = format!("see instance {} available, and keep how it is described", self.instance());
+        let step = self
+            .on_database
+            .step("database", title, Effect::Wait(Wait { until }), read_only(), outlook.take_reads())
+            .captures("instance", capture(""))
+            .captures("resource", capture("/DbiResourceId"))
+            .time(Seconds::minutes(10), Estimate::seconds(2, 30))
+            .idempotent()
+            .permits([back::iam("rds:DescribeDBInstances", back::sibling(self.site, "db", "*"))]);
+        to.add(step.done())
+    }
+
+    fn snapshot(&self, after: &StepId, why: &str, to: &mut Lowering) -> StepId {
+        let snapshot = self.snapshot_name();
+        let effect = Effect::RdsSnapshot(RdsSnapshot {
+            target: self.doc.spec.database.clone(),
+            snapshot: snapshot.clone(),
+        });
+        let undo = Undo::ReadOnly {
+            why: "a snapshot changes nothing; it is kept, and listed with what is left".to_owned(),
+        };
+        let title = format!("take snapshot {snapshot} of instance {}", self.instance());
+        let of = |kind, name: &str| back::sibling(self.site, kind, name);
+        let step = self
+            .on_database
+            .step("snapshot", title, effect, undo, Vec::new())
+            .needs(after, why, Some("rds"))
+            .time(Seconds::hours(2), Estimate::seconds(5 * 60, 30 * 60))
+            .idempotent()
+            .permits([
+                back::iam("rds:CreateDBSnapshot", of("db", self.instance())),
+                back::iam("rds:CreateDBSnapshot", of("snapshot", &snapshot)),
+                back::iam("rds:AddTagsToResource", of("snapshot", &snapshot)),
+                back::iam("rds:DescribeDBSnapshots", of("snapshot", &snapshot)),
+                back::iam("rds:DescribeDBInstances", of("db", "*")),
+            ]);
+        let id = to.add(step.done());
+        if !self.site.migrates {
+            notices::leftovers(self.doc, self.site, (&snapshot, &id), None, to);
+        }
+        id
+    }
+
+    fn prove(&self, taken: &StepId, database: &StepId, to: &mut Lowering) -> StepId {
+        let snapshot = self.snapshot_name();
+        let trial = self.names.instance(self.instance(), "trial");
+        let effect = Effect::RdsProveSnapshot(RdsProveSnapshot {
+            target: self.doc.spec.database.clone(),
+            snapshot: snapshot.clone(),
+            trial: trial.clone(),
+            instance: switchback_schemas::plan::Operand::Captured {
+                step: database.clone(),
+                name: "instance".to_owned(),
+            },
+        });
+        let title =
+            format!("prove that {snapshot} can be restored: make instance {trial} of it, and delete that");
+        let undo = Undo::ReadOnly { why: "the trial instance is deleted by the step itself".to_owned() };
+        let mut permissions = back::restore_permissions(self.site, &snapshot, &trial);
+        permissions.push(back::iam("rds:ModifyDBInstance", back::sibling(self.site, "db", &trial)));
+        permissions.push(back::iam("rds:DeleteDBInstance", back::sibling(self.site, "db", &trial)));
+        let step = self
+            .on_database
+            .step("prove", title, effect, undo, Vec::new())
+            .needs(taken, "it is the snapshot that would be restored", Some("rds"))
+            .time(Seconds::hours(4), Estimate::seconds(20 * 60, 60 * 60))
+            .idempotent()
+            .permits(permissions);
+        to.add(step.done())
+    }
+
+    fn image(&self, checked: &StepId, outlook: &Outlook<'_>, to: &mut Lowering) -> StepId {
+        outlook.container(&self.doc.spec.deployment, &self.doc.spec.container);
+        let step = self.patches.image(&self.scope, outlook.take_reads()).needs(
+            checked,
+            "a new server refuses a database that is not at its head, or migrates it by itself",
+            Some("check"),
+        );
+        to.add(step.done())
+    }
+
+    fn start(&self, set: &StepId, to: &mut Lowering) -> StepId {
+        let line = server::line_name(self.doc);
+        let step = self.patches.start(&self.scope).needs(set, "the old image must not come up again", None);
+        let id = to.add(step.gate(&line).done());
+        self.patches.bracket(
+            &self.scope,
+            &self.made(&Task::Migrate).object,
+            &self.made(&Task::Schema).object,
+            to,
+        );
+        id
+    }
+
+    /// A Job that only looks: it is begun, and seen to succeed.
+    fn job(&self, task: &Task, after: &[(&StepId, &str)], why: &str, to: &mut Lowering) -> (Made, StepId) {
+        let job = self.made(task);
+        let (begin, seen) = match task {
+            Task::Address { .. } => {
+                ("begin to look where the address leads", "see that the address leads to the instance")
+            }
+            _ => ("begin to compare the database with the image", "see that the image accepts the database"),
+        };
+        let mut step =
+            self.apply(&job, task, begin.to_owned(), back::delete_job(self.site, &job.object, task.part()));
+        for (after, why) in after {
+            step = step.needs(after, *why, None);
+        }
+        let begun = to.add(step.done());
+        let done = self.ended(&job, seen.to_owned(), LOOKS).needs(&begun, why, Some("check"));
+        let done = to.add(done.done());
+        (job, done)
+    }
+
+    fn made(&self, task: &Task) -> Made {
+        let name = self.names.job(&self.site.object.name, task.part());
+        Made { object: jobs::reference(self.site, &name), part: task.part() }
+    }
+
+    /// It happened when the Job is there: what comes of it is another step's to see. So a run that was killed in between knows
+    /// that it was begun.
+    fn apply(&self, job: &Made, task: &Task, title: String, undo: Undo) -> Draft {
+        let object = jobs::object(self.site, &self.doc.spec.image, &self.scope.hop, &job.object.name, task);
+        let effect = Effect::KubeApply(KubeApply { object, force: false });
+        self.scope
+            .step(job.part, title, effect, undo, Vec::new())
+            .done_when(back::whole(&job.object, Test::Present {}))
+            .time(Seconds::minutes(2), Estimate::seconds(2, 10))
+            .idempotent()
+            .permits(back::job_permissions(self.site))
+            .changes(vec![Change { mark: Mark::Add, object: job.object.clone(), diff: Vec::new() }])
+    }
+
+    /// Waits until a Job has ended one way or the other, then demands the one: a failure is not waited for.
+    fn ended(&self, job: &Made, title: String, within: Seconds) -> Draft {
+        let has = |kind: &str| Condition::Field {
+            object: Target::Object(job.object.clone()),
+            pointer: "/status/conditions".to_owned(),
+            is: Test::Contains(json!({"type": kind, "status": "True"})),
+        };
+        let until = Condition::Any { of: vec![has("Complete"), has("Failed")] };
+        let verify = crate::lower::verify(
+            format!("{} has succeeded", job.object),
+            has("Complete"),
+            Seconds(0),
+            Seconds(15),
+        );
+        self.scope
+            .step(&format!("{}/done", job.part), title, Effect::Wait(Wait { until }), read_only(), Vec::new())
+            .verify([verify])
+            .time(within, Estimate::seconds(20, 180))
+            .idempotent()
+            .permits([permission("get", "batch", "jobs", self.site.object.namespace.as_deref())])
+    }
+
+    fn tidy(&self, job: &Made, after: &StepId, to: &mut Lowering) {
+        let effect = Effect::KubeDelete(switchback_schemas::plan::KubeDelete {
+            object: Target::Object(job.object.clone()),
+        });
+        let undo = Undo::ReadOnly { why: "a Job that has ended does nothing any more".to_owned() };
+        let step = self
+            .scope
+            .step(
+                &format!("tidy/{}", job.part),
+                format!("delete the {} Job", job.part),
+                effect,
+                undo,
+                Vec::new(),
+            )
+            .needs(after, "its log is there for as long as it may be needed", None)
+            .done_when(back::whole(&job.object, Test::Absent {}))
+            .time(Seconds::minutes(2), Estimate::seconds(2, 10))
+            .idempotent()
+            .permits(back::job_permissions(self.site))
+            .changes(vec![Change { mark: Mark::Remove, object: job.object.clone(), diff: Vec::new() }]);
+        to.add(step.done());
+    }
+
+    fn address(&self) -> Task {
+        let accepted = self.doc.spec.other_databases.iter().map(|other| other.name.clone());
+        Task::Address { host: self.site.host().to_owned(), accepted: accepted.collect() }
+    }
+
+    fn instance(&self) -> &str {
+        self.site.instance.arn.name()
+    }
+
+    fn snapshot_name(&self) -> String {
+        self.names.snapshot(self.instance(), self.doc.spec.to.plain())
+    }
+}
+
+/// A Job, and its part of step ids.
+struct Made {
+    object: switchback_schemas::name::ObjectRef,
+    part: &'static str,
+}
+
+fn read_only() -> Undo {
+    Undo::ReadOnly { why: "it only looks".to_owned() }
+}
+
+/// A test of equality with a value.
+pub(super) fn is(value: Value) -> Test {
+    Test::Equals(switchback_schemas::plan::Operand::Value(value))
+}

@@ -1,0 +1,390 @@
+//! The server itself: how it is looked at, stopped, given its image, started and asked.
+
+use serde_json::{Value, json};
+use switchback_schemas::{
+    Seconds, StepId,
+    manifest::MlflowUpgrade,
+    name::{Label, ObjectRef},
+    plan::{
+        Action, ApprovalScope, BlindSpot, Bracket, CaptureKind, Condition, Disruption, Effect, Estimate,
+        FieldTest, Find, Gate, GateKind, KubePatch, NoReturn, Operand, Permission, Read, SetField, Target,
+        Test, Undo, UndoStep, Verify, Wait,
+    },
+};
+
+use super::{Doc, back, road::is, site::Site, who};
+use crate::{
+    context::Cx,
+    lower::{Draft, HopScope, Lowering, changes, permission, undo_step, verify},
+};
+
+const REPLICAS: &str = "/spec/replicas";
+const BASELINE: &str = "baseline";
+const STOP: &str = "stop";
+const IMAGE: &str = "image";
+const START: &str = "start";
+/// How long pods may take to end, and new ones to be ready.
+const PODS: Seconds = Seconds::minutes(15);
+/// An application of the server that asks for a name and a password.
+const APP: &str = "app-name";
+
+/// The writes to a Deployment that an upgrade consists of.
+pub(super) struct Patches<'a> {
+    site: &'a Site,
+    spec: &'a MlflowUpgrade,
+    /// The image that was observed.
+    before: &'a str,
+    /// `/spec/template/spec/containers/N`.
+    container: String,
+    baseline: StepId,
+    image: StepId,
+}
+
+impl<'a> Patches<'a> {
+    pub(super) fn new(
+        site: &'a Site,
+        scope: &HopScope,
+        spec: &'a MlflowUpgrade,
+        (index, before): (usize, &'a str),
+    ) -> Self {
+        Self {
+            site,
+            spec,
+            before,
+            container: format!("/spec/template/spec/containers/{index}"),
+            baseline: scope.id(BASELINE),
+            image: scope.id(IMAGE),
+        }
+    }
+
+    fn object(&self) -> &ObjectRef {
+        &self.site.object
+    }
+
+    fn field(&self, pointer: &str, is: Test) -> Condition {
+        Condition::Field { object: Target::Object(self.object().clone()), pointer: pointer.to_owned(), is }
+    }
+
+    fn replicas(&self, is: Test) -> Condition {
+        self.field(REPLICAS, is)
+    }
+
+    fn image_is(&self, image: Operand) -> Condition {
+        self.field(&format!("{}/image", self.container), Test::Equals(image))
+    }
+
+    fn patch(&self, only_if: Vec<FieldTest>, pointer: &str, to: Operand) -> Effect {
+        Effect::KubePatch(KubePatch {
+            object: Target::Object(self.object().clone()),
+            subresource: None,
+            only_if,
+            set: vec![SetField { pointer: pointer.to_owned(), to }],
+        })
+    }
+
+    /// The container is the one that was observed, with this image.
+    fn container_has(&self, image: Operand) -> Vec<FieldTest> {
+        let test = |field: &str, is| FieldTest { pointer: format!("{}/{field}", self.container), is };
+        vec![test("name", is(json!(self.spec.container))), test("image", Test::Equals(image))]
+    }
+
+    fn capture(pointer: &str, object: &ObjectRef) -> CaptureKind {
+        CaptureKind::Field { object: Target::Object(object.clone()), pointer: pointer.to_owned() }
+    }
+
+    fn captured(&self) -> Operand {
+        Operand::Captured { step: self.baseline.clone(), name: "replicas".to_owned() }
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        let namespace = self.object().namespace.as_deref();
+        let mut all: Vec<_> =
+            ["get", "patch"].map(|verb| permission(verb, "apps", "deployments", namespace)).into();
+        all.push(permission("list", "", "pods", namespace));
+        all
+    }
+
+    fn rolled_out(&self) -> Verify {
+        let condition = Condition::Rollout { object: Target::Object(self.object().clone()) };
+        verify(format!("{} is rolled out", self.object()), condition, Seconds(10), PODS)
+    }
+
+    /// No pod that could still write: those that are ending count, those that have ended do not.
+    fn no_pods(&self) -> Verify {
+        let find = Find {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            namespace: self.object().namespace.clone(),
+            labels: self.site.server.pods.labels.clone(),
+        };
+        let running = Test::OneOf(["Pending", "Running", "Unknown"].map(Value::from).into());
+        let each = vec![FieldTest { pointer: "/status/phase".to_owned(), is: running }];
+        let condition = Condition::Count { find, each, at_least: None, at_most: Some(0) };
+        verify(format!("{} has no pods left", self.object()), condition, Seconds(0), PODS)
+    }
+
+    /// Looks at the server while it is well, and keeps how many replicas it has: an autoscaler may have changed them.
+    pub(super) fn baseline(&self, scope: &HopScope) -> Draft {
+        let rolled = Condition::Rollout { object: Target::Object(self.object().clone()) };
+        let until = Condition::All { of: vec![rolled, self.replicas(Test::AtLeast(1))] };
+        let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
+        let title = format!("see {} whole, and keep how many replicas it has", self.object());
+        scope
+            .step(BASELINE, title, Effect::Wait(Wait { until }), undo, Vec::new())
+            .captures("replicas", Self::capture(REPLICAS, self.object()))
+            .time(Seconds::minutes(10), Estimate::seconds(2, 30))
+            .idempotent()
+            .permits([permission("get", "apps", "deployments", self.object().namespace.as_deref())])
+    }
+
+    /// Scales the server to 0.
+    pub(super) fn stop(&self, scope: &HopScope, reads: Vec<Read>) -> Draft {
+        let zero = || Operand::Value(json!(0));
+        let at_zero = vec![FieldTest { pointer: REPLICAS.to_owned(), is: is(json!(0)) }];
+        let undo = Undo::Step(Box::new(UndoStep {
+            done_when: Some(self.replicas(Test::Differs(zero()))),
+            verify: vec![self.rolled_out()],
+            disruption: Disruption::Restart,
+            timeout: PODS,
+            estimate: Estimate::seconds(60, 300),
+            permissions: self.permissions(),
+            ..undo_step(
+                format!("give {} its replicas back", self.object()),
+                Action::Effect(self.patch(at_zero, REPLICAS, self.captured())),
+            )
+        }));
+        let effect = self.patch(self.container_has(Operand::Value(json!(self.before))), REPLICAS, zero());
+        scope
+            .step(
+                STOP,
+                format!("scale {} to 0: nothing can be logged from here on", self.object()),
+                effect,
+                undo,
+                reads,
+            )
+            .done_when(self.replicas(is(json!(0))))
+            .verify([self.no_pods()])
+            .time(PODS, Estimate::seconds(30, 180))
+            .idempotent()
+            .disrupts(Disruption::Outage, None)
+            .permits(self.permissions())
+            .changes(vec![changes::of_field(
+                self.object().clone(),
+                "spec.replicas",
+                &json!("as captured"),
+                &json!(0),
+            )])
+    }
+
+    /// Sets the image, by compare-and-set. While the server has pods, they roll.
+    pub(super) fn image(&self, scope: &HopScope, reads: Vec<Read>) -> Draft {
+        let new = || Operand::Value(json!(self.spec.image));
+        let old = || Operand::Captured { step: self.image.clone(), name: IMAGE.to_owned() };
+        let pointer = format!("{}/image", self.container);
+        let rolls = !self.site.migrates;
+        let rolled = || rolls.then(|| self.rolled_out());
+        let (disruption, estimate) = if rolls {
+            (Disruption::Restart, Estimate::seconds(60, 300))
+        } else {
+            (Disruption::None, Estimate::seconds(2, 10))
+        };
+        let undo = Undo::Step(Box::new(UndoStep {
+            done_when: Some(self.image_is(old())),
+            verify: rolled().into_iter().collect(),
+            disruption,
+            estimate,
+            permissions: self.permissions(),
+            ..undo_step(
+                format!("set the image of {} back to {}", self.object(), self.before),
+                Action::Effect(self.patch(self.container_has(new()), &pointer, old())),
+            )
+        }));
+        let effect = self.patch(self.container_has(Operand::Value(json!(self.before))), &pointer, new());
+        let title = format!(
+            "set the image of container {} of {} to {}",
+            self.spec.container,
+            self.object(),
+            self.spec.image
+        );
+        scope
+            .step(IMAGE, title, effect, undo, reads)
+            .captures(IMAGE, Self::capture(&pointer, self.object()))
+            .done_when(self.image_is(new()))
+            .verify(rolled())
+            .time(Seconds::minutes(2), estimate)
+            .idempotent()
+            .disrupts(disruption, None)
+            .permits(self.permissions())
+            .changes(vec![changes::of_field(
+                self.object().clone(),
+                &format!("containers[{}].image", self.spec.container),
+                &json!(self.before),
+                &json!(self.spec.image),
+            )])
+    }
+
+    /// Gives the server its replicas back, with the new image.
+    pub(super) fn start(&self, scope: &HopScope) -> Draft {
+        let zero = || Operand::Value(json!(0));
+        let not_zero = || Test::Differs(zero());
+        let running = vec![FieldTest { pointer: REPLICAS.to_owned(), is: not_zero() }];
+        let undo = Undo::Step(Box::new(UndoStep {
+            done_when: Some(self.replicas(is(json!(0)))),
+            verify: vec![self.no_pods()],
+            disruption: Disruption::Outage,
+            timeout: PODS,
+            estimate: Estimate::seconds(30, 180),
+            permissions: self.permissions(),
+            ..undo_step(
+                format!("scale {} to 0 again", self.object()),
+                Action::Effect(self.patch(running, REPLICAS, zero())),
+            )
+        }));
+        let mut only_if = self.container_has(Operand::Value(json!(self.spec.image)));
+        only_if.push(FieldTest { pointer: REPLICAS.to_owned(), is: is(json!(0)) });
+        scope
+            .step(
+                START,
+                format!("give {} its replicas back: it takes calls again", self.object()),
+                self.patch(only_if, REPLICAS, self.captured()),
+                undo,
+                Vec::new(),
+            )
+            .done_when(self.replicas(not_zero()))
+            .verify([self.rolled_out()])
+            .time(PODS, Estimate::seconds(60, 300))
+            .idempotent()
+            .disrupts(Disruption::Restart, None)
+            .permits(self.permissions())
+            .changes(vec![changes::of_field(
+                self.object().clone(),
+                "spec.replicas",
+                &json!(0),
+                &json!("as captured"),
+            )])
+    }
+
+    /// Between stop and start nobody may scale the server up: an old server would refuse a migrated database, or a new one
+    /// migrate it a second time.
+    pub(super) fn bracket(
+        &self,
+        scope: &HopScope,
+        migration: &ObjectRef,
+        schema: &ObjectRef,
+        to: &mut Lowering,
+    ) {
+        let name = &self.object().name;
+        let namespace = self.object().namespace.as_deref().unwrap_or_default();
+        let autoscalers = self.site.server.autoscalers.iter().map(|autoscaler| autoscaler.name.as_str());
+        let autoscalers: Vec<&str> = autoscalers.collect();
+        let title = match autoscalers.as_slice() {
+            [] => format!("the replicas of {}", self.object()),
+            names => format!(
+                "the replicas of {}, and with them HorizontalPodAutoscaler {}, which stops at 0",
+                self.object(),
+                names.join(", ")
+            ),
+        };
+        let complete = Condition::Field {
+            object: Target::Object(schema.clone()),
+            pointer: "/status/conditions".to_owned(),
+            is: Test::Contains(json!({"type": "Complete", "status": "True"})),
+        };
+        // Either nothing was migrated and the old image is in place, or the new image accepts what is there.
+        let safe = Condition::Any {
+            of: vec![
+                Condition::All {
+                    of: vec![
+                        back::whole(migration, Test::Absent {}),
+                        self.image_is(Operand::Value(json!(self.before))),
+                    ],
+                },
+                Condition::All { of: vec![complete, self.image_is(Operand::Value(json!(self.spec.image)))] },
+            ],
+        };
+        let instance = scope.hop.as_str().rsplit('/').next().unwrap_or_default().replace('@', "-");
+        to.brackets.push(Bracket {
+            id: Label::sanitized(&format!("{instance}-away")),
+            title,
+            open: scope.id(STOP),
+            close: scope.id(START),
+            held: self.replicas(is(json!(0))),
+            safe_to_close: safe,
+            max_open: Seconds::hours(6),
+            spans_park: true,
+            cannot_stop: vec!["other clients of the database, which log past the server".to_owned()],
+            owner: format!("the owner of {}", self.object()),
+            closing_command: format!("kubectl scale deployment {name} -n {namespace} --replicas=N"),
+        });
+    }
+}
+
+/// The name of the line at which the server takes calls again.
+pub(super) fn line_name(doc: &Doc) -> Label {
+    Label::sanitized(&format!("{}-traffic", doc.metadata.name))
+}
+
+/// The line after which going back loses what was logged, and its gate.
+pub(super) fn line(doc: &Doc, site: &Site, scope: &HopScope, snapshot: &str, to: &mut Lowering) -> Label {
+    let id = line_name(doc);
+    let name = &doc.metadata.name;
+    to.gates.push(Gate {
+        id: id.clone(),
+        title: format!(
+            "approve that {name} takes calls again: from then on going back loses what was logged"
+        ),
+        kind: GateKind::Approval(ApprovalScope::Line(id.clone())),
+        may_override: false,
+    });
+    to.lines.push(NoReturn {
+        id: id.clone(),
+        step: scope.id(START),
+        closes: format!("the way back of {name} that loses nothing"),
+        recovery: format!(
+            "restore instance {} from snapshot {snapshot}: what was logged since then is lost",
+            site.instance.arn.name()
+        ),
+    });
+    id
+}
+
+/// Asks the new server: its version, its health, and an experiment, which reads the database. `/health` alone never does.
+pub(super) fn ask(
+    cx: &Cx<'_>,
+    doc: &Doc,
+    site: &Site,
+    scope: &HopScope,
+    up: &StepId,
+    to: &mut Lowering,
+) -> StepId {
+    let url = doc.spec.url.trim_end_matches('/');
+    let http = |path: &str, contains: Option<&str>| Condition::Http {
+        url: format!("{url}{path}"),
+        status: 200,
+        contains: contains.map(str::to_owned),
+    };
+    let mut of = vec![http("/version", Some(doc.spec.to.plain())), http("/health", Some("OK"))];
+    if site.settings.options.contains_key(APP) {
+        to.blind_spots.push(BlindSpot {
+            what: format!("whether {} answers reads of its API", doc.metadata.name),
+            why: "it runs with an application of its own, which asks for a name and a password; only version and health are asked"
+                .to_owned(),
+        });
+    } else {
+        of.push(http("/api/2.0/mlflow/experiments/search?max_results=1", None));
+    }
+    let answers = Condition::All { of };
+    let goes_on =
+        verify(format!("{url} goes on answering"), answers.clone(), Seconds(15), Seconds::minutes(5));
+    let title = format!("see {url} answer as MLflow {}, and read an experiment", doc.spec.to.plain());
+    let undo = Undo::ReadOnly { why: "it only asks".to_owned() };
+    let namespace = who::host(url).and_then(|host| host.split('.').nth(1));
+    let step = scope
+        .step("api", title, Effect::Wait(Wait { until: answers }), undo, Vec::new())
+        .needs(up, "the new server is up", None)
+        .verify(std::iter::once(goes_on).chain(cx.verifications(&doc.spec.verify)))
+        .time(Seconds::minutes(10), Estimate::seconds(20, 120))
+        .idempotent()
+        .permits([permission("get", "", "services/proxy", namespace)]);
+    to.add(step.done())
+}
