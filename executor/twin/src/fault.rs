@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Fault {
-    /// HTTP method, `program`, or `*`.
+    /// HTTP method, `program`, `aws`, or `*`.
     pub verb: String,
-    /// A pattern with `*` over the path (for programs: over the argv joined by spaces).
+    /// A pattern with `*` over the path (for programs: over the argv joined by spaces; for AWS also over the operation, such as
+    /// `eks:UpdateClusterVersion`).
     pub path: String,
     /// Which match it hits, counted from 1; 0 hits every one.
     #[serde(default = "first")]
@@ -50,6 +51,25 @@ pub enum FaultKind {
     },
     /// A program is killed in its middle.
     Killed,
+    /// Refused before anything happens, with an error type of AWS.
+    Refused {
+        /// Such as `ThrottlingException`.
+        code: String,
+        /// The text for people.
+        #[serde(default)]
+        message: String,
+        /// The status that is answered; 400 where it is left out.
+        #[serde(default)]
+        status: Option<u16>,
+    },
+    /// AWS accepts the operation, and it fails in the end.
+    Fails {
+        /// Such as `NodeCreationFailure`.
+        code: String,
+        /// The text for people.
+        #[serde(default)]
+        message: String,
+    },
 }
 
 impl Fault {
@@ -72,8 +92,13 @@ impl Fault {
 
 /// The fault that hits this call, if any; counts the call.
 pub(crate) fn hit(faults: &mut [Fault], verb: &str, path: &str) -> Option<FaultKind> {
+    hit_any(faults, &[(verb, path)])
+}
+
+/// The same for a call that has several names.
+pub(crate) fn hit_any(faults: &mut [Fault], names: &[(&str, &str)]) -> Option<FaultKind> {
     let mut found = None;
-    for fault in faults.iter_mut().filter(|f| f.concerns(verb, path)) {
+    for fault in faults.iter_mut().filter(|f| names.iter().any(|(verb, path)| f.concerns(verb, path))) {
         fault.seen += 1;
         if found.is_none() && (fault.nth == 0 || fault.nth == fault.seen) {
             found = Some(fault.kind.clone());
@@ -83,7 +108,7 @@ pub(crate) fn hit(faults: &mut [Fault], verb: &str, path: &str) -> Option<FaultK
 }
 
 /// Whether a text fits a pattern in which `*` stands for anything.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(head) else { return false };
     let mut parts: Vec<&str> = rest.split('*').collect();

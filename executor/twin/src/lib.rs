@@ -8,6 +8,7 @@
 
 mod actors;
 mod api;
+mod cloud;
 mod error;
 mod fault;
 mod fields;
@@ -18,13 +19,14 @@ mod twin;
 mod wire;
 mod world;
 
+pub use cloud::state as aws;
 pub use fault::{Fault, FaultKind};
 pub use program::{ProgramCall, ProgramResult};
 pub use twin::Twin;
 pub use wire::{Clocking, Handle, KubeService, TwinBody, serve, write_launchers};
 pub use world::{
-    Assign, Change, ChangeKind, Chart, Converter, DeleteOptions, Key, LogEntry, Propagation, Settings,
-    Timings, World, WorldError,
+    Assign, Change, ChangeKind, Chart, CloudTimings, Converter, DeleteOptions, Key, LogEntry, Propagation,
+    Settings, Timings, World, WorldError,
 };
 
 /// Why a call got no answer.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::api::{self, Answer, Call};
+use crate::cloud;
 use crate::error::ApiError;
 use crate::fault::{self, Fault, FaultKind};
 use crate::helm;
@@ -164,6 +165,9 @@ impl Twin {
     }
 
     pub(crate) fn call(&self, call: &Call) -> Outcome {
+        if let Some(request) = cloud::request(call) {
+            return self.aws(&request);
+        }
         let mut state = self.state();
         let fault = fault::hit(&mut state.faults, &call.method, &call.path);
         let now = state.world.now();
@@ -204,6 +208,78 @@ impl Twin {
                 Outcome { result: Ok(result), not_before: at }
             }
             _ => Outcome { result: Ok(result), not_before: None },
+        }
+    }
+}
+
+impl Twin {
+    /// Answers a call to AWS.
+    fn aws(&self, request: &cloud::Request<'_>) -> Outcome {
+        let mut state = self.state();
+        let what = request.what();
+        let names =
+            [("aws", &*what), (&*request.call.method, &*what), (&*request.call.method, &*request.call.path)];
+        let fault = fault::hit_any(&mut state.faults, &names);
+        let now = state.world.now();
+        let refusal = match &fault {
+            Some(FaultKind::Before { status, retry_after }) => {
+                let mut error = cloud::AwsError::injected(&request.service, *status);
+                error.retry_after = *retry_after;
+                Some(error)
+            }
+            Some(FaultKind::Refused { code, message, status }) => {
+                Some(cloud::AwsError::new(status.unwrap_or(400), code.clone(), message.clone()))
+            }
+            Some(FaultKind::Fails { code, message }) => {
+                let detail = cloud::state::ErrorDetail {
+                    code: code.clone(),
+                    message: message.clone(),
+                    resources: Vec::new(),
+                };
+                state.world.cloud_mut().doom = Some(detail);
+                None
+            }
+            _ => None,
+        };
+        let answered = match refusal {
+            Some(error) => Err(error),
+            None => cloud::answer(&mut state.world, request),
+        };
+        if state.world.cloud().doom.is_some() {
+            state.world.cloud_mut().doom = None;
+        }
+        let effect = answered.as_ref().ok().and_then(|done| done.effect.clone());
+        if let Some(effect) = &effect {
+            let entry = LogEntry {
+                seq: state.world.log_len(),
+                at: now.to_string(),
+                verb: "AWS".into(),
+                path: format!("{what} {effect}"),
+                manager: cloud::who(&state.world, request),
+                status: 200,
+                resource_version: state.world.resource_version(),
+            };
+            state.world.note(entry);
+        }
+        let answered = match fault {
+            Some(FaultKind::After { status }) => Err(cloud::AwsError::injected(&request.service, status)),
+            _ => answered,
+        };
+        let raw = cloud::render(&mut state.world, request, &answered);
+        drop(state);
+        if effect.is_some() {
+            self.moved();
+        }
+        let answer = Ok(Ok(Answer::Raw(raw)));
+        match fault {
+            Some(FaultKind::Lost | FaultKind::Killed) => {
+                Outcome { result: Err(TwinError::AnswerLost), not_before: None }
+            }
+            Some(FaultKind::Delay { seconds }) => {
+                let at = now.checked_add(jiff::SignedDuration::from_secs(i64::from(seconds))).ok();
+                Outcome { result: answer, not_before: at }
+            }
+            _ => Outcome { result: answer, not_before: None },
         }
     }
 }

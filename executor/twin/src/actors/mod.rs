@@ -8,6 +8,7 @@ use crate::world::key::{list, set, text};
 use crate::world::{Change, Key, World};
 
 mod budgets;
+pub(crate) mod cloud;
 mod daemonset;
 mod definitions;
 mod deployment;
@@ -43,6 +44,8 @@ const ACTORS: &[Actor] = &[
     Actor { notice: nodes::notice, act: nodes::act },
     Actor { notice: budgets::notice, act: budgets::act },
     Actor { notice: karpenter::notice, act: karpenter::act },
+    // Snapshots name actors by their place: new ones come last.
+    Actor { notice: cloud::notice, act: cloud::act },
 ];
 
 /// Who wants to look at what, and when, because of a change.

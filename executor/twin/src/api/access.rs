@@ -21,12 +21,23 @@ struct Attributes<'a> {
     name: &'a str,
 }
 
-/// `(namespace, name)` of the service account behind a token; `None` is the administrator.
+/// Who somebody is that is no service account.
+fn person(world: &World, call: &Call) -> String {
+    match call.token.as_deref().and_then(|t| crate::cloud::entrant(world, t)) {
+        Some(Ok(entrant)) => entrant.username,
+        _ => ADMIN_TOKEN.to_owned(),
+    }
+}
+
+/// `(namespace, name)` of the service account behind a token; `None` is the administrator, and whoever EKS lets in.
 fn subject(world: &World, call: &Call) -> ApiResult<Option<(String, String)>> {
     let Some(token) = &call.token else { return Ok(None) };
     let unauthorized = || ApiError::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized");
     if token == ADMIN_TOKEN {
         return Ok(None);
+    }
+    if let Some(entrant) = crate::cloud::entrant(world, token) {
+        return entrant.map(|_| None).map_err(|()| unauthorized());
     }
     let (namespace, name) =
         token.strip_prefix("twin:").and_then(|t| t.split_once(':')).ok_or_else(unauthorized)?;
@@ -140,7 +151,7 @@ fn rule_allows(rule: &Value, asked: &Attributes<'_>) -> bool {
 pub(super) fn who(world: &World, call: &Call) -> ApiResult<Answer> {
     let mut body = call.json()?;
     let name = match subject(world, call)? {
-        None => ADMIN_TOKEN.to_owned(),
+        None => person(world, call),
         Some((namespace, name)) => format!("system:serviceaccount:{namespace}:{name}"),
     };
     set(&mut body, &["status"], json!({"userInfo": {"username": name}}));

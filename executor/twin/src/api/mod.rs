@@ -29,7 +29,7 @@ pub(crate) use access::ADMIN_TOKEN;
 pub(crate) use convert::pod_ready;
 pub(crate) use read::WatchSpec;
 pub(crate) use read::{WatchState, watch_events};
-pub(crate) use route::{Route, query};
+pub(crate) use route::{Route, decode, query};
 
 /// A call as it came in.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +46,10 @@ pub(crate) struct Call {
     pub token: Option<String>,
     /// First word of `User-Agent`, up to its slash.
     pub agent: String,
+    /// The path as it was sent.
+    pub raw_path: String,
+    /// Headers by lower-case name.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -54,6 +58,11 @@ impl Call {
     /// A query parameter.
     pub(crate) fn param(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// A header, by its lower-case name.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     pub(crate) fn flag(&self, name: &str) -> bool {
@@ -100,6 +109,8 @@ pub(crate) enum Answer {
     },
     /// A stream of watch events.
     Watch(WatchSpec),
+    /// What is not of the Kubernetes API: an answer of AWS, or of a service behind the proxy.
+    Raw(crate::cloud::Raw),
 }
 
 impl Answer {
@@ -235,7 +246,7 @@ fn dispatch(world: &mut World, call: &Call, route: &Route, kind: &Kind) -> ApiRe
             own.extend(warnings);
             Answer::Json { code, body, warnings: own }
         }
-        other @ Answer::Watch(_) => other,
+        other @ (Answer::Watch(_) | Answer::Raw(_)) => other,
     })
 }
 

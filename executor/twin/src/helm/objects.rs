@@ -58,7 +58,7 @@ fn call(
     };
     match api::answer(world, &call) {
         Ok(Answer::Json { body, .. }) => Ok(body),
-        Ok(Answer::Watch(_)) => Ok(Value::Null),
+        Ok(Answer::Watch(_) | Answer::Raw(_)) => Ok(Value::Null),
         Err(error) => Err(Stop::error(error.message)),
     }
 }

@@ -63,12 +63,30 @@ where
     Ok(Call {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
+        raw_path: parts.uri.path().to_owned(),
+        headers: headers(&parts.headers),
         query: crate::api::query(parts.uri.query().unwrap_or_default()),
         content_type: content_type.split(';').next().unwrap_or_default().trim().to_owned(),
         token: authorization.strip_prefix("Bearer ").map(str::to_owned),
         agent: text(header::USER_AGENT).split('/').next().unwrap_or_default().to_owned(),
         body,
     })
+}
+
+/// Headers whose values are text; several of one name as one.
+fn headers(all: &http::HeaderMap) -> Vec<(String, String)> {
+    let mut out: Vec<(String, String)> = Vec::new();
+    for (name, value) in all {
+        let Ok(value) = value.to_str() else { continue };
+        match out.iter_mut().find(|(n, _)| n == name.as_str()) {
+            Some((_, text)) => {
+                text.push(',');
+                text.push_str(value);
+            }
+            None => out.push((name.as_str().to_owned(), value.to_owned())),
+        }
+    }
+    out
 }
 
 /// Answers a call.
@@ -96,6 +114,17 @@ pub(crate) async fn respond(twin: &Twin, call: &Call) -> Result<Response<TwinBod
         Ok(Answer::Watch(spec)) => {
             let mut response = Response::new(TwinBody::watch(twin.clone(), spec));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        Ok(Answer::Raw(raw)) => {
+            let mut response = json(raw.code, raw.body);
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(raw.content_type));
+            for (name, value) in raw.headers {
+                if let Ok(value) = HeaderValue::from_str(&value) {
+                    headers.insert(name, value);
+                }
+            }
             response
         }
         Err(error) => refusal(&error),

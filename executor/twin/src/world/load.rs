@@ -9,6 +9,10 @@ use serde_json::{Value, json};
 use super::key::{set, text};
 use super::{Key, Settings, World};
 use crate::actors::karpenter;
+use crate::cloud::{
+    self,
+    state::{App, Cloud},
+};
 use crate::helm;
 
 /// The format that world files name.
@@ -44,7 +48,7 @@ struct File {
     /// Domain seconds before it, in which everything settles.
     #[serde(default = "hour")]
     settle: i64,
-    /// Other files whose settings are merged in first.
+    /// Other files whose settings (and whose `cloud`) are merged in first.
     #[serde(default)]
     include: Vec<String>,
     #[serde(default)]
@@ -63,6 +67,12 @@ struct File {
     /// Claims of a NodePool.
     #[serde(default)]
     claims: Vec<Claims>,
+    /// The provider's side, merged over that of the included files.
+    #[serde(default)]
+    cloud: Value,
+    /// Applications that are played.
+    #[serde(default)]
+    apps: Vec<App>,
 }
 
 fn hour() -> i64 {
@@ -120,19 +130,28 @@ impl World {
         if file.format != FORMAT {
             return Err(WorldError::Content(format!("format {:?} is not {FORMAT:?}", file.format)));
         }
-        let mut settings = json!({});
+        let (mut settings, mut cloud) = (json!({}), json!({}));
         for name in &file.include {
-            let more: Value = serde_yaml::from_str(&include(name)?)
+            let mut more: Value = serde_yaml::from_str(&include(name)?)
                 .map_err(|e| WorldError::Parse(format!("{name}: {e}")))?;
+            if let Some(part) = more.as_object_mut().and_then(|m| m.remove("cloud")) {
+                merge(&mut cloud, &part);
+            }
             merge(&mut settings, &more);
         }
         merge(&mut settings, &file.settings);
+        merge(&mut cloud, &file.cloud);
+        let cloud: Cloud =
+            serde_json::from_value(cloud).map_err(|e| WorldError::Parse(format!("cloud: {e}")))?;
         let settings: Settings =
             serde_json::from_value(settings).map_err(|e| WorldError::Parse(format!("settings: {e}")))?;
         let start = file.clock.checked_sub(SignedDuration::from_secs(file.settle)).unwrap_or(file.clock);
         let mut world = Self::with_settings(start, settings);
+        world.apps = std::sync::Arc::new(file.apps.clone());
+        cloud::install(&mut world, cloud).map_err(WorldError::Content)?;
         world.fill(&file)?;
         world.advance_to(file.clock);
+        cloud::settled(&mut world);
         world.log = imbl::Vector::new();
         world.compact();
         Ok(world)

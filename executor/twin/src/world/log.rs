@@ -9,11 +9,11 @@ pub struct LogEntry {
     pub seq: usize,
     /// The instant.
     pub at: String,
-    /// HTTP method, or `PROGRAM`.
+    /// HTTP method, `PROGRAM`, or `AWS`.
     pub verb: String,
-    /// Path without the query, or the argv.
+    /// Path without the query, or the argv; of AWS the operation and what it changed.
     pub path: String,
-    /// `fieldManager`, where one was given.
+    /// `fieldManager`, where one was given; of AWS the caller's ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manager: Option<String>,
     /// The status that was answered (or would have been, had the answer not been lost).

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::actors;
+use crate::cloud::state::{App, Cloud};
 use crate::kinds::{self, Kind, crd};
 
 mod delete;
@@ -21,7 +22,7 @@ pub use delete::{DeleteOptions, Propagation};
 pub use key::Key;
 pub use load::WorldError;
 pub use log::LogEntry;
-pub use settings::{Assign, Chart, Converter, Settings, Timings};
+pub use settings::{Assign, Chart, CloudTimings, Converter, Settings, Timings};
 pub(crate) use write::labels;
 
 use key::{list, text};
@@ -75,6 +76,8 @@ pub struct World {
     agenda: OrdSet<Work>,
     log: Vector<LogEntry>,
     settings: Arc<Settings>,
+    cloud: Arc<Cloud>,
+    apps: Arc<Vec<App>>,
     now: Timestamp,
     rv: u64,
     counter: u64,
@@ -98,6 +101,8 @@ impl World {
             agenda: OrdSet::new(),
             log: Vector::new(),
             settings: Arc::new(settings),
+            cloud: Arc::default(),
+            apps: Arc::default(),
             now: start,
             rv: 1,
             counter: 0,
@@ -146,6 +151,21 @@ impl World {
     /// Changes declared behaviour.
     pub fn settings_mut(&mut self) -> &mut Settings {
         Arc::make_mut(&mut self.settings)
+    }
+
+    /// What the cloud knows.
+    pub fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    /// Changes what the cloud knows, behind everybody's back.
+    pub fn cloud_mut(&mut self) -> &mut Cloud {
+        Arc::make_mut(&mut self.cloud)
+    }
+
+    /// Applications that are more than pods that become ready.
+    pub fn apps(&self) -> &[App] {
+        &self.apps
     }
 
     /// An object.

@@ -24,6 +24,8 @@ pub struct Settings {
     pub helm: Helm,
     /// What Karpenter drifts on by itself.
     pub karpenter: Karpenter,
+    /// How long the provider's operations take.
+    pub cloud: CloudTimings,
 }
 
 /// The version of the API server.
@@ -149,4 +151,65 @@ pub struct Karpenter {
     pub drift_events: Vec<String>,
     /// NodePools for which no machine can be had (no capacity).
     pub no_capacity: Vec<String>,
+}
+
+/// How long the provider's operations take, in milliseconds of domain time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct CloudTimings {
+    /// An accepted operation shows in what is described (eventual consistency).
+    pub visible: i64,
+    /// A control plane moves by a minor.
+    pub control_plane: i64,
+    /// A control plane notices that it has no addresses, or fails otherwise.
+    pub control_plane_failure: i64,
+    /// An add-on is updated, where its pods are not slower.
+    pub addon: i64,
+    /// Pods of an add-on that do not become ready fail it after this.
+    pub addon_patience: i64,
+    /// An instance of a node group joins as a node and is ready.
+    pub node_join: i64,
+    /// A node group's drain of a node is given up.
+    pub drain_limit: i64,
+    /// A drained node is left alone before it is terminated.
+    pub drained: i64,
+    /// An instance is terminated.
+    pub terminate: i64,
+    /// A change of a node group's configuration.
+    pub nodegroup_config: i64,
+    /// A node group looks at its nodes again.
+    pub nodegroup_look: i64,
+    /// Insights are looked at again.
+    pub insights: i64,
+    /// A snapshot of a database instance.
+    pub db_snapshot: i64,
+    /// A restore of a snapshot.
+    pub db_restore: i64,
+    /// A change of an instance, or its reboot.
+    pub db_modify: i64,
+    /// A deletion of an instance.
+    pub db_delete: i64,
+}
+
+impl Default for CloudTimings {
+    fn default() -> Self {
+        Self {
+            visible: 5_000,
+            control_plane: 600_000,
+            control_plane_failure: 120_000,
+            addon: 60_000,
+            addon_patience: 1_200_000,
+            node_join: 90_000,
+            drain_limit: 900_000,
+            drained: 60_000,
+            terminate: 45_000,
+            nodegroup_config: 30_000,
+            nodegroup_look: 10_000,
+            insights: 180_000,
+            db_snapshot: 300_000,
+            db_restore: 900_000,
+            db_modify: 120_000,
+            db_delete: 180_000,
+        }
+    }
 }

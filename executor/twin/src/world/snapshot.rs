@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Key, Settings, Work, World, WorldError};
+use crate::cloud::state::{App, Cloud};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -15,6 +16,10 @@ struct Snapshot {
     resource_version: u64,
     counter: u64,
     settings: Settings,
+    #[serde(default, skip_serializing_if = "Cloud::is_empty")]
+    cloud: Cloud,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    apps: Vec<App>,
     objects: Vec<Stored>,
     agenda: Vec<(Timestamp, usize, [String; 4])>,
 }
@@ -44,6 +49,8 @@ impl World {
             resource_version: self.rv,
             counter: self.counter,
             settings: (*self.settings).clone(),
+            cloud: (*self.cloud).clone(),
+            apps: (*self.apps).clone(),
             objects: self
                 .objects
                 .iter()
@@ -58,6 +65,8 @@ impl World {
         let snapshot: Snapshot =
             serde_json::from_value(value).map_err(|e| WorldError::Parse(e.to_string()))?;
         let mut world = Self::with_settings(snapshot.clock, snapshot.settings);
+        world.cloud = std::sync::Arc::new(snapshot.cloud);
+        world.apps = std::sync::Arc::new(snapshot.apps);
         world.objects = OrdMap::new();
         world.by_owner = OrdSet::new();
         world.by_node = OrdSet::new();

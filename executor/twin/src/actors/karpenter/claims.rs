@@ -36,7 +36,7 @@ pub(super) fn follow(world: &mut World) {
 fn grow(world: &mut World, key: &Key, claim: &Value) {
     if !is(claim, "Launched") {
         let n = world.count();
-        let id = format!("aws:///eu-central-1a/i-{n:017x}");
+        let id = format!("aws:///{}a/i-{n:017x}", region(world));
         world.modify(key, |c| set(c, &["status", "providerID"], id.into()));
         set_condition(world, key, "Launched", "True", "Launched");
         return;
@@ -73,9 +73,19 @@ fn grow(world: &mut World, key: &Key, claim: &Value) {
     }
 }
 
+/// Where machines come up: the region of the cloud, where the world has one.
+fn region(world: &World) -> String {
+    match world.cloud().region.as_str() {
+        "" => "eu-central-1".to_owned(),
+        region => region.to_owned(),
+    }
+}
+
 fn join(world: &mut World, key: &Key, claim: &Value) {
     let n = world.count();
-    let name = format!("ip-10-0-{}-{}.eu-central-1.compute.internal", (n >> 8) & 0xFF, n & 0xFF);
+    let region = region(world);
+    let zone = format!("{region}a");
+    let name = format!("ip-10-0-{}-{}.{region}.compute.internal", (n >> 8) & 0xFF, n & 0xFF);
     let mut metadata = json!({
         "labels": labels(claim), "finalizers": [FINALIZER],
         "ownerReferences": [{"apiVersion": "karpenter.sh/v1", "kind": "NodeClaim", "name": &*key.name,
@@ -84,7 +94,7 @@ fn join(world: &mut World, key: &Key, claim: &Value) {
     for (label, value) in [
         ("kubernetes.io/hostname", name.as_str()),
         ("karpenter.sh/registered", "true"),
-        ("topology.kubernetes.io/zone", "eu-central-1a"),
+        ("topology.kubernetes.io/zone", zone.as_str()),
     ] {
         if metadata.pointer("/labels").is_none_or(|l| l.get(label).is_none()) {
             set(&mut metadata, &["labels", label], value.into());
@@ -163,7 +173,8 @@ pub(super) fn do_not_disrupt(pod: &Value) -> bool {
     pod.pointer("/metadata/annotations").and_then(|a| a.get(super::DO_NOT_DISRUPT)) == Some(&json!("true"))
 }
 
-fn evict(world: &mut World, key: &Key, pod: &Value) {
+/// Asks a pod to go, as far as its budget lets.
+pub(crate) fn evict(world: &mut World, key: &Key, pod: &Value) {
     let its = labels(pod);
     let budgets: Vec<Key> = world
         .list("policy", "poddisruptionbudgets", Some(&key.namespace))

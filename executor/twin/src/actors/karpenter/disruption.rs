@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::claims::{do_not_disrupt, pool_label};
 use super::{
-    CLASS_HASH, GROUP, MADE_BY, POOL_HASH, class_hash, class_of, drop_condition, is, launch, pool_hash,
-    pool_of, set_condition,
+    CLASS_HASH, GROUP, MADE_BY, MINOR, POOL_HASH, class_hash, class_of, drop_condition, is, launch, minor,
+    pool_hash, pool_of, set_condition,
 };
 use crate::actors::share;
 use crate::world::key::{list, text};
@@ -43,6 +43,11 @@ fn reason(world: &World, claim: &Value, version: &str) -> Option<&'static str> {
     let class = class_of(world, pool.pointer("/spec/template/spec"))?;
     if annotation(claim, CLASS_HASH) != class_hash(&class) {
         return Some("NodeClassDrifted");
+    }
+    // Whatever the alias, its image is that of the control plane's minor.
+    let made_for = annotation(claim, MINOR);
+    if !made_for.is_empty() && made_for != minor(world) {
+        return Some("AMIDrift");
     }
     let made = number(annotation(claim, MADE_BY));
     let event = world.settings().karpenter.drift_events.iter().any(|event| {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    AWS, CLASS_HASH, FINALIZER, GROUP, MADE_BY, POOL, POOL_HASH, class_hash, class_of, is, pool_hash,
-    pool_of, unschedulable,
+    AWS, CLASS_HASH, FINALIZER, GROUP, MADE_BY, MINOR, POOL, POOL_HASH, class_hash, class_of, is, minor,
+    pool_hash, pool_of, unschedulable,
 };
 use crate::actors::scheduler;
 use crate::world::key::{list, set, text};
@@ -17,7 +17,7 @@ struct Machine {
 }
 
 /// Instance types that the twin knows.
-fn capacity(instance: &str) -> Value {
+pub(crate) fn capacity(instance: &str) -> Value {
     let size = instance.split('.').nth(1).unwrap_or_default();
     let cpus: u32 = match size {
         "large" => 2,
@@ -177,7 +177,7 @@ pub(crate) fn claim(world: &mut World, pool: &Value, version: &str, name: Option
         "apiVersion": api_version, "kind": "NodeClaim",
         "metadata": {
             "finalizers": [FINALIZER],
-            "annotations": {POOL_HASH: pool_hash(pool), MADE_BY: version},
+            "annotations": {POOL_HASH: pool_hash(pool), MADE_BY: version, MINOR: minor(world)},
             "ownerReferences": [{"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "name": pool_name,
                 "uid": text(pool, "/metadata/uid"), "blockOwnerDeletion": true}],
         },

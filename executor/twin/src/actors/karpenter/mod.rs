@@ -10,7 +10,8 @@ use super::{Wakes, id_of, soon, template_hash};
 use crate::world::key::{list, number, text};
 use crate::world::{Change, ChangeKind, Key, Timings, World};
 
-pub(crate) use launch::claim;
+pub(crate) use claims::evict;
+pub(crate) use launch::{capacity, claim};
 
 mod claims;
 mod disruption;
@@ -23,6 +24,8 @@ const POOL_HASH: &str = "karpenter.sh/nodepool-hash";
 const CLASS_HASH: &str = "karpenter.k8s.aws/ec2nodeclass-hash";
 /// On a claim: the version of the controller that made it.
 const MADE_BY: &str = "twin.switchback.dev/controller-version";
+/// On a claim: the minor that its image was made for. An alias means another image once the control plane moved.
+const MINOR: &str = "twin.switchback.dev/kubernetes-minor";
 const POOL: &str = "karpenter.sh/nodepool";
 pub(super) const FINALIZER: &str = "karpenter.sh/termination";
 const DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
@@ -54,6 +57,14 @@ pub(super) fn notice(world: &World, change: &Change) -> Wakes {
         return wakes;
     }
     Vec::new()
+}
+
+/// Lets Karpenter look again, where it is installed.
+pub(crate) fn wake(world: &mut World) {
+    if installed(world) {
+        let after = soon(world);
+        world.plan(id_of(act), everything(), after);
+    }
 }
 
 fn installed(world: &World) -> bool {
@@ -170,6 +181,12 @@ fn pool_hash(pool: &Value) -> String {
         crate::world::key::unset(&mut template, &["spec", field]);
     }
     template_hash(&template)
+}
+
+/// The minor of the control plane, as text.
+fn minor(world: &World) -> String {
+    let version = world.settings().kubernetes.0.trim_start_matches('v');
+    version.split('.').take(2).collect::<Vec<_>>().join(".")
 }
 
 fn class_hash(class: &Value) -> String {

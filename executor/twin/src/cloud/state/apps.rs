@@ -1,0 +1,36 @@
+//! Applications that the twin plays: the section `apps:` of a world file.
+
+use serde::{Deserialize, Serialize};
+
+/// A Deployment that is more than pods that become ready.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct App {
+    /// What it is.
+    pub kind: AppKind,
+    /// Namespace of its Deployment.
+    pub namespace: String,
+    /// Its Deployment.
+    pub deployment: String,
+    /// The variable that holds the address of its database; `MLFLOW_BACKEND_STORE_URI` where it is left out.
+    #[serde(default = "variable")]
+    pub uri_variable: String,
+    /// The RDS instance that it uses, where its address does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// The database that it uses, where its address does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+}
+
+fn variable() -> String {
+    "MLFLOW_BACKEND_STORE_URI".into()
+}
+
+/// What an application is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AppKind {
+    /// An MLflow tracking server.
+    Mlflow,
+}
