@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use switchback_model::{
+    decide::{self, BackTimes},
+    forecast, way_back,
+    windows::Windows,
+};
 use switchback_schemas::{
     Seconds, StepId,
     format::Document,
     journal::{At, Captured, Event, Way},
     name::{Label, SavepointId},
-    plan::{Leftover, Plan, Undo},
-    report::{CarryOver, Kept, Report, RunState as Stands, StepReport, StepStatus},
+    plan::{Leftover, Plan, Savepoint, Undo},
+    report::{CarryOver, ClosingWay, Kept, Report, RunState as Stands, StepReport, StepStatus},
 };
 
 use crate::{
@@ -51,7 +56,7 @@ pub fn report(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Report
         Some((_, residue)) => residue.clone(),
         None => residue(plan, state),
     };
-    Ok(Report {
+    let mut report = Report {
         format: Document::Report.current(),
         run,
         platform: plan.platform.name.clone(),
@@ -65,7 +70,30 @@ pub fn report(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Report
         approvals: state.approvals.clone(),
         residue: left,
         kept: kept(plan, state),
-    })
+        closing: Vec::new(),
+    };
+    report.closing = closing(index, state, &report);
+    Ok(report)
+}
+
+/// Ways back to where the run has been that are known to close. What is still to come is taken as if the run went on at once.
+fn closing(index: &Index, state: &RunState, report: &Report) -> Vec<ClosingWay> {
+    let plan = &index.plan;
+    if state.superseded.is_some() {
+        return Vec::new();
+    }
+    let ran = forecast::ran(report);
+    let forecast = forecast::forecast(plan, &index.graph, report.last, &ran).unwrap_or_default();
+    let Ok(windows) = Windows::back(&plan.windows) else { return Vec::new() };
+    let standing = forecast::standing(report);
+    let reached = |id: &SavepointId| id.as_str() == "start" || state.reached.contains(id);
+    let savepoints = plan.savepoints.iter().rev().filter(|savepoint| reached(&savepoint.id));
+    let way = |savepoint: &Savepoint| {
+        let way = way_back(plan, &index.graph, &standing, savepoint);
+        let BackTimes { closes_at, why, step, decide_by } = decide::times(plan, &way, &forecast, &windows)?;
+        way.is_open().then(|| ClosingWay { to: savepoint.id.clone(), decide_by, closes_at, why, step })
+    };
+    savepoints.filter_map(way).collect()
 }
 
 /// What a run hands to the plan that continues it. `inherited` is what it was handed itself.

@@ -47,6 +47,26 @@ pub struct Report {
     /// Safety nets that the run has put up and that are still needed by a way back, the one to remove first in front.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Kept>,
+    /// Ways back that are known to close, the nearest savepoint in front.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closing: Vec<ClosingWay>,
+}
+
+/// A way back from where the run is, with its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClosingWay {
+    /// The savepoint that it leads to.
+    pub to: SavepointId,
+    /// The latest instant at which it can begin; absent where no rollback window has room for it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decide_by: Option<Timestamp>,
+    /// When it closes.
+    pub closes_at: Timestamp,
+    /// What closes it.
+    pub why: String,
+    /// The step whose undo closes.
+    pub step: StepId,
 }
 
 /// A safety net that outlives its run.

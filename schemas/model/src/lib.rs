@@ -4,14 +4,17 @@
 //! function with other arguments.
 
 pub mod bind;
+pub mod decide;
 pub mod diff;
 pub mod digests;
+pub mod forecast;
 pub mod graph;
 pub mod lint;
 pub mod schedule;
 pub mod secret;
 pub mod summary;
 pub mod way_back;
+pub mod windows;
 
 pub use diff::{Aspect, PlanDiff, StepDiff, diff};
 pub use graph::{Graph, GraphError};
@@ -21,3 +24,5 @@ pub use way_back::{BackStep, WayBack, way_back};
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod times;

@@ -284,7 +284,7 @@ fn ways_back(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(Str
     }
     for (number, step) in plan.steps.iter().enumerate() {
         if matches!(step.undo, Undo::Commit { .. }) {
-            crossing(plan, &step.id, say);
+            crossing(plan, graph, reach, &step.id, say);
         }
         if let Undo::CoveredBy { step: by, .. } = &step.undo {
             let undone = plan.step(by).is_some_and(|by| matches!(by.undo, Undo::Step(_)));
@@ -301,18 +301,26 @@ fn ways_back(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(Str
             if let ClosingAt::Start(closer) = &closing.at
                 && graph.number(closer).is_some()
             {
-                crossing(plan, closer, say);
+                crossing(plan, graph, reach, closer, say);
             }
         }
     }
 }
 
-/// A step after which a way back is gone waits for an approval that names its line.
-fn crossing(plan: &Plan, step: &StepId, say: &mut impl FnMut(String)) {
-    let line = plan.lines.iter().find(|line| line.step == *step);
+/// A step after which a way back is gone waits for an approval that names its line: the one that it crosses, or one that a step
+/// before it crossed.
+fn crossing(plan: &Plan, graph: &Graph, reach: &Reach, step: &StepId, say: &mut impl FnMut(String)) {
+    let number = graph.number(step);
+    let before = |other: &StepId| match (graph.number(other), number) {
+        (Some(other), Some(number)) => reach.before(other, number),
+        _ => false,
+    };
+    let drawn = |id: &Label| {
+        plan.lines.iter().any(|line| line.id == *id && (line.step == *step || before(&line.step)))
+    };
     let asked = plan.step(step).is_some_and(|step| {
         step.gates.iter().filter_map(|gate| plan.gate(gate)).any(|gate| match &gate.kind {
-            GateKind::Approval(ApprovalScope::Line(id)) => line.is_some_and(|line| line.id == *id),
+            GateKind::Approval(ApprovalScope::Line(id)) => drawn(id),
             _ => false,
         })
     });

@@ -37,6 +37,22 @@ pub fn remaining(plan: &Plan, graph: &Graph) -> Vec<Seconds> {
     rest
 }
 
+/// The longest chain: each step needs the one before it, and no other chain is expected to take longer.
+pub fn longest_chain(plan: &Plan, graph: &Graph) -> Vec<StepId> {
+    let rest = remaining(plan, graph);
+    // Of equals the first in the plan's order.
+    let longest = |steps: &mut dyn Iterator<Item = usize>| {
+        steps.max_by_key(|number| (rest.get(*number).copied(), std::cmp::Reverse(*number)))
+    };
+    let mut next = longest(&mut (0..plan.steps.len()).filter(|number| graph.needs(*number).next().is_none()));
+    let mut chain = Vec::new();
+    while let Some(number) = next {
+        chain.extend(plan.steps.get(number).map(|step| step.id.clone()));
+        next = longest(&mut graph.dependants(number));
+    }
+    chain
+}
+
 /// The expected length of a way back: its own critical path.
 pub fn takes(plan: &Plan, way: &WayBack) -> Seconds {
     let mut ends: BTreeMap<&StepId, Seconds> = BTreeMap::new();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::{civil::Date, tz::TimeZone};
 use serde::Serialize;
 use switchback_schemas::{
     Seconds, StepId,
@@ -12,8 +13,12 @@ use switchback_schemas::{
 };
 
 use crate::{
-    Graph, WayBack, schedule,
+    Graph, WayBack,
+    decide::{self, BackTimes},
+    forecast::{Expected, Forecast, forecast},
+    schedule,
     way_back::{self, way_back},
+    windows::Windows,
 };
 
 /// A plan in figures.
@@ -35,6 +40,13 @@ pub struct Summary {
     /// For each state outside of what was tested, how long it is expected to last, from the begin of the hop into it to the end
     /// of the hop out of it; absent where it stays.
     pub untested: Vec<Option<Seconds>>,
+    /// The longest chain of steps.
+    pub chain: Vec<StepId>,
+    /// When it is expected to run if it begins at the instant for which it was made, as soon as a window is open; absent where
+    /// no window ever has room.
+    pub expected: Option<Expected>,
+    /// The first step for which no window has room.
+    pub stuck: Option<StepId>,
 }
 
 /// A hop in figures.
@@ -53,6 +65,16 @@ pub struct HopSummary {
     pub back: BackSummary,
     /// Lines of no return that its steps cross.
     pub lines: Vec<NoReturn>,
+    /// When it is expected to run.
+    pub expected: Option<Expected>,
+}
+
+impl HopSummary {
+    /// The last day of support of the version before it, if the hop is expected to begin after that day.
+    pub fn late(&self) -> Option<Date> {
+        let begins = self.expected?.begins.to_zoned(TimeZone::UTC).date();
+        self.hop.leave_by.filter(|day| *day < begins)
+    }
 }
 
 /// A way back in figures.
@@ -73,6 +95,8 @@ pub struct BackSummary {
     pub commits: Vec<StepId>,
     /// What ends it, for people; empty while the run's claim is held.
     pub closes: Vec<String>,
+    /// When it ends, and by when one has to decide, as far as that is expected.
+    pub times: Option<BackTimes>,
     /// Whether any failure in the hop goes back by itself, the whole way.
     pub automatic: bool,
 }
@@ -89,9 +113,10 @@ pub fn summary(plan: &Plan, graph: &Graph) -> Summary {
             lines.entry(&step.hop).or_default().push(line.clone());
         }
     }
+    let forecast = expected(plan, graph);
     let of = |hop: &Hop| {
         let steps = inside.get(&hop.id).map(Vec::as_slice).unwrap_or_default();
-        of_hop(plan, graph, hop, steps, lines.get(&hop.id).cloned().unwrap_or_default())
+        of_hop(plan, graph, &forecast, hop, steps, lines.get(&hop.id).cloned().unwrap_or_default())
     };
     let rolls = plan.steps.iter().filter(|step| roll(step).is_some()).count();
     let asks = |kind: &GateKind| matches!(kind, GateKind::Approval(_));
@@ -109,8 +134,17 @@ pub fn summary(plan: &Plan, graph: &Graph) -> Summary {
         approvals: plan.gates.iter().filter(|gate| asks(&gate.kind)).count(),
         brackets: plan.brackets.len(),
         takes: schedule::critical_path(plan, graph, graph.order()),
+        chain: schedule::longest_chain(plan, graph),
+        expected: forecast.span(plan.steps.iter().map(|step| &step.id)),
+        stuck: forecast.stuck.clone(),
         hops,
     }
+}
+
+/// When a plan is expected to run, if it begins at the instant for which it was made. Zones that are not known are the business
+/// of who reads the manifests; without them nothing is expected.
+pub fn expected(plan: &Plan, graph: &Graph) -> Forecast {
+    forecast(plan, graph, plan.inputs.as_of, &BTreeMap::new()).unwrap_or_default()
 }
 
 /// The steps of a hop, in an order in which they can run; what is free goes by id.
@@ -149,7 +183,14 @@ pub fn savepoint_before<'plan>(plan: &'plan Plan, hop: &StepId) -> Option<&'plan
     plan.savepoints.get(number)
 }
 
-fn of_hop(plan: &Plan, graph: &Graph, hop: &Hop, steps: &[usize], lines: Vec<NoReturn>) -> HopSummary {
+fn of_hop(
+    plan: &Plan,
+    graph: &Graph,
+    forecast: &Forecast,
+    hop: &Hop,
+    steps: &[usize],
+    lines: Vec<NoReturn>,
+) -> HopSummary {
     let inside = || steps.iter().filter_map(|number| plan.steps.get(*number));
     let automatic = inside().all(|step| step.on_failure.action == FailureAction::RollbackHop);
     let way = way_back::of_hop(plan, graph, steps);
@@ -158,14 +199,17 @@ fn of_hop(plan: &Plan, graph: &Graph, hop: &Hop, steps: &[usize], lines: Vec<NoR
         steps: steps.len(),
         takes: schedule::critical_path(plan, graph, &graph.sorted(steps.iter().copied())),
         disruption: inside().map(|step| step.disruption).max().unwrap_or(Disruption::None),
-        back: BackSummary { automatic, ..of_way(plan, &way) },
+        back: BackSummary { automatic, ..of_way(plan, &way, forecast) },
         lines,
+        expected: forecast.span(inside().map(|step| &step.id)),
     }
 }
 
 /// A way back in figures.
-pub fn of_way(plan: &Plan, way: &WayBack) -> BackSummary {
+pub fn of_way(plan: &Plan, way: &WayBack, forecast: &Forecast) -> BackSummary {
+    let windows = Windows::back(&plan.windows).ok();
     let mut summary = BackSummary {
+        times: windows.and_then(|windows| decide::times(plan, way, forecast, &windows)),
         steps: way.steps.len(),
         takes: schedule::takes(plan, way),
         commits: way.commits.clone(),

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use switchback_executor::ops;
 use switchback_face::{Exit, plan::back::Back};
-use switchback_model::{Graph, way_back};
+use switchback_model::{Graph, forecast, way_back};
 use switchback_schemas::{
     StepId,
-    journal::{At, BackScope, SideKind, Way},
+    journal::{BackScope, SideKind},
     name::SavepointId,
     plan::Plan,
-    report::{Report, StepStatus},
 };
 
 use super::{
@@ -65,7 +64,9 @@ async fn prices(speaker: &Speaker) -> Result<String, Error> {
     let plan = speaker.plan().await?;
     let graph = Graph::of(&plan).map_err(|error| Error::Unknown(format!("the plan is no DAG: {error}")))?;
     let report = ops::status(&*speaker.opened.store, &speaker.run).await?;
-    let started = started(&report);
+    let started = forecast::standing(&report);
+    let forecast = forecast::forecast(&plan, &graph, report.last, &forecast::ran(&report))
+        .map_err(|error| Error::Unknown(error.to_string()))?;
     let ways = ops::ways_back(&*speaker.opened.store, &speaker.run, speaker.clock.now()).await?;
     let mut text = String::new();
     for (scope, obstacle) in &ways {
@@ -73,7 +74,7 @@ async fn prices(speaker: &Speaker) -> Result<String, Error> {
         let Some(to) = plan.savepoint(id) else { continue };
         let way = way_back(&plan, &graph, &started, to);
         let from = "where the run is".to_owned();
-        text.push_str(&Back { plan: &plan, from, to, way: &way }.to_string());
+        text.push_str(&Back { plan: &plan, from, to, way: &way, forecast: &forecast }.to_string());
         let how = match obstacle {
             Some(obstacle) => format!("  cannot be taken now: {obstacle}\n\n"),
             None => format!("  take it with: switchback rollback --run {} --to {id}\n\n", speaker.run),
@@ -85,16 +86,6 @@ async fn prices(speaker: &Speaker) -> Result<String, Error> {
     }
     text.push_str(&single(&plan, &started, &speaker.run));
     Ok(text)
-}
-
-/// Steps that may have changed something and are not undone.
-fn started(report: &Report) -> BTreeSet<StepId> {
-    let changed = |at: &At, status: StepStatus| {
-        let counts = !matches!(status, StepStatus::NotStarted | StepStatus::Skipped | StepStatus::RolledBack);
-        at.way == Way::Forward && counts
-    };
-    let steps = report.steps.iter().filter(|step| changed(&step.at, step.status));
-    steps.map(|step| step.at.step.clone()).collect()
 }
 
 fn single(plan: &Plan, started: &BTreeSet<StepId>, run: &switchback_schemas::RunId) -> String {

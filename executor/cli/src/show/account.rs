@@ -173,6 +173,17 @@ fn tail(report: &Report) -> String {
     for line in report.residue.iter().filter(|_| ops::is_over(report)) {
         let _ = writeln!(text, "left       {line}");
     }
+    for way in &report.closing {
+        let by = way.decide_by.map_or_else(
+            || "no rollback window has room for it any more".to_owned(),
+            |by| format!("decide by {by}"),
+        );
+        let _ = writeln!(text, "back       to {}: {by}; it closes {}: {}", way.to, way.closes_at, way.why);
+    }
+    for kept in &report.kept {
+        let _ =
+            writeln!(text, "kept       {} until {}: {}; {}", kept.what, kept.until, kept.why, kept.remove);
+    }
     text
 }
 

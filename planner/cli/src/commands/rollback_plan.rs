@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use switchback_face::{Exit, plan::back};
-use switchback_model::summary::{back_from, savepoint_before};
+use switchback_model::summary::{back_from, expected, savepoint_before};
 use switchback_schemas::{StepId, name::SavepointId, plan::Plan};
 
 use crate::{documents, error::Error, terminal::Terminal};
@@ -34,7 +34,9 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
             .ok_or_else(|| Error::Unknown(format!("hop {} has no savepoint", step.hop)))?,
     };
     let way = back_from(&plan, &graph, at, to);
-    let text = back::Back { plan: &plan, from: format!("a failure of {at}"), to, way: &way }.to_string();
+    let forecast = expected(&plan, &graph);
+    let from = format!("a failure of {at}");
+    let text = back::Back { plan: &plan, from, to, way: &way, forecast: &forecast }.to_string();
     terminal.out.text(&text).map_err(Error::Write)?;
     Ok(Exit::Success)
 }

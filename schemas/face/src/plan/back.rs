@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use switchback_model::{WayBack, summary::of_way};
+use switchback_model::{WayBack, forecast::Forecast, summary};
 use switchback_schemas::{
     StepId,
     plan::{Plan, Savepoint},
@@ -20,15 +20,20 @@ pub struct Back<'a> {
     pub to: &'a Savepoint,
     /// The way.
     pub way: &'a WayBack,
+    /// When steps ran, or are expected to.
+    pub forecast: &'a Forecast,
 }
 
 impl fmt::Display for Back<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let summary = of_way(self.plan, self.way);
+        let summary = summary::of_way(self.plan, self.way, self.forecast);
         writeln!(f, "from {} to savepoint {} ({})", self.from, self.to.id, self.to.title)?;
         writeln!(f, "  {}", words::back(&summary))?;
         for closing in &summary.closes {
             writeln!(f, "  ends {closing}")?;
+        }
+        if let Some(times) = &summary.times {
+            writeln!(f, "  {}", words::times(times))?;
         }
         for (number, (id, undo)) in self.way.undo_steps(self.plan).into_iter().enumerate() {
             writeln!(f, "  {:>3}. {}", number + 1, undo.title)?;
@@ -46,6 +51,7 @@ impl fmt::Display for Back<'_> {
 /// What `rollback.txt` holds: the way back at the end of each hop, to each savepoint before it.
 pub fn every_way_back(plan: &Plan, graph: &switchback_model::Graph) -> String {
     let mut text = String::new();
+    let forecast = summary::expected(plan, graph);
     for (number, hop) in plan.hops.iter().enumerate() {
         let reached = plan.hops.get(..=number).unwrap_or_default();
         let started: std::collections::BTreeSet<StepId> = plan
@@ -56,7 +62,8 @@ pub fn every_way_back(plan: &Plan, graph: &switchback_model::Graph) -> String {
             .collect();
         for savepoint in plan.savepoints.get(..=number).unwrap_or_default().iter().rev() {
             let way = switchback_model::way_back(plan, graph, &started, savepoint);
-            let back = Back { plan, from: format!("the end of {}", hop.id), to: savepoint, way: &way };
+            let from = format!("the end of {}", hop.id);
+            let back = Back { plan, from, to: savepoint, way: &way, forecast: &forecast };
             text.push_str(&back.to_string());
             text.push('\n');
         }

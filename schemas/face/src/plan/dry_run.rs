@@ -36,6 +36,7 @@ impl fmt::Display for DryRun<'_> {
         self.nodes(f)?;
         self.brackets(f)?;
         self.gates(f)?;
+        self.when(f)?;
         self.untested(f)?;
         self.kept(f)?;
         self.not_known(f)?;
@@ -78,6 +79,16 @@ impl DryRun<'_> {
         writeln!(f, "       back: {}", words::back(&summary.back))?;
         for closing in &summary.back.closes {
             writeln!(f, "       back ends {closing}")?;
+        }
+        if let Some(times) = &summary.back.times {
+            writeln!(f, "       {}", words::times(times))?;
+        }
+        if let Some(day) = summary.late() {
+            let version = hop.from.as_ref().map(ToString::to_string).unwrap_or_default();
+            writeln!(
+                f,
+                "       late: {version} is supported until {day}, and the hop is expected after that"
+            )?;
         }
         for order in &hop.after {
             writeln!(f, "       after {}: {}", order.hop, order.why)?;
@@ -186,6 +197,37 @@ impl DryRun<'_> {
             writeln!(f)?;
         }
         Ok(())
+    }
+
+    /// When it is expected to run, and what it waits for on the way.
+    fn when(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chain = &self.summary.chain;
+        writeln!(
+            f,
+            "Longest chain: {}, ~{}",
+            words::count(chain.len(), "step", "steps"),
+            self.summary.takes
+        )?;
+        for step in chain.iter().filter(|_| self.steps).filter_map(|id| self.plan.step(id)) {
+            writeln!(f, "  ~{}  {}", step.estimate.expected, step.id)?;
+        }
+        match (&self.summary.expected, &self.summary.stuck) {
+            (Some(expected), _) => {
+                writeln!(
+                    f,
+                    "  if it may begin at {}: from {} to {}",
+                    self.plan.inputs.as_of, expected.begins, expected.ends
+                )?;
+            }
+            (None, Some(step)) => {
+                writeln!(
+                    f,
+                    "  it does not end: no window within a year has room for {step} and its way back"
+                )?;
+            }
+            (None, None) => {}
+        }
+        writeln!(f)
     }
 
     fn foot(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -74,9 +74,10 @@ fn not_known(plan: &Plan, summary: &Summary) -> String {
         .map(|spot| format!("- not known: {}: {}\n", escape(&spot.what), escape(&spot.why)));
     let notices =
         plan.notices.iter().map(|notice| format!("- {} {}\n", notice.code, escape(&notice.message)));
-    let kept = plan.leftovers.iter().map(|left| {
-        format!("- kept for {}: {}: {}\n", left.keep, escape(&left.what), escape(&left.why))
-    });
+    let kept = plan
+        .leftovers
+        .iter()
+        .map(|left| format!("- kept for {}: {}: {}\n", left.keep, escape(&left.what), escape(&left.why)));
     let list: String = untested.chain(kept).chain(spots).chain(notices).collect();
     if list.is_empty() { list } else { list + "\n" }
 }

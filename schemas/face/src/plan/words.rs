@@ -1,6 +1,6 @@
 //! Words for what stands in plans.
 
-use switchback_model::summary::BackSummary;
+use switchback_model::{decide::BackTimes, summary::BackSummary};
 use switchback_schemas::Seconds;
 use switchback_schemas::plan::{
     ApprovalScope, CloudKind, CloudRef, Condition, Count, Disruption, FailureAction, GateKind, HopBasis,
@@ -56,6 +56,15 @@ pub(super) fn back(back: &BackSummary) -> String {
     }
     text.push_str(if back.automatic { ", automatic" } else { "" });
     text
+}
+
+/// When a way back closes, and by when one has to decide.
+pub(super) fn times(times: &BackTimes) -> String {
+    let closes = format!("closes {} ({})", times.closes_at, times.why);
+    match times.decide_by {
+        Some(by) => format!("decide by {by}; {closes}"),
+        None => format!("no rollback window has room for it before it {closes}"),
+    }
 }
 
 /// A state outside of what was tested, with where it begins and ends and how long it lasts.

@@ -1,0 +1,110 @@
+//! Until when a way back is open, and by when one has to decide for it.
+//!
+//! *Closes at* is the earliest instant that ends one of its undo steps: an end of support, so long after its step, the start of
+//! a later step. *Decide by* is the latest instant at which the way can begin so that every undo step that closes has begun by
+//! then: its own lengths, nine times of ten, and the rollback windows counted backwards.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use switchback_schemas::{
+    Seconds, StepId,
+    plan::{Action, ClosingAt, Plan, UndoStep},
+};
+
+use crate::{
+    forecast::{Forecast, batch},
+    way_back::WayBack,
+    windows::{Windows, earlier, later},
+};
+
+/// The times of a way back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackTimes {
+    /// When it closes.
+    pub closes_at: Timestamp,
+    /// What closes it.
+    pub why: String,
+    /// The step whose undo closes.
+    pub step: StepId,
+    /// The latest instant at which it can begin; absent where no rollback window has room for it before it closes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decide_by: Option<Timestamp>,
+}
+
+/// The times of a way back; `None` for one that nothing closes as far as it is known.
+pub fn times(plan: &Plan, way: &WayBack, forecast: &Forecast, windows: &Windows<'_>) -> Option<BackTimes> {
+    let undo: BTreeMap<&StepId, &UndoStep> = way.undo_steps(plan).into_iter().collect();
+    let closings = undo.iter().filter_map(|(id, undo)| Some((*id, closing(id, undo, forecast)?)));
+    let closings: BTreeMap<&StepId, (Timestamp, &str)> = closings.collect();
+    let (step, (closes_at, why)) = closings.iter().min_by_key(|(_, (at, _))| *at)?;
+    Some(BackTimes {
+        closes_at: *closes_at,
+        why: (*why).to_owned(),
+        step: (*step).clone(),
+        decide_by: decide_by(way, &undo, &closings, windows),
+    })
+}
+
+/// When an undo step stops being possible, and why; what is not known to happen closes nothing.
+fn closing<'u>(step: &StepId, undo: &'u UndoStep, forecast: &Forecast) -> Option<(Timestamp, &'u str)> {
+    let at = |at: &ClosingAt| match at {
+        ClosingAt::Instant(at) => Some(*at),
+        ClosingAt::After(length) => Some(later(forecast.of(step)?.ends, *length)),
+        ClosingAt::Start(other) => Some(forecast.of(other)?.begins),
+    };
+    let all = undo.closes.iter().filter_map(|closing| Some((at(&closing.at)?, closing.why.as_str())));
+    all.min_by_key(|(at, _)| *at)
+}
+
+/// Backwards from what closes: each undo step has to end before those that need it begin.
+fn decide_by(
+    way: &WayBack,
+    undo: &BTreeMap<&StepId, &UndoStep>,
+    closings: &BTreeMap<&StepId, (Timestamp, &str)>,
+    windows: &Windows<'_>,
+) -> Option<Timestamp> {
+    // By when each has to end, because of those after it.
+    let mut ends: BTreeMap<&StepId, Timestamp> = BTreeMap::new();
+    let mut first: Option<Timestamp> = None;
+    for back in way.steps.iter().rev() {
+        let Some(undo) = undo.get(&back.step) else { continue };
+        let must_begin = closings.get(&back.step).map(|(at, _)| *at);
+        let must_end = ends.get(&back.step).copied();
+        let begins = match (must_begin, must_end) {
+            (None, None) => continue,
+            (begin, end) => {
+                let by_begin = begin.map(|begin| windows.last(begin, least(undo)));
+                let by_end = end.map(|end| latest(undo, end, windows));
+                by_begin
+                    .into_iter()
+                    .chain(by_end)
+                    .try_fold(Timestamp::MAX, |least, at| Some(least.min(at?)))?
+            }
+        };
+        first = Some(first.map_or(begins, |first| first.min(begins)));
+        for need in &back.needs {
+            let end = ends.entry(need).or_insert(begins);
+            *end = (*end).min(begins);
+        }
+    }
+    first
+}
+
+/// The latest begin with which an undo step has ended by an instant.
+fn latest(undo: &UndoStep, end: Timestamp, windows: &Windows<'_>) -> Option<Timestamp> {
+    match &undo.action {
+        Action::Effect(_) => windows.last(earlier(end, undo.estimate.p90), undo.estimate.p90),
+        Action::Roll(roll) => windows.last_spread(end, batch(roll), undo.estimate.p90),
+    }
+}
+
+/// What has to fit into the window in which it begins.
+fn least(undo: &UndoStep) -> Seconds {
+    match &undo.action {
+        Action::Effect(_) => undo.estimate.p90,
+        Action::Roll(roll) => batch(roll),
+    }
+}

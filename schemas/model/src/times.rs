@@ -1,0 +1,250 @@
+//! Worked cases of forecasts and of the times of ways back.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use switchback_schemas::{
+    Seconds,
+    name::Label,
+    plan::{
+        Closing, ClosingAt, Day, Estimate, Gate, GateKind, Plan, Savepoint, Step, Undo, UndoKind, Window,
+        WindowUse,
+    },
+};
+
+use crate::{
+    Graph,
+    decide::{BackTimes, times},
+    forecast::{Ran, forecast},
+    testing::{id, plan, step},
+    way_back::way_back,
+    windows::Windows,
+};
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 3_600;
+const DAY: u64 = 86_400;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect(text)
+}
+
+fn takes(name: &str, needs: &[&str], forward: u64, back: u64) -> Step {
+    let mut step = step(name, needs);
+    step.estimate = Estimate::seconds(forward, forward);
+    if let Undo::Step(undo) = &mut step.undo {
+        undo.estimate = Estimate::seconds(back / 2, back);
+    }
+    step
+}
+
+/// A minor of a cluster: its control plane, add-ons, nodes; going back, the control plane comes last.
+fn minor(closes: Vec<ClosingAt>) -> Vec<Step> {
+    let mut control_plane = takes("a-control-plane", &[], 30 * MINUTE, HOUR);
+    if let Undo::Step(undo) = &mut control_plane.undo {
+        undo.kind = UndoKind::Window;
+        undo.closes =
+            closes.into_iter().map(|at| Closing { at, why: "EKS takes back one minor".to_owned() }).collect();
+    }
+    vec![
+        control_plane,
+        takes("b-addons", &["a-control-plane"], 10 * MINUTE, 30 * MINUTE),
+        takes("c-nodes", &["b-addons"], 2 * HOUR, 2 * HOUR),
+    ]
+}
+
+fn week() -> ClosingAt {
+    ClosingAt::After(Seconds(7 * DAY))
+}
+
+fn window(used_for: WindowUse, days: &[Day], start: (i8, i8), hours: u64) -> Window {
+    Window {
+        name: Label::new("w").expect("a name"),
+        used_for,
+        zone: "Europe/Berlin".to_owned(),
+        days: days.to_vec(),
+        start: jiff::civil::time(start.0, start.1, 0, 0),
+        length: Seconds(hours * HOUR),
+    }
+}
+
+/// The times of the way back of everything, if the run begins at an instant and nothing was started.
+fn whole(steps: Vec<Step>, windows: Vec<Window>, from: &str) -> Option<BackTimes> {
+    let plan = Plan { windows, ..plan(steps) };
+    back(&plan, &["a-control-plane", "b-addons", "c-nodes"], from)
+}
+
+fn back(plan: &Plan, started: &[&str], from: &str) -> Option<BackTimes> {
+    let graph = Graph::of(plan).expect("a DAG");
+    let forecast = forecast(plan, &graph, at(from), &BTreeMap::new()).expect("zones are known");
+    let start = Savepoint { frontier: Vec::new(), ..plan.savepoints[0].clone() };
+    let way = way_back(plan, &graph, &started.iter().map(|name| id(name)).collect(), &start);
+    times(plan, &way, &forecast, &Windows::back(&plan.windows).expect("zones are known"))
+}
+
+#[test]
+fn a_way_back_is_decided_so_early_that_what_closes_last_still_begins() {
+    // Columns: what closes it, rollback windows, when the run begins, when it closes, by when one decides. The control plane
+    // ends 30 minutes after the begin; going back takes 2 h for nodes and 30 min for add-ons before its turn comes.
+    let saturdays = || vec![window(WindowUse::Rollback, &[Day::Sat], (2, 0), 4)];
+    let support = |text: &str| ClosingAt::Instant(at(text));
+    let cases = [
+        (
+            "seven days",
+            vec![week()],
+            vec![],
+            "2026-12-07T02:00:00Z",
+            "2026-12-14T02:30:00Z",
+            "2026-12-14T00:00:00Z",
+        ),
+        (
+            "the end of support comes first",
+            vec![week(), support("2026-12-10T00:00:00Z")],
+            vec![],
+            "2026-12-07T02:00:00Z",
+            "2026-12-10T00:00:00Z",
+            "2026-12-09T21:30:00Z",
+        ),
+        (
+            "the end of support comes later",
+            vec![week(), support("2027-03-23T00:00:00Z")],
+            vec![],
+            "2026-12-07T02:00:00Z",
+            "2026-12-14T02:30:00Z",
+            "2026-12-14T00:00:00Z",
+        ),
+        // Saturday 12 December, 02:00 to 06:00 in Berlin: 01:00Z to 05:00Z. The control plane needs an hour of it.
+        (
+            "one Saturday is left",
+            vec![week()],
+            saturdays(),
+            "2026-12-08T01:00:00Z",
+            "2026-12-15T01:30:00Z",
+            "2026-12-12T01:30:00Z",
+        ),
+        // It closes on that Saturday at 03:30Z: add-ons from 03:00Z, nodes from 01:00Z.
+        (
+            "it closes in the middle of the window",
+            vec![week(), support("2026-12-12T03:30:00Z")],
+            saturdays(),
+            "2026-12-08T01:00:00Z",
+            "2026-12-12T03:30:00Z",
+            "2026-12-12T01:00:00Z",
+        ),
+        // At 03:20Z there is no room for the nodes before the add-ons any more: they go back the Saturday before.
+        (
+            "the nodes do not fit before it",
+            vec![support("2026-12-12T03:20:00Z")],
+            saturdays(),
+            "2026-12-01T01:00:00Z",
+            "2026-12-12T03:20:00Z",
+            "2026-12-05T03:00:00Z",
+        ),
+    ];
+    for (name, closes, windows, from, closes_at, decide_by) in cases {
+        let found = whole(minor(closes), windows, from).unwrap_or_else(|| panic!("{name}: it closes"));
+        assert_eq!(found.closes_at, at(closes_at), "{name}");
+        assert_eq!(found.decide_by, Some(at(decide_by)), "{name}");
+        assert_eq!(found.step, id("a-control-plane"), "{name}");
+    }
+}
+
+#[test]
+fn the_clock_is_changed_inside_of_a_window() {
+    // Berlin goes from 02:00 to 03:00 on 2027-03-28: the window of 02:30 begins at 01:00Z and lasts three hours.
+    let nightly = || vec![window(WindowUse::Rollback, &[], (2, 30), 3)];
+    let only = |length: u64, closes: &str| {
+        let mut steps = minor(vec![ClosingAt::Instant(at(closes))]);
+        steps.truncate(1);
+        if let Undo::Step(undo) = &mut steps[0].undo {
+            undo.estimate = Estimate::seconds(length, length);
+        }
+        steps
+    };
+    let decide = |length, closes: &str, from: &str| {
+        let plan = Plan { windows: nightly(), ..plan(only(length, closes)) };
+        back(&plan, &["a-control-plane"], from).expect("it closes").decide_by
+    };
+    let spring = decide(3 * HOUR, "2027-03-28T05:00:00Z", "2027-03-26T00:00:00Z");
+    assert_eq!(spring, Some(at("2027-03-28T01:00:00Z")), "what was skipped is not lost");
+    // On 2027-10-31 it has 02:00 to 03:00 twice; the window begins at the first 02:30, 00:30Z, and ends at 03:30Z.
+    let autumn = decide(HOUR, "2027-10-31T03:00:00Z", "2027-10-29T00:00:00Z");
+    assert_eq!(autumn, Some(at("2027-10-31T02:30:00Z")), "what is doubled counts once");
+    let never = decide(4 * HOUR, "2027-10-31T03:00:00Z", "2027-10-29T00:00:00Z");
+    assert_eq!(never, None, "four hours fit into no window of three");
+}
+
+#[test]
+fn the_start_of_a_later_step_closes_it() {
+    let mut steps = minor(vec![week(), ClosingAt::Start(id("d-next"))]);
+    steps.push(takes("d-next", &["c-nodes"], 30 * MINUTE, HOUR));
+    let found = whole(steps, Vec::new(), "2026-12-07T02:00:00Z").expect("it closes");
+    assert_eq!(found.closes_at, at("2026-12-07T04:40:00Z"), "30 min, 10 min and 2 h after the begin");
+    assert_eq!(
+        found.decide_by,
+        Some(at("2026-12-07T02:10:00Z")),
+        "before it was even verified: a bake has to be asked for"
+    );
+}
+
+#[test]
+fn what_nothing_closes_has_no_times() {
+    assert_eq!(whole(minor(Vec::new()), Vec::new(), "2026-12-07T02:00:00Z"), None);
+    let unknown = vec![ClosingAt::Start(id("never-there"))];
+    assert_eq!(whole(minor(unknown), Vec::new(), "2026-12-07T02:00:00Z"), None);
+}
+
+#[test]
+fn what_did_happen_counts_and_not_what_was_expected() {
+    let plan = plan(minor(vec![week()]));
+    let graph = Graph::of(&plan).expect("a DAG");
+    let late = Ran { began: at("2026-12-07T02:00:00Z"), ended: Some(at("2026-12-07T05:00:00Z")) };
+    let ran = BTreeMap::from([(id("a-control-plane"), late)]);
+    let forecast = forecast(&plan, &graph, at("2026-12-07T06:00:00Z"), &ran).expect("zones are known");
+    let ends = |name: &str| forecast.of(&id(name)).expect("it runs").ends;
+    assert_eq!(ends("b-addons"), at("2026-12-07T06:10:00Z"), "what is left begins now");
+    let start = Savepoint { frontier: Vec::new(), ..plan.savepoints[0].clone() };
+    let way = way_back(&plan, &graph, &[id("a-control-plane")].into(), &start);
+    let found = times(&plan, &way, &forecast, &Windows::always()).expect("it closes");
+    assert_eq!(
+        (found.closes_at, found.decide_by),
+        (at("2026-12-14T05:00:00Z"), Some(at("2026-12-14T05:00:00Z")))
+    );
+}
+
+/// The minor with a window gate on every step.
+fn gated(windows: Vec<Window>) -> Plan {
+    let mut steps = minor(vec![week()]);
+    for step in &mut steps {
+        step.gates.push(Label::new("window").expect("a name"));
+    }
+    let gate = Gate {
+        id: Label::new("window").expect("a name"),
+        title: String::new(),
+        kind: GateKind::Window(WindowUse::Forward),
+        may_override: true,
+    };
+    Plan { windows, gates: vec![gate], ..plan(steps) }
+}
+
+fn begins(plan: &Plan, from: &str) -> Vec<String> {
+    let graph = Graph::of(plan).expect("a DAG");
+    let forecast = forecast(plan, &graph, at(from), &BTreeMap::new()).expect("zones are known");
+    let steps = plan.steps.iter().map(|step| forecast.of(&step.id));
+    steps.map(|step| step.map_or_else(|| "never".to_owned(), |step| step.begins.to_string())).collect()
+}
+
+#[test]
+fn a_forecast_waits_for_windows_that_have_room_for_the_way_back_too() {
+    let nightly = || window(WindowUse::Forward, &[], (2, 0), 5);
+    let plan = gated(vec![nightly()]);
+    // 01:00Z to 06:00Z. The nodes need four hours with their way back, which are not left after the add-ons.
+    let night = ["2026-12-08T01:00:00Z", "2026-12-08T01:30:00Z", "2026-12-08T01:40:00Z"];
+    assert_eq!(begins(&plan, "2026-12-07T12:00:00Z"), night);
+    let short = ["2026-12-08T03:00:00Z", "2026-12-08T03:30:00Z", "2026-12-09T01:00:00Z"];
+    assert_eq!(begins(&plan, "2026-12-08T03:00:00Z"), short);
+    let frozen = gated(vec![nightly(), window(WindowUse::Freeze, &[Day::Tue], (0, 0), 24)]);
+    assert_eq!(begins(&frozen, "2026-12-07T12:00:00Z")[0], "2026-12-09T01:00:00Z", "Tuesday is frozen");
+    let never = gated(vec![window(WindowUse::Forward, &[], (2, 0), 3)]);
+    assert_eq!(begins(&never, "2026-12-07T12:00:00Z")[2], "never", "four hours fit into no window of three");
+}

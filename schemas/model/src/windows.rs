@@ -1,0 +1,233 @@
+//! Windows and freezes in civil time.
+//!
+//! A window begins at a time of day in its zone. Where the zone skips that time, it begins when the clock has jumped; where
+//! the zone has it twice, it begins at the first. Its length is real time, so a doubled hour inside of it counts once.
+
+use jiff::{
+    SignedDuration, Span, Timestamp,
+    civil::{Date, Weekday},
+    tz::TimeZone,
+};
+use switchback_schemas::{
+    Seconds,
+    plan::{Day, Window, WindowUse},
+};
+
+/// Days that are looked at before and after an instant.
+const AROUND: i32 = 400;
+/// Windows over which one step is spread at most.
+const PARTS: usize = 400;
+
+/// When something may begin, and until when it may go on there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The first instant that will do.
+    pub begins: Timestamp,
+    /// The end of the window; the end of time without one.
+    pub until: Timestamp,
+}
+
+/// The windows of a plan, for one direction.
+#[derive(Clone, Debug)]
+pub struct Windows<'plan> {
+    open: Vec<(&'plan Window, TimeZone)>,
+    frozen: Vec<(&'plan Window, TimeZone)>,
+}
+
+/// A window whose zone is not known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("window {name} has an unknown zone {zone:?}")]
+pub struct UnknownZone {
+    /// The window.
+    pub name: String,
+    /// The zone.
+    pub zone: String,
+}
+
+impl<'plan> Windows<'plan> {
+    /// Those for steps forward: inside of a forward window, outside of every freeze.
+    pub fn forward(windows: &'plan [Window]) -> Result<Self, UnknownZone> {
+        Ok(Self { open: of(windows, WindowUse::Forward)?, frozen: of(windows, WindowUse::Freeze)? })
+    }
+
+    /// Those for steps back: inside of a rollback window, whatever is frozen.
+    pub fn back(windows: &'plan [Window]) -> Result<Self, UnknownZone> {
+        Ok(Self { open: of(windows, WindowUse::Rollback)?, frozen: Vec::new() })
+    }
+
+    /// The same with no window at all: at any time.
+    pub fn always() -> Self {
+        Self { open: Vec::new(), frozen: Vec::new() }
+    }
+
+    /// Whether any instant will do.
+    pub fn is_always(&self) -> bool {
+        self.open.is_empty() && self.frozen.is_empty()
+    }
+
+    /// The first room for something that takes so long and is not interrupted, from an instant on; `None` when there is none
+    /// within a year.
+    pub fn first(&self, from: Timestamp, needed: Seconds) -> Option<Room> {
+        let mut at = from;
+        // Each turn leaves a freeze or enters a window.
+        for _ in 0..AROUND {
+            let room = self.opening(at, needed)?;
+            match self.frozen_until(room.begins) {
+                None => return Some(room),
+                Some(until) => at = until,
+            }
+        }
+        None
+    }
+
+    /// The end of something that may pause between windows.
+    pub fn spread(&self, from: Timestamp, least: Seconds, length: Seconds) -> Option<Timestamp> {
+        let (mut at, mut left) = (from, length);
+        for _ in 0..PARTS {
+            let room = self.first(at, least.min(left))?;
+            let end = later(room.begins, left);
+            if end <= room.until {
+                return Some(end);
+            }
+            left = Seconds(left.0.saturating_sub(between(room.begins, room.until).0));
+            at = room.until;
+        }
+        None
+    }
+
+    /// The latest instant at which something that takes so long, and is not interrupted, may begin so that it has begun by
+    /// `by` and ends inside of its window.
+    pub fn last(&self, by: Timestamp, needed: Seconds) -> Option<Timestamp> {
+        if self.open.is_empty() {
+            return Some(by);
+        }
+        let last = |window: &Window, zone: &TimeZone| {
+            let days = (-AROUND..=1).rev();
+            let mut fits = around(window, zone, by, days).filter_map(|(start, end)| {
+                let latest = by.min(earlier(end, needed));
+                (start <= latest).then_some(latest)
+            });
+            fits.next()
+        };
+        self.open.iter().filter_map(|(window, zone)| last(window, zone)).max()
+    }
+
+    /// The latest instant at which something that may pause between windows may begin, so that it has ended by `by`.
+    pub fn last_spread(&self, by: Timestamp, least: Seconds, length: Seconds) -> Option<Timestamp> {
+        if self.open.is_empty() {
+            return Some(earlier(by, length));
+        }
+        let (mut by, mut left) = (by, length);
+        for _ in 0..PARTS {
+            // The last part ends with its window or with the day by which all has to be done.
+            let (start, end) = self.before(by, least.min(left))?;
+            let room = between(start, end);
+            if room >= left {
+                return Some(earlier(end, left));
+            }
+            left = Seconds(left.0.saturating_sub(room.0));
+            by = start;
+        }
+        None
+    }
+
+    /// The last stretch of a window that ends by an instant and has so much room.
+    fn before(&self, by: Timestamp, least: Seconds) -> Option<(Timestamp, Timestamp)> {
+        let stretch = |window: &Window, zone: &TimeZone| {
+            let mut all = around(window, zone, by, (-AROUND..=1).rev());
+            all.find_map(|(start, end)| {
+                let end = end.min(by);
+                (start < end && between(start, end) >= least).then_some((start, end))
+            })
+        };
+        self.open.iter().filter_map(|(window, zone)| stretch(window, zone)).max_by_key(|(_, end)| *end)
+    }
+
+    fn opening(&self, from: Timestamp, needed: Seconds) -> Option<Room> {
+        if self.open.is_empty() {
+            return Some(Room { begins: from, until: Timestamp::MAX });
+        }
+        let fits = self.open.iter().filter_map(|(window, zone)| {
+            let before = i32::try_from(window.length.0 / 86_400).unwrap_or(AROUND).min(AROUND) + 1;
+            let mut all = around(window, zone, from, -before..AROUND);
+            all.find_map(|(start, until)| {
+                let begins = start.max(from);
+                (begins < until && later(begins, needed) <= until).then_some(Room { begins, until })
+            })
+        });
+        fits.min_by_key(|room| (room.begins, std::cmp::Reverse(room.until)))
+    }
+
+    fn frozen_until(&self, at: Timestamp) -> Option<Timestamp> {
+        let over = self.frozen.iter().filter_map(|(window, zone)| {
+            let before = i32::try_from(window.length.0 / 86_400).unwrap_or(AROUND).min(AROUND) + 1;
+            around(window, zone, at, -before..=1).find(|(start, end)| *start <= at && at < *end)
+        });
+        over.map(|(_, end)| end).max()
+    }
+}
+
+fn of(windows: &[Window], used_for: WindowUse) -> Result<Vec<(&Window, TimeZone)>, UnknownZone> {
+    let own = windows.iter().filter(|window| window.used_for == used_for);
+    own.map(|window| {
+        let unknown = |_| UnknownZone { name: window.name.to_string(), zone: window.zone.clone() };
+        Ok((window, TimeZone::get(&window.zone).map_err(unknown)?))
+    })
+    .collect()
+}
+
+/// So much later, or the end of time.
+pub fn later(at: Timestamp, by: Seconds) -> Timestamp {
+    let by = i64::try_from(by.0).unwrap_or(i64::MAX);
+    at.checked_add(SignedDuration::from_secs(by)).unwrap_or(Timestamp::MAX)
+}
+
+/// So much earlier, or the beginning of time.
+pub fn earlier(at: Timestamp, by: Seconds) -> Timestamp {
+    let by = i64::try_from(by.0).unwrap_or(i64::MAX);
+    at.checked_sub(SignedDuration::from_secs(by)).unwrap_or(Timestamp::MIN)
+}
+
+/// From one instant to a later one; nothing if it is not later.
+pub fn between(one: Timestamp, other: Timestamp) -> Seconds {
+    Seconds(u64::try_from(other.duration_since(one).as_secs()).unwrap_or(0))
+}
+
+/// Beginnings and ends of a window on some days around an instant, counted from its day in the window's zone.
+fn around<'a>(
+    window: &'a Window,
+    zone: &'a TimeZone,
+    at: Timestamp,
+    days: impl Iterator<Item = i32> + 'a,
+) -> impl Iterator<Item = (Timestamp, Timestamp)> + 'a {
+    let today = at.to_zoned(zone.clone()).date();
+    days.filter_map(move |days| {
+        occurrence(window, zone, today.checked_add(Span::new().try_days(days).ok()?).ok()?)
+    })
+}
+
+fn occurrence(window: &Window, zone: &TimeZone, date: Date) -> Option<(Timestamp, Timestamp)> {
+    if !window.days.is_empty() && !window.days.iter().any(|day| weekday(*day) == date.weekday()) {
+        return None;
+    }
+    let ambiguous = zone.to_ambiguous_zoned(date.to_datetime(window.start));
+    let start = if matches!(ambiguous.offset(), jiff::tz::AmbiguousOffset::Gap { .. }) {
+        let before = ambiguous.earlier().ok()?.timestamp();
+        zone.following(before).next()?.timestamp()
+    } else {
+        ambiguous.earlier().ok()?.timestamp()
+    };
+    Some((start, later(start, window.length)))
+}
+
+fn weekday(day: Day) -> Weekday {
+    match day {
+        Day::Mon => Weekday::Monday,
+        Day::Tue => Weekday::Tuesday,
+        Day::Wed => Weekday::Wednesday,
+        Day::Thu => Weekday::Thursday,
+        Day::Fri => Weekday::Friday,
+        Day::Sat => Weekday::Saturday,
+        Day::Sun => Weekday::Sunday,
+    }
+}
