@@ -71,6 +71,10 @@ pub(super) fn body<'plan>(plan: &'plan Plan, state: &RunState, at: &At) -> Optio
             Way::Back => undo(&step.undo),
         };
     };
+    if item.let_go {
+        let recipe = roll_of(plan, &at.step, Way::Back)?.recipe.iter().find(|r| r.name == item.recipe)?;
+        return undo(&recipe.undo);
+    }
     // Going back, a node is either one that the undo's own roll moves, or one that the roll forward touched and left.
     let moved_back =
         || state.roll(&At::back(&at.step)).is_some_and(|roll| roll.moved.contains_key(&item.key));
@@ -104,8 +108,11 @@ pub(super) fn roll_of<'plan>(plan: &'plan Plan, step: &StepId, way: Way) -> Opti
 
 /// Whether a recipe step ends its node: what comes after it cannot be taken back by uncordoning.
 pub(super) fn ends_node(recipe: &RecipeStep) -> bool {
-    matches!(&recipe.effect, Effect::KubeDelete(delete)
-        if matches!(delete.object, Target::ItemNode {} | Target::ItemNodeClaim {}))
+    match &recipe.effect {
+        Effect::KubeDelete(delete) => matches!(delete.object, Target::ItemNode {} | Target::ItemNodeClaim {}),
+        Effect::NodeTerminate(terminate) => matches!(terminate.node, Target::ItemNode {}),
+        _ => false,
+    }
 }
 
 fn forward(step: &Step) -> Body<'_> {

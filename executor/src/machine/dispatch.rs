@@ -100,7 +100,7 @@ impl Machine {
             && !self.is_asked_to_turn()
     }
 
-    /// The same for one place: nodes are let go also while the run holds.
+    /// The same for one place: nodes are let go also while the run holds, whichever way it went.
     pub(super) fn may_start_at(&self, at: &At) -> bool {
         self.may_start() || (self.live.stopping.is_none() && self.state.is_release(at))
     }

@@ -14,11 +14,13 @@ use super::{
 };
 
 impl RunState {
-    /// Whether a place going back is the undo of what a roll forward did to a node, and not a step of an undo's own roll.
+    /// Whether a place takes back what a roll did to a node that it did not replace, and is not a step of an undo's own
+    /// roll.
     pub(super) fn is_release(&self, at: &At) -> bool {
         let Some(item) = &at.item else { return false };
-        at.way == Way::Back
-            && !self.roll(&At::back(&at.step)).is_some_and(|roll| roll.moved.contains_key(&item.key))
+        let moved_back =
+            || self.roll(&At::back(&at.step)).is_some_and(|roll| roll.moved.contains_key(&item.key));
+        at.way == Way::Back && (item.let_go || !moved_back())
     }
 
     /// Whether a step of a recipe may act: its node is in the batch and what comes first is done.
@@ -74,7 +76,7 @@ impl RunState {
         for item in items {
             roll.moved.insert(item.key.clone(), (pass, item.clone()));
             roll.gone.remove(&item.key);
-            self.next_round_of(at, &item.key, at.way);
+            self.next_round_of(at, &item.key);
         }
         roll.batch = Some(Batch { number: batch, items: items.to_vec(), moved: None });
         self.rolls.insert(at.clone(), roll);
@@ -97,7 +99,8 @@ impl RunState {
             return Err(gone());
         }
         roll.gone.insert(item.clone());
-        for (place, task) in self.tasks.iter_mut().filter(|(place, _)| is_at(place, at, item)) {
+        let here = |place: &At| is_at(place, at, item) || is_release_of(place, at, item);
+        for (place, task) in self.tasks.iter_mut().filter(|(place, _)| here(place)) {
             // Nothing is left to be done, retried or looked at on a node that is not there.
             if !task.phase.is_finished() {
                 task.phase = Phase::New;
@@ -165,14 +168,10 @@ impl RunState {
     /// the undo steps that may run now. Nodes whose end has begun are left to the roll.
     pub fn releases(&self, index: &Index, roll_at: &At) -> Vec<At> {
         let (Some(roll), Some(state)) =
-            (roll_of(&index.plan, &roll_at.step, Way::Forward), self.roll(roll_at))
+            (roll_of(&index.plan, &roll_at.step, roll_at.way), self.roll(roll_at))
         else {
             return Vec::new();
         };
-        if roll_at.way == Way::Back {
-            return Vec::new();
-        }
-        let back_at = At::back(&roll_at.step);
         let touched = |at: &At| self.task(at).is_some_and(Task::may_have_acted);
         let mut places = Vec::new();
         for item in state.batch.iter().flat_map(|batch| &batch.items) {
@@ -189,14 +188,14 @@ impl RunState {
             }
             for recipe in &roll.recipe {
                 let undoable = matches!(recipe.undo, switchback_schemas::plan::Undo::Step(_));
-                let place = back_at.item(&item.key, &recipe.name);
+                let place = roll_at.release(&item.key, &recipe.name);
                 // What came after it is taken back before it.
                 let after_is_back =
                     roll.recipe.iter().filter(|later| later.needs.contains(&recipe.name)).all(|later| {
                         let has_undo = matches!(later.undo, switchback_schemas::plan::Undo::Step(_));
                         !has_undo
                             || !touched(&forward(&later.name))
-                            || self.phase(&back_at.item(&item.key, &later.name)).is_finished()
+                            || self.phase(&roll_at.release(&item.key, &later.name)).is_finished()
                     });
                 let open = !self.phase(&place).is_finished();
                 if undoable && open && after_is_back && touched(&forward(&recipe.name)) {
@@ -211,16 +210,11 @@ impl RunState {
     pub fn touched_nodes(&self, plan: &Plan) -> Vec<(&At, &Item)> {
         let mut nodes = Vec::new();
         for (roll_at, roll) in &self.rolls {
-            let places = |way: Way, key: &ItemKey| {
-                let of = At { way, ..roll_at.clone() };
-                let key = key.clone();
-                self.tasks.iter().filter(move |(at, _)| is_at(at, &of, &key))
-            };
             for item in roll.batch.iter().flat_map(|batch| &batch.items) {
-                let begun = places(roll_at.way, &item.key).any(|(_, task)| task.may_have_acted());
-                let mut back = places(Way::Back, &item.key).peekable();
-                let released = roll_at.way == Way::Forward
-                    && back.peek().is_some()
+                let tasks = || self.tasks.iter();
+                let begun = tasks().any(|(at, task)| is_at(at, roll_at, &item.key) && task.may_have_acted());
+                let mut back = tasks().filter(|(at, _)| is_release_of(at, roll_at, &item.key)).peekable();
+                let released = back.peek().is_some()
                     && back.all(|(at, task)| self.is_release(at) && task.phase.is_finished());
                 if begun && !released && !self.item_is_done(plan, roll_at, &item.key) {
                     nodes.push((roll_at, item));
@@ -269,32 +263,25 @@ impl RunState {
 
     /// Nodes that were let go begin their recipe anew: a node that was schedulable again has to be drained again.
     pub(super) fn take_up_released(&mut self, roll_at: &At) {
-        if roll_at.way == Way::Back {
-            return;
-        }
         let Some(roll) = self.roll(roll_at) else { return };
         let items = roll.batch.iter().flat_map(|batch| &batch.items);
         let items: Vec<Item> = items.filter(|item| !roll.gone.contains(&item.key)).cloned().collect();
         for item in items {
-            let released = |at: &At, task: &Task| {
-                at.way == Way::Back
-                    && is_at(at, &At::back(&roll_at.step), &item.key)
-                    && task.phase != Phase::New
-            };
+            let released =
+                |at: &At, task: &Task| is_release_of(at, roll_at, &item.key) && task.phase != Phase::New;
             if !self.tasks.iter().any(|(at, task)| released(at, task)) {
                 continue;
             }
             // What was not let go after all may still be there: it is looked at, not taken for somebody else's.
             let left = |at: &At, task: &Task| {
-                let back = At { way: Way::Back, ..at.clone() };
+                let place = at.item.as_ref().map(|item| roll_at.release(&item.key, &item.recipe));
                 is_at(at, roll_at, &item.key)
                     && task.may_have_acted()
-                    && self.task(&back).is_some_and(|task| !task.phase.is_finished())
+                    && place.and_then(|place| self.task(&place)).is_some_and(|task| !task.phase.is_finished())
             };
             let left: Vec<At> =
                 self.tasks.iter().filter(|(at, task)| left(at, task)).map(|(at, _)| at.clone()).collect();
-            self.next_round_of(roll_at, &item.key, Way::Forward);
-            self.next_round_of(roll_at, &item.key, Way::Back);
+            self.next_round_of(roll_at, &item.key);
             self.doubt(left);
         }
     }
@@ -310,9 +297,10 @@ impl RunState {
         }
     }
 
-    fn next_round_of(&mut self, roll_at: &At, key: &ItemKey, way: Way) {
-        let roll_at = At { way, ..roll_at.clone() };
-        for (at, task) in self.tasks.iter_mut().filter(|(at, _)| is_at(at, &roll_at, key)) {
+    /// A node begins its recipe anew, and what was taken back of it counts no more.
+    fn next_round_of(&mut self, roll_at: &At, key: &ItemKey) {
+        let here = |at: &At| is_at(at, roll_at, key) || is_release_of(at, roll_at, key);
+        for (at, task) in self.tasks.iter_mut().filter(|(at, _)| here(at)) {
             task.next_round();
             self.open.remove(at);
             self.failed.remove(at);
@@ -320,6 +308,15 @@ impl RunState {
     }
 }
 
+/// Whether a place is a step of a roll's recipe on this node.
 fn is_at(at: &At, roll: &At, key: &ItemKey) -> bool {
-    at.step == roll.step && at.way == roll.way && at.item.as_ref().is_some_and(|item| item.key == *key)
+    let here = at.item.as_ref().is_some_and(|item| item.key == *key && !item.let_go);
+    at.step == roll.step && at.way == roll.way && here
+}
+
+/// Whether a place takes back a step of a roll's recipe on this node.
+fn is_release_of(at: &At, roll: &At, key: &ItemKey) -> bool {
+    let of_undo = roll.way == Way::Back;
+    let here = at.item.as_ref().is_some_and(|item| item.key == *key && item.let_go == of_undo);
+    at.step == roll.step && at.way == Way::Back && here
 }

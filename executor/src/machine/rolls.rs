@@ -158,16 +158,16 @@ impl Machine {
         self.live.outbox.extend(gone);
     }
 
-    /// Rolls whose touched nodes are to be let go: all when a failure made the run hold, else those that are taken back.
-    /// A pause lets go of nothing.
+    /// Rolls whose touched nodes are to be let go: those of the way that a failure made hold, else those that are taken
+    /// back. A pause lets go of nothing.
     fn releasing(&self) -> Vec<At> {
-        let rolls = self.state.rolls.keys().filter(|at| at.way == Way::Forward);
         let due = |at: &&At| match (&self.state.back, &self.state.hold) {
-            (Some(back), None) => back.steps.contains(&at.step),
-            (None, Some(hold)) => hold.at.is_some(),
-            _ => false,
+            (Some(back), None) => at.way == Way::Forward && back.steps.contains(&at.step),
+            (None, Some(hold)) => at.way == Way::Forward && hold.at.is_some(),
+            (Some(_), Some(hold)) => at.way == Way::Back && hold.at.is_some(),
+            (None, None) => false,
         };
-        rolls.filter(due).cloned().collect()
+        self.state.rolls.keys().filter(due).cloned().collect()
     }
 
     /// Places at which a node is to be let go, without those that failed.
@@ -185,7 +185,7 @@ impl Machine {
 
     /// Going back, it has to be known which nodes are still there.
     pub(super) fn doubts_to_settle(&self) -> Vec<At> {
-        if self.state.back.is_none() {
+        if self.state.back.is_none() || self.state.hold.is_some() {
             return Vec::new();
         }
         let rolls = self.releasing();

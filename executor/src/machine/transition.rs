@@ -272,13 +272,15 @@ pub(super) fn may_act(index: &Index, state: &RunState, at: &At) -> Result<(), Re
     let wrong = |how| Err(Reason::Direction(at.clone(), how));
     let releases = at.item.is_some() && at.way == Way::Back && state.is_release(at);
     if releases {
-        let failed = state.hold.as_ref().is_some_and(|hold| hold.at.is_some()) && state.back.is_none();
+        let let_go = at.item.as_ref().is_some_and(|item| item.let_go);
+        let failed = state.hold.as_ref().is_some_and(|hold| hold.at.is_some());
         let backs_there = state.back.as_ref().is_some_and(|back| back.steps.contains(&at.step));
-        return if failed || backs_there {
-            Ok(())
-        } else {
-            wrong("neither holds after a failure nor goes back there")
+        let may = match (let_go, state.back.is_some()) {
+            (true, _) => failed && backs_there,
+            (false, true) => backs_there,
+            (false, false) => failed,
         };
+        return if may { Ok(()) } else { wrong("neither holds after a failure nor goes back there") };
     }
     if state.hold.is_some() {
         return wrong("holds");

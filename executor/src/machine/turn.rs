@@ -118,6 +118,7 @@ impl RunState {
             members.is_some_and(|members| members.is_disjoint(&numbers))
         };
         self.reached.retain(kept);
+        self.take_up_all_released(|roll| roll.way == Way::Back || !steps.contains(&roll.step));
         // Failures forward are answered by going back; a failed undo is tried again.
         for at in std::mem::take(&mut self.failed) {
             match at.way {
@@ -125,7 +126,6 @@ impl RunState {
                 _ => self.touch(&at, now).left = true,
             }
         }
-        self.take_up_all_released(|step| !steps.contains(step));
         self.hold = None;
         self.back = Some(Back { scope: scope.clone(), why: why.to_owned(), needs, ready, steps });
         Ok(())
@@ -186,15 +186,14 @@ impl RunState {
             Phase::New => {}
             phase => return Err(Reason::Phase { at: at.clone(), phase, event: "retry" }),
         }
-        if self.back.is_none() {
-            self.take_up_all_released(|_| true);
-        }
+        let way = if self.back.is_none() { Way::Forward } else { Way::Back };
+        self.take_up_all_released(|roll| roll.way == way);
         self.hold = None;
         Ok(())
     }
 
-    fn take_up_all_released(&mut self, which: impl Fn(&StepId) -> bool) {
-        let rolls: Vec<At> = self.rolls.keys().filter(|roll| which(&roll.step)).cloned().collect();
+    fn take_up_all_released(&mut self, which: impl Fn(&At) -> bool) {
+        let rolls: Vec<At> = self.rolls.keys().filter(|roll| which(roll)).cloned().collect();
         for roll in &rolls {
             self.take_up_released(roll);
         }

@@ -59,7 +59,7 @@ fn nobody_is_left_cordoned(drive: &Drive) {
     let Some(at) = state.hold.as_ref().and_then(|hold| hold.at.as_ref()) else { return };
     let roll = At { item: None, ..at.clone() };
     let Some(batch) = state.roll(&roll).and_then(|roll| roll.batch.as_ref()) else { return };
-    if roll.way == Way::Back || state.back.is_some() {
+    if (roll.way == Way::Back) != state.back.is_some() {
         return;
     }
     for item in &batch.items {
@@ -72,7 +72,10 @@ fn nobody_is_left_cordoned(drive: &Drive) {
         let ending = places.clone().any(|(at, task)| {
             at.item.as_ref().is_some_and(|item| item.recipe.as_str() == "delete") && task.may_have_acted()
         });
-        let unsure = places.clone().any(|(at, task)| at.way == Way::Back && !task.phase.is_finished());
+        let unsure = places.clone().any(|(at, task)| {
+            let releases = at.item.as_ref().is_some_and(|item| item.let_go == (roll.way == Way::Back));
+            at.way == Way::Back && releases && !task.phase.is_finished()
+        });
         let skipped = places.clone().any(|(_, task)| task.phase == Phase::Skipped);
         assert!(!node.cordoned || ending || unsure || skipped, "{} is left cordoned", node.key);
     }

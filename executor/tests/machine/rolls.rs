@@ -229,6 +229,32 @@ fn a_drain_that_waits_for_a_workload_parks_and_leaves_its_node_cordoned() {
 }
 
 #[test]
+fn p40_nodes_that_the_roll_of_an_undo_cordoned_are_let_go_when_it_holds() {
+    let mut drive = rolling(|step| {
+        step.on_failure.action = FailureAction::RollbackHop;
+        step.verify = vec![proves(&["steady", "pool"], 0)];
+    });
+    drive.world.fails.insert("steady pool".to_owned());
+    while drive.machine.state().back.is_none() {
+        assert!(drive.step().is_none());
+    }
+    answers(&mut drive, "kube.delete", [not(Class::Refused)]);
+    let rest = drive.rest();
+    assert!(held(&rest).contains("undo r"), "{rest:?}");
+    assert!(cordoned(&drive).is_empty(), "{:?}", cordoned(&drive));
+    assert!(drive.machine.state().touched_nodes(drive.machine.plan()).is_empty());
+    // Taken up again, a node that was let go is drained again before it is deleted, and the way back comes to its end.
+    let drains =
+        |drive: &Drive| drive.world.log.iter().filter(|landed| landed.what.starts_with("drain")).count();
+    let before = drains(&drive);
+    drive.say(SideKind::Retry { step: id("r"), reason: "again".to_owned() });
+    drive.take_over();
+    assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
+    assert_eq!(drains(&drive), before + 3, "the one that was let go once more, and two others");
+    assert!(drive.world.nodes.iter().all(|node| !node.new && !node.cordoned));
+}
+
+#[test]
 fn the_undo_of_a_roll_is_a_roll() {
     let mut drive = rolling(|step| {
         step.on_failure.action = FailureAction::RollbackHop;

@@ -69,6 +69,10 @@ pub struct AtItem {
     pub key: ItemKey,
     /// The recipe's step.
     pub recipe: Label,
+    /// Whether the step of an undo's recipe is itself taken back, because its run holds. What a roll forward did to a node
+    /// is taken back under the way back without this.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub let_go: bool,
 }
 
 impl At {
@@ -85,12 +89,23 @@ impl At {
     /// A step of a roll's recipe on one node.
     #[must_use]
     pub fn item(&self, key: &ItemKey, recipe: &Label) -> Self {
-        Self { item: Some(AtItem { key: key.clone(), recipe: recipe.clone() }), ..self.clone() }
+        let item = AtItem { key: key.clone(), recipe: recipe.clone(), let_go: false };
+        Self { item: Some(item), ..self.clone() }
+    }
+
+    /// The place at which a step of a roll's recipe is taken back on one node; `self` is the roll.
+    #[must_use]
+    pub fn release(&self, key: &ItemKey, recipe: &Label) -> Self {
+        let item = AtItem { key: key.clone(), recipe: recipe.clone(), let_go: self.way == Way::Back };
+        Self { item: Some(item), way: Way::Back, step: self.step.clone() }
     }
 }
 
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.item.as_ref().is_some_and(|item| item.let_go) {
+            f.write_str("let go in ")?;
+        }
         if self.way == Way::Back {
             f.write_str("undo ")?;
         }
