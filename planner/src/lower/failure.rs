@@ -6,7 +6,7 @@ use switchback_model::Graph;
 use switchback_schemas::{
     Diagnostic, StepId, codes,
     manifest::OnFailure,
-    plan::{Disruption, FailureAction, FailurePolicy, Plan, Step, Undo},
+    plan::{Disruption, FailureAction, FailurePolicy, Plan, Step, Undo, UndoKind},
 };
 
 use crate::findings::Findings;
@@ -22,6 +22,8 @@ pub struct Price {
     pub needs_capacity: bool,
     /// Steps that cannot be undone.
     pub commits: Vec<StepId>,
+    /// Whether something goes back that can do so only once, and only until a time.
+    pub only_once: bool,
 }
 
 impl Price {
@@ -34,6 +36,7 @@ impl Price {
                     price.disruption = price.disruption.max(Some(undo.disruption));
                     price.loses.extend(undo.loses.iter().cloned());
                     price.needs_capacity |= undo.needs_capacity;
+                    price.only_once |= undo.kind == UndoKind::Window;
                 }
                 Undo::Commit { .. } => price.commits.push(step.id.clone()),
                 Undo::ReadOnly { .. } | Undo::CoveredBy { .. } => {}
@@ -52,6 +55,9 @@ impl Price {
         }
         if self.needs_capacity {
             return Some("it needs nodes beyond those that are there".to_owned());
+        }
+        if self.only_once {
+            return Some("it takes back what can be taken back once, and only until a time".to_owned());
         }
         match self.disruption {
             Some(Disruption::Drain) => Some("it moves workloads off nodes".to_owned()),

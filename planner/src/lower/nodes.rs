@@ -1,4 +1,5 @@
-//! Lowering of a pool that moves by `nodeclaim`: frozen, canary first, our own drain, Karpenter replaces.
+//! Lowering of pools whose nodes we drain ourselves: canary first, then batches. What ends an empty node differs: its NodeClaim is
+//! deleted and Karpenter replaces it, or its instance is terminated and another group has its replacement.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +9,8 @@ use switchback_schemas::{
     name::Label,
     plan::{
         Action, Canary, Condition, Count, Disruption, Effect, Estimate, Find, KubeDelete, NodeCordon,
-        NodeDrain, OrderKey, Permission, Pool, RecipeStep, RetryClass, Roll, Stale, Target, Test, Undo,
-        Verify,
+        NodeDrain, NodeTerminate, OrderKey, Permission, Pool, RecipeStep, RetryClass, Roll, Stale, Target,
+        Test, Undo, Verify,
     },
 };
 
@@ -50,6 +51,19 @@ fn seconds(length: Option<switchback_schemas::seconds::Length>, default: Seconds
     length.map_or(default, |length| length.0)
 }
 
+/// How many nodes may be away at once.
+fn unavailable(rollout: &Rollout) -> Count {
+    rollout.max_unavailable.map_or_else(|| count(rollout.batch), |size| count(Some(size)))
+}
+
+/// Ready nodes below which nothing more is started. Without a word, what the budget leaves of the pool as it was observed.
+pub fn floor(rollout: &Rollout, nodes: u64) -> u64 {
+    match rollout.floor {
+        Some(Floor::Nodes(n)) => n,
+        None => nodes.saturating_sub(unavailable(rollout).of(nodes)),
+    }
+}
+
 /// The roll of a pool.
 pub fn roll(plan: RollPlan<'_>) -> Roll {
     let RollPlan { pool, stale, observed, nodes, rollout, canary_verify, batch_verify } = plan;
@@ -63,12 +77,8 @@ pub fn roll(plan: RollPlan<'_>) -> Roll {
         }),
         None => Some(Canary { nodes: 1, verify: canary_verify, soak: Seconds::minutes(2) }),
     };
-    let max_unavailable = rollout.max_unavailable.map_or(batch, |size| count(Some(size)));
-    let floor = match rollout.floor {
-        Some(Floor::Nodes(n)) => n,
-        // Without a word, what the budget leaves of the pool as it was observed.
-        None => nodes.saturating_sub(max_unavailable.of(nodes)),
-    };
+    let max_unavailable = unavailable(rollout);
+    let floor = floor(rollout, nodes);
     Roll {
         pool: pool.name.clone(),
         labels: pool.labels.clone(),
@@ -78,12 +88,17 @@ pub fn roll(plan: RollPlan<'_>) -> Roll {
         batch,
         max_unavailable,
         floor,
-        recipe: recipe(seconds(rollout.drain_within, Seconds::hours(1))),
+        recipe: claims(drain_within(rollout)),
         verify: batch_verify,
         soak: seconds(rollout.soak, Seconds(0)),
         max_passes: MAX_PASSES,
         observed,
     }
+}
+
+/// How long one node may take to be empty before the run parks.
+pub fn drain_within(rollout: &Rollout) -> Seconds {
+    seconds(rollout.drain_within, Seconds::hours(1))
 }
 
 /// How long a roll takes: batches one after the other, and the soaks between them.
@@ -96,12 +111,17 @@ pub fn estimate(roll: &Roll, nodes: u64) -> Estimate {
     Estimate::seconds(10 + batches * NODE.expected.0 + soak, 60 + batches * NODE.p90.0 + soak)
 }
 
-/// What a roll calls.
+/// What a roll calls that deletes NodeClaims.
 pub fn permissions() -> Vec<Permission> {
+    let mut permissions =
+        ["delete", "get", "list"].map(|verb| permission(verb, "karpenter.sh", "nodeclaims", None)).to_vec();
+    permissions.extend(drain_permissions());
+    permissions
+}
+
+/// What a roll calls to list, cordon and drain nodes.
+pub fn drain_permissions() -> Vec<Permission> {
     vec![
-        permission("delete", "karpenter.sh", "nodeclaims", None),
-        permission("get", "karpenter.sh", "nodeclaims", None),
-        permission("list", "karpenter.sh", "nodeclaims", None),
         permission("get", "", "nodes", None),
         permission("list", "", "nodes", None),
         permission("patch", "", "nodes", None),
@@ -119,11 +139,9 @@ fn part(name: &str) -> Label {
     Label::sanitized(name)
 }
 
-/// What is done to each node: cordon, drain, delete its NodeClaim, see it gone.
-fn recipe(drain_within: Seconds) -> Vec<RecipeStep> {
-    let node = || Target::ItemNode {};
-    let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: node(), unschedulable });
-    let step = |name: &str, title: &str, effect: Effect, needs: &[&str], undo: Undo| RecipeStep {
+/// A step of a recipe with nothing special about it; fields are set with struct update.
+fn step(name: &str, title: &str, effect: Effect, needs: &[&str], undo: Undo) -> RecipeStep {
+    RecipeStep {
         name: part(name),
         title: title.to_owned(),
         effect,
@@ -136,11 +154,22 @@ fn recipe(drain_within: Seconds) -> Vec<RecipeStep> {
         captures: Vec::new(),
         disruption: Disruption::None,
         estimate: Estimate::seconds(5, 30),
-    };
+    }
+}
+
+fn kept(why: &str) -> Undo {
+    Undo::ReadOnly { why: why.to_owned() }
+}
+
+/// Why a node that was ended is not undone.
+const COVERED: &str = "a node that is gone is not put back; its replacement stays";
+
+/// What is done to every node first: cordon and drain.
+fn emptied(drain_within: Seconds) -> Vec<RecipeStep> {
+    let node = || Target::ItemNode {};
+    let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: node(), unschedulable });
     let uncordon =
         undo_step("make the node schedulable again, if this run cordoned it", Action::Effect(cordon(false)));
-    let kept = |why: &str| Undo::ReadOnly { why: why.to_owned() };
-    let covered = "a node that is gone is not put back; its replacement stays";
     vec![
         step("cordon", "place nothing new on the node", cordon(true), &[], Undo::Step(Box::new(uncordon))),
         RecipeStep {
@@ -155,34 +184,58 @@ fn recipe(drain_within: Seconds) -> Vec<RecipeStep> {
                 kept("pods that moved stay where they are; their owners placed them there"),
             )
         },
-        RecipeStep {
-            done_when: Some(Condition::Field {
-                object: Target::ItemNodeClaim {},
-                pointer: String::new(),
-                is: Test::Absent {},
-            }),
-            ..step(
-                "delete-claim",
-                "let Karpenter replace the empty node",
-                Effect::KubeDelete(KubeDelete { object: Target::ItemNodeClaim {} }),
-                &["drain"],
-                kept(covered),
-            )
-        },
-        RecipeStep {
-            timeout: Seconds::minutes(20),
-            estimate: Estimate::seconds(110, 260),
-            ..step(
-                "gone",
-                "see the old node gone",
-                Effect::Wait(switchback_schemas::plan::Wait {
-                    until: Condition::Field { object: node(), pointer: String::new(), is: Test::Absent {} },
-                }),
-                &["delete-claim"],
-                kept(covered),
-            )
-        },
     ]
+}
+
+/// The last step: the node is gone.
+fn gone(after: &str) -> RecipeStep {
+    let until = Condition::Field { object: Target::ItemNode {}, pointer: String::new(), is: Test::Absent {} };
+    let wait = Effect::Wait(switchback_schemas::plan::Wait { until });
+    RecipeStep {
+        timeout: Seconds::minutes(20),
+        estimate: Estimate::seconds(110, 260),
+        ..step("gone", "see the old node gone", wait, &[after], kept(COVERED))
+    }
+}
+
+/// The recipe for a node that Karpenter made: cordon, drain, delete its NodeClaim, see it gone.
+fn claims(drain_within: Seconds) -> Vec<RecipeStep> {
+    let mut recipe = emptied(drain_within);
+    recipe.push(RecipeStep {
+        done_when: Some(Condition::Field {
+            object: Target::ItemNodeClaim {},
+            pointer: String::new(),
+            is: Test::Absent {},
+        }),
+        ..step(
+            "delete-claim",
+            "let Karpenter replace the empty node",
+            Effect::KubeDelete(KubeDelete { object: Target::ItemNodeClaim {} }),
+            &["drain"],
+            kept(COVERED),
+        )
+    });
+    recipe.push(gone("delete-claim"));
+    recipe
+}
+
+/// The recipe for a node of a managed group that another group replaces: cordon, drain, terminate its instance, see it gone.
+pub fn instances(target: &Label, drain_within: Seconds) -> Vec<RecipeStep> {
+    let terminate = NodeTerminate { target: target.clone(), node: Target::ItemNode {}, provider_id: None };
+    let mut recipe = emptied(drain_within);
+    recipe.push(RecipeStep {
+        timeout: Seconds::minutes(20),
+        estimate: Estimate::seconds(60, 240),
+        ..step(
+            "terminate",
+            "terminate the empty node and do not replace it",
+            Effect::NodeTerminate(terminate),
+            &["drain"],
+            kept("an instance that is gone is not put back; its group is, when it is scaled up again"),
+        )
+    });
+    recipe.push(gone("terminate"));
+    recipe
 }
 
 /// That a pool has at least so many Ready nodes.

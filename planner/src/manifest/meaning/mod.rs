@@ -1,5 +1,6 @@
 //! What documents mean together: who is there, who is named, and what contradicts what.
 
+mod eks;
 mod platform;
 mod references;
 mod rivals;
@@ -20,6 +21,7 @@ pub(super) fn check(set: &Set) -> Vec<Diagnostic> {
     unique_names(&mut faults);
     platform::check(&mut faults);
     references::check(&mut faults);
+    eks::check(&mut faults);
     rivals::check(&mut faults);
     words::check(&mut faults);
     faults.list

@@ -32,6 +32,12 @@ pub(super) fn check(faults: &mut Faults<'_>) {
     for document in &set.mlflow {
         target(faults, document.doc, "/spec/database", &document.spec.database, IsA::Database);
     }
+    for document in &set.eks {
+        let canary = document.spec.rollout.canary.iter().flat_map(|canary| &canary.verify);
+        for (index, name) in canary.enumerate() {
+            verification(faults, document.doc, &format!("/spec/rollout/canary/verify/{index}"), name);
+        }
+    }
     for document in &set.verifications {
         if let Check::Nodes { pool: name, .. } = &document.spec.check {
             pool(faults, document.doc, name);

@@ -23,21 +23,27 @@ pub(super) fn check(faults: &mut Faults<'_>) {
                 "remove `rollout`, or choose `nodes: drifted` or `nodes: all`",
             );
         }
-        let (batch, away) = (spec.rollout.batch, spec.rollout.max_unavailable);
-        let more = match (batch, away) {
-            (Some(BatchSize::Nodes(batch)), Some(BatchSize::Nodes(away)))
-            | (Some(BatchSize::Percent(batch)), Some(BatchSize::Percent(away))) => batch > away,
-            _ => false,
-        };
-        if more {
-            faults.pair(
-                codes::MANIFEST_CONFLICT,
-                "a batch is larger than what may be away at once",
-                (doc, "/spec/rollout/batch", "so many move at once"),
-                (doc, "/spec/rollout/maxUnavailable", "so many may be away"),
-                "raise maxUnavailable or lower batch",
-            );
-        }
+        batches(faults, doc, &spec.rollout);
+    }
+    for document in &set.eks {
+        batches(faults, document.doc, &document.spec.rollout);
+    }
+}
+
+fn batches(faults: &mut Faults<'_>, doc: DocRef, rollout: &Rollout) {
+    let more = match (rollout.batch, rollout.max_unavailable) {
+        (Some(BatchSize::Nodes(batch)), Some(BatchSize::Nodes(away)))
+        | (Some(BatchSize::Percent(batch)), Some(BatchSize::Percent(away))) => batch > away,
+        _ => false,
+    };
+    if more {
+        faults.pair(
+            codes::MANIFEST_CONFLICT,
+            "a batch is larger than what may be away at once",
+            (doc, "/spec/rollout/batch", "so many move at once"),
+            (doc, "/spec/rollout/maxUnavailable", "so many may be away"),
+            "raise maxUnavailable or lower batch",
+        );
     }
 }
 
@@ -47,6 +53,7 @@ enum Thing<'a> {
     Release(&'a Name, &'a ObjectName),
     Container(&'a Name, &'a ObjectName, &'a str),
     Database(&'a Name),
+    ControlPlane(&'a Name),
 }
 
 fn same_thing(faults: &mut Faults<'_>) {
@@ -56,6 +63,9 @@ fn same_thing(faults: &mut Faults<'_>) {
         let spec = &document.spec;
         things.push((Thing::Release(&spec.target, &spec.release), document.doc, "/spec/release"));
         things.push((Thing::Release(&spec.target, &spec.crd_release), document.doc, "/spec/crdRelease"));
+    }
+    for document in &set.eks {
+        things.push((Thing::ControlPlane(&document.spec.target), document.doc, "/spec/target"));
     }
     for document in &set.helm_releases {
         things.push((
@@ -87,6 +97,7 @@ fn same_thing(faults: &mut Faults<'_>) {
             Thing::Container(_, deployment, container) => {
                 format!("the container `{container}` of {deployment}")
             }
+            Thing::ControlPlane(target) => format!("the EKS cluster `{target}`"),
             Thing::Database(database) => format!("the database `{database}`, which goes back as a whole"),
         };
         faults.pair(

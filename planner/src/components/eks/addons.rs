@@ -1,0 +1,297 @@
+//! Add-ons: which version each has after a hop, in which order they move, and back.
+
+use switchback_schemas::{
+    Diagnostic, StepId, Version, codes,
+    inventory::eks::EksCluster,
+    lock::AddonVersions,
+    manifest::{AddonRule, Document, EksUpgrade},
+    plan::{Action, CaptureKind, Disruption, Effect, EksUpdateAddon, Operand, Undo, UndoStep},
+    seconds::Seconds,
+};
+
+use super::{
+    hops::following,
+    lower::Road,
+    names::{is, says},
+};
+use crate::{
+    context::Cx,
+    lower::{Lowering, undo_step, verify},
+    manifest::Spanned,
+    outlook::Outlook,
+};
+
+const VERSION: &str = "version";
+const POINTER: &str = "/addonVersion";
+/// How long an add-on may take: three times what the waiter of AWS allows.
+const WITHIN: Seconds = Seconds::minutes(30);
+
+/// An add-on on its way.
+struct Moving<'a> {
+    name: &'a str,
+    /// Its version when the hop begins.
+    version: String,
+    /// The step that left it so.
+    by: Option<StepId>,
+}
+
+fn rule<'a>(doc: &'a Spanned<Document<EksUpgrade>>, addon: &str) -> Option<&'a AddonRule> {
+    doc.spec.addons.iter().find(|rule| rule.name == addon)
+}
+
+/// The versions that an add-on goes through at a minor, the last of them its own; `Err` says what is wrong.
+fn stops(
+    cx: &Cx<'_>,
+    doc: &Spanned<Document<EksUpgrade>>,
+    addon: &str,
+    version: &str,
+    known: &AddonVersions,
+) -> Result<Vec<String>, Wrong> {
+    let minor = &known.kubernetes;
+    let rule = rule(doc, addon);
+    let works = known.versions.iter().any(|candidate| candidate == version);
+    if rule.is_some_and(|rule| rule.keep) {
+        let message =
+            || format!("the add-on {addon} is kept at {version}, which EKS does not offer for {minor}");
+        return if works { Ok(Vec::new()) } else { Err(Wrong::of(message(), offers(known))) };
+    }
+    let pinned = rule.and_then(|rule| rule.versions.get(minor));
+    let target = match pinned.or(known.default.as_ref()) {
+        Some(target) => target,
+        None if works => return Ok(Vec::new()),
+        None => {
+            let message = format!("EKS names no default version of the add-on {addon} for {minor}");
+            return Err(Wrong::of(message, format!("pin one under `addons:`; {}", offers(known))));
+        }
+    };
+    if pinned.is_some() && !known.versions.contains(target) {
+        let message = format!("EKS does not offer {target} of the add-on {addon} for {minor}");
+        return Err(Wrong::of(message, offers(known)));
+    }
+    let (before, after) = (version.parse::<Version>().ok(), target.parse::<Version>().ok());
+    let rises = before < after;
+    if target == version || (pinned.is_none() && !rises && works) {
+        return Ok(Vec::new());
+    }
+    if !rises {
+        let message = format!("the add-on {addon} would go down from {version} to {target} for {minor}");
+        return Err(Wrong::of(message, format!("pin a version under `addons:`; {}", offers(known))));
+    }
+    let mut stops = between(cx, addon, before.as_ref(), after.as_ref(), known)?;
+    stops.push(target.clone());
+    Ok(stops)
+}
+
+fn offers(known: &AddonVersions) -> String {
+    let some: Vec<&str> = known.versions.iter().take(5).map(String::as_str).collect();
+    if some.is_empty() { "it offers none".to_owned() } else { format!("it offers {}", some.join(", ")) }
+}
+
+/// The newest version of each minor between, for add-ons that do not skip one.
+fn between(
+    cx: &Cx<'_>,
+    addon: &str,
+    before: Option<&Version>,
+    after: Option<&Version>,
+    known: &AddonVersions,
+) -> Result<Vec<String>, Wrong> {
+    let one_by_one = cx.catalog.eks.one_minor_at_a_time.addons.iter().any(|name| name == addon);
+    let (Some(before), Some(after)) = (before, after) else { return Ok(Vec::new()) };
+    if !one_by_one || before.major() != after.major() {
+        return Ok(Vec::new());
+    }
+    let mut stops = Vec::new();
+    let mut line = following(&before.minor_line());
+    while line < after.minor_line() {
+        let of_line =
+            |text: &&String| text.parse::<Version>().is_ok_and(|version| version.minor_line() == line);
+        let newest = known.versions.iter().filter(of_line).max_by_key(|text| text.parse::<Version>().ok());
+        let Some(newest) = newest else {
+            let message = format!(
+                "the add-on {addon} moves one minor at a time, and EKS offers none of {line} for {}",
+                known.kubernetes
+            );
+            return Err(Wrong::of(message, format!("pin a version of its own minor; {}", offers(known))));
+        };
+        stops.push(newest.clone());
+        line = following(&line);
+    }
+    Ok(stops)
+}
+
+/// Why an add-on cannot move as it is asked to.
+struct Wrong {
+    code: codes::Code,
+    message: String,
+    help: String,
+}
+
+impl Wrong {
+    fn of(message: String, help: String) -> Self {
+        Self { code: codes::PATH_REQUIREMENT, message, help }
+    }
+}
+
+/// What the lock says about an add-on at a minor.
+fn known<'a>(cx: &Cx<'a>, road: &Road<'_>, addon: &str, minor: &Version) -> Result<&'a AddonVersions, Wrong> {
+    cx.lock.addon(&road.names.target, addon, minor).ok_or_else(|| Wrong {
+        code: codes::PLAN_LOCK_MISSING,
+        message: format!("the lock does not say which versions of the add-on {addon} work with {minor}"),
+        help: "run `switchback resolve` again for these manifests and this inventory".to_owned(),
+    })
+}
+
+/// Add-ons as they are when the hop begins, in their order. What was wrong in an earlier hop was said there.
+fn before<'a>(cx: &Cx<'_>, road: &Road<'_>, cluster: &'a EksCluster) -> Vec<Moving<'a>> {
+    let mut moving: Vec<Moving<'a>> = cluster
+        .addons
+        .iter()
+        .map(|addon| Moving { name: &addon.name, version: addon.version.clone(), by: None })
+        .collect();
+    moving.sort_by_key(|addon| (cx.catalog.eks.place(addon.name), addon.name));
+    for (minor, scope) in road.earlier() {
+        for addon in &mut moving {
+            let Ok(known) = known(cx, road, addon.name, &minor) else { continue };
+            let Ok(stops) = stops(cx, road.doc, addon.name, &addon.version, known) else { continue };
+            if let Some(last) = stops.last() {
+                addon.by = Some(scope.id(&part(addon.name, last)));
+                addon.version.clone_from(last);
+            }
+        }
+    }
+    moving
+}
+
+fn part(addon: &str, version: &str) -> String {
+    format!("addons/{addon}@{version}")
+}
+
+/// Adds the steps of one hop; each needs the one before it. Says what the next step has to wait for.
+pub(super) fn steps(
+    cx: &Cx<'_>,
+    road: &Road<'_>,
+    after: &[StepId],
+    outlook: &Outlook<'_>,
+    to: &mut Lowering,
+) -> Vec<StepId> {
+    let mut last = after.to_vec();
+    let mut first = true;
+    for addon in before(cx, road, road.cluster) {
+        let stops = known(cx, road, addon.name, &road.hop.to)
+            .and_then(|known| stops(cx, road.doc, addon.name, &addon.version, known));
+        let stops = match stops {
+            Ok(stops) => stops,
+            Err(wrong) => {
+                let number = road.doc.spec.addons.iter().position(|rule| rule.name == addon.name);
+                let pointer = number.map_or("/spec/to".to_owned(), |n| format!("/spec/addons/{n}"));
+                cx.findings.say(
+                    Diagnostic::error(wrong.code, wrong.message)
+                        .at(cx.label(road.doc.doc, &pointer, "asked here"))
+                        .help(wrong.help),
+                );
+                continue;
+            }
+        };
+        let mut was = (addon.version.clone(), addon.by.clone());
+        for stop in stops {
+            let why = if first { Why::ControlPlane } else { Why::Order(addon.name) };
+            let id = step(cx, road, addon.name, (&was.0, was.1.as_ref()), &stop, (&last, &why), outlook, to);
+            first = false;
+            was = (stop, Some(id.clone()));
+            last = vec![id];
+        }
+    }
+    last
+}
+
+/// Why an add-on comes after the step before it.
+enum Why<'a> {
+    ControlPlane,
+    Order(&'a str),
+}
+
+impl Why<'_> {
+    fn said(&self, cx: &Cx<'_>) -> (String, Option<String>) {
+        let row = |addon: &str| cx.catalog.eks.addon_order.iter().find(|row| row.addon == addon);
+        match self {
+            Self::ControlPlane => (
+                "add-ons follow the control plane: none of them is newer than it".to_owned(),
+                Some(cx.catalog.eks.skew.source.clone()),
+            ),
+            Self::Order(addon) => row(addon).map_or_else(
+                || ("one add-on moves at a time, so that a failure has one cause".to_owned(), None),
+                |row| (row.why.clone(), Some(row.source.clone())),
+            ),
+        }
+    }
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what it was, what it becomes, what comes first and where it goes"
+)]
+fn step(
+    cx: &Cx<'_>,
+    road: &Road<'_>,
+    addon: &str,
+    (was, by): (&str, Option<&StepId>),
+    becomes: &str,
+    (after, why): (&[StepId], &Why<'_>),
+    outlook: &Outlook<'_>,
+    to: &mut Lowering,
+) -> StepId {
+    let object = road.names.addon(addon);
+    let part = part(addon, becomes);
+    let id = road.scope.id(&part);
+    let conflicts = rule(road.doc, addon).map_or_else(Default::default, |rule| rule.conflicts);
+    let update = |version: Operand| {
+        Effect::EksUpdateAddon(EksUpdateAddon {
+            target: road.names.target.clone(),
+            addon: addon.to_owned(),
+            version,
+            conflicts,
+        })
+    };
+    let captured = || Operand::Captured { step: id.clone(), name: VERSION.to_owned() };
+    let active = || {
+        let title = format!("the add-on {addon} is ACTIVE");
+        verify(title, says(&object, "/status", "ACTIVE"), Seconds(30), Seconds::minutes(15))
+    };
+    let permissions = || {
+        let mut permissions = road.names.on_addon(addon, &["UpdateAddon", "DescribeAddon"]);
+        permissions.extend(road.names.on_cluster(&["UpdateAddon", "DescribeUpdate", "ListUpdates"]));
+        permissions
+    };
+    let stays = if addon == "coredns" { "; its PodDisruptionBudget stays" } else { "" };
+    let takes = cx.catalog.eks.durations.addon.estimate();
+    let undo = UndoStep {
+        done_when: Some(is(&object, POINTER, captured())),
+        verify: vec![active()],
+        timeout: WITHIN,
+        disruption: Disruption::Restart,
+        estimate: takes,
+        permissions: permissions(),
+        ..undo_step(
+            format!("move the add-on {addon} back to {was}{stays}"),
+            Action::Effect(update(captured())),
+        )
+    };
+    outlook.cloud(&object, POINTER, serde_json::json!(was), by);
+    let effect = update(Operand::Value(serde_json::json!(becomes)));
+    let (why, source) = why.said(cx);
+    let title = format!("move the add-on {addon} from {was} to {becomes}");
+    let mut step = road
+        .scope
+        .step(&part, title, effect, Undo::Step(Box::new(undo)), outlook.take_reads())
+        .captures(VERSION, CaptureKind::Cloud { of: object.clone(), pointer: POINTER.to_owned() })
+        .done_when(says(&object, POINTER, becomes))
+        .verify([active()])
+        .time(WITHIN, takes)
+        .idempotent()
+        .disrupts(Disruption::Restart, None)
+        .permits(permissions());
+    for after in after {
+        step = step.needs(after, why.clone(), source.as_deref());
+    }
+    to.add(step.done())
+}

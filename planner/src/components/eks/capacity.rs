@@ -1,0 +1,81 @@
+//! Whether there is room for the nodes that a strategy needs beyond those that are there.
+
+use std::collections::BTreeSet;
+
+use switchback_schemas::{
+    Diagnostic, codes,
+    inventory::Node,
+    plan::{Capacity, Pool, Strategy},
+};
+
+use super::{fleet::Group, lower::Road, names::NODEGROUP};
+use crate::context::Cx;
+
+/// Nodes that are needed while the group moves.
+fn surge(cx: &Cx<'_>, group: &Group<'_>) -> u64 {
+    let desired = group.observed.desired;
+    match group.strategy() {
+        // A whole second group stands beside the first.
+        Strategy::ReplaceGroup => desired,
+        Strategy::GroupUpdate if group.observed.update_strategy == "MINIMAL" => 0,
+        Strategy::GroupUpdate => {
+            let of_group = |node: &&Node| node.labels.get(NODEGROUP) == Some(&group.observed.name);
+            let inside = cx.inventory.nodes.iter().filter(of_group);
+            let zones: BTreeSet<&String> =
+                inside.filter_map(|node| node.labels.get("topology.kubernetes.io/zone")).collect();
+            let per_zone = cx.catalog.eks.group_update.surge_per_zone;
+            let spread = per_zone.saturating_mul(zones.len().max(1) as u64);
+            spread.max(group.observed.max_unavailable.of(desired))
+        }
+        Strategy::Nodeclaim | Strategy::Keep => 0,
+    }
+}
+
+/// Refuses a move that needs nodes which its capacity does not have.
+pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
+    let needed = surge(cx, group);
+    if needed == 0 {
+        return;
+    }
+    let what = match pool.strategy {
+        Strategy::ReplaceGroup => {
+            format!("the copy of node group {} needs {needed} nodes beside it", group.name)
+        }
+        _ => format!("the update of node group {} first adds up to {needed} nodes", group.name),
+    };
+    let minimal = "let it move by group-update with `updateStrategy: MINIMAL` in the group's update config, which terminates \
+                   nodes before it makes new ones";
+    let message = match pool.capacity {
+        Capacity::OnDemand | Capacity::Spot => return,
+        Capacity::Block => {
+            format!("{what}, and pool {} runs on a capacity block: there is nothing beyond it", pool.name)
+        }
+        Capacity::Fixed => format!("{what}, and pool {} is a fixed set of machines", pool.name),
+        Capacity::Reserved => {
+            if unread(cx) {
+                return;
+            }
+            let free: u64 =
+                group.observed.instance_types.iter().filter_map(|kind| road.cluster.reserved.get(kind)).sum();
+            if free >= needed {
+                return;
+            }
+            format!(
+                "{what}, and of the reservation of pool {} {free} instances of {} are free",
+                pool.name,
+                group.observed.instance_types.join(", ")
+            )
+        }
+    };
+    cx.findings.say_about(
+        pool.name.as_str(),
+        Diagnostic::error(codes::PLAN_CAPACITY, message)
+            .at(cx.label(cx.manifests.platform.doc, "/spec/pools", "one of these"))
+            .help(minimal),
+    );
+}
+
+/// Reservations that could not be read are a blind spot of the inventory's own.
+fn unread(cx: &Cx<'_>) -> bool {
+    cx.inventory.unread.iter().any(|unread| unread.what.to_ascii_lowercase().contains("reservation"))
+}

@@ -1,0 +1,188 @@
+//! Pools of Karpenter (`nodeclaim`) under a new minor. Where the image of a NodeClass goes by an alias it follows the control plane,
+//! so Karpenter drifts every node of it: it is frozen before, and the nodes are rolled here (user-pain P-14).
+//!
+//! Afterwards there is no way back for the control plane that can be proven: a new node is always made at the control plane's own
+//! minor, and EKS takes no control plane back under newer nodes. So the first of these rolls is a line of no return.
+
+use switchback_schemas::{
+    Diagnostic, Seconds, StepId, codes,
+    inventory::karpenter::{Karpenter, NodeClass},
+    manifest::LastNodes,
+    name::Label,
+    plan::{BlindSpot, Disruption, Effect, Estimate, Pool, Roll, Stale, Strategy, Undo, Wait},
+};
+
+use super::{control_plane, lower::Road, names::NODEPOOL, nodes};
+use crate::{
+    context::Cx,
+    lower::{Lowering, checks, nodes as rolls},
+};
+
+/// NodeClasses of a pool: by the NodePools that its labels or its nodes name.
+fn classes<'k>(cx: &Cx<'_>, section: &'k Karpenter, pool: &Pool) -> Vec<&'k NodeClass> {
+    let nodes = checks::nodes_of(cx.inventory, pool);
+    let named = |name: &str| {
+        pool.labels.get(NODEPOOL).is_some_and(|label| label == name)
+            || nodes.iter().any(|node| node.labels.get(NODEPOOL).is_some_and(|label| label == name))
+    };
+    let of: Vec<&str> = section
+        .node_pools
+        .iter()
+        .filter(|node_pool| named(&node_pool.name))
+        .map(|node_pool| node_pool.node_class.as_str())
+        .collect();
+    section.node_classes.iter().filter(|class| of.contains(&class.name.as_str())).collect()
+}
+
+fn pools<'a>(cx: &'a Cx<'_>) -> impl Iterator<Item = &'a Pool> {
+    cx.pools.iter().filter(|pool| pool.strategy == Strategy::Nodeclaim)
+}
+
+/// Pools whose image goes by an alias: their nodes follow the control plane.
+pub(super) fn moving<'a>(cx: &'a Cx<'_>, section: Option<&Karpenter>) -> Vec<&'a Pool> {
+    let Some(section) = section else { return Vec::new() };
+    let follows = |pool: &&Pool| classes(cx, section, pool).iter().any(|class| !class.ami_aliases.is_empty());
+    pools(cx).filter(follows).collect()
+}
+
+/// Says what pools of Karpenter cannot do that the manifest asks for.
+pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>) {
+    let place = |text: &str| cx.label(road.doc.doc, "/spec/nodes", text);
+    let Some(section) = &road.karpenter else {
+        if let Some(pool) = pools(cx).next() {
+            let message =
+                format!("pool {} is Karpenter's, and the inventory holds nothing about Karpenter", pool.name);
+            cx.findings.say(
+                Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)
+                    .at(cx.label(cx.manifests.platform.doc, "/spec/pools", "needs it"))
+                    .help("observe again with credentials that may list NodePools and NodeClaims"),
+            );
+        }
+        return;
+    };
+    let moving = moving(cx, Some(section));
+    for pool in pools(cx) {
+        let names: Vec<&str> = classes(cx, section, pool).iter().map(|class| class.name.as_str()).collect();
+        let names = names.join(", ");
+        if !moving.contains(&pool) {
+            let message = format!(
+                "nodes of pool {} stay at their minor: the image of EC2NodeClass {names} goes by no alias",
+                pool.name
+            );
+            cx.findings.say_about(
+                pool.name.as_str(),
+                Diagnostic::warning(codes::PLAN_STRATEGY, message)
+                    .at(cx.label(cx.manifests.platform.doc, "/spec/pools", "one of these"))
+                    .help("point it to an image of the new minor yourself after the plan, and upgrade Karpenter's nodes then"),
+            );
+        } else if road.doc.spec.nodes == LastNodes::Stay {
+            let message = format!(
+                "nodes of pool {} cannot stay behind: EC2NodeClass {names} takes its image by an alias, which follows the \
+                 control plane, and Karpenter replaces them as soon as it may",
+                pool.name
+            );
+            cx.findings.say(
+                Diagnostic::error(codes::PLAN_STRATEGY, message)
+                    .at(place("these do not stay"))
+                    .help("let nodes follow, or select its image by id before the plan is made"),
+            );
+        }
+    }
+}
+
+/// Adds the roll of one pool. The line is drawn once a hop, at the first of them.
+pub(super) fn steps(
+    road: &Road<'_>,
+    pool: &Pool,
+    after: &[StepId],
+    line: &mut Option<Label>,
+    to: &mut Lowering,
+) -> StepId {
+    let cx = road.cx;
+    let minor = &road.hop.to;
+    let inside = checks::nodes_of(cx.inventory, pool);
+    let old =
+        inside.iter().filter(|node| node.kubelet.as_ref().is_none_or(|kubelet| kubelet < minor)).count();
+    let (nodes, observed) = (inside.len() as u64, old as u64);
+    let rollout = &road.doc.spec.rollout;
+    let canary = rollout.canary.as_ref().map(|canary| cx.verifications(&canary.verify)).unwrap_or_default();
+    let mut rule: Roll = rolls::roll(rolls::RollPlan {
+        pool,
+        stale: Stale::KubeletBelow(minor.clone()),
+        observed,
+        nodes,
+        rollout,
+        canary_verify: canary,
+        batch_verify: Vec::new(),
+    });
+    rule.verify = vec![rolls::ready(pool, rule.floor.max(1).min(nodes), Seconds::minutes(20))];
+    let baseline = baseline(road, pool, nodes, after, to);
+    let part = format!("nodes/{}/roll", pool.name);
+    let id = road.scope.id(&part);
+    let before = super::hops::preceding(minor);
+    let (undo, gate) = if road.hop.from.is_some() {
+        let gate = line.get_or_insert_with(|| drawn(road, &id, &before, to)).clone();
+        let why = format!(
+            "Karpenter makes nodes at the control plane's {minor}, and EKS takes none back under newer nodes"
+        );
+        (Undo::Commit { why, recovery: recovery(road, &before) }, Some(gate))
+    } else {
+        (
+            Undo::ReadOnly {
+                why: "nodes at the control plane's minor are what Karpenter makes anyway".to_owned(),
+            },
+            None,
+        )
+    };
+    let takes = rolls::estimate(&rule, nodes);
+    let mut draft = road
+        .scope
+        .roll(&part, format!("move the nodes of pool {} to {minor}", pool.name), rule, undo)
+        .needs(&baseline, "the pool had its floor before", None)
+        .time(Seconds::hours(24), takes)
+        .idempotent()
+        .disrupts(Disruption::Drain, Some(pool.tier))
+        .permits(rolls::permissions());
+    if let Some(gate) = gate {
+        draft = draft.gate(&gate);
+    }
+    to.pools.push(pool.clone());
+    to.blind_spots.push(BlindSpot {
+        what: format!("which image Karpenter gives to nodes of pool {} at {minor}", pool.name),
+        why: "its alias is resolved by Karpenter when the control plane has moved".to_owned(),
+    });
+    to.add(draft.done())
+}
+
+/// The pool has its floor before its nodes move.
+fn baseline(road: &Road<'_>, pool: &Pool, nodes: u64, after: &[StepId], to: &mut Lowering) -> StepId {
+    let floor = nodes::floor(road, nodes);
+    let until = switchback_schemas::plan::Condition::NodesReady { pool: pool.name.clone(), at_least: floor };
+    let title = format!("see that pool {} has its floor of {floor} Ready nodes", pool.name);
+    let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
+    let mut draft = road
+        .scope
+        .step(&format!("nodes/{}/baseline", pool.name), title, Effect::Wait(Wait { until }), undo, Vec::new())
+        .time(Seconds::minutes(10), Estimate::seconds(5, 30))
+        .idempotent();
+    for step in after {
+        draft = draft.needs(step, nodes::ONE_BY_ONE, None);
+    }
+    to.add(draft.done())
+}
+
+fn drawn(road: &Road<'_>, roll: &StepId, before: &switchback_schemas::Version, to: &mut Lowering) -> Label {
+    let closes = format!(
+        "the way back of the control plane to {before}: Karpenter's nodes go to {} here",
+        road.hop.to
+    );
+    control_plane::line(road, &format!("nodes-leave-{before}"), roll, closes, recovery(road, before), to)
+}
+
+fn recovery(road: &Road<'_>, before: &switchback_schemas::Version) -> String {
+    let days = road.cx.catalog.eks.way_back.days;
+    format!(
+        "within {days} days: point every EC2NodeClass to an image of {before} by id, let the nodes be replaced, then \
+         `aws eks update-cluster-version --kubernetes-version {before}`; after that a second cluster"
+    )
+}

@@ -1,0 +1,221 @@
+//! The control plane: one minor up, and back down while that is possible.
+
+use std::collections::BTreeMap;
+
+use switchback_schemas::{
+    StepId, Version,
+    name::{Label, ObjectName, ObjectRef},
+    plan::{
+        Action, ApprovalScope, Closing, ClosingAt, Condition, Disruption, Effect, EksUpdateCluster, Gate,
+        GateKind, InsightCategory, NoReturn, Operand, Read, ReadBasis, ReadMark, Target, Test, Undo,
+        UndoKind, UndoStep, Verify,
+    },
+    seconds::Seconds,
+};
+
+use super::{hops::preceding, lower::Road, names::says, readiness::no_kubelet, support};
+use crate::{
+    context::Cx,
+    lower::{Lowering, undo_step, verify},
+    outlook::Outlook,
+};
+
+/// How long an update may take before it is looked at by a person.
+const WITHIN: Seconds = Seconds::minutes(120);
+const DAY: u64 = 24 * 3600;
+
+/// Adds the update. `after` comes first; `gates` are asked again.
+pub(super) fn step(
+    cx: &Cx<'_>,
+    road: &Road<'_>,
+    from: &Version,
+    after: &[StepId],
+    gates: &[Label],
+    outlook: &Outlook<'_>,
+    to: &mut Lowering,
+) -> StepId {
+    let cluster = road.names.cluster();
+    let minor = &road.hop.to;
+    let id = road.scope.id("control-plane");
+    let previous = road.earlier().last().map(|(_, scope)| scope.id("control-plane"));
+    outlook.cloud(&cluster, "/version", serde_json::json!(from.as_str()), previous.as_ref());
+    let title = format!("update the control plane of {} from {from} to {minor}", road.names.arn.name());
+    let effect = update(road, from, minor);
+    let undo = undo(cx, road, from, &id, to);
+    let mut draft = road
+        .scope
+        .step("control-plane", title, effect, undo, outlook.take_reads())
+        .done_when(at(road, minor))
+        .verify(verified(cx, road, minor))
+        .time(WITHIN, cx.catalog.eks.durations.control_plane.estimate())
+        .idempotent()
+        .disrupts(Disruption::Restart, None)
+        .permits(permissions(road));
+    for step in after {
+        draft = draft.needs(
+            step,
+            "everything is looked at, frozen and cleared before the control plane moves",
+            None,
+        );
+    }
+    for gate in gates.iter().chain(&line_of_support(road, to)) {
+        draft = draft.gate(gate);
+    }
+    to.add(draft.done())
+}
+
+fn update(road: &Road<'_>, from: &Version, to: &Version) -> Effect {
+    let target = road.names.target.clone();
+    Effect::EksUpdateCluster(EksUpdateCluster { target, from: from.clone(), to: to.clone() })
+}
+
+/// The cluster is at a minor and at rest.
+pub(super) fn at(road: &Road<'_>, minor: &Version) -> Condition {
+    let cluster = road.names.cluster();
+    Condition::All {
+        of: vec![says(&cluster, "/version", minor.as_str()), says(&cluster, "/status", "ACTIVE")],
+    }
+}
+
+/// The update has ended as it should, and the API server answers.
+fn verified(cx: &Cx<'_>, road: &Road<'_>, minor: &Version) -> Vec<Verify> {
+    let uid = &cx.inventory.cluster.kube_system_uid;
+    let system = ObjectRef::new("v1", "Namespace", &ObjectName::cluster("kube-system"));
+    let answers = Condition::Field {
+        object: Target::Object(system),
+        pointer: "/metadata/uid".to_owned(),
+        is: Test::Equals(Operand::Value(serde_json::json!(uid))),
+    };
+    let within = Seconds::minutes(15);
+    vec![
+        verify(format!("the cluster is ACTIVE at {minor}"), at(road, minor), Seconds(30), within),
+        verify("the API server answers", answers, Seconds(30), within),
+    ]
+}
+
+fn permissions(road: &Road<'_>) -> Vec<switchback_schemas::plan::Permission> {
+    let mut permissions = road.names.on_cluster(&[
+        "UpdateClusterVersion",
+        "DescribeCluster",
+        "DescribeUpdate",
+        "ListUpdates",
+        "ListInsights",
+        "DescribeInsight",
+    ]);
+    permissions.push(crate::lower::permission("get", "", "namespaces", None));
+    permissions.push(crate::lower::permission("list", "", "nodes", None));
+    permissions
+}
+
+/// The way back: the same call downwards, while EKS takes it. What would make it wrong is read before it: nodes that are too new,
+/// and what EKS itself finds.
+fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowering) -> Undo {
+    let minor = &road.hop.to;
+    let facts = &cx.catalog.eks;
+    for key in ["rollback", "insights"] {
+        if let Some(source) = facts.source(key) {
+            to.sources.insert(key.to_owned(), source);
+        }
+    }
+    let end = support::end(&road.cluster, from);
+    if let Some(end) = end.as_ref().filter(|end| support::over(cx, end)) {
+        return Undo::Commit {
+            why: format!("EKS takes no control plane back to {from}: {}", end.why),
+            recovery: recovery(from),
+        };
+    }
+    let days = facts.way_back.days;
+    let mut closes = vec![Closing {
+        at: ClosingAt::After(Seconds(days * DAY)),
+        why: format!("EKS takes a control plane back within {days} days of the end of its update"),
+    }];
+    closes.extend(end.map(|end| Closing { at: ClosingAt::Instant(end.at), why: end.why }));
+    let read = |condition| Read { condition, basis: ReadBasis::After(id.clone()), mark: ReadMark::Equal };
+    let insights = Condition::Insights {
+        target: road.names.target.clone(),
+        category: InsightCategory::RollbackReadiness,
+        kubernetes: from.clone(),
+        accepted: Vec::new(),
+    };
+    Undo::Step(Box::new(UndoStep {
+        kind: UndoKind::Window,
+        reads: vec![read(no_kubelet(&BTreeMap::new(), Test::VersionAtLeast(minor.clone()))), read(insights)],
+        done_when: Some(at(road, from)),
+        verify: verified(cx, road, from),
+        timeout: WITHIN,
+        disruption: Disruption::Restart,
+        estimate: facts.durations.control_plane.estimate(),
+        closes,
+        permissions: permissions(road),
+        ..undo_step(
+            format!("take the control plane of {} back from {minor} to {from}", road.names.arn.name()),
+            Action::Effect(update(road, minor, from)),
+        )
+    }))
+}
+
+/// What a person still has when the way back is over.
+pub(super) fn recovery(from: &Version) -> String {
+    format!(
+        "make a second cluster at {from}, move the workloads there from their manifests and backups, and switch traffic over"
+    )
+}
+
+/// A line and the gate that asks for its approval.
+pub(super) fn line(
+    road: &Road<'_>,
+    part: &str,
+    step: &StepId,
+    closes: String,
+    recovery: String,
+    to: &mut Lowering,
+) -> Label {
+    let id = road.label(part);
+    to.gates.push(Gate {
+        id: id.clone(),
+        title: format!("approve the end of {closes}"),
+        kind: GateKind::Approval(ApprovalScope::Line(id.clone())),
+        may_override: false,
+    });
+    to.lines.push(NoReturn { id: id.clone(), step: step.clone(), closes, recovery });
+    id
+}
+
+/// Where the older minor is out of support, the control plane itself is the line.
+fn line_of_support(road: &Road<'_>, to: &mut Lowering) -> Option<Label> {
+    let from = road.hop.from.as_ref()?;
+    let end = support::end(&road.cluster, from)?;
+    if !support::over(road.cx, &end) {
+        return None;
+    }
+    let closes = format!("every way back to EKS {from}");
+    Some(line(road, "no-way-back", &road.scope.id("control-plane"), closes, recovery(from), to))
+}
+
+/// The next minor ends the way back of the one before it: `first` is the step with which it begins to. Says the line's gate;
+/// `None` where there was no such way back any more.
+pub(super) fn crossing(road: &Road<'_>, first: &StepId, to: &mut Lowering) -> Option<Label> {
+    let (minor, scope) = road.earlier().pop()?;
+    let came_from = preceding(&minor);
+    let inside = to.steps.iter().filter(|step| step.hop == scope.hop);
+    if inside.into_iter().any(|step| matches!(step.undo, Undo::Commit { .. })) {
+        return None;
+    }
+    let mut found = false;
+    for step in to.steps.iter_mut().filter(|step| step.hop == scope.hop) {
+        let Undo::Step(undo) = &mut step.undo else { continue };
+        if undo.kind == UndoKind::Window {
+            let why = format!(
+                "the control plane goes on to {}, and EKS takes it back by one minor only",
+                road.hop.to
+            );
+            undo.closes.push(Closing { at: ClosingAt::Start(first.clone()), why });
+            found = true;
+        }
+    }
+    if !found {
+        return None;
+    }
+    let closes = format!("the way back to EKS {came_from}");
+    Some(line(road, &format!("back-to-{came_from}"), first, closes, recovery(&came_from), to))
+}

@@ -1,0 +1,144 @@
+//! Managed groups and the pools that they are of, followed through the hops of an upgrade.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchback_schemas::{
+    StepId, Version,
+    inventory::{
+        Node,
+        eks::{EksCluster, Nodegroup},
+    },
+    manifest::LastNodes,
+    plan::{Pool, Strategy},
+};
+
+use super::{
+    hops::{Doc, following},
+    names::{NODEGROUP, successor},
+};
+use crate::{components::HopSpec, context::Cx};
+
+/// A managed group, as it is before some hop.
+#[derive(Clone, Debug)]
+pub(super) struct Group<'a> {
+    /// As it was observed.
+    pub(super) observed: &'a Nodegroup,
+    /// Its pools; one, unless something is wrong.
+    pub(super) pools: Vec<&'a Pool>,
+    /// Its name now: a group that is replaced gets another one.
+    pub(super) name: String,
+    /// The minor of its kubelets now.
+    pub(super) version: Version,
+    /// The type of its image now.
+    pub(super) ami_type: String,
+    /// The step that left it so; absent when it was observed.
+    pub(super) by: Option<StepId>,
+    /// The group that it replaced in the hop before, kept at size 0.
+    pub(super) kept: Option<String>,
+}
+
+impl<'a> Group<'a> {
+    /// Its pool and how that moves.
+    pub(super) fn pool(&self) -> Option<&'a Pool> {
+        self.pools.first().copied()
+    }
+
+    /// Its strategy; groups of no pool are kept.
+    pub(super) fn strategy(&self) -> Strategy {
+        self.pool().map_or(Strategy::Keep, |pool| pool.strategy)
+    }
+
+    /// Whether one of its pools has it moved, and it is older than a minor.
+    pub(super) fn follows(&self, minor: &Version) -> bool {
+        let moved = matches!(self.strategy(), Strategy::GroupUpdate | Strategy::ReplaceGroup);
+        moved && self.version < *minor
+    }
+}
+
+/// The pools of a group: by the labels that it gives its nodes, and by the nodes that are there.
+fn pools_of<'a>(cx: &'a Cx<'_>, group: &Nodegroup, nodes: &[&Node]) -> Vec<&'a Pool> {
+    let mut given = group.labels.clone();
+    given.insert(NODEGROUP.to_owned(), group.name.clone());
+    let has = |labels: &BTreeMap<String, String>, pool: &Pool| {
+        pool.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+    };
+    let inside = |pool: &&Pool| has(&given, pool) || nodes.iter().any(|node| has(&node.labels, pool));
+    cx.pools.iter().filter(inside).collect()
+}
+
+/// The managed groups of a cluster as they were observed.
+pub(super) fn observed<'a>(cx: &'a Cx<'_>, cluster: &'a EksCluster) -> Vec<Group<'a>> {
+    let mut nodes: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
+    for node in &cx.inventory.nodes {
+        if let Some(group) = node.labels.get(NODEGROUP) {
+            nodes.entry(group).or_default().push(node);
+        }
+    }
+    let group = |group: &'a Nodegroup| Group {
+        observed: group,
+        pools: pools_of(cx, group, nodes.get(group.name.as_str()).map_or(&[], Vec::as_slice)),
+        name: group.name.clone(),
+        version: group.version.minor_line(),
+        ami_type: group.ami_type.clone(),
+        by: None,
+        kept: None,
+    };
+    cluster.nodegroups.iter().map(group).collect()
+}
+
+/// Whether managed groups are behind the control plane that a plan could move.
+pub(super) fn lags(cx: &Cx<'_>, cluster: &EksCluster) -> bool {
+    observed(cx, cluster).iter().any(|group| group.follows(&cluster.version.minor_line()))
+}
+
+/// Whether nodes move in the hop to a minor.
+pub(super) fn moves(doc: &Doc, minor: &Version) -> bool {
+    *minor < doc.spec.to.minor_line() || doc.spec.nodes == LastNodes::Follow
+}
+
+/// The managed groups as they are when the hop begins.
+pub(super) fn before<'a>(
+    cx: &'a Cx<'_>,
+    doc: &Doc,
+    cluster: &'a EksCluster,
+    hop: &HopSpec,
+) -> Vec<Group<'a>> {
+    let mut groups = observed(cx, cluster);
+    let mut minor = following(&cluster.version.minor_line());
+    while minor < hop.to {
+        let scope = HopSpec { to: minor.clone(), ..hop.clone() }.scope();
+        for group in &mut groups {
+            group.kept = None;
+            if !moves(doc, &minor) || !group.follows(&minor) {
+                continue;
+            }
+            let Some(pool) = group.pool() else { continue };
+            let part = part(pool, &group.name);
+            if group.strategy() == Strategy::ReplaceGroup {
+                let next = successor(&group.name, &minor);
+                group.by = Some(scope.id(&format!("{part}/copy")));
+                if let Some(ami) =
+                    cx.catalog.eks.successor(&group.ami_type, &group.observed.instance_types, &minor)
+                {
+                    group.ami_type = ami.to_owned();
+                }
+                group.kept = Some(std::mem::replace(&mut group.name, next));
+            } else {
+                group.by = Some(scope.id(&format!("{part}/update")));
+            }
+            group.version = minor.clone();
+        }
+        minor = following(&minor);
+    }
+    groups
+}
+
+/// What the steps of a group are called under their hop.
+pub(super) fn part(pool: &Pool, group: &str) -> String {
+    format!("nodes/{}/{group}", pool.name)
+}
+
+/// Names of the managed groups that are there.
+pub(super) fn names(cluster: &EksCluster) -> BTreeSet<&str> {
+    cluster.nodegroups.iter().map(|group| group.name.as_str()).collect()
+}

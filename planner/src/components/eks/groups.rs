@@ -1,0 +1,134 @@
+//! The strategy `group-update`: EKS replaces the nodes of a group. It picks them at random, drains each for 15 minutes at most, and
+//! cannot be paused, so the group is the batch (user-pain P-02).
+
+use switchback_schemas::{
+    StepId, Version,
+    plan::{
+        Action, BlindSpot, CaptureKind, Condition, Disruption, Effect, EksUpdateNodegroup, Estimate, Operand,
+        Pool, Undo, UndoStep, Verify,
+    },
+    seconds::Seconds,
+};
+
+use super::{
+    fleet::{Group, part},
+    lower::Road,
+    names::{is, says},
+    nodes::{self, ONE_BY_ONE},
+    readiness::ready,
+};
+use crate::lower::{Lowering, undo_step, verify};
+
+const RELEASE: &str = "release";
+
+/// Adds the update of one group.
+pub(super) fn update(
+    road: &Road<'_>,
+    pool: &Pool,
+    group: &Group<'_>,
+    after: &[StepId],
+    to: &mut Lowering,
+) -> StepId {
+    let object = road.names.group(&group.name);
+    let minor = &road.hop.to;
+    let part = format!("{}/update", part(pool, &group.name));
+    let id = road.scope.id(&part);
+    let effect = |kubernetes: &Version, release: Option<Operand>| {
+        Effect::EksUpdateNodegroup(EksUpdateNodegroup {
+            target: road.names.target.clone(),
+            nodegroup: group.name.clone(),
+            kubernetes: kubernetes.clone(),
+            release,
+        })
+    };
+    let at = |version: &Version| Condition::All {
+        of: vec![says(&object, "/version", version.as_str()), says(&object, "/status", "ACTIVE")],
+    };
+    let captured = || Operand::Captured { step: id.clone(), name: RELEASE.to_owned() };
+    let takes = estimate(road, group);
+    let within = Seconds(takes.p90.0.saturating_mul(2).max(3600));
+    let whole = || whole(road, pool, group);
+    let permissions = || {
+        let mut permissions =
+            road.names.on_group(&group.name, &["UpdateNodegroupVersion", "DescribeNodegroup"]);
+        permissions.extend(road.names.on_cluster(&["DescribeUpdate", "ListUpdates"]));
+        permissions
+    };
+    let back = UndoStep {
+        done_when: Some(Condition::All {
+            of: vec![is(&object, "/releaseVersion", captured()), says(&object, "/status", "ACTIVE")],
+        }),
+        verify: whole(),
+        timeout: within,
+        disruption: Disruption::Drain,
+        estimate: takes,
+        needs_capacity: group.observed.update_strategy != "MINIMAL",
+        permissions: permissions(),
+        ..undo_step(
+            format!(
+                "let EKS put node group {} back to {} and the image that it had",
+                group.name, group.version
+            ),
+            Action::Effect(effect(&group.version, Some(captured()))),
+        )
+    };
+    to.blind_spots.push(BlindSpot {
+        what: format!("whether EKS takes node group {} back to {}", group.name, group.version),
+        why: "the API text of UpdateNodegroupVersion says no and the page about rollbacks tells to do it; \
+              replace-group does not depend on it"
+            .to_owned(),
+    });
+    let facts = &road.cx.catalog.eks.group_update;
+    let title = format!(
+        "let EKS replace the {} nodes of group {} by {minor}: it picks them at random, drains each for {} minutes at \
+         most, and cannot be paused",
+        group.observed.desired, group.name, facts.drain_minutes
+    );
+    let mut draft = road
+        .scope
+        .step(&part, title, effect(minor, None), Undo::Step(Box::new(back)), Vec::new())
+        .captures(RELEASE, CaptureKind::Cloud { of: object.clone(), pointer: "/releaseVersion".to_owned() })
+        .done_when(at(minor))
+        .verify(whole())
+        .time(within, takes)
+        .idempotent()
+        .disrupts(Disruption::Drain, Some(pool.tier))
+        .permits(permissions());
+    for step in after {
+        draft = draft.needs(step, ONE_BY_ONE, Some(&road.cx.catalog.eks.parity.source));
+    }
+    to.pools.push(pool.clone());
+    to.add(draft.done())
+}
+
+/// How long EKS takes for a group: its batches one after the other, each as long as a drain may take at most.
+pub(super) fn estimate(road: &Road<'_>, group: &Group<'_>) -> Estimate {
+    let facts = &road.cx.catalog.eks;
+    let nodes = group.observed.desired;
+    let batch = group.observed.max_unavailable.of(nodes).max(1);
+    let batches = nodes.div_ceil(batch);
+    let wait = facts.group_update.wait_seconds;
+    let setup = facts.durations.group.estimate();
+    let slow = facts.group_update.drain_minutes * 60 + wait;
+    Estimate::seconds(
+        setup.expected.0 + batches * (facts.durations.node.expected + wait),
+        setup.p90.0 + batches * slow,
+    )
+}
+
+/// That the group and its pool have their nodes.
+fn whole(road: &Road<'_>, pool: &Pool, group: &Group<'_>) -> Vec<Verify> {
+    let within = Seconds::minutes(20);
+    let labels = [(super::names::NODEGROUP.to_owned(), group.name.clone())].into();
+    let nodes = group.observed.desired;
+    let mut checks = Vec::new();
+    if nodes > 0 {
+        let title = format!("{nodes} nodes of group {} are Ready", group.name);
+        checks.push(verify(title, ready(&labels, nodes), Seconds(30), within));
+    }
+    let floor = nodes::floor(road, road.ready(pool));
+    if floor > 0 {
+        checks.push(crate::lower::nodes::ready(pool, floor, within));
+    }
+    checks
+}

@@ -1,0 +1,149 @@
+//! Which minors a cluster moves through, and what is refused before anything is looked at more closely.
+
+use switchback_schemas::{
+    ComponentName, Diagnostic, Version, codes,
+    inventory::eks::{EksCluster, EksSection},
+    manifest::{Document, EksUpgrade, LastNodes, TargetSpec},
+    plan::HopBasis,
+};
+
+use super::{fleet, support};
+use crate::{
+    components::{HopSpec, rising},
+    context::Cx,
+    manifest::Spanned,
+};
+
+pub(super) type Doc = Spanned<Document<EksUpgrade>>;
+
+/// The cluster of a manifest as it was observed. What is missing is said.
+pub(super) fn cluster(cx: &Cx<'_>, doc: &Doc) -> Option<EksCluster> {
+    let name = &doc.spec.target;
+    let place = |text: &str| cx.label(doc.doc, "/spec/target", text);
+    // A target that is no EKS cluster was refused when the manifests were read.
+    let Some(TargetSpec::Cluster(target)) = cx.manifests.platform.spec.targets.get(name) else { return None };
+    let eks = target.eks.as_ref()?;
+    let component = ComponentName::new("eks").ok()?;
+    let section: EksSection = match cx.inventory.section(&component) {
+        Ok(section) => section.unwrap_or_default(),
+        Err(error) => {
+            let unreadable = Diagnostic::error(codes::PLAN_UNREADABLE, error.to_string());
+            cx.findings.say(unreadable.at(place("needs it")).help("observe again with this release"));
+            return None;
+        }
+    };
+    let Some(found) = section.0.into_iter().find(|(target, _)| target == name).map(|(_, found)| found) else {
+        let message = format!("the inventory holds nothing about the EKS cluster {}", eks.name);
+        let help = "observe again and give the manifests to it, so that it knows account and region: \
+                    `switchback observe MANIFESTS`";
+        let missing = Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message);
+        cx.findings.say(missing.at(place("needs it")).help(help));
+        return None;
+    };
+    let (region, account) = (found.arn.region(), found.arn.account());
+    if found.arn.name() != eks.name || region != eks.region || account != eks.account.as_str() {
+        let message = format!(
+            "target {name} is the EKS cluster {} in {}, and the inventory is of {}",
+            eks.name, eks.region, found.arn
+        );
+        let other = Diagnostic::error(codes::RUN_IDENTITY, message);
+        cx.findings.say(other.at(place("another cluster")).help("observe this one"));
+        return None;
+    }
+    Some(found)
+}
+
+/// The hops of one manifest.
+pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
+    let Some(cluster) = cluster(cx, doc) else { return Vec::new() };
+    let spec = &doc.spec;
+    let (from, to) = (cluster.version.minor_line(), spec.to.minor_line());
+    let spec_of = |from: Option<Version>, to: Version, basis| HopSpec {
+        component: "eks",
+        upgrade: doc.metadata.name.clone(),
+        doc: doc.doc,
+        target: spec.target.clone(),
+        from,
+        to,
+        basis,
+        requires: spec.requires.clone(),
+        on_failure: spec.on_failure,
+        place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
+    };
+    if not_built(cx, doc, &cluster) {
+        return Vec::new();
+    }
+    if from == to && spec.nodes == LastNodes::Follow && fleet::lags(cx, &cluster) {
+        // The control plane is there already; only nodes follow.
+        return vec![spec_of(None, to, HopBasis::Exact)];
+    }
+    let what = format!("EKS cluster {}", cluster.arn.name());
+    if rising(cx, doc.doc, &what, &from, &to).is_none() {
+        return Vec::new();
+    }
+    if !support::offered(cx, doc, &cluster) {
+        return Vec::new();
+    }
+    let mut before = from;
+    let mut hops = Vec::new();
+    while before < to {
+        let next = following(&before);
+        let basis = if hops.is_empty() { HopBasis::Exact } else { HopBasis::Predicted };
+        hops.push(spec_of(Some(before), next.clone(), basis));
+        before = next;
+    }
+    hops
+}
+
+/// The minor after one.
+pub(super) fn following(minor: &Version) -> Version {
+    let next = format!("{}.{}", minor.major(), minor.minor().saturating_add(1));
+    next.parse().unwrap_or_else(|_| minor.clone())
+}
+
+/// The minor before one.
+pub(super) fn preceding(minor: &Version) -> Version {
+    let before = format!("{}.{}", minor.major(), minor.minor().saturating_sub(1));
+    before.parse().unwrap_or_else(|_| minor.clone())
+}
+
+/// Kinds of nodes that a plan would silently leave behind: refused by name.
+fn not_built(cx: &Cx<'_>, doc: &Doc, cluster: &EksCluster) -> bool {
+    let name = cluster.arn.name();
+    let mut found: Vec<(String, &str)> = Vec::new();
+    if cluster.auto_mode {
+        let message = format!("EKS Auto Mode manages nodes of {name}, and that is not built yet");
+        found.push((
+            message,
+            "it replaces nodes by itself after the control plane; upgrade this cluster without Switchback",
+        ));
+    }
+    if cluster.fargate_profiles > 0 {
+        let message = format!(
+            "{name} has {} Fargate profiles, and Fargate nodes are not built yet",
+            cluster.fargate_profiles
+        );
+        found.push((
+            message,
+            "their kubelets move only when their pods are started again, and the control plane does not go back under them",
+        ));
+    }
+    for group in cluster.nodegroups.iter().filter(|group| group.ami_type.starts_with("WINDOWS_")) {
+        let message = format!(
+            "node group {} is of {}, and Windows nodes are not built yet",
+            group.name, group.ami_type
+        );
+        found.push((
+            message,
+            "upgrade this cluster without Switchback, or move its Windows nodes to another one",
+        ));
+    }
+    for (message, help) in &found {
+        cx.findings.say(
+            Diagnostic::error(codes::MANIFEST_NOT_BUILT, message.clone())
+                .at(cx.label(doc.doc, "/spec/target", "this cluster"))
+                .help(*help),
+        );
+    }
+    !found.is_empty()
+}

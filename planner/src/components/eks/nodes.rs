@@ -1,0 +1,66 @@
+//! Which nodes move in a hop, and in which order: pools of a lower tier first, one group after the other.
+
+use switchback_schemas::{
+    StepId,
+    plan::{Effect, Estimate, Pool, Strategy, Undo, Wait},
+    seconds::Seconds,
+};
+
+use super::{claims, control_plane, fleet::Group, groups, lower::Road, replace};
+use crate::lower::{Lowering, nodes};
+
+/// A look at the cluster before nodes alone move.
+pub(super) fn look(road: &Road<'_>, to: &mut Lowering) -> StepId {
+    let until = control_plane::at(road, &road.hop.to);
+    let title = format!("see that {} is ACTIVE at {}", road.names.arn.name(), road.hop.to);
+    let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
+    let draft = road
+        .scope
+        .step("readiness", title, Effect::Wait(Wait { until }), undo, Vec::new())
+        .time(Seconds::minutes(30), Estimate::seconds(5, 30))
+        .idempotent()
+        .permits(road.names.on_cluster(&["DescribeCluster"]));
+    to.add(draft.done())
+}
+
+/// Ready nodes that a pool keeps while its nodes move.
+pub(super) fn floor(road: &Road<'_>, ready: u64) -> u64 {
+    nodes::floor(&road.doc.spec.rollout, ready)
+}
+
+/// Adds the moves of every pool that follows; each needs the one before it. Says what the next step has to wait for.
+pub(super) fn steps(
+    road: &Road<'_>,
+    groups: &[Group<'_>],
+    after: &[StepId],
+    to: &mut Lowering,
+) -> Vec<StepId> {
+    let claimed = claims::moving(road.cx, road.karpenter.as_ref());
+    let mut pools: Vec<&Pool> = road.cx.pools.iter().collect();
+    pools.sort_by_key(|pool| (pool.tier, &pool.name));
+    let mut last = after.to_vec();
+    let mut line = None;
+    for pool in pools {
+        let inside = groups.iter().filter(|group| group.pool() == Some(pool) && group.follows(&road.hop.to));
+        match pool.strategy {
+            Strategy::GroupUpdate => {
+                for group in inside {
+                    last = vec![groups::update(road, pool, group, &last, to)];
+                }
+            }
+            Strategy::ReplaceGroup => {
+                for group in inside {
+                    last = vec![replace::steps(road, pool, group, &last, to)];
+                }
+            }
+            Strategy::Nodeclaim if claimed.contains(&pool) => {
+                last = vec![claims::steps(road, pool, &last, &mut line, to)];
+            }
+            Strategy::Nodeclaim | Strategy::Keep => {}
+        }
+    }
+    last
+}
+
+/// Why a group waits for the one before it.
+pub(super) const ONE_BY_ONE: &str = "add-ons come first, then pools of a lower tier, one group at a time";

@@ -1,0 +1,156 @@
+//! Whether the cluster is in a state to begin from: what was observed refuses a plan, and the same is asked again before each
+//! control plane.
+
+use serde_json::json;
+use switchback_schemas::{
+    Diagnostic, StepId, Version, codes,
+    name::Label,
+    plan::{Condition, Effect, Estimate, FieldTest, Find, Gate, GateKind, InsightCategory, Test, Undo, Wait},
+    seconds::Seconds,
+};
+
+use super::{fleet::Group, insights, lower::Road, names::says, skew};
+use crate::{context::Cx, lower::Lowering};
+
+/// Refuses to begin on a cluster that something else is changing, or that is not whole.
+pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>) {
+    let cluster = &road.cluster;
+    let place = || cx.label(road.doc.doc, "/spec/target", "this cluster");
+    for update in &cluster.in_progress {
+        let message = format!(
+            "an update of {} is under way on {}: {} {}, begun {}",
+            update.kind, update.of, update.kind, update.id, update.began
+        );
+        let found = Diagnostic::error(codes::PLAN_NOT_READY, message).at(place());
+        cx.findings
+            .say(found.help("EKS makes one update at a time: let it end, then observe and resolve again"));
+    }
+    if cluster.status != "ACTIVE" && cluster.in_progress.is_empty() {
+        let message = format!("the EKS cluster {} is {}", cluster.arn.name(), cluster.status);
+        let found = Diagnostic::error(codes::PLAN_NOT_READY, message).at(place());
+        cx.findings.say(found.help("wait until it is ACTIVE, then observe and resolve again"));
+    }
+    for addon in cluster.addons.iter().filter(|addon| addon.status != "ACTIVE" || !addon.issues.is_empty()) {
+        let why = because(&addon.status, &addon.issues);
+        let message = format!("the add-on {} is not healthy: {why}", addon.name);
+        let found = Diagnostic::error(codes::PLAN_NOT_READY, message).at(place());
+        cx.findings.say_about(
+            &addon.name,
+            found.help("repair it first: its update would fail, or hide what is wrong"),
+        );
+    }
+    addresses(cx, road);
+}
+
+/// A status and the issues with it.
+pub(super) fn because(status: &str, issues: &[String]) -> String {
+    if issues.is_empty() { status.to_owned() } else { format!("{status} ({})", issues.join(", ")) }
+}
+
+fn addresses(cx: &Cx<'_>, road: &Road<'_>) {
+    let cluster = &road.cluster;
+    if cluster.subnets.is_empty() {
+        return;
+    }
+    let wanted = cx.catalog.eks.free_addresses.at_least;
+    let free: u64 = cluster.subnets.iter().map(|subnet| subnet.free).sum();
+    let full: Vec<&str> =
+        cluster.subnets.iter().filter(|subnet| subnet.free == 0).map(|subnet| subnet.id.as_str()).collect();
+    if free >= wanted && full.is_empty() {
+        return;
+    }
+    let list: Vec<String> =
+        cluster.subnets.iter().map(|subnet| format!("{} has {}", subnet.id, subnet.free)).collect();
+    let message = format!(
+        "the subnets of {} have {free} free addresses, and an update takes up to {wanted}: {}",
+        cluster.arn.name(),
+        list.join(", ")
+    );
+    cx.findings.say(
+        Diagnostic::error(codes::PLAN_CAPACITY, message)
+            .at(cx.label(road.doc.doc, "/spec/target", "this cluster"))
+            .help("free addresses in each of them, or give the cluster other subnets; else the update fails half way"),
+    );
+}
+
+/// The gates before a control plane. They are asked of the look before it, of what is removed for it, and of itself.
+pub(super) fn gates(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowering) -> Vec<Label> {
+    let target = road.names.target.clone();
+    let minor = &road.hop.to;
+    let wanted = cx.catalog.eks.free_addresses.at_least;
+    let accepted = insights::accepted(cx, road);
+    let mut title = format!("EKS finds nothing that stands against {minor}");
+    if !accepted.is_empty() {
+        title = format!("{title}, but for what is accepted: {}", accepted.join(", "));
+    }
+    let gate = |part: &str, title: String, condition: Condition, may_override: bool| Gate {
+        id: road.label(part),
+        title,
+        kind: GateKind::Check(condition),
+        may_override,
+    };
+    let upgrade = Condition::Insights {
+        target: target.clone(),
+        category: InsightCategory::UpgradeReadiness,
+        kubernetes: minor.clone(),
+        accepted,
+    };
+    let addresses = Condition::FreeAddresses { target, at_least: wanted };
+    let mut gates = vec![
+        gate("insights", title, upgrade, true),
+        gate("addresses", format!("{wanted} addresses are free in the subnets"), addresses, true),
+    ];
+    let (title, nodes) = skew::gate(cx, road, groups);
+    gates.push(gate("nodes", title, nodes, false));
+    let ids = gates.iter().map(|gate| gate.id.clone()).collect();
+    to.gates.extend(gates);
+    ids
+}
+
+/// A look at the cluster behind all gates, before anything of the hop is changed.
+pub(super) fn step(road: &Road<'_>, from: &Version, gates: &[Label], to: &mut Lowering) -> StepId {
+    let cluster = road.names.cluster();
+    let until = Condition::All {
+        of: vec![says(&cluster, "/status", "ACTIVE"), says(&cluster, "/version", from.as_str())],
+    };
+    let title =
+        format!("see that {} is ACTIVE at {from} and ready for {}", road.names.arn.name(), road.hop.to);
+    let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
+    let mut permissions = road.names.on_cluster(&["DescribeCluster", "ListInsights", "DescribeInsight"]);
+    permissions.push(road.names.on_subnets());
+    let mut draft = road
+        .scope
+        .step("readiness", title, Effect::Wait(Wait { until }), undo, Vec::new())
+        .time(Seconds::minutes(30), Estimate::seconds(5, 30))
+        .idempotent()
+        .permits(permissions);
+    for gate in gates {
+        draft = draft.gate(gate);
+    }
+    to.add(draft.done())
+}
+
+/// No node that was found by labels has a kubelet that passes a test.
+pub(super) fn no_kubelet(labels: &std::collections::BTreeMap<String, String>, test: Test) -> Condition {
+    Condition::Count {
+        find: nodes(labels),
+        each: vec![FieldTest { pointer: "/status/nodeInfo/kubeletVersion".to_owned(), is: test }],
+        at_least: None,
+        at_most: Some(0),
+    }
+}
+
+/// So many nodes with these labels are Ready.
+pub(super) fn ready(labels: &std::collections::BTreeMap<String, String>, at_least: u64) -> Condition {
+    let condition = json!({"type": "Ready", "status": "True"});
+    Condition::Count {
+        find: nodes(labels),
+        each: vec![FieldTest { pointer: "/status/conditions".to_owned(), is: Test::Contains(condition) }],
+        at_least: Some(at_least),
+        at_most: None,
+    }
+}
+
+fn nodes(labels: &std::collections::BTreeMap<String, String>) -> Find {
+    Find { api_version: "v1".to_owned(), kind: "Node".to_owned(), namespace: None, labels: labels.clone() }
+}

@@ -1,0 +1,427 @@
+//! The strategy `replace-group`: a copy of the group takes over, our own drain empties the old one, and that is kept at size 0 as
+//! the way back until the next minor begins.
+
+use std::collections::BTreeMap;
+
+use switchback_schemas::{
+    Seconds, StepId,
+    name::Label,
+    plan::{
+        Action, CaptureKind, CloudRef, Condition, Count, Disruption, Effect, EksCreateNodegroup,
+        EksDeleteNodegroup, EksScaleNodegroup, Leftover, NodegroupSize, Operand, Pool, Roll, Stale, Undo,
+        UndoStep, Wait,
+    },
+};
+
+use super::{
+    fleet::{Group, part},
+    hops::following,
+    lower::Road,
+    names::{NODEGROUP, absent, is, says, successor},
+    nodes::{self, ONE_BY_ONE},
+    readiness::ready,
+};
+use crate::lower::{Draft, Lowering, nodes as rolls, undo_step, verify};
+
+/// Names of captures, and where in a group's description they stand.
+const SIZE: [(&str, &str); 3] = [
+    ("min", "/scalingConfig/minSize"),
+    ("desired", "/scalingConfig/desiredSize"),
+    ("max", "/scalingConfig/maxSize"),
+];
+const WITHIN: Seconds = Seconds::minutes(60);
+
+/// A group that is replaced, and the one that replaces it.
+struct Replacing<'a> {
+    road: &'a Road<'a>,
+    pool: &'a Pool,
+    group: &'a Group<'a>,
+    /// The new group's name.
+    new: String,
+    part: String,
+    copy: StepId,
+}
+
+/// Adds the replacement of one group. Says its last step.
+pub(super) fn steps(
+    road: &Road<'_>,
+    pool: &Pool,
+    group: &Group<'_>,
+    after: &[StepId],
+    to: &mut Lowering,
+) -> StepId {
+    let part = part(pool, &group.name);
+    let copy = road.scope.id(&format!("{part}/copy"));
+    let new = successor(&group.name, &road.hop.to);
+    let this = Replacing { road, pool, group, new, part, copy };
+    to.pools.push(pool.clone());
+    this.copy(after, to);
+    let grown = this.grow(to);
+    let open = this.open(&grown, to);
+    let roll = this.roll(&open, &grown, to);
+    if road.hop.to == road.doc.spec.to.minor_line() {
+        to.leftovers.push(this.leftover(&roll));
+    }
+    this.settle(&roll, to)
+}
+
+impl Replacing<'_> {
+    fn old(&self) -> CloudRef {
+        self.road.names.group(&self.group.name)
+    }
+
+    fn fresh(&self) -> CloudRef {
+        self.road.names.group(&self.new)
+    }
+
+    fn labels(group: &str) -> BTreeMap<String, String> {
+        [(NODEGROUP.to_owned(), group.to_owned())].into()
+    }
+
+    fn of(&self, group: &str) -> BTreeMap<String, String> {
+        let mut labels = self.pool.labels.clone();
+        labels.extend(Self::labels(group));
+        labels
+    }
+
+    fn captured(step: &StepId, name: &str) -> Operand {
+        Operand::Captured { step: step.clone(), name: name.to_owned() }
+    }
+
+    /// The size that was captured, with another smallest number of nodes.
+    fn size(step: &StepId, min: Operand) -> NodegroupSize {
+        NodegroupSize { min, desired: Self::captured(step, "desired"), max: Self::captured(step, "max") }
+    }
+
+    fn scale(&self, group: &str, size: NodegroupSize) -> Effect {
+        let target = self.road.names.target.clone();
+        Effect::EksScaleNodegroup(EksScaleNodegroup { target, nodegroup: group.to_owned(), size })
+    }
+
+    fn captures(&self, mut draft: Draft) -> Draft {
+        for (name, pointer) in SIZE {
+            draft = draft.captures(name, CaptureKind::Cloud { of: self.old(), pointer: pointer.to_owned() });
+        }
+        draft
+    }
+
+    fn permissions(&self, group: &str, actions: &[&str]) -> Vec<switchback_schemas::plan::Permission> {
+        let mut permissions = self.road.names.on_group(group, actions);
+        permissions.extend(self.road.names.on_group(group, &["DescribeNodegroup"]));
+        permissions.extend(self.road.names.on_cluster(&["DescribeUpdate", "ListUpdates"]));
+        permissions
+    }
+
+    fn takes(&self) -> switchback_schemas::plan::Estimate {
+        self.road.cx.catalog.eks.durations.group.estimate()
+    }
+
+    /// A copy of the group at the new minor, without nodes: taken back before it has some, it can be deleted as it is.
+    fn copy(&self, after: &[StepId], to: &mut Lowering) {
+        let (road, group, new) = (self.road, self.group, &self.new);
+        let minor = &road.hop.to;
+        let ami = road.cx.catalog.eks.successor(&group.ami_type, &group.observed.instance_types, minor);
+        let effect = Effect::EksCreateNodegroup(EksCreateNodegroup {
+            target: road.names.target.clone(),
+            nodegroup: new.clone(),
+            like: group.name.clone(),
+            kubernetes: minor.clone(),
+            ami_type: ami.map(str::to_owned),
+            size: NodegroupSize {
+                desired: Operand::Value(serde_json::json!(0)),
+                ..Self::size(&self.copy, Operand::Value(serde_json::json!(0)))
+            },
+        });
+        let delete = Effect::EksDeleteNodegroup(EksDeleteNodegroup {
+            target: road.names.target.clone(),
+            nodegroup: new.clone(),
+        });
+        let undo = UndoStep {
+            done_when: Some(absent(&self.fresh())),
+            timeout: WITHIN,
+            estimate: self.takes(),
+            permissions: self.permissions(new, &["DeleteNodegroup"]),
+            ..undo_step(
+                format!("delete node group {new}, which has no nodes any more"),
+                Action::Effect(delete),
+            )
+        };
+        let becomes = ami
+            .map_or_else(String::new, |ami| format!(" with the image {ami} instead of {}", group.ami_type));
+        let title =
+            format!("make node group {new} at {minor} as a copy of {}, without nodes{becomes}", group.name);
+        let mut permissions = self.permissions(new, &["CreateNodegroup"]);
+        permissions.extend(road.names.on_cluster(&["CreateNodegroup"]));
+        permissions.extend(road.names.on_copy());
+        let active = Condition::All {
+            of: vec![
+                says(&self.fresh(), "/status", "ACTIVE"),
+                says(&self.fresh(), "/version", minor.as_str()),
+            ],
+        };
+        let draft = road
+            .scope
+            .step(&format!("{}/copy", self.part), title, effect, Undo::Step(Box::new(undo)), Vec::new())
+            .done_when(active)
+            .time(WITHIN, self.takes())
+            .idempotent()
+            .permits(permissions);
+        let mut draft = self.captures(draft);
+        for step in after {
+            draft = draft.needs(step, ONE_BY_ONE, Some(&road.cx.catalog.eks.parity.source));
+        }
+        to.add(draft.done());
+    }
+
+    /// Gives the copy its nodes and sees them before an old one goes (user-pain P-05). Its undo comes after the old group has its
+    /// nodes again and before the copy is deleted: it empties the copy. The smallest size stays 0 until the end, so that it can.
+    fn grow(&self, to: &mut Lowering) -> StepId {
+        let (new, nodes) = (&self.new, self.group.observed.desired);
+        let all = following(&self.road.hop.to);
+        let back = Roll { canary: None, ..self.rule(new, Stale::KubeletBelow(all)) };
+        let undo = UndoStep {
+            timeout: Seconds::hours(24),
+            disruption: Disruption::Drain,
+            estimate: rolls::estimate(&back, nodes),
+            permissions: self.roll_permissions(),
+            ..undo_step(
+                format!("drain and terminate the nodes of group {new}"),
+                Action::Roll(Roll { observed: 0, ..back }),
+            )
+        };
+        let ready = verify(
+            format!("{nodes} nodes of group {new} are Ready"),
+            ready(&Self::labels(new), nodes),
+            Seconds::minutes(2),
+            WITHIN,
+        );
+        let size = Self::size(&self.copy, Operand::Value(serde_json::json!(0)));
+        // No `done when`: an autoscaler can give nodes to a group that had none, and the undo is to find them.
+        let draft = self
+            .road
+            .scope
+            .step(
+                &format!("{}/grow", self.part),
+                format!("give node group {new} its {nodes} nodes and see them Ready"),
+                self.scale(new, size),
+                Undo::Step(Box::new(undo)),
+                Vec::new(),
+            )
+            .needs(&self.copy, "the group is there", None)
+            .verify([ready])
+            .time(WITHIN, self.takes())
+            .idempotent()
+            .permits(self.permissions(new, &["UpdateNodegroupConfig"]));
+        to.add(draft.done())
+    }
+
+    /// Lets the old group become smaller. Its undo gives it back its size, and so its nodes: first thing on the way back.
+    fn open(&self, grown: &StepId, to: &mut Lowering) -> StepId {
+        let name = &self.group.name;
+        let part = format!("{}/open", self.part);
+        let id = self.road.scope.id(&part);
+        let undo = UndoStep {
+            done_when: Some(Condition::All {
+                of: SIZE.map(|(name, at)| is(&self.old(), at, Self::captured(&id, name))).to_vec(),
+            }),
+            verify: vec![verify(
+                format!("{} nodes of group {name} are Ready", self.group.observed.desired),
+                ready(&Self::labels(name), self.group.observed.desired),
+                Seconds(30),
+                WITHIN,
+            )],
+            timeout: WITHIN,
+            estimate: self.takes(),
+            needs_capacity: true,
+            permissions: self.permissions(name, &["UpdateNodegroupConfig"]),
+            ..undo_step(
+                format!("give node group {name} its size back: its own nodes at {}", self.group.version),
+                Action::Effect(self.scale(name, Self::size(&id, Self::captured(&id, "min")))),
+            )
+        };
+        let title = format!("let node group {name} become empty: its smallest size is 0");
+        let effect = self.scale(name, Self::size(&id, Operand::Value(serde_json::json!(0))));
+        // No `done when`: a group whose smallest size is 0 already is to be given its nodes back all the same.
+        let draft = self
+            .road
+            .scope
+            .step(&part, title, effect, Undo::Step(Box::new(undo)), Vec::new())
+            .needs(grown, "no old node goes before the new ones are Ready", None)
+            .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
+            .idempotent()
+            .permits(self.permissions(name, &["UpdateNodegroupConfig"]));
+        to.add(self.captures(draft).done())
+    }
+
+    /// The rule by which the nodes of one of the two groups leave: all of them, under the budget of the manifest, while the pool
+    /// keeps its floor by the nodes of the other.
+    fn rule(&self, group: &str, stale: Stale) -> Roll {
+        let (road, nodes) = (self.road, self.group.observed.desired);
+        let rollout = &road.doc.spec.rollout;
+        let canary = rollout.canary.as_ref().map(|canary| road.cx.verifications(&canary.verify));
+        let rule = rolls::roll(rolls::RollPlan {
+            pool: self.pool,
+            stale,
+            observed: nodes,
+            nodes,
+            rollout,
+            canary_verify: canary.unwrap_or_default(),
+            batch_verify: Vec::new(),
+        });
+        // Shares are of the group as it is now: they would shrink with it.
+        let fixed = |count: Count| Count::Nodes(count.of(nodes).max(1));
+        let floor = nodes::floor(road, road.ready(self.pool)).max(1);
+        Roll {
+            labels: self.of(group),
+            batch: fixed(rule.batch),
+            max_unavailable: fixed(rule.max_unavailable),
+            floor: 0,
+            recipe: rolls::instances(&road.names.target, rolls::drain_within(rollout)),
+            verify: vec![rolls::ready(self.pool, floor, Seconds::minutes(20))],
+            ..rule
+        }
+    }
+
+    fn roll_permissions(&self) -> Vec<switchback_schemas::plan::Permission> {
+        let mut permissions = rolls::drain_permissions();
+        permissions.extend(self.road.names.on_instances());
+        permissions
+    }
+
+    fn roll(&self, open: &StepId, grown: &StepId, to: &mut Lowering) -> StepId {
+        let name = &self.group.name;
+        let rule = self.rule(name, Stale::KubeletBelow(self.road.hop.to.clone()));
+        let why =
+            "the old group gets its nodes back by its size, and those of the copy are drained".to_owned();
+        let undo = Undo::CoveredBy { step: grown.clone(), why };
+        let takes = rolls::estimate(&rule, self.group.observed.desired);
+        let draft = self
+            .road
+            .scope
+            .roll(
+                &format!("{}/roll", self.part),
+                format!("empty node group {name} of pool {}", self.pool.name),
+                rule,
+                undo,
+            )
+            .needs(open, "the group may shrink", None)
+            .needs(grown, "the new nodes are Ready", None)
+            .time(Seconds::hours(24), takes)
+            .idempotent()
+            .disrupts(Disruption::Drain, Some(self.pool.tier))
+            .permits(self.roll_permissions());
+        to.add(draft.done())
+    }
+
+    /// Gives the new group the smallest size that the old one had.
+    fn settle(&self, roll: &StepId, to: &mut Lowering) -> StepId {
+        let new = &self.new;
+        let min = || Self::captured(&self.copy, "min");
+        let (_, pointer) = SIZE[0];
+        let permissions = || self.permissions(new, &["UpdateNodegroupConfig"]);
+        let zero = || Operand::Value(serde_json::json!(0));
+        let undo = UndoStep {
+            done_when: Some(Condition::Any {
+                of: vec![is(&self.fresh(), pointer, zero()), absent(&self.fresh())],
+            }),
+            timeout: Seconds::minutes(30),
+            estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
+            permissions: permissions(),
+            ..undo_step(
+                format!("let node group {new} become empty: its smallest size is 0"),
+                Action::Effect(self.scale(new, Self::size(&self.copy, zero()))),
+            )
+        };
+        let title = format!("give node group {new} the smallest size of {}", self.group.name);
+        let effect = self.scale(new, Self::size(&self.copy, min()));
+        let draft = self
+            .road
+            .scope
+            .step(&format!("{}/settle", self.part), title, effect, Undo::Step(Box::new(undo)), Vec::new())
+            .needs(roll, "it takes over when the old group is empty", None)
+            .done_when(is(&self.fresh(), pointer, min()))
+            .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
+            .idempotent()
+            .permits(permissions());
+        to.add(draft.done())
+    }
+
+    fn leftover(&self, roll: &StepId) -> Leftover {
+        let (road, name) = (self.road, &self.group.name);
+        let days = road.cx.catalog.eks.way_back.days;
+        Leftover {
+            what: format!("node group {name}, at size 0"),
+            why: format!("it is the way back of pool {} to {}", self.pool.name, self.group.version),
+            step: roll.clone(),
+            keep: Seconds::hours(24 * days),
+            remove: format!(
+                "aws eks delete-nodegroup --region {} --cluster-name {} --nodegroup-name {name}",
+                road.names.arn.region(),
+                road.names.arn.name()
+            ),
+        }
+    }
+}
+
+/// The step that deletes a group which was kept.
+fn drop_id(road: &Road<'_>, name: &str) -> StepId {
+    road.scope.id(&format!("drop/{name}"))
+}
+
+/// The step with which the groups that the minor before kept begin to be deleted.
+pub(super) fn first_drop(road: &Road<'_>, groups: &[Group<'_>]) -> Option<StepId> {
+    groups.iter().find_map(|group| group.kept.as_deref()).map(|name| drop_id(road, name))
+}
+
+/// Deletes the groups that the minor before kept: EKS counts them, and does not move a control plane past a group that is behind.
+pub(super) fn drop_kept(
+    road: &Road<'_>,
+    groups: &[Group<'_>],
+    after: &[StepId],
+    gates: &[Label],
+    to: &mut Lowering,
+) -> Vec<StepId> {
+    let mut dropped: Vec<StepId> = Vec::new();
+    for name in groups.iter().filter_map(|group| group.kept.as_deref()) {
+        let object = road.names.group(name);
+        let effect = Effect::EksDeleteNodegroup(EksDeleteNodegroup {
+            target: road.names.target.clone(),
+            nodegroup: name.to_owned(),
+        });
+        let until = absent(&object);
+        let undo = UndoStep {
+            done_when: Some(until.clone()),
+            ..undo_step(
+                format!("leave node group {name} deleted: what is gone back to has its successor"),
+                Action::Effect(Effect::Wait(Wait { until })),
+            )
+        };
+        let mut permissions = road.names.on_group(name, &["DeleteNodegroup", "DescribeNodegroup"]);
+        permissions.extend(road.names.on_cluster(&["DescribeUpdate"]));
+        let mut draft = road
+            .scope
+            .step(
+                &format!("drop/{name}"),
+                format!("delete the empty node group {name}: EKS does not go past a group that is behind"),
+                effect,
+                Undo::Step(Box::new(undo)),
+                Vec::new(),
+            )
+            .done_when(absent(&object))
+            .time(WITHIN, road.cx.catalog.eks.durations.group.estimate())
+            .idempotent()
+            .permits(permissions);
+        for step in after.iter().chain(dropped.last()) {
+            draft = draft.needs(
+                step,
+                "groups are deleted one by one, when the cluster is seen to be ready",
+                Some(&road.cx.catalog.eks.parity.source),
+            );
+        }
+        for gate in gates {
+            draft = draft.gate(gate);
+        }
+        dropped.push(to.add(draft.done()));
+    }
+    dropped
+}
