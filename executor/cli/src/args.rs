@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{
+    Parser,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
 use switchback_face::ColorChoice;
 use switchback_schemas::RunId;
 
@@ -12,37 +15,21 @@ use crate::commands::Command;
 #[derive(Debug, Parser)]
 #[command(name = "switchback-exec", version, about, max_term_width = 110, arg_required_else_help = true)]
 pub(crate) struct Args {
-    /// Colour in text
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
-    pub(crate) color: Color,
+    /// Colour in text; `auto` is on a terminal, unless `NO_COLOR` is set
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value_t,
+        value_parser = PossibleValuesParser::new(ColorChoice::NAMES).try_map(|name| name.parse::<ColorChoice>())
+    )]
+    pub(crate) color: ColorChoice,
     /// Prints the formats that this build speaks, for `switchback`
     #[arg(long, exclusive = true)]
     pub(crate) contract: bool,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
-}
-
-/// When to use colour.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum Color {
-    /// On a terminal, unless `NO_COLOR` is set
-    #[default]
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
-impl From<Color> for ColorChoice {
-    fn from(color: Color) -> Self {
-        match color {
-            Color::Auto => Self::Auto,
-            Color::Always => Self::Always,
-            Color::Never => Self::Never,
-        }
-    }
 }
 
 /// Which cluster.

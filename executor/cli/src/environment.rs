@@ -2,21 +2,13 @@
 
 use std::{collections::BTreeMap, ffi::OsString, io::IsTerminal, path::PathBuf};
 
+use switchback_face::terminal::Surroundings;
+
 /// What the environment says.
 #[derive(Clone, Debug)]
 pub(crate) struct Environment {
-    /// `NO_COLOR`.
-    pub(crate) no_color: Option<String>,
-    /// `TERM`.
-    pub(crate) term: Option<String>,
-    /// `COLUMNS`, if it is a number.
-    pub(crate) columns: Option<usize>,
-    /// Whether the locale is a UTF-8 one; without any locale too, since that is what containers have.
-    pub(crate) unicode: bool,
-    /// Whether standard output is a terminal.
-    pub(crate) stdout: bool,
-    /// Whether standard error is a terminal.
-    pub(crate) stderr: bool,
+    /// What it says of the two streams.
+    pub(crate) around: Surroundings,
     /// `CI`, set to anything but `false` or `0`: the machine is gone after the job.
     pub(crate) ci: bool,
     /// `PATH`.
@@ -69,15 +61,9 @@ impl Environment {
             text(name).map(PathBuf::from).filter(|path| path.is_absolute()).or_else(|| below(parts))
         };
         let kubeconfig = text("KUBECONFIG").and_then(|paths| std::env::split_paths(&paths).next());
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(text);
-        let utf8 = |locale: &String| locale.to_ascii_lowercase().replace('-', "").contains("utf8");
+        let (stdout, stderr) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
         Self {
-            no_color: text("NO_COLOR"),
-            term: text("TERM"),
-            columns: text("COLUMNS").and_then(|columns| columns.parse().ok()),
-            unicode: locale.as_ref().is_none_or(utf8),
-            stdout: std::io::stdout().is_terminal(),
-            stderr: std::io::stderr().is_terminal(),
+            around: Surroundings::of(text, stdout, stderr),
             ci: text("CI").is_some_and(|ci| !matches!(ci.as_str(), "false" | "0")),
             path: std::env::var_os("PATH"),
             store: text("SWITCHBACK_STORE").map(PathBuf::from),

@@ -3,11 +3,11 @@
 use std::{io, path::PathBuf};
 
 use switchback_executor::{
-    ports::Failure,
+    ports,
     runtime::RunError,
     store::{AppendError, StoreError},
 };
-use switchback_face::{Exit, SafeText};
+use switchback_face::{Exit, documents::DocumentError, terminal::Failure};
 use switchback_kube::ConnectError;
 use switchback_programs::{ResolveError, WebError};
 use switchback_twin::{TwinError, WorldError};
@@ -20,23 +20,9 @@ pub(crate) enum Error {
     /// The answer could not be written.
     #[error("the output cannot be written")]
     Write(#[source] io::Error),
-    /// A file could not be written.
-    #[error("{} cannot be written", path.display())]
-    WriteFile {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    /// A file could not be read.
-    #[error("{} cannot be read", path.display())]
-    ReadFile {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    /// A file is not the document that was expected.
-    #[error("{} cannot be used: {why}", path.display())]
-    Document { path: PathBuf, why: String },
+    /// A file.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// A value has no JSON.
     #[error("the answer cannot be written as JSON")]
     Json(#[from] serde_json::Error),
@@ -63,7 +49,7 @@ pub(crate) enum Error {
     Connect(#[from] ConnectError),
     /// The platform did not answer what was asked.
     #[error("{what}: {failure}")]
-    Platform { what: String, failure: Failure },
+    Platform { what: String, failure: ports::Failure },
     /// The run.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -73,6 +59,13 @@ pub(crate) enum Error {
     /// There is no lock.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    /// The kubeconfig could not be copied.
+    #[error("no private copy of {} can be written", path.display())]
+    Copy {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     /// The twin's control endpoints.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -99,30 +92,24 @@ impl From<StoreError> for Error {
 
 impl Error {
     /// A failure of the platform, with what was asked of it.
-    pub(crate) fn platform(what: impl Into<String>) -> impl FnOnce(Failure) -> Self {
+    pub(crate) fn platform(what: impl Into<String>) -> impl FnOnce(ports::Failure) -> Self {
         move |failure| Self::Platform { what: what.into(), failure }
     }
+}
 
-    /// The error and what caused it, on one line. What stands in a cause already is not said twice.
-    pub(crate) fn chain(&self) -> SafeText {
-        let mut text = match self {
-            Self::Run(error) => format!("{}: {error}", error.code()),
-            other => other.to_string(),
-        };
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            let said = error.to_string();
-            if !text.contains(&said) {
-                text.push_str(": ");
-                text.push_str(&said);
-            }
-            cause = error.source();
-        }
-        SafeText::line(&text, 2_000)
+impl Failure for Error {
+    fn unwritten(source: io::Error) -> Self {
+        Self::Write(source)
     }
 
-    /// How the command ends with it.
-    pub(crate) fn exit(&self) -> Exit {
+    fn head(&self) -> String {
+        match self {
+            Self::Run(error) => format!("{}: {error}", error.code()),
+            other => other.to_string(),
+        }
+    }
+
+    fn exit(&self) -> Exit {
         match self {
             Self::Run(
                 RunError::Claimed { .. }

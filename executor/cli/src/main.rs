@@ -3,23 +3,23 @@
 
 mod args;
 mod commands;
-mod documents;
+mod eks;
 mod environment;
 mod error;
 mod host;
 mod platform;
+mod services;
 mod show;
 mod signals;
 mod store;
-mod terminal;
 mod twin;
 
 use std::{process::ExitCode, time::Duration};
 
 use clap::Parser as _;
-use switchback_face::{Exit, contract};
+use switchback_face::{Exit, Terminal, contract, documents, terminal};
 
-use crate::{args::Args, environment::Environment, error::Error, host::Host, terminal::Terminal};
+use crate::{args::Args, environment::Environment, error::Error, host::Host};
 
 /// How long what still runs in the background may take at the end.
 const LAST: Duration = Duration::from_millis(200);
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let environment = Environment::read();
     match Args::try_parse() {
         Ok(args) => {
-            let terminal = Terminal::new(args.color.into(), &environment);
+            let terminal = Terminal::new(args.color, &environment.around);
             log(&environment);
             let mut host = Host { environment, terminal };
             let result = run(args, &mut host);

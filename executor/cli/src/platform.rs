@@ -1,25 +1,32 @@
 //! The platform that a command speaks to: client, drivers, programs, charts and clock, for a real cluster and for a twin.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use switchback_aws::{Aws, AwsDriver, AwsSettings, StaticCredentials};
 use switchback_executor::{
     env::{Clock, SystemClock},
     ports::Driver,
     runtime::Drivers,
 };
+use switchback_face::documents;
 use switchback_kube::KubeDriver;
 use switchback_programs::{
     Charts, CommandDriver, HelmDriver, HelmTarget, HyperWeb, NotifyDriver, OsPrograms, ProbeDriver, Programs,
     VerifiedCharts,
 };
+use switchback_schemas::plan::Plan;
+use tempfile::TempPath;
 
 use crate::{
     args::PlatformArgs,
+    eks,
     environment::{self, Environment},
     error::Error,
+    services::ClusterWeb,
     twin::{Control, Counted, InFlight, Mark, TwinClock, marked},
 };
 
@@ -27,6 +34,8 @@ use crate::{
 pub(crate) struct Platform {
     /// The kubeconfig.
     kubeconfig: PathBuf,
+    /// What is used in its place, with our own program where it calls one of AWS's.
+    copy: Option<TempPath>,
     context: Option<String>,
     helm: Option<PathBuf>,
     twin: Option<(Mark, InFlight)>,
@@ -56,19 +65,37 @@ impl Platform {
             None => Arc::new(SystemClock),
         };
         let helm = args.helm.clone().or_else(|| twin.as_ref().map(|(mark, _)| mark.helm.clone()));
-        Ok(Self { kubeconfig, context: args.context.clone(), helm, twin, clock })
+        let copy = eks::copy(&kubeconfig, &documents::text(&kubeconfig)?)?;
+        Ok(Self { kubeconfig, copy, context: args.context.clone(), helm, twin, clock })
+    }
+
+    /// The kubeconfig that is used.
+    fn used(&self) -> &Path {
+        self.copy.as_deref().unwrap_or(&self.kubeconfig)
+    }
+
+    /// AWS: a twin's own, else with the credentials that AWS's tools would find.
+    pub(crate) async fn aws(&self) -> Aws {
+        let twin = self.twin.as_ref().map(|(mark, _)| mark.endpoint.clone());
+        // A twin takes every key.
+        let credentials = twin.as_ref().map(|_| StaticCredentials {
+            access_key: "TWIN".to_owned(),
+            secret_key: "twin".to_owned(),
+            session_token: None,
+        });
+        Aws::open(AwsSettings { endpoint: twin, credentials, ..AwsSettings::default() }).await
     }
 
     /// A client.
     pub(crate) async fn client(&self) -> Result<kube::Client, Error> {
-        Ok(switchback_kube::client(&self.kubeconfig, self.context.as_deref()).await?)
+        Ok(switchback_kube::client(self.used(), self.context.as_deref()).await?)
     }
 
     /// The helm that is called, and the cluster that it is told.
     pub(crate) fn helm(&self) -> HelmTarget {
         HelmTarget {
             program: self.helm.as_ref().map(|path| path.to_string_lossy().into_owned()),
-            kubeconfig: Some(self.kubeconfig.clone()),
+            kubeconfig: Some(self.used().to_owned()),
             context: self.context.clone(),
         }
     }
@@ -78,35 +105,33 @@ impl Platform {
         VerifiedCharts::new(programs, self.helm(), cache.to_owned())
     }
 
-    /// The drivers. `programs` is a directory of their own for the programs that they call.
+    /// The drivers of a plan. `programs` is a directory of their own for the programs that they call.
     pub(crate) async fn drivers(
         &self,
+        plan: &Plan,
         programs: PathBuf,
         environment: &Environment,
     ) -> Result<Drivers, Error> {
-        let kube: Arc<dyn Driver> = Arc::new(KubeDriver::over(self.client().await?));
-        self.joined(&kube, programs, environment)
-    }
-
-    /// The drivers over one that speaks to the API server.
-    fn joined(
-        &self,
-        kube: &Arc<dyn Driver>,
-        programs: PathBuf,
-        environment: &Environment,
-    ) -> Result<Drivers, Error> {
+        let client = self.client().await?;
+        let kube: Arc<dyn Driver> = Arc::new(KubeDriver::over(client.clone()));
         let programs = os_programs(programs, environment);
         let charts: Arc<dyn Charts> = Arc::new(self.charts(Arc::clone(&programs), &chart_cache(environment)));
-        let helm = HelmDriver::new(Arc::clone(&programs), charts, Arc::clone(kube), self.helm());
-        let web = Arc::new(HyperWeb::new()?);
+        let helm = HelmDriver::new(Arc::clone(&programs), charts, Arc::clone(&kube), self.helm());
+        let web = Arc::new(ClusterWeb::new(Arc::new(HyperWeb::new()?), client));
         let lookup: switchback_programs::Lookup = Arc::new(environment::text);
-        let all: [Arc<dyn Driver>; 5] = [
-            Arc::clone(kube),
+        let mut all: Vec<Arc<dyn Driver>> = vec![
+            kube,
             Arc::new(helm),
             Arc::new(CommandDriver::new(programs, Arc::clone(&lookup))),
             Arc::new(ProbeDriver::new(web.clone())),
             Arc::new(NotifyDriver::new(web, lookup)),
         ];
+        let targets = plan.platform.targets.iter();
+        let targets: BTreeMap<_, _> =
+            targets.filter_map(|(name, target)| Some((name.clone(), target.aws()?.clone()))).collect();
+        if !targets.is_empty() {
+            all.push(Arc::new(AwsDriver::new(self.aws().await, targets, Arc::clone(&self.clock))));
+        }
         Ok(all.into_iter().map(|driver| self.counted(driver)).collect())
     }
 

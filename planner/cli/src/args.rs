@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 
 use clap::{
-    Arg, ArgAction, Args as _, Command, FromArgMatches as _, Parser, ValueEnum, builder::ValueParser,
+    Arg, ArgAction, Args as _, Command, FromArgMatches as _, Parser,
+    builder::{PossibleValuesParser, TypedValueParser as _, ValueParser},
 };
 use switchback_face::ColorChoice;
 
@@ -13,34 +14,18 @@ use crate::{commands::Own, forward};
 #[derive(Debug, Parser)]
 #[command(name = "switchback", version, about, max_term_width = 110, subcommand_required = true)]
 pub(crate) struct Args {
-    /// Colour in text
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
-    pub(crate) color: Color,
+    /// Colour in text; `auto` is on a terminal, unless `NO_COLOR` is set
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value_t,
+        value_parser = PossibleValuesParser::new(ColorChoice::NAMES).try_map(|name| name.parse::<ColorChoice>())
+    )]
+    pub(crate) color: ColorChoice,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Own,
-}
-
-/// When to use colour.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum Color {
-    /// On a terminal, unless `NO_COLOR` is set
-    #[default]
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
-impl From<Color> for ColorChoice {
-    fn from(color: Color) -> Self {
-        match color {
-            Color::Auto => Self::Auto,
-            Color::Always => Self::Always,
-            Color::Never => Self::Never,
-        }
-    }
 }
 
 /// What a command line asks for.
@@ -56,7 +41,7 @@ pub(crate) enum Parsed {
 #[derive(Debug)]
 pub(crate) struct Forward {
     /// `--color`, if it stood before the command.
-    pub(crate) color: Color,
+    pub(crate) color: ColorChoice,
     /// The command and everything after it.
     pub(crate) words: Vec<OsString>,
 }
@@ -67,7 +52,7 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
     if let Some((name, after)) = matches.subcommand()
         && forward::COMMANDS.iter().any(|(known, _)| *known == name)
     {
-        let color = *matches.get_one::<Color>("color").unwrap_or(&Color::Auto);
+        let color = *matches.get_one::<ColorChoice>("color").unwrap_or(&ColorChoice::Auto);
         let rest = after.get_many::<OsString>(REST).into_iter().flatten().cloned();
         let words = std::iter::once(OsString::from(name)).chain(rest).collect();
         return Ok(Parsed::Forward(Forward { color, words }));

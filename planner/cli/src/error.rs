@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use switchback_face::{Exit, SafeText, contract::Mismatch};
+use switchback_face::{Exit, contract::Mismatch, documents::DocumentError, terminal::Failure};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -10,23 +10,9 @@ pub(crate) enum Error {
     /// The answer could not be written.
     #[error("the output cannot be written")]
     Write(#[source] io::Error),
-    /// A file could not be written.
-    #[error("{} cannot be written", path.display())]
-    WriteFile {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    /// A file could not be read.
-    #[error("{} cannot be read", path.display())]
-    ReadFile {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    /// A file is not the document that was expected.
-    #[error("{} cannot be used: {why}", path.display())]
-    Document { path: PathBuf, why: String },
+    /// A file.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// A value has no JSON.
     #[error("the answer cannot be written as JSON")]
     Json(#[from] serde_json::Error),
@@ -55,29 +41,15 @@ pub(crate) enum Error {
     },
 }
 
-impl Error {
-    /// The error and what caused it, on one line.
-    pub(crate) fn chain(&self) -> SafeText {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        SafeText::line(&text, 2_000)
+impl Failure for Error {
+    fn unwritten(source: io::Error) -> Self {
+        Self::Write(source)
     }
 
-    /// How the command ends with it.
-    pub(crate) fn exit(&self) -> Exit {
+    fn exit(&self) -> Exit {
         match self {
             Self::NotInstalled { .. } | Self::Start { .. } | Self::Release { .. } => Exit::Unavailable,
-            Self::Write(_)
-            | Self::WriteFile { .. }
-            | Self::ReadFile { .. }
-            | Self::Document { .. }
-            | Self::Json(_)
-            | Self::Unknown(_) => Exit::Failed,
+            Self::Write(_) | Self::Document(_) | Self::Json(_) | Self::Unknown(_) => Exit::Failed,
         }
     }
 }

@@ -8,20 +8,15 @@ use std::{
     process::{Command, Output},
 };
 
-use switchback_face::contract;
+use switchback_face::{ColorChoice, contract};
 
-use crate::{
-    args::{Color, Forward},
-    environment::Environment,
-    error::Error,
-};
+use crate::{args::Forward, environment::Environment, error::Error};
 
 /// The program that is handed over to.
 const PROGRAM: &str = "switchback-exec";
 
 /// What is handed over, with what it does.
-pub(crate) const COMMANDS: [(&str, &str); 18] = [
-    ("observe", "Reads the platform and writes inventory.json"),
+pub(crate) const COMMANDS: [(&str, &str); 17] = [
     ("preflight", "Checks a plan against the live platform; changes nothing"),
     ("apply", "Starts or resumes the run of a plan"),
     ("status", "Shows where a run stands and what it waits for"),
@@ -56,16 +51,10 @@ pub(crate) fn exec(forward: &Forward, environment: &Environment) -> Error {
         return Error::Release { path, source };
     }
     let mut command = program(&path);
-    command.args(&forward.words);
-    match forward.color {
-        Color::Auto => {}
-        Color::Always => {
-            command.env("CLICOLOR_FORCE", "1");
-        }
-        Color::Never => {
-            command.env("NO_COLOR", "1");
-        }
+    if forward.color != ColorChoice::Auto {
+        command.args(["--color", forward.color.name()]);
     }
+    command.args(&forward.words);
     let source = command.exec();
     Error::Start { path, source }
 }

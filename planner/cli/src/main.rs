@@ -2,24 +2,22 @@
 
 mod args;
 mod commands;
-mod documents;
 mod environment;
 mod error;
 mod files;
 mod forward;
-mod terminal;
 
 use std::process::ExitCode;
 
-use switchback_face::Exit;
+use switchback_face::{Exit, Terminal, documents, terminal};
 
-use crate::{args::Parsed, commands::Then, environment::Environment, terminal::Terminal};
+use crate::{args::Parsed, commands::Then, environment::Environment};
 
 fn main() -> ExitCode {
     let environment = Environment::read();
     match args::parse(std::env::args_os()) {
         Ok(Parsed::Own(args)) => {
-            let mut terminal = Terminal::new(args.color.into(), &environment);
+            let mut terminal = Terminal::new(args.color, &environment.around);
             let exit = match commands::run(args.command, &mut terminal) {
                 Ok(Then::End(exit)) => Ok(exit),
                 // Comes back only if there is nothing to hand over to.
@@ -29,7 +27,7 @@ fn main() -> ExitCode {
             terminal.end(exit).into()
         }
         Ok(Parsed::Forward(command)) => {
-            let mut terminal = Terminal::new(command.color.into(), &environment);
+            let mut terminal = Terminal::new(command.color, &environment.around);
             // Comes back only if there is nothing to hand over to.
             let error = forward::exec(&command, &environment);
             terminal.end(Err(error)).into()

@@ -1,12 +1,13 @@
 //! How things look to a person, and to the machines that read over a person's shoulder.
 //!
-//! Diagnostics with their source, tables, Markdown for a pull request, exit codes, cleaned foreign text and the
-//! output handle that both commands write through. Everything here turns data into text; nothing here reads a clock,
-//! the environment or a file: what the terminal can show comes in as a [`Look`].
+//! Diagnostics with their source, tables, Markdown for a pull request, exit codes, cleaned foreign text and the two
+//! streams and the files that both commands write to. Nothing here reads a clock or the environment: what a stream can
+//! show comes in as a [`Look`] or as [`terminal::Surroundings`]. Only [`documents`] touches files.
 
 pub mod codes;
 pub mod contract;
 pub mod diagnostics;
+pub mod documents;
 mod excerpt;
 pub mod exit;
 pub mod look;
@@ -15,9 +16,11 @@ pub mod output;
 pub mod plan;
 pub mod safe;
 pub mod table;
+pub mod terminal;
 
 pub use diagnostics::Sources;
 pub use exit::Exit;
 pub use look::{ColorChoice, Look};
 pub use output::Output;
 pub use safe::SafeText;
+pub use terminal::Terminal;

@@ -73,7 +73,9 @@ impl DriveArgs {
         match (self.format, self.quiet) {
             (Format::Json, _) => Style::Json,
             (Format::Text, true) => Style::None,
-            (Format::Text, false) if host.environment.stderr && host.environment.stdout => Style::Bars,
+            (Format::Text, false) if host.environment.around.stderr && host.environment.around.stdout => {
+                Style::Bars
+            }
             (Format::Text, false) => Style::Lines,
         }
     }
@@ -97,7 +99,7 @@ pub(super) async fn drive(
     let platform = Platform::open(&args.platform, &host.environment)?;
     let runtime = Runtime {
         store: Arc::clone(&opened.store),
-        drivers: platform.drivers(opened.programs(&run), &host.environment).await?,
+        drivers: platform.drivers(&plan, opened.programs(&run), &host.environment).await?,
         clock: Arc::clone(&platform.clock),
         settings: Settings::default(),
         holder: host.holder(),

@@ -2,7 +2,7 @@
 //! clears its own when it is taken up; what a run that is over left was handed to a person.
 
 use switchback_executor::ops;
-use switchback_face::Exit;
+use switchback_face::{Exit, terminal::Failure as _};
 use switchback_schemas::RunId;
 
 use crate::{args::RunArgs, error::Error, host::Host, store};

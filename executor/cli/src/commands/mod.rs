@@ -1,17 +1,15 @@
-//! One file per command: the arguments as a clap type, and `run`, which turns them into text and an exit code.
+//! A file per command, or per family of commands: the arguments as a clap type, and `run`, which turns them into text and an exit code.
 
-mod abandon;
 mod apply;
 mod approve;
 mod demo;
 mod drive;
+mod eks_token;
 mod janitor;
 mod lock;
 mod observe;
 mod over;
-mod pause;
 mod preflight;
-mod proceed;
 mod report;
 mod resolve;
 mod retry;
@@ -22,11 +20,13 @@ mod tell;
 mod tick;
 mod twin;
 mod verify;
+mod word;
 
 use clap::Subcommand;
 use switchback_face::Exit;
 
 use crate::{error::Error, host::Host};
+use word::Word;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -48,15 +48,15 @@ pub(crate) enum Command {
     /// Overrides one gate, with a reason and an expiry
     Override(over::Args),
     /// Stops dispatch of a run
-    Pause(pause::Args),
+    Pause(word::Args),
     /// Goes on with a run that is held or paused
-    Continue(proceed::Args),
+    Continue(word::Args),
     /// Tries a failed step again
     Retry(retry::Args),
     /// Shows the ways back, or takes one
     Rollback(rollback::Args),
     /// Gives a run up and lists what is left
-    Abandon(abandon::Args),
+    Abandon(word::Args),
     /// Writes the account of a run
     Report(report::Args),
     /// Checks the chain of a journal
@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Janitor(janitor::Args),
     /// Shows claims and leases
     Lock(lock::Args),
+    /// Prints a token for an EKS cluster, as a kubeconfig's `exec` asks for it
+    EksToken(eks_token::Args),
     /// Serves a digital twin on loopback, or plays a program on one
     Twin(twin::Args),
     /// The tour, without a cloud
@@ -82,15 +84,16 @@ pub(crate) async fn run(command: Command, host: &mut Host) -> Result<Exit, Error
         Command::Tick(args) => tick::run(&args, host).await,
         Command::Approve(args) => approve::run(&args, host).await,
         Command::Override(args) => over::run(&args, host).await,
-        Command::Pause(args) => pause::run(&args, host).await,
-        Command::Continue(args) => proceed::run(&args, host).await,
+        Command::Pause(args) => word::run(Word::Pause, &args, host).await,
+        Command::Continue(args) => word::run(Word::Continue, &args, host).await,
         Command::Retry(args) => retry::run(&args, host).await,
         Command::Rollback(args) => rollback::run(&args, host).await,
-        Command::Abandon(args) => abandon::run(&args, host).await,
+        Command::Abandon(args) => word::run(Word::Abandon, &args, host).await,
         Command::Report(args) => report::run(&args, host).await,
         Command::Verify(args) => verify::run(&args, host).await,
         Command::Janitor(args) => janitor::run(&args, host).await,
         Command::Lock(args) => lock::run(&args, host).await,
+        Command::EksToken(args) => eks_token::run(&args, host).await,
         Command::Twin(args) => twin::run(&args, host).await,
         Command::Demo(args) => demo::run(&args, host).await,
     }

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use switchback_executor::ops;
 use switchback_face::Exit;
 use switchback_kube::Observing;
-use switchback_schemas::RunId;
+use switchback_schemas::{
+    ComponentName, RunId,
+    inventory::{Inventory, Wanted},
+};
 
 use crate::{
     args::{PlatformArgs, StoreArgs},
@@ -23,6 +26,9 @@ pub(crate) struct Args {
     /// Where the inventory is written
     #[arg(short, long, value_name = "FILE", default_value = "inventory.json")]
     output: PathBuf,
+    /// What to look at beyond the cluster, as `switchback observe` wrote it
+    #[arg(long, value_name = "FILE")]
+    wanted: Option<PathBuf>,
     /// Carries over what this run hands to the plan that continues it
     #[arg(long = "continue", value_name = "RUN")]
     continues: Option<RunId>,
@@ -35,6 +41,10 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let observing = Observing::at(platform.clock.now());
     let inventory = switchback_kube::observe(platform.client().await?, &observing).await;
     let mut inventory = inventory.map_err(Error::platform("the platform cannot be observed"))?;
+    if let Some(path) = &args.wanted {
+        let wanted: Wanted = documents::json(path)?.value;
+        beyond(&platform, &wanted, &mut inventory, host).await?;
+    }
     if let Some(run) = &args.continues {
         let opened = store::open(&args.store, &host.environment)?;
         inventory.carry_over = Some(ops::carry_over(&*opened.store, run).await?);
@@ -54,4 +64,37 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         host.remark(&format!("  not read: {} ({})", unread.what, unread.why))?;
     }
     Ok(Exit::Success)
+}
+
+/// Looks at what is not in the cluster.
+async fn beyond(
+    platform: &Platform,
+    wanted: &Wanted,
+    inventory: &mut Inventory,
+    host: &mut Host,
+) -> Result<(), Error> {
+    if wanted.aws.is_empty() {
+        return Ok(());
+    }
+    let seen = switchback_aws::observe(&platform.aws().await, wanted).await;
+    let mut section = |name: &str, section: serde_json::Value| {
+        if let Ok(name) = ComponentName::new(name) {
+            inventory.components.insert(name, section);
+        }
+    };
+    if !seen.eks.0.is_empty() {
+        section("eks", serde_json::to_value(&seen.eks)?);
+    }
+    if !seen.rds.0.is_empty() {
+        section("rds", serde_json::to_value(&seen.rds)?);
+    }
+    inventory.unread.extend(seen.unread);
+    inventory.unread.sort();
+    inventory.unread.dedup();
+    host.remark(&format!(
+        "observed at AWS: {} clusters, {} databases, with {} requests",
+        seen.eks.0.len(),
+        seen.rds.0.len(),
+        seen.requests
+    ))
 }

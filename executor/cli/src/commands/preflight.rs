@@ -57,7 +57,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let programs = place.path().to_owned();
     let runtime = Runtime {
         store: Arc::clone(&opened.store),
-        drivers: platform.drivers(programs.join("live"), &host.environment).await?,
+        drivers: platform.drivers(&plan.value, programs.join("live"), &host.environment).await?,
         clock: Arc::clone(&platform.clock),
         settings: Settings::default(),
         holder: host.holder(),

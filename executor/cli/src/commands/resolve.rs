@@ -37,10 +37,15 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let programs = os_programs(place.path().to_owned(), &host.environment);
     let charts = platform.charts(Arc::clone(&programs), &chart_cache(&host.environment));
     let resolver = Resolver::new(programs, charts, platform.helm());
-    let lock = resolver.resolve(&asks, &inventory, platform.clock.now()).await?;
+    let mut lock = resolver.resolve(&asks, &inventory, platform.clock.now()).await?;
+    if !asks.addons.is_empty() {
+        let addons = switchback_aws::resolve_addons(&platform.aws().await, &asks.addons, &asks.aws).await;
+        lock.addons = addons.map_err(Error::platform("versions of EKS add-ons cannot be looked up"))?;
+    }
     documents::write(&args.output, &lock.to_json()?)?;
     let charts = lock.renders.len();
-    host.remark(&format!("resolved {charts} charts; wrote {}", args.output.display()))?;
+    let addons = lock.addons.len();
+    host.remark(&format!("resolved {charts} charts, {addons} add-ons; wrote {}", args.output.display()))?;
     for render in lock.renders.iter().filter(|render| !render.hooks.is_empty()) {
         host.remark(&format!(
             "  chart {} {} of release {} has {} hooks, which a render cannot show",

@@ -1,7 +1,7 @@
 //! `tick`: resumes the runs that are due. What cron or a scheduled job calls.
 
 use switchback_executor::ops;
-use switchback_face::Exit;
+use switchback_face::{Exit, terminal::Failure as _};
 
 use super::drive::{DriveArgs, What, drive};
 use crate::{args::StoreArgs, error::Error, host::Host, platform::Platform, store};

@@ -1,7 +1,7 @@
 //! `verify`: whether journals are whole, and tell a possible story.
 
 use switchback_executor::ops;
-use switchback_face::Exit;
+use switchback_face::{Exit, terminal::Failure as _};
 use switchback_schemas::{RunId, journal::Captured};
 
 use crate::{

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_yaml::{Mapping, Value};
+use switchback_face::documents::{self, DocumentError};
 
 use crate::error::Error;
 
@@ -53,9 +54,8 @@ pub(crate) fn mark(kubeconfig: &str, mark: &Mark) -> Result<String, serde_yaml::
 
 /// The mark of a context's cluster; `None` when it is no twin.
 pub(crate) fn marked(path: &Path, context: Option<&str>) -> Result<Option<Mark>, Error> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| Error::ReadFile { path: path.to_owned(), source })?;
-    find(&text, context).map_err(|error| Error::Document { path: path.to_owned(), why: error.to_string() })
+    let text = documents::text(path)?;
+    Ok(find(&text, context).map_err(|error| DocumentError::unusable(path, error))?)
 }
 
 fn find(text: &str, context: Option<&str>) -> Result<Option<Mark>, serde_yaml::Error> {

@@ -6,6 +6,7 @@ mod diff;
 mod explain;
 mod graph;
 mod lint;
+mod observe;
 mod path;
 mod path_text;
 mod permissions;
@@ -25,6 +26,8 @@ use crate::{args::Forward, error::Error, terminal::Terminal};
 pub(crate) enum Own {
     /// Says all that is wrong with manifests, and nothing else
     Check(check::Args),
+    /// Reads the platform with `switchback-exec`, and writes inventory.json
+    Observe(observe::Args),
     /// Works out which charts manifests need, and reads them with `switchback-exec`
     Resolve(resolve::Args),
     /// Orders the hops of all components that manifests move, and says why
@@ -62,6 +65,10 @@ pub(crate) enum Then {
 /// Runs a command.
 pub(crate) fn run(command: Own, terminal: &mut Terminal) -> Result<Then, Error> {
     let exit = match command {
+        Own::Observe(args) => match observe::prepare(&args, terminal)? {
+            Ok(forward) => return Ok(Then::HandOver(forward)),
+            Err(exit) => exit,
+        },
         Own::Resolve(args) => match resolve::prepare(&args, terminal)? {
             Ok(forward) => return Ok(Then::HandOver(forward)),
             Err(exit) => exit,

@@ -71,9 +71,9 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let (plan, found) = compile(&compile::Sources {
         manifests: &manifests,
         inventory: &inventory.value,
-        inventory_digest: inventory.digest,
+        inventory_digest: inventory.digest(),
         lock: &lock.value,
-        lock_digest: lock.digest,
+        lock_digest: lock.digest(),
         as_of: args.as_of,
     });
     findings.extend(found);

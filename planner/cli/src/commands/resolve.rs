@@ -50,5 +50,5 @@ pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<For
         args.output.clone().into(),
     ]);
     words.extend(args.rest.iter().cloned());
-    Ok(Ok(Forward { color: crate::args::Color::Auto, words }))
+    Ok(Ok(Forward { color: switchback_face::ColorChoice::Auto, words }))
 }

@@ -54,7 +54,7 @@ fn write(directory: &Path, terminal: &mut Terminal) -> Result<Exit, Error> {
         if read(&path).is_some_and(|old| old == text) {
             continue;
         }
-        fs::write(&path, text).map_err(|source| Error::WriteFile { path: path.clone(), source })?;
+        documents::write(&path, text.as_bytes())?;
         terminal.out.line(&format!("wrote {}", path.display())).map_err(Error::Write)?;
     }
     Ok(Exit::Success)

@@ -25,12 +25,12 @@ pub(super) fn write(dir: &Path) -> Result<(), Error> {
     put("manifests/platform.yaml", PLATFORM)?;
     put("manifests/karpenter.yaml", KARPENTER)?;
     put("manifests/verifications.yaml", VERIFICATIONS)?;
-    put("manifests/web.yaml", &WEB.replace(IMAGE, BROKEN))
+    Ok(put("manifests/web.yaml", &WEB.replace(IMAGE, BROKEN))?)
 }
 
 /// What a person does after the failure.
 pub(super) fn mend(dir: &Path) -> Result<(), Error> {
-    documents::write(&dir.join("manifests/web.yaml"), WEB.as_bytes())
+    Ok(documents::write(&dir.join("manifests/web.yaml"), WEB.as_bytes())?)
 }
 
 #[cfg(test)]

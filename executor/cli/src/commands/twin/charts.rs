@@ -5,6 +5,7 @@ use std::{fmt::Write as _, path::Path};
 
 use serde::Serialize;
 use serde_json::Value;
+use switchback_face::documents::DocumentError;
 use switchback_twin::{Chart, World};
 
 use crate::{documents, error::Error};
@@ -40,7 +41,7 @@ fn write_chart(name: &str, version: &str, chart: &Chart, dir: &Path) -> Result<(
 }
 
 fn put(path: &Path, value: &impl Serialize) -> Result<(), Error> {
-    documents::write(path, yaml(path, value)?.as_bytes())
+    Ok(documents::write(path, yaml(path, value)?.as_bytes())?)
 }
 
 fn put_all(path: &Path, objects: &[Value]) -> Result<(), Error> {
@@ -54,10 +55,9 @@ fn put_all(path: &Path, objects: &[Value]) -> Result<(), Error> {
     // As a template of helm would say it.
     let text =
         text.replace("{{release}}", "{{ .Release.Name }}").replace("{{ns}}", "{{ .Release.Namespace }}");
-    documents::write(path, text.as_bytes())
+    Ok(documents::write(path, text.as_bytes())?)
 }
 
 fn yaml(path: &Path, value: &impl Serialize) -> Result<String, Error> {
-    let why = |error: serde_yaml::Error| Error::Document { path: path.to_owned(), why: error.to_string() };
-    serde_yaml::to_string(value).map_err(why)
+    Ok(serde_yaml::to_string(value).map_err(|error| DocumentError::unusable(path, error))?)
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use switchback_face::Exit;
+use switchback_face::{Exit, documents::DocumentError};
 use switchback_twin::{Clocking, Twin, World, serve, write_launchers};
 
 use super::charts;
@@ -64,8 +64,8 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let endpoint = format!("http://{}", handle.addr);
     let about = Mark { endpoint, helm: bin.join("helm"), follows: args.clock == Clock::Auto };
     let kubeconfig = dir.join("kubeconfig");
-    let marked = mark(&handle.kubeconfig(), &about)
-        .map_err(|error| Error::Document { path: kubeconfig.clone(), why: error.to_string() })?;
+    let marked =
+        mark(&handle.kubeconfig(), &about).map_err(|error| DocumentError::unusable(&kubeconfig, error))?;
     // Written last: who waits for it finds everything there.
     documents::write(&kubeconfig, marked.as_bytes())?;
     said(&dir, &about, host)?;

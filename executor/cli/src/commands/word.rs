@@ -1,0 +1,44 @@
+//! `pause`, `continue` and `abandon`: one word to a run, and why. The run acts on it when a process carries it on.
+
+use switchback_face::Exit;
+use switchback_schemas::journal::SideKind;
+
+use super::say::Speaker;
+use crate::{
+    args::{RunArgs, SpeakerArgs},
+    error::Error,
+    host::Host,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    speaker: SpeakerArgs,
+}
+
+/// What is said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Word {
+    /// Stops dispatch before the next step.
+    Pause,
+    /// Goes on after a pause or a hold.
+    Continue,
+    /// Gives the run up where it stands.
+    Abandon,
+}
+
+pub(crate) async fn run(word: Word, args: &Args, host: &mut Host) -> Result<Exit, Error> {
+    let speaker = Speaker::new(&args.run, &args.speaker, host).await?;
+    let reason = args.reason.clone();
+    let (says, done) = match word {
+        Word::Pause => (SideKind::Pause { reason }, "paused"),
+        Word::Continue => (SideKind::Continue { reason }, "goes on"),
+        Word::Abandon => (SideKind::Abandon { reason }, "abandoned"),
+    };
+    speaker.say(says, done, host).await
+}

@@ -1,0 +1,114 @@
+//! Services of the cluster, reached through its API server.
+//!
+//! A runner outside of the cluster cannot resolve `http://mlflow.mlops.svc:5000`; the API server can, and it asks on behalf of
+//! who may `get` `services/proxy` (kubernetes.io, "Access Services Running on Clusters", read 2026-11-20).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http_body_util::{BodyExt as _, Limited};
+use kube::client::Body;
+use switchback_programs::{Web, WebAnswer, WebError, WebRequest};
+
+/// Bytes of an answer that are read at most.
+const LARGEST: usize = 4 << 20;
+
+/// HTTP that goes to services of the cluster through the API server, and to everything else as it is.
+pub(crate) struct ClusterWeb {
+    outside: Arc<dyn Web>,
+    client: kube::Client,
+}
+
+impl ClusterWeb {
+    pub(crate) fn new(outside: Arc<dyn Web>, client: kube::Client) -> Self {
+        Self { outside, client }
+    }
+
+    async fn ask(&self, path: &str) -> Result<WebAnswer, WebError> {
+        let lost = |error: &dyn std::fmt::Display| WebError::Lost(error.to_string());
+        let request = http::Request::get(path).body(Body::empty());
+        let request = request.map_err(|_| WebError::Address("it is no URL".to_owned()))?;
+        let answer = self.client.send(request).await.map_err(|error| lost(&error))?;
+        let status = answer.status().as_u16();
+        let body = Limited::new(answer.into_body(), LARGEST).collect().await.map_err(|error| lost(&error))?;
+        Ok(WebAnswer { status, body: body.to_bytes().to_vec() })
+    }
+}
+
+#[async_trait]
+impl Web for ClusterWeb {
+    async fn send(&self, request: &WebRequest) -> Result<WebAnswer, WebError> {
+        let path = match (&request.post, proxied(&request.url)) {
+            (None, Some(path)) => path,
+            // Posting past a proxy could change something that no plan names.
+            _ => return self.outside.send(request).await,
+        };
+        let answered = tokio::time::timeout(request.within, self.ask(&path)).await;
+        let answer = answered.map_err(|_| WebError::Deadline(request.within.as_secs()))??;
+        // The API server's own words, not the service's: nothing was asked.
+        match (answer.status, from_api_server(&answer.body)) {
+            (401 | 403 | 503, Some(said)) => Err(WebError::NotSent(said)),
+            _ => Ok(answer),
+        }
+    }
+}
+
+/// What the API server said instead of a service, if it did.
+fn from_api_server(body: &[u8]) -> Option<String> {
+    let status: serde_json::Value = serde_json::from_slice(body).ok()?;
+    (status.get("kind")?.as_str()? == "Status").then_some(())?;
+    Some(status.get("message")?.as_str()?.to_owned())
+}
+
+/// The path at the API server for an address of the form `http://NAME.NAMESPACE.svc[.cluster.local][:PORT]/…`.
+fn proxied(url: &str) -> Option<String> {
+    let (scheme, rest) = match url.split_once("://")? {
+        ("http", rest) => ("", rest),
+        ("https", rest) => ("https:", rest),
+        _ => return None,
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
+    let host = host.strip_suffix(".cluster.local").unwrap_or(host);
+    let (name, namespace) = host.strip_suffix(".svc")?.split_once('.')?;
+    let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let good = plain(name) && plain(namespace) && (port.is_empty() || plain(port));
+    let service = match (scheme, port) {
+        ("", "") => name.to_owned(),
+        _ => format!("{scheme}{name}:{port}"),
+    };
+    good.then(|| format!("/api/v1/namespaces/{namespace}/services/{service}/proxy/{path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_services_of_the_cluster_go_through_the_api_server() {
+        let to = |url: &str| proxied(url);
+        let at = |rest: &str| Some(format!("/api/v1/namespaces/mlops/services/{rest}"));
+        assert_eq!(to("http://mlflow.mlops.svc:5000/version"), at("mlflow:5000/proxy/version"));
+        assert_eq!(to("http://mlflow.mlops.svc.cluster.local/a/b?c=d"), at("mlflow/proxy/a/b?c=d"));
+        assert_eq!(to("https://mlflow.mlops.svc:8443/"), at("https:mlflow:8443/proxy/"));
+        for outside in [
+            "http://mlflow.example.com/version",
+            "http://svc/",
+            "http://a.b.c.svc/",
+            "http://.mlops.svc/",
+            "http://x.mlops.svc@evil/",
+            "http://../x.svc/",
+            "mlflow.mlops.svc",
+        ] {
+            assert_eq!(to(outside), None, "{outside}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_the_api_server_is_told_from_that_of_a_service() {
+        let status = br#"{"kind":"Status","status":"Failure","message":"no endpoints available for service \"mlflow\"","code":503}"#;
+        assert_eq!(from_api_server(status).as_deref(), Some("no endpoints available for service \"mlflow\""));
+        assert_eq!(from_api_server(b"3.8.1"), None);
+        assert_eq!(from_api_server(br#"{"kind":"Pod"}"#), None);
+    }
+}

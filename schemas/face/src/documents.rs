@@ -1,0 +1,160 @@
+//! Documents from files and to files, for both commands.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::de::DeserializeOwned;
+use switchback_model::Graph;
+use switchback_schemas::{Digest, inventory::Inventory, lock::Lock, plan::Plan};
+
+/// Bytes that a document may hold; ten thousand steps are far below.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Why a file is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// It could not be written.
+    #[error("{} cannot be written", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It could not be read.
+    #[error("{} cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not the document that was expected.
+    #[error("{} cannot be used: {why}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+}
+
+impl DocumentError {
+    /// A file that could be read, and says something else than it should.
+    pub fn unusable(path: &Path, why: impl ToString) -> Self {
+        Self::Unusable { path: path.to_owned(), why: why.to_string() }
+    }
+}
+
+/// A document with the bytes of its file.
+#[derive(Debug)]
+pub struct Read<T> {
+    /// What it says.
+    pub value: T,
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl<T> Read<T> {
+    /// Digest of the file's bytes.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.bytes)
+    }
+}
+
+/// Reads a plan.
+pub fn plan(path: &Path) -> Result<Read<Plan>, DocumentError> {
+    read(path, Plan::from_json)
+}
+
+/// Reads an inventory.
+pub fn inventory(path: &Path) -> Result<Read<Inventory>, DocumentError> {
+    read(path, Inventory::from_json)
+}
+
+/// Reads a lock.
+pub fn lock(path: &Path) -> Result<Read<Lock>, DocumentError> {
+    read(path, Lock::from_json)
+}
+
+/// Reads a file that only our own commands exchange.
+pub fn json<T: DeserializeOwned>(path: &Path) -> Result<Read<T>, DocumentError> {
+    read(path, |bytes| serde_json::from_slice(bytes))
+}
+
+/// The graph of a plan; a plan whose steps make no DAG was changed by hand.
+pub fn graph(plan: &Plan, path: &Path) -> Result<Graph, DocumentError> {
+    Graph::of(plan).map_err(|error| DocumentError::unusable(path, error))
+}
+
+/// The text of a file.
+pub fn text(path: &Path) -> Result<String, DocumentError> {
+    fs::read_to_string(path).map_err(|source| DocumentError::Read { path: path.to_owned(), source })
+}
+
+fn read<T, E: ToString>(
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Result<Read<T>, DocumentError> {
+    let unreadable = |source: io::Error| DocumentError::Read { path: path.to_owned(), source };
+    let length = fs::metadata(path).map_err(unreadable)?.len();
+    if length > MAX_BYTES {
+        let why = format!("it has {length} bytes, and a document has at most {MAX_BYTES}");
+        return Err(DocumentError::unusable(path, why));
+    }
+    let bytes = fs::read(path).map_err(unreadable)?;
+    let value = parse(&bytes).map_err(|why| DocumentError::unusable(path, why.to_string()))?;
+    Ok(Read { value, bytes })
+}
+
+/// Writes a file as a whole or not at all: beside it first, then renamed.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), DocumentError> {
+    let failed = |source: io::Error| DocumentError::Write { path: path.to_owned(), source };
+    if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        fs::create_dir_all(directory).map_err(failed)?;
+    }
+    let beside = beside(path);
+    fs::write(&beside, bytes).map_err(failed)?;
+    fs::rename(&beside, path).map_err(|source| {
+        // What could not be moved is of no use to anybody.
+        let _ = fs::remove_file(&beside);
+        failed(source)
+    })
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let taken = dir.path().join("taken");
+        fs::create_dir_all(taken.join("inside")).unwrap();
+        assert!(matches!(write(&taken, b"x"), Err(DocumentError::Write { .. })));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        let new = dir.path().join("a/b.json");
+        write(&new, b"[1]").unwrap();
+        let read: Read<Vec<u8>> = json(&new).unwrap();
+        assert_eq!((read.value, read.bytes), (vec![1], b"[1]".to_vec()));
+    }
+
+    #[test]
+    fn a_file_that_is_another_document_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plan.json");
+        fs::write(&path, b"{\"format\": \"switchback.lock/1.0\"}").unwrap();
+        let error = plan(&path).unwrap_err().to_string();
+        assert!(error.starts_with(&path.display().to_string()), "{error}");
+    }
+}
