@@ -166,14 +166,14 @@ mod tests {
 
     #[test]
     fn p09_unknown_is_not_passing() {
-        use InsightStatusValue::{Error, Passing, Unknown, Warning};
+        use InsightStatusValue::{Error, Passing, UnknownValue, Warning};
         let fine = insight("Kubelet version skew", "1.33", Passing, 2);
         assert!(judged(&[fine.clone()], &[]).is_holding());
         let later = insight("Deprecated APIs removed in Kubernetes v1.34", "1.34", Warning, 2);
         assert!(judged(&[fine.clone(), later], &[]).is_holding(), "a warning about a later minor");
         let now = insight("Deprecated APIs removed in Kubernetes v1.33", "1.33", Warning, 2);
         assert!(matches!(judged(&[fine.clone(), now], &[]), Verdict::Fails { .. }));
-        let unknown = insight("Cluster health issues", "1.33", Unknown, 2);
+        let unknown = insight("Cluster health issues", "1.33", UnknownValue, 2);
         assert!(matches!(judged(&[fine.clone(), unknown.clone()], &[]), Verdict::Unknown { .. }));
         let red = insight("Deprecated APIs removed in Kubernetes v1.33", "1.33", Error, 2);
         assert!(

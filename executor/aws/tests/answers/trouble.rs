@@ -1,0 +1,145 @@
+//! Refusals, broken connections, and answers that are none of AWS.
+
+use std::time::Duration;
+
+use serde_json::json;
+use switchback_executor::ports::Driver;
+use switchback_schemas::{
+    journal::{Class, Outcome, Verdict, WaitsFor},
+    plan::{CloudKind, CloudRef, Condition, Effect, Roles, Test},
+};
+
+use crate::server::{Answer, Server, call, cluster, driver, to_133};
+
+const DESCRIBE: &str = "GET /clusters/mlops";
+const BEGIN: &str = "POST /clusters/mlops/updates";
+
+async fn begun(answer: Answer) -> (Outcome, usize) {
+    let server = Server::start(&[(DESCRIBE, cluster("1.32", "ACTIVE")), (BEGIN, answer)]).await;
+    let outcome = server.apply(&call(), &to_133()).await;
+    (outcome, server.names().len())
+}
+
+#[tokio::test]
+async fn what_was_refused_is_not_done_and_never_sent_again() {
+    let cases = [
+        (Answer::Fault(429, "ThrottlingException", "Rate exceeded"), Class::Throttled),
+        (Answer::Fault(400, "InvalidParameterException", "unsupported version"), Class::Refused),
+    ];
+    for (answer, class) in cases {
+        let (outcome, requests) = begun(answer).await;
+        assert!(matches!(&outcome, Outcome::NotDone { class: found, .. } if *found == class), "{outcome:?}");
+        assert_eq!(requests, 2);
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_happened_is_in_doubt_and_never_sent_again() {
+    for answer in [
+        Answer::Lost,
+        Answer::Fault(500, "ServerException", "oops"),
+        Answer::Page(503),
+        Answer::Json(200, json!({})),
+    ] {
+        let (outcome, requests) = begun(answer).await;
+        assert!(matches!(&outcome, Outcome::InDoubt { class: Class::Unreachable, .. }), "{outcome:?}");
+        assert_eq!(requests, 2);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_in_doubt() {
+    let server = Server::start(&[(DESCRIBE, cluster("1.32", "ACTIVE")), (BEGIN, Answer::Silence)]).await;
+    let driver = driver(server.aws_within(Duration::from_millis(500)).await, Roles::default());
+    let outcome = driver.apply(&call(), &to_133()).await;
+    assert!(matches!(outcome, Outcome::InDoubt { class: Class::Deadline, .. }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn expired_credentials_block_and_are_no_failure() {
+    for code in ["ExpiredTokenException", "AccessDeniedException"] {
+        let (outcome, _) =
+            begun(Answer::Fault(403, code, "The security token included in the request is expired")).await;
+        let Outcome::Blocked { waits_for } = &outcome else { panic!("{outcome:?}") };
+        assert!(matches!(waits_for.as_slice(), [WaitsFor::Credentials { .. }]), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_listens_nothing_is_done() {
+    let server = Server::start(&[]).await;
+    let mut gone = server.endpoint.clone();
+    // A port that was free a moment ago.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    gone.truncate("http://127.0.0.1:".len());
+    gone.push_str(&listener.local_addr().unwrap().port().to_string());
+    drop(listener);
+    let aws = switchback_aws::Aws::open(switchback_aws::AwsSettings {
+        endpoint: Some(gone),
+        credentials: Some(switchback_aws::StaticCredentials {
+            access_key: "A".into(),
+            secret_key: "s".into(),
+            session_token: None,
+        }),
+        ..switchback_aws::AwsSettings::default()
+    })
+    .await;
+    let outcome = driver(aws, Roles::default()).apply(&call(), &to_133()).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
+}
+
+/// A 404 of something in between would let a node group that stands be taken for deleted.
+#[tokio::test]
+async fn a_404_that_is_not_the_apis_says_nothing_about_what_is_there() {
+    let effect: Effect = serde_json::from_value(
+        json!({"kind": "eks.delete-nodegroup", "target": "mlops", "nodegroup": "gpu"}),
+    )
+    .unwrap();
+    let path = "GET /clusters/mlops/node-groups/gpu";
+    let server = Server::start(&[
+        (path, Answer::Page(404)),
+        (path, Answer::Fault(404, "ResourceNotFoundException", "No node group found for name: gpu.")),
+    ])
+    .await;
+    let outcome = server.apply(&call(), &effect).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
+    let outcome = server.apply(&call(), &effect).await;
+    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+}
+
+fn group(pointer: &str, is: Test) -> Condition {
+    let of = CloudRef {
+        target: "mlops".parse().unwrap(),
+        kind: CloudKind::EksNodegroup,
+        name: Some("gpu".into()),
+    };
+    Condition::Cloud { of, pointer: pointer.into(), is }
+}
+
+#[tokio::test]
+async fn a_condition_is_three_valued() {
+    let path = "GET /clusters/mlops/node-groups/gpu";
+    let group_answer = json!({"nodegroup": {"nodegroupName": "gpu", "version": "1.33", "status": "ACTIVE"}});
+    let server = Server::start(&[
+        (path, Answer::Json(200, group_answer.clone())),
+        (path, Answer::Json(200, group_answer)),
+        (path, Answer::Fault(404, "ResourceNotFoundException", "none")),
+        (path, Answer::Page(404)),
+        (path, Answer::Fault(429, "ThrottlingException", "Rate exceeded")),
+    ])
+    .await;
+    let driver = server.driver().await;
+    let newer = || group("/version", Test::VersionAtLeast("1.33".parse().unwrap()));
+    assert!(driver.check(&call(), &newer()).await.is_holding());
+    let none = driver.check(&call(), &group("", Test::Absent {})).await;
+    assert!(matches!(none, Verdict::Fails { .. }), "{none:?}");
+    assert!(driver.check(&call(), &group("", Test::Absent {})).await.is_holding());
+    for _ in 0..2 {
+        let verdict = driver.check(&call(), &group("", Test::Absent {})).await;
+        assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
+    }
+    // A field that is not read would be taken for absent.
+    let verdict = driver.check(&call(), &group("/warmPoolConfig", Test::Absent {})).await;
+    assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
+    assert_eq!(server.names().len(), 5);
+}
