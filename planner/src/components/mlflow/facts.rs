@@ -121,7 +121,8 @@ mod tests {
             let rules = facts.starts.iter().filter(|start| start.versions.contains(&row.version)).count();
             assert_eq!(rules, 1, "{}", row.version);
         }
-        assert_eq!(facts.start(&v("3.10.0")).map(|start| start.does), Some(Does::Refuses));
+        assert_eq!(facts.start(&v("3.9.0")).map(|start| start.does), Some(Does::Refuses));
+        assert_eq!(facts.start(&v("3.10.0")).map(|start| start.does), Some(Does::Migrates));
         assert_eq!(facts.start(&v("3.12.0")).map(|start| start.does), Some(Does::Migrates));
     }
 }
