@@ -27,11 +27,11 @@ fn a_database_goes_to_the_new_release_and_back_by_a_restore() {
     postgres.drop(TRIAL);
 
     // The two Jobs, both with the new image.
-    assert_eq!(new.check(Some(&uri)).code, Some(1), "nothing was migrated yet");
+    assert_eq!(new.check_schema(Some(&uri)).code, Some(1), "nothing was migrated yet");
     let migration = new.migrate(&uri);
     assert!(migration.status.success(), "{migration:?}");
     assert_eq!(postgres.revision(LIVE), catalog::head(NEW));
-    assert_eq!(new.check(Some(&uri)).code, Some(0));
+    assert_eq!(new.check_schema(Some(&uri)).code, Some(0));
     // A run that was killed between effect and outcome makes the Job once more.
     let migrated = postgres.text(LIVE);
     assert!(new.migrate(&uri).status.success());
@@ -57,7 +57,7 @@ fn a_database_goes_to_the_new_release_and_back_by_a_restore() {
     postgres.rename(LIVE, ASIDE);
     postgres.restore(&snapshot, LIVE);
     assert_same(&postgres.text(LIVE), &before, "the restore");
-    assert_eq!(old.check(Some(&uri)).code, Some(0));
+    assert_eq!(old.check_schema(Some(&uri)).code, Some(0));
     let server = old.serve(&uri).expect("the old release is up again");
     assert_eq!(server.page("/version"), OLD);
     ground.before.assert_there(&server);

@@ -1,6 +1,8 @@
 //! What a new image does to a database that nobody migrated. Some refuse; some migrate it by themselves, which is why
 //! a plan scales to 0 and migrates by a Job before any image changes.
 
+use switchback_planner::components::mlflow::facts::Does;
+
 use crate::support::{
     Ground, catalog,
     ground::{NEW, OLD},
@@ -10,6 +12,7 @@ use crate::support::{
 #[test]
 fn a_server_that_misses_no_table_refuses_an_older_database() {
     let Some(ground) = Ground::shared() else { return };
+    assert_eq!(catalog::start("3.9.0"), Does::Refuses);
     let uri = ground.copy("refused");
     let refused = ground.release("3.9.0").serve(&uri).expect_err("3.9 refuses");
     let found = format!("found version {}, but expected {}", catalog::head(OLD), catalog::head("3.9.0"));
@@ -23,6 +26,7 @@ fn a_server_that_misses_no_table_refuses_an_older_database() {
 fn a_server_that_misses_a_table_migrates_in_silence() {
     let Some(ground) = Ground::shared() else { return };
     for version in ["3.10.0", NEW] {
+        assert_eq!(catalog::start(version), Does::Migrates, "{version}");
         let name = format!("silent-{version}");
         let uri = ground.copy(&name);
         let server = ground.release(version).serve(&uri).expect("it starts, and says nothing");

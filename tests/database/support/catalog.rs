@@ -1,31 +1,17 @@
-//! What the planner's catalog says about MLflow's schema, to be held against real releases.
+//! What the planner knows about MLflow, to be held against real releases.
 
-use serde_yaml::Value;
+use switchback_planner::{catalog::Catalog, components::mlflow::facts::Does};
 
-const FACTS: &str = include_str!("../../../planner/src/catalog/data/mlflow.yaml");
-
-/// The head of the schema that a release ships: that of the newest migration up to it.
+/// The head of the schema that a release ships.
 pub(crate) fn head(version: &str) -> String {
-    let facts: Value = serde_yaml::from_str(FACTS).expect("the catalog is YAML");
-    let migrations = facts["migrations"].as_sequence().expect("migrations").iter();
-    let known = migrations.filter(|migration| number(text(migration, "at")) <= number(version));
-    let newest = known.max_by_key(|migration| number(text(migration, "at"))).expect("a migration");
-    let what = text(newest, "what").strip_prefix("database schema ").expect("a revision");
-    what.split(',').next().expect("a revision").to_owned()
+    let catalog = Catalog::embedded().expect("the catalog");
+    let head = catalog.mlflow.head(&version.parse().expect("a version"));
+    head.unwrap_or_else(|| panic!("no head of MLflow {version} in the catalog")).head.clone()
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value[key].as_str().expect("text")
-}
-
-/// A version by its numbers.
-fn number(version: &str) -> Vec<u32> {
-    version.split('.').map(|part| part.parse().expect("a number")).collect()
-}
-
-#[test]
-fn the_head_between_two_migrations_is_that_of_the_earlier() {
-    assert_eq!(head("2.22.4"), "0584bdc529eb");
-    assert_eq!(head("3.8.0"), "1bd49d398cd23");
-    assert_eq!(head("3.10.0"), "1b5f0d9ad7c1");
+/// What a release does at its start to a database that is not at its head.
+pub(crate) fn start(version: &str) -> Does {
+    let catalog = Catalog::embedded().expect("the catalog");
+    let start = catalog.mlflow.start(&version.parse().expect("a version"));
+    start.unwrap_or_else(|| panic!("nothing about the start of MLflow {version} in the catalog")).does
 }

@@ -16,12 +16,12 @@ pub(crate) struct Answer {
 /// One request on a connection of its own. HTTP/1.0, so that the answer ends with the connection and is in one piece.
 pub(crate) fn ask(port: u16, method: &str, path: &str, json: Option<&str>) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let mut head = format!("{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n");
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n")?;
     if let Some(json) = json {
-        head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", json.len()));
+        write!(stream, "Content-Type: application/json\r\nContent-Length: {}\r\n", json.len())?;
     }
-    stream.write_all(format!("{head}\r\n{}", json.unwrap_or_default()).as_bytes())?;
+    write!(stream, "\r\n{}", json.unwrap_or_default())?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);

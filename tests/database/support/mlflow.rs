@@ -7,14 +7,13 @@ use std::{
 };
 
 use serde_json::Value;
+use switchback_planner::components::mlflow::{CHECK_ADDRESS, CHECK_SCHEMA};
 
 use super::{
     host, http,
     program::{End, Program},
 };
 
-/// What the Job that checks the schema runs, as the planner puts it in a plan.
-pub(crate) const CHECK: &str = include_str!("../../../planner/src/components/mlflow/check_schema.py");
 /// The variable that holds the address of the database.
 pub(crate) const URI: &str = "MLFLOW_BACKEND_STORE_URI";
 
@@ -27,7 +26,7 @@ pub(crate) struct Release {
     home: PathBuf,
 }
 
-/// How a schema check ended.
+/// How a check ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Checked {
     pub(crate) code: Option<i32>,
@@ -61,10 +60,19 @@ impl Release {
         host::output(&mut self.migration(uri))
     }
 
-    /// The schema check Job: `python -c SCRIPT`.
-    pub(crate) fn check(&self, uri: Option<&str>) -> Checked {
+    /// The Job that checks the schema: `python -c SCRIPT VARIABLE`.
+    pub(crate) fn check_schema(&self, uri: Option<&str>) -> Checked {
+        self.script(uri, &[CHECK_SCHEMA, URI])
+    }
+
+    /// The Job that checks the address: `python -c SCRIPT VARIABLE HOST DATABASE...`.
+    pub(crate) fn check_address(&self, uri: &str, host: &str, accepted: &[&str]) -> Checked {
+        self.script(Some(uri), &[&[CHECK_ADDRESS, URI, host], accepted].concat())
+    }
+
+    fn script(&self, uri: Option<&str>, arguments: &[&str]) -> Checked {
         let mut command = self.command("python");
-        command.args(["-c", CHECK]);
+        command.arg("-c").args(arguments);
         if let Some(uri) = uri {
             command.env(URI, uri);
         }

@@ -181,8 +181,8 @@ impl Postgres {
         let rows = host::run(self.client("pg_dump", database).arg("--data-only"));
         // A random word that guards psql, another one each time.
         let guard = |line: &&str| !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ");
-        let rows: String = rows.lines().filter(guard).map(|line| format!("{line}\n")).collect();
-        format!("{rows}{}\n", self.sql(database, SHAPE))
+        let rows: Vec<&str> = rows.lines().filter(guard).collect();
+        format!("{}\n{}\n", rows.join("\n"), self.sql(database, SHAPE))
     }
 
     /// The revision of MLflow's schema.
