@@ -2,7 +2,13 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod eks;
+mod eks_refused;
 mod joint;
 mod karpenter;
+mod mlflow;
+mod mlflow_refused;
 mod refusals;
 mod world;
+mod world_eks;
+mod world_mlflow;

@@ -122,7 +122,7 @@ pub(super) fn leftovers(
             String::new()
         };
         to.leftovers.push(Leftover {
-            what: format!("instance {aside}, if the way back was taken"),
+            what: format!("instance {aside} (only after a way back)"),
             why: "it holds what was written after the snapshot".to_owned(),
             step: migrated.clone(),
             keep,

@@ -171,7 +171,7 @@ impl<'a> Patches<'a> {
             .changes(vec![changes::of_field(
                 self.object().clone(),
                 "spec.replicas",
-                &json!("as captured"),
+                &json!(self.site.replicas),
                 &json!(0),
             )])
     }
@@ -260,7 +260,7 @@ impl<'a> Patches<'a> {
                 self.object().clone(),
                 "spec.replicas",
                 &json!(0),
-                &json!("as captured"),
+                &json!(self.site.replicas),
             )])
     }
 

@@ -24,6 +24,8 @@ const OPTION: &str = "backend-store-uri";
 pub(super) struct Site {
     /// The Deployment.
     pub(super) object: ObjectRef,
+    /// How many replicas were observed.
+    pub(super) replicas: u64,
     /// The server as it was observed.
     pub(super) server: Server,
     /// Its container's settings.
@@ -47,7 +49,9 @@ impl Site {
 
 /// The version that a container runs; `None` where its image has no tag that is one.
 pub(super) fn runs(image: &str) -> Option<Version> {
-    tag(image)?.parse().ok()
+    // The `v` belongs to the tag, not to the version.
+    let tag = tag(image)?;
+    tag.strip_prefix('v').unwrap_or(tag).parse().ok()
 }
 
 /// Finds the site, and says everything that is wrong with it.
@@ -83,6 +87,7 @@ pub(super) fn find(cx: &Cx<'_>, doc: &Doc, workload: &Workload, from: Option<&Ve
     service(cx, doc, server);
     let site = Site {
         object: workload.object.clone(),
+        replicas: workload.replicas,
         server: server.clone(),
         settings: settings.clone(),
         instance: instance?,
