@@ -22,7 +22,7 @@ use crate::{
     components::{COMPONENTS, Component, HopSpec},
     context::Cx,
     findings::Findings,
-    lower::{Lowering, failure},
+    lower::{Lowering, failure, ways},
     manifest::Manifests,
     outlook::Outlook,
     path,
@@ -200,6 +200,10 @@ fn assemble(
         .iter()
         .map(|(spec, hop)| (hop.id.clone(), (inputs::on_failure(cx, spec), Some(spec.place.clone()))))
         .collect();
+    let places = hops
+        .iter()
+        .map(|(spec, hop)| (hop.id.clone(), cx.label(spec.doc, "/spec/to", "asked here")))
+        .collect();
     let nothing = Digest::of("");
     let mut plan = Plan {
         format: switchback_schemas::format::Document::Plan.current(),
@@ -237,6 +241,7 @@ fn assemble(
         Ok(graph) => {
             let approved = cx.manifests.platform.spec.approvals.before_start;
             failure::decide(&mut plan, &graph, &wishes, approved, cx.findings);
+            ways::check(&plan, &graph, &places, cx.findings);
         }
         Err(error) => cx.findings.say(Diagnostic::error(codes::PATH_CYCLE, error.to_string())),
     }

@@ -1,7 +1,7 @@
 //! Until when a way back is open, and by when one has to decide for it.
 //!
 //! *Closes at* is the earliest instant that ends one of its undo steps: an end of support, so long after its step, the start of
-//! a later step. *Decide by* is the latest instant at which the way can begin so that every undo step that closes has begun by
+//! a later step. A step that crosses a line of no return and has not begun closes nothing yet: it waits for a person. *Decide by* is the latest instant at which the way can begin so that every undo step that closes has begun by
 //! then: its own lengths, nine times of ten, and the rollback windows counted backwards.
 
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub struct BackTimes {
 /// The times of a way back; `None` for one that nothing closes as far as it is known.
 pub fn times(plan: &Plan, way: &WayBack, forecast: &Forecast, windows: &Windows<'_>) -> Option<BackTimes> {
     let undo: BTreeMap<&StepId, &UndoStep> = way.undo_steps(plan).into_iter().collect();
-    let closings = undo.iter().filter_map(|(id, undo)| Some((*id, closing(id, undo, forecast)?)));
+    let closings = undo.iter().filter_map(|(id, undo)| Some((*id, closing(plan, id, undo, forecast)?)));
     let closings: BTreeMap<&StepId, (Timestamp, &str)> = closings.collect();
     let (step, (closes_at, why)) = closings.iter().min_by_key(|(_, (at, _))| *at)?;
     Some(BackTimes {
@@ -49,10 +49,17 @@ pub fn times(plan: &Plan, way: &WayBack, forecast: &Forecast, windows: &Windows<
 }
 
 /// When an undo step stops being possible, and why; what is not known to happen closes nothing.
-fn closing<'u>(step: &StepId, undo: &'u UndoStep, forecast: &Forecast) -> Option<(Timestamp, &'u str)> {
+fn closing<'u>(
+    plan: &Plan,
+    step: &StepId,
+    undo: &'u UndoStep,
+    forecast: &Forecast,
+) -> Option<(Timestamp, &'u str)> {
+    let waits = |step: &StepId| !forecast.has_begun(step) && plan.lines.iter().any(|line| line.step == *step);
     let at = |at: &ClosingAt| match at {
         ClosingAt::Instant(at) => Some(*at),
         ClosingAt::After(length) => Some(later(forecast.of(step)?.ends, *length)),
+        ClosingAt::Start(other) if waits(other) => None,
         ClosingAt::Start(other) => Some(forecast.of(other)?.begins),
     };
     let all = undo.closes.iter().filter_map(|closing| Some((at(&closing.at)?, closing.why.as_str())));

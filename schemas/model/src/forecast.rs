@@ -38,6 +38,7 @@ pub struct Expected {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forecast {
     steps: BTreeMap<StepId, Expected>,
+    begun: BTreeSet<StepId>,
     /// The first step for which no window has room, within a year.
     pub stuck: Option<StepId>,
 }
@@ -46,6 +47,11 @@ impl Forecast {
     /// A step; absent where it waits for one that never finds room.
     pub fn of(&self, step: &StepId) -> Option<Expected> {
         self.steps.get(step).copied()
+    }
+
+    /// Whether a step has begun, and is not only expected to.
+    pub fn has_begun(&self, step: &StepId) -> bool {
+        self.begun.contains(step)
     }
 
     /// From the begin of the first of some steps to the end of the last; absent if one of them never runs.
@@ -92,7 +98,7 @@ pub fn forecast(
     ran: &BTreeMap<StepId, Ran>,
 ) -> Result<Forecast, UnknownZone> {
     let windows = Windows::forward(&plan.windows)?;
-    let mut forecast = Forecast::default();
+    let mut forecast = Forecast { begun: ran.keys().cloned().collect(), ..Forecast::default() };
     for number in graph.order().iter().copied() {
         let Some(step) = plan.steps.get(number) else { continue };
         if let Some(Ran { began, ended }) = ran.get(&step.id) {

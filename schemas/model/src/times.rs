@@ -7,8 +7,8 @@ use switchback_schemas::{
     Seconds,
     name::Label,
     plan::{
-        Closing, ClosingAt, Day, Estimate, Gate, GateKind, Plan, Savepoint, Step, Undo, UndoKind, Window,
-        WindowUse,
+        Closing, ClosingAt, Day, Estimate, Gate, GateKind, NoReturn, Plan, Savepoint, Step, Undo, UndoKind,
+        Window, WindowUse,
     },
 };
 
@@ -178,13 +178,32 @@ fn the_clock_is_changed_inside_of_a_window() {
 fn the_start_of_a_later_step_closes_it() {
     let mut steps = minor(vec![week(), ClosingAt::Start(id("d-next"))]);
     steps.push(takes("d-next", &["c-nodes"], 30 * MINUTE, HOUR));
-    let found = whole(steps, Vec::new(), "2026-12-07T02:00:00Z").expect("it closes");
+    let found = whole(steps.clone(), Vec::new(), "2026-12-07T02:00:00Z").expect("it closes");
     assert_eq!(found.closes_at, at("2026-12-07T04:40:00Z"), "30 min, 10 min and 2 h after the begin");
     assert_eq!(
         found.decide_by,
         Some(at("2026-12-07T02:10:00Z")),
         "before it was even verified: a bake has to be asked for"
     );
+
+    // Where it is a line of no return it waits for a person, and time closes nothing before the seven days.
+    let line = NoReturn {
+        id: Label::new("line").expect("a name"),
+        step: id("d-next"),
+        closes: String::new(),
+        recovery: String::new(),
+    };
+    let with_line = Plan { lines: vec![line], ..plan(steps) };
+    let found = back(&with_line, &["a-control-plane"], "2026-12-07T02:00:00Z").expect("it closes");
+    assert_eq!(found.closes_at, at("2026-12-14T02:30:00Z"));
+    let graph = Graph::of(&with_line).expect("a DAG");
+    let begun = Ran { began: at("2026-12-08T00:00:00Z"), ended: None };
+    let ran = BTreeMap::from([(id("d-next"), begun)]);
+    let forecast = forecast(&with_line, &graph, at("2026-12-07T02:00:00Z"), &ran).expect("zones are known");
+    let start = Savepoint { frontier: Vec::new(), ..with_line.savepoints[0].clone() };
+    let way = way_back(&with_line, &graph, &[id("a-control-plane")].into(), &start);
+    let found = times(&with_line, &way, &forecast, &Windows::always()).expect("it closes");
+    assert_eq!(found.closes_at, at("2026-12-08T00:00:00Z"), "it was crossed");
 }
 
 #[test]
