@@ -29,7 +29,7 @@ pub(crate) async fn instances(session: &Session, groups: &[String]) -> Result<Ve
     loop {
         let mut asked = parameters.clone();
         if !next.is_empty() {
-            asked.push(("NextToken".to_owned(), next));
+            asked.push(("NextToken".to_owned(), next.clone()));
         }
         let answer = session.query(Service::AUTOSCALING, "DescribeAutoScalingGroups", &asked).await?;
         for group in answer.list(&["DescribeAutoScalingGroupsResult", "AutoScalingGroups"]) {
@@ -38,7 +38,7 @@ pub(crate) async fn instances(session: &Session, groups: &[String]) -> Result<Ve
                 lifecycle: instance.text_at(&["LifecycleState"]).to_owned(),
             }));
         }
-        next = answer.text_at(&["DescribeAutoScalingGroupsResult", "NextToken"]).to_owned();
+        answer.text_at(&["DescribeAutoScalingGroupsResult", "NextToken"]).clone_into(&mut next);
         if next.is_empty() {
             return Ok(found);
         }

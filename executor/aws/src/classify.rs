@@ -334,7 +334,7 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 }
 
 fn no_credentials(error: &(dyn StdError + 'static)) -> Option<String> {
-    causes(error).any(|cause| cause.is::<CredentialsError>()).then(|| chain(error))
+    causes(error).any(<dyn StdError>::is::<CredentialsError>).then(|| chain(error))
 }
 
 fn never_connected(error: &(dyn StdError + 'static)) -> bool {

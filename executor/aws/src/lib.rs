@@ -4,6 +4,11 @@
 //! an inventory and cannot write; [`resolve_addons`] looks versions of add-ons up; [`ClusterToken`] is how EKS knows a caller.
 //! What each promises stands in the README of this room.
 
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a path to a method of the SDK's types is longer than what it says"
+)]
+
 mod addons;
 mod autoscaling;
 mod aws;

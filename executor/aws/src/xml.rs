@@ -33,7 +33,7 @@ impl Element {
                 }
                 Event::End(_) => {
                     let mut ended = open.pop().ok_or("an end without a start")?;
-                    ended.text = ended.text.trim().to_owned();
+                    ended.text = String::from(ended.text.trim());
                     last(&mut open)?.children.push(ended);
                 }
                 Event::Text(text) => {

@@ -53,7 +53,7 @@ pub struct AwsSettings {
     pub credentials: Option<StaticCredentials>,
     /// The profile; else `AWS_PROFILE` or `default`.
     pub profile: Option<String>,
-    /// The name under which roles are taken on, which CloudTrail shows. 2 to 64 letters, digits and `=,.@-_`.
+    /// The name under which roles are taken on, which `CloudTrail` shows. 2 to 64 letters, digits and `=,.@-_`.
     pub session: String,
     /// How long an observer waits at first when it is throttled; twice as long each time after.
     pub backoff: Duration,

@@ -1,4 +1,4 @@
-//! A small signed client for query APIs: form in, XML out (SigV4 by `aws-sigv4`).
+//! A small signed client for query APIs: form in, XML out (`SigV4` by `aws-sigv4`).
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -148,14 +148,11 @@ impl Query {
     }
 
     fn url(&self, service: Service) -> String {
-        match &self.endpoint {
-            Some(endpoint) => format!("{}/", endpoint.trim_end_matches('/')),
-            None => {
-                let suffix =
-                    if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-                format!("https://{}.{}.{suffix}/", service.name, self.region)
-            }
+        if let Some(endpoint) = &self.endpoint {
+            return format!("{}/", endpoint.trim_end_matches('/'));
         }
+        let suffix = if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        format!("https://{}.{}.{suffix}/", service.name, self.region)
     }
 }
 

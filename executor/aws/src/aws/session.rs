@@ -1,6 +1,6 @@
 //! Clients for one region with one role.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use aws_config::{Region, retry::RetryConfig, sts::AssumeRoleProvider};
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -25,6 +25,9 @@ pub(crate) struct Session {
     role: Option<Arn>,
     deadline: Duration,
 }
+
+/// A call under way.
+type Heard<'a, T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send + 'a>>;
 
 /// Whose credentials these are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,17 +113,18 @@ impl Session {
         self.base.forget().await;
     }
 
-    /// Sends a call of the SDK.
-    pub(crate) async fn call<T, E>(
-        &self,
-        sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, CallError>
+    /// Sends a call of the SDK. Its future is large, so it lives on the heap.
+    pub(crate) fn call<'a, T, E, F>(&'a self, sent: F) -> Heard<'a, T>
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
+        T: Send + 'a,
+        E: ProvideErrorMetadata + std::error::Error + Send + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
     {
-        self.credentials().await?;
-        let ended = Box::pin(sent).await.map_err(|error| CallError::from_sdk(&error));
-        self.heard(ended).await
+        Box::pin(async move {
+            self.credentials().await?;
+            let ended = sent.await.map_err(|error| CallError::from_sdk(&error));
+            self.heard(ended).await
+        })
     }
 
     /// Sends a signed call of a query API.

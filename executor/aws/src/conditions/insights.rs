@@ -168,7 +168,7 @@ mod tests {
     fn p09_unknown_is_not_passing() {
         use InsightStatusValue::{Error, Passing, UnknownValue, Warning};
         let fine = insight("Kubelet version skew", "1.33", Passing, 2);
-        assert!(judged(&[fine.clone()], &[]).is_holding());
+        assert!(judged(std::slice::from_ref(&fine), &[]).is_holding());
         let later = insight("Deprecated APIs removed in Kubernetes v1.34", "1.34", Warning, 2);
         assert!(judged(&[fine.clone(), later], &[]).is_holding(), "a warning about a later minor");
         let now = insight("Deprecated APIs removed in Kubernetes v1.33", "1.33", Warning, 2);
@@ -187,7 +187,7 @@ mod tests {
     fn p01_a_finding_is_accepted_by_name_and_an_old_one_is_unknown() {
         use InsightStatusValue::{Error, Passing};
         let red = insight("Deprecated APIs removed in Kubernetes v1.33", "1.33", Error, 2);
-        let accepted = judged(&[red.clone()], &["Deprecated APIs removed in Kubernetes v1.33"]);
+        let accepted = judged(std::slice::from_ref(&red), &["Deprecated APIs removed in Kubernetes v1.33"]);
         assert!(accepted.is_holding() && accepted.evidence().0.len() == 2, "{accepted:?}");
         assert!(matches!(judged(&[red], &["Kubelet version skew"]), Verdict::Fails { .. }));
         let old = judged(&[insight("Kubelet version skew", "1.33", Passing, 25)], &[]);

@@ -11,7 +11,7 @@ use crate::{aws::Session, classify::CallError};
 pub(crate) async fn cluster(session: &Session, name: &str) -> Result<Option<Cluster>, CallError> {
     let sent = session.eks.describe_cluster().name(name).send();
     let found = absent(session.call(sent).await)?;
-    there(found.map(|answer| answer.cluster), "a cluster")
+    there(found, |answer| answer.cluster, "a cluster")
 }
 
 /// A node group.
@@ -22,14 +22,14 @@ pub(crate) async fn nodegroup(
 ) -> Result<Option<Nodegroup>, CallError> {
     let sent = session.eks.describe_nodegroup().cluster_name(cluster).nodegroup_name(name).send();
     let found = absent(session.call(sent).await)?;
-    there(found.map(|answer| answer.nodegroup), "a node group")
+    there(found, |answer| answer.nodegroup, "a node group")
 }
 
 /// An add-on.
 pub(crate) async fn addon(session: &Session, cluster: &str, name: &str) -> Result<Option<Addon>, CallError> {
     let sent = session.eks.describe_addon().cluster_name(cluster).addon_name(name).send();
     let found = absent(session.call(sent).await)?;
-    there(found.map(|answer| answer.addon), "an add-on")
+    there(found, |answer| answer.addon, "an add-on")
 }
 
 /// What is not there, if the API itself says so.
@@ -41,11 +41,15 @@ pub(crate) fn absent<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallE
     }
 }
 
-fn there<T>(found: Option<Option<T>>, what: &str) -> Result<Option<T>, CallError> {
-    match found {
-        None => Ok(None),
-        Some(Some(found)) => Ok(Some(found)),
-        Some(None) => Err(CallError::Garbled { what: format!("it describes {what} and holds none") }),
+fn there<A, T>(
+    answer: Option<A>,
+    held: impl FnOnce(A) -> Option<T>,
+    what: &str,
+) -> Result<Option<T>, CallError> {
+    let Some(answer) = answer else { return Ok(None) };
+    match held(answer) {
+        Some(found) => Ok(Some(found)),
+        None => Err(CallError::Garbled { what: format!("it describes {what} and holds none") }),
     }
 }
 

@@ -236,7 +236,7 @@ async fn reserved(session: &Session) -> Result<BTreeMap<String, u64>, CallError>
             ("Filter.1.Value.1".to_owned(), "active".to_owned()),
         ];
         if !next.is_empty() {
-            asked.push(("NextToken".to_owned(), next));
+            asked.push(("NextToken".to_owned(), next.clone()));
         }
         let answer = session.query(Service::EC2, "DescribeCapacityReservations", &asked).await?;
         for reservation in answer.list(&["capacityReservationSet"]) {
@@ -246,7 +246,7 @@ async fn reserved(session: &Session) -> Result<BTreeMap<String, u64>, CallError>
                 *of_type = of_type.saturating_add(free);
             }
         }
-        next = answer.text_at(&["nextToken"]).to_owned();
+        answer.text_at(&["nextToken"]).clone_into(&mut next);
         if next.is_empty() {
             return Ok(found);
         }
