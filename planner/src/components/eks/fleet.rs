@@ -9,14 +9,14 @@ use switchback_schemas::{
         eks::{EksCluster, Nodegroup},
     },
     manifest::LastNodes,
-    plan::{Pool, Strategy},
+    plan::{CloudRef, Pool, Strategy},
 };
 
 use super::{
     hops::{Doc, following},
     names::{NODEGROUP, successor},
 };
-use crate::{components::HopSpec, context::Cx};
+use crate::{components::HopSpec, context::Cx, outlook::Outlook};
 
 /// A managed group, as it is before some hop.
 #[derive(Clone, Debug)]
@@ -84,6 +84,12 @@ pub(super) fn observed<'a>(cx: &'a Cx<'_>, cluster: &'a EksCluster) -> Vec<Group
         kept: None,
     };
     cluster.nodegroups.iter().map(group).collect()
+}
+
+/// Notes what the moves of a group are compiled from.
+pub(super) fn read(outlook: &Outlook<'_>, object: &CloudRef, group: &Group<'_>) {
+    outlook.cloud(object, "/version", serde_json::json!(group.version.as_str()), group.by.as_ref());
+    outlook.cloud(object, "/amiType", serde_json::json!(group.ami_type), group.by.as_ref());
 }
 
 /// Whether managed groups are behind the control plane that a plan could move.

@@ -11,13 +11,16 @@ use switchback_schemas::{
 };
 
 use super::{
-    fleet::{Group, part},
+    fleet::{Group, part, read},
     lower::Road,
     names::{is, says},
     nodes::{self, ONE_BY_ONE},
     readiness::ready,
 };
-use crate::lower::{Lowering, undo_step, verify};
+use crate::{
+    lower::{Lowering, undo_step, verify},
+    outlook::Outlook,
+};
 
 const RELEASE: &str = "release";
 
@@ -27,9 +30,11 @@ pub(super) fn update(
     pool: &Pool,
     group: &Group<'_>,
     after: &[StepId],
+    outlook: &Outlook<'_>,
     to: &mut Lowering,
 ) -> StepId {
     let object = road.names.group(&group.name);
+    read(outlook, &object, group);
     let minor = &road.hop.to;
     let part = format!("{}/update", part(pool, &group.name));
     let id = road.scope.id(&part);
@@ -86,7 +91,7 @@ pub(super) fn update(
     );
     let mut draft = road
         .scope
-        .step(&part, title, effect(minor, None), Undo::Step(Box::new(back)), Vec::new())
+        .step(&part, title, effect(minor, None), Undo::Step(Box::new(back)), outlook.take_reads())
         .captures(RELEASE, CaptureKind::Cloud { of: object.clone(), pointer: "/releaseVersion".to_owned() })
         .done_when(at(minor))
         .verify(whole())

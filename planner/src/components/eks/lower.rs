@@ -142,7 +142,7 @@ fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &Outlook<'_>, to: &mut 
     };
     let mut ends = addons::steps(cx, road, &begun, outlook, to);
     if fleet::moves(road.doc, &road.hop.to) {
-        ends = nodes::steps(road, groups, &ends, to);
+        ends = nodes::steps(road, groups, &ends, outlook, to);
     }
     let verified = verification(road, &ends, to);
     for freeze in &freezes {

@@ -7,7 +7,10 @@ use switchback_schemas::{
 };
 
 use super::{claims, control_plane, fleet::Group, groups, lower::Road, replace};
-use crate::lower::{Lowering, nodes};
+use crate::{
+    lower::{Lowering, nodes},
+    outlook::Outlook,
+};
 
 /// A look at the cluster before nodes alone move.
 pub(super) fn look(road: &Road<'_>, to: &mut Lowering) -> StepId {
@@ -33,6 +36,7 @@ pub(super) fn steps(
     road: &Road<'_>,
     groups: &[Group<'_>],
     after: &[StepId],
+    outlook: &Outlook<'_>,
     to: &mut Lowering,
 ) -> Vec<StepId> {
     let claimed = claims::moving(road.cx, road.karpenter.as_ref());
@@ -41,16 +45,18 @@ pub(super) fn steps(
     let mut last = after.to_vec();
     let mut line = None;
     for pool in pools {
-        let inside = groups.iter().filter(|group| group.pool() == Some(pool) && group.follows(&road.hop.to));
+        let inside: Vec<&Group<'_>> = groups.iter().filter(|group| group.pool() == Some(pool)).collect();
+        let alone = inside.len() == 1;
+        let inside = inside.into_iter().filter(|group| group.follows(&road.hop.to));
         match pool.strategy {
             Strategy::GroupUpdate => {
                 for group in inside {
-                    last = vec![groups::update(road, pool, group, &last, to)];
+                    last = vec![groups::update(road, pool, group, &last, outlook, to)];
                 }
             }
             Strategy::ReplaceGroup => {
                 for group in inside {
-                    last = vec![replace::steps(road, pool, group, &last, to)];
+                    last = vec![replace::steps(road, pool, group, &last, (alone, outlook), to)];
                 }
             }
             Strategy::Nodeclaim if claimed.contains(&pool) => {

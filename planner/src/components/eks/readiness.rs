@@ -18,8 +18,8 @@ pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>) {
     let place = || cx.label(road.doc.doc, "/spec/target", "this cluster");
     for update in &cluster.in_progress {
         let message = format!(
-            "an update of {} is under way on {}: {} {}, begun {}",
-            update.kind, update.of, update.kind, update.id, update.began
+            "an update of {} is under way: {} {}, begun {}",
+            update.of, update.kind, update.id, update.began
         );
         let found = Diagnostic::error(codes::PLAN_NOT_READY, message).at(place());
         cx.findings

@@ -14,14 +14,17 @@ use switchback_schemas::{
 };
 
 use super::{
-    fleet::{Group, part},
+    fleet::{Group, part, read},
     hops::following,
     lower::Road,
     names::{NODEGROUP, absent, is, says, successor},
     nodes::{self, ONE_BY_ONE},
     readiness::ready,
 };
-use crate::lower::{Draft, Lowering, nodes as rolls, undo_step, verify};
+use crate::{
+    lower::{Draft, Lowering, nodes as rolls, undo_step, verify},
+    outlook::Outlook,
+};
 
 /// Names of captures, and where in a group's description they stand.
 const SIZE: [(&str, &str); 3] = [
@@ -40,6 +43,8 @@ struct Replacing<'a> {
     new: String,
     part: String,
     copy: StepId,
+    /// Whether it is the only group of its pool.
+    alone: bool,
 }
 
 /// Adds the replacement of one group. Says its last step.
@@ -48,14 +53,16 @@ pub(super) fn steps(
     pool: &Pool,
     group: &Group<'_>,
     after: &[StepId],
+    (alone, outlook): (bool, &Outlook<'_>),
     to: &mut Lowering,
 ) -> StepId {
     let part = part(pool, &group.name);
     let copy = road.scope.id(&format!("{part}/copy"));
     let new = successor(&group.name, &road.hop.to);
-    let this = Replacing { road, pool, group, new, part, copy };
+    let this = Replacing { road, pool, group, new, part, copy, alone };
+    read(outlook, &this.old(), group);
     to.pools.push(pool.clone());
-    this.copy(after, to);
+    this.copy(after, outlook, to);
     let grown = this.grow(to);
     let open = this.open(&grown, to);
     let roll = this.roll(&open, &grown, to);
@@ -117,7 +124,7 @@ impl Replacing<'_> {
     }
 
     /// A copy of the group at the new minor, without nodes: taken back before it has some, it can be deleted as it is.
-    fn copy(&self, after: &[StepId], to: &mut Lowering) {
+    fn copy(&self, after: &[StepId], outlook: &Outlook<'_>, to: &mut Lowering) {
         let (road, group, new) = (self.road, self.group, &self.new);
         let minor = &road.hop.to;
         let ami = road.cx.catalog.eks.successor(&group.ami_type, &group.observed.instance_types, minor);
@@ -161,7 +168,13 @@ impl Replacing<'_> {
         };
         let draft = road
             .scope
-            .step(&format!("{}/copy", self.part), title, effect, Undo::Step(Box::new(undo)), Vec::new())
+            .step(
+                &format!("{}/copy", self.part),
+                title,
+                effect,
+                Undo::Step(Box::new(undo)),
+                outlook.take_reads(),
+            )
             .done_when(active)
             .time(WITHIN, self.takes())
             .idempotent()
@@ -290,7 +303,12 @@ impl Replacing<'_> {
 
     fn roll(&self, open: &StepId, grown: &StepId, to: &mut Lowering) -> StepId {
         let name = &self.group.name;
-        let rule = self.rule(name, Stale::KubeletBelow(self.road.hop.to.clone()));
+        let mut rule = self.rule(name, Stale::KubeletBelow(self.road.hop.to.clone()));
+        // The nodes of both groups count for the floor; with a second group in the pool its nodes would be taken, too.
+        if self.alone {
+            rule.labels.clone_from(&self.pool.labels);
+            rule.floor = nodes::floor(self.road, self.road.ready(self.pool));
+        }
         let why =
             "the old group gets its nodes back by its size, and those of the copy are drained".to_owned();
         let undo = Undo::CoveredBy { step: grown.clone(), why };

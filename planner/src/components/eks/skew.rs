@@ -92,8 +92,8 @@ fn kubelets(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowerin
     }
     if let Some((name, minor)) = old.first() {
         let message = format!(
-            "{} nodes would be more than {} minors behind {}: {name} is at {minor}",
-            old.len(),
+            "{} would be more than {} minors behind {}: {name} is at {minor}",
+            count(old.len()),
             cx.catalog.eks.skew.behind,
             road.hop.to
         );
@@ -101,8 +101,10 @@ fn kubelets(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowerin
     }
     if let Some((name, minor)) = new.first() {
         let from = road.hop.from.as_ref().unwrap_or(&road.hop.to);
-        let message =
-            format!("{} nodes are newer than the control plane at {from}: {name} is at {minor}", new.len());
+        let message = format!(
+            "the kubelets of {} are newer than the control plane at {from}: {name} is at {minor}",
+            count(new.len())
+        );
         say(cx, road, message, "no version supports that; replace them by nodes of the cluster's minor");
     }
     if mute > 0 {
@@ -111,6 +113,10 @@ fn kubelets(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowerin
             why: "they report no version number".to_owned(),
         });
     }
+}
+
+fn count(nodes: usize) -> String {
+    if nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") }
 }
 
 fn say(cx: &Cx<'_>, road: &Road<'_>, message: String, help: &str) {

@@ -1,0 +1,316 @@
+//! EKS, from manifests to a plan.
+
+use switchback_face::plan::{back, dry_run::DryRun};
+use switchback_model::{Graph, lint::lint, summary::summary, way_back::way_back};
+use switchback_schemas::{
+    Digest, StepId,
+    inventory::{Inventory, eks::InsightStatus},
+    plan::{
+        Action, ApprovalScope, ClosingAt, Condition, Effect, FailureAction, GateKind, Permission, Plan, Step,
+        Undo, UndoKind,
+    },
+};
+
+use crate::{
+    world::v,
+    world_eks::{
+        EKS, PLATFORM, addons, change, compiled, eks, eks_and_karpenter, group, insight, node, with_karpenter,
+    },
+};
+
+fn plan_of(platform: &str, upgrade: &str, inventory: &Inventory) -> Plan {
+    let (plan, diagnostics) =
+        compiled(&[("platform.yaml", platform), ("eks.yaml", upgrade)], inventory, addons());
+    let plan = plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"));
+    assert_eq!(lint(&plan), []);
+    plan
+}
+
+fn shown(plan: &Plan) -> String {
+    let graph = Graph::of(plan).expect("a DAG");
+    let summary = summary(plan, &graph);
+    let dry_run = DryRun { plan, graph: &graph, summary: &summary, digest: Digest::of("plan"), steps: true };
+    format!("{dry_run}\n{}", back::every_way_back(plan, &graph))
+}
+
+fn step<'plan>(plan: &'plan Plan, id: &str) -> &'plan Step {
+    let all: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    plan.steps.iter().find(|step| step.id.as_str() == id).unwrap_or_else(|| panic!("no {id} among {all:#?}"))
+}
+
+fn two_minors() -> String {
+    EKS.replace("1.32", "1.33")
+}
+
+#[test]
+fn one_minor_reads_like_this() {
+    insta::assert_snapshot!(shown(&plan_of(PLATFORM, EKS, &eks())));
+}
+
+#[test]
+fn two_minors_with_karpenter_read_like_this() {
+    insta::assert_snapshot!(shown(&plan_of(&with_karpenter(), &two_minors(), &eks_and_karpenter())));
+}
+
+#[test]
+fn the_line_of_no_return_stands_at_the_second_minor() {
+    let plan = plan_of(PLATFORM, &two_minors(), &eks());
+    let [line] = plan.lines.as_slice() else { panic!("one line, not {:#?}", plan.lines) };
+    // The old group of the first minor is the first thing that its way back needs and that the second minor takes away.
+    assert_eq!(line.step.as_str(), "eks/dev@1.33/drop/gpu");
+    assert!(line.closes.contains("1.31"), "{}", line.closes);
+    let asked = |id: &str| {
+        step(&plan, id)
+            .gates
+            .iter()
+            .filter_map(|gate| plan.gate(gate))
+            .any(|gate| gate.kind == GateKind::Approval(ApprovalScope::Line(line.id.clone())))
+    };
+    assert!(asked("eks/dev@1.33/drop/gpu") && asked("eks/dev@1.33/control-plane"));
+    assert!(!asked("eks/dev@1.32/control-plane"));
+    let closes = |id: &str| match &step(&plan, id).undo {
+        Undo::Step(undo) => {
+            assert_eq!(undo.kind, UndoKind::Window);
+            undo.closes.iter().map(|closing| closing.at.clone()).collect::<Vec<_>>()
+        }
+        other => panic!("a step, not {other:?}"),
+    };
+    let first = closes("eks/dev@1.32/control-plane");
+    assert!(first.contains(&ClosingAt::Start(line.step.clone())), "{first:?}");
+    let end = "2026-11-26T00:00:00Z".parse().expect("an instant");
+    assert!(first.contains(&ClosingAt::Instant(end)), "1.31 ends soon: {first:?}");
+    let second = closes("eks/dev@1.33/control-plane");
+    assert!(!second.iter().any(|at| matches!(at, ClosingAt::Start(_))), "{second:?}");
+}
+
+#[test]
+fn without_a_group_that_is_kept_the_second_control_plane_is_the_line() {
+    let both = PLATFORM
+        .replace("replace-group", "group-update")
+        .replace("onDrain: {wait: {max: 4h, then: park}}, gang: true", "onDrain: {requeue: {}}");
+    let plan = plan_of(&both, &two_minors(), &eks());
+    assert_eq!(plan.lines.len(), 1);
+    assert_eq!(plan.lines[0].step.as_str(), "eks/dev@1.33/control-plane");
+}
+
+#[test]
+fn the_way_back_goes_over_nodes_and_add_ons_to_the_control_plane() {
+    let plan = plan_of(PLATFORM, EKS, &eks());
+    let graph = Graph::of(&plan).expect("a DAG");
+    let started = plan.steps.iter().map(|step| step.id.clone()).collect();
+    let way = way_back(&plan, &graph, &started, &plan.savepoints[0]);
+    let order: Vec<&str> = way.steps.iter().map(|back| back.step.as_str()).collect();
+    let at = |part: &str| {
+        order.iter().position(|id| id.ends_with(part)).unwrap_or_else(|| panic!("no {part} in {order:#?}"))
+    };
+    // The old group has its nodes again before the new one is emptied, and that before it is deleted.
+    assert!(at("gpu/gpu/open") < at("gpu/gpu/grow") && at("gpu/gpu/grow") < at("gpu/gpu/copy"));
+    assert!(at("gpu/gpu/copy") < at("addons/coredns@v1.11.4-eksbuild.22"));
+    assert!(at("addons/coredns@v1.11.4-eksbuild.22") < at("addons/kube-proxy@v1.32.3-eksbuild.7"));
+    assert_eq!(at("/control-plane"), order.len() - 1, "{order:#?}");
+    let Undo::Step(undo) = &step(&plan, "eks/dev@1.32/control-plane").undo else { panic!("a step") };
+    let reads: Vec<&Condition> = undo.reads.iter().map(|read| &read.condition).collect();
+    assert!(reads.iter().any(|read| matches!(read, Condition::Insights { .. })), "{reads:?}");
+    assert!(reads.iter().any(|read| matches!(read, Condition::Count { .. })), "{reads:?}");
+}
+
+#[test]
+fn a_control_plane_never_goes_back_by_itself() {
+    let stay = format!("{EKS}  nodes: stay\n");
+    let plan = plan_of(PLATFORM, &stay, &eks());
+    let after = |step: &&Step| !step.id.as_str().ends_with("/readiness");
+    for step in plan.steps.iter().filter(after) {
+        assert_ne!(step.on_failure.action, FailureAction::RollbackHop, "{}", step.id);
+    }
+    assert!(!plan.steps.iter().any(|step| step.id.as_str().contains("/nodes/")), "nodes stay");
+    let asked = format!("{stay}  onFailure: rollback-hop\n");
+    let (plan, diagnostics) = compiled(&[("p.yaml", PLATFORM), ("e.yaml", &asked)], &eks(), addons());
+    assert!(plan.is_none(), "nobody approved that");
+    assert!(diagnostics.iter().any(|found| found.message.contains("only until a time")), "{diagnostics:#?}");
+}
+
+#[test]
+fn p06_add_ons_follow_the_control_plane_in_their_order_and_skip_no_minor() {
+    let plan = plan_of(PLATFORM, EKS, &eks());
+    let graph = Graph::of(&plan).expect("a DAG");
+    let number = |id: &str| graph.number(&StepId::new(id).expect("an id")).unwrap_or_else(|| panic!("{id}"));
+    let order = [
+        "eks/dev@1.32/control-plane",
+        "eks/dev@1.32/addons/vpc-cni@v1.19.6-eksbuild.1",
+        "eks/dev@1.32/addons/vpc-cni@v1.20.1-eksbuild.3",
+        "eks/dev@1.32/addons/kube-proxy@v1.32.3-eksbuild.7",
+        "eks/dev@1.32/addons/coredns@v1.11.4-eksbuild.22",
+    ];
+    for pair in order.windows(2) {
+        assert!(graph.descendants(number(pair[0])).contains(&number(pair[1])), "{pair:?}");
+    }
+    let second = plan_of(PLATFORM, &two_minors(), &eks());
+    let cni = second
+        .steps
+        .iter()
+        .filter(|step| step.id.as_str().starts_with("eks/dev@1.33/addons/vpc-cni"))
+        .count();
+    assert_eq!(cni, 0, "it is where it belongs already");
+}
+
+#[test]
+fn rules_for_add_ons_are_kept() {
+    let rules = format!(
+        "{EKS}  addons:\n    - {{name: vpc-cni, keep: true}}\n    - {{name: coredns, conflicts: overwrite, versions: {{'1.32': \
+         v1.11.4-eksbuild.22}}}}\n"
+    );
+    let plan = plan_of(PLATFORM, &rules, &eks());
+    assert!(!plan.steps.iter().any(|step| step.id.as_str().contains("vpc-cni")));
+    let Action::Effect(Effect::EksUpdateAddon(update)) =
+        &step(&plan, "eks/dev@1.32/addons/coredns@v1.11.4-eksbuild.22").action
+    else {
+        panic!("an update")
+    };
+    assert_eq!(update.conflicts, switchback_schemas::plan::ResolveConflicts::Overwrite);
+}
+
+#[test]
+fn al2_becomes_al2023_where_it_ends() {
+    let mut old = eks();
+    change(&mut old, |cluster| cluster.nodegroups[0].ami_type = "AL2_x86_64_GPU".to_owned());
+    let plan = plan_of(PLATFORM, &two_minors(), &old);
+    let ami = |id: &str| match &step(&plan, id).action {
+        Action::Effect(Effect::EksCreateNodegroup(create)) => (create.like.clone(), create.ami_type.clone()),
+        other => panic!("a group, not {other:?}"),
+    };
+    assert_eq!(ami("eks/dev@1.32/nodes/gpu/gpu/copy"), ("gpu".to_owned(), None));
+    let second = ami("eks/dev@1.33/nodes/gpu/gpu-1-32/copy");
+    assert_eq!(second, ("gpu-1-32".to_owned(), Some("AL2023_x86_64_NVIDIA".to_owned())));
+}
+
+#[test]
+fn what_is_kept_is_said_and_what_the_next_minor_needs_gone_is_deleted() {
+    let plan = plan_of(PLATFORM, &two_minors(), &eks());
+    let kept: Vec<&str> = plan.leftovers.iter().map(|left| left.what.as_str()).collect();
+    assert_eq!(kept, ["node group gpu-1-32, at size 0"]);
+    assert!(plan.leftovers[0].remove.contains("--nodegroup-name gpu-1-32"), "{}", plan.leftovers[0].remove);
+    step(&plan, "eks/dev@1.33/drop/gpu");
+}
+
+#[test]
+fn nodes_alone_follow_a_control_plane_that_is_there() {
+    let mut ahead = eks();
+    change(&mut ahead, |cluster| cluster.version = v("1.32"));
+    ahead.cluster.version = v("1.32.9");
+    let plan = plan_of(PLATFORM, EKS, &ahead);
+    assert!(!plan.steps.iter().any(|step| step.id.as_str().ends_with("/control-plane")));
+    step(&plan, "eks/dev@1.32/nodes/gpu/gpu/roll");
+    step(&plan, "eks/dev@1.32/nodes/system/system/update");
+}
+
+#[test]
+fn add_ons_are_asked_for_at_every_minor_on_the_way() {
+    let upgrade = two_minors();
+    let (manifests, _) =
+        switchback_planner::manifest::read([("p.yaml", PLATFORM), ("e.yaml", upgrade.as_str())]);
+    let (asks, diagnostics) = switchback_planner::compile::asks(&manifests.expect("manifests"), &eks());
+    let asks = asks.unwrap_or_else(|| panic!("asks, not {diagnostics:#?}"));
+    let asked: Vec<String> =
+        asks.addons.iter().map(|ask| format!("{} {}", ask.addon, ask.kubernetes)).collect();
+    let all = [
+        "coredns 1.32",
+        "coredns 1.33",
+        "kube-proxy 1.32",
+        "kube-proxy 1.33",
+        "vpc-cni 1.32",
+        "vpc-cni 1.33",
+    ];
+    assert_eq!(asked, all);
+    assert!(asks.charts.is_empty() && asks.aws.len() == 1);
+}
+
+#[test]
+fn nodes_may_be_watched_at_the_old_minor_before_they_follow() {
+    let plan = plan_of(PLATFORM, &format!("{EKS}  bake: 1d\n"), &eks());
+    let bake = step(&plan, "eks/dev@1.32/bake");
+    assert_eq!(bake.verify[0].settle.0, 24 * 3600);
+    let graph = Graph::of(&plan).expect("a DAG");
+    let number = |id: &str| graph.number(&StepId::new(id).expect("an id")).expect("a step");
+    let after = graph.descendants(number("eks/dev@1.32/bake"));
+    assert!(after.contains(&number("eks/dev@1.32/nodes/system/system/update")));
+    assert!(!after.contains(&number("eks/dev@1.32/control-plane")));
+}
+
+#[test]
+fn p01_an_accepted_insight_is_named_by_its_gate_and_the_step_before() {
+    let mut warned = eks();
+    change(&mut warned, |cluster| {
+        cluster.insights.push(insight("Deprecated APIs", "1.32", InsightStatus::Error))
+    });
+    let accepting = format!(
+        "{EKS}  insights:\n    - {{name: Deprecated APIs, because: 'ada: no call since 2026-11-01', expires: '2026-12-01T00:00:00Z'}}\n"
+    );
+    let plan = plan_of(PLATFORM, &accepting, &warned);
+    let gate = plan.gates.iter().find(|gate| gate.id.as_str() == "dev-1.32-insights").expect("the gate");
+    let GateKind::Check(Condition::Insights { accepted, .. }) = &gate.kind else { panic!("insights") };
+    assert_eq!(accepted, &["Deprecated APIs"]);
+    for id in ["eks/dev@1.32/readiness", "eks/dev@1.32/control-plane"] {
+        assert!(step(&plan, id).gates.contains(&gate.id), "{id}");
+    }
+}
+
+#[test]
+fn every_call_of_the_cloud_is_among_the_permissions() {
+    let plan = plan_of(PLATFORM, &two_minors(), &eks());
+    let wants = |effect: &Effect| match effect {
+        Effect::EksUpdateCluster(_) => Some("eks:UpdateClusterVersion"),
+        Effect::EksUpdateAddon(_) => Some("eks:UpdateAddon"),
+        Effect::EksUpdateNodegroup(_) => Some("eks:UpdateNodegroupVersion"),
+        Effect::EksCreateNodegroup(_) => Some("eks:CreateNodegroup"),
+        Effect::EksScaleNodegroup(_) => Some("eks:UpdateNodegroupConfig"),
+        Effect::EksDeleteNodegroup(_) => Some("eks:DeleteNodegroup"),
+        _ => None,
+    };
+    let has = |permissions: &[Permission], action: &str| {
+        permissions.iter().any(|one| one.group == Permission::IAM && one.verb == action)
+    };
+    let mut seen = 0;
+    for step in &plan.steps {
+        if let Action::Effect(effect) = &step.action
+            && let Some(action) = wants(effect)
+        {
+            assert!(has(&step.permissions, action), "{} lacks {action}", step.id);
+            seen += 1;
+        }
+        if let Undo::Step(undo) = &step.undo
+            && let Action::Effect(effect) = &undo.action
+            && let Some(action) = wants(effect)
+        {
+            assert!(has(&undo.permissions, action), "the undo of {} lacks {action}", step.id);
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
+#[test]
+fn a_thousand_nodes_in_five_pools_over_two_minors_stay_small() {
+    let mut large = eks();
+    large.nodes.clear();
+    large.pods.clear();
+    let mut platform = PLATFORM.split("  pools:").next().expect("a head").to_owned() + "  pools:\n";
+    let mut groups = Vec::new();
+    for pool in 0..5_u64 {
+        let strategy = if pool == 0 { "group-update" } else { "replace-group" };
+        let name = format!("pool-{pool}");
+        platform.push_str(&format!(
+            "    - {{name: {name}, matchLabels: {{pool: {name}}}, tier: {pool}, capacity: on-demand, strategy: {strategy}}}\n"
+        ));
+        groups.push(group(&name, &name, "AL2023_x86_64_STANDARD", 200));
+        large.nodes.extend((0..200).map(|n| node(&name, &name, n, "1.31.13")));
+    }
+    change(&mut large, |cluster| cluster.nodegroups = groups);
+    let upgrade = format!("{}  rollout: {{batch: {{percent: 10}}}}\n", two_minors());
+    let plan = plan_of(&platform, &upgrade, &large);
+    assert!(plan.steps.len() < 300, "{} steps", plan.steps.len());
+    let graph = Graph::of(&plan).expect("a DAG");
+    let text =
+        switchback_face::plan::markdown::comment(&plan, &graph, &summary(&plan, &graph), Digest::of("plan"));
+    assert!(text.len() < 65_536, "{} bytes", text.len());
+    let bytes = plan.to_json().expect("JSON");
+    assert!(!String::from_utf8_lossy(&bytes).contains("pool-3-17"), "no node is named");
+}
