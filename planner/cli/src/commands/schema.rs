@@ -8,7 +8,7 @@ use std::{
 use switchback_face::Exit;
 use switchback_schemas::published;
 
-use crate::{error::Error, terminal::Terminal};
+use crate::{documents, error::Error, terminal::Terminal};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

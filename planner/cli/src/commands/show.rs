@@ -21,7 +21,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let plan = documents::plan(&args.plan)?;
-    let text = shown(&plan.value, plan.digest, args.format, !args.brief)?;
+    let text = shown(&plan.value, plan.digest(), args.format, !args.brief)?;
     terminal.out.text(&text).map_err(Error::Write)?;
     Ok(Exit::Success)
 }
