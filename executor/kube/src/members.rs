@@ -125,13 +125,15 @@ fn is_stale(node: &Value, claim: Option<&Claim>, stale: &Stale) -> bool {
     match stale {
         Stale::Drifted {} => claim.is_some_and(|claim| claim.drifted),
         // A kubelet that reports no version number is not known to be old.
-        Stale::KubeletBelow(version) => {
-            let kubelet = text(node, "/status/nodeInfo/kubeletVersion").parse::<Version>();
-            kubelet.is_ok_and(|kubelet| kubelet < *version)
-        }
+        Stale::KubeletBelow(version) => kubelet(node).is_some_and(|kubelet| kubelet < *version),
+        Stale::KubeletAtLeast(version) => kubelet(node).is_some_and(|kubelet| kubelet >= *version),
         // When the step ended stands in the journal: the executor compares it with `created`.
         Stale::BornBefore(_) => true,
     }
+}
+
+fn kubelet(node: &Value) -> Option<Version> {
+    text(node, "/status/nodeInfo/kubeletVersion").parse().ok()
 }
 
 #[cfg(test)]
@@ -162,6 +164,8 @@ mod tests {
     fn staleness_follows_the_rule() {
         let below = |version: &str| is_stale(&node(), None, &Stale::KubeletBelow(version.parse().unwrap()));
         assert!(below("1.33") && !below("1.32"));
+        let from = |version: &str| is_stale(&node(), None, &Stale::KubeletAtLeast(version.parse().unwrap()));
+        assert!(from("1.32") && !from("1.33"));
         assert!(!is_stale(&node(), None, &Stale::Drifted {}));
     }
 }

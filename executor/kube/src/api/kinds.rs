@@ -98,9 +98,19 @@ impl<'api> Kinds<'api> {
         if let Some(resource) = Self::built_in(api_version, kind) {
             return Ok(Some(resource));
         }
+        Ok(pick(&self.served(api_version).await?, kind))
+    }
+
+    /// Every resource of a group and version; none when it is not served.
+    pub(crate) async fn all(&self, api_version: &str) -> Result<Vec<Resource>, CallError> {
+        let served = self.served(api_version).await?;
+        Ok(served.iter().flat_map(|served| served.values().cloned()).collect())
+    }
+
+    async fn served(&self, api_version: &str) -> Result<Served, CallError> {
         let mut asked = self.asked.lock().await;
         if let Some(served) = asked.get(api_version) {
-            return Ok(pick(served, kind));
+            return Ok(served.clone());
         }
         let (group, version) = split(api_version);
         let path = match group {
@@ -112,9 +122,8 @@ impl<'api> Kinds<'api> {
             Err(error) if error.is_no_path() => None,
             Err(error) => return Err(error),
         };
-        let found = pick(&served, kind);
-        asked.insert(api_version.to_owned(), served);
-        Ok(found)
+        asked.insert(api_version.to_owned(), served.clone());
+        Ok(served)
     }
 
     /// The resource of an object's kind; an error when it is not served.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Reader, Resource, object_path, query_path};
+use super::{JSON, METADATA, Reader, Resource, object_path, query_path};
 use crate::classify::CallError;
 
 /// Objects that one page holds at most.
@@ -22,6 +22,8 @@ pub(crate) struct Query {
     pub(crate) labels: Option<String>,
     /// A field selector.
     pub(crate) fields: Option<String>,
+    /// Whether their metadata is enough.
+    pub(crate) metadata_only: bool,
 }
 
 impl Query {
@@ -91,7 +93,8 @@ impl Reader {
         if !next.is_empty() {
             parameters.push(("continue", next));
         }
-        let mut page = self.get(&query_path(&path, &parameters)).await?;
+        let accept = if query.metadata_only { METADATA } else { JSON };
+        let mut page = self.get_as(&query_path(&path, &parameters), accept).await?;
         let after = page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_owned();
         let Some(Value::Array(mut items)) = page.get_mut("items").map(Value::take) else {
             return Err(CallError::Garbled { what: format!("a list of {} without items", resource.plural) });

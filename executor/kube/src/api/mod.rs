@@ -9,6 +9,7 @@ mod path;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use kube::client::Body;
 use serde_json::Value;
@@ -21,6 +22,11 @@ use crate::classify::{CallError, Status};
 
 /// The name under which we write.
 pub(crate) const MANAGER: &str = "switchback";
+
+/// Whole objects.
+const JSON: &str = "application/json";
+/// Metadata of objects alone: a fraction of their size.
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /// Sends GET requests, and nothing else.
 #[derive(Clone)]
@@ -64,7 +70,22 @@ impl Reader {
 
     /// Reads a path.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, CallError> {
-        self.send(Method::GET, path, None).await
+        self.get_as(path, JSON).await
+    }
+
+    /// Reads a path in one of the forms that the API server offers.
+    pub(crate) async fn get_as(&self, path: &str, accept: &str) -> Result<Value, CallError> {
+        let (status, bytes) = self.answer(request(Method::GET, path, None, accept)?).await?;
+        read_answer(status, &bytes)
+    }
+
+    /// Reads a path that answers with plain text.
+    pub(crate) async fn text(&self, path: &str) -> Result<String, CallError> {
+        let (status, bytes) = self.answer(request(Method::GET, path, None, "text/plain")?).await?;
+        if !status.is_success() {
+            return Err(CallError::Refused(Status::read(status, &bytes)));
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Reads an object that may not be there.
@@ -82,18 +103,21 @@ impl Reader {
         path: &str,
         body: Option<(&str, &Value)>,
     ) -> Result<Value, CallError> {
-        let request = request(method, path, body)?;
+        let (status, bytes) = self.answer(request(method, path, body, JSON)?).await?;
+        read_answer(status, &bytes)
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Result<(StatusCode, Bytes), CallError> {
         let answered = async {
             let response = self.client.send(request).await.map_err(|e| CallError::from_client(&e))?;
             let status = response.status();
             let bytes = response.into_body().collect_bytes().await.map_err(|e| CallError::lost(&e))?;
             Ok((status, bytes))
         };
-        let (status, bytes) = match tokio::time::timeout(self.deadline, answered).await {
-            Ok(answered) => answered?,
-            Err(_) => return Err(CallError::Deadline { seconds: self.deadline.as_secs() }),
-        };
-        read_answer(status, &bytes)
+        match tokio::time::timeout(self.deadline, answered).await {
+            Ok(answered) => answered,
+            Err(_) => Err(CallError::Deadline { seconds: self.deadline.as_secs() }),
+        }
     }
 }
 
@@ -123,8 +147,13 @@ impl Writer {
     }
 }
 
-fn request(method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Request<Body>, CallError> {
-    let mut builder = Request::builder().method(method).uri(path).header("accept", "application/json");
+fn request(
+    method: Method,
+    path: &str,
+    body: Option<(&str, &Value)>,
+    accept: &str,
+) -> Result<Request<Body>, CallError> {
+    let mut builder = Request::builder().method(method).uri(path).header("accept", accept);
     let body = match body {
         Some((content_type, value)) => {
             builder = builder.header("content-type", content_type);

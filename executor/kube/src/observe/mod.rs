@@ -3,10 +3,12 @@
 //! What cannot be read is listed under `unread` and never fails the whole. Two observations of the same state differ in
 //! their instant and their name alone: everything is sorted.
 
+mod api_use;
 mod cluster;
 mod crds;
 mod karpenter;
 mod lists;
+mod mlflow;
 mod nodes;
 mod owners;
 mod pods;
@@ -54,7 +56,7 @@ async fn read(reader: &Reader, taken_at: Timestamp) -> Result<Inventory, CallErr
     let cluster = cluster::read(reader).await?;
     let mut lists = Lists::read(reader, &kinds).await;
     let claims = lists.claims(reader, &kinds).await;
-    let pods = pods::read(&mut lists, reader, &kinds).await;
+    let mut pods = pods::read(&mut lists, reader, &kinds).await;
     let crds = crds::read(&mut lists, reader).await;
     let webhooks = webhooks::read(&mut lists, reader).await;
     let releases = releases::read(&mut lists);
@@ -64,6 +66,9 @@ async fn read(reader: &Reader, taken_at: Timestamp) -> Result<Inventory, CallErr
     if let Some(found) = karpenter {
         components.extend(found.section());
     }
+    let told = std::mem::take(&mut pods.told);
+    components.extend(mlflow::read(&mut lists, reader, &kinds, told).await);
+    let api_use = api_use::read(&mut lists, reader, &kinds, &cluster.apis).await;
     let mut unread = lists.unread;
     unread.sort();
     unread.dedup();
@@ -80,7 +85,7 @@ async fn read(reader: &Reader, taken_at: Timestamp) -> Result<Inventory, CallErr
         crds,
         webhooks,
         owners,
-        api_use: switchback_schemas::inventory::ApiUse::default(),
+        api_use,
         components,
         unread,
         carry_over: None,

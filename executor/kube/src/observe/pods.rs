@@ -8,7 +8,10 @@ use switchback_schemas::{
     name::{ObjectName, ObjectRef},
 };
 
-use super::lists::Lists;
+use super::{
+    lists::Lists,
+    mlflow::{Told, told},
+};
 use crate::{
     api::{Kinds, Reader},
     fields::{number, text, texts},
@@ -23,6 +26,8 @@ pub(super) struct Pods {
     pub(super) budgets: Vec<Budget>,
     /// Pods of controllers that are no built-in kind, by controller.
     pub(super) of_others: BTreeMap<ObjectRef, Vec<Value>>,
+    /// Pods that are told a tracking server of MLflow.
+    pub(super) told: Vec<Told>,
 }
 
 pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) -> Pods {
@@ -31,6 +36,7 @@ pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) 
     owners.know(&lists.workloads);
     let mut standing = Vec::new();
     let mut of_others: BTreeMap<ObjectRef, Vec<Value>> = BTreeMap::new();
+    let mut servers = Vec::new();
     for object in objects.iter().filter(|object| !is_finished(object)) {
         let (chain, trouble) = owners.chain_so_far(object).await;
         let chain: Vec<ObjectRef> = chain.into_iter().map(|owner| owner.object).collect();
@@ -40,12 +46,13 @@ pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) 
         for owner in chain.iter().filter(|owner| Kinds::built_in(&owner.api_version, &owner.kind).is_none()) {
             of_others.entry(owner.clone()).or_default().push(object.clone());
         }
+        servers.extend(told(object, &chain));
         if !text(object, "/spec/nodeName").is_empty() {
             standing.push(pod(object, chain));
         }
     }
     standing.sort_by(|a, b| a.name.cmp(&b.name));
-    Pods { standing, budgets: budgets_of(&lists.budgets, &objects), of_others }
+    Pods { standing, budgets: budgets_of(&lists.budgets, &objects), of_others, told: servers }
 }
 
 fn pod(object: &Value, owners: Vec<ObjectRef>) -> Pod {
