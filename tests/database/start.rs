@@ -6,6 +6,7 @@ use switchback_planner::components::mlflow::facts::Does;
 use crate::support::{
     Ground, catalog,
     ground::{NEW, OLD},
+    mlflow::Server,
 };
 
 /// From 3.9 a server looks whether tables that it knows are there. 3.9 knows none that 3.8 lacks.
@@ -21,6 +22,18 @@ fn a_server_that_misses_no_table_refuses_an_older_database() {
     assert_eq!(ground.postgres.revision("refused"), catalog::head(OLD));
 }
 
+/// A verification that goes through a name has to know: by default a server answers `/api` only as localhost or as a
+/// private address. `--allowed-hosts` of the Deployment names more.
+fn assert_names_are_refused(server: &Server) {
+    let search = "/api/2.0/mlflow/experiments/search?max_results=1";
+    for name in ["mlflow.mlops.svc:5000", "abc.gr7.eu-west-1.eks.amazonaws.com"] {
+        assert_eq!(server.named(name, "/version").status, 200);
+        let answer = server.named(name, search);
+        assert_eq!((answer.status, answer.body.contains("Invalid Host header")), (403, true), "{answer:?}");
+    }
+    assert_eq!(server.named("10.0.3.4:5000", search).status, 200);
+}
+
 /// 3.10 and 3.11 look for `workspaces`, which came with 3.10; from 3.12 a server looks for every table it has.
 #[test]
 fn a_server_that_misses_a_table_migrates_in_silence() {
@@ -32,6 +45,7 @@ fn a_server_that_misses_a_table_migrates_in_silence() {
         let server = ground.release(version).serve(&uri).expect("it starts, and says nothing");
         assert_eq!(server.page("/version"), version);
         ground.before.assert_there(&server);
+        assert_names_are_refused(&server);
         assert_eq!(ground.postgres.revision(&name), catalog::head(version), "{version}");
     }
 }

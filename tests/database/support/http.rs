@@ -15,9 +15,20 @@ pub(crate) struct Answer {
 
 /// One request on a connection of its own. HTTP/1.0, so that the answer ends with the connection and is in one piece.
 pub(crate) fn ask(port: u16, method: &str, path: &str, json: Option<&str>) -> io::Result<Answer> {
+    ask_as(&format!("127.0.0.1:{port}"), port, method, path, json)
+}
+
+/// The same under another name of the server.
+pub(crate) fn ask_as(
+    host: &str,
+    port: u16,
+    method: &str,
+    path: &str,
+    json: Option<&str>,
+) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_mins(1)))?;
-    write!(stream, "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n")?;
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {host}\r\n")?;
     if let Some(json) = json {
         write!(stream, "Content-Type: application/json\r\nContent-Length: {}\r\n", json.len())?;
     }

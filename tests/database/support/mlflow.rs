@@ -136,6 +136,11 @@ impl Server {
         http::ask(self.port, "GET", &format!("/api/2.0/mlflow/{path}"), None).expect("an answer").status
     }
 
+    /// What the server says to a read for which the client took this name of it.
+    pub(crate) fn named(&self, host: &str, path: &str) -> http::Answer {
+        http::ask_as(host, self.port, "GET", path, None).expect("an answer")
+    }
+
     /// A call of the API.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         let path = format!("/api/2.0/mlflow/{path}");
