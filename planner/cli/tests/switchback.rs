@@ -194,8 +194,13 @@ fn the_executor_gets_the_words_as_they_are_and_its_exit_code_stands() {
         run(program(&path, &["apply", "plan.json", "--max-runtime", "1h", "--help", "a b"]));
     assert_eq!(output.status.code(), Some(7));
     assert_eq!(out, "apply|plan.json|--max-runtime|1h|--help|a b||");
-    let (_, out, _) = run(program(&path, &["--color", "never", "status"]));
-    assert_eq!(out, "status|1|");
+    // `switchback-exec` reads no variable that forces colour: it is told as this command was.
+    for when in ["never", "always"] {
+        let (_, out, _) = run(program(&path, &["--color", when, "status"]));
+        assert_eq!(out, format!("--color|{when}|status||"));
+    }
+    let (_, out, _) = run(program(&path, &["--color", "auto", "status"]));
+    assert_eq!(out, "status||");
 }
 
 #[test]
