@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{Wakes, soon};
+use super::{Wakes, id_of, mlflow, soon};
 use crate::world::key::{list, number, set, text};
 use crate::world::{Change, ChangeKind, DeleteOptions, Key, Timings, World};
 
@@ -12,6 +12,23 @@ const BEHAVIOUR: &str = "cluster.switchback.test/pod";
 const DELETE_AFTER: &str = "cluster.switchback.test/delete-after";
 /// How long a pod of a Job runs, in seconds.
 const RUN_SECONDS: &str = "twin.switchback.dev/run-seconds";
+
+/// Why a container that ended waits, and how long it does.
+const CRASHING: &str = "CrashLoopBackOff";
+const RESTART: SignedDuration = SignedDuration::from_secs(20);
+
+/// Whether a pod's container ended and will be started again.
+fn crashing(pod: &Value) -> bool {
+    list(pod, "/status/containerStatuses").iter().any(|c| text(c, "/state/waiting/reason") == CRASHING)
+}
+
+fn restarts(pod: &Value) -> i64 {
+    list(pod, "/status/containerStatuses")
+        .iter()
+        .filter_map(|c| number(c, "/restartCount"))
+        .max()
+        .unwrap_or(0)
+}
 
 fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
     object.pointer("/metadata/annotations")?.get(name)?.as_str()
@@ -46,7 +63,9 @@ pub(super) fn notice(world: &World, change: &Change) -> Wakes {
     if text(before, "/status/phase") != "Running" && text(pod, "/status/phase") == "Running" && is_job(pod) {
         let run = annotation(pod, RUN_SECONDS)
             .and_then(|s| s.parse::<i64>().ok())
-            .map_or_else(|| Timings::ms(world.settings().timings.job_run), SignedDuration::from_secs);
+            .map(SignedDuration::from_secs)
+            .or_else(|| mlflow::takes(world, pod))
+            .unwrap_or_else(|| Timings::ms(world.settings().timings.job_run));
         return vec![(key, run.max(soon(world)))];
     }
     Vec::new()
@@ -95,6 +114,7 @@ pub(super) fn act(world: &mut World, key: &Key) {
     match text(&pod, "/status/phase") {
         "Pending" => run(world, key, &pod),
         "Running" if is_job(&pod) => complete(world, key, &pod),
+        "Running" if crashing(&pod) => run(world, key, &pod),
         _ => {}
     }
 }
@@ -119,7 +139,11 @@ fn run(world: &mut World, key: &Key, pod: &Value) {
         world.modify(key, |p| set(p, &["status", "containerStatuses"], waiting.into()));
         return;
     }
-    let ready = behaviour != "unready";
+    let ends = match mlflow::start(world, key, pod) {
+        Some(mlflow::Start::Ends(message)) => Some(message),
+        _ => None,
+    };
+    let ready = behaviour != "unready" && ends.is_none();
     let mut status = pod.get("status").cloned().unwrap_or_else(|| json!({}));
     for kind in ["Initialized", "Ready", "ContainersReady"] {
         let yes = ready || kind == "Initialized";
@@ -134,14 +158,25 @@ fn run(world: &mut World, key: &Key, pod: &Value) {
     }
     let containers: Vec<Value> = list(pod, "/spec/containers")
         .iter()
-        .map(|c| {
-            json!({"name": text(c, "/name"), "image": text(c, "/image"), "ready": ready, "restartCount": 0,
-                "started": true, "state": {"running": {"startedAt": stamp}}})
+        .map(|c| match &ends {
+            None => json!({"name": text(c, "/name"), "image": text(c, "/image"), "ready": ready,
+                "restartCount": restarts(pod), "started": true, "state": {"running": {"startedAt": stamp}}}),
+            Some(message) => json!({"name": text(c, "/name"), "image": text(c, "/image"), "ready": false,
+                "restartCount": restarts(pod) + 1, "started": false,
+                "state": {"waiting": {"reason": CRASHING, "message": "back-off restarting failed container"}},
+                "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "message": message, "finishedAt": stamp}}}),
         })
         .collect();
-    let n = world.count();
+    if ends.is_some() {
+        world.plan(id_of(act), key.clone(), RESTART);
+    }
     set(&mut status, &["phase"], "Running".into());
     set(&mut status, &["containerStatuses"], containers.into());
+    if !text(&status, "/podIP").is_empty() {
+        world.set_status(key, status);
+        return;
+    }
+    let n = world.count();
     set(
         &mut status,
         &["podIP"],
@@ -152,11 +187,12 @@ fn run(world: &mut World, key: &Key, pod: &Value) {
 }
 
 fn complete(world: &mut World, key: &Key, pod: &Value) {
-    let (phase, code, reason) = match annotation(pod, BEHAVIOUR) {
+    let (code, message) = match annotation(pod, BEHAVIOUR) {
         Some("hold") => return,
-        Some("fail") => ("Failed", 1, "Error"),
-        _ => ("Succeeded", 0, "Completed"),
+        Some("fail") => (1, String::new()),
+        _ => mlflow::job(world, key, pod).unwrap_or_default(),
     };
+    let (phase, reason) = if code == 0 { ("Succeeded", "Completed") } else { ("Failed", "Error") };
     let stamp = world.stamp();
     let mut status = pod.get("status").cloned().unwrap_or_else(|| json!({}));
     set(&mut status, &["phase"], phase.into());
@@ -170,6 +206,9 @@ fn complete(world: &mut World, key: &Key, pod: &Value) {
         container["ready"] = false.into();
         container["started"] = false.into();
         container["state"] = json!({"terminated": {"exitCode": code, "reason": reason, "finishedAt": stamp}});
+        if !message.is_empty() {
+            container["state"]["terminated"]["message"] = message.clone().into();
+        }
     }
     world.set_status(key, status);
 }

@@ -16,6 +16,7 @@ mod garbage;
 mod job;
 pub(crate) mod karpenter;
 mod kubelet;
+pub(crate) mod mlflow;
 mod namespaces;
 mod nodes;
 mod replicaset;

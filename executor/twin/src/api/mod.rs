@@ -17,6 +17,7 @@ mod endpoints;
 mod eviction;
 mod json_patch;
 mod patch;
+mod proxy;
 mod read;
 mod route;
 mod scale;
@@ -138,6 +139,9 @@ fn body_dry_run(call: &Call) -> bool {
 pub(crate) fn answer(world: &mut World, call: &Call) -> ApiResult<Answer> {
     if let Some(body) = discovery::answer(world, call)? {
         return Ok(Answer::ok(body));
+    }
+    if let Some(answer) = proxy::answer(world, call)? {
+        return Ok(answer);
     }
     let route = Route::parse(&call.path).ok_or_else(ApiError::no_path)?;
     let kind = find_kind(world, &route)?;

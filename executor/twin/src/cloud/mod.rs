@@ -8,9 +8,12 @@
 use crate::api::Call;
 use crate::world::World;
 
+mod autoscaling;
+mod ec2;
 pub(crate) mod eks;
 mod identity;
 mod install;
+pub(crate) mod rds;
 mod secrets;
 mod signature;
 pub mod state;
@@ -19,7 +22,7 @@ mod token;
 mod wire;
 
 pub(crate) use install::{install, settled};
-pub(crate) use token::{Entrant, entrant};
+pub(crate) use token::entrant;
 pub(crate) use wire::{Answered, AwsError, Raw, Request};
 
 /// The call as one to AWS, where it is one.
@@ -45,7 +48,6 @@ pub(crate) fn request(call: &Call) -> Option<Request<'_>> {
         operation: String::new(),
         names: Vec::new(),
         form: Vec::new(),
-        presigned,
     };
     match request.service.as_str() {
         "eks" => {
@@ -75,6 +77,9 @@ pub(crate) fn answer(world: &mut World, request: &Request<'_>) -> Answered {
     identity::permit(world.cloud(), &caller, request)?;
     match request.service.as_str() {
         "eks" => eks::answer(world, request, &caller),
+        "rds" => rds::answer(world, request, &caller),
+        "ec2" => ec2::answer(world, request, &caller),
+        "autoscaling" => autoscaling::answer(world, request, &caller),
         "sts" => sts::answer(world, request, &caller),
         "secretsmanager" => secrets::answer(world, request),
         _ => Err(AwsError::not_simulated(&request.what())),

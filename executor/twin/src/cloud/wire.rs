@@ -38,8 +38,6 @@ pub(crate) struct Request<'a> {
     pub names: Vec<String>,
     /// Fields of the form (query).
     pub form: Vec<(String, String)>,
-    /// Whether the signature stands in the query.
-    pub presigned: bool,
 }
 
 impl Request<'_> {

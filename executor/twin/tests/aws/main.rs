@@ -9,4 +9,8 @@
 )]
 
 mod cluster;
+mod database;
+mod identity;
+mod mlflow;
+mod nodegroups;
 mod scene;

@@ -13,11 +13,13 @@ mod control_plane;
 mod drain;
 mod instances;
 mod nodegroups;
+mod rds;
 mod roll;
 
 pub(crate) use addons::begin as begin_addon;
 pub(crate) use control_plane::show;
 pub(crate) use instances::{launch_now, terminate};
+pub(crate) use rds::begin as begin_db;
 
 const EKS: &str = "eks";
 const RDS: &str = "rds";
@@ -88,6 +90,7 @@ pub(super) fn act(world: &mut World, key: &Key) {
         (EKS, "updates") => update(world, scope, name),
         (EKS, "insights") => refreshed(world, scope),
         (EKS, "nodegroups") => nodegroups::act(world, scope, name),
+        (RDS, "instances") => rds::act(world, name),
         _ => {}
     }
 }

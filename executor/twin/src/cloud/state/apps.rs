@@ -1,5 +1,7 @@
 //! Applications that the twin plays: the section `apps:` of a world file.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// A Deployment that is more than pods that become ready.
@@ -15,6 +17,12 @@ pub struct App {
     /// The variable that holds the address of its database; `MLFLOW_BACKEND_STORE_URI` where it is left out.
     #[serde(default = "variable")]
     pub uri_variable: String,
+    /// Seconds that a migration of its database takes; 45 where it is left out.
+    #[serde(default = "migrate_seconds")]
+    pub migrate_seconds: i64,
+    /// Releases of images whose tag does not say so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, String>,
     /// The RDS instance that it uses, where its address does not say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
@@ -25,6 +33,10 @@ pub struct App {
 
 fn variable() -> String {
     "MLFLOW_BACKEND_STORE_URI".into()
+}
+
+fn migrate_seconds() -> i64 {
+    45
 }
 
 /// What an application is.

@@ -1,0 +1,46 @@
+//! What is being done to a database instance comes to its end.
+
+use super::{db_key, ms, plan};
+use crate::world::World;
+
+/// Begins what is being done to an instance: it ends after milliseconds.
+pub(crate) fn begin(world: &mut World, id: &str, takes: i64) {
+    let ends = world.now().checked_add(ms(takes)).ok();
+    if let Some(operation) = world.cloud_mut().rds.instances.get_mut(id).and_then(|i| i.operation.as_mut()) {
+        operation.ends = ends;
+    }
+    plan(world, db_key(id), takes);
+}
+
+pub(super) fn act(world: &mut World, id: &str) {
+    let now = world.now();
+    let cloud = world.cloud_mut();
+    let Some(instance) = cloud.rds.instances.get_mut(id) else { return };
+    if instance.operation.as_ref().is_none_or(|o| o.ends.is_some_and(|at| at > now)) {
+        return;
+    }
+    let Some(operation) = instance.operation.take() else { return };
+    if operation.status == "deleting" {
+        cloud.rds.instances.remove(id);
+        return;
+    }
+    if let Some(name) = &operation.snapshot {
+        if let Some(snapshot) = cloud.rds.snapshots.get_mut(name) {
+            snapshot.status = if operation.fails.is_some() { "failed" } else { "available" }.into();
+            snapshot.ready = Some(now);
+        }
+        return;
+    }
+    if let Some(status) = operation.fails {
+        instance.status = status;
+        return;
+    }
+    if let Some(settings) = operation.settings {
+        instance.settings = settings;
+    }
+    if let Some(new) = operation.rename
+        && let Some(instance) = cloud.rds.instances.remove(id)
+    {
+        cloud.rds.instances.insert(new, instance);
+    }
+}

@@ -1,0 +1,138 @@
+//! Manual snapshots.
+
+use super::{find, find_snapshot, identifier, idle, page, tag_list, tags, when};
+use crate::actors::cloud as actors;
+use crate::cloud::identity::Caller;
+use crate::cloud::state::{DbSnapshot, Operation};
+use crate::cloud::wire::{Answered, AwsError, Done, Request, Xml};
+use crate::world::World;
+
+/// Manual snapshots that an account may have.
+const QUOTA: usize = 100;
+
+pub(super) fn create(world: &mut World, request: &Request<'_>, caller: &Caller) -> Answered {
+    let id = identifier(request.required("DBSnapshotIdentifier")?, "DBSnapshotIdentifier", 255)?;
+    let of = request.required("DBInstanceIdentifier")?.to_lowercase();
+    let cloud = world.cloud();
+    let instance = find(cloud, request, caller, &of)?;
+    if cloud.rds.snapshots.contains_key(&id) {
+        return Err(AwsError::new(
+            400,
+            "DBSnapshotAlreadyExists",
+            format!("Cannot create the snapshot because a snapshot with the identifier {id} already exists."),
+        ));
+    }
+    idle(instance, &of)?;
+    if cloud.rds.snapshots.len() >= cloud.rds.snapshot_quota.unwrap_or(QUOTA) {
+        return Err(AwsError::new(
+            400,
+            "SnapshotQuotaExceeded",
+            "Cannot create more than the allowed number of manual snapshots",
+        ));
+    }
+    let takes = world.settings().cloud.db_snapshot;
+    let ready = world.now().checked_add(crate::world::Timings::ms(takes)).ok();
+    let snapshot = DbSnapshot {
+        account: instance.account.clone(),
+        region: instance.region.clone(),
+        instance: of.clone(),
+        resource_id: instance.resource_id.clone(),
+        status: "creating".into(),
+        begun: Some(world.now()),
+        ready,
+        settings: instance.settings.clone(),
+        databases: instance.databases.clone(),
+        broken: false,
+        tags: tags(request),
+    };
+    let cloud = world.cloud_mut();
+    let doom = cloud.doom.take();
+    cloud.rds.snapshots.insert(id.clone(), snapshot);
+    if let Some(instance) = cloud.rds.instances.get_mut(&of) {
+        instance.operation = Some(Operation {
+            status: "backing-up".into(),
+            snapshot: Some(id.clone()),
+            fails: doom.map(|d| d.code),
+            ..Operation::default()
+        });
+    }
+    actors::begin_db(world, &of, takes);
+    let body = world.cloud().rds.snapshots.get(&id).map(|s| shown(world, &id, s)).unwrap_or_default();
+    Ok(Done::xml(Xml::default().inside("DBSnapshot", body).done()).on(format!("{of} -> {id}")))
+}
+
+pub(super) fn describe(world: &World, request: &Request<'_>, caller: &Caller) -> Answered {
+    let cloud = world.cloud();
+    let wanted = request.field("DBSnapshotIdentifier").map(str::to_lowercase);
+    let wanted = wanted.map(|w| w.rsplit(':').next().unwrap_or_default().to_owned());
+    if let Some(id) = &wanted {
+        find_snapshot(cloud, request, caller, id)?;
+    }
+    let of = request.field("DBInstanceIdentifier").map(str::to_lowercase);
+    // The twin keeps manual snapshots only.
+    let manual = matches!(request.field("SnapshotType"), None | Some("manual"));
+    let all: Vec<_> = cloud
+        .rds
+        .snapshots
+        .iter()
+        .filter(|(id, s)| {
+            manual
+                && s.account == caller.account
+                && s.region == request.region
+                && wanted.as_ref().is_none_or(|w| w == *id)
+                && of.as_ref().is_none_or(|o| *o == s.instance)
+        })
+        .collect();
+    let (page, marker) = page(request, all)?;
+    let body = Xml::default().each("DBSnapshots", "DBSnapshot", page, |(id, s)| shown(world, id, s));
+    Ok(Done::xml(body.some("Marker", &marker).done()))
+}
+
+pub(super) fn delete(world: &mut World, request: &Request<'_>, caller: &Caller) -> Answered {
+    let id = request.required("DBSnapshotIdentifier")?.to_lowercase();
+    let mut found = find_snapshot(world.cloud(), request, caller, &id)?.clone();
+    if !matches!(found.status.as_str(), "available" | "failed") {
+        return Err(AwsError::new(
+            400,
+            "InvalidDBSnapshotState",
+            format!("The snapshot {id} is {}, so it cannot be deleted.", found.status),
+        ));
+    }
+    world.cloud_mut().rds.snapshots.remove(&id);
+    found.status = "deleted".into();
+    Ok(Done::xml(Xml::default().inside("DBSnapshot", shown(world, &id, &found)).done()).on(id))
+}
+
+/// Hundredths that are done.
+fn progress(world: &World, snapshot: &DbSnapshot) -> i64 {
+    let (Some(begun), Some(ready)) = (snapshot.begun, snapshot.ready) else { return 100 };
+    if snapshot.status != "creating" {
+        return 100;
+    }
+    let whole = ready.duration_since(begun).as_secs().max(1);
+    (world.now().duration_since(begun).as_secs() * 100 / whole).clamp(0, 99)
+}
+
+fn shown(world: &World, id: &str, snapshot: &DbSnapshot) -> Xml {
+    let s = &snapshot.settings;
+    Xml::default()
+        .text("DBSnapshotIdentifier", id)
+        .text("DBInstanceIdentifier", &snapshot.instance)
+        .text("SnapshotCreateTime", when(snapshot.begun))
+        .text("Engine", &s.engine)
+        .text("AllocatedStorage", s.storage)
+        .text("Status", &snapshot.status)
+        .text("Port", s.port)
+        .some("AvailabilityZone", &s.zone)
+        .text("MasterUsername", &s.username)
+        .text("EngineVersion", &s.engine_version)
+        .text("LicenseModel", "postgresql-license")
+        .text("SnapshotType", "manual")
+        .text("PercentProgress", progress(world, snapshot))
+        .text("StorageType", &s.storage_type)
+        .text("Encrypted", s.encrypted)
+        .text("DBSnapshotArn", format!("arn:aws:rds:{}:{}:snapshot:{id}", snapshot.region, snapshot.account))
+        .text("IAMDatabaseAuthenticationEnabled", false)
+        .text("DbiResourceId", &snapshot.resource_id)
+        .inside("TagList", tag_list(&snapshot.tags))
+}
