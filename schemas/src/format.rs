@@ -19,12 +19,21 @@ pub enum Document {
     CarryOver,
     /// What a run came to.
     Report,
+    /// How long steps took.
+    Estimates,
 }
 
 impl Document {
     /// Every kind of document.
-    pub const ALL: [Self; 6] =
-        [Self::Inventory, Self::Lock, Self::Plan, Self::Journal, Self::CarryOver, Self::Report];
+    pub const ALL: [Self; 7] = [
+        Self::Inventory,
+        Self::Lock,
+        Self::Plan,
+        Self::Journal,
+        Self::CarryOver,
+        Self::Report,
+        Self::Estimates,
+    ];
 
     fn word(self) -> &'static str {
         match self {
@@ -34,6 +43,7 @@ impl Document {
             Self::Journal => "journal",
             Self::CarryOver => "carry-over",
             Self::Report => "report",
+            Self::Estimates => "estimates",
         }
     }
 

@@ -15,6 +15,7 @@
 pub mod codes;
 pub mod diagnostic;
 pub mod digest;
+pub mod estimates;
 pub mod event;
 pub mod format;
 pub mod inventory;

@@ -3,7 +3,7 @@
 use schemars::{Schema, generate::SchemaSettings};
 
 use crate::{
-    Diagnostic, event::RunEvent, inventory::Inventory, journal::Record, lock::Lock, manifest::Kind,
+    Diagnostic, estimates::Estimates, event::RunEvent, inventory::Inventory, journal::Record, lock::Lock, manifest::Kind,
     plan::Plan, report::Report,
 };
 
@@ -18,6 +18,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("journal-record", generator().into_root_schema_for::<Record>()),
         ("event", generator().into_root_schema_for::<RunEvent>()),
         ("report", generator().into_root_schema_for::<Report>()),
+        ("estimates", generator().into_root_schema_for::<Estimates>()),
         ("diagnostic", generator().into_root_schema_for::<Diagnostic>()),
     ]);
     all

@@ -140,7 +140,8 @@ impl Machine {
                 ids.map(At::forward).filter(startable).take(self.settings.parallel).collect()
             }
             Some(back) => {
-                back.ready.iter().map(At::back).filter(startable).take(self.settings.parallel).collect()
+                let ids = back.ready.iter().map(|(_, step)| step);
+                ids.map(At::back).filter(startable).take(self.settings.parallel).collect()
             }
         };
         for at in ready {

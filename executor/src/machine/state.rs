@@ -202,10 +202,19 @@ pub struct Back {
     pub why: String,
     /// The undo steps of the way, and which of them come first.
     pub needs: BTreeMap<StepId, BTreeSet<StepId>>,
-    /// Undo steps whose needs are done and that are not done themselves.
-    pub ready: BTreeSet<StepId>,
+    /// How long each of them and the longest chain after it take.
+    pub rest: BTreeMap<StepId, Seconds>,
+    /// Undo steps whose needs are done and that are not done themselves, the longest chain first.
+    pub ready: BTreeSet<(Reverse<Seconds>, StepId)>,
     /// Every step that the scope takes back, also those that have nothing to undo.
     pub steps: BTreeSet<StepId>,
+}
+
+impl Back {
+    /// A step with its place in the queue.
+    pub(super) fn queued(&self, step: &StepId) -> (Reverse<Seconds>, StepId) {
+        (Reverse(self.rest.get(step).copied().unwrap_or_default()), step.clone())
+    }
 }
 
 /// Why nothing is started.

@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::BTreeSet};
 
 use jiff::Timestamp;
-use switchback_model::way_back;
+use switchback_model::{schedule, way_back};
 use switchback_schemas::{
     StepId,
     journal::{At, BackScope, End, Way},
@@ -59,13 +59,13 @@ impl RunState {
 
     fn finish_back(&mut self, step: &StepId) {
         let Some(back) = &mut self.back else { return };
-        back.ready.remove(step);
+        back.ready.remove(&back.queued(step));
         let dependants = back.needs.iter().filter(|(_, needs)| needs.contains(step)).map(|(step, _)| step);
         let done =
             |step: &StepId| self.tasks.get(&At::back(step)).is_some_and(|task| task.phase.is_finished());
         let open =
             |step: &&StepId| !done(step) && back.needs.get(*step).is_some_and(|needs| needs.iter().all(done));
-        let next: Vec<StepId> = dependants.filter(open).cloned().collect();
+        let next: Vec<_> = dependants.filter(open).map(|step| back.queued(step)).collect();
         back.ready.extend(next);
     }
 
@@ -108,26 +108,28 @@ impl RunState {
         let steps: BTreeSet<StepId> = numbers.iter().filter_map(|n| index.id(*n)).cloned().collect();
         let started = self.started().intersection(&steps).cloned().collect();
         let way = way_back(&index.plan, &index.graph, &started, &to);
-        let needs: std::collections::BTreeMap<_, _> =
-            way.steps.into_iter().map(|back| (back.step, back.needs)).collect();
-        let ready =
-            needs.iter().filter(|(_, needs)| needs.is_empty()).map(|(step, _)| step.clone()).collect();
+        let rest = schedule::remaining_back(&index.plan, &way);
+        let needs = way.steps.into_iter().map(|back| (back.step, back.needs)).collect();
+        let why = why.to_owned();
+        let mut back = Back { scope: scope.clone(), why, needs, rest, ready: BTreeSet::new(), steps };
+        let first = back.needs.iter().filter(|(_, needs)| needs.is_empty());
+        back.ready = first.map(|(step, _)| back.queued(step)).collect();
         let kept = |savepoint: &SavepointId| {
             let position = index.plan.savepoints.iter().position(|known| known.id == *savepoint);
             let members = position.and_then(|position| index.members.get(position));
             members.is_some_and(|members| members.is_disjoint(&numbers))
         };
         self.reached.retain(kept);
-        self.take_up_all_released(|roll| roll.way == Way::Back || !steps.contains(&roll.step));
+        self.take_up_all_released(|roll| roll.way == Way::Back || !back.steps.contains(&roll.step));
         // Failures forward are answered by going back; a failed undo is tried again.
         for at in std::mem::take(&mut self.failed) {
             match at.way {
-                Way::Back if needs.contains_key(&at.step) => self.again(index, &at, now),
+                Way::Back if back.needs.contains_key(&at.step) => self.again(index, &at, now),
                 _ => self.touch(&at, now).left = true,
             }
         }
         self.hold = None;
-        self.back = Some(Back { scope: scope.clone(), why: why.to_owned(), needs, ready, steps });
+        self.back = Some(back);
         Ok(())
     }
 

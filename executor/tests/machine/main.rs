@@ -12,6 +12,7 @@
 
 mod drive;
 mod gates;
+mod makespan;
 mod plans;
 mod random;
 mod rolls;

@@ -216,6 +216,7 @@ pub fn plan(mut steps: Vec<Step>) -> Plan {
             as_of: "2026-11-20T09:00:00Z".parse().unwrap(),
             lock: nothing,
             catalog: nothing,
+            estimates: None,
         },
         digests: Digests { effects: nothing, review: Digest::of("review") },
         hops: vec![switchback_schemas::plan::Hop {

@@ -7,9 +7,10 @@ mod pools;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use switchback_model::{Graph, digests::digests, lint};
+use switchback_model::{Graph, digests::digests, learn, lint};
 use switchback_schemas::{
     Diagnostic, Digest, StepId, codes,
+    estimates::Estimates,
     inventory::Inventory,
     lock::{Asks, Lock},
     manifest::TargetSpec,
@@ -42,6 +43,8 @@ pub struct Sources<'a> {
     pub lock_digest: Digest,
     /// The instant for which dates are judged; the observation's when absent.
     pub as_of: Option<Timestamp>,
+    /// How long steps took, with the digest of the file's bytes; what lowerings know when absent.
+    pub estimates: Option<(&'a Estimates, Digest)>,
 }
 
 /// Compiles a plan. Without one there is at least one error among the diagnostics, or nothing to do.
@@ -183,6 +186,9 @@ fn assemble(
     } = lowering;
     let untested = path::states(cx, &hops, &mut table);
     steps.sort_by(|a, b| a.id.cmp(&b.id));
+    if let Some((estimates, _)) = sources.estimates {
+        learn::apply(&mut steps, estimates);
+    }
     let verified = pools::verified(&steps);
     pools.extend(cx.pools.iter().filter(|pool| verified.contains(&pool.name)).cloned());
     pools.sort_by(|a, b| a.name.cmp(&b.name));
@@ -218,6 +224,7 @@ fn assemble(
             as_of: cx.as_of,
             lock: sources.lock_digest,
             catalog: cx.catalog.digest,
+            estimates: sources.estimates.map(|(_, digest)| digest),
         },
         digests: Digests { effects: nothing, review: nothing },
         hops: hops.into_iter().map(|(_, hop)| hop).collect(),

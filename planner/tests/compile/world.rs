@@ -260,6 +260,7 @@ pub(crate) fn compiled(
         lock: &lock,
         lock_digest: Digest::of("lock"),
         as_of: None,
+        estimates: None,
     })
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 use switchback_model::Graph;
-use switchback_schemas::{Digest, inventory::Inventory, lock::Lock, plan::Plan};
+use switchback_schemas::{Digest, estimates::Estimates, inventory::Inventory, lock::Lock, plan::Plan};
 
 /// Bytes that a document may hold; ten thousand steps are far below.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -79,6 +79,11 @@ pub fn inventory(path: &Path) -> Result<Read<Inventory>, DocumentError> {
 /// Reads a lock.
 pub fn lock(path: &Path) -> Result<Read<Lock>, DocumentError> {
     read(path, Lock::from_json)
+}
+
+/// Reads estimates.
+pub fn estimates(path: &Path) -> Result<Read<Estimates>, DocumentError> {
+    read(path, Estimates::from_json)
 }
 
 /// Reads a file that only our own commands exchange.

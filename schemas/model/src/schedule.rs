@@ -67,6 +67,26 @@ pub fn takes(plan: &Plan, way: &WayBack) -> Seconds {
     ends.into_values().max().unwrap_or_default()
 }
 
+/// How long each undo step of a way back and the longest chain after it take: what a ready queue is ordered by.
+pub fn remaining_back(plan: &Plan, way: &WayBack) -> BTreeMap<StepId, Seconds> {
+    // What each has to wait for after it, then, with its own length, what it and the rest take.
+    let mut rest: BTreeMap<StepId, Seconds> = BTreeMap::new();
+    for back in way.steps.iter().rev() {
+        let own = match plan.step(&back.step).map(|step| &step.undo) {
+            Some(Undo::Step(undo)) => undo.estimate.expected,
+            _ => Seconds(0),
+        };
+        let after = rest.get(&back.step).copied().unwrap_or_default();
+        let all = own + after;
+        rest.insert(back.step.clone(), all);
+        for need in &back.needs {
+            let slot = rest.entry(need.clone()).or_default();
+            *slot = (*slot).max(all);
+        }
+    }
+    rest
+}
+
 /// Everything that may have been started when a step fails: what it needs, itself, and whatever does not depend on it.
 pub fn started_when_failing(graph: &Graph, plan: &Plan, step: &StepId) -> BTreeSet<StepId> {
     let Some(number) = graph.number(step) else { return BTreeSet::new() };

@@ -112,6 +112,7 @@ pub(crate) fn plan(mut steps: Vec<Step>) -> Plan {
             as_of: jiff::Timestamp::UNIX_EPOCH,
             lock: nothing,
             catalog: nothing,
+            estimates: None,
         },
         digests: Digests { effects: nothing, review: nothing },
         hops: vec![Hop {

@@ -225,6 +225,9 @@ pub struct Inputs {
     pub lock: Digest,
     /// The catalog's facts.
     pub catalog: Digest,
+    /// The bytes of the estimates that were learned, if there were some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimates: Option<Digest>,
 }
 
 /// What approvals bind to. Both leave out names of nodes, estimates, titles and instants.

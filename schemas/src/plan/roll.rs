@@ -54,6 +54,8 @@ pub enum Stale {
     Drifted {},
     /// Their kubelet is older than this.
     KubeletBelow(Version),
+    /// Their kubelet is this or newer: on the way back of a control plane, no node may be newer than it.
+    KubeletAtLeast(Version),
     /// They were there when this step ended.
     BornBefore(StepId),
 }

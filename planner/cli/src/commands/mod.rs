@@ -5,6 +5,7 @@ mod check;
 mod diff;
 mod explain;
 mod graph;
+mod learn;
 mod lint;
 mod observe;
 mod path;
@@ -42,6 +43,8 @@ pub(crate) enum Own {
     Graph(graph::Args),
     /// Checks that a plan keeps its own rules
     Lint(lint::Args),
+    /// Learns how long steps take, from accounts of runs
+    Learn(learn::Args),
     /// Shows the way back at a point of a plan
     RollbackPlan(rollback_plan::Args),
     /// Lists what the executor's credentials must allow
@@ -80,6 +83,7 @@ pub(crate) fn run(command: Own, terminal: &mut Terminal) -> Result<Then, Error> 
         Own::Diff(args) => diff::run(&args, terminal)?,
         Own::Graph(args) => graph::run(&args, terminal)?,
         Own::Lint(args) => lint::run(&args, terminal)?,
+        Own::Learn(args) => learn::run(&args, terminal)?,
         Own::RollbackPlan(args) => rollback_plan::run(&args, terminal)?,
         Own::Permissions(args) => permissions::run(&args, terminal)?,
         Own::Explain(args) => explain::run(&args, terminal)?,

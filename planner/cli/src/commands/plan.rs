@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// The instant for which dates are judged; the observation's when it is left out
     #[arg(long, value_name = "INSTANT")]
     as_of: Option<Timestamp>,
+    /// How long steps took, as `switchback learn` wrote it
+    #[arg(long, value_name = "FILE")]
+    estimates: Option<PathBuf>,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -68,6 +71,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     };
     let inventory = documents::inventory(&args.inventory)?;
     let lock = documents::lock(&args.lock)?;
+    let estimates = args.estimates.as_deref().map(documents::estimates).transpose()?;
     let (plan, found) = compile(&compile::Sources {
         manifests: &manifests,
         inventory: &inventory.value,
@@ -75,6 +79,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
         lock: &lock.value,
         lock_digest: lock.digest(),
         as_of: args.as_of,
+        estimates: estimates.as_ref().map(|read| (&read.value, read.digest())),
     });
     findings.extend(found);
     findings.extend(plan.iter().flat_map(lint));
