@@ -6,8 +6,8 @@ use switchback_schemas::{
     Digest, StepId,
     inventory::{Inventory, eks::InsightStatus},
     plan::{
-        Action, ApprovalScope, ClosingAt, Condition, Effect, FailureAction, GateKind, Permission, Plan, Step,
-        Undo, UndoKind,
+        Action, ApprovalScope, ClosingAt, Condition, Disruption, Effect, FailureAction, GateKind, Permission,
+        Plan, Stale, Step, Undo, UndoKind,
     },
 };
 
@@ -112,6 +112,27 @@ fn the_way_back_goes_over_nodes_and_add_ons_to_the_control_plane() {
     let reads: Vec<&Condition> = undo.reads.iter().map(|read| &read.condition).collect();
     assert!(reads.iter().any(|read| matches!(read, Condition::Insights { .. })), "{reads:?}");
     assert!(reads.iter().any(|read| matches!(read, Condition::Count { .. })), "{reads:?}");
+}
+
+#[test]
+fn p14_nodes_of_karpenter_leave_before_the_control_plane_goes_back() {
+    let plan = plan_of(&with_karpenter(), EKS, &eks_and_karpenter());
+    let graph = Graph::of(&plan).expect("a DAG");
+    let started = plan.steps.iter().map(|step| step.id.clone()).collect();
+    let way = way_back(&plan, &graph, &started, &plan.savepoints[0]);
+    assert!(way.is_open(), "{:?}", way.commits);
+    let order: Vec<&str> = way.steps.iter().map(|back| back.step.as_str()).collect();
+    let parts =
+        ["/hold/general", "nodes/general/baseline", "/control-plane", "/limits/general", "/freeze/general"];
+    let at = parts.map(|part| {
+        order.iter().position(|id| id.ends_with(part)).unwrap_or_else(|| panic!("no {part} in {order:#?}"))
+    });
+    assert!(at.is_sorted(), "{order:#?}");
+    let Undo::Step(undo) = &step(&plan, "eks/dev@1.32/nodes/general/baseline").undo else { panic!("a step") };
+    let Action::Roll(roll) = &undo.action else { panic!("a roll") };
+    assert_eq!(roll.stale, Stale::KubeletAtLeast(v("1.32")));
+    assert_eq!(undo.disruption, Disruption::Outage);
+    assert!(plan.lines.is_empty());
 }
 
 #[test]

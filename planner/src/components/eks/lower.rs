@@ -128,6 +128,9 @@ fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &Outlook<'_>, to: &mut 
             let mut gates = readiness::gates(cx, road, groups, to);
             let look = readiness::step(road, from, &gates, to);
             let mut before = freeze(road, &freezes, &look, outlook, to);
+            if fleet::moves(road.doc, &road.hop.to) {
+                before = [before.clone(), claims::limits(road, &before, to)].concat();
+            }
             // What begins to end the way back of the minor before is the deletion of groups that it needs, if there are such.
             let crosses = replace::first_drop(road, groups).unwrap_or_else(|| road.scope.id("control-plane"));
             gates.extend(control_plane::crossing(road, &crosses, to));

@@ -2,13 +2,14 @@
 
 use switchback_schemas::{
     StepId,
+    inventory::Node,
     plan::{Effect, Estimate, Pool, Strategy, Undo, Wait},
     seconds::Seconds,
 };
 
-use super::{claims, control_plane, fleet::Group, groups, lower::Road, replace};
+use super::{claims, control_plane, fleet::Group, groups, lower::Road, names::NODEGROUP, replace};
 use crate::{
-    lower::{Lowering, nodes},
+    lower::{Lowering, checks, nodes},
     outlook::Outlook,
 };
 
@@ -43,10 +44,9 @@ pub(super) fn steps(
     let mut pools: Vec<&Pool> = road.cx.pools.iter().collect();
     pools.sort_by_key(|pool| (pool.tier, &pool.name));
     let mut last = after.to_vec();
-    let mut line = None;
     for pool in pools {
         let inside: Vec<&Group<'_>> = groups.iter().filter(|group| group.pool() == Some(pool)).collect();
-        let alone = inside.len() == 1;
+        let alone = inside.len() == 1 && own(road, pool, inside.first());
         let inside = inside.into_iter().filter(|group| group.follows(&road.hop.to));
         match pool.strategy {
             Strategy::GroupUpdate => {
@@ -60,7 +60,7 @@ pub(super) fn steps(
                 }
             }
             Strategy::Nodeclaim if claimed.contains(&pool) => {
-                last = vec![claims::steps(road, pool, &last, &mut line, to)];
+                last = vec![claims::steps(road, pool, &last, to)];
             }
             Strategy::Nodeclaim | Strategy::Keep => {}
         }
@@ -70,3 +70,10 @@ pub(super) fn steps(
 
 /// Why a group waits for the one before it.
 pub(super) const ONE_BY_ONE: &str = "add-ons come first, then pools of a lower tier, one group at a time";
+
+/// Whether all nodes of a pool are of one group.
+fn own(road: &Road<'_>, pool: &Pool, group: Option<&&Group<'_>>) -> bool {
+    let of_group =
+        |node: &Node| group.is_some_and(|group| node.labels.get(NODEGROUP) == Some(&group.observed.name));
+    checks::nodes_of(road.cx.inventory, pool).into_iter().all(of_group)
+}

@@ -15,7 +15,6 @@ use switchback_schemas::{
 
 use super::{
     fleet::{Group, part, read},
-    hops::following,
     lower::Road,
     names::{NODEGROUP, absent, is, says, successor},
     nodes::{self, ONE_BY_ONE},
@@ -43,7 +42,7 @@ struct Replacing<'a> {
     new: String,
     part: String,
     copy: StepId,
-    /// Whether it is the only group of its pool.
+    /// Whether all nodes of its pool are its own.
     alone: bool,
 }
 
@@ -190,8 +189,7 @@ impl Replacing<'_> {
     /// nodes again and before the copy is deleted: it empties the copy. The smallest size stays 0 until the end, so that it can.
     fn grow(&self, to: &mut Lowering) -> StepId {
         let (new, nodes) = (&self.new, self.group.observed.desired);
-        let all = following(&self.road.hop.to);
-        let back = Roll { canary: None, ..self.rule(new, Stale::KubeletBelow(all)) };
+        let back = Roll { canary: None, ..self.rule(new, Stale::KubeletAtLeast(self.road.hop.to.clone())) };
         let undo = UndoStep {
             timeout: Seconds::hours(24),
             disruption: Disruption::Drain,
@@ -283,14 +281,19 @@ impl Replacing<'_> {
         });
         // Shares are of the group as it is now: they would shrink with it.
         let fixed = |count: Count| Count::Nodes(count.of(nodes).max(1));
-        let floor = nodes::floor(road, road.ready(self.pool)).max(1);
+        let floor = nodes::floor(road, road.ready(self.pool));
+        // The nodes of both groups count for the floor, where the pool has no others that the rule could take, too.
+        let (labels, kept) = match self.alone {
+            true => (self.pool.labels.clone(), floor),
+            false => (self.of(group), 0),
+        };
         Roll {
-            labels: self.of(group),
+            labels,
             batch: fixed(rule.batch),
             max_unavailable: fixed(rule.max_unavailable),
-            floor: 0,
+            floor: kept,
             recipe: rolls::instances(&road.names.target, rolls::drain_within(rollout)),
-            verify: vec![rolls::ready(self.pool, floor, Seconds::minutes(20))],
+            verify: vec![rolls::ready(self.pool, floor.max(1), Seconds::minutes(20))],
             ..rule
         }
     }
@@ -303,12 +306,7 @@ impl Replacing<'_> {
 
     fn roll(&self, open: &StepId, grown: &StepId, to: &mut Lowering) -> StepId {
         let name = &self.group.name;
-        let mut rule = self.rule(name, Stale::KubeletBelow(self.road.hop.to.clone()));
-        // The nodes of both groups count for the floor; with a second group in the pool its nodes would be taken, too.
-        if self.alone {
-            rule.labels.clone_from(&self.pool.labels);
-            rule.floor = nodes::floor(self.road, self.road.ready(self.pool));
-        }
+        let rule = self.rule(name, Stale::KubeletBelow(self.road.hop.to.clone()));
         let why =
             "the old group gets its nodes back by its size, and those of the copy are drained".to_owned();
         let undo = Undo::CoveredBy { step: grown.clone(), why };

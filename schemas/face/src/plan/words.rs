@@ -93,6 +93,7 @@ pub(super) fn stale(stale: &Stale) -> String {
     match stale {
         Stale::Drifted {} => "whose NodeClaim has drifted".to_owned(),
         Stale::KubeletBelow(version) => format!("whose kubelet is older than {version}"),
+        Stale::KubeletAtLeast(version) => format!("whose kubelet is {version} or newer"),
         Stale::BornBefore(step) => format!("that are older than {step}"),
     }
 }
