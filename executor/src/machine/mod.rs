@@ -62,13 +62,21 @@ pub struct Settings {
     pub watch: Seconds,
     /// How long a run waits with nothing else to do before it parks.
     pub patience: Seconds,
+    /// How long it waits for evidence that cannot be read: findings that are being looked for, an API server that is away.
+    pub evidence: Seconds,
     /// How many commands are under way at once.
     pub parallel: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { poll: Seconds(5), watch: Seconds(30), patience: Seconds(60), parallel: 16 }
+        Self {
+            poll: Seconds(5),
+            watch: Seconds(30),
+            patience: Seconds(60),
+            evidence: Seconds::minutes(15),
+            parallel: 16,
+        }
     }
 }
 

@@ -235,7 +235,10 @@ impl Machine {
             (Purpose::Read(which), Verdict::Holds { .. }) => self.pass_stage(at, Stage::Read(which + 1)),
             (Purpose::Read(which), verdict) => self.read_missed(at, which, &verdict, now),
             (purpose, _) => {
-                let what = format!("{at}: {purpose:?}");
+                let what = match &purpose {
+                    Purpose::Gate(gate) => format!("gate {gate}"),
+                    _ => format!("whether {at} is done already"),
+                };
                 self.look_again(at, WaitsFor::Unreadable { what, why: evidence.0.join("; ") }, now);
             }
         }

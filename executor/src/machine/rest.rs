@@ -137,7 +137,12 @@ impl Machine {
             let blocked =
                 matches!(self.state.phase(at), Phase::Blocked | Phase::Called) || self.closes(at).is_some();
             let own = body(&self.index.plan, &self.state, at).filter(|_| blocked).map(|body| body.timeout);
-            let patience = own.unwrap_or_default().max(self.settings.patience);
+            // Before anything was called; a call that is not answered has waits of its own, each longer than the last.
+            let unread = self.state.phase(at) == Phase::New
+                && place.waits.iter().any(|waits| matches!(waits, WaitsFor::Unreadable { .. }));
+            let settings = &self.settings;
+            let patience = if unread { settings.evidence } else { settings.patience };
+            let patience = own.unwrap_or_default().max(patience);
             later(place.since.unwrap_or(now), patience)
         });
         let progress = self.live.progress.map(|progress| later(progress, self.settings.patience));
