@@ -24,9 +24,10 @@ impl ClusterWeb {
         Self { outside, client }
     }
 
-    async fn ask(&self, path: &str) -> Result<WebAnswer, WebError> {
+    async fn ask(&self, Proxied { host, path }: &Proxied) -> Result<WebAnswer, WebError> {
         let lost = |error: &dyn std::fmt::Display| WebError::Lost(error.to_string());
-        let request = http::Request::get(path).body(Body::empty());
+        // The API server hands the Host header on. Servers that look at it (MLflow does) shall see what their clients send.
+        let request = http::Request::get(path).header(http::header::HOST, host).body(Body::empty());
         let request = request.map_err(|_| WebError::Address("it is no URL".to_owned()))?;
         let answer = self.client.send(request).await.map_err(|error| lost(&error))?;
         let status = answer.status().as_u16();
@@ -38,12 +39,12 @@ impl ClusterWeb {
 #[async_trait]
 impl Web for ClusterWeb {
     async fn send(&self, request: &WebRequest) -> Result<WebAnswer, WebError> {
-        let path = match (&request.post, proxied(&request.url)) {
-            (None, Some(path)) => path,
+        let proxied = match (&request.post, proxied(&request.url)) {
+            (None, Some(proxied)) => proxied,
             // Posting past a proxy could change something that no plan names.
             _ => return self.outside.send(request).await,
         };
-        let answered = tokio::time::timeout(request.within, self.ask(&path)).await;
+        let answered = tokio::time::timeout(request.within, self.ask(&proxied)).await;
         let answer = answered.map_err(|_| WebError::Deadline(request.within.as_secs()))??;
         // The API server's own words, not the service's: nothing was asked.
         match (answer.status, from_api_server(&answer.body)) {
@@ -60,8 +61,17 @@ fn from_api_server(body: &[u8]) -> Option<String> {
     Some(status.get("message")?.as_str()?.to_owned())
 }
 
-/// The path at the API server for an address of the form `http://NAME.NAMESPACE.svc[.cluster.local][:PORT]/…`.
-fn proxied(url: &str) -> Option<String> {
+/// A service as the API server reaches it.
+#[derive(Debug, PartialEq, Eq)]
+struct Proxied {
+    /// Host and port, as a client in the cluster names them.
+    host: String,
+    /// The path at the API server.
+    path: String,
+}
+
+/// The way through the API server for an address of the form `http://NAME.NAMESPACE.svc[.cluster.local][:PORT]/…`.
+fn proxied(url: &str) -> Option<Proxied> {
     let (scheme, rest) = match url.split_once("://")? {
         ("http", rest) => ("", rest),
         ("https", rest) => ("https:", rest),
@@ -77,7 +87,10 @@ fn proxied(url: &str) -> Option<String> {
         ("", "") => name.to_owned(),
         _ => format!("{scheme}{name}:{port}"),
     };
-    good.then(|| format!("/api/v1/namespaces/{namespace}/services/{service}/proxy/{path}"))
+    good.then(|| Proxied {
+        host: authority.to_owned(),
+        path: format!("/api/v1/namespaces/{namespace}/services/{service}/proxy/{path}"),
+    })
 }
 
 #[cfg(test)]
@@ -86,8 +99,10 @@ mod tests {
 
     #[test]
     fn only_services_of_the_cluster_go_through_the_api_server() {
-        let to = |url: &str| proxied(url);
+        let to = |url: &str| proxied(url).map(|proxied| proxied.path);
         let at = |rest: &str| Some(format!("/api/v1/namespaces/mlops/services/{rest}"));
+        let host = proxied("http://mlflow.mlops.svc:5000/version").map(|proxied| proxied.host);
+        assert_eq!(host.as_deref(), Some("mlflow.mlops.svc:5000"), "what a client in the cluster sends");
         assert_eq!(to("http://mlflow.mlops.svc:5000/version"), at("mlflow:5000/proxy/version"));
         assert_eq!(to("http://mlflow.mlops.svc.cluster.local/a/b?c=d"), at("mlflow/proxy/a/b?c=d"));
         assert_eq!(to("https://mlflow.mlops.svc:8443/"), at("https:mlflow:8443/proxy/"));
