@@ -5,26 +5,18 @@
 //! way back the NodePools are kept from making any, the newer nodes are drained and go, and what stood on them waits until the
 //! control plane is back: an outage of the pool, and the plan says so.
 
-use serde_json::json;
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
-    inventory::karpenter::{Karpenter, NodeClass, NodePool},
+    inventory::karpenter::{Karpenter, NodeClass},
     manifest::LastNodes,
-    name::{ObjectName, ObjectRef},
-    plan::{
-        Action, BlindSpot, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch,
-        Operand, Pool, Roll, SetField, Stale, Strategy, Target, Test, Undo, UndoStep, Wait,
-    },
+    plan::{BlindSpot, Disruption, Pool, Roll, Stale, Strategy, Undo},
 };
 
-use super::{lower::Road, names::NODEPOOL, nodes};
+use super::{guard, lower::Road, names::NODEPOOL, nodes};
 use crate::{
     context::Cx,
-    lower::{Lowering, checks, nodes as rolls, permission, undo_step},
+    lower::{Lowering, checks, nodes as rolls},
 };
-
-const LIMITS: &str = "/spec/limits";
-const CAPTURE: &str = "limits";
 
 /// NodeClasses of a pool: by the NodePools that its labels or its nodes name.
 fn classes<'k>(cx: &Cx<'_>, section: &'k Karpenter, pool: &Pool) -> Vec<&'k NodeClass> {
@@ -98,8 +90,8 @@ pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>) {
     }
 }
 
-/// Adds the roll of one pool.
-pub(super) fn steps(road: &Road<'_>, pool: &Pool, after: &[StepId], to: &mut Lowering) -> StepId {
+/// The rule by which the nodes of a pool move, and how many it has.
+pub(super) fn rule(road: &Road<'_>, pool: &Pool) -> (Roll, u64) {
     let cx = road.cx;
     let minor = &road.hop.to;
     let inside = checks::nodes_of(cx.inventory, pool);
@@ -118,12 +110,16 @@ pub(super) fn steps(road: &Road<'_>, pool: &Pool, after: &[StepId], to: &mut Low
         batch_verify: Vec::new(),
     });
     rule.verify = vec![rolls::ready(pool, rule.floor.max(1).min(nodes), Seconds::minutes(20))];
-    let baseline = baseline(road, pool, &rule, nodes, after, to);
-    let held = hold(road, pool, &baseline, to);
-    let part = format!("nodes/{}/roll", pool.name);
+    (rule, nodes)
+}
+
+/// Adds the roll of one pool.
+pub(super) fn steps(road: &Road<'_>, pool: &Pool, after: &[StepId], to: &mut Lowering) -> StepId {
+    let minor = &road.hop.to;
+    let (rule, nodes) = rule(road, pool);
     let undo = match road.hop.from {
         Some(_) => Undo::CoveredBy {
-            step: baseline.clone(),
+            step: guard::baseline_id(road, pool),
             why: "on the way back every node that is newer than the control plane goes".to_owned(),
         },
         None => Undo::ReadOnly {
@@ -132,16 +128,16 @@ pub(super) fn steps(road: &Road<'_>, pool: &Pool, after: &[StepId], to: &mut Low
         },
     };
     let takes = rolls::estimate(&rule, nodes);
+    let part = format!("nodes/{}/roll", pool.name);
     let mut draft = road
         .scope
         .roll(&part, format!("move the nodes of pool {} to {minor}", pool.name), rule, undo)
-        .needs(&baseline, "the pool had its floor before", None)
         .time(Seconds::hours(24), takes)
         .idempotent()
         .disrupts(Disruption::Drain, Some(pool.tier))
         .permits(rolls::permissions());
-    for step in &held {
-        draft = draft.needs(step, "the way back begins by keeping new nodes from being made", None);
+    for step in after {
+        draft = draft.needs(step, nodes::ONE_BY_ONE, None);
     }
     to.pools.push(pool.clone());
     to.blind_spots.push(BlindSpot {
@@ -149,183 +145,4 @@ pub(super) fn steps(road: &Road<'_>, pool: &Pool, after: &[StepId], to: &mut Low
         why: "its alias is resolved by Karpenter when the control plane has moved".to_owned(),
     });
     to.add(draft.done())
-}
-
-/// The pool has its floor before its nodes move. Its undo ends those that are newer than the control plane that is gone back to.
-fn baseline(
-    road: &Road<'_>,
-    pool: &Pool,
-    rule: &Roll,
-    nodes: u64,
-    after: &[StepId],
-    to: &mut Lowering,
-) -> StepId {
-    let floor = nodes::floor(road, nodes);
-    let until = Condition::NodesReady { pool: pool.name.clone(), at_least: floor };
-    let title = format!("see that pool {} has its floor of {floor} Ready nodes", pool.name);
-    let back = Roll {
-        stale: Stale::KubeletAtLeast(road.hop.to.clone()),
-        canary: None,
-        floor: 0,
-        verify: Vec::new(),
-        ..rule.clone()
-    };
-    let undo = match &road.hop.from {
-        Some(from) => Undo::Step(Box::new(UndoStep {
-            timeout: Seconds::hours(24),
-            disruption: Disruption::Outage,
-            estimate: rolls::estimate(&back, nodes),
-            needs_capacity: true,
-            permissions: rolls::permissions(),
-            ..undo_step(
-                format!(
-                    "drain and end the nodes of pool {} that are newer than {from}; what stood on them waits for the control plane",
-                    pool.name
-                ),
-                Action::Roll(Roll { observed: 0, ..back }),
-            )
-        })),
-        None => Undo::ReadOnly { why: "it only looks".to_owned() },
-    };
-    let mut draft = road
-        .scope
-        .step(&format!("nodes/{}/baseline", pool.name), title, Effect::Wait(Wait { until }), undo, Vec::new())
-        .time(Seconds::minutes(10), Estimate::seconds(5, 30))
-        .idempotent();
-    for step in after {
-        draft = draft.needs(step, nodes::ONE_BY_ONE, None);
-    }
-    to.add(draft.done())
-}
-
-/// NodePools whose nodes follow the control plane.
-fn node_pools<'r>(road: &'r Road<'_>, pool: &Pool) -> Vec<&'r NodePool> {
-    let Some(section) = &road.karpenter else { return Vec::new() };
-    let nodes = checks::nodes_of(road.cx.inventory, pool);
-    let named = |name: &str| {
-        pool.labels.get(NODEPOOL).is_some_and(|label| label == name)
-            || nodes.iter().any(|node| node.labels.get(NODEPOOL).is_some_and(|label| label == name))
-    };
-    section.node_pools.iter().filter(|node_pool| named(&node_pool.name)).collect()
-}
-
-fn object(node_pool: &NodePool) -> Target {
-    Target::Object(ObjectRef::new("karpenter.sh/v1", "NodePool", &ObjectName::cluster(&node_pool.name)))
-}
-
-/// Limits under which a NodePool makes no node.
-fn nothing() -> serde_json::Value {
-    json!({"cpu": "0", "nodes": "0"})
-}
-
-fn limits_are(node_pool: &NodePool, is: Test) -> Condition {
-    Condition::Field { object: object(node_pool), pointer: LIMITS.to_owned(), is }
-}
-
-fn set_limits(node_pool: &NodePool, only_if: Test, value: Operand) -> Action {
-    Action::Effect(Effect::KubePatch(KubePatch {
-        object: object(node_pool),
-        subresource: None,
-        only_if: vec![FieldTest { pointer: LIMITS.to_owned(), is: only_if }],
-        set: vec![SetField { pointer: LIMITS.to_owned(), to: value }],
-    }))
-}
-
-fn permissions() -> Vec<switchback_schemas::plan::Permission> {
-    ["get", "patch"].map(|verb| permission(verb, "karpenter.sh", "nodepools", None)).into()
-}
-
-/// The look at a NodePool's limits before the control plane: on the way back they are given back after it.
-pub(super) fn limits(road: &Road<'_>, after: &[StepId], to: &mut Lowering) -> Vec<StepId> {
-    let mut seen = Vec::new();
-    for pool in moving(road.cx, road.karpenter.as_ref()) {
-        for node_pool in node_pools(road, pool) {
-            let part = limits_part(node_pool);
-            let id = road.scope.id(&part);
-            if seen.contains(&id) {
-                continue;
-            }
-            let captured = Operand::Captured { step: id.clone(), name: CAPTURE.to_owned() };
-            let zero = || Test::Equals(Operand::Value(nothing()));
-            let undo = UndoStep {
-                done_when: Some(limits_are(node_pool, Test::Differs(Operand::Value(nothing())))),
-                estimate: Estimate::seconds(2, 10),
-                permissions: permissions(),
-                ..undo_step(
-                    format!("let NodePool {} make nodes again", node_pool.name),
-                    set_limits(node_pool, zero(), captured),
-                )
-            };
-            let until = Condition::Field {
-                object: object(node_pool),
-                pointer: "/metadata/uid".to_owned(),
-                is: Test::Present {},
-            };
-            let title = format!("keep what NodePool {} may make, for the way back", node_pool.name);
-            let wait = Effect::Wait(Wait { until });
-            let mut draft = road
-                .scope
-                .step(&part, title, wait, Undo::Step(Box::new(undo)), Vec::new())
-                .captures(
-                    CAPTURE,
-                    CaptureKind::Field { object: object(node_pool), pointer: LIMITS.to_owned() },
-                )
-                .time(Seconds::minutes(5), Estimate::seconds(2, 10))
-                .idempotent()
-                .permits(permissions());
-            for step in after {
-                draft = draft.needs(
-                    step,
-                    "what is captured is what was there before the control plane moved",
-                    None,
-                );
-            }
-            seen.push(to.add(draft.done()));
-        }
-    }
-    seen
-}
-
-fn limits_part(node_pool: &NodePool) -> String {
-    format!("limits/{}", node_pool.name)
-}
-
-/// A step that changes nothing; its undo keeps NodePools from making nodes at the minor that is left, before theirs go.
-fn hold(road: &Road<'_>, pool: &Pool, baseline: &StepId, to: &mut Lowering) -> Vec<StepId> {
-    if road.hop.from.is_none() {
-        return Vec::new();
-    }
-    let mut held = Vec::new();
-    for node_pool in node_pools(road, pool) {
-        let limits = road.scope.id(&limits_part(node_pool));
-        let captured = || Operand::Captured { step: limits.clone(), name: CAPTURE.to_owned() };
-        let zero = || Operand::Value(nothing());
-        let undo = UndoStep {
-            done_when: Some(limits_are(node_pool, Test::Equals(zero()))),
-            disruption: Disruption::Outage,
-            estimate: Estimate::seconds(2, 10),
-            permissions: permissions(),
-            ..undo_step(
-                format!("keep NodePool {} from making nodes at {}", node_pool.name, road.hop.to),
-                set_limits(node_pool, Test::Equals(captured()), zero()),
-            )
-        };
-        let title = format!("see that NodePool {} may make what it could before", node_pool.name);
-        let wait = Effect::Wait(Wait { until: limits_are(node_pool, Test::Equals(captured())) });
-        let draft = road
-            .scope
-            .step(
-                &format!("nodes/{}/hold/{}", pool.name, node_pool.name),
-                title,
-                wait,
-                Undo::Step(Box::new(undo)),
-                Vec::new(),
-            )
-            .needs(baseline, "the way back ends nodes only when no new one is made", None)
-            .time(Seconds::minutes(10), Estimate::seconds(2, 10))
-            .idempotent()
-            .permits(permissions());
-        held.push(to.add(draft.done()));
-    }
-    held
 }

@@ -11,10 +11,11 @@ use switchback_schemas::{
 use super::{
     addons, claims, control_plane,
     fleet::{self, Group},
+    guard,
     hops::{self, Doc, following},
-    insights,
+    insights, kept,
     names::Names,
-    nodes, readiness, removed, replace, skew, strategies,
+    nodes, readiness, removed, skew, strategies,
 };
 use crate::{
     components::HopSpec,
@@ -129,14 +130,18 @@ fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &Outlook<'_>, to: &mut 
             let look = readiness::step(road, from, &gates, to);
             let mut before = freeze(road, &freezes, &look, outlook, to);
             if fleet::moves(road.doc, &road.hop.to) {
-                before = [before.clone(), claims::limits(road, &before, to)].concat();
+                before = [before.clone(), guard::limits(road, &before, to)].concat();
             }
             // What begins to end the way back of the minor before is the deletion of groups that it needs, if there are such.
-            let crosses = replace::first_drop(road, groups).unwrap_or_else(|| road.scope.id("control-plane"));
+            let crosses = kept::first(road, groups).unwrap_or_else(|| road.scope.id("control-plane"));
             gates.extend(control_plane::crossing(road, &crosses, to));
-            before.extend(replace::drop_kept(road, groups, &before, &gates, to));
+            before.extend(kept::steps(road, groups, &before, &gates, to));
             let moved = control_plane::step(cx, road, from, &before, &gates, outlook, to);
-            vec![bake(road, &moved, to)]
+            let guarded = match fleet::moves(road.doc, &road.hop.to) {
+                true => guard::steps(road, &moved, to),
+                false => vec![moved],
+            };
+            bake(road, guarded, to)
         }
         None => {
             let look = nodes::look(road, to);
@@ -183,8 +188,8 @@ fn freeze(
 }
 
 /// How long the cluster is watched before nodes move.
-fn bake(road: &Road<'_>, moved: &StepId, to: &mut Lowering) -> StepId {
-    let Some(bake) = road.doc.spec.bake else { return moved.clone() };
+fn bake(road: &Road<'_>, moved: Vec<StepId>, to: &mut Lowering) -> Vec<StepId> {
+    let Some(bake) = road.doc.spec.bake else { return moved };
     let length = bake.0;
     let within = length + Seconds::hours(1);
     let until = control_plane::at(road, &road.hop.to);
@@ -198,14 +203,16 @@ fn bake(road: &Road<'_>, moved: &StepId, to: &mut Lowering) -> StepId {
     let checks = road.cx.verifications(&road.doc.spec.verify).into_iter().map(longer);
     let title = format!("watch {} at {} for {bake} before nodes move", road.names.arn.name(), road.hop.to);
     let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
-    let draft = road
+    let mut draft = road
         .scope
         .step("bake", title, Effect::Wait(Wait { until }), undo, Vec::new())
-        .needs(moved, "there is something to watch", None)
         .verify(std::iter::once(watched).chain(checks))
         .time(Seconds::hours(1), Estimate { expected: length, p90: within })
         .idempotent();
-    to.add(draft.done())
+    for step in &moved {
+        draft = draft.needs(step, "there is something to watch", None);
+    }
+    vec![to.add(draft.done())]
 }
 
 /// The end of the minor: the cluster, its nodes, its own workloads, and what the manifest says.

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 
 use switchback_schemas::{
     Seconds, StepId,
-    name::Label,
     plan::{
         Action, CaptureKind, CloudRef, Condition, Count, Disruption, Effect, EksCreateNodegroup,
         EksDeleteNodegroup, EksScaleNodegroup, Leftover, NodegroupSize, Operand, Pool, Roll, Stale, Undo,
-        UndoStep, Wait,
+        UndoStep,
     },
 };
 
@@ -377,67 +376,4 @@ impl Replacing<'_> {
             ),
         }
     }
-}
-
-/// The step that deletes a group which was kept.
-fn drop_id(road: &Road<'_>, name: &str) -> StepId {
-    road.scope.id(&format!("drop/{name}"))
-}
-
-/// The step with which the groups that the minor before kept begin to be deleted.
-pub(super) fn first_drop(road: &Road<'_>, groups: &[Group<'_>]) -> Option<StepId> {
-    groups.iter().find_map(|group| group.kept.as_deref()).map(|name| drop_id(road, name))
-}
-
-/// Deletes the groups that the minor before kept: EKS counts them, and does not move a control plane past a group that is behind.
-pub(super) fn drop_kept(
-    road: &Road<'_>,
-    groups: &[Group<'_>],
-    after: &[StepId],
-    gates: &[Label],
-    to: &mut Lowering,
-) -> Vec<StepId> {
-    let mut dropped: Vec<StepId> = Vec::new();
-    for name in groups.iter().filter_map(|group| group.kept.as_deref()) {
-        let object = road.names.group(name);
-        let effect = Effect::EksDeleteNodegroup(EksDeleteNodegroup {
-            target: road.names.target.clone(),
-            nodegroup: name.to_owned(),
-        });
-        let until = absent(&object);
-        let undo = UndoStep {
-            done_when: Some(until.clone()),
-            ..undo_step(
-                format!("leave node group {name} deleted: what is gone back to has its successor"),
-                Action::Effect(Effect::Wait(Wait { until })),
-            )
-        };
-        let mut permissions = road.names.on_group(name, &["DeleteNodegroup", "DescribeNodegroup"]);
-        permissions.extend(road.names.on_cluster(&["DescribeUpdate"]));
-        let mut draft = road
-            .scope
-            .step(
-                &format!("drop/{name}"),
-                format!("delete the empty node group {name}: EKS does not go past a group that is behind"),
-                effect,
-                Undo::Step(Box::new(undo)),
-                Vec::new(),
-            )
-            .done_when(absent(&object))
-            .time(WITHIN, road.cx.catalog.eks.durations.group.estimate())
-            .idempotent()
-            .permits(permissions);
-        for step in after.iter().chain(dropped.last()) {
-            draft = draft.needs(
-                step,
-                "groups are deleted one by one, when the cluster is seen to be ready",
-                Some(&road.cx.catalog.eks.parity.source),
-            );
-        }
-        for gate in gates {
-            draft = draft.gate(gate);
-        }
-        dropped.push(to.add(draft.done()));
-    }
-    dropped
 }

@@ -1,0 +1,78 @@
+//! Groups that the minor before kept at size 0 as its way back: deleted before the next one. EKS counts them, and does not move a
+//! control plane past a group that is behind.
+
+use switchback_schemas::{
+    StepId,
+    name::Label,
+    plan::{Action, Effect, EksDeleteNodegroup, Undo, UndoStep, Wait},
+    seconds::Seconds,
+};
+
+use super::{fleet::Group, lower::Road, names::absent};
+use crate::lower::{Lowering, undo_step};
+
+/// How long a deletion may take.
+const WITHIN: Seconds = Seconds::minutes(60);
+
+/// The step that deletes a group which was kept.
+fn id(road: &Road<'_>, name: &str) -> StepId {
+    road.scope.id(&format!("drop/{name}"))
+}
+
+/// The step with which the groups that the minor before kept begin to be deleted.
+pub(super) fn first(road: &Road<'_>, groups: &[Group<'_>]) -> Option<StepId> {
+    groups.iter().find_map(|group| group.kept.as_deref()).map(|name| id(road, name))
+}
+
+/// Deletes them, one by one.
+pub(super) fn steps(
+    road: &Road<'_>,
+    groups: &[Group<'_>],
+    after: &[StepId],
+    gates: &[Label],
+    to: &mut Lowering,
+) -> Vec<StepId> {
+    let mut dropped: Vec<StepId> = Vec::new();
+    for name in groups.iter().filter_map(|group| group.kept.as_deref()) {
+        let object = road.names.group(name);
+        let effect = Effect::EksDeleteNodegroup(EksDeleteNodegroup {
+            target: road.names.target.clone(),
+            nodegroup: name.to_owned(),
+        });
+        let until = absent(&object);
+        let undo = UndoStep {
+            done_when: Some(until.clone()),
+            ..undo_step(
+                format!("leave node group {name} deleted: what is gone back to has its successor"),
+                Action::Effect(Effect::Wait(Wait { until })),
+            )
+        };
+        let mut permissions = road.names.on_group(name, &["DeleteNodegroup", "DescribeNodegroup"]);
+        permissions.extend(road.names.on_cluster(&["DescribeUpdate"]));
+        let mut draft = road
+            .scope
+            .step(
+                &format!("drop/{name}"),
+                format!("delete the empty node group {name}: EKS does not go past a group that is behind"),
+                effect,
+                Undo::Step(Box::new(undo)),
+                Vec::new(),
+            )
+            .done_when(absent(&object))
+            .time(WITHIN, road.cx.catalog.eks.durations.group.estimate())
+            .idempotent()
+            .permits(permissions);
+        for step in after.iter().chain(dropped.last()) {
+            draft = draft.needs(
+                step,
+                "groups are deleted one by one, when the cluster is seen to be ready",
+                Some(&road.cx.catalog.eks.parity.source),
+            );
+        }
+        for gate in gates {
+            draft = draft.gate(gate);
+        }
+        dropped.push(to.add(draft.done()));
+    }
+    dropped
+}
