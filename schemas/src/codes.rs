@@ -216,6 +216,8 @@ codes! {
         "Calls of running workloads fail while it is away, and some end by it. Somebody has to accept that by name.";
     PLAN_SHARED_DATABASE = "SB0431", "the instance holds more than what is moved",
         "A restore rewinds an instance as a whole. What else lives on it has to be accepted by name, or moved elsewhere.";
+    PLAN_ON_DELETE = "SB0432", "pods change only when somebody deletes them",
+        "The workload's updateStrategy is OnDelete: a new template reaches a pod when somebody, or a controller, deletes it.";
     RUN_CLAIMED = "SB0501", "another run holds the platform",
         "A run keeps its claim until it is done, unwound or abandoned.";
     RUN_LEASED = "SB0502", "another process is running it",

@@ -92,12 +92,14 @@ pub fn upgrade(scope: &HopScope, outlook: &Outlook<'_>, step: ReleaseStep<'_>) -
     let id = scope.id(part);
     let to = Operand::Captured { step: id.clone(), name: REVISION.to_owned() };
     let back = HelmRollback { release: release.clone(), to, keep_crds: kept };
+    let hands = hands(&before.objects, &render.objects, release);
     let rolled_out = |objects: &[serde_json::Value]| -> Vec<Verify> {
         let rolled = |object: ObjectRef| {
             let title = format!("{object} is rolled out");
             verify(title, Condition::Rollout { object: Target::Object(object) }, Seconds(10), within)
         };
-        after(objects).into_iter().map(rolled).collect()
+        // Pods that change only when somebody deletes them are nothing that the step can wait for.
+        after(objects).into_iter().filter(|object| !hands.contains(object)).map(rolled).collect()
     };
     let disruption = if after(&render.objects).is_empty() { Disruption::None } else { Disruption::Restart };
     let permissions = permissions(release, &render.objects);
@@ -173,6 +175,38 @@ pub fn warn_about_hooks(findings: &Findings, render: &Render, label: Option<&Lab
     }
 }
 
+/// Workloads of a release whose pods get the new template only when somebody deletes them: `updateStrategy` is `OnDelete`
+/// and the template changes.
+fn hands(before: &[serde_json::Value], after: &[serde_json::Value], release: &ObjectName) -> Vec<ObjectRef> {
+    let by_hand = |object: &&serde_json::Value| {
+        let strategy = object.pointer("/spec/updateStrategy/type").and_then(serde_json::Value::as_str);
+        let reference = objects::reference(object);
+        let was = before.iter().find(|other| objects::reference(other) == reference);
+        let template = |object: &serde_json::Value| object.pointer("/spec/template").cloned();
+        strategy == Some("OnDelete") && was.is_some_and(|was| template(was) != template(object))
+    };
+    let changed: Vec<_> = after.iter().filter(by_hand).cloned().collect();
+    workloads(&changed, release)
+}
+
+/// Says whose pods stay as they are.
+pub fn warn_about_hands(
+    findings: &Findings,
+    before: &[serde_json::Value],
+    render: &Render,
+    label: Option<&Label>,
+) {
+    for object in hands(before, &render.objects, &render.release) {
+        let message = format!("pods of {object} stay as they are until somebody deletes them (OnDelete)");
+        findings.say_about(
+            &object.to_string(),
+            Diagnostic::warning(codes::PLAN_ON_DELETE, message)
+                .at_all(label.cloned())
+                .help("plan who deletes them and when; no step of this plan waits for their rollout"),
+        );
+    }
+}
+
 /// Deployments, DaemonSets and StatefulSets among objects.
 pub fn workloads(objects: &[serde_json::Value], release: &ObjectName) -> Vec<ObjectRef> {
     let kinds = ["Deployment", "DaemonSet", "StatefulSet"];
@@ -218,7 +252,30 @@ fn plural(kind: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::plural;
+    use serde_json::{Value, json};
+    use switchback_schemas::name::ObjectName;
+
+    use super::{hands, plural};
+
+    fn daemon(name: &str, strategy: &str, image: &str) -> Value {
+        json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": name},
+            "spec": {"updateStrategy": {"type": strategy}, "template": {"image": image}}})
+    }
+
+    #[test]
+    fn pods_that_nobody_replaces_are_known_before_anybody_waits_for_them() {
+        let before =
+            [daemon("a", "OnDelete", "1"), daemon("b", "OnDelete", "1"), daemon("c", "RollingUpdate", "1")];
+        let after = [
+            daemon("a", "OnDelete", "2"),
+            daemon("b", "OnDelete", "1"),
+            daemon("c", "RollingUpdate", "2"),
+            daemon("new", "OnDelete", "2"),
+        ];
+        let found = hands(&before, &after, &ObjectName::namespaced("gpu", "operator"));
+        let names: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["DaemonSet gpu/a"]);
+    }
 
     #[test]
     fn plurals_follow_the_naming_rule() {

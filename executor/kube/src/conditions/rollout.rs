@@ -27,12 +27,23 @@ pub(super) async fn check(api: &Reader, object: &Target) -> Result<Verdict, Call
 }
 
 /// What a rollout still lacks; `None` for a kind that has none.
+///
+/// With `OnDelete` pods change when somebody deletes them, and the controller never says that both revisions of a
+/// StatefulSet are one (contract row `statefulsets::on_delete_waits_for_hands`); a partition keeps the pods below it as
+/// they are. Only what the strategy moves is asked for.
 fn lacking(object: &Value) -> Option<Vec<String>> {
     let mut lacking = Vec::new();
     let mut want = |what: &str, is: u64, wanted: u64| {
         if is != wanted {
             lacking.push(format!("{is} of {wanted} {what}"));
         }
+    };
+    let by_hand = text(object, "/spec/updateStrategy/type") == "OnDelete";
+    let updated = |what: &str| match (what, by_hand) {
+        ("pods", false) => "pods updated",
+        ("pods", true) => "pods updated (OnDelete: the others change when somebody deletes them)",
+        (_, false) => "replicas updated",
+        (_, true) => "replicas updated (OnDelete: the others change when somebody deletes their pods)",
     };
     match text(object, "/kind") {
         "Deployment" => {
@@ -47,14 +58,19 @@ fn lacking(object: &Value) -> Option<Vec<String>> {
         }
         "DaemonSet" => {
             let replicas = number(object, "/status/desiredNumberScheduled");
-            want("pods updated", number(object, "/status/updatedNumberScheduled"), replicas);
+            want(updated("pods"), number(object, "/status/updatedNumberScheduled"), replicas);
             want("pods available", number(object, "/status/numberAvailable"), replicas);
         }
         "StatefulSet" => {
             let replicas = object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
-            want("replicas updated", number(object, "/status/updatedReplicas"), replicas);
+            let partition = number(object, "/spec/updateStrategy/rollingUpdate/partition").min(replicas);
+            let now = number(object, "/status/updatedReplicas");
+            // Pods below the partition may be of the new revision, too.
+            want(updated("replicas"), now.min(replicas - partition), replicas - partition);
             want("replicas available", number(object, "/status/availableReplicas"), replicas);
-            if text(object, "/status/currentRevision") != text(object, "/status/updateRevision") {
+            let moves_all = !by_hand && partition == 0;
+            if moves_all && text(object, "/status/currentRevision") != text(object, "/status/updateRevision")
+            {
                 lacking.push("old replicas left".to_owned());
             }
         }
@@ -100,5 +116,29 @@ mod tests {
             "currentRevision": "a", "updateRevision": "b"}});
         assert_eq!(lacking(&stateful).unwrap(), ["old replicas left"]);
         assert_eq!(lacking(&json!({"kind": "Job"})), None);
+    }
+
+    #[test]
+    fn only_what_the_strategy_moves_is_asked_for() {
+        let mut stateful = json!({"kind": "StatefulSet", "metadata": {"generation": 1},
+            "spec": {"replicas": 3, "updateStrategy": {"type": "OnDelete"}},
+            "status": {"observedGeneration": 1, "updatedReplicas": 2, "availableReplicas": 3,
+            "currentRevision": "a", "updateRevision": "b"}});
+        let lacks = lacking(&stateful).unwrap();
+        assert!(
+            lacks.len() == 1 && lacks[0].starts_with("2 of 3") && lacks[0].contains("OnDelete"),
+            "{lacks:?}"
+        );
+        stateful["status"]["updatedReplicas"] = json!(3);
+        assert_eq!(lacking(&stateful), Some(vec![]));
+        stateful["spec"]["updateStrategy"] =
+            json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}});
+        assert_eq!(lacking(&stateful), Some(vec![]));
+        stateful["status"]["updatedReplicas"] = json!(0);
+        assert_eq!(lacking(&stateful).unwrap(), ["0 of 1 replicas updated"]);
+        let daemon = json!({"kind": "DaemonSet", "metadata": {"generation": 1},
+            "spec": {"updateStrategy": {"type": "OnDelete"}}, "status": {"observedGeneration": 1,
+            "desiredNumberScheduled": 2, "updatedNumberScheduled": 1, "numberAvailable": 2}});
+        assert!(lacking(&daemon).unwrap()[0].contains("OnDelete"));
     }
 }

@@ -16,4 +16,5 @@ mod kube_effects;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]
+mod rollouts;
 mod scene;

@@ -65,17 +65,17 @@ impl Component for HelmRelease {
         let within = spec.within.map_or(WITHIN, |length| length.0);
         let title = format!("upgrade release {} to chart {} {}", spec.release, render.chart.name, hop.to);
         let step = helm::ReleaseStep { part: "release", title, render, within };
+        let label = cx.label(doc.doc, "/spec/to", "this version of the chart");
+        if let Some(before) = outlook.release(&render.release) {
+            helm::warn_about_hands(cx.findings, &before.objects, render, Some(&label));
+        }
         let Some(mut draft) = helm::upgrade(&scope, outlook, step) else { return };
         for crd in &crds {
             draft = draft.needs(crd, "objects of the new version need their CRD first", None);
         }
         let id = to.add(draft.verify(cx.verifications(&spec.verify)).done());
         outlook.upgraded(render, &id);
-        helm::warn_about_hooks(
-            cx.findings,
-            render,
-            Some(&cx.label(doc.doc, "/spec/to", "this version of the chart")),
-        );
+        helm::warn_about_hooks(cx.findings, render, Some(&label));
     }
 }
 
