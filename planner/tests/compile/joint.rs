@@ -1,9 +1,23 @@
 //! Plans take their hops from the joint path: refusals with a fix, waivers that cross a requirement, policies that make one.
 
-use switchback_planner::{compile::asks, manifest};
-use switchback_schemas::{Diagnostic, Severity, codes, inventory::Inventory, lock::Asks, plan::Plan};
+use switchback_model::lint::lint;
+use switchback_planner::{
+    catalog::Catalog,
+    compile::{Sources, asks, compile},
+    manifest,
+};
+use switchback_schemas::{
+    Diagnostic, Digest, Severity, StepId, codes,
+    inventory::Inventory,
+    lock::Asks,
+    plan::{HopBasis, Plan},
+};
 
-use crate::world::{KARPENTER, PLATFORM, compiled, inventory};
+use crate::{
+    states::{Hop, State, broken, walk},
+    world::{KARPENTER, PLATFORM, compiled, inventory, lock},
+    world_eks, world_mlflow,
+};
 
 const EKS: &str = "apiVersion: switchback.dev/v1alpha1\nkind: EksUpgrade\nmetadata: {name: main}\nspec: {target: cluster, to: '1.34'}\n";
 
@@ -11,6 +25,15 @@ const EKS: &str = "apiVersion: switchback.dev/v1alpha1\nkind: EksUpgrade\nmetada
 fn on_eks() -> String {
     let target = "{cluster: {eks: {name: main, region: eu-central-1, account: '111122223333'}}}";
     PLATFORM.replace("targets: {cluster: {cluster: {}}}", &format!("targets: {{cluster: {target}}}"))
+}
+
+/// EKS 1.31 with Karpenter at a version.
+fn eks_with_karpenter(version: &str) -> Inventory {
+    let mut observed = world_eks::eks_and_karpenter();
+    let of = inventory(version);
+    observed.releases = of.releases;
+    observed.crds = of.crds;
+    observed
 }
 
 fn asked(files: &[&str], inventory: &Inventory) -> (Option<Asks>, Vec<Diagnostic>) {
@@ -45,12 +68,14 @@ fn a_target_that_needs_what_nobody_asks_for_is_refused_with_the_version_that_wou
 }
 
 #[test]
-fn a_controller_moves_over_the_versions_that_the_cluster_needs_on_its_way() {
+fn a_controller_moves_as_often_as_the_cluster_needs_on_its_way() {
     let far = KARPENTER.replace("1.8.8", "1.14.1");
-    let (asks, diagnostics) = asked(&[&on_eks(), &far, EKS], &inventory("1.5.8"));
+    let eks = world_eks::EKS.replace("1.32", "1.33");
+    let (asks, diagnostics) =
+        asked(&[&world_eks::with_karpenter(), &far, &eks], &eks_with_karpenter("1.0.8"));
     let asks = asks.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     let versions: Vec<String> = asks.charts.iter().map(|ask| ask.version.to_string()).collect();
-    assert_eq!(versions, ["1.14.1", "1.14.1"], "one hop of both charts before the cluster moves");
+    assert_eq!(versions, ["1.14.1", "1.14.1"], "one hop of both charts, before the cluster moves");
 }
 
 fn waiver(about: &str, expires: &str) -> String {
@@ -114,17 +139,103 @@ fn a_bad_version_is_refused_until_a_waiver_names_it() {
 
 #[test]
 fn a_policy_makes_what_was_tested_a_requirement() {
-    let mut with_argo = inventory("1.6.8");
-    let mut argo = with_argo.releases[0].clone();
+    let mut with_argo = world_eks::eks();
+    let mut argo = inventory("1.6.8").releases[0].clone();
     argo.name = switchback_schemas::name::ObjectName::namespaced("argo", "argo");
     argo.chart = "argo-workflows".to_owned();
-    argo.app_version = "v4.0.10".to_owned();
-    with_argo.releases.push(argo);
-    let (asks, diagnostics) = asked(&[&on_eks(), EKS], &with_argo);
+    argo.app_version = "v3.6.0".to_owned();
+    with_argo.releases = vec![argo];
+    let eks = world_eks::EKS.replace("1.32", "1.33");
+    let (asks, diagnostics) = asked(&[world_eks::PLATFORM, &eks], &with_argo);
     assert!(asks.is_some(), "what is not tested is no error by itself: {diagnostics:#?}");
-    let strict = format!("{}  defaults: {{refuse: [tested]}}\n", on_eks());
-    let (asks, diagnostics) = asked(&[&strict, EKS], &with_argo);
+    let strict = format!("{}  defaults: {{refuse: [tested]}}\n", world_eks::PLATFORM);
+    let (asks, diagnostics) = asked(&[&strict, &eks], &with_argo);
     assert!(asks.is_none());
     let refused = found(&diagnostics, codes::PATH_NONE);
     assert!(refused.message.contains("is tested with EKS"), "{}", refused.message);
+}
+
+/// Everything of the acceptance case that has a lowering, as one plan.
+fn joint() -> Plan {
+    let mut observed = eks_with_karpenter("1.0.8");
+    let with_mlflow = world_mlflow::platform(world_mlflow::OLD);
+    observed.workloads.extend(with_mlflow.workloads.into_iter().skip(1));
+    observed.owners.extend(with_mlflow.owners);
+    observed.owners.sort_by(|a, b| a.object.cmp(&b.object));
+    observed.owners.dedup_by(|a, b| a.object == b.object);
+    for name in ["mlflow", "rds"] {
+        let value =
+            with_mlflow.components.iter().find(|(known, _)| known.as_str() == name).expect("a section").1;
+        world_mlflow::set(&mut observed, name, value.clone());
+    }
+    let runs = "    runs: {database: {rds: {instance: mlops-platform-dev-mlflow, region: eu-central-1, account: '111122223333'}}}\n";
+    let cluster = "{cluster: {eks: {name: mlops-dev, region: eu-central-1, account: '111122223333'}}}";
+    let platform = world_eks::with_karpenter().replace(
+        &format!("targets: {{cluster: {cluster}}}\n"),
+        &format!("targets:\n    cluster: {cluster}\n{runs}"),
+    );
+    let mlflow = world_mlflow::MLFLOW.replace("target: main", "target: cluster");
+    let eks = world_eks::EKS.replace("1.32", "1.33");
+    let files = [("p.yaml", platform.as_str()), ("k.yaml", KARPENTER), ("e.yaml", &eks), ("m.yaml", &mlflow)];
+    let (manifests, diagnostics) = manifest::read(files);
+    let manifests = manifests.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+    let mut lock = lock(&observed, manifests.digest, &["1.8.8"]);
+    lock.addons = world_eks::addons();
+    let (plan, diagnostics) = compile(&Sources {
+        manifests: &manifests,
+        inventory: &observed,
+        inventory_digest: Digest::of("inventory"),
+        lock: &lock,
+        lock_digest: Digest::of("lock"),
+        as_of: None,
+        estimates: None,
+    });
+    plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"))
+}
+
+#[test]
+fn what_has_lowerings_compiles_to_one_plan_in_the_order_of_the_joint_path() {
+    let plan = joint();
+    assert_eq!(lint(&plan), []);
+    let hop = |component: &str, to: &str| {
+        let found =
+            plan.hops.iter().find(|hop| hop.component.as_str() == component && hop.to.to_string() == to);
+        found.unwrap_or_else(|| panic!("no {component} {to} among {:#?}", plan.hops))
+    };
+    let karpenter = hop("karpenter", "1.8.8");
+    let first = hop("eks", "1.32");
+    assert_eq!((karpenter.basis, first.basis), (HopBasis::Exact, HopBasis::Predicted));
+    let order =
+        first.after.iter().find(|order| order.hop == karpenter.id).expect("the controller comes first");
+    assert!(order.why.contains("requires EKS >=1.25 <1.32"), "{}", order.why);
+    let source = order.source.as_ref().and_then(|key| plan.sources.get(key)).expect("with its source");
+    assert!(source.title.contains("compatibility"), "{}", source.title);
+    assert_eq!(hop("eks", "1.32").leave_by, Some("2026-11-26".parse().expect("a day")));
+    assert!(hop("mlflow", "3.18.0").after.is_empty(), "nothing binds it to the others");
+}
+
+#[test]
+fn every_order_of_the_plans_hops_keeps_every_state_valid() {
+    let plan = joint();
+    let catalog = Catalog::embedded().expect("the catalog");
+    let position = |id: &StepId| plan.hops.iter().position(|hop| hop.id == *id).expect("a hop");
+    let hops: Vec<Hop> = plan
+        .hops
+        .iter()
+        .map(|hop| Hop {
+            component: hop.component.to_string(),
+            from: hop.from.clone().expect("a version"),
+            to: hop.to.clone(),
+            after: hop.after.iter().map(|order| position(&order.hop)).collect(),
+        })
+        .collect();
+    let mut start = State::new();
+    for hop in &hops {
+        start.entry(hop.component.clone()).or_insert_with(|| vec![hop.from.clone()]);
+    }
+    for seed in 0..200 {
+        walk(&hops, &start, seed, |state, told| {
+            assert_eq!(broken(&catalog, state), Vec::<String>::new(), "{told}");
+        });
+    }
 }

@@ -9,6 +9,8 @@ mod karpenter;
 mod mlflow;
 mod mlflow_refused;
 mod refusals;
+#[path = "../solver/states.rs"]
+mod states;
 mod world;
 mod world_eks;
 mod world_mlflow;

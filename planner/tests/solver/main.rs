@@ -6,10 +6,12 @@ mod asked;
 mod bounds;
 mod generate;
 mod growth;
+mod interleavings;
 mod joint;
 mod oracle;
 mod platform;
 mod refused;
+mod states;
 mod synthetic;
 #[path = "../compile/world.rs"]
 #[allow(dead_code, reason = "the cases of the compiler use more of it")]

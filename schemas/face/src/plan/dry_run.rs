@@ -7,7 +7,7 @@ use switchback_model::{
     summary::{HopSummary, Summary, only_looks, roll, steps_of},
 };
 use switchback_schemas::{
-    Digest,
+    Digest, Seconds,
     plan::{Disruption, Plan, Step, Undo},
 };
 
@@ -202,13 +202,11 @@ impl DryRun<'_> {
     /// When it is expected to run, and what it waits for on the way.
     fn when(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let chain = &self.summary.chain;
-        writeln!(
-            f,
-            "Longest chain: {}, ~{}",
-            words::count(chain.len(), "step", "steps"),
-            self.summary.takes
-        )?;
-        for step in chain.iter().filter(|_| self.steps).filter_map(|id| self.plan.step(id)) {
+        let length = words::count(chain.len(), "step", "steps");
+        let of = if self.steps { "; of a minute and more:" } else { "" };
+        writeln!(f, "Longest chain: {length}, ~{}{of}", self.summary.takes)?;
+        let long = |step: &&Step| self.steps && step.estimate.expected >= Seconds::minutes(1);
+        for step in chain.iter().filter_map(|id| self.plan.step(id)).filter(long) {
             writeln!(f, "  ~{}  {}", step.estimate.expected, step.id)?;
         }
         match (&self.summary.expected, &self.summary.stuck) {
