@@ -207,7 +207,7 @@ fn complete(world: &mut World, key: &Key, pod: &Value) {
         container["started"] = false.into();
         container["state"] = json!({"terminated": {"exitCode": code, "reason": reason, "finishedAt": stamp}});
         if !message.is_empty() {
-            container["state"]["terminated"]["message"] = message.clone().into();
+            set(container, &["state", "terminated", "message"], message.clone().into());
         }
     }
     world.set_status(key, status);

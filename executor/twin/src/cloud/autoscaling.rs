@@ -9,8 +9,8 @@ use crate::world::{World, stamp};
 /// Answers an operation of Auto Scaling.
 pub(super) fn answer(world: &mut World, request: &Request<'_>, caller: &Caller) -> Answered {
     match request.operation.as_str() {
-        "DescribeAutoScalingGroups" => groups(world, request, caller),
-        "DescribeAutoScalingInstances" => instances(world, request, caller),
+        "DescribeAutoScalingGroups" => Ok(groups(world, request, caller)),
+        "DescribeAutoScalingInstances" => Ok(instances(world, request, caller)),
         "TerminateInstanceInAutoScalingGroup" => terminate(world, request, caller),
         _ => Err(AwsError::not_simulated(&request.what())),
     }
@@ -53,7 +53,7 @@ fn member(world: &World, group: &Nodegroup, id: &str, instance: &Instance) -> Xm
         .text("ProtectedFromScaleIn", false)
 }
 
-fn groups(world: &World, request: &Request<'_>, caller: &Caller) -> Answered {
+fn groups(world: &World, request: &Request<'_>, caller: &Caller) -> Done {
     let wanted = request.fields("AutoScalingGroupNames");
     let found: Vec<_> = all(world, request, caller)
         .into_iter()
@@ -103,10 +103,10 @@ fn groups(world: &World, request: &Request<'_>, caller: &Caller) -> Answered {
                 |(key, value)| tag(key, value),
             )
     });
-    Ok(Done::xml(body.done()))
+    Done::xml(body.done())
 }
 
-fn instances(world: &World, request: &Request<'_>, caller: &Caller) -> Answered {
+fn instances(world: &World, request: &Request<'_>, caller: &Caller) -> Done {
     let wanted = request.fields("InstanceIds");
     let found: Vec<_> = all(world, request, caller)
         .into_iter()
@@ -118,7 +118,7 @@ fn instances(world: &World, request: &Request<'_>, caller: &Caller) -> Answered 
     let body = Xml::default().each("AutoScalingInstances", "member", found, |(asg, g, id, i)| {
         member(world, g, id, i).text("AutoScalingGroupName", asg)
     });
-    Ok(Done::xml(body.done()))
+    Done::xml(body.done())
 }
 
 fn terminate(world: &mut World, request: &Request<'_>, caller: &Caller) -> Answered {

@@ -3,6 +3,8 @@
 //! Source: AWS General Reference, "Create a signed AWS API request". The time of a signature is not held against the twin's
 //! clock, since whoever signs has a clock of his own.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::api::{Call, decode};
@@ -23,8 +25,10 @@ pub(crate) fn holds(call: &Call, secret: &str) -> bool {
     let Some((date, rest)) = signed.scope.split_once('/') else { return false };
     let mut parts = rest.split('/');
     let (region, service) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let headers =
-        signed.headers.split(';').map(|name| format!("{name}:{}\n", value(call, name))).collect::<String>();
+    let headers = signed.headers.split(';').fold(String::new(), |mut out, name| {
+        let _ = writeln!(out, "{name}:{}", value(call, name));
+        out
+    });
     let canonical = [
         call.method.as_str(),
         &path(&call.raw_path),
@@ -97,7 +101,7 @@ fn encode(text: &str, slashes: bool) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (slashes && byte == b'/') {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
         out
     })
@@ -114,7 +118,7 @@ fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut out, byte| {
-        out.push_str(&format!("{byte:02x}"));
+        let _ = write!(out, "{byte:02x}");
         out
     })
 }

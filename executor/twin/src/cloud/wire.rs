@@ -341,6 +341,7 @@ impl Xml {
 
     /// An element with others inside.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "what is inside was written for it")]
     pub(crate) fn inside(mut self, name: &str, inner: Self) -> Self {
         let _ = write!(self.0, "<{name}>{}</{name}>", inner.0);
         self

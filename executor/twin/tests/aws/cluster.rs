@@ -153,8 +153,8 @@ async fn calls_to_apis_that_go_away_count_for_thirty_days() {
     let found = status().await;
     assert_eq!(found["insightStatus"]["status"], "ERROR", "the daily refresh saw it");
     let detail = scene.get(&path(&format!("/insights/{}", found["id"].as_str().unwrap()))).await;
-    let stats = &detail["insight"]["categorySpecificSummary"]["deprecationDetails"][0]["clientStats"][0];
-    assert_eq!(stats["userAgent"], "old-controller");
+    let client = &detail["insight"]["categorySpecificSummary"]["deprecationDetails"][0]["clientStats"][0];
+    assert_eq!(client["userAgent"], "old-controller");
     scene.minutes(20 * 24 * 60);
     assert_eq!(status().await["insightStatus"]["status"], "PASSING");
 }

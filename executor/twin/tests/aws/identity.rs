@@ -101,7 +101,8 @@ fn token(key: &str, session: Option<&str>, headers: &str) -> String {
         "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={key}%2F20261120%2Feu-west-1%2Fsts%2Faws4_request&X-Amz-Date=20261120T100000Z&X-Amz-Expires=60&X-Amz-SignedHeaders={headers}"
     );
     if let Some(session) = session {
-        url.push_str(&format!("&X-Amz-Security-Token={session}"));
+        url.push_str("&X-Amz-Security-Token=");
+        url.push_str(session);
     }
     url.push_str("&X-Amz-Signature=00");
     format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(url))

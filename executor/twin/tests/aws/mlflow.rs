@@ -36,7 +36,7 @@ fn ready(scene: &Scene) -> i64 {
 }
 
 /// Runs a Job of an image; whether it succeeded, and the line that it left.
-fn job(scene: &Scene, name: &str, release: &str, args: Value) -> (bool, String) {
+fn job(scene: &Scene, name: &str, release: &str, args: &Value) -> (bool, String) {
     let key = Key::new("batch", "jobs", "mlops", name);
     let object = json!({
         "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": "mlops"},
@@ -58,7 +58,7 @@ fn job(scene: &Scene, name: &str, release: &str, args: Value) -> (bool, String) 
 }
 
 fn migrate(scene: &Scene, name: &str, release: &str) -> (bool, String) {
-    job(scene, name, release, json!(["mlflow", "db", "upgrade", "$(MLFLOW_BACKEND_STORE_URI)"]))
+    job(scene, name, release, &json!(["mlflow", "db", "upgrade", "$(MLFLOW_BACKEND_STORE_URI)"]))
 }
 
 fn check(scene: &Scene, name: &str, release: &str) -> (bool, String) {
@@ -66,7 +66,7 @@ fn check(scene: &Scene, name: &str, release: &str) -> (bool, String) {
         scene,
         name,
         release,
-        json!(["python", "-c", "utils._verify_schema(engine)", "MLFLOW_BACKEND_STORE_URI"]),
+        &json!(["python", "-c", "utils._verify_schema(engine)", "MLFLOW_BACKEND_STORE_URI"]),
     )
 }
 
@@ -94,9 +94,9 @@ async fn the_order_that_works() {
         args.as_array_mut().unwrap().extend(accepted.iter().map(|a| json!(a)));
         args
     };
-    let (good, line) = job(&scene, "address", "v3.17.2", address(&[]));
+    let (good, line) = job(&scene, "address", "v3.17.2", &address(&[]));
     assert!(!good && line.contains("grafana"), "{line}");
-    assert!(job(&scene, "address-2", "v3.17.2", address(&["grafana"])).0);
+    assert!(job(&scene, "address-2", "v3.17.2", &address(&["grafana"])).0);
     set_image(&scene, "v3.8.0", 0);
     assert!(check(&scene, "check-old", "v3.8.0").0);
     let (good, line) = check(&scene, "check-new", "v3.17.2");
@@ -111,7 +111,7 @@ async fn the_order_that_works() {
     assert_eq!(ask(&scene, "/version").await.1, "3.17.2");
     let (good, line) = migrate(&scene, "back", "v3.8.0");
     assert!(!good && line.contains("Can't locate revision"), "{line}");
-    let (good, line) = job(&scene, "bare", "v3.17.2", json!(["mlflow", "db", "upgrade"]));
+    let (good, line) = job(&scene, "bare", "v3.17.2", &json!(["mlflow", "db", "upgrade"]));
     assert!(!good && line.contains("Missing argument"), "{line}");
 }
 

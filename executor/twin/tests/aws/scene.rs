@@ -128,7 +128,7 @@ impl Scene {
                         }
                     })
                     .collect();
-            body.push_str(&format!("&{name}={value}"));
+            body.extend(["&", name, "=", &value]);
         }
         self.send(service, "POST", "/", "application/x-www-form-urlencoded", body).await.unwrap()
     }

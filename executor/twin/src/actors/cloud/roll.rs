@@ -1,5 +1,5 @@
 //! A version update of a node group: new nodes come, old ones are cordoned, drained one by one in an order that nobody chose, and
-//! terminated. Facts: catalog/eks-api.yaml, node_group_update; an update cannot be paused or stopped.
+//! terminated. Facts: catalog/eks-api.yaml, `node_group_update`; an update cannot be paused or stopped.
 //!
 //! The surge is `max(2 x zones, maxUnavailable)` as AWS says, but never more than the nodes that are to be replaced, so that
 //! nothing that has just come needs to be scaled down at the end.

@@ -1,6 +1,6 @@
 //! Heads of MLflow's database revisions by release.
 //!
-//! Source: PyPI wheels of mlflow-skinny 2.0.1 to 3.17.2 and mlflow 3.18.0, `mlflow/store/db_migrations/versions/*.py`, read on 2026-11-20.
+//! Source: wheels of mlflow-skinny 2.0.1 to 3.17.2 and mlflow 3.18.0, of the Python index, `mlflow/store/db_migrations/versions/*.py`, read on 2026-11-20.
 //! Between two releases of the table the boundary is not known to the patch.
 
 /// The first release read with a head, the head, and how many revisions there are up to it.

@@ -114,11 +114,9 @@ fn upgrade(
 fn schema(world: &World, store: &Store, image: &str) -> (i64, String) {
     let head = release(world, image)
         .and_then(|r| heads::head(r).map(|h| (r, h)).ok_or_else(|| "no head is known".into()));
-    let ((release, (head, place)), found) = match (head, database(world, store).map(|d| d.revision.clone())) {
-        (Ok(head), Ok(found)) => (head, found),
-        (Err(_), _) | (_, Err(_)) => {
-            return (2, "schema check: the revision could not be read: OperationalError".into());
-        }
+    let found = database(world, store).map(|d| d.revision.clone());
+    let (Ok((release, (head, place))), Ok(found)) = (head, found) else {
+        return (2, "schema check: the revision could not be read: OperationalError".into());
     };
     let [a, b, c] = release;
     if found == head {

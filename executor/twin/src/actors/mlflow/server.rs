@@ -54,7 +54,10 @@ pub(crate) fn answer(world: &mut World, app: &App, pod: &Value, method: &str, pa
     let (store, rows) = match checked {
         Ok(found) => found,
         Err(message) => {
-            return Some(answered(500, &json!({"error_code": "TEMPORARILY_UNAVAILABLE", "message": message})));
+            return Some(answered(
+                500,
+                &json!({"error_code": "TEMPORARILY_UNAVAILABLE", "message": message}),
+            ));
         }
     };
     let count = |table: &str| rows.get(table).copied().unwrap_or(0);

@@ -276,7 +276,7 @@ pub(super) fn update_config(world: &mut World, request: &Request<'_>, name: &str
         return Err(in_use(name, update));
     }
     let update = accept(world, name, wish)?;
-    cluster_mut(world, name)?.support = policy.to_owned();
+    policy.clone_into(&mut cluster_mut(world, name)?.support);
     let after = world.settings().cloud.visible;
     actors::plan(world, actors::update_key(name, &update.id), after);
     Ok(Done::json(json!({"update": updates::shown(&update)})).on(format!("{name} {policy}")))

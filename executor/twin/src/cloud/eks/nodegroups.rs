@@ -12,6 +12,7 @@ use crate::actors::cloud as actors;
 use crate::cloud::state::{Cluster, Nodegroup, Scaling, Taint, Template, UpdateConfig};
 use crate::cloud::wire::{Answered, AwsError, Done, Request};
 use crate::world::World;
+use crate::world::key::set;
 
 pub(super) fn answer(world: &mut World, request: &Request<'_>, name: &str) -> Answered {
     let group = request.name(1).to_owned();
@@ -56,8 +57,8 @@ fn shown(world: &World, name: &str, group: &str) -> Result<Value, AwsError> {
     let strategy = if one.update.strategy.is_empty() { "DEFAULT" } else { one.update.strategy.as_str() };
     let mut update = json!({"updateStrategy": strategy});
     match (one.update.max_unavailable, one.update.max_unavailable_percentage) {
-        (None, Some(percent)) => update["maxUnavailablePercentage"] = percent.into(),
-        (count, _) => update["maxUnavailable"] = count.unwrap_or(1).into(),
+        (None, Some(percent)) => set(&mut update, &["maxUnavailablePercentage"], percent.into()),
+        (count, _) => set(&mut update, &["maxUnavailable"], count.unwrap_or(1).into()),
     }
     let disk = one.launch_template.is_none().then_some(one.disk);
     Ok(without_nulls(json!({
