@@ -1,4 +1,4 @@
-//! Auto Scaling groups and the instances in them (`DescribeAutoScalingGroups`, `DescribeInstances`).
+//! Auto Scaling groups and instances (`DescribeAutoScalingGroups`, `DescribeAutoScalingInstances`, `DescribeInstances`).
 
 use crate::{
     aws::{Service, Session},
@@ -9,14 +9,25 @@ use crate::{
 /// An instance of an Auto Scaling group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
-    /// Its id.
-    pub(crate) id: String,
+    /// Its group.
+    pub(crate) group: String,
     /// `InService`, `Terminating:Wait`, ….
     pub(crate) lifecycle: String,
 }
 
-/// Instances of groups; a group that is not there has none.
-pub(crate) async fn instances(session: &Session, groups: &[String]) -> Result<Vec<Member>, CallError> {
+/// An instance as its group knows it; `None` when it is of none.
+pub(crate) async fn member(session: &Session, id: &str) -> Result<Option<Member>, CallError> {
+    let asked = [("InstanceIds.member.1".to_owned(), id.to_owned())];
+    let answer = session.query(Service::AUTOSCALING, "DescribeAutoScalingInstances", &asked).await?;
+    let mut members = answer.list(&["DescribeAutoScalingInstancesResult", "AutoScalingInstances"]);
+    Ok(members.find(|member| member.text_at(&["InstanceId"]) == id).map(|member| Member {
+        group: member.text_at(&["AutoScalingGroupName"]).to_owned(),
+        lifecycle: member.text_at(&["LifecycleState"]).to_owned(),
+    }))
+}
+
+/// Ids of the instances in groups; a group that is not there has none.
+pub(crate) async fn instances(session: &Session, groups: &[String]) -> Result<Vec<String>, CallError> {
     let mut found = Vec::new();
     if groups.is_empty() {
         return Ok(found);
@@ -33,10 +44,8 @@ pub(crate) async fn instances(session: &Session, groups: &[String]) -> Result<Ve
         }
         let answer = session.query(Service::AUTOSCALING, "DescribeAutoScalingGroups", &asked).await?;
         for group in answer.list(&["DescribeAutoScalingGroupsResult", "AutoScalingGroups"]) {
-            found.extend(group.list(&["Instances"]).map(|instance| Member {
-                id: instance.text_at(&["InstanceId"]).to_owned(),
-                lifecycle: instance.text_at(&["LifecycleState"]).to_owned(),
-            }));
+            let instances = group.list(&["Instances"]);
+            found.extend(instances.map(|instance| instance.text_at(&["InstanceId"]).to_owned()));
         }
         answer.text_at(&["DescribeAutoScalingGroupsResult", "NextToken"]).clone_into(&mut next);
         if next.is_empty() {

@@ -12,6 +12,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use switchback_executor::{foreign::text, ports::Failure};
 use switchback_schemas::journal::{Class, Evidence, Outcome, Verdict, WaitsFor};
 
+use crate::codes::{CONFLICTS, DENIED, EXPIRED, THROTTLED, is_capacity};
+
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
@@ -73,74 +75,6 @@ pub(crate) struct Fault {
 enum Certainty {
     NotDone,
     InDoubt,
-}
-
-const THROTTLED: [&str; 9] = [
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "TooManyRequestsException",
-    "EC2ThrottledException",
-    "SlowDown",
-];
-
-/// The credentials are over: others may do.
-const EXPIRED: [&str; 4] =
-    ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
-
-const DENIED: [&str; 12] = [
-    "AccessDenied",
-    "AccessDeniedException",
-    "UnauthorizedOperation",
-    "AuthFailure",
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-    "InvalidAccessKeyId",
-    "InvalidSignatureException",
-    "SignatureDoesNotMatch",
-    "IncompleteSignature",
-    "MissingAuthenticationToken",
-    "MissingAuthenticationTokenException",
-];
-
-/// Somebody else is at it, or it is in a state that passes.
-const CONFLICTS: [&str; 9] = [
-    "ResourceInUseException",
-    "ResourceInUse",
-    "InvalidStateException",
-    "InvalidDBInstanceState",
-    "InvalidDBSnapshotState",
-    "DBInstanceAlreadyExists",
-    "DBSnapshotAlreadyExists",
-    "ScalingActivityInProgress",
-    "ResourceContention",
-];
-
-/// There is not enough of something, and more of it may come.
-const CAPACITY: [&str; 15] = [
-    "AsgInstanceLaunchFailures",
-    "EniLimitReached",
-    "InstanceLimitExceeded",
-    "InstanceQuotaExceeded",
-    "InsufficientDBInstanceCapacity",
-    "InsufficientFreeAddresses",
-    "InsufficientFreeAddressesInSubnet",
-    "InsufficientInstanceCapacity",
-    "InsufficientStorageClusterCapacity",
-    "IpNotAvailable",
-    "LimitExceeded",
-    "ResourceLimitExceededException",
-    "SnapshotQuotaExceeded",
-    "StorageQuotaExceeded",
-    "VcpuLimitExceeded",
-];
-
-/// Whether a code says that there is not enough of something: an error of a call, of an update, or an issue of a node group.
-pub(crate) fn is_capacity(code: &str) -> bool {
-    CAPACITY.contains(&code)
 }
 
 impl Fault {

@@ -13,6 +13,7 @@ mod addons;
 mod autoscaling;
 mod aws;
 mod classify;
+mod codes;
 mod conditions;
 mod driver;
 mod effects;

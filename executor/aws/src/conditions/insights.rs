@@ -1,18 +1,25 @@
-//! Insights of EKS, with three values. They are read as they are: a refresh would be a write, which a check must not make, and
-//! EKS makes one a day by itself.
+//! Insights of EKS, with three values.
+//!
+//! EKS looks once a day, so what it lists may be older than the step before this one. Findings that do not hold are therefore
+//! believed only when EKS has just looked; else it is asked to look again, and the condition is unknown until it has. That is the
+//! one call of a check that is no read: it changes nothing but the findings, and asked twice it is the same.
 
-use aws_sdk_eks::types::{Category, InsightStatus, InsightSummary, InsightsFilter};
+use aws_sdk_eks::types::{Category, InsightStatus, InsightSummary, InsightsFilter, InsightsRefreshStatus};
 use jiff::{SignedDuration, Timestamp};
+use switchback_executor::foreign::text;
 use switchback_schemas::{
     Version,
     journal::{Evidence, Verdict},
     plan::InsightCategory,
 };
 
-use crate::{aws::Session, classify::CallError, time};
+use crate::{aws::Session, classify::CallError, eks::absent, time};
 
 /// Older findings are not known to hold any more. EKS looks once a day.
 const FRESH: SignedDuration = SignedDuration::from_hours(24);
+
+/// For so long after a look its findings are believed even if they do not hold.
+const JUST: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is asked.
 pub(super) struct Asked<'a> {
@@ -28,7 +35,55 @@ pub(super) async fn check(
     now: Timestamp,
 ) -> Result<Verdict, CallError> {
     let found = list(session, cluster, asked.category).await?;
-    Ok(judge(&found, cluster, asked, now))
+    let verdict = judge(&found, cluster, asked, now);
+    match verdict {
+        Verdict::Holds { .. } => Ok(verdict),
+        Verdict::Fails { .. } | Verdict::Unknown { .. } => look_again(session, cluster, verdict, now).await,
+    }
+}
+
+/// A verdict that does not hold, if EKS has just looked; else it is asked to look again.
+async fn look_again(
+    session: &Session,
+    cluster: &str,
+    verdict: Verdict,
+    now: Timestamp,
+) -> Result<Verdict, CallError> {
+    let sent = session.eks.describe_insights_refresh().cluster_name(cluster).send();
+    let last = absent(session.call(sent).await)?;
+    let status = last.as_ref().and_then(|last| last.status());
+    if status == Some(&InsightsRefreshStatus::InProgress) {
+        return Ok(waiting(&verdict, "EKS is looking again"));
+    }
+    let ended = last.as_ref().and_then(|last| time::instant(last.ended_at()));
+    if ended.is_some_and(|ended| now.duration_since(ended) <= JUST) {
+        return Ok(verdict);
+    }
+    let sent = session.eks.start_insights_refresh().cluster_name(cluster).send();
+    match session.call(sent).await {
+        Ok(_) => Ok(waiting(&verdict, "EKS was asked to look again")),
+        // Without that right the findings are judged as they are.
+        Err(error) if !error.may_pass() => {
+            Ok(with(verdict, &format!("EKS cannot be asked to look again: {error}")))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Not known until EKS has looked again, with what it said last.
+fn waiting(last: &Verdict, why: &str) -> Verdict {
+    let mut lines = vec![why.to_owned()];
+    lines.extend(last.evidence().0.iter().map(|line| format!("so far: {line}")));
+    Verdict::Unknown { evidence: Evidence(lines) }
+}
+
+fn with(mut verdict: Verdict, line: &str) -> Verdict {
+    match &mut verdict {
+        Verdict::Holds { evidence } | Verdict::Fails { evidence } | Verdict::Unknown { evidence } => {
+            evidence.0.push(text::line(line));
+        }
+    }
+    verdict
 }
 
 /// Insights of a category, whichever minor they are about.
@@ -91,22 +146,27 @@ fn judge(found: &[InsightSummary], cluster: &str, asked: &Asked<'_>, now: Timest
                 let refreshed = time::instant(insight.last_refresh_time());
                 match refreshed.map(|refreshed| now.duration_since(refreshed)) {
                     Some(age) if age <= FRESH => {}
-                    Some(age) => unknown.push(format!(
-                        "{line}, but looked at {} h ago; start a refresh (aws eks start-insights-refresh --cluster-name {cluster})",
-                        age.as_hours()
-                    )),
+                    Some(age) => unknown.push(format!("{line}, but looked at {} h ago", age.as_hours())),
                     None => unknown.push(format!("{line}, and it is not known when it was looked at")),
                 }
             }
             _ => unknown.push(line),
         }
     }
-    if found.is_empty() {
-        unknown.push(format!("EKS has no finding about the {category} of {cluster}"));
-    }
-    let clean = |lines: Vec<String>| {
-        Evidence(lines.iter().map(|line| switchback_executor::foreign::text::line(line)).collect())
+    let about = |insight: &InsightSummary| {
+        let about = insight.kubernetes_version().and_then(|about| about.parse::<Version>().ok());
+        about.is_some_and(|about| about.is_of(&asked.kubernetes.minor_line()))
     };
+    // After a control plane moved, EKS lists what it found about the minor before until it looks again.
+    let looked = match asked.category {
+        InsightCategory::UpgradeReadiness => found.iter().any(about),
+        InsightCategory::RollbackReadiness => !found.is_empty(),
+    };
+    if !looked {
+        unknown
+            .push(format!("EKS has no finding about the {category} of {cluster} for {}", asked.kubernetes));
+    }
+    let clean = |lines: Vec<String>| Evidence(lines.iter().map(|line| text::line(line)).collect());
     match (fails.is_empty(), unknown.is_empty()) {
         (false, _) => Verdict::Fails { evidence: clean(fails) },
         (true, false) => Verdict::Unknown { evidence: clean(unknown) },
@@ -181,6 +241,8 @@ mod tests {
             "an error is worse than unknown"
         );
         assert!(matches!(judged(&[], &[]), Verdict::Unknown { .. }), "nothing looked at");
+        let before = judged(&[insight("Kubelet version skew", "1.32", Passing, 2)], &[]);
+        assert!(matches!(before, Verdict::Unknown { .. }), "nothing about this minor");
     }
 
     #[test]

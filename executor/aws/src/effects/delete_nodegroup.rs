@@ -33,7 +33,7 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &EksDeleteNodegroup) -> Resul
     let groups = groups(&group);
     let instances = autoscaling::instances(scene.aws(), &groups).await?;
     if !instances.is_empty() {
-        let shown: Vec<&str> = instances.iter().map(|instance| instance.id.as_str()).take(5).collect();
+        let shown: Vec<&str> = instances.iter().map(String::as_str).take(5).collect();
         return Ok(refused(format!(
             "{named} still has {} instances ({}); its nodes are drained and terminated before",
             instances.len(),

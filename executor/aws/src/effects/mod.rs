@@ -145,6 +145,6 @@ fn issues(group: &aws_sdk_eks::types::Nodegroup) -> Option<(String, bool)> {
         .iter()
         .map(|issue| format!("{}: {}", code(issue), issue.message().unwrap_or_default()))
         .collect();
-    let short = issues.iter().any(|issue| crate::classify::is_capacity(&code(issue)));
+    let short = issues.iter().any(|issue| crate::codes::is_capacity(&code(issue)));
     (!told.is_empty()).then(|| (told.join("; "), short))
 }

@@ -11,9 +11,6 @@ use crate::{
     outcome::{done, operation, refused},
 };
 
-/// Tag that EC2 Auto Scaling gives to instances of a group.
-const GROUP_TAG: &str = "aws:autoscaling:groupName";
-
 pub(super) async fn run(scene: &Scene<'_>, effect: &NodeTerminate) -> Result<Outcome, CallError> {
     let provider = effect.provider_id.as_deref().unwrap_or_default();
     let Some(id) = instance_of(provider) else {
@@ -34,24 +31,21 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &NodeTerminate) -> Result<Out
     if instance.tag(&by_name) != Some(cluster) && instance.tag(&by_key).is_none() {
         return Ok(refused(format!("instance {id} is not tagged as one of cluster {cluster}")));
     }
-    let Some(group) = instance.tag(GROUP_TAG) else {
-        return Ok(refused(format!(
-            "instance {id} belongs to no Auto Scaling group: whoever made it has to end it"
-        )));
-    };
     // Asked twice, a group would be made smaller by two: lifecycle hooks keep an instance running for a while.
-    let members = autoscaling::instances(scene.aws(), &[group.to_owned()]).await?;
-    match members.iter().find(|member| member.id == id) {
-        Some(member) if member.lifecycle.starts_with("Terminat") => {
-            return Ok(operation(id, format!("instance {id} is {} in group {group}", member.lifecycle)));
-        }
-        Some(_) => {}
-        None => {
-            return Ok(operation(
-                id,
-                format!("instance {id} has left group {group} and is still {}", instance.state),
-            ));
-        }
+    let Some(member) = autoscaling::member(scene.aws(), id).await? else {
+        // One that is on its way out has left its group before it is terminated.
+        return Ok(match scene.call.operation.as_deref() == Some(id) {
+            true => {
+                operation(id, format!("instance {id} has left its group and is still {}", instance.state))
+            }
+            false => refused(format!(
+                "instance {id} belongs to no Auto Scaling group: whoever made it has to end it"
+            )),
+        });
+    };
+    let group = &member.group;
+    if member.lifecycle.starts_with("Terminat") {
+        return Ok(operation(id, format!("instance {id} is {} in group {group}", member.lifecycle)));
     }
     let asked = [
         ("InstanceId".to_owned(), id.to_owned()),

@@ -4,11 +4,7 @@ use aws_sdk_eks::types::{Update, UpdateParamType, UpdateStatus};
 use switchback_schemas::journal::Outcome;
 
 use super::absent;
-use crate::{
-    aws::Session,
-    classify::{CallError, is_capacity},
-    outcome, time,
-};
+use crate::{aws::Session, classify::CallError, codes::is_capacity, outcome, time};
 
 /// Updates of one thing that are looked at before giving up.
 const MOST: usize = 200;

@@ -8,7 +8,7 @@ use switchback_schemas::{
 
 use crate::server::{Answer, Server, after, call, operation};
 
-const GROUPS: &str = "DescribeAutoScalingGroups";
+const MEMBER: &str = "DescribeAutoScalingInstances";
 const END: &str = "TerminateInstanceInAutoScalingGroup";
 
 fn terminate() -> Effect {
@@ -24,22 +24,20 @@ fn instance(state: &str, cluster: &str) -> Answer {
         format!(
             "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><reservationSet><item>\
              <instancesSet><item><instanceId>i-0abc</instanceId><instanceState><code>16</code><name>{state}</name>\
-             </instanceState><tagSet><item><key>aws:autoscaling:groupName</key><value>eks-gpu</value></item>\
-             <item><key>eks:cluster-name</key><value>{cluster}</value></item></tagSet></item></instancesSet></item>\
+             </instanceState><tagSet><item><key>eks:cluster-name</key><value>{cluster}</value></item></tagSet></item></instancesSet></item>\
              </reservationSet></DescribeInstancesResponse>"
         ),
     )
 }
 
-fn group(lifecycle: &str) -> Answer {
+fn member(lifecycle: &str) -> Answer {
     Answer::Xml(
         200,
         format!(
-            "<DescribeAutoScalingGroupsResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\">\
-             <DescribeAutoScalingGroupsResult><AutoScalingGroups><member><AutoScalingGroupName>eks-gpu\
-             </AutoScalingGroupName><Instances><member><InstanceId>i-0abc</InstanceId><LifecycleState>{lifecycle}\
-             </LifecycleState></member></Instances></member></AutoScalingGroups></DescribeAutoScalingGroupsResult>\
-             </DescribeAutoScalingGroupsResponse>"
+            "<DescribeAutoScalingInstancesResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\">\
+             <DescribeAutoScalingInstancesResult><AutoScalingInstances><member><InstanceId>i-0abc</InstanceId>\
+             <AutoScalingGroupName>eks-gpu</AutoScalingGroupName><LifecycleState>{lifecycle}</LifecycleState></member>\
+             </AutoScalingInstances></DescribeAutoScalingInstancesResult></DescribeAutoScalingInstancesResponse>"
         ),
     )
 }
@@ -57,11 +55,11 @@ fn ended() -> Answer {
 async fn an_instance_is_ended_once_and_not_replaced() {
     let server = Server::start(&[
         ("DescribeInstances", instance("running", "mlops")),
-        (GROUPS, group("InService")),
+        (MEMBER, member("InService")),
         (END, ended()),
         // A lifecycle hook keeps it running for a while.
         ("DescribeInstances", instance("running", "mlops")),
-        (GROUPS, group("Terminating:Wait")),
+        (MEMBER, member("Terminating:Wait")),
         ("DescribeInstances", instance("shutting-down", "mlops")),
         ("DescribeInstances", instance("terminated", "mlops")),
     ])
@@ -93,7 +91,7 @@ async fn an_instance_that_is_gone_is_done_and_a_lost_answer_in_doubt() {
                    not exist</Message></Error></Errors><RequestID>r</RequestID></Response>";
     let server = Server::start(&[
         ("DescribeInstances", instance("running", "mlops")),
-        (GROUPS, group("InService")),
+        (MEMBER, member("InService")),
         (END, Answer::Lost),
         ("DescribeInstances", Answer::Xml(400, refusal.to_owned())),
     ])
@@ -111,7 +109,7 @@ async fn a_group_that_may_not_have_fewer_nodes_says_what_to_do() {
                    </Message></Error></ErrorResponse>";
     let server = Server::start(&[
         ("DescribeInstances", instance("running", "mlops")),
-        (GROUPS, group("InService")),
+        (MEMBER, member("InService")),
         (END, Answer::Xml(400, refusal.to_owned())),
     ])
     .await;

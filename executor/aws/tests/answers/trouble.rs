@@ -143,3 +143,60 @@ async fn a_condition_is_three_valued() {
     assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
     assert_eq!(server.names().len(), 5);
 }
+
+fn insights() -> Condition {
+    Condition::Insights {
+        target: "mlops".parse().unwrap(),
+        category: switchback_schemas::plan::InsightCategory::UpgradeReadiness,
+        kubernetes: "1.33".parse().unwrap(),
+        accepted: Vec::new(),
+    }
+}
+
+/// A finding that EKS made an hour before the test's clock.
+fn finding(status: &str) -> Answer {
+    let at: jiff::Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
+    let insight = json!({"id": "i-1", "name": "Kubelet version skew", "category": "UPGRADE_READINESS",
+        "kubernetesVersion": "1.33", "lastRefreshTime": at.as_second(),
+        "insightStatus": {"status": status, "reason": "said so"}});
+    Answer::Json(200, json!({"insights": [insight]}))
+}
+
+#[tokio::test]
+async fn p09_eks_is_asked_to_look_again_before_a_finding_stops_anything() {
+    const LIST: &str = "POST /clusters/mlops/insights";
+    const LAST: &str = "GET /clusters/mlops/insights-refresh";
+    const AGAIN: &str = "POST /clusters/mlops/insights-refresh";
+    let never = || Answer::Fault(404, "ResourceNotFoundException", "No refresh was started");
+    let ended = |at: &str| {
+        let at: jiff::Timestamp = at.parse().unwrap();
+        Answer::Json(
+            200,
+            json!({"status": "COMPLETED", "message": "done", "startedAt": at.as_second(), "endedAt": at.as_second()}),
+        )
+    };
+    let going = || Answer::Json(200, json!({"status": "IN_PROGRESS", "message": "looking"}));
+    let asked = async |script: &[(&str, Answer)]| {
+        let server = Server::start(script).await;
+        let verdict = server.driver().await.check(&call(), &insights()).await;
+        (verdict, server.names())
+    };
+
+    let (verdict, names) = asked(&[(LIST, finding("PASSING"))]).await;
+    assert!(verdict.is_holding() && names == [LIST], "{verdict:?}");
+    let (verdict, names) = asked(&[(LIST, finding("ERROR")), (LAST, never()), (AGAIN, going())]).await;
+    assert!(matches!(verdict, Verdict::Unknown { .. }) && names.len() == 3, "{verdict:?}");
+    let (verdict, names) = asked(&[(LIST, finding("ERROR")), (LAST, going())]).await;
+    assert!(matches!(verdict, Verdict::Unknown { .. }) && names.len() == 2, "not asked twice: {verdict:?}");
+    let (verdict, names) = asked(&[(LIST, finding("ERROR")), (LAST, ended("2026-11-20T09:55:00Z"))]).await;
+    assert!(matches!(verdict, Verdict::Fails { .. }) && names.len() == 2, "it has just looked: {verdict:?}");
+    let (verdict, _) =
+        asked(&[(LIST, finding("ERROR")), (LAST, ended("2026-11-20T08:00:00Z")), (AGAIN, going())]).await;
+    assert!(matches!(verdict, Verdict::Unknown { .. }), "that was long ago: {verdict:?}");
+    let denied =
+        || Answer::Fault(403, "AccessDeniedException", "not authorized to perform: eks:StartInsightsRefresh");
+    let (verdict, _) = asked(&[(LIST, finding("ERROR")), (LAST, never()), (AGAIN, denied())]).await;
+    assert!(matches!(&verdict, Verdict::Fails { evidence } if evidence.0.len() == 2), "{verdict:?}");
+    let (verdict, _) = asked(&[(LIST, Answer::Fault(429, "ThrottlingException", "Rate exceeded"))]).await;
+    assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
+}
