@@ -88,7 +88,11 @@ async fn carry_on(
 ) -> Done<Ended> {
     let store = &*runtime.store;
     let over = match store.journal(run).await? {
-        Some(journal) => replayed(&index, run, &journal)?.state().is_over(),
+        Some(journal) => {
+            let mut machine = replayed(&index, run, &journal)?;
+            machine.hear(store.side(run).await?);
+            machine.stays_over()
+        }
         None => false,
     };
     if !over {
@@ -236,17 +240,21 @@ pub async fn runs(store: &dyn Store) -> Done<Vec<(RunId, Done<Report>)>> {
     Ok(all)
 }
 
-/// Parked runs that may go on now: their time has come, or somebody said something.
+/// Runs that may go on now: parked ones whose time has come or to which somebody said something, complete ones that were asked to go
+/// back.
 pub async fn due(store: &dyn Store, now: Timestamp) -> Done<Vec<RunId>> {
     let mut due = Vec::new();
     for run in store.runs().await? {
         let Ok((index, journal)) = known(store, &run).await else { continue };
-        let Ok(machine) = replayed(&index, &run, &journal) else { continue };
+        let Ok(mut machine) = replayed(&index, &run, &journal) else { continue };
+        let side = store.side(&run).await?;
+        let heard = usize::try_from(machine.state().heard).unwrap_or(usize::MAX);
+        let said = side.len() > heard;
+        machine.hear(side);
         let state = machine.state();
-        let heard = usize::try_from(state.heard).unwrap_or(usize::MAX);
-        let said = store.side(&run).await?.len() > heard;
+        let reopened = state.is_over() && !machine.stays_over();
         let waits = state.parked.as_ref().is_some_and(|(_, wake)| wake.is_some_and(|wake| wake <= now));
-        if !state.is_over() && (waits || (said && (state.parked.is_some() || state.hold.is_some()))) {
+        if reopened || !state.is_over() && (waits || (said && (state.parked.is_some() || state.hold.is_some()))) {
             due.push(run);
         }
     }
@@ -265,7 +273,8 @@ pub async fn say(
     let (index, journal) = known(store, run).await?;
     let machine = replayed(&index, run, &journal)?;
     let refuse = |why: String| Err(RunError::NotAllowed { run: run.clone(), why });
-    if machine.state().is_over() {
+    let speaks_back = matches!(says, SideKind::Rollback { .. } | SideKind::Approve { .. });
+    if machine.state().is_over() && !(machine.state().is_complete() && speaks_back) {
         return refuse("is over".to_owned());
     }
     let now = clock.now();

@@ -167,9 +167,11 @@ fn kept(plan: &Plan, state: &RunState) -> Vec<Kept> {
 }
 
 fn one_kept(left: &Leftover, state: &RunState) -> Option<Kept> {
-    let forward = At::forward(&left.step);
-    let stands = state.phase(&forward) == Phase::Done && !state.phase(&At::back(&left.step)).is_finished();
-    let done = state.task(&forward).filter(|_| stands)?.last;
+    let (forward, back) = (At::forward(&left.step), At::back(&left.step));
+    let undone = state.phase(&back).is_finished();
+    let by = if left.by_undo { &back } else { &forward };
+    let stands = state.phase(by) == Phase::Done && undone == left.by_undo;
+    let done = state.task(by).filter(|_| stands)?.last;
     let keep = SignedDuration::from_secs(i64::try_from(left.keep.0).unwrap_or(i64::MAX));
     Some(Kept {
         until: done.checked_add(keep).unwrap_or(Timestamp::MAX),

@@ -1,14 +1,19 @@
 //! Gates: what must pass before a step starts.
 
 use jiff::Timestamp;
+use switchback_model::group::batch;
 use switchback_schemas::{
     Digest, Seconds, StepId,
     journal::{Approval, At, Evidence, Identified, WaitsFor, Way},
     name::Label,
-    plan::{Action, ApprovalScope, Condition, GateKind, Plan, Roll, Undo, WindowUse},
+    plan::{ApprovalScope, Condition, GateKind, Plan, WindowUse},
 };
 
-use super::windows::{self, Answer};
+use super::{
+    Index, RunState,
+    body::roll_of,
+    windows::{self, Answer},
+};
 
 /// What a gate says now.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +42,10 @@ fn pass(line: String) -> Gated {
 
 /// What is known when a gate is asked.
 pub(super) struct Asking<'run> {
-    /// The plan.
-    pub plan: &'run Plan,
+    /// The plan, indexed.
+    pub index: &'run Index,
+    /// The run.
+    pub state: &'run RunState,
     /// What approvals bind to.
     pub review: Option<Digest>,
     /// Every approval that was given.
@@ -48,9 +55,27 @@ pub(super) struct Asking<'run> {
 }
 
 impl Asking<'_> {
+    fn plan(&self) -> &Plan {
+        &self.index.plan
+    }
+
+    /// What has to fit into a window when a step starts, or the next batch of its roll.
+    pub(super) fn room(&self, step: &StepId) -> Seconds {
+        let Some(number) = self.index.graph.number(step) else { return Seconds(0) };
+        match self.state.roll(&At::forward(step)) {
+            Some(_) => self.index.room.batch(number),
+            None => self.index.room.forward(number),
+        }
+    }
+
+    fn room_back(&self, at: &At) -> Seconds {
+        let roll = roll_of(self.plan(), &at.step, Way::Back).filter(|_| self.state.roll(at).is_some());
+        roll.map_or_else(|| self.index.room.back(&at.step), batch)
+    }
+
     /// Asks one of a step's gates.
     pub(super) fn gate(&self, gate: &Label, step: &StepId) -> Gated {
-        let Some(gate) = self.plan.gate(gate) else {
+        let Some(gate) = self.plan().gate(gate) else {
             let message = format!("the plan has no gate {gate}");
             return Gated::Wait { waits_for: WaitsFor::Person { message }, wake_at: None };
         };
@@ -62,7 +87,7 @@ impl Asking<'_> {
         }
         match &gate.kind {
             GateKind::Approval(scope) => self.approved(scope),
-            GateKind::Window(used_for) => self.window(*used_for, forward_needs(self.plan, step)),
+            GateKind::Window(used_for) => self.window(*used_for, self.room(step)),
             GateKind::NotBefore(at) if *at <= self.now => pass(format!("it is after {at}")),
             GateKind::NotBefore(at) => {
                 Gated::Wait { waits_for: WaitsFor::Instant { at: *at }, wake_at: Some(*at) }
@@ -73,7 +98,7 @@ impl Asking<'_> {
 
     /// Lines of no return that a step crosses need an approval that names them, whether a gate says so or not.
     pub(super) fn line(&self, step: &StepId) -> Option<Gated> {
-        let line = self.plan.lines.iter().find(|line| line.step == *step)?;
+        let line = self.plan().lines.iter().find(|line| line.step == *step)?;
         Some(self.approved(&ApprovalScope::Line(line.id.clone())))
     }
 
@@ -87,7 +112,7 @@ impl Asking<'_> {
                 counted.push((*approval).clone());
             }
         }
-        if counted.len() as u64 >= u64::from(self.plan.platform.quorum.max(1)) {
+        if counted.len() as u64 >= u64::from(self.plan().platform.quorum.max(1)) {
             let by: Vec<_> = counted.iter().map(|approval| who(&approval.by)).collect();
             let evidence = Evidence::line(format!("approved by {}", by.join(", ")));
             return Gated::Pass { evidence, approvals: counted };
@@ -108,7 +133,7 @@ impl Asking<'_> {
 
     fn counts(&self, approval: &Approval) -> bool {
         let proven = match &approval.by {
-            Identified::Asserted(_) => self.plan.platform.allow_asserted,
+            Identified::Asserted(_) => self.plan().platform.allow_asserted,
             Identified::Kubernetes(_) => true,
         };
         proven
@@ -122,12 +147,12 @@ impl Asking<'_> {
         if let Some(frozen) = self.frozen().filter(|_| used_for != WindowUse::Rollback) {
             return frozen;
         }
-        let any = self.plan.windows.iter().any(|window| window.used_for == used_for);
+        let any = self.plan().windows.iter().any(|window| window.used_for == used_for);
         if used_for == WindowUse::Freeze || !any {
             return pass("no window says otherwise".to_owned());
         }
         let wait = |window: String, wake_at| Gated::Wait { waits_for: WaitsFor::Window { window }, wake_at };
-        match windows::answer(&self.plan.windows, used_for, needed, self.now) {
+        match windows::answer(&self.plan().windows, used_for, needed, self.now) {
             Answer::Open { window, until } => pass(format!("window {window} is open until {until}")),
             Answer::Closed { window, opens } => wait(window, Some(opens)),
             Answer::Never => wait(format!("one that has room for {needed}; the plan has none"), None),
@@ -138,7 +163,7 @@ impl Asking<'_> {
     /// Nothing forward starts inside of a freeze.
     pub(super) fn frozen(&self) -> Option<Gated> {
         let wait = |window, wake_at| Some(Gated::Wait { waits_for: WaitsFor::Window { window }, wake_at });
-        match windows::answer(&self.plan.windows, WindowUse::Freeze, Seconds(0), self.now) {
+        match windows::answer(&self.plan().windows, WindowUse::Freeze, Seconds(0), self.now) {
             Answer::Open { window, until } => wait(format!("the end of {window}"), Some(until)),
             Answer::Unreadable(why) => wait(why, None),
             Answer::Closed { .. } | Answer::Never => None,
@@ -149,34 +174,10 @@ impl Asking<'_> {
     pub(super) fn time(&self, at: &At) -> Option<Gated> {
         let gated = match at.way {
             Way::Forward => self.frozen()?,
-            Way::Back => self.window(WindowUse::Rollback, back_needs(self.plan, &at.step)),
+            Way::Back => self.window(WindowUse::Rollback, self.room_back(at)),
         };
         Some(gated).filter(|gated| matches!(gated, Gated::Wait { .. }))
     }
-}
-
-/// What must fit into a window: nine times out of ten the step ends within it, and so does its way back. Of a roll it is
-/// one batch, because a roll rests between batches.
-pub(super) fn forward_needs(plan: &Plan, step: &StepId) -> Seconds {
-    let Some(found) = plan.step(step) else { return Seconds(0) };
-    match &found.action {
-        Action::Effect(_) => found.estimate.p90 + back_needs(plan, step),
-        Action::Roll(roll) => batch_needs(roll),
-    }
-}
-
-fn back_needs(plan: &Plan, step: &StepId) -> Seconds {
-    match plan.step(step).map(|step| &step.undo) {
-        Some(Undo::Step(undo)) => match &undo.action {
-            Action::Effect(_) => undo.estimate.p90,
-            Action::Roll(roll) => batch_needs(roll),
-        },
-        _ => Seconds(0),
-    }
-}
-
-fn batch_needs(roll: &Roll) -> Seconds {
-    roll.recipe.iter().map(|recipe| recipe.estimate.p90).sum()
 }
 
 /// Whether an approval of one scope covers another. A wider one covers a narrower one; lines and gates are named.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use switchback_model::{Graph, GraphError, schedule};
+use switchback_model::{Graph, GraphError, group::Room, schedule};
 use switchback_schemas::{
     Digest, Seconds, StepId,
     plan::{Bracket, Plan},
@@ -19,6 +19,8 @@ pub struct Index {
     pub graph: Graph,
     /// How long each step and the longest chain after it take.
     pub remaining: Vec<Seconds>,
+    /// What has to fit into a window when a step starts.
+    pub room: Room,
     /// For each savepoint, its steps.
     pub members: Vec<BTreeSet<usize>>,
     /// For each step, the savepoints that hold it.
@@ -30,6 +32,7 @@ impl Index {
     pub fn new(plan: Arc<Plan>, digest: Digest) -> Result<Self, GraphError> {
         let graph = Graph::of(&plan)?;
         let remaining = schedule::remaining(&plan, &graph);
+        let room = Room::of(&plan, &graph);
         let members: Vec<_> = plan.savepoints.iter().map(|savepoint| graph.members(savepoint)).collect();
         let mut savepoints_of = vec![Vec::new(); plan.steps.len()];
         for (savepoint, steps) in members.iter().enumerate() {
@@ -39,7 +42,7 @@ impl Index {
                 }
             }
         }
-        Ok(Self { plan, digest, graph, remaining, members, savepoints_of })
+        Ok(Self { plan, digest, graph, remaining, room, members, savepoints_of })
     }
 
     /// The id of a step.

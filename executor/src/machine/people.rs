@@ -22,6 +22,12 @@ impl Machine {
         self.unheard().iter().any(turns)
     }
 
+    /// Whether nothing is left to do: the run is over, and nobody asked a complete one to go back.
+    pub fn stays_over(&self) -> bool {
+        let back = |entry: &SideEntry| matches!(entry.says, SideKind::Rollback { .. });
+        self.state.is_over() && !(self.state.is_complete() && self.unheard().iter().any(back))
+    }
+
     pub(super) fn listen(&mut self, now: Timestamp, out: &mut Decision) {
         let mut heard = self.state.heard;
         for entry in self.unheard() {

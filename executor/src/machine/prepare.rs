@@ -11,7 +11,7 @@ use switchback_schemas::{
 use super::{
     Decision, Machine, Phase, What,
     body::{Act, Body, body},
-    gates::{Asking, Gated, forward_needs},
+    gates::{Asking, Gated},
     live::{Purpose, Stage, later},
 };
 use crate::ports::Failure;
@@ -100,7 +100,7 @@ impl Machine {
         let mut waits = Vec::new();
         for gate in crossing.iter().chain(&open) {
             let asking = self.asking(now);
-            let gated = match asking.plan.gate(gate) {
+            let gated = match self.index.plan.gate(gate) {
                 // A line of no return that no gate stands for is asked by its own name.
                 None if crossing.as_ref() == Some(gate) => asking.line(&at.step),
                 _ => Some(asking.gate(gate, &at.step)),
@@ -158,7 +158,7 @@ impl Machine {
             _ => None,
         });
         let approvals: Vec<&Approval> = self.state.approvals.iter().chain(given).collect();
-        Asking { plan: &self.index.plan, review: self.state.review, approvals, now }
+        Asking { index: &self.index, state: &self.state, review: self.state.review, approvals, now }
     }
 
     /// Everything is settled: the effect is intended, the roll begins.
@@ -202,7 +202,7 @@ impl Machine {
         let asking = self.asking(now);
         let closed = |(gate, used_for): (&Label, WindowUse)| {
             let overridden = matches!(asking.gate(gate, step), Gated::Pass { .. });
-            let gated = asking.window(used_for, forward_needs(&self.index.plan, step));
+            let gated = asking.window(used_for, asking.room(step));
             (!overridden && matches!(gated, Gated::Wait { .. })).then_some(gated)
         };
         uses.into_iter().find_map(closed)

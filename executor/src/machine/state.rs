@@ -279,6 +279,11 @@ impl RunState {
         self.ended.is_some() || self.superseded.is_some()
     }
 
+    /// Whether its targets are reached. It is over then, but can still be asked to go back.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.ended, Some((End::Complete, _))) && self.superseded.is_none()
+    }
+
     /// The node that a place is at.
     pub fn item(&self, at: &At) -> Option<&Item> {
         let AtItem { key, .. } = at.item.as_ref()?;

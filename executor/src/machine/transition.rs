@@ -55,6 +55,8 @@ fn head(index: &Index, state: &RunState, record: &Record) -> Result<(), Reason> 
         }
         Event::Header { .. } => return Err(Reason::Header),
         _ if first => return Err(Reason::Header),
+        // A complete run has ways back until they close, so a process may take it up again.
+        Event::Epoch { .. } if state.is_complete() => {}
         _ if state.is_over() => return Err(Reason::Over),
         _ => {}
     }
@@ -84,6 +86,10 @@ fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Rea
             state.epoch = record.epoch;
             state.taken_over = Some(now);
             state.parked = None;
+            if state.ended.take().is_some() {
+                // Its end released the platform.
+                state.claimed = false;
+            }
             // Gates are asked again after a pause, unless the step was begun.
             for task in state.tasks.values_mut().filter(|task| task.phase == Phase::New) {
                 task.passed.clear();

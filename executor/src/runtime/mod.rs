@@ -155,7 +155,7 @@ impl Drive<'_, '_> {
     }
 
     async fn run(&mut self, torn: Option<u64>, stop: &Stop) -> Result<Ended, RunError> {
-        if self.machine.state().is_over() {
+        if self.machine.stays_over() {
             let rest = self.machine.poll(self.now()).rest;
             return rest
                 .map(Ended::Rest)

@@ -97,7 +97,8 @@ impl Drive {
             }
         }
         self.machine = self.replay();
-        if self.machine.state().is_over() {
+        self.machine.hear(self.side.clone());
+        if self.machine.stays_over() {
             return;
         }
         self.epoch += 1;

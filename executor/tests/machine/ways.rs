@@ -244,6 +244,25 @@ fn a_bracket_that_stays_open_too_long_is_told_once() {
     assert_eq!(told, 1);
 }
 
+/// A control plane goes back for a week after everything is done.
+#[test]
+fn a_complete_run_goes_back_when_somebody_asks_and_under_a_claim_of_its_own() {
+    let mut drive = drive(three(FailureAction::Hold));
+    assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+    drive.take_over();
+    assert!(drive.machine.state().is_over(), "nobody asked for anything");
+    drive.say(back_to_start());
+    drive.take_over();
+    assert!(!drive.machine.state().is_over() && !drive.machine.state().claimed);
+    assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
+    let claims = drive.events().into_iter().filter(|event| matches!(event, Event::Claimed {})).count();
+    assert_eq!(claims, 2, "its first end had released the platform");
+    // What went back as a whole stays over.
+    drive.say(back_to_start());
+    drive.take_over();
+    assert_eq!(drive.machine.state().ended.as_ref().map(|(end, _)| *end), Some(End::Unwound));
+}
+
 #[test]
 fn an_impossible_record_refuses_the_run_and_changes_nothing() {
     let drive = drive(three(FailureAction::Hold));

@@ -341,6 +341,9 @@ pub struct Leftover {
     pub why: String,
     /// The step that leaves it.
     pub step: StepId,
+    /// Whether it is the undo of that step that leaves it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_undo: bool,
     /// How long after that step it should be kept.
     pub keep: crate::Seconds,
     /// What a person types to remove it.

@@ -368,6 +368,7 @@ impl Replacing<'_> {
             what: format!("node group {name}, at size 0"),
             why: format!("it is the way back of pool {} to {}", self.pool.name, self.group.version),
             step: roll.clone(),
+            by_undo: false,
             keep: Seconds::hours(24 * days),
             remove: format!(
                 "aws eks delete-nodegroup --region {} --cluster-name {} --nodegroup-name {name}",

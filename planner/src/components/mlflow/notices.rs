@@ -109,6 +109,7 @@ pub(super) fn leftovers(
         what: format!("snapshot {snapshot}"),
         why: why.to_owned(),
         step: taken.clone(),
+        by_undo: false,
         keep,
         remove: format!("aws rds delete-db-snapshot --region {region} --db-snapshot-identifier {snapshot}"),
     });
@@ -122,9 +123,10 @@ pub(super) fn leftovers(
             String::new()
         };
         to.leftovers.push(Leftover {
-            what: format!("instance {aside} (only after a way back)"),
+            what: format!("instance {aside}"),
             why: "it holds what was written after the snapshot".to_owned(),
             step: migrated.clone(),
+            by_undo: true,
             keep,
             remove: format!(
                 "{unlock}aws rds delete-db-instance --region {region} --db-instance-identifier {aside} \
