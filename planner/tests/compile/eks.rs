@@ -1,5 +1,7 @@
 //! EKS, from manifests to a plan.
 
+use std::fmt::Write as _;
+
 use switchback_face::plan::{back, dry_run::DryRun};
 use switchback_model::{Graph, lint::lint, summary::summary, way_back::way_back};
 use switchback_schemas::{
@@ -261,7 +263,7 @@ fn nodes_may_be_watched_at_the_old_minor_before_they_follow() {
 fn p01_an_accepted_insight_is_named_by_its_gate_and_the_step_before() {
     let mut warned = eks();
     change(&mut warned, |cluster| {
-        cluster.insights.push(insight("Deprecated APIs", "1.32", InsightStatus::Error))
+        cluster.insights.push(insight("Deprecated APIs", "1.32", InsightStatus::Error));
     });
     let accepting = format!(
         "{EKS}  insights:\n    - {{name: Deprecated APIs, because: 'ada: no call since 2026-11-01', expires: '2026-12-01T00:00:00Z'}}\n"
@@ -318,9 +320,10 @@ fn a_thousand_nodes_in_five_pools_over_two_minors_stay_small() {
     for pool in 0..5_u64 {
         let strategy = if pool == 0 { "group-update" } else { "replace-group" };
         let name = format!("pool-{pool}");
-        platform.push_str(&format!(
-            "    - {{name: {name}, matchLabels: {{pool: {name}}}, tier: {pool}, capacity: on-demand, strategy: {strategy}}}\n"
-        ));
+        let _ = writeln!(
+            platform,
+            "    - {{name: {name}, matchLabels: {{pool: {name}}}, tier: {pool}, capacity: on-demand, strategy: {strategy}}}"
+        );
         groups.push(group(&name, &name, "AL2023_x86_64_STANDARD", 200));
         large.nodes.extend((0..200).map(|n| node(&name, &name, n, "1.31.13")));
     }

@@ -56,7 +56,10 @@ pub(crate) fn node(group: &str, pool: &str, number: u64, kubelet: &str) -> Node 
     let labels: BTreeMap<String, String> = [
         ("eks.amazonaws.com/nodegroup", group),
         ("pool", pool),
-        ("topology.kubernetes.io/zone", if number % 2 == 0 { "eu-central-1a" } else { "eu-central-1b" }),
+        (
+            "topology.kubernetes.io/zone",
+            if number.is_multiple_of(2) { "eu-central-1a" } else { "eu-central-1b" },
+        ),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into();
@@ -215,7 +218,7 @@ pub(crate) fn change(observed: &mut Inventory, change: impl FnOnce(&mut EksClust
     put(observed, cluster);
 }
 
-/// What DescribeAddonVersions says of the minors up to 1.34.
+/// What `DescribeAddonVersions` says of the minors up to 1.34.
 pub(crate) fn addons() -> Vec<AddonVersions> {
     let row = |addon: &str, minor: &str, versions: &[&str]| AddonVersions {
         target: label("cluster"),

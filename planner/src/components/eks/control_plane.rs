@@ -117,7 +117,7 @@ fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowe
             to.sources.insert(key.to_owned(), source);
         }
     }
-    let end = support::end(&road.cluster, from);
+    let end = support::end(road.cluster, from);
     if let Some(end) = end.as_ref().filter(|end| support::over(cx, end)) {
         return Undo::Commit {
             why: format!("EKS takes no control plane back to {from}: {}", end.why),
@@ -130,7 +130,7 @@ fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowe
         why: format!("EKS takes a control plane back within {days} days of the end of its update"),
     }];
     closes.extend(end.map(|end| Closing { at: ClosingAt::Instant(end.at), why: end.why }));
-    let read = |condition| Read { condition, basis: ReadBasis::After(id.clone()), mark: ReadMark::Equal };
+    let before = |condition| Read { condition, basis: ReadBasis::After(id.clone()), mark: ReadMark::Equal };
     let insights = Condition::Insights {
         target: road.names.target.clone(),
         category: InsightCategory::RollbackReadiness,
@@ -139,7 +139,10 @@ fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowe
     };
     Undo::Step(Box::new(UndoStep {
         kind: UndoKind::Window,
-        reads: vec![read(no_kubelet(&BTreeMap::new(), Test::VersionAtLeast(minor.clone()))), read(insights)],
+        reads: vec![
+            before(no_kubelet(&BTreeMap::new(), Test::VersionAtLeast(minor.clone()))),
+            before(insights),
+        ],
         done_when: Some(at(road, from)),
         verify: verified(cx, road, from),
         timeout: WITHIN,
@@ -184,7 +187,7 @@ pub(super) fn line(
 /// Where the older minor is out of support, the control plane itself is the line.
 fn line_of_support(road: &Road<'_>, to: &mut Lowering) -> Option<Label> {
     let from = road.hop.from.as_ref()?;
-    let end = support::end(&road.cluster, from)?;
+    let end = support::end(road.cluster, from)?;
     if !support::over(road.cx, &end) {
         return None;
     }

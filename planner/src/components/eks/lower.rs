@@ -124,29 +124,11 @@ fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &Outlook<'_>, to: &mut 
         .flat_map(|section| &section.node_pools)
         .map(|pool| Freeze::new(&road.scope, pool, "karpenter.sh/v1"))
         .collect();
-    let begun = match &road.hop.from {
-        Some(from) => {
-            let mut gates = readiness::gates(cx, road, groups, to);
-            let look = readiness::step(road, from, &gates, to);
-            let mut before = freeze(road, &freezes, &look, outlook, to);
-            if fleet::moves(road.doc, &road.hop.to) {
-                before = [before.clone(), guard::limits(road, &before, to)].concat();
-            }
-            // What begins to end the way back of the minor before is the deletion of groups that it needs, if there are such.
-            let crosses = kept::first(road, groups).unwrap_or_else(|| road.scope.id("control-plane"));
-            gates.extend(control_plane::crossing(road, &crosses, to));
-            before.extend(kept::steps(road, groups, &before, &gates, to));
-            let moved = control_plane::step(cx, road, from, &before, &gates, outlook, to);
-            let guarded = match fleet::moves(road.doc, &road.hop.to) {
-                true => guard::steps(road, &moved, to),
-                false => vec![moved],
-            };
-            bake(road, guarded, to)
-        }
-        None => {
-            let look = nodes::look(road, to);
-            freeze(road, &freezes, &look, outlook, to)
-        }
+    let begun = if let Some(from) = &road.hop.from {
+        begin(road, from, groups, &freezes, outlook, to)
+    } else {
+        let look = nodes::look(road, to);
+        freeze(road, &freezes, &look, outlook, to)
     };
     let mut ends = addons::steps(cx, road, &begun, outlook, to);
     if fleet::moves(road.doc, &road.hop.to) {
@@ -161,6 +143,33 @@ fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &Outlook<'_>, to: &mut 
         );
         to.add(draft.done());
     }
+}
+
+/// The control plane, with what comes before it and what is seen right after it.
+fn begin(
+    road: &Road<'_>,
+    from: &Version,
+    groups: &[Group<'_>],
+    freezes: &[Freeze],
+    outlook: &Outlook<'_>,
+    to: &mut Lowering,
+) -> Vec<StepId> {
+    let cx = road.cx;
+    let follow = fleet::moves(road.doc, &road.hop.to);
+    let mut gates = readiness::gates(cx, road, groups, to);
+    let look = readiness::step(road, from, &gates, to);
+    let mut before = freeze(road, freezes, &look, outlook, to);
+    if follow {
+        let limits = guard::limits(road, &before, to);
+        before.extend(limits);
+    }
+    // What begins to end the way back of the minor before is the deletion of groups that it needs, if there are such.
+    let crosses = kept::first(road, groups).unwrap_or_else(|| road.scope.id("control-plane"));
+    gates.extend(control_plane::crossing(road, &crosses, to));
+    before.extend(kept::steps(road, groups, &before, &gates, to));
+    let moved = control_plane::step(cx, road, from, &before, &gates, outlook, to);
+    let guarded = if follow { guard::steps(road, &moved, to) } else { vec![moved] };
+    bake(road, guarded, to)
 }
 
 /// Freezes every NodePool: a new minor drifts nodes whose image goes by an alias (user-pain P-14).

@@ -44,10 +44,6 @@ impl Names {
         self.reference(CloudKind::EksNodegroup, Some(name))
     }
 
-    fn iam(&self, action: &str, resource: String) -> Permission {
-        Permission { resource, ..permission(action, Permission::IAM, "", None) }
-    }
-
     fn within(&self, kind: &str, name: &str) -> String {
         let arn = &self.arn;
         let (partition, region, account) = (arn.partition(), arn.region(), arn.account());
@@ -56,30 +52,26 @@ impl Names {
 
     /// Actions on the cluster.
     pub(super) fn on_cluster(&self, actions: &[&str]) -> Vec<Permission> {
-        actions.iter().map(|action| self.iam(&format!("eks:{action}"), self.arn.to_string())).collect()
+        actions.iter().map(|action| iam(&format!("eks:{action}"), self.arn.to_string())).collect()
     }
 
     /// Actions on an add-on.
     pub(super) fn on_addon(&self, name: &str, actions: &[&str]) -> Vec<Permission> {
         let resource = self.within("addon", name);
-        actions.iter().map(|action| self.iam(&format!("eks:{action}"), resource.clone())).collect()
+        actions.iter().map(|action| iam(&format!("eks:{action}"), resource.clone())).collect()
     }
 
     /// Actions on a managed group.
     pub(super) fn on_group(&self, name: &str, actions: &[&str]) -> Vec<Permission> {
         let resource = self.within("nodegroup", name);
-        actions.iter().map(|action| self.iam(&format!("eks:{action}"), resource.clone())).collect()
+        actions.iter().map(|action| iam(&format!("eks:{action}"), resource.clone())).collect()
     }
 
     /// What a copy of a group needs beside: the role of its nodes is handed on, and its launch template is read.
     pub(super) fn on_copy(&self) -> Vec<Permission> {
         let role = format!("arn:{}:iam::{}:role/*", self.arn.partition(), self.arn.account());
-        let any = |action: &str| self.iam(action, "*".to_owned());
-        vec![
-            self.iam("iam:PassRole", role),
-            any("ec2:DescribeLaunchTemplateVersions"),
-            any("ec2:RunInstances"),
-        ]
+        let any = |action: &str| iam(action, "*".to_owned());
+        vec![iam("iam:PassRole", role), any("ec2:DescribeLaunchTemplateVersions"), any("ec2:RunInstances")]
     }
 
     /// To end an instance of a group.
@@ -88,16 +80,20 @@ impl Names {
         let (partition, region, account) = (arn.partition(), arn.region(), arn.account());
         let groups = format!("arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*");
         vec![
-            self.iam("autoscaling:TerminateInstanceInAutoScalingGroup", groups),
-            self.iam("autoscaling:DescribeAutoScalingInstances", "*".to_owned()),
-            self.iam("ec2:DescribeInstances", "*".to_owned()),
+            iam("autoscaling:TerminateInstanceInAutoScalingGroup", groups),
+            iam("autoscaling:DescribeAutoScalingInstances", "*".to_owned()),
+            iam("ec2:DescribeInstances", "*".to_owned()),
         ]
     }
 
     /// To look at subnets.
     pub(super) fn on_subnets(&self) -> Permission {
-        self.iam("ec2:DescribeSubnets", "*".to_owned())
+        iam("ec2:DescribeSubnets", "*".to_owned())
     }
+}
+
+fn iam(action: &str, resource: String) -> Permission {
+    Permission { resource, ..permission(action, Permission::IAM, "", None) }
 }
 
 /// A field of something at the cloud provider has a value.

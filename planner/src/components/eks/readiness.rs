@@ -14,7 +14,7 @@ use crate::{context::Cx, lower::Lowering};
 
 /// Refuses to begin on a cluster that something else is changing, or that is not whole.
 pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>) {
-    let cluster = &road.cluster;
+    let cluster = road.cluster;
     let place = || cx.label(road.doc.doc, "/spec/target", "this cluster");
     for update in &cluster.in_progress {
         let message = format!(
@@ -48,7 +48,7 @@ pub(super) fn because(status: &str, issues: &[String]) -> String {
 }
 
 fn addresses(cx: &Cx<'_>, road: &Road<'_>) {
-    let cluster = &road.cluster;
+    let cluster = road.cluster;
     if cluster.subnets.is_empty() {
         return;
     }

@@ -183,7 +183,7 @@ pub(super) fn gate(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>]) -> (Strin
 
 /// Says which managed groups no pool has: they stay as they are.
 pub(super) fn unpooled(cx: &Cx<'_>, road: &Road<'_>) {
-    for group in fleet::observed(cx, &road.cluster).iter().filter(|group| group.pools.is_empty()) {
+    for group in fleet::observed(cx, road.cluster).iter().filter(|group| group.pools.is_empty()) {
         let message =
             format!("node group {} is in no pool, so its nodes stay at {}", group.name, group.version);
         cx.findings.say_about(

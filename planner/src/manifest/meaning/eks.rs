@@ -1,4 +1,4 @@
-//! What an EksUpgrade says about itself and its cluster.
+//! What an `EksUpgrade` says about itself and its cluster.
 
 use switchback_schemas::{
     Version, codes,
