@@ -198,7 +198,7 @@ pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
             && at.item.is_none();
         let what = match task.phase {
             _ if task.phase == Phase::HeldOver || held_over || undone => continue,
-            Phase::InDoubt | Phase::Asked | Phase::Called => "may or may not have happened",
+            Phase::InDoubt | Phase::Asked | Phase::Called if !read_only => "may or may not have happened",
             Phase::Failed | Phase::Unproven if task.touched && !read_only => {
                 "failed and may have changed something"
             }
