@@ -109,8 +109,9 @@ pub fn ask(
     }
     let others = manifests.deployments.len() + manifests.helm_releases.len();
     if others > 0 {
+        let upgrades = if others == 1 { "upgrade" } else { "upgrades" };
         unknown.push(format!(
-            "{others} upgrades of Deployments and Helm releases: which components they are is not told"
+            "{others} {upgrades} of Deployments and Helm releases: which components they are is not told"
         ));
     }
     components.sort_by(|a, b| a.component.cmp(&b.component));
