@@ -10,7 +10,7 @@ use switchback_schemas::{
 
 use super::{
     drive::Drive,
-    plans::{asks, id, label, plan, run, step},
+    plans::{asks, bracket, id, label, plan, run, step},
     steps::drive,
 };
 
@@ -187,6 +187,38 @@ fn a_step_starts_inside_its_window_and_only_if_it_and_its_way_back_fit() {
     assert!(matches!(go_on(&mut drive), Rest::Parked { .. }));
     drive.now = "2026-11-22T01:30:00Z".parse().unwrap();
     assert_eq!(go_on(&mut drive), Rest::Ended(End::Complete));
+}
+
+/// A bracket that may not stay open over a park: each step takes 20 s, and so does its undo.
+fn grouped(spans_park: bool) -> Plan {
+    let mut plan = plan(vec![step("open", &[]), step("work", &["open"]), step("shut", &["open", "work"])]);
+    plan.brackets.push(bracket("open", "shut"));
+    plan.brackets[0].spans_park = spans_park;
+    let kind = GateKind::Window(WindowUse::Forward);
+    plan.gates.push(Gate { id: label("gate"), title: "a gate".to_owned(), kind, may_override: true });
+    for step in &mut plan.steps {
+        step.gates.push(label("gate"));
+    }
+    plan.windows.push(window(WindowUse::Forward, 2, 3600));
+    plan
+}
+
+#[test]
+fn a_group_begins_only_if_all_of_it_and_its_way_back_fit() {
+    // A minute is left: enough for a step and its undo, not for three and the way back of three.
+    for (spans_park, opened) in [(true, true), (false, false)] {
+        let mut drive = drive(grouped(spans_park));
+        drive.now = "2026-11-21T01:59:00Z".parse().unwrap();
+        let rest = drive.rest();
+        assert_eq!(drive.world.log.iter().any(|landed| landed.what == "do open"), opened, "{rest:?}");
+        assert_eq!(parked(&rest).1, Some("2026-11-22T01:00:00Z".parse().unwrap()));
+        drive.now = "2026-11-22T01:00:00Z".parse().unwrap();
+        assert_eq!(go_on(&mut drive), Rest::Ended(End::Complete));
+    }
+    // With the room that all of it needs, it begins and ends in one window.
+    let mut drive = drive(grouped(false));
+    drive.now = "2026-11-21T01:57:00Z".parse().unwrap();
+    assert_eq!(drive.rest(), Rest::Ended(End::Complete));
 }
 
 #[test]

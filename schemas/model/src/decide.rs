@@ -14,7 +14,8 @@ use switchback_schemas::{
 };
 
 use crate::{
-    forecast::{Forecast, batch},
+    forecast::Forecast,
+    group::batch,
     way_back::WayBack,
     windows::{Windows, earlier, later},
 };

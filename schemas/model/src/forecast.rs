@@ -7,12 +7,13 @@ use serde::Serialize;
 use switchback_schemas::{
     Seconds, StepId,
     journal::Way,
-    plan::{Action, GateKind, Plan, Roll, Step, Undo},
+    plan::{Action, GateKind, Plan, Step},
     report::{Report, StepReport, StepStatus},
 };
 
 use crate::{
     graph::Graph,
+    group::{Room, batch},
     windows::{UnknownZone, Windows, later},
 };
 
@@ -98,6 +99,7 @@ pub fn forecast(
     ran: &BTreeMap<StepId, Ran>,
 ) -> Result<Forecast, UnknownZone> {
     let windows = Windows::forward(&plan.windows)?;
+    let room = Room::of(plan, graph);
     let mut forecast = Forecast { begun: ran.keys().cloned().collect(), ..Forecast::default() };
     for number in graph.order().iter().copied() {
         let Some(step) = plan.steps.get(number) else { continue };
@@ -111,7 +113,7 @@ pub fn forecast(
             .map(|need| forecast.of(&need.id).map(|expected| expected.ends))
             .try_fold(from, |latest, ends| Some(latest.max(ends?)));
         let Some(ready) = ready else { continue };
-        match run(plan, step, ready, &windows) {
+        match run(plan, step, room.forward(number), ready, &windows) {
             Some(expected) => {
                 forecast.steps.insert(step.id.clone(), expected);
             }
@@ -123,7 +125,13 @@ pub fn forecast(
     Ok(forecast)
 }
 
-fn run(plan: &Plan, step: &Step, ready: Timestamp, windows: &Windows<'_>) -> Option<Expected> {
+fn run(
+    plan: &Plan,
+    step: &Step,
+    needed: Seconds,
+    ready: Timestamp,
+    windows: &Windows<'_>,
+) -> Option<Expected> {
     let gates = || step.gates.iter().filter_map(|gate| plan.gate(gate)).map(|gate| &gate.kind);
     let not_before = gates().filter_map(|kind| match kind {
         GateKind::NotBefore(at) => Some(*at),
@@ -132,34 +140,10 @@ fn run(plan: &Plan, step: &Step, ready: Timestamp, windows: &Windows<'_>) -> Opt
     let ready = not_before.chain([ready]).max()?;
     let always = Windows::always();
     let windows = if gates().any(|kind| matches!(kind, GateKind::Window(_))) { windows } else { &always };
-    let begins = windows.first(ready, needs(step))?.begins;
+    let begins = windows.first(ready, needed)?.begins;
     let ends = match &step.action {
         Action::Effect(_) => later(begins, step.estimate.expected),
         Action::Roll(roll) => windows.spread(begins, batch(roll), step.estimate.expected)?,
     };
     Some(Expected { begins, ends })
-}
-
-/// What has to fit into a window when a step begins: nine times of ten it ends within it, and so does its way back. Of a roll
-/// it is one batch, because a roll rests between batches.
-pub fn needs(step: &Step) -> Seconds {
-    match &step.action {
-        Action::Effect(_) => step.estimate.p90 + back_needs(step),
-        Action::Roll(roll) => batch(roll),
-    }
-}
-
-/// The same for its undo.
-pub fn back_needs(step: &Step) -> Seconds {
-    match &step.undo {
-        Undo::Step(undo) => match &undo.action {
-            Action::Effect(_) => undo.estimate.p90,
-            Action::Roll(roll) => batch(roll),
-        },
-        Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. } => Seconds(0),
-    }
-}
-
-pub(crate) fn batch(roll: &Roll) -> Seconds {
-    roll.recipe.iter().map(|recipe| recipe.estimate.p90).sum()
 }

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod digests;
 pub mod forecast;
 pub mod graph;
+pub mod group;
 pub mod learn;
 pub mod lint;
 pub mod schedule;

@@ -1,0 +1,232 @@
+//! Steps that a run does not rest between, and what has to fit into a window before the first of them starts.
+//!
+//! A bracket that may not span a park makes one group of all steps from its opening to its closing, and so does a bracket
+//! inside of which a service is away: what is stopped before a window ends should not have to wait for the next one. Every
+//! other step is a group of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchback_schemas::{
+    Seconds, StepId,
+    plan::{Action, Bracket, Disruption, Plan, Roll, Step, Undo},
+};
+
+use crate::{
+    graph::Graph,
+    way_back::{WayBack, of_hop},
+};
+
+/// What has to fit into a window when a step starts, nine times of ten, for every step of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    forward: Vec<Seconds>,
+    /// For the next batch of a roll that began.
+    batches: BTreeMap<usize, Seconds>,
+    back: BTreeMap<StepId, Seconds>,
+}
+
+impl Room {
+    /// Of every step of a plan.
+    pub fn of(plan: &Plan, graph: &Graph) -> Self {
+        let mut forward: Vec<Seconds> = plan.steps.iter().map(alone).collect();
+        let rolls = plan.steps.iter().enumerate().filter_map(|(number, step)| match &step.action {
+            Action::Roll(roll) => Some((number, batch(roll))),
+            Action::Effect(_) => None,
+        });
+        let mut batches: BTreeMap<usize, Seconds> = rolls.collect();
+        let mut back: BTreeMap<StepId, Seconds> =
+            plan.steps.iter().map(|step| (step.id.clone(), undo_alone(step))).collect();
+        for group in groups(plan, graph) {
+            let members: Vec<usize> = group.iter().copied().collect();
+            let way = of_hop(plan, graph, &members);
+            let undo = chains_back(plan, &way);
+            let whole = undo.values().max().copied().unwrap_or_default();
+            for (number, rest) in chains(plan, graph, &group) {
+                if let Some(slot) = forward.get_mut(number) {
+                    *slot = rest + whole;
+                }
+                if let Some(slot) = batches.get_mut(&number) {
+                    let own = plan.steps.get(number).map_or(0, |step| step.estimate.p90.0);
+                    *slot = *slot + Seconds(rest.0.saturating_sub(own)) + whole;
+                }
+            }
+            back.extend(undo);
+        }
+        Self { forward, batches, back }
+    }
+
+    /// The step, the rest of its group, and the group's way back. Of a roll that is a group of its own it is one batch,
+    /// because a roll rests between batches.
+    pub fn forward(&self, number: usize) -> Seconds {
+        self.forward.get(number).copied().unwrap_or_default()
+    }
+
+    /// The next batch of a roll that began, the rest of its group after it, and the group's way back.
+    pub fn batch(&self, number: usize) -> Seconds {
+        self.batches.get(&number).copied().unwrap_or_default()
+    }
+
+    /// The undo of a step, and the rest of its group's way back.
+    pub fn back(&self, step: &StepId) -> Seconds {
+        self.back.get(step).copied().unwrap_or_default()
+    }
+}
+
+/// Groups of more than one step, none of which share a step.
+pub fn groups(plan: &Plan, graph: &Graph) -> Vec<BTreeSet<usize>> {
+    let mut groups: Vec<BTreeSet<usize>> = Vec::new();
+    for bracket in &plan.brackets {
+        let Some(mut group) = inside(graph, bracket) else { continue };
+        let away = |number: &usize| {
+            plan.steps.get(*number).is_some_and(|step| step.disruption == Disruption::Outage)
+        };
+        if bracket.spans_park && !group.iter().any(away) {
+            continue;
+        }
+        // Brackets that overlap are closed together.
+        let (joined, apart): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|other| !other.is_disjoint(&group));
+        group.extend(joined.into_iter().flatten());
+        groups = apart;
+        groups.push(group);
+    }
+    groups
+}
+
+/// The steps from a bracket's opening to its closing.
+fn inside(graph: &Graph, bracket: &Bracket) -> Option<BTreeSet<usize>> {
+    let (open, close) = (graph.number(&bracket.open)?, graph.number(&bracket.close)?);
+    let after = graph.descendants(open);
+    // What comes before the closing, as far as it comes after the opening.
+    let mut inside = BTreeSet::from([open, close]);
+    let mut left = vec![close];
+    while let Some(number) = left.pop() {
+        left.extend(graph.needs(number).filter(|need| after.contains(need) && inside.insert(*need)));
+    }
+    Some(inside)
+}
+
+/// For each step of a group, how long it and the longest chain after it inside of the group take.
+fn chains(plan: &Plan, graph: &Graph, group: &BTreeSet<usize>) -> BTreeMap<usize, Seconds> {
+    let mut rest: BTreeMap<usize, Seconds> = BTreeMap::new();
+    for number in graph.sorted(group.iter().copied()).into_iter().rev() {
+        let after = graph.dependants(number).filter_map(|next| rest.get(&next)).max().copied();
+        let own = plan.steps.get(number).map_or(Seconds(0), |step| step.estimate.p90);
+        rest.insert(number, own + after.unwrap_or_default());
+    }
+    rest
+}
+
+/// The same for the undo steps of a way back.
+fn chains_back(plan: &Plan, way: &WayBack) -> BTreeMap<StepId, Seconds> {
+    let mut after: BTreeMap<&StepId, Seconds> = BTreeMap::new();
+    let mut rest = BTreeMap::new();
+    for back in way.steps.iter().rev() {
+        let own = match plan.step(&back.step).map(|step| &step.undo) {
+            Some(Undo::Step(undo)) => undo.estimate.p90,
+            _ => Seconds(0),
+        };
+        let all = own + after.get(&back.step).copied().unwrap_or_default();
+        for need in &back.needs {
+            let slot = after.entry(need).or_default();
+            *slot = (*slot).max(all);
+        }
+        rest.insert(back.step.clone(), all);
+    }
+    rest
+}
+
+fn alone(step: &Step) -> Seconds {
+    match &step.action {
+        Action::Effect(_) => step.estimate.p90 + undo_alone(step),
+        Action::Roll(roll) => batch(roll),
+    }
+}
+
+fn undo_alone(step: &Step) -> Seconds {
+    match &step.undo {
+        Undo::Step(undo) => match &undo.action {
+            Action::Effect(_) => undo.estimate.p90,
+            Action::Roll(roll) => batch(roll),
+        },
+        Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. } => Seconds(0),
+    }
+}
+
+/// One batch of a roll, nine times of ten.
+pub fn batch(roll: &Roll) -> Seconds {
+    roll.recipe.iter().map(|recipe| recipe.estimate.p90).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use switchback_schemas::{name::Label, plan::Condition};
+
+    use super::*;
+    use crate::testing::{id, plan, step};
+
+    fn bracket(open: &str, close: &str, spans_park: bool) -> Bracket {
+        Bracket {
+            id: Label::sanitized(open),
+            title: String::new(),
+            open: id(open),
+            close: id(close),
+            held: Condition::All { of: Vec::new() },
+            safe_to_close: Condition::All { of: Vec::new() },
+            max_open: Seconds::hours(1),
+            spans_park,
+            cannot_stop: Vec::new(),
+            owner: String::new(),
+            closing_command: String::new(),
+        }
+    }
+
+    /// `a` before, `b` opens, `c` and `d` beside each other, `e` closes, `f` after. Each takes 20 s, its undo 10 s.
+    fn six(spans_park: bool, away: bool) -> (Plan, Graph) {
+        let mut steps = vec![
+            step("a", &[]),
+            step("b", &["a"]),
+            step("c", &["b"]),
+            step("d", &["b"]),
+            step("e", &["c", "d"]),
+            step("f", &["e"]),
+        ];
+        if away {
+            steps[2].disruption = Disruption::Outage;
+        }
+        let mut plan = plan(steps);
+        plan.brackets.push(bracket("b", "e", spans_park));
+        let graph = Graph::of(&plan).unwrap();
+        (plan, graph)
+    }
+
+    #[test]
+    fn what_is_stopped_in_a_window_is_started_again_in_it_or_taken_back() {
+        let alone = [30; 6];
+        let grouped = [30, 3 * 20 + 3 * 10, 2 * 20 + 3 * 10, 2 * 20 + 3 * 10, 20 + 3 * 10, 30];
+        for (spans_park, away, needs) in
+            [(true, false, alone), (false, false, grouped), (true, true, grouped), (false, true, grouped)]
+        {
+            let (plan, graph) = six(spans_park, away);
+            let room = Room::of(&plan, &graph);
+            let found: Vec<u64> = (0..6).map(|number| room.forward(number).0).collect();
+            assert_eq!(found, needs, "spans {spans_park}, away {away}");
+        }
+    }
+
+    #[test]
+    fn the_way_back_of_a_group_is_looked_at_to_its_end() {
+        let (plan, graph) = six(false, false);
+        let room = Room::of(&plan, &graph);
+        let back = ["a", "b", "c", "d", "e", "f"].map(|step| room.back(&id(step)).0);
+        assert_eq!(back, [10, 10, 20, 20, 30, 10]);
+    }
+
+    #[test]
+    fn brackets_that_overlap_are_one_group() {
+        let (mut plan, graph) = six(false, false);
+        plan.brackets.push(bracket("a", "c", false));
+        let groups = groups(&plan, &graph);
+        assert_eq!(groups, [BTreeSet::from([0, 1, 2, 3, 4])]);
+    }
+}
