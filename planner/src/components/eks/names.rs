@@ -85,11 +85,11 @@ impl Names {
             iam("ec2:DescribeInstances", "*".to_owned()),
         ]
     }
+}
 
-    /// To look at subnets.
-    pub(super) fn on_subnets(&self) -> Permission {
-        iam("ec2:DescribeSubnets", "*".to_owned())
-    }
+/// To look at subnets.
+pub(super) fn on_subnets() -> Permission {
+    iam("ec2:DescribeSubnets", "*".to_owned())
 }
 
 fn iam(action: &str, resource: String) -> Permission {
