@@ -7,7 +7,7 @@ use switchback_schemas::{
 
 use crate::support::{
     journal::{Events, record},
-    manifests::{borrowed, broken_web, holding, without_nodes},
+    manifests::{all, borrowed, broken_web, holding, without_nodes},
     projection::same,
     scene::Scene,
 };
@@ -102,4 +102,37 @@ fn a_held_run_is_continued_by_another_plan() {
     );
     let out = scene.switchback("lock list --store store").exits(0);
     assert!(out.stdout.contains("no platform is claimed"), "{}", out.stdout);
+}
+
+/// From every step of the example, nodes included: its process dies when the step has begun, and the run goes back to the start.
+#[test]
+fn from_every_step_of_the_example_the_way_back_ends_where_it_began() {
+    let manifests = all();
+    let scene = || {
+        let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
+        let plan = scene.plan();
+        (scene, plan)
+    };
+    let steps: Vec<String> = scene().1.steps.iter().map(|step| step.id.to_string()).collect();
+    assert!(steps.len() > 10, "the example moves nodes too: {steps:?}");
+    for step in &steps {
+        let (scene, _) = scene();
+        let before = scene.settled();
+        let mut child = scene.applying();
+        let begun = |event: &serde_json::Value| {
+            ["intent", "frozen", "skipped", "converged"]
+                .iter()
+                .filter_map(|kind| record(event, kind))
+                .any(|record| record["at"]["step"] == step.as_str())
+        };
+        assert!(Events::of(&mut child).until(begun), "{step} is reached");
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        let out = scene.on_store("rollback --to start --reason tired").exits(5);
+        assert!(out.stdout.contains("rolled back to a savepoint"), "{step}: {}", out.stdout);
+        same(&before, &scene.settled(), &format!("the world after going back from {step}"));
+        let report = scene.report();
+        assert_eq!(report.state, RunState::Ended { end: End::Unwound }, "{step}");
+        assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{step}: {report:?}");
+    }
 }

@@ -11,6 +11,7 @@ mod mlflow_refused;
 mod refusals;
 #[path = "../solver/states.rs"]
 mod states;
+mod ways;
 mod world;
 mod world_eks;
 mod world_mlflow;

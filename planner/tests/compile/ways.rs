@@ -1,0 +1,73 @@
+//! Ways back that would not be there when they are needed.
+
+use std::collections::BTreeMap;
+
+use switchback_model::Graph;
+use switchback_planner::{findings::Findings, lower::ways};
+use switchback_schemas::{Diagnostic, Severity, StepId, codes, plan::Plan};
+
+use crate::{world, world_eks};
+
+/// The cluster from 1.31, whose support ends on Thursday, 26 November 2026, observed on the Friday before.
+fn with_windows(windows: &str) -> (Plan, Vec<Diagnostic>) {
+    let platform = format!("{}  windows:\n{windows}", world_eks::PLATFORM);
+    let files = [("p.yaml", platform.as_str()), ("e.yaml", world_eks::EKS)];
+    let (plan, found) = world_eks::compiled(&files, &world_eks::eks(), world_eks::addons());
+    (plan.unwrap_or_else(|| panic!("a plan, not {found:#?}")), found)
+}
+
+fn back_on(day: &str) -> String {
+    format!(
+        "    - {{name: back, usedFor: rollback, zone: Europe/Berlin, days: [{day}], start: '02:00', length: 4h}}\n"
+    )
+}
+
+fn warned(found: &[Diagnostic]) -> Option<&Diagnostic> {
+    found.iter().find(|d| d.code == codes::PLAN_WAY_BACK)
+}
+
+#[test]
+fn a_rollback_window_that_comes_too_late_is_warned_of_with_what_would_help() {
+    let (plan, found) = with_windows(&back_on("fri"));
+    let warning = warned(&found).unwrap_or_else(|| panic!("a warning among {found:#?}"));
+    assert_eq!(warning.severity, Severity::Warning);
+    assert!(warning.message.contains("closes 2026-11-26T00:00:00Z"), "{}", warning.message);
+    assert!(!warning.labels.is_empty(), "it says where the hop is asked for");
+    let help = warning.help.as_deref().unwrap_or_default();
+    assert!(help.contains("rollback windows at any time leave 5 d"), "{help}");
+    assert!(help.contains("`nodes: stay`"), "{help}");
+    assert!(plan.notices.iter().any(|notice| notice.code == codes::PLAN_WAY_BACK), "it stands in the plan");
+}
+
+#[test]
+fn a_rollback_window_in_time_is_enough() {
+    for day in ["sun", "wed"] {
+        let (_, found) = with_windows(&back_on(day));
+        assert!(warned(&found).is_none(), "{day}: {found:#?}");
+    }
+    let (_, found) =
+        with_windows("    - {name: f, usedFor: forward, zone: UTC, days: [], start: '00:00', length: 1d}\n");
+    assert!(warned(&found).is_none(), "without rollback windows it is possible at any time: {found:#?}");
+}
+
+#[test]
+fn a_release_that_loses_the_revision_to_go_back_to_is_an_error() {
+    let files = [("p.yaml", world::PLATFORM), ("k.yaml", world::KARPENTER)];
+    let plan = world::compiled(&files, &world::inventory("1.5.8"), &["1.8.8"]).0.expect("a plan");
+    let times = |count: usize| {
+        let mut plan = plan.clone();
+        let one =
+            plan.steps.iter().find(|step| step.id.as_str().ends_with("/controller")).expect("it").clone();
+        for number in 1..count {
+            let id = StepId::new(format!("{}-{number}", one.id)).expect("an id");
+            plan.steps.push(switchback_schemas::plan::Step { id, ..one.clone() });
+        }
+        plan.steps.sort_by(|a, b| a.id.cmp(&b.id));
+        let findings = Findings::new(Vec::new(), plan.inputs.as_of);
+        ways::check(&plan, &Graph::of(&plan).expect("a DAG"), &BTreeMap::new(), &findings);
+        findings.into_list()
+    };
+    assert!(times(9).is_empty());
+    let found = times(10);
+    assert!(found.iter().any(|d| d.is_error() && d.code == codes::PLAN_WAY_BACK), "{found:#?}");
+}
