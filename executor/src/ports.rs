@@ -10,7 +10,7 @@ use serde_json::Value;
 use switchback_schemas::{
     RunId,
     journal::{At, Class, Evidence, Item, Outcome, Verdict},
-    name::Label,
+    name::{Label, ObjectName},
     plan::{CaptureKind, Condition, Effect, Pool, Proof, Roll, WorkloadClass},
 };
 
@@ -108,6 +108,17 @@ pub trait Driver: Send + Sync {
 
     /// Lists the nodes of a roll's pool; `None` when it has no nodes to list.
     async fn members(&self, call: &Call, roll: &Roll) -> Option<Result<Vec<Member>, Failure>>;
+
+    /// Keeps a copy of the record of one revision of a Helm release, on the platform, before the release is repaired; where it is
+    /// kept. `None` when it cannot, and then nothing is repaired.
+    async fn keep_release(
+        &self,
+        _call: &Call,
+        _release: &ObjectName,
+        _revision: u64,
+    ) -> Option<Result<Evidence, Failure>> {
+        None
+    }
 
     /// Shows which target it speaks to; `None` when it does not speak to this one.
     async fn proof(&self, target: &Label) -> Option<Result<Proof, Failure>>;

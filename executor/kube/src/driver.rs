@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use switchback_executor::ports::{Call, Capturing, Driver, Failure, Member};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
-    name::Label,
+    name::{Label, ObjectName},
     plan::{CaptureKind, Condition, Effect, Proof, Roll},
 };
 
@@ -14,7 +14,7 @@ use crate::{
     api::{Reader, Writer, object_path},
     captures, conditions,
     connect::{self, ConnectError},
-    effects,
+    copies, effects,
     fields::text,
     members,
     nodes::built_in,
@@ -76,6 +76,15 @@ impl Driver for KubeDriver {
 
     async fn members(&self, call: &Call, roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
         Some(members::members(&self.api.read, call, roll).await)
+    }
+
+    async fn keep_release(
+        &self,
+        call: &Call,
+        release: &ObjectName,
+        revision: u64,
+    ) -> Option<Result<Evidence, Failure>> {
+        Some(copies::keep(&self.api, call, release, revision).await)
     }
 
     async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {

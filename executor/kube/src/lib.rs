@@ -10,6 +10,7 @@ mod claims;
 mod classify;
 mod conditions;
 mod connect;
+mod copies;
 mod driver;
 mod dry;
 mod effects;

@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use switchback_executor::ports::{Call, Capturing, Driver, Failure, Member};
 use switchback_schemas::{
-    journal::{Outcome, Verdict},
-    name::Label,
+    journal::{Evidence, Outcome, Verdict},
+    name::{Label, ObjectName},
     plan::{CaptureKind, Condition, Effect, Proof, Roll},
 };
 use tokio::sync::watch;
@@ -80,6 +80,16 @@ impl Driver for Counted {
     async fn members(&self, call: &Call, roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
         let _call = self.calls.enter();
         self.inner.members(call, roll).await
+    }
+
+    async fn keep_release(
+        &self,
+        call: &Call,
+        release: &ObjectName,
+        revision: u64,
+    ) -> Option<Result<Evidence, Failure>> {
+        let _call = self.calls.enter();
+        self.inner.keep_release(call, release, revision).await
     }
 
     async fn proof(&self, target: &Label) -> Option<Result<Proof, Failure>> {

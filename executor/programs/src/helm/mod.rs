@@ -2,7 +2,7 @@
 //!
 //! helm is called without `--wait`: whether workloads became ready is asked by conditions, so no child lives long. A killed
 //! helm leaves its release pending for good; such a release is repaired here only when it is proven that the helm was ours
-//! and is dead (user-pain P-34).
+//! and is dead, and a copy of its record is kept first (user-pain P-34).
 
 mod client;
 mod rollback;

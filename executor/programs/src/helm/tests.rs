@@ -82,6 +82,7 @@ impl Programs for Scripted {
 struct Cluster {
     log: Log,
     patch: Outcome,
+    copies: bool,
 }
 
 #[async_trait]
@@ -111,6 +112,16 @@ impl Driver for Cluster {
         None
     }
 
+    async fn keep_release(
+        &self,
+        _call: &Call,
+        release: &ObjectName,
+        revision: u64,
+    ) -> Option<Result<Evidence, Failure>> {
+        self.log.lock().unwrap().push(format!("copy {release} {revision}"));
+        self.copies.then(|| Ok(Evidence::line("it is kept")))
+    }
+
     async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
         None
     }
@@ -122,12 +133,13 @@ struct Scene {
     settled: Settled,
     upgrade: Exit,
     patch: Outcome,
+    copies: bool,
 }
 
 impl Scene {
     fn new(histories: Vec<Value>) -> Self {
         let patch = Outcome::Done { evidence: Evidence::default() };
-        Self { histories, settled: Settled::Free, upgrade: printed(&""), patch }
+        Self { histories, settled: Settled::Free, upgrade: printed(&""), patch, copies: true }
     }
 
     async fn apply(self, attempt: u32, effect: &Effect) -> (Outcome, Vec<String>) {
@@ -139,7 +151,7 @@ impl Scene {
             settled: self.settled,
             upgrade: self.upgrade,
         };
-        let cluster = Cluster { log: log.clone(), patch: self.patch };
+        let cluster = Cluster { log: log.clone(), patch: self.patch, copies: self.copies };
         let driver = HelmDriver::new(
             Arc::new(programs),
             Arc::new(NamedCharts),
@@ -232,8 +244,17 @@ async fn p34_a_pending_release_of_our_dead_helm_is_rolled_back_first() {
         history(&["superseded", "pending-upgrade", "deployed"]),
     ]);
     let (outcome, log) = scene.apply(2, &upgrade()).await;
-    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
-    assert_eq!(log, [ROLLBACK, UPGRADE]);
+    let Outcome::Done { evidence } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(evidence.0.last().map(String::as_str), Some("it is kept"));
+    assert_eq!(log, ["copy ns/demo 2", ROLLBACK, UPGRADE]);
+}
+
+#[tokio::test]
+async fn p34_a_pending_release_that_cannot_be_copied_is_not_repaired() {
+    let scene = Scene { copies: false, ..Scene::new(vec![history(&["deployed", "pending-upgrade"])]) };
+    let (outcome, log) = scene.apply(2, &upgrade()).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
+    assert_eq!(log, ["copy ns/demo 2"]);
 }
 
 #[tokio::test]

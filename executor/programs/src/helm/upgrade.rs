@@ -31,11 +31,25 @@ impl HelmDriver {
                 "release {release} is not there, and the plan does not install it"
             ))));
         }
-        if let Some(good) = repairable(call, release, &history)? {
-            self.repair(release, &history, good).await?;
+        let mut kept = Evidence::default();
+        if let Some(Pending { revision, good }) = repairable(call, release, &history)? {
+            kept = self.copy(call, release, revision).await?;
+            self.repair(release, &history, good).await.map_err(|outcome| with(outcome, &kept))?;
             history = self.helm.history(release).await.map_err(not_done)?;
         }
-        let before = self.helm.values(release, &history).await.map_err(not_done)?;
+        let outcome = self.write(effect, namespace, &history).await;
+        Ok(with(outcome.unwrap_or_else(|outcome| outcome), &kept))
+    }
+
+    /// Calls helm on a release that nothing is pending of.
+    async fn write(
+        &self,
+        effect: &HelmUpgrade,
+        namespace: &str,
+        history: &History,
+    ) -> Result<Outcome, Outcome> {
+        let release = &effect.release;
+        let before = self.helm.values(release, history).await.map_err(not_done)?;
         if values::digest(&values::merged(&before, &effect.set)) != effect.values {
             return Err(Outcome::NotDone {
                 class: Class::Conflict,
@@ -59,7 +73,17 @@ impl HelmDriver {
         let files = BTreeMap::from([(VALUES.to_owned(), effect.set.to_string().into_bytes())]);
         let exit = self.helm.call(Helm::slot(release), args, files, WITHIN).await;
         let exit = exit.map_err(|error| error.outcome())?;
-        Ok(self.ended(release, &history, &exit).await)
+        Ok(self.ended(release, history, &exit).await)
+    }
+
+    /// Keeps a copy of the pending record: what a killed helm wrote last is gone when helm prunes its history.
+    async fn copy(&self, call: &Call, release: &ObjectName, revision: u64) -> Result<Evidence, Outcome> {
+        match self.kube.keep_release(call, release, revision).await {
+            Some(kept) => kept.map_err(not_done),
+            None => Err(not_done(refused(format!(
+                "no copy of the pending record of release {release} can be kept, so it is not repaired"
+            )))),
+        }
     }
 
     async fn repair(&self, release: &ObjectName, history: &History, good: u64) -> Result<(), Outcome> {
@@ -71,11 +95,31 @@ impl HelmDriver {
     }
 }
 
+/// A release that a killed helm left.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    /// The revision that is pending.
+    revision: u64,
+    /// The one to go back to.
+    good: u64,
+}
+
+/// An outcome that also tells where something is kept.
+fn with(mut outcome: Outcome, kept: &Evidence) -> Outcome {
+    if let Outcome::Done { evidence }
+    | Outcome::NotDone { evidence, .. }
+    | Outcome::InDoubt { evidence, .. } = &mut outcome
+    {
+        evidence.0.extend(kept.0.iter().cloned());
+    }
+    outcome
+}
+
 /// The revision to go back to when a helm of ours died and left the release pending; `None` when it is not pending.
 ///
 /// It is ours when this effect was called before in this run: the run holds the platform's claim, and no program is
 /// left in the release's slot.
-fn repairable(call: &Call, release: &ObjectName, history: &History) -> Result<Option<u64>, Outcome> {
+fn repairable(call: &Call, release: &ObjectName, history: &History) -> Result<Option<Pending>, Outcome> {
     let Some(last) = history.last().filter(|last| last.status.starts_with("pending")) else {
         return Ok(None);
     };
@@ -92,7 +136,7 @@ fn repairable(call: &Call, release: &ObjectName, history: &History) -> Result<Op
         });
     }
     match history.deployed() {
-        Some(good) => Ok(Some(good.revision)),
+        Some(good) => Ok(Some(Pending { revision: last.revision, good: good.revision })),
         None => Err(not_done(refused(format!(
             "{pending}, and no revision of it is deployed: `helm uninstall {} --namespace {}` is the way out",
             release.name,

@@ -243,8 +243,14 @@ async fn one_helm(scene: &Scene, helm: &Helm, release: &ObjectName) {
     let again = upgrade(release, helm.chart("2.0.0", two), &set, &both);
     let outcome = driver.apply(&call(), &again).await;
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Conflict, .. }), "{outcome:?}");
-    done(&driver.apply(&Call { attempt: 2, ..call() }, &again).await);
+    let pending = record(scene, release, 4).await;
+    let said = done(&driver.apply(&Call { attempt: 2, ..call() }, &again).await);
     assert!(scene.check(&call(), &is(release, "2.0.0", &both)).await.is_holding());
+    // A copy of what the dead helm wrote last is kept beside it, and helm does not take it for a record.
+    let copy = said.split("kept in Secret ").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+    let copy = copy.rsplit('/').next().unwrap();
+    let copy = scene.get(&format!("/api/v1/namespaces/{}/secrets/{copy}", scene.ns)).await.unwrap();
+    assert_eq!((&copy["data"], &copy["type"]), (&pending["data"], &json!("switchback.dev/release-copy")));
     let crd = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD}");
     scene.call("DELETE", &crd, None).await;
     for _ in 0..100 {
@@ -305,6 +311,12 @@ async fn let_go(scene: &Scene, release: &ObjectName) {
     }
 }
 
+/// What helm wrote of a revision.
+async fn record(scene: &Scene, release: &ObjectName, revision: u64) -> Value {
+    let name = format!("sh.helm.release.v1.{}.v{revision}", release.name);
+    scene.get(&format!("/api/v1/namespaces/{}/secrets/{name}", scene.ns)).await.unwrap()
+}
+
 /// Leaves a release as a killed upgrade does: a further revision that is pending. Made of the last one, so that it holds
 /// what helm wrote.
 async fn pend(scene: &Scene, release: &ObjectName, last: u64) {
@@ -312,7 +324,7 @@ async fn pend(scene: &Scene, release: &ObjectName, last: u64) {
     use std::io::{Read, Write};
     let secrets = format!("/api/v1/namespaces/{}/secrets", scene.ns);
     let name = |revision: u64| format!("sh.helm.release.v1.{}.v{revision}", release.name);
-    let mut secret = scene.get(&format!("{secrets}/{}", name(last))).await.unwrap();
+    let mut secret = record(scene, release, last).await;
     let data = secret["data"]["release"].as_str().unwrap();
     let packed = STANDARD.decode(STANDARD.decode(data).unwrap()).unwrap();
     let mut text = String::new();
