@@ -144,14 +144,10 @@ fn component(spec: &HopSpec) -> Option<&'static dyn Component> {
 /// moves at a time.
 fn follow(steps: &mut [Step], ends: &[StepId], hop: &Hop, last: Option<&StepId>) {
     let fact = hop.after.iter().find(|order| Some(&order.hop) == last);
-    let (why, source) = match fact {
-        Some(order) => (order.why.clone(), order.source.clone()),
-        None => {
-            let why =
-                format!("{} moves when what came before is verified: one component at a time", hop.asked_by);
-            (why, None)
-        }
-    };
+    let alone =
+        || format!("{} moves when what came before is verified: one component at a time", hop.asked_by);
+    let (why, source) =
+        fact.map_or_else(|| (alone(), None), |order| (order.why.clone(), order.source.clone()));
     for step in steps.iter_mut().filter(|step| step.needs.is_empty()) {
         for end in ends {
             step.needs.push(Need { step: end.clone(), why: why.clone(), source: source.clone() });

@@ -144,15 +144,17 @@ impl<'a> Builder<'a> {
     /// How a fact weighs: a waiver softens it, a policy hardens it.
     fn weight(&self, told: &Told) -> Weight {
         let refused = |class| self.ask.refuse.contains(&class) && !told.waived;
-        match told.strength {
-            Some(Strength::Breaks) => Weight::Hard,
-            Some(Strength::Requires) if told.waived => Weight::Tested,
-            Some(Strength::Requires) => Weight::Hard,
-            Some(Strength::Tested) if refused(PathClass::Tested) => Weight::Hard,
-            Some(Strength::Documented) if refused(PathClass::Documented) => Weight::Hard,
-            Some(Strength::Tested | Strength::Documented) => Weight::Tested,
-            None if refused(PathClass::NoFact) => Weight::Hard,
-            None => Weight::Unknown,
+        let hard = match told.strength {
+            Some(Strength::Breaks) => true,
+            Some(Strength::Requires) => !told.waived,
+            Some(Strength::Tested) => refused(PathClass::Tested),
+            Some(Strength::Documented) => refused(PathClass::Documented),
+            None => refused(PathClass::NoFact),
+        };
+        match (hard, told.strength) {
+            (true, _) => Weight::Hard,
+            (false, Some(_)) => Weight::Tested,
+            (false, None) => Weight::Unknown,
         }
     }
 

@@ -64,9 +64,9 @@ pub(super) fn none(catalog: &Catalog, ask: &Ask, built: &Built) -> Diagnostic {
     if !fixed.is_empty() {
         help = format!("{help}; nobody asks to move {}", fixed.join(", "));
     }
-    let fixes = fixes(catalog, ask, &concerned);
-    if !fixes.is_empty() {
-        help = format!("{help}; there is a path with {}", fixes.join(", or with "));
+    let remedies = remedies(catalog, ask, &concerned);
+    if !remedies.is_empty() {
+        help = format!("{help}; there is a path with {}", remedies.join(", or with "));
     }
     let waivable = facts.iter().find_map(|fact| fact.waivable.as_ref());
     if let Some((code, about)) = waivable {
@@ -76,14 +76,14 @@ pub(super) fn none(catalog: &Catalog, ask: &Ask, built: &Built) -> Diagnostic {
 }
 
 /// Targets that would go far enough, each by itself.
-fn fixes(catalog: &Catalog, ask: &Ask, concerned: &impl Fn(&str) -> bool) -> Vec<String> {
+fn remedies(catalog: &Catalog, ask: &Ask, concerned: &impl Fn(&str) -> bool) -> Vec<String> {
     let asked = ask.components.iter().enumerate().filter(|(_, asked)| concerned(&asked.component));
-    let fix = |(number, asked): (usize, &super::ask::Asked)| {
+    let remedy = |(number, asked): (usize, &super::ask::Asked)| {
         let version = further(catalog, ask, number)?;
         let who = if asked.upgrade.is_some() { "" } else { ", which nobody asks to move," };
         Some(format!("{}{who} at {version}", asked.component))
     };
-    asked.filter_map(fix).collect()
+    asked.filter_map(remedy).collect()
 }
 
 /// The search did not end.

@@ -1,6 +1,6 @@
 //! Which states the catalog's hard facts allow, told by the rows themselves and not by the solver, and orders of hops at random.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use switchback_planner::catalog::{Catalog, Strength};
 use switchback_schemas::Version;
@@ -74,7 +74,7 @@ pub(crate) fn walk(hops: &[Hop], start: &State, seed: u64, mut look: impl FnMut(
             done[number] = true;
             versions.retain(|version| *version != hop.from);
         }
-        told.push_str(&format!("{} {}@{}; ", if begins { "begin" } else { "end" }, hop.component, hop.to));
+        let _ = write!(told, "{} {}@{}; ", if begins { "begin" } else { "end" }, hop.component, hop.to);
         look(&state, &told);
     }
 }
