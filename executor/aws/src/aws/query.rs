@@ -169,7 +169,10 @@ async fn read(response: HttpResponse) -> Result<Element, CallError> {
         return answer.map_err(|what| CallError::Garbled { what });
     }
     let error = answer.ok().and_then(|answer| answer.find("Error").cloned()).unwrap_or_default();
-    Err(CallError::refused(status, error.text_at(&["Code"]), error.text_at(&["Message"])))
+    match error.text_at(&["Code"]) {
+        "" => Err(CallError::refused(status, "", "it holds no error in XML")),
+        code => Err(CallError::refused(status, code, error.text_at(&["Message"]))),
+    }
 }
 
 /// Percent-encoding as signatures want it: everything but unreserved characters.

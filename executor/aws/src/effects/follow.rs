@@ -37,13 +37,19 @@ pub(super) enum Followed {
 }
 
 impl Wanted<'_> {
-    /// Whether an update does what is wanted.
+    /// Whether an update does what is wanted: by its type, and by what it says of the parameters.
     pub(super) fn is(&self, update: &Update) -> bool {
+        let said: Vec<(String, &String)> = self
+            .parameters
+            .iter()
+            .map(|(which, value)| (updates::parameter(update, which), value))
+            .filter(|(found, _)| !found.is_empty())
+            .collect();
+        self.is_of_type(update) && !said.is_empty() && said.iter().all(|(found, value)| found == *value)
+    }
+
+    fn is_of_type(&self, update: &Update) -> bool {
         update.r#type().is_some_and(|kind| self.types.contains(kind))
-            && self.parameters.iter().all(|(which, value)| {
-                let found = updates::parameter(update, which);
-                found == *value
-            })
     }
 
     fn named(&self, scene: &Scene<'_>) -> String {
@@ -120,7 +126,8 @@ where
         };
         let update = as_it_is(scene, wanted, update).await;
         if updates::is_open(&update) || updates::is_successful(&update) {
-            return Ok(wanted.under_way(scene, &update));
+            // Whatever it says of itself: it answers our token.
+            return Ok(updates::going(&update, &wanted.named(scene), &wanted.does));
         }
         let id: String = update.id().unwrap_or_default().chars().filter(char::is_ascii_graphic).collect();
         token = next(&scene.call.token, &id);
@@ -170,6 +177,8 @@ mod tests {
         assert!(wanted.is(&update(UpdateType::VersionUpdate, "1.33")));
         assert!(!wanted.is(&update(UpdateType::VersionUpdate, "1.34")));
         assert!(!wanted.is(&update(UpdateType::ConfigUpdate, "1.33")));
+        let silent = Update::builder().id("u").r#type(UpdateType::VersionUpdate).build();
+        assert!(!wanted.is(&silent), "it may do anything");
     }
 
     #[test]

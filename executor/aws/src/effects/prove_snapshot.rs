@@ -2,7 +2,7 @@
 //!
 //! That it was available is written on the snapshot, as a tag, before the trial is deleted: so a process that comes later knows.
 
-use aws_sdk_rds::types::DbSnapshot;
+use aws_sdk_rds::types::{DbInstance, DbSnapshot};
 use switchback_executor::foreign::fields;
 use switchback_schemas::{journal::Outcome, plan::RdsProveSnapshot};
 
@@ -40,15 +40,14 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &RdsProveSnapshot) -> Result<
     if status == "deleting" {
         return Ok(operation(trial, format!("trial instance {trial} is deleting")));
     }
-    if proven {
-        return Ok(delete(scene, trial).await);
-    }
     match instance_state(status) {
+        // It was available once, and goes whatever it is now.
+        State::Ready | State::Broken if proven => Ok(delete(scene, trial, &instance).await),
         State::Ready => {
             if let Err(outcome) = note(scene, &found, trial).await {
                 return Ok(outcome);
             }
-            Ok(delete(scene, trial).await)
+            Ok(delete(scene, trial, &instance).await)
         }
         State::Changing => {
             Ok(operation(trial, format!("trial instance {trial} from snapshot {name} is {status}")))
@@ -93,7 +92,25 @@ async fn note(scene: &Scene<'_>, snapshot: &DbSnapshot, trial: &str) -> Result<(
     scene.aws().call(sent).await.map(|_| ()).map_err(|error| error.of_write())
 }
 
-async fn delete(scene: &Scene<'_>, trial: &str) -> Outcome {
+async fn delete(scene: &Scene<'_>, trial: &str, instance: &DbInstance) -> Outcome {
+    if instance.deletion_protection() == Some(true) {
+        // It was made without, so somebody or a policy of the account has set it since.
+        let sent = scene
+            .aws()
+            .rds
+            .modify_db_instance()
+            .db_instance_identifier(trial)
+            .deletion_protection(false)
+            .apply_immediately(true)
+            .send();
+        return match scene.aws().call(sent).await {
+            Ok(_) => operation(
+                trial,
+                format!("trial instance {trial} loses its protection, and is deleted after that"),
+            ),
+            Err(error) => error.of_write(),
+        };
+    }
     let sent = scene
         .aws()
         .rds

@@ -27,9 +27,12 @@ const COMPARED: [&str; 12] = [
     "/MaxAllocatedStorage",
     "/MonitoringInterval",
     "/IAMDatabaseAuthenticationEnabled",
-    "/DBParameterGroups/0/DBParameterGroupName",
-    "/OptionGroupMemberships/0/OptionGroupName",
+    PARAMETERS,
+    OPTIONS,
 ];
+
+const PARAMETERS: &str = "/DBParameterGroups/0/DBParameterGroupName";
+const OPTIONS: &str = "/OptionGroupMemberships/0/OptionGroupName";
 
 impl<'a> Settings<'a> {
     /// From a capture of the whole instance.
@@ -50,6 +53,11 @@ impl<'a> Settings<'a> {
 
     fn text(&self, pointer: &str) -> Option<String> {
         self.0.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// A group that somebody chose. RDS's own are named after engine and version, and are taken when none is given.
+    fn group(&self, pointer: &str) -> Option<String> {
+        self.text(pointer).filter(|name| !name.starts_with("default.") && !name.starts_with("default:"))
     }
 
     fn flag(&self, pointer: &str) -> Option<bool> {
@@ -81,8 +89,8 @@ impl<'a> Settings<'a> {
             .set_db_instance_class(self.text("/DBInstanceClass"))
             .set_db_subnet_group_name(self.text("/DBSubnetGroup/DBSubnetGroupName"))
             .set_vpc_security_group_ids((!groups.is_empty()).then_some(groups))
-            .set_db_parameter_group_name(self.text("/DBParameterGroups/0/DBParameterGroupName"))
-            .set_option_group_name(self.text("/OptionGroupMemberships/0/OptionGroupName"))
+            .set_db_parameter_group_name(self.group(PARAMETERS))
+            .set_option_group_name(self.group(OPTIONS))
             .set_license_model(self.text("/LicenseModel"))
             .set_port(self.number("/Endpoint/Port"))
             .set_network_type(self.text("/NetworkType"))
@@ -126,6 +134,7 @@ impl<'a> Settings<'a> {
     pub(crate) fn differences(&self, now: &Value) -> Vec<String> {
         let moved = |pointer: &&&str| match self.0.pointer(pointer) {
             None | Some(Value::Null) => false,
+            Some(_) if [PARAMETERS, OPTIONS].contains(pointer) && self.group(pointer).is_none() => false,
             was => now.pointer(pointer) != was,
         };
         let mut fields: Vec<String> =
@@ -145,11 +154,10 @@ impl<'a> Settings<'a> {
             modify = modify.set_vpc_security_group_ids(Some(Self::security_groups(self.0)));
         }
         if differs("DBParameterGroups") {
-            modify =
-                modify.set_db_parameter_group_name(self.text("/DBParameterGroups/0/DBParameterGroupName"));
+            modify = modify.set_db_parameter_group_name(self.group(PARAMETERS));
         }
         if differs("OptionGroupMemberships") {
-            modify = modify.set_option_group_name(self.text("/OptionGroupMemberships/0/OptionGroupName"));
+            modify = modify.set_option_group_name(self.group(OPTIONS));
         }
         if differs("MonitoringInterval") {
             modify = modify

@@ -222,3 +222,21 @@ async fn a_trial_that_is_somebody_elses_is_left_alone() {
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Conflict, .. }), "{outcome:?}");
     assert_eq!(scene.accepted("rds:DeleteDBInstance"), 0);
 }
+
+/// A policy of the account may protect whatever is made.
+#[tokio::test]
+async fn a_trial_that_was_protected_since_is_deleted_all_the_same() {
+    let (scene, captured) = migrated().await;
+    let mut call = call_of("prove");
+    let outcome = scene.apply(&call, &prove(&captured)).await;
+    assert!(matches!(outcome, Outcome::Blocked { .. }), "{outcome:?}");
+    call.attempt = 2;
+    scene.twin.with(|world| {
+        let trial = world.cloud_mut().rds.instances.get_mut(TRIAL).unwrap();
+        trial.settings.deletion_protection = true;
+    });
+    done(&scene.carry_on(call, &prove(&captured)).await);
+    assert!(!scene.twin.with(|world| world.cloud().rds.instances.contains_key(TRIAL)));
+    let live = instance(&scene).await;
+    assert_eq!(live["DeletionProtection"], true, "the database keeps its own");
+}
