@@ -83,7 +83,7 @@ fn refusals_read_like_this() {
     case("probes of another server", &MLFLOW.replace("mlflow.mlops.svc", "tracking.mlops.svc"), &nothing);
     case("an instance that nobody observed", MLFLOW, &|inventory| set(inventory, "rds", json!({})));
     case("a member of Aurora", MLFLOW, &|inventory| {
-        change(inventory, "rds", "/runs/cluster", json!("mlops"))
+        change(inventory, "rds", "/runs/cluster", json!("mlops"));
     });
     case("an instance that is not available", MLFLOW, &|inventory| {
         change(inventory, "rds", "/runs/status", json!("modifying"));

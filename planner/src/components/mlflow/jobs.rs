@@ -43,20 +43,20 @@ impl Task {
         }
     }
 
-    fn args(&self, variable: &str) -> Vec<String> {
-        let python = |script: &str| ["python", "-c", script, variable].map(str::to_owned).to_vec();
+    /// Program and arguments.
+    fn words(&self, variable: &str) -> (&'static str, Vec<String>) {
+        let python = |script: &str| ["-c", script, variable].map(str::to_owned).to_vec();
         match self {
             Self::Address { host, accepted } => {
                 let mut args = python(CHECK_ADDRESS);
                 args.push(host.clone());
                 args.extend(accepted.iter().cloned());
-                args
+                ("python", args)
             }
             Self::Migrate => {
-                let words = ["mlflow", "db", "upgrade"].map(str::to_owned).to_vec();
-                [words, vec![format!("$({variable})")]].concat()
+                ("mlflow", vec!["db".to_owned(), "upgrade".to_owned(), format!("$({variable})")])
             }
-            Self::Schema => python(CHECK_SCHEMA),
+            Self::Schema => ("python", python(CHECK_SCHEMA)),
         }
     }
 }
@@ -71,10 +71,13 @@ pub(super) fn reference(site: &Site, name: &str) -> ObjectRef {
 pub(super) fn object(site: &Site, image: &str, hop: &StepId, name: &str, task: &Task) -> Value {
     let make = &site.server.pods;
     let settings = &site.settings;
+    let (program, args) = task.words(&site.variable);
     let mut container = json!({
         "name": "mlflow",
         "image": image,
-        "args": task.args(&site.variable),
+        // An image's own entry point may be the server: what runs is said, not only its arguments.
+        "command": [program],
+        "args": args,
         // The end of its log becomes its message: so what went wrong can be read where its failure is seen.
         "terminationMessagePolicy": "FallbackToLogsOnError",
     });

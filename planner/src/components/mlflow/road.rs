@@ -146,11 +146,11 @@ impl Road<'_> {
             },
         );
         let title = format!("begin to migrate the database to revision {}", self.site.head);
-        let begin = self
+        let draft = self
             .apply(&job, &Task::Migrate, title, undo)
             .needs(&clear, "an older Job's success would be taken for this one's", None)
             .disrupts(Disruption::Outage, None);
-        let begun = to.add(begin.done());
+        let begun = to.add(draft.done());
         notices::leftovers(self.doc, self.site, (&self.snapshot_name(), &taken), Some((&aside, &begun)), to);
         let within = self.doc.spec.migrate_within.map_or(MIGRATION, |length| length.0);
         let p90 = Seconds(within.0.max(180));
@@ -181,7 +181,7 @@ impl Road<'_> {
             .captures("resource", capture("/DbiResourceId"))
             .time(Seconds::minutes(10), Estimate::seconds(2, 30))
             .idempotent()
-            .permits([back::iam("rds:DescribeDBInstances", back::sibling(self.site, "db", "*"))]);
+            .permits([back::iam("rds:DescribeDBInstances", &back::sibling(self.site, "db", "*"))]);
         to.add(step.done())
     }
 
@@ -203,11 +203,11 @@ impl Road<'_> {
             .time(Seconds::hours(2), Estimate::seconds(5 * 60, 30 * 60))
             .idempotent()
             .permits([
-                back::iam("rds:CreateDBSnapshot", of("db", self.instance())),
-                back::iam("rds:CreateDBSnapshot", of("snapshot", &snapshot)),
-                back::iam("rds:AddTagsToResource", of("snapshot", &snapshot)),
-                back::iam("rds:DescribeDBSnapshots", of("snapshot", &snapshot)),
-                back::iam("rds:DescribeDBInstances", of("db", "*")),
+                back::iam("rds:CreateDBSnapshot", &of("db", self.instance())),
+                back::iam("rds:CreateDBSnapshot", &of("snapshot", &snapshot)),
+                back::iam("rds:AddTagsToResource", &of("snapshot", &snapshot)),
+                back::iam("rds:DescribeDBSnapshots", &of("snapshot", &snapshot)),
+                back::iam("rds:DescribeDBInstances", &of("db", "*")),
             ]);
         let id = to.add(step.done());
         if !self.site.migrates {
@@ -232,8 +232,8 @@ impl Road<'_> {
             format!("prove that {snapshot} can be restored: make instance {trial} of it, and delete that");
         let undo = Undo::ReadOnly { why: "the trial instance is deleted by the step itself".to_owned() };
         let mut permissions = back::restore_permissions(self.site, &snapshot, &trial);
-        permissions.push(back::iam("rds:ModifyDBInstance", back::sibling(self.site, "db", &trial)));
-        permissions.push(back::iam("rds:DeleteDBInstance", back::sibling(self.site, "db", &trial)));
+        permissions.push(back::iam("rds:ModifyDBInstance", &back::sibling(self.site, "db", &trial)));
+        permissions.push(back::iam("rds:DeleteDBInstance", &back::sibling(self.site, "db", &trial)));
         let step = self
             .on_database
             .step("prove", title, effect, undo, Vec::new())
@@ -270,14 +270,14 @@ impl Road<'_> {
     /// A Job that only looks: it is begun, and seen to succeed.
     fn job(&self, task: &Task, after: &[(&StepId, &str)], why: &str, to: &mut Lowering) -> (Made, StepId) {
         let job = self.made(task);
-        let (begin, seen) = match task {
+        let (first, seen) = match task {
             Task::Address { .. } => {
                 ("begin to look where the address leads", "see that the address leads to the instance")
             }
             _ => ("begin to compare the database with the image", "see that the image accepts the database"),
         };
         let mut step =
-            self.apply(&job, task, begin.to_owned(), back::delete_job(self.site, &job.object, task.part()));
+            self.apply(&job, task, first.to_owned(), back::delete_job(self.site, &job.object, task.part()));
         for (after, why) in after {
             step = step.needs(after, *why, None);
         }

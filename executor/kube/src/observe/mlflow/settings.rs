@@ -75,13 +75,10 @@ fn options(words: &[String]) -> BTreeMap<String, String> {
     let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
         let Some(option) = word.strip_prefix("--").filter(|option| !option.is_empty()) else { continue };
-        let (name, value) = match option.split_once('=') {
-            Some((name, value)) => (name, value),
-            None => {
-                let next = words.peek().filter(|next| !next.starts_with('-'));
-                (option, next.map(|next| next.as_str()).unwrap_or_default())
-            }
-        };
+        // Without a `=` the value is the next word, unless that is an option itself.
+        let next = words.peek().filter(|next| !next.starts_with('-'));
+        let apart = (option, next.map(|next| next.as_str()).unwrap_or_default());
+        let (name, value) = option.split_once('=').unwrap_or(apart);
         options.insert(name.to_owned(), kept(name, value));
     }
     options

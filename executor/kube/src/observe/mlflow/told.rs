@@ -34,7 +34,7 @@ pub(in crate::observe) fn told(pod: &Value, owners: &[ObjectRef]) -> Option<Told
         |field: &str| pod.pointer(&format!("/spec/{field}")).and_then(Value::as_array).into_iter().flatten();
     let containers = list("containers").chain(list("initContainers"));
     let variables = containers.flat_map(|c| c.get("env").and_then(Value::as_array).into_iter().flatten());
-    let server = variables.filter(|variable| text(variable, "/name") == VARIABLE).map(|variable| {
+    let mut servers = variables.filter(|variable| text(variable, "/name") == VARIABLE).map(|variable| {
         match from(variable) {
             VariableFrom::Text(address) if !address.is_empty() => address,
             // A path, or a word such as `databricks`: no server of this cluster.
@@ -42,7 +42,8 @@ pub(in crate::observe) fn told(pod: &Value, owners: &[ObjectRef]) -> Option<Told
             _ => String::new(),
         }
     });
-    let server = server.last()?;
+    // A later container is as good as an earlier one: they are told one server, or two are counted as the last.
+    let server = servers.next_back()?;
     let itself = || {
         let name = ObjectName::namespaced(text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
         ObjectRef::new("v1", "Pod", &name)
