@@ -9,6 +9,7 @@
 )]
 
 mod back;
+mod cloud;
 mod crash;
 mod docs;
 mod examples;

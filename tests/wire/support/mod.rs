@@ -6,5 +6,6 @@ pub(crate) mod journal;
 pub(crate) mod karpenter;
 pub(crate) mod kubectl;
 pub(crate) mod manifests;
+pub(crate) mod mlops;
 pub(crate) mod projection;
 pub(crate) mod scene;

@@ -41,10 +41,39 @@ pub(crate) fn of(world: &Value) -> Projection {
             *count = if follows_capacity(object) { 1 } else { *count + 1 };
         }
     }
+    for line in cloud(&world["cloud"]) {
+        *projection.entry(line).or_default() += 1;
+    }
     for (release, status) in releases(world) {
         *projection.entry(format!("release {release}: {status}")).or_default() += 1;
     }
     projection
+}
+
+/// What is at AWS. Snapshots and instances that a way back puts aside are declared residue: their names say so.
+fn cloud(cloud: &Value) -> Vec<String> {
+    let each = |of: &Value| of.as_object().cloned().unwrap_or_default();
+    let mut lines = Vec::new();
+    for (name, cluster) in each(&cloud["eks"]["clusters"]) {
+        lines.push(format!("cluster {name} {}", cluster["version"]));
+        for (addon, found) in each(&cluster["addons"]) {
+            lines.push(format!("add-on {addon} {} {}", found["version"], found["status"]));
+        }
+        for (group, found) in each(&cluster["nodegroups"]) {
+            let what = json!({"version": found["version"], "release": found["release"], "scaling": found["scaling"], "ami": found["amiType"]});
+            lines.push(format!("node group {group} {what}"));
+        }
+    }
+    for (name, instance) in each(&cloud["rds"]["instances"]) {
+        if name.contains("-before-restore-") {
+            continue;
+        }
+        let mut settings = each(&instance["settings"]);
+        // A restored instance may stand in another zone, and carries the tags of who restored it.
+        settings.retain(|name, _| name != "zone" && name != "tags");
+        lines.push(format!("instance {name} {} {}", json!(settings), instance["databases"]));
+    }
+    lines
 }
 
 /// The last revision of each release; how many there were is history.

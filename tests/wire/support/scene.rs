@@ -77,12 +77,23 @@ impl Scene {
         scene
     }
 
-    /// A place with the twin of a world of fixtures/worlds, changed by a function over its text.
+    /// A place with the twin of the small platform, changed by a function over its world's text.
     pub(crate) fn on_twin(manifests: &[(&str, &str)], world: impl FnOnce(String) -> String) -> Self {
+        Self::on_world("karpenter-small.yaml", manifests, world)
+    }
+
+    /// A place with the twin of a world of fixtures/worlds, changed by a function over its text.
+    pub(crate) fn on_world(
+        name: &str,
+        manifests: &[(&str, &str)],
+        world: impl FnOnce(String) -> String,
+    ) -> Self {
         let mut scene = Self::new(manifests);
         let worlds = root().join("fixtures/worlds");
-        let text = std::fs::read_to_string(worlds.join("karpenter-small.yaml")).expect("the world");
-        std::fs::copy(worlds.join("charts.yaml"), scene.path("charts.yaml")).expect("its charts");
+        let text = std::fs::read_to_string(worlds.join(name)).expect("the world");
+        for included in ["charts.yaml", "eks.yaml"] {
+            std::fs::copy(worlds.join(included), scene.path(included)).expect("what it includes");
+        }
         scene.write("world.yaml", &world(text));
         let mut command = scene.command(&bins().exec);
         command.args(["twin", "serve", "world.yaml", "--dir", "."]).stdout(Stdio::piped());
@@ -151,9 +162,16 @@ impl Scene {
 
     /// Observes, resolves and plans; the plan.
     pub(crate) fn plan(&self) -> Plan {
-        self.switchback(&format!("observe {}", self.platform)).exits(0);
+        self.observed();
         self.switchback(&format!("resolve manifests -- {}", self.platform)).exits(0);
         self.planned()
+    }
+
+    /// Looks at the cluster, and at what the manifests' targets are at AWS.
+    pub(crate) fn observed(&self) -> Out {
+        let helm =
+            self.platform.split_once(" --helm").map_or(self.platform.as_str(), |(kubeconfig, _)| kubeconfig);
+        self.switchback(&format!("observe manifests {helm}")).exits(0)
     }
 
     /// Plans from what is there.
@@ -199,6 +217,11 @@ impl Scene {
     pub(crate) fn settled(&self) -> Projection {
         self.wait(600);
         self.world()
+    }
+
+    /// What the twin's world holds at AWS.
+    pub(crate) fn cloud(&self) -> Value {
+        http::call(self.endpoint(), "GET", "/_twin/world", "")["cloud"].clone()
     }
 
     /// Objects of a kind in the twin's world.

@@ -1,0 +1,177 @@
+//! The AWS road on the twin, through the real clients: two minors of EKS with Karpenter and MLflow between, seen, planned, applied,
+//! killed, gone back from.
+
+use switchback_schemas::{
+    journal::End,
+    plan::Plan,
+    report::{RunState, StepStatus},
+};
+
+use crate::support::{
+    journal::{Events, record},
+    mlops::{all, approve, carried_through, only, parked_for, scene, scene_that_goes_back},
+    projection::same,
+    scene::Scene,
+};
+
+fn version(scene: &Scene) -> String {
+    let cloud = scene.cloud();
+    cloud["eks"]["clusters"]["mlops-platform-dev"]["version"].as_str().expect("a version").to_owned()
+}
+
+#[test]
+fn the_platform_of_the_written_procedures_goes_up_two_minors() {
+    let scene = scene(&all());
+    let plan = scene.plan();
+    let hops: Vec<String> = plan.hops.iter().map(|hop| hop.id.to_string()).collect();
+    let eks = |minor: &str| hops.iter().position(|hop| *hop == format!("eks/mlops-platform-dev@{minor}"));
+    let karpenter = hops.iter().position(|hop| hop.starts_with("karpenter/"));
+    assert!(eks("1.33") < eks("1.34") && karpenter < eks("1.34"), "{hops:?}");
+
+    let out = carried_through(&scene).exits(0);
+    assert!(out.stdout.contains("END      complete"), "{}", out.stdout);
+    let cloud = scene.cloud();
+    let cluster = &cloud["eks"]["clusters"]["mlops-platform-dev"];
+    assert_eq!(cluster["version"], "1.34");
+    assert_eq!(cluster["addons"]["kube-proxy"]["version"], "v1.34.4-eksbuild.5");
+    let nodes = scene.objects("Node");
+    let kubelet = |node: &serde_json::Value| node["status"]["nodeInfo"]["kubeletVersion"].to_string();
+    assert!(nodes.iter().all(|node| kubelet(node).contains("v1.34.")), "every node is at the new minor");
+    assert!(nodes.iter().all(|node| node["spec"].get("unschedulable").is_none()), "no node is left cordoned");
+    let database = &cloud["rds"]["instances"]["mlops-platform-dev-mlflow"]["databases"]["mlflow"];
+    assert_eq!(database["revision"], "f4a9b2c7d1e6", "{database}");
+    let server = scene.objects("Deployment").into_iter().find(|d| d["metadata"]["name"] == "mlflow");
+    let server = server.expect("the server");
+    assert_eq!(server["spec"]["template"]["spec"]["containers"][0]["image"], "ghcr.io/mlflow/mlflow:v3.18.0");
+    assert_eq!((&server["spec"]["replicas"], &server["status"]["readyReplicas"]), (&2.into(), &2.into()));
+
+    let report = scene.report();
+    assert_eq!(report.state, RunState::Ended { end: End::Complete });
+    assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{:?}", report.residue);
+    let kept: Vec<&str> = report.kept.iter().map(|kept| kept.what.as_str()).collect();
+    assert_eq!(kept.len(), 2, "the old node group and the snapshot, and nothing of a way back: {kept:?}");
+}
+
+#[test]
+fn the_line_of_no_return_moves_when_the_second_minor_starts() {
+    let manifests = only(all(), &["eks.yaml", "karpenter.yaml"]);
+    let scene = scene(&manifests);
+    let plan = scene.plan();
+    let line = "mlops-platform-dev-1.34-back-to-1.32";
+    assert!(plan.lines.iter().any(|found| found.id.as_str() == line), "{:?}", plan.lines);
+
+    let parked = scene.apply().exits(3);
+    assert_eq!(parked_for(&parked).as_deref(), Some(line), "{}", parked.stdout);
+    let ways = scene.on_store("rollback").exits(0).stdout;
+    let to_start = ways.split("to savepoint start").nth(1).expect("a way back to the start");
+    assert!(to_start.contains("take it with"), "before the line one can go back to the start: {ways}");
+    assert_eq!(version(&scene), "1.33");
+
+    // Another line, or a hop, is not this line.
+    scene.on_store("approve --hop eks/mlops-platform-dev@1.34 --reason hurry").exits(0);
+    assert_eq!(parked_for(&scene.apply().exits(3)).as_deref(), Some(line));
+    approve(&scene, line);
+    scene.apply().exits(0);
+    assert_eq!(version(&scene), "1.34");
+    let ways = scene.on_store("rollback").exits(0).stdout;
+    let to_start = ways.split("to savepoint start").nth(1).expect("the way back to the start");
+    assert!(to_start.contains("cannot be taken now"), "the line has moved: {ways}");
+    let to_first = ways.split("to savepoint karpenter/karpenter@1.8.8").nth(1).expect("a way back");
+    assert!(to_first.contains("decide by 2026-11-2"), "{to_first}");
+}
+
+/// A process that is killed at the end of each step, and another one that goes on: at each of them in one run.
+#[test]
+fn a_run_killed_at_every_step_boundary_ends_where_an_undisturbed_one_does() {
+    let undisturbed = scene(&all());
+    undisturbed.plan();
+    carried_through(&undisturbed).exits(0);
+    let expected = undisturbed.settled();
+    drop(undisturbed);
+
+    let scene = scene(&all());
+    let plan = scene.plan();
+    for line in plan.lines.iter().map(|line| line.id.as_str()) {
+        // An approval needs a run to be of.
+        if !scene.path("store/runs").exists() {
+            let mut child = scene.applying();
+            Events::of(&mut child).until(|event| record(event, "intent").is_some());
+            child.kill().expect("killed");
+            child.wait().expect("ended");
+        }
+        approve(&scene, line);
+    }
+    let mut kills = 0;
+    loop {
+        let mut child = scene.applying();
+        let bounds = |event: &serde_json::Value| {
+            let of_step =
+                |kind: &str| record(event, kind).is_some_and(|found| found["at"].get("item").is_none());
+            of_step("verified") || of_step("converged")
+        };
+        let bound = Events::of(&mut child).until(bounds);
+        child.kill().expect("killed");
+        let status = child.wait().expect("ended");
+        if !bound {
+            assert!(status.success(), "after {kills} kills: {status}");
+            break;
+        }
+        kills += 1;
+        assert!(kills < 200, "the run does not get on");
+    }
+    assert!(kills > 40, "{kills} kills");
+    let report = scene.report();
+    assert_eq!(report.state, RunState::Ended { end: End::Complete });
+    assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{report:?}");
+    same(&expected, &scene.settled(), "killed at every step boundary");
+}
+
+/// Applied up to a savepoint, then back to the one before it and to the start, wherever a way back is open.
+#[test]
+fn every_savepoint_has_its_way_back() {
+    let manifests = all();
+    let savepoints = scene_that_goes_back(&manifests).plan().savepoints.len();
+    assert_eq!(savepoints, 5, "the start, two minors, Karpenter, MLflow");
+    for from in 1..savepoints {
+        let scene = scene_that_goes_back(&manifests);
+        let plan = scene.plan();
+        let before = reached(&scene, &plan, from);
+        let to = &plan.savepoints[from - 1].id;
+        let out = scene.on_store(&format!("rollback --to {to} --reason tired"));
+        assert_eq!(out.code, Some(5), "from {from} to {to}:\n{}\n{}", out.stdout, out.stderr);
+        let report = scene.report();
+        assert_eq!(report.state, RunState::Ended { end: End::Unwound }, "from {from} to {to}");
+        assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{:?}", report.residue);
+        let failed = report.steps.iter().filter(|step| step.status == StepStatus::Failed);
+        assert_eq!(failed.count(), 0, "{report:?}");
+        same(&before, &scene.settled(), &format!("back from savepoint {from} to {to}"));
+    }
+}
+
+/// Applies the plan until a savepoint is reached and kills the process there; the world at the savepoint before it.
+fn reached(scene: &Scene, plan: &Plan, savepoint: usize) -> crate::support::projection::Projection {
+    let mut before = scene.world();
+    for wanted in &plan.savepoints[1..=savepoint] {
+        if wanted.id != plan.savepoints[1].id {
+            before = scene.world();
+        }
+        loop {
+            let mut child = scene.applying();
+            let mut parked = None;
+            let there = Events::of(&mut child).until(|event| {
+                if let Some(found) = record(event, "parked") {
+                    parked = found["waitsFor"][0]["scope"].as_str().map(str::to_owned);
+                }
+                record(event, "reached").is_some_and(|found| found["savepoint"] == wanted.id.as_str())
+            });
+            child.kill().expect("killed");
+            child.wait().expect("ended");
+            if there {
+                break;
+            }
+            let scope = parked.expect("a run that does not get there waits for an approval");
+            scene.on_store(&format!("approve --{scope} --reason reviewed")).exits(0);
+        }
+    }
+    before
+}
