@@ -39,10 +39,9 @@ impl ClusterWeb {
 #[async_trait]
 impl Web for ClusterWeb {
     async fn send(&self, request: &WebRequest) -> Result<WebAnswer, WebError> {
-        let proxied = match (&request.post, proxied(&request.url)) {
-            (None, Some(proxied)) => proxied,
-            // Posting past a proxy could change something that no plan names.
-            _ => return self.outside.send(request).await,
+        // Posting past a proxy could change something that no plan names.
+        let (None, Some(proxied)) = (&request.post, proxied(&request.url)) else {
+            return self.outside.send(request).await;
         };
         let answered = tokio::time::timeout(request.within, self.ask(&proxied)).await;
         let answer = answered.map_err(|_| WebError::Deadline(request.within.as_secs()))??;

@@ -45,7 +45,7 @@ pub enum DocumentError {
 
 impl DocumentError {
     /// A file that could be read, and says something else than it should.
-    pub fn unusable(path: &Path, why: impl ToString) -> Self {
+    pub fn unusable(path: &Path, why: &impl ToString) -> Self {
         Self::Unusable { path: path.to_owned(), why: why.to_string() }
     }
 }
@@ -93,7 +93,7 @@ pub fn json<T: DeserializeOwned>(path: &Path) -> Result<Read<T>, DocumentError> 
 
 /// The graph of a plan; a plan whose steps make no DAG was changed by hand.
 pub fn graph(plan: &Plan, path: &Path) -> Result<Graph, DocumentError> {
-    Graph::of(plan).map_err(|error| DocumentError::unusable(path, error))
+    Graph::of(plan).map_err(|error| DocumentError::unusable(path, &error))
 }
 
 /// The text of a file.
@@ -109,10 +109,10 @@ fn read<T, E: ToString>(
     let length = fs::metadata(path).map_err(unreadable)?.len();
     if length > MAX_BYTES {
         let why = format!("it has {length} bytes, and a document has at most {MAX_BYTES}");
-        return Err(DocumentError::unusable(path, why));
+        return Err(DocumentError::unusable(path, &why));
     }
     let bytes = fs::read(path).map_err(unreadable)?;
-    let value = parse(&bytes).map_err(|why| DocumentError::unusable(path, why.to_string()))?;
+    let value = parse(&bytes).map_err(|why| DocumentError::unusable(path, &why))?;
     Ok(Read { value, bytes })
 }
 

@@ -42,14 +42,13 @@ pub(crate) fn waits_for(waits: &WaitsFor) -> String {
         }
         WaitsFor::Terminating { pods: 1, node } => format!("1 pod that is leaving node {node}"),
         WaitsFor::Terminating { pods, node } => format!("{pods} pods that are leaving node {node}"),
-        WaitsFor::Operation { message, .. } => message.clone(),
         WaitsFor::Approval { scope } => format!("an approval: switchback approve --{scope}"),
         WaitsFor::Window { window } => format!("the window {window}"),
         WaitsFor::Instant { at } => format!("{at}"),
         WaitsFor::Capacity { message } => format!("capacity: {message}"),
         WaitsFor::Credentials { message } => format!("credentials: {message}"),
         WaitsFor::Unreadable { what, why } => format!("{what}, which cannot be read: {why}"),
-        WaitsFor::Condition { message } => message.clone(),
+        WaitsFor::Operation { message, .. } | WaitsFor::Condition { message } => message.clone(),
         WaitsFor::Person { message } => format!("a person: {message}"),
     }
 }

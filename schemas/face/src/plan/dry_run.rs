@@ -175,7 +175,8 @@ impl DryRun<'_> {
         }
         writeln!(f, "Kept afterwards, to be removed by a person")?;
         for left in &self.plan.leftovers {
-            writeln!(f, "  {} by {}, for {}: {}", left.what, left.step, left.keep, left.why)?;
+            let by = if left.by_undo { "by going back before" } else { "by" };
+            writeln!(f, "  {} {by} {}, for {}: {}", left.what, left.step, left.keep, left.why)?;
             writeln!(f, "    {}", left.remove)?;
         }
         writeln!(f)

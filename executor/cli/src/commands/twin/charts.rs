@@ -59,5 +59,5 @@ fn put_all(path: &Path, objects: &[Value]) -> Result<(), Error> {
 }
 
 fn yaml(path: &Path, value: &impl Serialize) -> Result<String, Error> {
-    Ok(serde_yaml::to_string(value).map_err(|error| DocumentError::unusable(path, error))?)
+    Ok(serde_yaml::to_string(value).map_err(|error| DocumentError::unusable(path, &error))?)
 }

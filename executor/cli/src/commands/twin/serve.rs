@@ -65,7 +65,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let about = Mark { endpoint, helm: bin.join("helm"), follows: args.clock == Clock::Auto };
     let kubeconfig = dir.join("kubeconfig");
     let marked =
-        mark(&handle.kubeconfig(), &about).map_err(|error| DocumentError::unusable(&kubeconfig, error))?;
+        mark(&handle.kubeconfig(), &about).map_err(|error| DocumentError::unusable(&kubeconfig, &error))?;
     // Written last: who waits for it finds everything there.
     documents::write(&kubeconfig, marked.as_bytes())?;
     said(&dir, &about, host)?;
