@@ -4,10 +4,12 @@
 
 pub mod env;
 pub mod foreign;
+pub mod janitor;
 pub mod journal;
 pub mod machine;
 pub mod ops;
 pub mod ports;
+pub mod reclaim;
 pub mod report;
 pub mod runtime;
 pub mod store;

@@ -14,6 +14,7 @@ use switchback_schemas::{
 
 use crate::{
     env::Clock,
+    janitor,
     journal::{Head, Journal, Line},
     machine::{Index, Machine, Settings},
     report::{self, Leftovers, ReportError},
@@ -116,6 +117,16 @@ async fn carry_on(
     let mut machine = with_settings(machine, runtime.settings);
     machine.hear(store.side(run).await?);
     runtime.carry_on(run, leased, machine, stop, view).await
+}
+
+/// The machine of a run that has this journal, with what earlier runs of its operation captured.
+pub(crate) async fn folded(store: &dyn Store, run: &RunId, journal: &Journal) -> Done<Machine> {
+    let index = indexed(&store.plan(run).await?)?;
+    let mut machine = replayed(&index, run, journal)?;
+    if let Some(parent) = &index.plan.parent {
+        machine.inherit(heir(store, parent).await?.captures);
+    }
+    Ok(machine)
 }
 
 fn replayed(index: &Arc<Index>, run: &RunId, journal: &Journal) -> Done<Machine> {
@@ -224,10 +235,13 @@ pub async fn status(store: &dyn Store, run: &RunId) -> Done<Report> {
     report::report(&index, &journal).map_err(told(run))
 }
 
-/// What a run left behind.
+/// What a run left behind, without what the janitor cleared since.
 pub async fn leftovers(store: &dyn Store, run: &RunId) -> Done<Leftovers> {
     let (index, journal) = known(store, run).await?;
-    report::leftovers(&index, &journal).map_err(told(run))
+    let mut left = report::leftovers(&index, &journal).map_err(told(run))?;
+    let side = store.side(run).await?;
+    left.without(&janitor::cleared(&side));
+    Ok(left)
 }
 
 /// All runs with where they stand. One that cannot be read does not hide the others.
@@ -254,7 +268,9 @@ pub async fn due(store: &dyn Store, now: Timestamp) -> Done<Vec<RunId>> {
         let state = machine.state();
         let reopened = state.is_over() && !machine.stays_over();
         let waits = state.parked.as_ref().is_some_and(|(_, wake)| wake.is_some_and(|wake| wake <= now));
-        if reopened || !state.is_over() && (waits || (said && (state.parked.is_some() || state.hold.is_some()))) {
+        if reopened
+            || !state.is_over() && (waits || (said && (state.parked.is_some() || state.hold.is_some())))
+        {
             due.push(run);
         }
     }

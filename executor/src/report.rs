@@ -144,6 +144,21 @@ pub struct Leftovers {
     pub residue: Vec<String>,
 }
 
+impl Leftovers {
+    /// Takes out what was cleared, by its name.
+    pub(crate) fn without(&mut self, cleared: &[&str]) {
+        self.brackets.retain(|(bracket, _, _)| !cleared.contains(&bracket.as_str()));
+        self.nodes.retain(|node| !cleared.contains(&node.as_str()));
+        let told = |line: &String| {
+            let of = |name: &&str| {
+                line.starts_with(&format!("bracket {name} ")) || line.starts_with(&format!("node {name} "))
+            };
+            cleared.iter().any(|name| of(name))
+        };
+        self.residue.retain(|line| !told(line));
+    }
+}
+
 /// What a run left behind.
 pub fn leftovers(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Leftovers, ReportError> {
     let machine = replay(index, journal, Settings::default())?;

@@ -36,7 +36,7 @@ use switchback_model::GraphError;
 use switchback_schemas::{
     Digest, ItemKey, RunId, Seconds, StepId,
     journal::{At, Captured, End, Event, Outcome, Record, SideEntry, Verdict, WaitsFor},
-    plan::{CaptureKind, Condition, Effect, Plan, Roll},
+    plan::{CaptureKind, Condition, Effect, Plan, Read, Roll},
 };
 
 pub use body::{Act, Body};
@@ -229,6 +229,15 @@ impl Machine {
     pub fn captured(&self, step: &StepId, name: &str, item: Option<&ItemKey>) -> Option<&Captured> {
         let inherited = || self.inherited.get(step)?.get(name);
         self.state.captured(step, name, item).or_else(inherited)
+    }
+
+    /// The effect of a place, what holds when it is done already, and what would make it wrong; `None` for a roll.
+    pub(crate) fn work(&self, at: &At) -> Option<(&Effect, Option<&Condition>, &[Read])> {
+        let body = body::body(&self.index.plan, &self.state, at)?;
+        match body.act {
+            Act::Effect(effect) => Some((effect, body.done_when, body.reads)),
+            Act::Roll(_) => None,
+        }
     }
 
     /// What people have said so far: the whole side log.

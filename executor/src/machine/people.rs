@@ -51,7 +51,7 @@ impl Machine {
         let by = who(&entry.by);
         let note = |text: String| Some(vec![Event::Noted { text }]);
         match &entry.says {
-            SideKind::Approve { .. } => Some(Vec::new()),
+            SideKind::Approve { .. } | SideKind::Cleared { .. } => Some(Vec::new()),
             SideKind::Note { text } => note(format!("{by}: {text}")),
             SideKind::Pause { .. } if self.state.hold.is_some() => Some(Vec::new()),
             SideKind::Pause { reason } => {

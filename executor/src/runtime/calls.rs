@@ -157,7 +157,7 @@ fn not_done(class: Class, why: String) -> Outcome {
 }
 
 /// The answer to a command that our own code could not carry out. A call that broke off may have had its effect.
-fn broken(what: &What, why: &str) -> Answer {
+pub(super) fn broken(what: &What, why: &str) -> Answer {
     let evidence = Evidence::line(why);
     let failure = || Failure { class: Class::Bug, evidence: evidence.clone() };
     match what {

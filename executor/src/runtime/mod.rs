@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use switchback_schemas::{
-    RunId, Seconds,
+    Digest, RunId, Seconds,
     event::RunEvent,
     journal::{At, Event, WaitsFor},
     name::Label,
@@ -82,6 +82,32 @@ impl Runtime {
             }
         }
         Ok(())
+    }
+
+    /// One call on behalf of a run that no process carries on, bound as the run's own calls are.
+    pub(crate) async fn once(&self, machine: &Machine, run: &RunId, at: &At, what: What) -> Answer {
+        let (answers, mut incoming) = unbounded_channel();
+        let plan = machine.plan();
+        let fleet = Fleet { pools: plan.pools.clone(), classes: plan.classes.clone() };
+        let calls = Calls {
+            run: run.clone(),
+            drivers: self.drivers.clone(),
+            store: Arc::clone(&self.store),
+            fleet: Arc::new(fleet),
+        };
+        let token = Digest::of(format!("{run}|{at}|once")).short(32).to_owned();
+        let command = Command {
+            id: 0,
+            at: at.clone(),
+            attempt: 1,
+            token,
+            waited: Seconds(0),
+            operation: None,
+            what: what.clone(),
+        };
+        calls.start(machine, command, &answers);
+        let answer = incoming.recv().await;
+        answer.map_or_else(|| calls::broken(&what, "nobody answered"), |(_, answer)| answer)
     }
 
     /// Carries a run on until it comes to rest. The machine has every record of the journal.

@@ -7,6 +7,7 @@
 //! runs/RUN/artifacts/DIGEST   0600, named by content
 //! runs/RUN/lease              locked by the process that works on the run
 //! claims/PLATFORM             the name of a run
+//! claims/.PLATFORM.notes      why claims were taken back
 //! ```
 //!
 //! Files are made by writing a temporary one, syncing it, renaming it, and syncing the directory.
@@ -92,6 +93,43 @@ impl LocalStore {
         journal::read(&bytes).map(Some).map_err(corrupt)
     }
 
+    /// Lines of what people said.
+    fn read_said(&self, path: &Path) -> Stored<Vec<SideEntry>> {
+        let bytes = absent(self.disk.read(path)).map_err(failed(path))?.unwrap_or_default();
+        // A line that a crash cut short was never acknowledged to the person who said it.
+        let whole = bytes.split(|byte| *byte == b'\n').filter_map(|line| journal::unframed(line));
+        let entry = |json: &[u8]| {
+            let what = |error: serde_json::Error| StoreError::Content {
+                path: path.to_owned(),
+                what: error.to_string(),
+            };
+            serde_json::from_slice(json).map_err(what)
+        };
+        whole.map(entry).collect()
+    }
+
+    /// Adds a line to them.
+    fn add_said(&self, dir: &Path, name: &str, entry: &SideEntry) -> Stored<()> {
+        let path = dir.join(name);
+        let lock = dir.join(format!("{name}.lock"));
+        let _lock = self.disk.try_lock(&lock).map_err(failed(&lock))?.ok_or_else(|| StoreError::Disk {
+            path: lock.clone(),
+            source: io::Error::new(io::ErrorKind::WouldBlock, "somebody else is writing; try again"),
+        })?;
+        let what =
+            |error: serde_json::Error| StoreError::Content { path: path.clone(), what: error.to_string() };
+        let mut line = journal::framed(&serde_json::to_vec(entry).map_err(what)?);
+        line.push(b'\n');
+        let Some(before) = absent(self.disk.read(&path)).map_err(failed(&path))? else {
+            return self.write(dir, name, &line);
+        };
+        if before.last().is_some_and(|byte| *byte != b'\n') {
+            line.insert(0, b'\n');
+        }
+        let mut file = self.disk.open(&path).map_err(failed(&path))?;
+        file.append(&line).and_then(|()| file.sync()).map_err(failed(&path))
+    }
+
     fn known(&self, run: &RunId) -> Stored<PathBuf> {
         match self.read_journal(run)? {
             Some(_) => Ok(self.run_dir(run)),
@@ -165,40 +203,11 @@ impl Store for LocalStore {
     }
 
     async fn side(&self, run: &RunId) -> Stored<Vec<SideEntry>> {
-        let path = self.run_dir(run).join("side");
-        let bytes = absent(self.disk.read(&path)).map_err(failed(&path))?.unwrap_or_default();
-        // A line that a crash cut short was never acknowledged to the person who said it.
-        let whole = bytes.split(|byte| *byte == b'\n').filter_map(|line| journal::unframed(line));
-        let entry = |json: &[u8]| {
-            let what = |error: serde_json::Error| StoreError::Content {
-                path: path.clone(),
-                what: error.to_string(),
-            };
-            serde_json::from_slice(json).map_err(what)
-        };
-        whole.map(entry).collect()
+        self.read_said(&self.run_dir(run).join("side"))
     }
 
     async fn say(&self, entry: &SideEntry) -> Stored<()> {
-        let dir = self.known(&entry.run)?;
-        let path = dir.join("side");
-        let lock = dir.join("side.lock");
-        let _lock = self.disk.try_lock(&lock).map_err(failed(&lock))?.ok_or_else(|| StoreError::Disk {
-            path: lock.clone(),
-            source: io::Error::new(io::ErrorKind::WouldBlock, "somebody else is writing; try again"),
-        })?;
-        let what =
-            |error: serde_json::Error| StoreError::Content { path: path.clone(), what: error.to_string() };
-        let mut line = journal::framed(&serde_json::to_vec(entry).map_err(what)?);
-        line.push(b'\n');
-        let Some(before) = absent(self.disk.read(&path)).map_err(failed(&path))? else {
-            return self.write(&dir, "side", &line);
-        };
-        if before.last().is_some_and(|byte| *byte != b'\n') {
-            line.insert(0, b'\n');
-        }
-        let mut file = self.disk.open(&path).map_err(failed(&path))?;
-        file.append(&line).and_then(|()| file.sync()).map_err(failed(&path))
+        self.add_said(&self.known(&entry.run)?, "side", entry)
     }
 
     async fn put_artifact(&self, run: &RunId, bytes: &[u8]) -> Stored<Digest> {
@@ -251,6 +260,16 @@ impl Store for LocalStore {
         }
         let path = self.claim_path(platform);
         absent(self.disk.remove(&path)).and_then(|_| self.disk.sync_dir(&dir)).map_err(failed(&path))
+    }
+
+    async fn note_claim(&self, platform: &Label, entry: &SideEntry) -> Stored<()> {
+        let dir = self.root.join("claims");
+        self.disk.make_dirs(&dir).map_err(failed(&dir))?;
+        self.add_said(&dir, &format!(".{platform}.notes"), entry)
+    }
+
+    async fn claim_notes(&self, platform: &Label) -> Stored<Vec<SideEntry>> {
+        self.read_said(&self.root.join("claims").join(format!(".{platform}.notes")))
     }
 }
 

@@ -33,6 +33,7 @@ use switchback_schemas::{
 
 use plans::{id, label, plan, step};
 
+mod accidents;
 mod people;
 #[path = "../machine/plans.rs"]
 #[expect(dead_code, reason = "shared with the machine's tests")]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::BackScope;
+use super::{BackScope, Evidence};
 use crate::{Digest, RunId, StepId, plan::ApprovalScope};
 
 /// One line of the side log.
@@ -68,6 +68,15 @@ pub enum SideKind {
     Abandon {
         /// Why.
         reason: String,
+    },
+    /// The janitor took back something that the run had left when it was over.
+    Cleared {
+        /// The bracket or node, as it was listed.
+        what: String,
+        /// Why.
+        reason: String,
+        /// What was seen.
+        evidence: Evidence,
     },
     /// Something to remember.
     Note {

@@ -1,0 +1,143 @@
+//! Taking back what a dead process or a lost run still holds: the lease of a run, the claim on a platform.
+//!
+//! A lease is let go by the operating system when its process ends, so to take it proves that the process is dead or no
+//! longer the one who may write. A new epoch is written then: a process that was only cut off, on a file system whose
+//! locks do not reach it, finds its journal grown and stops.
+
+use switchback_schemas::{
+    RunId,
+    journal::{Event, Identified, SideEntry, SideKind},
+    name::Label,
+};
+
+use crate::{
+    journal::Line,
+    machine::{Machine, residue, who},
+    ops,
+    runtime::{RunError, Runtime},
+    store::{StoreError, claims},
+};
+
+/// What a claim was taken back from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
+    /// A run that was not over; it is abandoned now, and this is what it left.
+    Abandoned(RunId, Vec<String>),
+    /// A run that ended, or of which the store knows nothing.
+    Nobody(RunId),
+    /// A run whose journal cannot be read.
+    Unreadable(RunId, String),
+}
+
+/// Releases the lease of a run whose process is proven dead: takes it, writes a new epoch and why, and lets go. Says who held
+/// it last. Refused while a process works on the run.
+pub async fn lease(
+    runtime: &Runtime,
+    run: &RunId,
+    by: &Identified,
+    reason: &str,
+) -> Result<String, RunError> {
+    let store = &*runtime.store;
+    let mut held = store.take(run, None).await?;
+    let machine = ops::folded(store, run, &held.journal).await?;
+    if machine.state().is_over() {
+        let why = "is over: no process holds it".to_owned();
+        return Err(RunError::NotAllowed { run: run.clone(), why });
+    }
+    let holders = held.journal.records.iter().rev().filter_map(|record| match &record.event {
+        Event::Epoch { holder } => Some(holder.clone()),
+        _ => None,
+    });
+    let last = holders.into_iter().next().unwrap_or_else(|| "nobody".to_owned());
+    let text = format!("the lease of {last} was released by {}: {reason}", who(by));
+    let parked = machine.state().parked.clone();
+    let mut events = vec![Event::Epoch { holder: runtime.holder.clone() }, Event::Noted { text }];
+    // What it waits for is as it was: a run that was parked stays parked.
+    events.extend(parked.map(|(waits_for, wake_at)| Event::Parked { waits_for, wake_at }));
+    append(runtime, &mut held, machine, events).await?;
+    Ok(last)
+}
+
+/// Takes back the claim on a platform. A run that is not over is abandoned by it, which its journal says; it must have no
+/// process. One that cannot be read is left as it is, and why its claim was taken is kept beside the claims.
+pub async fn claim(
+    runtime: &Runtime,
+    platform: &Label,
+    by: &Identified,
+    reason: &str,
+) -> Result<Option<From>, RunError> {
+    let store = &*runtime.store;
+    let Some(named) = store.claim(platform).await? else { return Ok(None) };
+    let holder = match claims::holder(store, platform).await {
+        Ok(holder) => holder,
+        // A lease is taken before a journal is read, so this also says that no process has it.
+        Err(error @ (StoreError::Corrupt { .. } | StoreError::Content { .. })) => {
+            if matches!(store.take(&named, None).await, Err(StoreError::Leased(_))) {
+                return Err(StoreError::Leased(named).into());
+            }
+            return give_back(
+                runtime,
+                platform,
+                &named,
+                by,
+                reason,
+                From::Unreadable(named.clone(), error.to_string()),
+            )
+            .await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let Some(run) = holder else {
+        return give_back(runtime, platform, &named, by, reason, From::Nobody(named.clone())).await;
+    };
+    let mut held = store.take(&run, None).await?;
+    let machine = ops::folded(store, &run, &held.journal).await?;
+    let mut left = residue(machine.plan(), machine.state());
+    left.insert(0, format!("abandoned when its claim was taken back by {}: {reason}", who(by)));
+    let events = vec![
+        Event::Epoch { holder: runtime.holder.clone() },
+        Event::Done { end: switchback_schemas::journal::End::Abandoned, residue: left.clone() },
+    ];
+    append(runtime, &mut held, machine, events).await?;
+    give_back(runtime, platform, &named, by, reason, From::Abandoned(run, left)).await
+}
+
+async fn give_back(
+    runtime: &Runtime,
+    platform: &Label,
+    named: &RunId,
+    by: &Identified,
+    reason: &str,
+    from: From,
+) -> Result<Option<From>, RunError> {
+    let store = &*runtime.store;
+    let text = format!("the claim on {platform} was taken back: {reason}");
+    let entry = SideEntry {
+        run: named.clone(),
+        at: runtime.clock.now(),
+        by: by.clone(),
+        says: SideKind::Note { text },
+    };
+    // Why comes first: a claim that is gone without a word would be worse than one that is explained and still there.
+    store.note_claim(platform, &entry).await?;
+    store.swap_claim(platform, Some(named), None).await?;
+    Ok(Some(from))
+}
+
+async fn append(
+    runtime: &Runtime,
+    held: &mut crate::store::Leased,
+    mut machine: Machine,
+    events: Vec<Event>,
+) -> Result<(), RunError> {
+    let epoch = machine.state().epoch.saturating_add(1);
+    let (now, expected) = (runtime.clock.now(), held.journal.head.next);
+    let lines: Result<Vec<Line>, _> =
+        events.into_iter().map(|event| held.journal.head.line(epoch, now, event)).collect();
+    let lines = lines.map_err(|error| RunError::Bug(error.to_string()))?;
+    for line in &lines {
+        machine.apply(&line.record).map_err(|illegal| RunError::Bug(illegal.to_string()))?;
+    }
+    held.log.append(expected, epoch, &lines).await?;
+    Ok(())
+}
