@@ -3,19 +3,28 @@
 use crate::support::{
     bins::root,
     manifests::{all, borrowed},
+    mlops,
     scene::{Scene, updating},
 };
 
 const GENERATED: [&str; 5] = ["inventory.json", "lock.json", "plan.json", "dry-run.txt", "rollback.txt"];
 
 #[test]
-fn the_example_is_up_to_date() {
+fn the_small_example_is_up_to_date() {
     let manifests = all();
-    let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
+    is_up_to_date("karpenter-small", &Scene::on_twin(&borrowed(&manifests), |world| world));
+}
+
+#[test]
+fn the_example_of_the_written_procedures_is_up_to_date() {
+    is_up_to_date("mlops-platform", &mlops::scene(&mlops::all()));
+}
+
+fn is_up_to_date(name: &str, scene: &Scene) {
     scene.plan();
     scene.write("dry-run.txt", &scene.switchback("show plan.json").exits(0).stdout);
     scene.write("rollback.txt", &scene.switchback("rollback-plan plan.json").exits(0).stdout);
-    let example = root().join("plans/karpenter-small");
+    let example = root().join("plans").join(name);
     for name in GENERATED {
         let (path, now) = (example.join(name), scene.read(name));
         if updating() {
