@@ -3,8 +3,8 @@
 use schemars::{Schema, generate::SchemaSettings};
 
 use crate::{
-    Diagnostic, estimates::Estimates, event::RunEvent, inventory::Inventory, journal::Record, lock::Lock, manifest::Kind,
-    plan::Plan, report::Report,
+    Diagnostic, estimates::Estimates, event::RunEvent, inventory::Inventory, journal::Record, lock::Lock,
+    manifest::Kind, plan::Plan, report::Report,
 };
 
 /// Every schema by its name: kinds of manifests as they are written, documents in lower case.

@@ -9,6 +9,7 @@ Exits with 0 where all agree, 1 where something differs; without moto or boto3 i
 """
 
 import argparse
+import base64
 import json
 import logging
 import shlex
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -23,6 +25,7 @@ try:
     import boto3
     import botocore.config
     import botocore.exceptions
+    import botocore.signers
     from moto.server import ThreadedMotoServer
 except ImportError as missing:
     print(f"moto or boto3 is not installed ({missing.name}): the answers of RDS, EC2, Auto Scaling and STS were NOT COMPARED")
@@ -257,6 +260,27 @@ def autoscaling(c):
     c.same("autoscaling", "DescribeAutoScalingGroups", asked, equal=["AutoScalingGroups.DesiredCapacity"], note="one fewer")
 
 
+def bearer(side, cluster):
+    """A token of EKS, as `aws eks get-token` makes it."""
+    key, secret, token = side.credentials
+    session = boto3.Session(key, secret, token, region_name=REGION)
+    signer = botocore.signers.RequestSigner(
+        session.client("sts").meta.service_model.service_id, REGION, "sts", "v4", session.get_credentials(), session.events)
+    asked = {"method": "GET", "url": f"https://sts.{REGION}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15", "body": {},
+             "headers": {"x-k8s-aws-id": cluster}, "context": {}}
+    url = signer.generate_presigned_url(asked, region_name=REGION, expires_in=60, operation_name="")
+    return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+
+
+def nodes(endpoint, token):
+    request = urllib.request.Request(f"{endpoint}/api/v1/nodes", headers={"authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 def sts(c):
     c.same("sts", "GetCallerIdentity", {}, equal=["Account"])
     assumed = {"RoleArn": ROLE, "RoleSessionName": "run-1", "DurationSeconds": 900}
@@ -277,6 +301,11 @@ def sts(c):
         if f"<Arn>{arn}</Arn>" not in presigned.read().decode():
             c.fault("GetCallerIdentity", "the twin does not know the caller of a presigned URL")
     c.done += 5
+    for cluster, wanted in (("demo", 200), ("another", 401)):
+        status = nodes(c.twin.endpoint, bearer(sides[1], cluster))
+        if status != wanted:
+            c.fault("token", f"one for cluster {cluster} is answered with {status}, wanted {wanted}")
+    c.done += 2
     # The twin knows this secret, so it checked what botocore signed, and refuses another one.
     code, _ = sides[1].call("eks", "DescribeUpdate", {"name": "demo", "updateId": "a b:c/d"})
     if code != "ResourceNotFoundException":

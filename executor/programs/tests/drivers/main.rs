@@ -17,4 +17,5 @@ mod kube_effects;
 mod observe;
 #[cfg(test)]
 mod rollouts;
+#[cfg(test)]
 mod scene;

@@ -107,6 +107,31 @@ pub(super) fn check(world: &World, call: &Call, route: &Route, kind: &Kind) -> A
     .with_details(details))
 }
 
+/// Who may not read a path that is no resource; `None` where the caller may.
+pub(super) fn kept_from(world: &World, call: &Call, path: &str) -> ApiResult<Option<String>> {
+    let Some((namespace, name)) = subject(world, call)? else { return Ok(None) };
+    let bound = |binding: &Value| {
+        list(binding, "/subjects").iter().any(|s| {
+            text(s, "/kind") == "ServiceAccount"
+                && text(s, "/namespace") == namespace
+                && text(s, "/name") == name
+        })
+    };
+    let grants = |binding: &Value| {
+        let role = world.get(&Key::new(RBAC, "clusterroles", "", text(binding, "/roleRef/name")));
+        let has = |rule: &Value, field: &str, wanted: &str| {
+            list(rule, field).iter().filter_map(Value::as_str).any(|v| v == "*" || v == wanted)
+        };
+        role.is_some_and(|r| {
+            list(r, "/rules")
+                .iter()
+                .any(|rule| has(rule, "/nonResourceURLs", path) && has(rule, "/verbs", "get"))
+        })
+    };
+    let may = world.list(RBAC, "clusterrolebindings", None).any(|(_, b)| bound(b) && grants(b));
+    Ok((!may).then(|| format!("system:serviceaccount:{namespace}:{name}")))
+}
+
 fn allowed(world: &World, subject: &(String, String), asked: &Attributes<'_>) -> bool {
     let bound = |binding: &Value| {
         list(binding, "/subjects").iter().any(|s| {

@@ -38,7 +38,7 @@ pub(super) fn answer(world: &World, call: &Call) -> ApiResult<Option<Value>> {
             }
             resources(world, name, version)
         }
-        ["openapi" | "logs", ..] | ["metrics"] => {
+        ["openapi" | "logs", ..] => {
             return Err(ApiError::not_simulated(format!("{} {}", call.method, call.path)));
         }
         _ => return Ok(None),

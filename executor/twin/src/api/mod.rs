@@ -16,6 +16,7 @@ mod discovery;
 mod endpoints;
 mod eviction;
 mod json_patch;
+mod metrics;
 mod patch;
 mod proxy;
 mod read;
@@ -139,6 +140,9 @@ fn body_dry_run(call: &Call) -> bool {
 pub(crate) fn answer(world: &mut World, call: &Call) -> ApiResult<Answer> {
     if let Some(body) = discovery::answer(world, call)? {
         return Ok(Answer::ok(body));
+    }
+    if let Some(answer) = metrics::answer(world, call)? {
+        return Ok(answer);
     }
     if let Some(answer) = proxy::answer(world, call)? {
         return Ok(answer);

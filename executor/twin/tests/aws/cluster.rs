@@ -155,6 +155,10 @@ async fn calls_to_apis_that_go_away_count_for_thirty_days() {
     let detail = scene.get(&path(&format!("/insights/{}", found["id"].as_str().unwrap()))).await;
     let client = &detail["insight"]["categorySpecificSummary"]["deprecationDetails"][0]["clientStats"][0];
     assert_eq!(client["userAgent"], "old-controller");
+    let (code, metrics) = scene.kube("/metrics", None).await;
+    assert_eq!(code, 200);
+    let series = "{group=\"example.com\",removed_release=\"1.33\",resource=\"things\",subresource=\"\",version=\"v1beta1\"} 1\n";
+    assert!(metrics.contains(series), "{metrics}");
     scene.minutes(20 * 24 * 60);
     assert_eq!(status().await["insightStatus"]["status"], "PASSING");
 }
