@@ -6,13 +6,13 @@
 
 use switchback_schemas::{
     RunId,
-    journal::{Event, Identified, SideEntry, SideKind},
+    journal::{Class, End, Event, Evidence, Identified, Outcome, SideEntry, SideKind},
     name::Label,
 };
 
 use crate::{
     journal::Line,
-    machine::{Machine, residue, who},
+    machine::{Machine, Phase, residue, who},
     ops,
     runtime::{RunError, Runtime},
     store::{StoreError, claims},
@@ -94,10 +94,15 @@ pub async fn claim(
     let machine = ops::folded(store, &run, &held.journal).await?;
     let mut left = residue(machine.plan(), machine.state());
     left.insert(0, format!("abandoned when its claim was taken back by {}: {reason}", who(by)));
-    let events = vec![
-        Event::Epoch { holder: runtime.holder.clone() },
-        Event::Done { end: switchback_schemas::journal::End::Abandoned, residue: left.clone() },
-    ];
+    let mut events = vec![Event::Epoch { holder: runtime.holder.clone() }];
+    // Calls that the dead process left open are in doubt, as they are when a run is taken up.
+    let state = machine.state();
+    events.extend(state.tasks.iter().filter(|(_, task)| task.phase == Phase::Called).map(|(at, task)| {
+        let evidence = Evidence::line("the process that made the call ended before it heard the answer");
+        let outcome = Outcome::InDoubt { class: Class::Crashed, evidence };
+        Event::Ended { at: at.clone(), attempt: task.attempts, outcome }
+    }));
+    events.push(Event::Done { end: End::Abandoned, residue: left.clone() });
     append(runtime, &mut held, machine, events).await?;
     give_back(runtime, platform, &named, by, reason, From::Abandoned(run, left)).await
 }

@@ -8,6 +8,7 @@
     reason = "tests; their helpers are not marked as tests"
 )]
 
+mod accidents;
 mod back;
 mod cloud;
 mod crash;

@@ -268,8 +268,13 @@ impl Store for LocalStore {
         self.add_said(&dir, &format!(".{platform}.notes"), entry)
     }
 
-    async fn claim_notes(&self, platform: &Label) -> Stored<Vec<SideEntry>> {
-        self.read_said(&self.root.join("claims").join(format!(".{platform}.notes")))
+    async fn claim_notes(&self) -> Stored<Vec<SideEntry>> {
+        let dir = self.root.join("claims");
+        let mut names = self.disk.list(&dir).map_err(failed(&dir))?;
+        names.sort();
+        let notes = names.iter().filter(|name| name.ends_with(".notes")).map(|name| dir.join(name));
+        let all: Vec<Vec<SideEntry>> = notes.map(|path| self.read_said(&path)).collect::<Stored<_>>()?;
+        Ok(all.concat())
     }
 }
 

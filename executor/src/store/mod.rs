@@ -106,8 +106,8 @@ pub trait Store: Send + Sync {
     /// Writes down why a claim was taken back, beside the claims: the run that it named may be one that cannot be read.
     async fn note_claim(&self, platform: &Label, entry: &SideEntry) -> Result<(), StoreError>;
 
-    /// Why claims on a platform were taken back, in order.
-    async fn claim_notes(&self, platform: &Label) -> Result<Vec<SideEntry>, StoreError>;
+    /// Why claims were taken back, by platform and then in order.
+    async fn claim_notes(&self) -> Result<Vec<SideEntry>, StoreError>;
 }
 
 /// Why a store did not do what was asked.

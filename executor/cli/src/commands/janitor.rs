@@ -1,19 +1,37 @@
-//! `janitor`: what runs left behind, by name, each with what clears it. Changes nothing by itself: a run that is not over
-//! clears its own when it is taken up; what a run that is over left was handed to a person.
+//! `janitor`: what runs left behind, by name, each with what clears it, and the clearing itself where a run that is over can
+//! still take its own doing back. A run that is not over clears its own when it is taken up.
 
-use switchback_executor::ops;
+use switchback_executor::{janitor, ops, store::Store};
 use switchback_face::{Exit, terminal::Failure as _};
 use switchback_schemas::RunId;
 
-use crate::{args::RunArgs, error::Error, host::Host, store};
+use super::say::Speaker;
+use crate::{
+    args::{RunArgs, SpeakerArgs},
+    error::Error,
+    host::Host,
+    platform::Platform,
+    store,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
+    /// Takes one thing back that a run which is over left, by its name: a bracket or a node
+    #[arg(long, value_name = "NAME", requires = "reason")]
+    fix: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT", requires = "fix")]
+    reason: Option<String>,
+    #[command(flatten)]
+    speaker: SpeakerArgs,
 }
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
+    if let (Some(name), Some(reason)) = (&args.fix, &args.reason) {
+        return fix(args, name, reason, host).await;
+    }
     let opened = store::open(&args.run.store, &host.environment)?;
     let runs = match &args.run.run {
         Some(run) => vec![run.clone()],
@@ -35,22 +53,78 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     Ok(if clean { Exit::Success } else { Exit::Failed })
 }
 
-async fn left_by(store: &dyn switchback_executor::store::Store, run: &RunId) -> Result<String, Error> {
+async fn fix(args: &Args, name: &str, reason: &str, host: &mut Host) -> Result<Exit, Error> {
+    let opened = store::open(&args.run.store, &host.environment)?;
+    let run = match &args.run.run {
+        Some(run) => run.clone(),
+        None => left_it(&*opened.store, name).await?,
+    };
+    let named = RunArgs { run: Some(run.clone()), ..args.run.clone() };
+    let speaker = Speaker::new(&named, &args.speaker, host).await?;
+    let platform = Platform::open(&args.speaker.platform, &host.environment)?;
+    let place = tempfile::tempdir().map_err(Error::Start)?;
+    let drivers =
+        platform.drivers(&speaker.plan().await?, place.path().to_owned(), &host.environment).await?;
+    let runtime = super::runtime(&opened, drivers, std::sync::Arc::clone(&platform.clock), host);
+    let seen = janitor::clear(&runtime, &run, name, &speaker.by, reason).await?;
+    host.answer(&format!("run {run}: {name} is cleared\n"))?;
+    for line in &seen.0 {
+        host.answer(&format!("  {line}\n"))?;
+    }
+    Ok(Exit::Success)
+}
+
+/// The run that left something of this name.
+async fn left_it(store: &dyn Store, name: &str) -> Result<RunId, Error> {
+    let mut found = Vec::new();
+    for run in store.runs().await? {
+        // One that cannot be read is not asked to clear anything.
+        let Ok(left) = ops::leftovers(store, &run).await else { continue };
+        let has = left.brackets.iter().any(|(bracket, _, _)| bracket.as_str() == name)
+            || left.nodes.iter().any(|node| node == name);
+        found.extend(has.then_some(run));
+    }
+    match found.as_slice() {
+        [run] => Ok(run.clone()),
+        [] => Err(Error::Unknown(format!("no run left {name}; `switchback janitor` lists what they left"))),
+        more => {
+            let names: Vec<&str> = more.iter().map(RunId::as_str).collect();
+            Err(Error::Unknown(format!(
+                "more than one run left {name}; name one with --run: {}",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+async fn left_by(store: &dyn Store, run: &RunId) -> Result<String, Error> {
     let left = ops::leftovers(store, run).await?;
     let over = ops::is_over(&ops::status(store, run).await?);
+    let fixed = |name: &str| match over {
+        true => format!("\n    or: switchback janitor --run {run} --fix {name} --reason WHY"),
+        false => String::new(),
+    };
     let brackets = left.brackets.iter().map(|(bracket, owner, command)| {
-        format!("  bracket {bracket} is open; {owner} closes it by: {command}\n")
+        format!("  bracket {bracket} is open; {owner} closes it by: {command}{}\n", fixed(bracket.as_str()))
     });
     let nodes = left.nodes.iter().map(|node| {
-        format!("  node {node} is cordoned by this run; if it is to stay: kubectl uncordon {node}\n")
+        format!(
+            "  node {node} is cordoned by this run; if it is to stay: kubectl uncordon {node}{}\n",
+            fixed(node)
+        )
     });
     let doubts = left.in_doubt.iter().map(|at| format!("  {at} may or may not have happened\n"));
-    let residue = left.residue.iter().filter(|_| over).map(|line| format!("  {line}\n"));
+    let told = |line: &&String| {
+        let named = |what: &str, name: &str| line.starts_with(&format!("{what} {name} "));
+        left.brackets.iter().any(|(bracket, _, _)| named("bracket", bracket.as_str()))
+            || left.nodes.iter().any(|node| named("node", node))
+    };
+    let residue = left.residue.iter().filter(|_| over).filter(|line| !told(line));
+    let residue = residue.map(|line| format!("  {line}\n"));
     let text: String = brackets.chain(nodes).chain(doubts).chain(residue).collect();
     if text.is_empty() {
         return Ok(text);
     }
-    let help =
-        if over { "it is over, so a person clears these" } else { "`apply` or `rollback` goes on from here" };
+    let help = if over { "it is over, and left" } else { "`apply` or `rollback` goes on from here" };
     Ok(format!("run {run}: {help}\n{text}"))
 }

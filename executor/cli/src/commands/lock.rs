@@ -1,14 +1,22 @@
-//! `lock`: which run holds which platform, and which process works on which run.
+//! `lock`: which run holds which platform, and which process works on which run; and taking back what nobody gives back.
 
 use clap::Subcommand;
-use switchback_executor::{ops, store::claims};
+use switchback_executor::{
+    ops,
+    reclaim::{self, From},
+    runtime::Drivers,
+    store::claims,
+};
 use switchback_face::{
     Exit,
     table::{self, Column},
 };
 
+use switchback_schemas::{journal::SideKind, name::Label};
+
+use super::say::{Speaker, who_speaks};
 use crate::{
-    args::StoreArgs,
+    args::{RunArgs, SpeakerArgs, StoreArgs},
     error::Error,
     host::Host,
     show::words,
@@ -27,23 +35,60 @@ enum What {
     List(StoreArgs),
     /// Says what a claim and a lease are, and how each ends
     Explain(StoreArgs),
+    /// Releases the lease of a run whose process is dead
+    Release(Release),
+    /// Takes the claim on a platform back: its run is abandoned where it stands
+    TakeBack(TakeBack),
+}
+
+#[derive(Debug, clap::Args)]
+struct Release {
+    #[command(flatten)]
+    run: RunArgs,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    speaker: SpeakerArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct TakeBack {
+    /// The platform
+    platform: Label,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    speaker: SpeakerArgs,
 }
 
 const EXPLAINED: &str = "\
 A claim says that a platform belongs to a run, from its first effect until it is over. It has no time limit: a run that \
 waits for days still holds it. It ends when the run is complete, when it is back at a savepoint, when a plan that continues \
-it takes it over, or by `abandon`.
+it takes it over, or by `abandon`. `lock take-back` ends it where no process can: the run is abandoned in its journal, or, \
+if that cannot be read, left as it is, with the reason kept beside the claim.
 
 A lease says that a process is working on a run. The operating system ends it with the process, however that died, so \
-there is nothing to clear: `apply` takes the run up again.
+there is nothing to clear: `apply` takes the run up again. `lock release` is for a process that was cut off with its \
+machine: it takes the lease, which proves that nobody has it, and writes a new epoch, under which the other can write no more.
 ";
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
-    let (What::List(store) | What::Explain(store)) = &args.what;
+    let store = match &args.what {
+        What::List(store) | What::Explain(store) => store,
+        What::Release(args) => return release(args, host).await,
+        What::TakeBack(args) => return take_back(args, host).await,
+    };
     let opened = store::open(store, &host.environment)?;
     if matches!(args.what, What::Explain(_)) {
         host.answer(EXPLAINED)?;
         host.answer("\n")?;
+    }
+    for line in taken_back(&opened).await? {
+        host.answer(&line)?;
     }
     let rows = rows(&opened).await?;
     if rows.is_empty() {
@@ -52,6 +97,49 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     }
     let columns = ["PLATFORM", "RUN", "STATE", "SINCE", "ENDS BY"].map(Column::text);
     let text = table::render(&columns, rows, host.terminal.out.look());
+    host.answer(&text)?;
+    Ok(Exit::Success)
+}
+
+/// Claims that nobody reads as a claim any more, and why.
+async fn taken_back(opened: &Opened) -> Result<Vec<String>, Error> {
+    let mut lines = Vec::new();
+    for entry in opened.store.claim_notes().await? {
+        if let SideKind::Note { text } = &entry.says {
+            lines.push(format!("{} run {}: {text}, by {}\n", entry.at, entry.run, words::who(&entry.by)));
+        }
+    }
+    Ok(lines)
+}
+
+async fn release(args: &Release, host: &mut Host) -> Result<Exit, Error> {
+    let speaker = Speaker::new(&args.run, &args.speaker, host).await?;
+    let runtime = speaker.runtime(host);
+    let last = reclaim::lease(&runtime, &speaker.run, &speaker.by, &args.reason).await?;
+    host.answer(&format!("run {}: the lease of {last} is released; `apply` goes on\n", speaker.run))?;
+    Ok(Exit::Success)
+}
+
+async fn take_back(args: &TakeBack, host: &mut Host) -> Result<Exit, Error> {
+    let opened = store::open(&args.store, &host.environment)?;
+    let (by, clock) = who_speaks(&args.speaker, host).await?;
+    let runtime = super::runtime(&opened, Drivers::default(), clock, host);
+    let platform = &args.platform;
+    let text = match reclaim::claim(&runtime, platform, &by, &args.reason).await? {
+        None => format!("platform {platform} is not claimed\n"),
+        Some(From::Nobody(run)) => {
+            format!("platform {platform}: the claim of run {run}, which is over, is taken back\n")
+        }
+        Some(From::Unreadable(run, why)) => format!(
+            "platform {platform}: the claim of run {run} is taken back; it cannot be read, so what it left is not known: {why}\n"
+        ),
+        Some(From::Abandoned(run, left)) => {
+            let left: String = left.iter().map(|line| format!("  {line}\n")).collect();
+            format!(
+                "platform {platform}: run {run} is abandoned, and its claim is taken back; it left\n{left}"
+            )
+        }
+    };
     host.answer(&text)?;
     Ok(Exit::Success)
 }

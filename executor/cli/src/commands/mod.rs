@@ -22,10 +22,18 @@ mod twin;
 mod verify;
 mod word;
 
-use clap::Subcommand;
-use switchback_face::Exit;
+use std::sync::Arc;
 
-use crate::{error::Error, host::Host};
+use clap::Subcommand;
+use switchback_executor::{
+    env::Clock,
+    machine::Settings,
+    runtime::{Drivers, Runtime},
+};
+use switchback_face::Exit;
+use switchback_schemas::Seconds;
+
+use crate::{error::Error, host::Host, store::Opened};
 use word::Word;
 
 /// The commands.
@@ -61,9 +69,9 @@ pub(crate) enum Command {
     Report(report::Args),
     /// Checks the chain of a journal
     Verify(verify::Args),
-    /// Lists what runs left behind, and the command that clears each
+    /// Lists what runs left behind, and takes it back where that is asked for
     Janitor(janitor::Args),
-    /// Shows claims and leases
+    /// Shows claims and leases, and takes back what nobody gives back
     Lock(lock::Args),
     /// Prints a token for an EKS cluster, as a kubeconfig's `exec` asks for it
     EksToken(eks_token::Args),
@@ -71,6 +79,19 @@ pub(crate) enum Command {
     Twin(twin::Args),
     /// The tour, without a cloud
     Demo(demo::Args),
+}
+
+/// What a command calls drivers and writes to a run with, when it does not carry the run on.
+fn runtime(opened: &Opened, drivers: Drivers, clock: Arc<dyn Clock>, host: &Host) -> Runtime {
+    Runtime {
+        store: Arc::clone(&opened.store),
+        drivers,
+        clock,
+        settings: Settings::default(),
+        holder: host.holder(),
+        grace: Seconds(0),
+        max_runtime: None,
+    }
 }
 
 /// Runs a command.

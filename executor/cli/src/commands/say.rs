@@ -1,8 +1,11 @@
 //! What the commands share that say something to a run: who says it, to which run, at what time.
 
+use std::sync::Arc;
+
 use switchback_executor::{
     env::{Clock, SystemClock},
     ops,
+    runtime::{Drivers, Runtime},
 };
 use switchback_face::Exit;
 use switchback_schemas::{
@@ -25,7 +28,7 @@ pub(super) struct Speaker {
     pub(super) opened: Opened,
     pub(super) run: RunId,
     pub(super) by: Identified,
-    pub(super) clock: std::sync::Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Speaker {
@@ -34,21 +37,13 @@ impl Speaker {
     pub(super) async fn new(run: &RunArgs, speaker: &SpeakerArgs, host: &Host) -> Result<Self, Error> {
         let opened = store::open(&run.store, &host.environment)?;
         let run = store::chosen(run, &*opened.store).await?;
-        let platform = Platform::find(&speaker.platform, &host.environment)?;
-        let by = match (&speaker.asserted, &platform) {
-            (Some(name), _) => Identified::Asserted(name.clone()),
-            (None, Some(platform)) => {
-                let said = switchback_kube::caller(platform.client().await?).await;
-                Identified::Kubernetes(said.map_err(Error::platform(
-                    "the API server does not say whose credentials these are (use --asserted NAME to go without)",
-                ))?)
-            }
-            (None, None) => {
-                Identified::Asserted(host.environment.user.clone().unwrap_or_else(|| "somebody".to_owned()))
-            }
-        };
-        let clock = platform.map_or_else(|| std::sync::Arc::new(SystemClock) as _, |platform| platform.clock);
+        let (by, clock) = who_speaks(speaker, host).await?;
         Ok(Self { opened, run, by, clock })
+    }
+
+    /// A runtime that can write to the run and calls nothing.
+    pub(super) fn runtime(&self, host: &Host) -> Runtime {
+        super::runtime(&self.opened, Drivers::default(), Arc::clone(&self.clock), host)
     }
 
     /// The run's plan.
@@ -92,6 +87,28 @@ impl Speaker {
         }
         Ok(exit)
     }
+}
+
+/// Who is asking, and the platform's time.
+pub(super) async fn who_speaks(
+    speaker: &SpeakerArgs,
+    host: &Host,
+) -> Result<(Identified, Arc<dyn Clock>), Error> {
+    let platform = Platform::find(&speaker.platform, &host.environment)?;
+    let by = match (&speaker.asserted, &platform) {
+        (Some(name), _) => Identified::Asserted(name.clone()),
+        (None, Some(platform)) => {
+            let said = switchback_kube::caller(platform.client().await?).await;
+            Identified::Kubernetes(said.map_err(Error::platform(
+                "the API server does not say whose credentials these are (use --asserted NAME to go without)",
+            ))?)
+        }
+        (None, None) => {
+            Identified::Asserted(host.environment.user.clone().unwrap_or_else(|| "somebody".to_owned()))
+        }
+    };
+    let clock = platform.map_or_else(|| Arc::new(SystemClock) as _, |platform| platform.clock);
+    Ok((by, clock))
 }
 
 /// A scope that names nothing of the plan would approve nothing.

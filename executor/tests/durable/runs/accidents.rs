@@ -116,7 +116,7 @@ async fn a_claim_that_is_taken_back_abandons_its_run_and_another_can_begin() {
     assert_eq!(report.state, RunState::Ended { end: End::Abandoned });
     assert_eq!(apply(&runtime, &other).await.unwrap().1, ended(End::Complete));
     assert_eq!(reclaim::claim(&runtime, &platform, &by(), "again").await.unwrap(), None);
-    assert_eq!(runtime.store.claim_notes(&platform).await.unwrap().len(), 1);
+    assert_eq!(runtime.store.claim_notes().await.unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +137,7 @@ async fn a_claim_of_a_run_that_cannot_be_read_is_taken_back_with_a_reason_beside
     let platform = label("test");
     let taken = reclaim::claim(&runtime, &platform, &by(), "its disk is broken").await.unwrap();
     assert!(matches!(taken, Some(reclaim::From::Unreadable(of, _)) if of == run));
-    let notes = runtime.store.claim_notes(&platform).await.unwrap();
+    let notes = runtime.store.claim_notes().await.unwrap();
     assert!(matches!(&notes[0].says, SideKind::Note { text } if text.contains("its disk is broken")));
     assert_eq!(apply(&runtime, &other).await.unwrap().1, ended(End::Complete));
 }
