@@ -153,7 +153,7 @@ impl Leftovers {
             let of = |name: &&str| {
                 line.starts_with(&format!("bracket {name} ")) || line.starts_with(&format!("node {name} "))
             };
-            cleared.iter().any(|name| of(name))
+            cleared.iter().any(of)
         };
         self.residue.retain(|line| !told(line));
     }

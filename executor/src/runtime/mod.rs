@@ -95,7 +95,7 @@ impl Runtime {
             store: Arc::clone(&self.store),
             fleet: Arc::new(fleet),
         };
-        let token = Digest::of(format!("{run}|{at}|once")).short(32).to_owned();
+        let token = Digest::of(format!("{run}|{at}|once")).short(32);
         let command = Command {
             id: 0,
             at: at.clone(),

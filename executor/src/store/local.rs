@@ -272,7 +272,10 @@ impl Store for LocalStore {
         let dir = self.root.join("claims");
         let mut names = self.disk.list(&dir).map_err(failed(&dir))?;
         names.sort();
-        let notes = names.iter().filter(|name| name.ends_with(".notes")).map(|name| dir.join(name));
+        let notes = names
+            .iter()
+            .filter(|name| Path::new(name).extension().is_some_and(|found| found == "notes"))
+            .map(|name| dir.join(name));
         let all: Vec<Vec<SideEntry>> = notes.map(|path| self.read_said(&path)).collect::<Stored<_>>()?;
         Ok(all.concat())
     }
