@@ -128,6 +128,7 @@ pub fn carry_over(
         captures,
         open_brackets: open_brackets(&index.plan, state).iter().map(|bracket| bracket.id.clone()).collect(),
         done: done.cloned().collect(),
+        began: state.started().into_iter().collect(),
     })
 }
 

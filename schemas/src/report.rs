@@ -192,4 +192,7 @@ pub struct CarryOver {
     pub open_brackets: Vec<Label>,
     /// Steps that are done and can still be undone.
     pub done: Vec<StepId>,
+    /// Steps that may have changed something and are not undone: those that are done, and those that were only begun.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub began: Vec<StepId>,
 }

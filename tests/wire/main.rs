@@ -10,6 +10,7 @@
 
 mod accidents;
 mod back;
+mod back_plan;
 mod cloud;
 mod crash;
 mod docs;

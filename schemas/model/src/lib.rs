@@ -12,6 +12,7 @@ pub mod graph;
 pub mod group;
 pub mod learn;
 pub mod lint;
+pub mod rollback_plan;
 pub mod schedule;
 pub mod secret;
 pub mod summary;

@@ -211,7 +211,7 @@ fn captures(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(Stri
 }
 
 /// Captures that a step and its undo use, found in their JSON: whatever has this shape is an operand or a restore.
-fn uses(step: &Step) -> Vec<(StepId, String)> {
+pub(crate) fn uses(step: &Step) -> Vec<(StepId, String)> {
     fn walk(value: &serde_json::Value, found: &mut Vec<(StepId, String)>) {
         use serde_json::Value;
         match value {

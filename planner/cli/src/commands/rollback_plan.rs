@@ -1,10 +1,20 @@
-//! `switchback rollback-plan`: the way back at a point of a plan.
+//! `switchback rollback-plan`: the way back at a point of a plan, or of a run; as text, and as a plan of its own.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
-use switchback_face::{Exit, plan::back};
-use switchback_model::summary::{back_from, expected, savepoint_before};
-use switchback_schemas::{StepId, name::SavepointId, plan::Plan};
+use switchback_face::{Exit, documents::DocumentError, plan::back};
+use switchback_model::{
+    Graph, WayBack,
+    lint::lint,
+    rollback_plan::{Continued, NoPlan, rollback_plan},
+    summary::{back_from, expected, savepoint_before},
+    way_back,
+};
+use switchback_schemas::{
+    StepId,
+    name::SavepointId,
+    plan::{Plan, Savepoint},
+};
 
 use crate::{documents, error::Error, terminal::Terminal};
 
@@ -13,30 +23,96 @@ pub(crate) struct Args {
     /// The plan
     plan: PathBuf,
     /// The step that fails; without it, the way back at the end of every hop
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", conflicts_with = "from")]
     at: Option<StepId>,
-    /// The savepoint to go to; the one before the step's hop when it is left out
-    #[arg(long, value_name = "SAVEPOINT", requires = "at")]
+    /// The savepoint to go to; when it is left out, the one before the step's hop, or the last that the run reached
+    #[arg(long, value_name = "SAVEPOINT")]
     to: Option<SavepointId>,
+    /// An inventory that `observe --continue RUN` wrote: the way back from where that run of the plan is
+    #[arg(long = "continue", value_name = "INVENTORY", id = "from")]
+    from: Option<PathBuf>,
+    /// Writes the way back as a plan of its own
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
-    let plan = documents::plan(&args.plan)?.value;
+    let read = documents::plan(&args.plan)?;
+    let digest = read.digest();
+    let plan = read.value;
     let graph = documents::graph(&plan, &args.plan)?;
+    let named = args.to.as_ref().map(|to| plan.savepoint(to).ok_or_else(|| unknown_savepoint(&plan, to)));
+    let named = named.transpose()?;
+    if let Some(path) = &args.from {
+        let inventory = documents::inventory(path)?;
+        let seen = inventory.digest();
+        let none = || {
+            let why = "it hands over no run; `switchback observe --continue RUN` writes one that does";
+            Error::from(DocumentError::unusable(path, &why))
+        };
+        let carried = inventory.value.carry_over.as_ref().ok_or_else(none)?;
+        let reached =
+            || plan.savepoint(&carried.savepoint).ok_or_else(|| unknown_savepoint(&plan, &carried.savepoint));
+        let to = named.map_or_else(reached, Ok)?;
+        let started: BTreeSet<StepId> = carried.began.iter().chain(&carried.done).cloned().collect();
+        let way = way_back(&plan, &graph, &started, to);
+        let seen = (seen, &inventory.value.observation, inventory.value.taken_at);
+        let continued = Continued { carried, seen };
+        let from = format!("where run {} is", carried.run);
+        show(&plan, &graph, (from, &way, to), terminal)?;
+        let made = || rollback_plan(&plan, digest, &way, to, Some(continued));
+        return written(args, made, Some(carried.run.as_str()), terminal);
+    }
     let Some(at) = &args.at else {
+        if args.to.is_some() || args.output.is_some() {
+            let why = "say from where: --at STEP, or --continue INVENTORY for where a run is";
+            return Err(Error::Unknown(why.to_owned()));
+        }
         terminal.out.text(&back::every_way_back(&plan, &graph)).map_err(Error::Write)?;
         return Ok(Exit::Success);
     };
     let step = plan.step(at).ok_or_else(|| unknown_step(&plan, at))?;
-    let to = match &args.to {
-        Some(to) => plan.savepoint(to).ok_or_else(|| unknown_savepoint(&plan, to))?,
-        None => savepoint_before(&plan, &step.hop)
-            .ok_or_else(|| Error::Unknown(format!("hop {} has no savepoint", step.hop)))?,
+    let before = || {
+        savepoint_before(&plan, &step.hop)
+            .ok_or_else(|| Error::Unknown(format!("hop {} has no savepoint", step.hop)))
     };
+    let to = named.map_or_else(before, Ok)?;
     let way = back_from(&plan, &graph, at, to);
-    let forecast = expected(&plan, &graph);
-    let from = format!("a failure of {at}");
-    let text = back::Back { plan: &plan, from, to, way: &way, forecast: &forecast }.to_string();
+    show(&plan, &graph, (format!("a failure of {at}"), &way, to), terminal)?;
+    written(args, || rollback_plan(&plan, digest, &way, to, None), None, terminal)
+}
+
+/// Shows the way.
+fn show(
+    plan: &Plan,
+    graph: &Graph,
+    (from, way, to): (String, &WayBack, &Savepoint),
+    terminal: &mut Terminal,
+) -> Result<(), Error> {
+    let forecast = expected(plan, graph);
+    let text = back::Back { plan, from, to, way, forecast: &forecast }.to_string();
+    terminal.out.text(&text).map_err(Error::Write)
+}
+
+/// Writes it as a plan, if that was asked for.
+fn written(
+    args: &Args,
+    made: impl FnOnce() -> Result<Plan, NoPlan>,
+    run: Option<&str>,
+    terminal: &mut Terminal,
+) -> Result<Exit, Error> {
+    let Some(output) = &args.output else { return Ok(Exit::Success) };
+    let made = made().map_err(|error| Error::Unknown(error.to_string()))?;
+    documents::write(output, &made.to_json()?)?;
+    let path = output.display();
+    let text = match run {
+        Some(run) => format!("\nwrote {path}; `switchback apply {path}` takes over from run {run}\n"),
+        None if lint(&made).is_empty() => format!("\nwrote {path}\n"),
+        None => format!(
+            "\nwrote {path}, to be read and compared: what it restores is known only to a run, so `apply` refuses it; \
+             --continue INVENTORY makes one for a run\n"
+        ),
+    };
     terminal.out.text(&text).map_err(Error::Write)?;
     Ok(Exit::Success)
 }

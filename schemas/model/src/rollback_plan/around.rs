@@ -1,0 +1,123 @@
+//! What stands around the steps of a plan that goes back: gates, windows, brackets, savepoints, hops.
+
+use std::collections::BTreeSet;
+
+use switchback_schemas::{
+    StepId,
+    name::{Label, SavepointId},
+    plan::{ApprovalScope, Bracket, Gate, GateKind, Hop, HopBasis, Savepoint, Step, Undo, Window, WindowUse},
+};
+
+use super::{NoPlan, back::Back};
+
+impl Back<'_> {
+    /// Windows for going back are those in which this plan runs, and freezes do not concern it; forward windows are for going
+    /// back on it.
+    pub(super) fn gates(&self) -> (Vec<Gate>, Vec<Window>) {
+        let turned = |window: &Window| {
+            let used_for = match window.used_for {
+                WindowUse::Rollback => WindowUse::Forward,
+                WindowUse::Forward => WindowUse::Rollback,
+                WindowUse::Freeze => return None,
+            };
+            Some(Window { used_for, ..window.clone() })
+        };
+        let windows: Vec<Window> = self.plan.windows.iter().filter_map(turned).collect();
+        let any = windows.iter().any(|window| window.used_for == WindowUse::Forward);
+        let gate = any.then(|| Gate {
+            id: Label::sanitized("window"),
+            title: "a rollback window is open".to_owned(),
+            kind: GateKind::Window(WindowUse::Forward),
+            may_override: true,
+        });
+        (gate.into_iter().collect(), windows)
+    }
+
+    /// Whoever had to approve the plan forward approves the one back.
+    pub(super) fn approvals(&self, steps: &mut [Step], gates: &mut Vec<Gate>) {
+        let plan = |gate: &&Gate| matches!(gate.kind, GateKind::Approval(ApprovalScope::Plan {}));
+        for gate in self.plan.gates.iter().filter(plan) {
+            for step in steps.iter_mut().filter(|step| step.needs.is_empty()) {
+                step.gates.push(gate.id.clone());
+            }
+            gates.push(gate.clone());
+        }
+    }
+
+    /// The bracket that is open where the way begins and that an undo step closes.
+    pub(super) fn closes(&self, undone: &StepId) -> Option<&Bracket> {
+        let open = |bracket: &&Bracket| bracket.open == *undone && !self.ids.contains_key(&bracket.close);
+        self.plan.brackets.iter().find(open)
+    }
+
+    /// Going back past a closed bracket opens it and closes it again.
+    pub(super) fn brackets(&self) -> Vec<Bracket> {
+        let both = self.plan.brackets.iter().filter_map(|bracket| {
+            let (open, close) = (self.ids.get(&bracket.close)?, self.ids.get(&bracket.open)?);
+            let again = |id: &StepId| {
+                let old = self.plan.step(id);
+                old.is_some_and(|old| matches!(&old.undo, Undo::Step(undo) if self.again(old, undo).is_ok()))
+            };
+            // Its halves have to be undone like those of any bracket.
+            let whole = again(&bracket.open) && again(&bracket.close);
+            whole.then(|| Bracket { open: open.clone(), close: close.clone(), ..bracket.clone() })
+        });
+        both.collect()
+    }
+
+    /// Where the older plan's savepoints were, as far as the way passes them.
+    pub(super) fn savepoints(&self, to: &Savepoint) -> Result<Vec<Savepoint>, NoPlan> {
+        let mut savepoints = vec![Savepoint {
+            id: SavepointId::new("start")?,
+            title: "before going back".to_owned(),
+            frontier: Vec::new(),
+        }];
+        let mut gone: BTreeSet<&StepId> = BTreeSet::new();
+        for hop in self.plan.hops.iter().rev().filter(|hop| self.hops.contains_key(&hop.id)) {
+            let of_hop = |id: &&&StepId| self.plan.step(id).is_some_and(|step| step.hop == hop.id);
+            gone.extend(self.ids.keys().filter(of_hop).copied());
+            // The last of what is undone by then: what no other of it waits for.
+            let waited: BTreeSet<&StepId> = self
+                .way
+                .steps
+                .iter()
+                .filter(|back| gone.contains(&back.step))
+                .flat_map(|back| &back.needs)
+                .collect();
+            let last = gone.iter().filter(|id| !waited.contains(*id)).filter_map(|id| self.ids.get(*id));
+            let id = SavepointId::new(format!("before-{}", hop.savepoint))?;
+            let title = format!("{} is back where it was before {}", hop.component, hop.id);
+            savepoints.push(Savepoint { id, title, frontier: last.cloned().collect() });
+        }
+        if let Some(end) = savepoints.last_mut() {
+            end.title = format!("back at {} ({})", to.id, to.title);
+        }
+        Ok(savepoints)
+    }
+
+    pub(super) fn new_hops(&self, savepoints: &[Savepoint]) -> Vec<Hop> {
+        let undone = self.plan.hops.iter().rev().filter_map(|hop| Some((hop, self.hops.get(&hop.id)?)));
+        let new = undone.zip(savepoints.iter().skip(1)).map(|((hop, id), savepoint)| Hop {
+            id: id.clone(),
+            component: hop.component.clone(),
+            asked_by: hop.asked_by.clone(),
+            from: Some(hop.to.clone()),
+            to: hop.from.clone().unwrap_or_else(|| hop.to.clone()),
+            basis: HopBasis::Predicted,
+            after: Vec::new(),
+            leave_by: None,
+            savepoint: savepoint.id.clone(),
+        });
+        new.collect()
+    }
+}
+
+/// Closing a bracket that was open when the way began waits until that is safe.
+pub(super) fn safe(bracket: &Bracket) -> Gate {
+    Gate {
+        id: Label::sanitized(&format!("safe-{}", bracket.id)),
+        title: format!("it is safe to close bracket {}", bracket.id),
+        kind: GateKind::Check(bracket.safe_to_close.clone()),
+        may_override: true,
+    }
+}

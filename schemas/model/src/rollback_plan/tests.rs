@@ -1,0 +1,170 @@
+//! Small plans and their ways back, as plans.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use switchback_schemas::{
+    RunId, Seconds,
+    journal::Captured,
+    name::ObjectRef,
+    plan::{
+        Action, Bracket, Capture, CaptureKind, Condition, Effect, GateKind, KubePatch, Operand, SetField,
+        Target, Undo,
+    },
+};
+
+use super::*;
+use crate::{
+    Graph,
+    lint::lint,
+    testing::{id, plan as small, step},
+    way_back,
+};
+
+/// `a` captures what its undo puts back; `b` needs it; `c` is undone with `b`.
+fn three() -> Plan {
+    let mut first = step("a", &[]);
+    let object = || {
+        Target::Object(ObjectRef {
+            api_version: "v1".into(),
+            kind: "ConfigMap".into(),
+            namespace: Some("x".into()),
+            name: "a".into(),
+        })
+    };
+    let what = CaptureKind::Field { object: object(), pointer: "/data/v".to_owned() };
+    first.captures.push(Capture { name: "v".to_owned(), what });
+    first.done_when = Some(Condition::All { of: Vec::new() });
+    let to = Operand::Captured { step: id("a"), name: "v".to_owned() };
+    let set = vec![SetField { pointer: "/data/v".to_owned(), to }];
+    if let Undo::Step(undo) = &mut first.undo {
+        undo.action = Action::Effect(Effect::KubePatch(KubePatch {
+            object: object(),
+            subresource: None,
+            only_if: Vec::new(),
+            set,
+        }));
+    }
+    let mut last = step("c", &["b"]);
+    last.undo = Undo::CoveredBy { step: id("b"), why: "it goes with it".to_owned() };
+    let mut plan = small(vec![first, step("b", &["a"]), last]);
+    plan.features = crate::lint::used_features(&plan.steps);
+    plan.digests = digests(&plan).unwrap();
+    plan
+}
+
+fn carried(plan: Digest, captures: &[(&str, &str)]) -> CarryOver {
+    let mut made: BTreeMap<StepId, BTreeMap<String, Captured>> = BTreeMap::new();
+    for (step, name) in captures {
+        made.entry(id(step)).or_default().insert((*name).to_owned(), Captured::Scalar(json!(1)));
+    }
+    CarryOver {
+        run: RunId::new("r-1").unwrap(),
+        operation: RunId::new("r-1").unwrap(),
+        plan,
+        journal_head: "head".to_owned(),
+        savepoint: SavepointId::new("end").unwrap(),
+        captures: made,
+        open_brackets: Vec::new(),
+        done: vec![id("a"), id("b"), id("c")],
+        began: Vec::new(),
+    }
+}
+
+fn back(plan: &Plan, carried: Option<&CarryOver>) -> Result<Plan, NoPlan> {
+    let graph = Graph::of(plan).unwrap();
+    let all = plan.steps.iter().map(|step| step.id.clone()).collect();
+    let to = plan.savepoints.first().unwrap();
+    let observation = Label::new("o2").unwrap();
+    let seen = (Digest::of("inventory"), &observation, jiff::Timestamp::UNIX_EPOCH);
+    let continued = carried.map(|carried| Continued { carried, seen });
+    rollback_plan(plan, Digest::of("plan"), &way_back(plan, &graph, &all, to), to, continued)
+}
+
+#[test]
+fn a_way_back_of_a_run_is_a_sound_plan_that_continues_it() {
+    let plan = three();
+    let made = back(&plan, Some(&carried(Digest::of("plan"), &[("a", "v")]))).unwrap();
+    assert_eq!(lint(&made), Vec::new());
+    assert_eq!(Plan::from_json(&made.to_json().unwrap()).unwrap(), made);
+    let ids: Vec<&str> = made.steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(ids, ["hop/back/a", "hop/back/b"]);
+    // What was done last is undone first.
+    assert_eq!(made.steps[0].needs[0].step, id("hop/back/b"));
+    assert!(made.steps[1].needs.is_empty());
+    assert_eq!(made.parent.as_ref().map(|parent| parent.run.as_str()), Some("r-1"));
+    assert_eq!(made.hops[0].from, Some("1.0".parse().unwrap()));
+    // Going forward again is the same for `a`; `b` took `c` back with it, so somebody approves that by name.
+    assert!(matches!(&made.steps[0].undo, Undo::Step(undo) if undo.title == "a again"));
+    assert!(matches!(made.steps[1].undo, Undo::Commit { .. }));
+    assert_eq!(made.lines.iter().map(|line| line.step.as_str()).collect::<Vec<_>>(), ["hop/back/b"]);
+}
+
+#[test]
+fn what_no_run_knows_is_refused_by_name() {
+    let plan = three();
+    let alone = back(&plan, None).unwrap();
+    let findings: Vec<String> = lint(&alone).iter().map(|finding| finding.message.clone()).collect();
+    assert!(findings.len() == 1 && findings[0].contains("capture \"v\" of a"), "{findings:?}");
+    let error = back(&plan, Some(&carried(Digest::of("plan"), &[]))).unwrap_err();
+    assert!(matches!(&error, NoPlan::NotCaptured { name, .. } if name == "v"), "{error}");
+    let error = back(&plan, Some(&carried(Digest::of("another"), &[("a", "v")]))).unwrap_err();
+    assert!(matches!(error, NoPlan::OtherPlan { .. }), "{error}");
+}
+
+#[test]
+fn a_way_that_is_closed_or_empty_is_no_plan() {
+    let mut plan = small(vec![step("a", &[])]);
+    plan.steps[0].undo = Undo::Commit { why: "gone".to_owned(), recovery: "none".to_owned() };
+    assert!(matches!(back(&plan, None), Err(NoPlan::Closed(steps)) if steps == [id("a")]));
+    plan.steps[0].undo = Undo::ReadOnly { why: "a look".to_owned() };
+    assert!(matches!(back(&plan, None), Err(NoPlan::Nothing(_))));
+}
+
+#[test]
+fn brackets_and_windows_are_turned_round() {
+    let mut steps = vec![step("a", &[]), step("b", &["a"]), step("c", &["a", "b"])];
+    for step in &mut steps {
+        step.done_when = Some(Condition::All { of: Vec::new() });
+    }
+    let mut plan = small(steps);
+    let safe = Condition::Any { of: Vec::new() };
+    plan.brackets.push(Bracket {
+        id: Label::new("x").unwrap(),
+        title: String::new(),
+        open: id("a"),
+        close: id("c"),
+        held: Condition::All { of: Vec::new() },
+        safe_to_close: safe.clone(),
+        max_open: Seconds(1),
+        spans_park: true,
+        cannot_stop: Vec::new(),
+        owner: String::new(),
+        closing_command: String::new(),
+    });
+    let window = |used_for| switchback_schemas::plan::Window {
+        name: Label::new("w").unwrap(),
+        used_for,
+        zone: "UTC".to_owned(),
+        days: Vec::new(),
+        start: jiff::civil::time(1, 0, 0, 0),
+        length: Seconds(3600),
+    };
+    use switchback_schemas::plan::WindowUse::{Forward, Freeze, Rollback};
+    plan.windows = [Forward, Rollback, Freeze].map(window).into();
+    let made = back(&plan, None).unwrap();
+    assert_eq!(lint(&made), Vec::new());
+    assert_eq!((&made.brackets[0].open, &made.brackets[0].close), (&id("hop/back/c"), &id("hop/back/a")));
+    assert_eq!(made.windows.iter().map(|window| window.used_for).collect::<Vec<_>>(), [Rollback, Forward]);
+    assert!(made.steps.iter().all(|step| step.gates.iter().any(|gate| gate.as_str() == "window")));
+
+    // From the middle of the bracket its opening is closed when that is safe.
+    let graph = Graph::of(&plan).unwrap();
+    let to = plan.savepoints.first().unwrap();
+    let way = way_back(&plan, &graph, &[id("a"), id("b")].into(), to);
+    let made = rollback_plan(&plan, Digest::of("plan"), &way, to, None).unwrap();
+    assert!(made.brackets.is_empty());
+    let gate = made.gate(&Label::new("safe-x").unwrap()).unwrap();
+    assert_eq!(gate.kind, GateKind::Check(safe));
+    assert!(made.step(&id("hop/back/a")).unwrap().gates.contains(&gate.id));
+}
