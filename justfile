@@ -17,7 +17,9 @@ demo:
 # Write generated files again: schemas, docs/codes.md, example plans, tables
 generate:
     cargo run --locked --bin switchback -- schema --write schemas
-    cargo run --locked --bin switchback -- explain --all-markdown > docs/codes.md
+    # Not written in place: a build that fails would leave the page empty.
+    cargo run --locked --bin switchback -- explain --all-markdown > target/codes.md
+    mv target/codes.md docs/codes.md
     UPDATE=1 cargo test --locked -p switchback-tests-it -p switchback-tests-contract -p switchback-tests-wire
 
 # The real control plane: `just cluster up`, `just cluster down`, `just cluster test`
