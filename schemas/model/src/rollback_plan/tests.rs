@@ -13,6 +13,8 @@ use switchback_schemas::{
     },
 };
 
+use switchback_schemas::plan::WindowUse::{Forward, Freeze, Rollback};
+
 use super::*;
 use crate::{
     Graph,
@@ -150,7 +152,6 @@ fn brackets_and_windows_are_turned_round() {
         start: jiff::civil::time(1, 0, 0, 0),
         length: Seconds(3600),
     };
-    use switchback_schemas::plan::WindowUse::{Forward, Freeze, Rollback};
     plan.windows = [Forward, Rollback, Freeze].map(window).into();
     let made = back(&plan, None).unwrap();
     assert_eq!(lint(&made), Vec::new());
