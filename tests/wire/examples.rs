@@ -21,7 +21,7 @@ fn the_example_of_the_written_procedures_is_up_to_date() {
 }
 
 fn is_up_to_date(name: &str, scene: &Scene) {
-    scene.plan();
+    scene.plan_to_be_kept();
     scene.write("dry-run.txt", &scene.switchback("show plan.json").exits(0).stdout);
     scene.write("rollback.txt", &scene.switchback("rollback-plan plan.json").exits(0).stdout);
     let example = root().join("plans").join(name);

@@ -163,6 +163,18 @@ impl Scene {
     /// Observes, resolves and plans; the plan.
     pub(crate) fn plan(&self) -> Plan {
         self.observed();
+        self.resolved()
+    }
+
+    /// The same with an inventory that does not say on which port the twin was.
+    pub(crate) fn plan_to_be_kept(&self) -> Plan {
+        self.observed();
+        let inventory = self.read("inventory.json").replace(self.endpoint(), "http://127.0.0.1:6443");
+        self.write("inventory.json", &inventory);
+        self.resolved()
+    }
+
+    fn resolved(&self) -> Plan {
         self.switchback(&format!("resolve manifests -- {}", self.platform)).exits(0);
         self.planned()
     }
