@@ -1,16 +1,11 @@
-//! Windows and freezes in civil time.
-//!
-//! A window begins at a time of day in its zone. Where the zone skips that time, it begins when the clock has jumped; where
-//! the zone has it twice, it begins at the first. Its length is real time, so a doubled hour inside of it counts once.
+//! What windows and freezes say about an instant.
 
-use jiff::{Span, Timestamp, civil::Weekday, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
+use switchback_model::windows::{later, occurrences};
 use switchback_schemas::{
     Seconds,
-    plan::{Day, Window, WindowUse},
+    plan::{Window, WindowUse},
 };
-
-/// Days that are looked ahead for the next opening.
-const AHEAD: i32 = 400;
 
 /// What the windows of one use say about an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,51 +74,9 @@ impl<'plan> Latest<'plan> for Option<(Timestamp, &'plan Window)> {
     }
 }
 
-fn later(at: Timestamp, by: Seconds) -> Timestamp {
-    let by = i64::try_from(by.0).unwrap_or(i64::MAX);
-    at.checked_add(jiff::SignedDuration::from_secs(by)).unwrap_or(Timestamp::MAX)
-}
-
-/// Beginnings and ends, in order, from the one that could still be open to those of the next year.
-fn occurrences<'a>(
-    window: &'a Window,
-    zone: &'a TimeZone,
-    now: Timestamp,
-) -> impl Iterator<Item = (Timestamp, Timestamp)> + 'a {
-    let today = now.to_zoned(zone.clone()).date();
-    let before = i32::try_from(window.length.0 / 86_400).unwrap_or(AHEAD).min(AHEAD) + 1;
-    (-before..AHEAD).filter_map(move |days| {
-        let date = today.checked_add(Span::new().try_days(days).ok()?).ok()?;
-        if !window.days.is_empty() && !window.days.iter().any(|day| weekday(*day) == date.weekday()) {
-            return None;
-        }
-        let civil = date.to_datetime(window.start);
-        let ambiguous = zone.to_ambiguous_zoned(civil);
-        let start = if matches!(ambiguous.offset(), jiff::tz::AmbiguousOffset::Gap { .. }) {
-            let before = ambiguous.earlier().ok()?.timestamp();
-            zone.following(before).next()?.timestamp()
-        } else {
-            ambiguous.earlier().ok()?.timestamp()
-        };
-        Some((start, later(start, window.length)))
-    })
-}
-
-fn weekday(day: Day) -> Weekday {
-    match day {
-        Day::Mon => Weekday::Monday,
-        Day::Tue => Weekday::Tuesday,
-        Day::Wed => Weekday::Wednesday,
-        Day::Thu => Weekday::Thursday,
-        Day::Fri => Weekday::Friday,
-        Day::Sat => Weekday::Saturday,
-        Day::Sun => Weekday::Sunday,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use switchback_schemas::name::Label;
+    use switchback_schemas::{name::Label, plan::Day};
 
     use super::*;
 

@@ -148,9 +148,7 @@ impl<'plan> Windows<'plan> {
             return Some(Room { begins: from, until: Timestamp::MAX });
         }
         let fits = self.open.iter().filter_map(|(window, zone)| {
-            let before = i32::try_from(window.length.0 / 86_400).unwrap_or(AROUND).min(AROUND) + 1;
-            let mut all = around(window, zone, from, -before..AROUND);
-            all.find_map(|(start, until)| {
+            occurrences(window, zone, from).find_map(|(start, until)| {
                 let begins = start.max(from);
                 (begins < until && later(begins, needed) <= until).then_some(Room { begins, until })
             })
@@ -160,8 +158,8 @@ impl<'plan> Windows<'plan> {
 
     fn frozen_until(&self, at: Timestamp) -> Option<Timestamp> {
         let over = self.frozen.iter().filter_map(|(window, zone)| {
-            let before = i32::try_from(window.length.0 / 86_400).unwrap_or(AROUND).min(AROUND) + 1;
-            around(window, zone, at, -before..=1).find(|(start, end)| *start <= at && at < *end)
+            let mut begun = occurrences(window, zone, at).take_while(|(start, _)| *start <= at);
+            begun.find(|(_, end)| at < *end)
         });
         over.map(|(_, end)| end).max()
     }
@@ -191,6 +189,16 @@ pub fn earlier(at: Timestamp, by: Seconds) -> Timestamp {
 /// From one instant to a later one; nothing if it is not later.
 pub fn between(one: Timestamp, other: Timestamp) -> Seconds {
     Seconds(u64::try_from(other.duration_since(one).as_secs()).unwrap_or(0))
+}
+
+/// Beginnings and ends of a window in order, from the one that could still be open at an instant to those of the next year.
+pub fn occurrences<'a>(
+    window: &'a Window,
+    zone: &'a TimeZone,
+    at: Timestamp,
+) -> impl Iterator<Item = (Timestamp, Timestamp)> + 'a {
+    let before = i32::try_from(window.length.0 / 86_400).unwrap_or(AROUND).min(AROUND) + 1;
+    around(window, zone, at, -before..AROUND)
 }
 
 /// Beginnings and ends of a window on some days around an instant, counted from its day in the window's zone.
