@@ -9,9 +9,10 @@ pub mod unlowered;
 
 use switchback_schemas::{
     Label as Place, StepId, Version,
+    inventory::{Container, Workload},
     lock::{Ask, AskAddon},
     manifest::{OnFailure, Requires},
-    name::Label,
+    name::{Label, ObjectName},
     plan::HopBasis,
 };
 
@@ -82,6 +83,33 @@ impl HopSpec {
     pub fn scope(&self) -> HopScope {
         HopScope { hop: self.id(), target: self.target.clone() }
     }
+}
+
+/// The container that an upgrade names, in its Deployment; said to the context when one of them is not there.
+pub fn container<'cx>(
+    cx: &Cx<'cx>,
+    doc: DocRef,
+    deployment: &ObjectName,
+    container: &str,
+) -> Option<(&'cx Workload, &'cx Container)> {
+    use switchback_schemas::{Diagnostic, codes, name::ObjectRef};
+    let object = ObjectRef::new("apps/v1", "Deployment", deployment);
+    let missing = |at: &str, label: &str, message: String, help: &str| {
+        let missing = Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message);
+        cx.findings.say(missing.at(cx.label(doc, at, label)).help(help));
+    };
+    let Some(workload) = cx.index.workload(&object) else {
+        let help = "check the name and namespace, or observe again";
+        missing("/spec/deployment", "not in the inventory", format!("there is no {object}"), help);
+        return None;
+    };
+    let found = workload.containers.iter().find(|found| found.name == container);
+    if found.is_none() {
+        let names: Vec<_> = workload.containers.iter().map(|container| container.name.as_str()).collect();
+        let message = format!("{object} has no container {container:?}");
+        missing("/spec/container", "not a container of it", message, &format!("it has {}", names.join(", ")));
+    }
+    Some((workload, found?))
 }
 
 /// Checks that a target lies above what is there: `None` when there is nothing to do or it would go down.

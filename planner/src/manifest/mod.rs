@@ -176,47 +176,27 @@ struct Upgrade<'a> {
 
 impl Set {
     fn upgrades(&self) -> impl Iterator<Item = Upgrade<'_>> {
-        let karpenter = self.karpenter.iter().map(|document| Upgrade {
-            doc: document.doc,
-            name: &document.metadata.name,
-            target: &document.spec.target,
-            to: &document.spec.to,
-            verify: &document.spec.verify,
-            requires: &[],
-        });
-        let deployments = self.deployments.iter().map(|document| Upgrade {
-            doc: document.doc,
-            name: &document.metadata.name,
-            target: &document.spec.target,
-            to: &document.spec.to,
-            verify: &document.spec.verify,
-            requires: &document.spec.requires,
-        });
-        let helm_releases = self.helm_releases.iter().map(|document| Upgrade {
-            doc: document.doc,
-            name: &document.metadata.name,
-            target: &document.spec.target,
-            to: &document.spec.to,
-            verify: &document.spec.verify,
-            requires: &document.spec.requires,
-        });
-        let eks = self.eks.iter().map(|document| Upgrade {
-            doc: document.doc,
-            name: &document.metadata.name,
-            target: &document.spec.target,
-            to: &document.spec.to,
-            verify: &document.spec.verify,
-            requires: &document.spec.requires,
-        });
-        let mlflow = self.mlflow.iter().map(|document| Upgrade {
-            doc: document.doc,
-            name: &document.metadata.name,
-            target: &document.spec.target,
-            to: &document.spec.to,
-            verify: &document.spec.verify,
-            requires: &document.spec.requires,
-        });
-        karpenter.chain(deployments).chain(helm_releases).chain(eks).chain(mlflow)
+        // Kinds share these fields and no type.
+        macro_rules! of {
+            ($documents:expr, |$spec:ident| $requires:expr) => {
+                $documents.iter().map(|document| {
+                    let $spec = &document.spec;
+                    Upgrade {
+                        doc: document.doc,
+                        name: &document.metadata.name,
+                        target: &$spec.target,
+                        to: &$spec.to,
+                        verify: &$spec.verify,
+                        requires: $requires,
+                    }
+                })
+            };
+        }
+        of!(self.karpenter, |spec| &[])
+            .chain(of!(self.deployments, |spec| &spec.requires))
+            .chain(of!(self.helm_releases, |spec| &spec.requires))
+            .chain(of!(self.eks, |spec| &spec.requires))
+            .chain(of!(self.mlflow, |spec| &spec.requires))
     }
 
     fn place(&self, doc: DocRef) -> Option<&Place> {

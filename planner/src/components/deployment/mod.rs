@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use switchback_schemas::{
-    Diagnostic, Seconds, codes,
+    Seconds,
     lock::Ask,
     manifest::{DeploymentUpgrade, OwnerKind},
     name::ObjectRef,
@@ -117,25 +117,7 @@ fn is(value: serde_json::Value) -> Test {
 fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
     let spec = &doc.spec;
     let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
-    let Some(workload) = cx.index.workload(&object) else {
-        let message = format!("there is no {object}");
-        cx.findings.say(
-            Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)
-                .at(cx.label(doc.doc, "/spec/deployment", "not in the inventory"))
-                .help("check the name and namespace, or observe again"),
-        );
-        return None;
-    };
-    let Some(found) = workload.containers.iter().find(|container| container.name == spec.container) else {
-        let names: Vec<_> = workload.containers.iter().map(|container| container.name.as_str()).collect();
-        let message = format!("{object} has no container {:?}", spec.container);
-        cx.findings.say(
-            Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)
-                .at(cx.label(doc.doc, "/spec/container", "not a container of it"))
-                .help(format!("it has {}", names.join(", "))),
-        );
-        return None;
-    };
+    let (_, found) = super::container(cx, doc.doc, &spec.deployment, &spec.container)?;
     if found.image == spec.image {
         super::rising(cx, doc.doc, &object.to_string(), &spec.to, &spec.to);
         return None;

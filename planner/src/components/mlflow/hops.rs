@@ -4,7 +4,7 @@ use switchback_schemas::{Diagnostic, Severity, codes, manifest::OwnerKind, name:
 
 use super::{Doc, site};
 use crate::{
-    components::{HopSpec, rising, tag},
+    components::{HopSpec, container, rising, tag},
     context::Cx,
 };
 
@@ -12,25 +12,7 @@ use crate::{
 pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
     let spec = &doc.spec;
     let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
-    let Some(workload) = cx.index.workload(&object) else {
-        let message = format!("there is no {object}");
-        cx.findings.say(
-            Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)
-                .at(cx.label(doc.doc, "/spec/deployment", "not in the inventory"))
-                .help("check the name and namespace, or observe again"),
-        );
-        return None;
-    };
-    let Some(found) = workload.containers.iter().find(|container| container.name == spec.container) else {
-        let names: Vec<_> = workload.containers.iter().map(|container| container.name.as_str()).collect();
-        let message = format!("{object} has no container {:?}", spec.container);
-        cx.findings.say(
-            Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)
-                .at(cx.label(doc.doc, "/spec/container", "not a container of it"))
-                .help(format!("it has {}", names.join(", "))),
-        );
-        return None;
-    };
+    let (workload, found) = container(cx, doc.doc, &spec.deployment, &spec.container)?;
     if let Some(tagged) = site::runs(&spec.image).filter(|tagged| *tagged != spec.to) {
         let message = format!("the image is tagged {tagged}, and the version to reach is {}", spec.to);
         cx.findings.say(
