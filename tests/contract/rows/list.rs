@@ -8,6 +8,7 @@ rows! {
     a_broken_token_is_400: "a continue token that is none is 400", "kube: observe, classify";
     selectors_filter: "label and field selectors filter; an unknown field label is 400", "kube: pods of a node, releases";
     list_items_are_bare: "items of a built-in list carry no apiVersion and kind", "kube: observe";
+    metadata_alone: "as=PartialObjectMetadataList answers metadata of items under a kind of their own; an empty list has items null", "kube: observe";
     list_then_watch: "a watch from a list's resourceVersion gives what happened since, then ends after timeoutSeconds", "kube: waiting";
     a_watch_follows_its_selector: "an object that stops matching is DELETED to the watch, one that starts is ADDED", "kube: waiting";
     initial_events_end_with_a_bookmark: "sendInitialEvents lists, then a bookmark marks the end", "kube: waiting (newer clients)";
@@ -70,6 +71,25 @@ async fn list_items_are_bare(s: &Server) {
     assert_eq!((list["kind"].as_str(), list["apiVersion"].as_str()), (Some("ConfigMapList"), Some("v1")));
     assert!(list["items"][0]["kind"].is_null());
     assert!(list["items"][0]["apiVersion"].is_null());
+}
+
+async fn metadata_alone(s: &Server) {
+    maps(s, &["m1"]).await;
+    let form = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+    let list = s.get_as(&format!("{}?labelSelector=set%3Dx", s.path("configmaps")), form).await.expect(200);
+    assert_eq!(
+        (&list["kind"], &list["apiVersion"]),
+        (&json!("PartialObjectMetadataList"), &json!("meta.k8s.io/v1"))
+    );
+    let item = &list["items"][0];
+    assert_eq!(
+        (&item["kind"], &item["apiVersion"]),
+        (&json!("PartialObjectMetadata"), &json!("meta.k8s.io/v1"))
+    );
+    assert_eq!(item["metadata"]["name"], "m1");
+    assert!(item["metadata"]["managedFields"].is_array() && item["data"].is_null(), "{item:#}");
+    let empty = s.get_as(&format!("{}?labelSelector=set%3Dz", s.path("configmaps")), form).await.expect(200);
+    assert!(empty["items"].is_null() && !empty["metadata"]["resourceVersion"].is_null(), "{empty:#}");
 }
 
 fn kinds(events: &[Value]) -> Vec<&str> {

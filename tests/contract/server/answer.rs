@@ -11,6 +11,8 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
     pub(crate) warnings: Vec<String>,
     pub(crate) retry_after: Option<String>,
+    /// `Content-Type`.
+    pub(crate) kind: String,
 }
 
 impl Answer {
@@ -26,6 +28,7 @@ impl Answer {
             body,
             warnings: text("warning"),
             retry_after: text("retry-after").pop(),
+            kind: text("content-type").pop().unwrap_or_default(),
         }
     }
 

@@ -126,11 +126,21 @@ impl Server {
         if body.is_some() {
             request = request.header("content-type", kind);
         }
-        let request = request.body(Body::from(bytes)).expect("a request");
-        let response = self.client.send(request).await.unwrap_or_else(|e| panic!("{method} {path}: {e}"));
+        self.send(request.body(Body::from(bytes)).expect("a request")).await
+    }
+
+    async fn send(&self, request: http::Request<Body>) -> Answer {
+        let of = format!("{} {}", request.method(), request.uri());
+        let response = self.client.send(request).await.unwrap_or_else(|e| panic!("{of}: {e}"));
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
-        Answer::new(&format!("{method} {path}"), &parts, &bytes)
+        Answer::new(&of, &parts, &bytes)
+    }
+
+    /// Reads a path in one of the forms that the server offers.
+    pub(crate) async fn get_as(&self, path: &str, accept: &str) -> Answer {
+        let request = http::Request::get(path).header("accept", accept);
+        self.send(request.body(Body::empty()).expect("a request")).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -40,7 +40,7 @@ impl Query {
 }
 
 impl Reader {
-    /// All objects that match, with `apiVersion` and `kind` filled in (the API server leaves them out in lists).
+    /// All objects that match, with `apiVersion` and `kind` filled in.
     pub(crate) async fn list(&self, resource: &Resource, query: &Query) -> Result<Vec<Value>, CallError> {
         let mut anew = 0;
         loop {
@@ -96,13 +96,20 @@ impl Reader {
         let accept = if query.metadata_only { METADATA } else { JSON };
         let mut page = self.get_as(&query_path(&path, &parameters), accept).await?;
         let after = page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let Some(Value::Array(mut items)) = page.get_mut("items").map(Value::take) else {
-            return Err(CallError::Garbled { what: format!("a list of {} without items", resource.plural) });
+        let mut items = match page.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => items,
+            // An empty list of metadata has them null.
+            Some(Value::Null) => Vec::new(),
+            _ => {
+                let what = format!("a list of {} without items", resource.plural);
+                return Err(CallError::Garbled { what });
+            }
         };
-        for item in &mut items {
-            if let Some(fields) = item.as_object_mut() {
-                fields.entry("apiVersion").or_insert_with(|| resource.api_version().into());
-                fields.entry("kind").or_insert_with(|| resource.kind.clone().into());
+        for fields in items.iter_mut().filter_map(Value::as_object_mut) {
+            // Items come bare, or as the kind of their metadata.
+            if query.metadata_only || !fields.contains_key("kind") {
+                fields.insert("apiVersion".into(), resource.api_version().into());
+                fields.insert("kind".into(), resource.kind.clone().into());
             }
         }
         Ok((items, after))

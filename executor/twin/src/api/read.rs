@@ -52,12 +52,34 @@ pub(super) fn list(world: &World, call: &Call, route: &Route, kind: &Kind) -> Ap
             set(&mut metadata, &["remainingItemCount"], rest.into());
         }
     }
+    if metadata_alone(call) {
+        return Ok(json!({
+            "kind": "PartialObjectMetadataList",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": metadata,
+            "items": if items.is_empty() { Value::Null } else { items.iter().map(partial).collect() },
+        }));
+    }
     Ok(json!({
         "kind": format!("{}List", kind.kind),
         "apiVersion": kind.api_version(),
         "metadata": metadata,
         "items": items,
     }))
+}
+
+/// Whether a list is asked for without specs and statuses.
+fn metadata_alone(call: &Call) -> bool {
+    let first = call.header("accept").and_then(|accept| accept.split(',').next()).unwrap_or_default();
+    let mut parameters = first.split(';').map(str::trim);
+    parameters.next() == Some("application/json") && parameters.any(|p| p == "as=PartialObjectMetadataList")
+}
+
+fn partial(item: &Value) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+        "metadata": item.get("metadata").cloned().unwrap_or_default(),
+    })
 }
 
 fn check_version(world: &World, call: &Call) -> ApiResult<()> {
