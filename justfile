@@ -20,8 +20,9 @@ generate:
     # Not written in place: a build that fails would leave the page empty.
     cargo run --locked --bin switchback -- explain --all-markdown > target/codes.md
     mv target/codes.md docs/codes.md
-    UPDATE=1 cargo test --locked -p switchback-tests-it -p switchback-tests-contract -p switchback-tests-wire
+    UPDATE=1 cargo test --locked -p switchback-tests-it -p switchback-tests-contract
+    UPDATE=1 cargo test --locked -p switchback-tests-wire example
 
 # The real control plane: `just cluster up`, `just cluster down`, `just cluster test`
 cluster command *arguments:
-    cargo run --locked --bin cluster -- {{ if command == "test" { "test -- cargo test --locked -p switchback-tests-contract -p switchback-tests-wire" } else { command } }} {{ arguments }}
+    cargo run --locked --bin cluster -- {{ if command == "test" { "test -- cargo test --locked -p switchback-tests-contract -p switchback-tests-wire -p switchback-kube -p switchback-programs" } else { command } }} {{ arguments }}

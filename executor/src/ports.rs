@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 use switchback_schemas::{
-    RunId,
+    RunId, Seconds,
     journal::{At, Class, Evidence, Item, Outcome, Verdict},
     name::{Label, ObjectName},
     plan::{CaptureKind, Condition, Effect, Pool, Proof, Roll, WorkloadClass},
@@ -36,7 +36,25 @@ pub struct Call {
     /// Whether the run goes back, which may ask for other credentials.
     pub back: bool,
     /// How long the workloads of this node have been waited for, for classes whose wait has an end.
-    pub waited: switchback_schemas::Seconds,
+    pub waited: Seconds,
+}
+
+impl Call {
+    /// The first call of a step that goes forward and that nothing is known of but its name.
+    pub fn first(run: RunId, at: At, target: Label, token: String) -> Self {
+        Self {
+            run,
+            at,
+            target,
+            token,
+            attempt: 1,
+            fleet: Arc::default(),
+            artifact: None,
+            operation: None,
+            back: false,
+            waited: Seconds(0),
+        }
+    }
 }
 
 /// Pools and workload classes of a plan.
@@ -104,10 +122,14 @@ pub trait Driver: Send + Sync {
     async fn check(&self, call: &Call, condition: &Condition) -> Verdict;
 
     /// Reads what is to be kept before an effect; `None` when the kind is not one of its own.
-    async fn capture(&self, call: &Call, what: &CaptureKind) -> Option<Result<Capturing, Failure>>;
+    async fn capture(&self, _call: &Call, _what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
+        None
+    }
 
     /// Lists the nodes of a roll's pool; `None` when it has no nodes to list.
-    async fn members(&self, call: &Call, roll: &Roll) -> Option<Result<Vec<Member>, Failure>>;
+    async fn members(&self, _call: &Call, _roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
+        None
+    }
 
     /// Keeps a copy of the record of one revision of a Helm release, on the platform, before the release is repaired; where it is
     /// kept. `None` when it cannot, and then nothing is repaired.
@@ -121,5 +143,7 @@ pub trait Driver: Send + Sync {
     }
 
     /// Shows which target it speaks to; `None` when it does not speak to this one.
-    async fn proof(&self, target: &Label) -> Option<Result<Proof, Failure>>;
+    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
+        None
+    }
 }

@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use serde_json::Value;
 use switchback_executor::{
     env::Clock,
-    ports::{Call, Capturing, Driver, Failure, Member},
+    ports::{Call, Capturing, Driver, Failure},
 };
 use switchback_schemas::{
     journal::{Outcome, Verdict},
     name::Label,
-    plan::{AwsResource, CaptureKind, CloudRef, Condition, Effect, Proof, Roll},
+    plan::{AwsResource, CaptureKind, CloudRef, Condition, Effect, Proof},
 };
 
 use crate::{aws::Aws, classify::CallError, conditions, effects, proof, targets::Targets};
@@ -59,10 +59,6 @@ impl Driver for AwsDriver {
     async fn capture(&self, _call: &Call, what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
         let CaptureKind::Cloud { of, pointer } = what else { return None };
         Some(self.captured(of, pointer).await.map_err(|error| error.failure()))
-    }
-
-    async fn members(&self, _call: &Call, _roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
-        None
     }
 
     async fn proof(&self, target: &Label) -> Option<Result<Proof, Failure>> {

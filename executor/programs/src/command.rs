@@ -5,12 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use switchback_executor::{
     foreign::text,
-    ports::{Call, Capturing, Driver, Failure, Member},
+    ports::{Call, Driver},
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
-    name::Label,
-    plan::{CaptureKind, Command, Condition, Effect, EnvValue, Proof, Roll},
+    plan::{Command, Condition, Effect, EnvValue},
 };
 
 use crate::port::{Arg, Exit, Invocation, Programs, RunError, slot};
@@ -143,25 +142,12 @@ impl Driver for CommandDriver {
             Err(stopped) => stopped.verdict(),
         }
     }
-
-    async fn capture(&self, _call: &Call, _what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
-        None
-    }
-
-    async fn members(&self, _call: &Call, _roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
-        None
-    }
-
-    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
-        None
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use switchback_executor::ports::Fleet;
     use switchback_schemas::{Seconds, journal::At};
 
     use super::*;
@@ -197,18 +183,12 @@ mod tests {
     }
 
     fn call() -> Call {
-        Call {
-            run: "r-1".parse().unwrap(),
-            at: At::forward(&"a/b".parse().unwrap()),
-            target: "cluster".parse().unwrap(),
-            token: "t".into(),
-            attempt: 1,
-            fleet: Arc::new(Fleet::default()),
-            artifact: None,
-            operation: None,
-            back: false,
-            waited: Seconds(0),
-        }
+        Call::first(
+            "r-1".parse().unwrap(),
+            At::forward(&"a/b".parse().unwrap()),
+            "cluster".parse().unwrap(),
+            "t".into(),
+        )
     }
 
     #[tokio::test]

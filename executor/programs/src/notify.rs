@@ -6,12 +6,11 @@ use async_trait::async_trait;
 use serde_json::json;
 use switchback_executor::{
     foreign::text,
-    ports::{Call, Capturing, Driver, Failure, Member},
+    ports::{Call, Driver},
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
-    name::Label,
-    plan::{CaptureKind, Condition, Effect, Notify, Proof, Roll},
+    plan::{Condition, Effect, Notify},
 };
 
 use crate::{
@@ -96,26 +95,13 @@ impl Driver for NotifyDriver {
     async fn check(&self, _call: &Call, _condition: &Condition) -> Verdict {
         Verdict::unknown("notifications check no conditions")
     }
-
-    async fn capture(&self, _call: &Call, _what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
-        None
-    }
-
-    async fn members(&self, _call: &Call, _roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
-        None
-    }
-
-    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
-        None
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
-    use switchback_executor::ports::Fleet;
-    use switchback_schemas::{Seconds, journal::At};
+    use switchback_schemas::journal::At;
 
     use super::*;
     use crate::web::WebAnswer;
@@ -142,18 +128,12 @@ mod tests {
             url_from_env: "HOOK".into(),
             text: "moved".into(),
         });
-        let call = Call {
-            run: "r-1".parse().unwrap(),
-            at: At::forward(&"a/b".parse().unwrap()),
-            target: "cluster".parse().unwrap(),
-            token: "t".into(),
-            attempt: 1,
-            fleet: Arc::new(Fleet::default()),
-            artifact: None,
-            operation: None,
-            back: false,
-            waited: Seconds(0),
-        };
+        let call = Call::first(
+            "r-1".parse().unwrap(),
+            At::forward(&"a/b".parse().unwrap()),
+            "cluster".parse().unwrap(),
+            "t".into(),
+        );
         let outcome = driver.apply(&call, &effect).await;
         let sent = web.1.lock().unwrap().clone();
         (outcome, sent)

@@ -8,12 +8,11 @@ use async_trait::async_trait;
 use serde_json::Value;
 use switchback_executor::{
     foreign::text,
-    ports::{Call, Capturing, Driver, Failure, Member},
+    ports::{Call, Driver},
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
-    name::Label,
-    plan::{CaptureKind, Compare, Condition, Effect, Missing, Proof, Roll},
+    plan::{Compare, Condition, Effect, Missing},
 };
 
 use crate::web::{Web, WebRequest};
@@ -160,18 +159,6 @@ impl Driver for ProbeDriver {
             }
             _ => Verdict::unknown("this condition is no probe"),
         }
-    }
-
-    async fn capture(&self, _call: &Call, _what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
-        None
-    }
-
-    async fn members(&self, _call: &Call, _roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
-        None
-    }
-
-    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
-        None
     }
 }
 

@@ -11,7 +11,7 @@ use switchback_executor::{
     env::RuntimeClock,
     machine::{Rest, Settings},
     ops,
-    ports::{Call, Capturing, Driver, Failure, Member},
+    ports::{Call, Capturing, Driver, Failure},
     runtime::{Drivers, Ended, RunError, Runtime, Stop},
     store::{
         LocalStore, Store, claims,
@@ -26,7 +26,7 @@ use switchback_schemas::{
     name::{Label, SavepointId},
     plan::{
         ApprovalScope, Capture, CaptureKind, Condition, Effect, Gate, GateKind, Identity, Operand, Parent,
-        Plan, Proof, Roll, Step, Target, Test,
+        Plan, Proof, Step, Target, Test,
     },
     report::{RunState, StepStatus},
 };
@@ -109,10 +109,6 @@ impl Driver for World {
             CaptureKind::Field { .. } => Capturing::Scalar(serde_json::json!(7)),
             _ => Capturing::Objects(vec![serde_json::json!({"kind": "ConfigMap"})]),
         }))
-    }
-
-    async fn members(&self, _: &Call, _: &Roll) -> Option<Result<Vec<Member>, Failure>> {
-        None
     }
 
     async fn proof(&self, _: &Label) -> Option<Result<Proof, Failure>> {

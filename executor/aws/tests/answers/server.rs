@@ -10,10 +10,9 @@ use serde_json::{Value, json};
 use switchback_aws::{Aws, AwsDriver, AwsSettings, StaticCredentials};
 use switchback_executor::{
     env::{Clock, RuntimeClock},
-    ports::{Call, Driver, Fleet},
+    ports::{Call, Driver},
 };
 use switchback_schemas::{
-    Seconds,
     journal::{At, Outcome, WaitsFor},
     plan::{Arn, AwsResource, Effect, Roles},
 };
@@ -186,18 +185,12 @@ async fn read(socket: &mut TcpStream) -> Option<(String, String)> {
 
 /// A call of a run, forward.
 pub(crate) fn call() -> Call {
-    Call {
-        run: "run-1".parse().unwrap(),
-        at: At::forward(&"test/step".parse().unwrap()),
-        target: "mlops".parse().unwrap(),
-        token: "0123456789abcdef0123456789abcdef".into(),
-        attempt: 1,
-        fleet: Arc::new(Fleet::default()),
-        artifact: None,
-        operation: None,
-        back: false,
-        waited: Seconds(0),
-    }
+    Call::first(
+        "run-1".parse().unwrap(),
+        At::forward(&"test/step".parse().unwrap()),
+        "mlops".parse().unwrap(),
+        "0123456789abcdef0123456789abcdef".into(),
+    )
 }
 
 /// The call that follows one that was blocked by an operation.

@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 use switchback_aws::{Aws, AwsDriver, AwsSettings, StaticCredentials};
 use switchback_executor::{
     env::Clock,
-    ports::{Call, Driver, Fleet},
+    ports::{Call, Driver},
 };
 use switchback_schemas::{
-    Seconds,
     journal::{At, Class, Outcome, Verdict, WaitsFor},
     name::Label,
     plan::{Arn, AwsResource, CloudKind, CloudRef, Condition, Effect, Roles, Test},
@@ -196,18 +195,12 @@ pub(crate) fn control_plane(from: &str, to: &str) -> Effect {
 
 /// A call of a run, forward.
 pub(crate) fn call() -> Call {
-    Call {
-        run: "run-1".parse().unwrap(),
-        at: At::forward(&"test/step".parse().unwrap()),
-        target: "mlops".parse().unwrap(),
-        token: "0123456789abcdef0123456789abcdef".into(),
-        attempt: 1,
-        fleet: Arc::new(Fleet::default()),
-        artifact: None,
-        operation: None,
-        back: false,
-        waited: Seconds(0),
-    }
+    Call::first(
+        "run-1".parse().unwrap(),
+        At::forward(&"test/step".parse().unwrap()),
+        "mlops".parse().unwrap(),
+        "0123456789abcdef0123456789abcdef".into(),
+    )
 }
 
 /// A call of another step.

@@ -14,11 +14,11 @@ pub(crate) mod values;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use switchback_executor::ports::{Call, Capturing, Driver, Failure, Member};
+use switchback_executor::ports::{Call, Driver, Failure};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
-    name::{Label, ObjectName},
-    plan::{CaptureKind, Condition, Effect, Proof, Roll},
+    name::ObjectName,
+    plan::{Condition, Effect},
 };
 
 pub use client::HelmTarget;
@@ -122,17 +122,5 @@ impl Driver for HelmDriver {
 
     async fn check(&self, _call: &Call, _condition: &Condition) -> Verdict {
         Verdict::unknown("helm checks no conditions: releases are read from the cluster")
-    }
-
-    async fn capture(&self, _call: &Call, _what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
-        None
-    }
-
-    async fn members(&self, _call: &Call, _roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
-        None
-    }
-
-    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
-        None
     }
 }

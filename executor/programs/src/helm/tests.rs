@@ -8,12 +8,12 @@ use std::{
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use switchback_executor::ports::{Call, Capturing, Driver, Failure, Fleet, Member};
+use switchback_executor::ports::{Call, Driver, Failure};
 use switchback_schemas::{
-    Digest, Seconds,
+    Digest,
     journal::{At, Class, Evidence, Outcome, Verdict},
-    name::{Label, ObjectName},
-    plan::{CaptureKind, Chart, Condition, Effect, HelmRollback, HelmUpgrade, Operand, Proof, Roll},
+    name::ObjectName,
+    plan::{Chart, Condition, Effect, HelmRollback, HelmUpgrade, Operand},
 };
 
 use super::{HelmDriver, HelmTarget, values};
@@ -104,14 +104,6 @@ impl Driver for Cluster {
         Verdict::holds("it is so")
     }
 
-    async fn capture(&self, _call: &Call, _what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
-        None
-    }
-
-    async fn members(&self, _call: &Call, _roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
-        None
-    }
-
     async fn keep_release(
         &self,
         _call: &Call,
@@ -120,10 +112,6 @@ impl Driver for Cluster {
     ) -> Option<Result<Evidence, Failure>> {
         self.log.lock().unwrap().push(format!("copy {release} {revision}"));
         self.copies.then(|| Ok(Evidence::line("it is kept")))
-    }
-
-    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
-        None
     }
 }
 
@@ -158,18 +146,9 @@ impl Scene {
             Arc::new(cluster),
             HelmTarget::default(),
         );
-        let call = Call {
-            run: "r-1".parse().unwrap(),
-            at: At::forward(&"demo/upgrade".parse().unwrap()),
-            target: "cluster".parse().unwrap(),
-            token: "t".into(),
-            attempt,
-            fleet: Arc::new(Fleet::default()),
-            artifact: None,
-            operation: None,
-            back: false,
-            waited: Seconds(0),
-        };
+        let at = At::forward(&"demo/upgrade".parse().unwrap());
+        let first = Call::first("r-1".parse().unwrap(), at, "cluster".parse().unwrap(), "t".into());
+        let call = Call { attempt, ..first };
         let outcome = driver.apply(&call, effect).await;
         let log = log.lock().unwrap().clone();
         (outcome, log)

@@ -1,19 +1,13 @@
 //! A platform to drive, and objects on it.
 
-use std::{
-    io::Write,
-    path::PathBuf,
-    sync::{Arc, Once},
-    time::Duration,
-};
+use std::{io::Write, path::PathBuf, sync::Once, time::Duration};
 
 use kube::client::Body;
 use serde_json::{Value, json};
 use switchback_cluster::Access;
-use switchback_executor::ports::{Call, Driver, Fleet};
+use switchback_executor::ports::{Call, Driver};
 use switchback_kube::KubeDriver;
 use switchback_schemas::{
-    Seconds,
     journal::{At, Outcome, Verdict},
     name::{ObjectName, ObjectRef},
     plan::{Condition, Effect, Target},
@@ -244,18 +238,12 @@ fn path_of(object: &Value) -> String {
 
 /// A call of a run.
 pub(crate) fn call() -> Call {
-    Call {
-        run: "run-1".parse().unwrap(),
-        at: At::forward(&"test/step".parse().unwrap()),
-        target: "cluster".parse().unwrap(),
-        token: "token".into(),
-        attempt: 1,
-        fleet: Arc::new(Fleet::default()),
-        artifact: None,
-        operation: None,
-        back: false,
-        waited: Seconds(0),
-    }
+    Call::first(
+        "run-1".parse().unwrap(),
+        At::forward(&"test/step".parse().unwrap()),
+        "cluster".parse().unwrap(),
+        "token".into(),
+    )
 }
 
 #[track_caller]
