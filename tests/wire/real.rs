@@ -100,7 +100,7 @@ kind: Waiver
 metadata: {name: test-cluster}
 spec:
   finding: SB0306
-  about: karpenter 1.8.8
+  about: Karpenter 1.8 requires EKS >=1.26 <1.35
   evidence: its controller is played by a stand-in
   by: this test
   expires: 2099-01-01T00:00:00Z
