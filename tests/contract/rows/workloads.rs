@@ -12,6 +12,8 @@ rows! {
     paused_and_deadline: "a rollout past progressDeadlineSeconds says ProgressDeadlineExceeded", "kube: readiness probe step";
     jobs_complete: "a Job gets its defaults, runs, and ends Complete with succeeded counted", "kube: jobs, migrations";
     jobs_fail: "a Job whose pod fails past backoffLimit ends Failed, BackoffLimitExceeded", "kube: jobs, classify";
+    evictions_count_as_failures: "an evicted pod of a Job carries DisruptionTarget and counts against backoffLimit: the Job ends Failed, and its other pods with it", "kube: drain";
+    a_job_may_ignore_disruptions: "with a podFailurePolicy that ignores DisruptionTarget an evicted pod counts nothing and is replaced once it is gone", "kube: drain";
     job_templates_are_immutable: "a change of a Job's template is 422 field is immutable", "kube: jobs";
     suspended_jobs_stop: "suspend takes the pods away and says Suspended; resume brings them back", "kube: brackets on workloads";
     daemons_run_on_every_node: "a DaemonSet runs on each node that fits, a cordoned one too, and replaces its pods on a change", "gpu: driver daemons";
@@ -146,6 +148,48 @@ async fn jobs_fail(s: &Server) {
     let failed =
         done["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "Failed").unwrap();
     assert_eq!(failed["reason"], "BackoffLimitExceeded");
+    s.remove_node(&node).await;
+}
+
+/// A Job of two pods that runs until somebody ends it; one of its pods is evicted.
+async fn one_of_two_is_evicted(s: &Server, spec: Value) -> Value {
+    let mut spec = spec;
+    for field in ["parallelism", "completions"] {
+        spec[field] = 2.into();
+    }
+    let mut body = job(s, Some("hold"), spec);
+    body["spec"]["template"]["metadata"]["annotations"]["cluster.switchback.test/delete-after"] = "3s".into();
+    s.post(&s.path("batch:v1/jobs"), &body).await.expect(201);
+    let job = s.wait(&s.path("batch:v1/jobs/mig"), 60, |j| j["status"]["ready"] == 2).await;
+    let pods = s.pods("mig").await;
+    let pod = name(&pods[0]);
+    let path = s.path(&format!("pods/{pod}"));
+    s.post(&format!("{path}/eviction"), &s.eviction(pod, None)).await.expect(201);
+    assert_eq!(condition(&s.get(&path).await.expect(200), "DisruptionTarget"), "True");
+    s.wait_gone(&path, 60).await;
+    job
+}
+
+async fn evictions_count_as_failures(s: &Server) {
+    let node = s.node("n").await;
+    one_of_two_is_evicted(s, json!({"backoffLimit": 0})).await;
+    let failed = s.wait(&s.path("batch:v1/jobs/mig"), 60, |j| condition(j, "Failed") == "True").await;
+    let end = failed["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "Failed");
+    assert_eq!(end.unwrap()["reason"], "BackoffLimitExceeded");
+    let gone = |list: &Value| list["items"].as_array().is_some_and(Vec::is_empty);
+    s.wait(&format!("{}?labelSelector=app%3Dmig", s.path("pods")), 60, gone).await;
+    s.remove_node(&node).await;
+}
+
+async fn a_job_may_ignore_disruptions(s: &Server) {
+    let node = s.node("n").await;
+    let policy = json!({"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]});
+    let made = one_of_two_is_evicted(s, json!({"backoffLimit": 0, "podFailurePolicy": policy})).await;
+    assert_eq!(made["spec"]["podReplacementPolicy"], "Failed");
+    assert_eq!(made["spec"]["podFailurePolicy"]["rules"][0]["onPodConditions"][0]["status"], "True");
+    let job = s.wait(&s.path("batch:v1/jobs/mig"), 60, |j| j["status"]["ready"] == 2).await;
+    assert!(job["status"]["failed"].is_null(), "{job:#}");
+    assert_eq!(condition(&job, "Failed"), "");
     s.remove_node(&node).await;
 }
 

@@ -1,5 +1,7 @@
 //! Jobs: pods until enough have succeeded, or too many have failed.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -20,6 +22,9 @@ pub(super) fn notice(world: &World, change: &Change) -> Wakes {
     Vec::new()
 }
 
+/// Keeps a pod until its Job has counted how it ended.
+const TRACKING: &str = "batch.kubernetes.io/job-tracking";
+
 fn finished(job: &Value) -> bool {
     list(job, "/status/conditions")
         .iter()
@@ -27,20 +32,18 @@ fn finished(job: &Value) -> bool {
 }
 
 pub(super) fn act(world: &mut World, key: &Key) {
-    let Some(job) = world.get(key).cloned() else { return };
-    if !text(&job, "/metadata/deletionTimestamp").is_empty() || finished(&job) {
-        return;
-    }
+    let lives = |job: &Arc<Value>| text(job, "/metadata/deletionTimestamp").is_empty() && !finished(job);
+    let job = world.get(key).cloned().filter(lives);
+    let ended = settle(world, key, job.as_deref());
+    let Some(job) = job else { return };
     let spec = |name: &str| number(&job, &format!("/spec/{name}"));
     let pods: Vec<_> =
         world.owned_by(text(&job, "/metadata/uid")).into_iter().filter(|(k, _)| k.is("", "pods")).collect();
-    let phase = |wanted: &str| pods.iter().filter(|(_, p)| text(p, "/status/phase") == wanted).count();
-    // What was counted stays counted when the pod goes.
     let counted = |name: &str| number(&job, &format!("/status/{name}")).unwrap_or(0);
     let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    let succeeded = whole(phase("Succeeded")).max(counted("succeeded"));
+    let succeeded = counted("succeeded") + ended.succeeded;
+    let failed = counted("failed") + ended.failed;
     let lost = pods.iter().filter(|(_, p)| !text(p, "/metadata/deletionTimestamp").is_empty()).count();
-    let failed = whole(phase("Failed")).max(counted("failed"));
     let active: Vec<_> = pods.iter().filter(|(_, p)| super::replicaset::active(p)).collect();
     let parallelism = spec("parallelism").unwrap_or(1);
     let completions = spec("completions").unwrap_or(parallelism);
@@ -84,11 +87,14 @@ pub(super) fn act(world: &mut World, key: &Key) {
         }
         live = 0;
     } else {
-        let wanted = parallelism.min(completions - succeeded).max(0);
+        // Whoever looks at how pods failed waits until they are gone before it makes others.
+        let going = if text(&job, "/spec/podReplacementPolicy") == "Failed" { whole(lost) } else { 0 };
+        let wanted = (parallelism.min(completions - succeeded) - going).max(0);
         for _ in live..wanted {
             let template = job.pointer("/spec/template").cloned().unwrap_or(Value::Null);
             let name = format!("{}-{}", key.name, world.suffix());
-            let pod = pod_from(&template, &key.namespace, &job);
+            let mut pod = pod_from(&template, &key.namespace, &job);
+            set(&mut pod, &["metadata", "finalizers"], json!([TRACKING]));
             world.create(Key::core("pods", &key.namespace, &name), pod);
         }
         live = live.max(wanted);
@@ -132,4 +138,60 @@ pub(super) fn act(world: &mut World, key: &Key) {
         set(&mut status, &["conditions"], list(&conditions, "/conditions").into());
     }
     world.set_status(key, status);
+}
+
+/// Pods that ended since a Job was last looked at.
+#[derive(Default)]
+struct Ended {
+    succeeded: i64,
+    failed: i64,
+}
+
+/// Counts the pods that ended, each once, and lets them go. Of a Job that is over nothing is counted.
+fn settle(world: &mut World, key: &Key, job: Option<&Value>) -> Ended {
+    let tracked = |(pod_key, pod): &(Key, Arc<Value>)| {
+        list(pod, "/metadata/finalizers").contains(&json!(TRACKING))
+            && controller(pod, pod_key, "Job", "batch", "jobs").as_ref() == Some(key)
+    };
+    let pods = world.list("", "pods", Some(&key.namespace)).map(|(k, p)| (k.clone(), p.clone()));
+    let pods: Vec<_> = pods.filter(tracked).collect();
+    let mut ended = Ended::default();
+    for (pod_key, pod) in pods {
+        let phase = text(&pod, "/status/phase");
+        let going = !text(&pod, "/metadata/deletionTimestamp").is_empty();
+        // Without a policy for failures a pod counts as soon as it goes, whatever it says at its end.
+        let waited_for = job.is_some_and(|job| job.pointer("/spec/podFailurePolicy").is_some());
+        if !matches!(phase, "Succeeded" | "Failed") && (!going || waited_for) {
+            continue;
+        }
+        match job.filter(|job| owns(job, &pod)) {
+            Some(_) if phase == "Succeeded" => ended.succeeded += 1,
+            Some(job) if !ignored(job, &pod) => ended.failed += 1,
+            _ => {}
+        }
+        world.modify(&pod_key, |pod| {
+            let rest = list(pod, "/metadata/finalizers").iter().filter(|f| f.as_str() != Some(TRACKING));
+            let rest: Vec<Value> = rest.cloned().collect();
+            set(pod, &["metadata", "finalizers"], rest.into());
+        });
+    }
+    ended
+}
+
+fn owns(job: &Value, pod: &Value) -> bool {
+    let uid = text(job, "/metadata/uid");
+    list(pod, "/metadata/ownerReferences").iter().any(|owner| text(owner, "/uid") == uid)
+}
+
+/// Whether the first rule of a Job's policy that fits a failed pod says that it does not count. Exit codes are not played.
+fn ignored(job: &Value, pod: &Value) -> bool {
+    let has = |wanted: &Value| {
+        let fits = |c: &&Value| {
+            text(c, "/type") == text(wanted, "/type") && text(c, "/status") == text(wanted, "/status")
+        };
+        list(pod, "/status/conditions").iter().any(|c| fits(&c))
+    };
+    let mut rules = list(job, "/spec/podFailurePolicy/rules").iter();
+    let fits = rules.find(|rule| list(rule, "/onPodConditions").iter().any(has));
+    fits.is_some_and(|rule| text(rule, "/action") == "Ignore")
 }

@@ -98,6 +98,10 @@ pub(super) fn act(world: &mut World, key: &Key) {
     let Some(pod) = world.get(key).cloned() else { return };
     let node = Key::core("nodes", "", text(&pod, "/spec/nodeName"));
     if !text(&pod, "/metadata/deletionTimestamp").is_empty() {
+        // The Job's controller waits for a pod to say how it ended.
+        if is_job(&pod) && matches!(text(&pod, "/status/phase"), "Pending" | "Running") {
+            world.modify(key, |p| set(p, &["status", "phase"], "Failed".into()));
+        }
         world.modify(key, |p| set(p, &["metadata", "deletionGracePeriodSeconds"], 0.into()));
         if world.get(key).is_some_and(|p| list(p, "/metadata/finalizers").is_empty()) {
             world.delete(key, DeleteOptions { grace_seconds: Some(0), ..DeleteOptions::default() });

@@ -177,15 +177,28 @@ fn stateful_set(created: bool, object: &mut Value) {
     }
 }
 
+fn items<'a>(value: &'a mut Value, pointer: &str) -> impl Iterator<Item = &'a mut Value> {
+    value.pointer_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten()
+}
+
 fn job(world: &mut World, created: bool, object: &mut Value) {
+    let replaced =
+        if object.pointer("/spec/podFailurePolicy").is_some() { "Failed" } else { "TerminatingOrFailed" };
     missing(
         object,
         "/spec",
         json!({
             "parallelism": 1, "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": false,
-            "podReplacementPolicy": "TerminatingOrFailed", "manualSelector": false,
+            "podReplacementPolicy": replaced, "manualSelector": false,
         }),
     );
+    for rule in items(object, "/spec/podFailurePolicy/rules") {
+        for pattern in items(rule, "/onPodConditions") {
+            if pattern.get("status").is_none() {
+                set(pattern, &["status"], "True".into());
+            }
+        }
+    }
     if object.pointer("/spec/completions").is_none() && object.pointer("/spec/parallelism") == Some(&json!(1))
     {
         set(object, &["spec", "completions"], 1.into());

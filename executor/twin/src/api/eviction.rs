@@ -24,6 +24,9 @@ pub(super) fn evict(world: &mut World, call: &Call, key: &Key) -> ApiResult<Answ
     if !finished && !going {
         spend(world, key, &pod)?;
     }
+    if !going {
+        mark_disrupted(world, key, "EvictionByEvictionAPI", "Eviction API: evicting");
+    }
     world.delete(
         key,
         DeleteOptions {
@@ -34,6 +37,15 @@ pub(super) fn evict(world: &mut World, call: &Call, key: &Key) -> ApiResult<Answ
     let status =
         json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
     Ok(Answer::with(201, status, Vec::new()))
+}
+
+/// Says of a pod that it goes because of a disruption.
+pub(crate) fn mark_disrupted(world: &mut World, pod: &Key, reason: &str, message: &str) {
+    let Some(found) = world.get(pod) else { return };
+    let mut status = found.get("status").cloned().unwrap_or_else(|| json!({}));
+    let all = world.with_condition(&status, "DisruptionTarget", "True", reason, message);
+    set(&mut status, &["conditions"], all);
+    world.set_status(pod, status);
 }
 
 /// Takes one disruption out of the budget that covers the pod.

@@ -29,6 +29,7 @@ pub(crate) mod write;
 
 pub(crate) use access::ADMIN_TOKEN;
 pub(crate) use convert::pod_ready;
+pub(crate) use eviction::mark_disrupted;
 pub(crate) use read::WatchSpec;
 pub(crate) use read::{WatchState, watch_events};
 pub(crate) use route::{Route, decode, query};

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{FINALIZER, GROUP, POOL, drop_condition, is, set_condition};
-use crate::api::select::label_selector;
+use crate::api::{mark_disrupted, select::label_selector};
 use crate::world::key::{list, number, set, text};
 use crate::world::{DeleteOptions, Key, Timings, World, labels};
 
@@ -192,6 +192,7 @@ pub(crate) fn evict(world: &mut World, key: &Key, pod: &Value) {
             set(b, &["status", "disruptedPods", &key.name], stamp.into());
         });
     }
+    mark_disrupted(world, key, "EvictionByEvictionAPI", "Eviction API: evicting");
     world.delete(key, DeleteOptions::default());
 }
 
