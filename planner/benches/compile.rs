@@ -46,6 +46,7 @@ fn many(count: usize) -> (String, Inventory) {
             object: object.clone(),
             replicas: 2,
             ready: 2,
+            survives: None,
             labels: BTreeMap::new(),
             containers: vec![Container {
                 name: "app".to_owned(),

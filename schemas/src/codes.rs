@@ -218,6 +218,8 @@ codes! {
         "A restore rewinds an instance as a whole. What else lives on it has to be accepted by name, or moved elsewhere.";
     PLAN_ON_DELETE = "SB0432", "pods change only when somebody deletes them",
         "The workload's updateStrategy is OnDelete: a new template reaches a pod when somebody, or a controller, deletes it.";
+    PLAN_JOB_ENDS = "SB0433", "moving its pods would end a Job as failed",
+        "The Job controller counts an evicted pod against backoffLimit, unless the Job's podFailurePolicy ignores pods with DisruptionTarget.";
     RUN_CLAIMED = "SB0501", "another run holds the platform",
         "A run keeps its claim until it is done, unwound or abandoned.";
     RUN_LEASED = "SB0502", "another process is running it",

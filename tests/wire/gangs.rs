@@ -1,4 +1,4 @@
-//! p20: a training job of sixteen pods on sixteen GPU nodes, without a disruption budget, while its pool is rolled.
+//! A training job of sixteen pods on sixteen GPU nodes, without a disruption budget, while its pool is rolled.
 
 use switchback_schemas::{journal::WaitsFor, report::RunState};
 
@@ -8,7 +8,7 @@ use crate::support::{
 };
 
 /// The example with a gang of sixteen, and a drain rule for it.
-fn gang(on_drain: &str) -> Scene {
+fn gang(on_drain: &str, world: impl Fn(String) -> String) -> Scene {
     let manifests = all().into_iter().filter(|(name, _)| *name != "web.yaml").collect();
     let manifests = match on_drain {
         "requeue: {}" => manifests,
@@ -25,9 +25,13 @@ fn gang(on_drain: &str) -> Scene {
         assert_ne!(wide, world);
         wide
     };
-    let scene = Scene::on_twin(&borrowed(&manifests), wide);
+    let scene = Scene::on_twin(&borrowed(&manifests), |text| world(wide(text)));
     scene.plan();
     scene
+}
+
+fn as_it_is(world: String) -> String {
+    world
 }
 
 /// UIDs of the training job's pods that run.
@@ -43,8 +47,8 @@ fn training(scene: &Scene) -> Vec<String> {
 }
 
 #[test]
-fn p20_a_gang_that_is_waited_for_is_not_touched_and_parks_the_run_by_name() {
-    let scene = gang("wait: {max: 2h, then: park}");
+fn a_gang_that_is_waited_for_is_not_touched_and_parks_the_run_by_name() {
+    let scene = gang("wait: {max: 2h, then: park}", as_it_is);
     let before = training(&scene);
     assert_eq!(before.len(), 16);
     let out = scene.apply().exits(3);
@@ -64,8 +68,8 @@ fn p20_a_gang_that_is_waited_for_is_not_touched_and_parks_the_run_by_name() {
 }
 
 #[test]
-fn p20_a_gang_that_may_be_requeued_moves_as_a_whole() {
-    let scene = gang("requeue: {}");
+fn a_gang_that_may_be_requeued_moves_as_a_whole() {
+    let scene = gang("requeue: {}", as_it_is);
     let before = training(&scene);
     let out = scene.apply().exits(0);
     let batches: Vec<&str> =
@@ -92,4 +96,27 @@ fn p20_a_gang_that_may_be_requeued_moves_as_a_whole() {
     let after = training(&scene);
     assert_eq!(after.len(), 16, "the job runs again");
     assert!(after.iter().all(|pod| !before.contains(pod)), "every pod is a new one");
+}
+
+/// Evictions count against the backoffLimit of a Job that says nothing else, and the API server ends all of it.
+#[test]
+fn a_gang_that_would_not_survive_is_not_touched_although_it_may_be_requeued() {
+    let scene = gang("requeue: {}", |world| {
+        let policy = "      podFailurePolicy: {rules: [{action: Ignore, onPodConditions: [{type: DisruptionTarget}]}]}\n";
+        let counts = world.replace(policy, "");
+        assert_ne!(counts, world);
+        counts
+    });
+    let planned = scene.switchback("plan manifests").exits(0);
+    assert!(
+        planned.stderr.contains("SB0433") && planned.stderr.contains("Job training/llm-7b"),
+        "{planned:?}"
+    );
+    let before = training(&scene);
+    let out = scene.apply().exits(3);
+    assert!(out.stdout.contains("would end it as failed"), "{}", out.stdout);
+    assert_eq!(training(&scene), before, "not one pod was disturbed");
+    let job =
+        scene.objects("Job").into_iter().find(|job| job["metadata"]["name"] == "llm-7b").expect("the job");
+    assert!(job["status"].get("failed").is_none() && job["status"]["active"] == 16, "{job:#}");
 }

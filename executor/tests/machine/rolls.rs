@@ -216,6 +216,7 @@ fn a_drain_that_waits_for_a_workload_parks_and_leaves_its_node_cordoned() {
             workload: "Job ml/train".to_owned(),
             class: Some("training".to_owned()),
             node: "n001".to_owned(),
+            why: None,
         }],
     };
     answers(&mut drive, "node.drain", (0..5000).map(|_| waits.clone()));

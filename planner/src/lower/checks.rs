@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use switchback_schemas::{
     Diagnostic, codes,
     inventory::{Inventory, Node, Pod},
-    plan::{OnDrain, PodSelector, Pool, WorkloadClass},
+    plan::{OnDrain, PodSelector, Pool, Then, WorkloadClass},
 };
 
 use crate::findings::Findings;
@@ -35,7 +35,7 @@ fn stays(pod: &Pod) -> bool {
 }
 
 /// What would stop a drain of a pool's nodes: budgets that never allow it, pods of no class on GPU nodes, pods that are
-/// never touched, webhooks that would lose their endpoints (user-pain P-04, P-42).
+/// never touched, Jobs that would end, webhooks that would lose their endpoints (user-pain P-04, P-42).
 pub fn drainable(findings: &Findings, inventory: &Inventory, pool: &Pool, classes: &[WorkloadClass]) {
     let nodes: BTreeSet<&str> =
         nodes_of(inventory, pool).into_iter().map(|node| node.name.as_str()).collect();
@@ -44,6 +44,9 @@ pub fn drainable(findings: &Findings, inventory: &Inventory, pool: &Pool, classe
         budgets(findings, inventory, pod);
         class(findings, pool, pod, classes);
     }
+    let leaving: Vec<&Pod> =
+        inventory.pods.iter().filter(on_pool).filter(|pod| is_evicted(pool, pod, classes)).collect();
+    jobs(findings, inventory, pool, &leaving, classes);
     for webhook in
         inventory.webhooks.iter().filter(|webhook| webhook.fail_closed && !webhook.nodes.is_empty())
     {
@@ -115,5 +118,45 @@ fn class(findings: &Findings, pool: &Pool, pod: &Pod, classes: &[WorkloadClass])
             );
         }
         None | Some(_) => {}
+    }
+}
+
+/// Whether a drain may evict a pod at some time.
+fn is_evicted(pool: &Pool, pod: &Pod, classes: &[WorkloadClass]) -> bool {
+    match class_of(pod, classes).map(|class| &class.on_drain) {
+        Some(OnDrain::Evict {} | OnDrain::Requeue {} | OnDrain::Wait { then: Then::Evict, .. }) => true,
+        Some(OnDrain::Wait { then: Then::Park, .. } | OnDrain::Never {}) => false,
+        None => !pool.gpu,
+    }
+}
+
+/// Jobs that do not survive as many evictions as it takes. Of a gang all pods count: one that is moved in part begins again.
+fn jobs(
+    findings: &Findings,
+    inventory: &Inventory,
+    pool: &Pool,
+    leaving: &[&Pod],
+    classes: &[WorkloadClass],
+) {
+    for job in &inventory.workloads {
+        let Some(survives) = job.survives else { continue };
+        let pods = || leaving.iter().filter(|pod| pod.owners.first() == Some(&job.object));
+        let gang = pods().any(|pod| class_of(pod, classes).is_some_and(|class| class.gang));
+        let here = u64::try_from(pods().count()).unwrap_or(u64::MAX);
+        let needs = if gang { here.max(job.ready) } else { here };
+        if here == 0 || needs <= survives {
+            continue;
+        }
+        let message = format!(
+            "moving pool {} would end {} as failed: {needs} of its pods are evicted, and its backoffLimit leaves {survives}",
+            pool.name, job.object
+        );
+        findings.say_about(
+            &job.object.to_string(),
+            Diagnostic::warning(codes::PLAN_JOB_ENDS, message).help(
+                "give the Job a podFailurePolicy that ignores DisruptionTarget, or a higher backoffLimit; until then the run parks at \
+                 its nodes while it runs",
+            ),
+        );
     }
 }

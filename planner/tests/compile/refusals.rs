@@ -1,12 +1,12 @@
 //! What the compiler refuses, and what it says.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use switchback_schemas::{
     Diagnostic, Severity, codes,
-    inventory::{Budget, Inventory, OwnerEvidence},
+    inventory::{Budget, Inventory, OwnerEvidence, Workload},
     manifest::OwnerKind,
-    name::ObjectName,
+    name::{ObjectName, ObjectRef},
 };
 
 use crate::world::{KARPENTER, PLATFORM, compiled, inventory, pod};
@@ -118,6 +118,37 @@ fn a_pod_of_no_class_on_a_gpu_node_is_a_warning() {
     assert_eq!(found.severity, Severity::Warning);
     assert!(found.message.contains("ml-dev/nb-7"), "{}", found.message);
     assert!(plan.expect("a plan").notices.iter().any(|notice| notice.code == codes::PLAN_UNCLASSIFIED_POD));
+}
+
+#[test]
+fn a_job_that_a_drain_would_end_is_named() {
+    let ended = |on_drain: &str, survives: Option<u64>| {
+        let mut inventory = inventory("1.5.8");
+        let job = ObjectRef::new("batch/v1", "Job", &ObjectName::namespaced("ml", "owner"));
+        inventory.workloads.push(Workload {
+            object: job,
+            replicas: 4,
+            ready: 4,
+            survives,
+            labels: BTreeMap::new(),
+            containers: Vec::new(),
+        });
+        let platform = PLATFORM.replace("wait: {max: 4h, then: park}", on_drain);
+        let (plan, diagnostics) =
+            compiled(&[("p.yaml", &platform), ("k.yaml", KARPENTER)], &inventory, &["1.8.8"]);
+        assert!(plan.is_some(), "{diagnostics:#?}");
+        diagnostics.into_iter().find(|d| d.code == codes::PLAN_JOB_ENDS)
+    };
+    let found = ended("requeue: {}", Some(3)).expect("it is named");
+    assert_eq!(found.severity, Severity::Warning);
+    assert_eq!(
+        found.message,
+        "moving pool gpu would end Job ml/owner as failed: 4 of its pods are evicted, and its backoffLimit leaves 3"
+    );
+    assert!(ended("wait: {max: 4h, then: evict}", Some(3)).is_some(), "in the end it is evicted");
+    assert!(ended("requeue: {}", Some(4)).is_none(), "it survives the whole gang");
+    assert!(ended("requeue: {}", None).is_none(), "it does not count evictions");
+    assert!(ended("wait: {max: 4h, then: park}", Some(0)).is_none(), "it is never evicted");
 }
 
 #[test]

@@ -137,6 +137,7 @@ pub(crate) fn inventory(version: &str) -> Inventory {
             object: web.clone(),
             replicas: 3,
             ready: 3,
+            survives: None,
             labels: BTreeMap::new(),
             containers: vec![Container {
                 name: "web".to_owned(),

@@ -95,6 +95,9 @@ pub struct Workload {
     pub replicas: u64,
     /// Replicas that are ready; for a Job its active pods.
     pub ready: u64,
+    /// Evictions of its pods that a Job survives; absent where they do not count, and for all that is no Job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub survives: Option<u64>,
     /// Its labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,

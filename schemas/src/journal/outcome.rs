@@ -87,6 +87,9 @@ pub enum WaitsFor {
         class: Option<String>,
         /// The node.
         node: String,
+        /// What moving it would do to it; absent where its class says to wait.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// Pods that are on their way out.
     Terminating {

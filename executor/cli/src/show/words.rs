@@ -34,10 +34,13 @@ pub(crate) fn title(plan: &Plan, at: &At) -> String {
 pub(crate) fn waits_for(waits: &WaitsFor) -> String {
     match waits {
         WaitsFor::Budget { budget, pod } => format!("the disruption budget {budget} of pod {pod}"),
-        WaitsFor::Workload { workload, class: Some(class), node } => {
+        WaitsFor::Workload { workload, node, why: Some(why), .. } => {
+            format!("{workload} on node {node}: {why}")
+        }
+        WaitsFor::Workload { workload, class: Some(class), node, why: None } => {
             format!("{workload} on node {node} (class {class})")
         }
-        WaitsFor::Workload { workload, class: None, node } => {
+        WaitsFor::Workload { workload, class: None, node, why: None } => {
             format!("{workload} on node {node}, which has no class")
         }
         WaitsFor::Terminating { pods: 1, node } => format!("1 pod that is leaving node {node}"),

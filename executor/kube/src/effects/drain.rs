@@ -1,8 +1,10 @@
 //! `node.drain`: empties a cordoned node by the eviction API, as the workload classes say.
 //!
 //! One call does what can be done now and answers what the rest waits for. Budgets are honoured always: there is no
-//! deletion in this file. Nothing is evicted while two budgets cover one pod (the API server could never evict it), and of
-//! a gang either all pods on the node are evicted or none.
+//! deletion in this file. Nothing is evicted while two budgets cover one pod (the API server could never evict it), of a gang
+//! either all pods on the node are evicted or none, and no pod is while that would end its Job as failed.
+
+mod jobs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +29,7 @@ use crate::{
         classes::{self, Seen, Verdict},
         filters::{Standing, standing},
         gpus,
-        owners::Owners,
+        owners::{Owner, Owners},
     },
     target::{self, done, refused},
 };
@@ -71,6 +73,17 @@ enum Survey {
     Refused(Vec<String>),
     /// This is to be done.
     Decided(Decided),
+}
+
+/// A pod that may go.
+struct Leaving {
+    pod: Value,
+    /// The UID of the gang that it belongs to.
+    gang: Option<String>,
+    /// Its controllers, nearest first.
+    owners: Vec<Owner>,
+    /// Its class.
+    class: Option<String>,
 }
 
 /// What is to be done now, and what is waited for.
@@ -119,11 +132,13 @@ impl Drain<'_> {
                         workload: text::line(&workload),
                         class: class.map(|class| class.name.to_string()),
                         node: self.node.to_owned(),
+                        why: None,
                     });
                 }
                 Verdict::Evict => {
                     let gang = class.filter(|class| class.gang).and(top).map(|owner| owner.uid.clone());
-                    evict.push((pod, gang));
+                    let class = class.map(|class| class.name.to_string());
+                    evict.push(Leaving { pod, gang, owners: chain, class });
                 }
             }
         }
@@ -133,6 +148,7 @@ impl Drain<'_> {
         if !twice.is_empty() {
             return Ok(Survey::Refused(twice));
         }
+        let evict = self.spare_jobs(evict, &mut waits).await?;
         let evict = hold_gangs(evict, &budgets_seen, &mut waits);
         Ok(Survey::Decided(Decided { evict, waits, budgets }))
     }
@@ -141,9 +157,9 @@ impl Drain<'_> {
         self.api.read.list(&nodes::pods()?, &pods_query(self.node)).await
     }
 
-    async fn budgets(&self, evict: &[(Value, Option<String>)]) -> Result<Vec<Value>, CallError> {
+    async fn budgets(&self, evict: &[Leaving]) -> Result<Vec<Value>, CallError> {
         let namespaces: BTreeSet<&str> =
-            evict.iter().map(|(pod, _)| fields::text(pod, "/metadata/namespace")).collect();
+            evict.iter().map(|leaving| fields::text(&leaving.pod, "/metadata/namespace")).collect();
         let resource = nodes::built_in("policy/v1", "PodDisruptionBudget")?;
         let mut budgets = Vec::new();
         for namespace in namespaces {
@@ -222,7 +238,7 @@ impl Drain<'_> {
 }
 
 /// Pods that two budgets cover, in words.
-fn covered_twice(evict: &[(Value, Option<String>)], budgets: &[Budget<'_>]) -> Vec<String> {
+fn covered_twice(evict: &[Leaving], budgets: &[Budget<'_>]) -> Vec<String> {
     let line = |pod: &Value| {
         let covering: Vec<String> =
             budgets.iter().filter(|budget| budget.covers(pod)).map(Budget::name).collect();
@@ -234,19 +250,15 @@ fn covered_twice(evict: &[(Value, Option<String>)], budgets: &[Budget<'_>]) -> V
             )
         })
     };
-    evict.iter().filter_map(|(pod, _)| line(pod)).map(|line| text::line(&line)).collect()
+    evict.iter().filter_map(|leaving| line(&leaving.pod)).map(|line| text::line(&line)).collect()
 }
 
 /// Takes out the pods of gangs that cannot be evicted as a whole now.
-fn hold_gangs(
-    evict: Vec<(Value, Option<String>)>,
-    budgets: &[Budget<'_>],
-    waits: &mut BTreeSet<WaitsFor>,
-) -> Vec<Value> {
+fn hold_gangs(evict: Vec<Leaving>, budgets: &[Budget<'_>], waits: &mut BTreeSet<WaitsFor>) -> Vec<Value> {
     let mut gangs: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
-    for (pod, gang) in &evict {
-        if let Some(gang) = gang {
-            gangs.entry(gang.clone()).or_default().push(pod);
+    for leaving in &evict {
+        if let Some(gang) = &leaving.gang {
+            gangs.entry(gang.clone()).or_default().push(&leaving.pod);
         }
     }
     let mut held = BTreeSet::new();
@@ -264,7 +276,7 @@ fn hold_gangs(
         }
     }
     let free = |gang: &Option<String>| gang.as_ref().is_none_or(|gang| !held.contains(gang));
-    evict.into_iter().filter(|(_, gang)| free(gang)).map(|(pod, _)| pod).collect()
+    evict.into_iter().filter(|leaving| free(&leaving.gang)).map(|leaving| leaving.pod).collect()
 }
 
 #[cfg(test)]
@@ -275,6 +287,10 @@ mod tests {
         json!({"metadata": {"namespace": "a", "name": name, "labels": {"app": "web"}}})
     }
 
+    fn leaving(name: &str, gang: Option<&str>) -> Leaving {
+        Leaving { pod: pod(name), gang: gang.map(str::to_owned), owners: Vec::new(), class: None }
+    }
+
     fn budget(name: &str, allowed: u64) -> Value {
         json!({"metadata": {"namespace": "a", "name": name}, "spec": {"selector": {"matchLabels": {"app": "web"}}},
             "status": {"disruptionsAllowed": allowed}})
@@ -283,16 +299,15 @@ mod tests {
     #[test]
     fn p04_two_budgets_over_one_pod_are_named_before_anything_is_evicted() {
         let budgets = [budget("x", 1), budget("y", 1)];
-        let lines = covered_twice(&[(pod("p"), None)], &Budget::all(&budgets));
+        let lines = covered_twice(&[leaving("p", None)], &Budget::all(&budgets));
         assert_eq!(lines.len(), 1);
         assert!(lines[0].contains("a/p") && lines[0].contains("a/x and a/y"), "{lines:?}");
-        assert!(covered_twice(&[(pod("p"), None)], &Budget::all(&budgets[..1])).is_empty());
+        assert!(covered_twice(&[leaving("p", None)], &Budget::all(&budgets[..1])).is_empty());
     }
 
     #[test]
     fn a_gang_is_evicted_whole_or_not_at_all() {
-        let evict =
-            || vec![(pod("p"), Some("g".to_owned())), (pod("q"), Some("g".to_owned())), (pod("r"), None)];
+        let evict = || vec![leaving("p", Some("g")), leaving("q", Some("g")), leaving("r", None)];
         let mut waits = BTreeSet::new();
         let tight = [budget("x", 1)];
         let left = hold_gangs(evict(), &Budget::all(&tight), &mut waits);

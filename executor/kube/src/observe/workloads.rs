@@ -9,7 +9,7 @@ use switchback_schemas::{
 use super::pods::Pods;
 use crate::{
     fields::{has_condition, number, text, texts},
-    pods::owners::controller,
+    pods::{jobs, owners::controller},
 };
 
 pub(super) fn read(objects: &[Value], pods: &Pods) -> Vec<Workload> {
@@ -47,6 +47,7 @@ fn workload(object: &Value) -> Workload {
         object: ObjectRef::new(text(object, "/apiVersion"), kind, &name),
         replicas,
         ready,
+        survives: if kind == "Job" { jobs::survives(object) } else { None },
         labels: texts(object, "/metadata/labels"),
         containers: containers(object.pointer("/spec/template/spec/containers")),
     }
@@ -58,6 +59,7 @@ fn other(object: &ObjectRef, pods: &[Value]) -> Workload {
         object: object.clone(),
         replicas: count(pods.len()),
         ready: count(pods.iter().filter(|pod| has_condition(pod, "Ready")).count()),
+        survives: None,
         labels: std::collections::BTreeMap::new(),
         containers: containers(pods.first().and_then(|pod| pod.pointer("/spec/containers"))),
     }

@@ -4,6 +4,7 @@ pub(crate) mod budgets;
 pub(crate) mod classes;
 pub(crate) mod filters;
 pub(crate) mod gpus;
+pub(crate) mod jobs;
 pub(crate) mod owners;
 
 use serde_json::Value;

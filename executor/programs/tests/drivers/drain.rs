@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use switchback_executor::ports::{Call, Driver, Fleet};
 use switchback_schemas::{
     Seconds,
@@ -20,6 +20,7 @@ on_both!(
     p03_a_budget_that_allows_nothing_is_named_with_its_pod,
     p04_two_budgets_over_one_pod_are_refused_by_name,
     classes_hold_what_must_not_be_disturbed,
+    a_job_that_would_end_is_spared,
     a_node_that_is_schedulable_is_not_drained,
     members_carry_what_a_roll_orders_by,
 );
@@ -122,6 +123,7 @@ async fn classes_hold_what_must_not_be_disturbed(scene: &Scene) {
             workload: format!("Deployment {}/web", scene.ns),
             class: Some("careful".into()),
             node: name_of(&node),
+            why: None,
         };
         assert_eq!(outcome, Outcome::Blocked { waits_for: vec![expected] });
     }
@@ -129,6 +131,54 @@ async fn classes_hold_what_must_not_be_disturbed(scene: &Scene) {
     let evicting = matches!(&outcome, Outcome::Done { .. })
         || matches!(&outcome, Outcome::Blocked { waits_for } if matches!(waits_for[..], [WaitsFor::Terminating { .. }]));
     assert!(evicting, "{outcome:?}");
+    remove(scene, &node).await;
+}
+
+/// A Job of two pods that train on the scene's node.
+async fn training(scene: &Scene, name: &str, policy: &Value) {
+    let mut job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": scene.ns},
+        "spec": {"parallelism": 2, "completions": 2, "backoffLimit": 1, "template": {
+            "metadata": {"labels": {"app": name}, "annotations": {"cluster.switchback.test/pod": "hold"}},
+            "spec": {"restartPolicy": "Never", "nodeSelector": {"row": scene.id},
+                "tolerations": [{"key": "row", "operator": "Equal", "value": scene.id, "effect": "NoSchedule"}],
+                "containers": [{"name": "c", "image": "example.invalid/train:1"}]}}}});
+    if !policy.is_null() {
+        job["spec"]["podFailurePolicy"] = policy.clone();
+    }
+    scene.put(job).await;
+    let path = format!("/apis/batch/v1/namespaces/{}/jobs/{name}", scene.ns);
+    scene.wait(&path, |job| job["status"]["ready"] == 2).await;
+}
+
+async fn a_job_that_would_end_is_spared(scene: &Scene) {
+    let node = scene.node("n").await;
+    training(scene, "fragile", &Value::Null).await;
+    let ignores = json!({"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]});
+    training(scene, "sturdy", &ignores).await;
+    let effect = Effect::NodeCordon(NodeCordon { node: node.clone(), unschedulable: true });
+    done(&scene.apply(&call(), &effect).await);
+
+    let call = with_class(&["Job"], OnDrain::Requeue {}, 0);
+    let Outcome::Blocked { waits_for } = scene.apply(&call, &drain(&node)).await else {
+        panic!("not blocked")
+    };
+    let [WaitsFor::Workload { workload, why: Some(why), .. }, ..] = &waits_for[..] else {
+        panic!("{waits_for:?}")
+    };
+    assert_eq!(*workload, format!("Job {}/fragile", scene.ns));
+    assert!(why.contains("evicting 2 of its pods") && why.contains("leaves 1"), "{why}");
+    let pods = scene.get(&format!("/api/v1/namespaces/{}/pods", scene.ns)).await.unwrap();
+    let stays = |app: &str| {
+        let of_app = |pod: &&Value| {
+            pod["metadata"]["labels"]["app"] == app
+                && pod["spec"]["nodeName"] == name_of(&node)
+                && pod["metadata"]["deletionTimestamp"].is_null()
+        };
+        pods["items"].as_array().unwrap().iter().filter(of_app).count()
+    };
+    assert_eq!((stays("fragile"), stays("sturdy")), (2, 0), "only what survives it is evicted");
+    let job = scene.get(&format!("/apis/batch/v1/namespaces/{}/jobs/fragile", scene.ns)).await.unwrap();
+    assert!(job["status"]["failed"].is_null(), "{job:#}");
     remove(scene, &node).await;
 }
 

@@ -159,7 +159,11 @@ async fn a_pod_of_no_class_on_a_gpu_node_is_never_evicted() {
     done(&driver.apply(&call(), &Effect::NodeCordon(NodeCordon { node: node(), unschedulable: true })).await);
     let patient = Call { waited: Seconds::hours(1000), ..call() };
     let outcome = driver.apply(&patient, &Effect::NodeDrain(NodeDrain { node: node() })).await;
-    let held =
-        WaitsFor::Workload { workload: "Job training/llm-7b".into(), class: None, node: item.name.clone() };
+    let held = WaitsFor::Workload {
+        workload: "Job training/llm-7b".into(),
+        class: None,
+        node: item.name.clone(),
+        why: None,
+    };
     assert_eq!(outcome, Outcome::Blocked { waits_for: vec![held] });
 }
