@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use switchback_executor::ops;
 use switchback_face::Exit;
+use switchback_schemas::plan::Plan;
 
 use crate::{args::RunArgs, error::Error, host::Host, show::account, store};
 
@@ -13,6 +14,9 @@ pub(crate) struct Args {
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// In short: one line for each hop
+    #[arg(long)]
+    brief: bool,
 }
 
 /// How to answer.
@@ -32,6 +36,11 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let run = store::chosen(&args.run, &*opened.store).await?;
     let report = ops::status(&*opened.store, &run).await?;
     let text = match args.format {
+        Format::Text if args.brief => {
+            let plan =
+                Plan::from_json(&opened.store.plan(&run).await?).map_err(|error| Error::Run(error.into()))?;
+            account::brief(&report, &plan, host.terminal.out.look())
+        }
         Format::Text => account::text(&report, host.terminal.out.look()),
         Format::Markdown => account::markdown(&report),
         Format::Json => serde_json::to_string_pretty(&report)? + "\n",

@@ -1,6 +1,6 @@
 //! The account of a run, as text and as Markdown.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use jiff::Timestamp;
 use switchback_executor::{ops, report};
@@ -10,6 +10,8 @@ use switchback_face::{
 };
 use switchback_schemas::{
     ItemKey, StepId,
+    journal::Way,
+    plan::Plan,
     report::{Report, StepReport, StepStatus},
 };
 
@@ -65,6 +67,39 @@ pub(crate) fn text(report: &Report, look: Look) -> String {
     text.push_str(&steps(report.steps.iter(), look));
     text.push_str(&tail(report));
     text
+}
+
+/// The account in short: one line for each hop.
+pub(crate) fn brief(report: &Report, plan: &Plan, look: Look) -> String {
+    let columns = [
+        Column::text("HOP"),
+        Column::text("BEGAN"),
+        Column::text("ENDED"),
+        Column::numbers("STEPS"),
+        Column::numbers("NODES"),
+        Column::numbers("CALLS"),
+        Column::text("STATUS"),
+    ];
+    let rows = plan.hops.iter().map(|hop| {
+        let of_hop = |step: &&StepReport| plan.step(&step.at.step).is_some_and(|found| found.hop == hop.id);
+        let steps: Vec<&StepReport> = report.steps.iter().filter(of_hop).collect();
+        let forward = || steps.iter().filter(|step| step.at.way == Way::Forward);
+        let whole = || forward().filter(|step| step.at.item.is_none());
+        let nodes: BTreeSet<&ItemKey> =
+            forward().filter_map(|step| Some(&step.at.item.as_ref()?.key)).collect();
+        let done = whole().filter(|step| severity(step.status) == 0).count();
+        let worst = whole().map(|step| step.status).max_by_key(|status| severity(*status));
+        [
+            hop.id.to_string(),
+            clock(steps.iter().filter_map(|step| step.started).min()),
+            clock(steps.iter().filter_map(|step| step.ended).max()),
+            format!("{done}/{}", whole().count()),
+            nodes.len().to_string(),
+            steps.iter().map(|step| u64::from(step.attempts)).sum::<u64>().to_string(),
+            worst.map_or("", words::status).to_owned(),
+        ]
+    });
+    format!("{}\n{}{}", head(report), table::render(&columns, rows, look), tail(report))
 }
 
 /// One line for each step in the order in which they began, and one for each node of a roll. What was seen is said where

@@ -23,6 +23,8 @@ pub(crate) enum Style {
     None,
     /// A line for each thing that happens.
     Lines,
+    /// A line for each thing that somebody may notice: what disrupts, what was chosen and reached, and what stops.
+    Brief,
     /// Spinners for what is under way, lines for what happened.
     Bars,
     /// Every event as a line of JSON.
@@ -98,6 +100,7 @@ impl<'a, W: io::Write> Progress<'a, W> {
             Style::None => None,
             Style::Json => serde_json::to_string(event).ok(),
             Style::Lines => lines::line(&self.names, event),
+            Style::Brief => lines::brief(&self.names, event),
             Style::Bars => {
                 let line =
                     lines::line(&self.names, event).filter(|_| matches!(event, RunEvent::Recorded { .. }));
