@@ -11,7 +11,7 @@ use switchback_model::{
 use switchback_schemas::{
     Seconds, StepId,
     format::Document,
-    journal::{At, Captured, Event, Way},
+    journal::{At, Captured, End, Event, Way},
     name::{Label, SavepointId},
     plan::{Leftover, Plan, Savepoint, Undo},
     report::{CarryOver, ClosingWay, Kept, Report, RunState as Stands, StepReport, StepStatus},
@@ -76,10 +76,12 @@ pub fn report(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Report
     Ok(report)
 }
 
-/// Ways back to where the run has been that are known to close. What is still to come is taken as if the run went on at once.
+/// Ways back that are open and known to close, to where the run has been; a run that ended otherwise than complete takes none. What
+/// is still to come is taken as if the run went on at once.
 fn closing(index: &Index, state: &RunState, report: &Report) -> Vec<ClosingWay> {
     let plan = &index.plan;
-    if state.superseded.is_some() {
+    let over = state.ended.as_ref().is_some_and(|(end, _)| *end != End::Complete);
+    if over || state.superseded.is_some() {
         return Vec::new();
     }
     let ran = forecast::ran(report);
@@ -91,7 +93,13 @@ fn closing(index: &Index, state: &RunState, report: &Report) -> Vec<ClosingWay> 
     let way = |savepoint: &Savepoint| {
         let way = way_back(plan, &index.graph, &standing, savepoint);
         let BackTimes { closes_at, why, step, decide_by } = decide::times(plan, &way, &forecast, &windows)?;
-        way.is_open().then(|| ClosingWay { to: savepoint.id.clone(), decide_by, closes_at, why, step })
+        (way.is_open() && closes_at > report.last).then(|| ClosingWay {
+            to: savepoint.id.clone(),
+            decide_by,
+            closes_at,
+            why,
+            step,
+        })
     };
     savepoints.filter_map(way).collect()
 }
