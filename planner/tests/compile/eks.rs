@@ -221,7 +221,8 @@ fn what_is_kept_is_said_and_what_the_next_minor_needs_gone_is_deleted() {
     let plan = plan_of(PLATFORM, &two_minors(), &eks());
     let kept: Vec<&str> = plan.leftovers.iter().map(|left| left.what.as_str()).collect();
     assert_eq!(kept, ["node group gpu-1-32, at size 0"]);
-    assert!(plan.leftovers[0].remove.contains("--nodegroup-name gpu-1-32"), "{}", plan.leftovers[0].remove);
+    let removal = &plan.leftovers[0].removal;
+    assert!(matches!(&removal.effect, Effect::EksDeleteNodegroup(delete) if delete.nodegroup == "gpu-1-32"));
     step(&plan, "eks/dev@1.33/drop/gpu");
 }
 

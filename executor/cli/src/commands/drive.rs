@@ -200,7 +200,7 @@ fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, String) {
         Ended::Rest(Rest::Superseded(by)) => (Exit::Failed, format!("continued by run {by}")),
         Ended::Rest(Rest::Ended(end)) => {
             let exit = match end {
-                End::Complete => Exit::Success,
+                End::Complete | End::Closed => Exit::Success,
                 End::Unwound | End::UnwoundHeld => Exit::RolledBack,
                 End::Abandoned => Exit::Failed,
             };

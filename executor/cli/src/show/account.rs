@@ -33,7 +33,7 @@ pub(crate) fn head(report: &Report) -> String {
 }
 
 /// Where a run stands: its head, and every step that is neither done nor still to come.
-pub(crate) fn status(report: &Report, look: Look) -> String {
+pub(crate) fn status(report: &Report, now: Timestamp, look: Look) -> String {
     let mut text = head(report);
     let count = |status: StepStatus| report.steps.iter().filter(|step| step.status == status).count();
     let _ = writeln!(
@@ -56,21 +56,21 @@ pub(crate) fn status(report: &Report, look: Look) -> String {
         text.push('\n');
         text.push_str(&steps(open.into_iter(), look));
     }
-    text.push_str(&tail(report));
+    text.push_str(&tail(report, now));
     text
 }
 
 /// The whole account.
-pub(crate) fn text(report: &Report, look: Look) -> String {
+pub(crate) fn text(report: &Report, now: Timestamp, look: Look) -> String {
     let mut text = head(report);
     text.push('\n');
     text.push_str(&steps(report.steps.iter(), look));
-    text.push_str(&tail(report));
+    text.push_str(&tail(report, now));
     text
 }
 
 /// The account in short: one line for each hop.
-pub(crate) fn brief(report: &Report, plan: &Plan, look: Look) -> String {
+pub(crate) fn brief(report: &Report, plan: &Plan, now: Timestamp, look: Look) -> String {
     let columns = [
         Column::text("HOP"),
         Column::text("BEGAN"),
@@ -99,7 +99,7 @@ pub(crate) fn brief(report: &Report, plan: &Plan, look: Look) -> String {
             worst.map_or("", words::status).to_owned(),
         ]
     });
-    format!("{}\n{}{}", head(report), table::render(&columns, rows, look), tail(report))
+    format!("{}\n{}{}", head(report), table::render(&columns, rows, look), tail(report, now))
 }
 
 /// One line for each step in the order in which they began, and one for each node of a roll. What was seen is said where
@@ -194,7 +194,7 @@ fn severity(status: StepStatus) -> u8 {
     }
 }
 
-fn tail(report: &Report) -> String {
+fn tail(report: &Report, now: Timestamp) -> String {
     let mut text = String::new();
     for approval in &report.approvals {
         let reason = approval.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
@@ -215,15 +215,25 @@ fn tail(report: &Report) -> String {
         );
         let _ = writeln!(text, "back       to {}: {by}; it closes {}: {}", way.to, way.closes_at, way.why);
     }
+    text.push_str(&kept(report, now));
+    text
+}
+
+/// What is kept, until when, and whether closing is due.
+pub(crate) fn kept(report: &Report, now: Timestamp) -> String {
+    let mut text = String::new();
     for kept in &report.kept {
-        let _ =
-            writeln!(text, "kept       {} until {}: {}; {}", kept.what, kept.until, kept.why, kept.remove);
+        let due = if kept.until <= now { "; closing is due" } else { "" };
+        let _ = writeln!(text, "kept       {} until {}{due}: {}", kept.what, kept.until, kept.why);
+    }
+    if ops::is_over(report) && !report.kept.is_empty() {
+        let _ = writeln!(text, "close      switchback close --run {} --reason TEXT", report.run);
     }
     text
 }
 
 /// The account for a page or a pull request: short first, every step folded away.
-pub(crate) fn markdown(report: &Report) -> String {
+pub(crate) fn markdown(report: &Report, now: Timestamp) -> String {
     let mut text = format!(
         "## Run {} of {}\n\n**{}**\n\n",
         markdown::code(report.run.as_str()),
@@ -239,7 +249,7 @@ pub(crate) fn markdown(report: &Report) -> String {
         markdown::code(report.savepoint.as_str()),
         markdown::code(&report.plan.to_string()),
     );
-    for line in tail(report).lines() {
+    for line in tail(report, now).lines() {
         let _ = writeln!(text, "- {}", markdown::escape(line));
     }
     let rows = report.steps.iter().map(|step| {

@@ -64,7 +64,7 @@ impl<'a> Names<'a> {
 
     /// A place by its step, with its node by name.
     fn place(&self, at: &At) -> String {
-        let way = if at.way == switchback_schemas::journal::Way::Back { "undo " } else { "" };
+        let way = at.way.prefix();
         match &at.item {
             Some(item) => format!("{way}{} {} {}", at.step, item.recipe, self.node(&item.key)),
             None => format!("{way}{}", at.step),

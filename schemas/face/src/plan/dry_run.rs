@@ -8,7 +8,7 @@ use switchback_model::{
 };
 use switchback_schemas::{
     Digest, Seconds,
-    plan::{Disruption, Plan, Step, Undo},
+    plan::{Disruption, Plan, Removal, Step, Undo},
 };
 
 use super::words;
@@ -181,12 +181,13 @@ impl DryRun<'_> {
         if self.plan.leftovers.is_empty() {
             return Ok(());
         }
-        writeln!(f, "Kept afterwards, to be removed by a person")?;
+        writeln!(f, "Kept afterwards for ways back, and removed by `switchback close`")?;
         for left in &self.plan.leftovers {
             let by = if left.by_undo { "by going back before" } else { "by" };
             writeln!(f, "  {} {by} {}, for {}: {}", left.what, left.step, left.keep, left.why)?;
             if self.steps {
-                writeln!(f, "    {}", left.remove)?;
+                let Removal { title, estimate, .. } = &left.removal;
+                writeln!(f, "    ! after that: {title} · ~{}", estimate.expected)?;
             }
         }
         writeln!(f)

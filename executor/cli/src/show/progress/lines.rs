@@ -34,7 +34,7 @@ pub(super) fn brief(names: &Names<'_>, event: &RunEvent) -> Option<String> {
     let RunEvent::Recorded { record } = event else { return None };
     let disrupts = |at: &At| {
         let step = names.plan.step(&at.step);
-        at.way == Way::Back || step.is_some_and(|step| step.disruption > Disruption::None)
+        at.way != Way::Forward || step.is_some_and(|step| step.disruption > Disruption::None)
     };
     let told = match &record.event {
         Event::Verified { at, verdict: Verdict::Holds { .. } } => at.item.is_none() && disrupts(at),
@@ -97,6 +97,11 @@ fn recorded(names: &Names<'_>, event: &Event) -> Option<String> {
             BackScope::Savepoint(to) => format!("BACK     to savepoint {to}: {why}"),
         },
         Event::TurnedForward { why } => format!("FORWARD  {why}"),
+        Event::TurnedToClose { steps, why, .. } => {
+            let left = names.plan.leftovers.iter().filter(|left| steps.contains(&left.step));
+            let left: Vec<&str> = left.map(|left| left.what.as_str()).collect();
+            format!("CLOSE    removes {}: {why}", left.join(", "))
+        }
         Event::Held { at: Some(at), why } => format!("HELD     at {}: {why}", place(at)),
         Event::Held { at: None, why } => format!("HELD     {why}"),
         Event::Retry { at, why } => format!("retry    {}: {why}", place(at)),
