@@ -149,6 +149,8 @@ fn the_tour_comes_to_its_end_anywhere() {
         "BACK     to savepoint eks/mlops-platform-dev@1.34",
         "complete: targets reached",
         "kept       snapshot",
+        "CLOSE    removes node group gpu-inference-1-33",
+        "closed: nothing is kept",
     ] {
         assert!(text.contains(part), "{part:?} is missing from {text}");
     }

@@ -2,7 +2,7 @@
 //!
 //! The tour serves the twin of a platform on EKS and RDS, observes it, plans two minors of EKS with Karpenter and MLflow between,
 //! applies that, is killed in its middle, goes on, gets the approval that it parks for, meets an image that is nowhere, goes back
-//! by itself, plans again with another image, and gives its account.
+//! by itself, plans again with another image, gives its account, and is closed.
 
 mod material;
 mod tour;
@@ -85,9 +85,17 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     approve(&mut tour, LINES[1]).await?;
     tour.exec(&APPLY, Exit::Success).await?;
     tour.say("The accounts of both runs: what was done, who agreed to what, what is kept for a way back and until when.")?;
-    tour.exec(&["report", "--brief", "--store", "store", "--run", &first], Exit::Success).await?;
     let second = tour.run_id()?;
-    tour.exec(&["report", "--brief", "--store", "store", "--run", &second], Exit::Success).await?;
+    for run in [&first, &second] {
+        tour.exec(&of_run("report", run, &["--brief"]), Exit::Success).await?;
+    }
+    tour.say(
+        "A run that is over is closed when its ways back are: `close` removes what it kept. Too early, it refuses; somebody can \
+         say that no way back is wanted any more, which is a point of no return and recorded as one.",
+    )?;
+    tour.exec(&of_run("close", &second, &["--reason", "tidy"]), Exit::Failed).await?;
+    let now = ["--brief", "--now", "--reason", "nobody goes back to 1.33"];
+    tour.exec(&of_run("close", &first, &now), Exit::Success).await?;
     tour.end().await?;
     if args.dir.is_some() {
         host.remark(&format!("everything is in {}", dir.display()))?;
@@ -95,6 +103,12 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         host.remark("nothing is left of it; `switchback demo --dir DIR` keeps every file")?;
     }
     Ok(Exit::Success)
+}
+
+/// A command about one run.
+fn of_run<'a>(command: &'a str, run: &'a str, options: &[&'a str]) -> Vec<&'a str> {
+    let place = ["--run", run, "--kubeconfig", "kubeconfig", "--store", "store"];
+    [command].iter().chain(options).chain(&place).copied().collect()
 }
 
 /// What the person does for whom a run parked.
