@@ -81,7 +81,10 @@ pub(crate) fn brief(report: &Report, plan: &Plan, now: Timestamp, look: Look) ->
         Column::text("STATUS"),
     ];
     let rows = plan.hops.iter().map(|hop| {
-        let of_hop = |step: &&StepReport| plan.step(&step.at.step).is_some_and(|found| found.hop == hop.id);
+        // What was removed later is no part of the hop.
+        let of_hop = |step: &&StepReport| {
+            step.at.way != Way::Close && plan.step(&step.at.step).is_some_and(|found| found.hop == hop.id)
+        };
         let steps: Vec<&StepReport> = report.steps.iter().filter(of_hop).collect();
         let forward = || steps.iter().filter(|step| step.at.way == Way::Forward);
         let whole = || forward().filter(|step| step.at.item.is_none());
