@@ -254,8 +254,8 @@ pub async fn runs(store: &dyn Store) -> Done<Vec<(RunId, Done<Report>)>> {
     Ok(all)
 }
 
-/// Runs that may go on now: parked ones whose time has come or to which somebody said something, complete ones that were asked to go
-/// back.
+/// Runs that may go on now: parked ones whose time has come or to which somebody said something, those that are over and were asked
+/// to go back or to be closed.
 pub async fn due(store: &dyn Store, now: Timestamp) -> Done<Vec<RunId>> {
     let mut due = Vec::new();
     for run in store.runs().await? {
@@ -287,11 +287,17 @@ pub async fn say(
     says: SideKind,
 ) -> Done<()> {
     let (index, journal) = known(store, run).await?;
-    let machine = replayed(&index, run, &journal)?;
+    let mut machine = replayed(&index, run, &journal)?;
+    machine.hear(store.side(run).await?);
     let refuse = |why: String| Err(RunError::NotAllowed { run: run.clone(), why });
-    let speaks_back = matches!(says, SideKind::Rollback { .. } | SideKind::Approve { .. });
-    if machine.state().is_over() && !(machine.state().is_complete() && speaks_back) {
-        return refuse("is over".to_owned());
+    let state = machine.state();
+    let still = match &says {
+        SideKind::Rollback { .. } => state.is_complete() || state.is_closed(),
+        SideKind::Close { .. } | SideKind::Approve { .. } => state.may_close(),
+        _ => false,
+    };
+    if state.is_over() && !still {
+        return refuse(if state.is_closed() { "is closed" } else { "is over" }.to_owned());
     }
     let now = clock.now();
     match &says {
@@ -301,6 +307,16 @@ pub async fn say(
         SideKind::Rollback { scope, .. } => {
             if let Some(obstacle) = machine.obstacle(scope, now) {
                 return refuse(format!("cannot go back there: {obstacle}"));
+            }
+        }
+        // What is being removed goes on; it was decided when that began.
+        SideKind::Close { .. } if state.closing.is_some() && !state.is_over() => {}
+        SideKind::Close { .. } if !state.is_over() => {
+            return refuse("is not over: what it keeps is removed after its end".to_owned());
+        }
+        SideKind::Close { early, .. } => {
+            if let Some(obstacle) = machine.obstacle_to_close(*early, now) {
+                return refuse(format!("cannot be closed now: {obstacle}"));
             }
         }
         SideKind::Approve { approval } if approval.review != index.plan.digests.review => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use switchback_model::{
     decide::{self, BackTimes},
     forecast, way_back,
@@ -11,15 +11,15 @@ use switchback_model::{
 use switchback_schemas::{
     Seconds, StepId,
     format::Document,
-    journal::{At, Captured, Event, Way},
+    journal::{At, BackScope, Captured, End, Event, Way},
     name::{Label, SavepointId},
-    plan::{Leftover, Plan, Savepoint, Undo},
+    plan::{Leftover, Plan, Savepoint, Step, Undo},
     report::{CarryOver, ClosingWay, Kept, Report, RunState as Stands, StepReport, StepStatus},
 };
 
 use crate::{
     journal::Journal,
-    machine::{Illegal, Index, Machine, Phase, RunState, Settings, Task, open_brackets, residue},
+    machine::{Illegal, Index, Machine, Phase, RunState, Settings, Task, open_brackets, residue, standing},
 };
 
 /// Why there is no account.
@@ -73,13 +73,18 @@ pub fn report(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Report
         closing: Vec::new(),
     };
     report.closing = closing(index, state, &report);
+    // One that has closed, or for which something is missing, is none.
+    let taken = |to: &SavepointId| machine.obstacle(&BackScope::Savepoint(to.clone()), last).is_none();
+    report.closing.retain(|way| taken(&way.to));
     Ok(report)
 }
 
-/// Ways back to where the run has been that are known to close. What is still to come is taken as if the run went on at once.
+/// Ways back that are open and known to close, to where the run has been; a run that ended otherwise than complete takes none. What
+/// is still to come is taken as if the run went on at once.
 fn closing(index: &Index, state: &RunState, report: &Report) -> Vec<ClosingWay> {
     let plan = &index.plan;
-    if state.superseded.is_some() {
+    let over = state.ended.as_ref().is_some_and(|(end, _)| *end != End::Complete);
+    if over || state.superseded.is_some() {
         return Vec::new();
     }
     let ran = forecast::ran(report);
@@ -175,26 +180,17 @@ pub fn leftovers(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Lef
     })
 }
 
-/// What steps that are done have put up, and no undo has taken down.
+/// What steps that are done have put up, and neither an undo nor closing has taken down.
 fn kept(plan: &Plan, state: &RunState) -> Vec<Kept> {
-    let mut kept: Vec<Kept> = plan.leftovers.iter().filter_map(|left| one_kept(left, state)).collect();
-    kept.sort();
-    kept
-}
-
-fn one_kept(left: &Leftover, state: &RunState) -> Option<Kept> {
-    let (forward, back) = (At::forward(&left.step), At::back(&left.step));
-    let undone = state.phase(&back).is_finished();
-    let by = if left.by_undo { &back } else { &forward };
-    let stands = state.phase(by) == Phase::Done && undone == left.by_undo;
-    let done = state.task(by).filter(|_| stands)?.last;
-    let keep = SignedDuration::from_secs(i64::try_from(left.keep.0).unwrap_or(i64::MAX));
-    Some(Kept {
-        until: done.checked_add(keep).unwrap_or(Timestamp::MAX),
+    let one = |(left, until): (&Leftover, Timestamp)| Kept {
+        until,
         what: left.what.clone(),
         why: left.why.clone(),
-        remove: left.remove.clone(),
-    })
+        step: left.step.clone(),
+    };
+    let mut kept: Vec<Kept> = standing(plan, state).into_iter().map(one).collect();
+    kept.sort();
+    kept
 }
 
 fn savepoint(state: &RunState) -> Result<SavepointId, ReportError> {
@@ -222,18 +218,27 @@ fn steps(index: &Index, state: &RunState) -> Vec<StepReport> {
     for step in &index.plan.steps {
         let forward = At::forward(&step.id);
         reports.push(one(index, state, &forward, step.title.clone()));
-        let items =
-            state.tasks.keys().filter(|at| at.step == step.id && (at.item.is_some() || at.way == Way::Back));
+        let items = state
+            .tasks
+            .keys()
+            .filter(|at| at.step == step.id && (at.item.is_some() || at.way != Way::Forward));
         for at in items {
             let node = state.item(at).map(|item| item.name.as_str());
             let title = match node {
                 Some(node) => format!("{} on {node}", step.title),
+                None if at.way == Way::Close => closing_title(&index.plan, step),
                 None => format!("undo: {}", step.title),
             };
             reports.push(one(index, state, at, title));
         }
     }
     reports
+}
+
+/// What the removal of a step's leftover does.
+fn closing_title(plan: &Plan, step: &Step) -> String {
+    let left = plan.leftovers.iter().find(|left| left.step == step.id);
+    left.map_or_else(|| step.title.clone(), |left| left.removal.title.clone())
 }
 
 fn one(index: &Index, state: &RunState, at: &At, title: String) -> StepReport {

@@ -69,18 +69,18 @@ pub struct ClosingWay {
     pub step: StepId,
 }
 
-/// A safety net that outlives its run.
+/// A safety net that outlives its run, until `switchback close` removes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Kept {
-    /// Until when it should be kept.
+    /// Until when its way back needs it.
     pub until: Timestamp,
     /// What it is.
     pub what: String,
     /// Which way back needs it.
     pub why: String,
-    /// What a person types to remove it.
-    pub remove: String,
+    /// The step that left it.
+    pub step: StepId,
 }
 
 /// Where a run stands.

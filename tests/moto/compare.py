@@ -218,6 +218,11 @@ def rds(c):
     c.same("rds", "DeleteDBInstance", {"DBInstanceIdentifier": "aside", "SkipFinalSnapshot": True}, note="protected")
     c.same("rds", "DeleteDBInstance", {"DBInstanceIdentifier": "trial", "SkipFinalSnapshot": True}, equal=["DBInstance.DBInstanceIdentifier"])
     c.same("rds", "DeleteDBInstance", {"DBInstanceIdentifier": "trial", "SkipFinalSnapshot": True}, note="again")
+    c.same("rds", "ModifyDBInstance", {"DBInstanceIdentifier": "aside", "DeletionProtection": False, "ApplyImmediately": True}, note="unprotect")
+    last = {"DBInstanceIdentifier": "aside", "SkipFinalSnapshot": False, "FinalDBSnapshotIdentifier": "last-1"}
+    c.same("rds", "DeleteDBInstance", last, equal=["DBInstance.DBInstanceIdentifier"], note="with a last snapshot")
+    c.same("rds", "DescribeDBInstances", {"DBInstanceIdentifier": "aside"}, note="deleted with a last snapshot")
+    c.same("rds", "DescribeDBSnapshots", {"DBSnapshotIdentifier": "last-1"}, equal=["DBSnapshots.DBSnapshotIdentifier", "DBSnapshots.DBInstanceIdentifier", "DBSnapshots.Status"], note="the last one")
     c.same("rds", "DeleteDBSnapshot", {"DBSnapshotIdentifier": "snap-1"}, equal=["DBSnapshot.DBSnapshotIdentifier", "DBSnapshot.Status"])
     c.same("rds", "DeleteDBSnapshot", {"DBSnapshotIdentifier": "snap-1"}, note="again")
 

@@ -1,4 +1,5 @@
-//! The same road on a real API server with real helms. Pods and nodes are played by kwok, Karpenter by a stand-in.
+//! The same road on a real API server with real helms, and the training job of gangs.rs. Pods and nodes are played by kwok,
+//! Karpenter by a stand-in.
 
 use serde_json::{Value, json};
 use switchback_schemas::{
@@ -16,8 +17,22 @@ use crate::support::{
 };
 
 const OURS: [&str; 2] = ["karpenter", "apps"];
+const TRAINING: &str = "training";
 
-/// The example's platform in a real cluster: no GPU pool, since nothing there trains.
+/// What the world of the example holds.
+fn objects() -> Vec<Value> {
+    let world =
+        std::fs::read_to_string(root().join("fixtures/worlds/karpenter-small.yaml")).expect("the world");
+    let world: Value = serde_yaml::from_str(&world).expect("YAML");
+    world["objects"].as_array().expect("objects").clone()
+}
+
+/// What is there for the training job alone: its pool, and itself.
+fn trains(object: &Value) -> bool {
+    object["metadata"]["name"] == "gpu" || object["kind"] == "Job"
+}
+
+/// The example's platform in a real cluster, without its GPU pool.
 fn platform(cluster: &Cluster, helm: &str) -> StandIn {
     for namespace in OURS {
         cluster.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
@@ -32,13 +47,7 @@ fn platform(cluster: &Cluster, helm: &str) -> StandIn {
         cluster.helm(helm, &["install", name, &chart.to_string_lossy(), "--namespace", "karpenter"]);
     }
     cluster.kubectl(&["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"]);
-    let world =
-        std::fs::read_to_string(root().join("fixtures/worlds/karpenter-small.yaml")).expect("the world");
-    let world: Value = serde_yaml::from_str(&world).expect("YAML");
-    let gpu = |object: &&Value| {
-        object["metadata"]["name"] == "gpu" || object["kind"] == "Job" || object["kind"] == "Namespace"
-    };
-    for object in world["objects"].as_array().expect("objects").iter().filter(|object| !gpu(object)) {
+    for object in objects().iter().filter(|object| !trains(object) && object["kind"] != "Namespace") {
         cluster.create(object);
     }
     let stand_in = StandIn::keeps(cluster, "general", 4);
@@ -77,17 +86,23 @@ fn cleared(cluster: &Cluster, helm: &str) {
     for crd in ["nodepools.karpenter.sh", "nodeclaims.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws"] {
         cluster.kubectl(&["delete", "crd", crd, "--ignore-not-found"]);
     }
-    cluster.kubectl(&["delete", "namespace", OURS[0], OURS[1], "--timeout=120s"]);
+    let namespaces =
+        [&["delete", "namespace"], &OURS[..], &[TRAINING, "--ignore-not-found", "--timeout=120s"]];
+    cluster.kubectl(&namespaces.concat());
 }
 
-/// The example without its GPU pool, and with less patience: time is real here.
-fn manifests(mut of: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
-    of.push(("waiver.yaml", WAIVER.to_owned()));
-    let of = changed(of, "platform.yaml", |text| {
+/// The example without its GPU pool.
+fn manifests(of: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
+    in_real_time(changed(of, "platform.yaml", |text| {
         let (head, rest) = text.split_once("    - name: gpu").expect("the GPU pool");
         let (_, tail) = rest.split_once("  workloads:").expect("what follows");
         format!("{head}  workloads:{tail}")
-    });
+    }))
+}
+
+/// With less patience, and a waiver for the cluster's own minor.
+fn in_real_time(mut of: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
+    of.push(("waiver.yaml", WAIVER.to_owned()));
     changed(of, "verifications.yaml", |text| {
         text.replace("settle: 30s", "settle: 2s").replace("ready: 5}", "ready: 3}")
     })
@@ -121,7 +136,8 @@ fn budget(cluster: &Cluster) -> Value {
 fn the_road_holds_on_a_real_api_server() {
     let Some(cluster) = Cluster::from_env() else { return };
     assert!(!cluster.helms.is_empty(), "SWITCHBACK_HELM3 and SWITCHBACK_HELM4 name no helm");
-    let cases: [fn(&Cluster, &str); 2] = [there_and_back, killed_and_resumed];
+    let cases: [fn(&Cluster, &str); 1] =
+        [a_gang_is_waited_for_then_moves];
     for (number, case) in cases.into_iter().enumerate() {
         let (name, helm) = &cluster.helms[number % cluster.helms.len()];
         println!("on the real API server with {name}");
@@ -191,4 +207,69 @@ fn killed_and_resumed(cluster: &Cluster, helm: &str) {
     assert!(after.iter().all(|node| node["spec"].get("unschedulable").is_none()), "no node is left cordoned");
     let web = cluster.get(&["-n", "apps", "deployment", "web"]);
     assert_eq!(web["spec"]["template"]["spec"]["containers"][0]["image"], "example.invalid/web:2");
+}
+
+/// Sixteen pods that train without a budget. Waited for, none of them is touched and the run parks by their name; with
+/// leave to be requeued they move together.
+fn a_gang_is_waited_for_then_moves(cluster: &Cluster, helm: &str) {
+    cluster.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRAINING}}));
+    for mut object in objects().into_iter().filter(trains) {
+        if object["kind"] == "Job" {
+            object["spec"]["parallelism"] = 16.into();
+            object["spec"]["completions"] = 16.into();
+        }
+        cluster.create(&object);
+    }
+    let gpus = StandIn::keeps(cluster, "gpu", 16);
+    let ready = "--for=jsonpath={.status.ready}=16";
+    cluster.kubectl(&["-n", TRAINING, "wait", "job/llm-7b", ready, "--timeout=120s"]);
+    let trained = training(cluster);
+    assert_eq!(trained.len(), 16);
+    let manifests = gang_alone();
+    let waiting = changed(manifests.clone(), "platform.yaml", |text| {
+        text.replace("requeue: {}", "wait: {max: 5s, then: park}")
+    });
+    let scene = Scene::on_cluster(&borrowed(&waiting), cluster, helm);
+    scene.plan();
+    let out = scene.apply().exits(3);
+    assert!(out.stdout.contains("Job training/llm-7b"), "{}", out.stdout);
+    assert_eq!(training(cluster), trained, "not one pod was touched");
+    scene.on_store("rollback --to start --reason requeued").exits(5);
+    assert_eq!(training(cluster), trained, "nor on the way back");
+
+    let scene = Scene::on_cluster(&borrowed(&manifests), cluster, helm);
+    scene.plan();
+    scene.apply().exits(0);
+    cluster.kubectl(&["-n", TRAINING, "wait", "job/llm-7b", ready, "--timeout=120s"]);
+    let moved = training(cluster);
+    assert!(moved.len() == 16 && moved.iter().all(|uid| !trained.contains(uid)), "every pod is another one");
+    let job = cluster.get(&["-n", TRAINING, "job", "llm-7b"]);
+    assert_eq!((&job["status"]["active"], &job["status"]["failed"]), (&16.into(), &Value::Null), "{job:#}");
+    drop(gpus);
+}
+
+/// The example with its GPU pool alone, all of whose nodes may move at once.
+fn gang_alone() -> Vec<(&'static str, String)> {
+    let of = all().into_iter().filter(|(name, _)| *name != "web.yaml").collect();
+    let of = changed(of, "platform.yaml", |text| {
+        let (head, rest) = text.split_once("    - name: general").expect("the other pool");
+        let (_, tail) = rest.split_once("    - name: gpu").expect("the GPU pool");
+        format!("{head}    - name: gpu{tail}")
+    });
+    let of = changed(of, "karpenter.yaml", |text| {
+        let all = "maxUnavailable: {nodes: 16}\n    drainWithin: 5s";
+        text.replace("soak: 2m", "soak: 1s").replace("maxUnavailable: {nodes: 4}", all)
+    });
+    in_real_time(changed(of, "verifications.yaml", |text| {
+        text.replace("{pool: general, ready: 5}", "{pool: gpu, ready: 16}")
+    }))
+}
+
+/// UIDs of the pods that train.
+fn training(cluster: &Cluster) -> Vec<String> {
+    let pods = cluster.items(&["-n", TRAINING, "get", "pods", "--field-selector=status.phase=Running"]);
+    let mut uids: Vec<String> =
+        pods.iter().map(|pod| pod["metadata"]["uid"].as_str().expect("a uid").to_owned()).collect();
+    uids.sort();
+    uids
 }

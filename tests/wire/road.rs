@@ -134,17 +134,28 @@ fn a_twin_stops_when_it_is_told_to_and_is_missed_by_name() {
 fn the_tour_comes_to_its_end_anywhere() {
     let scene = Scene::new(&[]);
     let mut command = scene.command(&bins().switchback);
+    // Whatever the user's own environment leads to, the tour goes nowhere else than to its twin.
+    for name in ["AWS_ENDPOINT_URL", "HTTPS_PROXY", "HTTP_PROXY"] {
+        command.env(name, "http://127.0.0.1:9");
+    }
+    command.env("AWS_PROFILE", "nobody").env("KUBECONFIG", "/nowhere");
     let out = command.arg("demo").stdout(Stdio::piped()).output().expect("the demo runs");
     let text = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stderr));
     for part in [
         "Nothing has been changed.",
         "Killed",
-        "BACK     to savepoint karpenter",
+        "PARKED   waits for an approval: switchback approve --line mlops-platform-dev-1.34-back-to-1.32",
+        "BACK     to savepoint eks/mlops-platform-dev@1.34",
         "complete: targets reached",
+        "kept       snapshot",
+        "CLOSE    removes node group gpu-inference-1-33",
+        "closed: nothing is kept",
     ] {
         assert!(text.contains(part), "{part:?} is missing from {text}");
     }
+    let longest = 300;
+    assert!(text.lines().count() < longest, "a tour that nobody reads to its end: {text}");
 }
 
 #[test]

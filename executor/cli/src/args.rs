@@ -6,10 +6,12 @@ use clap::{
     Parser,
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
+use jiff::Timestamp;
+use switchback_executor::env::{Clock as _, SystemClock};
 use switchback_face::ColorChoice;
 use switchback_schemas::RunId;
 
-use crate::commands::Command;
+use crate::{commands::Command, environment::Environment, error::Error, platform::Platform};
 
 /// Runs plans: observes, applies, goes back. `switchback` hands over to it.
 #[derive(Debug, Parser)]
@@ -62,6 +64,23 @@ pub(crate) struct RunArgs {
     /// The run; the only one that is not over when left out
     #[arg(long, value_name = "RUN")]
     pub(crate) run: Option<RunId>,
+}
+
+/// By whose time dates are judged.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct TimeArgs {
+    /// The kubeconfig of a twin, by whose clock dates are judged
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+}
+
+impl TimeArgs {
+    /// The time there, or here.
+    pub(crate) fn now(&self, environment: &Environment) -> Result<Timestamp, Error> {
+        let Some(kubeconfig) = self.kubeconfig.clone() else { return Ok(SystemClock.now()) };
+        let platform = PlatformArgs { kubeconfig: Some(kubeconfig), ..PlatformArgs::default() };
+        Ok(Platform::open(&platform, environment)?.clock.now())
+    }
 }
 
 /// Who says something to a run.

@@ -6,8 +6,8 @@ use switchback_schemas::{
     journal::{At, Way},
     name::Label,
     plan::{
-        Action, Capture, Condition, Effect, Plan, Read, RecipeStep, RetryClass, Roll, Step, Target, Undo,
-        Verify,
+        Action, Capture, Condition, Effect, Plan, Read, RecipeStep, Removal, RetryClass, Roll, Step, Target,
+        Undo, Verify,
     },
 };
 
@@ -69,6 +69,10 @@ pub(super) fn body<'plan>(plan: &'plan Plan, state: &RunState, at: &At) -> Optio
         return match at.way {
             Way::Forward => Some(forward(step)),
             Way::Back => undo(&step.undo),
+            Way::Close => {
+                let left = plan.leftovers.iter().find(|left| left.step == at.step)?;
+                Some(removal(&left.removal))
+            }
         };
     };
     if item.let_go {
@@ -102,7 +106,8 @@ pub(super) fn roll_of<'plan>(plan: &'plan Plan, step: &StepId, way: Way) -> Opti
     match (way, &step.undo) {
         (Way::Forward, _) => Act::of(&step.action).roll(),
         (Way::Back, Undo::Step(undo)) => Act::of(&undo.action).roll(),
-        (Way::Back, Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. }) => None,
+        (Way::Back, Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. })
+        | (Way::Close, _) => None,
     }
 }
 
@@ -142,4 +147,18 @@ fn undo(undo: &Undo) -> Option<Body<'_>> {
         captures: &step.captures,
         gates: &[],
     })
+}
+
+fn removal(removal: &Removal) -> Body<'_> {
+    Body {
+        title: &removal.title,
+        act: Act::Effect(&removal.effect),
+        reads: &[],
+        done_when: Some(&removal.done_when),
+        verify: &[],
+        timeout: removal.timeout,
+        retry: RetryClass::Idempotent,
+        captures: &[],
+        gates: &[],
+    }
 }

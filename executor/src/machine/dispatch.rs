@@ -134,12 +134,13 @@ impl Machine {
             let waits = place.is_some_and(|p| p.command.is_some() || p.wake.is_some_and(|wake| wake > now));
             !waits && self.state.phase(at) == Phase::New
         };
-        let ready: Vec<At> = match &self.state.back {
-            None => {
+        let ready: Vec<At> = match (&self.state.closing, &self.state.back) {
+            (Some(closing), _) => closing.steps.iter().map(At::close).filter(startable).collect(),
+            (None, None) => {
                 let ids = self.state.ready.iter().filter_map(|(_, number)| self.index.id(*number));
                 ids.map(At::forward).filter(startable).take(self.settings.parallel).collect()
             }
-            Some(back) => {
+            (None, Some(back)) => {
                 let ids = back.ready.iter().map(|(_, step)| step);
                 ids.map(At::back).filter(startable).take(self.settings.parallel).collect()
             }
@@ -159,7 +160,11 @@ impl Machine {
     }
 
     pub(super) fn way(&self) -> Way {
-        if self.state.back.is_some() { Way::Back } else { Way::Forward }
+        match (&self.state.closing, &self.state.back) {
+            (Some(_), _) => Way::Close,
+            (None, Some(_)) => Way::Back,
+            (None, None) => Way::Forward,
+        }
     }
 
     /// Brings one place forward as far as it goes now.

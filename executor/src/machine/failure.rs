@@ -21,7 +21,7 @@ impl Machine {
     /// What failed forward is answered once by going back.
     fn unanswered(&self) -> impl Iterator<Item = &At> {
         let back = self.state.back.is_some();
-        self.state.failed.iter().filter(move |at| !back || at.way == Way::Back)
+        self.state.failed.iter().filter(move |at| !back || at.way != Way::Forward)
     }
 
     /// Answers failures when no call is under way any more.
@@ -61,9 +61,9 @@ impl Machine {
     }
 
     /// What the plan fixed. Only a failure is answered by going back: what is unknown, in doubt or no longer as it was
-    /// compiled holds, and so does everything on the way back.
+    /// compiled holds, and so does everything on the way back and when the run is closed.
     fn action(&self, at: &At) -> FailureAction {
-        if at.way == Way::Back || self.state.phase(at) != Phase::Failed {
+        if at.way != Way::Forward || self.state.phase(at) != Phase::Failed {
             return FailureAction::Hold;
         }
         let Some(step) = self.index.plan.step(&at.step) else { return FailureAction::Hold };
@@ -114,6 +114,13 @@ impl Machine {
             return Some(format!("savepoint {savepoint} was not reached"));
         }
         let steps: BTreeSet<StepId> = numbers.iter().filter_map(|n| self.index.id(*n)).cloned().collect();
+        if let Some((left, since)) = self.state.lost(&self.index.plan, |step| steps.contains(step)) {
+            return Some(format!("it needs {}, which was removed at {since}", left.what));
+        }
+        let goes_now = self.state.closing.is_some() && !self.state.is_over();
+        if goes_now || self.state.is_closed() {
+            return Some("what the run kept for its ways back is gone, or goes now".to_owned());
+        }
         let started: BTreeSet<StepId> = self.state.started().intersection(&steps).cloned().collect();
         let way = way_back(&self.index.plan, &self.index.graph, &started, &to);
         if let Some(commit) = way.commits.first() {

@@ -175,6 +175,8 @@ impl Asking<'_> {
         let gated = match at.way {
             Way::Forward => self.frozen()?,
             Way::Back => self.window(WindowUse::Rollback, self.room_back(at)),
+            // What nothing needs any more may go at any time.
+            Way::Close => return None,
         };
         Some(gated).filter(|gated| matches!(gated, Gated::Wait { .. }))
     }
@@ -195,6 +197,7 @@ pub fn scope_text(scope: &ApprovalScope) -> String {
         ApprovalScope::Hop(hop) => format!("hop {hop}"),
         ApprovalScope::Line(line) => format!("line {line}"),
         ApprovalScope::Gate(gate) => format!("gate {gate}"),
+        ApprovalScope::Closing {} => "closing".to_owned(),
     }
 }
 

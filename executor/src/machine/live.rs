@@ -134,7 +134,7 @@ impl Live {
             | Event::BatchDone { at, .. }
             | Event::Converged { at }
             | Event::Retry { at, .. } => Some(at),
-            Event::TurnedBack { .. } | Event::TurnedForward { .. } => {
+            Event::TurnedBack { .. } | Event::TurnedForward { .. } | Event::TurnedToClose { .. } => {
                 let own = &self.own;
                 self.places.retain(|at, place| place.command.is_some() || own.contains(at));
                 None

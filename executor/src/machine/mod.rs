@@ -10,6 +10,7 @@
 mod body;
 mod brackets;
 mod choose;
+mod closing;
 mod dispatch;
 mod failure;
 mod gates;
@@ -42,12 +43,13 @@ use switchback_schemas::{
 pub use body::{Act, Body};
 pub use brackets::open as open_brackets;
 pub use choose::{Choice, choose};
+pub use closing::standing;
 pub use gates::{scope_text, who};
 pub use illegal::{Illegal, Reason};
 pub use index::Index;
 pub use rest::residue;
 pub use retry::{Reaction, not_done, not_seen};
-pub use state::{Back, Batch, Hold, Phase, RollState, RunState, Task};
+pub use state::{Back, Batch, Closing, Hold, Phase, RollState, RunState, Task};
 pub use windows::{Answer as WindowAnswer, answer as window_answer};
 
 use crate::ports::{Failure, Member};

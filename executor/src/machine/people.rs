@@ -17,15 +17,23 @@ impl Machine {
 
     /// Whether somebody asked for something that waits for calls under way.
     pub(super) fn is_asked_to_turn(&self) -> bool {
-        let turns =
-            |entry: &SideEntry| matches!(entry.says, SideKind::Rollback { .. } | SideKind::Abandon { .. });
+        let turns = |entry: &SideEntry| {
+            matches!(
+                entry.says,
+                SideKind::Rollback { .. } | SideKind::Abandon { .. } | SideKind::Close { .. }
+            )
+        };
         self.unheard().iter().any(turns)
     }
 
-    /// Whether nothing is left to do: the run is over, and nobody asked a complete one to go back.
+    /// Whether nothing is left to do: the run is over, and nobody asked it to go back or to be closed where it can.
     pub fn stays_over(&self) -> bool {
-        let back = |entry: &SideEntry| matches!(entry.says, SideKind::Rollback { .. });
-        self.state.is_over() && !(self.state.is_complete() && self.unheard().iter().any(back))
+        let taken_up = |entry: &SideEntry| match entry.says {
+            SideKind::Rollback { .. } => self.state.is_complete(),
+            SideKind::Close { .. } => self.state.may_close(),
+            _ => false,
+        };
+        self.state.is_over() && !self.unheard().iter().any(taken_up)
     }
 
     pub(super) fn listen(&mut self, now: Timestamp, out: &mut Decision) {
@@ -58,7 +66,9 @@ impl Machine {
                 Some(vec![Event::Held { at: None, why: format!("paused by {by}: {reason}") }])
             }
             SideKind::Continue { .. } if self.state.hold.is_none() => Some(Vec::new()),
-            SideKind::Continue { reason } => Some(vec![self.go_on_after_hold(format!("{by}: {reason}"))]),
+            SideKind::Continue { reason } => {
+                Some(vec![self.go_on_after_hold(format!("{by}: {reason}"), now)])
+            }
             SideKind::Retry { step, reason } => {
                 let places = self.retried(step);
                 if places.is_empty() {
@@ -74,6 +84,17 @@ impl Machine {
                     Some(vec![Event::TurnedBack { scope: scope.clone(), why: format!("{by}: {reason}") }])
                 }
             },
+            // Also when it was heard by a process that died before it wrote so.
+            SideKind::Close { reason, .. } if self.state.closing.is_some() => {
+                Some(self.closing_again(format!("{by}: {reason}"), now).into_iter().collect())
+            }
+            SideKind::Close { early, reason } => match self.to_close(*early, now) {
+                _ if self.state.reopened.is_none() => {
+                    note(format!("{by} asked to close a run that is not over"))
+                }
+                Ok(found) => Some(found.events(&self.state.approvals, format!("{by}: {reason}"))),
+                Err(obstacle) => note(format!("{by} asked to close, which is refused: {obstacle}")),
+            },
             SideKind::Abandon { reason } => {
                 let mut residue = rest::residue(&self.index.plan, &self.state);
                 residue.insert(0, format!("abandoned by {by}: {reason}"));
@@ -83,7 +104,10 @@ impl Machine {
     }
 
     /// After a hold the run goes on the way it went; from the end of a step's way back it goes forward.
-    fn go_on_after_hold(&self, why: String) -> Event {
+    fn go_on_after_hold(&self, why: String, now: Timestamp) -> Event {
+        if let Some(event) = self.closing_again(why.clone(), now) {
+            return event;
+        }
         match &self.state.back {
             Some(back) if !(back.ready.is_empty() && matches!(back.scope, BackScope::Step(_))) => {
                 Event::TurnedBack { scope: back.scope.clone(), why }
@@ -95,7 +119,8 @@ impl Machine {
     /// Failed places of a step.
     fn retried(&self, step: &StepId) -> Vec<At> {
         let places = self.state.tasks.iter().filter(|(at, task)| {
-            at.step == *step && task.phase.is_failed() && (self.state.back.is_none() || at.way == Way::Back)
+            let here = self.state.back.is_none() || at.way != Way::Forward;
+            at.step == *step && task.phase.is_failed() && here
         });
         places.map(|(at, _)| at.clone()).collect()
     }

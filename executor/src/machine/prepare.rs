@@ -91,7 +91,7 @@ impl Machine {
             self.wait_gates(at, vec![waits_for], wake_at, now);
             return false;
         }
-        if at.way == Way::Back || at.item.is_some() {
+        if at.way != Way::Forward || at.item.is_some() {
             return true;
         }
         let passed = |gate: &Label| self.state.task(at).is_some_and(|task| task.passed.contains(gate));

@@ -29,6 +29,12 @@ impl Machine {
         if self.state.hold.is_some() {
             return;
         }
+        if self.state.closing.is_some() {
+            let ends = self.state.end_of_closing(&self.index.plan);
+            let residue = || residue(&self.index.plan, &self.state);
+            out.append.extend(ends.map(|end| Event::Done { end, residue: residue() }));
+            return;
+        }
         if let Some(back) = &self.state.back {
             let done = back.needs.keys().all(|step| self.state.phase(&At::back(step)).is_finished());
             if done && !self.releases_due() && !self.has_failures() {
@@ -51,7 +57,7 @@ impl Machine {
         let reached = savepoints
             .filter(|(savepoint, missing)| **missing == 0 && !self.state.reached.contains(&savepoint.id));
         out.append.extend(reached.map(|(savepoint, _)| Event::Reached { savepoint: savepoint.id.clone() }));
-        if self.state.may_end(End::Complete).is_ok() {
+        if self.state.may_end(&self.index.plan, End::Complete).is_ok() {
             let residue = residue(&self.index.plan, &self.state);
             out.append.push(Event::Done { end: End::Complete, residue });
         }
@@ -182,7 +188,7 @@ pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
             bracket.closing_command
         ));
     }
-    let complete = state.back.is_none() && state.may_end(End::Complete).is_ok();
+    let complete = state.back.is_none() && state.all_done();
     let kept = |step: &switchback_schemas::StepId| {
         let saved = state.back.as_ref().is_some_and(|back| !back.steps.contains(step));
         complete || saved
@@ -195,7 +201,8 @@ pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
         let undone = at.way == Way::Forward && state.phase(&At::back(by)).is_finished();
         let held_over = state.phase(&At::back(&at.step)) == Phase::HeldOver;
         let read_only = plan.step(&at.step).is_some_and(|step| matches!(step.undo, Undo::ReadOnly { .. }))
-            && at.item.is_none();
+            && at.item.is_none()
+            && at.way != Way::Close;
         let what = match task.phase {
             _ if task.phase == Phase::HeldOver || held_over || undone => continue,
             Phase::InDoubt | Phase::Asked | Phase::Called if !read_only => "may or may not have happened",
@@ -203,6 +210,9 @@ pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
                 "failed and may have changed something"
             }
             Phase::Stopped if at.way == Way::Back => "was not undone",
+            Phase::Failed | Phase::Again | Phase::Blocked if at.way == Way::Close => {
+                "did not come to its end"
+            }
             Phase::Done | Phase::Applied | Phase::Blocked | Phase::Rolling
                 if at.way == Way::Forward && at.item.is_none() && !kept(&at.step) && !read_only =>
             {

@@ -35,6 +35,10 @@ pub struct RunState {
     pub claimed: bool,
     /// Going back, and how far; absent while it goes forward.
     pub back: Option<Back>,
+    /// How it had ended, when a process took it up again.
+    pub reopened: Option<End>,
+    /// Removing what it kept; absent while it does not.
+    pub closing: Option<Closing>,
     /// Why nothing is started.
     pub hold: Option<Hold>,
     /// Why no process works on it.
@@ -217,6 +221,17 @@ impl Back {
     }
 }
 
+/// A run that removes what it kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closing {
+    /// How it had ended, and ends again while something else is kept.
+    pub from: End,
+    /// Steps whose leftovers go.
+    pub steps: BTreeSet<StepId>,
+    /// Who and why.
+    pub why: String,
+}
+
 /// Why nothing is started.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hold {
@@ -282,6 +297,11 @@ impl RunState {
     /// Whether its targets are reached. It is over then, but can still be asked to go back.
     pub fn is_complete(&self) -> bool {
         matches!(self.ended, Some((End::Complete, _))) && self.superseded.is_none()
+    }
+
+    /// Whether everything that it kept is removed: nothing goes back any more.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.ended, Some((End::Closed, _)))
     }
 
     /// The node that a place is at.

@@ -55,8 +55,9 @@ fn head(index: &Index, state: &RunState, record: &Record) -> Result<(), Reason> 
         }
         Event::Header { .. } => return Err(Reason::Header),
         _ if first => return Err(Reason::Header),
-        // A complete run has ways back until they close, so a process may take it up again.
-        Event::Epoch { .. } if state.is_complete() => {}
+        // A complete run has ways back until they close, and a run that is over may keep something for them: so a process may
+        // take it up again.
+        Event::Epoch { .. } if state.may_close() => {}
         _ if state.is_over() => return Err(Reason::Over),
         _ => {}
     }
@@ -86,9 +87,11 @@ fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Rea
             state.epoch = record.epoch;
             state.taken_over = Some(now);
             state.parked = None;
-            if state.ended.take().is_some() {
+            if let Some((end, _)) = state.ended.take() {
                 // Its end released the platform.
                 state.claimed = false;
+                state.reopened = Some(end);
+                state.closing = None;
             }
             // Gates are asked again after a pause, unless the step was begun.
             for task in state.tasks.values_mut().filter(|task| task.phase == Phase::New) {
@@ -105,12 +108,13 @@ fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Rea
         Event::Parked { waits_for, wake_at } => state.parked = Some((waits_for.clone(), *wake_at)),
         Event::Superseded { by } => state.superseded = Some(by.clone()),
         Event::Done { end, residue } => {
-            state.may_end(*end)?;
+            state.may_end(&index.plan, *end)?;
             state.ended = Some((*end, residue.clone()));
         }
         Event::Reached { savepoint } => state.reach(index, savepoint)?,
         Event::TurnedBack { scope, why } => state.turn_back(index, scope, why, now)?,
         Event::TurnedForward { .. } => state.turn_forward(index)?,
+        Event::TurnedToClose { steps, early, why } => state.turn_to_close(index, (steps, early), why, now)?,
         Event::HeldOver { bracket, why } => state.hold_over(index, bracket, why, now)?,
         Event::Held { at, why } => {
             if let Some(at) = at.as_ref().filter(|at| state.phase(at) == Phase::InDoubt) {
@@ -291,6 +295,11 @@ pub(super) fn may_act(index: &Index, state: &RunState, at: &At) -> Result<(), Re
     if state.hold.is_some() {
         return wrong("holds");
     }
+    match (&state.closing, at.way) {
+        (Some(closing), Way::Close) if closing.steps.contains(&at.step) => return Ok(()),
+        (Some(_), _) => return wrong("removes something else"),
+        (None, _) => {}
+    }
     let needs: BTreeSet<At> = match (&state.back, at.way) {
         (None, Way::Forward) => {
             let number = index.graph.number(&at.step);
@@ -302,6 +311,7 @@ pub(super) fn may_act(index: &Index, state: &RunState, at: &At) -> Result<(), Re
             None => return wrong("does not go back there"),
         },
         (None, Way::Back) => return wrong("goes forward"),
+        (_, Way::Close) => return wrong("removes nothing"),
         (Some(_), Way::Forward) => return wrong("goes back"),
     };
     if let Some(need) = needs.into_iter().find(|need| !state.phase(need).is_finished()) {

@@ -8,7 +8,7 @@ use switchback_schemas::{
     StepId,
     journal::{At, BackScope, End, Way},
     name::{Label, SavepointId},
-    plan::Savepoint,
+    plan::{Plan, Savepoint},
 };
 
 use super::{
@@ -37,6 +37,7 @@ impl RunState {
             (Some(item), _) => self.item_moved(index, at, &item.key, now),
             (None, Way::Forward) => self.finish(index, &at.step),
             (None, Way::Back) => self.finish_back(&at.step),
+            (None, Way::Close) => {}
         }
     }
 
@@ -101,6 +102,9 @@ impl RunState {
         why: &str,
         now: Timestamp,
     ) -> Result<(), Reason> {
+        if self.closing.is_some() {
+            return Err(Reason::Other("the run removes what its ways back need".to_owned()));
+        }
         let (to, numbers) = scope_of(index, scope)?;
         if matches!(scope, BackScope::Savepoint(savepoint) if !self.reached.contains(savepoint)) {
             return Err(Reason::Other(format!("the run goes back to {scope:?}, which it never reached")));
@@ -129,6 +133,7 @@ impl RunState {
             }
         }
         self.hold = None;
+        self.reopened = None;
         self.back = Some(back);
         Ok(())
     }
@@ -162,17 +167,23 @@ impl RunState {
         Ok(())
     }
 
+    /// Whether every step is done.
+    pub(super) fn all_done(&self) -> bool {
+        self.ready.is_empty() && self.lacking.iter().all(|lacking| *lacking == 0)
+    }
+
     /// Whether the run may end like that.
-    pub(super) fn may_end(&self, end: End) -> Result<(), Reason> {
-        let all_done = self.ready.is_empty() && self.lacking.iter().all(|lacking| *lacking == 0);
+    pub(super) fn may_end(&self, plan: &Plan, end: End) -> Result<(), Reason> {
         let back = self.back.as_ref().filter(|back| matches!(back.scope, BackScope::Savepoint(_)));
         let all_back =
             back.is_some_and(|back| back.needs.keys().all(|step| self.phase(&At::back(step)).is_finished()));
         let fits = match end {
-            End::Complete => self.back.is_none() && all_done,
+            End::Abandoned => true,
+            end if self.closing.is_some() => self.end_of_closing(plan) == Some(end),
+            End::Complete => self.back.is_none() && self.all_done(),
             End::Unwound => all_back && self.held_over.is_empty(),
             End::UnwoundHeld => all_back && !self.held_over.is_empty(),
-            End::Abandoned => true,
+            End::Closed => false,
         };
         match fits {
             true => Ok(()),
@@ -202,7 +213,7 @@ impl RunState {
     }
 
     /// Gives a failed place another chance, from where it failed.
-    fn again(&mut self, index: &Index, at: &At, now: Timestamp) {
+    pub(super) fn again(&mut self, index: &Index, at: &At, now: Timestamp) {
         let rolling = self.rolls.contains_key(at);
         let task = self.touch(at, now);
         task.failures = 0;

@@ -152,6 +152,7 @@ fn effects(plan: &Plan) -> Vec<&Effect> {
         actions.push(&step.action);
         undos.push(&step.undo);
     }
+    effects.extend(plan.leftovers.iter().map(|left| &left.removal.effect));
     loop {
         while let Some(action) = actions.pop() {
             match action {

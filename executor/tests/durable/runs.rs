@@ -123,7 +123,7 @@ fn bytes(steps: Vec<Step>, change: impl FnOnce(&mut Plan)) -> Vec<u8> {
         .targets
         .insert(label("cluster"), Identity::Cluster { kube_system_uid: String::new(), eks: None });
     change(&mut plan);
-    plan.features = lint::used_features(&plan.steps);
+    plan.features = lint::used_features(&plan.steps, &plan.leftovers);
     if plan.parent.is_some() {
         plan.features.insert("continue".to_owned());
     }

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, and shows what led there"
 )]
 
+mod closing;
 mod drive;
 mod gates;
 mod makespan;

@@ -8,9 +8,9 @@ use switchback_schemas::{
     name::{Label, ObjectName, SavepointId},
     plan::{
         Action, Bracket, Capture, CaptureKind, Command, Condition, Count, Digests, Disruption, Effect,
-        Estimate, FailureAction, FailurePolicy, Inputs, KubeDelete, Need, NodeCordon, NodeDrain, Plan,
-        PlatformRef, Read, ReadBasis, ReadMark, RecipeStep, RetryClass, Roll, Savepoint, Stale, Step, Target,
-        Undo, UndoKind, UndoStep, Verify,
+        Estimate, FailureAction, FailurePolicy, Inputs, KubeDelete, Leftover, Need, NodeCordon, NodeDrain,
+        Plan, PlatformRef, Read, ReadBasis, ReadMark, RecipeStep, Removal, RetryClass, Roll, Savepoint,
+        Stale, Step, Target, Undo, UndoKind, UndoStep, Verify,
     },
 };
 
@@ -246,6 +246,26 @@ pub fn plan(mut steps: Vec<Step>) -> Plan {
         leftovers: Vec::new(),
         sources: BTreeMap::new(),
     }
+}
+
+/// Lets a step leave something that a way back needs for so long; `do net-STEP` removes it.
+pub fn leaves(plan: &mut Plan, step: &str, keep: Seconds) {
+    let net = format!("net-{step}");
+    plan.leftovers.push(Leftover {
+        what: format!("the net of {step}"),
+        why: "a test says so".to_owned(),
+        step: id(step),
+        by_undo: false,
+        keep,
+        removal: Removal {
+            title: format!("remove the net of {step}"),
+            effect: does(&["do", &net]),
+            done_when: asks(&["done", &net]),
+            timeout: Seconds(600),
+            estimate: Estimate::seconds(10, 20),
+            permissions: Vec::new(),
+        },
+    });
 }
 
 /// Numbers from a seed: splitmix64.

@@ -5,7 +5,7 @@ use switchback_executor::machine::{Machine, Phase, Rest};
 use switchback_schemas::{
     journal::{At, BackScope, End, Event, Record, SideKind, Way},
     name::SavepointId,
-    plan::{Action, Undo},
+    plan::{Action, Plan, Undo},
 };
 
 use super::{
@@ -16,17 +16,29 @@ use super::{
 
 /// Runs one seed to its end. People answer holds; after a while the weather clears.
 fn run_seed(seed: u64, weather: Weather, crashes: u64) -> (Drive, End) {
+    let mut drive = begun(seed, |_, _| {});
+    drive.weather = weather;
+    drive.crashes = crashes;
+    let end = to_its_end(&mut drive);
+    (drive, end)
+}
+
+/// The run of a random plan, changed by a function.
+pub fn begun(seed: u64, change: impl FnOnce(&mut Plan, &mut Random)) -> Drive {
     let mut numbers = Random(seed);
-    let plan = random(&mut numbers);
+    let mut plan = random(&mut numbers);
+    change(&mut plan, &mut numbers);
     let mut world = World::default();
     for step in &plan.steps {
         if let Action::Roll(roll) = &step.action {
             world.add_pool(roll.pool.as_str(), 2 + numbers.below(5), start());
         }
     }
-    let mut drive = Drive::new(plan, world, seed ^ 0x5eed);
-    drive.weather = weather;
-    drive.crashes = crashes;
+    Drive::new(plan, world, seed ^ 0x5eed)
+}
+
+/// Carries a run on to its end.
+pub fn to_its_end(drive: &mut Drive) -> End {
     let mut rests = 0;
     loop {
         let rest = drive.rest();
@@ -36,15 +48,15 @@ fn run_seed(seed: u64, weather: Weather, crashes: u64) -> (Drive, End) {
             drive.crashes = 0;
         }
         match rest {
-            Rest::Ended(end) => return (drive, end),
+            Rest::Ended(end) => return end,
             Rest::Superseded(by) => panic!("superseded by {by}"),
             Rest::Parked { wake_at, .. } => {
                 let later = drive.now.checked_add(jiff::SignedDuration::from_mins(20)).unwrap();
                 drive.now = wake_at.unwrap_or(later).max(drive.now);
             }
             Rest::Held { .. } => {
-                nobody_is_left_cordoned(&drive);
-                let says = what_a_person_says(&mut drive, rests);
+                nobody_is_left_cordoned(drive);
+                let says = what_a_person_says(drive, rests);
                 drive.say(says);
             }
         }

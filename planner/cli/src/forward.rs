@@ -16,7 +16,7 @@ use crate::{args::Forward, environment::Environment, error::Error};
 const PROGRAM: &str = "switchback-exec";
 
 /// What is handed over, with what it does.
-pub(crate) const COMMANDS: [(&str, &str); 17] = [
+pub(crate) const COMMANDS: [(&str, &str); 18] = [
     ("preflight", "Checks a plan against the live platform; changes nothing"),
     ("apply", "Starts or resumes the run of a plan"),
     ("status", "Shows where a run stands and what it waits for"),
@@ -27,6 +27,7 @@ pub(crate) const COMMANDS: [(&str, &str); 17] = [
     ("continue", "Goes on with a run that is held or paused"),
     ("retry", "Tries a failed step again"),
     ("rollback", "Shows the ways back, or takes one"),
+    ("close", "Removes what a run that is over keeps for its ways back"),
     ("abandon", "Gives a run up and lists what is left"),
     ("report", "Writes the account of a run"),
     ("verify", "Checks the chain of a journal"),

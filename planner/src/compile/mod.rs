@@ -15,7 +15,9 @@ use switchback_schemas::{
     lock::{Asks, Lock},
     manifest::TargetSpec,
     name::SavepointId,
-    plan::{BlindSpot, Digests, Hop, Identity, Inputs, Need, Parent, Plan, PlatformRef, Savepoint, Step},
+    plan::{
+        BlindSpot, Digests, Hop, Identity, Inputs, Leftover, Need, Parent, Plan, PlatformRef, Savepoint, Step,
+    },
 };
 
 use crate::{
@@ -209,7 +211,7 @@ fn assemble(
     let nothing = Digest::of("");
     let mut plan = Plan {
         format: switchback_schemas::format::Document::Plan.current(),
-        features: features(&steps, cx),
+        features: features(&steps, &leftovers, cx),
         platform: platform(cx),
         parent: parent(cx),
         inputs: Inputs {
@@ -251,8 +253,8 @@ fn assemble(
     plan
 }
 
-fn features(steps: &[Step], cx: &Cx<'_>) -> BTreeSet<String> {
-    let mut features = lint::used_features(steps);
+fn features(steps: &[Step], leftovers: &[Leftover], cx: &Cx<'_>) -> BTreeSet<String> {
+    let mut features = lint::used_features(steps, leftovers);
     if cx.inventory.carry_over.is_some() {
         features.insert("continue".to_owned());
     }

@@ -50,6 +50,16 @@ fn one_minor_reads_like_this() {
 }
 
 #[test]
+fn two_minors_read_like_this_in_short() {
+    let plan = plan_of(PLATFORM, &two_minors(), &eks());
+    let graph = Graph::of(&plan).expect("a DAG");
+    let summary = summary(&plan, &graph);
+    let short =
+        DryRun { plan: &plan, graph: &graph, summary: &summary, digest: Digest::of("plan"), steps: false };
+    insta::assert_snapshot!(short);
+}
+
+#[test]
 fn two_minors_with_karpenter_read_like_this() {
     insta::assert_snapshot!(shown(&plan_of(&with_karpenter(), &two_minors(), &eks_and_karpenter())));
 }
@@ -211,8 +221,46 @@ fn what_is_kept_is_said_and_what_the_next_minor_needs_gone_is_deleted() {
     let plan = plan_of(PLATFORM, &two_minors(), &eks());
     let kept: Vec<&str> = plan.leftovers.iter().map(|left| left.what.as_str()).collect();
     assert_eq!(kept, ["node group gpu-1-32, at size 0"]);
-    assert!(plan.leftovers[0].remove.contains("--nodegroup-name gpu-1-32"), "{}", plan.leftovers[0].remove);
+    let removal = &plan.leftovers[0].removal;
+    assert!(matches!(&removal.effect, Effect::EksDeleteNodegroup(delete) if delete.nodegroup == "gpu-1-32"));
     step(&plan, "eks/dev@1.33/drop/gpu");
+}
+
+#[test]
+fn a_group_that_an_earlier_run_emptied_moves_no_more_and_goes_before_the_next_minor() {
+    let mut after = eks();
+    change(&mut after, |cluster| {
+        cluster.version = v("1.32");
+        let mut old = group("gpu", "gpu", "AL2023_x86_64_NVIDIA", 4);
+        (old.min, old.desired) = (0, 0);
+        cluster.nodegroups = vec![
+            old,
+            group("gpu-1-32", "gpu", "AL2023_x86_64_NVIDIA", 4),
+            group("system", "system", "AL2023_x86_64_STANDARD", 3),
+        ];
+        for group in &mut cluster.nodegroups[1..] {
+            group.version = v("1.32");
+        }
+    });
+    after.cluster.version = v("1.32.9");
+    let nodes = after.nodes.iter_mut().filter(|node| node.name.starts_with("gpu-"));
+    nodes.for_each(|node| {
+        node.labels.insert("eks.amazonaws.com/nodegroup".to_owned(), "gpu-1-32".to_owned());
+    });
+
+    let files = [("platform.yaml", PLATFORM), ("eks.yaml", EKS)];
+    let (plan, said) = compiled(&files, &after, addons());
+    assert!(plan.is_none_or(|plan| plan.steps.is_empty()), "the minor is reached: {said:#?}");
+
+    let plan = plan_of(PLATFORM, &two_minors(), &after);
+    assert_eq!(plan.lines, [], "the run that kept it is over");
+    let step = |id: &str| plan.steps.iter().any(|step| step.id.as_str() == id);
+    assert!(
+        step("eks/dev@1.33/drop/gpu") && step("eks/dev@1.33/nodes/gpu/gpu-1-32/copy"),
+        "{:#?}",
+        plan.hops
+    );
+    assert!(!step("eks/dev@1.33/nodes/gpu/gpu/copy"));
 }
 
 #[test]

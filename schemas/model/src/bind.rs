@@ -76,6 +76,8 @@ impl Binder<'_> {
             | Effect::EksUpdateCluster(_)
             | Effect::EksDeleteNodegroup(_)
             | Effect::RdsSnapshot(_)
+            | Effect::RdsDeleteSnapshot(_)
+            | Effect::RdsDeleteInstance(_)
             | Effect::Command(_)
             | Effect::Notify(_) => {}
         }

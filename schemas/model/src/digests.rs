@@ -4,22 +4,23 @@ use serde::Serialize;
 use switchback_schemas::{
     Digest, Seconds,
     plan::{
-        Action, Bracket, Condition, Digests, Estimate, Gate, NoReturn, Plan, PlatformRef, Pool, Roll, Step,
-        Undo, UndoEdge, Verify, Window, WorkloadClass,
+        Action, Bracket, Condition, Digests, Estimate, Gate, Leftover, NoReturn, Plan, PlatformRef, Pool,
+        Roll, Step, Undo, UndoEdge, Verify, Window, WorkloadClass,
     },
 };
 
 /// Computes both digests of a plan.
 ///
-/// *Effects* covers, per step, what it acts on, what it does, when it is done, how it is verified and what it needs.
-/// *Review* covers also how it is undone, what would be lost, disruption, tier, failure action, gates, brackets, lines of
-/// no return, pools, workload classes and windows. Neither covers titles, reasons, estimates, observed counts or reads:
+/// *Effects* covers, per step, what it acts on, what it does, when it is done, how it is verified and what it needs; and how
+/// leftovers are removed. *Review* covers also how it is undone, what would be lost, disruption, tier, failure action, gates,
+/// brackets, lines of no return, pools, workload classes, windows, and how long leftovers are kept. Neither covers titles, reasons, estimates, observed counts or reads:
 /// a plan whose risk is the same keeps its approvals.
 pub fn digests(plan: &Plan) -> Result<Digests, serde_json::Error> {
     let steps: Vec<Step> = plan.steps.iter().map(without_prose).collect();
     let effects: Vec<Effects<'_>> = steps.iter().map(Effects::of).collect();
     let gates: Vec<Gate> =
         plan.gates.iter().map(|gate| Gate { title: String::new(), ..gate.clone() }).collect();
+    let leftovers: Vec<Leftover> = plan.leftovers.iter().map(kept).collect();
     let review = Review {
         platform: &plan.platform,
         steps: &steps,
@@ -30,10 +31,12 @@ pub fn digests(plan: &Plan) -> Result<Digests, serde_json::Error> {
         pools: &plan.pools,
         classes: &plan.classes,
         windows: &plan.windows,
+        leftovers: &leftovers,
     };
+    let removals: Vec<_> = leftovers.iter().map(|left| (&left.step, &left.removal)).collect();
     let lines: Vec<_> = plan.lines.iter().map(|line| (&line.id, &line.step)).collect();
     Ok(Digests {
-        effects: Digest::of_json(&(&plan.platform.targets, effects, lines))?,
+        effects: Digest::of_json(&(&plan.platform.targets, effects, lines, removals))?,
         review: Digest::of_json(&review)?,
     })
 }
@@ -72,6 +75,7 @@ struct Review<'plan> {
     pools: &'plan [Pool],
     classes: &'plan [WorkloadClass],
     windows: &'plan [Window],
+    leftovers: &'plan [Leftover],
 }
 
 const NO_ESTIMATE: Estimate = Estimate { expected: Seconds(0), p90: Seconds(0) };
@@ -92,6 +96,16 @@ fn without_prose(step: &Step) -> Step {
     in_action(&mut step.action);
     in_undo(&mut step.undo);
     step
+}
+
+fn kept(leftover: &Leftover) -> Leftover {
+    let mut leftover = leftover.clone();
+    leftover.what.clear();
+    leftover.why.clear();
+    leftover.removal.title.clear();
+    leftover.removal.estimate = NO_ESTIMATE;
+    leftover.removal.permissions.clear();
+    leftover
 }
 
 fn quiet(verify: &mut [Verify]) {

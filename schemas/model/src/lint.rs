@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchback_schemas::{
     Diagnostic, StepId, codes,
     name::Label,
-    plan::{Action, ApprovalScope, ClosingAt, GateKind, Plan, Roll, Step, Undo},
+    plan::{Action, ApprovalScope, ClosingAt, GateKind, Leftover, Plan, Roll, Step, Undo},
 };
 
 use crate::{
@@ -78,9 +78,16 @@ fn references(plan: &Plan, say: &mut impl FnMut(String)) {
     for line in &plan.lines {
         known(&format!("line {}", line.id), &line.step);
     }
+    for left in &plan.leftovers {
+        known(&left.what, &left.step);
+    }
     for bracket in &plan.brackets {
         known(&format!("bracket {}", bracket.id), &bracket.open);
         known(&format!("bracket {}", bracket.id), &bracket.close);
+    }
+    let mut left_by = BTreeSet::new();
+    for left in plan.leftovers.iter().filter(|left| !left_by.insert(&left.step)) {
+        say(format!("{} leaves more than one thing, {} among them", left.step, left.what));
     }
     for step in &plan.steps {
         if !hops.contains(&step.hop) {
@@ -141,7 +148,7 @@ fn recipe(step: &Step, roll: &Roll, say: &mut impl FnMut(String)) {
 }
 
 fn features(plan: &Plan, say: &mut impl FnMut(String)) {
-    let mut used: BTreeSet<String> = used_features(&plan.steps);
+    let mut used: BTreeSet<String> = used_features(&plan.steps, &plan.leftovers);
     if plan.parent.is_some() {
         used.insert("continue".to_owned());
     }
@@ -150,9 +157,13 @@ fn features(plan: &Plan, say: &mut impl FnMut(String)) {
     }
 }
 
-/// The features that steps use.
-pub fn used_features(steps: &[Step]) -> BTreeSet<String> {
+/// The features that steps use, and the removal of what they leave.
+pub fn used_features(steps: &[Step], leftovers: &[Leftover]) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
+    for left in leftovers {
+        used.insert("close".to_owned());
+        used.insert(left.removal.effect.kind().to_owned());
+    }
     let mut action = |action: &Action| match action {
         Action::Effect(effect) => {
             used.insert(effect.kind().to_owned());

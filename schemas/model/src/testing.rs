@@ -92,7 +92,7 @@ pub(crate) fn plan(mut steps: Vec<Step>) -> Plan {
     let all = steps.iter().map(|step| step.id.clone()).collect();
     let mut plan = Plan {
         format: Document::Plan.current(),
-        features: crate::lint::used_features(&steps),
+        features: crate::lint::used_features(&steps, &[]),
         platform: PlatformRef {
             name: label("test"),
             targets: std::iter::once((

@@ -46,6 +46,19 @@ pub enum Way {
     Forward,
     /// Its undo.
     Back,
+    /// The removal of what it left.
+    Close,
+}
+
+impl Way {
+    /// What stands before a step's name.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Forward => "",
+            Self::Back => "undo ",
+            Self::Close => "close ",
+        }
+    }
 }
 
 /// A step, or a step of a roll's recipe on one node, in one direction.
@@ -86,6 +99,11 @@ impl At {
         Self { step: step.clone(), item: None, way: Way::Back }
     }
 
+    /// The removal of what a step left.
+    pub fn close(step: &StepId) -> Self {
+        Self { step: step.clone(), item: None, way: Way::Close }
+    }
+
     /// A step of a roll's recipe on one node.
     #[must_use]
     pub fn item(&self, key: &ItemKey, recipe: &Label) -> Self {
@@ -106,9 +124,7 @@ impl fmt::Display for At {
         if self.item.as_ref().is_some_and(|item| item.let_go) {
             f.write_str("let go in ")?;
         }
-        if self.way == Way::Back {
-            f.write_str("undo ")?;
-        }
+        f.write_str(self.way.prefix())?;
         self.step.fmt(f)?;
         match &self.item {
             Some(item) => write!(f, "[{}]/{}", item.key, item.recipe),
@@ -252,6 +268,16 @@ pub enum Event {
         /// Who and why.
         why: String,
     },
+    /// From here on a run that was over removes what it kept for its ways back: a point of no return.
+    TurnedToClose {
+        /// Steps whose leftovers are removed.
+        steps: Vec<StepId>,
+        /// Those of them whose leftovers a way back still needed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        early: Vec<StepId>,
+        /// Who and why.
+        why: String,
+    },
     /// Dispatch stops: a failure whose action is `hold`, or a pause.
     Held {
         /// The step, if one caused it.
@@ -376,4 +402,6 @@ pub enum End {
     UnwoundHeld,
     /// Given up by a person; what is left is listed.
     Abandoned,
+    /// Over, and everything that was kept for its ways back is removed.
+    Closed,
 }

@@ -64,6 +64,13 @@ pub enum SideKind {
         /// Why.
         reason: String,
     },
+    /// Removes what a run that is over keeps.
+    Close {
+        /// Also what a way back still needs.
+        early: bool,
+        /// Why.
+        reason: String,
+    },
     /// Gives the run up where it stands.
     Abandon {
         /// Why.

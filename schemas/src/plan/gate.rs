@@ -47,6 +47,8 @@ pub enum ApprovalScope {
     Line(Label),
     /// Passing one gate by hand.
     Gate(Label),
+    /// Removing what ways back of a run that is over still need.
+    Closing {},
 }
 
 /// A line after which a way back is gone.

@@ -9,6 +9,7 @@ mod cloud;
 mod condition;
 mod effect;
 mod gate;
+mod leftover;
 mod roll;
 mod step;
 mod undo;
@@ -28,9 +29,11 @@ pub use effect::{
     Chart, Command, Effect, EksCreateNodegroup, EksDeleteNodegroup, EksScaleNodegroup, EksUpdateAddon,
     EksUpdateCluster, EksUpdateNodegroup, EnvValue, HelmRollback, HelmUpgrade, KubeApply, KubeDelete,
     KubePatch, KubeRestore, MigrateStorage, NodeCordon, NodeDrain, NodeTerminate, NodegroupSize, Notify,
-    RdsProveSnapshot, RdsRestore, RdsSnapshot, ResolveConflicts, SetField, Wait,
+    RdsDeleteInstance, RdsDeleteSnapshot, RdsProveSnapshot, RdsRestore, RdsSnapshot, ResolveConflicts,
+    SetField, Wait,
 };
 pub use gate::{ApprovalScope, Day, Gate, GateKind, NoReturn, Window, WindowUse};
+pub use leftover::{Leftover, Removal};
 pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};
 pub use step::{
     Capture, CaptureKind, Disruption, Estimate, FailureAction, FailurePolicy, Mark as ReadMark, Need,
@@ -101,7 +104,7 @@ pub struct Plan {
     /// Warnings that came with the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Diagnostic>,
-    /// What is kept when a run of it is complete, so that its ways back stay open, and has to be removed some day.
+    /// What is kept when a run of it is over, so that its ways back stay open, and how that is removed when the run is closed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<Leftover>,
     /// Where facts come from, by key.
@@ -331,25 +334,6 @@ pub struct BlindSpot {
     pub why: String,
 }
 
-/// A safety net that outlives its run. Removing it is a point of no return.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Leftover {
-    /// What is kept.
-    pub what: String,
-    /// Which way back needs it.
-    pub why: String,
-    /// The step that leaves it.
-    pub step: StepId,
-    /// Whether it is the undo of that step that leaves it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub by_undo: bool,
-    /// How long after that step it should be kept.
-    pub keep: crate::Seconds,
-    /// What a person types to remove it.
-    pub remove: String,
-}
-
 /// Where a fact comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -375,7 +359,7 @@ impl Plan {
     /// Every feature that this build can run.
     pub fn known_features() -> Vec<&'static str> {
         let mut known = Effect::KINDS.to_vec();
-        known.extend(["roll", "continue"]);
+        known.extend(["roll", "continue", "close"]);
         known
     }
 

@@ -70,7 +70,10 @@ impl Pool {
             "kubernetes.io/hostname": name, "node.kubernetes.io/instance-type": "m6i.xlarge",
             "topology.kubernetes.io/zone": "eu-central-1a",
         });
-        let room = json!({"cpu": "8", "memory": "32Gi", "pods": "110"});
+        let mut room = json!({"cpu": "16", "memory": "64Gi", "pods": "110"});
+        if self.name == "gpu" {
+            room["nvidia.com/gpu"] = "8".into();
+        }
         let id = format!("aws:///eu-central-1a/i-{name}");
         self.cluster.create(&json!({"apiVersion": "karpenter.sh/v1", "kind": "NodeClaim",
             "metadata": {"name": name, "labels": labels, "finalizers": [FINALIZER]},
@@ -100,7 +103,8 @@ impl Pool {
 
     /// Machines of deleted claims go, and others come.
     fn replace(&self) {
-        let claims = self.cluster.items(&["get", "nodeclaims"]);
+        let ours = format!("karpenter.sh/nodepool={}", self.name);
+        let claims = self.cluster.items(&["get", "nodeclaims", "-l", &ours]);
         for claim in claims.iter().filter(|claim| claim["metadata"].get("deletionTimestamp").is_some()) {
             let name = claim["metadata"]["name"].as_str().expect("a name");
             self.cluster.kubectl(&["delete", "node", name, "--ignore-not-found", "--wait=false"]);

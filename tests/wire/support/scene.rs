@@ -202,10 +202,15 @@ impl Scene {
         self.switchback(&format!("{line} --store store {}", self.platform))
     }
 
-    /// An executor at work, with its events as lines of JSON.
+    /// An executor that applies the plan, with its events as lines of JSON.
     pub(crate) fn applying(&self) -> Child {
+        self.at_work("apply plan.json")
+    }
+
+    /// An executor at work, with its events as lines of JSON.
+    pub(crate) fn at_work(&self, line: &str) -> Child {
         let mut command = self.command(&bins().exec);
-        command.args(["apply", "plan.json", "--store", "store", "--format", "json"]);
+        command.args(line.split(' ')).args(["--store", "store", "--format", "json"]);
         command.args(self.platform.split(' ')).stdout(Stdio::piped());
         command.spawn().expect("the executor starts")
     }

@@ -1,7 +1,9 @@
 //! Effects: one file each. Every one looks first and goes on from whatever it finds: done already, under way, or to be started.
 
 mod create_nodegroup;
+mod delete_instance;
 mod delete_nodegroup;
+mod delete_snapshot;
 mod follow;
 mod prove_snapshot;
 mod restore;
@@ -63,6 +65,8 @@ fn target(effect: &Effect) -> Option<(&Label, &'static str)> {
         Effect::RdsSnapshot(effect) => (&effect.target, "rds"),
         Effect::RdsProveSnapshot(effect) => (&effect.target, "rds"),
         Effect::RdsRestore(effect) => (&effect.target, "rds"),
+        Effect::RdsDeleteSnapshot(effect) => (&effect.target, "rds"),
+        Effect::RdsDeleteInstance(effect) => (&effect.target, "rds"),
         _ => return None,
     })
 }
@@ -89,6 +93,8 @@ pub(crate) async fn apply(aws: &Aws, targets: &Targets, call: &Call, effect: &Ef
         Effect::RdsSnapshot(effect) => snapshot::run(&scene, effect).await,
         Effect::RdsProveSnapshot(effect) => prove_snapshot::run(&scene, effect).await,
         Effect::RdsRestore(effect) => restore::run(&scene, effect).await,
+        Effect::RdsDeleteSnapshot(effect) => delete_snapshot::run(&scene, effect).await,
+        Effect::RdsDeleteInstance(effect) => delete_instance::run(&scene, effect).await,
         other => Ok(outcome::not_done(Class::Bug, format!("{} is no effect of this driver", other.kind()))),
     };
     // What an effect hands up as an error is a reading before its first write; writes are classified where they are made.

@@ -240,3 +240,55 @@ async fn a_trial_that_was_protected_since_is_deleted_all_the_same() {
     let live = instance(&scene).await;
     assert_eq!(live["DeletionProtection"], true, "the database keeps its own");
 }
+
+#[tokio::test]
+async fn a_snapshot_is_deleted_once_and_only_one_of_this_instance() {
+    let (scene, _) = migrated().await;
+    let before = scene.twin.snapshot();
+    let delete = effect(json!({"kind": "rds.delete-snapshot", "target": "db", "snapshot": SNAPSHOT}));
+    for nth in 1..=4 {
+        scene.twin.restore(before.clone());
+        done(&scene.carry_over_loss("rds:*", nth, &delete).await);
+        assert_eq!(scene.accepted("rds:DeleteDBSnapshot"), 1, "answer {nth} lost");
+        scene.twin.with(|world| assert!(world.cloud().rds.snapshots.is_empty(), "answer {nth} lost"));
+    }
+    // What is gone already is done.
+    done(&scene.carry(&delete).await);
+
+    scene.twin.restore(before);
+    scene.twin.with(|world| {
+        world.cloud_mut().rds.snapshots.get_mut(SNAPSHOT).unwrap().instance = "another".into();
+    });
+    let outcome = scene.carry(&delete).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Conflict, .. }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn an_instance_that_was_put_aside_is_deleted_and_kept_as_its_last_snapshot() {
+    let (scene, captured) = migrated().await;
+    done(&scene.carry_on(call_of("restore"), &restore(&captured)).await);
+    let before = scene.twin.snapshot();
+    let delete = |instance: &str| {
+        effect(
+            json!({"kind": "rds.delete-instance", "target": "db", "instance": instance, "lastSnapshot": "last-obs1"}),
+        )
+    };
+    for nth in 1..=8 {
+        scene.twin.restore(before.clone());
+        done(&scene.carry_over_loss("rds:*", nth, &delete(ASIDE)).await);
+        assert_eq!(scene.accepted("rds:DeleteDBInstance"), 1, "answer {nth} lost");
+        scene.twin.with(|world| {
+            let rds = &world.cloud().rds;
+            assert!(!rds.instances.contains_key(ASIDE) && rds.instances.contains_key(DATABASE));
+            let last = &rds.snapshots["last-obs1"];
+            assert_eq!((last.status.as_str(), last.instance.as_str()), ("available", ASIDE));
+            assert_eq!(
+                last.databases["mlflow"].revision, "f4a9b2c7d1e6",
+                "what was written after the snapshot"
+            );
+        });
+    }
+    done(&scene.carry(&delete(ASIDE)).await);
+    let outcome = scene.carry(&delete(DATABASE)).await;
+    assert!(matches!(outcome, Outcome::NotDone { .. }), "the database itself is never deleted: {outcome:?}");
+}

@@ -42,6 +42,9 @@ struct Scope {
     /// One gate
     #[arg(long, value_name = "GATE")]
     gate: Option<Label>,
+    /// Removing what the run keeps before its ways back are over
+    #[arg(long)]
+    closing: bool,
 }
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
@@ -49,6 +52,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         Scope { hop: Some(hop), .. } => ApprovalScope::Hop(hop.clone()),
         Scope { line: Some(line), .. } => ApprovalScope::Line(line.clone()),
         Scope { gate: Some(gate), .. } => ApprovalScope::Gate(gate.clone()),
+        Scope { closing: true, .. } => ApprovalScope::Closing {},
         Scope { .. } => ApprovalScope::Plan {},
     };
     let speaker = Speaker::new(&args.run, &args.speaker, host).await?;

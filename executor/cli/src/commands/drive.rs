@@ -45,6 +45,9 @@ pub(super) struct DriveArgs {
     /// How to show progress
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Shows only what disrupts something, what is reached and what stops
+    #[arg(long)]
+    brief: bool,
     /// Shows no progress, only the end
     #[arg(long, short)]
     quiet: bool,
@@ -70,13 +73,12 @@ pub(super) enum What<'a> {
 
 impl DriveArgs {
     fn style(&self, host: &Host) -> Style {
-        match (self.format, self.quiet) {
-            (Format::Json, _) => Style::Json,
-            (Format::Text, true) => Style::None,
-            (Format::Text, false) if host.environment.around.stderr && host.environment.around.stdout => {
-                Style::Bars
-            }
-            (Format::Text, false) => Style::Lines,
+        match self.format {
+            Format::Json => Style::Json,
+            Format::Text if self.quiet => Style::None,
+            Format::Text if self.brief => Style::Brief,
+            Format::Text if host.environment.around.stderr && host.environment.around.stdout => Style::Bars,
+            Format::Text => Style::Lines,
         }
     }
 }
@@ -198,7 +200,7 @@ fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, String) {
         Ended::Rest(Rest::Superseded(by)) => (Exit::Failed, format!("continued by run {by}")),
         Ended::Rest(Rest::Ended(end)) => {
             let exit = match end {
-                End::Complete => Exit::Success,
+                End::Complete | End::Closed => Exit::Success,
                 End::Unwound | End::UnwoundHeld => Exit::RolledBack,
                 End::Abandoned => Exit::Failed,
             };

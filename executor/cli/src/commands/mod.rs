@@ -2,6 +2,7 @@
 
 mod apply;
 mod approve;
+mod close;
 mod demo;
 mod drive;
 mod eks_token;
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     Retry(retry::Args),
     /// Shows the ways back, or takes one
     Rollback(rollback::Args),
+    /// Removes what a run that is over keeps for its ways back
+    Close(close::Args),
     /// Gives a run up and lists what is left
     Abandon(word::Args),
     /// Writes the account of a run
@@ -110,6 +113,7 @@ pub(crate) async fn run(command: Command, host: &mut Host) -> Result<Exit, Error
         Command::Retry(args) => retry::run(&args, host).await,
         Command::Rollback(args) => rollback::run(&args, host).await,
         Command::Abandon(args) => word::run(Word::Abandon, &args, host).await,
+        Command::Close(args) => close::run(&args, host).await,
         Command::Report(args) => report::run(&args, host).await,
         Command::Verify(args) => verify::run(&args, host).await,
         Command::Janitor(args) => janitor::run(&args, host).await,

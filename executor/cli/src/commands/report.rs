@@ -3,16 +3,28 @@
 use clap::ValueEnum;
 use switchback_executor::ops;
 use switchback_face::Exit;
+use switchback_schemas::plan::Plan;
 
-use crate::{args::RunArgs, error::Error, host::Host, show::account, store};
+use crate::{
+    args::{RunArgs, TimeArgs},
+    error::Error,
+    host::Host,
+    show::account,
+    store,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
+    #[command(flatten)]
+    time: TimeArgs,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// In short: one line for each hop
+    #[arg(long)]
+    brief: bool,
 }
 
 /// How to answer.
@@ -31,9 +43,15 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let opened = store::open(&args.run.store, &host.environment)?;
     let run = store::chosen(&args.run, &*opened.store).await?;
     let report = ops::status(&*opened.store, &run).await?;
+    let now = args.time.now(&host.environment)?;
     let text = match args.format {
-        Format::Text => account::text(&report, host.terminal.out.look()),
-        Format::Markdown => account::markdown(&report),
+        Format::Text if args.brief => {
+            let plan =
+                Plan::from_json(&opened.store.plan(&run).await?).map_err(|error| Error::Run(error.into()))?;
+            account::brief(&report, &plan, now, host.terminal.out.look())
+        }
+        Format::Text => account::text(&report, now, host.terminal.out.look()),
+        Format::Markdown => account::markdown(&report, now),
         Format::Json => serde_json::to_string_pretty(&report)? + "\n",
     };
     host.answer(&text)?;

@@ -9,7 +9,7 @@ use switchback_face::{
 use switchback_schemas::report::Report;
 
 use crate::{
-    args::RunArgs,
+    args::{RunArgs, TimeArgs},
     error::Error,
     host::Host,
     show::{account, words},
@@ -23,6 +23,8 @@ pub(crate) struct Args {
     /// Lists every run of the store
     #[arg(long, conflicts_with = "run")]
     all: bool,
+    #[command(flatten)]
+    time: TimeArgs,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -45,8 +47,9 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     }
     let run = store::chosen(&args.run, &*opened.store).await?;
     let report = ops::status(&*opened.store, &run).await?;
+    let now = args.time.now(&host.environment)?;
     let text = match args.format {
-        Format::Text => account::status(&report, host.terminal.out.look()),
+        Format::Text => account::status(&report, now, host.terminal.out.look()),
         Format::Json => serde_json::to_string_pretty(&report)? + "\n",
     };
     host.answer(&text)?;

@@ -3,7 +3,10 @@
 use switchback_executor::ops;
 use switchback_face::{Exit, terminal::Failure as _};
 
-use super::drive::{DriveArgs, What, drive};
+use super::{
+    close,
+    drive::{DriveArgs, What, drive},
+};
 use crate::{args::StoreArgs, error::Error, host::Host, platform::Platform, store};
 
 #[derive(Debug, clap::Args)]
@@ -20,6 +23,19 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let due = ops::due(&*opened.store, platform.clock.now()).await?;
     if due.is_empty() {
         host.remark("no run is due")?;
+    }
+    // Closing is a point of no return, so it is told and not done.
+    for (run, report) in ops::runs(&*opened.store).await? {
+        let Ok(report) = report else { continue };
+        let kept = close::due(&report, platform.clock.now());
+        if let Some(first) = kept.first() {
+            host.remark(&format!(
+                "run {run}: closing is due since {} for {} of the {} things that it keeps: switchback close --run {run} --reason TEXT",
+                first.until,
+                kept.len(),
+                report.kept.len()
+            ))?;
+        }
     }
     // Each run is carried on whatever became of the one before; the first that is not done gives the exit code.
     let mut exit = Exit::Success;

@@ -1,6 +1,6 @@
 //! The account of a run, as text and as Markdown.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use jiff::Timestamp;
 use switchback_executor::{ops, report};
@@ -10,6 +10,8 @@ use switchback_face::{
 };
 use switchback_schemas::{
     ItemKey, StepId,
+    journal::Way,
+    plan::Plan,
     report::{Report, StepReport, StepStatus},
 };
 
@@ -31,7 +33,7 @@ pub(crate) fn head(report: &Report) -> String {
 }
 
 /// Where a run stands: its head, and every step that is neither done nor still to come.
-pub(crate) fn status(report: &Report, look: Look) -> String {
+pub(crate) fn status(report: &Report, now: Timestamp, look: Look) -> String {
     let mut text = head(report);
     let count = |status: StepStatus| report.steps.iter().filter(|step| step.status == status).count();
     let _ = writeln!(
@@ -54,17 +56,53 @@ pub(crate) fn status(report: &Report, look: Look) -> String {
         text.push('\n');
         text.push_str(&steps(open.into_iter(), look));
     }
-    text.push_str(&tail(report));
+    text.push_str(&tail(report, now));
     text
 }
 
 /// The whole account.
-pub(crate) fn text(report: &Report, look: Look) -> String {
+pub(crate) fn text(report: &Report, now: Timestamp, look: Look) -> String {
     let mut text = head(report);
     text.push('\n');
     text.push_str(&steps(report.steps.iter(), look));
-    text.push_str(&tail(report));
+    text.push_str(&tail(report, now));
     text
+}
+
+/// The account in short: one line for each hop.
+pub(crate) fn brief(report: &Report, plan: &Plan, now: Timestamp, look: Look) -> String {
+    let columns = [
+        Column::text("HOP"),
+        Column::text("BEGAN"),
+        Column::text("ENDED"),
+        Column::numbers("STEPS"),
+        Column::numbers("NODES"),
+        Column::numbers("CALLS"),
+        Column::text("STATUS"),
+    ];
+    let rows = plan.hops.iter().map(|hop| {
+        // What was removed later is no part of the hop.
+        let of_hop = |step: &&StepReport| {
+            step.at.way != Way::Close && plan.step(&step.at.step).is_some_and(|found| found.hop == hop.id)
+        };
+        let steps: Vec<&StepReport> = report.steps.iter().filter(of_hop).collect();
+        let forward = || steps.iter().filter(|step| step.at.way == Way::Forward);
+        let whole = || forward().filter(|step| step.at.item.is_none());
+        let nodes: BTreeSet<&ItemKey> =
+            forward().filter_map(|step| Some(&step.at.item.as_ref()?.key)).collect();
+        let done = whole().filter(|step| severity(step.status) == 0).count();
+        let worst = whole().map(|step| step.status).max_by_key(|status| severity(*status));
+        [
+            hop.id.to_string(),
+            clock(steps.iter().filter_map(|step| step.started).min()),
+            clock(steps.iter().filter_map(|step| step.ended).max()),
+            format!("{done}/{}", whole().count()),
+            nodes.len().to_string(),
+            steps.iter().map(|step| u64::from(step.attempts)).sum::<u64>().to_string(),
+            worst.map_or("", words::status).to_owned(),
+        ]
+    });
+    format!("{}\n{}{}", head(report), table::render(&columns, rows, look), tail(report, now))
 }
 
 /// One line for each step in the order in which they began, and one for each node of a roll. What was seen is said where
@@ -159,7 +197,7 @@ fn severity(status: StepStatus) -> u8 {
     }
 }
 
-fn tail(report: &Report) -> String {
+fn tail(report: &Report, now: Timestamp) -> String {
     let mut text = String::new();
     for approval in &report.approvals {
         let reason = approval.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
@@ -180,15 +218,25 @@ fn tail(report: &Report) -> String {
         );
         let _ = writeln!(text, "back       to {}: {by}; it closes {}: {}", way.to, way.closes_at, way.why);
     }
+    text.push_str(&kept(report, now));
+    text
+}
+
+/// What is kept, until when, and whether closing is due.
+pub(crate) fn kept(report: &Report, now: Timestamp) -> String {
+    let mut text = String::new();
     for kept in &report.kept {
-        let _ =
-            writeln!(text, "kept       {} until {}: {}; {}", kept.what, kept.until, kept.why, kept.remove);
+        let due = if kept.until <= now { "; closing is due" } else { "" };
+        let _ = writeln!(text, "kept       {} until {}{due}: {}", kept.what, kept.until, kept.why);
+    }
+    if ops::is_over(report) && !report.kept.is_empty() {
+        let _ = writeln!(text, "close      switchback close --run {} --reason TEXT", report.run);
     }
     text
 }
 
 /// The account for a page or a pull request: short first, every step folded away.
-pub(crate) fn markdown(report: &Report) -> String {
+pub(crate) fn markdown(report: &Report, now: Timestamp) -> String {
     let mut text = format!(
         "## Run {} of {}\n\n**{}**\n\n",
         markdown::code(report.run.as_str()),
@@ -204,7 +252,7 @@ pub(crate) fn markdown(report: &Report) -> String {
         markdown::code(report.savepoint.as_str()),
         markdown::code(&report.plan.to_string()),
     );
-    for line in tail(report).lines() {
+    for line in tail(report, now).lines() {
         let _ = writeln!(text, "- {}", markdown::escape(line));
     }
     let rows = report.steps.iter().map(|step| {

@@ -23,6 +23,8 @@ pub(crate) enum Style {
     None,
     /// A line for each thing that happens.
     Lines,
+    /// A line for each thing that somebody may notice: what disrupts, what was chosen and reached, and what stops.
+    Brief,
     /// Spinners for what is under way, lines for what happened.
     Bars,
     /// Every event as a line of JSON.
@@ -62,7 +64,7 @@ impl<'a> Names<'a> {
 
     /// A place by its step, with its node by name.
     fn place(&self, at: &At) -> String {
-        let way = if at.way == switchback_schemas::journal::Way::Back { "undo " } else { "" };
+        let way = at.way.prefix();
         match &at.item {
             Some(item) => format!("{way}{} {} {}", at.step, item.recipe, self.node(&item.key)),
             None => format!("{way}{}", at.step),
@@ -98,6 +100,7 @@ impl<'a, W: io::Write> Progress<'a, W> {
             Style::None => None,
             Style::Json => serde_json::to_string(event).ok(),
             Style::Lines => lines::line(&self.names, event),
+            Style::Brief => lines::brief(&self.names, event),
             Style::Bars => {
                 let line =
                     lines::line(&self.names, event).filter(|_| matches!(event, RunEvent::Recorded { .. }));

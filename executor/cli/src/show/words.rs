@@ -20,9 +20,11 @@ pub(crate) fn scope(scope: &ApprovalScope) -> String {
 /// What a place does, in the plan's words.
 pub(crate) fn title(plan: &Plan, at: &At) -> String {
     let Some(step) = plan.step(&at.step) else { return at.to_string() };
-    let undo = match &step.undo {
-        switchback_schemas::plan::Undo::Step(undo) if at.way == Way::Back => undo.title.as_str(),
-        _ => step.title.as_str(),
+    let left = plan.leftovers.iter().find(|left| at.way == Way::Close && left.step == at.step);
+    let undo = match (&step.undo, left) {
+        (_, Some(left)) => left.removal.title.as_str(),
+        (switchback_schemas::plan::Undo::Step(undo), None) if at.way == Way::Back => undo.title.as_str(),
+        (_, None) => step.title.as_str(),
     };
     match &at.item {
         Some(item) => format!("{undo}: {} of {}", item.recipe, item.key),
@@ -82,6 +84,7 @@ pub(crate) fn end(end: End) -> &'static str {
         End::Unwound => "rolled back to a savepoint",
         End::UnwoundHeld => "rolled back to a savepoint, with brackets that had to stay open",
         End::Abandoned => "abandoned",
+        End::Closed => "closed: nothing is kept for a way back any more",
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) fn is_ours(effect: &Effect) -> bool {
         | Effect::RdsSnapshot(_)
         | Effect::RdsProveSnapshot(_)
         | Effect::RdsRestore(_)
+        | Effect::RdsDeleteSnapshot(_)
+        | Effect::RdsDeleteInstance(_)
         | Effect::Command(_)
         | Effect::Notify(_)
         | Effect::Wait(_) => false,
@@ -71,6 +73,8 @@ pub(crate) async fn apply(api: &Writer, call: &Call, effect: &Effect) -> Outcome
         | Effect::RdsSnapshot(_)
         | Effect::RdsProveSnapshot(_)
         | Effect::RdsRestore(_)
+        | Effect::RdsDeleteSnapshot(_)
+        | Effect::RdsDeleteInstance(_)
         | Effect::Command(_)
         | Effect::Notify(_)
         | Effect::Wait(_) => {

@@ -83,6 +83,7 @@ fn shown(estimates: &Estimates, terminal: &Terminal) -> String {
         let way = match known.way {
             Way::Forward => "forward",
             Way::Back => "back",
+            Way::Close => "close",
         };
         let each = if known.each_node { " a node" } else { "" };
         [

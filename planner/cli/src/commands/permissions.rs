@@ -19,7 +19,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     Ok(Exit::Success)
 }
 
-/// Permissions of all steps and their undo, one line per resource.
+/// Permissions of all steps, their undo and the removal of what they leave, one line per resource.
 fn listed(plan: &Plan) -> String {
     let mut rows: BTreeMap<(String, bool), Vec<&str>> = BTreeMap::new();
     let undo = |undo: &'_ Undo| match undo {
@@ -27,7 +27,9 @@ fn listed(plan: &Plan) -> String {
         Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. } => Vec::new(),
     };
     let of_undo: Vec<Permission> = plan.steps.iter().flat_map(|step| undo(&step.undo)).collect();
-    for permission in plan.steps.iter().flat_map(|step| &step.permissions).chain(&of_undo) {
+    let of_removals = plan.leftovers.iter().flat_map(|left| &left.removal.permissions);
+    for permission in plan.steps.iter().flat_map(|step| &step.permissions).chain(&of_undo).chain(of_removals)
+    {
         let group =
             if permission.group.is_empty() { String::new() } else { format!(".{}", permission.group) };
         let place = permission

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Shows hops only, and not their steps
+    /// In short: hops and their ways back, no steps
     #[arg(long)]
     brief: bool,
     /// Exits with 2 when there is something to change

@@ -33,7 +33,7 @@ pub(super) struct Group<'a> {
     pub(super) ami_type: String,
     /// The step that left it so; absent when it was observed.
     pub(super) by: Option<StepId>,
-    /// The group that it replaced in the hop before, kept at size 0.
+    /// The group that it replaced, in the hop before or in an earlier run, and that is kept at size 0.
     pub(super) kept: Option<String>,
 }
 
@@ -83,7 +83,19 @@ pub(super) fn observed<'a>(cx: &'a Cx<'_>, cluster: &'a EksCluster) -> Vec<Group
         by: None,
         kept: None,
     };
-    cluster.nodegroups.iter().map(group).collect()
+    let mut groups: Vec<Group<'_>> = cluster.nodegroups.iter().map(group).collect();
+    for emptied in cluster.nodegroups.iter().filter(|group| group.min == 0 && group.desired == 0) {
+        let replaced_by = |group: &&mut Group<'_>| {
+            group.version > emptied.version.minor_line()
+                && successor(&emptied.name, &group.version) == group.name
+        };
+        if let Some(next) = groups.iter_mut().find(replaced_by) {
+            next.kept = Some(emptied.name.clone());
+            // Nothing of it is left to move, whatever its version says.
+            groups.retain(|group| group.name != emptied.name);
+        }
+    }
+    groups
 }
 
 /// Notes what the moves of a group are compiled from.

@@ -7,8 +7,8 @@ use switchback_schemas::{
     Seconds, StepId,
     plan::{
         Action, CaptureKind, CloudRef, Condition, Count, Disruption, Effect, EksCreateNodegroup,
-        EksDeleteNodegroup, EksScaleNodegroup, Leftover, NodegroupSize, Operand, Pool, Roll, Stale, Undo,
-        UndoStep,
+        EksDeleteNodegroup, EksScaleNodegroup, Leftover, NodegroupSize, Operand, Pool, Removal, Roll, Stale,
+        Undo, UndoStep,
     },
 };
 
@@ -370,11 +370,17 @@ impl Replacing<'_> {
             step: roll.clone(),
             by_undo: false,
             keep: Seconds::hours(24 * days),
-            remove: format!(
-                "aws eks delete-nodegroup --region {} --cluster-name {} --nodegroup-name {name}",
-                road.names.arn.region(),
-                road.names.arn.name()
-            ),
+            removal: Removal {
+                title: format!("delete node group {name}, which has no nodes any more"),
+                effect: Effect::EksDeleteNodegroup(EksDeleteNodegroup {
+                    target: road.names.target.clone(),
+                    nodegroup: name.clone(),
+                }),
+                done_when: absent(&self.old()),
+                timeout: WITHIN,
+                estimate: self.takes(),
+                permissions: self.permissions(name, &["DeleteNodegroup"]),
+            },
         }
     }
 }

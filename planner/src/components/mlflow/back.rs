@@ -5,10 +5,11 @@
 use serde_json::json;
 use switchback_schemas::{
     Seconds, StepId,
-    name::ObjectRef,
+    name::{Label, ObjectRef},
     plan::{
         Action, CloudKind, CloudRef, Condition, Disruption, Effect, Estimate, KubeDelete, Operand,
-        Permission, RdsRestore, Target, Test, Undo, UndoKind, UndoStep,
+        Permission, RdsDeleteInstance, RdsDeleteSnapshot, RdsRestore, Removal, Target, Test, Undo, UndoKind,
+        UndoStep,
     },
 };
 
@@ -121,4 +122,49 @@ pub(super) fn restore(site: &Site, restoring: Restoring<'_>) -> Undo {
 /// The instance that is a target, as the provider describes it.
 pub(super) fn instance_of(database: &switchback_schemas::name::Label) -> CloudRef {
     CloudRef { target: database.clone(), kind: CloudKind::RdsInstance, name: None }
+}
+
+/// Deletes the snapshot, when the way back to it is over.
+pub(super) fn delete_snapshot(site: &Site, target: &Label, snapshot: &str) -> Removal {
+    let of = sibling(site, "snapshot", snapshot);
+    Removal {
+        title: format!("delete snapshot {snapshot}"),
+        effect: Effect::RdsDeleteSnapshot(RdsDeleteSnapshot {
+            target: target.clone(),
+            snapshot: snapshot.to_owned(),
+        }),
+        done_when: gone(target, CloudKind::RdsSnapshot, snapshot),
+        timeout: Seconds::minutes(30),
+        estimate: Estimate::seconds(30, 300),
+        permissions: vec![iam("rds:DescribeDBSnapshots", &of), iam("rds:DeleteDBSnapshot", &of)],
+    }
+}
+
+/// Deletes the instance that a restore put aside; what was written to it stays in a last snapshot.
+pub(super) fn delete_aside(site: &Site, target: &Label, aside: &str) -> Removal {
+    let last_snapshot = format!("{aside}-last");
+    let (of, last) = (sibling(site, "db", aside), sibling(site, "snapshot", &last_snapshot));
+    Removal {
+        title: format!("delete instance {aside}; its last snapshot stays as {last_snapshot}"),
+        effect: Effect::RdsDeleteInstance(RdsDeleteInstance {
+            target: target.clone(),
+            instance: aside.to_owned(),
+            last_snapshot,
+        }),
+        done_when: gone(target, CloudKind::RdsInstance, aside),
+        timeout: Seconds::hours(2),
+        estimate: Estimate::seconds(10 * 60, 45 * 60),
+        permissions: vec![
+            iam("rds:DescribeDBInstances", &of),
+            iam("rds:ModifyDBInstance", &of),
+            iam("rds:DeleteDBInstance", &of),
+            iam("rds:DeleteDBInstance", &last),
+            iam("rds:CreateDBSnapshot", &last),
+        ],
+    }
+}
+
+fn gone(target: &Label, kind: CloudKind, name: &str) -> Condition {
+    let of = CloudRef { target: target.clone(), kind, name: Some(name.to_owned()) };
+    Condition::Cloud { of, pointer: String::new(), is: Test::Absent {} }
 }

@@ -5,7 +5,7 @@ use switchback_schemas::{
     plan::{BlindSpot, Leftover},
 };
 
-use super::{Doc, facts::Does, site::Site};
+use super::{Doc, back, facts::Does, site::Site};
 use crate::{components::HopSpec, context::Cx, lower::Lowering};
 
 /// How long safety nets are kept when the manifest does not say so.
@@ -99,7 +99,6 @@ pub(super) fn leftovers(
     to: &mut Lowering,
 ) {
     let keep = doc.spec.keep.map_or(KEEP, |length| length.0);
-    let region = site.instance.arn.region();
     let why = if aside.is_some() {
         "the database goes back to it, and by nothing else"
     } else {
@@ -111,27 +110,16 @@ pub(super) fn leftovers(
         step: taken.clone(),
         by_undo: false,
         keep,
-        remove: format!("aws rds delete-db-snapshot --region {region} --db-snapshot-identifier {snapshot}"),
+        removal: back::delete_snapshot(site, &doc.spec.database, snapshot),
     });
     if let Some((aside, migrated)) = aside {
-        let unlock = if site.instance.deletion_protection {
-            format!(
-                "aws rds modify-db-instance --region {region} --db-instance-identifier {aside} --no-deletion-protection \
-                 --apply-immediately && "
-            )
-        } else {
-            String::new()
-        };
         to.leftovers.push(Leftover {
             what: format!("instance {aside}"),
             why: "it holds what was written after the snapshot".to_owned(),
             step: migrated.clone(),
             by_undo: true,
             keep,
-            remove: format!(
-                "{unlock}aws rds delete-db-instance --region {region} --db-instance-identifier {aside} \
-                 --final-db-snapshot-identifier {aside}-final"
-            ),
+            removal: back::delete_aside(site, &doc.spec.database, aside),
         });
     }
 }

@@ -8,7 +8,7 @@ use switchback_model::{
 };
 use switchback_schemas::{
     Digest, Seconds,
-    plan::{Disruption, Plan, Step, Undo},
+    plan::{Disruption, Plan, Removal, Step, Undo},
 };
 
 use super::words;
@@ -23,7 +23,7 @@ pub struct DryRun<'a> {
     pub summary: &'a Summary,
     /// Digest of the plan file's bytes.
     pub digest: Digest,
-    /// Whether every step is shown, and not only the hops.
+    /// Whether every step is shown, with all that is said about them, and not only the hops.
     pub steps: bool,
 }
 
@@ -33,13 +33,19 @@ impl fmt::Display for DryRun<'_> {
         for (number, hop) in self.summary.hops.iter().enumerate() {
             self.hop(f, number + 1, hop)?;
         }
-        self.nodes(f)?;
-        self.brackets(f)?;
-        self.gates(f)?;
+        if self.steps {
+            self.nodes(f)?;
+            self.brackets(f)?;
+            self.gates(f)?;
+        }
         self.when(f)?;
         self.untested(f)?;
         self.kept(f)?;
-        self.not_known(f)?;
+        if self.steps {
+            self.not_known(f)?;
+        } else {
+            self.counted(f)?;
+        }
         self.foot(f)
     }
 }
@@ -77,7 +83,9 @@ impl DryRun<'_> {
             words::disruption(summary.disruption),
         )?;
         writeln!(f, "       back: {}", words::back(&summary.back))?;
-        for closing in &summary.back.closes {
+        // Where it is known by when to decide, that is what counts.
+        let closes = summary.back.closes.iter().filter(|_| self.steps || summary.back.times.is_none());
+        for closing in closes {
             writeln!(f, "       back ends {closing}")?;
         }
         if let Some(times) = &summary.back.times {
@@ -173,11 +181,14 @@ impl DryRun<'_> {
         if self.plan.leftovers.is_empty() {
             return Ok(());
         }
-        writeln!(f, "Kept afterwards, to be removed by a person")?;
+        writeln!(f, "Kept afterwards for ways back, and removed by `switchback close`")?;
         for left in &self.plan.leftovers {
             let by = if left.by_undo { "by going back before" } else { "by" };
             writeln!(f, "  {} {by} {}, for {}: {}", left.what, left.step, left.keep, left.why)?;
-            writeln!(f, "    {}", left.remove)?;
+            if self.steps {
+                let Removal { title, estimate, .. } = &left.removal;
+                writeln!(f, "    ! after that: {title} · ~{}", estimate.expected)?;
+            }
         }
         writeln!(f)
     }
@@ -198,6 +209,17 @@ impl DryRun<'_> {
             writeln!(f)?;
         }
         Ok(())
+    }
+
+    /// How much is not said in short.
+    fn counted(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (spots, notices) = (self.plan.blind_spots.len(), self.plan.notices.len());
+        if spots + notices == 0 {
+            return Ok(());
+        }
+        let things = words::count(spots, "thing is", "things are");
+        let notices = words::count(notices, "notice", "notices");
+        writeln!(f, "Not shown in short: every step, {things} not known, {notices}\n")
     }
 
     /// When it is expected to run, and what it waits for on the way.

@@ -135,6 +135,7 @@ pub(super) fn approval(scope: &ApprovalScope) -> String {
         ApprovalScope::Hop(hop) => format!("hop {hop}"),
         ApprovalScope::Line(line) => format!("line {line}"),
         ApprovalScope::Gate(gate) => format!("gate {gate}"),
+        ApprovalScope::Closing {} => "closing".to_owned(),
     }
 }
 

@@ -65,7 +65,7 @@ impl<'a> Back<'a> {
         steps.sort_by(|one, other| one.id.cmp(&other.id));
         lines.sort_by(|one, other| one.id.cmp(&other.id));
         let savepoints = self.savepoints(to)?;
-        let mut features = used_features(&steps);
+        let mut features = used_features(&steps, &[]);
         features.extend(continued.map(|_| "continue".to_owned()));
         Ok(Plan {
             features,

@@ -50,7 +50,7 @@ fn three() -> Plan {
     let mut last = step("c", &["b"]);
     last.undo = Undo::CoveredBy { step: id("b"), why: "it goes with it".to_owned() };
     let mut plan = small(vec![first, step("b", &["a"]), last]);
-    plan.features = crate::lint::used_features(&plan.steps);
+    plan.features = crate::lint::used_features(&plan.steps, &plan.leftovers);
     plan.digests = digests(&plan).unwrap();
     plan
 }

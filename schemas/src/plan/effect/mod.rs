@@ -19,7 +19,7 @@ pub use kube::{
     KubeApply, KubeDelete, KubePatch, KubeRestore, MigrateStorage, NodeCordon, NodeDrain, SetField,
 };
 pub use program::{Command, EnvValue, Notify};
-pub use rds::{RdsProveSnapshot, RdsRestore, RdsSnapshot};
+pub use rds::{RdsDeleteInstance, RdsDeleteSnapshot, RdsProveSnapshot, RdsRestore, RdsSnapshot};
 
 use super::Condition;
 
@@ -84,6 +84,12 @@ pub enum Effect {
     /// Puts an RDS instance back as a snapshot holds it.
     #[serde(rename = "rds.restore")]
     RdsRestore(RdsRestore),
+    /// Deletes a snapshot that a step took.
+    #[serde(rename = "rds.delete-snapshot")]
+    RdsDeleteSnapshot(RdsDeleteSnapshot),
+    /// Deletes an instance that a restore put aside.
+    #[serde(rename = "rds.delete-instance")]
+    RdsDeleteInstance(RdsDeleteInstance),
     /// Runs a program.
     #[serde(rename = "command")]
     Command(Command),
@@ -97,7 +103,7 @@ pub enum Effect {
 
 impl Effect {
     /// Every kind, as it stands in `kind` and among a plan's features.
-    pub const KINDS: [&'static str; 22] = [
+    pub const KINDS: [&'static str; 24] = [
         "kube.apply",
         "kube.patch",
         "kube.restore",
@@ -117,6 +123,8 @@ impl Effect {
         "rds.snapshot",
         "rds.prove-snapshot",
         "rds.restore",
+        "rds.delete-snapshot",
+        "rds.delete-instance",
         "command",
         "notify",
         "wait",
@@ -144,6 +152,8 @@ impl Effect {
             Self::RdsSnapshot(_) => "rds.snapshot",
             Self::RdsProveSnapshot(_) => "rds.prove-snapshot",
             Self::RdsRestore(_) => "rds.restore",
+            Self::RdsDeleteSnapshot(_) => "rds.delete-snapshot",
+            Self::RdsDeleteInstance(_) => "rds.delete-instance",
             Self::Command(_) => "command",
             Self::Notify(_) => "notify",
             Self::Wait(_) => "wait",

@@ -16,6 +16,29 @@ pub struct RdsSnapshot {
     pub snapshot: String,
 }
 
+/// `DeleteDBSnapshot` of a snapshot that a step of the plan took. Blocked until it is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RdsDeleteSnapshot {
+    /// The database that it was taken of.
+    pub target: Label,
+    /// The snapshot.
+    pub snapshot: String,
+}
+
+/// `DeleteDBInstance` of an instance that a restore put aside, never of the database itself: what it holds is kept as a last
+/// snapshot. Protection from deletion is taken off before. Blocked until it is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RdsDeleteInstance {
+    /// The database that took its name.
+    pub target: Label,
+    /// The instance.
+    pub instance: String,
+    /// The name of the last snapshot.
+    pub last_snapshot: String,
+}
+
 /// Puts an instance back as a snapshot holds it, under its own name and endpoint: the live one is renamed aside and kept, then
 /// the snapshot is restored under the original name with the settings that a restore would lose. Where it stands is read from
 /// what is there, so that it goes on from any point. Blocked until the restored instance is available.

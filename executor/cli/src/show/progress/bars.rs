@@ -82,7 +82,7 @@ impl Bars {
                 self.finished.insert(at.step.clone());
             }
             Event::Skipped { at, .. } | Event::Verified { at, verdict: Verdict::Holds { .. } }
-                if at.item.is_none() =>
+                if at.item.is_none() && at.way == Way::Back =>
             {
                 self.finished.remove(&at.step);
             }

@@ -3,7 +3,8 @@
 use switchback_face::SafeText;
 use switchback_schemas::{
     event::RunEvent,
-    journal::{BackScope, Event, Verdict},
+    journal::{At, BackScope, Event, Verdict, Way},
+    plan::Disruption,
 };
 
 use super::{Names, words};
@@ -14,6 +15,9 @@ const NODES: usize = 4;
 /// Characters of a line.
 const WIDTH: usize = 400;
 
+/// Characters of a line in short.
+const BRIEF: usize = 200;
+
 /// The line of an event; `None` for what a person need not see.
 pub(super) fn line(names: &Names<'_>, event: &RunEvent) -> Option<String> {
     let (at, text) = match event {
@@ -23,6 +27,28 @@ pub(super) fn line(names: &Names<'_>, event: &RunEvent) -> Option<String> {
         }
     };
     Some(SafeText::line(&format!("{}  {text}", at.strftime("%H:%M:%S")), WIDTH).to_string())
+}
+
+/// The line of an event in short: of what is done, only what disrupts something. Why a step failed stands in what follows from it.
+pub(super) fn brief(names: &Names<'_>, event: &RunEvent) -> Option<String> {
+    let RunEvent::Recorded { record } = event else { return None };
+    let disrupts = |at: &At| {
+        let step = names.plan.step(&at.step);
+        at.way != Way::Forward || step.is_some_and(|step| step.disruption > Disruption::None)
+    };
+    let told = match &record.event {
+        Event::Verified { at, verdict: Verdict::Holds { .. } } => at.item.is_none() && disrupts(at),
+        Event::Verified { .. }
+        | Event::Passed { .. }
+        | Event::Skipped { .. }
+        | Event::Intent { .. }
+        | Event::Ended { .. }
+        | Event::BatchDone { .. }
+        | Event::Converged { .. } => false,
+        _ => true,
+    };
+    let text = recorded(names, &record.event).filter(|_| told)?;
+    Some(SafeText::line(&format!("{}  {text}", record.at.strftime("%H:%M:%S")), BRIEF).to_string())
 }
 
 fn recorded(names: &Names<'_>, event: &Event) -> Option<String> {
@@ -71,6 +97,11 @@ fn recorded(names: &Names<'_>, event: &Event) -> Option<String> {
             BackScope::Savepoint(to) => format!("BACK     to savepoint {to}: {why}"),
         },
         Event::TurnedForward { why } => format!("FORWARD  {why}"),
+        Event::TurnedToClose { steps, why, .. } => {
+            let left = names.plan.leftovers.iter().filter(|left| steps.contains(&left.step));
+            let left: Vec<&str> = left.map(|left| left.what.as_str()).collect();
+            format!("CLOSE    removes {}: {why}", left.join(", "))
+        }
         Event::Held { at: Some(at), why } => format!("HELD     at {}: {why}", place(at)),
         Event::Held { at: None, why } => format!("HELD     {why}"),
         Event::Retry { at, why } => format!("retry    {}: {why}", place(at)),

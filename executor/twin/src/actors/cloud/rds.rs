@@ -20,17 +20,18 @@ pub(super) fn act(world: &mut World, id: &str) {
         return;
     }
     let Some(operation) = instance.operation.take() else { return };
-    if operation.status == "deleting" {
+    let deleted = operation.status == "deleting";
+    if deleted {
         cloud.rds.instances.remove(id);
+    }
+    if let Some(snapshot) = operation.snapshot.as_ref().and_then(|name| cloud.rds.snapshots.get_mut(name)) {
+        snapshot.status = if operation.fails.is_some() { "failed" } else { "available" }.into();
+        snapshot.ready = Some(now);
+    }
+    if deleted || operation.snapshot.is_some() {
         return;
     }
-    if let Some(name) = &operation.snapshot {
-        if let Some(snapshot) = cloud.rds.snapshots.get_mut(name) {
-            snapshot.status = if operation.fails.is_some() { "failed" } else { "available" }.into();
-            snapshot.ready = Some(now);
-        }
-        return;
-    }
+    let Some(instance) = cloud.rds.instances.get_mut(id) else { return };
     if let Some(status) = operation.fails {
         instance.status = status;
         return;

@@ -1,6 +1,6 @@
 //! Instances: seen, made, and deleted.
 
-use super::{filter, find, identifier, idle, named, page, shown, tags};
+use super::{filter, find, identifier, idle, named, page, shown, snapshots, tags};
 use crate::actors::cloud as actors;
 use crate::cloud::identity::Caller;
 use crate::cloud::state::{Database, DbInstance, DbSettings, Operation};
@@ -110,7 +110,7 @@ pub(super) fn delete(world: &mut World, request: &Request<'_>, caller: &Caller) 
         ));
     }
     let last = request.field("FinalDBSnapshotIdentifier");
-    match (request.flag("SkipFinalSnapshot").unwrap_or(false), last) {
+    let last = match (request.flag("SkipFinalSnapshot").unwrap_or(false), last) {
         (true, Some(_)) => {
             return Err(combination(
                 "FinalDBSnapshotIdentifier can not be specified when deleting with SkipFinalSnapshot",
@@ -121,18 +121,20 @@ pub(super) fn delete(world: &mut World, request: &Request<'_>, caller: &Caller) 
                 "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
             ));
         }
-        (true, None) => {}
-        (false, Some(_)) => {
-            return Err(AwsError::not_simulated("rds:DeleteDBInstance with FinalDBSnapshotIdentifier"));
-        }
-    }
+        (true, None) => None,
+        (false, Some(name)) => Some(snapshots::fresh(world.cloud(), name, "FinalDBSnapshotIdentifier")?),
+    };
     // What is broken may go at any time; what is being changed may not.
     if found.operation.is_some() {
         idle(found, &id)?;
     }
     let takes = world.settings().cloud.db_delete;
+    if let Some(name) = &last {
+        snapshots::begin(world, name, &id, takes);
+    }
     if let Some(found) = world.cloud_mut().rds.instances.get_mut(&id) {
-        found.operation = Some(Operation { status: "deleting".into(), ..Operation::default() });
+        found.operation =
+            Some(Operation { status: "deleting".into(), snapshot: last, ..Operation::default() });
     }
     actors::begin_db(world, &id, takes);
     let body = world.cloud().rds.instances.get(&id).map(|i| shown(world, &id, i)).unwrap_or_default();

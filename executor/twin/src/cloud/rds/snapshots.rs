@@ -1,20 +1,20 @@
 //! Manual snapshots.
 
+use std::collections::BTreeMap;
+
 use super::{find, find_snapshot, identifier, idle, page, tag_list, tags, when};
 use crate::actors::cloud as actors;
 use crate::cloud::identity::Caller;
-use crate::cloud::state::{DbSnapshot, Operation};
+use crate::cloud::state::{Cloud, DbSnapshot, Operation};
 use crate::cloud::wire::{Answered, AwsError, Done, Request, Xml};
 use crate::world::World;
 
 /// Manual snapshots that an account may have.
 const QUOTA: usize = 100;
 
-pub(super) fn create(world: &mut World, request: &Request<'_>, caller: &Caller) -> Answered {
-    let id = identifier(request.required("DBSnapshotIdentifier")?, "DBSnapshotIdentifier", 255)?;
-    let of = request.required("DBInstanceIdentifier")?.to_lowercase();
-    let cloud = world.cloud();
-    let instance = find(cloud, request, caller, &of)?;
+/// A name that no snapshot has yet.
+pub(super) fn fresh(cloud: &Cloud, name: &str, field: &str) -> Result<String, AwsError> {
+    let id = identifier(name, field, 255)?;
     if cloud.rds.snapshots.contains_key(&id) {
         return Err(AwsError::new(
             400,
@@ -22,7 +22,6 @@ pub(super) fn create(world: &mut World, request: &Request<'_>, caller: &Caller) 
             format!("Cannot create the snapshot because a snapshot with the identifier {id} already exists."),
         ));
     }
-    idle(instance, &of)?;
     if cloud.rds.snapshots.len() >= cloud.rds.snapshot_quota.unwrap_or(QUOTA) {
         return Err(AwsError::new(
             400,
@@ -30,24 +29,42 @@ pub(super) fn create(world: &mut World, request: &Request<'_>, caller: &Caller) 
             "Cannot create more than the allowed number of manual snapshots",
         ));
     }
-    let takes = world.settings().cloud.db_snapshot;
-    let ready = world.now().checked_add(crate::world::Timings::ms(takes)).ok();
+    Ok(id)
+}
+
+/// Begins a snapshot of an instance that is there; it ends with what is done to the instance meanwhile.
+pub(super) fn begin(world: &mut World, id: &str, of: &str, takes: i64) {
+    let now = world.now();
+    let ready = now.checked_add(crate::world::Timings::ms(takes)).ok();
+    let Some(instance) = world.cloud().rds.instances.get(of) else { return };
     let snapshot = DbSnapshot {
         account: instance.account.clone(),
         region: instance.region.clone(),
-        instance: of.clone(),
+        instance: of.to_owned(),
         resource_id: instance.resource_id.clone(),
         status: "creating".into(),
-        begun: Some(world.now()),
+        begun: Some(now),
         ready,
         settings: instance.settings.clone(),
         databases: instance.databases.clone(),
         broken: false,
-        tags: tags(request),
+        tags: BTreeMap::new(),
     };
+    world.cloud_mut().rds.snapshots.insert(id.to_owned(), snapshot);
+}
+
+pub(super) fn create(world: &mut World, request: &Request<'_>, caller: &Caller) -> Answered {
+    let of = request.required("DBInstanceIdentifier")?.to_lowercase();
+    let instance = find(world.cloud(), request, caller, &of)?;
+    let id = fresh(world.cloud(), request.required("DBSnapshotIdentifier")?, "DBSnapshotIdentifier")?;
+    idle(instance, &of)?;
+    let takes = world.settings().cloud.db_snapshot;
+    begin(world, &id, &of, takes);
     let cloud = world.cloud_mut();
     let doom = cloud.doom.take();
-    cloud.rds.snapshots.insert(id.clone(), snapshot);
+    if let Some(snapshot) = cloud.rds.snapshots.get_mut(&id) {
+        snapshot.tags = tags(request);
+    }
     if let Some(instance) = cloud.rds.instances.get_mut(&of) {
         instance.operation = Some(Operation {
             status: "backing-up".into(),

@@ -1,0 +1,103 @@
+//! `close`: removes what a run that is over keeps for its ways back. What has had its time goes; what a way back still needs goes
+//! only with `--now`, which is a point of no return and is approved as one.
+
+use jiff::Timestamp;
+use switchback_executor::ops;
+use switchback_face::Exit;
+use switchback_schemas::{
+    RunId,
+    journal::{Approval, SideKind, Way},
+    plan::ApprovalScope,
+    report::{Kept, Report},
+};
+
+use super::{
+    drive::{DriveArgs, What, drive},
+    say::Speaker,
+};
+use crate::{
+    args::{RunArgs, SpeakerArgs},
+    error::Error,
+    host::Host,
+    show::account,
+    store,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    run: RunArgs,
+    /// Removes also what a way back still needs, and approves that; it cannot be taken back
+    #[arg(long)]
+    now: bool,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// A name that nobody checks, instead of what the API server says of the credentials
+    #[arg(long, value_name = "NAME")]
+    asserted: Option<String>,
+    #[command(flatten)]
+    drive: DriveArgs,
+}
+
+pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
+    if args.reason.trim().is_empty() {
+        return Err(Error::Unknown("closing needs a reason".to_owned()));
+    }
+    let opened = store::open(&args.run.store, &host.environment)?;
+    let chosen = RunArgs { run: Some(chosen(&args.run, &*opened.store).await?), ..args.run.clone() };
+    let speaker = SpeakerArgs { platform: args.drive.platform.clone(), asserted: args.asserted.clone() };
+    let speaker = Speaker::new(&chosen, &speaker, host).await?;
+    let now = speaker.clock.now();
+    let before = ops::status(&*speaker.opened.store, &speaker.run).await?;
+    // What has had its time goes without an approval.
+    if args.now && before.kept.iter().any(|kept| kept.until > now) {
+        approve(&speaker, &args.reason).await?;
+    }
+    speaker.say_quietly(SideKind::Close { early: args.now, reason: args.reason.clone() }).await?;
+    let exit = drive(What::Run(&speaker.run), &args.drive, &speaker.opened, host).await?;
+    let report = ops::status(&*speaker.opened.store, &speaker.run).await?;
+    host.answer(&account::kept(&report, speaker.clock.now()))?;
+    // A run that went back before it was closed has ended as it should.
+    Ok(if exit == Exit::RolledBack { Exit::Success } else { exit })
+}
+
+/// Whoever says that it goes now approves it, as far as one approval is enough.
+async fn approve(speaker: &Speaker, reason: &str) -> Result<(), Error> {
+    let review = speaker.plan().await?.digests.review;
+    let approval = Approval {
+        by: speaker.by.clone(),
+        scope: ApprovalScope::Closing {},
+        review,
+        reason: Some(reason.to_owned()),
+        given: speaker.clock.now(),
+        expires: None,
+    };
+    speaker.say_quietly(SideKind::Approve { approval }).await
+}
+
+/// The run that is meant: without a name the only one that keeps something, or is being closed.
+async fn chosen(args: &RunArgs, store: &dyn switchback_executor::store::Store) -> Result<RunId, Error> {
+    if let Some(run) = &args.run {
+        return Ok(run.clone());
+    }
+    // One that was killed in the middle may keep nothing more, and is not over.
+    let closes = |report: &Report| report.steps.iter().any(|step| step.at.way == Way::Close);
+    let meant = |report: &Report| !report.kept.is_empty() || (closes(report) && !ops::is_over(report));
+    let runs = ops::runs(store).await?;
+    let keeping = runs.iter().filter(|(_, report)| report.as_ref().is_ok_and(meant));
+    let keeping: Vec<&str> = keeping.map(|(run, _)| run.as_str()).collect();
+    match runs.iter().find(|(run, _)| keeping == [run.as_str()]) {
+        Some((run, _)) => Ok(run.clone()),
+        None if keeping.is_empty() => Err(Error::Unknown("no run keeps anything".to_owned())),
+        None => Err(Error::Unknown(format!(
+            "more than one run keeps something; name one with --run: {}",
+            keeping.join(", ")
+        ))),
+    }
+}
+
+/// What a run keeps whose time has passed.
+pub(super) fn due(report: &Report, now: Timestamp) -> Vec<&Kept> {
+    report.kept.iter().filter(|kept| ops::is_over(report) && kept.until <= now).collect()
+}

@@ -1,0 +1,154 @@
+//! Closing: a run that is over removes what it kept for its ways back. By date nobody is asked; what a way back still needs goes
+//! only with an approval that says so.
+
+use jiff::{SignedDuration, Timestamp};
+use switchback_schemas::{
+    StepId,
+    journal::{Approval, At, End, Event},
+    plan::{ApprovalScope, Leftover, Plan},
+};
+
+use super::{Index, Machine, Phase, Reason, RunState, gates::Gated, state::Closing};
+
+/// What a run keeps, with the instant until which a way back needs it.
+pub fn standing<'plan>(plan: &'plan Plan, state: &RunState) -> Vec<(&'plan Leftover, Timestamp)> {
+    plan.leftovers.iter().filter_map(|left| Some((left, needed_until(left, state)?))).collect()
+}
+
+fn needed_until(left: &Leftover, state: &RunState) -> Option<Timestamp> {
+    let (forward, back) = (At::forward(&left.step), At::back(&left.step));
+    let undone = state.phase(&back).is_finished();
+    let by = if left.by_undo { &back } else { &forward };
+    let removed = state.phase(&At::close(&left.step)).is_finished();
+    let stands = state.phase(by) == Phase::Done && undone == left.by_undo && !removed;
+    let done = state.task(by).filter(|_| stands)?.last;
+    let keep = SignedDuration::from_secs(i64::try_from(left.keep.0).unwrap_or(i64::MAX));
+    Some(done.checked_add(keep).unwrap_or(Timestamp::MAX))
+}
+
+/// What closing would remove now.
+pub(super) struct ToClose {
+    steps: Vec<StepId>,
+    /// Those of them that a way back still needs.
+    early: Vec<StepId>,
+    /// Approvals that allow that.
+    approvals: Vec<Approval>,
+}
+
+impl ToClose {
+    /// As records, in their order.
+    pub(super) fn events(self, already: &[Approval], why: String) -> Vec<Event> {
+        let new = self.approvals.into_iter().filter(|approval| !already.contains(approval));
+        let turned = Event::TurnedToClose { steps: self.steps, early: self.early, why };
+        new.map(|approval| Event::Approved { approval }).chain([turned]).collect()
+    }
+}
+
+impl Machine {
+    /// Why nothing can be removed now.
+    pub fn obstacle_to_close(&self, early: bool, now: Timestamp) -> Option<String> {
+        self.to_close(early, now).err()
+    }
+
+    /// What is to be removed: what has had its time, and everything else where that is asked for and approved.
+    pub(super) fn to_close(&self, early: bool, now: Timestamp) -> Result<ToClose, String> {
+        let standing = standing(&self.index.plan, &self.state);
+        if standing.is_empty() {
+            return Err("it keeps nothing".to_owned());
+        }
+        let chosen: Vec<_> = standing.iter().filter(|(_, until)| early || *until <= now).collect();
+        if chosen.is_empty() {
+            let needed: Vec<String> = standing
+                .iter()
+                .map(|(left, until)| format!("{} is needed until {until}: {}", left.what, left.why))
+                .collect();
+            return Err(format!("{}; --now gives that up", needed.join("; ")));
+        }
+        let steps = chosen.iter().map(|(left, _)| left.step.clone()).collect();
+        let early: Vec<StepId> =
+            chosen.iter().filter(|(_, until)| *until > now).map(|(left, _)| left.step.clone()).collect();
+        let approvals = match self.asking(now).approved(&ApprovalScope::Closing {}) {
+            _ if early.is_empty() => Vec::new(),
+            Gated::Pass { approvals, .. } => approvals,
+            Gated::Wait { .. } | Gated::Ask(_) => {
+                return Err("a way back still needs it, and too few have approved that it goes: \
+                            `switchback approve --closing`"
+                    .to_owned());
+            }
+        };
+        Ok(ToClose { steps, early, approvals })
+    }
+
+    /// Going on with what was begun to be removed.
+    pub(super) fn closing_again(&self, why: String, now: Timestamp) -> Option<Event> {
+        let closing = self.state.closing.as_ref()?;
+        let left = standing(&self.index.plan, &self.state).into_iter();
+        let left: Vec<_> = left.filter(|(left, _)| closing.steps.contains(&left.step)).collect();
+        let early = left.iter().filter(|(_, until)| *until > now).map(|(left, _)| left.step.clone());
+        Some(Event::TurnedToClose {
+            early: early.collect(),
+            steps: left.into_iter().map(|(left, _)| left.step.clone()).collect(),
+            why,
+        })
+    }
+}
+
+impl RunState {
+    /// Whether it is over with something that may be removed: at its targets, or back at a savepoint.
+    pub fn may_close(&self) -> bool {
+        matches!(self.ended, Some((End::Complete | End::Unwound, _))) && self.superseded.is_none()
+    }
+
+    pub(super) fn turn_to_close(
+        &mut self,
+        index: &Index,
+        (steps, early): (&[StepId], &[StepId]),
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), Reason> {
+        let wrong = |what: String| Err(Reason::Other(what));
+        let from = self.closing.as_ref().map(|closing| closing.from).or(self.reopened);
+        let Some(from) = from else { return wrong("a run is closed after its end".to_owned()) };
+        let standing = standing(&index.plan, self);
+        for step in steps {
+            match standing.iter().find(|(left, _)| left.step == *step) {
+                None => return wrong(format!("nothing is kept that {step} left")),
+                Some((_, until)) if *until > now && !early.contains(step) => {
+                    return wrong(format!("what {step} left is needed until {until}"));
+                }
+                Some(_) => {}
+            }
+        }
+        let approved = || self.approvals.iter().any(|given| given.scope == ApprovalScope::Closing {});
+        if !early.is_empty() && !approved() {
+            return wrong("nobody approved that a way back ends before its time".to_owned());
+        }
+        let failed: Vec<At> = self.failed.iter().filter(|at| steps.contains(&at.step)).cloned().collect();
+        for at in failed {
+            self.again(index, &at, now);
+        }
+        self.hold = None;
+        self.closing = Some(Closing { from, steps: steps.iter().cloned().collect(), why: why.to_owned() });
+        Ok(())
+    }
+
+    /// How a run ends that has closed, or has closed in part.
+    pub(super) fn end_of_closing(&self, plan: &Plan) -> Option<End> {
+        let closing = self.closing.as_ref()?;
+        let done = closing.steps.iter().all(|step| self.phase(&At::close(step)).is_finished());
+        let all = || standing(plan, self).is_empty();
+        done.then(|| if all() { End::Closed } else { closing.from })
+    }
+
+    /// What a way back would need and has not any more: the leftover, and since when it is gone or going.
+    pub(super) fn lost<'plan>(
+        &self,
+        plan: &'plan Plan,
+        taken_back: impl Fn(&StepId) -> bool,
+    ) -> Option<(&'plan Leftover, Timestamp)> {
+        plan.leftovers.iter().filter(|left| !left.by_undo && taken_back(&left.step)).find_map(|left| {
+            let task = self.task(&At::close(&left.step))?;
+            (task.phase.is_finished() || task.may_have_acted()).then_some((left, task.last))
+        })
+    }
+}
