@@ -90,7 +90,8 @@ fn closing(index: &Index, state: &RunState, report: &Report) -> Vec<ClosingWay> 
     let savepoints = plan.savepoints.iter().rev().filter(|savepoint| reached(&savepoint.id));
     let way = |savepoint: &Savepoint| {
         let way = way_back(plan, &index.graph, &standing, savepoint);
-        let BackTimes { closes_at, why, step, decide_by } = decide::times(plan, &way, &forecast, &windows)?;
+        let times = decide::times(plan, &way, &forecast, &windows, report.last)?;
+        let BackTimes { closes_at, why, step, decide_by, .. } = times;
         way.is_open().then(|| ClosingWay { to: savepoint.id.clone(), decide_by, closes_at, why, step })
     };
     savepoints.filter_map(way).collect()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{Timestamp, tz::TimeZone};
 use switchback_model::{
     Graph,
-    decide::{self, BackTimes},
+    decide::{self, BackTimes, Stand},
     forecast::{Forecast, forecast},
     way_back,
     windows::{Windows, between, later},
@@ -30,6 +30,10 @@ pub fn check(plan: &Plan, graph: &Graph, places: &BTreeMap<StepId, Label>, findi
     for hop in &plan.hops {
         let Some(late) = ways.late(&hop.id, plan.inputs.as_of, &ways.back) else { continue };
         let message = match late.times.decide_by {
+            _ if late.times.stand == Stand::Closed => format!(
+                "the way back of {} is closed when the hop is verified, at {} if the run may begin at {}: it closes {} ({})",
+                hop.id, late.verified, plan.inputs.as_of, late.times.closes_at, late.times.why
+            ),
             Some(by) => format!(
                 "the way back of {} has to begin by {by}, and the hop is verified at {} if the run may begin at {}; it closes {} ({})",
                 hop.id, late.verified, plan.inputs.as_of, late.times.closes_at, late.times.why
@@ -78,11 +82,11 @@ impl Ways<'_> {
         let ids = steps.iter().filter_map(|number| self.plan.steps.get(*number)).map(|step| &step.id);
         let verified = forecast.span(ids)?.ends;
         let way = way_back::of_hop(self.plan, self.graph, &steps);
-        Some(Late { verified, times: decide::times(self.plan, &way, &forecast, back)? })
+        Some(Late { verified, times: decide::times(self.plan, &way, &forecast, back, verified)? })
     }
 
     fn late(&self, hop: &StepId, from: Timestamp, back: &Windows<'_>) -> Option<Late> {
-        self.times(hop, from, back).filter(|late| late.times.decide_by.is_none_or(|by| by < late.verified))
+        self.times(hop, from, back).filter(|late| late.times.stand != Stand::Open)
     }
 
     /// What was tried and helps.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use switchback_model::Graph;
+use switchback_face::plan::dry_run::DryRun;
+use switchback_model::{Graph, summary::summary};
 use switchback_planner::{findings::Findings, lower::ways};
-use switchback_schemas::{Diagnostic, Severity, StepId, codes, plan::Plan};
+use switchback_schemas::{Diagnostic, Digest, Severity, StepId, codes, plan::Plan};
 
 use crate::{world, world_eks};
 
@@ -48,6 +49,35 @@ fn a_rollback_window_in_time_is_enough() {
     let (_, found) =
         with_windows("    - {name: f, usedFor: forward, zone: UTC, days: [], start: '00:00', length: 1d}\n");
     assert!(warned(&found).is_none(), "without rollback windows it is possible at any time: {found:#?}");
+}
+
+#[test]
+fn a_way_back_that_is_closed_before_it_is_needed_is_said_to_be() {
+    let (mut plan, _) =
+        with_windows("    - {name: f, usedFor: forward, zone: UTC, days: [], start: '00:00', length: 1d}\n");
+    // What was in time on the 20th is applied on the day on which the support has ended.
+    plan.inputs.as_of = "2026-11-26T12:00:00Z".parse().expect("an instant");
+    let graph = Graph::of(&plan).expect("a DAG");
+    let findings = Findings::new(Vec::new(), plan.inputs.as_of);
+    ways::check(&plan, &graph, &BTreeMap::new(), &findings);
+    let found = findings.into_list();
+    let warning = warned(&found).unwrap_or_else(|| panic!("a warning among {found:#?}"));
+    assert!(warning.message.contains("is closed when the hop is verified"), "{}", warning.message);
+    assert!(
+        warning.message.contains("it closes 2026-11-26T00:00:00Z (extended support"),
+        "{}",
+        warning.message
+    );
+
+    let summary = summary(&plan, &graph);
+    let dry_run =
+        DryRun { plan: &plan, graph: &graph, summary: &summary, digest: Digest::of(""), steps: false };
+    let text = dry_run.to_string();
+    assert!(
+        text.contains("closed from 2026-11-26T00:00:00Z on (extended support of Kubernetes 1.31"),
+        "{text}"
+    );
+    assert!(!text.contains("decide by"), "{text}");
 }
 
 #[test]

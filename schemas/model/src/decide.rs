@@ -11,6 +11,7 @@ use serde::Serialize;
 use switchback_schemas::{
     Seconds, StepId,
     plan::{Action, ClosingAt, Plan, UndoStep},
+    report::ClosingWay,
 };
 
 use crate::{
@@ -33,19 +34,62 @@ pub struct BackTimes {
     /// The latest instant at which it can begin; absent where no rollback window has room for it before it closes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decide_by: Option<Timestamp>,
+    /// How it stands when it is looked at.
+    pub stand: Stand,
 }
 
-/// The times of a way back; `None` for one that nothing closes as far as it is known.
-pub fn times(plan: &Plan, way: &WayBack, forecast: &Forecast, windows: &Windows<'_>) -> Option<BackTimes> {
+/// How a way back stands at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stand {
+    /// It can still be decided for.
+    Open,
+    /// It is open, and what closes would not begin in time any more.
+    Late,
+    /// It is closed.
+    Closed,
+}
+
+impl BackTimes {
+    /// The times of a way that a run's account tells of, looked at from an instant.
+    pub fn of(way: &ClosingWay, at: Timestamp) -> Self {
+        Self {
+            closes_at: way.closes_at,
+            why: way.why.clone(),
+            step: way.step.clone(),
+            decide_by: way.decide_by,
+            stand: stand(way.closes_at, way.decide_by, at),
+        }
+    }
+}
+
+fn stand(closes_at: Timestamp, decide_by: Option<Timestamp>, at: Timestamp) -> Stand {
+    match decide_by {
+        _ if closes_at <= at => Stand::Closed,
+        Some(by) if at <= by => Stand::Open,
+        _ => Stand::Late,
+    }
+}
+
+/// The times of a way back, looked at from an instant; `None` for one that nothing closes as far as it is known.
+pub fn times(
+    plan: &Plan,
+    way: &WayBack,
+    forecast: &Forecast,
+    windows: &Windows<'_>,
+    at: Timestamp,
+) -> Option<BackTimes> {
     let undo: BTreeMap<&StepId, &UndoStep> = way.undo_steps(plan).into_iter().collect();
     let closings = undo.iter().filter_map(|(id, undo)| Some((*id, closing(plan, id, undo, forecast)?)));
     let closings: BTreeMap<&StepId, (Timestamp, &str)> = closings.collect();
     let (step, (closes_at, why)) = closings.iter().min_by_key(|(_, (at, _))| *at)?;
+    let decide_by = decide_by(way, &undo, &closings, windows);
     Some(BackTimes {
         closes_at: *closes_at,
         why: (*why).to_owned(),
         step: (*step).clone(),
-        decide_by: decide_by(way, &undo, &closings, windows),
+        decide_by,
+        stand: stand(*closes_at, decide_by, at),
     })
 }
 

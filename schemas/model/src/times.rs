@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use switchback_schemas::{
     Seconds,
-    name::Label,
+    name::{Label, SavepointId},
     plan::{
         Closing, ClosingAt, Day, Estimate, Gate, GateKind, NoReturn, Plan, Savepoint, Step, Undo, UndoKind,
         Window, WindowUse,
     },
+    report::ClosingWay,
 };
 
 use crate::{
     Graph,
-    decide::{BackTimes, times},
+    decide::{BackTimes, Stand, times},
     forecast::{Ran, forecast},
     testing::{id, plan, step},
     way_back::way_back,
@@ -79,7 +80,7 @@ fn back(plan: &Plan, started: &[&str], from: &str) -> Option<BackTimes> {
     let forecast = forecast(plan, &graph, at(from), &BTreeMap::new()).expect("zones are known");
     let start = Savepoint { frontier: Vec::new(), ..plan.savepoints[0].clone() };
     let way = way_back(plan, &graph, &started.iter().map(|name| id(name)).collect(), &start);
-    times(plan, &way, &forecast, &Windows::back(&plan.windows).expect("zones are known"))
+    times(plan, &way, &forecast, &Windows::back(&plan.windows).expect("zones are known"), at(from))
 }
 
 #[test]
@@ -202,8 +203,42 @@ fn the_start_of_a_later_step_closes_it() {
     let forecast = forecast(&with_line, &graph, at("2026-12-07T02:00:00Z"), &ran).expect("zones are known");
     let start = Savepoint { frontier: Vec::new(), ..with_line.savepoints[0].clone() };
     let way = way_back(&with_line, &graph, &[id("a-control-plane")].into(), &start);
-    let found = times(&with_line, &way, &forecast, &Windows::always()).expect("it closes");
+    let seen = at("2026-12-09T00:00:00Z");
+    let found = times(&with_line, &way, &forecast, &Windows::always(), seen).expect("it closes");
     assert_eq!(found.closes_at, at("2026-12-08T00:00:00Z"), "it was crossed");
+    assert_eq!(found.stand, Stand::Closed);
+}
+
+#[test]
+fn what_is_looked_at_too_late_is_late_and_then_closed() {
+    // Decide by midnight of the 14th, closes two and a half hours later.
+    let told = |found: BackTimes| ClosingWay {
+        to: SavepointId::new("start").expect("a savepoint"),
+        decide_by: found.decide_by,
+        closes_at: found.closes_at,
+        why: found.why,
+        step: found.step,
+    };
+    let open = whole(minor(vec![week()]), Vec::new(), "2026-12-07T02:00:00Z").expect("it closes");
+    assert_eq!(open.stand, Stand::Open);
+    let open = told(open);
+    let short = vec![window(WindowUse::Rollback, &[], (2, 0), 1)];
+    let no_room = whole(minor(vec![week()]), short, "2026-12-07T02:00:00Z").expect("it closes");
+    assert_eq!((no_room.decide_by, no_room.stand), (None, Stand::Late), "no window has room for the nodes");
+    let no_room = told(no_room);
+    let cases = [
+        (&open, "2026-12-13T00:00:00Z", Stand::Open),
+        (&open, "2026-12-14T00:00:00Z", Stand::Open),
+        (&open, "2026-12-14T00:00:01Z", Stand::Late),
+        (&open, "2026-12-14T02:29:59Z", Stand::Late),
+        (&open, "2026-12-14T02:30:00Z", Stand::Closed),
+        (&open, "2027-01-01T00:00:00Z", Stand::Closed),
+        (&no_room, "2026-12-13T00:00:00Z", Stand::Late),
+        (&no_room, "2026-12-14T02:30:00Z", Stand::Closed),
+    ];
+    for (way, seen, stand) in cases {
+        assert_eq!(BackTimes::of(way, at(seen)).stand, stand, "{way:?} at {seen}");
+    }
 }
 
 #[test]
@@ -224,7 +259,8 @@ fn what_did_happen_counts_and_not_what_was_expected() {
     assert_eq!(ends("b-addons"), at("2026-12-07T06:10:00Z"), "what is left begins now");
     let start = Savepoint { frontier: Vec::new(), ..plan.savepoints[0].clone() };
     let way = way_back(&plan, &graph, &[id("a-control-plane")].into(), &start);
-    let found = times(&plan, &way, &forecast, &Windows::always()).expect("it closes");
+    let found =
+        times(&plan, &way, &forecast, &Windows::always(), at("2026-12-07T06:00:00Z")).expect("it closes");
     assert_eq!(
         (found.closes_at, found.decide_by),
         (at("2026-12-14T05:00:00Z"), Some(at("2026-12-14T05:00:00Z")))

@@ -1,7 +1,13 @@
 //! `status`: where runs stand and what they wait for.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
-use switchback_executor::ops;
+use jiff::Timestamp;
+use switchback_executor::{
+    env::{Clock as _, SystemClock},
+    ops,
+};
 use switchback_face::{
     Exit,
     table::{self, Column},
@@ -9,9 +15,10 @@ use switchback_face::{
 use switchback_schemas::report::Report;
 
 use crate::{
-    args::RunArgs,
+    args::{PlatformArgs, RunArgs},
     error::Error,
     host::Host,
+    platform::Platform,
     show::{account, words},
     store,
 };
@@ -23,6 +30,9 @@ pub(crate) struct Args {
     /// Lists every run of the store
     #[arg(long, conflicts_with = "run")]
     all: bool,
+    /// The kubeconfig of the run's platform; only the clock is taken from it, where the platform is a twin
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -46,11 +56,21 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let run = store::chosen(&args.run, &*opened.store).await?;
     let report = ops::status(&*opened.store, &run).await?;
     let text = match args.format {
-        Format::Text => account::status(&report, host.terminal.out.look()),
+        Format::Text => account::status(&report, now(args, host)?, host.terminal.out.look()),
         Format::Json => serde_json::to_string_pretty(&report)? + "\n",
     };
     host.answer(&text)?;
     Ok(Exit::Success)
+}
+
+/// What time it is where the run is. A cluster that nobody named is not needed to tell where a run stands.
+fn now(args: &Args, host: &Host) -> Result<Timestamp, Error> {
+    let platform = PlatformArgs { kubeconfig: args.kubeconfig.clone(), ..PlatformArgs::default() };
+    match Platform::find(&platform, &host.environment) {
+        Ok(Some(platform)) => Ok(platform.clock.now()),
+        Err(error) if args.kubeconfig.is_some() => Err(error),
+        Ok(None) | Err(_) => Ok(SystemClock.now()),
+    }
 }
 
 type Listed = (switchback_schemas::RunId, Result<Report, switchback_executor::runtime::RunError>);

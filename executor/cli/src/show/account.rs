@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use switchback_executor::{ops, report};
 use switchback_face::{
     Look, markdown,
+    plan::back,
     table::{self, Column},
 };
+use switchback_model::decide::BackTimes;
 use switchback_schemas::{
     ItemKey, StepId,
     report::{Report, StepReport, StepStatus},
@@ -30,8 +32,8 @@ pub(crate) fn head(report: &Report) -> String {
     )
 }
 
-/// Where a run stands: its head, and every step that is neither done nor still to come.
-pub(crate) fn status(report: &Report, look: Look) -> String {
+/// Where a run stands at an instant: its head, and every step that is neither done nor still to come.
+pub(crate) fn status(report: &Report, at: Timestamp, look: Look) -> String {
     let mut text = head(report);
     let count = |status: StepStatus| report.steps.iter().filter(|step| step.status == status).count();
     let _ = writeln!(
@@ -54,16 +56,16 @@ pub(crate) fn status(report: &Report, look: Look) -> String {
         text.push('\n');
         text.push_str(&steps(open.into_iter(), look));
     }
-    text.push_str(&tail(report));
+    text.push_str(&tail(report, at.max(report.last)));
     text
 }
 
-/// The whole account.
+/// The whole account, as it stood at the run's last record.
 pub(crate) fn text(report: &Report, look: Look) -> String {
     let mut text = head(report);
     text.push('\n');
     text.push_str(&steps(report.steps.iter(), look));
-    text.push_str(&tail(report));
+    text.push_str(&tail(report, report.last));
     text
 }
 
@@ -159,7 +161,8 @@ fn severity(status: StepStatus) -> u8 {
     }
 }
 
-fn tail(report: &Report) -> String {
+/// What comes after the steps. Ways back are looked at from an instant.
+fn tail(report: &Report, at: Timestamp) -> String {
     let mut text = String::new();
     for approval in &report.approvals {
         let reason = approval.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
@@ -174,11 +177,7 @@ fn tail(report: &Report) -> String {
         let _ = writeln!(text, "left       {line}");
     }
     for way in &report.closing {
-        let by = way.decide_by.map_or_else(
-            || "no rollback window has room for it any more".to_owned(),
-            |by| format!("decide by {by}"),
-        );
-        let _ = writeln!(text, "back       to {}: {by}; it closes {}: {}", way.to, way.closes_at, way.why);
+        let _ = writeln!(text, "back       to {}: {}", way.to, back::times(&BackTimes::of(way, at)));
     }
     for kept in &report.kept {
         let _ =
@@ -204,7 +203,7 @@ pub(crate) fn markdown(report: &Report) -> String {
         markdown::code(report.savepoint.as_str()),
         markdown::code(&report.plan.to_string()),
     );
-    for line in tail(report).lines() {
+    for line in tail(report, report.last).lines() {
         let _ = writeln!(text, "- {}", markdown::escape(line));
     }
     let rows = report.steps.iter().map(|step| {
@@ -225,4 +224,54 @@ pub(crate) fn markdown(report: &Report) -> String {
 
 fn clock(at: Option<Timestamp>) -> String {
     at.map(|at| at.strftime("%H:%M:%SZ").to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use switchback_schemas::{
+        Digest, RunId,
+        format::Document,
+        journal::End,
+        name::{Label, SavepointId},
+        report::{ClosingWay, RunState},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_complete_run_is_told_with_the_way_back_that_it_still_has() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        let report = Report {
+            format: Document::Report.current(),
+            run: RunId::new("r-1").expect("a run"),
+            platform: Label::new("dev").expect("a name"),
+            plan: Digest::of(""),
+            started: at("2026-11-20T10:00:00Z"),
+            last: at("2026-11-20T14:00:00Z"),
+            state: RunState::Ended { end: End::Complete },
+            savepoint: SavepointId::new("start").expect("a savepoint"),
+            steps: Vec::new(),
+            open_brackets: Vec::new(),
+            approvals: Vec::new(),
+            residue: Vec::new(),
+            kept: Vec::new(),
+            closing: vec![ClosingWay {
+                to: SavepointId::new("start").expect("a savepoint"),
+                decide_by: Some(at("2026-11-27T06:00:00Z")),
+                closes_at: at("2026-11-27T10:00:00Z"),
+                why: "EKS takes back one minor".to_owned(),
+                step: StepId::new("eks/a@1.33/control-plane").expect("a step"),
+            }],
+        };
+        for (now, told) in [
+            // A clock that is behind the run's own is not believed.
+            ("2026-11-19T00:00:00Z", "to start: decide by 2026-11-27T06:00:00Z; closes 2026-11-27T10:00:00Z"),
+            ("2026-11-27T07:00:00Z", "to start: too late to decide: it had to begin by 2026-11-27T06:00:00Z"),
+            ("2026-12-24T00:00:00Z", "to start: closed from 2026-11-27T10:00:00Z on (EKS takes back"),
+        ] {
+            let text = status(&report, at(now), Look::PLAIN);
+            assert!(text.contains(told), "{now}: {text}");
+        }
+        assert!(text(&report, Look::PLAIN).contains("decide by"), "as it stood at the last record");
+    }
 }
