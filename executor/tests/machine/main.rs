@@ -11,6 +11,7 @@
 )]
 
 mod drive;
+mod forecasts;
 mod gates;
 mod makespan;
 mod plans;

@@ -16,7 +16,7 @@ use switchback_schemas::{
 
 use crate::{
     forecast::Forecast,
-    group::batch,
+    group::{Room, batch},
     way_back::WayBack,
     windows::{Windows, earlier, later},
 };
@@ -83,7 +83,7 @@ pub fn times(
     let closings = undo.iter().filter_map(|(id, undo)| Some((*id, closing(plan, id, undo, forecast)?)));
     let closings: BTreeMap<&StepId, (Timestamp, &str)> = closings.collect();
     let (step, (closes_at, why)) = closings.iter().min_by_key(|(_, (at, _))| *at)?;
-    let decide_by = decide_by(way, &undo, &closings, windows);
+    let decide_by = decide_by(way, (&undo, forecast.room()), &closings, windows);
     Some(BackTimes {
         closes_at: *closes_at,
         why: (*why).to_owned(),
@@ -114,7 +114,7 @@ fn closing<'u>(
 /// Backwards from what closes: each undo step has to end before those that need it begin.
 fn decide_by(
     way: &WayBack,
-    undo: &BTreeMap<&StepId, &UndoStep>,
+    (undo, room): (&BTreeMap<&StepId, &UndoStep>, &Room),
     closings: &BTreeMap<&StepId, (Timestamp, &str)>,
     windows: &Windows<'_>,
 ) -> Option<Timestamp> {
@@ -128,8 +128,9 @@ fn decide_by(
         let begins = match (must_begin, must_end) {
             (None, None) => continue,
             (begin, end) => {
-                let by_begin = begin.map(|begin| windows.last(begin, least(undo)));
-                let by_end = end.map(|end| latest(undo, end, windows));
+                let needed = room.back(&back.step);
+                let by_begin = begin.map(|begin| windows.last(begin, needed));
+                let by_end = end.map(|end| latest(undo, needed, end, windows));
                 by_begin
                     .into_iter()
                     .chain(by_end)
@@ -145,18 +146,11 @@ fn decide_by(
     first
 }
 
-/// The latest begin with which an undo step has ended by an instant.
-fn latest(undo: &UndoStep, end: Timestamp, windows: &Windows<'_>) -> Option<Timestamp> {
+/// The latest begin with which an undo step has ended by an instant. Nothing begins without room for the rest of its group;
+/// a roll that is a group of its own rests between batches.
+fn latest(undo: &UndoStep, needed: Seconds, end: Timestamp, windows: &Windows<'_>) -> Option<Timestamp> {
     match &undo.action {
-        Action::Effect(_) => windows.last(earlier(end, undo.estimate.p90), undo.estimate.p90),
-        Action::Roll(roll) => windows.last_spread(end, batch(roll), undo.estimate.p90),
-    }
-}
-
-/// What has to fit into the window in which it begins.
-fn least(undo: &UndoStep) -> Seconds {
-    match &undo.action {
-        Action::Effect(_) => undo.estimate.p90,
-        Action::Roll(roll) => batch(roll),
+        Action::Roll(roll) if batch(roll) == needed => windows.last_spread(end, needed, undo.estimate.p90),
+        Action::Roll(_) | Action::Effect(_) => windows.last(earlier(end, undo.estimate.p90), needed),
     }
 }
