@@ -143,13 +143,13 @@ impl<'plan> Windows<'plan> {
         let (mut by, mut left) = (by, length);
         for _ in 0..PARTS {
             // The last part ends with its window or with the day by which all has to be done.
-            let (start, end) = self.before(by, least.min(left))?;
+            let (start, end) = self.before(by, least)?;
             let room = between(start, end);
             if room >= left {
-                return Some(earlier(end, left));
+                return Some(earlier(end, left.max(least)));
             }
             // Only whole parts: what begins too late in a window does not begin there.
-            let part = least.min(left).0.max(1);
+            let part = least.0.max(1);
             left = minus(left, Seconds(room.0 / part * part));
             by = start;
         }
