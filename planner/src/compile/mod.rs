@@ -124,7 +124,10 @@ fn build(sources: &Sources<'_>, cx: &Cx<'_>) -> Option<Plan> {
             return None;
         }
         let ends = savepoints.last().map(|savepoint| savepoint.frontier.clone()).unwrap_or_default();
-        follow(lowering.steps.get_mut(before..).unwrap_or_default(), &ends, hop, last);
+        let steps = lowering.steps.get_mut(before..).unwrap_or_default();
+        let day = path::not_before(cx.path.as_ref(), spec);
+        lowering.gates.extend(day.and_then(|day| gates::not_before(hop, day, steps)));
+        follow(steps, &ends, hop, last);
         savepoints.push(Savepoint {
             id: hop.savepoint.clone(),
             title: format!("{} is at {}, verified", spec.upgrade, spec.to),
