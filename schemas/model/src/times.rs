@@ -17,8 +17,9 @@ use crate::{
     Graph,
     decide::{BackTimes, Stand, times},
     forecast::{Ran, forecast},
+    schedule,
     testing::{id, plan, step},
-    way_back::way_back,
+    way_back::{WayBack, way_back},
     windows::Windows,
 };
 
@@ -69,6 +70,12 @@ fn window(used_for: WindowUse, days: &[Day], start: (i8, i8), hours: u64) -> Win
     }
 }
 
+fn back_of(plan: &Plan, started: &[&str]) -> WayBack {
+    let graph = Graph::of(plan).expect("a DAG");
+    let start = Savepoint { frontier: Vec::new(), ..plan.savepoints[0].clone() };
+    way_back(plan, &graph, &started.iter().map(|name| id(name)).collect(), &start)
+}
+
 /// The times of the way back of everything, if the run begins at an instant and nothing was started.
 fn whole(steps: Vec<Step>, windows: Vec<Window>, from: &str) -> Option<BackTimes> {
     let plan = Plan { windows, ..plan(steps) };
@@ -78,9 +85,91 @@ fn whole(steps: Vec<Step>, windows: Vec<Window>, from: &str) -> Option<BackTimes
 fn back(plan: &Plan, started: &[&str], from: &str) -> Option<BackTimes> {
     let graph = Graph::of(plan).expect("a DAG");
     let forecast = forecast(plan, &graph, at(from), &BTreeMap::new()).expect("zones are known");
-    let start = Savepoint { frontier: Vec::new(), ..plan.savepoints[0].clone() };
-    let way = way_back(plan, &graph, &started.iter().map(|name| id(name)).collect(), &start);
+    let way = back_of(plan, started);
     times(plan, &way, &forecast, &Windows::back(&plan.windows).expect("zones are known"), at(from))
+}
+
+/// What closes a way back or delays it, each worked by hand. The control plane moves in 30 minutes, its add-ons in 10, its nodes in
+/// two hours; back, nodes take up to two hours, add-ons 30 minutes, the control plane one hour, and half of that as a rule.
+#[test]
+fn the_three_times_of_a_way_back_are_these() {
+    let support = |text: &str| ClosingAt::Instant(at(text));
+    let gated_next = |mut plan: Plan| {
+        plan.steps.push(takes("d-next", &["c-nodes"], 30 * MINUTE, HOUR));
+        let gate = Label::new("window").expect("a name");
+        plan.steps[3].gates.push(gate.clone());
+        let kind = GateKind::Window(WindowUse::Forward);
+        plan.gates.push(Gate { id: gate, title: String::new(), kind, may_override: true });
+        plan
+    };
+    let minor_that = |closes| plan(minor(closes));
+    let mut short = minor(vec![support("2027-03-28T05:00:00Z")]);
+    if let Undo::Step(undo) = &mut short[2].undo {
+        undo.estimate = Estimate::seconds(45 * MINUTE, 90 * MINUTE);
+    }
+    let cases = [
+        // 30 min after the begin, and seven days; 2 h and 30 min before that the nodes begin.
+        (
+            "window of the platform",
+            minor_that(vec![week()]),
+            "2026-12-14T02:30:00Z",
+            "2026-12-14T00:00:00Z",
+            105,
+        ),
+        (
+            "end of support",
+            minor_that(vec![week(), support("2026-12-10T00:00:00Z")]),
+            "2026-12-10T00:00:00Z",
+            "2026-12-09T21:30:00Z",
+            105,
+        ),
+        // The next step begins when the nodes are through, at 04:40Z.
+        (
+            "closing step",
+            gated_next(minor_that(vec![week(), ClosingAt::Start(id("d-next"))])),
+            "2026-12-07T04:40:00Z",
+            "2026-12-07T02:10:00Z",
+            105,
+        ),
+        // With its way back it takes 90 minutes, which are not left until 06:00Z: the next night it begins at 01:00Z.
+        (
+            "closing step that waits for a maintenance window",
+            Plan {
+                windows: vec![window(WindowUse::Forward, &[], (2, 0), 5)],
+                ..gated_next(minor_that(vec![week(), ClosingAt::Start(id("d-next"))]))
+            },
+            "2026-12-08T01:00:00Z",
+            "2026-12-07T22:30:00Z",
+            105,
+        ),
+        // Saturday the 12th, 01:00Z to 05:00Z: the control plane from 04:00Z, add-ons from 03:30Z, nodes from 01:30Z.
+        (
+            "rollback window",
+            Plan {
+                windows: vec![window(WindowUse::Rollback, &[Day::Sat], (2, 0), 4)],
+                ..minor_that(vec![week()])
+            },
+            "2026-12-14T02:30:00Z",
+            "2026-12-12T01:30:00Z",
+            105,
+        ),
+        // Berlin skips 02:30 on that Sunday: the window is open from 01:00Z to 04:00Z. The control plane from 03:00Z, add-ons from
+        // 02:30Z, nodes, which take 90 minutes here, from 01:00Z.
+        (
+            "clock that is changed",
+            Plan { windows: vec![window(WindowUse::Rollback, &[], (2, 30), 3)], ..plan(short) },
+            "2027-03-28T05:00:00Z",
+            "2027-03-28T01:00:00Z",
+            90,
+        ),
+    ];
+    for (name, plan, closes_at, decide_by, minutes) in cases {
+        let back = back_of(&plan, &["a-control-plane", "b-addons", "c-nodes"]);
+        assert_eq!(schedule::takes(&plan, &back), Seconds(minutes * MINUTE), "{name}");
+        let found = self::back(&plan, &["a-control-plane", "b-addons", "c-nodes"], "2026-12-07T02:00:00Z");
+        let found = found.unwrap_or_else(|| panic!("{name}: it closes"));
+        assert_eq!((found.closes_at, found.decide_by), (at(closes_at), Some(at(decide_by))), "{name}");
+    }
 }
 
 #[test]

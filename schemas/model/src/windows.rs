@@ -279,3 +279,62 @@ fn weekday(day: Day) -> Weekday {
         Day::Sun => Weekday::Sunday,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use switchback_schemas::name::Label;
+
+    use super::*;
+
+    /// Two and a half hours of each night, from 01:00Z in winter.
+    fn nightly(used_for: WindowUse) -> Window {
+        Window {
+            name: Label::new("night").expect("a name"),
+            used_for,
+            zone: "Europe/Berlin".to_owned(),
+            days: Vec::new(),
+            start: jiff::civil::time(2, 0, 0, 0),
+            length: Seconds(9_000),
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn batches_go_back_whole() {
+        // Six of an hour, two a night: the 10th and the 9th from 01:00Z on, and the first two end with the window of the 8th.
+        let nights = [nightly(WindowUse::Rollback)];
+        let windows = Windows::back(&nights).expect("the zone is known");
+        let back =
+            |hours| windows.last_spread(at("2026-12-10T04:00:00Z"), Seconds(3_600), Seconds::hours(hours));
+        assert_eq!(back(6), Some(at("2026-12-08T01:30:00Z")));
+        // The last one needs its whole hour, wherever it begins.
+        assert_eq!(back(5), Some(at("2026-12-08T02:30:00Z")));
+        assert_eq!(
+            windows.last_spread(at("2026-12-10T04:00:00Z"), Seconds::hours(3), Seconds::hours(6)),
+            None
+        );
+    }
+
+    #[test]
+    fn batches_begin_where_there_is_room_for_a_whole_one() {
+        // 40 minutes each, an hour nine times of ten: at 01:00Z, 01:40Z and 02:20Z of a night, and not at 03:00Z.
+        let mut nights = vec![nightly(WindowUse::Forward)];
+        let ends = |nights: &[Window], minutes| {
+            let parts = Parts {
+                whole: Seconds::minutes(minutes),
+                each: Seconds::minutes(40),
+                least: Seconds::minutes(60),
+            };
+            Windows::forward(nights).expect("the zone is known").spread(at("2026-12-07T12:00:00Z"), parts)
+        };
+        assert_eq!(ends(&nights, 120), Some(at("2026-12-08T03:00:00Z")));
+        assert_eq!(ends(&nights, 160), Some(at("2026-12-09T01:40:00Z")));
+        // A freeze from 01:30Z on lets the batch that is under way end, and no other begin that night.
+        nights.push(Window { start: jiff::civil::time(2, 30, 0, 0), ..nightly(WindowUse::Freeze) });
+        assert_eq!(ends(&nights, 40), Some(at("2026-12-08T01:40:00Z")));
+        assert_eq!(ends(&nights, 80), Some(at("2026-12-09T01:40:00Z")));
+    }
+}
