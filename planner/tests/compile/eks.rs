@@ -270,8 +270,9 @@ fn p01_an_accepted_insight_is_named_by_its_gate_and_the_step_before() {
     );
     let plan = plan_of(PLATFORM, &accepting, &warned);
     let gate = plan.gates.iter().find(|gate| gate.id.as_str() == "dev-1.32-insights").expect("the gate");
-    let GateKind::Check(Condition::Insights { accepted, .. }) = &gate.kind else { panic!("insights") };
-    assert_eq!(accepted, &["Deprecated APIs"]);
+    let GateKind::Check(Condition::Insights { accepted_until, .. }) = &gate.kind else { panic!("insights") };
+    let until = "2026-12-01T00:00:00Z".parse().expect("an instant");
+    assert_eq!(accepted_until, &[("Deprecated APIs".to_owned(), until)].into());
     for id in ["eks/dev@1.32/readiness", "eks/dev@1.32/control-plane"] {
         assert!(step(&plan, id).gates.contains(&gate.id), "{id}");
     }

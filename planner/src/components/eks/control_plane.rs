@@ -135,7 +135,7 @@ fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowe
         target: road.names.target.clone(),
         category: InsightCategory::RollbackReadiness,
         kubernetes: from.clone(),
-        accepted: Vec::new(),
+        accepted_until: BTreeMap::new(),
     };
     Undo::Step(Box::new(UndoStep {
         kind: UndoKind::Window,

@@ -84,10 +84,12 @@ pub(super) fn gates(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut
     let target = road.names.target.clone();
     let minor = &road.hop.to;
     let wanted = cx.catalog.eks.free_addresses.at_least;
-    let accepted = insights::accepted(cx, road);
+    let accepted_until = insights::accepted(cx, road);
     let mut title = format!("EKS finds nothing that stands against {minor}");
-    if !accepted.is_empty() {
-        title = format!("{title}, but for what is accepted: {}", accepted.join(", "));
+    if !accepted_until.is_empty() {
+        let but: Vec<String> =
+            accepted_until.iter().map(|(name, until)| format!("{name} until {until}")).collect();
+        title = format!("{title}, but for what is accepted: {}", but.join(", "));
     }
     let gate = |part: &str, title: String, condition: Condition, may_override: bool| Gate {
         id: road.label(part),
@@ -99,7 +101,7 @@ pub(super) fn gates(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut
         target: target.clone(),
         category: InsightCategory::UpgradeReadiness,
         kubernetes: minor.clone(),
-        accepted,
+        accepted_until,
     };
     let addresses = Condition::FreeAddresses { target, at_least: wanted };
     let mut gates = vec![

@@ -185,15 +185,15 @@ pub(super) fn condition(condition: &Condition) -> String {
             let field = if pointer.is_empty() { String::new() } else { format!(" {pointer}") };
             format!("{}{field} {}", cloud(of), test(is))
         }
-        Condition::Insights { target, category, kubernetes, accepted } => {
+        Condition::Insights { target, category, kubernetes, accepted_until } => {
             let what = match category {
                 InsightCategory::UpgradeReadiness => "upgrade",
                 InsightCategory::RollbackReadiness => "rollback",
             };
-            let but = match accepted.len() {
-                0 => String::new(),
-                n => format!(", {n} accepted"),
-            };
+            let until = accepted_until.values().min();
+            let but = until.map_or_else(String::new, |until| {
+                format!(", {} accepted until {until}", accepted_until.len())
+            });
             format!("EKS insights of {target} hold nothing against the {what} to {kubernetes}{but}")
         }
         Condition::FreeAddresses { target, at_least } => {
