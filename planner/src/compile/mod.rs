@@ -23,7 +23,7 @@ use crate::{
     components::{COMPONENTS, Component, HopSpec},
     context::Cx,
     findings::Findings,
-    lower::{Lowering, failure, ways},
+    lower::{Lowering, failure, rights, ways},
     manifest::Manifests,
     outlook::Outlook,
     path,
@@ -136,6 +136,7 @@ fn build(sources: &Sources<'_>, cx: &Cx<'_>) -> Option<Plan> {
         last = Some(&hop.id);
     }
     gates::add(cx, &mut lowering);
+    rights::add(cx, &mut lowering);
     Some(assemble(sources, cx, hops, savepoints, lowering))
 }
 

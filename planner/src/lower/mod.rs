@@ -10,6 +10,7 @@ pub mod freeze;
 pub mod helm;
 pub mod nodes;
 pub mod owners;
+pub mod rights;
 pub mod ways;
 
 use switchback_schemas::{

@@ -281,34 +281,48 @@ fn p01_an_accepted_insight_is_named_by_its_gate_and_the_step_before() {
 #[test]
 fn every_call_of_the_cloud_is_among_the_permissions() {
     let plan = plan_of(PLATFORM, &two_minors(), &eks());
-    let wants = |effect: &Effect| match effect {
-        Effect::EksUpdateCluster(_) => Some("eks:UpdateClusterVersion"),
-        Effect::EksUpdateAddon(_) => Some("eks:UpdateAddon"),
-        Effect::EksUpdateNodegroup(_) => Some("eks:UpdateNodegroupVersion"),
-        Effect::EksCreateNodegroup(_) => Some("eks:CreateNodegroup"),
-        Effect::EksScaleNodegroup(_) => Some("eks:UpdateNodegroupConfig"),
-        Effect::EksDeleteNodegroup(_) => Some("eks:DeleteNodegroup"),
-        _ => None,
+    let wants = |effect: &Effect| -> &[&str] {
+        match effect {
+            Effect::EksUpdateCluster(_) => &["eks:UpdateClusterVersion", "eks:DescribeUpdate"],
+            Effect::EksUpdateAddon(_) => &["eks:UpdateAddon", "iam:PassRole"],
+            Effect::EksUpdateNodegroup(_) => &["eks:UpdateNodegroupVersion"],
+            Effect::EksCreateNodegroup(_) => &["eks:CreateNodegroup", "iam:PassRole", "eks:TagResource"],
+            Effect::EksScaleNodegroup(_) => &["eks:UpdateNodegroupConfig"],
+            Effect::EksDeleteNodegroup(_) => {
+                &["eks:DeleteNodegroup", "autoscaling:DescribeAutoScalingGroups"]
+            }
+            _ => &[],
+        }
     };
     let has = |permissions: &[Permission], action: &str| {
         permissions.iter().any(|one| one.group == Permission::IAM && one.verb == action)
     };
     let mut seen = 0;
     for step in &plan.steps {
-        if let Action::Effect(effect) = &step.action
-            && let Some(action) = wants(effect)
-        {
-            assert!(has(&step.permissions, action), "{} lacks {action}", step.id);
-            seen += 1;
+        if let Action::Effect(effect) = &step.action {
+            for action in wants(effect) {
+                assert!(has(&step.permissions, action), "{} lacks {action}", step.id);
+                seen += 1;
+            }
         }
         if let Undo::Step(undo) = &step.undo
             && let Action::Effect(effect) = &undo.action
-            && let Some(action) = wants(effect)
         {
-            assert!(has(&undo.permissions, action), "the undo of {} lacks {action}", step.id);
+            for action in wants(effect) {
+                assert!(has(&undo.permissions, action), "the undo of {} lacks {action}", step.id);
+            }
         }
     }
     assert!(seen > 10, "{seen}");
+    // What its gates and reads ask is a step's to ask.
+    let looks = ["eks:ListInsights", "eks:DescribeInsightsRefresh", "eks:StartInsightsRefresh"];
+    let control_plane = step(&plan, "eks/dev@1.32/control-plane");
+    let Undo::Step(back) = &control_plane.undo else { panic!("it goes back") };
+    for action in looks {
+        assert!(has(&control_plane.permissions, action), "forward: {action}");
+        assert!(has(&back.permissions, action), "back: {action}");
+    }
+    assert!(has(&control_plane.permissions, "ec2:DescribeSubnets"), "the gate about addresses");
 }
 
 #[test]

@@ -94,14 +94,8 @@ fn verified(cx: &Cx<'_>, road: &Road<'_>, minor: &Version) -> Vec<Verify> {
 }
 
 fn permissions(road: &Road<'_>) -> Vec<switchback_schemas::plan::Permission> {
-    let mut permissions = road.names.on_cluster(&[
-        "UpdateClusterVersion",
-        "DescribeCluster",
-        "DescribeUpdate",
-        "ListUpdates",
-        "ListInsights",
-        "DescribeInsight",
-    ]);
+    let mut permissions =
+        road.names.on_cluster(&["UpdateClusterVersion", "DescribeCluster", "DescribeUpdate", "ListUpdates"]);
     permissions.push(crate::lower::permission("get", "", "namespaces", None));
     permissions.push(crate::lower::permission("list", "", "nodes", None));
     permissions

@@ -9,13 +9,7 @@ use switchback_schemas::{
     seconds::Seconds,
 };
 
-use super::{
-    fleet::Group,
-    insights,
-    lower::Road,
-    names::{on_subnets, says},
-    skew,
-};
+use super::{fleet::Group, insights, lower::Road, names::says, skew};
 use crate::{context::Cx, lower::Lowering};
 
 /// Refuses to begin on a cluster that something else is changing, or that is not whole.
@@ -124,14 +118,11 @@ pub(super) fn step(road: &Road<'_>, from: &Version, gates: &[Label], to: &mut Lo
     let title =
         format!("see that {} is ACTIVE at {from} and ready for {}", road.names.arn.name(), road.hop.to);
     let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
-    let mut permissions = road.names.on_cluster(&["DescribeCluster", "ListInsights", "DescribeInsight"]);
-    permissions.push(on_subnets());
     let mut draft = road
         .scope
         .step("readiness", title, Effect::Wait(Wait { until }), undo, Vec::new())
         .time(Seconds::minutes(30), Estimate::seconds(5, 30))
-        .idempotent()
-        .permits(permissions);
+        .idempotent();
     for gate in gates {
         draft = draft.gate(gate);
     }
