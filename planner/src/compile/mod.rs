@@ -23,7 +23,7 @@ use crate::{
     components::{COMPONENTS, Component, HopSpec},
     context::Cx,
     findings::Findings,
-    lower::{Lowering, failure, rights, ways},
+    lower::{Lowering, durations, failure, rights, ways},
     manifest::Manifests,
     outlook::Outlook,
     path,
@@ -186,6 +186,7 @@ fn assemble(
     } = lowering;
     let untested = path::states(cx, &hops, &mut table);
     steps.sort_by(|a, b| a.id.cmp(&b.id));
+    durations::put(cx.catalog, &hops, &mut steps);
     if let Some((estimates, _)) = sources.estimates {
         learn::apply(&mut steps, estimates);
     }

@@ -1,15 +1,16 @@
 //! EKS, from manifests to a plan.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use switchback_face::plan::{back, dry_run::DryRun};
 use switchback_model::{Graph, lint::lint, summary::summary, way_back::way_back};
+use switchback_planner::catalog::{Catalog, Duration};
 use switchback_schemas::{
     Digest, StepId,
     inventory::{Inventory, eks::InsightStatus},
     plan::{
-        Action, ApprovalScope, ClosingAt, Condition, Disruption, Effect, FailureAction, GateKind, Permission,
-        Plan, Stale, Step, Undo, UndoKind,
+        Action, ApprovalScope, ClosingAt, Condition, Disruption, Effect, Estimate, FailureAction, GateKind,
+        Permission, Plan, Stale, Step, Undo, UndoKind,
     },
 };
 
@@ -323,6 +324,26 @@ fn every_call_of_the_cloud_is_among_the_permissions() {
         assert!(has(&back.permissions, action), "back: {action}");
     }
     assert!(has(&control_plane.permissions, "ec2:DescribeSubnets"), "the gate about addresses");
+}
+
+#[test]
+fn lengths_of_steps_are_the_catalogs() {
+    let plan = plan_of(PLATFORM, &two_minors(), &eks());
+    let catalog = Catalog::embedded().expect("the catalog");
+    let rows =
+        catalog.components["eks"].durations.iter().flat_map(|row| row.steps.iter().map(move |at| (at, row)));
+    let mut about: BTreeMap<&str, &Duration> = rows.map(|(at, row)| (at.as_str(), row)).collect();
+    for (id, at) in [
+        ("eks/dev@1.33/control-plane", "control-plane"),
+        ("eks/dev@1.33/addons/coredns@v1.12.3-eksbuild.1", "addons/*"),
+    ] {
+        let row = about.remove(at).unwrap_or_else(|| panic!("a row about {at}"));
+        let wanted = Estimate { expected: row.takes.0, p90: row.p90.expect("it is said").0 };
+        let step = step(&plan, id);
+        let Undo::Step(undo) = &step.undo else { panic!("{id} goes back") };
+        assert_eq!((step.estimate, undo.estimate), (wanted, wanted), "{id}");
+    }
+    assert!(about.is_empty(), "rows that no step was looked at for: {:?}", about.keys());
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub(super) fn step(
         .step("control-plane", title, effect, undo, outlook.take_reads())
         .done_when(at(road, minor))
         .verify(verified(cx, road, minor))
-        .time(WITHIN, cx.catalog.eks.durations.control_plane.estimate())
+        .within(WITHIN)
         .idempotent()
         .disrupts(Disruption::Restart, None)
         .permits(permissions(road));
@@ -141,7 +141,6 @@ fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowe
         verify: verified(cx, road, from),
         timeout: WITHIN,
         disruption: Disruption::Restart,
-        estimate: facts.durations.control_plane.estimate(),
         closes,
         permissions: permissions(road),
         ..undo_step(
