@@ -17,7 +17,7 @@ use switchback_schemas::{
 
 use super::{
     drive::{Drive, start},
-    plans::{bracket, id, label, plan, roll, step},
+    plans::{bracket, label, plan, roll, step},
     world::{Weather, World},
 };
 

@@ -121,8 +121,8 @@ pub fn forecast(
         let Some(ready) = ready else { continue };
         let gates = || step.gates.iter().filter_map(|gate| plan.gate(gate)).map(|gate| &gate.kind);
         let ready = gates().filter_map(not_before).fold(ready, Timestamp::max);
-        let gated = gates().any(|kind| matches!(kind, GateKind::Window(_)));
-        let windows = if gated { &windows } else { &freezes };
+        let by_window = gates().any(|kind| matches!(kind, GateKind::Window(_)));
+        let windows = if by_window { &windows } else { &freezes };
         match run(step, (room.forward(number), room.batch(number)), ready, windows) {
             Some(expected) => {
                 forecast.steps.insert(step.id.clone(), expected);
