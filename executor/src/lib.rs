@@ -1,11 +1,10 @@
-//! Runs a plan: machine, journal, store, runtime and the ports that drivers implement.
+//! Runs a plan: machine, store, runtime and the ports that drivers implement.
 //!
 //! Nothing here knows a client of any platform. Drivers live in leaf crates and are joined in `executor/cli`.
 
 pub mod env;
 pub mod foreign;
 pub mod janitor;
-pub mod journal;
 pub mod machine;
 pub mod ops;
 pub mod ports;

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
-use switchback_model::lint;
+use switchback_model::{
+    journal::{Head, Journal, Line},
+    lint,
+};
 use switchback_schemas::{
     Digest, RunId, Severity, StepId,
     format::Document,
@@ -15,7 +18,6 @@ use switchback_schemas::{
 use crate::{
     env::Clock,
     janitor,
-    journal::{Head, Journal, Line},
     machine::{Index, Machine, Settings},
     report::{self, Leftovers, ReportError},
     runtime::{Ended, RunError, Runtime, Stop, View},

@@ -4,6 +4,7 @@
 //! longer the one who may write. A new epoch is written then: a process that was only cut off, on a file system whose
 //! locks do not reach it, finds its journal grown and stops.
 
+use switchback_model::journal::Line;
 use switchback_schemas::{
     RunId,
     journal::{Class, End, Event, Evidence, Identified, Outcome, SideEntry, SideKind},
@@ -11,7 +12,6 @@ use switchback_schemas::{
 };
 
 use crate::{
-    journal::Line,
     machine::{Machine, Phase, residue, who},
     ops,
     runtime::{RunError, Runtime},

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use switchback_model::{
     decide::{self, BackTimes},
-    forecast, way_back,
+    forecast,
+    journal::Journal,
+    way_back,
     windows::Windows,
+    work::worked,
 };
 use switchback_schemas::{
     Seconds, StepId,
@@ -17,10 +20,7 @@ use switchback_schemas::{
     report::{CarryOver, ClosingWay, Kept, Report, RunState as Stands, StepReport, StepStatus},
 };
 
-use crate::{
-    journal::Journal,
-    machine::{Illegal, Index, Machine, Phase, RunState, Settings, Task, open_brackets, residue, standing},
-};
+use crate::machine::{Illegal, Index, Machine, Phase, RunState, Settings, Task, open_brackets, residue, standing};
 
 /// Why there is no account.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +65,7 @@ pub fn report(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Report
         last,
         state: stands(state),
         savepoint: savepoint(state)?,
-        steps: steps(index, state),
+        steps: steps(index, state, &worked(&journal.records)),
         open_brackets: open_brackets(plan, state).iter().map(|bracket| bracket.id.clone()).collect(),
         approvals: state.approvals.clone(),
         residue: left,
@@ -95,7 +95,8 @@ fn closing(index: &Index, state: &RunState, report: &Report) -> Vec<ClosingWay> 
     let savepoints = plan.savepoints.iter().rev().filter(|savepoint| reached(&savepoint.id));
     let way = |savepoint: &Savepoint| {
         let way = way_back(plan, &index.graph, &standing, savepoint);
-        let BackTimes { closes_at, why, step, decide_by } = decide::times(plan, &way, &forecast, &windows)?;
+        let times = decide::times(plan, &way, &forecast, &windows, report.last)?;
+        let BackTimes { closes_at, why, step, decide_by, .. } = times;
         way.is_open().then(|| ClosingWay { to: savepoint.id.clone(), decide_by, closes_at, why, step })
     };
     savepoints.filter_map(way).collect()
@@ -213,11 +214,12 @@ fn stands(state: &RunState) -> Stands {
     }
 }
 
-fn steps(index: &Index, state: &RunState) -> Vec<StepReport> {
+fn steps(index: &Index, state: &RunState, worked: &BTreeMap<At, Seconds>) -> Vec<StepReport> {
     let mut reports = Vec::new();
+    let one = |at: &At, title| StepReport { worked: worked.get(at).copied(), ..one(index, state, at, title) };
     for step in &index.plan.steps {
         let forward = At::forward(&step.id);
-        reports.push(one(index, state, &forward, step.title.clone()));
+        reports.push(one(&forward, step.title.clone()));
         let items = state
             .tasks
             .keys()
@@ -229,7 +231,7 @@ fn steps(index: &Index, state: &RunState) -> Vec<StepReport> {
                 None if at.way == Way::Close => closing_title(&index.plan, step),
                 None => format!("undo: {}", step.title),
             };
-            reports.push(one(index, state, at, title));
+            reports.push(one(at, title));
         }
     }
     reports
@@ -276,6 +278,7 @@ fn one(index: &Index, state: &RunState, at: &At, title: String) -> StepReport {
         status,
         started: task.map(|task| task.began),
         ended: task.map(|task| task.last),
+        worked: None,
         attempts: task.map_or(0, |task| task.attempts),
         evidence: task.map(|task| task.evidence.clone()).unwrap_or_default(),
     }

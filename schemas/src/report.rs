@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, RunId, StepId,
+    Digest, RunId, Seconds, StepId,
     format::Format,
     journal::{Approval, At, Captured, End, Evidence, WaitsFor},
     name::{Label, SavepointId},
@@ -130,6 +130,10 @@ pub struct StepReport {
     /// When its last record was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
+    /// How long it was worked on, if it came to its end: without the time in which the run was parked, and without attempts
+    /// that failed or were taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worked: Option<Seconds>,
     /// How often its effect was called.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: u32,

@@ -172,6 +172,30 @@ fn sources_are_short_and_finished() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// A refusal whose test was renamed or dropped would go on being listed as held.
+#[test]
+fn every_refusal_that_is_listed_has_its_test() {
+    let readme = root().join("planner/src/components/eks/README.md");
+    let text = fs::read_to_string(readme).expect("the README");
+    let (_, section) = text.split_once("## Which test holds which refusal").expect("the section");
+    let rows = section.lines().skip(1).take_while(|line| !line.starts_with('#'));
+    let named: Vec<(&str, &str)> =
+        rows.flat_map(|line| line.split('`')).filter_map(|word| word.split_once("::")).collect();
+    assert!(named.len() > 15, "{named:?}");
+    let sources = sources();
+    let missing: Vec<&(&str, &str)> = named
+        .iter()
+        .filter(|(file, test)| {
+            let own = sources.iter().filter(|path| path.file_stem().is_some_and(|stem| stem == *file));
+            let has = |path: &PathBuf| {
+                fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}(")))
+            };
+            !own.into_iter().any(has)
+        })
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 /// Every source file of the repository.
 fn sources() -> Vec<PathBuf> {
     let mut sources = Vec::new();

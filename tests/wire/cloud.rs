@@ -1,9 +1,11 @@
 //! The AWS road on the twin, through the real clients: two minors of EKS with Karpenter and MLflow between, seen, planned, applied,
 //! killed, gone back from.
 
+use std::collections::BTreeSet;
+
 use switchback_schemas::{
     journal::End,
-    plan::Plan,
+    plan::{Permission, Plan},
     report::{RunState, StepStatus},
 };
 
@@ -28,8 +30,10 @@ fn the_platform_of_the_written_procedures_goes_up_two_minors() {
     let karpenter = hops.iter().position(|hop| hop.starts_with("karpenter/"));
     assert!(eks("1.33") < eks("1.34") && karpenter < eks("1.34"), "{hops:?}");
 
+    scene.forget_calls();
     let out = carried_through(&scene).exits(0);
     assert!(out.stdout.contains("END      complete"), "{}", out.stdout);
+    the_plan_asks_for_what_was_called(&plan, &scene.called());
     let cloud = scene.cloud();
     let cluster = &cloud["eks"]["clusters"]["mlops-platform-dev"];
     assert_eq!(cluster["version"], "1.34");
@@ -50,6 +54,30 @@ fn the_platform_of_the_written_procedures_goes_up_two_minors() {
     assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{:?}", report.residue);
     let kept: Vec<&str> = report.kept.iter().map(|kept| kept.what.as_str()).collect();
     assert_eq!(kept.len(), 2, "the old node group and the snapshot, and nothing of a way back: {kept:?}");
+}
+
+/// What a run needs and an undisturbed one does not call, with the reason.
+const NOT_CALLED: [(&str, &str); 6] = [
+    ("ec2:DescribeLaunchTemplateVersions", "checked by EKS for a group with a launch template"),
+    ("ec2:RunInstances", "checked by EKS for a group with a launch template"),
+    ("eks:ListUpdates", "to find an update whose answer was lost"),
+    ("eks:TagResource", "checked by EKS for a copy that has the tags of its group"),
+    ("iam:PassRole", "checked by EKS where a role is handed on"),
+    ("rds:ModifyDBInstance", "to end a trial that was protected meanwhile"),
+];
+
+/// Every operation of AWS that a run called is listed by its plan, and nothing else is but what is told above.
+fn the_plan_asks_for_what_was_called(plan: &Plan, called: &BTreeSet<String>) {
+    let permissions = plan.steps.iter().flat_map(|step| &step.permissions);
+    let listed: BTreeSet<&str> =
+        permissions.filter(|one| one.group == Permission::IAM).map(|one| one.verb.as_str()).collect();
+    // Everybody may ask who he is.
+    let called: BTreeSet<&str> =
+        called.iter().map(String::as_str).filter(|what| *what != "sts:GetCallerIdentity").collect();
+    let lacking: Vec<&&str> = called.difference(&listed).collect();
+    assert!(lacking.is_empty(), "called and not listed: {lacking:?}");
+    let more: Vec<&str> = listed.difference(&called).copied().collect();
+    assert_eq!(more, NOT_CALLED.map(|(right, _)| right), "listed and not called");
 }
 
 #[test]

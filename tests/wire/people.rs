@@ -1,6 +1,6 @@
 //! People: approvals, pauses, overrides, and two executors at once.
 
-use switchback_schemas::{journal::Identified, report::RunState};
+use switchback_schemas::{Seconds, estimates::Estimates, journal::Identified, report::RunState};
 
 use crate::support::{
     journal::{Events, record},
@@ -217,6 +217,34 @@ fn a_window_that_opens_by_itself_is_waited_for_without_a_process() {
     assert!(out.stderr.contains("no run is due"), "{}", out.stderr);
     // Friday noon to Saturday, two in Berlin.
     scene.wait(16 * 3600);
+    scene.on_store("tick").exits(0);
+    assert!(matches!(scene.report().state, RunState::Ended { .. }));
+    // A store says what a report of its run does: the hours in which it was parked are no work.
+    let report = scene.switchback("report --store store --format json").exits(0).stdout;
+    scene.write("report.json", &report);
+    let learned = scene.switchback("learn store --format json").exits(0).stdout;
+    assert_eq!(learned, scene.switchback("learn report.json --format json").exits(0).stdout);
+    let learned: Estimates = serde_json::from_str(&learned).expect("estimates");
+    assert!(!learned.steps.is_empty());
+    assert!(learned.steps.iter().all(|step| step.takes.p90 < Seconds::minutes(30)), "{learned:?}");
+}
+
+/// Karpenter 1.8 came out on 8 October 2025; two days before, a plan for it can be made and not be run.
+#[test]
+fn a_version_that_is_not_out_yet_is_waited_for() {
+    let scene = Scene::on_twin(&borrowed(&without_nodes()), |world| {
+        let earlier = world.replace("clock: 2026-11-20T10:00:00Z", "clock: 2025-10-06T10:00:00Z");
+        assert_ne!(earlier, world, "the world has a clock");
+        earlier
+    });
+    scene.plan();
+    let before = scene.world();
+    let out = scene.apply().exits(3);
+    assert!(out.stdout.contains("2025-10-08T00:00:00Z"), "{}", out.stdout);
+    let RunState::Parked { wake_at, .. } = scene.report().state else { panic!("it is parked") };
+    assert_eq!(wake_at, Some("2025-10-08T00:00:00Z".parse().expect("an instant")));
+    same(&before, &scene.world(), "nothing is changed before the day");
+    scene.wait(38 * 3600);
     scene.on_store("tick").exits(0);
     assert!(matches!(scene.report().state, RunState::Ended { .. }));
 }

@@ -144,36 +144,22 @@ impl Asking<'_> {
 
     /// Whether a window of this use is open and has `needed` left. Windows forward also keep clear of freezes.
     pub(super) fn window(&self, used_for: WindowUse, needed: Seconds) -> Gated {
-        if let Some(frozen) = self.frozen().filter(|_| used_for != WindowUse::Rollback) {
-            return frozen;
-        }
-        let any = self.plan().windows.iter().any(|window| window.used_for == used_for);
-        if used_for == WindowUse::Freeze || !any {
-            return pass("no window says otherwise".to_owned());
-        }
         let wait = |window: String, wake_at| Gated::Wait { waits_for: WaitsFor::Window { window }, wake_at };
         match windows::answer(&self.plan().windows, used_for, needed, self.now) {
+            Answer::Always => pass("no window says otherwise".to_owned()),
             Answer::Open { window, until } => pass(format!("window {window} is open until {until}")),
+            Answer::Frozen { window, until } => wait(format!("the end of {window}"), Some(until)),
             Answer::Closed { window, opens } => wait(window, Some(opens)),
             Answer::Never => wait(format!("one that has room for {needed}; the plan has none"), None),
             Answer::Unreadable(why) => wait(why, None),
         }
     }
 
-    /// Nothing forward starts inside of a freeze.
-    pub(super) fn frozen(&self) -> Option<Gated> {
-        let wait = |window, wake_at| Some(Gated::Wait { waits_for: WaitsFor::Window { window }, wake_at });
-        match windows::answer(&self.plan().windows, WindowUse::Freeze, Seconds(0), self.now) {
-            Answer::Open { window, until } => wait(format!("the end of {window}"), Some(until)),
-            Answer::Unreadable(why) => wait(why, None),
-            Answer::Closed { .. } | Answer::Never => None,
-        }
-    }
-
     /// What keeps a place from starting now, gates aside: freezes forward, rollback windows back.
     pub(super) fn time(&self, at: &At) -> Option<Gated> {
         let gated = match at.way {
-            Way::Forward => self.frozen()?,
+            // Nothing forward starts inside of a freeze, whether a gate says so or not.
+            Way::Forward => self.window(WindowUse::Freeze, Seconds(0)),
             Way::Back => self.window(WindowUse::Rollback, self.room_back(at)),
             // What nothing needs any more may go at any time.
             Way::Close => return None,

@@ -43,8 +43,8 @@ impl Machine {
                 return;
             }
         }
-        if let Some(Gated::Wait { waits_for, wake_at }) = self.closed_for_batch(at, now) {
-            self.wait_gates(at, vec![waits_for], wake_at, now);
+        // A roll that has moved nodes does not wait for a window to find out that it has moved them all.
+        if self.state.roll(at).is_none() && self.waits_for_window(at, now) {
             return;
         }
         if self.waits_for_brackets(at, now) {
@@ -57,16 +57,22 @@ impl Machine {
         self.ask(at, Purpose::Members, What::Members(roll.clone()), now, out);
     }
 
-    fn closed_for_batch(&self, at: &At, now: Timestamp) -> Option<Gated> {
-        let body = body(&self.index.plan, &self.state, at)?;
+    /// Whether the next batch may not begin now.
+    fn waits_for_window(&mut self, at: &At, now: Timestamp) -> bool {
+        let index = std::sync::Arc::clone(&self.index);
+        let Some(body) = body(&index.plan, &self.state, at) else { return false };
         let time = self.asking(now).time(at);
-        time.or_else(|| self.closed_window(&at.step, &body, now))
+        let closed = time.or_else(|| self.closed_window(&at.step, &body, now));
+        let Some(Gated::Wait { waits_for, wake_at }) = closed else { return false };
+        self.wait_gates(at, vec![waits_for], wake_at, now);
+        true
     }
 
     fn freeze(&mut self, at: &At, roll: &Roll, members: &[Member], now: Timestamp) {
         let state = self.state.roll(at).cloned().unwrap_or_default();
         let at_ = at.clone();
         match choose(roll, &state, members) {
+            Choice::Batch { .. } if self.waits_for_window(at, now) => {}
             Choice::Batch { pass, number, items } => {
                 self.live.outbox.push_back(Event::Frozen { at: at_, pass, batch: number, items });
             }

@@ -1,7 +1,7 @@
-//! What windows and freezes say about an instant.
+//! What windows and freezes say about an instant: what forecasts are made of, in the words of a run.
 
-use jiff::{Timestamp, tz::TimeZone};
-use switchback_model::windows::{later, occurrences};
+use jiff::Timestamp;
+use switchback_model::windows::Windows;
 use switchback_schemas::{
     Seconds,
     plan::{Window, WindowUse},
@@ -13,6 +13,15 @@ pub enum Answer {
     /// It is inside one, until then.
     Open {
         /// The window.
+        window: String,
+        /// Its end.
+        until: Timestamp,
+    },
+    /// There are none of this use, so any instant will do.
+    Always,
+    /// A freeze is on, until then.
+    Frozen {
+        /// The freeze.
         window: String,
         /// Its end.
         until: Timestamp,
@@ -31,46 +40,26 @@ pub enum Answer {
 }
 
 /// Whether `now` is inside a window of this use that has `needed` left. Of several that are open the one that ends last
-/// counts; no window at all is [`Answer::Never`].
+/// counts. Forward, no freeze may be on; the use [`WindowUse::Freeze`] asks for that alone.
 pub fn answer(windows: &[Window], used_for: WindowUse, needed: Seconds, now: Timestamp) -> Answer {
-    let mut open: Option<(Timestamp, &Window)> = None;
-    let mut next: Option<(Timestamp, &Window)> = None;
-    for window in windows.iter().filter(|window| window.used_for == used_for) {
-        let zone = match TimeZone::get(&window.zone) {
-            Ok(zone) => zone,
-            Err(error) => return Answer::Unreadable(format!("window {}: {error}", window.name)),
-        };
-        if window.length < needed {
-            continue;
-        }
-        for (start, end) in occurrences(window, &zone, now) {
-            let fits = later(now, needed) <= end;
-            if start <= now && fits && now < end {
-                open = open.max_by_end(end, window);
-            } else if start > now {
-                let sooner = next.is_none_or(|(earliest, _)| start < earliest);
-                next = if sooner { Some((start, window)) } else { next };
-                break;
-            }
-        }
+    let of_use = match used_for {
+        WindowUse::Forward => Windows::forward(windows),
+        WindowUse::Rollback => Windows::back(windows),
+        WindowUse::Freeze => Windows::freezes(windows),
+    };
+    let of_use = match of_use {
+        Ok(of_use) => of_use,
+        Err(error) => return Answer::Unreadable(error.to_string()),
+    };
+    if let Some((until, freeze)) = of_use.frozen_until(now) {
+        return Answer::Frozen { window: freeze.name.to_string(), until };
     }
-    match (open, next) {
-        (Some((until, window)), _) => Answer::Open { window: window.name.to_string(), until },
-        (None, Some((opens, window))) => Answer::Closed { window: window.name.to_string(), opens },
-        (None, None) => Answer::Never,
-    }
-}
-
-trait Latest<'plan> {
-    fn max_by_end(self, end: Timestamp, window: &'plan Window) -> Self;
-}
-
-impl<'plan> Latest<'plan> for Option<(Timestamp, &'plan Window)> {
-    fn max_by_end(self, end: Timestamp, window: &'plan Window) -> Self {
-        match self {
-            Some((latest, _)) if latest >= end => self,
-            _ => Some((end, window)),
-        }
+    let Some(room) = of_use.first(now, needed) else { return Answer::Never };
+    let Some(window) = room.window.map(|window| window.name.to_string()) else { return Answer::Always };
+    if room.begins <= now {
+        Answer::Open { window, until: room.until }
+    } else {
+        Answer::Closed { window, opens: room.begins }
     }
 }
 

@@ -8,6 +8,7 @@ mod stop;
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use switchback_model::journal::{Head, Line, Unwritable};
 use switchback_schemas::{
     Digest, RunId, Seconds,
     event::RunEvent,
@@ -19,7 +20,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::{
     env::Clock,
-    journal::{Head, Line},
     machine::{Answer, Command, Decision, Machine, Rest, Settings, What},
     ports::Fleet,
     store::{Leased, Log, Store, claims},
@@ -269,7 +269,7 @@ impl Drive<'_, '_> {
     async fn write(&mut self, events: Vec<Event>) -> Result<(), RunError> {
         let now = self.now();
         let expected = self.head.next;
-        let bug = |error: crate::journal::Unwritable| RunError::Bug(error.to_string());
+        let bug = |error: Unwritable| RunError::Bug(error.to_string());
         let lines: Result<Vec<Line>, _> =
             events.into_iter().map(|event| self.head.line(self.epoch, now, event)).collect();
         let lines = lines.map_err(bug)?;

@@ -20,6 +20,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use switchback_model::journal::{self, Journal, Line};
 use switchback_schemas::{
     Digest, RunId,
     journal::{Record, SideEntry},
@@ -30,7 +31,6 @@ use super::{
     AppendError, Leased, Log, NewRun, Store, StoreError,
     disk::{Disk, DiskFile, RealDisk},
 };
-use crate::journal::{self, Journal, Line};
 
 /// Room that is set aside before an intent is written, so that outcomes of what is under way can be recorded on a disk
 /// that fills up.

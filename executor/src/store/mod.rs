@@ -11,9 +11,8 @@ pub mod sim;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use switchback_model::journal::{Corrupt, Journal, Line};
 use switchback_schemas::{Digest, RunId, journal::SideEntry, name::Label};
-
-use crate::journal::{Corrupt, Journal, Line};
 
 pub use local::LocalStore;
 

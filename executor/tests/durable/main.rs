@@ -10,6 +10,5 @@
     reason = "a test fails by panicking, and shows what led there"
 )]
 
-mod journal;
 mod runs;
 mod store;

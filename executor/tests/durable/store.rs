@@ -2,13 +2,11 @@
 
 use std::{io::ErrorKind, sync::Arc};
 
-use switchback_executor::{
-    journal::{Head, Line},
-    store::{
-        AppendError, LocalStore, NewRun, Store, StoreError, claims,
-        sim::{Fault, SimDisk, Unsynced},
-    },
+use switchback_executor::store::{
+    AppendError, LocalStore, NewRun, Store, StoreError, claims,
+    sim::{Fault, SimDisk, Unsynced},
 };
+use switchback_model::journal::{Head, Line};
 use switchback_schemas::{
     RunId,
     journal::{Event, Identified, SideEntry, SideKind},

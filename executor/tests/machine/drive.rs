@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use switchback_executor::{
-    journal::Head,
-    machine::{Command, Index, Machine, Rest, Settings, What},
-};
+use switchback_executor::machine::{Command, Index, Machine, Rest, Settings, What};
+use switchback_model::journal::Head;
 use switchback_schemas::{
     Digest,
     format::Document,

@@ -1,6 +1,9 @@
 //! The handle: one world, shared by everybody who talks to it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -30,6 +33,8 @@ struct Shared {
 struct State {
     world: World,
     faults: Vec<Fault>,
+    /// Operations of AWS that somebody called since it was last forgotten.
+    called: BTreeSet<String>,
 }
 
 /// What came of a call, once the faults had their say.
@@ -43,7 +48,7 @@ pub(crate) struct Outcome {
 impl Twin {
     /// A twin of a world.
     pub fn new(world: World) -> Self {
-        let state = Mutex::new(State { world, faults: Vec::new() });
+        let state = Mutex::new(State { world, faults: Vec::new(), called: BTreeSet::new() });
         Self { shared: Arc::new(Shared { state, moved: watch::Sender::new(0) }) }
     }
 
@@ -117,6 +122,16 @@ impl Twin {
     /// Faults, with how often each was met.
     pub fn faults(&self) -> Vec<Fault> {
         self.state().faults.clone()
+    }
+
+    /// Operations of AWS that were called, reads and refused ones too: `eks:DescribeCluster`.
+    pub fn called(&self) -> BTreeSet<String> {
+        self.state().called.clone()
+    }
+
+    /// Forgets which operations of AWS were called.
+    pub fn forget_calls(&self) {
+        self.state().called.clear();
     }
 
     /// Accepted effects.
@@ -217,6 +232,7 @@ impl Twin {
     fn aws(&self, request: &cloud::Request<'_>) -> Outcome {
         let mut state = self.state();
         let what = request.what();
+        state.called.insert(what.clone());
         let names =
             [("aws", &*what), (&*request.call.method, &*what), (&*request.call.method, &*request.call.path)];
         let fault = fault::hit_any(&mut state.faults, &names);

@@ -65,6 +65,7 @@ pub fn check(catalog: &Catalog, as_of: Option<Date>) -> Vec<Finding> {
         look.compatibility(&known);
         look.ranges();
         look.support();
+        look.durations();
     }
     findings.sort();
     findings.dedup();
@@ -104,6 +105,15 @@ impl<'a> Look<'a> {
                 if !rule.lines.iter().any(|line| version.is_of(line)) {
                     self.fault(format!("{version} is of no line that follows another"));
                 }
+            }
+        }
+    }
+
+    /// Nine times of ten it takes no less than as a rule.
+    fn durations(&mut self) {
+        for duration in &self.facts.durations {
+            if duration.p90.is_some_and(|p90| p90.0 < duration.takes.0) {
+                self.fault(format!("{} takes less nine times of ten than as a rule", duration.what));
             }
         }
     }

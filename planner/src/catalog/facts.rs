@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use switchback_schemas::{Version, manifest::VersionRange};
+use switchback_schemas::{Version, manifest::VersionRange, seconds::Length};
 
 /// Facts about one component.
 #[derive(Debug, Deserialize)]
@@ -334,8 +334,15 @@ pub struct Disruption {
 pub struct Duration {
     /// What.
     pub what: String,
-    /// How long.
-    pub takes: switchback_schemas::seconds::Length,
+    /// The steps of the component's hops that take so long, by their paths inside of a hop and without versions; `*` stands for one
+    /// part. None where it is told to people only.
+    #[serde(default)]
+    pub steps: Vec<String>,
+    /// How long, as a rule.
+    pub takes: Length,
+    /// Nine times of ten at most; as long as the rule when it is left out.
+    #[serde(default)]
+    pub p90: Option<Length>,
     /// The key of its source.
     pub source: String,
 }

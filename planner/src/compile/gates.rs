@@ -1,8 +1,9 @@
-//! Gates that a whole plan has: the approval before its first effect, and windows.
+//! Gates that a whole plan has, the approval before its first effect and windows, and the day before which a hop cannot begin.
 
+use jiff::{civil::Date, tz::TimeZone};
 use switchback_schemas::{
     name::Label,
-    plan::{Action, ApprovalScope, Effect, Gate, GateKind, Step, WindowUse},
+    plan::{Action, ApprovalScope, Effect, Gate, GateKind, Hop, Step, WindowUse},
 };
 
 use crate::{context::Cx, lower::Lowering};
@@ -15,7 +16,8 @@ pub(super) fn add(cx: &Cx<'_>, lowering: &mut Lowering) {
             kind: GateKind::Approval(ApprovalScope::Plan {}),
             may_override: false,
         };
-        attach(lowering, gate, |step| step.needs.is_empty());
+        attach(&mut lowering.steps, &gate, |step| step.needs.is_empty());
+        lowering.gates.push(gate);
     }
     let windows = &cx.manifests.platform.spec.windows;
     if windows.iter().any(|window| window.used_for != WindowUse::Rollback) {
@@ -25,7 +27,8 @@ pub(super) fn add(cx: &Cx<'_>, lowering: &mut Lowering) {
             kind: GateKind::Window(WindowUse::Forward),
             may_override: true,
         };
-        attach(lowering, gate, changes_something);
+        attach(&mut lowering.steps, &gate, changes_something);
+        lowering.gates.push(gate);
     }
 }
 
@@ -33,9 +36,24 @@ fn changes_something(step: &Step) -> bool {
     !matches!(step.action, Action::Effect(Effect::Wait(_) | Effect::Notify(_)))
 }
 
-fn attach(lowering: &mut Lowering, gate: Gate, which: impl Fn(&Step) -> bool) {
-    for step in lowering.steps.iter_mut().filter(|step| which(step)) {
+/// The gate of a hop whose version, or one that it waits for, is not out yet: the run parks before the first of its steps, until the
+/// day begins. What was published earlier than the catalog thought may pass it by an override.
+pub(super) fn not_before(hop: &Hop, day: Date, steps: &mut [Step]) -> Option<Gate> {
+    let gate = Gate {
+        id: Label::sanitized(&format!("{}-not-before", hop.savepoint)),
+        title: format!(
+            "{day} has come: {} {}, or a version that it waits for, comes out then",
+            hop.component, hop.to
+        ),
+        kind: GateKind::NotBefore(day.to_zoned(TimeZone::UTC).ok()?.timestamp()),
+        may_override: true,
+    };
+    attach(steps, &gate, |step| step.needs.is_empty());
+    Some(gate)
+}
+
+fn attach(steps: &mut [Step], gate: &Gate, which: impl Fn(&Step) -> bool) {
+    for step in steps.iter_mut().filter(|step| which(step)) {
         step.gates.push(gate.id.clone());
     }
-    lowering.gates.push(gate);
 }

@@ -25,7 +25,7 @@ use crate::{
     components::{COMPONENTS, Component, HopSpec},
     context::Cx,
     findings::Findings,
-    lower::{Lowering, failure, ways},
+    lower::{Lowering, durations, failure, rights, ways},
     manifest::Manifests,
     outlook::Outlook,
     path,
@@ -126,7 +126,10 @@ fn build(sources: &Sources<'_>, cx: &Cx<'_>) -> Option<Plan> {
             return None;
         }
         let ends = savepoints.last().map(|savepoint| savepoint.frontier.clone()).unwrap_or_default();
-        follow(lowering.steps.get_mut(before..).unwrap_or_default(), &ends, hop, last);
+        let steps = lowering.steps.get_mut(before..).unwrap_or_default();
+        let day = path::not_before(cx.path.as_ref(), spec);
+        lowering.gates.extend(day.and_then(|day| gates::not_before(hop, day, steps)));
+        follow(steps, &ends, hop, last);
         savepoints.push(Savepoint {
             id: hop.savepoint.clone(),
             title: format!("{} is at {}, verified", spec.upgrade, spec.to),
@@ -135,6 +138,7 @@ fn build(sources: &Sources<'_>, cx: &Cx<'_>) -> Option<Plan> {
         last = Some(&hop.id);
     }
     gates::add(cx, &mut lowering);
+    rights::add(cx, &mut lowering);
     Some(assemble(sources, cx, hops, savepoints, lowering))
 }
 
@@ -184,6 +188,7 @@ fn assemble(
     } = lowering;
     let untested = path::states(cx, &hops, &mut table);
     steps.sort_by(|a, b| a.id.cmp(&b.id));
+    durations::put(cx.catalog, &hops, &mut steps);
     if let Some((estimates, _)) = sources.estimates {
         learn::apply(&mut steps, estimates);
     }

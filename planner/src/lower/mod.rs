@@ -5,11 +5,13 @@
 
 pub mod changes;
 pub mod checks;
+pub mod durations;
 pub mod failure;
 pub mod freeze;
 pub mod helm;
 pub mod nodes;
 pub mod owners;
+pub mod rights;
 pub mod ways;
 
 use switchback_schemas::{
@@ -148,6 +150,12 @@ impl Draft {
     /// What must hold after it.
     pub fn verify(mut self, verify: impl IntoIterator<Item = Verify>) -> Self {
         self.0.verify.extend(verify);
+        self
+    }
+
+    /// How long it may take; how long it is expected to, the catalog says.
+    pub fn within(mut self, timeout: Seconds) -> Self {
+        self.0.timeout = timeout;
         self
     }
 

@@ -101,12 +101,11 @@ pub fn drain_within(rollout: &Rollout) -> Seconds {
     seconds(rollout.drain_within, Seconds::hours(1))
 }
 
-/// How long a roll takes: batches one after the other, and the soaks between them.
+/// How long a roll takes: batches one after the other, and the soak after each.
 pub fn estimate(roll: &Roll, nodes: u64) -> Estimate {
     let size = roll.batch.of(nodes).max(1);
     let batches = roll.observed.div_ceil(size);
-    let soak =
-        roll.soak.0 * batches.saturating_sub(1) + roll.canary.as_ref().map_or(0, |canary| canary.soak.0);
+    let soak = roll.soak.0 * batches + roll.canary.as_ref().map_or(0, |canary| canary.soak.0);
     let soak = if roll.observed == 0 { 0 } else { soak };
     Estimate::seconds(10 + batches * NODE.expected.0 + soak, 60 + batches * NODE.p90.0 + soak)
 }

@@ -1,18 +1,18 @@
 //! Whether each way back can be taken in time, and what would help where it cannot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, tz::TimeZone};
 use switchback_model::{
     Graph,
-    decide::{self, BackTimes},
+    decide::{self, BackTimes, Stand},
     forecast::{Forecast, forecast},
     way_back,
     windows::{Windows, between, later},
 };
 use switchback_schemas::{
     Diagnostic, Label, Seconds, StepId, codes,
-    plan::{Action, Effect, Plan},
+    plan::{Action, Effect, Hop, Need, Plan, Step, Undo},
 };
 
 use crate::findings::Findings;
@@ -30,6 +30,10 @@ pub fn check(plan: &Plan, graph: &Graph, places: &BTreeMap<StepId, Label>, findi
     for hop in &plan.hops {
         let Some(late) = ways.late(&hop.id, plan.inputs.as_of, &ways.back) else { continue };
         let message = match late.times.decide_by {
+            _ if late.times.stand == Stand::Closed => format!(
+                "the way back of {} is closed when the hop is verified, at {} if the run may begin at {}: it closes {} ({})",
+                hop.id, late.verified, plan.inputs.as_of, late.times.closes_at, late.times.why
+            ),
             Some(by) => format!(
                 "the way back of {} has to begin by {by}, and the hop is verified at {} if the run may begin at {}; it closes {} ({})",
                 hop.id, late.verified, plan.inputs.as_of, late.times.closes_at, late.times.why
@@ -39,9 +43,9 @@ pub fn check(plan: &Plan, graph: &Graph, places: &BTreeMap<StepId, Label>, findi
                 hop.id, late.times.closes_at, late.times.why
             ),
         };
-        let remedies = ways.remedies(&hop.id);
+        let remedies = ways.remedies(hop);
         let help = match remedies.as_slice() {
-            [] => "neither wider rollback windows nor another weekday would help: split the plan before this hop".to_owned(),
+            [] => "nothing that was tried would help: rollback windows around the clock, another weekday, nodes that stay behind".to_owned(),
             remedies => format!("what would help: {}", remedies.join("; or ")),
         };
         let place = places.get(&hop.id).cloned();
@@ -78,53 +82,100 @@ impl Ways<'_> {
         let ids = steps.iter().filter_map(|number| self.plan.steps.get(*number)).map(|step| &step.id);
         let verified = forecast.span(ids)?.ends;
         let way = way_back::of_hop(self.plan, self.graph, &steps);
-        Some(Late { verified, times: decide::times(self.plan, &way, &forecast, back)? })
+        Some(Late { verified, times: decide::times(self.plan, &way, &forecast, back, verified)? })
     }
 
     fn late(&self, hop: &StepId, from: Timestamp, back: &Windows<'_>) -> Option<Late> {
-        self.times(hop, from, back).filter(|late| late.times.decide_by.is_none_or(|by| by < late.verified))
+        self.times(hop, from, back).filter(|late| late.times.stand != Stand::Open)
     }
 
-    /// What was tried and helps.
-    fn remedies(&self, hop: &StepId) -> Vec<String> {
+    /// How long one can decide after a hop is verified, and until when, if the run may begin at an instant.
+    fn helps(&self, hop: &StepId, from: Timestamp, back: &Windows<'_>) -> Option<(Seconds, Timestamp)> {
+        let found = self.times(hop, from, back).filter(|found| found.times.stand == Stand::Open)?;
+        let by = found.times.decide_by?;
+        Some((between(found.verified, by), by))
+    }
+
+    /// What was tried and helps, and by how much.
+    fn remedies(&self, hop: &Hop) -> Vec<String> {
         let mut remedies = Vec::new();
         let from = self.plan.inputs.as_of;
-        let helps = |from, back: &Windows<'_>| {
-            let found = self.times(hop, from, back)?;
-            let by = found.times.decide_by.filter(|by| *by >= found.verified)?;
-            Some(between(found.verified, by))
-        };
         if !self.back.is_always()
-            && let Some(left) = helps(from, &Windows::always())
+            && let Some((left, by)) = self.helps(&hop.id, from, &Windows::always())
         {
-            remedies.push(format!("rollback windows at any time leave {left} to decide"));
+            remedies.push(format!(
+                "rollback windows around the clock, with which decide-by becomes {by}, {left} after the hop is verified"
+            ));
         }
         let days = (1..WEEK).map(|day| later(from, Seconds(day * 86_400)));
-        let best = days.filter_map(|day| Some((helps(day, &self.back)?, day))).max_by_key(|(left, _)| *left);
-        if let Some((left, day)) = best {
+        let best = days.filter_map(|day| Some((self.helps(&hop.id, day, &self.back)?, day)));
+        if let Some(((left, by), day)) = best.max_by_key(|((left, _), _)| *left) {
             let day = day.to_zoned(TimeZone::UTC);
-            remedies.push(format!("beginning on {} leaves {left} to decide", day.strftime("%A, %Y-%m-%d")));
+            remedies.push(format!(
+                "to begin on {}, with which decide-by becomes {by}, {left} after the hop is verified",
+                day.strftime("%A, %Y-%m-%d")
+            ));
         }
-        if self.moves_nodes(hop) {
-            remedies.push(
-                "a bake while nodes stay a minor behind (`bake`, `nodes: stay`): the control plane then goes back without them"
-                    .to_owned(),
-            );
-        }
+        remedies.extend(self.bake(hop));
         remedies
     }
 
-    /// Whether nodes go back before what closes.
-    fn moves_nodes(&self, hop: &StepId) -> bool {
-        let steps = self.plan.steps.iter().filter(|step| step.hop == *hop);
-        steps.into_iter().any(|step| match &step.action {
-            Action::Roll(_) => true,
-            Action::Effect(effect) => matches!(
-                effect,
-                Effect::EksUpdateNodegroup(_) | Effect::EksScaleNodegroup(_) | Effect::EksCreateNodegroup(_)
-            ),
-        })
+    /// The remedy of leaving nodes a minor behind for a while, if the control plane then goes back in time.
+    fn bake(&self, hop: &Hop) -> Option<String> {
+        let minor = hop.from.as_ref()?;
+        let moves = |step: &&Step| step.hop == hop.id && moves_nodes(step);
+        let nodes: BTreeSet<&StepId> = self.plan.steps.iter().filter(moves).map(|step| &step.id).collect();
+        let own = || self.plan.steps.iter().filter(|step| step.hop == hop.id);
+        let control_plane = |step: &Step| matches!(&step.action, Action::Effect(Effect::EksUpdateCluster(_)));
+        if nodes.is_empty() || !own().any(control_plane) {
+            return None;
+        }
+        let plan = without(self.plan, &nodes);
+        let graph = Graph::of(&plan).ok()?;
+        let stay = Ways { plan: &plan, graph: &graph, back: self.back.clone() };
+        let (left, by) = stay.helps(&hop.id, self.plan.inputs.as_of, &self.back)?;
+        let last = !self
+            .plan
+            .hops
+            .iter()
+            .rev()
+            .take_while(|other| other.id != hop.id)
+            .any(|other| other.component == hop.component);
+        let how = if last { "`bake`, or `nodes: stay`" } else { "`bake`" };
+        Some(format!(
+            "a bake with nodes at {minor} until {by}, which leaves {left} in which the control plane goes back without them ({how})"
+        ))
     }
+}
+
+/// Whether a step, or its undo, moves nodes that go back before their control plane.
+fn moves_nodes(step: &Step) -> bool {
+    let moves = |action: &Action| match action {
+        Action::Roll(_) => true,
+        Action::Effect(effect) => matches!(
+            effect,
+            Effect::EksUpdateNodegroup(_) | Effect::EksScaleNodegroup(_) | Effect::EksCreateNodegroup(_)
+        ),
+    };
+    moves(&step.action) || matches!(&step.undo, Undo::Step(undo) if moves(&undo.action))
+}
+
+/// A plan without some of its steps; what needed one of them needs what that one needed.
+fn without(plan: &Plan, gone: &BTreeSet<&StepId>) -> Plan {
+    let needs = |step: &Step| {
+        let mut found: BTreeMap<&StepId, &Need> = BTreeMap::new();
+        let mut left: Vec<&Need> = step.needs.iter().collect();
+        while let Some(need) = left.pop() {
+            match plan.step(&need.step).filter(|step| gone.contains(&step.id)) {
+                Some(through) => left.extend(&through.needs),
+                None => drop(found.insert(&need.step, need)),
+            }
+        }
+        found.into_values().cloned().collect()
+    };
+    let kept = plan.steps.iter().filter(|step| !gone.contains(&step.id));
+    let steps = kept.map(|step| Step { needs: needs(step), ..step.clone() }).collect();
+    Plan { steps, ..plan.clone() }
 }
 
 /// A release that is upgraded too often in one plan has lost the revision to which the first hop goes back.

@@ -57,6 +57,12 @@ pub fn versions(path: Option<&JointPath>, component: &str) -> Vec<Version> {
     hops.filter(|hop| hop.component == component).map(|hop| hop.to.clone()).collect()
 }
 
+/// The first day on which a hop can begin, where that is still to come: its version, or one that it waits for, comes out then.
+pub fn not_before(path: Option<&JointPath>, hop: &HopSpec) -> Option<Date> {
+    let own = |known: &&Hop| known.component == hop.component && known.to == hop.to;
+    path?.hops.iter().find(own)?.not_before
+}
+
 /// Which hops of a plan are which of the joint path.
 pub(super) struct Known<'a> {
     path: Option<&'a JointPath>,

@@ -17,7 +17,7 @@ use switchback_schemas::{
     plan::{Hop, HopBasis, HopOrder, Source},
 };
 
-pub use joint::{blind_spots, solve, states, versions};
+pub use joint::{blind_spots, not_before, solve, states, versions};
 
 use crate::{components::HopSpec, context::Cx};
 

@@ -1,15 +1,16 @@
 //! EKS, from manifests to a plan.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use switchback_face::plan::{back, dry_run::DryRun};
 use switchback_model::{Graph, lint::lint, summary::summary, way_back::way_back};
+use switchback_planner::catalog::{Catalog, Duration};
 use switchback_schemas::{
     Digest, StepId,
     inventory::{Inventory, eks::InsightStatus},
     plan::{
-        Action, ApprovalScope, ClosingAt, Condition, Disruption, Effect, FailureAction, GateKind, Permission,
-        Plan, Stale, Step, Undo, UndoKind,
+        Action, ApprovalScope, ClosingAt, Condition, Disruption, Effect, Estimate, FailureAction, GateKind,
+        Permission, Plan, Stale, Step, Undo, UndoKind,
     },
 };
 
@@ -318,8 +319,9 @@ fn p01_an_accepted_insight_is_named_by_its_gate_and_the_step_before() {
     );
     let plan = plan_of(PLATFORM, &accepting, &warned);
     let gate = plan.gates.iter().find(|gate| gate.id.as_str() == "dev-1.32-insights").expect("the gate");
-    let GateKind::Check(Condition::Insights { accepted, .. }) = &gate.kind else { panic!("insights") };
-    assert_eq!(accepted, &["Deprecated APIs"]);
+    let GateKind::Check(Condition::Insights { accepted_until, .. }) = &gate.kind else { panic!("insights") };
+    let until = "2026-12-01T00:00:00Z".parse().expect("an instant");
+    assert_eq!(accepted_until, &[("Deprecated APIs".to_owned(), until)].into());
     for id in ["eks/dev@1.32/readiness", "eks/dev@1.32/control-plane"] {
         assert!(step(&plan, id).gates.contains(&gate.id), "{id}");
     }
@@ -328,34 +330,68 @@ fn p01_an_accepted_insight_is_named_by_its_gate_and_the_step_before() {
 #[test]
 fn every_call_of_the_cloud_is_among_the_permissions() {
     let plan = plan_of(PLATFORM, &two_minors(), &eks());
-    let wants = |effect: &Effect| match effect {
-        Effect::EksUpdateCluster(_) => Some("eks:UpdateClusterVersion"),
-        Effect::EksUpdateAddon(_) => Some("eks:UpdateAddon"),
-        Effect::EksUpdateNodegroup(_) => Some("eks:UpdateNodegroupVersion"),
-        Effect::EksCreateNodegroup(_) => Some("eks:CreateNodegroup"),
-        Effect::EksScaleNodegroup(_) => Some("eks:UpdateNodegroupConfig"),
-        Effect::EksDeleteNodegroup(_) => Some("eks:DeleteNodegroup"),
-        _ => None,
+    let wants = |effect: &Effect| -> &[&str] {
+        match effect {
+            Effect::EksUpdateCluster(_) => &["eks:UpdateClusterVersion", "eks:DescribeUpdate"],
+            Effect::EksUpdateAddon(_) => &["eks:UpdateAddon", "iam:PassRole"],
+            Effect::EksUpdateNodegroup(_) => &["eks:UpdateNodegroupVersion"],
+            Effect::EksCreateNodegroup(_) => &["eks:CreateNodegroup", "iam:PassRole", "eks:TagResource"],
+            Effect::EksScaleNodegroup(_) => &["eks:UpdateNodegroupConfig"],
+            Effect::EksDeleteNodegroup(_) => {
+                &["eks:DeleteNodegroup", "autoscaling:DescribeAutoScalingGroups"]
+            }
+            _ => &[],
+        }
     };
     let has = |permissions: &[Permission], action: &str| {
         permissions.iter().any(|one| one.group == Permission::IAM && one.verb == action)
     };
     let mut seen = 0;
     for step in &plan.steps {
-        if let Action::Effect(effect) = &step.action
-            && let Some(action) = wants(effect)
-        {
-            assert!(has(&step.permissions, action), "{} lacks {action}", step.id);
-            seen += 1;
+        if let Action::Effect(effect) = &step.action {
+            for action in wants(effect) {
+                assert!(has(&step.permissions, action), "{} lacks {action}", step.id);
+                seen += 1;
+            }
         }
         if let Undo::Step(undo) = &step.undo
             && let Action::Effect(effect) = &undo.action
-            && let Some(action) = wants(effect)
         {
-            assert!(has(&undo.permissions, action), "the undo of {} lacks {action}", step.id);
+            for action in wants(effect) {
+                assert!(has(&undo.permissions, action), "the undo of {} lacks {action}", step.id);
+            }
         }
     }
     assert!(seen > 10, "{seen}");
+    // What its gates and reads ask is a step's to ask.
+    let looks = ["eks:ListInsights", "eks:DescribeInsightsRefresh", "eks:StartInsightsRefresh"];
+    let control_plane = step(&plan, "eks/dev@1.32/control-plane");
+    let Undo::Step(back) = &control_plane.undo else { panic!("it goes back") };
+    for action in looks {
+        assert!(has(&control_plane.permissions, action), "forward: {action}");
+        assert!(has(&back.permissions, action), "back: {action}");
+    }
+    assert!(has(&control_plane.permissions, "ec2:DescribeSubnets"), "the gate about addresses");
+}
+
+#[test]
+fn lengths_of_steps_are_the_catalogs() {
+    let plan = plan_of(PLATFORM, &two_minors(), &eks());
+    let catalog = Catalog::embedded().expect("the catalog");
+    let rows =
+        catalog.components["eks"].durations.iter().flat_map(|row| row.steps.iter().map(move |at| (at, row)));
+    let mut about: BTreeMap<&str, &Duration> = rows.map(|(at, row)| (at.as_str(), row)).collect();
+    for (id, at) in [
+        ("eks/dev@1.33/control-plane", "control-plane"),
+        ("eks/dev@1.33/addons/coredns@v1.12.3-eksbuild.1", "addons/*"),
+    ] {
+        let row = about.remove(at).unwrap_or_else(|| panic!("a row about {at}"));
+        let wanted = Estimate { expected: row.takes.0, p90: row.p90.expect("it is said").0 };
+        let step = step(&plan, id);
+        let Undo::Step(undo) = &step.undo else { panic!("{id} goes back") };
+        assert_eq!((step.estimate, undo.estimate), (wanted, wanted), "{id}");
+    }
+    assert!(about.is_empty(), "rows that no step was looked at for: {:?}", about.keys());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Plans take their hops from the joint path: refusals with a fix, waivers that cross a requirement, policies that make one.
 
-use switchback_model::lint::lint;
+use switchback_model::{Graph, lint::lint, summary::expected};
 use switchback_planner::{
     catalog::Catalog,
     compile::{Sources, asks, compile},
@@ -10,7 +10,7 @@ use switchback_schemas::{
     Diagnostic, Digest, Severity, StepId, codes,
     inventory::Inventory,
     lock::Asks,
-    plan::{HopBasis, Plan},
+    plan::{GateKind, HopBasis, Plan, Step},
 };
 
 use crate::{
@@ -238,4 +238,25 @@ fn every_order_of_the_plans_hops_keeps_every_state_valid() {
             assert_eq!(broken(&catalog, state), Vec::<String>::new(), "{told}");
         });
     }
+}
+
+#[test]
+fn a_hop_to_a_version_that_is_still_to_come_waits_for_its_day() {
+    let mut observed = inventory("1.5.8");
+    observed.taken_at = "2025-10-06T09:00:00Z".parse().expect("an instant");
+    let (plan, found) = compiled(&[("p.yaml", PLATFORM), ("k.yaml", KARPENTER)], &observed, &["1.8.8"]);
+    let plan = plan.unwrap_or_else(|| panic!("{found:#?}"));
+    let day = "2025-10-08T00:00:00Z".parse().expect("an instant");
+    let gate = plan.gates.iter().find(|gate| gate.kind == GateKind::NotBefore(day));
+    let gate = gate.unwrap_or_else(|| panic!("a gate among {:#?}", plan.gates));
+    let (first, rest): (Vec<&Step>, Vec<&Step>) = plan.steps.iter().partition(|step| step.needs.is_empty());
+    assert!(!first.is_empty() && first.iter().all(|step| step.gates.contains(&gate.id)), "{first:#?}");
+    assert!(rest.iter().all(|step| !step.gates.contains(&gate.id)), "what follows waits anyway");
+    assert_eq!(lint(&plan), []);
+    let graph = Graph::of(&plan).expect("a DAG");
+    assert_eq!(expected(&plan, &graph).of(&first[0].id).expect("it runs").begins, day);
+
+    observed.taken_at = "2025-10-08T09:00:00Z".parse().expect("an instant");
+    let (plan, _) = compiled(&[("p.yaml", PLATFORM), ("k.yaml", KARPENTER)], &observed, &["1.8.8"]);
+    assert!(plan.expect("a plan").gates.is_empty(), "on that day it is out");
 }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
-use switchback_model::Graph;
+use switchback_model::{
+    Graph,
+    journal::{self, Journal},
+};
 use switchback_schemas::{Digest, estimates::Estimates, inventory::Inventory, lock::Lock, plan::Plan};
 
 /// Bytes that a document may hold; ten thousand steps are far below.
@@ -84,6 +87,11 @@ pub fn lock(path: &Path) -> Result<Read<Lock>, DocumentError> {
 /// Reads estimates.
 pub fn estimates(path: &Path) -> Result<Read<Estimates>, DocumentError> {
     read(path, Estimates::from_json)
+}
+
+/// Reads the journal of a run. It may be written meanwhile: a record that is not whole yet is left out.
+pub fn journal(path: &Path) -> Result<Read<Journal>, DocumentError> {
+    read(path, journal::read)
 }
 
 /// Reads a file that only our own commands exchange.

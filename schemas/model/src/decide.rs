@@ -11,11 +11,12 @@ use serde::Serialize;
 use switchback_schemas::{
     Seconds, StepId,
     plan::{Action, ClosingAt, Plan, UndoStep},
+    report::ClosingWay,
 };
 
 use crate::{
     forecast::Forecast,
-    group::batch,
+    group::{Room, batch},
     way_back::WayBack,
     windows::{Windows, earlier, later},
 };
@@ -33,19 +34,62 @@ pub struct BackTimes {
     /// The latest instant at which it can begin; absent where no rollback window has room for it before it closes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decide_by: Option<Timestamp>,
+    /// How it stands when it is looked at.
+    pub stand: Stand,
 }
 
-/// The times of a way back; `None` for one that nothing closes as far as it is known.
-pub fn times(plan: &Plan, way: &WayBack, forecast: &Forecast, windows: &Windows<'_>) -> Option<BackTimes> {
+/// How a way back stands at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stand {
+    /// It can still be decided for.
+    Open,
+    /// It is open, and what closes would not begin in time any more.
+    Late,
+    /// It is closed.
+    Closed,
+}
+
+impl BackTimes {
+    /// The times of a way that a run's account tells of, looked at from an instant.
+    pub fn of(way: &ClosingWay, at: Timestamp) -> Self {
+        Self {
+            closes_at: way.closes_at,
+            why: way.why.clone(),
+            step: way.step.clone(),
+            decide_by: way.decide_by,
+            stand: stand(way.closes_at, way.decide_by, at),
+        }
+    }
+}
+
+fn stand(closes_at: Timestamp, decide_by: Option<Timestamp>, at: Timestamp) -> Stand {
+    match decide_by {
+        _ if closes_at <= at => Stand::Closed,
+        Some(by) if at <= by => Stand::Open,
+        _ => Stand::Late,
+    }
+}
+
+/// The times of a way back, looked at from an instant; `None` for one that nothing closes as far as it is known.
+pub fn times(
+    plan: &Plan,
+    way: &WayBack,
+    forecast: &Forecast,
+    windows: &Windows<'_>,
+    at: Timestamp,
+) -> Option<BackTimes> {
     let undo: BTreeMap<&StepId, &UndoStep> = way.undo_steps(plan).into_iter().collect();
     let closings = undo.iter().filter_map(|(id, undo)| Some((*id, closing(plan, id, undo, forecast)?)));
     let closings: BTreeMap<&StepId, (Timestamp, &str)> = closings.collect();
     let (step, (closes_at, why)) = closings.iter().min_by_key(|(_, (at, _))| *at)?;
+    let decide_by = decide_by(way, (&undo, forecast.room()), &closings, windows);
     Some(BackTimes {
         closes_at: *closes_at,
         why: (*why).to_owned(),
         step: (*step).clone(),
-        decide_by: decide_by(way, &undo, &closings, windows),
+        decide_by,
+        stand: stand(*closes_at, decide_by, at),
     })
 }
 
@@ -70,7 +114,7 @@ fn closing<'u>(
 /// Backwards from what closes: each undo step has to end before those that need it begin.
 fn decide_by(
     way: &WayBack,
-    undo: &BTreeMap<&StepId, &UndoStep>,
+    (undo, room): (&BTreeMap<&StepId, &UndoStep>, &Room),
     closings: &BTreeMap<&StepId, (Timestamp, &str)>,
     windows: &Windows<'_>,
 ) -> Option<Timestamp> {
@@ -84,8 +128,9 @@ fn decide_by(
         let begins = match (must_begin, must_end) {
             (None, None) => continue,
             (begin, end) => {
-                let by_begin = begin.map(|begin| windows.last(begin, least(undo)));
-                let by_end = end.map(|end| latest(undo, end, windows));
+                let needed = room.back(&back.step);
+                let by_begin = begin.map(|begin| windows.last(begin, needed));
+                let by_end = end.map(|end| latest(undo, needed, end, windows));
                 by_begin
                     .into_iter()
                     .chain(by_end)
@@ -101,18 +146,11 @@ fn decide_by(
     first
 }
 
-/// The latest begin with which an undo step has ended by an instant.
-fn latest(undo: &UndoStep, end: Timestamp, windows: &Windows<'_>) -> Option<Timestamp> {
+/// The latest begin with which an undo step has ended by an instant. Nothing begins without room for the rest of its group;
+/// a roll that is a group of its own rests between batches.
+fn latest(undo: &UndoStep, needed: Seconds, end: Timestamp, windows: &Windows<'_>) -> Option<Timestamp> {
     match &undo.action {
-        Action::Effect(_) => windows.last(earlier(end, undo.estimate.p90), undo.estimate.p90),
-        Action::Roll(roll) => windows.last_spread(end, batch(roll), undo.estimate.p90),
-    }
-}
-
-/// What has to fit into the window in which it begins.
-fn least(undo: &UndoStep) -> Seconds {
-    match &undo.action {
-        Action::Effect(_) => undo.estimate.p90,
-        Action::Roll(roll) => batch(roll),
+        Action::Roll(roll) if batch(roll) == needed => windows.last_spread(end, needed, undo.estimate.p90),
+        Action::Roll(_) | Action::Effect(_) => windows.last(earlier(end, undo.estimate.p90), needed),
     }
 }

@@ -13,8 +13,8 @@ use switchback_schemas::{
 
 use crate::{
     graph::Graph,
-    group::{Room, batch},
-    windows::{UnknownZone, Windows, later},
+    group::Room,
+    windows::{Parts, UnknownZone, Windows, later},
 };
 
 /// What is known of a step that was started.
@@ -40,6 +40,7 @@ pub struct Expected {
 pub struct Forecast {
     steps: BTreeMap<StepId, Expected>,
     begun: BTreeSet<StepId>,
+    room: Room,
     /// The first step for which no window has room, within a year.
     pub stuck: Option<StepId>,
 }
@@ -53,6 +54,11 @@ impl Forecast {
     /// Whether a step has begun, and is not only expected to.
     pub fn has_begun(&self, step: &StepId) -> bool {
         self.begun.contains(step)
+    }
+
+    /// What has to fit into a window, as a run of the plan asks for it.
+    pub fn room(&self) -> &Room {
+        &self.room
     }
 
     /// From the begin of the first of some steps to the end of the last; absent if one of them never runs.
@@ -98,7 +104,7 @@ pub fn forecast(
     from: Timestamp,
     ran: &BTreeMap<StepId, Ran>,
 ) -> Result<Forecast, UnknownZone> {
-    let windows = Windows::forward(&plan.windows)?;
+    let (windows, freezes) = (Windows::forward(&plan.windows)?, Windows::freezes(&plan.windows)?);
     let room = Room::of(plan, graph);
     let mut forecast = Forecast { begun: ran.keys().cloned().collect(), ..Forecast::default() };
     for number in graph.order().iter().copied() {
@@ -113,7 +119,11 @@ pub fn forecast(
             .map(|need| forecast.of(&need.id).map(|expected| expected.ends))
             .try_fold(from, |latest, ends| Some(latest.max(ends?)));
         let Some(ready) = ready else { continue };
-        match run(plan, step, room.forward(number), ready, &windows) {
+        let gates = || step.gates.iter().filter_map(|gate| plan.gate(gate)).map(|gate| &gate.kind);
+        let ready = gates().filter_map(not_before).fold(ready, Timestamp::max);
+        let by_window = gates().any(|kind| matches!(kind, GateKind::Window(_)));
+        let windows = if by_window { &windows } else { &freezes };
+        match run(step, (room.forward(number), room.batch(number)), ready, windows) {
             Some(expected) => {
                 forecast.steps.insert(step.id.clone(), expected);
             }
@@ -122,28 +132,31 @@ pub fn forecast(
             }
         }
     }
+    forecast.room = room;
     Ok(forecast)
 }
 
+fn not_before(gate: &GateKind) -> Option<Timestamp> {
+    match gate {
+        GateKind::NotBefore(at) => Some(*at),
+        _ => None,
+    }
+}
+
+/// A step that begins where there is room for it, and a roll's batches after it where there is room for them.
 fn run(
-    plan: &Plan,
     step: &Step,
-    needed: Seconds,
+    (needed, batch): (Seconds, Seconds),
     ready: Timestamp,
     windows: &Windows<'_>,
 ) -> Option<Expected> {
-    let gates = || step.gates.iter().filter_map(|gate| plan.gate(gate)).map(|gate| &gate.kind);
-    let not_before = gates().filter_map(|kind| match kind {
-        GateKind::NotBefore(at) => Some(*at),
-        _ => None,
-    });
-    let ready = not_before.chain([ready]).max()?;
-    let always = Windows::always();
-    let windows = if gates().any(|kind| matches!(kind, GateKind::Window(_))) { windows } else { &always };
     let begins = windows.first(ready, needed)?.begins;
     let ends = match &step.action {
         Action::Effect(_) => later(begins, step.estimate.expected),
-        Action::Roll(roll) => windows.spread(begins, batch(roll), step.estimate.expected)?,
+        Action::Roll(roll) => {
+            let each = roll.recipe.iter().map(|recipe| recipe.estimate.expected).sum::<Seconds>() + roll.soak;
+            windows.spread(begins, Parts { whole: step.estimate.expected, each, least: batch })?
+        }
     };
     Some(Expected { begins, ends })
 }

@@ -1,28 +1,52 @@
-//! How long steps take, from what they took: learned from accounts of runs, and put into plans.
+//! How long steps take, from what they took: learned from runs, and put into plans.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use switchback_schemas::{
-    Seconds,
+    RunId, Seconds,
     estimates::{self, Estimates, StepEstimate},
     format::Document,
-    journal::Way,
+    journal::{At, Event, Record, Way},
     plan::{Action, Estimate, Step, Undo},
-    report::{Report, StepReport, StepStatus},
+    report::Report,
 };
 
-use crate::windows::between;
+use crate::work::worked;
+
+/// What is learned from: how long a run worked on each place that came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The run.
+    pub run: RunId,
+    /// When its last record was written: of two accounts of one run the later one says more.
+    pub last: Timestamp,
+    /// Its places.
+    pub worked: BTreeMap<At, Seconds>,
+}
+
+impl Account {
+    /// From a run's report.
+    pub fn of_report(report: &Report) -> Self {
+        let steps = report.steps.iter().filter_map(|step| Some((step.at.clone(), step.worked?)));
+        Self { run: report.run.clone(), last: report.last, worked: steps.collect() }
+    }
+
+    /// From a run's records; `None` if they do not begin like a journal.
+    pub fn of_records(records: &[Record]) -> Option<Self> {
+        let Event::Header { run, .. } = &records.first()?.event else { return None };
+        Some(Self { run: run.clone(), last: records.last()?.at, worked: worked(records) })
+    }
+}
 
 /// Learns from runs. What was skipped, failed or is under way says nothing; what waited for a budget or a machine did take that
 /// long. Of a roll the length for each node is learned, since the next one has another number of them.
-pub fn learn(reports: &[Report]) -> Estimates {
+pub fn learn(accounts: &[Account]) -> Estimates {
     let mut seen: BTreeMap<(String, Way, bool), Vec<u64>> = BTreeMap::new();
-    for report in reports {
-        for step in report.steps.iter().filter(|step| step.at.item.is_none()) {
-            let Some(took) = took(step) else { continue };
-            let nodes = nodes(report, step);
-            let key = (estimates::path(&step.at.step), step.at.way, nodes > 0);
+    for account in accounts {
+        for (at, took) in account.worked.iter().filter(|(at, _)| at.item.is_none()) {
+            let nodes = nodes(account, at);
+            let key = (estimates::path(&at.step), at.way, nodes > 0);
             seen.entry(key).or_default().push(took.0.div_ceil(nodes.max(1)));
         }
     }
@@ -33,20 +57,15 @@ pub fn learn(reports: &[Report]) -> Estimates {
     });
     Estimates {
         format: Document::Estimates.current(),
-        runs: reports.iter().map(|report| report.run.clone()).collect(),
+        runs: accounts.iter().map(|account| account.run.clone()).collect(),
         steps: learned.collect(),
     }
 }
 
-fn took(step: &StepReport) -> Option<Seconds> {
-    let (began, ended): (Timestamp, Timestamp) = (step.started?, step.ended?);
-    (step.status == StepStatus::Done).then(|| between(began, ended))
-}
-
 /// How many nodes a step moved; none if it is no roll.
-fn nodes(report: &Report, step: &StepReport) -> u64 {
-    let items = report.steps.iter().filter(|item| item.at.step == step.at.step && item.at.way == step.at.way);
-    let keys: BTreeSet<_> = items.filter_map(|item| item.at.item.as_ref()).map(|item| &item.key).collect();
+fn nodes(account: &Account, roll: &At) -> u64 {
+    let items = account.worked.keys().filter(|at| at.step == roll.step && at.way == roll.way);
+    let keys: BTreeSet<_> = items.filter_map(|at| at.item.as_ref()).map(|item| &item.key).collect();
     keys.len() as u64
 }
 
@@ -82,57 +101,27 @@ fn put(slot: &mut Estimate, action: &Action, known: Option<&StepEstimate>, used:
 
 #[cfg(test)]
 mod tests {
-    use switchback_schemas::{
-        Digest, ItemKey, RunId,
-        journal::{At, AtItem, Evidence},
-        name::{Label, SavepointId},
-        report::RunState,
-    };
+    use switchback_schemas::{ItemKey, name::Label};
 
     use super::*;
     use crate::testing::{id, step};
 
-    fn one(at: At, status: StepStatus, from: i64, to: i64) -> StepReport {
-        let instant = |second| Timestamp::from_second(second).expect("an instant");
-        StepReport {
-            at,
-            title: String::new(),
-            status,
-            started: Some(instant(from)),
-            ended: Some(instant(to)),
-            attempts: 1,
-            evidence: Evidence(Vec::new()),
-        }
-    }
-
-    fn report(steps: Vec<StepReport>) -> Report {
-        Report {
-            format: Document::Report.current(),
+    fn account(worked: Vec<(At, u64)>) -> Account {
+        Account {
             run: RunId::new("r-1").expect("a run"),
-            platform: Label::new("dev").expect("a name"),
-            plan: Digest::of(""),
-            started: Timestamp::UNIX_EPOCH,
             last: Timestamp::UNIX_EPOCH,
-            state: RunState::Running {},
-            savepoint: SavepointId::new("start").expect("a savepoint"),
-            steps,
-            open_brackets: Vec::new(),
-            approvals: Vec::new(),
-            residue: Vec::new(),
-            kept: Vec::new(),
-            closing: Vec::new(),
+            worked: worked.into_iter().map(|(at, seconds)| (at, Seconds(seconds))).collect(),
         }
     }
 
     #[test]
     fn versions_are_forgotten_and_lengths_ranked() {
         let took = |version: &str, seconds| {
-            let at = At::forward(&id(&format!("karpenter/main@{version}/controller")));
-            report(vec![one(at, StepStatus::Done, 0, seconds)])
+            account(vec![(At::forward(&id(&format!("karpenter/main@{version}/controller"))), seconds)])
         };
-        let reports: Vec<Report> =
+        let accounts: Vec<Account> =
             (1..=10).map(|n| took("1.8.8", n * 10)).chain([took("1.9.2", 500)]).collect();
-        let learned = learn(&reports);
+        let learned = learn(&accounts);
         let known = learned.of(&id("karpenter/main@1.14.1/controller"), Way::Forward).expect("it was seen");
         assert_eq!((known.seen, known.takes), (11, Estimate::seconds(60, 100)));
         assert_eq!(learned.of(&id("karpenter/main@1.14.1/controller"), Way::Back), None);
@@ -142,23 +131,12 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_run_to_its_end_says_nothing() {
-        for status in [StepStatus::Failed, StepStatus::Skipped, StepStatus::Running, StepStatus::RolledBack] {
-            let at = At::forward(&id("a/b/c"));
-            assert!(learn(&[report(vec![one(at, status, 0, 60)])]).steps.is_empty(), "{status:?}");
-        }
-    }
-
-    #[test]
     fn a_roll_is_learned_by_the_node() {
         let roll = At::forward(&id("karpenter/main@1.8.8/nodes/gpu/roll"));
-        let mut steps = vec![one(roll.clone(), StepStatus::Done, 0, 900)];
-        for node in ["a", "b", "c"] {
-            let key = ItemKey::new(node).expect("a key");
-            let item = AtItem { key, recipe: Label::new("drain").expect("a name"), let_go: false };
-            steps.push(one(At { item: Some(item), ..roll.clone() }, StepStatus::Done, 0, 300));
-        }
-        let learned = learn(&[report(steps)]);
+        let drained = |node: &str| {
+            (roll.item(&ItemKey::new(node).expect("a key"), &Label::new("drain").expect("a name")), 300)
+        };
+        let learned = learn(&[account(vec![(roll.clone(), 900), drained("a"), drained("b"), drained("c")])]);
         let known = learned.of(&roll.step, Way::Forward).expect("it was seen");
         assert!(known.each_node);
         assert_eq!(known.takes, Estimate::seconds(300, 300));

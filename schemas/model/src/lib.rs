@@ -10,6 +10,7 @@ pub mod digests;
 pub mod forecast;
 pub mod graph;
 pub mod group;
+pub mod journal;
 pub mod learn;
 pub mod lint;
 pub mod rollback_plan;
@@ -18,6 +19,7 @@ pub mod secret;
 pub mod summary;
 pub mod way_back;
 pub mod windows;
+pub mod work;
 
 pub use diff::{Aspect, PlanDiff, StepDiff, diff};
 pub use graph::{Graph, GraphError};

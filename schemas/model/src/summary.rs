@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
 use switchback_schemas::{
     Seconds, StepId,
@@ -194,22 +194,24 @@ fn of_hop(
     let inside = || steps.iter().filter_map(|number| plan.steps.get(*number));
     let automatic = inside().all(|step| step.on_failure.action == FailureAction::RollbackHop);
     let way = way_back::of_hop(plan, graph, steps);
+    let expected = forecast.span(inside().map(|step| &step.id));
+    let at = expected.map_or(plan.inputs.as_of, |expected| expected.ends);
     HopSummary {
         hop: hop.clone(),
         steps: steps.len(),
         takes: schedule::critical_path(plan, graph, &graph.sorted(steps.iter().copied())),
         disruption: inside().map(|step| step.disruption).max().unwrap_or(Disruption::None),
-        back: BackSummary { automatic, ..of_way(plan, &way, forecast) },
+        back: BackSummary { automatic, ..of_way(plan, &way, forecast, at) },
         lines,
-        expected: forecast.span(inside().map(|step| &step.id)),
+        expected,
     }
 }
 
-/// A way back in figures.
-pub fn of_way(plan: &Plan, way: &WayBack, forecast: &Forecast) -> BackSummary {
+/// A way back in figures, looked at from an instant.
+pub fn of_way(plan: &Plan, way: &WayBack, forecast: &Forecast, at: Timestamp) -> BackSummary {
     let windows = Windows::back(&plan.windows).ok();
     let mut summary = BackSummary {
-        times: windows.and_then(|windows| decide::times(plan, way, forecast, &windows)),
+        times: windows.and_then(|windows| decide::times(plan, way, forecast, &windows, at)),
         steps: way.steps.len(),
         takes: schedule::takes(plan, way),
         commits: way.commits.clone(),

@@ -5,19 +5,21 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use switchback_schemas::{
     Seconds,
-    name::Label,
+    name::{Label, SavepointId},
     plan::{
         Closing, ClosingAt, Day, Estimate, Gate, GateKind, NoReturn, Plan, Savepoint, Step, Undo, UndoKind,
         Window, WindowUse,
     },
+    report::ClosingWay,
 };
 
 use crate::{
     Graph,
-    decide::{BackTimes, times},
+    decide::{BackTimes, Stand, times},
     forecast::{Ran, forecast},
+    schedule,
     testing::{id, plan, step},
-    way_back::way_back,
+    way_back::{WayBack, way_back},
     windows::Windows,
 };
 
@@ -68,6 +70,12 @@ fn window(used_for: WindowUse, days: &[Day], start: (i8, i8), hours: u64) -> Win
     }
 }
 
+fn back_of(plan: &Plan, started: &[&str]) -> WayBack {
+    let graph = Graph::of(plan).expect("a DAG");
+    let start = Savepoint { frontier: Vec::new(), ..plan.savepoints[0].clone() };
+    way_back(plan, &graph, &started.iter().map(|name| id(name)).collect(), &start)
+}
+
 /// The times of the way back of everything, if the run begins at an instant and nothing was started.
 fn whole(steps: Vec<Step>, windows: Vec<Window>, from: &str) -> Option<BackTimes> {
     let plan = Plan { windows, ..plan(steps) };
@@ -77,9 +85,91 @@ fn whole(steps: Vec<Step>, windows: Vec<Window>, from: &str) -> Option<BackTimes
 fn back(plan: &Plan, started: &[&str], from: &str) -> Option<BackTimes> {
     let graph = Graph::of(plan).expect("a DAG");
     let forecast = forecast(plan, &graph, at(from), &BTreeMap::new()).expect("zones are known");
-    let start = Savepoint { frontier: Vec::new(), ..plan.savepoints[0].clone() };
-    let way = way_back(plan, &graph, &started.iter().map(|name| id(name)).collect(), &start);
-    times(plan, &way, &forecast, &Windows::back(&plan.windows).expect("zones are known"))
+    let way = back_of(plan, started);
+    times(plan, &way, &forecast, &Windows::back(&plan.windows).expect("zones are known"), at(from))
+}
+
+/// What closes a way back or delays it, each worked by hand. The control plane moves in 30 minutes, its add-ons in 10, its nodes in
+/// two hours; back, nodes take up to two hours, add-ons 30 minutes, the control plane one hour, and half of that as a rule.
+#[test]
+fn the_three_times_of_a_way_back_are_these() {
+    let support = |text: &str| ClosingAt::Instant(at(text));
+    let gated_next = |mut plan: Plan| {
+        plan.steps.push(takes("d-next", &["c-nodes"], 30 * MINUTE, HOUR));
+        let gate = Label::new("window").expect("a name");
+        plan.steps[3].gates.push(gate.clone());
+        let kind = GateKind::Window(WindowUse::Forward);
+        plan.gates.push(Gate { id: gate, title: String::new(), kind, may_override: true });
+        plan
+    };
+    let minor_that = |closes| plan(minor(closes));
+    let mut short = minor(vec![support("2027-03-28T05:00:00Z")]);
+    if let Undo::Step(undo) = &mut short[2].undo {
+        undo.estimate = Estimate::seconds(45 * MINUTE, 90 * MINUTE);
+    }
+    let cases = [
+        // 30 min after the begin, and seven days; 2 h and 30 min before that the nodes begin.
+        (
+            "window of the platform",
+            minor_that(vec![week()]),
+            "2026-12-14T02:30:00Z",
+            "2026-12-14T00:00:00Z",
+            105,
+        ),
+        (
+            "end of support",
+            minor_that(vec![week(), support("2026-12-10T00:00:00Z")]),
+            "2026-12-10T00:00:00Z",
+            "2026-12-09T21:30:00Z",
+            105,
+        ),
+        // The next step begins when the nodes are through, at 04:40Z.
+        (
+            "closing step",
+            gated_next(minor_that(vec![week(), ClosingAt::Start(id("d-next"))])),
+            "2026-12-07T04:40:00Z",
+            "2026-12-07T02:10:00Z",
+            105,
+        ),
+        // With its way back it takes 90 minutes, which are not left until 06:00Z: the next night it begins at 01:00Z.
+        (
+            "closing step that waits for a maintenance window",
+            Plan {
+                windows: vec![window(WindowUse::Forward, &[], (2, 0), 5)],
+                ..gated_next(minor_that(vec![week(), ClosingAt::Start(id("d-next"))]))
+            },
+            "2026-12-08T01:00:00Z",
+            "2026-12-07T22:30:00Z",
+            105,
+        ),
+        // Saturday the 12th, 01:00Z to 05:00Z: the control plane from 04:00Z, add-ons from 03:30Z, nodes from 01:30Z.
+        (
+            "rollback window",
+            Plan {
+                windows: vec![window(WindowUse::Rollback, &[Day::Sat], (2, 0), 4)],
+                ..minor_that(vec![week()])
+            },
+            "2026-12-14T02:30:00Z",
+            "2026-12-12T01:30:00Z",
+            105,
+        ),
+        // Berlin skips 02:30 on that Sunday: the window is open from 01:00Z to 04:00Z. The control plane from 03:00Z, add-ons from
+        // 02:30Z, nodes, which take 90 minutes here, from 01:00Z.
+        (
+            "clock that is changed",
+            Plan { windows: vec![window(WindowUse::Rollback, &[], (2, 30), 3)], ..plan(short) },
+            "2027-03-28T05:00:00Z",
+            "2027-03-28T01:00:00Z",
+            90,
+        ),
+    ];
+    for (name, plan, closes_at, decide_by, minutes) in cases {
+        let back = back_of(&plan, &["a-control-plane", "b-addons", "c-nodes"]);
+        assert_eq!(schedule::takes(&plan, &back), Seconds(minutes * MINUTE), "{name}");
+        let found = self::back(&plan, &["a-control-plane", "b-addons", "c-nodes"], "2026-12-07T02:00:00Z");
+        let found = found.unwrap_or_else(|| panic!("{name}: it closes"));
+        assert_eq!((found.closes_at, found.decide_by), (at(closes_at), Some(at(decide_by))), "{name}");
+    }
 }
 
 #[test]
@@ -202,8 +292,42 @@ fn the_start_of_a_later_step_closes_it() {
     let forecast = forecast(&with_line, &graph, at("2026-12-07T02:00:00Z"), &ran).expect("zones are known");
     let start = Savepoint { frontier: Vec::new(), ..with_line.savepoints[0].clone() };
     let way = way_back(&with_line, &graph, &[id("a-control-plane")].into(), &start);
-    let found = times(&with_line, &way, &forecast, &Windows::always()).expect("it closes");
+    let seen = at("2026-12-09T00:00:00Z");
+    let found = times(&with_line, &way, &forecast, &Windows::always(), seen).expect("it closes");
     assert_eq!(found.closes_at, at("2026-12-08T00:00:00Z"), "it was crossed");
+    assert_eq!(found.stand, Stand::Closed);
+}
+
+#[test]
+fn what_is_looked_at_too_late_is_late_and_then_closed() {
+    // Decide by midnight of the 14th, closes two and a half hours later.
+    let told = |found: BackTimes| ClosingWay {
+        to: SavepointId::new("start").expect("a savepoint"),
+        decide_by: found.decide_by,
+        closes_at: found.closes_at,
+        why: found.why,
+        step: found.step,
+    };
+    let open = whole(minor(vec![week()]), Vec::new(), "2026-12-07T02:00:00Z").expect("it closes");
+    assert_eq!(open.stand, Stand::Open);
+    let open = told(open);
+    let short = vec![window(WindowUse::Rollback, &[], (2, 0), 1)];
+    let no_room = whole(minor(vec![week()]), short, "2026-12-07T02:00:00Z").expect("it closes");
+    assert_eq!((no_room.decide_by, no_room.stand), (None, Stand::Late), "no window has room for the nodes");
+    let no_room = told(no_room);
+    let cases = [
+        (&open, "2026-12-13T00:00:00Z", Stand::Open),
+        (&open, "2026-12-14T00:00:00Z", Stand::Open),
+        (&open, "2026-12-14T00:00:01Z", Stand::Late),
+        (&open, "2026-12-14T02:29:59Z", Stand::Late),
+        (&open, "2026-12-14T02:30:00Z", Stand::Closed),
+        (&open, "2027-01-01T00:00:00Z", Stand::Closed),
+        (&no_room, "2026-12-13T00:00:00Z", Stand::Late),
+        (&no_room, "2026-12-14T02:30:00Z", Stand::Closed),
+    ];
+    for (way, seen, stand) in cases {
+        assert_eq!(BackTimes::of(way, at(seen)).stand, stand, "{way:?} at {seen}");
+    }
 }
 
 #[test]
@@ -224,7 +348,8 @@ fn what_did_happen_counts_and_not_what_was_expected() {
     assert_eq!(ends("b-addons"), at("2026-12-07T06:10:00Z"), "what is left begins now");
     let start = Savepoint { frontier: Vec::new(), ..plan.savepoints[0].clone() };
     let way = way_back(&plan, &graph, &[id("a-control-plane")].into(), &start);
-    let found = times(&plan, &way, &forecast, &Windows::always()).expect("it closes");
+    let found =
+        times(&plan, &way, &forecast, &Windows::always(), at("2026-12-07T06:00:00Z")).expect("it closes");
     assert_eq!(
         (found.closes_at, found.decide_by),
         (at("2026-12-14T05:00:00Z"), Some(at("2026-12-14T05:00:00Z")))

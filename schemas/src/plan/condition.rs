@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -137,9 +138,9 @@ pub enum Condition {
         category: InsightCategory,
         /// The minor that they are about.
         kubernetes: Version,
-        /// Names of findings that are accepted.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        accepted: Vec<String>,
+        /// Findings that are accepted, by name, each until an instant: at it and after it the finding counts again.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        accepted_until: BTreeMap<String, Timestamp>,
     },
     /// The subnets of an EKS cluster have so many free addresses together, and no subnet none.
     FreeAddresses {

@@ -1,7 +1,7 @@
 //! A directory with a twin, manifests and a store, in which commands are run as a person would run them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -268,6 +268,17 @@ impl Scene {
     pub(crate) fn faults_met(&self) -> usize {
         let faults = http::call(self.endpoint(), "GET", "/_twin/faults", "");
         faults.as_array().into_iter().flatten().filter(|fault| fault["seen"].as_u64() > Some(0)).count()
+    }
+
+    /// Operations of AWS that were called since they were last forgotten.
+    pub(crate) fn called(&self) -> BTreeSet<String> {
+        let called = http::call(self.endpoint(), "GET", "/_twin/called", "");
+        serde_json::from_value(called).expect("operations")
+    }
+
+    /// Forgets which operations of AWS were called.
+    pub(crate) fn forget_calls(&self) {
+        http::call(self.endpoint(), "DELETE", "/_twin/called", "");
     }
 
     /// Moves the twin's clock.

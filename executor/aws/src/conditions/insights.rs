@@ -4,6 +4,8 @@
 //! believed only when EKS has just looked; else it is asked to look again, and the condition is unknown until it has. That is the
 //! one call of a check that is no read: it changes nothing but the findings, and asked twice it is the same.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_eks::types::{Category, InsightStatus, InsightSummary, InsightsFilter, InsightsRefreshStatus};
 use jiff::{SignedDuration, Timestamp};
 use switchback_executor::foreign::text;
@@ -25,7 +27,7 @@ const JUST: SignedDuration = SignedDuration::from_mins(10);
 pub(super) struct Asked<'a> {
     pub(super) category: InsightCategory,
     pub(super) kubernetes: &'a Version,
-    pub(super) accepted: &'a [String],
+    pub(super) accepted_until: &'a BTreeMap<String, Timestamp>,
 }
 
 pub(super) async fn check(
@@ -130,13 +132,16 @@ fn judge(found: &[InsightSummary], cluster: &str, asked: &Asked<'_>, now: Timest
         let status = insight.insight_status();
         let said = status.map(|status| status.reason().unwrap_or_default()).unwrap_or_default();
         let word = status.and_then(|status| status.status()).map_or("UNKNOWN", |status| status.as_str());
-        let line = match said {
+        let mut line = match said {
             "" => format!("{name} ({about}): {word}"),
             said => format!("{name} ({about}): {word}: {said}"),
         };
-        if asked.accepted.iter().any(|accepted| accepted == name) {
-            accepted.push(format!("accepted: {line}"));
-            continue;
+        if let Some(until) = asked.accepted_until.get(name) {
+            if now < *until {
+                accepted.push(format!("accepted until {until}: {line}"));
+                continue;
+            }
+            line = format!("{line}; it was accepted until {until}");
         }
         // EKS says ERROR of what stands against the next minor, WARNING of what will stand against later ones.
         match word {
@@ -214,14 +219,20 @@ mod tests {
     }
 
     fn judged(found: &[InsightSummary], accepted: &[&str]) -> Verdict {
+        judged_at(found, accepted, NOW)
+    }
+
+    /// Whatever is accepted, it is for an hour.
+    fn judged_at(found: &[InsightSummary], accepted: &[&str], now: &str) -> Verdict {
         let kubernetes = "1.33".parse().unwrap();
-        let accepted: Vec<String> = accepted.iter().map(|name| (*name).to_owned()).collect();
+        let until: Timestamp = "2026-11-20T11:00:00Z".parse().unwrap();
+        let accepted_until = accepted.iter().map(|name| ((*name).to_owned(), until)).collect();
         let asked = Asked {
             category: InsightCategory::UpgradeReadiness,
             kubernetes: &kubernetes,
-            accepted: &accepted,
+            accepted_until: &accepted_until,
         };
-        judge(found, "mlops", &asked, NOW.parse().unwrap())
+        judge(found, "mlops", &asked, now.parse().unwrap())
     }
 
     #[test]
@@ -251,7 +262,17 @@ mod tests {
         let red = insight("Deprecated APIs removed in Kubernetes v1.33", "1.33", Error, 2);
         let accepted = judged(std::slice::from_ref(&red), &["Deprecated APIs removed in Kubernetes v1.33"]);
         assert!(accepted.is_holding() && accepted.evidence().0.len() == 2, "{accepted:?}");
-        assert!(matches!(judged(&[red], &["Kubelet version skew"]), Verdict::Fails { .. }));
+        assert!(matches!(
+            judged(std::slice::from_ref(&red), &["Kubelet version skew"]),
+            Verdict::Fails { .. }
+        ));
+        let name = "Deprecated APIs removed in Kubernetes v1.33";
+        assert!(judged_at(std::slice::from_ref(&red), &[name], "2026-11-20T10:59:59Z").is_holding());
+        let over = judged_at(&[red], &[name], "2026-11-20T11:00:00Z");
+        assert!(
+            matches!(&over, Verdict::Fails { evidence } if evidence.0[0].ends_with("it was accepted until 2026-11-20T11:00:00Z")),
+            "{over:?}"
+        );
         let old = judged(&[insight("Kubelet version skew", "1.33", Passing, 25)], &[]);
         assert!(
             matches!(&old, Verdict::Unknown { evidence } if evidence.0[0].contains("25 h ago")),

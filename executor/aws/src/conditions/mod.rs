@@ -30,10 +30,10 @@ pub(crate) async fn check(aws: &Aws, targets: &Targets, clock: &dyn Clock, condi
     let verdict: Result<Verdict, CallError> = async {
         match condition {
             Condition::Cloud { of, pointer, is } => cloud::check(aws, targets, of, pointer, is).await,
-            Condition::Insights { target, category, kubernetes, accepted } => {
+            Condition::Insights { target, category, kubernetes, accepted_until } => {
                 let resource = targets.of(target, "eks")?;
                 let session = aws.session(resource, Purpose::Check).await;
-                let asked = insights::Asked { category: *category, kubernetes, accepted };
+                let asked = insights::Asked { category: *category, kubernetes, accepted_until };
                 insights::check(&session, resource.arn.name(), &asked, clock.now()).await
             }
             Condition::FreeAddresses { target, at_least } => {

@@ -149,7 +149,7 @@ fn insights() -> Condition {
         target: "mlops".parse().unwrap(),
         category: switchback_schemas::plan::InsightCategory::UpgradeReadiness,
         kubernetes: "1.33".parse().unwrap(),
-        accepted: Vec::new(),
+        accepted_until: std::collections::BTreeMap::new(),
     }
 }
 

@@ -101,12 +101,12 @@ async fn an_add_on_moves_and_drift_stops_it_only_if_that_is_wanted() {
     assert_eq!(kept.configuration, "{\"replicaCount\": 3}");
 }
 
-fn insights(kubernetes: &str, accepted: &[&str]) -> Condition {
+fn insights(kubernetes: &str, accepted: &[(&str, jiff::Timestamp)]) -> Condition {
     Condition::Insights {
         target: "mlops".parse().unwrap(),
         category: InsightCategory::UpgradeReadiness,
         kubernetes: kubernetes.parse().unwrap(),
-        accepted: accepted.iter().map(|name| (*name).to_owned()).collect(),
+        accepted_until: accepted.iter().map(|(name, until)| ((*name).to_owned(), *until)).collect(),
     }
 }
 
@@ -134,8 +134,17 @@ async fn p01_findings_are_believed_only_when_eks_has_just_looked() {
     let judged = scene.check(&insights("1.33", &[])).await;
     let Verdict::Fails { evidence } = &judged else { panic!("{unknown:?}, then {judged:?}") };
     assert!(evidence.0[0].contains("Deprecated APIs removed in Kubernetes v1.33"), "{evidence:?}");
-    let accepted = scene.check(&insights("1.33", &["Deprecated APIs removed in Kubernetes v1.33"])).await;
+    let until = scene.twin.now() + jiff::SignedDuration::from_mins(3);
+    let accepting = insights("1.33", &[("Deprecated APIs removed in Kubernetes v1.33", until)]);
+    let accepted = scene.check(&accepting).await;
     assert!(accepted.is_holding(), "{accepted:?}");
+    // The plan was compiled while it was accepted; the run comes to it later.
+    scene.twin.advance_by(Duration::from_mins(3));
+    let over = scene.check(&accepting).await;
+    assert!(
+        matches!(&over, Verdict::Fails { evidence } if evidence.0[0].contains("it was accepted until")),
+        "{over:?}"
+    );
     // Nothing has been said about the minor after the next one yet, and asking changes that in no way.
     let next = scene.check(&insights("1.36", &[])).await;
     assert!(!next.is_holding(), "{next:?}");

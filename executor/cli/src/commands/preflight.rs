@@ -196,11 +196,9 @@ impl Asking<'_> {
 }
 
 fn window(plan: &Plan, used_for: WindowUse, now: jiff::Timestamp) -> Found {
-    if !plan.windows.iter().any(|window| window.used_for == used_for) {
-        return Found::Good;
-    }
     match window_answer(&plan.windows, used_for, Seconds(0), now) {
-        WindowAnswer::Open { .. } => Found::Good,
+        WindowAnswer::Open { .. } | WindowAnswer::Always => Found::Good,
+        WindowAnswer::Frozen { window, until } => Found::Waits(format!("freeze {window} ends at {until}")),
         WindowAnswer::Closed { window, opens } => Found::Waits(format!("window {window} opens at {opens}")),
         WindowAnswer::Never => Found::Wrong("no window of the plan ever opens".to_owned()),
         WindowAnswer::Unreadable(why) => Found::Unknown(why),

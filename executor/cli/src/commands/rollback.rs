@@ -65,16 +65,17 @@ async fn prices(speaker: &Speaker) -> Result<String, Error> {
     let graph = Graph::of(&plan).map_err(|error| Error::Unknown(format!("the plan is no DAG: {error}")))?;
     let report = ops::status(&*speaker.opened.store, &speaker.run).await?;
     let started = forecast::standing(&report);
-    let forecast = forecast::forecast(&plan, &graph, report.last, &forecast::ran(&report))
+    let at = speaker.clock.now().max(report.last);
+    let forecast = forecast::forecast(&plan, &graph, at, &forecast::ran(&report))
         .map_err(|error| Error::Unknown(error.to_string()))?;
-    let ways = ops::ways_back(&*speaker.opened.store, &speaker.run, speaker.clock.now()).await?;
+    let ways = ops::ways_back(&*speaker.opened.store, &speaker.run, at).await?;
     let mut text = String::new();
     for (scope, obstacle) in &ways {
         let BackScope::Savepoint(id) = scope else { continue };
         let Some(to) = plan.savepoint(id) else { continue };
         let way = way_back(&plan, &graph, &started, to);
         let from = "where the run is".to_owned();
-        text.push_str(&Back { plan: &plan, from, to, way: &way, forecast: &forecast }.to_string());
+        text.push_str(&Back { plan: &plan, from, to, way: &way, forecast: &forecast, at }.to_string());
         let how = match obstacle {
             Some(obstacle) => format!("  cannot be taken now: {obstacle}\n\n"),
             None => format!("  take it with: switchback rollback --run {} --to {id}\n\n", speaker.run),

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use switchback_executor::{ops, report};
 use switchback_face::{
     Look, markdown,
+    plan::back,
     table::{self, Column},
 };
+use switchback_model::decide::BackTimes;
 use switchback_schemas::{
     ItemKey, StepId,
     journal::Way,
@@ -197,7 +199,9 @@ fn severity(status: StepStatus) -> u8 {
     }
 }
 
+/// What comes after the steps, looked at from an instant that is not before the run's last record.
 fn tail(report: &Report, now: Timestamp) -> String {
+    let now = now.max(report.last);
     let mut text = String::new();
     for approval in &report.approvals {
         let reason = approval.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
@@ -212,11 +216,7 @@ fn tail(report: &Report, now: Timestamp) -> String {
         let _ = writeln!(text, "left       {line}");
     }
     for way in &report.closing {
-        let by = way.decide_by.map_or_else(
-            || "no rollback window has room for it any more".to_owned(),
-            |by| format!("decide by {by}"),
-        );
-        let _ = writeln!(text, "back       to {}: {by}; it closes {}: {}", way.to, way.closes_at, way.why);
+        let _ = writeln!(text, "back       to {}: {}", way.to, back::times(&BackTimes::of(way, now)));
     }
     text.push_str(&kept(report, now));
     text
@@ -273,4 +273,54 @@ pub(crate) fn markdown(report: &Report, now: Timestamp) -> String {
 
 fn clock(at: Option<Timestamp>) -> String {
     at.map(|at| at.strftime("%H:%M:%SZ").to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use switchback_schemas::{
+        Digest, RunId,
+        format::Document,
+        journal::End,
+        name::{Label, SavepointId},
+        report::{ClosingWay, RunState},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_complete_run_is_told_with_the_way_back_that_it_still_has() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        let report = Report {
+            format: Document::Report.current(),
+            run: RunId::new("r-1").expect("a run"),
+            platform: Label::new("dev").expect("a name"),
+            plan: Digest::of(""),
+            started: at("2026-11-20T10:00:00Z"),
+            last: at("2026-11-20T14:00:00Z"),
+            state: RunState::Ended { end: End::Complete },
+            savepoint: SavepointId::new("start").expect("a savepoint"),
+            steps: Vec::new(),
+            open_brackets: Vec::new(),
+            approvals: Vec::new(),
+            residue: Vec::new(),
+            kept: Vec::new(),
+            closing: vec![ClosingWay {
+                to: SavepointId::new("start").expect("a savepoint"),
+                decide_by: Some(at("2026-11-27T06:00:00Z")),
+                closes_at: at("2026-11-27T10:00:00Z"),
+                why: "EKS takes back one minor".to_owned(),
+                step: StepId::new("eks/a@1.33/control-plane").expect("a step"),
+            }],
+        };
+        for (now, told) in [
+            // A clock that is behind the run's own is not believed.
+            ("2026-11-19T00:00:00Z", "to start: decide by 2026-11-27T06:00:00Z; closes 2026-11-27T10:00:00Z"),
+            ("2026-11-27T07:00:00Z", "to start: too late to decide: it had to begin by 2026-11-27T06:00:00Z"),
+            ("2026-12-24T00:00:00Z", "to start: closed from 2026-11-27T10:00:00Z on (EKS takes back"),
+        ] {
+            let text = status(&report, at(now), Look::PLAIN);
+            assert!(text.contains(told), "{now}: {text}");
+        }
+        assert!(text(&report, Look::PLAIN).contains("decide by"), "as it stood at the last record");
+    }
 }

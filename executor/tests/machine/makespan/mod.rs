@@ -7,10 +7,8 @@ mod python;
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
-use switchback_executor::{
-    journal::Head,
-    machine::{Answer, Index, Machine, Rest, Settings, What},
-};
+use switchback_executor::machine::{Answer, Index, Machine, Rest, Settings, What};
+use switchback_model::journal::Head;
 use switchback_schemas::{
     Digest, Seconds, StepId,
     format::Document,

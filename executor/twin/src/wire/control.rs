@@ -75,6 +75,8 @@ fn handle(twin: &Twin, call: &Call) -> Result<Value, (u16, String)> {
             return serde_json::from_str(&twin.snapshot().to_json()).map_err(|e| (500, e.to_string()));
         }
         ("GET", "/_twin/log") => return Ok(json!(twin.log())),
+        ("GET", "/_twin/called") => return Ok(json!(twin.called())),
+        ("DELETE", "/_twin/called") => twin.forget_calls(),
         ("GET", "/_twin/faults") => return Ok(json!(twin.faults())),
         ("POST", "/_twin/faults") => {
             let given: Value = body(call)?;

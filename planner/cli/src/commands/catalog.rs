@@ -156,7 +156,8 @@ fn write(text: &mut String, facts: &ComponentFacts) -> std::fmt::Result {
         lines.push(("disturbs", format!("{at}: {:?}: {}", row.grade, row.why), &row.source));
     }
     for duration in &f.durations {
-        lines.push(("takes", format!("{}: {}", duration.what, duration.takes), &duration.source));
+        let most = duration.p90.map_or_else(String::new, |p90| format!(", nine times of ten at most {p90}"));
+        lines.push(("takes", format!("{}: {}{most}", duration.what, duration.takes), &duration.source));
     }
     for note in &f.notes {
         lines.push(("notes", format!("{}: {}", note.at, note.what), &note.source));

@@ -1,23 +1,35 @@
-//! `switchback learn`: how long steps took, from accounts of runs.
+//! `switchback learn`: how long steps took, from journals and accounts of runs.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::ValueEnum;
 use serde::Deserialize;
 use switchback_face::{
-    Exit, Terminal, documents,
+    Exit, Terminal,
+    documents::{self, DocumentError},
     table::{self, Column},
 };
-use switchback_model::learn::learn;
-use switchback_schemas::{estimates::Estimates, format::Document, journal::Way, report::Report};
+use switchback_model::learn::{Account, learn};
+use switchback_schemas::{
+    estimates::Estimates,
+    format::Document,
+    journal::{Event, Way},
+    report::Report,
+};
 
 use crate::error::Error;
 
+/// The name of a run's journal in a store.
+const JOURNAL: &str = "journal";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Accounts of runs, as `switchback report --format json` or `switchback status --all --format json` wrote them
-    #[arg(required = true, value_name = "REPORTS")]
-    reports: Vec<PathBuf>,
+    /// Stores, runs or journals; or accounts, as `report --format json` or `status --all --format json` wrote them
+    #[arg(required = true, value_name = "RUNS")]
+    runs: Vec<PathBuf>,
     /// Where the estimates are written, for `switchback plan --estimates`; without it, they are only shown
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -36,30 +48,24 @@ enum Format {
     Json,
 }
 
-/// One account, or a list of them.
+/// One report, or a list of them.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Accounts {
+enum Reports {
     Many(Vec<Report>),
     One(Box<Report>),
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
-    let mut reports: Vec<Report> = Vec::new();
-    for path in &args.reports {
-        match documents::json::<Accounts>(path)?.value {
-            Accounts::Many(many) => reports.extend(many),
-            Accounts::One(one) => reports.push(*one),
-        }
+    let mut accounts = Vec::new();
+    for path in &args.runs {
+        accounts.extend(if path.is_dir() { of_directory(path)? } else { of_file(path)? });
     }
-    for report in &reports {
-        report.format.check(Document::Report).map_err(|error| Error::Unknown(error.to_string()))?;
-    }
-    // A run counts once, however many files tell of it.
-    reports.sort_by(|a, b| (&a.run, a.last).cmp(&(&b.run, b.last)));
-    reports.reverse();
-    reports.dedup_by(|later, earlier| later.run == earlier.run);
-    let estimates = learn(&reports);
+    // A run counts once, however many files tell of it, and with what was written last.
+    accounts.sort_by(|a, b| (&a.run, a.last).cmp(&(&b.run, b.last)));
+    accounts.reverse();
+    accounts.dedup_by(|earlier, later| earlier.run == later.run);
+    let estimates = learn(&accounts);
     if let Some(output) = &args.output {
         documents::write(output, &estimates.to_json()?)?;
     }
@@ -69,6 +75,48 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     };
     terminal.out.text(&text).map_err(Error::Write)?;
     Ok(Exit::Success)
+}
+
+/// The runs of a store, or the one of a run's directory.
+fn of_directory(path: &Path) -> Result<Vec<Account>, Error> {
+    let own = path.join(JOURNAL);
+    if own.is_file() {
+        return Ok(vec![of_journal(&own)?]);
+    }
+    let runs = path.join("runs");
+    let unreadable = |source| DocumentError::Read { path: runs.clone(), source };
+    let mut journals = Vec::new();
+    for entry in fs::read_dir(&runs).map_err(unreadable)? {
+        // What has no journal never was a run.
+        journals.extend(Some(entry.map_err(unreadable)?.path().join(JOURNAL)).filter(|path| path.is_file()));
+    }
+    journals.sort();
+    journals.iter().map(|path| of_journal(path)).collect()
+}
+
+/// A journal, by its name in every store, or reports.
+fn of_file(path: &Path) -> Result<Vec<Account>, Error> {
+    if path.file_name().is_some_and(|name| name == JOURNAL) {
+        return Ok(vec![of_journal(path)?]);
+    }
+    let reports = match documents::json::<Reports>(path)?.value {
+        Reports::Many(many) => many,
+        Reports::One(one) => vec![*one],
+    };
+    for report in &reports {
+        report.format.check(Document::Report).map_err(|error| DocumentError::unusable(path, &error))?;
+    }
+    Ok(reports.iter().map(Account::of_report).collect())
+}
+
+fn of_journal(path: &Path) -> Result<Account, Error> {
+    let journal = documents::journal(path)?.value;
+    let unusable = |why: &str| DocumentError::unusable(path, &why);
+    if let Some(Event::Header { format, .. }) = journal.records.first().map(|record| &record.event) {
+        format.check(Document::Journal).map_err(|error| unusable(&error.to_string()))?;
+    }
+    let account = Account::of_records(&journal.records);
+    Ok(account.ok_or_else(|| unusable("it does not begin like a journal"))?)
 }
 
 fn shown(estimates: &Estimates, terminal: &Terminal) -> String {

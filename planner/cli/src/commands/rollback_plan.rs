@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
+use jiff::Timestamp;
 use switchback_face::{Exit, documents::DocumentError, plan::back};
 use switchback_model::{
-    Graph, WayBack,
+    WayBack,
+    forecast::Forecast,
     lint::lint,
     rollback_plan::{Continued, NoPlan, rollback_plan},
     summary::{back_from, expected, savepoint_before},
@@ -58,8 +60,8 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
         let way = way_back(&plan, &graph, &started, to);
         let seen = (seen, &inventory.value.observation, inventory.value.taken_at);
         let continued = Continued { carried, seen };
-        let from = format!("where run {} is", carried.run);
-        show(&plan, &graph, (from, &way, to), terminal)?;
+        let from = (format!("where run {} is", carried.run), inventory.value.taken_at);
+        show(&plan, &expected(&plan, &graph), (from, &way, to), terminal)?;
         let made = || rollback_plan(&plan, digest, &way, to, Some(continued));
         return written(args, made, Some(carried.run.as_str()), terminal);
     }
@@ -78,19 +80,20 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     };
     let to = named.map_or_else(before, Ok)?;
     let way = back_from(&plan, &graph, at, to);
-    show(&plan, &graph, (format!("a failure of {at}"), &way, to), terminal)?;
+    let forecast = expected(&plan, &graph);
+    let fails = forecast.of(at).map_or(plan.inputs.as_of, |expected| expected.ends);
+    show(&plan, &forecast, ((format!("a failure of {at}"), fails), &way, to), terminal)?;
     written(args, || rollback_plan(&plan, digest, &way, to, None), None, terminal)
 }
 
-/// Shows the way.
+/// Shows the way from somewhere, as it stands at an instant.
 fn show(
     plan: &Plan,
-    graph: &Graph,
-    (from, way, to): (String, &WayBack, &Savepoint),
+    forecast: &Forecast,
+    ((from, at), way, to): ((String, Timestamp), &WayBack, &Savepoint),
     terminal: &mut Terminal,
 ) -> Result<(), Error> {
-    let forecast = expected(plan, graph);
-    let text = back::Back { plan, from, to, way, forecast: &forecast }.to_string();
+    let text = back::Back { plan, from, to, way, forecast, at }.to_string();
     terminal.out.text(&text).map_err(Error::Write)
 }
 

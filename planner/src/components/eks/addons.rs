@@ -263,13 +263,11 @@ fn step(
         permissions
     };
     let stays = if addon == "coredns" { "; its PodDisruptionBudget stays" } else { "" };
-    let takes = cx.catalog.eks.durations.addon.estimate();
     let undo = UndoStep {
         done_when: Some(is(&object, POINTER, captured())),
         verify: vec![active()],
         timeout: WITHIN,
         disruption: Disruption::Restart,
-        estimate: takes,
         permissions: permissions(),
         ..undo_step(
             format!("move the add-on {addon} back to {was}{stays}"),
@@ -286,7 +284,7 @@ fn step(
         .captures(VERSION, CaptureKind::Cloud { of: object.clone(), pointer: POINTER.to_owned() })
         .done_when(says(&object, POINTER, becomes))
         .verify([active()])
-        .time(WITHIN, takes)
+        .within(WITHIN)
         .idempotent()
         .disrupts(Disruption::Restart, None)
         .permits(permissions());

@@ -47,7 +47,7 @@ pub(super) fn step(
         .step("control-plane", title, effect, undo, outlook.take_reads())
         .done_when(at(road, minor))
         .verify(verified(cx, road, minor))
-        .time(WITHIN, cx.catalog.eks.durations.control_plane.estimate())
+        .within(WITHIN)
         .idempotent()
         .disrupts(Disruption::Restart, None)
         .permits(permissions(road));
@@ -94,14 +94,8 @@ fn verified(cx: &Cx<'_>, road: &Road<'_>, minor: &Version) -> Vec<Verify> {
 }
 
 fn permissions(road: &Road<'_>) -> Vec<switchback_schemas::plan::Permission> {
-    let mut permissions = road.names.on_cluster(&[
-        "UpdateClusterVersion",
-        "DescribeCluster",
-        "DescribeUpdate",
-        "ListUpdates",
-        "ListInsights",
-        "DescribeInsight",
-    ]);
+    let mut permissions =
+        road.names.on_cluster(&["UpdateClusterVersion", "DescribeCluster", "DescribeUpdate", "ListUpdates"]);
     permissions.push(crate::lower::permission("get", "", "namespaces", None));
     permissions.push(crate::lower::permission("list", "", "nodes", None));
     permissions
@@ -135,7 +129,7 @@ fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowe
         target: road.names.target.clone(),
         category: InsightCategory::RollbackReadiness,
         kubernetes: from.clone(),
-        accepted: Vec::new(),
+        accepted_until: BTreeMap::new(),
     };
     Undo::Step(Box::new(UndoStep {
         kind: UndoKind::Window,
@@ -147,7 +141,6 @@ fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowe
         verify: verified(cx, road, from),
         timeout: WITHIN,
         disruption: Disruption::Restart,
-        estimate: facts.durations.control_plane.estimate(),
         closes,
         permissions: permissions(road),
         ..undo_step(

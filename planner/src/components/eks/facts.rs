@@ -135,10 +135,6 @@ pub struct GroupUpdate {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Durations {
-    /// One minor of a control plane, either way.
-    pub control_plane: Takes,
-    /// One version of an add-on.
-    pub addon: Takes,
     /// A group, until it has its nodes.
     pub group: Takes,
     /// One node of a group.
@@ -230,8 +226,6 @@ mod tests {
             &facts.al2.source,
             &facts.one_minor_at_a_time.source,
             &facts.group_update.source,
-            &facts.durations.control_plane.source,
-            &facts.durations.addon.source,
             &facts.durations.group.source,
             &facts.durations.node.source,
         ];

@@ -1,7 +1,8 @@
 //! Insights of EKS: three-valued, and accepted one by one, never by force (user-pain P-01, P-09).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use switchback_schemas::{
     Diagnostic, codes,
     inventory::eks::{Insight, InsightStatus},
@@ -11,11 +12,14 @@ use switchback_schemas::{
 use super::lower::Road;
 use crate::{context::Cx, lower::Lowering};
 
-/// Names of findings that the manifest accepts and whose date is not over.
-pub(super) fn accepted(cx: &Cx<'_>, road: &Road<'_>) -> Vec<String> {
-    let active = road.doc.spec.insights.iter().filter(|accepted| accepted.expires > cx.as_of);
-    let names: BTreeSet<&str> = active.map(|accepted| accepted.name.as_str()).collect();
-    names.into_iter().map(str::to_owned).collect()
+/// Findings that the manifest accepts, by name, with the end of that, which is not over. Accepted twice, the later end counts.
+pub(super) fn accepted(cx: &Cx<'_>, road: &Road<'_>) -> BTreeMap<String, Timestamp> {
+    let mut until: BTreeMap<String, Timestamp> = BTreeMap::new();
+    for accepted in road.doc.spec.insights.iter().filter(|accepted| accepted.expires > cx.as_of) {
+        let slot = until.entry(accepted.name.clone()).or_insert(accepted.expires);
+        *slot = (*slot).max(accepted.expires);
+    }
+    until
 }
 
 /// Judges what was observed for the minor of a hop. Later hops are judged again when they begin, so what stands against them
@@ -35,7 +39,7 @@ pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, to: &mut Lowering) {
             InsightStatus::Error | InsightStatus::Unknown => true,
             InsightStatus::Warning => insight.kubernetes.is_some(),
         };
-        if !stands || accepted.contains(&insight.name) {
+        if !stands || accepted.contains_key(&insight.name) {
             continue;
         }
         say(cx, road, insight);

@@ -87,11 +87,6 @@ impl Names {
     }
 }
 
-/// To look at subnets.
-pub(super) fn on_subnets() -> Permission {
-    iam("ec2:DescribeSubnets", "*".to_owned())
-}
-
 fn iam(action: &str, resource: String) -> Permission {
     Permission { resource, ..permission(action, Permission::IAM, "", None) }
 }

@@ -9,13 +9,7 @@ use switchback_schemas::{
     seconds::Seconds,
 };
 
-use super::{
-    fleet::Group,
-    insights,
-    lower::Road,
-    names::{on_subnets, says},
-    skew,
-};
+use super::{fleet::Group, insights, lower::Road, names::says, skew};
 use crate::{context::Cx, lower::Lowering};
 
 /// Refuses to begin on a cluster that something else is changing, or that is not whole.
@@ -84,10 +78,12 @@ pub(super) fn gates(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut
     let target = road.names.target.clone();
     let minor = &road.hop.to;
     let wanted = cx.catalog.eks.free_addresses.at_least;
-    let accepted = insights::accepted(cx, road);
+    let accepted_until = insights::accepted(cx, road);
     let mut title = format!("EKS finds nothing that stands against {minor}");
-    if !accepted.is_empty() {
-        title = format!("{title}, but for what is accepted: {}", accepted.join(", "));
+    if !accepted_until.is_empty() {
+        let but: Vec<String> =
+            accepted_until.iter().map(|(name, until)| format!("{name} until {until}")).collect();
+        title = format!("{title}, but for what is accepted: {}", but.join(", "));
     }
     let gate = |part: &str, title: String, condition: Condition, may_override: bool| Gate {
         id: road.label(part),
@@ -99,7 +95,7 @@ pub(super) fn gates(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut
         target: target.clone(),
         category: InsightCategory::UpgradeReadiness,
         kubernetes: minor.clone(),
-        accepted,
+        accepted_until,
     };
     let addresses = Condition::FreeAddresses { target, at_least: wanted };
     let mut gates = vec![
@@ -122,14 +118,11 @@ pub(super) fn step(road: &Road<'_>, from: &Version, gates: &[Label], to: &mut Lo
     let title =
         format!("see that {} is ACTIVE at {from} and ready for {}", road.names.arn.name(), road.hop.to);
     let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
-    let mut permissions = road.names.on_cluster(&["DescribeCluster", "ListInsights", "DescribeInsight"]);
-    permissions.push(on_subnets());
     let mut draft = road
         .scope
         .step("readiness", title, Effect::Wait(Wait { until }), undo, Vec::new())
         .time(Seconds::minutes(30), Estimate::seconds(5, 30))
-        .idempotent()
-        .permits(permissions);
+        .idempotent();
     for gate in gates {
         draft = draft.gate(gate);
     }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use switchback_model::{WayBack, forecast::Forecast, summary};
+use jiff::Timestamp;
+use switchback_model::{WayBack, decide::BackTimes, forecast::Forecast, summary};
 use switchback_schemas::{
     StepId,
     plan::{Plan, Savepoint},
@@ -22,11 +23,13 @@ pub struct Back<'a> {
     pub way: &'a WayBack,
     /// When steps ran, or are expected to.
     pub forecast: &'a Forecast,
+    /// From which instant it is looked at.
+    pub at: Timestamp,
 }
 
 impl fmt::Display for Back<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let summary = summary::of_way(self.plan, self.way, self.forecast);
+        let summary = summary::of_way(self.plan, self.way, self.forecast, self.at);
         writeln!(f, "from {} to savepoint {} ({})", self.from, self.to.id, self.to.title)?;
         writeln!(f, "  {}", words::back(&summary))?;
         for closing in &summary.closes {
@@ -48,6 +51,11 @@ impl fmt::Display for Back<'_> {
     }
 }
 
+/// When a way back closes, and by when one has to decide, or that it is too late for that; in one line.
+pub fn times(times: &BackTimes) -> String {
+    words::times(times)
+}
+
 /// What `rollback.txt` holds: the way back at the end of each hop, to each savepoint before it.
 pub fn every_way_back(plan: &Plan, graph: &switchback_model::Graph) -> String {
     let mut text = String::new();
@@ -60,10 +68,11 @@ pub fn every_way_back(plan: &Plan, graph: &switchback_model::Graph) -> String {
             .filter(|step| reached.iter().any(|hop| hop.id == step.hop))
             .map(|step| step.id.clone())
             .collect();
+        let at = forecast.span(&started).map_or(plan.inputs.as_of, |expected| expected.ends);
         for savepoint in plan.savepoints.get(..=number).unwrap_or_default().iter().rev() {
             let way = switchback_model::way_back(plan, graph, &started, savepoint);
             let from = format!("the end of {}", hop.id);
-            let back = Back { plan, from, to: savepoint, way: &way, forecast: &forecast };
+            let back = Back { plan, from, to: savepoint, way: &way, forecast: &forecast, at };
             text.push_str(&back.to_string());
             text.push('\n');
         }

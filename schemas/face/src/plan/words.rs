@@ -1,6 +1,9 @@
 //! Words for what stands in plans.
 
-use switchback_model::{decide::BackTimes, summary::BackSummary};
+use switchback_model::{
+    decide::{BackTimes, Stand},
+    summary::BackSummary,
+};
 use switchback_schemas::Seconds;
 use switchback_schemas::plan::{
     ApprovalScope, CloudKind, CloudRef, Condition, Count, Disruption, FailureAction, GateKind, HopBasis,
@@ -58,12 +61,16 @@ pub(super) fn back(back: &BackSummary) -> String {
     text
 }
 
-/// When a way back closes, and by when one has to decide.
+/// When a way back closes, and by when one has to decide, or that it is too late for that.
 pub(super) fn times(times: &BackTimes) -> String {
-    let closes = format!("closes {} ({})", times.closes_at, times.why);
-    match times.decide_by {
-        Some(by) => format!("decide by {by}; {closes}"),
-        None => format!("no rollback window has room for it before it {closes}"),
+    let BackTimes { closes_at, why, .. } = times;
+    match (times.stand, times.decide_by) {
+        (Stand::Closed, _) => format!("closed from {closes_at} on ({why})"),
+        (_, None) => format!("no rollback window has room for it before it closes {closes_at} ({why})"),
+        (Stand::Open, Some(by)) => format!("decide by {by}; closes {closes_at} ({why})"),
+        (Stand::Late, Some(by)) => {
+            format!("too late to decide: it had to begin by {by} and closes {closes_at} ({why})")
+        }
     }
 }
 
@@ -179,15 +186,15 @@ pub(super) fn condition(condition: &Condition) -> String {
             let field = if pointer.is_empty() { String::new() } else { format!(" {pointer}") };
             format!("{}{field} {}", cloud(of), test(is))
         }
-        Condition::Insights { target, category, kubernetes, accepted } => {
+        Condition::Insights { target, category, kubernetes, accepted_until } => {
             let what = match category {
                 InsightCategory::UpgradeReadiness => "upgrade",
                 InsightCategory::RollbackReadiness => "rollback",
             };
-            let but = match accepted.len() {
-                0 => String::new(),
-                n => format!(", {n} accepted"),
-            };
+            let until = accepted_until.values().min();
+            let but = until.map_or_else(String::new, |until| {
+                format!(", {} accepted until {until}", accepted_until.len())
+            });
             format!("EKS insights of {target} hold nothing against the {what} to {kubernetes}{but}")
         }
         Condition::FreeAddresses { target, at_least } => {
@@ -229,5 +236,43 @@ fn test(test: &switchback_schemas::plan::Test) -> String {
         Test::AtLeast(n) => format!("is at least {n}"),
         Test::VersionAtLeast(version) => format!("is at least {version}"),
         Test::VersionBelow(version) => format!("is below {version}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_back_that_is_closed_is_said_to_be() {
+        let at = |text: &str| text.parse().expect("an instant");
+        let of = |decide_by: Option<&str>, stand| {
+            times(&BackTimes {
+                closes_at: at("2026-11-27T10:00:00Z"),
+                why: "EKS takes back one minor".to_owned(),
+                step: switchback_schemas::StepId::new("eks/a@1.33/control-plane").expect("a step"),
+                decide_by: decide_by.map(at),
+                stand,
+            })
+        };
+        let by = Some("2026-11-27T06:00:00Z");
+        for (found, wanted) in [
+            (
+                of(by, Stand::Open),
+                "decide by 2026-11-27T06:00:00Z; closes 2026-11-27T10:00:00Z (EKS takes back one minor)",
+            ),
+            (
+                of(by, Stand::Late),
+                "too late to decide: it had to begin by 2026-11-27T06:00:00Z and closes 2026-11-27T10:00:00Z (EKS takes back one minor)",
+            ),
+            (of(by, Stand::Closed), "closed from 2026-11-27T10:00:00Z on (EKS takes back one minor)"),
+            (of(None, Stand::Closed), "closed from 2026-11-27T10:00:00Z on (EKS takes back one minor)"),
+            (
+                of(None, Stand::Late),
+                "no rollback window has room for it before it closes 2026-11-27T10:00:00Z (EKS takes back one minor)",
+            ),
+        ] {
+            assert_eq!(found, wanted);
+        }
     }
 }

@@ -126,7 +126,7 @@ fn take<'bytes>(rest: &'bytes [u8], head: &Head) -> Result<(Record, Head, &'byte
 }
 
 /// The JSON of a line, if its length and checksum hold.
-pub(crate) fn unframed(line: &[u8]) -> Option<&[u8]> {
+pub fn unframed(line: &[u8]) -> Option<&[u8]> {
     checked(line).ok()
 }
 

@@ -1,7 +1,8 @@
 //! The reader, against every way in which bytes can be other than they were written.
 
-use switchback_executor::journal::{Damage, Head, Journal, Line, read};
 use switchback_schemas::journal::{Event, Record};
+
+use super::{Damage, Head, Journal, Line, read};
 
 fn lines(count: usize) -> Vec<Line> {
     let mut head = Head::default();

@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "tests")]
 
+mod learn;
+
 use std::{
     fs,
     io::{self, Write},
@@ -305,49 +307,4 @@ fn the_catalog_is_shown_and_checked() {
     let (output, _, err) = run(switchback(&["catalog", "keda"]));
     ends(&output, Exit::Failed);
     assert!(err.contains("keda"), "{err}");
-}
-
-#[test]
-fn what_steps_took_is_learned_and_expected_of_the_next_plan() {
-    let directory = TempDir::new().expect("a directory");
-    let path = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
-    let step = |step: &str, ended: &str| {
-        format!(
-            r#"{{"at": {{"step": "karpenter/karpenter@1.7.6/{step}", "way": "forward"}}, "title": "", "status": "done",
-                "started": "2026-11-01T10:00:00Z", "ended": "{ended}", "attempts": 1}}"#
-        )
-    };
-    let report = format!(
-        r#"{{"format": "switchback.report/1.0", "run": "r-1", "platform": "karpenter-small",
-            "plan": "sha256:{}", "started": "2026-11-01T10:00:00Z", "last": "2026-11-01T11:00:00Z",
-            "state": {{"kind": "ended", "end": "complete"}}, "savepoint": "start", "steps": [{}, {}]}}"#,
-        "0".repeat(64),
-        step("crds", "2026-11-01T10:02:00Z"),
-        step("controller", "2026-11-01T10:07:00Z"),
-    );
-    fs::write(path("report.json"), report).expect("written");
-    let (output, out, _) = run(switchback(&["learn", &path("report.json"), "-o", &path("estimates.json")]));
-    ends(&output, Exit::Success);
-    assert!(out.contains("karpenter/karpenter/controller") && out.contains("7 min"), "{out}");
-
-    let example = "plans/karpenter-small";
-    let [manifests, inventory, lock] =
-        ["manifests", "inventory.json", "lock.json"].map(|name| format!("{example}/{name}"));
-    let mut line = vec!["plan", &manifests, "--inventory", &inventory, "--lock", &lock];
-    let (output, before, err) = run(switchback(&line));
-    assert!(!before.contains("~7 min  karpenter/karpenter@1.8.8/controller"), "{before}");
-    ends(&output, Exit::Success);
-    let estimates = path("estimates.json");
-    line.extend(["--estimates", &estimates]);
-    let (output, after, _) = run(switchback(&line));
-    ends(&output, Exit::Success);
-    assert!(after.contains("~7 min  karpenter/karpenter@1.8.8/controller"), "{after}\n{err}");
-    let review = |text: &str| text.split("review ").nth(1).map(|rest| rest[..12].to_owned());
-    assert_eq!(review(&before), review(&after), "approvals do not bind to estimates");
-
-    // Something else is not taken for estimates.
-    let wrong = ["plan", &manifests, "--inventory", &inventory, "--lock", &lock, "--estimates", &lock];
-    let (output, _, err) = run(switchback(&wrong));
-    assert!(!output.status.success(), "{output:?}");
-    assert!(err.contains("this is a switchback lock"), "{err}");
 }

@@ -5,13 +5,14 @@
 //! it, without its line feed: dropping, repeating, reordering and splicing are seen.
 
 mod reader;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use switchback_schemas::journal::{Event, Record};
 
-pub(crate) use reader::unframed;
-pub use reader::{Corrupt, Damage, Journal, Torn, read};
+pub use reader::{Corrupt, Damage, Journal, Torn, read, unframed};
 
 /// Bytes before the JSON: two numbers of eight digits, each followed by a space.
 const HEAD: usize = 18;
@@ -56,7 +57,7 @@ impl Head {
 }
 
 /// JSON with its length and checksum before it, without a line feed.
-pub(crate) fn framed(json: &[u8]) -> Vec<u8> {
+pub fn framed(json: &[u8]) -> Vec<u8> {
     let mut bytes = format!("{:08x} {:08x} ", json.len(), crc32c::crc32c(json)).into_bytes();
     bytes.extend_from_slice(json);
     bytes

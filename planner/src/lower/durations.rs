@@ -1,0 +1,44 @@
+//! How long steps take as the catalog says it: before what was learned from runs, and in place of what their component thinks.
+
+use switchback_schemas::{
+    StepId, estimates,
+    plan::{Action, Estimate, Hop, Step, Undo},
+};
+
+use crate::{
+    catalog::{Catalog, Duration},
+    components::HopSpec,
+};
+
+/// Puts the catalog's durations into the steps that they are about, either way.
+pub fn put(catalog: &Catalog, hops: &[(HopSpec, Hop)], steps: &mut [Step]) {
+    for step in steps {
+        let Some((spec, hop)) = hops.iter().find(|(_, hop)| hop.id == step.hop) else { continue };
+        let Some(facts) = catalog.components.get(spec.component) else { continue };
+        let Some(path) = inside(&step.id, &hop.id) else { continue };
+        let Some(known) = facts.durations.iter().find(|known| is_about(known, &path)) else { continue };
+        let estimate =
+            Estimate { expected: known.takes.0, p90: known.p90.map_or(known.takes.0, |p90| p90.0) };
+        step.estimate = estimate;
+        if let Undo::Step(undo) = &mut step.undo
+            && matches!(undo.action, Action::Effect(_))
+        {
+            undo.estimate = estimate;
+        }
+    }
+}
+
+/// A step's path inside of its hop, without versions.
+fn inside(step: &StepId, hop: &StepId) -> Option<String> {
+    let (step, hop) = (estimates::path(step), estimates::path(hop));
+    step.strip_prefix(&hop)?.strip_prefix('/').map(str::to_owned)
+}
+
+fn is_about(known: &Duration, path: &str) -> bool {
+    known.steps.iter().any(|pattern| {
+        let (pattern, path): (Vec<&str>, Vec<&str>) =
+            (pattern.split('/').collect(), path.split('/').collect());
+        pattern.len() == path.len()
+            && pattern.iter().zip(&path).all(|(pattern, part)| *pattern == "*" || pattern == part)
+    })
+}

@@ -1,0 +1,165 @@
+//! What a step's credentials need at AWS for what it asks and does, beside what its component says of its own call: for each
+//! condition that is asked of it, for each right that AWS checks inside of another call, and for the roles that are taken on.
+
+use std::collections::BTreeSet;
+
+use switchback_schemas::{
+    manifest::TargetSpec,
+    name::Label,
+    plan::{
+        Action, Arn, CloudKind, CloudRef, Condition, Effect, Gate, GateKind, Permission, RecipeStep, Step,
+        Undo, Verify,
+    },
+};
+
+use super::{Lowering, permission};
+use crate::context::Cx;
+
+/// Adds to each step, and to each undo, what is missing among its permissions.
+pub fn add(cx: &Cx<'_>, lowering: &mut Lowering) {
+    let Lowering { steps, gates, .. } = lowering;
+    let targets = &cx.manifests.platform.spec.targets;
+    let arn = |target: &Label| targets.get(target)?.aws().map(|resource| resource.arn);
+    for step in steps {
+        let own = of_step(step, gates, &arn);
+        put(&mut step.permissions, own);
+        let roles = targets.get(&step.target).map(roles).unwrap_or_default();
+        take(&mut step.permissions, &roles);
+        if let Undo::Step(undo) = &mut step.undo {
+            let reads = undo.reads.iter().map(|read| &read.condition);
+            let conditions: Vec<&Condition> =
+                reads.chain(&undo.done_when).chain(verified(&undo.verify)).collect();
+            let own = of(&undo.action, &conditions, &step.target, &arn);
+            put(&mut undo.permissions, own);
+            take(&mut undo.permissions, &roles);
+        }
+    }
+}
+
+fn put(slot: &mut Vec<Permission>, own: Vec<Permission>) {
+    for permission in own {
+        if !slot.contains(&permission) {
+            slot.push(permission);
+        }
+    }
+}
+
+/// To take on the roles of a target. All of them are, whichever way a run goes: one that cannot be had is found at its beginning.
+fn roles(target: &TargetSpec) -> Vec<Permission> {
+    let roles = target.aws().map(|resource| resource.roles).unwrap_or_default();
+    let named: BTreeSet<Arn> = [roles.observe, roles.apply, roles.rollback].into_iter().flatten().collect();
+    named.into_iter().map(|role| iam("sts:AssumeRole", role.to_string())).collect()
+}
+
+/// A step that calls AWS takes on the roles first.
+fn take(slot: &mut Vec<Permission>, roles: &[Permission]) {
+    if slot.iter().any(|permission| permission.group == Permission::IAM) {
+        put(slot, roles.to_vec());
+    }
+}
+
+fn of_step(step: &Step, gates: &[Gate], arn: &impl Fn(&Label) -> Option<Arn>) -> Vec<Permission> {
+    let reads = step.reads.iter().map(|read| &read.condition);
+    let gates = gates.iter().filter(|gate| step.gates.contains(&gate.id));
+    let checks = gates.filter_map(|gate| match &gate.kind {
+        GateKind::Check(condition) => Some(condition),
+        GateKind::Approval(_) | GateKind::Window(_) | GateKind::NotBefore(_) => None,
+    });
+    let conditions: Vec<&Condition> =
+        reads.chain(&step.done_when).chain(verified(&step.verify)).chain(checks).collect();
+    of(&step.action, &conditions, &step.target, arn)
+}
+
+fn verified(verify: &[Verify]) -> impl Iterator<Item = &Condition> {
+    verify.iter().map(|verify| &verify.condition)
+}
+
+/// What an action and the conditions around it need. A condition names its target; an effect is on that of its step.
+fn of(
+    action: &Action,
+    conditions: &[&Condition],
+    target: &Label,
+    arn: &impl Fn(&Label) -> Option<Arn>,
+) -> Vec<Permission> {
+    let mut all = Vec::new();
+    for condition in conditions {
+        asked(condition, arn, &mut all);
+    }
+    match action {
+        Action::Effect(Effect::Wait(wait)) => asked(&wait.until, arn, &mut all),
+        Action::Effect(effect) => all.extend(arn(target).into_iter().flat_map(|arn| inside(effect, &arn))),
+        Action::Roll(roll) => {
+            for RecipeStep { done_when, verify, .. } in &roll.recipe {
+                done_when.iter().chain(verified(verify)).for_each(|one| asked(one, arn, &mut all));
+            }
+        }
+    }
+    all
+}
+
+/// What AWS is asked for a condition.
+fn asked(condition: &Condition, arn: &impl Fn(&Label) -> Option<Arn>, to: &mut Vec<Permission>) {
+    match condition {
+        Condition::All { of } | Condition::Any { of } => of.iter().for_each(|one| asked(one, arn, to)),
+        Condition::Cloud { of, .. } => to.extend(arn(&of.target).map(|arn| described(of, &arn))),
+        Condition::Insights { target, .. } => {
+            // EKS is asked to look again before a finding stops anything.
+            let actions = ["eks:ListInsights", "eks:DescribeInsightsRefresh", "eks:StartInsightsRefresh"];
+            let on = |arn: Arn| actions.map(|action| iam(action, arn.to_string()));
+            to.extend(arn(target).into_iter().flat_map(on));
+        }
+        Condition::FreeAddresses { target, .. } => {
+            let on = |arn: Arn| [iam("eks:DescribeCluster", arn.to_string()), any("ec2:DescribeSubnets")];
+            to.extend(arn(target).into_iter().flat_map(on));
+        }
+        _ => {}
+    }
+}
+
+fn described(of: &CloudRef, arn: &Arn) -> Permission {
+    let name = of.name.as_deref().unwrap_or("*");
+    match of.kind {
+        CloudKind::EksCluster => iam("eks:DescribeCluster", arn.to_string()),
+        CloudKind::EksAddon => iam("eks:DescribeAddon", within(arn, "addon", name)),
+        CloudKind::EksNodegroup => iam("eks:DescribeNodegroup", within(arn, "nodegroup", name)),
+        CloudKind::RdsInstance => iam("rds:DescribeDBInstances", sibling(arn, "db:*")),
+        CloudKind::RdsSnapshot => iam("rds:DescribeDBSnapshots", sibling(arn, &format!("snapshot:{name}"))),
+    }
+}
+
+/// What AWS checks, or a driver asks, inside of an effect's own call.
+fn inside(effect: &Effect, arn: &Arn) -> Vec<Permission> {
+    let passed = || iam("iam:PassRole", format!("arn:{}:iam::{}:role/*", arn.partition(), arn.account()));
+    match effect {
+        // The role of its service account is handed on again, if it has one.
+        Effect::EksUpdateAddon(_) => vec![passed()],
+        // The role of its nodes is handed on, and its tags are put on the copy.
+        Effect::EksCreateNodegroup(create) => {
+            vec![passed(), iam("eks:TagResource", within(arn, "nodegroup", &create.nodegroup))]
+        }
+        Effect::EksDeleteNodegroup(_) => vec![any("autoscaling:DescribeAutoScalingGroups")],
+        Effect::RdsSnapshot(effect) => vec![tagged(arn, &effect.snapshot)],
+        Effect::RdsProveSnapshot(effect) => vec![tagged(arn, &effect.snapshot)],
+        _ => Vec::new(),
+    }
+}
+
+fn tagged(arn: &Arn, snapshot: &str) -> Permission {
+    iam("rds:AddTagsToResource", sibling(arn, &format!("snapshot:{snapshot}")))
+}
+
+fn within(arn: &Arn, kind: &str, name: &str) -> String {
+    format!("arn:{}:eks:{}:{}:{kind}/{}/{name}/*", arn.partition(), arn.region(), arn.account(), arn.name())
+}
+
+fn sibling(arn: &Arn, resource: &str) -> String {
+    format!("arn:{}:rds:{}:{}:{resource}", arn.partition(), arn.region(), arn.account())
+}
+
+fn any(action: &str) -> Permission {
+    iam(action, "*".to_owned())
+}
+
+fn iam(action: &str, resource: String) -> Permission {
+    Permission { resource, ..permission(action, Permission::IAM, "", None) }
+}
