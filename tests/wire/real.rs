@@ -136,8 +136,8 @@ fn budget(cluster: &Cluster) -> Value {
 fn the_road_holds_on_a_real_api_server() {
     let Some(cluster) = Cluster::from_env() else { return };
     assert!(!cluster.helms.is_empty(), "SWITCHBACK_HELM3 and SWITCHBACK_HELM4 name no helm");
-    let cases: [fn(&Cluster, &str); 1] =
-        [a_gang_is_waited_for_then_moves];
+    let cases: [fn(&Cluster, &str); 3] =
+        [there_and_back, killed_and_resumed, a_gang_is_waited_for_then_moves];
     for (number, case) in cases.into_iter().enumerate() {
         let (name, helm) = &cluster.helms[number % cluster.helms.len()];
         println!("on the real API server with {name}");
