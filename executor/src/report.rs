@@ -20,7 +20,9 @@ use switchback_schemas::{
     report::{CarryOver, ClosingWay, Kept, Report, RunState as Stands, StepReport, StepStatus},
 };
 
-use crate::machine::{Illegal, Index, Machine, Phase, RunState, Settings, Task, open_brackets, residue, standing};
+use crate::machine::{
+    Illegal, Index, Machine, Phase, RunState, Settings, Task, open_brackets, residue, standing,
+};
 
 /// Why there is no account.
 #[derive(Debug, thiserror::Error)]
