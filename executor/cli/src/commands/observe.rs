@@ -92,9 +92,9 @@ async fn beyond(
     inventory.unread.sort();
     inventory.unread.dedup();
     host.remark(&format!(
-        "observed at AWS: {} clusters, {} databases, with {} requests",
-        seen.eks.0.len(),
-        seen.rds.0.len(),
+        "observed at AWS: {}, {}, with {} requests",
+        count(seen.eks.0.len(), "cluster"),
+        count(seen.rds.0.len(), "database"),
         seen.requests
     ))
 }
