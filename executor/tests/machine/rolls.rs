@@ -1,6 +1,6 @@
 //! Rolls: which nodes, in which order, and what becomes of those that were only touched.
 
-use switchback_executor::machine::{Choice, Phase, Rest, RollState, What, choose};
+use switchback_executor::machine::{Choice, Phase, Rest, RollState, choose};
 use switchback_executor::ports::Member;
 use switchback_schemas::{
     Seconds,
@@ -302,6 +302,10 @@ fn a_run_goes_back_from_the_end_of_a_node_that_nobody_can_look_at() {
         let mut drive = rolling(|step| {
             let Action::Roll(rule) = &mut step.action else { panic!() };
             rule.recipe[2].done_when = None;
+            let Undo::Step(undo) = &mut step.undo else { panic!() };
+            let Action::Roll(back) = &mut undo.action else { panic!() };
+            // While nodes that moved back are looked at nothing waits and nothing begins.
+            back.verify = vec![proves(&["healthy", "r"], 60)];
         });
         let intent = |event: &Event| match event {
             Event::Intent { at, .. } => at.item.as_ref().is_some_and(|item| item.recipe.as_str() == "delete"),
@@ -311,11 +315,9 @@ fn a_run_goes_back_from_the_end_of_a_node_that_nobody_can_look_at() {
             assert!(drive.step().is_none());
         }
         if lands {
-            for command in std::mem::take(&mut drive.pending) {
-                if let What::Apply(effect) = &command.what {
-                    drive.world.land(&command, effect, drive.now);
-                }
-            }
+            // Another node has come in its place.
+            let gone = drive.world.nodes.iter_mut().find(|node| node.key == "n001").unwrap();
+            (gone.key, gone.new, gone.cordoned) = ("n009".to_owned(), true, false);
         }
         drive.pending.clear();
         let scope = BackScope::Savepoint("start".parse().unwrap());
