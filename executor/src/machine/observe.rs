@@ -17,6 +17,13 @@ impl Machine {
         let Some(body) = body(&index.plan, &self.state, at) else { return };
         if let Some(condition) = body.done_when {
             self.check(at, Purpose::Observe, condition, now, out);
+        } else if self.state.back.is_some() && at.way == Way::Forward {
+            // Nobody can look. It is not repeated, and what takes it back has to hold whether it happened or not.
+            let attempt = self.state.task(at).map_or(1, |task| task.attempts);
+            let evidence =
+                Evidence::line("the plan has no way to see whether it happened, and the run goes back");
+            let outcome = Outcome::NotDone { class: Class::Refused, evidence };
+            self.live.outbox.push_back(Event::Ended { at: at.clone(), attempt, outcome });
         } else {
             let evidence = Evidence::line("the plan has no way to see whether it happened");
             let event = self.after_doubt(at, &evidence, now);

@@ -69,12 +69,16 @@ impl Machine {
         if asked {
             return;
         }
-        let proving = self.state.open.iter().any(|at| self.state.phase(at) == Phase::Applied);
+        // A batch that has moved is looked at, as an effect that was called is.
+        let batch =
+            self.state.rolls.values().any(|roll| roll.batch.as_ref().is_some_and(|b| b.moved.is_some()));
+        let proving = self.state.open.iter().any(|at| match self.state.phase(at) {
+            Phase::Applied => true,
+            Phase::Rolling => batch,
+            _ => false,
+        });
         if let Some(hold) = &self.state.hold {
-            let batch =
-                self.state.rolls.values().any(|roll| roll.batch.as_ref().is_some_and(|b| b.moved.is_some()));
-            let rolling = batch && self.state.open.iter().any(|at| self.state.phase(at) == Phase::Rolling);
-            if !proving && !rolling && !self.releases_due() || self.live.stopping.is_some() {
+            if !proving && !self.releases_due() || self.live.stopping.is_some() {
                 out.rest = Some(Rest::Held { why: hold.why.clone() });
             }
             return;

@@ -216,12 +216,22 @@ impl RunState {
                 let mut back = tasks().filter(|(at, _)| is_release_of(at, roll_at, &item.key)).peekable();
                 let released = back.peek().is_some()
                     && back.all(|(at, task)| self.is_release(at) && task.phase.is_finished());
-                if begun && !released && !self.item_is_done(plan, roll_at, &item.key) {
+                let over = || {
+                    self.is_ending(plan, roll_at, &item.key) || self.item_is_done(plan, roll_at, &item.key)
+                };
+                if begun && !released && !over() {
                     nodes.push((roll_at, item));
                 }
             }
         }
         nodes
+    }
+
+    /// Whether the end of a node was called, and taken: it goes, whoever looks, and cannot be let go any more.
+    fn is_ending(&self, plan: &Plan, roll_at: &At, item: &ItemKey) -> bool {
+        let recipe = roll_of(plan, &roll_at.step, roll_at.way).into_iter().flat_map(|roll| &roll.recipe);
+        let mut ends = recipe.filter(|recipe| ends_node(recipe));
+        ends.any(|recipe| self.phase(&roll_at.item(item, &recipe.name)) == Phase::Done)
     }
 
     /// Whether a step that ends its node may have done so.

@@ -4,13 +4,13 @@ use switchback_executor::machine::{Choice, Phase, Rest, RollState, choose};
 use switchback_executor::ports::Member;
 use switchback_schemas::{
     Seconds,
-    journal::{At, Class, End, Event, Outcome, SideKind, WaitsFor},
+    journal::{At, BackScope, Class, End, Event, Outcome, SideKind, WaitsFor},
     plan::{Action, Canary, Count, FailureAction, OrderKey, Plan, Roll, Step, Undo},
 };
 
 use super::{
     drive::{Drive, start},
-    plans::{id, plan, proves, roll},
+    plans::{id, plan, proves, roll, step},
     steps::{answers, held, not},
     world::{World, item},
 };
@@ -266,4 +266,65 @@ fn the_undo_of_a_roll_is_a_roll() {
     assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
     assert_eq!(drive.world.nodes.len(), 4);
     assert!(drive.world.nodes.iter().all(|node| !node.new && !node.cordoned));
+}
+
+/// Its claim is deleted, and the process that waits for it to be gone dies: the controller goes on. Nobody can let it go any more.
+#[test]
+fn a_node_that_is_going_is_nothing_that_is_left_when_the_run_goes_back() {
+    let mut drive = rolling(|rolls| {
+        let Action::Effect(looks) = step("gone", &[]).action else { panic!() };
+        let Action::Roll(rule) = &mut rolls.action else { panic!() };
+        let mut gone = rule.recipe[1].clone();
+        (gone.name, gone.needs) = ("gone".parse().unwrap(), vec!["delete".parse().unwrap()]);
+        (gone.effect, gone.done_when) = (looks, None);
+        rule.recipe.push(gone);
+    });
+    let waits =
+        Outcome::Blocked { waits_for: vec![WaitsFor::Condition { message: "it is there".to_owned() }] };
+    answers(&mut drive, "do gone", (0..5000).map(|_| waits.clone()));
+    assert!(matches!(drive.rest(), Rest::Parked { .. }));
+    let scope = BackScope::Savepoint("start".parse().unwrap());
+    drive.say(SideKind::Rollback { scope, reason: "tired".to_owned() });
+    drive.take_over();
+    assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
+    let left = drive.events().into_iter().find_map(|event| match event {
+        Event::Done { residue, .. } => Some(residue.clone()),
+        _ => None,
+    });
+    assert_eq!(left, Some(Vec::new()));
+    assert!(drive.machine.state().touched_nodes(drive.machine.plan()).is_empty());
+    assert!(cordoned(&drive).is_empty() && drive.world.nodes.iter().all(|node| !node.new));
+}
+
+/// Its process dies when the end of a node was called and not answered, and the plan cannot see whether it happened.
+#[test]
+fn a_run_goes_back_from_the_end_of_a_node_that_nobody_can_look_at() {
+    for lands in [false, true] {
+        let mut drive = rolling(|step| {
+            let Action::Roll(rule) = &mut step.action else { panic!() };
+            rule.recipe[2].done_when = None;
+            let Undo::Step(undo) = &mut step.undo else { panic!() };
+            let Action::Roll(back) = &mut undo.action else { panic!() };
+            // While nodes that moved back are looked at nothing waits and nothing begins.
+            back.verify = vec![proves(&["healthy", "r"], 60)];
+        });
+        let intent = |event: &Event| match event {
+            Event::Intent { at, .. } => at.item.as_ref().is_some_and(|item| item.recipe.as_str() == "delete"),
+            _ => false,
+        };
+        while !drive.events().into_iter().any(intent) {
+            assert!(drive.step().is_none());
+        }
+        if lands {
+            // Another node has come in its place.
+            let gone = drive.world.nodes.iter_mut().find(|node| node.key == "n001").unwrap();
+            (gone.key, gone.new, gone.cordoned) = ("n009".to_owned(), true, false);
+        }
+        drive.pending.clear();
+        let scope = BackScope::Savepoint("start".parse().unwrap());
+        drive.say(SideKind::Rollback { scope, reason: "tired".to_owned() });
+        drive.take_over();
+        assert_eq!(drive.rest(), Rest::Ended(End::Unwound), "landed: {lands}");
+        assert!(cordoned(&drive).is_empty(), "landed: {lands}");
+    }
 }

@@ -51,6 +51,14 @@ pub struct Sources<'a> {
 
 /// Compiles a plan. Without one there is at least one error among the diagnostics, or nothing to do.
 pub fn compile(sources: &Sources<'_>) -> (Option<Plan>, Vec<Diagnostic>) {
+    compile_preferring(sources, &[])
+}
+
+/// The same with hops in this sequence as far as the order among them allows it; those that it does not name come after, in the
+/// sequence that was solved. Any sequence that keeps the order can be had so, and none that does not.
+///
+/// What the plan says of untested states names the hops that enter and leave them in the sequence that was solved.
+pub fn compile_preferring(sources: &Sources<'_>, sequence: &[StepId]) -> (Option<Plan>, Vec<Diagnostic>) {
     let catalog = match Catalog::embedded() {
         Ok(catalog) => catalog,
         Err(bug) => return (None, vec![bug]),
@@ -58,7 +66,7 @@ pub fn compile(sources: &Sources<'_>) -> (Option<Plan>, Vec<Diagnostic>) {
     let as_of = inputs::as_of(sources.manifests, sources.inventory, sources.as_of);
     let findings = Findings::new(inputs::accepted(sources.manifests), as_of);
     let cx = Cx::new(sources.manifests, sources.inventory, sources.lock, &catalog, &findings, as_of);
-    let plan = build(sources, &cx);
+    let plan = build(sources, &cx, sequence);
     inputs::unused_waivers(&cx);
     let plan = plan.filter(|_| !findings.any_error());
     let diagnostics = findings.into_list();
@@ -97,7 +105,7 @@ pub fn asks(manifests: &Manifests, inventory: &Inventory) -> (Option<Asks>, Vec<
     ((!failed).then_some(asks), findings.into_list())
 }
 
-fn build(sources: &Sources<'_>, cx: &Cx<'_>) -> Option<Plan> {
+fn build(sources: &Sources<'_>, cx: &Cx<'_>, sequence: &[StepId]) -> Option<Plan> {
     inputs::check(cx);
     let asked: Vec<HopSpec> = COMPONENTS.iter().flat_map(|component| component.hops(cx)).collect();
     if asked.is_empty() {
@@ -111,7 +119,7 @@ fn build(sources: &Sources<'_>, cx: &Cx<'_>) -> Option<Plan> {
         return None;
     }
     let mut lowering = Lowering::default();
-    let hops = path::order(cx, &asked, &mut lowering.sources);
+    let hops = path::order(cx, &asked, sequence, &mut lowering.sources);
     let mut outlook = Outlook::new(cx.inventory);
     let mut savepoints = vec![Savepoint {
         id: SavepointId::sanitized("start"),

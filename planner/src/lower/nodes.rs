@@ -8,9 +8,9 @@ use switchback_schemas::{
     manifest::{BatchSize, Floor, Rollout},
     name::Label,
     plan::{
-        Action, Canary, Condition, Count, Disruption, Effect, Estimate, Find, KubeDelete, NodeCordon,
-        NodeDrain, NodeTerminate, OrderKey, Permission, Pool, RecipeStep, RetryClass, Roll, Stale, Target,
-        Test, Undo, Verify,
+        Action, Canary, Condition, Count, Disruption, Effect, Estimate, FieldTest, Find, KubeDelete,
+        NodeCordon, NodeDrain, NodeTerminate, OrderKey, Permission, Pool, RecipeStep, RetryClass, Roll,
+        Stale, Strategy, Target, Test, Undo, Verify,
     },
 };
 
@@ -248,9 +248,30 @@ pub fn ready(pool: &Pool, at_least: u64, within: Seconds) -> Verify {
     )
 }
 
+/// That a pool of so many nodes has its floor of Ready ones. Karpenter gives a pool without a floor the nodes that its pods need: when
+/// the job that was waited for has ended, that is none.
+pub fn floor_kept(pool: &Pool, floor: u64, nodes: u64, within: Seconds) -> Verify {
+    if pool.strategy != Strategy::Nodeclaim || floor > 0 || nodes == 0 {
+        return ready(pool, floor.max(1).min(nodes), within);
+    }
+    let one = Condition::NodesReady { pool: pool.name.clone(), at_least: 1 };
+    let condition = Condition::Any { of: vec![one, no_claims(&pool.labels, Vec::new())] };
+    // Longer than Karpenter takes to make a claim for pods that wait.
+    let title = format!("a node of pool {} is Ready, or none is asked for", pool.name);
+    verify(title, condition, Seconds::minutes(1), within)
+}
+
 /// That none of a pool's NodeClaims has drifted.
 pub fn none_drifted(labels: &BTreeMap<String, String>) -> Condition {
     let drifted = serde_json::json!({"type": "Drifted", "status": "True"});
+    no_claims(
+        labels,
+        vec![FieldTest { pointer: "/status/conditions".to_owned(), is: Test::Contains(drifted) }],
+    )
+}
+
+/// That a pool has no NodeClaims that pass these tests.
+fn no_claims(labels: &BTreeMap<String, String>, each: Vec<FieldTest>) -> Condition {
     Condition::Count {
         find: Find {
             api_version: "karpenter.sh/v1".to_owned(),
@@ -258,10 +279,7 @@ pub fn none_drifted(labels: &BTreeMap<String, String>) -> Condition {
             namespace: None,
             labels: labels.clone(),
         },
-        each: vec![switchback_schemas::plan::FieldTest {
-            pointer: "/status/conditions".to_owned(),
-            is: Test::Contains(drifted),
-        }],
+        each,
         at_least: None,
         at_most: Some(0),
     }
@@ -280,4 +298,40 @@ pub fn back(pool: &Pool, roll: &Roll) -> Undo {
         permissions: permissions(),
         ..undo_step(title, Action::Roll(back))
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use switchback_schemas::plan::Capacity;
+
+    use super::*;
+
+    fn pool(strategy: Strategy) -> Pool {
+        Pool {
+            name: "training".parse().unwrap(),
+            labels: BTreeMap::from([("karpenter.sh/nodepool".to_owned(), "training".to_owned())]),
+            tier: 1,
+            capacity: Capacity::OnDemand,
+            strategy,
+            gpu: true,
+        }
+    }
+
+    /// A roll that waits for a training job ends with a pool that nothing needs any more: Karpenter makes it no nodes.
+    #[test]
+    fn a_pool_of_karpenter_without_a_floor_may_have_become_empty() {
+        let kept = |strategy, floor, nodes| {
+            floor_kept(&pool(strategy), floor, nodes, Seconds::minutes(20)).condition
+        };
+        let ready = |at_least| Condition::NodesReady { pool: "training".parse().unwrap(), at_least };
+        let Condition::Any { of } = kept(Strategy::Nodeclaim, 0, 2) else { panic!("one or none") };
+        assert_eq!(of[0], ready(1));
+        assert!(
+            matches!(&of[1], Condition::Count { each, at_most: Some(0), .. } if each.is_empty()),
+            "{of:?}"
+        );
+        assert_eq!(kept(Strategy::Nodeclaim, 2, 3), ready(2));
+        assert_eq!(kept(Strategy::Nodeclaim, 0, 0), ready(0));
+        assert_eq!(kept(Strategy::GroupUpdate, 0, 2), ready(1), "a group keeps its size");
+    }
 }

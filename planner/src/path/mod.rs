@@ -12,7 +12,7 @@ mod sort;
 use std::collections::BTreeMap;
 
 use switchback_schemas::{
-    Label,
+    Label, StepId,
     name::SavepointId,
     plan::{Hop, HopBasis, HopOrder, Source},
 };
@@ -30,9 +30,14 @@ struct Edge {
     place: Label,
 }
 
-/// Hops in the order in which they run, each with why it comes after others; empty when there is no order. Sources are added
-/// to the table.
-pub fn order(cx: &Cx<'_>, asked: &[HopSpec], sources: &mut BTreeMap<String, Source>) -> Vec<(HopSpec, Hop)> {
+/// Hops in the order in which they run, each with why it comes after others; empty when there is no order. Of hops that are free
+/// those come first that `sequence` names first. Sources are added to the table.
+pub fn order(
+    cx: &Cx<'_>,
+    asked: &[HopSpec],
+    sequence: &[StepId],
+    sources: &mut BTreeMap<String, Source>,
+) -> Vec<(HopSpec, Hop)> {
     let known = joint::known(cx, asked);
     let mut after: BTreeMap<usize, Vec<Edge>> = BTreeMap::new();
     for (number, hop) in asked.iter().enumerate() {
@@ -54,8 +59,10 @@ pub fn order(cx: &Cx<'_>, asked: &[HopSpec], sources: &mut BTreeMap<String, Sour
         edges.extend(known.edges(cx, asked, number));
     }
     let key = |number: usize| {
+        let hop = asked.get(number).map(HopSpec::id);
+        let preferred = sequence.iter().position(|id| Some(id) == hop.as_ref()).unwrap_or(sequence.len());
         let place = known.place(number);
-        (place.is_none(), place.unwrap_or_default(), number)
+        (preferred, place.is_none(), place.unwrap_or_default(), number)
     };
     let Some(sorted) = sort::sort(cx, asked, &after, key) else { return Vec::new() };
     let mut hops = Vec::new();

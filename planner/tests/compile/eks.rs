@@ -10,7 +10,7 @@ use switchback_schemas::{
     inventory::{Inventory, eks::InsightStatus},
     plan::{
         Action, ApprovalScope, ClosingAt, Condition, Disruption, Effect, Estimate, FailureAction, GateKind,
-        Permission, Plan, Stale, Step, Undo, UndoKind,
+        Operand, Permission, Plan, Stale, Step, Test, Undo, UndoKind,
     },
 };
 
@@ -118,6 +118,8 @@ fn the_way_back_goes_over_nodes_and_add_ons_to_the_control_plane() {
     };
     // The old group has its nodes again before the new one is emptied, and that before it is deleted.
     assert!(at("gpu/gpu/open") < at("gpu/gpu/grow") && at("gpu/gpu/grow") < at("gpu/gpu/copy"));
+    // Machines of the new group that never joined are no nodes that could be drained; they go with its size.
+    assert!(at("gpu/gpu/grow") < at("gpu/gpu/size") && at("gpu/gpu/size") < at("gpu/gpu/copy"));
     assert!(at("gpu/gpu/copy") < at("addons/coredns@v1.11.4-eksbuild.22"));
     assert!(at("addons/coredns@v1.11.4-eksbuild.22") < at("addons/kube-proxy@v1.32.3-eksbuild.7"));
     assert_eq!(at("/control-plane"), order.len() - 1, "{order:#?}");
@@ -224,7 +226,12 @@ fn what_is_kept_is_said_and_what_the_next_minor_needs_gone_is_deleted() {
     assert_eq!(kept, ["node group gpu-1-32, at size 0"]);
     let removal = &plan.leftovers[0].removal;
     assert!(matches!(&removal.effect, Effect::EksDeleteNodegroup(delete) if delete.nodegroup == "gpu-1-32"));
-    step(&plan, "eks/dev@1.33/drop/gpu");
+    // Its undo holds also if it never happened: the group is there as it was.
+    let Undo::Step(undo) = &step(&plan, "eks/dev@1.33/drop/gpu").undo else { panic!("a step") };
+    let Some(Condition::Any { of }) = &undo.done_when else { panic!("{:?}", undo.done_when) };
+    let holds = |test: &Test| of.iter().any(|one| matches!(one, Condition::Cloud { is, .. } if is == test));
+    let active = Test::Equals(Operand::Value("ACTIVE".into()));
+    assert!(holds(&Test::Absent {}) && holds(&active), "{of:?}");
 }
 
 #[test]

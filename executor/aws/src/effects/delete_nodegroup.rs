@@ -32,6 +32,14 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &EksDeleteNodegroup) -> Resul
     }
     let groups = groups(&group);
     let instances = autoscaling::instances(scene.aws(), &groups).await?;
+    let size = group.scaling_config().and_then(|size| size.desired_size());
+    if !instances.is_empty() && size == Some(0) {
+        // They end by themselves; a group of this size makes no others.
+        return Ok(operation(
+            name,
+            format!("{named} has the size 0 and {} instances that end", instances.len()),
+        ));
+    }
     if !instances.is_empty() {
         let shown: Vec<&str> = instances.iter().map(String::as_str).take(5).collect();
         return Ok(refused(format!(

@@ -145,6 +145,19 @@ async fn a_group_is_emptied_node_by_node_and_deleted() {
     done(&scene.carry_on(call_of("delete"), &delete("gpu-inference")).await);
 }
 
+/// Instances of a group of size 0 end by themselves, and are waited for.
+#[tokio::test]
+async fn a_group_that_was_given_the_size_0_is_deleted_when_its_instances_are_gone() {
+    let scene = Scene::new().await;
+    done(&scene.carry_on(call_of("scale"), &scale("gpu-inference", 0, 0, 3)).await);
+    let at_once = scene.apply(&call_of("delete"), &delete("gpu-inference")).await;
+    let Outcome::Blocked { waits_for } = &at_once else { panic!("{at_once:?}") };
+    assert!(format!("{waits_for:?}").contains("the size 0 and 2 instances"), "{waits_for:?}");
+    assert_eq!(scene.accepted("eks:DeleteNodegroup"), 0, "EKS would drain them its own way");
+    done(&scene.carry_on(call_of("delete"), &delete("gpu-inference")).await);
+    assert!(!scene.is_there(CloudKind::EksNodegroup, "gpu-inference").await);
+}
+
 #[tokio::test]
 async fn whichever_answer_is_lost_a_group_gets_smaller_by_one() {
     let scene = Scene::new().await;

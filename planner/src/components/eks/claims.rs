@@ -109,7 +109,7 @@ pub(super) fn rule(road: &Road<'_>, pool: &Pool) -> (Roll, u64) {
         canary_verify: canary,
         batch_verify: Vec::new(),
     });
-    rule.verify = vec![rolls::ready(pool, rule.floor.max(1).min(nodes), Seconds::minutes(20))];
+    rule.verify = vec![rolls::floor_kept(pool, rule.floor, nodes, Seconds::minutes(20))];
     (rule, nodes)
 }
 

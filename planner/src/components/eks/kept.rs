@@ -4,11 +4,15 @@
 use switchback_schemas::{
     StepId,
     name::Label,
-    plan::{Action, Effect, EksDeleteNodegroup, Undo, UndoStep, Wait},
+    plan::{Action, Condition, Effect, EksDeleteNodegroup, Undo, UndoStep, Wait},
     seconds::Seconds,
 };
 
-use super::{fleet::Group, lower::Road, names::absent};
+use super::{
+    fleet::Group,
+    lower::Road,
+    names::{absent, says},
+};
 use crate::lower::{Lowering, undo_step};
 
 /// How long a deletion may take.
@@ -39,11 +43,12 @@ pub(super) fn steps(
             target: road.names.target.clone(),
             nodegroup: name.to_owned(),
         });
-        let until = absent(&object);
+        // A run may turn back before the deletion was called: then it stays, as it was before.
+        let until = Condition::Any { of: vec![absent(&object), says(&object, "/status", "ACTIVE")] };
         let undo = UndoStep {
             done_when: Some(until.clone()),
             ..undo_step(
-                format!("leave node group {name} deleted: what is gone back to has its successor"),
+                format!("leave node group {name} deleted, or empty: what is gone back to has its successor"),
                 Action::Effect(Effect::Wait(Wait { until })),
             )
         };

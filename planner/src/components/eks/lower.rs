@@ -237,8 +237,8 @@ fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
     for pool in &cx.pools {
         let ready = road.ready(pool);
         if ready > 0 {
-            let floor = nodes::floor(road, ready).max(1);
-            checks.push(crate::lower::nodes::ready(pool, floor, within));
+            let floor = nodes::floor(road, ready);
+            checks.push(crate::lower::nodes::floor_kept(pool, floor, ready, within));
         }
     }
     let own = cx.inventory.workloads.iter().map(|workload| &workload.object).filter(|object| {

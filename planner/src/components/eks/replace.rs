@@ -8,7 +8,7 @@ use switchback_schemas::{
     plan::{
         Action, CaptureKind, CloudRef, Condition, Count, Disruption, Effect, EksCreateNodegroup,
         EksDeleteNodegroup, EksScaleNodegroup, Leftover, NodegroupSize, Operand, Pool, Removal, Roll, Stale,
-        Undo, UndoStep,
+        Undo, UndoStep, Wait,
     },
 };
 
@@ -61,7 +61,8 @@ pub(super) fn steps(
     read(outlook, &this.old(), group);
     to.pools.push(pool.clone());
     this.copy(after, outlook, to);
-    let grown = this.grow(to);
+    let sized = this.size_up(to);
+    let grown = this.grow(&sized, to);
     let open = this.open(&grown, to);
     let roll = this.roll(&open, &grown, to);
     if road.hop.to == road.doc.spec.to.minor_line() {
@@ -184,9 +185,45 @@ impl Replacing<'_> {
         to.add(draft.done());
     }
 
-    /// Gives the copy its nodes and sees them before an old one goes (user-pain P-05). Its undo comes after the old group has its
-    /// nodes again and before the copy is deleted: it empties the copy. The smallest size stays 0 until the end, so that it can.
-    fn grow(&self, to: &mut Lowering) -> StepId {
+    /// Gives the copy its size, and so its nodes. Its undo comes last before the copy is deleted, when its nodes are drained and
+    /// gone: what is left then are machines that have not joined yet, which nothing stands on and which no drain would find.
+    fn size_up(&self, to: &mut Lowering) -> StepId {
+        let (new, nodes) = (&self.new, self.group.observed.desired);
+        let zero = || Operand::Value(serde_json::json!(0));
+        let none = NodegroupSize { desired: zero(), ..Self::size(&self.copy, zero()) };
+        let permissions = || self.permissions(new, &["UpdateNodegroupConfig"]);
+        let empty = is(&self.fresh(), "/scalingConfig/desiredSize", zero());
+        let undo = UndoStep {
+            done_when: Some(Condition::Any { of: vec![empty, absent(&self.fresh())] }),
+            timeout: Seconds::minutes(30),
+            estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
+            permissions: permissions(),
+            ..undo_step(
+                format!("give node group {new} the size 0: what has not joined the cluster yet goes"),
+                Action::Effect(self.scale(new, none)),
+            )
+        };
+        // No `done when`: an autoscaler can give nodes to a group that had none, and the undo is to find them.
+        let draft = self
+            .road
+            .scope
+            .step(
+                &format!("{}/size", self.part),
+                format!("give node group {new} the size of {nodes} nodes"),
+                self.scale(new, Self::size(&self.copy, zero())),
+                Undo::Step(Box::new(undo)),
+                Vec::new(),
+            )
+            .needs(&self.copy, "the group is there", None)
+            .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
+            .idempotent()
+            .permits(permissions());
+        to.add(draft.done())
+    }
+
+    /// Sees the nodes of the copy before an old one goes (user-pain P-05). Its undo comes after the old group has its nodes again
+    /// and before the copy is deleted: it empties the copy. The smallest size stays 0 until the end, so that it can.
+    fn grow(&self, sized: &StepId, to: &mut Lowering) -> StepId {
         let (new, nodes) = (&self.new, self.group.observed.desired);
         let back = Roll { canary: None, ..self.rule(new, Stale::KubeletAtLeast(self.road.hop.to.clone())) };
         let undo = UndoStep {
@@ -199,29 +236,27 @@ impl Replacing<'_> {
                 Action::Roll(Roll { observed: 0, ..back }),
             )
         };
-        let ready = verify(
+        let there = ready(&Self::labels(new), nodes);
+        let settled = verify(
             format!("{nodes} nodes of group {new} are Ready"),
-            ready(&Self::labels(new), nodes),
+            there.clone(),
             Seconds::minutes(2),
             WITHIN,
         );
-        let size = Self::size(&self.copy, Operand::Value(serde_json::json!(0)));
-        // No `done when`: an autoscaler can give nodes to a group that had none, and the undo is to find them.
         let draft = self
             .road
             .scope
             .step(
                 &format!("{}/grow", self.part),
-                format!("give node group {new} its {nodes} nodes and see them Ready"),
-                self.scale(new, size),
+                format!("see the {nodes} nodes of node group {new} Ready"),
+                Effect::Wait(Wait { until: there }),
                 Undo::Step(Box::new(undo)),
                 Vec::new(),
             )
-            .needs(&self.copy, "the group is there", None)
-            .verify([ready])
+            .needs(sized, "the group has its size", None)
+            .verify([settled])
             .time(WITHIN, self.takes())
-            .idempotent()
-            .permits(self.permissions(new, &["UpdateNodegroupConfig"]));
+            .idempotent();
         to.add(draft.done())
     }
 

@@ -369,8 +369,7 @@ impl Road<'_> {
             canary_verify: canary,
             batch_verify: Vec::new(),
         });
-        built.verify =
-            vec![nodes::ready(&roll.pool, built.floor.max(1).min(roll.nodes), Seconds::minutes(20))];
+        built.verify = vec![nodes::floor_kept(&roll.pool, built.floor, roll.nodes, Seconds::minutes(20))];
         built
     }
 
