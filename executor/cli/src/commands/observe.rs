@@ -50,7 +50,6 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         inventory.carry_over = Some(ops::carry_over(&*opened.store, run).await?);
     }
     documents::write(&args.output, &inventory.to_json()?)?;
-    let count = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
     host.remark(&format!(
         "observed Kubernetes {}: {}, {}, {}; {} could not be read; wrote {}",
         inventory.cluster.version,
@@ -64,6 +63,10 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         host.remark(&format!("  not read: {} ({})", unread.what, unread.why))?;
     }
     Ok(Exit::Success)
+}
+
+fn count(n: usize, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
 /// Looks at what is not in the cluster.
