@@ -1,17 +1,17 @@
 //! The AWS road on the twin, through the real clients: two minors of EKS with Karpenter and MLflow between, seen, planned, applied,
-//! killed, gone back from.
+//! killed. It is gone back from in tests/rehearsal.
 
 use std::collections::BTreeSet;
 
 use switchback_schemas::{
     journal::End,
     plan::{Permission, Plan},
-    report::{RunState, StepStatus},
+    report::RunState,
 };
 
 use crate::support::{
     journal::{Events, record},
-    mlops::{all, approve, carried_through, only, parked_for, scene, scene_that_goes_back},
+    mlops::{all, approve, carried_through, only, parked_for, scene},
     projection::same,
     scene::Scene,
 };
@@ -152,54 +152,4 @@ fn a_run_killed_at_every_step_boundary_ends_where_an_undisturbed_one_does() {
     assert_eq!(report.state, RunState::Ended { end: End::Complete });
     assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{report:?}");
     same(&expected, &scene.settled(), "killed at every step boundary");
-}
-
-/// Applied up to a savepoint, then back to the one before it and to the start, wherever a way back is open.
-#[test]
-fn every_savepoint_has_its_way_back() {
-    let manifests = all();
-    let savepoints = scene_that_goes_back(&manifests).plan().savepoints.len();
-    assert_eq!(savepoints, 5, "the start, two minors, Karpenter, MLflow");
-    for from in 1..savepoints {
-        let scene = scene_that_goes_back(&manifests);
-        let plan = scene.plan();
-        let before = reached(&scene, &plan, from);
-        let to = &plan.savepoints[from - 1].id;
-        let out = scene.on_store(&format!("rollback --to {to} --reason tired"));
-        assert_eq!(out.code, Some(5), "from {from} to {to}:\n{}\n{}", out.stdout, out.stderr);
-        let report = scene.report();
-        assert_eq!(report.state, RunState::Ended { end: End::Unwound }, "from {from} to {to}");
-        assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{:?}", report.residue);
-        let failed = report.steps.iter().filter(|step| step.status == StepStatus::Failed);
-        assert_eq!(failed.count(), 0, "{report:?}");
-        same(&before, &scene.settled(), &format!("back from savepoint {from} to {to}"));
-    }
-}
-
-/// Applies the plan until a savepoint is reached and kills the process there; the world at the savepoint before it.
-fn reached(scene: &Scene, plan: &Plan, savepoint: usize) -> crate::support::projection::Projection {
-    let mut before = scene.world();
-    for wanted in &plan.savepoints[1..=savepoint] {
-        if wanted.id != plan.savepoints[1].id {
-            before = scene.world();
-        }
-        loop {
-            let mut child = scene.applying();
-            let mut parked = None;
-            let there = Events::of(&mut child).until(|event| {
-                if let Some(found) = record(event, "parked") {
-                    parked = found["waitsFor"][0]["scope"].as_str().map(str::to_owned);
-                }
-                record(event, "reached").is_some_and(|found| found["savepoint"] == wanted.id.as_str())
-            });
-            child.kill().expect("killed");
-            child.wait().expect("ended");
-            if there {
-                break;
-            }
-            let scope = parked.expect("a run that does not get there waits for an approval");
-            scene.on_store(&format!("approve --{scope} --reason reviewed")).exits(0);
-        }
-    }
-    before
 }

@@ -33,23 +33,6 @@ pub(crate) fn scene(manifests: &Manifests) -> Scene {
     Scene::on_world("mlops-platform.yaml", &borrowed(manifests), |world| world)
 }
 
-/// The same where nothing stands against going back: EKS takes managed groups back, as its page about rollbacks says (the text of
-/// its API says that it does not), and the budget of pool batch lets the pool become empty, as it has to before the control plane.
-pub(crate) fn scene_that_goes_back(manifests: &Manifests) -> Scene {
-    Scene::on_world("mlops-platform.yaml", &borrowed(manifests), |world| {
-        let changed = |text: String, from: &str, to: &str| {
-            let changed = text.replacen(from, to, 1);
-            assert_ne!(changed, text, "{from} stands in the world");
-            changed
-        };
-        let world = changed(world, "  eks:\n", "  eks:\n    nodegroupRollback: true\n");
-        let budget = |pods: u32| {
-            format!("spec: {{maxUnavailable: {pods}, selector: {{matchLabels: {{app: feature-builder}}}}}}")
-        };
-        changed(world, &budget(1), &budget(4))
-    })
-}
-
 /// Applies the plan; whenever it parks for an approval, gives it. What it ended with.
 pub(crate) fn carried_through(scene: &Scene) -> Out {
     for _ in 0..12 {

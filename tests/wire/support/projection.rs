@@ -96,7 +96,8 @@ fn releases(world: &Value) -> BTreeMap<String, String> {
 
 fn line(object: &Value) -> Option<String> {
     let kind = object["kind"].as_str().expect("a kind");
-    if IGNORED.contains(&kind) {
+    // A pod that came to its own end is history: it stays for as long as its node does.
+    if IGNORED.contains(&kind) || (kind == "Pod" && object["status"]["phase"] == "Succeeded") {
         return None;
     }
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
@@ -143,9 +144,11 @@ fn pod(object: &Value) -> Value {
 
 fn node(object: &Value) -> Value {
     let labels = &object["metadata"]["labels"];
+    // A list that became empty is as good as one that was never there.
+    let taints = object["spec"]["taints"].as_array().filter(|taints| !taints.is_empty());
     json!({
         "pool": labels["karpenter.sh/nodepool"], "type": labels["node.kubernetes.io/instance-type"],
-        "unschedulable": object["spec"].get("unschedulable"), "taints": object["spec"].get("taints"),
+        "unschedulable": object["spec"].get("unschedulable"), "taints": taints,
         "deleting": deleting(object),
     })
 }
@@ -163,6 +166,15 @@ fn named(object: &Value) -> Value {
     for (name, value) in object.as_object().expect("an object") {
         if !matches!(name.as_str(), "metadata" | "status" | "kind") {
             kept.insert(name.clone(), value.clone());
+        }
+    }
+    // A Job selects its pods by its UID.
+    if object["kind"] == "Job"
+        && let Some(spec) = kept.get_mut("spec").and_then(Value::as_object_mut)
+    {
+        spec.remove("selector");
+        if let Some(labels) = spec["template"]["metadata"]["labels"].as_object_mut() {
+            labels.retain(|name, _| !name.ends_with("controller-uid"));
         }
     }
     kept.into()

@@ -1,0 +1,191 @@
+//! From every step of the example plans the way back is carried out: where it is done, where it has just begun, and where its
+//! effect is there and nobody wrote so.
+
+use std::{collections::BTreeSet, sync::OnceLock};
+
+use switchback_executor::machine::Rest;
+use switchback_schemas::{journal::End, name::SavepointId};
+use switchback_twin::{Key, World};
+
+use crate::support::{
+    block_on,
+    example::{Applied, Point, applied, example, that_goes_back},
+    platform::{Manner, Platform},
+    projection::same,
+    run::{Back, Files, settled},
+};
+
+/// The written procedures, applied once for all tests of this file.
+fn mlops() -> &'static Applied {
+    static APPLIED: OnceLock<Applied> = OnceLock::new();
+    APPLIED.get_or_init(|| block_on(applied(example("mlops-platform", that_goes_back))))
+}
+
+const NOTHING: &str = "nothing was changed that could be undone";
+const ONE_MINOR: &str = "EKS takes it back by one minor only";
+
+/// Takes the way back from a point to the savepoint before it, and says to which earlier ones there is none any more.
+async fn goes_back(applied: &Applied, point: &Point) -> BTreeSet<SavepointId> {
+    let planned = &applied.planned;
+    let platform = Platform::of(point.world.clone(), point.files.disk()).await;
+    let ways = platform.ways_back(planned).await;
+    let mut closed = BTreeSet::new();
+    // The last one is taken when the others were looked at: a run that went back is over.
+    for (number, (to, obstacle)) in ways.iter().enumerate().rev() {
+        let told = format!("from where {} to {to}", point.told);
+        match obstacle {
+            Some(obstacle) => {
+                let expected = if number == 0 { NOTHING } else { ONE_MINOR };
+                assert!(obstacle.contains(expected), "{told}: {obstacle}");
+                is_refused(&platform, applied, to, obstacle).await;
+                if number == 0 {
+                    same(&applied.at[to], &settled(point.world.clone()), &told);
+                } else {
+                    closed.insert(to.clone());
+                }
+            }
+            None if number > 0 => {}
+            None => taken(&platform, applied, to, &told).await,
+        }
+    }
+    assert!(!ways.is_empty(), "{}: there is always a savepoint", point.told);
+    closed
+}
+
+/// A way back that is closed is refused with the reason that was shown, and nothing changes.
+async fn is_refused(platform: &Platform, applied: &Applied, to: &SavepointId, obstacle: &str) {
+    let before = (Files::of(&platform.disk), platform.twin.snapshot().to_json());
+    match platform.back(&applied.planned, to).await {
+        Back::Refused(why) => assert!(why.contains(obstacle), "{why}"),
+        Back::Rested(rest, _) => panic!("{to}: {obstacle}, but it came to {rest:?}"),
+    }
+    let after = (Files::of(&platform.disk), platform.twin.snapshot().to_json());
+    assert!(before == after, "a way back to {to} that was refused changed something");
+}
+
+/// A way back that is open ends where it leads to, and leaves nothing.
+async fn taken(platform: &Platform, applied: &Applied, to: &SavepointId, told: &str) {
+    match platform.back(&applied.planned, to).await {
+        Back::Rested(rest, world) => {
+            assert_eq!(rest, Rest::Ended(End::Unwound), "{told}\n{}", Files::of(&platform.disk).tail());
+            same(&applied.at[to], &world, told);
+        }
+        Back::Refused(why) => panic!("{told}: {why}"),
+    }
+    platform.nothing_is_left(&applied.planned, told).await;
+}
+
+/// From every point of one hop; says to which savepoints there was no way back any more.
+fn from_everywhere(applied: &Applied, hop: &str) -> BTreeSet<SavepointId> {
+    let points: Vec<&Point> = applied.points.iter().filter(|point| point.hop.as_str() == hop).collect();
+    let steps = applied.planned.plan.steps.iter().filter(|step| step.hop.as_str() == hop);
+    let steps: BTreeSet<_> = steps.map(|step| &step.id).collect();
+    let done: BTreeSet<_> = points.iter().filter(|point| point.whole).map(|point| &point.step).collect();
+    assert_eq!(done, steps, "the way back is taken from every step");
+    assert!(points.len() > steps.len(), "also from within steps");
+    let mut closed = BTreeSet::new();
+    for point in points {
+        closed.extend(block_on(goes_back(applied, point)));
+    }
+    closed
+}
+
+#[test]
+fn from_everywhere_in_the_first_minor() {
+    assert!(from_everywhere(mlops(), "eks/mlops-platform-dev@1.33").is_empty());
+}
+
+#[test]
+fn from_everywhere_in_karpenter_between_the_minors() {
+    assert!(from_everywhere(mlops(), "karpenter/karpenter@1.8.8").is_empty());
+}
+
+#[test]
+fn from_everywhere_in_the_second_minor() {
+    let closed = from_everywhere(mlops(), "eks/mlops-platform-dev@1.34");
+    assert_eq!(closed, BTreeSet::from(["start".parse().expect("a savepoint")]), "the line of no return");
+}
+
+#[test]
+fn from_everywhere_in_mlflow() {
+    let closed = from_everywhere(mlops(), "mlflow/mlflow@3.18.0");
+    assert_eq!(closed, BTreeSet::from(["start".parse().expect("a savepoint")]), "the line of no return");
+}
+
+/// The small example over the wire is gone back from in back.rs of tests/wire; here also from within its steps.
+#[test]
+fn from_everywhere_in_the_small_example() {
+    let applied = block_on(applied(example("karpenter-small", str::to_owned)));
+    for hop in &applied.planned.plan.hops {
+        assert!(from_everywhere(&applied, hop.id.as_str()).is_empty());
+    }
+}
+
+/// Over a minor and Karpenter at once, from the last moment at which the start can be gone back to.
+#[test]
+fn from_the_line_of_no_return_to_the_start() {
+    let applied = mlops();
+    let line = &applied.planned.plan.lines[0];
+    let drops = applied.points.iter().position(|point| point.step == line.step).expect("it is crossed");
+    let last = &applied.points[drops - 1];
+    block_on(async {
+        let platform = Platform::of(last.world.clone(), last.files.disk()).await;
+        let start = &applied.planned.plan.savepoints[0].id;
+        taken(&platform, applied, start, &format!("from where {} to the start", last.told)).await;
+    });
+}
+
+/// Where the first minor is done, in a world that is changed there: as the example has it, something stands in the way back, as its
+/// README says. It is named, and nothing is forced.
+async fn hindered(change: impl FnOnce(&mut World)) -> Platform {
+    let of_first = |point: &&Point| point.hop.as_str() == "eks/mlops-platform-dev@1.33";
+    let last = mlops().points.iter().rfind(of_first).expect("its last step");
+    let platform = Platform::of(last.world.clone(), last.files.disk()).await;
+    platform.twin.with(change);
+    platform
+}
+
+fn budget(world: &mut World, pods: u32) {
+    let key = Key::new("policy", "poddisruptionbudgets", "mlops", "feature-builder");
+    assert!(world.modify(&key, |budget| budget["spec"]["maxUnavailable"] = pods.into()));
+}
+
+#[test]
+fn a_budget_that_keeps_a_pool_from_becoming_empty_parks_the_way_back_by_name() {
+    let applied = mlops();
+    let start = &applied.planned.plan.savepoints[0].id;
+    block_on(async {
+        let platform = hindered(|world| budget(world, 1)).await;
+        match platform.back(&applied.planned, start).await {
+            Back::Rested(Rest::Parked { waits_for, .. }, _) => {
+                assert!(format!("{waits_for:?}").contains("feature-builder"), "{waits_for:?}");
+            }
+            Back::Rested(rest, _) => panic!("{rest:?}"),
+            Back::Refused(why) => panic!("{why}"),
+        }
+        // Somebody widens it.
+        platform.twin.with(|world| budget(world, 4));
+        let rest = platform.carried_through(&applied.planned, &Manner::default(), |_, _| ()).await;
+        assert_eq!(rest, Rest::Ended(End::Unwound));
+        same(&applied.at[start], &settled(platform.twin.snapshot()), "gone back when the budget was widened");
+    });
+}
+
+#[test]
+fn a_group_that_eks_does_not_take_back_holds_the_way_back() {
+    let applied = mlops();
+    let start = &applied.planned.plan.savepoints[0].id;
+    block_on(async {
+        let platform = hindered(|world| world.cloud_mut().eks.nodegroup_rollback = false).await;
+        match platform.back(&applied.planned, start).await {
+            Back::Rested(Rest::Held { why }, _) => {
+                assert!(why.contains("nodes/system/system/update"), "{why}");
+            }
+            Back::Rested(rest, _) => panic!("{rest:?}"),
+            Back::Refused(why) => panic!("{why}"),
+        }
+        let world = platform.twin.snapshot();
+        let cluster = world.cloud().eks.clusters.values().next().expect("a cluster");
+        assert_eq!(cluster.version, "1.33", "a control plane does not go back under newer nodes");
+    });
+}

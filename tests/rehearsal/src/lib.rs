@@ -1,0 +1,1 @@
+//! The executor's library, its real drivers and the twin in one process.
