@@ -25,4 +25,4 @@ generate:
 
 # The real control plane: `just cluster up`, `just cluster down`, `just cluster test`
 cluster command *arguments:
-    cargo run --locked --bin cluster -- {{ if command == "test" { "test -- cargo test --locked -p switchback-tests-contract -p switchback-tests-wire -p switchback-kube -p switchback-programs" } else { command } }} {{ arguments }}
+    cargo run --locked --bin cluster -- {{ if command == "test" { "test -- tests/cluster/suite" } else { command } }} {{ arguments }}
