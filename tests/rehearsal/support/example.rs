@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use switchback_executor::{machine::Rest, store::sim::SimDisk};
 use switchback_schemas::{
-    ItemKey, StepId,
+    StepId,
     journal::{At, End, Event, Outcome, Record},
-    name::SavepointId,
+    name::{Label, SavepointId},
     plan::{Action, Effect, Plan},
 };
 use switchback_twin::World;
@@ -89,15 +89,15 @@ fn moment(record: &Record) -> Option<(At, &'static str, u64)> {
     })
 }
 
-/// Whether a moment within a step is one of its own: who only looks is where it was before, and of the nodes of a roll each is
-/// taken like the first.
-fn tells(plan: &Plan, at: &At, first: &mut BTreeMap<StepId, ItemKey>) -> bool {
-    let looks = |effect: &Effect| matches!(effect, Effect::Wait(_));
+/// Whether a moment within a step is one of its own: who only looks is where it was before, and of a pool the node that moves first
+/// is like all that move after it.
+fn tells(plan: &Plan, at: &At, first: &mut BTreeMap<Label, At>) -> bool {
     match (&plan.step(&at.step).expect("a step of the plan").action, &at.item) {
-        (Action::Effect(effect), _) => !looks(effect),
+        (Action::Effect(effect), _) => !matches!(effect, Effect::Wait(_)),
         (Action::Roll(_), None) => true,
-        (Action::Roll(_), Some(item)) => {
-            *first.entry(at.step.clone()).or_insert_with(|| item.key.clone()) == item.key
+        (Action::Roll(roll), Some(item)) => {
+            let known = first.entry(roll.pool.clone()).or_insert_with(|| at.clone());
+            known.step == at.step && known.item.as_ref().is_some_and(|known| known.key == item.key)
         }
     }
 }
