@@ -1,11 +1,12 @@
 //! Checks of a fleet before anything on it is touched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
     Diagnostic, codes,
     inventory::{Inventory, Node, Pod},
-    plan::{OnDrain, PodSelector, Pool, Then, WorkloadClass},
+    name::ObjectRef,
+    plan::{OnDrain, PodSelector, Pool, Strategy, Then, WorkloadClass},
 };
 
 use crate::findings::Findings;
@@ -121,8 +122,11 @@ fn class(findings: &Findings, pool: &Pool, pod: &Pod, classes: &[WorkloadClass])
     }
 }
 
-/// Whether a drain may evict a pod at some time.
+/// Whether a pod is evicted at some time. EKS asks no class.
 fn is_evicted(pool: &Pool, pod: &Pod, classes: &[WorkloadClass]) -> bool {
+    if by_eks(pool) {
+        return true;
+    }
     match class_of(pod, classes).map(|class| &class.on_drain) {
         Some(OnDrain::Evict {} | OnDrain::Requeue {} | OnDrain::Wait { then: Then::Evict, .. }) => true,
         Some(OnDrain::Wait { then: Then::Park, .. } | OnDrain::Never {}) => false,
@@ -130,7 +134,12 @@ fn is_evicted(pool: &Pool, pod: &Pod, classes: &[WorkloadClass]) -> bool {
     }
 }
 
+fn by_eks(pool: &Pool) -> bool {
+    pool.strategy == Strategy::GroupUpdate
+}
+
 /// Jobs that do not survive as many evictions as it takes. Of a gang all pods count: one that is moved in part begins again.
+/// Our own drains spare such a Job; EKS does not.
 fn jobs(
     findings: &Findings,
     inventory: &Inventory,
@@ -138,25 +147,32 @@ fn jobs(
     leaving: &[&Pod],
     classes: &[WorkloadClass],
 ) {
+    let mut here: BTreeMap<&ObjectRef, Vec<&Pod>> = BTreeMap::new();
+    for pod in leaving {
+        if let Some(owner) = pod.owners.first() {
+            here.entry(owner).or_default().push(pod);
+        }
+    }
     for job in &inventory.workloads {
-        let Some(survives) = job.survives else { continue };
-        let pods = || leaving.iter().filter(|pod| pod.owners.first() == Some(&job.object));
-        let gang = pods().any(|pod| class_of(pod, classes).is_some_and(|class| class.gang));
-        let here = u64::try_from(pods().count()).unwrap_or(u64::MAX);
-        let needs = if gang { here.max(job.ready) } else { here };
-        if here == 0 || needs <= survives {
+        let (Some(survives), Some(pods)) = (job.survives, here.get(&job.object)) else { continue };
+        let gang = pods.iter().any(|pod| class_of(pod, classes).is_some_and(|class| class.gang));
+        let count = u64::try_from(pods.len()).unwrap_or(u64::MAX);
+        let needs = if gang { count.max(job.ready) } else { count };
+        if needs <= survives {
             continue;
         }
         let message = format!(
-            "moving pool {} would end {} as failed: {needs} of its pods are evicted, and its backoffLimit leaves {survives}",
+            "moving pool {} would end {} as failed: it evicts {needs} of its pods, and its backoffLimit leaves {survives}",
             pool.name, job.object
         );
-        findings.say_about(
-            &job.object.to_string(),
-            Diagnostic::warning(codes::PLAN_JOB_ENDS, message).help(
-                "give the Job a podFailurePolicy that ignores DisruptionTarget, or a higher backoffLimit; until then the run parks at \
-                 its nodes while it runs",
-            ),
-        );
+        let help = "give the Job a podFailurePolicy that ignores DisruptionTarget, or a higher backoffLimit";
+        let found = if by_eks(pool) {
+            Diagnostic::error(codes::PLAN_JOB_ENDS, message)
+                .help(format!("{help}, or let the pool move by replace-group, which waits until it is over"))
+        } else {
+            Diagnostic::warning(codes::PLAN_JOB_ENDS, message)
+                .help(format!("{help}; until then the run parks at its nodes while it runs"))
+        };
+        findings.say_about(&job.object.to_string(), found);
     }
 }

@@ -1,11 +1,11 @@
 //! What the compiler refuses of an EKS upgrade, and what it says: one golden text a case.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use switchback_schemas::{
     Diagnostic, Severity,
     inventory::{
-        Inventory, RequestedApi, WrittenBy,
+        Inventory, RequestedApi, Workload, WrittenBy,
         eks::{DeprecatedUse, EksCluster, InsightStatus, Update},
     },
     name::{ObjectName, ObjectRef},
@@ -300,4 +300,21 @@ fn a_way_back_that_is_closed_by_the_end_of_support_needs_an_approval() {
     let [line] = plan.lines.as_slice() else { panic!("one line, not {:#?}", plan.lines) };
     assert_eq!(line.step.as_str(), "eks/dev@1.32/control-plane");
     assert_eq!(line.closes, "every way back to EKS 1.31");
+}
+
+#[test]
+fn a_job_that_the_drain_of_eks_would_end() {
+    let mut inventory = eks();
+    let nightly = pod("nightly-0", "system-0", "Job");
+    let job = nightly.owners[0].clone();
+    inventory.pods.push(nightly);
+    inventory.workloads.push(Workload {
+        object: job,
+        replicas: 1,
+        ready: 1,
+        survives: Some(0),
+        labels: BTreeMap::new(),
+        containers: Vec::new(),
+    });
+    insta::assert_snapshot!(refused(PLATFORM, EKS, &inventory));
 }

@@ -143,7 +143,7 @@ fn a_job_that_a_drain_would_end_is_named() {
     assert_eq!(found.severity, Severity::Warning);
     assert_eq!(
         found.message,
-        "moving pool gpu would end Job ml/owner as failed: 4 of its pods are evicted, and its backoffLimit leaves 3"
+        "moving pool gpu would end Job ml/owner as failed: it evicts 4 of its pods, and its backoffLimit leaves 3"
     );
     assert!(ended("wait: {max: 4h, then: evict}", Some(3)).is_some(), "in the end it is evicted");
     assert!(ended("requeue: {}", Some(4)).is_none(), "it survives the whole gang");
