@@ -3,6 +3,7 @@
 //! A component hands typed steps to a [`Lowering`]; it cannot name a client, and what it does not say about a step it is
 //! asked for by the type system, not by a default.
 
+pub mod aws;
 pub mod changes;
 pub mod checks;
 pub mod durations;

@@ -12,7 +12,10 @@ use switchback_schemas::{
     },
 };
 
-use super::{Lowering, permission};
+use super::{
+    Lowering,
+    aws::{iam, of_cluster, of_rds, roles},
+};
 use crate::context::Cx;
 
 /// Adds to each step, and to each undo, what is missing among its permissions.
@@ -23,15 +26,15 @@ pub fn add(cx: &Cx<'_>, lowering: &mut Lowering) {
     for step in steps {
         let own = of_step(step, gates, &arn);
         put(&mut step.permissions, own);
-        let roles = targets.get(&step.target).map(roles).unwrap_or_default();
-        take(&mut step.permissions, &roles);
+        let taken_on = targets.get(&step.target).map(taken_on).unwrap_or_default();
+        take(&mut step.permissions, &taken_on);
         if let Undo::Step(undo) = &mut step.undo {
             let reads = undo.reads.iter().map(|read| &read.condition);
             let conditions: Vec<&Condition> =
                 reads.chain(&undo.done_when).chain(verified(&undo.verify)).collect();
             let own = of(&undo.action, &conditions, &step.target, &arn);
             put(&mut undo.permissions, own);
-            take(&mut undo.permissions, &roles);
+            take(&mut undo.permissions, &taken_on);
         }
     }
 }
@@ -45,7 +48,7 @@ fn put(slot: &mut Vec<Permission>, own: Vec<Permission>) {
 }
 
 /// To take on the roles of a target. All of them are, whichever way a run goes: one that cannot be had is found at its beginning.
-fn roles(target: &TargetSpec) -> Vec<Permission> {
+fn taken_on(target: &TargetSpec) -> Vec<Permission> {
     let roles = target.aws().map(|resource| resource.roles).unwrap_or_default();
     let named: BTreeSet<Arn> = [roles.observe, roles.apply, roles.rollback].into_iter().flatten().collect();
     named.into_iter().map(|role| iam("sts:AssumeRole", role.to_string())).collect()
@@ -109,7 +112,8 @@ fn asked(condition: &Condition, arn: &impl Fn(&Label) -> Option<Arn>, to: &mut V
             to.extend(arn(target).into_iter().flat_map(on));
         }
         Condition::FreeAddresses { target, .. } => {
-            let on = |arn: Arn| [iam("eks:DescribeCluster", arn.to_string()), any("ec2:DescribeSubnets")];
+            let on =
+                |arn: Arn| [iam("eks:DescribeCluster", arn.to_string()), iam("ec2:DescribeSubnets", "*")];
             to.extend(arn(target).into_iter().flat_map(on));
         }
         _ => {}
@@ -120,24 +124,24 @@ fn described(of: &CloudRef, arn: &Arn) -> Permission {
     let name = of.name.as_deref().unwrap_or("*");
     match of.kind {
         CloudKind::EksCluster => iam("eks:DescribeCluster", arn.to_string()),
-        CloudKind::EksAddon => iam("eks:DescribeAddon", within(arn, "addon", name)),
-        CloudKind::EksNodegroup => iam("eks:DescribeNodegroup", within(arn, "nodegroup", name)),
-        CloudKind::RdsInstance => iam("rds:DescribeDBInstances", sibling(arn, "db:*")),
-        CloudKind::RdsSnapshot => iam("rds:DescribeDBSnapshots", sibling(arn, &format!("snapshot:{name}"))),
+        CloudKind::EksAddon => iam("eks:DescribeAddon", of_cluster(arn, "addon", name)),
+        CloudKind::EksNodegroup => iam("eks:DescribeNodegroup", of_cluster(arn, "nodegroup", name)),
+        CloudKind::RdsInstance => iam("rds:DescribeDBInstances", of_rds(arn, "db", "*")),
+        CloudKind::RdsSnapshot => iam("rds:DescribeDBSnapshots", of_rds(arn, "snapshot", name)),
     }
 }
 
 /// What AWS checks, or a driver asks, inside of an effect's own call.
 fn inside(effect: &Effect, arn: &Arn) -> Vec<Permission> {
-    let passed = || iam("iam:PassRole", format!("arn:{}:iam::{}:role/*", arn.partition(), arn.account()));
+    let passed = || iam("iam:PassRole", roles(arn));
     match effect {
         // The role of its service account is handed on again, if it has one.
         Effect::EksUpdateAddon(_) => vec![passed()],
         // The role of its nodes is handed on, and its tags are put on the copy.
         Effect::EksCreateNodegroup(create) => {
-            vec![passed(), iam("eks:TagResource", within(arn, "nodegroup", &create.nodegroup))]
+            vec![passed(), iam("eks:TagResource", of_cluster(arn, "nodegroup", &create.nodegroup))]
         }
-        Effect::EksDeleteNodegroup(_) => vec![any("autoscaling:DescribeAutoScalingGroups")],
+        Effect::EksDeleteNodegroup(_) => vec![iam("autoscaling:DescribeAutoScalingGroups", "*")],
         Effect::RdsSnapshot(effect) => vec![tagged(arn, &effect.snapshot)],
         Effect::RdsProveSnapshot(effect) => vec![tagged(arn, &effect.snapshot)],
         _ => Vec::new(),
@@ -145,21 +149,5 @@ fn inside(effect: &Effect, arn: &Arn) -> Vec<Permission> {
 }
 
 fn tagged(arn: &Arn, snapshot: &str) -> Permission {
-    iam("rds:AddTagsToResource", sibling(arn, &format!("snapshot:{snapshot}")))
-}
-
-fn within(arn: &Arn, kind: &str, name: &str) -> String {
-    format!("arn:{}:eks:{}:{}:{kind}/{}/{name}/*", arn.partition(), arn.region(), arn.account(), arn.name())
-}
-
-fn sibling(arn: &Arn, resource: &str) -> String {
-    format!("arn:{}:rds:{}:{}:{resource}", arn.partition(), arn.region(), arn.account())
-}
-
-fn any(action: &str) -> Permission {
-    iam(action, "*".to_owned())
-}
-
-fn iam(action: &str, resource: String) -> Permission {
-    Permission { resource, ..permission(action, Permission::IAM, "", None) }
+    iam("rds:AddTagsToResource", of_rds(arn, "snapshot", snapshot))
 }

@@ -6,7 +6,7 @@ use switchback_schemas::{
     plan::{Arn, CloudKind, CloudRef, Condition, Operand, Permission, Test},
 };
 
-use crate::lower::permission;
+use crate::lower::aws::{beside, iam, of_cluster};
 
 /// The label of a node that says which managed group it is of.
 pub(super) const NODEGROUP: &str = "eks.amazonaws.com/nodegroup";
@@ -44,51 +44,37 @@ impl Names {
         self.reference(CloudKind::EksNodegroup, Some(name))
     }
 
-    fn within(&self, kind: &str, name: &str) -> String {
-        let arn = &self.arn;
-        let (partition, region, account) = (arn.partition(), arn.region(), arn.account());
-        format!("arn:{partition}:eks:{region}:{account}:{kind}/{}/{name}/*", arn.name())
-    }
-
     /// Actions on the cluster.
     pub(super) fn on_cluster(&self, actions: &[&str]) -> Vec<Permission> {
-        actions.iter().map(|action| iam(&format!("eks:{action}"), self.arn.to_string())).collect()
+        actions.iter().map(|action| iam(&format!("eks:{action}"), self.arn.as_str())).collect()
     }
 
     /// Actions on an add-on.
     pub(super) fn on_addon(&self, name: &str, actions: &[&str]) -> Vec<Permission> {
-        let resource = self.within("addon", name);
+        let resource = of_cluster(&self.arn, "addon", name);
         actions.iter().map(|action| iam(&format!("eks:{action}"), resource.clone())).collect()
     }
 
     /// Actions on a managed group.
     pub(super) fn on_group(&self, name: &str, actions: &[&str]) -> Vec<Permission> {
-        let resource = self.within("nodegroup", name);
+        let resource = of_cluster(&self.arn, "nodegroup", name);
         actions.iter().map(|action| iam(&format!("eks:{action}"), resource.clone())).collect()
     }
 
-    /// What a copy of a group needs beside: the role of its nodes is handed on, and its launch template is read.
-    pub(super) fn on_copy(&self) -> Vec<Permission> {
-        let role = format!("arn:{}:iam::{}:role/*", self.arn.partition(), self.arn.account());
-        let any = |action: &str| iam(action, "*".to_owned());
-        vec![iam("iam:PassRole", role), any("ec2:DescribeLaunchTemplateVersions"), any("ec2:RunInstances")]
+    /// What a copy of a group needs beside: its launch template is read, and instances are made of it.
+    pub(super) fn on_copy() -> Vec<Permission> {
+        ["ec2:DescribeLaunchTemplateVersions", "ec2:RunInstances"].map(|action| iam(action, "*")).to_vec()
     }
 
     /// To end an instance of a group.
     pub(super) fn on_instances(&self) -> Vec<Permission> {
-        let arn = &self.arn;
-        let (partition, region, account) = (arn.partition(), arn.region(), arn.account());
-        let groups = format!("arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*");
+        let groups = format!("{}:autoScalingGroup:*", beside(&self.arn, "autoscaling"));
         vec![
             iam("autoscaling:TerminateInstanceInAutoScalingGroup", groups),
-            iam("autoscaling:DescribeAutoScalingInstances", "*".to_owned()),
-            iam("ec2:DescribeInstances", "*".to_owned()),
+            iam("autoscaling:DescribeAutoScalingInstances", "*"),
+            iam("ec2:DescribeInstances", "*"),
         ]
     }
-}
-
-fn iam(action: &str, resource: String) -> Permission {
-    Permission { resource, ..permission(action, Permission::IAM, "", None) }
 }
 
 /// A field of something at the cloud provider has a value.

@@ -15,7 +15,7 @@ use switchback_schemas::{
 use super::{
     fleet::{Group, part, read},
     lower::Road,
-    names::{NODEGROUP, absent, is, says, successor},
+    names::{NODEGROUP, Names, absent, is, says, successor},
     nodes::{self, ONE_BY_ONE},
     readiness::ready,
 };
@@ -158,7 +158,7 @@ impl Replacing<'_> {
             format!("make node group {new} at {minor} as a copy of {}, without nodes{becomes}", group.name);
         let mut permissions = self.permissions(new, &["CreateNodegroup"]);
         permissions.extend(road.names.on_cluster(&["CreateNodegroup"]));
-        permissions.extend(road.names.on_copy());
+        permissions.extend(Names::on_copy());
         let active = Condition::All {
             of: vec![
                 says(&self.fresh(), "/status", "ACTIVE"),

@@ -14,7 +14,10 @@ use switchback_schemas::{
 };
 
 use super::site::Site;
-use crate::lower::{permission, undo_step, verify};
+use crate::lower::{
+    aws::{iam, of_rds},
+    permission, undo_step, verify,
+};
 
 /// Something that an object does not have, or does.
 pub(super) fn whole(object: &ObjectRef, is: Test) -> Condition {
@@ -39,29 +42,23 @@ pub(super) fn delete_job(site: &Site, job: &ObjectRef, what: &str) -> Undo {
     }))
 }
 
-/// An action of IAM.
-pub(super) fn iam(action: &str, resource: &str) -> Permission {
-    permission(action, Permission::IAM, resource, None)
-}
-
 /// A resource of the same partition, region and account.
 pub(super) fn sibling(site: &Site, kind: &str, name: &str) -> String {
-    let arn = &site.instance.arn;
-    format!("arn:{}:rds:{}:{}:{kind}:{name}", arn.partition(), arn.region(), arn.account())
+    of_rds(&site.instance.arn, kind, name)
 }
 
 /// What making an instance from a snapshot needs.
 pub(super) fn restore_permissions(site: &Site, snapshot: &str, instance: &str) -> Vec<Permission> {
     let of = |kind, name: &str| sibling(site, kind, name);
     let mut all = vec![
-        iam("rds:DescribeDBInstances", &of("db", "*")),
-        iam("rds:DescribeDBSnapshots", &of("snapshot", snapshot)),
+        iam("rds:DescribeDBInstances", of("db", "*")),
+        iam("rds:DescribeDBSnapshots", of("snapshot", snapshot)),
     ];
     // The call names the instance, the snapshot, and the groups that a restore would otherwise lose.
     let named =
         [of("db", instance), of("snapshot", snapshot), of("subgrp", "*"), of("pg", "*"), of("og", "*")];
     all.extend(named.into_iter().map(|resource| iam("rds:RestoreDBInstanceFromDBSnapshot", &resource)));
-    all.push(iam("rds:AddTagsToResource", &of("db", instance)));
+    all.push(iam("rds:AddTagsToResource", of("db", instance)));
     all
 }
 
@@ -92,8 +89,8 @@ pub(super) fn restore(site: &Site, restoring: Restoring<'_>) -> Undo {
         vec!["every run, metric, parameter and model that was logged after the snapshot".to_owned()];
     loses.extend(others.iter().map(|other| format!("what was written to {other} after the snapshot")));
     let mut permissions = restore_permissions(site, snapshot, name);
-    permissions.push(iam("rds:ModifyDBInstance", &sibling(site, "db", name)));
-    permissions.push(iam("rds:ModifyDBInstance", &sibling(site, "db", aside)));
+    permissions.push(iam("rds:ModifyDBInstance", sibling(site, "db", name)));
+    permissions.push(iam("rds:ModifyDBInstance", sibling(site, "db", aside)));
     let effect = Effect::RdsRestore(RdsRestore {
         target: of.target.clone(),
         snapshot: snapshot.to_owned(),

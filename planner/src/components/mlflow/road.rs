@@ -21,7 +21,7 @@ use super::{
 use crate::{
     components::HopSpec,
     context::Cx,
-    lower::{Draft, HopScope, Lowering, permission},
+    lower::{Draft, HopScope, Lowering, aws::iam, permission},
     outlook::Outlook,
 };
 
@@ -181,7 +181,7 @@ impl Road<'_> {
             .captures("resource", capture("/DbiResourceId"))
             .time(Seconds::minutes(10), Estimate::seconds(2, 30))
             .idempotent()
-            .permits([back::iam("rds:DescribeDBInstances", &back::sibling(self.site, "db", "*"))]);
+            .permits([iam("rds:DescribeDBInstances", back::sibling(self.site, "db", "*"))]);
         to.add(step.done())
     }
 
@@ -203,11 +203,11 @@ impl Road<'_> {
             .time(Seconds::hours(2), Estimate::seconds(5 * 60, 30 * 60))
             .idempotent()
             .permits([
-                back::iam("rds:CreateDBSnapshot", &of("db", self.instance())),
-                back::iam("rds:CreateDBSnapshot", &of("snapshot", &snapshot)),
-                back::iam("rds:AddTagsToResource", &of("snapshot", &snapshot)),
-                back::iam("rds:DescribeDBSnapshots", &of("snapshot", &snapshot)),
-                back::iam("rds:DescribeDBInstances", &of("db", "*")),
+                iam("rds:CreateDBSnapshot", of("db", self.instance())),
+                iam("rds:CreateDBSnapshot", of("snapshot", &snapshot)),
+                iam("rds:AddTagsToResource", of("snapshot", &snapshot)),
+                iam("rds:DescribeDBSnapshots", of("snapshot", &snapshot)),
+                iam("rds:DescribeDBInstances", of("db", "*")),
             ]);
         let id = to.add(step.done());
         if !self.site.migrates {
@@ -232,8 +232,8 @@ impl Road<'_> {
             format!("prove that {snapshot} can be restored: make instance {trial} of it, and delete that");
         let undo = Undo::ReadOnly { why: "the trial instance is deleted by the step itself".to_owned() };
         let mut permissions = back::restore_permissions(self.site, &snapshot, &trial);
-        permissions.push(back::iam("rds:ModifyDBInstance", &back::sibling(self.site, "db", &trial)));
-        permissions.push(back::iam("rds:DeleteDBInstance", &back::sibling(self.site, "db", &trial)));
+        permissions.push(iam("rds:ModifyDBInstance", back::sibling(self.site, "db", &trial)));
+        permissions.push(iam("rds:DeleteDBInstance", back::sibling(self.site, "db", &trial)));
         let step = self
             .on_database
             .step("prove", title, effect, undo, Vec::new())
