@@ -11,12 +11,17 @@ use switchback_schemas::{
     Label as Place, StepId, Version,
     inventory::{Container, Workload},
     lock::{Ask, AskAddon},
-    manifest::{OnFailure, Requires},
+    manifest::{Document, OnFailure, Requires},
     name::{Label, ObjectName},
     plan::HopBasis,
 };
 
-use crate::{context::Cx, lower::HopScope, lower::Lowering, manifest::DocRef, outlook::Outlook};
+use crate::{
+    context::Cx,
+    lower::{HopScope, Lowering},
+    manifest::{DocRef, Documents, Spanned},
+    outlook::Outlook,
+};
 
 /// A kind of thing that can be moved.
 pub trait Component: Sync {
@@ -77,6 +82,12 @@ impl HopSpec {
     /// `component/instance@version`.
     pub fn id(&self) -> StepId {
         StepId::sanitized(&format!("{}/{}@{}", self.component, self.upgrade, self.to.plain()))
+    }
+
+    /// The manifest that asks for it, among those of its kind, which are sorted by name.
+    pub fn written<'a, S>(&self, documents: &'a Documents<S>) -> Option<&'a Spanned<Document<S>>> {
+        let found = documents.binary_search_by(|document| document.metadata.name.cmp(&self.upgrade));
+        documents.get(found.ok()?)
     }
 
     /// What its steps share.

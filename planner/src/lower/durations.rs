@@ -1,5 +1,7 @@
 //! How long steps take as the catalog says it: before what was learned from runs, and in place of what their component thinks.
 
+use std::collections::BTreeMap;
+
 use switchback_schemas::{
     StepId, estimates,
     plan::{Action, Estimate, Hop, Step, Undo},
@@ -11,12 +13,16 @@ use crate::{
 };
 
 /// Puts the catalog's durations into the steps that they are about, either way.
-pub fn put(catalog: &Catalog, hops: &[(HopSpec, Hop)], steps: &mut [Step]) {
+pub fn put<'a>(catalog: &'a Catalog, hops: &'a [(HopSpec, Hop)], steps: &mut [Step]) {
+    let durations = |(spec, hop): &'a (HopSpec, Hop)| {
+        let facts = catalog.components.get(spec.component)?;
+        (!facts.durations.is_empty()).then_some((&hop.id, &facts.durations))
+    };
+    let of_hop: BTreeMap<&StepId, &Vec<Duration>> = hops.iter().filter_map(durations).collect();
     for step in steps {
-        let Some((spec, hop)) = hops.iter().find(|(_, hop)| hop.id == step.hop) else { continue };
-        let Some(facts) = catalog.components.get(spec.component) else { continue };
-        let Some(path) = inside(&step.id, &hop.id) else { continue };
-        let Some(known) = facts.durations.iter().find(|known| is_about(known, &path)) else { continue };
+        let Some(known) = of_hop.get(&step.hop) else { continue };
+        let Some(path) = inside(&step.id, &step.hop) else { continue };
+        let Some(known) = known.iter().find(|known| is_about(known, &path)) else { continue };
         let estimate =
             Estimate { expected: known.takes.0, p90: known.p90.map_or(known.takes.0, |p90| p90.0) };
         step.estimate = estimate;

@@ -1,6 +1,9 @@
 //! Whether each way back can be taken in time, and what would help where it cannot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 use switchback_model::{
@@ -26,9 +29,9 @@ const WEEK: u64 = 7;
 pub fn check(plan: &Plan, graph: &Graph, places: &BTreeMap<StepId, Label>, findings: &Findings) {
     revisions(plan, findings);
     let Ok(back) = Windows::back(&plan.windows) else { return };
-    let ways = Ways { plan, graph, back };
+    let Some(ways) = Ways::of(plan, graph, back) else { return };
     for hop in &plan.hops {
-        let Some(late) = ways.late(&hop.id, plan.inputs.as_of, &ways.back) else { continue };
+        let Some(late) = ways.late(&hop.id) else { continue };
         let message = match late.times.decide_by {
             _ if late.times.stand == Stand::Closed => format!(
                 "the way back of {} is closed when the hop is verified, at {} if the run may begin at {}: it closes {} ({})",
@@ -63,35 +66,48 @@ struct Ways<'a> {
     plan: &'a Plan,
     graph: &'a Graph,
     back: Windows<'a>,
+    /// Numbers of the steps of each hop.
+    steps: BTreeMap<&'a StepId, Vec<usize>>,
+    /// If the run may begin at the plan's instant.
+    forecast: Forecast,
+    /// If it may begin on another day within a week; looked at when something needs help.
+    days: OnceCell<Vec<(Timestamp, Forecast)>>,
 }
 
-impl Ways<'_> {
-    fn steps(&self, hop: &StepId) -> Vec<usize> {
-        let own = self.plan.steps.iter().enumerate().filter(|(_, step)| step.hop == *hop);
-        own.map(|(number, _)| number).collect()
+impl<'a> Ways<'a> {
+    fn of(plan: &'a Plan, graph: &'a Graph, back: Windows<'a>) -> Option<Self> {
+        let mut steps: BTreeMap<&StepId, Vec<usize>> = BTreeMap::new();
+        for (number, step) in plan.steps.iter().enumerate() {
+            steps.entry(&step.hop).or_default().push(number);
+        }
+        let forecast = forecast(plan, graph, plan.inputs.as_of, &BTreeMap::new()).ok()?;
+        Some(Self { plan, graph, back, steps, forecast, days: OnceCell::new() })
     }
 
-    fn forecast(&self, from: Timestamp) -> Option<Forecast> {
-        forecast(self.plan, self.graph, from, &BTreeMap::new()).ok()
+    fn days(&self) -> &[(Timestamp, Forecast)] {
+        self.days.get_or_init(|| {
+            let days = (1..WEEK).map(|day| later(self.plan.inputs.as_of, Seconds(day * 86_400)));
+            let on = |day| Some((day, forecast(self.plan, self.graph, day, &BTreeMap::new()).ok()?));
+            days.filter_map(on).collect()
+        })
     }
 
-    /// When a hop is verified, and the times of its way back, if the run may begin at an instant.
-    fn times(&self, hop: &StepId, from: Timestamp, back: &Windows<'_>) -> Option<Late> {
-        let steps = self.steps(hop);
-        let forecast = self.forecast(from)?;
+    /// When a hop is verified, and the times of its way back.
+    fn times(&self, hop: &StepId, forecast: &Forecast, back: &Windows<'_>) -> Option<Late> {
+        let steps = self.steps.get(hop)?;
         let ids = steps.iter().filter_map(|number| self.plan.steps.get(*number)).map(|step| &step.id);
         let verified = forecast.span(ids)?.ends;
-        let way = way_back::of_hop(self.plan, self.graph, &steps);
-        Some(Late { verified, times: decide::times(self.plan, &way, &forecast, back, verified)? })
+        let way = way_back::of_hop(self.plan, self.graph, steps);
+        Some(Late { verified, times: decide::times(self.plan, &way, forecast, back, verified)? })
     }
 
-    fn late(&self, hop: &StepId, from: Timestamp, back: &Windows<'_>) -> Option<Late> {
-        self.times(hop, from, back).filter(|late| late.times.stand != Stand::Open)
+    fn late(&self, hop: &StepId) -> Option<Late> {
+        self.times(hop, &self.forecast, &self.back).filter(|late| late.times.stand != Stand::Open)
     }
 
-    /// How long one can decide after a hop is verified, and until when, if the run may begin at an instant.
-    fn helps(&self, hop: &StepId, from: Timestamp, back: &Windows<'_>) -> Option<(Seconds, Timestamp)> {
-        let found = self.times(hop, from, back).filter(|found| found.times.stand == Stand::Open)?;
+    /// How long one can decide after a hop is verified, and until when.
+    fn helps(&self, hop: &StepId, forecast: &Forecast, back: &Windows<'_>) -> Option<(Seconds, Timestamp)> {
+        let found = self.times(hop, forecast, back).filter(|found| found.times.stand == Stand::Open)?;
         let by = found.times.decide_by?;
         Some((between(found.verified, by), by))
     }
@@ -99,16 +115,15 @@ impl Ways<'_> {
     /// What was tried and helps, and by how much.
     fn remedies(&self, hop: &Hop) -> Vec<String> {
         let mut remedies = Vec::new();
-        let from = self.plan.inputs.as_of;
         if !self.back.is_always()
-            && let Some((left, by)) = self.helps(&hop.id, from, &Windows::always())
+            && let Some((left, by)) = self.helps(&hop.id, &self.forecast, &Windows::always())
         {
             remedies.push(format!(
                 "rollback windows around the clock, with which decide-by becomes {by}, {left} after the hop is verified"
             ));
         }
-        let days = (1..WEEK).map(|day| later(from, Seconds(day * 86_400)));
-        let best = days.filter_map(|day| Some((self.helps(&hop.id, day, &self.back)?, day)));
+        let days = self.days().iter();
+        let best = days.filter_map(|(day, forecast)| Some((self.helps(&hop.id, forecast, &self.back)?, day)));
         if let Some(((left, by), day)) = best.max_by_key(|((left, _), _)| *left) {
             let day = day.to_zoned(TimeZone::UTC);
             remedies.push(format!(
@@ -132,8 +147,8 @@ impl Ways<'_> {
         }
         let plan = without(self.plan, &nodes);
         let graph = Graph::of(&plan).ok()?;
-        let stay = Ways { plan: &plan, graph: &graph, back: self.back.clone() };
-        let (left, by) = stay.helps(&hop.id, self.plan.inputs.as_of, &self.back)?;
+        let stay = Ways::of(&plan, &graph, self.back.clone())?;
+        let (left, by) = stay.helps(&hop.id, &stay.forecast, &self.back)?;
         let last = !self
             .plan
             .hops

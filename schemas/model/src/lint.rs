@@ -106,8 +106,9 @@ fn references(plan: &Plan, say: &mut impl FnMut(String)) {
             recipe(step, roll, say);
         }
     }
+    let savepoints: BTreeSet<_> = plan.savepoints.iter().map(|savepoint| &savepoint.id).collect();
     for hop in &plan.hops {
-        if plan.savepoint(&hop.savepoint).is_none() {
+        if !savepoints.contains(&hop.savepoint) {
             say(format!("hop {} ends in savepoint {}, which is not in the plan", hop.id, hop.savepoint));
         }
     }

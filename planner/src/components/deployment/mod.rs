@@ -42,7 +42,7 @@ impl Component for Deployment {
     }
 
     fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        let Some(doc) = cx.manifests.deployments.iter().find(|doc| doc.doc == hop.doc) else { return };
+        let Some(doc) = hop.written(&cx.manifests.deployments) else { return };
         let spec = &doc.spec;
         let Some((_, index, before)) = outlook.container(&spec.deployment, &spec.container) else { return };
         let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);

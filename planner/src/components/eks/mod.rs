@@ -48,7 +48,7 @@ impl Component for Eks {
     fn asks_addons(&self, cx: &Cx<'_>) -> Vec<AskAddon> {
         let mut asks = Vec::new();
         for hop in self.hops(cx) {
-            let Some(doc) = cx.manifests.eks.iter().find(|doc| doc.doc == hop.doc) else { continue };
+            let Some(doc) = hop.written(&cx.manifests.eks) else { continue };
             let Some(cluster) = hops::cluster(cx, doc) else { continue };
             asks.extend(cluster.addons.iter().map(|addon| AskAddon {
                 target: hop.target.clone(),
@@ -60,7 +60,7 @@ impl Component for Eks {
     }
 
     fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        if let Some(doc) = cx.manifests.eks.iter().find(|doc| doc.doc == hop.doc) {
+        if let Some(doc) = hop.written(&cx.manifests.eks) {
             lower::hop(cx, hop, doc, outlook, to);
         }
     }

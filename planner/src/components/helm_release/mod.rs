@@ -53,7 +53,7 @@ impl Component for HelmRelease {
     }
 
     fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        let Some(doc) = cx.manifests.helm_releases.iter().find(|doc| doc.doc == hop.doc) else { return };
+        let Some(doc) = hop.written(&cx.manifests.helm_releases) else { return };
         let spec = &doc.spec;
         let Some(render) = cx.render(&spec.release, &hop.to, cx.label(doc.doc, "/spec/to", "this version"))
         else {

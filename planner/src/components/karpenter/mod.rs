@@ -28,7 +28,7 @@ impl Component for Karpenter {
     fn asks(&self, cx: &Cx<'_>) -> Vec<Ask> {
         let mut asks = Vec::new();
         for hop in self.hops(cx) {
-            let Some(doc) = cx.manifests.karpenter.iter().find(|doc| doc.doc == hop.doc) else { continue };
+            let Some(doc) = hop.written(&cx.manifests.karpenter) else { continue };
             let spec = &doc.spec;
             for (release, chart, set) in [
                 (&spec.crd_release, "karpenter-crd", serde_json::json!({})),
@@ -47,7 +47,7 @@ impl Component for Karpenter {
     }
 
     fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        if let Some(doc) = cx.manifests.karpenter.iter().find(|doc| doc.doc == hop.doc) {
+        if let Some(doc) = hop.written(&cx.manifests.karpenter) {
             lower::hop(cx, hop, doc, outlook, to);
         }
     }

@@ -46,7 +46,7 @@ impl Component for Mlflow {
     }
 
     fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        if let Some(doc) = cx.manifests.mlflow.iter().find(|doc| doc.doc == hop.doc) {
+        if let Some(doc) = hop.written(&cx.manifests.mlflow) {
             road::lower(cx, hop, doc, outlook, to);
         }
     }
