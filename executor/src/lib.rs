@@ -4,7 +4,9 @@
 
 pub mod env;
 pub mod foreign;
+pub mod handover;
 pub mod janitor;
+mod known;
 pub mod machine;
 pub mod ops;
 pub mod ports;

@@ -1,6 +1,6 @@
 //! What a command line does to runs.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use switchback_model::{
@@ -8,46 +8,26 @@ use switchback_model::{
     lint,
 };
 use switchback_schemas::{
-    Digest, RunId, Severity, StepId,
+    Digest, RunId, Severity,
     format::Document,
-    journal::{Approval, BackScope, Captured, Event, Identified, SideEntry, SideKind},
-    plan::{Parent, Plan},
-    report::{CarryOver, Report, RunState},
+    journal::{Approval, BackScope, End, Event, Identified, SideEntry, SideKind},
+    plan::Plan,
+    report::{Report, RunState},
 };
 
 use crate::{
     env::Clock,
-    janitor,
-    machine::{Index, Machine, Settings},
-    report::{self, Leftovers, ReportError},
+    handover, janitor,
+    known::{Done, indexed, known, replayed, told},
+    machine::{Index, Machine, Rest, Settings},
+    report::{self, Leftovers},
     runtime::{Ended, RunError, Runtime, Stop, View},
-    store::{NewRun, Store, StoreError, claims},
+    store::{NewRun, Store, claims},
 };
-
-type Done<T> = Result<T, RunError>;
 
 /// The run of a plan. One plan has one run, so starting it twice resumes it; a plan of a later observation has other bytes.
 pub fn run_id(plan: &Digest) -> Done<RunId> {
     RunId::new(format!("r-{}", plan.short(12))).map_err(|error| RunError::Bug(error.to_string()))
-}
-
-fn indexed(bytes: &[u8]) -> Done<Arc<Index>> {
-    let plan = Plan::from_json(bytes)?;
-    let index = Index::new(Arc::new(plan), Digest::of(bytes));
-    index.map(Arc::new).map_err(|error| RunError::Bug(format!("the plan is no DAG: {error}")))
-}
-
-fn told(run: &RunId) -> impl FnOnce(ReportError) -> RunError + '_ {
-    move |error| match error {
-        ReportError::Illegal(source) => RunError::Illegal { run: run.clone(), source: Box::new(source) },
-        ReportError::NoHeader => RunError::Bug(format!("run {run}: {error}")),
-    }
-}
-
-async fn known(store: &dyn Store, run: &RunId) -> Done<(Arc<Index>, Journal)> {
-    let journal = store.journal(run).await?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
-    let index = indexed(&store.plan(run).await?)?;
-    Ok((index, journal))
 }
 
 /// Starts the run of a plan, or takes it up where it is, and carries it on until it comes to rest.
@@ -90,6 +70,7 @@ async fn carry_on(
     view: &mut View<'_>,
 ) -> Done<Ended> {
     let store = &*runtime.store;
+    handover::get_back(store, &*runtime.clock, &runtime.holder, run).await?;
     let over = match store.journal(run).await? {
         Some(journal) => {
             let mut machine = replayed(&index, run, &journal)?;
@@ -103,7 +84,7 @@ async fn carry_on(
         runtime.prove(&index.plan).await?;
     }
     let inherited = match &index.plan.parent {
-        Some(parent) => Some(heir(store, parent).await?),
+        Some(parent) => Some(handover::carry_over(store, &parent.run).await?),
         None => None,
     };
     let operation = inherited.as_ref().map_or(run, |carried| &carried.operation);
@@ -112,13 +93,17 @@ async fn carry_on(
     let mut machine = replayed(&index, run, &leased.journal)?;
     if let (Some(parent), Some(carried)) = (&index.plan.parent, inherited) {
         if !over {
-            take_over(runtime, run, parent, &carried).await?;
+            handover::take_over(runtime, run, parent, &carried).await?;
         }
         machine.inherit(carried.captures);
     }
     let mut machine = with_settings(machine, runtime.settings);
     machine.hear(store.side(run).await?);
-    runtime.carry_on(run, leased, machine, stop, view).await
+    let ended = runtime.carry_on(run, leased, machine, stop, view).await?;
+    if ended == Ended::Rest(Rest::Ended(End::Unwound)) {
+        handover::give_back(store, &*runtime.clock, &runtime.holder, run).await?;
+    }
+    Ok(ended)
 }
 
 /// The machine of a run that has this journal, with what earlier runs of its operation captured.
@@ -126,19 +111,9 @@ pub(crate) async fn folded(store: &dyn Store, run: &RunId, journal: &Journal) ->
     let index = indexed(&store.plan(run).await?)?;
     let mut machine = replayed(&index, run, journal)?;
     if let Some(parent) = &index.plan.parent {
-        machine.inherit(heir(store, parent).await?.captures);
+        machine.inherit(handover::carry_over(store, &parent.run).await?.captures);
     }
     Ok(machine)
-}
-
-fn replayed(index: &Arc<Index>, run: &RunId, journal: &Journal) -> Done<Machine> {
-    if let Some(Event::Header { plan, .. }) = journal.records.first().map(|record| &record.event)
-        && *plan != index.digest
-    {
-        return Err(RunError::OtherPlan { run: run.clone(), plan: *plan });
-    }
-    let illegal = |source| RunError::Illegal { run: run.clone(), source: Box::new(source) };
-    report::replay(index, journal, Settings::default()).map_err(illegal)
 }
 
 fn with_settings(mut machine: Machine, settings: Settings) -> Machine {
@@ -169,66 +144,6 @@ async fn may_claim(store: &dyn Store, plan: &Plan, run: &RunId) -> Done<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// What the run that a plan continues hands over.
-async fn heir(store: &dyn Store, parent: &Parent) -> Done<CarryOver> {
-    carry_over(store, &parent.run).await
-}
-
-/// The hand-over: one record in the older run's journal. Everything before it can be repeated, everything after it
-/// follows from it, so a crash at any point is mended by applying the plan again.
-async fn take_over(runtime: &Runtime, run: &RunId, parent: &Parent, carried: &CarryOver) -> Done<()> {
-    let store = &*runtime.store;
-    let refuse = |why: &str| RunError::Parent { run: parent.run.clone(), why: why.to_owned() };
-    let (index, journal) = known(store, &parent.run).await?;
-    let state = replayed(&index, &parent.run, &journal)?;
-    match &state.state().superseded {
-        Some(by) if by == run => return Ok(()),
-        Some(by) => return Err(refuse(&format!("it was continued by {by} already"))),
-        None if state.state().is_over() => return Err(refuse("it has ended")),
-        None => {}
-    }
-    for captured in carried.captures.values().flat_map(BTreeMap::values) {
-        if let Captured::Artifact { digest, .. } = captured {
-            let bytes = store.artifact(&parent.run, digest).await?;
-            store.put_artifact(run, &bytes).await?;
-        }
-    }
-    let mut leased = store.take(&parent.run, None).await?;
-    if leased.journal.head.prev != parent.journal_head || index.digest != parent.plan {
-        return Err(refuse("it has moved on since the plan was made; observe and plan again"));
-    }
-    let epoch = state.state().epoch.saturating_add(1);
-    let (now, expected) = (runtime.clock.now(), leased.journal.head.next);
-    let events = [Event::Epoch { holder: runtime.holder.clone() }, Event::Superseded { by: run.clone() }];
-    let lines: Result<Vec<Line>, _> =
-        events.into_iter().map(|event| leased.journal.head.line(epoch, now, event)).collect();
-    let lines = lines.map_err(|error| RunError::Bug(error.to_string()))?;
-    leased.log.append(expected, epoch, &lines).await?;
-    Ok(())
-}
-
-/// What a run hands to the plan that continues it, with what it was handed itself.
-pub async fn carry_over(store: &dyn Store, run: &RunId) -> Done<CarryOver> {
-    let mut chain = Vec::new();
-    let mut next = Some(run.clone());
-    while let Some(run) = next {
-        let (index, journal) = known(store, &run).await?;
-        next = index.plan.parent.as_ref().map(|parent| parent.run.clone());
-        if chain.iter().any(|(earlier, _, _)| *earlier == run) {
-            return Err(RunError::Bug(format!("run {run} continues itself")));
-        }
-        chain.push((run, index, journal));
-    }
-    let mut captures: BTreeMap<StepId, BTreeMap<String, Captured>> = BTreeMap::new();
-    let mut carried = None;
-    for (run, index, journal) in chain.iter().rev() {
-        let over = report::carry_over(index, journal, std::mem::take(&mut captures)).map_err(told(run))?;
-        captures = over.captures.clone();
-        carried = Some(over);
-    }
-    carried.ok_or_else(|| StoreError::NoSuchRun(run.clone()).into())
 }
 
 /// The account of a run.
@@ -288,6 +203,7 @@ pub async fn say(
     by: Identified,
     says: SideKind,
 ) -> Done<()> {
+    handover::get_back(store, clock, "a command that speaks to the run", run).await?;
     let (index, journal) = known(store, run).await?;
     let mut machine = replayed(&index, run, &journal)?;
     machine.hear(store.side(run).await?);
@@ -299,7 +215,13 @@ pub async fn say(
         _ => false,
     };
     if state.is_over() && !still {
-        return refuse(if state.is_closed() { "is closed" } else { "is over" }.to_owned());
+        return refuse(match &state.superseded {
+            Some(by) => {
+                format!("was continued by run {by}: when that one is back where it began, this one goes on")
+            }
+            None if state.is_closed() => "is closed".to_owned(),
+            None => "is over".to_owned(),
+        });
     }
     let now = clock.now();
     match &says {

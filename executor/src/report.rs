@@ -1,12 +1,13 @@
 //! The account of a run, folded from its journal over its plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use switchback_model::{
     decide::{self, BackTimes},
     forecast,
     journal::Journal,
+    lint::uses_in,
     way_back,
     windows::Windows,
     work::worked,
@@ -16,8 +17,11 @@ use switchback_schemas::{
     format::Document,
     journal::{At, BackScope, Captured, End, Event, Way},
     name::{Label, SavepointId},
-    plan::{Leftover, Plan, Savepoint, Step, Undo},
-    report::{CarryOver, ClosingWay, Kept, Report, RunState as Stands, StepReport, StepStatus},
+    plan::{Bracket, Leftover, Plan, Savepoint, Step, Undo},
+    report::{
+        CaptureName, CarryOver, ClosingWay, Kept, OpenBracket, Report, RunState as Stands, StepReport,
+        StepStatus,
+    },
 };
 
 use crate::machine::{
@@ -134,10 +138,41 @@ pub fn carry_over(
         journal_head: journal.head.prev.clone(),
         savepoint: savepoint(state)?,
         captures,
-        open_brackets: open_brackets(&index.plan, state).iter().map(|bracket| bracket.id.clone()).collect(),
+        open_brackets: open_brackets(&index.plan, state).into_iter().map(|open| left(index, open)).collect(),
         done: done.cloned().collect(),
         began: state.started().into_iter().collect(),
+        unfinished: unfinished(index, state),
     })
+}
+
+/// A bracket as the plan that continues a run has to know it.
+fn left(index: &Index, bracket: &Bracket) -> OpenBracket {
+    let closing = index.plan.step(&bracket.close).map(|step| uses_in(&step.action));
+    OpenBracket {
+        id: bracket.id.clone(),
+        title: bracket.title.clone(),
+        held: bracket.held.clone(),
+        puts_back: closing
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(step, name)| CaptureName { step, name })
+            .collect(),
+        closing_command: bracket.closing_command.clone(),
+    }
+}
+
+/// Hops that were begun, and are neither finished nor taken back.
+fn unfinished(index: &Index, state: &RunState) -> Vec<StepId> {
+    let (mut begun, mut lacking) = (BTreeSet::new(), BTreeSet::new());
+    for step in &index.plan.steps {
+        if state.is_started(&step.id) {
+            begun.insert(&step.hop);
+        }
+        if !state.phase(&At::forward(&step.id)).is_finished() {
+            lacking.insert(&step.hop);
+        }
+    }
+    begun.intersection(&lacking).map(|hop| (*hop).clone()).collect()
 }
 
 /// What a run left behind that somebody may have to clean up after an accident.

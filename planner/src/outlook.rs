@@ -9,18 +9,24 @@ use serde_json::{Value, json};
 use switchback_schemas::{
     Digest, StepId, Version,
     inventory::{Crd, Inventory, Workload, karpenter::Karpenter, karpenter::NodePool},
+    journal::Captured,
     lock::Render,
     name::{ObjectName, ObjectRef},
     plan::{CloudRef, Condition, Operand, Read, ReadBasis, ReadMark, Target, Test},
+    report::{CaptureName, OpenBracket},
 };
 
-use crate::objects;
+use crate::{index::same, objects};
 
 /// The platform as the compiler sees it.
 pub struct Outlook<'a> {
     inventory: &'a Inventory,
     releases: BTreeMap<ObjectName, ReleaseView>,
     workloads: BTreeMap<&'a ObjectRef, &'a Workload>,
+    /// Brackets that an earlier run of the operation left open, until a hop closes them.
+    left_open: RefCell<Vec<&'a OpenBracket>>,
+    /// Budgets of NodePools that a hop put back to what they were before an earlier run, and the step that does.
+    budgets: RefCell<BTreeMap<String, (Value, StepId)>>,
     reads: RefCell<Vec<Read>>,
 }
 
@@ -59,7 +65,15 @@ impl<'a> Outlook<'a> {
         let releases =
             inventory.releases.iter().map(|release| (release.name.clone(), view(release))).collect();
         let workloads = inventory.workloads.iter().map(|workload| (&workload.object, workload)).collect();
-        Self { inventory, releases, workloads, reads: RefCell::default() }
+        let left_open = inventory.carry_over.iter().flat_map(|carried| &carried.open_brackets).collect();
+        Self {
+            inventory,
+            releases,
+            workloads,
+            left_open: RefCell::new(left_open),
+            budgets: RefCell::default(),
+            reads: RefCell::default(),
+        }
     }
 
     /// What was looked at since the last call; it belongs to the step that is being built.
@@ -135,16 +149,62 @@ impl<'a> Outlook<'a> {
         Some((workload, index, &found.image))
     }
 
-    /// The budgets of a NodePool, in the API version in which it is served. Notes them.
-    pub fn budgets(&self, pool: &'a NodePool, api_version: &str) -> &'a Value {
+    /// The budgets of a NodePool, in the API version in which it is served, as earlier hops leave them. Notes them.
+    pub fn budgets(&self, pool: &NodePool, api_version: &str) -> Value {
         let object = ObjectRef::new(api_version, "NodePool", &ObjectName::cluster(&pool.name));
-        let is = if pool.budgets.is_null() {
-            Test::Absent {}
-        } else {
-            Test::Equals(Operand::Value(pool.budgets.clone()))
+        let (budgets, by) = self.seen_budgets(pool);
+        let is =
+            if budgets.is_null() { Test::Absent {} } else { Test::Equals(Operand::Value(budgets.clone())) };
+        let condition = Condition::Field {
+            object: Target::Object(object),
+            pointer: "/spec/disruption/budgets".to_owned(),
+            is,
         };
-        self.note_field(object, "/spec/disruption/budgets", is);
-        &pool.budgets
+        self.note(condition, by.as_ref());
+        budgets
+    }
+
+    /// The same without a note, with the step that leaves them so.
+    pub fn seen_budgets(&self, pool: &NodePool) -> (Value, Option<StepId>) {
+        match self.budgets.borrow().get(&pool.name) {
+            Some((budgets, by)) => (budgets.clone(), Some(by.clone())),
+            None => (pool.budgets.clone(), None),
+        }
+    }
+
+    /// From now on the budgets of a NodePool are what they were before an earlier run of the operation changed them.
+    pub fn puts_back(&self, pool: &str, budgets: Value, by: &StepId) {
+        self.budgets.borrow_mut().insert(pool.to_owned(), (budgets, by.clone()));
+    }
+
+    /// The bracket on a field of an object that an earlier run of the operation left open, for the hop that closes it: what the field
+    /// held first, and the capture that puts it back.
+    pub fn take_over(&self, object: &ObjectRef, pointer: &str) -> Option<(&'a Value, &'a CaptureName)> {
+        let mut open = self.left_open.borrow_mut();
+        let is_it = |bracket: &&OpenBracket| {
+            matches!(&bracket.held, Condition::Field { object: Target::Object(held), pointer: at, .. }
+                if same(held, object) && at == pointer)
+        };
+        let position = open.iter().position(is_it)?;
+        let capture = open.get(position)?.puts_back.first()?;
+        // A bracket whose first value is not there stays among those that nobody closes.
+        let first = self.captured(capture)?;
+        open.remove(position);
+        Some((first, capture))
+    }
+
+    /// A value that an earlier run of the operation captured.
+    fn captured(&self, capture: &CaptureName) -> Option<&'a Value> {
+        let captures = self.inventory.carry_over.as_ref()?.captures.get(&capture.step)?;
+        match captures.get(&capture.name)? {
+            Captured::Scalar(value) => Some(value),
+            Captured::Artifact { .. } => None,
+        }
+    }
+
+    /// Brackets that an earlier run left open and no hop closes.
+    pub fn left_open(&self) -> Vec<&'a OpenBracket> {
+        self.left_open.borrow().clone()
     }
 
     /// The section of the Karpenter component; not a predicate by itself.

@@ -220,6 +220,10 @@ codes! {
         "The workload's updateStrategy is OnDelete: a new template reaches a pod when somebody, or a controller, deletes it.";
     PLAN_JOB_ENDS = "SB0433", "moving its pods would end a Job as failed",
         "The Job controller counts an evicted pod against backoffLimit, unless the Job's podFailurePolicy ignores pods with DisruptionTarget.";
+    PLAN_LEFT_OPEN = "SB0434", "what an earlier run suspended would stay suspended",
+        "The run that this plan continues opened a bracket, and nothing in this plan closes it with what was there first.";
+    PLAN_UNFINISHED = "SB0435", "what an earlier run began is not gone on with",
+        "The run that this plan continues stopped inside of a hop, and this plan does nothing more for it.";
     RUN_CLAIMED = "SB0501", "another run holds the platform",
         "A run keeps its claim until it is done, unwound or abandoned.";
     RUN_LEASED = "SB0502", "another process is running it",

@@ -11,6 +11,7 @@ use crate::{
     format::Format,
     journal::{Approval, At, Captured, End, Evidence, WaitsFor},
     name::{Label, SavepointId},
+    plan::Condition,
 };
 
 /// The account of a run: every step, what it did and what was seen.
@@ -193,10 +194,39 @@ pub struct CarryOver {
     pub captures: BTreeMap<StepId, BTreeMap<String, Captured>>,
     /// Brackets that are open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub open_brackets: Vec<Label>,
+    pub open_brackets: Vec<OpenBracket>,
     /// Steps that are done and can still be undone.
     pub done: Vec<StepId>,
     /// Steps that may have changed something and are not undone: those that are done, and those that were only begun.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub began: Vec<StepId>,
+    /// Hops that were begun, and are neither finished nor taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<StepId>,
+}
+
+/// A bracket that a run leaves open to the plan that continues it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OpenBracket {
+    /// Its name.
+    pub id: Label,
+    /// What is suspended.
+    pub title: String,
+    /// Holds while it is open.
+    pub held: Condition,
+    /// The captures that its closing puts back.
+    pub puts_back: Vec<CaptureName>,
+    /// What a person does to close it.
+    pub closing_command: String,
+}
+
+/// A capture of an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CaptureName {
+    /// The step.
+    pub step: StepId,
+    /// The capture's name.
+    pub name: String,
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use switchback_schemas::{
     journal::{At, Event, Evidence, Verdict, WaitsFor, Way},
     name::Label,
-    plan::Bracket,
+    plan::{Bracket, Plan, Undo},
 };
 
 use super::{
@@ -14,9 +14,21 @@ use super::{
     prepare::said,
 };
 
-/// Brackets that this run opened and did not close again.
-pub fn open<'plan>(plan: &'plan switchback_schemas::plan::Plan, state: &RunState) -> Vec<&'plan Bracket> {
+/// Brackets that this run opened, or found open, and did not close. They are the business of the run that took over, if one did;
+/// and what it found open is again that of the run which it continues, when it is back where it began.
+pub fn open<'plan>(plan: &'plan Plan, state: &RunState) -> Vec<&'plan Bracket> {
+    if state.superseded.is_some() {
+        return Vec::new();
+    }
+    let returns = state.returns(plan);
+    let found_open = |bracket: &Bracket| {
+        let undo = plan.step(&bracket.open).map(|step| &step.undo);
+        matches!(undo, Some(Undo::ReadOnly { .. }))
+    };
     let is_open = |bracket: &&Bracket| {
+        if returns && found_open(bracket) {
+            return false;
+        }
         let opened = state.is_started(&bracket.open) || state.held_over.contains_key(&bracket.id);
         let closing = At::forward(&bracket.close);
         let closed =
@@ -29,7 +41,7 @@ pub fn open<'plan>(plan: &'plan switchback_schemas::plan::Plan, state: &RunState
 impl Machine {
     /// Brackets that hold now and have to go on holding: opened, verified, and not being closed.
     fn watched_brackets(&self) -> Vec<Bracket> {
-        let forward = self.state.back.is_none() && self.state.hold.is_none();
+        let forward = self.state.back.is_none() && self.state.closing.is_none() && self.state.hold.is_none();
         let held = |bracket: &&Bracket| {
             let opened = self.state.phase(&At::forward(&bracket.open)) == Phase::Done;
             let closing = self.state.task(&At::forward(&bracket.close)).is_some_and(|task| task.attempts > 0);

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use switchback_schemas::{
     StepId,
-    journal::{Approval, At, End, Event},
+    journal::{Approval, At, End, Event, Way},
     plan::{ApprovalScope, Leftover, Plan},
 };
 
@@ -94,9 +94,13 @@ impl Machine {
 }
 
 impl RunState {
-    /// Whether it is over with something that may be removed: at its targets, or back at a savepoint.
+    /// Whether it is over with something that may be removed: at its targets, back at a savepoint, or continued by another run,
+    /// whose claim keeps it from being closed until that one is over.
     pub fn may_close(&self) -> bool {
-        matches!(self.ended, Some((End::Complete | End::Unwound, _))) && self.superseded.is_none()
+        match &self.ended {
+            Some((end, _)) => matches!(end, End::Complete | End::Unwound) && self.superseded.is_none(),
+            None => self.superseded.is_some(),
+        }
     }
 
     pub(super) fn turn_to_close(
@@ -107,8 +111,12 @@ impl RunState {
         now: Timestamp,
     ) -> Result<(), Reason> {
         let wrong = |what: String| Err(Reason::Other(what));
-        let from = self.closing.as_ref().map(|closing| closing.from).or(self.reopened);
-        let Some(from) = from else { return wrong("a run is closed after its end".to_owned()) };
+        let from = match (&self.closing, self.reopened) {
+            (Some(closing), _) => closing.from,
+            (None, Some(end)) => Some(end),
+            (None, None) if self.superseded.is_some() => None,
+            (None, None) => return wrong("a run is closed after its end".to_owned()),
+        };
         let standing = standing(&index.plan, self);
         for step in steps {
             match standing.iter().find(|(left, _)| left.step == *step) {
@@ -123,6 +131,12 @@ impl RunState {
         if !early.is_empty() && !approved() {
             return wrong("nobody approved that a way back ends before its time".to_owned());
         }
+        if from.is_none() {
+            // What was under way or had failed when another run took over is looked at if this one ever returns.
+            let closes = |at: &At| at.way == Way::Close;
+            self.open.retain(closes);
+            self.failed.retain(closes);
+        }
         let failed: Vec<At> = self.failed.iter().filter(|at| steps.contains(&at.step)).cloned().collect();
         for at in failed {
             self.again(index, &at, now);
@@ -132,12 +146,16 @@ impl RunState {
         Ok(())
     }
 
-    /// How a run ends that has closed, or has closed in part.
+    /// Whether everything that is being removed is removed.
+    pub(super) fn has_closed(&self) -> bool {
+        let gone = |step: &StepId| self.phase(&At::close(step)).is_finished();
+        self.closing.as_ref().is_some_and(|closing| closing.steps.iter().all(gone))
+    }
+
+    /// How a run ends that has closed, or has closed in part; `None` also where another run goes on from it.
     pub(super) fn end_of_closing(&self, plan: &Plan) -> Option<End> {
-        let closing = self.closing.as_ref()?;
-        let done = closing.steps.iter().all(|step| self.phase(&At::close(step)).is_finished());
-        let all = || standing(plan, self).is_empty();
-        done.then(|| if all() { End::Closed } else { closing.from })
+        let closing = self.closing.as_ref().filter(|_| self.has_closed())?;
+        if standing(plan, self).is_empty() { Some(End::Closed) } else { closing.from }
     }
 
     /// What a way back would need and has not any more: the leftover, and since when it is gone or going.

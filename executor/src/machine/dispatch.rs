@@ -23,6 +23,11 @@ impl Machine {
         if self.state.run.is_none() || self.is_at_rest(&mut out) {
             return out;
         }
+        if self.state.is_over() {
+            // Another run went on from here, and somebody asked for what this one kept to be removed.
+            self.listen(now, &mut out);
+            return out;
+        }
         self.post(&mut out);
         let stages: [fn(&mut Self, Timestamp, &mut Decision); 7] = [
             Self::recover,

@@ -56,6 +56,13 @@ impl Machine {
 
     /// What an entry leads to; `None` while it has to wait.
     fn act_on(&self, entry: &SideEntry, now: Timestamp) -> Option<Vec<Event>> {
+        // What was said to a run that another one took over is for nobody, except that it be closed.
+        if self.state.superseded.is_some()
+            && self.state.closing.is_none()
+            && !matches!(entry.says, SideKind::Close { .. })
+        {
+            return Some(Vec::new());
+        }
         let by = who(&entry.by);
         let note = |text: String| Some(vec![Event::Noted { text }]);
         match &entry.says {
@@ -89,7 +96,7 @@ impl Machine {
                 Some(self.closing_again(format!("{by}: {reason}"), now).into_iter().collect())
             }
             SideKind::Close { early, reason } => match self.to_close(*early, now) {
-                _ if self.state.reopened.is_none() => {
+                _ if self.state.reopened.is_none() && self.state.superseded.is_none() => {
                     note(format!("{by} asked to close a run that is not over"))
                 }
                 Ok(found) => Some(found.events(&self.state.approvals, format!("{by}: {reason}"))),

@@ -14,7 +14,7 @@ impl Machine {
     pub(super) fn is_at_rest(&self, out: &mut Decision) -> bool {
         out.rest = if let Some((end, _)) = &self.state.ended {
             Some(Rest::Ended(*end))
-        } else if let Some(by) = &self.state.superseded {
+        } else if let Some(by) = self.state.superseded.as_ref().filter(|_| self.stays_over()) {
             Some(Rest::Superseded(by.clone()))
         } else if let Some((waits_for, wake_at)) = &self.state.parked {
             Some(Rest::Parked { waits_for: waits_for.clone(), wake_at: *wake_at })
@@ -31,8 +31,12 @@ impl Machine {
         }
         if self.state.closing.is_some() {
             let ends = self.state.end_of_closing(&self.index.plan);
-            let residue = || residue(&self.index.plan, &self.state);
-            out.append.extend(ends.map(|end| Event::Done { end, residue: residue() }));
+            let event = match (ends, &self.state.superseded) {
+                (Some(end), _) => Some(Event::Done { end, residue: residue(&self.index.plan, &self.state) }),
+                (None, Some(by)) if self.state.has_closed() => Some(Event::Superseded { by: by.clone() }),
+                (None, _) => None,
+            };
+            out.append.extend(event);
             return;
         }
         if let Some(back) = &self.state.back {
@@ -178,9 +182,10 @@ fn is_timed(waits: &[WaitsFor]) -> bool {
 }
 
 /// What is left behind, by name: brackets, doubts, failures, nodes that were touched, and, unless everything is done or
-/// undone, each step that was neither.
+/// undone, each step that was neither. Where another run took over, that one accounts for everything but what is removed.
 pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
     let mut left = Vec::new();
+    let theirs = |at: &At| state.superseded.is_some() && at.way != Way::Close;
     for bracket in brackets::open(plan, state) {
         let why = state.held_over.get(&bracket.id).map_or("", String::as_str);
         left.push(format!(
@@ -208,6 +213,7 @@ pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
             && at.item.is_none()
             && at.way != Way::Close;
         let what = match task.phase {
+            _ if theirs(at) => continue,
             _ if task.phase == Phase::HeldOver || held_over || undone => continue,
             Phase::InDoubt | Phase::Asked | Phase::Called if !read_only => "may or may not have happened",
             Phase::Failed | Phase::Unproven if task.touched && !read_only => {
@@ -227,7 +233,7 @@ pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
         };
         left.push(format!("{at} {what}"));
     }
-    for (roll, item) in state.touched_nodes(plan) {
+    for (roll, item) in state.touched_nodes(plan).into_iter().filter(|(roll, _)| !theirs(roll)) {
         left.push(format!("node {} was begun by {roll}, and is neither replaced nor let go", item.name));
     }
     left

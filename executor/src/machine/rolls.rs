@@ -186,7 +186,7 @@ impl Machine {
     /// Whether nodes are to be let go before anything else begins.
     pub(super) fn releases_due(&self) -> bool {
         let due = !self.release_places().is_empty() || !self.doubts_to_settle().is_empty();
-        self.live.stopping.is_none() && due
+        self.live.stopping.is_none() && self.state.closing.is_none() && due
     }
 
     /// Going back, it has to be known which nodes are still there.

@@ -10,6 +10,7 @@ use switchback_schemas::{
     Digest, ItemKey, RunId, Seconds, StepId,
     journal::{Approval, At, AtItem, BackScope, Captured, Class, End, Evidence, Item, WaitsFor, Way},
     name::{Label, SavepointId},
+    plan::Plan,
 };
 
 /// The state of a run.
@@ -224,8 +225,8 @@ impl Back {
 /// A run that removes what it kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Closing {
-    /// How it had ended, and ends again while something else is kept.
-    pub from: End,
+    /// How it had ended, and ends again while something else is kept; absent where another run took over.
+    pub from: Option<End>,
     /// Steps whose leftovers go.
     pub steps: BTreeSet<StepId>,
     /// Who and why.
@@ -289,14 +290,23 @@ impl RunState {
         self.rolls.get(at)
     }
 
-    /// Whether nothing will ever be added, except by the run that took over.
+    /// Whether nothing is added any more by itself: it ended, or another run took over and nothing is being removed.
     pub fn is_over(&self) -> bool {
-        self.ended.is_some() || self.superseded.is_some()
+        self.ended.is_some() || (self.superseded.is_some() && self.closing.is_none())
     }
 
     /// Whether its targets are reached. It is over then, but can still be asked to go back.
     pub fn is_complete(&self) -> bool {
         matches!(self.ended, Some((End::Complete, _))) && self.superseded.is_none()
+    }
+
+    /// Whether it is back where it began, so that the run that it continues has the platform again.
+    pub fn returns(&self, plan: &Plan) -> bool {
+        let (Some(back), Some(first), Some(_)) = (&self.back, plan.savepoints.first(), &plan.parent) else {
+            return false;
+        };
+        back.scope == BackScope::Savepoint(first.id.clone())
+            && back.needs.keys().all(|step| self.phase(&At::back(step)).is_finished())
     }
 
     /// Whether everything that it kept is removed: nothing goes back any more.

@@ -58,6 +58,13 @@ fn head(index: &Index, state: &RunState, record: &Record) -> Result<(), Reason> 
         // A complete run has ways back until they close, and a run that is over may keep something for them: so a process may
         // take it up again.
         Event::Epoch { .. } if state.may_close() => {}
+        // One that was continued has its ways back when the run that took over went back, and may be closed until then.
+        Event::Returned { .. }
+        | Event::TurnedToClose { .. }
+        | Event::Approved { .. }
+        | Event::Noted { .. }
+        | Event::Heard { .. }
+            if state.ended.is_none() => {}
         _ if state.is_over() => return Err(Reason::Over),
         _ => {}
     }
@@ -106,7 +113,8 @@ fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Rea
         Event::Heard { entries } => state.heard = *entries,
         Event::Noted { text } => state.notes.push(text.clone()),
         Event::Parked { waits_for, wake_at } => state.parked = Some((waits_for.clone(), *wake_at)),
-        Event::Superseded { by } => state.superseded = Some(by.clone()),
+        Event::Superseded { by } => state.hand_over(by),
+        Event::Returned { from } => state.take_back(from)?,
         Event::Done { end, residue } => {
             state.may_end(&index.plan, *end)?;
             state.ended = Some((*end, residue.clone()));

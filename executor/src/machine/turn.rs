@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeSet};
 use jiff::Timestamp;
 use switchback_model::{schedule, way_back};
 use switchback_schemas::{
-    StepId,
+    RunId, StepId,
     journal::{At, BackScope, End, Way},
     name::{Label, SavepointId},
     plan::{Plan, Savepoint},
@@ -13,7 +13,8 @@ use switchback_schemas::{
 
 use super::{
     Index, Phase, Reason, RunState,
-    state::{Back, Task},
+    body::body,
+    state::{Back, Hold, Task},
 };
 
 impl RunState {
@@ -167,6 +168,30 @@ impl RunState {
         Ok(())
     }
 
+    /// Another run goes on from here. What was under way is accounted for by that run, or by this one when it returns.
+    pub(super) fn hand_over(&mut self, by: &RunId) {
+        self.superseded = Some(by.clone());
+        self.claimed = false;
+        self.closing = None;
+    }
+
+    /// The run that went on from here is back where it began. A person says how this one goes on.
+    pub(super) fn take_back(&mut self, from: &RunId) -> Result<(), Reason> {
+        if self.superseded.as_ref() != Some(from) {
+            return Err(Reason::Other(format!("run {from} did not take over")));
+        }
+        self.superseded = None;
+        let places = |which: fn(&Task) -> bool| {
+            let tasks = self.tasks.iter().filter(|(_, task)| which(task));
+            tasks.map(|(at, _)| at.clone()).collect()
+        };
+        (self.open, self.failed) =
+            (places(|task| task.phase.is_open()), places(|task| task.phase.is_failed() && !task.left));
+        let why = format!("run {from}, which had taken over, went back to where it began");
+        self.hold = Some(Hold { at: None, why });
+        Ok(())
+    }
+
     /// Whether every step is done.
     pub(super) fn all_done(&self) -> bool {
         self.ready.is_empty() && self.lacking.iter().all(|lacking| *lacking == 0)
@@ -192,6 +217,9 @@ impl RunState {
     }
 
     pub(super) fn retry(&mut self, index: &Index, at: &At, now: Timestamp) -> Result<(), Reason> {
+        if body(&index.plan, self, at).is_none() {
+            return Err(Reason::NoSuchPlace(at.clone()));
+        }
         let phase = self.phase(at);
         match phase {
             phase if phase.is_failed() => self.again(index, at, now),

@@ -1,5 +1,6 @@
 //! From manifests, inventory, lock and catalog to a plan. Pure: the same inputs give the same bytes.
 
+mod continued;
 mod gates;
 mod inputs;
 mod pools;
@@ -109,6 +110,7 @@ fn build(sources: &Sources<'_>, cx: &Cx<'_>, sequence: &[StepId]) -> Option<Plan
     inputs::check(cx);
     let asked: Vec<HopSpec> = COMPONENTS.iter().flat_map(|component| component.hops(cx)).collect();
     if asked.is_empty() {
+        continued::check(cx, &asked, &Outlook::new(cx.inventory).left_open());
         if !cx.findings.any_error() {
             let message = "what is there already is what the manifests ask for";
             cx.findings.say(Diagnostic {
@@ -145,6 +147,7 @@ fn build(sources: &Sources<'_>, cx: &Cx<'_>, sequence: &[StepId]) -> Option<Plan
         });
         last = Some(&hop.id);
     }
+    continued::check(cx, &asked, &outlook.left_open());
     gates::add(cx, &mut lowering);
     rights::add(cx, &mut lowering);
     Some(assemble(sources, cx, hops, savepoints, lowering))

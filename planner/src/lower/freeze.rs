@@ -7,8 +7,9 @@ use switchback_schemas::{
     name::{Label, ObjectName, ObjectRef},
     plan::{
         Action, Bracket, CaptureKind, Condition, Effect, Estimate, FieldTest, KubePatch, Operand, SetField,
-        Target, Test, Undo, UndoKind, UndoStep,
+        Target, Test, Undo, UndoKind, UndoStep, Wait,
     },
+    report::CaptureName,
 };
 
 use super::{Draft, HopScope, Lowering, changes, permission, undo_step};
@@ -27,19 +28,47 @@ pub struct Freeze {
     object: ObjectRef,
     open: StepId,
     close: StepId,
+    /// What the NodePool has when nobody freezes it.
     before: Value,
+    by: By,
     /// `instance@version` of the hop.
     instance: String,
 }
 
+/// Who froze a NodePool.
+enum By {
+    /// This hop does.
+    Us,
+    /// An earlier run of the operation, and this hop puts back what that run captured.
+    EarlierRun(CaptureName),
+    /// Somebody else, who thaws it too.
+    Others,
+}
+
 impl Freeze {
     /// Prepares the bracket of a NodePool; nothing is added yet.
-    pub fn new(scope: &HopScope, pool: &NodePool, api_version: &str) -> Self {
+    pub fn new(scope: &HopScope, pool: &NodePool, api_version: &str, outlook: &Outlook<'_>) -> Self {
+        let object = ObjectRef::new(api_version, "NodePool", &ObjectName::cluster(&pool.name));
+        let close = scope.id(&format!("thaw/{}", pool.name));
+        let (before, _) = outlook.seen_budgets(pool);
+        let (before, by) = if before == frozen() {
+            match outlook.take_over(&object, POINTER) {
+                Some((first, capture)) => (first.clone(), By::EarlierRun(capture.clone())),
+                None => (before, By::Others),
+            }
+        } else {
+            (before, By::Us)
+        };
+        let open = match by {
+            By::Us => format!("freeze/{}", pool.name),
+            By::EarlierRun(_) | By::Others => format!("frozen/{}", pool.name),
+        };
         Self {
-            object: ObjectRef::new(api_version, "NodePool", &ObjectName::cluster(&pool.name)),
-            open: scope.id(&format!("freeze/{}", pool.name)),
-            close: scope.id(&format!("thaw/{}", pool.name)),
-            before: pool.budgets.clone(),
+            object,
+            open: scope.id(&open),
+            close,
+            before,
+            by,
             instance: scope.hop.as_str().rsplit('/').next().unwrap_or_default().to_owned(),
         }
     }
@@ -67,7 +96,12 @@ impl Freeze {
     }
 
     fn captured(&self) -> Operand {
-        Operand::Captured { step: self.open.clone(), name: BUDGETS.to_owned() }
+        match &self.by {
+            By::EarlierRun(capture) => {
+                Operand::Captured { step: capture.step.clone(), name: capture.name.clone() }
+            }
+            By::Us | By::Others => Operand::Captured { step: self.open.clone(), name: BUDGETS.to_owned() },
+        }
     }
 
     /// Writes the zero budget, if the budgets are still those that were observed.
@@ -103,8 +137,29 @@ impl Freeze {
         self.is(Test::Differs(Operand::Value(frozen())))
     }
 
-    /// The step that opens the bracket.
+    /// The step that opens the bracket, or sees that it is open.
     pub fn open_step(&self, scope: &HopScope, outlook: &Outlook<'_>) -> Draft {
+        let name = &self.object.name;
+        let why = match &self.by {
+            By::Us => return self.freezing(scope, outlook),
+            By::EarlierRun(_) => "an earlier run of the operation froze it, and its way back thaws it",
+            By::Others => "somebody else froze it, and thaws it",
+        };
+        let reads = outlook.take_reads();
+        if matches!(self.by, By::EarlierRun(_)) {
+            outlook.puts_back(name, self.before.clone(), &self.close);
+        }
+        let undo = Undo::ReadOnly { why: why.to_owned() };
+        let until = self.still_frozen();
+        let title = format!("see that drift and consolidation of NodePool {name} are still frozen");
+        scope
+            .step(&format!("frozen/{name}"), title, Effect::Wait(Wait { until }), undo, reads)
+            .time(Seconds::minutes(1), Estimate::seconds(2, 10))
+            .idempotent()
+            .permits(permissions())
+    }
+
+    fn freezing(&self, scope: &HopScope, outlook: &Outlook<'_>) -> Draft {
         let name = &self.object.name;
         let title = format!("freeze drift and consolidation of NodePool {name}");
         let undo = Self::undo(format!("give NodePool {name} its budgets back"), self.thaw(), self.not_ours());
@@ -129,13 +184,16 @@ impl Freeze {
             )])
     }
 
-    /// The step that closes the bracket.
-    pub fn close_step(&self, scope: &HopScope) -> Draft {
+    /// The step that closes the bracket; none where others do.
+    pub fn close_step(&self, scope: &HopScope) -> Option<Draft> {
+        if matches!(self.by, By::Others) {
+            return None;
+        }
         let name = &self.object.name;
         let title = format!("give NodePool {name} its own budgets back");
         let again = self.patch(Test::Differs(Operand::Value(frozen())), Operand::Value(frozen()));
         let undo = Self::undo(format!("freeze NodePool {name} again"), again, self.still_frozen());
-        scope
+        let draft = scope
             .step(&format!("thaw/{name}"), title, self.thaw(), undo, Vec::new())
             .done_when(self.not_ours())
             .time(Seconds::minutes(1), Estimate::seconds(2, 10))
@@ -146,11 +204,15 @@ impl Freeze {
                 "spec.disruption.budgets",
                 &frozen(),
                 &self.before,
-            )])
+            )]);
+        Some(draft)
     }
 
-    /// Declares the bracket.
+    /// Declares the bracket; what others suspended is theirs.
     pub fn bracket(&self, pool: &NodePool, safe: Condition, to: &mut Lowering) {
+        if matches!(self.by, By::Others) {
+            return;
+        }
         let name = &self.object.name;
         let instance = self.instance.replace('@', "-");
         let mut cannot_stop = vec![

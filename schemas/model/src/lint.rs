@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use switchback_schemas::{
     Diagnostic, StepId, codes,
     name::Label,
@@ -222,8 +223,13 @@ fn captures(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(Stri
     }
 }
 
-/// Captures that a step and its undo use, found in their JSON: whatever has this shape is an operand or a restore.
+/// Captures that a step and its undo use.
 pub(crate) fn uses(step: &Step) -> Vec<(StepId, String)> {
+    uses_in(&(&step.action, &step.undo, &step.verify))
+}
+
+/// Captures that a part of a plan uses, found in its JSON: whatever has this shape is an operand or a restore.
+pub fn uses_in(part: &impl Serialize) -> Vec<(StepId, String)> {
     fn walk(value: &serde_json::Value, found: &mut Vec<(StepId, String)>) {
         use serde_json::Value;
         match value {
@@ -249,12 +255,9 @@ pub(crate) fn uses(step: &Step) -> Vec<(StepId, String)> {
         }
     }
     let mut found = Vec::new();
-    let parts = [
-        serde_json::to_value(&step.action),
-        serde_json::to_value(&step.undo),
-        serde_json::to_value(&step.verify),
-    ];
-    parts.into_iter().flatten().for_each(|part| walk(&part, &mut found));
+    if let Ok(part) = serde_json::to_value(part) {
+        walk(&part, &mut found);
+    }
     found
 }
 
@@ -266,8 +269,13 @@ fn brackets(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(Stri
         if !reach.before(open, close) {
             say(format!("bracket {} closes without waiting for its opening step", bracket.id));
         }
+        // What an earlier run of the operation opened is only looked at, and that run's way back closes it.
+        let found_open = |id: &StepId| plan.parent.is_some() && *id == bracket.open;
         for id in [&bracket.open, &bracket.close] {
-            if !plan.step(id).is_some_and(|step| matches!(step.undo, Undo::Step(_))) {
+            let undo = plan.step(id).map(|step| &step.undo);
+            let goes_back = matches!(undo, Some(Undo::Step(_)))
+                || matches!(undo, Some(Undo::ReadOnly { .. })) && found_open(id);
+            if !goes_back {
                 say(format!(
                     "bracket {}: {id} has no undo, so going back would leave it half open",
                     bracket.id

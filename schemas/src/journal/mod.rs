@@ -324,6 +324,11 @@ pub enum Event {
         /// The run that took over.
         by: RunId,
     },
+    /// The run that took over went back to where it began: the platform is as this run left it, and this run's again.
+    Returned {
+        /// The run that had taken over.
+        from: RunId,
+    },
     /// The run is over; its claim is released.
     Done {
         /// How it ended.

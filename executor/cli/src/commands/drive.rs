@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use switchback_executor::{
+    handover,
     machine::{Rest, Settings},
     ops,
     runtime::{Ended, Runtime, Stop},
@@ -117,7 +118,15 @@ pub(super) async fn drive(
         ))?;
         return Ok(Exit::Interrupted);
     };
-    let (exit, text) = told(&run, &ended, signalled);
+    let (exit, mut text) = told(&run, &ended, signalled);
+    if ended == Ended::Rest(Rest::Ended(End::Unwound))
+        && let Some(earlier) = handover::returned_to(&*opened.store, &run).await?
+    {
+        text = format!(
+            "{text}\n  run {earlier}, which it continued, has the platform again and holds: \
+             `switchback rollback --run {earlier}` goes back further"
+        );
+    }
     for failed in tell::channels(&runtime.drivers, &plan, &run, &text).await {
         host.remark(&format!("not told: {failed}"))?;
     }

@@ -86,6 +86,13 @@ async fn prices(speaker: &Speaker) -> Result<String, Error> {
         text.push_str("nothing was started, so there is nothing to go back from\n");
     }
     text.push_str(&single(&plan, &started, &speaker.run));
+    if let Some(earlier) = plan.parent.as_ref().map(|parent| &parent.run) {
+        let further = format!(
+            "further back: run {earlier}, which this one continues, has the platform again when this one is back at start; then: \
+             switchback rollback --run {earlier}\n"
+        );
+        text.push_str(&further);
+    }
     Ok(text)
 }
 

@@ -1,4 +1,4 @@
-//! People and other runs: retries, approvals, stops, another cluster, a plan that continues a run.
+//! People and other runs: retries, approvals, stops, another cluster.
 
 use super::*;
 
@@ -135,46 +135,6 @@ async fn another_cluster_is_refused_before_anything_is_written() {
     assert!(matches!(error, RunError::Identity { .. }), "{error}");
     assert!(world.log.lock().unwrap().is_empty());
     assert!(LocalStore::on("s", Arc::new(disk)).runs().await.unwrap().is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_plan_that_continues_a_run_takes_over_its_claim_and_its_captures() {
-    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
-    let runtime = runtime(&world, &disk);
-    let refused = Outcome::NotDone {
-        class: switchback_schemas::journal::Class::Refused,
-        evidence: switchback_schemas::journal::Evidence::line("no"),
-    };
-    world.odd.lock().unwrap().insert("do b".to_owned(), Odd::Answers(refused));
-    let (old, _) = apply(&runtime, &three()).await.unwrap();
-    let carried = ops::carry_over(&*runtime.store, &old).await.unwrap();
-    assert!(carried.captures[&id("a")].contains_key("before"));
-    assert_eq!(carried.done, [id("a"), id("c")]);
-
-    let child = |head: String| {
-        bytes(vec![step("d", &[])], |plan| {
-            plan.parent = Some(Parent {
-                run: old.clone(),
-                plan: carried.plan,
-                journal_head: head,
-                savepoint: carried.savepoint.clone(),
-            });
-        })
-    };
-    let stale = apply(&runtime, &child("0".repeat(32))).await.unwrap_err();
-    assert!(matches!(stale, RunError::Parent { .. }), "{stale}");
-    let (new, end) = apply(&runtime, &child(carried.journal_head.clone())).await.unwrap();
-    assert_eq!(end, ended(End::Complete));
-    let left = ops::status(&*runtime.store, &old).await.unwrap().state;
-    assert_eq!(left, RunState::Superseded { by: new });
-    assert_eq!(apply(&runtime, &three()).await.unwrap().1, Ended::Rest(Rest::Superseded(new_id(&left))));
-}
-
-fn new_id(state: &RunState) -> RunId {
-    match state {
-        RunState::Superseded { by } => by.clone(),
-        other => panic!("{other:?}"),
-    }
 }
 
 #[tokio::test(start_paused = true)]

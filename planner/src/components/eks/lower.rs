@@ -122,7 +122,7 @@ fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &Outlook<'_>, to: &mut 
         .karpenter
         .iter()
         .flat_map(|section| &section.node_pools)
-        .map(|pool| Freeze::new(&road.scope, pool, "karpenter.sh/v1"))
+        .map(|pool| Freeze::new(&road.scope, pool, "karpenter.sh/v1", outlook))
         .collect();
     let begun = if let Some(from) = &road.hop.from {
         begin(road, from, groups, &freezes, outlook, to)
@@ -136,7 +136,8 @@ fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &Outlook<'_>, to: &mut 
     }
     let verified = verification(road, &ends, to);
     for freeze in &freezes {
-        let draft = freeze.close_step(&road.scope).needs(
+        let Some(draft) = freeze.close_step(&road.scope) else { continue };
+        let draft = draft.needs(
             &verified,
             "nothing may drift before the minor is verified and its nodes have moved",
             Some("karpenter-drift"),

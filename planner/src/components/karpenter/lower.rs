@@ -66,7 +66,7 @@ impl Road<'_> {
             .section
             .node_pools
             .iter()
-            .map(|pool| (Freeze::new(&self.scope, pool, self.api_version()), pool))
+            .map(|pool| (Freeze::new(&self.scope, pool, self.api_version(), outlook), pool))
             .collect();
         let mut frozen = Vec::new();
         for (freeze, pool) in &freezes {
@@ -91,7 +91,7 @@ impl Road<'_> {
             last.push(step);
         }
         for (freeze, _) in &freezes {
-            let mut draft = freeze.close_step(&self.scope);
+            let Some(mut draft) = freeze.close_step(&self.scope) else { continue };
             for step in &last {
                 draft = draft.needs(
                     step,

@@ -1,0 +1,144 @@
+//! Runs of one operation: what one hands to the plan that continues it, the hand-over of the platform, and its return when the later
+//! run goes back to where it began. So an operation goes back through its runs as it came, each by its own journal.
+//!
+//! Each hand-over is one record in the earlier run's journal. Everything before it can be repeated and everything after it
+//! follows from it, so a crash at any point is mended when one of the two runs is taken up again.
+
+use std::collections::BTreeMap;
+
+use switchback_model::journal::{Journal, Line};
+use switchback_schemas::{
+    RunId, StepId,
+    journal::{Captured, End, Event},
+    plan::{Parent, Plan},
+    report::CarryOver,
+};
+
+use crate::{
+    env::Clock,
+    known::{Done, indexed, known, replayed, told},
+    machine::RunState,
+    report,
+    runtime::{RunError, Runtime},
+    store::{Store, StoreError, claims},
+};
+
+/// What a run hands to the plan that continues it, with what it was handed itself.
+pub async fn carry_over(store: &dyn Store, run: &RunId) -> Done<CarryOver> {
+    let mut chain = Vec::new();
+    let mut next = Some(run.clone());
+    while let Some(run) = next {
+        let (index, journal) = known(store, &run).await?;
+        next = index.plan.parent.as_ref().map(|parent| parent.run.clone());
+        if chain.iter().any(|(earlier, _, _)| *earlier == run) {
+            return Err(RunError::Bug(format!("run {run} continues itself")));
+        }
+        chain.push((run, index, journal));
+    }
+    let mut captures: BTreeMap<StepId, BTreeMap<String, Captured>> = BTreeMap::new();
+    let mut carried = None;
+    for (run, index, journal) in chain.iter().rev() {
+        let over = report::carry_over(index, journal, std::mem::take(&mut captures)).map_err(told(run))?;
+        captures = over.captures.clone();
+        carried = Some(over);
+    }
+    carried.ok_or_else(|| StoreError::NoSuchRun(run.clone()).into())
+}
+
+/// The run of a plan takes over from the run that the plan continues.
+pub(crate) async fn take_over(
+    runtime: &Runtime,
+    run: &RunId,
+    parent: &Parent,
+    carried: &CarryOver,
+) -> Done<()> {
+    let store = &*runtime.store;
+    let refuse = |why: &str| RunError::Parent { run: parent.run.clone(), why: why.to_owned() };
+    let (index, journal) = known(store, &parent.run).await?;
+    let earlier = replayed(&index, &parent.run, &journal)?;
+    match &earlier.state().superseded {
+        Some(by) if by == run => return Ok(()),
+        Some(by) => return Err(refuse(&format!("it was continued by {by} already"))),
+        None if earlier.state().is_over() => return Err(refuse("it has ended")),
+        None => {}
+    }
+    for captured in carried.captures.values().flat_map(BTreeMap::values) {
+        if let Captured::Artifact { digest, .. } = captured {
+            let bytes = store.artifact(&parent.run, digest).await?;
+            store.put_artifact(run, &bytes).await?;
+        }
+    }
+    let as_planned =
+        |journal: &Journal| match journal.head.prev == parent.journal_head && index.digest == parent.plan {
+            true => Ok(()),
+            false => Err(refuse("it has moved on since the plan was made; observe and plan again")),
+        };
+    let superseded = Event::Superseded { by: run.clone() };
+    tell((store, &*runtime.clock, &runtime.holder), &parent.run, superseded, as_planned).await
+}
+
+/// If a run that continues another one went back to where it began, the platform is the earlier run's again.
+pub(crate) async fn give_back(store: &dyn Store, clock: &dyn Clock, holder: &str, run: &RunId) -> Done<()> {
+    let (index, journal) = known(store, run).await?;
+    let Some(parent) = &index.plan.parent else { return Ok(()) };
+    if !went_back(replayed(&index, run, &journal)?.state(), &index.plan) {
+        return Ok(());
+    }
+    let (before, journal) = known(store, &parent.run).await?;
+    let earlier = replayed(&before, &parent.run, &journal)?;
+    if earlier.state().ended.is_none() && earlier.state().superseded.as_ref() == Some(run) {
+        // First the claim, which is nobody's until the record says that the earlier run goes on. Whoever took the platform in
+        // between keeps it; the earlier run is told so when it acts.
+        let _taken = claims::take(store, &before.plan.platform.name, &parent.run).await?;
+        let returned = Event::Returned { from: run.clone() };
+        tell((store, clock, holder), &parent.run, returned, |_| Ok(())).await?;
+    }
+    Ok(())
+}
+
+/// The same, asked for the earlier run: a process may have died between the end of the later run and the return.
+pub(crate) async fn get_back(store: &dyn Store, clock: &dyn Clock, holder: &str, run: &RunId) -> Done<()> {
+    let Some(journal) = store.journal(run).await? else { return Ok(()) };
+    let index = indexed(&store.plan(run).await?)?;
+    if let Some(by) = &replayed(&index, run, &journal)?.state().superseded {
+        give_back(store, clock, holder, by).await?;
+    }
+    Ok(())
+}
+
+/// The run that has the platform again, since the one that continued it went back to where it began.
+pub async fn returned_to(store: &dyn Store, run: &RunId) -> Done<Option<RunId>> {
+    let (index, _) = known(store, run).await?;
+    let Some(parent) = &index.plan.parent else { return Ok(None) };
+    let (before, journal) = known(store, &parent.run).await?;
+    let last = journal.records.iter().rev().find_map(|record| match &record.event {
+        Event::Returned { from } => Some(from == run),
+        Event::Superseded { .. } => Some(false),
+        _ => None,
+    });
+    let over = replayed(&before, &parent.run, &journal)?.state().is_over();
+    Ok((last == Some(true) && !over).then(|| parent.run.clone()))
+}
+
+fn went_back(state: &RunState, plan: &Plan) -> bool {
+    matches!(state.ended, Some((End::Unwound, _))) && state.returns(plan)
+}
+
+/// Writes one record into a journal that no process carries on, under an epoch of its own, if the journal as it is then fits.
+async fn tell(
+    (store, clock, holder): (&dyn Store, &dyn Clock, &str),
+    run: &RunId,
+    event: Event,
+    fits: impl FnOnce(&Journal) -> Done<()>,
+) -> Done<()> {
+    let mut leased = store.take(run, None).await?;
+    fits(&leased.journal)?;
+    let epoch = leased.journal.records.last().map_or(0, |record| record.epoch).saturating_add(1);
+    let (now, expected) = (clock.now(), leased.journal.head.next);
+    let events = [Event::Epoch { holder: holder.to_owned() }, event];
+    let lines: Result<Vec<Line>, _> =
+        events.into_iter().map(|event| leased.journal.head.line(epoch, now, event)).collect();
+    let lines = lines.map_err(|error| RunError::Bug(error.to_string()))?;
+    leased.log.append(expected, epoch, &lines).await?;
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! Operations: a plan that continues a run, the way back through both, and what the earlier one keeps.
+
+use switchback_executor::handover;
+use switchback_schemas::{journal::Class, report::Report};
+
+use super::*;
+
+fn refused() -> Odd {
+    Odd::Answers(Outcome::NotDone {
+        class: Class::Refused,
+        evidence: switchback_schemas::journal::Evidence::line("no"),
+    })
+}
+
+/// A run that holds because `b` is refused, with `a` and `c` done.
+async fn held(world: &World, runtime: &Runtime, plan: &[u8]) -> RunId {
+    world.odd.lock().unwrap().insert("do b".to_owned(), refused());
+    let (run, end) = apply(runtime, plan).await.unwrap();
+    assert!(matches!(end, Ended::Rest(Rest::Held { .. })), "{end:?}");
+    run
+}
+
+/// A plan of one step that continues a run.
+async fn child(runtime: &Runtime, old: &RunId) -> Vec<u8> {
+    let carried = handover::carry_over(&*runtime.store, old).await.unwrap();
+    bytes(vec![step("d", &[])], |plan| {
+        plan.parent = Some(Parent {
+            run: old.clone(),
+            plan: carried.plan,
+            journal_head: carried.journal_head.clone(),
+            savepoint: carried.savepoint.clone(),
+        });
+    })
+}
+
+async fn status(runtime: &Runtime, run: &RunId) -> Report {
+    ops::status(&*runtime.store, run).await.unwrap()
+}
+
+async fn holder(runtime: &Runtime) -> Option<RunId> {
+    claims::holder(&*runtime.store, &label("test")).await.unwrap()
+}
+
+async fn say(runtime: &Runtime, run: &RunId, says: SideKind) -> Result<(), RunError> {
+    ops::say(&*runtime.store, &*runtime.clock, run, by(), says).await
+}
+
+fn back() -> SideKind {
+    let start = SavepointId::new("start").unwrap();
+    SideKind::Rollback { scope: BackScope::Savepoint(start), reason: "a test".to_owned() }
+}
+
+async fn go_back(runtime: &Runtime, run: &RunId) -> Ended {
+    say(runtime, run, back()).await.unwrap();
+    ops::resume(runtime, run, &Stop::new(), &mut |_| {}).await.unwrap()
+}
+
+/// The later run is back where it began, and the earlier one holds the platform again.
+async fn is_returned(runtime: &Runtime, old: &RunId, new: &RunId, what: &str) {
+    let state = status(runtime, old).await.state;
+    assert!(matches!(&state, RunState::Held { why } if why.contains(new.as_str())), "{what}: {state:?}");
+    assert_eq!(holder(runtime).await.as_ref(), Some(old), "{what}");
+    let returned = handover::returned_to(&*runtime.store, new).await.unwrap();
+    assert_eq!(returned.as_ref(), Some(old), "{what}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_continues_a_run_takes_over_its_claim_and_its_captures() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let refused = Outcome::NotDone {
+        class: switchback_schemas::journal::Class::Refused,
+        evidence: switchback_schemas::journal::Evidence::line("no"),
+    };
+    world.odd.lock().unwrap().insert("do b".to_owned(), Odd::Answers(refused));
+    let (old, _) = apply(&runtime, &three()).await.unwrap();
+    let carried = handover::carry_over(&*runtime.store, &old).await.unwrap();
+    assert!(carried.captures[&id("a")].contains_key("before"));
+    assert_eq!(carried.done, [id("a"), id("c")]);
+
+    let child = |head: String| {
+        bytes(vec![step("d", &[])], |plan| {
+            plan.parent = Some(Parent {
+                run: old.clone(),
+                plan: carried.plan,
+                journal_head: head,
+                savepoint: carried.savepoint.clone(),
+            });
+        })
+    };
+    let stale = apply(&runtime, &child("0".repeat(32))).await.unwrap_err();
+    assert!(matches!(stale, RunError::Parent { .. }), "{stale}");
+    let (new, end) = apply(&runtime, &child(carried.journal_head.clone())).await.unwrap();
+    assert_eq!(end, ended(End::Complete));
+    let left = ops::status(&*runtime.store, &old).await.unwrap().state;
+    assert_eq!(left, RunState::Superseded { by: new });
+    assert_eq!(apply(&runtime, &three()).await.unwrap().1, Ended::Rest(Rest::Superseded(new_id(&left))));
+}
+
+fn new_id(state: &RunState) -> RunId {
+    match state {
+        RunState::Superseded { by } => by.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_goes_back_through_its_runs_to_where_the_first_began() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let old = held(&world, &runtime, &three()).await;
+    let (new, end) = apply(&runtime, &child(&runtime, &old).await).await.unwrap();
+    assert_eq!(end, ended(End::Complete));
+    assert_eq!(holder(&runtime).await, None);
+    let error = say(&runtime, &old, back()).await.unwrap_err();
+    assert!(error.to_string().contains(&format!("continued by run {new}")), "{error}");
+
+    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    is_returned(&runtime, &old, &new, "back").await;
+    let third = bytes(vec![step("e", &[])], |_| {});
+    let error = apply(&runtime, &third).await.unwrap_err();
+    assert!(matches!(&error, RunError::Claimed { by, .. } if *by == old), "{error}");
+
+    assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound));
+    assert_eq!(holder(&runtime).await, None);
+    assert!(world.done.lock().unwrap().is_empty(), "{:?}", world.done);
+    assert_eq!(status(&runtime, &old).await.residue, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_has_its_platform_again_goes_forward_when_a_person_says_so() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let old = held(&world, &runtime, &three()).await;
+    let (new, _) = apply(&runtime, &child(&runtime, &old).await).await.unwrap();
+    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    assert!(matches!(apply(&runtime, &three()).await.unwrap().1, Ended::Rest(Rest::Held { .. })));
+    world.odd.lock().unwrap().clear();
+    say(&runtime, &old, SideKind::Retry { step: id("b"), reason: "a test".to_owned() }).await.unwrap();
+    assert_eq!(apply(&runtime, &three()).await.unwrap().1, ended(End::Complete));
+    assert_eq!(world.done.lock().unwrap().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_at_any_disk_operation_of_the_way_back_the_platform_is_the_earlier_runs_again() {
+    for operation in 0.. {
+        for speaks in [false, true] {
+            let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+            let runtime = runtime(&world, &disk);
+            let old = held(&world, &runtime, &three()).await;
+            let plan = child(&runtime, &old).await;
+            let (new, _) = apply(&runtime, &plan).await.unwrap();
+            say(&runtime, &new, back()).await.unwrap();
+            disk.fault_at(disk.operations() + operation, Fault::Crash);
+            let gone = ops::resume(&runtime, &new, &Stop::new(), &mut |_| {}).await;
+            if !disk.crashed() {
+                assert_eq!(gone.unwrap(), ended(End::Unwound));
+                assert!(operation > 20, "{operation}");
+                return;
+            }
+            disk.restart(Unsynced::Lost);
+            let what = format!("operation {operation}, the earlier run is spoken to: {speaks}");
+            // Before the later run is back, the earlier one has nothing to say.
+            let note = SideKind::Note { text: "is somebody there?".to_owned() };
+            if !speaks || say(&runtime, &old, note).await.is_err() {
+                assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Unwound), "{what}");
+            }
+            is_returned(&runtime, &old, &new, &what).await;
+            assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound), "{what}");
+            assert!(world.done.lock().unwrap().is_empty(), "{what}: {:?}", world.done);
+        }
+    }
+}
+
+/// The same three steps, of which `a` and `c` leave something for a while.
+fn with_nets() -> Vec<u8> {
+    let plan = Plan::from_json(&three()).unwrap();
+    bytes(plan.steps, |plan| {
+        plans::leaves(plan, "a", Seconds::hours(24));
+        plans::leaves(plan, "c", Seconds::hours(24 * 30));
+    })
+}
+
+async fn close(runtime: &Runtime, run: &RunId) -> Result<Ended, RunError> {
+    say(runtime, run, SideKind::Close { early: false, reason: "a test".to_owned() }).await?;
+    ops::resume(runtime, run, &Stop::new(), &mut |_| {}).await
+}
+
+async fn days(days: u64) {
+    tokio::time::sleep(std::time::Duration::from_hours(24 * days)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_continued_run_keeps_is_removed_when_the_later_one_is_over() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let old = held(&world, &runtime, &with_nets()).await;
+    let plan = child(&runtime, &old).await;
+    world.odd.lock().unwrap().insert("do d".to_owned(), refused());
+    let (new, end) = apply(&runtime, &plan).await.unwrap();
+    assert!(matches!(end, Ended::Rest(Rest::Held { .. })), "{end:?}");
+    days(2).await;
+    // While the later run has the platform, its way back may lead through the earlier one.
+    let error = close(&runtime, &old).await.unwrap_err();
+    assert!(matches!(&error, RunError::Claimed { by, .. } if *by == new), "{error}");
+    assert!(!world.done.lock().unwrap().contains("net-a"));
+
+    world.odd.lock().unwrap().clear();
+    say(&runtime, &new, SideKind::Retry { step: id("d"), reason: "a test".to_owned() }).await.unwrap();
+    assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Complete));
+    // One of two has had its time: the run is what it was before, continued by another.
+    let rest = ops::resume(&runtime, &old, &Stop::new(), &mut |_| {}).await.unwrap();
+    assert_eq!(rest, Ended::Rest(Rest::Superseded(new.clone())));
+    assert!(world.done.lock().unwrap().contains("net-a"));
+    assert!(!world.done.lock().unwrap().contains("do b"), "nothing else goes on");
+    let report = status(&runtime, &old).await;
+    assert_eq!(report.state, RunState::Superseded { by: new.clone() });
+    assert_eq!(report.residue, Vec::<String>::new(), "the later run accounts for the rest");
+    assert_eq!(report.kept.iter().map(|kept| kept.step.as_str()).collect::<Vec<_>>(), ["c"]);
+
+    // The way back leads to the earlier run, and not through it.
+    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    is_returned(&runtime, &old, &new, "half closed").await;
+    let error = say(&runtime, &old, back()).await.unwrap_err();
+    assert!(error.to_string().contains("the net of a, which was removed"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_continued_run_that_is_closed_is_not_gone_back_to() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let old = held(&world, &runtime, &with_nets()).await;
+    let (new, _) = apply(&runtime, &child(&runtime, &old).await).await.unwrap();
+    days(31).await;
+    assert_eq!(close(&runtime, &old).await.unwrap(), ended(End::Closed));
+    let report = status(&runtime, &old).await;
+    assert_eq!((report.state, report.kept), (RunState::Ended { end: End::Closed }, Vec::new()));
+    assert_eq!(report.residue, Vec::<String>::new(), "the later run accounts for the rest");
+    assert_eq!(counts(&world)["do b"], 1, "what had failed is not tried again");
+    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    assert_eq!(holder(&runtime).await, None);
+    assert_eq!(handover::returned_to(&*runtime.store, &new).await.unwrap(), None);
+    assert_eq!(status(&runtime, &old).await.state, RunState::Ended { end: End::Closed });
+}

@@ -1,0 +1,43 @@
+//! What a plan that continues a run owes it: what it suspended is closed, and what it began is gone on with.
+
+use switchback_schemas::{Diagnostic, RunId, StepId, codes, report::OpenBracket};
+
+use crate::{components::HopSpec, context::Cx};
+
+/// Brackets of the run that no hop closes, and hops of it that none goes on with.
+pub(super) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&OpenBracket]) {
+    let Some(carried) = &cx.inventory.carry_over else { return };
+    for bracket in open {
+        cx.findings.say(left_open(&carried.run, bracket));
+    }
+    let goes_on = |hop: &StepId| asked.iter().any(|spec| moved(&spec.id()) == moved(hop));
+    for hop in carried.unfinished.iter().filter(|hop| !goes_on(hop)) {
+        cx.findings.say(unfinished(&carried.run, hop));
+    }
+}
+
+/// `component/instance` of a hop.
+fn moved(hop: &StepId) -> &str {
+    hop.as_str().split_once('@').map_or(hop.as_str(), |(moved, _)| moved)
+}
+
+fn left_open(run: &RunId, bracket: &OpenBracket) -> Diagnostic {
+    let OpenBracket { id, title, closing_command, .. } = bracket;
+    let message = format!(
+        "run {run} opened bracket {id} ({title}), and nothing in this plan puts back what was there before"
+    );
+    Diagnostic::error(codes::PLAN_LEFT_OPEN, message).help(format!(
+        "finish its hop in that run (`switchback retry --run {run} --step STEP`) or take it back \
+         (`switchback rollback --run {run}` shows how), and observe again; or let these manifests move the component \
+         further; by hand it is closed by: {closing_command}"
+    ))
+}
+
+fn unfinished(run: &RunId, hop: &StepId) -> Diagnostic {
+    let message =
+        format!("run {run} began {hop} and did not finish it, and this plan does nothing more for it");
+    Diagnostic::warning(codes::PLAN_UNFINISHED, message).help(format!(
+        "what was done of it stays as it is; to finish it or take it back: `switchback retry --run {run} --step STEP`, \
+         or `switchback rollback --run {run}`, before this plan is applied"
+    ))
+}

@@ -1,0 +1,170 @@
+//! Plans that continue a run: what it suspended is closed with what was there first, and what it began is gone on with.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use switchback_model::lint::lint;
+use switchback_schemas::{
+    ComponentName, Diagnostic, Digest, RunId, Severity, StepId, codes,
+    inventory::Inventory,
+    journal::Captured,
+    name::{Label, ObjectName, ObjectRef, SavepointId},
+    plan::{Action, Condition, Effect, Operand, Plan, Target, Test, Undo},
+    report::{CaptureName, CarryOver, OpenBracket},
+};
+
+use crate::world::{KARPENTER, PLATFORM, compiled, inventory};
+
+const FREEZE: &str = "karpenter/old@1.4.0/freeze";
+
+fn id(text: &str) -> StepId {
+    StepId::new(text).expect("an id")
+}
+
+fn frozen() -> Value {
+    json!([{"nodes": "0"}])
+}
+
+/// Both NodePools with a budget of 0.
+fn freeze(inventory: &mut Inventory) {
+    let name = ComponentName::new("karpenter").expect("a name");
+    let section = inventory.components.get_mut(&name).expect("Karpenter");
+    for pool in section["nodePools"].as_array_mut().expect("NodePools") {
+        pool["budgets"] = frozen();
+    }
+}
+
+fn open(pool: &str, api_version: &str) -> OpenBracket {
+    OpenBracket {
+        id: Label::new(format!("old-freeze-{pool}")).expect("a name"),
+        title: format!("drift and consolidation of NodePool {pool}"),
+        held: Condition::Field {
+            object: Target::Object(ObjectRef::new(api_version, "NodePool", &ObjectName::cluster(pool))),
+            pointer: "/spec/disruption/budgets".to_owned(),
+            is: Test::Equals(Operand::Value(frozen())),
+        },
+        puts_back: vec![CaptureName { step: id(&format!("{FREEZE}/{pool}")), name: "budgets".to_owned() }],
+        closing_command: format!("kubectl patch nodepool {pool}"),
+    }
+}
+
+/// The platform as a run left it that had frozen both NodePools inside of a hop.
+fn left(from: &str, api_version: &str) -> Inventory {
+    let mut inventory = inventory(from);
+    freeze(&mut inventory);
+    let first = |pool: &str, budgets: Value| {
+        (id(&format!("{FREEZE}/{pool}")), BTreeMap::from([("budgets".to_owned(), Captured::Scalar(budgets))]))
+    };
+    inventory.carry_over = Some(CarryOver {
+        run: RunId::new("r-old").expect("a name"),
+        operation: RunId::new("r-old").expect("a name"),
+        plan: Digest::of("the old plan"),
+        journal_head: "head".to_owned(),
+        savepoint: SavepointId::new("start").expect("a name"),
+        captures: BTreeMap::from([
+            first("general", json!([{"nodes": "20%"}])),
+            first("gpu", json!([{"nodes": "1"}])),
+        ]),
+        // As another version of its group, which is the same object.
+        open_brackets: vec![open("general", api_version), open("gpu", api_version)],
+        done: Vec::new(),
+        began: Vec::new(),
+        unfinished: vec![id("karpenter/karpenter@1.4.0")],
+    });
+    inventory
+}
+
+fn planned(karpenter: &str, inventory: &Inventory, versions: &[&str]) -> (Plan, Vec<Diagnostic>) {
+    let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", karpenter)];
+    let (plan, diagnostics) = compiled(&files, inventory, versions);
+    let plan = plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"));
+    assert_eq!(lint(&plan), []);
+    (plan, diagnostics)
+}
+
+fn found(diagnostics: &[Diagnostic], code: switchback_schemas::codes::Code) -> Vec<&Diagnostic> {
+    diagnostics.iter().filter(|found| found.code == code).collect()
+}
+
+/// What a step writes, and only if what is there.
+fn patched(plan: &Plan, step: &str) -> (Test, Operand) {
+    let step = plan.step(&id(step)).unwrap_or_else(|| panic!("no {step}"));
+    let Action::Effect(Effect::KubePatch(patch)) = &step.action else { panic!("{:?}", step.action) };
+    (patch.only_if[0].is.clone(), patch.set[0].to.clone())
+}
+
+#[test]
+fn p14_what_an_earlier_run_froze_is_thawed_with_its_captures() {
+    for api_version in ["karpenter.sh/v1", "karpenter.sh/v1beta1"] {
+        let (plan, diagnostics) = planned(KARPENTER, &left("1.5.8", api_version), &["1.8.8"]);
+        assert_eq!(found(&diagnostics, codes::PLAN_LEFT_OPEN), Vec::<&Diagnostic>::new());
+        assert_eq!(found(&diagnostics, codes::PLAN_UNFINISHED), Vec::<&Diagnostic>::new());
+        let hop = "karpenter/karpenter@1.8.8";
+        for pool in ["general", "gpu"] {
+            let look = plan.step(&id(&format!("{hop}/frozen/{pool}"))).expect("it is only looked at");
+            assert!(matches!(look.undo, Undo::ReadOnly { .. }), "{:?}", look.undo);
+            let capture =
+                Operand::Captured { step: id(&format!("{FREEZE}/{pool}")), name: "budgets".to_owned() };
+            assert_eq!(patched(&plan, &format!("{hop}/thaw/{pool}")).1, capture);
+            let bracket = plan.brackets.iter().find(|bracket| bracket.open == look.id).expect("a bracket");
+            assert_eq!(bracket.close, id(&format!("{hop}/thaw/{pool}")));
+        }
+        let general = &plan.brackets[0];
+        assert!(general.closing_command.contains("20%"), "{}", general.closing_command);
+    }
+}
+
+#[test]
+fn only_the_first_hop_takes_over_and_the_next_ones_freeze_themselves() {
+    let manifest = KARPENTER.replace("1.8.8", "1.1.10");
+    let (plan, _) =
+        planned(&manifest, &left("0.37.0", "karpenter.sh/v1beta1"), &["0.37.7", "1.0.14", "1.1.10"]);
+    let opens: Vec<&str> = plan.brackets.iter().map(|bracket| bracket.open.as_str()).collect();
+    let hop = |version: &str, what: &str| format!("karpenter/karpenter@{version}/{what}/general");
+    assert!(opens.contains(&hop("0.37.7", "frozen").as_str()), "{opens:?}");
+    for version in ["1.0.14", "1.1.10"] {
+        let freeze = hop(version, "freeze");
+        assert!(opens.contains(&freeze.as_str()), "{opens:?}");
+        // What the first hop's thaw put back, not what was observed.
+        let first = Test::Equals(Operand::Value(json!([{"nodes": "20%"}])));
+        assert_eq!(patched(&plan, &freeze).0, first);
+        let own = Operand::Captured { step: id(&freeze), name: "budgets".to_owned() };
+        assert_eq!(patched(&plan, &hop(version, "thaw")).1, own);
+    }
+}
+
+#[test]
+fn what_nobody_would_close_is_refused_and_what_is_not_gone_on_with_is_said() {
+    let inventory = left("1.8.8", "karpenter.sh/v1");
+    let (plan, diagnostics) =
+        compiled(&[("platform.yaml", PLATFORM), ("karpenter.yaml", KARPENTER)], &inventory, &["1.8.8"]);
+    assert!(plan.is_none());
+    let open = found(&diagnostics, codes::PLAN_LEFT_OPEN);
+    assert_eq!(open.len(), 2, "{diagnostics:#?}");
+    assert!(open[0].message.contains("run r-old opened bracket old-freeze-general"), "{}", open[0].message);
+    let unfinished = found(&diagnostics, codes::PLAN_UNFINISHED);
+    assert_eq!((unfinished.len(), unfinished[0].severity), (1, Severity::Warning));
+}
+
+#[test]
+fn a_bracket_whose_first_value_is_not_there_is_not_guessed_at() {
+    let mut inventory = left("1.5.8", "karpenter.sh/v1");
+    inventory.carry_over.as_mut().expect("a run").captures.remove(&id(&format!("{FREEZE}/gpu")));
+    let (plan, diagnostics) =
+        compiled(&[("platform.yaml", PLATFORM), ("karpenter.yaml", KARPENTER)], &inventory, &["1.8.8"]);
+    assert!(plan.is_none());
+    let open = found(&diagnostics, codes::PLAN_LEFT_OPEN);
+    assert_eq!(open.len(), 1, "{diagnostics:#?}");
+    assert!(open[0].message.contains("old-freeze-gpu"), "{}", open[0].message);
+}
+
+#[test]
+fn p14_what_somebody_else_froze_stays_frozen() {
+    let mut inventory = inventory("1.5.8");
+    freeze(&mut inventory);
+    let (plan, _) = planned(KARPENTER, &inventory, &["1.8.8"]);
+    assert!(plan.brackets.is_empty(), "{:?}", plan.brackets);
+    let ids: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    assert!(ids.iter().any(|id| id.ends_with("/frozen/gpu")), "{ids:?}");
+    assert!(!ids.iter().any(|id| id.contains("/freeze/") || id.contains("/thaw/")), "{ids:?}");
+}

@@ -1,0 +1,157 @@
+//! A plan that continues a run which stopped in the middle of a hop: what that run opened is closed with what was there first, and
+//! the way back leads through both runs to where the first began.
+
+use serde_json::{Value, json};
+use switchback_schemas::{
+    RunId,
+    journal::End,
+    plan::Plan,
+    report::{Report, RunState},
+};
+
+use crate::support::{
+    journal::{Events, record},
+    manifests::{all, borrowed, changed, without_nodes},
+    projection::{Projection, same},
+    scene::Scene,
+};
+
+/// A run to Karpenter 1.5.8, killed at the first event that fits, while the NodePools are frozen; and the world before it.
+fn killed(
+    manifests: Vec<(&'static str, String)>,
+    fits: impl Fn(&Value) -> bool,
+) -> (Scene, Projection, RunId) {
+    let manifests = changed(manifests, "karpenter.yaml", |text| text.replace("1.8.8", "1.5.8"));
+    let scene =
+        Scene::on_twin(&borrowed(&manifests), |world| world.replace("version: 1.5.8", "version: 1.0.8"));
+    scene.plan();
+    let before = scene.settled();
+    let mut child = scene.applying();
+    assert!(Events::of(&mut child).until(fits), "it comes so far");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert!(
+        budgets(&scene).iter().all(|budgets| *budgets == json!([{"nodes": "0"}])),
+        "{:?}",
+        budgets(&scene)
+    );
+    let run = scene.report().run;
+    (scene, before, run)
+}
+
+/// Killed when the controller has moved.
+fn stopped() -> (Scene, Projection, RunId) {
+    let step = "karpenter/karpenter@1.5.8/controller";
+    killed(without_nodes(), |event| {
+        record(event, "verified").is_some_and(|record| record["at"]["step"] == step)
+    })
+}
+
+fn budgets(scene: &Scene) -> Vec<Value> {
+    scene.objects("NodePool").iter().map(|pool| pool["spec"]["disruption"]["budgets"].clone()).collect()
+}
+
+/// Plans anew what is left to do after a run.
+fn continued(scene: &Scene, run: &RunId) -> Plan {
+    scene.on_store(&format!("observe --continue {run}")).exits(0);
+    scene.switchback("resolve manifests -- --kubeconfig kubeconfig").exits(0);
+    let plan = scene.planned();
+    assert_eq!(plan.parent.as_ref().map(|parent| &parent.run), Some(run));
+    plan
+}
+
+fn to_the_newest(scene: &Scene, run: &RunId) -> Plan {
+    let mended = scene.read("manifests/karpenter.yaml").replace("1.5.8", "1.8.8");
+    scene.write("manifests/karpenter.yaml", &mended);
+    continued(scene, run)
+}
+
+fn report(scene: &Scene, run: &RunId) -> Report {
+    let out = scene.switchback(&format!("report --run {run} --store store --format json"));
+    serde_json::from_str(&out.stdout).unwrap_or_else(|error| panic!("{error}: {out:?}"))
+}
+
+fn run_of(scene: &Scene) -> RunId {
+    let digest = switchback_schemas::Digest::of(scene.read("plan.json"));
+    RunId::new(format!("r-{}", digest.short(12))).expect("a name")
+}
+
+#[test]
+fn p14_a_freeze_of_the_run_before_is_thawed_to_what_was_there_first() {
+    let (scene, _, old) = stopped();
+    to_the_newest(&scene, &old);
+    scene.apply().exits(0);
+    let all = budgets(&scene);
+    assert!(all.iter().all(|budgets| *budgets == json!([{"nodes": "1"}])), "{all:?}");
+    let new = report(&scene, &run_of(&scene));
+    assert_eq!(new.state, RunState::Ended { end: End::Complete });
+    assert!(new.open_brackets.is_empty() && new.residue.is_empty(), "{new:?}");
+}
+
+#[test]
+fn the_way_back_leads_through_both_runs_to_where_the_first_began() {
+    let (scene, before, old) = stopped();
+    let between = scene.settled();
+    to_the_newest(&scene, &old);
+    let new = run_of(&scene);
+    scene.apply().exits(0);
+
+    let out = scene.on_store(&format!("rollback --run {new}")).exits(0);
+    assert!(out.stdout.contains(&format!("rollback --run {old}")), "{}", out.stdout);
+    let out = scene.on_store(&format!("rollback --run {new} --to start --reason tired")).exits(5);
+    assert!(out.stdout.contains(&format!("run {old}")), "{}", out.stdout);
+    same(&between, &scene.settled(), "the world after going back to where the second run began");
+    // The platform is the first run's again, with what it opened.
+    let claimed = scene.switchback("lock list --store store").exits(0);
+    assert!(claimed.stdout.contains(old.as_str()), "{}", claimed.stdout);
+    let found = report(&scene, &old);
+    assert!(
+        !matches!(found.state, RunState::Superseded { .. } | RunState::Ended { .. }),
+        "{:?}",
+        found.state
+    );
+    assert_eq!(found.open_brackets.len(), 2, "{:?}", found.open_brackets);
+    assert!(report(&scene, &new).open_brackets.is_empty());
+
+    scene.on_store(&format!("rollback --run {old} --to start --reason tired")).exits(5);
+    same(&before, &scene.settled(), "the world after going back to where the first run began");
+    assert_eq!(report(&scene, &old).state, RunState::Ended { end: End::Unwound });
+    let claimed = scene.switchback("lock list --store store").exits(0);
+    assert!(claimed.stdout.contains("no platform is claimed"), "{}", claimed.stdout);
+}
+
+#[test]
+fn a_plan_that_would_leave_a_bracket_open_is_refused() {
+    let (scene, _, old) = stopped();
+    // The version is reached, so nothing of these manifests would thaw what is frozen.
+    scene.on_store(&format!("observe --continue {old}")).exits(0);
+    scene.switchback("resolve manifests -- --kubeconfig kubeconfig").exits(0);
+    let out = scene.switchback("plan manifests").exits(1);
+    assert!(out.stderr.contains("SB0434"), "{}", out.stderr);
+    assert!(out.stderr.contains(&format!("rollback --run {old}")), "{}", out.stderr);
+}
+
+#[test]
+fn nodes_that_an_earlier_run_was_moving_are_moved_and_moved_back() {
+    // One node is cordoned and drained.
+    let (scene, before, old) = killed(all(), |event| {
+        record(event, "intent").is_some_and(|record| {
+            record["at"]["step"] == "karpenter/karpenter@1.5.8/nodes/general/roll"
+                && record["at"]["item"]["recipe"] == "drain"
+        })
+    });
+    to_the_newest(&scene, &old);
+    let new = run_of(&scene);
+    scene.apply().exits(0);
+    scene.settled();
+    let nodes = scene.objects("Node");
+    assert!(nodes.iter().all(|node| node["spec"]["unschedulable"] != true), "{nodes:#?}");
+    let report = report(&scene, &new);
+    assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{report:?}");
+
+    scene.on_store(&format!("rollback --run {new} --to start --reason tired")).exits(5);
+    scene.on_store(&format!("rollback --run {old} --to start --reason tired")).exits(5);
+    same(&before, &scene.settled(), "the world after going back to where the first run began");
+    let nodes = scene.objects("Node");
+    assert!(nodes.iter().all(|node| node["spec"]["unschedulable"] != true), "{nodes:#?}");
+}
