@@ -12,7 +12,7 @@ pub(super) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&OpenBracket]) {
     }
     let goes_on = |hop: &StepId| asked.iter().any(|spec| moved(&spec.id()) == moved(hop));
     for hop in carried.unfinished.iter().filter(|hop| !goes_on(hop)) {
-        cx.findings.say(unfinished(&carried.run, hop));
+        cx.findings.say_about(hop.as_str(), unfinished(&carried.run, hop));
     }
 }
 

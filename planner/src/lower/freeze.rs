@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use switchback_schemas::{
-    Seconds, StepId,
+    Diagnostic, Seconds, StepId, codes,
     inventory::karpenter::NodePool,
+    manifest::OwnerKind,
     name::{Label, ObjectName, ObjectRef},
     plan::{
         Action, Bracket, CaptureKind, Condition, Effect, Estimate, FieldTest, KubePatch, Operand, SetField,
@@ -13,7 +14,7 @@ use switchback_schemas::{
 };
 
 use super::{Draft, HopScope, Lowering, changes, permission, undo_step};
-use crate::outlook::Outlook;
+use crate::{context::Cx, outlook::Outlook};
 
 const POINTER: &str = "/spec/disruption/budgets";
 const BUDGETS: &str = "budgets";
@@ -76,6 +77,19 @@ impl Freeze {
     /// The NodePool.
     pub fn object(&self) -> &ObjectRef {
         &self.object
+    }
+
+    /// Says what is in the way of writing the NodePool, or that it is left as it is.
+    pub fn check(&self, cx: &Cx<'_>) {
+        if !matches!(self.by, By::Others) {
+            return cx.owner(&self.object, OwnerKind::Kubectl);
+        }
+        let name = &self.object.name;
+        let message =
+            format!("NodePool {name} has a budget of 0 already, which this plan did not set and leaves");
+        cx.findings.say_about(name, Diagnostic::warning(codes::PLAN_LEFT_OPEN, message).help(
+            "if a run that is over left it so, `switchback janitor` says which; while a run holds, plan with `observe --continue RUN`",
+        ));
     }
 
     fn is(&self, test: Test) -> Condition {

@@ -3,7 +3,6 @@
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, Version, codes,
     inventory::{Node, eks::EksCluster, karpenter::Karpenter},
-    manifest::OwnerKind,
     name::Label,
     plan::{Condition, Effect, Estimate, Pool, Target, Undo, Verify, Wait},
 };
@@ -184,7 +183,7 @@ fn freeze(
     let pools = road.karpenter.iter().flat_map(|section| &section.node_pools);
     let mut frozen = Vec::new();
     for (freeze, pool) in freezes.iter().zip(pools) {
-        road.cx.owner(freeze.object(), OwnerKind::Kubectl);
+        freeze.check(road.cx);
         outlook.budgets(pool, &freeze.object().api_version);
         let draft = freeze.open_step(&road.scope, outlook).needs(
             look,

@@ -4,7 +4,7 @@ use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
     inventory::karpenter::{Karpenter, NodePool},
     lock::Render,
-    manifest::{NodeMove, OwnerKind},
+    manifest::NodeMove,
     name::{Label, ObjectRef},
     plan::{
         Action, ApprovalScope, Closing, ClosingAt, Condition, Effect, Estimate, FieldTest, Find, Gate,
@@ -70,7 +70,7 @@ impl Road<'_> {
             .collect();
         let mut frozen = Vec::new();
         for (freeze, pool) in &freezes {
-            self.cx.owner(freeze.object(), OwnerKind::Kubectl);
+            freeze.check(self.cx);
             // A later hop finds the budgets as the earlier hop's thaw left them, which is the same value.
             outlook.budgets(pool, &freeze.object().api_version);
             frozen.push(to.add(freeze.open_step(&self.scope, outlook).done()));
