@@ -26,18 +26,24 @@ fn left_open(run: &RunId, bracket: &OpenBracket) -> Diagnostic {
     let message = format!(
         "run {run} opened bracket {id} ({title}), and nothing in this plan puts back what was there before"
     );
+    let ways = ways(run);
     Diagnostic::error(codes::PLAN_LEFT_OPEN, message).help(format!(
-        "finish its hop in that run (`switchback retry --run {run} --step STEP`) or take it back \
-         (`switchback rollback --run {run}` shows how), and observe again; or let these manifests move the component \
-         further; by hand it is closed by: {closing_command}"
+        "{ways}, and observe again; or let these manifests move the component further; by hand it is closed by: \
+         {closing_command}"
     ))
 }
 
 fn unfinished(run: &RunId, hop: &StepId) -> Diagnostic {
     let message =
         format!("run {run} began {hop} and did not finish it, and this plan does nothing more for it");
-    Diagnostic::warning(codes::PLAN_UNFINISHED, message).help(format!(
-        "what was done of it stays as it is; to finish it or take it back: `switchback retry --run {run} --step STEP`, \
-         or `switchback rollback --run {run}`, before this plan is applied"
-    ))
+    let ways = ways(run);
+    Diagnostic::warning(codes::PLAN_UNFINISHED, message)
+        .help(format!("what was done of it stays as it is; else {ways}, before this plan is applied"))
+}
+
+fn ways(run: &RunId) -> String {
+    format!(
+        "finish it in that run (`switchback apply` of its plan, `switchback retry --run {run} --step STEP` where it failed) or \
+         take it back (`switchback rollback --run {run}`)"
+    )
 }

@@ -16,7 +16,7 @@ mod tests;
 use switchback_schemas::{
     Digest, StepId,
     name::{Label, SavepointId},
-    plan::{Plan, Savepoint},
+    plan::{Bracket, Plan, Savepoint, Undo},
     report::CarryOver,
 };
 
@@ -66,6 +66,12 @@ pub enum NoPlan {
         "{0} moves the nodes that were there when another step of its run ended; only `switchback rollback` can do that"
     )]
     Roll(StepId),
+    /// The way opens a bracket again that an earlier run of the operation opened first.
+    #[error(
+        "bracket {0} was opened by an earlier run of the operation, which closes it on its own way back; only \
+         `switchback rollback` gives the platform back to that run"
+    )]
+    Reopens(Label),
     /// A name does not come out as one.
     #[error(transparent)]
     Name(#[from] switchback_schemas::name::BadName),
@@ -93,6 +99,9 @@ pub fn rollback_plan(
     {
         return Err(NoPlan::OtherPlan { run: carried.run.clone(), plan: carried.plan });
     }
+    if let Some(bracket) = plan.brackets.iter().find(|bracket| reopens(plan, way, bracket)) {
+        return Err(NoPlan::Reopens(bracket.id.clone()));
+    }
     let back = Back::new(plan, way);
     let mut made = back.plan(to, continued)?;
     if let Some(Continued { carried, .. }) = continued {
@@ -100,6 +109,12 @@ pub fn rollback_plan(
     }
     made.digests = digests(&made)?;
     Ok(made)
+}
+
+/// Whether the way takes the closing of a bracket back whose opening is no step of the plan's own.
+fn reopens(plan: &Plan, way: &WayBack, bracket: &Bracket) -> bool {
+    let found_open = plan.step(&bracket.open).is_some_and(|step| matches!(step.undo, Undo::ReadOnly { .. }));
+    found_open && way.steps.iter().any(|back| back.step == bracket.close)
 }
 
 /// Whether the run made every capture that the plan uses of it.

@@ -169,4 +169,9 @@ fn brackets_and_windows_are_turned_round() {
     let gate = made.gate(&Label::new("safe-x").unwrap()).unwrap();
     assert_eq!(gate.kind, GateKind::Check(safe));
     assert!(made.step(&id("hop/back/a")).unwrap().gates.contains(&gate.id));
+
+    // One that an earlier run opened would be left open by nobody's run.
+    plan.steps[0].undo = Undo::ReadOnly { why: "an earlier run did it".to_owned() };
+    let refused = back(&plan, None).unwrap_err();
+    assert!(matches!(&refused, NoPlan::Reopens(bracket) if bracket.as_str() == "x"), "{refused}");
 }
