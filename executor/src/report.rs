@@ -168,7 +168,8 @@ fn unfinished(index: &Index, state: &RunState) -> Vec<StepId> {
         if state.is_started(&step.id) {
             begun.insert(&step.hop);
         }
-        if !state.phase(&At::forward(&step.id)).is_finished() {
+        let undone = state.phase(&At::back(&step.id)).is_finished();
+        if undone || !state.phase(&At::forward(&step.id)).is_finished() {
             lacking.insert(&step.hop);
         }
     }

@@ -77,6 +77,7 @@ async fn a_plan_that_continues_a_run_takes_over_its_claim_and_its_captures() {
     let carried = handover::carry_over(&*runtime.store, &old).await.unwrap();
     assert!(carried.captures[&id("a")].contains_key("before"));
     assert_eq!(carried.done, [id("a"), id("c")]);
+    assert_eq!(carried.unfinished, [id("hop@1")]);
 
     let child = |head: String| {
         bytes(vec![step("d", &[])], |plan| {
