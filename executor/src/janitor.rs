@@ -91,7 +91,9 @@ pub fn cleared(side: &[SideEntry]) -> Vec<&str> {
 fn work(machine: &Machine, name: &str) -> Option<Vec<Work>> {
     let (plan, state) = (machine.plan(), machine.state());
     if let Some(bracket) = open_brackets(plan, state).into_iter().find(|open| open.id.as_str() == name) {
-        let at = At::back(&bracket.open);
+        // What an earlier run opened has no undo here; it is closed as the run would have closed it.
+        let undo = At::back(&bracket.open);
+        let at = if machine.work(&undo).is_some() { undo } else { At::forward(&bracket.close) };
         let (effect, done_when, reads) = machine.work(&at)?;
         let reads = reads.iter().filter(|read| read.mark != ReadMark::Advisory);
         let first = std::iter::once(bracket.safe_to_close.clone());

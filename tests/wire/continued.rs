@@ -41,10 +41,11 @@ fn killed(
 
 /// Killed when the controller has moved.
 fn stopped() -> (Scene, Projection, RunId) {
-    let step = "karpenter/karpenter@1.5.8/controller";
-    killed(without_nodes(), |event| {
-        record(event, "verified").is_some_and(|record| record["at"]["step"] == step)
-    })
+    killed(without_nodes(), |event| is_verified(event, "karpenter/karpenter@1.5.8/controller"))
+}
+
+fn is_verified(event: &Value, step: &str) -> bool {
+    record(event, "verified").is_some_and(|record| record["at"]["step"] == step)
 }
 
 fn budgets(scene: &Scene) -> Vec<Value> {
@@ -118,6 +119,29 @@ fn the_way_back_leads_through_both_runs_to_where_the_first_began() {
     assert_eq!(report(&scene, &old).state, RunState::Ended { end: End::Unwound });
     let claimed = scene.switchback("lock list --store store").exits(0);
     assert!(claimed.stdout.contains("no platform is claimed"), "{}", claimed.stdout);
+}
+
+#[test]
+fn p40_what_two_runs_left_open_is_named_by_the_later_one_and_cleared_by_name() {
+    let (scene, _, old) = stopped();
+    to_the_newest(&scene, &old);
+    let new = run_of(&scene);
+    let mut child = scene.applying();
+    let moved = |event: &Value| is_verified(event, "karpenter/karpenter@1.8.8/controller");
+    assert!(Events::of(&mut child).until(moved), "the controller moves");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    scene.on_store(&format!("abandon --run {new} --reason enough")).exits(0);
+    scene.apply().exits(1);
+    let left = scene.switchback("janitor --store store").exits(1);
+    for pool in ["general", "gpu"] {
+        let bracket = format!("karpenter-1.8.8-freeze-{pool}");
+        assert_eq!(left.stdout.matches(&format!("bracket {bracket} is open")).count(), 1, "{}", left.stdout);
+        scene.on_store(&format!("janitor --fix {bracket} --reason tidy")).exits(0);
+    }
+    let all = budgets(&scene);
+    assert!(all.iter().all(|budgets| *budgets == json!([{"nodes": "1"}])), "{all:?}");
+    assert_eq!(report(&scene, &old).open_brackets.len(), 0, "the later run accounts for them");
 }
 
 #[test]
