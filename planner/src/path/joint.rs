@@ -78,7 +78,9 @@ pub(super) fn known<'a>(cx: &'a Cx<'_>, asked: &[HopSpec]) -> Known<'a> {
     for target in path.into_iter().flat_map(|path| &path.targets) {
         let Some(upgrade) = &target.asked_by else { continue };
         let own = |hop: &&HopSpec| hop.component == target.component && hop.upgrade.as_str() == upgrade;
-        let moves: Vec<&Version> = asked.iter().filter(own).map(|hop| &hop.to).collect();
+        // A hop from no version moves what stayed behind, such as nodes: the path knows versions only.
+        let moves = asked.iter().filter(own).filter(|hop| hop.from.is_some());
+        let moves: Vec<&Version> = moves.map(|hop| &hop.to).collect();
         let wanted = versions(path, &target.component);
         if moves.is_empty() || moves.iter().copied().eq(&wanted) {
             continue;

@@ -157,7 +157,11 @@ fn a_policy_makes_what_was_tested_a_requirement() {
 
 /// Everything of the acceptance case that has a lowering, as one plan.
 fn joint() -> Plan {
-    let mut observed = eks_with_karpenter("1.0.8");
+    joint_from(eks_with_karpenter("1.0.8"))
+}
+
+/// The same from another state of the cluster and Karpenter.
+fn joint_from(mut observed: Inventory) -> Plan {
     let with_mlflow = world_mlflow::platform(world_mlflow::OLD);
     observed.workloads.extend(with_mlflow.workloads.into_iter().skip(1));
     observed.owners.extend(with_mlflow.owners);
@@ -212,6 +216,19 @@ fn what_has_lowerings_compiles_to_one_plan_in_the_order_of_the_joint_path() {
     assert!(source.title.contains("compatibility"), "{}", source.title);
     assert_eq!(hop("eks", "1.32").leave_by, Some("2026-11-26".parse().expect("a day")));
     assert!(hop("mlflow", "3.18.0").after.is_empty(), "nothing binds it to the others");
+}
+
+/// Somebody moved the control plane; its nodes follow, whatever else moves.
+#[test]
+fn nodes_that_stayed_behind_follow_while_other_components_move() {
+    let mut observed = eks_with_karpenter("1.5.8");
+    observed.cluster.version = "1.33.2".parse().expect("a version");
+    world_eks::change(&mut observed, |cluster| cluster.version = "1.33".parse().expect("a version"));
+    let plan = joint_from(observed);
+    assert_eq!(lint(&plan), []);
+    let hops: Vec<_> = plan.hops.iter().map(|hop| (hop.id.as_str(), hop.from.is_some())).collect();
+    assert!(hops.contains(&("eks/dev@1.33", false)), "{hops:?}");
+    assert!(hops.contains(&("karpenter/karpenter@1.8.8", true)), "{hops:?}");
 }
 
 #[test]
