@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use switchback_model::journal::{Journal, Line};
 use switchback_schemas::{
     RunId, StepId,
-    journal::{Captured, End, Event},
-    plan::{Parent, Plan},
+    journal::{At, Captured, End, Event},
+    plan::{ClosesEarlier, Parent, Plan},
     report::CarryOver,
 };
 
@@ -36,10 +36,13 @@ pub async fn carry_over(store: &dyn Store, run: &RunId) -> Done<CarryOver> {
         chain.push((run, index, journal));
     }
     let mut captures: BTreeMap<StepId, BTreeMap<String, Captured>> = BTreeMap::new();
-    let mut carried = None;
+    let mut carried: Option<CarryOver> = None;
     for (run, index, journal) in chain.iter().rev() {
-        let over = report::carry_over(index, journal, std::mem::take(&mut captures)).map_err(told(run))?;
+        let mut over =
+            report::carry_over(index, journal, std::mem::take(&mut captures)).map_err(told(run))?;
         captures = over.captures.clone();
+        let earlier = carried.map(|earlier| earlier.hops).unwrap_or_default();
+        over.hops.splice(0..0, earlier);
         carried = Some(over);
     }
     carried.ok_or_else(|| StoreError::NoSuchRun(run.clone()).into())
@@ -81,7 +84,8 @@ pub(crate) async fn take_over(
 pub(crate) async fn give_back(store: &dyn Store, clock: &dyn Clock, holder: &str, run: &RunId) -> Done<()> {
     let (index, journal) = known(store, run).await?;
     let Some(parent) = &index.plan.parent else { return Ok(()) };
-    if !went_back(replayed(&index, run, &journal)?.state(), &index.plan) {
+    let later = replayed(&index, run, &journal)?;
+    if !went_back(later.state(), &index.plan) {
         return Ok(());
     }
     let (before, journal) = known(store, &parent.run).await?;
@@ -90,7 +94,7 @@ pub(crate) async fn give_back(store: &dyn Store, clock: &dyn Clock, holder: &str
         // First the claim, which is nobody's until the record says that the earlier run goes on. Whoever took the platform in
         // between keeps it; the earlier run is told so when it acts.
         let _taken = claims::take(store, &before.plan.platform.name, &parent.run).await?;
-        let returned = Event::Returned { from: run.clone() };
+        let returned = Event::Returned { from: run.clone(), lost: lost(parent, later.state()) };
         tell((store, clock, holder), &parent.run, returned, |_| Ok(())).await?;
     }
     Ok(())
@@ -112,12 +116,21 @@ pub async fn returned_to(store: &dyn Store, run: &RunId) -> Done<Option<RunId>> 
     let Some(parent) = &index.plan.parent else { return Ok(None) };
     let (before, journal) = known(store, &parent.run).await?;
     let last = journal.records.iter().rev().find_map(|record| match &record.event {
-        Event::Returned { from } => Some(from == run),
+        Event::Returned { from, .. } => Some(from == run),
         Event::Superseded { .. } => Some(false),
         _ => None,
     });
     let over = replayed(&before, &parent.run, &journal)?.state().is_over();
     Ok((last == Some(true) && !over).then(|| parent.run.clone()))
+}
+
+/// Ways back of earlier runs that a later one ended, or was told of itself. What was begun once counts, also when it was undone.
+fn lost(parent: &Parent, state: &RunState) -> BTreeMap<StepId, String> {
+    let begun = |closing: &&ClosesEarlier| {
+        state.task(&At::forward(&closing.at)).is_some_and(|task| task.attempts > 0)
+    };
+    let own = parent.closes.iter().filter(begun).map(|closing| (closing.hop.clone(), closing.why.clone()));
+    state.lost.clone().into_iter().chain(own).collect()
 }
 
 fn went_back(state: &RunState, plan: &Plan) -> bool {

@@ -13,14 +13,14 @@ use switchback_model::{
     work::worked,
 };
 use switchback_schemas::{
-    Seconds, StepId,
+    RunId, Seconds, StepId,
     format::Document,
     journal::{At, BackScope, Captured, End, Event, Way},
     name::{Label, SavepointId},
-    plan::{Bracket, Leftover, Plan, Savepoint, Step, Undo},
+    plan::{Bracket, Hop, Leftover, Plan, Savepoint, Step, Undo},
     report::{
-        CaptureName, CarryOver, ClosingWay, Kept, OpenBracket, Report, RunState as Stands, StepReport,
-        StepStatus,
+        CaptureName, CarriedHop, CarryOver, ClosingWay, Kept, OpenBracket, Report, RunState as Stands,
+        StepReport, StepStatus,
     },
 };
 
@@ -132,6 +132,7 @@ pub fn carry_over(
     let done = index.plan.steps.iter().map(|step| &step.id);
     let done = done.filter(|step| state.phase(&At::forward(step)) == Phase::Done && can_be_undone(step));
     Ok(CarryOver {
+        hops: begun(index, state, &run),
         run,
         operation,
         plan: index.digest,
@@ -143,6 +144,21 @@ pub fn carry_over(
         began: state.started().into_iter().collect(),
         unfinished: unfinished(index, state),
     })
+}
+
+/// Hops that were begun and are not taken back.
+fn begun(index: &Index, state: &RunState, run: &RunId) -> Vec<CarriedHop> {
+    let begun = |hop: &&Hop| {
+        let mut steps = index.plan.steps.iter().filter(|step| step.hop == hop.id);
+        steps.any(|step| state.is_started(&step.id))
+    };
+    let carried = |hop: &Hop| CarriedHop {
+        id: hop.id.clone(),
+        run: run.clone(),
+        from: hop.from.clone(),
+        to: hop.to.clone(),
+    };
+    index.plan.hops.iter().filter(begun).map(carried).collect()
 }
 
 /// A bracket as the plan that continues a run has to know it.

@@ -8,6 +8,7 @@ use switchback_schemas::{
     manifest::{Check, DrainSpec, OwnerKind, Verification},
     name::{Label as Name, ObjectName, ObjectRef},
     plan::{Condition, FieldTest, Find, OnDrain, Pool, Target, Test, Verify, Window, WorkloadClass},
+    report::CarriedHop,
 };
 
 use crate::{
@@ -102,6 +103,11 @@ impl<'a> Cx<'a> {
             length: window.length.0,
         };
         self.manifests.platform.spec.windows.iter().map(window).collect()
+    }
+
+    /// Hops that earlier runs of the operation moved, or began to.
+    pub fn carried(&self) -> impl Iterator<Item = &'a CarriedHop> {
+        self.inventory.carry_over.iter().flat_map(|carried| &carried.hops)
     }
 
     /// A label in a manifest.

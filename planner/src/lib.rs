@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod compile;
 pub mod components;
 pub mod context;
+mod continued;
 pub mod findings;
 pub mod index;
 pub mod lower;

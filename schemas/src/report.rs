@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, RunId, Seconds, StepId,
+    Digest, RunId, Seconds, StepId, Version,
     format::Format,
     journal::{Approval, At, Captured, End, Evidence, WaitsFor},
     name::{Label, SavepointId},
@@ -203,6 +203,24 @@ pub struct CarryOver {
     /// Hops that were begun, and are neither finished nor taken back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfinished: Vec<StepId>,
+    /// Hops that were begun and are not taken back, also of the runs that it continues.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<CarriedHop>,
+}
+
+/// A hop that an earlier run of an operation moved, or began to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CarriedHop {
+    /// The hop.
+    pub id: StepId,
+    /// The run.
+    pub run: RunId,
+    /// The version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Version>,
+    /// The version after.
+    pub to: Version,
 }
 
 /// A bracket that a run leaves open to the plan that continues it.

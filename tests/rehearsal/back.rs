@@ -1,7 +1,7 @@
 //! From every step of the example plans the way back is carried out: where it is done, where it has just begun, and where its
 //! effect is there and nobody wrote so.
 
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::collections::BTreeSet;
 
 use switchback_executor::machine::Rest;
 use switchback_schemas::{journal::End, name::SavepointId};
@@ -9,17 +9,11 @@ use switchback_twin::{Key, World};
 
 use crate::support::{
     block_on,
-    example::{Applied, Point, applied, example, that_goes_back},
+    example::{Applied, Point, mlops, small},
     platform::{Manner, Platform},
     projection::same,
     run::{Back, Files, settled},
 };
-
-/// The written procedures, applied once for all tests of this file.
-fn mlops() -> &'static Applied {
-    static APPLIED: OnceLock<Applied> = OnceLock::new();
-    APPLIED.get_or_init(|| block_on(applied(example("mlops-platform", that_goes_back))))
-}
 
 const NOTHING: &str = "nothing was changed that could be undone";
 const ONE_MINOR: &str = "EKS takes it back by one minor only";
@@ -115,9 +109,8 @@ fn from_everywhere_in_mlflow() {
 /// The small example over the wire is gone back from in back.rs of tests/wire; here also from within its steps.
 #[test]
 fn from_everywhere_in_the_small_example() {
-    let applied = block_on(applied(example("karpenter-small", str::to_owned)));
-    for hop in &applied.planned.plan.hops {
-        assert!(from_everywhere(&applied, hop.id.as_str()).is_empty());
+    for hop in &small().planned.plan.hops {
+        assert!(from_everywhere(small(), hop.id.as_str()).is_empty());
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod back;
+mod continued;
 mod interleavings;
 mod support;
 mod watched;

@@ -159,7 +159,7 @@ impl RunState {
     }
 
     /// What a way back would need and has not any more: the leftover, and since when it is gone or going.
-    pub(super) fn lost<'plan>(
+    pub(super) fn removed<'plan>(
         &self,
         plan: &'plan Plan,
         taken_back: impl Fn(&StepId) -> bool,

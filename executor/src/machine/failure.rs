@@ -114,7 +114,7 @@ impl Machine {
             return Some(format!("savepoint {savepoint} was not reached"));
         }
         let steps: BTreeSet<StepId> = numbers.iter().filter_map(|n| self.index.id(*n)).cloned().collect();
-        if let Some((left, since)) = self.state.lost(&self.index.plan, |step| steps.contains(step)) {
+        if let Some((left, since)) = self.state.removed(&self.index.plan, |step| steps.contains(step)) {
             return Some(format!("it needs {}, which was removed at {since}", left.what));
         }
         let goes_now = self.state.closing.is_some() && !self.state.is_over();
@@ -141,6 +141,10 @@ impl Machine {
 
     /// Why the way back of one step is closed.
     fn closed(&self, step: &StepId, now: Timestamp) -> Option<String> {
+        let hop = self.index.plan.step(step).map(|step| &step.hop);
+        if let Some(why) = hop.and_then(|hop| self.state.lost.get(hop)) {
+            return Some(format!("the way back of {step} is closed: {why}"));
+        }
         let Some(Undo::Step(undo)) = self.index.plan.step(step).map(|step| &step.undo) else { return None };
         let task = self.state.task(&At::forward(step));
         let is_closed = |at: &ClosingAt| match at {

@@ -48,6 +48,8 @@ pub struct RunState {
     pub ended: Option<(End, Vec<String>)>,
     /// The run that took over.
     pub superseded: Option<RunId>,
+    /// Hops that cannot be taken back any more since a run that had taken over returned, and why.
+    pub lost: BTreeMap<StepId, String>,
     /// How much of the side log was acted on.
     pub heard: u64,
     /// Approvals that counted.

@@ -114,7 +114,7 @@ fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Rea
         Event::Noted { text } => state.notes.push(text.clone()),
         Event::Parked { waits_for, wake_at } => state.parked = Some((waits_for.clone(), *wake_at)),
         Event::Superseded { by } => state.hand_over(by),
-        Event::Returned { from } => state.take_back(from)?,
+        Event::Returned { from, lost } => state.take_back(from, lost)?,
         Event::Done { end, residue } => {
             state.may_end(&index.plan, *end)?;
             state.ended = Some((*end, residue.clone()));

@@ -1,6 +1,9 @@
 //! The fold's larger moves: finishing, turning back and forward again, retrying.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use jiff::Timestamp;
 use switchback_model::{schedule, way_back};
@@ -176,11 +179,12 @@ impl RunState {
     }
 
     /// The run that went on from here is back where it began. A person says how this one goes on.
-    pub(super) fn take_back(&mut self, from: &RunId) -> Result<(), Reason> {
+    pub(super) fn take_back(&mut self, from: &RunId, lost: &BTreeMap<StepId, String>) -> Result<(), Reason> {
         if self.superseded.as_ref() != Some(from) {
             return Err(Reason::Other(format!("run {from} did not take over")));
         }
         self.superseded = None;
+        self.lost.extend(lost.clone());
         let places = |which: fn(&Task) -> bool| {
             let tasks = self.tasks.iter().filter(|(_, task)| which(task));
             tasks.map(|(at, _)| at.clone()).collect()

@@ -281,7 +281,7 @@ fn an_impossible_record_refuses_the_run_and_changes_nothing() {
         Event::Done { end: End::Unwound, residue: Vec::new() },
         Event::Retry { at: At::back(&id("nowhere")), why: reason() },
         Event::Converged { at: At::forward(&id("a")) },
-        Event::Returned { from: RunId::new("r-nobody").unwrap() },
+        Event::Returned { from: RunId::new("r-nobody").unwrap(), lost: std::collections::BTreeMap::new() },
         Event::TurnedToClose { steps: vec![id("a")], early: Vec::new(), why: String::new() },
     ];
     for event in impossible {

@@ -1,6 +1,5 @@
 //! From manifests, inventory, lock and catalog to a plan. Pure: the same inputs give the same bytes.
 
-mod continued;
 mod gates;
 mod inputs;
 mod pools;
@@ -17,7 +16,8 @@ use switchback_schemas::{
     manifest::TargetSpec,
     name::SavepointId,
     plan::{
-        BlindSpot, Digests, Hop, Identity, Inputs, Leftover, Need, Parent, Plan, PlatformRef, Savepoint, Step,
+        BlindSpot, ClosesEarlier, Digests, Hop, Identity, Inputs, Leftover, Need, Parent, Plan, PlatformRef,
+        Savepoint, Step,
     },
 };
 
@@ -25,6 +25,7 @@ use crate::{
     catalog::Catalog,
     components::{COMPONENTS, Component, HopSpec},
     context::Cx,
+    continued,
     findings::Findings,
     lower::{Lowering, durations, failure, rights, ways},
     manifest::Manifests,
@@ -195,6 +196,7 @@ fn assemble(
         mut pools,
         mut blind_spots,
         leftovers,
+        closes_earlier,
         sources: mut table,
     } = lowering;
     let untested = path::states(cx, &hops, &mut table);
@@ -229,7 +231,7 @@ fn assemble(
         format: switchback_schemas::format::Document::Plan.current(),
         features: features(&steps, &leftovers, cx),
         platform: platform(cx),
-        parent: parent(cx),
+        parent: parent(cx, closes_earlier),
         inputs: Inputs {
             manifests: cx.manifests.digest,
             inventory: sources.inventory_digest,
@@ -291,9 +293,11 @@ fn platform(cx: &Cx<'_>) -> PlatformRef {
     }
 }
 
-fn parent(cx: &Cx<'_>) -> Option<Parent> {
+fn parent(cx: &Cx<'_>, mut closes: Vec<ClosesEarlier>) -> Option<Parent> {
     let carry = cx.inventory.carry_over.as_ref()?;
+    closes.sort();
     Some(Parent {
+        closes,
         run: carry.run.clone(),
         plan: carry.plan,
         journal_head: carry.journal_head.clone(),

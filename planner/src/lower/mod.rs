@@ -19,9 +19,9 @@ use switchback_schemas::{
     Seconds, StepId,
     name::Label,
     plan::{
-        Action, BlindSpot, Bracket, Capture, CaptureKind, Change, Condition, Disruption, Effect, Estimate,
-        FailureAction, FailurePolicy, Gate, Leftover, Need, NoReturn, Permission, Pool, Read, RetryClass,
-        Source, Step, Undo, UndoEdge, UndoKind, UndoStep, Verify,
+        Action, BlindSpot, Bracket, Capture, CaptureKind, Change, ClosesEarlier, Condition, Disruption,
+        Effect, Estimate, FailureAction, FailurePolicy, Gate, Leftover, Need, NoReturn, Permission, Pool,
+        Read, RetryClass, Source, Step, Undo, UndoEdge, UndoKind, UndoStep, Verify,
     },
 };
 
@@ -44,6 +44,8 @@ pub struct Lowering {
     pub blind_spots: Vec<BlindSpot>,
     /// Safety nets that outlive the run.
     pub leftovers: Vec<Leftover>,
+    /// Ways back of earlier runs of the operation that this plan ends.
+    pub closes_earlier: Vec<ClosesEarlier>,
     /// Where facts come from, by key.
     pub sources: std::collections::BTreeMap<String, Source>,
 }

@@ -10,10 +10,13 @@ use switchback_schemas::{
     journal::Captured,
     name::{Label, ObjectName, ObjectRef, SavepointId},
     plan::{Action, Condition, Effect, Operand, Plan, Target, Test, Undo},
-    report::{CaptureName, CarryOver, OpenBracket},
+    report::{CaptureName, CarriedHop, CarryOver, OpenBracket},
 };
 
-use crate::world::{KARPENTER, PLATFORM, compiled, inventory};
+use crate::{
+    world::{self, KARPENTER, PLATFORM, compiled, inventory},
+    world_eks,
+};
 
 const FREEZE: &str = "karpenter/old@1.4.0/freeze";
 
@@ -70,6 +73,7 @@ fn left(from: &str, api_version: &str) -> Inventory {
         done: Vec::new(),
         began: Vec::new(),
         unfinished: vec![id("karpenter/karpenter@1.4.0")],
+        hops: Vec::new(),
     });
     inventory
 }
@@ -170,4 +174,75 @@ fn p14_what_somebody_else_froze_stays_frozen() {
     let ids: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
     assert!(ids.iter().any(|id| id.ends_with("/frozen/gpu")), "{ids:?}");
     assert!(!ids.iter().any(|id| id.contains("/freeze/") || id.contains("/thaw/")), "{ids:?}");
+}
+
+/// EKS at 1.32 with its nodes, where a run left it that had come from 1.31.
+fn minor_left(unfinished: bool) -> Inventory {
+    let mut observed = world_eks::eks();
+    observed.cluster.version = world::v("1.32.3");
+    for node in &mut observed.nodes {
+        node.kubelet = Some(world::v("1.32.3"));
+    }
+    world_eks::change(&mut observed, |cluster| {
+        cluster.version = world::v("1.32");
+        for group in &mut cluster.nodegroups {
+            group.version = world::v("1.32");
+        }
+        for support in &mut cluster.calendar {
+            support.extended_until = "2030-01-01".parse().expect("a day");
+        }
+    });
+    let hop = id("eks/dev@1.32");
+    let mut carried = left("1.5.8", "karpenter.sh/v1").carry_over.expect("a run");
+    carried.open_brackets.clear();
+    carried.unfinished = if unfinished { vec![hop.clone()] } else { Vec::new() };
+    let from = Some(world::v("1.31"));
+    carried.hops = vec![CarriedHop { id: hop, run: carried.run.clone(), from, to: world::v("1.32") }];
+    observed.carry_over = Some(carried);
+    observed
+}
+
+fn to_the_next(observed: &Inventory) -> (Option<Plan>, Vec<Diagnostic>) {
+    let eks = world_eks::EKS.replace("1.32", "1.33");
+    world_eks::compiled(&[("p.yaml", world_eks::PLATFORM), ("e.yaml", &eks)], observed, world_eks::addons())
+}
+
+#[test]
+fn the_next_minor_ends_the_way_back_of_the_run_that_moved_the_one_before() {
+    let (plan, diagnostics) = to_the_next(&minor_left(false));
+    let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+    assert_eq!(lint(&plan), []);
+    let closes = &plan.parent.as_ref().expect("it continues a run").closes;
+    assert_eq!(closes.iter().map(|closes| closes.hop.as_str()).collect::<Vec<_>>(), ["eks/dev@1.32"]);
+    let line = plan.lines.iter().find(|line| line.step == closes[0].at).expect("it is a line of no return");
+    assert_eq!(line.closes, "the way back to EKS 1.31, from which run r-old came");
+    let step = plan.step(&line.step).expect("a step");
+    assert!(step.gates.contains(&line.id), "somebody approves it: {:?}", step.gates);
+}
+
+#[test]
+fn the_next_minor_waits_for_the_end_of_the_one_before() {
+    let (plan, diagnostics) = to_the_next(&minor_left(true));
+    assert!(plan.is_none());
+    let unfinished = found(&diagnostics, codes::PLAN_UNFINISHED);
+    assert_eq!((unfinished.len(), unfinished[0].severity), (1, Severity::Error), "{diagnostics:#?}");
+    assert!(unfinished[0].message.contains("r-old began eks/dev@1.32"), "{}", unfinished[0].message);
+}
+
+#[test]
+fn p12_moving_out_of_a_stored_version_ends_the_way_back_of_the_run_that_came_from_below_it() {
+    let mut observed = left("1.0.8", "karpenter.sh/v1");
+    let carried = observed.carry_over.as_mut().expect("a run");
+    let hop = |to: &str, from: &str| CarriedHop {
+        id: id(&format!("karpenter/karpenter@{to}")),
+        run: RunId::new("r-old").expect("a name"),
+        from: Some(world::v(from)),
+        to: world::v(to),
+    };
+    carried.hops = vec![hop("1.0.8", "0.37.7"), hop("0.37.7", "0.37.0")];
+    let (plan, _) = planned(KARPENTER, &observed, &["1.8.8"]);
+    let closes = &plan.parent.as_ref().expect("it continues a run").closes;
+    let hops: Vec<&str> = closes.iter().map(|closes| closes.hop.as_str()).collect();
+    assert_eq!(hops, ["karpenter/karpenter@0.37.7", "karpenter/karpenter@1.0.8"]);
+    assert!(plan.lines.iter().any(|line| line.step == closes[0].at), "{:?}", plan.lines);
 }

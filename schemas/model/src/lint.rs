@@ -76,6 +76,9 @@ fn references(plan: &Plan, say: &mut impl FnMut(String)) {
         known("an undo edge", &edge.first);
         known("an undo edge", &edge.then);
     }
+    for closing in plan.parent.iter().flat_map(|parent| &parent.closes) {
+        known(&format!("the end of the way back of {}", closing.hop), &closing.at);
+    }
     for line in &plan.lines {
         known(&format!("line {}", line.id), &line.step);
     }

@@ -6,7 +6,7 @@
 mod outcome;
 mod side;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -328,6 +328,9 @@ pub enum Event {
     Returned {
         /// The run that had taken over.
         from: RunId,
+        /// Hops that cannot be taken back any more since then, and why.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        lost: BTreeMap<StepId, String>,
     },
     /// The run is over; its claim is released.
     Done {

@@ -196,6 +196,9 @@ pub enum Proof {
     },
 }
 
+/// The annotation of an object that a step makes for the time of its hop, with the hop.
+pub const HOP_ANNOTATION: &str = "switchback.dev/hop";
+
 /// What a plan continues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -208,6 +211,21 @@ pub struct Parent {
     pub journal_head: String,
     /// The savepoint at which it begins.
     pub savepoint: SavepointId,
+    /// Ways back of earlier runs of the operation that end for good when steps of this plan begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closes: Vec<ClosesEarlier>,
+}
+
+/// A step after which a hop of an earlier run cannot be taken back any more.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClosesEarlier {
+    /// The hop of the earlier run.
+    pub hop: StepId,
+    /// The step of this plan.
+    pub at: StepId,
+    /// Why.
+    pub why: String,
 }
 
 /// What a plan was compiled from.

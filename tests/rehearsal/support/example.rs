@@ -1,6 +1,6 @@
 //! The example plans and their worlds.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use switchback_executor::{machine::Rest, store::sim::SimDisk};
 use switchback_schemas::{
@@ -12,6 +12,7 @@ use switchback_schemas::{
 use switchback_twin::World;
 
 use super::{
+    block_on,
     platform::{Manner, Platform, root},
     projection::Projection,
     run::{Files, Planned, settled},
@@ -72,6 +73,18 @@ pub(crate) struct Applied {
     pub(crate) points: Vec<Point>,
     /// The world at each savepoint.
     pub(crate) at: BTreeMap<SavepointId, Projection>,
+}
+
+/// The written procedures, applied once for all tests.
+pub(crate) fn mlops() -> &'static Applied {
+    static APPLIED: OnceLock<Applied> = OnceLock::new();
+    APPLIED.get_or_init(|| block_on(applied(example("mlops-platform", that_goes_back))))
+}
+
+/// The small example, applied once for all tests.
+pub(crate) fn small() -> &'static Applied {
+    static APPLIED: OnceLock<Applied> = OnceLock::new();
+    APPLIED.get_or_init(|| block_on(applied(example("karpenter-small", str::to_owned))))
 }
 
 /// What a record begins or ends, and how many records are durable for a process that dies there.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use switchback_executor::{env::Clock as _, store::sim::SimDisk};
+use switchback_executor::{env::Clock as _, handover, store::sim::SimDisk};
 use switchback_kube::Observing;
 use switchback_planner::{
     compile::{Sources, asks, compile_preferring},
@@ -10,7 +10,7 @@ use switchback_planner::{
 };
 use switchback_programs::{HelmTarget, Resolver, VerifiedCharts};
 use switchback_schemas::{
-    ComponentName, Digest, StepId,
+    ComponentName, Diagnostic, Digest, RunId, StepId,
     inventory::{Inventory, Wanted},
     lock::Lock,
     manifest::ChartSource,
@@ -46,10 +46,19 @@ pub(crate) fn manifests(example: &str, change: impl Fn(&str, String) -> String) 
 impl Asked {
     /// Observes a world, and resolves what the manifests ask for.
     pub(crate) async fn of(files: &[(String, String)], world: World) -> Self {
+        let platform = Platform::of(world, SimDisk::new()).await;
+        Box::pin(Self::on(files, &platform, None)).await.unwrap_or_else(|found| panic!("{found:#?}"))
+    }
+
+    /// The same on a platform, as somebody does who continues a run. Refused where it cannot be known what would have to be rendered.
+    pub(crate) async fn on(
+        files: &[(String, String)],
+        platform: &Platform,
+        continued: Option<&RunId>,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let (manifests, found) =
             manifest::read(files.iter().map(|(name, text)| (name.as_str(), text.as_str())));
         let manifests = manifests.unwrap_or_else(|| panic!("{found:#?}"));
-        let platform = Platform::of(world, SimDisk::new()).await;
         let now = platform.time.now();
         let mut inventory =
             switchback_kube::observe(platform.client(), &Observing::at(now)).await.expect("an inventory");
@@ -62,8 +71,12 @@ impl Asked {
         };
         add("eks", serde_json::to_value(&seen.eks).expect("JSON"));
         add("rds", serde_json::to_value(&seen.rds).expect("JSON"));
+        if let Some(run) = continued {
+            let carried = handover::carry_over(&platform.store(), run).await;
+            inventory.carry_over = Some(carried.expect("what the run hands over"));
+        }
         let (asks, found) = asks(&manifests, &inventory);
-        let mut asks = asks.unwrap_or_else(|| panic!("{found:#?}"));
+        let mut asks = asks.ok_or(found)?;
         // Manifests name a directory of the place where commands are run, which a test has not.
         for ask in &mut asks.charts {
             ask.source = ChartSource::Directory(root().join("fixtures/charts").display().to_string());
@@ -75,11 +88,16 @@ impl Asked {
         let mut lock = resolver.resolve(&asks, &inventory, now).await.expect("a lock");
         let addons = switchback_aws::resolve_addons(&platform.aws().await, &asks.addons, &asks.aws).await;
         lock.addons = addons.expect("versions of add-ons");
-        Self { manifests, inventory, lock }
+        Ok(Self { manifests, inventory, lock })
     }
 
     /// The plan whose hops come in this sequence as far as their order allows it.
     pub(crate) fn plan(&self, sequence: &[StepId]) -> Planned {
+        self.tried(sequence).unwrap_or_else(|found| panic!("{sequence:?}: {found:#?}"))
+    }
+
+    /// The same, or why there is no plan.
+    pub(crate) fn tried(&self, sequence: &[StepId]) -> Result<Planned, Vec<Diagnostic>> {
         let sources = Sources {
             manifests: &self.manifests,
             inventory: &self.inventory,
@@ -90,8 +108,7 @@ impl Asked {
             estimates: None,
         };
         let (plan, found) = compile_preferring(&sources, sequence);
-        let plan = plan.unwrap_or_else(|| panic!("{sequence:?}: {found:#?}"));
-        Planned::of(plan.to_json().expect("JSON"))
+        Ok(Planned::of(plan.ok_or(found)?.to_json().expect("JSON")))
     }
 }
 

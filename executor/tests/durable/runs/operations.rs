@@ -1,7 +1,7 @@
 //! Operations: a plan that continues a run, the way back through both, and what the earlier one keeps.
 
 use switchback_executor::handover;
-use switchback_schemas::{journal::Class, report::Report};
+use switchback_schemas::{journal::Class, plan::ClosesEarlier, report::Report};
 
 use super::*;
 
@@ -22,13 +22,19 @@ async fn held(world: &World, runtime: &Runtime, plan: &[u8]) -> RunId {
 
 /// A plan of one step that continues a run.
 async fn child(runtime: &Runtime, old: &RunId) -> Vec<u8> {
+    child_of(runtime, old, "d", Vec::new()).await
+}
+
+/// The same with a step of this name, which ends ways back of earlier runs.
+async fn child_of(runtime: &Runtime, old: &RunId, name: &str, closes: Vec<ClosesEarlier>) -> Vec<u8> {
     let carried = handover::carry_over(&*runtime.store, old).await.unwrap();
-    bytes(vec![step("d", &[])], |plan| {
+    bytes(vec![step(name, &[])], |plan| {
         plan.parent = Some(Parent {
             run: old.clone(),
             plan: carried.plan,
             journal_head: carried.journal_head.clone(),
             savepoint: carried.savepoint.clone(),
+            closes,
         });
     })
 }
@@ -86,6 +92,7 @@ async fn a_plan_that_continues_a_run_takes_over_its_claim_and_its_captures() {
                 plan: carried.plan,
                 journal_head: head,
                 savepoint: carried.savepoint.clone(),
+                closes: Vec::new(),
             });
         })
     };
@@ -171,6 +178,55 @@ async fn killed_at_any_disk_operation_of_the_way_back_the_platform_is_the_earlie
             assert!(world.done.lock().unwrap().is_empty(), "{what}: {:?}", world.done);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_run_ends_the_way_back_of_an_earlier_one_for_good() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let first = held(&world, &runtime, &three()).await;
+    // A run between the two, which is held too.
+    world.odd.lock().unwrap().insert("do d".to_owned(), refused());
+    let (second, _) = apply(&runtime, &child(&runtime, &first).await).await.unwrap();
+    let carried = handover::carry_over(&*runtime.store, &second).await.unwrap();
+    let hops: Vec<_> = carried.hops.iter().map(|hop| (hop.id.as_str(), &hop.run)).collect();
+    assert_eq!(hops, [("hop@1", &first)], "hops of all runs, as far as they were begun");
+    let closes =
+        vec![ClosesEarlier { hop: id("hop@1"), at: id("e"), why: "the platform went on".to_owned() }];
+    let plan = child_of(&runtime, &second, "e", closes).await;
+    let (third, end) = apply(&runtime, &plan).await.unwrap();
+    assert_eq!(end, ended(End::Complete));
+
+    assert_eq!(go_back(&runtime, &third).await, ended(End::Unwound));
+    is_returned(&runtime, &second, &third, "the third is back").await;
+    // The second changed nothing that could be taken back, and ends; what it was told goes on to the first.
+    world.odd.lock().unwrap().clear();
+    say(&runtime, &second, SideKind::Retry { step: id("d"), reason: "a test".to_owned() }).await.unwrap();
+    assert_eq!(
+        ops::resume(&runtime, &second, &Stop::new(), &mut |_| {}).await.unwrap(),
+        ended(End::Complete)
+    );
+    let error = say(&runtime, &second, back()).await.unwrap_err();
+    assert!(error.to_string().contains("the way back of d is closed: the platform went on"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_later_run_did_not_begin_ends_no_way_back() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let old = held(&world, &runtime, &three()).await;
+    let closes = vec![ClosesEarlier { hop: id("hop@1"), at: id("g"), why: "it went on".to_owned() }];
+    let plan = Plan::from_json(&child_of(&runtime, &old, "g", closes).await).unwrap();
+    let plan = bytes(vec![step("e", &[]), step("f", &["e"]), step("g", &["f"])], |later| {
+        later.parent.clone_from(&plan.parent);
+    });
+    world.odd.lock().unwrap().insert("do f".to_owned(), refused());
+    let (new, end) = apply(&runtime, &plan).await.unwrap();
+    assert!(matches!(end, Ended::Rest(Rest::Held { .. })), "{end:?}");
+    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    is_returned(&runtime, &old, &new, "g was not begun").await;
+    assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound));
+    assert!(world.done.lock().unwrap().is_empty(), "{:?}", world.done);
 }
 
 /// The same three steps, of which `a` and `c` leave something for a while.

@@ -6,15 +6,16 @@ use switchback_schemas::{
     StepId, Version,
     name::{Label, ObjectName, ObjectRef},
     plan::{
-        Action, ApprovalScope, Closing, ClosingAt, Condition, Disruption, Effect, EksUpdateCluster, Gate,
-        GateKind, InsightCategory, NoReturn, Operand, Read, ReadBasis, ReadMark, Target, Test, Undo,
-        UndoKind, UndoStep, Verify,
+        Action, ApprovalScope, ClosesEarlier, Closing, ClosingAt, Condition, Disruption, Effect,
+        EksUpdateCluster, Gate, GateKind, InsightCategory, NoReturn, Operand, Read, ReadBasis, ReadMark,
+        Target, Test, Undo, UndoKind, UndoStep, Verify,
     },
     seconds::Seconds,
 };
 
 use super::{hops::preceding, lower::Road, names::says, readiness::no_kubelet, support};
 use crate::{
+    components::HopSpec,
     context::Cx,
     lower::{Lowering, undo_step, verify},
     outlook::Outlook,
@@ -191,7 +192,7 @@ fn line_of_support(road: &Road<'_>, to: &mut Lowering) -> Option<Label> {
 /// The next minor ends the way back of the one before it: `first` is the step with which it begins to. Says the line's gate;
 /// `None` where there was no such way back any more.
 pub(super) fn crossing(road: &Road<'_>, first: &StepId, to: &mut Lowering) -> Option<Label> {
-    let (minor, scope) = road.earlier().pop()?;
+    let Some((minor, scope)) = road.earlier().pop() else { return crossing_run(road, first, to) };
     let came_from = preceding(&minor);
     let inside = to.steps.iter().filter(|step| step.hop == scope.hop);
     if inside.into_iter().any(|step| matches!(step.undo, Undo::Commit { .. })) {
@@ -213,5 +214,24 @@ pub(super) fn crossing(road: &Road<'_>, first: &StepId, to: &mut Lowering) -> Op
         return None;
     }
     let closes = format!("the way back to EKS {came_from}");
+    Some(line(road, &format!("back-to-{came_from}"), first, closes, recovery(&came_from), to))
+}
+
+/// The same, where an earlier run of the operation moved the minor before.
+fn crossing_run(road: &Road<'_>, first: &StepId, to: &mut Lowering) -> Option<Label> {
+    let from = road.hop.from.as_ref()?;
+    let earlier = HopSpec { to: from.clone(), ..road.hop.clone() }.id();
+    let moved = road.cx.carried().find(|carried| carried.id == earlier && carried.from.is_some())?;
+    let came_from = moved.from.clone()?;
+    if support::end(road.cluster, &came_from).is_some_and(|end| support::over(road.cx, &end)) {
+        return None;
+    }
+    let run = &moved.run;
+    let why = format!(
+        "the control plane, which run {run} moved from {came_from}, went on to {}: EKS takes it back by one minor only",
+        road.hop.to
+    );
+    to.closes_earlier.push(ClosesEarlier { hop: earlier, at: first.clone(), why });
+    let closes = format!("the way back to EKS {came_from}, from which run {run} came");
     Some(line(road, &format!("back-to-{came_from}"), first, closes, recovery(&came_from), to))
 }

@@ -11,6 +11,7 @@ use super::{fleet, support};
 use crate::{
     components::{HopSpec, rising},
     context::Cx,
+    continued,
     manifest::Spanned,
 };
 
@@ -84,6 +85,7 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
     if !support::offered(cx, doc, &cluster) {
         return Vec::new();
     }
+    unfinished(cx, doc, &spec_of(None, from.clone(), HopBasis::Exact));
     let mut before = from;
     let mut hops = Vec::new();
     while before < to {
@@ -93,6 +95,26 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
         before = next;
     }
     hops
+}
+
+/// A minor that an earlier run of the operation began is finished there, or taken back: what it set for the time of the hop would be
+/// taken for what was there before.
+fn unfinished(cx: &Cx<'_>, doc: &Doc, here: &HopSpec) {
+    let Some(carried) = &cx.inventory.carry_over else { return };
+    if !carried.unfinished.contains(&here.id()) {
+        return;
+    }
+    let run = &carried.run;
+    let message = format!(
+        "run {run} began {} and did not finish it, and the next minor begins when the one before is whole",
+        here.id()
+    );
+    let ways = continued::ways(run);
+    cx.findings.say(
+        Diagnostic::error(codes::PLAN_UNFINISHED, message)
+            .at(cx.label(doc.doc, "/spec/to", "would go past it"))
+            .help(format!("{ways}, and observe again")),
+    );
 }
 
 /// The minor after one.

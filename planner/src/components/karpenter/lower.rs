@@ -7,9 +7,10 @@ use switchback_schemas::{
     manifest::NodeMove,
     name::{Label, ObjectRef},
     plan::{
-        Action, ApprovalScope, Closing, ClosingAt, Condition, Effect, Estimate, FieldTest, Find, Gate,
-        GateKind, NoReturn, Operand, Pool, Stale, Strategy, Target, Test, Undo, Wait,
+        Action, ApprovalScope, ClosesEarlier, Closing, ClosingAt, Condition, Effect, Estimate, FieldTest,
+        Find, Gate, GateKind, NoReturn, Operand, Pool, Stale, Strategy, Target, Test, Undo, Wait,
     },
+    report::CarriedHop,
 };
 
 use super::{hops::Doc, notices, storage};
@@ -199,22 +200,33 @@ impl Road<'_> {
         steps
     }
 
-    /// If an earlier hop of this plan came from below 1.0, its way back ends when v1beta1 is no longer stored.
+    /// If an earlier hop of this plan, or of a run that it continues, came from below 1.0, its way back ends when v1beta1 is no
+    /// longer stored.
     fn closes_the_way_below_one(&self, first: &StepId, to: &mut Lowering) -> bool {
         let bridge = &self.cx.catalog.karpenter.bridge;
         let here = self.hop.id();
-        let mut found = false;
+        let why =
+            format!("{} serves no {}, and no object is stored in it any more", self.hop.to, bridge.drops);
+        let instance = |hop: &StepId| hop.as_str().split('@').next().map(str::to_owned);
+        let below = |carried: &&CarriedHop| {
+            instance(&carried.id) == instance(&here)
+                && carried.from.as_ref().is_some_and(|from| *from < bridge.from)
+        };
+        let earlier: Vec<ClosesEarlier> = self
+            .cx
+            .carried()
+            .filter(below)
+            .map(|carried| ClosesEarlier { hop: carried.id.clone(), at: first.clone(), why: why.clone() })
+            .collect();
+        let mut found = !earlier.is_empty();
+        to.closes_earlier.extend(earlier);
         for step in
             to.steps.iter_mut().filter(|step| step.hop != here && step.id.as_str().starts_with("karpenter/"))
         {
             if let Undo::Step(undo) = &mut step.undo
                 && matches!(undo.action, Action::Effect(Effect::HelmRollback(_)))
             {
-                let why = format!(
-                    "{} serves no {}, and no object is stored in it any more",
-                    self.hop.to, bridge.drops
-                );
-                undo.closes.push(Closing { at: ClosingAt::Start(first.clone()), why });
+                undo.closes.push(Closing { at: ClosingAt::Start(first.clone()), why: why.clone() });
                 found = true;
             }
         }

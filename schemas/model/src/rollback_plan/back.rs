@@ -74,6 +74,7 @@ impl<'a> Back<'a> {
                 plan: carried.plan,
                 journal_head: carried.journal_head.clone(),
                 savepoint: carried.savepoint.clone(),
+                closes: Vec::new(),
             }),
             inputs: self.inputs(continued),
             digests: Digests { effects: Digest::of(""), review: Digest::of("") },

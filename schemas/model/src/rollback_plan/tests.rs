@@ -71,6 +71,7 @@ fn carried(plan: Digest, captures: &[(&str, &str)]) -> CarryOver {
         done: vec![id("a"), id("b"), id("c")],
         began: Vec::new(),
         unfinished: Vec::new(),
+        hops: Vec::new(),
     }
 }
 

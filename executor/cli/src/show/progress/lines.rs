@@ -109,7 +109,9 @@ fn recorded(names: &Names<'_>, event: &Event) -> Option<String> {
         Event::HeldOver { bracket, why } => format!("OPEN     bracket {bracket} stays open: {why}"),
         Event::Noted { text } => format!("note     {text}"),
         Event::Superseded { by } => format!("handed   to run {by}"),
-        Event::Returned { from } => format!("returned from run {from}, which went back to where it began"),
+        Event::Returned { from, .. } => {
+            format!("returned from run {from}, which went back to where it began")
+        }
         Event::Done { end, .. } => format!("END      {}", words::end(*end)),
         Event::Captured { .. } | Event::Heard { .. } | Event::Intent { .. } => return None,
     })

@@ -5,7 +5,7 @@ use switchback_schemas::{Diagnostic, RunId, StepId, codes, report::OpenBracket};
 use crate::{components::HopSpec, context::Cx};
 
 /// Brackets of the run that no hop closes, and hops of it that none goes on with.
-pub(super) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&OpenBracket]) {
+pub(crate) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&OpenBracket]) {
     let Some(carried) = &cx.inventory.carry_over else { return };
     for bracket in open {
         cx.findings.say(left_open(&carried.run, bracket));
@@ -41,7 +41,8 @@ fn unfinished(run: &RunId, hop: &StepId) -> Diagnostic {
         .help(format!("what was done of it stays as it is; else {ways}, before this plan is applied"))
 }
 
-fn ways(run: &RunId) -> String {
+/// How a hop that a run began comes to an end there.
+pub(crate) fn ways(run: &RunId) -> String {
     format!(
         "finish it in that run (`switchback apply` of its plan, `switchback retry --run {run} --step STEP` where it failed) or \
          take it back (`switchback rollback --run {run}`)"
