@@ -6,6 +6,7 @@ use switchback_schemas::{
     StepId,
     inventory::servers::VariableFrom,
     name::{ObjectName, ObjectRef},
+    plan::HOP_ANNOTATION,
 };
 
 use super::{CHECK_ADDRESS, CHECK_SCHEMA, site::Site};
@@ -115,8 +116,7 @@ pub(super) fn object(site: &Site, image: &str, hop: &StepId, name: &str, task: &
     if !matches!(task, Task::Migrate) {
         fill(&mut spec, "activeDeadlineSeconds", json!(LOOKS));
     }
-    let mut metadata =
-        json!({"name": name, "labels": labels, "annotations": {"switchback.dev/hop": hop.as_str()}});
+    let mut metadata = json!({"name": name, "labels": labels, "annotations": {HOP_ANNOTATION: hop.as_str()}});
     fill(&mut metadata, "namespace", site.object.namespace.clone().map_or(Value::Null, Value::from));
     json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
 }

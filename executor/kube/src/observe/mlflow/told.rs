@@ -6,6 +6,7 @@ use serde_json::Value;
 use switchback_schemas::{
     inventory::servers::{DatabaseUser, Logger, VariableFrom},
     name::{ObjectName, ObjectRef},
+    plan::HOP_ANNOTATION,
 };
 
 use super::{
@@ -60,10 +61,15 @@ pub(super) fn loggers(told: Vec<Told>) -> Vec<Logger> {
     counted.into_iter().map(|((workload, server), pods)| Logger { workload, pods, server }).collect()
 }
 
-/// Workloads that are told a host of RDS by a variable or on their command line.
+/// Workloads that are told a host of RDS by a variable or on their command line, except those that a run made for its own hop.
 pub(super) fn databases(workloads: &[Value]) -> Vec<DatabaseUser> {
     let mut users = BTreeSet::new();
-    for object in workloads.iter().filter(|object| controller(object).is_none()) {
+    let of_a_run = |object: &Value| {
+        let annotations = object.pointer("/metadata/annotations");
+        annotations.is_some_and(|annotations| annotations.get(HOP_ANNOTATION).is_some())
+    };
+    let others = workloads.iter().filter(|object| controller(object).is_none() && !of_a_run(object));
+    for object in others {
         let name =
             ObjectName::namespaced(text(object, "/metadata/namespace"), text(object, "/metadata/name"));
         let workload = ObjectRef::new(text(object, "/apiVersion"), text(object, "/kind"), &name);
@@ -121,6 +127,20 @@ mod tests {
         assert_eq!(super::told(&pod(&words), &[]).unwrap().server, ELSEWHERE);
         let bare = super::told(&pod(&address), &[]).unwrap();
         assert_eq!(bare.workload.to_string(), "Pod ml/p");
+    }
+
+    #[test]
+    fn what_a_run_made_for_itself_is_no_other_user() {
+        let job = |annotations: Value| {
+            let env = json!([{"name": "PGHOST", "value": "db.c0ffee.eu-central-1.rds.amazonaws.com"}]);
+            json!({
+                "apiVersion": "batch/v1", "kind": "Job",
+                "metadata": {"namespace": "ml", "name": "j", "annotations": annotations},
+                "spec": {"template": {"spec": {"containers": [{"name": "c", "env": env}]}}},
+            })
+        };
+        assert_eq!(databases(&[job(json!({}))]).len(), 1);
+        assert_eq!(databases(&[job(json!({"switchback.dev/hop": "mlflow/mlflow@3.18.0"}))]), []);
     }
 
     #[test]
