@@ -77,6 +77,9 @@ fn say(cx: &Cx<'_>, road: &Road<'_>, insight: &Insight) {
     if let Some(expired) = expired {
         message = format!("{message}; it was accepted until {}", expired.expires);
     }
+    if let Some(refreshed) = insight.refreshed {
+        message = format!("{message}; it was looked at {refreshed}");
+    }
     let place = cx.label(road.doc.doc, "/spec/insights", "not accepted here");
     let diagnostic = match insight.status {
         // Not known is no reason to refuse a plan: the gate blocks until it is known.
@@ -85,8 +88,8 @@ fn say(cx: &Cx<'_>, road: &Road<'_>, insight: &Insight) {
         _ if !road.first => Diagnostic::warning(codes::PLAN_INSIGHT, message)
             .help("it is asked again before this minor; fix what it names until then"),
         _ => Diagnostic::error(codes::PLAN_INSIGHT, message).help(
-            "fix what it names; if that is done and EKS still counts the last 30 days, accept it by name under \
-             `insights:` with the evidence and a date",
+            "fix what it names; if that is done since it was looked at, `aws eks start-insights-refresh` has it looked at again, then \
+             observe; if EKS still counts the last 30 days, accept it by name under `insights:` with the evidence and a date",
         ),
     };
     cx.findings.say(diagnostic.at(place));
