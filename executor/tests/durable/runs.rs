@@ -182,6 +182,14 @@ fn by() -> Identified {
     Identified::Asserted("ann".to_owned())
 }
 
+/// What the platform answers when it will not do something.
+fn refused() -> Odd {
+    Odd::Answers(Outcome::NotDone {
+        class: switchback_schemas::journal::Class::Refused,
+        evidence: switchback_schemas::journal::Evidence::line("no"),
+    })
+}
+
 fn each_once(world: &World) {
     let once: BTreeMap<String, usize> = ["do a", "do b", "do c"].map(|what| (what.to_owned(), 1)).into();
     assert_eq!(counts(world), once);
@@ -246,11 +254,7 @@ async fn applying_a_finished_plan_again_changes_nothing() {
 async fn a_second_plan_is_told_which_run_has_the_platform() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let runtime = runtime(&world, &disk);
-    let refused = Outcome::NotDone {
-        class: switchback_schemas::journal::Class::Refused,
-        evidence: switchback_schemas::journal::Evidence::line("no"),
-    };
-    world.odd.lock().unwrap().insert("do b".to_owned(), Odd::Answers(refused));
+    world.odd.lock().unwrap().insert("do b".to_owned(), refused());
     let (first, end) = apply(&runtime, &three()).await.unwrap();
     assert!(matches!(end, Ended::Rest(Rest::Held { .. })), "{end:?}");
 

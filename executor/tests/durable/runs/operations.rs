@@ -1,16 +1,9 @@
 //! Operations: a plan that continues a run, the way back through both, and what the earlier one keeps.
 
 use switchback_executor::handover;
-use switchback_schemas::{journal::Class, plan::ClosesEarlier, report::Report};
+use switchback_schemas::{plan::ClosesEarlier, report::Report};
 
 use super::*;
-
-fn refused() -> Odd {
-    Odd::Answers(Outcome::NotDone {
-        class: Class::Refused,
-        evidence: switchback_schemas::journal::Evidence::line("no"),
-    })
-}
 
 /// A run that holds because `b` is refused, with `a` and `c` done.
 async fn held(world: &World, runtime: &Runtime, plan: &[u8]) -> RunId {

@@ -7,11 +7,7 @@ async fn a_failure_can_be_retried_or_taken_back_by_a_person() {
     for back in [false, true] {
         let (world, disk) = (Arc::new(World::default()), SimDisk::new());
         let runtime = runtime(&world, &disk);
-        let refused = Outcome::NotDone {
-            class: switchback_schemas::journal::Class::Refused,
-            evidence: switchback_schemas::journal::Evidence::line("no"),
-        };
-        world.odd.lock().unwrap().insert("do b".to_owned(), Odd::Answers(refused));
+        world.odd.lock().unwrap().insert("do b".to_owned(), refused());
         let (run, _) = apply(&runtime, &three()).await.unwrap();
         world.odd.lock().unwrap().clear();
         let reason = "a test".to_owned();
