@@ -26,10 +26,7 @@ fn killed(
         Scene::on_twin(&borrowed(&manifests), |world| world.replace("version: 1.5.8", "version: 1.0.8"));
     scene.plan();
     let before = scene.settled();
-    let mut child = scene.applying();
-    assert!(Events::of(&mut child).until(fits), "it comes so far");
-    child.kill().expect("killed");
-    child.wait().expect("ended");
+    die(&scene, "1.5.8", fits);
     assert!(
         budgets(&scene).iter().all(|budgets| *budgets == json!([{"nodes": "0"}])),
         "{:?}",
@@ -37,6 +34,22 @@ fn killed(
     );
     let run = scene.report().run;
     (scene, before, run)
+}
+
+/// Applies the plan, and kills the process at the first event that fits. Nothing is thawed meanwhile, however late it is killed.
+fn die(scene: &Scene, version: &str, fits: impl Fn(&Value) -> bool) {
+    let mut child = scene.applying();
+    let mut events = Events::of(&mut child);
+    let crds = format!("karpenter/karpenter@{version}/crds");
+    let frozen =
+        |event: &Value| record(event, "intent").is_some_and(|record| record["at"]["step"] == crds.as_str());
+    assert!(events.until(frozen), "it freezes");
+    let kind = json!({"before": {"status": 503}});
+    scene.fault(&json!({"verb": "PATCH", "path": "*/nodepools/*", "nth": 0, "kind": kind}));
+    assert!(events.until(fits), "it comes so far");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    scene.heal();
 }
 
 /// Killed when the controller has moved.
@@ -126,11 +139,7 @@ fn p40_what_two_runs_left_open_is_named_by_the_later_one_and_cleared_by_name() {
     let (scene, _, old) = stopped();
     to_the_newest(&scene, &old);
     let new = run_of(&scene);
-    let mut child = scene.applying();
-    let moved = |event: &Value| is_verified(event, "karpenter/karpenter@1.8.8/controller");
-    assert!(Events::of(&mut child).until(moved), "the controller moves");
-    child.kill().expect("killed");
-    child.wait().expect("ended");
+    die(&scene, "1.8.8", |event| is_verified(event, "karpenter/karpenter@1.8.8/controller"));
     scene.on_store(&format!("abandon --run {new} --reason enough")).exits(0);
     scene.apply().exits(1);
     let left = scene.switchback("janitor --store store").exits(1);
