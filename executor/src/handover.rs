@@ -10,8 +10,8 @@ use switchback_model::journal::{Journal, Line};
 use switchback_schemas::{
     RunId, StepId,
     journal::{At, Captured, End, Event},
-    plan::{ClosesEarlier, Parent, Plan},
-    report::CarryOver,
+    plan::{ClosesEarlier, Hop, Parent, Plan},
+    report::{CarriedHop, CarryOver},
 };
 
 use crate::{
@@ -41,7 +41,11 @@ pub async fn carry_over(store: &dyn Store, run: &RunId) -> Done<CarryOver> {
         let mut over =
             report::carry_over(index, journal, std::mem::take(&mut captures)).map_err(told(run))?;
         captures = over.captures.clone();
-        let earlier = carried.map(|earlier| earlier.hops).unwrap_or_default();
+        let mut earlier = carried.map(|earlier| earlier.hops).unwrap_or_default();
+        for hop in &mut earlier {
+            let moved = |later: &CarriedHop| later.whole && Hop::moved(&later.id) == Hop::moved(&hop.id);
+            hop.whole |= over.hops.iter().any(moved);
+        }
         over.hops.splice(0..0, earlier);
         carried = Some(over);
     }

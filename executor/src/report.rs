@@ -142,23 +142,29 @@ pub fn carry_over(
         open_brackets: open_brackets(&index.plan, state).into_iter().map(|open| left(index, open)).collect(),
         done: done.cloned().collect(),
         began: state.started().into_iter().collect(),
-        unfinished: unfinished(index, state),
     })
 }
 
 /// Hops that were begun and are not taken back.
 fn begun(index: &Index, state: &RunState, run: &RunId) -> Vec<CarriedHop> {
-    let begun = |hop: &&Hop| {
-        let mut steps = index.plan.steps.iter().filter(|step| step.hop == hop.id);
-        steps.any(|step| state.is_started(&step.id))
-    };
+    let (mut begun, mut lacking) = (BTreeSet::new(), BTreeSet::new());
+    for step in &index.plan.steps {
+        if state.is_started(&step.id) {
+            begun.insert(&step.hop);
+        }
+        let undone = state.phase(&At::back(&step.id)).is_finished();
+        if undone || !state.phase(&At::forward(&step.id)).is_finished() {
+            lacking.insert(&step.hop);
+        }
+    }
     let carried = |hop: &Hop| CarriedHop {
         id: hop.id.clone(),
         run: run.clone(),
         from: hop.from.clone(),
         to: hop.to.clone(),
+        whole: !lacking.contains(&hop.id),
     };
-    index.plan.hops.iter().filter(begun).map(carried).collect()
+    index.plan.hops.iter().filter(|hop| begun.contains(&hop.id)).map(carried).collect()
 }
 
 /// A bracket as the plan that continues a run has to know it.
@@ -175,21 +181,6 @@ fn left(index: &Index, bracket: &Bracket) -> OpenBracket {
             .collect(),
         closing_command: bracket.closing_command.clone(),
     }
-}
-
-/// Hops that were begun, and are neither finished nor taken back.
-fn unfinished(index: &Index, state: &RunState) -> Vec<StepId> {
-    let (mut begun, mut lacking) = (BTreeSet::new(), BTreeSet::new());
-    for step in &index.plan.steps {
-        if state.is_started(&step.id) {
-            begun.insert(&step.hop);
-        }
-        let undone = state.phase(&At::back(&step.id)).is_finished();
-        if undone || !state.phase(&At::forward(&step.id)).is_finished() {
-            lacking.insert(&step.hop);
-        }
-    }
-    begun.intersection(&lacking).map(|hop| (*hop).clone()).collect()
 }
 
 /// What a run left behind that somebody may have to clean up after an accident.

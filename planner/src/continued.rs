@@ -1,6 +1,10 @@
 //! What a plan that continues a run owes it: what it suspended is closed, and what it began is gone on with.
 
-use switchback_schemas::{Diagnostic, RunId, StepId, codes, report::OpenBracket};
+use switchback_schemas::{
+    Diagnostic, RunId, codes,
+    plan::Hop,
+    report::{CarriedHop, OpenBracket},
+};
 
 use crate::{components::HopSpec, context::Cx};
 
@@ -10,15 +14,10 @@ pub(crate) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&OpenBracket]) {
     for bracket in open {
         cx.findings.say(left_open(&carried.run, bracket));
     }
-    let goes_on = |hop: &StepId| asked.iter().any(|spec| moved(&spec.id()) == moved(hop));
-    for hop in carried.unfinished.iter().filter(|hop| !goes_on(hop)) {
-        cx.findings.say_about(hop.as_str(), unfinished(&carried.run, hop));
+    let goes_on = |hop: &CarriedHop| asked.iter().any(|spec| Hop::moved(&spec.id()) == Hop::moved(&hop.id));
+    for hop in carried.hops.iter().filter(|hop| !hop.whole && !goes_on(hop)) {
+        cx.findings.say_about(hop.id.as_str(), unfinished(&carried.run, hop));
     }
-}
-
-/// `component/instance` of a hop.
-fn moved(hop: &StepId) -> &str {
-    hop.as_str().split_once('@').map_or(hop.as_str(), |(moved, _)| moved)
 }
 
 fn left_open(run: &RunId, bracket: &OpenBracket) -> Diagnostic {
@@ -26,25 +25,32 @@ fn left_open(run: &RunId, bracket: &OpenBracket) -> Diagnostic {
     let message = format!(
         "run {run} opened bracket {id} ({title}), and nothing in this plan puts back what was there before"
     );
-    let ways = ways(run);
+    let ways = ways(run, run);
     Diagnostic::error(codes::PLAN_LEFT_OPEN, message).help(format!(
         "{ways}, and observe again; or let these manifests move the component further; by hand it is closed by: \
          {closing_command}"
     ))
 }
 
-fn unfinished(run: &RunId, hop: &StepId) -> Diagnostic {
+fn unfinished(last: &RunId, hop: &CarriedHop) -> Diagnostic {
+    let CarriedHop { id, run, .. } = hop;
     let message =
-        format!("run {run} began {hop} and did not finish it, and this plan does nothing more for it");
-    let ways = ways(run);
+        format!("run {run} began {id} and did not finish it, and this plan does nothing more for it");
+    let ways = ways(last, run);
     Diagnostic::warning(codes::PLAN_UNFINISHED, message)
         .help(format!("what was done of it stays as it is; else {ways}, before this plan is applied"))
 }
 
-/// How a hop that a run began comes to an end there.
-pub(crate) fn ways(run: &RunId) -> String {
-    format!(
+/// How a hop that a run began comes to an end there; `last` is the run that has the platform.
+pub(crate) fn ways(last: &RunId, run: &RunId) -> String {
+    let there = format!(
         "finish it in that run (`switchback apply` of its plan, `switchback retry --run {run} --step STEP` where it failed) or \
          take it back (`switchback rollback --run {run}`)"
+    );
+    if last == run {
+        return there;
+    }
+    format!(
+        "take run {last} back to where it began (`switchback rollback --run {last} --to start`), then {there}"
     )
 }

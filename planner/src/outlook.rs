@@ -149,27 +149,25 @@ impl<'a> Outlook<'a> {
         Some((workload, index, &found.image))
     }
 
-    /// The budgets of a NodePool, in the API version in which it is served, as earlier hops leave them. Notes them.
-    pub fn budgets(&self, pool: &NodePool, api_version: &str) -> Value {
-        let object = ObjectRef::new(api_version, "NodePool", &ObjectName::cluster(&pool.name));
-        let (budgets, by) = self.seen_budgets(pool);
-        let is =
-            if budgets.is_null() { Test::Absent {} } else { Test::Equals(Operand::Value(budgets.clone())) };
+    /// The budgets of a NodePool, as earlier hops leave them. Not a predicate by itself.
+    pub fn budgets(&self, pool: &NodePool) -> Value {
+        let put_back = self.budgets.borrow();
+        put_back.get(&pool.name).map_or_else(|| pool.budgets.clone(), |(budgets, _)| budgets.clone())
+    }
+
+    /// Notes the budgets of a NodePool, in the API version in which it is served.
+    pub fn note_budgets(&self, pool: &NodePool, api_version: &str) {
+        let is = match self.budgets(pool) {
+            Value::Null => Test::Absent {},
+            budgets => Test::Equals(Operand::Value(budgets)),
+        };
         let condition = Condition::Field {
-            object: Target::Object(object),
+            object: Target::Object(ObjectRef::new(api_version, "NodePool", &ObjectName::cluster(&pool.name))),
             pointer: "/spec/disruption/budgets".to_owned(),
             is,
         };
-        self.note(condition, by.as_ref());
-        budgets
-    }
-
-    /// The same without a note, with the step that leaves them so.
-    pub fn seen_budgets(&self, pool: &NodePool) -> (Value, Option<StepId>) {
-        match self.budgets.borrow().get(&pool.name) {
-            Some((budgets, by)) => (budgets.clone(), Some(by.clone())),
-            None => (pool.budgets.clone(), None),
-        }
+        let put_back = self.budgets.borrow();
+        self.note(condition, put_back.get(&pool.name).map(|(_, by)| by));
     }
 
     /// From now on the budgets of a NodePool are what they were before an earlier run of the operation changed them.

@@ -200,9 +200,6 @@ pub struct CarryOver {
     /// Steps that may have changed something and are not undone: those that are done, and those that were only begun.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub began: Vec<StepId>,
-    /// Hops that were begun, and are neither finished nor taken back.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unfinished: Vec<StepId>,
     /// Hops that were begun and are not taken back, also of the runs that it continues.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<CarriedHop>,
@@ -221,6 +218,8 @@ pub struct CarriedHop {
     pub from: Option<Version>,
     /// The version after.
     pub to: Version,
+    /// Whether all of it was done, by its run or by a later one that moved the same thing.
+    pub whole: bool,
 }
 
 /// A bracket that a run leaves open to the plan that continues it.

@@ -29,7 +29,10 @@ pub fn open<'plan>(plan: &'plan Plan, state: &RunState) -> Vec<&'plan Bracket> {
         if returns && found_open(bracket) {
             return false;
         }
-        let opened = state.is_started(&bracket.open) || state.held_over.contains_key(&bracket.id);
+        // What an earlier run opened is open before this one has looked at it.
+        let opened = found_open(bracket)
+            || state.is_started(&bracket.open)
+            || state.held_over.contains_key(&bracket.id);
         let closing = At::forward(&bracket.close);
         let closed =
             state.phase(&closing).is_finished() && !state.phase(&At::back(&bracket.close)).is_finished();

@@ -51,7 +51,7 @@ impl Freeze {
     pub fn new(scope: &HopScope, pool: &NodePool, api_version: &str, outlook: &Outlook<'_>) -> Self {
         let object = ObjectRef::new(api_version, "NodePool", &ObjectName::cluster(&pool.name));
         let close = scope.id(&format!("thaw/{}", pool.name));
-        let (before, _) = outlook.seen_budgets(pool);
+        let before = outlook.budgets(pool);
         let (before, by) = if before == frozen() {
             match outlook.take_over(&object, POINTER) {
                 Some((first, capture)) => (first.clone(), By::EarlierRun(capture.clone())),

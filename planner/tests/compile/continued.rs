@@ -51,6 +51,11 @@ fn open(pool: &str, api_version: &str) -> OpenBracket {
     }
 }
 
+fn hop(hop: &str, from: &str, to: &str, whole: bool) -> CarriedHop {
+    let run = RunId::new("r-old").expect("a name");
+    CarriedHop { id: id(hop), run, from: Some(world::v(from)), to: world::v(to), whole }
+}
+
 /// The platform as a run left it that had frozen both NodePools inside of a hop.
 fn left(from: &str, api_version: &str) -> Inventory {
     let mut inventory = inventory(from);
@@ -72,8 +77,7 @@ fn left(from: &str, api_version: &str) -> Inventory {
         open_brackets: vec![open("general", api_version), open("gpu", api_version)],
         done: Vec::new(),
         began: Vec::new(),
-        unfinished: vec![id("karpenter/karpenter@1.4.0")],
-        hops: Vec::new(),
+        hops: vec![hop("karpenter/karpenter@1.4.0", "1.3.0", "1.4.0", false)],
     });
     inventory
 }
@@ -192,12 +196,9 @@ fn minor_left(unfinished: bool) -> Inventory {
             support.extended_until = "2030-01-01".parse().expect("a day");
         }
     });
-    let hop = id("eks/dev@1.32");
     let mut carried = left("1.5.8", "karpenter.sh/v1").carry_over.expect("a run");
     carried.open_brackets.clear();
-    carried.unfinished = if unfinished { vec![hop.clone()] } else { Vec::new() };
-    let from = Some(world::v("1.31"));
-    carried.hops = vec![CarriedHop { id: hop, run: carried.run.clone(), from, to: world::v("1.32") }];
+    carried.hops = vec![hop("eks/dev@1.32", "1.31", "1.32", !unfinished)];
     observed.carry_over = Some(carried);
     observed
 }
@@ -233,13 +234,10 @@ fn the_next_minor_waits_for_the_end_of_the_one_before() {
 fn p12_moving_out_of_a_stored_version_ends_the_way_back_of_the_run_that_came_from_below_it() {
     let mut observed = left("1.0.8", "karpenter.sh/v1");
     let carried = observed.carry_over.as_mut().expect("a run");
-    let hop = |to: &str, from: &str| CarriedHop {
-        id: id(&format!("karpenter/karpenter@{to}")),
-        run: RunId::new("r-old").expect("a name"),
-        from: Some(world::v(from)),
-        to: world::v(to),
-    };
-    carried.hops = vec![hop("1.0.8", "0.37.7"), hop("0.37.7", "0.37.0")];
+    carried.hops = vec![
+        hop("karpenter/karpenter@0.37.7", "0.37.0", "0.37.7", true),
+        hop("karpenter/karpenter@1.0.8", "0.37.7", "1.0.8", true),
+    ];
     let (plan, _) = planned(KARPENTER, &observed, &["1.8.8"]);
     let closes = &plan.parent.as_ref().expect("it continues a run").closes;
     let hops: Vec<&str> = closes.iter().map(|closes| closes.hop.as_str()).collect();

@@ -288,6 +288,13 @@ pub struct Hop {
     pub savepoint: SavepointId,
 }
 
+impl Hop {
+    /// `component/instance` of a hop's id: the same for every version that a thing moves through.
+    pub fn moved(id: &StepId) -> &str {
+        id.as_str().split_once('@').map_or(id.as_str(), |(moved, _)| moved)
+    }
+}
+
 /// Whether a hop was compiled from what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

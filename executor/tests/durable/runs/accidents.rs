@@ -1,7 +1,6 @@
 //! After an accident: what a run that is over left, a lease whose process is dead, a claim that nobody gives back.
 
 use switchback_executor::{janitor, reclaim, store::disk::Disk};
-use switchback_schemas::journal::{Class, Evidence};
 
 use super::*;
 
@@ -16,10 +15,6 @@ fn held_over() -> Vec<u8> {
         bracket.safe_to_close = plans::asks(&["done", "other"]);
         plan.brackets.push(bracket);
     })
-}
-
-fn refused() -> Odd {
-    Odd::Answers(Outcome::NotDone { class: Class::Refused, evidence: Evidence::line("no") })
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,10 @@
 //! Operations: a plan that continues a run, the way back through both, and what the earlier one keeps.
 
 use switchback_executor::handover;
-use switchback_schemas::{plan::ClosesEarlier, report::Report};
+use switchback_schemas::{
+    plan::{ClosesEarlier, Undo},
+    report::{CarryOver, Report},
+};
 
 use super::*;
 
@@ -76,7 +79,8 @@ async fn a_plan_that_continues_a_run_takes_over_its_claim_and_its_captures() {
     let carried = handover::carry_over(&*runtime.store, &old).await.unwrap();
     assert!(carried.captures[&id("a")].contains_key("before"));
     assert_eq!(carried.done, [id("a"), id("c")]);
-    assert_eq!(carried.unfinished, [id("hop@1")]);
+    let hops: Vec<_> = carried.hops.iter().map(|hop| (hop.id.as_str(), hop.whole)).collect();
+    assert_eq!(hops, [("hop@1", false)]);
 
     let child = |head: String| {
         bytes(vec![step("d", &[])], |plan| {
@@ -220,6 +224,44 @@ async fn what_a_later_run_did_not_begin_ends_no_way_back() {
     is_returned(&runtime, &old, &new, "g was not begun").await;
     assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound));
     assert!(world.done.lock().unwrap().is_empty(), "{:?}", world.done);
+}
+
+/// A third run has to know what the first one opened, also when the second never came to look at it.
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_run_left_open_is_handed_on_before_it_was_looked_at() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let opened = Plan::from_json(&three()).unwrap();
+    let opened = bytes(opened.steps, |plan| plan.brackets.push(plans::bracket("a", "b")));
+    let first = held(&world, &runtime, &opened).await;
+    let open = |carried: CarryOver| carried.open_brackets.len();
+    assert_eq!(open(handover::carry_over(&*runtime.store, &first).await.unwrap()), 1);
+
+    let mut look = step("look", &["d"]);
+    look.undo = Undo::ReadOnly { why: "the first run opened it".to_owned() };
+    let parent = Plan::from_json(&child(&runtime, &first).await).unwrap().parent;
+    let plan = bytes(vec![step("d", &[]), look, step("shut", &["look"])], |plan| {
+        plan.parent = parent;
+        plan.brackets.push(plans::bracket("look", "shut"));
+    });
+    world.odd.lock().unwrap().insert("do d".to_owned(), refused());
+    let (second, end) = apply(&runtime, &plan).await.unwrap();
+    assert!(matches!(end, Ended::Rest(Rest::Held { .. })), "{end:?}");
+    assert_eq!(open(handover::carry_over(&*runtime.store, &second).await.unwrap()), 1);
+    assert_eq!(status(&runtime, &second).await.open_brackets.len(), 1, "it accounts for it");
+    assert_eq!(status(&runtime, &first).await.open_brackets, Vec::new(), "and the first no more");
+}
+
+/// A later run that finishes what an earlier one began says so to the next.
+#[tokio::test(start_paused = true)]
+async fn what_a_later_run_finished_is_not_unfinished() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let first = held(&world, &runtime, &three()).await;
+    let (second, _) = apply(&runtime, &child(&runtime, &first).await).await.unwrap();
+    let hops = handover::carry_over(&*runtime.store, &second).await.unwrap().hops;
+    let hops: Vec<_> = hops.iter().map(|hop| (&hop.run, hop.whole)).collect();
+    assert_eq!(hops, [(&first, true), (&second, true)]);
 }
 
 /// The same three steps, of which `a` and `c` leave something for a while.

@@ -101,15 +101,13 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
 /// taken for what was there before.
 fn unfinished(cx: &Cx<'_>, doc: &Doc, here: &HopSpec) {
     let Some(carried) = &cx.inventory.carry_over else { return };
-    if !carried.unfinished.contains(&here.id()) {
-        return;
-    }
-    let run = &carried.run;
+    let Some(hop) = carried.hops.iter().find(|hop| hop.id == here.id() && !hop.whole) else { return };
+    let run = &hop.run;
     let message = format!(
         "run {run} began {} and did not finish it, and the next minor begins when the one before is whole",
         here.id()
     );
-    let ways = continued::ways(run);
+    let ways = continued::ways(&carried.run, run);
     cx.findings.say(
         Diagnostic::error(codes::PLAN_UNFINISHED, message)
             .at(cx.label(doc.doc, "/spec/to", "would go past it"))

@@ -184,7 +184,7 @@ fn freeze(
     let mut frozen = Vec::new();
     for (freeze, pool) in freezes.iter().zip(pools) {
         freeze.check(road.cx);
-        outlook.budgets(pool, &freeze.object().api_version);
+        outlook.note_budgets(pool, &freeze.object().api_version);
         let draft = freeze.open_step(&road.scope, outlook).needs(
             look,
             "nothing is changed before the cluster is seen to be ready",

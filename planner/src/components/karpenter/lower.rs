@@ -8,7 +8,7 @@ use switchback_schemas::{
     name::{Label, ObjectRef},
     plan::{
         Action, ApprovalScope, ClosesEarlier, Closing, ClosingAt, Condition, Effect, Estimate, FieldTest,
-        Find, Gate, GateKind, NoReturn, Operand, Pool, Stale, Strategy, Target, Test, Undo, Wait,
+        Find, Gate, GateKind, Hop, NoReturn, Operand, Pool, Stale, Strategy, Target, Test, Undo, Wait,
     },
     report::CarriedHop,
 };
@@ -73,7 +73,7 @@ impl Road<'_> {
         for (freeze, pool) in &freezes {
             freeze.check(self.cx);
             // A later hop finds the budgets as the earlier hop's thaw left them, which is the same value.
-            outlook.budgets(pool, &freeze.object().api_version);
+            outlook.note_budgets(pool, &freeze.object().api_version);
             frozen.push(to.add(freeze.open_step(&self.scope, outlook).done()));
             freeze.bracket(pool, self.safe_to_thaw(), to);
         }
@@ -207,9 +207,8 @@ impl Road<'_> {
         let here = self.hop.id();
         let why =
             format!("{} serves no {}, and no object is stored in it any more", self.hop.to, bridge.drops);
-        let instance = |hop: &StepId| hop.as_str().split('@').next().map(str::to_owned);
         let below = |carried: &&CarriedHop| {
-            instance(&carried.id) == instance(&here)
+            Hop::moved(&carried.id) == Hop::moved(&here)
                 && carried.from.as_ref().is_some_and(|from| *from < bridge.from)
         };
         let earlier: Vec<ClosesEarlier> = self

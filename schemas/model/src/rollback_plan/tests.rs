@@ -70,7 +70,6 @@ fn carried(plan: Digest, captures: &[(&str, &str)]) -> CarryOver {
         open_brackets: Vec::new(),
         done: vec![id("a"), id("b"), id("c")],
         began: Vec::new(),
-        unfinished: Vec::new(),
         hops: Vec::new(),
     }
 }
