@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use crate::row::rows;
 use crate::server::answer::condition;
-use crate::server::{APPLY, MERGE, STRATEGIC, Server};
+use crate::server::{APPLY, CRDS, MERGE, STRATEGIC, Server};
 
 rows! {
     unknown_fields_are_pruned: "an unknown field in a custom resource is dropped with a warning, refused under Strict (400)", "kube: apply of custom resources";
@@ -47,7 +47,7 @@ impl<'a> Crd<'a> {
         let body = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": crd.name()},
             "spec": {"group": crd.group, "scope": "Cluster", "versions": versions,
                 "names": {"plural": "pools", "singular": "pool", "kind": "Pool", "listKind": "PoolList"}}});
-        s.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &body).await.expect(201);
+        s.post(CRDS, &body).await.expect(201);
         s.wait(&crd.path(), 30, |c| condition(c, "Established") == "True").await;
         for v in crd_versions(&versions) {
             s.wait(&crd.objects(&v), 30, |_| true).await;
@@ -58,7 +58,7 @@ impl<'a> Crd<'a> {
         format!("pools.{}", self.group)
     }
     fn path(&self) -> String {
-        format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{}", self.name())
+        format!("{CRDS}/{}", self.name())
     }
     fn objects(&self, version: &str) -> String {
         format!("/apis/{}/{version}/pools", self.group)

@@ -149,6 +149,7 @@ async fn status_and_get(s: &Server) {
 
 async fn upgrades_supersede(s: &Server) {
     s.open_node().await;
+    let _turn = s.turn().await;
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
         let out = h
@@ -169,7 +170,7 @@ async fn upgrades_supersede(s: &Server) {
             h.run(&["upgrade", "nope", "./demo/1.0.0"]).await.refused(),
             "Error: UPGRADE FAILED: \"nope\" has no deployed releases"
         );
-        h.run(&["uninstall", "d"]).await.ok();
+        h.uninstalled("d").await;
         h.done().await;
     }
 }
@@ -222,6 +223,7 @@ async fn foreign_objects_are_refused(s: &Server) {
 
 async fn reuse_keeps_old_defaults(s: &Server) {
     s.open_node().await;
+    let _turn = s.turn().await;
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
         let image = async |flag: &str| {
@@ -234,7 +236,7 @@ async fn reuse_keeps_old_defaults(s: &Server) {
         let all = h.run(&["get", "values", "d", "--all", "-o", "json"]).await.json();
         assert_eq!(all["image"], "example.invalid/demo:1.0");
         assert_eq!(image("--reset-then-reuse-values").await, "example.invalid/demo:2.0");
-        h.run(&["uninstall", "d"]).await.ok();
+        h.uninstalled("d").await;
         h.done().await;
     }
 }

@@ -4,7 +4,7 @@ use super::helm::installed;
 use crate::row::rows;
 use crate::server::answer::text;
 use crate::server::programs::Helm;
-use crate::server::{APPLY, MERGE, Server};
+use crate::server::{APPLY, CRDS, MERGE, Server};
 
 rows! {
     a_failed_hook_fails_the_upgrade: "an upgrade whose hook fails is exit 1 and failed; the deployed revision stays so; the next upgrade works", "programs: classify";
@@ -16,11 +16,6 @@ rows! {
     history_max_forgets: "--history-max forgets the oldest revisions, never the deployed one", "planner: revisions that no longer exist";
     a_dropped_stored_version_fails: "an upgrade to CRDs without a stored version fails and names it; once objects are rewritten and storedVersions set, it works", "karpenter: storage migration before the CRDs";
 }
-
-const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-
-/// Rows about the same definition take turns.
-static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 async fn a_failed_hook_fails_the_upgrade(s: &Server) {
     s.open_node().await;
@@ -105,7 +100,7 @@ async fn rollback_makes_a_revision(s: &Server) {
 
 async fn crds_folder_stays(s: &Server) {
     s.open_node().await;
-    let _turn = TURN.lock().await;
+    let _turn = s.turn().await;
     let path = format!("{CRDS}/plains.demo.switchback.test");
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
@@ -113,7 +108,7 @@ async fn crds_folder_stays(s: &Server) {
         let before = s.patch(&path, MERGE, &mark).await.expect(200);
         h.run(&["upgrade", "d", "./demo/2.0.0", "--timeout", "60s"]).await.ok();
         h.run(&["rollback", "d", "1"]).await.ok();
-        h.run(&["uninstall", "d"]).await.ok();
+        h.uninstalled("d").await;
         let after = s.get(&path).await.expect(200);
         assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"]);
         assert_eq!(after["metadata"]["generation"], before["metadata"]["generation"]);
@@ -124,7 +119,7 @@ async fn crds_folder_stays(s: &Server) {
 
 async fn templated_crds_go_with_a_rollback(s: &Server) {
     s.open_node().await;
-    let _turn = TURN.lock().await;
+    let _turn = s.turn().await;
     let path = format!("{CRDS}/templateds.demo.switchback.test");
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
@@ -166,8 +161,9 @@ fn earlier(h: &Helm<'_>) -> Value {
 }
 
 async fn a_dropped_stored_version_fails(s: &Server) {
-    let crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/nodepools.karpenter.sh";
+    let crd = &format!("{CRDS}/nodepools.karpenter.sh");
     let (old, new) = ("/apis/karpenter.sh/v1beta1/nodepools", "/apis/karpenter.sh/v1/nodepools");
+    let _turn = s.turn().await;
     for h in s.helms().await {
         // Applied as helm 4 applies, or that would meet another owner.
         s.patch(&format!("{crd}?fieldManager=helm"), APPLY, &earlier(&h)).await.expect(201);
@@ -197,8 +193,7 @@ async fn a_dropped_stored_version_fails(s: &Server) {
         assert_eq!(body["spec"]["versions"].as_array().map(Vec::len), Some(1));
         let kept = s.wait(&format!("{new}/p"), 30, |_| true).await;
         assert_eq!(kept["spec"]["template"]["spec"]["nodeClassRef"]["name"], "c");
-        h.run(&["uninstall", "kc"]).await.ok();
-        s.wait_gone(crd, 60).await;
+        h.uninstalled("kc").await;
         h.done().await;
     }
 }

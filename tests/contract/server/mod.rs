@@ -19,6 +19,9 @@ pub(crate) mod programs;
 
 pub(crate) use answer::Answer;
 
+/// Where the definitions of custom resources are.
+pub(crate) const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
 /// Kinds of patches.
 pub(crate) const MERGE: &str = "application/merge-patch+json";
 pub(crate) const STRATEGIC: &str = "application/strategic-merge-patch+json";

@@ -8,7 +8,10 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use switchback_twin::{Fault, FaultKind, ProgramCall, Twin};
 
-use super::{Server, env, kubeconfig, say};
+use super::{CRDS, Server, env, kubeconfig, say};
+
+/// Rows whose charts hold definitions take turns: a definition is the whole cluster's, and of one release only.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// How a call ended.
 #[derive(Debug)]
@@ -84,6 +87,14 @@ impl Server {
             all.push(Helm { server: self, four, ns, program });
         }
         all
+    }
+
+    /// The turn of a row whose charts hold definitions; nobody else is on a twin.
+    pub(crate) async fn turn(&self) -> Option<tokio::sync::MutexGuard<'static, ()>> {
+        match self.twin {
+            Some(_) => None,
+            None => Some(TURN.lock().await),
+        }
     }
 
     /// A node for pods that tolerate nothing. It stays: rows that run beside this one may use it.
@@ -209,6 +220,23 @@ impl Helm<'_> {
         let mut text = String::new();
         flate2::read::GzDecoder::new(inner.as_slice()).read_to_string(&mut text).expect("gzip");
         (secret, serde_json::from_str(&text).expect("JSON"))
+    }
+
+    /// Takes a release away, and waits until the definitions that it held are gone: helm does not, and the next
+    /// release that holds them is refused while they last.
+    pub(crate) async fn uninstalled(&self, release: &str) -> String {
+        let list = self.server.get(CRDS).await.expect(200);
+        let mark = |of: &Value, name: &str| of["metadata"]["annotations"][name].as_str().map(str::to_owned);
+        let held = list["items"].as_array().into_iter().flatten().filter(|crd| {
+            mark(crd, "meta.helm.sh/release-name").as_deref() == Some(release)
+                && mark(crd, "meta.helm.sh/release-namespace").as_deref() == Some(&self.ns)
+        });
+        let said = self.run(&["uninstall", release]).await.ok();
+        for crd in held {
+            let name = crd["metadata"]["name"].as_str().expect("a name");
+            self.server.wait_gone(&format!("{CRDS}/{name}"), 60).await;
+        }
+        said
     }
 
     pub(crate) async fn done(&self) {
