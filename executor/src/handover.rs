@@ -35,21 +35,30 @@ pub async fn carry_over(store: &dyn Store, run: &RunId) -> Done<CarryOver> {
         }
         chain.push((run, index, journal));
     }
-    let mut captures: BTreeMap<StepId, BTreeMap<String, Captured>> = BTreeMap::new();
     let mut carried: Option<CarryOver> = None;
     for (run, index, journal) in chain.iter().rev() {
-        let mut over =
-            report::carry_over(index, journal, std::mem::take(&mut captures)).map_err(told(run))?;
-        captures = over.captures.clone();
-        let mut earlier = carried.map(|earlier| earlier.hops).unwrap_or_default();
-        for hop in &mut earlier {
-            let moved = |later: &CarriedHop| later.whole && Hop::moved(&later.id) == Hop::moved(&hop.id);
-            hop.whole |= over.hops.iter().any(moved);
-        }
-        over.hops.splice(0..0, earlier);
-        carried = Some(over);
+        let own = report::carry_over(index, journal).map_err(told(run))?;
+        carried = Some(match carried {
+            Some(earlier) => joined(earlier, own),
+            None => own,
+        });
     }
     carried.ok_or_else(|| StoreError::NoSuchRun(run.clone()).into())
+}
+
+/// What a run hands on, with what it was handed itself.
+fn joined(earlier: CarryOver, own: CarryOver) -> CarryOver {
+    let CarryOver { mut captures, mut applied, mut hops, .. } = earlier;
+    for (step, made) in own.captures {
+        captures.entry(step).or_default().extend(made);
+    }
+    applied.extend(own.applied);
+    for hop in &mut hops {
+        let moved = |later: &CarriedHop| later.whole && Hop::moved(&later.id) == Hop::moved(&hop.id);
+        hop.whole |= own.hops.iter().any(moved);
+    }
+    hops.extend(own.hops);
+    CarryOver { captures, applied, hops, ..own }
 }
 
 /// The run of a plan takes over from the run that the plan continues.

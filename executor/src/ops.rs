@@ -95,7 +95,7 @@ async fn carry_on(
         if !over {
             handover::take_over(runtime, run, parent, &carried).await?;
         }
-        machine.inherit(carried.captures);
+        machine.inherit(carried);
     }
     let mut machine = with_settings(machine, runtime.settings);
     machine.hear(store.side(run).await?);
@@ -111,7 +111,7 @@ pub(crate) async fn folded(store: &dyn Store, run: &RunId, journal: &Journal) ->
     let index = indexed(&store.plan(run).await?)?;
     let mut machine = replayed(&index, run, journal)?;
     if let Some(parent) = &index.plan.parent {
-        machine.inherit(handover::carry_over(store, &parent.run).await?.captures);
+        machine.inherit(handover::carry_over(store, &parent.run).await?);
     }
     Ok(machine)
 }

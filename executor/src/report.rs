@@ -17,7 +17,7 @@ use switchback_schemas::{
     format::Document,
     journal::{At, BackScope, Captured, End, Event, Way},
     name::{Label, SavepointId},
-    plan::{Bracket, Hop, Leftover, Plan, Savepoint, Step, Undo},
+    plan::{Action, Bracket, Hop, Leftover, Plan, Roll, Savepoint, Stale, Step, Undo},
     report::{
         CaptureName, CarriedHop, CarryOver, ClosingWay, Kept, OpenBracket, Report, RunState as Stands,
         StepReport, StepStatus,
@@ -108,18 +108,14 @@ fn closing(index: &Index, state: &RunState, report: &Report) -> Vec<ClosingWay> 
     savepoints.filter_map(way).collect()
 }
 
-/// What a run hands to the plan that continues it. `inherited` is what it was handed itself.
-pub fn carry_over(
-    index: &std::sync::Arc<Index>,
-    journal: &Journal,
-    inherited: BTreeMap<StepId, BTreeMap<String, Captured>>,
-) -> Result<CarryOver, ReportError> {
+/// What a run hands to the plan that continues it, of its own.
+pub(crate) fn carry_over(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<CarryOver, ReportError> {
     let machine = replay(index, journal, Settings::default())?;
     let state = machine.state();
     let (Some(run), Some(operation)) = (state.run.clone(), state.operation.clone()) else {
         return Err(ReportError::NoHeader);
     };
-    let mut captures = inherited;
+    let mut captures: BTreeMap<StepId, BTreeMap<String, Captured>> = BTreeMap::new();
     for (at, task) in state.tasks.iter().filter(|(at, _)| at.item.is_none() && at.way == Way::Forward) {
         if !task.captured.is_empty() {
             captures.entry(at.step.clone()).or_default().extend(task.captured.clone());
@@ -139,10 +135,24 @@ pub fn carry_over(
         journal_head: journal.head.prev.clone(),
         savepoint: savepoint(state)?,
         captures,
+        applied: applied(index, state),
         open_brackets: open_brackets(&index.plan, state).into_iter().map(|open| left(index, open)).collect(),
         done: done.cloned().collect(),
         began: state.started().into_iter().collect(),
     })
+}
+
+/// When the steps were applied that tell old nodes from new ones.
+fn applied(index: &Index, state: &RunState) -> BTreeMap<StepId, Timestamp> {
+    let tells = |step: &Step| match &step.action {
+        Action::Roll(Roll { stale: Stale::BornBefore(step), .. }) => Some(step.clone()),
+        _ => None,
+    };
+    let instant = |step: StepId| {
+        let applied = state.task(&At::forward(&step))?.applied?;
+        Some((step, applied))
+    };
+    index.plan.steps.iter().filter_map(tells).filter_map(instant).collect()
 }
 
 /// Hops that were begun and are not taken back.

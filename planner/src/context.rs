@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use switchback_schemas::{
-    Label, Seconds,
+    Label, Seconds, StepId,
     inventory::Inventory,
     lock::{Lock, Render},
     manifest::{Check, DrainSpec, OwnerKind, Verification},
@@ -108,6 +108,11 @@ impl<'a> Cx<'a> {
     /// Hops that earlier runs of the operation moved, or began to.
     pub fn carried(&self) -> impl Iterator<Item = &'a CarriedHop> {
         self.inventory.carry_over.iter().flat_map(|carried| &carried.hops)
+    }
+
+    /// What an earlier run of the operation began under this id and did not finish.
+    pub fn unfinished(&self, hop: &StepId) -> Option<&'a CarriedHop> {
+        self.carried().find(|carried| carried.id == *hop && !carried.whole)
     }
 
     /// A label in a manifest.

@@ -2,11 +2,12 @@
 
 use switchback_schemas::{
     Diagnostic, RunId, codes,
-    plan::Hop,
+    inventory::{Inventory, karpenter::Karpenter},
+    plan::{Condition, Hop, Operand, Target, Test},
     report::{CarriedHop, OpenBracket},
 };
 
-use crate::{components::HopSpec, context::Cx};
+use crate::{components::HopSpec, context::Cx, lower::freeze, outlook::section};
 
 /// Brackets of the run that no hop closes, and hops of it that none goes on with.
 pub(crate) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&OpenBracket]) {
@@ -17,6 +18,34 @@ pub(crate) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&OpenBracket]) {
     let goes_on = |hop: &CarriedHop| asked.iter().any(|spec| Hop::moved(&spec.id()) == Hop::moved(&hop.id));
     for hop in carried.hops.iter().filter(|hop| !hop.whole && !goes_on(hop)) {
         cx.findings.say_about(hop.id.as_str(), unfinished(&carried.run, hop));
+    }
+}
+
+/// Brackets that a run left open, as far as they hold: its process may have died with the last answer, or a person closed them by
+/// hand. What was not observed is taken to hold.
+pub(crate) fn still_held(inventory: &Inventory) -> Vec<&OpenBracket> {
+    let open = inventory.carry_over.iter().flat_map(|carried| &carried.open_brackets);
+    open.filter(|bracket| holds(inventory, &bracket.held).unwrap_or(true)).collect()
+}
+
+/// Whether the fields that brackets of components hold, hold; `None` for another condition, or what was not observed.
+fn holds(inventory: &Inventory, held: &Condition) -> Option<bool> {
+    let Condition::Field { object: Target::Object(object), pointer, is: Test::Equals(Operand::Value(value)) } =
+        held
+    else {
+        return None;
+    };
+    match (object.kind.as_str(), pointer.as_str()) {
+        ("NodePool", freeze::POINTER) => {
+            let karpenter: Karpenter = section(inventory, "karpenter").ok().flatten()?;
+            let pool = karpenter.node_pools.into_iter().find(|pool| pool.name == object.name)?;
+            Some(pool.budgets == *value)
+        }
+        (_, "/spec/replicas") => {
+            let workload = inventory.workloads.iter().find(|workload| workload.object == *object)?;
+            Some(*value == workload.replicas)
+        }
+        _ => None,
     }
 }
 

@@ -16,7 +16,7 @@ use switchback_schemas::{
     report::{CaptureName, OpenBracket},
 };
 
-use crate::{index::same, objects};
+use crate::{continued, index::same, objects};
 
 /// The platform as the compiler sees it.
 pub struct Outlook<'a> {
@@ -65,12 +65,12 @@ impl<'a> Outlook<'a> {
         let releases =
             inventory.releases.iter().map(|release| (release.name.clone(), view(release))).collect();
         let workloads = inventory.workloads.iter().map(|workload| (&workload.object, workload)).collect();
-        let left_open = inventory.carry_over.iter().flat_map(|carried| &carried.open_brackets).collect();
+        let left_open = RefCell::new(continued::still_held(inventory));
         Self {
             inventory,
             releases,
             workloads,
-            left_open: RefCell::new(left_open),
+            left_open,
             budgets: RefCell::default(),
             reads: RefCell::default(),
         }

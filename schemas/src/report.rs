@@ -190,8 +190,11 @@ pub struct CarryOver {
     pub journal_head: String,
     /// The last savepoint that was reached.
     pub savepoint: SavepointId,
-    /// Captures, by step and name.
+    /// Captures, by step and name, also of runs that it continues.
     pub captures: BTreeMap<StepId, BTreeMap<String, Captured>>,
+    /// When steps were applied that tell old nodes from new ones (`bornBefore`), also of runs that it continues.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub applied: BTreeMap<StepId, Timestamp>,
     /// Brackets that are open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_brackets: Vec<OpenBracket>,

@@ -156,12 +156,51 @@ fn p40_what_two_runs_left_open_is_named_by_the_later_one_and_cleared_by_name() {
 #[test]
 fn a_plan_that_would_leave_a_bracket_open_is_refused() {
     let (scene, _, old) = stopped();
-    // The version is reached, so nothing of these manifests would thaw what is frozen.
+    // Nothing of what is asked for now would thaw what is frozen.
+    std::fs::remove_file(scene.path("manifests/karpenter.yaml")).expect("removed");
     scene.on_store(&format!("observe --continue {old}")).exits(0);
     scene.switchback("resolve manifests -- --kubeconfig kubeconfig").exits(0);
     let out = scene.switchback("plan manifests").exits(1);
     assert!(out.stderr.contains("SB0434"), "{}", out.stderr);
     assert!(out.stderr.contains(&format!("rollback --run {old}")), "{}", out.stderr);
+}
+
+#[test]
+fn what_is_left_of_a_hop_is_finished_by_a_plan_with_mended_manifests() {
+    // One node of the pool is replaced.
+    let (scene, before, old) = killed(all(), |event| {
+        record(event, "batch-done")
+            .is_some_and(|record| record["at"]["step"] == "karpenter/karpenter@1.5.8/nodes/general/roll")
+    });
+    let between = scene.settled();
+    let names = || -> Vec<Value> {
+        let mut nodes = scene.objects("Node");
+        nodes.sort_by_key(|node| node["metadata"]["creationTimestamp"].to_string());
+        nodes.iter().map(|node| node["metadata"]["name"].clone()).collect()
+    };
+    let found = names();
+    let mended = scene.read("manifests/verifications.yaml").replace("settle: 30s", "settle: 40s");
+    scene.write("manifests/verifications.yaml", &mended);
+    let plan = continued(&scene, &old);
+    assert!(plan.hops.iter().any(|hop| hop.from.is_none()), "{:?}", plan.hops);
+    let new = run_of(&scene);
+    scene.apply().exits(0);
+    scene.settled();
+    let kept: Vec<Value> = names().into_iter().filter(|name| found.contains(name)).collect();
+    assert_eq!(kept.last(), found.last(), "the node that the first run made stays");
+    assert_eq!(
+        kept.iter().filter(|name| name.as_str().is_some_and(|name| name.starts_with("gpu"))).count(),
+        0,
+        "{kept:?}"
+    );
+    let ended = report(&scene, &new);
+    assert_eq!(ended.state, RunState::Ended { end: End::Complete });
+    assert!(ended.open_brackets.is_empty() && ended.residue.is_empty(), "{ended:?}");
+
+    scene.on_store(&format!("rollback --run {new} --to start --reason tired")).exits(5);
+    same(&between, &scene.settled(), "the world after going back to where the second run began");
+    scene.on_store(&format!("rollback --run {old} --to start --reason tired")).exits(5);
+    same(&before, &scene.settled(), "the world after going back to where the first run began");
 }
 
 #[test]

@@ -30,7 +30,7 @@ mod turn;
 mod verify;
 mod windows;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use switchback_model::GraphError;
@@ -38,6 +38,7 @@ use switchback_schemas::{
     Digest, ItemKey, RunId, Seconds, StepId,
     journal::{At, Captured, End, Event, Outcome, Record, SideEntry, Verdict, WaitsFor},
     plan::{CaptureKind, Condition, Effect, Plan, Read, Roll},
+    report::CarryOver,
 };
 
 pub use body::{Act, Body};
@@ -174,7 +175,7 @@ pub struct Machine {
     state: RunState,
     live: Live,
     /// Captures of the runs that this one continues.
-    inherited: BTreeMap<StepId, BTreeMap<String, Captured>>,
+    inherited: Option<CarryOver>,
 }
 
 impl Machine {
@@ -186,13 +187,7 @@ impl Machine {
 
     /// A machine over a plan that is indexed already.
     pub fn of(index: Arc<Index>, settings: Settings) -> Self {
-        Self {
-            index,
-            settings,
-            state: RunState::default(),
-            live: Live::default(),
-            inherited: BTreeMap::new(),
-        }
+        Self { index, settings, state: RunState::default(), live: Live::default(), inherited: None }
     }
 
     /// Changes how patient it is.
@@ -200,9 +195,9 @@ impl Machine {
         self.settings = settings;
     }
 
-    /// Lets the plan use what earlier runs of its operation captured.
-    pub fn inherit(&mut self, captures: BTreeMap<StepId, BTreeMap<String, Captured>>) {
-        self.inherited = captures;
+    /// Lets the plan use what earlier runs of its operation captured, and when they applied what tells old nodes from new ones.
+    pub fn inherit(&mut self, carried: CarryOver) {
+        self.inherited = Some(carried);
     }
 
     /// Applies one durable record. A record that does not follow refuses the run, which then stays as it was or is dropped.
@@ -229,8 +224,16 @@ impl Machine {
 
     /// What a step captured, of this run or of those that it continues.
     pub fn captured(&self, step: &StepId, name: &str, item: Option<&ItemKey>) -> Option<&Captured> {
-        let inherited = || self.inherited.get(step)?.get(name);
+        let inherited = || self.inherited.as_ref()?.captures.get(step)?.get(name);
         self.state.captured(step, name, item).or_else(inherited)
+    }
+
+    /// When a step was applied, of this run or, if its plan does not have it, of those that it continues.
+    fn applied_at(&self, step: &StepId) -> Option<Timestamp> {
+        match self.index.plan.step(step) {
+            Some(_) => self.state.task(&At::forward(step))?.applied,
+            None => self.inherited.as_ref()?.applied.get(step).copied(),
+        }
     }
 
     /// The effect of a place, what holds when it is done already, and what would make it wrong; `None` for a roll.

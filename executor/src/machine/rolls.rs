@@ -139,7 +139,7 @@ impl Machine {
             }
         };
         if let Stale::BornBefore(step) = &roll.stale {
-            let ended = self.state.task(&At::forward(step)).and_then(|task| task.applied);
+            let ended = self.applied_at(step);
             for member in &mut members {
                 member.stale = ended.is_some_and(|ended| member.created < ended);
             }

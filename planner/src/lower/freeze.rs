@@ -16,7 +16,8 @@ use switchback_schemas::{
 use super::{Draft, HopScope, Lowering, changes, permission, undo_step};
 use crate::{context::Cx, outlook::Outlook};
 
-const POINTER: &str = "/spec/disruption/budgets";
+/// Where a NodePool has its budgets.
+pub(crate) const POINTER: &str = "/spec/disruption/budgets";
 const BUDGETS: &str = "budgets";
 
 /// A budget of 0 for every reason: no drift, no consolidation.

@@ -62,7 +62,9 @@ pub fn order(
         let hop = asked.get(number).map(HopSpec::id);
         let preferred = sequence.iter().position(|id| Some(id) == hop.as_ref()).unwrap_or(sequence.len());
         let place = known.place(number);
-        (preferred, place.is_none(), place.unwrap_or_default(), number)
+        // What an earlier run began is finished first: it left something suspended.
+        let begun = hop.as_ref().is_some_and(|hop| cx.unfinished(hop).is_some());
+        (preferred, !begun, place.is_none(), place.unwrap_or_default(), number)
     };
     let Some(sorted) = sort::sort(cx, asked, &after, key) else { return Vec::new() };
     let mut hops = Vec::new();

@@ -7,8 +7,9 @@ use switchback_schemas::{Diagnostic, StepId, codes};
 use super::Edge;
 use crate::{components::HopSpec, context::Cx};
 
-/// What decides between hops that are free: the sequence that is preferred, then the joint path's own, then the order of asking.
-pub(super) type Key = (usize, bool, usize, usize);
+/// What decides between hops that are free: the sequence that is preferred, then what an earlier run began, then the joint path's own,
+/// then the order of asking.
+pub(super) type Key = (usize, bool, bool, usize, usize);
 
 /// Topological order; among hops that are free, the least by key.
 pub(super) fn sort(

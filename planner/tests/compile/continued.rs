@@ -9,7 +9,7 @@ use switchback_schemas::{
     inventory::Inventory,
     journal::Captured,
     name::{Label, ObjectName, ObjectRef, SavepointId},
-    plan::{Action, Condition, Effect, Operand, Plan, Target, Test, Undo},
+    plan::{Action, Condition, Effect, Operand, Plan, Stale, Target, Test, Undo},
     report::{CaptureName, CarriedHop, CarryOver, OpenBracket},
 };
 
@@ -73,6 +73,7 @@ fn left(from: &str, api_version: &str) -> Inventory {
             first("general", json!([{"nodes": "20%"}])),
             first("gpu", json!([{"nodes": "1"}])),
         ]),
+        applied: BTreeMap::new(),
         // As another version of its group, which is the same object.
         open_brackets: vec![open("general", api_version), open("gpu", api_version)],
         done: Vec::new(),
@@ -152,6 +153,102 @@ fn what_nobody_would_close_is_refused_and_what_is_not_gone_on_with_is_said() {
     assert!(open[0].message.contains("run r-old opened bracket old-freeze-general"), "{}", open[0].message);
     let unfinished = found(&diagnostics, codes::PLAN_UNFINISHED);
     assert_eq!((unfinished.len(), unfinished[0].severity), (1, Severity::Warning));
+}
+
+#[test]
+fn what_was_closed_by_hand_is_not_asked_for_again() {
+    let mut inventory = left("1.8.8", "karpenter.sh/v1");
+    let name = ComponentName::new("karpenter").expect("a name");
+    let section = inventory.components.get_mut(&name).expect("Karpenter");
+    for pool in section["nodePools"].as_array_mut().expect("NodePools") {
+        pool["budgets"] = json!([{"nodes": "20%"}]);
+    }
+    let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", KARPENTER)];
+    let (_, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
+    assert_eq!(found(&diagnostics, codes::PLAN_LEFT_OPEN), Vec::<&Diagnostic>::new());
+}
+
+/// Where the run failed at what it looked for after the controller had moved, and the manifests were mended.
+fn controller_moved() -> Inventory {
+    let mut inventory = left("1.8.8", "karpenter.sh/v1");
+    let carried = inventory.carry_over.as_mut().expect("a run");
+    carried.hops = vec![hop("karpenter/karpenter@1.8.8", "1.5.8", "1.8.8", false)];
+    inventory
+}
+
+#[test]
+fn what_is_left_of_a_hop_is_done_when_its_version_runs_already() {
+    let (plan, diagnostics) = planned(KARPENTER, &controller_moved(), &[]);
+    assert_eq!(diagnostics, []);
+    let hop = &plan.hops[0];
+    assert_eq!((hop.id.as_str(), &hop.from), ("karpenter/karpenter@1.8.8", &None));
+    let mut steps: Vec<&str> = plan
+        .steps
+        .iter()
+        .filter_map(|step| step.id.as_str().strip_prefix("karpenter/karpenter@1.8.8/"))
+        .collect();
+    steps.sort_unstable();
+    assert_eq!(
+        steps,
+        [
+            "frozen/general",
+            "frozen/gpu",
+            "health",
+            "nodes/general/baseline",
+            "nodes/general/roll",
+            "nodes/gpu/baseline",
+            "nodes/gpu/roll",
+            "thaw/general",
+            "thaw/gpu"
+        ]
+    );
+    // The way back to the older version is that of the run which moved it.
+    let undone: Vec<&str> = plan
+        .steps
+        .iter()
+        .filter(|step| !matches!(step.undo, Undo::ReadOnly { .. }))
+        .map(|step| step.id.as_str())
+        .collect();
+    assert_eq!(undone, ["karpenter/karpenter@1.8.8/thaw/general", "karpenter/karpenter@1.8.8/thaw/gpu"]);
+    let health = plan.step(&id("karpenter/karpenter@1.8.8/health")).expect("it looks");
+    assert!(
+        health.verify.iter().any(|verify| verify.title.contains("says it is 1.8.8")),
+        "{:?}",
+        health.verify
+    );
+}
+
+#[test]
+fn nodes_that_the_run_had_moved_already_stay() {
+    let all = format!("{KARPENTER}  nodes: all\n");
+    let controller = id("karpenter/karpenter@1.8.8/controller");
+    let mut inventory = controller_moved();
+    for known in [false, true] {
+        if known {
+            let carried = inventory.carry_over.as_mut().expect("a run");
+            carried.applied.insert(controller.clone(), inventory.taken_at);
+        }
+        let (plan, _) = planned(&all, &inventory, &[]);
+        let roll = plan.step(&id("karpenter/karpenter@1.8.8/nodes/gpu/roll")).expect("nodes move");
+        let Action::Roll(roll) = &roll.action else { panic!("{:?}", roll.action) };
+        // Where the run did not see it done, what is there once Karpenter was seen to work.
+        let health = id("karpenter/karpenter@1.8.8/health");
+        assert_eq!(roll.stale, Stale::BornBefore(if known { controller.clone() } else { health }));
+    }
+}
+
+#[test]
+fn a_hop_that_was_finished_or_is_not_that_of_the_run_is_not_begun_again() {
+    let mut whole = controller_moved();
+    let carried = whole.carry_over.as_mut().expect("a run");
+    carried.hops[0].whole = true;
+    carried.open_brackets.clear();
+    let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", KARPENTER)];
+    for inventory in [whole, inventory("1.8.8")] {
+        let (plan, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
+        assert!(plan.is_none());
+        assert!(!diagnostics.iter().any(Diagnostic::is_error), "{diagnostics:#?}");
+    }
 }
 
 #[test]

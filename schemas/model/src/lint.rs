@@ -9,7 +9,7 @@ use serde::Serialize;
 use switchback_schemas::{
     Diagnostic, StepId, codes,
     name::Label,
-    plan::{Action, ApprovalScope, ClosingAt, GateKind, Leftover, Plan, Roll, Step, Undo},
+    plan::{Action, ApprovalScope, ClosingAt, GateKind, Leftover, Plan, Roll, Stale, Step, Undo},
 };
 
 use crate::{
@@ -39,6 +39,7 @@ pub fn lint(plan: &Plan) -> Vec<Diagnostic> {
         Ok(graph) => {
             let reach = graph.reach();
             captures(plan, &graph, &reach, &mut say);
+            old_nodes(plan, &graph, &reach, &mut say);
             brackets(plan, &graph, &reach, &mut say);
             ways_back(plan, &graph, &reach, &mut say);
         }
@@ -221,6 +222,23 @@ fn captures(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(Stri
                 say(format!("{} uses capture {name:?} of {from}, which does not capture it", step.id));
             } else if !before {
                 say(format!("{} uses capture {name:?} of {from}, which does not come before it", step.id));
+            }
+        }
+    }
+}
+
+/// What tells old nodes from new ones was applied when the nodes are looked at.
+fn old_nodes(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)) {
+    for (number, step) in plan.steps.iter().enumerate() {
+        for roll in rolls(step) {
+            let Stale::BornBefore(since) = &roll.stale else { continue };
+            let before = match graph.number(since) {
+                Some(since) => reach.before(since, number),
+                // A step of an earlier plan of the same operation is not in this one.
+                None => plan.parent.is_some(),
+            };
+            if !before {
+                say(format!("{} moves nodes older than {since}, which does not come before it", step.id));
             }
         }
     }

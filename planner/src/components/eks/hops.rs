@@ -101,7 +101,7 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
 /// taken for what was there before.
 fn unfinished(cx: &Cx<'_>, doc: &Doc, here: &HopSpec) {
     let Some(carried) = &cx.inventory.carry_over else { return };
-    let Some(hop) = carried.hops.iter().find(|hop| hop.id == here.id() && !hop.whole) else { return };
+    let Some(hop) = cx.unfinished(&here.id()) else { return };
     let run = &hop.run;
     let message = format!(
         "run {run} began {} and did not finish it, and the next minor begins when the one before is whole",

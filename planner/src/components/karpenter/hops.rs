@@ -1,7 +1,9 @@
 //! The hops of Karpenter: through the versions that the joint path says. It knows that going back from 1.0 is possible to exact
-//! patches only, so that such a patch comes first (user-pain P-13), and that 0.3x goes over 1.0.
+//! patches only, so that such a patch comes first (user-pain P-13), and that 0.3x goes over 1.0. A hop that an earlier run of the
+//! operation began is finished when its version runs already: what is left of it is looked at, nodes move, and the NodePools thaw.
 
 use switchback_schemas::{
+    Version,
     manifest::{Document, KarpenterUpgrade},
     plan::HopBasis,
 };
@@ -24,6 +26,24 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
     let crds = helm::observed(cx, &spec.crd_release, not("/spec/crdRelease"));
     let (Some(release), Some(_)) = (release, crds) else { return Vec::new() };
     let from = &release.chart_version;
+    let hop = |from: Option<Version>, to: Version, basis: HopBasis| HopSpec {
+        component: "karpenter",
+        upgrade: doc.metadata.name.clone(),
+        doc: doc.doc,
+        target: spec.target.clone(),
+        from,
+        to,
+        basis,
+        requires: Vec::new(),
+        on_failure: spec.on_failure,
+        place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
+    };
+    if *from == spec.to {
+        let begun = hop(None, spec.to.clone(), HopBasis::Exact);
+        if cx.unfinished(&begun.id()).is_some() {
+            return vec![begun];
+        }
+    }
     if rising(cx, doc.doc, "Karpenter", from, &spec.to).is_none() {
         return Vec::new();
     }
@@ -32,18 +52,8 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
     let mut before = from.clone();
     let mut hops = Vec::new();
     for (number, version) in versions.into_iter().enumerate() {
-        hops.push(HopSpec {
-            component: "karpenter",
-            upgrade: doc.metadata.name.clone(),
-            doc: doc.doc,
-            target: spec.target.clone(),
-            from: Some(before),
-            to: version.clone(),
-            basis: if number == 0 { HopBasis::Exact } else { HopBasis::Predicted },
-            requires: Vec::new(),
-            on_failure: spec.on_failure,
-            place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
-        });
+        let basis = if number == 0 { HopBasis::Exact } else { HopBasis::Predicted };
+        hops.push(hop(Some(before), version.clone(), basis));
         before = version;
     }
     hops

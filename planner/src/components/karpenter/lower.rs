@@ -1,14 +1,14 @@
-//! One hop of Karpenter, as steps: freeze, look, CRDs, controller, health, nodes, thaw.
+//! One hop of Karpenter, as steps: freeze, look, CRDs, controller, health, nodes, thaw. Without CRDs and controller where an earlier
+//! run of the operation moved them and did not finish the hop.
 
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
     inventory::karpenter::{Karpenter, NodePool},
     lock::Render,
-    manifest::NodeMove,
     name::{Label, ObjectRef},
     plan::{
         Action, ApprovalScope, ClosesEarlier, Closing, ClosingAt, Condition, Effect, Estimate, FieldTest,
-        Find, Gate, GateKind, Hop, NoReturn, Operand, Pool, Stale, Strategy, Target, Test, Undo, Wait,
+        Find, Gate, GateKind, Hop, NoReturn, Operand, Target, Test, Undo, Wait,
     },
     report::CarriedHop,
 };
@@ -17,14 +17,17 @@ use super::{hops::Doc, notices, storage};
 use crate::{
     components::HopSpec,
     context::Cx,
-    lower::{Draft, HopScope, Lowering, checks, freeze::Freeze, helm, nodes, verify},
+    lower::{HopScope, Lowering, freeze::Freeze, helm, nodes, verify},
     objects,
     outlook::{Outlook, crd_ref},
 };
 
 /// How long the controller may take to be ready, and its NodePools after it.
 const CONTROLLER: Seconds = Seconds::minutes(10);
-const HEALTH: Seconds = Seconds::minutes(10);
+pub(super) const HEALTH: Seconds = Seconds::minutes(10);
+
+/// The step that moves the controller.
+pub(super) const CONTROLLER_PART: &str = "controller";
 
 /// Lowers one hop. What is missing is said once and the hop left out: no plan comes out then.
 pub(super) fn hop(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'_>, to: &mut Lowering) {
@@ -44,25 +47,35 @@ pub(super) fn hop(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'
                 .say(Diagnostic::error(codes::PLAN_UNREADABLE, error.to_string()).at(label("needs it")));
         }
     };
-    let crds = cx.render(&doc.spec.crd_release, &hop.to, label("this version of the CRD chart"));
-    let controller = cx.render(&doc.spec.release, &hop.to, label("this version of the chart"));
-    let (Some(crds), Some(controller)) = (crds, controller) else { return };
+    let mut charts = None;
+    if hop.from.is_some() {
+        let crds = cx.render(&doc.spec.crd_release, &hop.to, label("this version of the CRD chart"));
+        let controller = cx.render(&doc.spec.release, &hop.to, label("this version of the chart"));
+        let (Some(crds), Some(controller)) = (crds, controller) else { return };
+        charts = Some(Charts { crds, controller });
+    }
     notices::add(cx, hop, &section, to);
     let road = Road { cx, hop, doc, scope: hop.scope(), section: &section };
-    road.build(crds, controller, outlook, to);
+    road.build(charts.as_ref(), outlook, to);
+}
+
+/// What moves the version; none where it is there already.
+struct Charts<'a> {
+    crds: &'a Render,
+    controller: &'a Render,
 }
 
 /// What every part of a hop looks at.
-struct Road<'a> {
-    cx: &'a Cx<'a>,
-    hop: &'a HopSpec,
-    doc: &'a Doc,
-    scope: HopScope,
+pub(super) struct Road<'a> {
+    pub(super) cx: &'a Cx<'a>,
+    pub(super) hop: &'a HopSpec,
+    pub(super) doc: &'a Doc,
+    pub(super) scope: HopScope,
     section: &'a Karpenter,
 }
 
 impl Road<'_> {
-    fn build(&self, crds: &Render, controller: &Render, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+    fn build(&self, charts: Option<&Charts<'_>>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
         let freezes: Vec<(Freeze, &NodePool)> = self
             .section
             .node_pools
@@ -79,15 +92,20 @@ impl Road<'_> {
         }
         let rolls = self.rolls();
         let baselines: Vec<StepId> = rolls.iter().map(|roll| self.baseline(roll, &frozen, to)).collect();
-        let moved = self.storage(crds, outlook, &frozen, to);
-        let crd_step = self.crds(crds, outlook, &[frozen.as_slice(), &baselines, &moved].concat(), to);
-        let controller_step = crd_step.and_then(|crd| self.controller(controller, outlook, &crd, to));
-        let Some(controller_step) = controller_step else { return };
-        let health = self.health(&controller_step, to);
+        let before = [frozen.as_slice(), &baselines].concat();
+        let controller = match charts {
+            Some(charts) => match self.version(charts, outlook, &frozen, before.clone(), to) {
+                Some(step) => Some(step),
+                None => return,
+            },
+            None => None,
+        };
+        let health = self.health(controller.as_ref(), &before, to);
+        let since = controller.clone().or_else(|| self.moved_before()).unwrap_or_else(|| health.clone());
         let mut last = vec![health.clone()];
         let mut previous: Option<StepId> = None;
         for (roll, baseline) in rolls.iter().zip(&baselines) {
-            let step = self.move_nodes(roll, baseline, &health, previous.as_ref(), &controller_step, to);
+            let step = self.move_nodes(roll, baseline, &health, previous.as_ref(), &since, to);
             previous = Some(step.clone());
             last.push(step);
         }
@@ -104,12 +122,24 @@ impl Road<'_> {
         }
     }
 
+    /// Stored versions, CRDs and the controller; the last step of it.
+    fn version(
+        &self,
+        charts: &Charts<'_>,
+        outlook: &mut Outlook<'_>,
+        frozen: &[StepId],
+        mut before: Vec<StepId>,
+        to: &mut Lowering,
+    ) -> Option<StepId> {
+        before.extend(self.storage(charts.crds, outlook, frozen, to));
+        let crds = self.crds(charts.crds, outlook, &before, to)?;
+        self.controller(charts.controller, outlook, &crds, to)
+    }
+
     /// The API version in which NodePools are written during this hop: v1beta1 until 1.0 runs.
     fn api_version(&self) -> &'static str {
-        match &self.hop.from {
-            Some(from) if *from < self.cx.catalog.karpenter.bridge.from => "karpenter.sh/v1beta1",
-            _ => "karpenter.sh/v1",
-        }
+        let runs = self.hop.from.as_ref().unwrap_or(&self.hop.to);
+        if *runs < self.cx.catalog.karpenter.bridge.from { "karpenter.sh/v1beta1" } else { "karpenter.sh/v1" }
     }
 
     fn deployment(&self) -> ObjectRef {
@@ -124,45 +154,6 @@ impl Road<'_> {
                 nodes::none_drifted(&std::collections::BTreeMap::new()),
             ],
         }
-    }
-
-    /// Pools that may have to move: those whose nodes Karpenter makes.
-    fn rolls(&self) -> Vec<PoolRoll> {
-        if self.doc.spec.nodes == NodeMove::None {
-            return Vec::new();
-        }
-        let mut pools: Vec<&Pool> =
-            self.cx.pools.iter().filter(|pool| pool.strategy == Strategy::Nodeclaim).collect();
-        pools.sort_by_key(|pool| (pool.tier, pool.name.clone()));
-        let roll = |pool: &'_ Pool| {
-            let inside = checks::nodes_of(self.cx.inventory, pool);
-            let drifted = inside
-                .iter()
-                .filter(|node| node.node_claim.as_ref().is_some_and(|claim| claim.drifted))
-                .count();
-            let all = inside.len() as u64;
-            let observed = if self.doc.spec.nodes == NodeMove::All { all } else { drifted as u64 };
-            PoolRoll { pool: pool.clone(), nodes: all, observed }
-        };
-        pools.into_iter().map(roll).collect()
-    }
-
-    /// Looks at a pool before anything moves. Its undo, which comes late on the way back, moves what has drifted from the
-    /// restored state, while Karpenter is still frozen.
-    fn baseline(&self, roll: &PoolRoll, frozen: &[StepId], to: &mut Lowering) -> StepId {
-        checks::drainable(self.cx.findings, self.cx.inventory, &roll.pool, &self.cx.classes);
-        let part = format!("nodes/{}/baseline", roll.pool.name);
-        let plan = self.roll_of(roll, Stale::Drifted {});
-        let until = Condition::NodesReady { pool: roll.pool.name.clone(), at_least: plan.floor };
-        let undo = nodes::back(&roll.pool, &plan);
-        let title = format!("see that pool {} has its floor of {} Ready nodes", roll.pool.name, plan.floor);
-        let mut draft = self.scope.step(&part, title, Effect::Wait(Wait { until }), undo, Vec::new());
-        for step in frozen {
-            draft = draft.needs(step, "what is looked at must not be moved by drift meanwhile", None);
-        }
-        let draft = draft.time(HEALTH, Estimate::seconds(5, 30)).idempotent();
-        to.pools.push(roll.pool.clone());
-        to.add(draft.done())
     }
 
     /// Rewrites objects that are stored in a version which the target drops; that closes the way back of an earlier hop
@@ -299,7 +290,7 @@ impl Road<'_> {
         to: &mut Lowering,
     ) -> Option<StepId> {
         let title = format!("upgrade the controller to {} by release {}", self.hop.to, render.release);
-        let step = helm::ReleaseStep { part: "controller", title, render, within: CONTROLLER };
+        let step = helm::ReleaseStep { part: CONTROLLER_PART, title, render, within: CONTROLLER };
         let draft = helm::upgrade(&self.scope, outlook, step)?;
         let draft = draft
             .needs(crds, "the controller needs the CRDs of its version", Some("charts"))
@@ -330,7 +321,8 @@ impl Road<'_> {
         )
     }
 
-    fn health(&self, controller: &StepId, to: &mut Lowering) -> StepId {
+    /// Waits until Karpenter is well: after its controller moved, or, where it was there, after what is looked at first.
+    fn health(&self, controller: Option<&StepId>, before: &[StepId], to: &mut Lowering) -> StepId {
         let ready = |kind: &str, api_version: &str, count: usize| Condition::Count {
             find: Find {
                 api_version: api_version.to_owned(),
@@ -357,74 +349,25 @@ impl Road<'_> {
         let title = format!("see {pools} NodePools and {classes} EC2NodeClasses Ready under {}", self.hop.to);
         let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
         let settled = verify("Karpenter stays healthy", until.clone(), Seconds::minutes(1), HEALTH);
-        let draft = self
+        let runs = controller.is_none().then(|| self.version_label());
+        let mut draft = self
             .scope
             .step("health", title, Effect::Wait(Wait { until }), undo, Vec::new())
-            .needs(controller, "the new controller has to take over its objects", None)
-            .verify(std::iter::once(settled).chain(self.cx.verifications(&self.doc.spec.verify)))
+            .verify(runs.into_iter().chain([settled]).chain(self.cx.verifications(&self.doc.spec.verify)))
             .time(HEALTH, Estimate::seconds(70, 180))
             .idempotent();
-        to.add(draft.done())
-    }
-
-    fn roll_of(&self, roll: &PoolRoll, stale: Stale) -> switchback_schemas::plan::Roll {
-        let rollout = &self.doc.spec.rollout;
-        let canary =
-            rollout.canary.as_ref().map(|canary| self.cx.verifications(&canary.verify)).unwrap_or_default();
-        let mut built = nodes::roll(nodes::RollPlan {
-            pool: &roll.pool,
-            stale,
-            observed: roll.observed,
-            nodes: roll.nodes,
-            rollout,
-            canary_verify: canary,
-            batch_verify: Vec::new(),
-        });
-        built.verify = vec![nodes::floor_kept(&roll.pool, built.floor, roll.nodes, Seconds::minutes(20))];
-        built
-    }
-
-    fn move_nodes(
-        &self,
-        roll: &PoolRoll,
-        baseline: &StepId,
-        health: &StepId,
-        previous: Option<&StepId>,
-        controller: &StepId,
-        to: &mut Lowering,
-    ) -> StepId {
-        let stale = match self.doc.spec.nodes {
-            NodeMove::All => Stale::BornBefore(controller.clone()),
-            NodeMove::Drifted | NodeMove::None => Stale::Drifted {},
-        };
-        let built = self.roll_of(roll, stale);
-        let estimate = nodes::estimate(&built, roll.nodes);
-        let why = "replaced nodes stay; those that drift from the restored state are moved by it".to_owned();
-        let undo = Undo::CoveredBy { step: baseline.clone(), why };
-        let which = match self.doc.spec.nodes {
-            NodeMove::All => "all nodes",
-            NodeMove::Drifted | NodeMove::None => "drifted nodes",
-        };
-        let title = format!("move {which} of pool {}", roll.pool.name);
-        let mut draft: Draft = self
-            .scope
-            .roll(&format!("nodes/{}/roll", roll.pool.name), title, built, undo)
-            .needs(health, "nodes move under a controller that is known to work", None)
-            .needs(baseline, "the pool had its floor before", None)
-            .time(Seconds::hours(24), estimate)
-            .idempotent()
-            .disrupts(switchback_schemas::plan::Disruption::Drain, Some(roll.pool.tier))
-            .permits(nodes::permissions());
-        if let Some(previous) = previous {
-            draft = draft.needs(previous, "pools of a lower tier move first, one pool at a time", None);
+        match controller {
+            Some(step) => draft = draft.needs(step, "the new controller has to take over its objects", None),
+            None => {
+                for step in before {
+                    draft = draft.needs(
+                        step,
+                        "an earlier run moved the controller; this is looked at first",
+                        None,
+                    );
+                }
+            }
         }
         to.add(draft.done())
     }
-}
-
-/// A pool that may have to move.
-struct PoolRoll {
-    pool: Pool,
-    nodes: u64,
-    observed: u64,
 }

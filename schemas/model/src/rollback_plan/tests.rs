@@ -67,6 +67,7 @@ fn carried(plan: Digest, captures: &[(&str, &str)]) -> CarryOver {
         journal_head: "head".to_owned(),
         savepoint: SavepointId::new("end").unwrap(),
         captures: made,
+        applied: BTreeMap::new(),
         open_brackets: Vec::new(),
         done: vec![id("a"), id("b"), id("c")],
         began: Vec::new(),

@@ -1,0 +1,133 @@
+//! The nodes of a hop: pools are looked at before anything moves, and their nodes move when the controller is known to work.
+
+use switchback_schemas::{
+    Seconds, StepId,
+    manifest::NodeMove,
+    plan::{Condition, Disruption, Effect, Estimate, Pool, Roll, Stale, Strategy, Undo, Wait},
+};
+
+use super::lower::{CONTROLLER_PART, HEALTH, Road};
+use crate::lower::{Lowering, checks, nodes};
+
+/// A pool that may have to move.
+pub(super) struct PoolRoll {
+    pool: Pool,
+    nodes: u64,
+    observed: u64,
+}
+
+impl Road<'_> {
+    /// Pools that may have to move: those whose nodes Karpenter makes.
+    pub(super) fn rolls(&self) -> Vec<PoolRoll> {
+        if self.doc.spec.nodes == NodeMove::None {
+            return Vec::new();
+        }
+        let mut pools: Vec<&Pool> =
+            self.cx.pools.iter().filter(|pool| pool.strategy == Strategy::Nodeclaim).collect();
+        pools.sort_by_key(|pool| (pool.tier, pool.name.clone()));
+        let roll = |pool: &'_ Pool| {
+            let inside = checks::nodes_of(self.cx.inventory, pool);
+            let drifted = inside
+                .iter()
+                .filter(|node| node.node_claim.as_ref().is_some_and(|claim| claim.drifted))
+                .count();
+            let all = inside.len() as u64;
+            let observed = if self.doc.spec.nodes == NodeMove::All { all } else { drifted as u64 };
+            PoolRoll { pool: pool.clone(), nodes: all, observed }
+        };
+        pools.into_iter().map(roll).collect()
+    }
+
+    /// Looks at a pool before anything moves. Its undo, which comes late on the way back, moves what has drifted from the
+    /// restored state, while Karpenter is still frozen. Where an earlier run moved the version, that is for its way back.
+    pub(super) fn baseline(&self, roll: &PoolRoll, frozen: &[StepId], to: &mut Lowering) -> StepId {
+        checks::drainable(self.cx.findings, self.cx.inventory, &roll.pool, &self.cx.classes);
+        let part = format!("nodes/{}/baseline", roll.pool.name);
+        let plan = self.roll_of(roll, Stale::Drifted {});
+        let until = Condition::NodesReady { pool: roll.pool.name.clone(), at_least: plan.floor };
+        let undo = match self.hop.from {
+            Some(_) => nodes::back(&roll.pool, &plan),
+            None => Undo::ReadOnly { why: "it only looks".to_owned() },
+        };
+        let title = format!("see that pool {} has its floor of {} Ready nodes", roll.pool.name, plan.floor);
+        let mut draft = self.scope.step(&part, title, Effect::Wait(Wait { until }), undo, Vec::new());
+        for step in frozen {
+            draft = draft.needs(step, "what is looked at must not be moved by drift meanwhile", None);
+        }
+        let draft = draft.time(HEALTH, Estimate::seconds(5, 30)).idempotent();
+        to.pools.push(roll.pool.clone());
+        to.add(draft.done())
+    }
+
+    fn roll_of(&self, roll: &PoolRoll, stale: Stale) -> Roll {
+        let rollout = &self.doc.spec.rollout;
+        let canary =
+            rollout.canary.as_ref().map(|canary| self.cx.verifications(&canary.verify)).unwrap_or_default();
+        let mut built = nodes::roll(nodes::RollPlan {
+            pool: &roll.pool,
+            stale,
+            observed: roll.observed,
+            nodes: roll.nodes,
+            rollout,
+            canary_verify: canary,
+            batch_verify: Vec::new(),
+        });
+        built.verify = vec![nodes::floor_kept(&roll.pool, built.floor, roll.nodes, Seconds::minutes(20))];
+        built
+    }
+
+    /// Moves the nodes of a pool: what has drifted, or all that were there when the step `since` was applied.
+    pub(super) fn move_nodes(
+        &self,
+        roll: &PoolRoll,
+        baseline: &StepId,
+        health: &StepId,
+        previous: Option<&StepId>,
+        since: &StepId,
+        to: &mut Lowering,
+    ) -> StepId {
+        let stale = match self.doc.spec.nodes {
+            NodeMove::All => Stale::BornBefore(since.clone()),
+            NodeMove::Drifted | NodeMove::None => Stale::Drifted {},
+        };
+        let built = self.roll_of(roll, stale);
+        let estimate = nodes::estimate(&built, roll.nodes);
+        let undo = match self.hop.from {
+            Some(_) => Undo::CoveredBy {
+                step: baseline.clone(),
+                why: "replaced nodes stay; those that drift from the restored state are moved by it"
+                    .to_owned(),
+            },
+            None => Undo::ReadOnly {
+                why:
+                    "replaced nodes stay; the run that moved the version moves what drifts when it goes back"
+                        .to_owned(),
+            },
+        };
+        let which = match self.doc.spec.nodes {
+            NodeMove::All => "all nodes",
+            NodeMove::Drifted | NodeMove::None => "drifted nodes",
+        };
+        let title = format!("move {which} of pool {}", roll.pool.name);
+        let mut draft = self
+            .scope
+            .roll(&format!("nodes/{}/roll", roll.pool.name), title, built, undo)
+            .needs(health, "nodes move under a controller that is known to work", None)
+            .needs(baseline, "the pool had its floor before", None)
+            .time(Seconds::hours(24), estimate)
+            .idempotent()
+            .disrupts(Disruption::Drain, Some(roll.pool.tier))
+            .permits(nodes::permissions());
+        if let Some(previous) = previous {
+            draft = draft.needs(previous, "pools of a lower tier move first, one pool at a time", None);
+        }
+        to.add(draft.done())
+    }
+
+    /// The step of an earlier run that moved the controller, if that run saw it done: nodes that it moved since stay.
+    pub(super) fn moved_before(&self) -> Option<StepId> {
+        let step = self.scope.id(CONTROLLER_PART);
+        let carried = self.cx.inventory.carry_over.as_ref()?;
+        carried.applied.contains_key(&step).then_some(step)
+    }
+}
