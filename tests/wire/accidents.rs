@@ -1,6 +1,8 @@
 //! After an accident, by the commands: a process is killed in the middle of the nodes, its claim is taken back, and what its run
 //! left is cleared by name.
 
+use serde_json::json;
+
 use crate::support::{
     journal::{Events, record},
     manifests::{all, borrowed},
@@ -17,6 +19,10 @@ fn p40_what_a_dead_run_left_is_cleared_by_name() {
     let manifests = all();
     let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
     let plan = scene.plan();
+    // Nothing that it evicts goes, so that it is killed in the middle of a node, however late that is.
+    scene.fault(
+        &json!({"verb": "POST", "path": "*/eviction", "nth": 0, "kind": {"delay": {"seconds": 86_400}}}),
+    );
     let mut child = scene.applying();
     let drains = |event: &serde_json::Value| {
         record(event, "intent").is_some_and(|intent| intent["at"]["item"]["recipe"] == "drain")
@@ -28,6 +34,7 @@ fn p40_what_a_dead_run_left_is_cleared_by_name() {
     assert!(out.stderr.contains("another process is working"), "{}", out.stderr);
     child.kill().expect("killed");
     child.wait().expect("ended");
+    scene.heal();
 
     let out =
         scene.switchback("lock release --reason its-machine-is-gone --asserted ann --store store").exits(0);

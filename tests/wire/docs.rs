@@ -25,6 +25,8 @@ fn blocks(page: &str, opening: &str) -> String {
 fn the_guide_runs_from_top_to_bottom() {
     let script = blocks("docs/guide.md", "```sh run");
     assert!(script.contains("switchback apply"), "the guide has commands to run");
+    // What it runs in the background would keep the pipes open after a command that failed.
+    let script = format!("trap 'kill $(jobs -p) 2>/dev/null' EXIT\n{script}");
     let directory = tempfile::tempdir().expect("a directory");
     let programs = bins().switchback.parent().expect("the directory of the commands");
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", programs.display());

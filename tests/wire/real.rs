@@ -82,8 +82,6 @@ fn cleared(cluster: &Cluster, helm: &str) {
     for name in ["karpenter", "karpenter-crd"] {
         cluster.helm(helm, &["uninstall", name, "--namespace", "karpenter"]);
     }
-    cluster.kubectl(&["delete", "node", "-l", "karpenter.sh/nodepool"]);
-    cluster.kubectl(&["delete", "node", "system-0"]);
     cluster.kubectl(&["-n", "kube-system", "delete", "daemonset", "node-agent"]);
     for crd in ["nodepools.karpenter.sh", "nodeclaims.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws"] {
         cluster.kubectl(&["delete", "crd", crd, "--ignore-not-found"]);
@@ -91,6 +89,9 @@ fn cleared(cluster: &Cluster, helm: &str) {
     let namespaces =
         [&["delete", "namespace"], &OURS[..], &[TRAINING, "--ignore-not-found", "--timeout=120s"]];
     cluster.kubectl(&namespaces.concat());
+    // Nodes go last: pods of a node that is gone wait for the garbage collection of pods.
+    cluster.kubectl(&["delete", "node", "-l", "karpenter.sh/nodepool"]);
+    cluster.kubectl(&["delete", "node", "system-0"]);
 }
 
 /// The example without its GPU pool.

@@ -26,7 +26,7 @@ async fn webhook(s: &Server, policy: &str) -> String {
 
 /// A create, asked again until the webhook is in force.
 async fn refused(s: &Server, query: &str) -> String {
-    for n in 0..100 {
+    for n in 0..300 {
         let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("x{n}")}});
         let answer = s.post(&format!("{}{query}", s.path("configmaps")), &map).await;
         if answer.status != 201 {
@@ -51,7 +51,7 @@ async fn a_dead_webhook_fails_closed(s: &Server) {
     webhook(s, "Ignore").await;
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "open"}});
     let mut answer = s.post(&s.path("configmaps"), &map).await;
-    for _ in 0..100 {
+    for _ in 0..300 {
         if answer.status == 201 {
             break;
         }

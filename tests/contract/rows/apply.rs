@@ -4,7 +4,7 @@ use crate::row::rows;
 use crate::server::{APPLY, JSON_PATCH, MERGE, STRATEGIC, Server};
 
 rows! {
-    dry_run_stores_nothing: "a dry-run of an apply that would create answers 201 with defaults and stores nothing", "kube: preview of an apply";
+    a_dry_run_stores_nothing: "a dry-run of an apply that would create answers 201 with defaults and stores nothing", "kube: preview of an apply";
     apply_creates_then_changes_nothing: "apply creates (201); the same again is 200 with generation and resourceVersion unmoved", "kube: apply, idempotency";
     ownership_is_recorded: "managedFields of an apply lists what was sent and nothing that was defaulted", "kube: ownership, init";
     conflicts_name_each_field: "another manager's value is refused with 409 and one cause a field", "kube: apply, classify";
@@ -40,7 +40,7 @@ fn web(s: &Server, replicas: Option<u32>, image: &str) -> Value {
     body
 }
 
-async fn dry_run_stores_nothing(s: &Server) {
+async fn a_dry_run_stores_nothing(s: &Server) {
     let body = apply(s, "a", "&dryRun=All", &web(s, Some(2), "example.invalid/app:1")).await.expect(201);
     assert_eq!(body["metadata"]["generation"], 1);
     assert_eq!(body["spec"]["strategy"]["type"], "RollingUpdate");

@@ -204,7 +204,7 @@ async fn unmigrated_objects_break(s: &Server) {
     crd.versions(json!([version("v1", true)])).await.expect(200);
     let path = format!("{}/p", crd.objects("v1"));
     let mut answer = s.get(&path).await;
-    for _ in 0..100 {
+    for _ in 0..300 {
         if answer.status == 500 {
             break;
         }
@@ -282,7 +282,7 @@ async fn a_missing_converter_breaks_reads(s: &Server) {
     s.patch(&crd.path(), MERGE, &webhook).await.expect(200);
     let path = format!("{}/p", crd.objects("v1beta1"));
     let mut answer = s.get(&path).await;
-    for _ in 0..50 {
+    for _ in 0..300 {
         if answer.status != 200 {
             break;
         }

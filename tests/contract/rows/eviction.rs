@@ -54,19 +54,17 @@ async fn an_eviction_is_a_graceful_delete(s: &Server) {
 
 async fn the_budget_is_spent_at_once(s: &Server) {
     let node = s.node("n").await;
-    // Pods that take their time to go, so that no controller can refill the budget in between.
-    let mut body = s.deployment("web", 3);
-    body["spec"]["template"]["metadata"]["annotations"] =
-        json!({"cluster.switchback.test/delete-after": "20s"});
-    s.post(&s.path("apps:v1/deployments"), &body).await.expect(201);
-    s.rolled_out("web", 3).await;
-    let pods = s.pods("web").await;
+    let pods = s.deployed("web", 3).await;
     s.budget("web", &json!({"minAvailable": 3, "selector": selector()}), 0).await;
     s.patch(&s.path("policy:v1/poddisruptionbudgets/web"), MERGE, &json!({"spec": {"minAvailable": 2}}))
         .await
         .expect(200);
     s.wait(&s.path("policy:v1/poddisruptionbudgets/web"), 30, |b| b["status"]["disruptionsAllowed"] == 1)
         .await;
+    // A pod that came in its place would refill the budget.
+    s.patch(&format!("/api/v1/nodes/{node}"), MERGE, &json!({"spec": {"unschedulable": true}}))
+        .await
+        .expect(200);
     evict(s, name(&pods[0]), "").await.expect(201);
     let answer = evict(s, name(&pods[1]), "").await;
     assert_eq!(answer.status, 429, "{}", answer.body);

@@ -103,7 +103,7 @@ async fn list_then_watch(s: &Server) {
     maps(s, &["w"]).await;
     s.patch(&s.path("configmaps/w"), MERGE, &json!({"data": {"a": "2"}})).await.expect(200);
     s.delete(&s.path("configmaps/w")).await.expect(200);
-    let events = s.watch(&format!("{path}?resourceVersion={from}&allowWatchBookmarks=true"), 2).await;
+    let events = s.watch(&format!("{path}?resourceVersion={from}&allowWatchBookmarks=true"), 5).await;
     assert_eq!(kinds(&events), ["ADDED", "MODIFIED", "DELETED"]);
     assert_eq!(events[0]["object"]["kind"], "ConfigMap");
     let version =
@@ -119,7 +119,7 @@ async fn a_watch_follows_its_selector(s: &Server) {
     maps(s, &["w"]).await;
     s.patch(&s.path("configmaps/w"), MERGE, &json!({"metadata": {"labels": {"set": "y"}}})).await.expect(200);
     s.patch(&s.path("configmaps/w"), MERGE, &json!({"metadata": {"labels": {"set": "x"}}})).await.expect(200);
-    let events = s.watch(&format!("{path}?resourceVersion={from}&labelSelector=set%3Dx"), 1).await;
+    let events = s.watch(&format!("{path}?resourceVersion={from}&labelSelector=set%3Dx"), 5).await;
     assert_eq!(kinds(&events), ["ADDED", "DELETED", "ADDED"]);
 }
 
@@ -131,7 +131,7 @@ async fn initial_events_end_with_a_bookmark(s: &Server) {
             &format!(
                 "{path}?sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
             ),
-            1,
+            5,
         )
         .await;
     assert_eq!(kinds(&events), ["ADDED", "ADDED"]);

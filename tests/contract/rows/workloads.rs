@@ -80,7 +80,7 @@ async fn recreate_stops_first(s: &Server) {
     let mut body = s.deployment("web", 1);
     body["spec"]["strategy"] = json!({"type": "Recreate"});
     body["spec"]["template"]["metadata"]["annotations"] =
-        json!({"cluster.switchback.test/delete-after": "3s"});
+        json!({"cluster.switchback.test/delete-after": "10s"});
     s.post(&s.path("apps:v1/deployments"), &body).await.expect(201);
     s.rolled_out("web", 1).await;
     let old = s.pods("web").await;
@@ -158,7 +158,8 @@ async fn one_of_two_is_evicted(s: &Server, spec: Value) -> Value {
         spec[field] = 2.into();
     }
     let mut body = job(s, Some("hold"), spec);
-    body["spec"]["template"]["metadata"]["annotations"]["cluster.switchback.test/delete-after"] = "3s".into();
+    body["spec"]["template"]["metadata"]["annotations"]["cluster.switchback.test/delete-after"] =
+        "10s".into();
     s.post(&s.path("batch:v1/jobs"), &body).await.expect(201);
     let job = s.wait(&s.path("batch:v1/jobs/mig"), 60, |j| j["status"]["ready"] == 2).await;
     let pods = s.pods("mig").await;

@@ -91,7 +91,10 @@ impl Server {
         let server = Self { client, twin, ns: format!("c-{id}"), id, partial: AtomicBool::new(false) };
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": server.ns}});
         server.post("/api/v1/namespaces", &namespace).await.expect(201);
-        server.wait(&format!("/api/v1/namespaces/{}/serviceaccounts/default", server.ns), 20, |_| true).await;
+        // Two controllers make what every namespace has.
+        for made in ["serviceaccounts/default", "configmaps/kube-root-ca.crt"] {
+            server.wait(&format!("/api/v1/namespaces/{}/{made}", server.ns), 60, |_| true).await;
+        }
         server
     }
 

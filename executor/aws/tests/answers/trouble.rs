@@ -50,7 +50,7 @@ async fn what_may_have_happened_is_in_doubt_and_never_sent_again() {
 #[tokio::test]
 async fn an_answer_that_does_not_come_is_in_doubt() {
     let server = Server::start(&[(DESCRIBE, cluster("1.32", "ACTIVE")), (BEGIN, Answer::Silence)]).await;
-    let driver = driver(server.aws_within(Duration::from_millis(500)).await, Roles::default());
+    let driver = driver(server.aws_within(Duration::from_secs(3)).await, Roles::default());
     let outcome = driver.apply(&call(), &to_133()).await;
     assert!(matches!(outcome, Outcome::InDoubt { class: Class::Deadline, .. }), "{outcome:?}");
 }

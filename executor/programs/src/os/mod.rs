@@ -200,13 +200,19 @@ mod tests {
         assert!(matches!(missing.outcome(), Outcome::NotDone { .. }), "{missing}");
     }
 
+    /// Nobody holds the slot. A child that another test is starting may have a copy of the lock until its exec.
+    async fn is_free(programs: &OsPrograms) {
+        let settled = programs.settle("s", MINUTE).await;
+        assert!(matches!(settled, Ok(Settled::Free | Settled::Ended)), "{settled:?}");
+    }
+
     #[tokio::test]
     async fn a_program_that_runs_too_long_is_stopped_and_in_doubt() {
         let dir = tempfile::tempdir().unwrap();
         let stopped =
             programs(&dir).run(&call(&["sleep", "600"], Duration::from_millis(1))).await.unwrap_err();
         assert!(matches!(stopped.outcome(), Outcome::InDoubt { class: Class::Deadline, .. }), "{stopped}");
-        assert_eq!(programs(&dir).settle("s", MINUTE).await, Ok(Settled::Free));
+        is_free(&programs(&dir)).await;
     }
 
     /// The shell ends at once; what it left behind has inherited the lock, as a helm has whose executor was killed.
@@ -223,6 +229,6 @@ mod tests {
         let kill = async { rustix::process::kill_process(left, Signal::KILL).unwrap() };
         let (settled, ()) = tokio::join!(waiting, kill);
         assert_eq!(settled, Ok(Settled::Ended));
-        assert_eq!(programs.settle("s", MINUTE).await, Ok(Settled::Free));
+        is_free(&programs).await;
     }
 }

@@ -205,9 +205,16 @@ async fn rollouts_are_seen(scene: &Scene) {
     let rollout = Condition::Rollout { object: Target::Object(object) };
     assert!(scene.check(&call(), &rollout).await.is_holding());
     let path = format!("/apis/apps/v1/namespaces/{}/deployments/web", scene.ns);
+    // Nothing runs there until it was looked at.
+    let cordon = async |on: bool| {
+        let node = format!("/api/v1/nodes/{}-n", scene.id);
+        scene.patch(&node, &json!({"spec": {"unschedulable": on}})).await;
+    };
+    cordon(true).await;
     scene.patch(&path, &json!({"spec": {"replicas": 9, "paused": false}})).await;
     let verdict = scene.check(&call(), &rollout).await;
     assert!(matches!(verdict, Verdict::Fails { .. }), "{verdict:?}");
+    cordon(false).await;
     scene.wait(&path, |found| found["status"]["availableReplicas"] == 9).await;
     assert!(scene.check(&call(), &rollout).await.is_holding());
     let find = Find {

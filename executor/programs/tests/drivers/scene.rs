@@ -150,6 +150,17 @@ impl Scene {
         panic!("{path}: never as wanted, last {last:#?}");
     }
 
+    /// Waits until an object is gone.
+    pub(crate) async fn gone(&self, path: &str) {
+        for _ in 0..300 {
+            if self.get(path).await.is_none() {
+                return;
+            }
+            self.moment().await;
+        }
+        panic!("{path}: still there");
+    }
+
     /// A node of the test's own; only pods that ask for it come there.
     pub(crate) async fn node(&self, name: &str) -> Target {
         let name = format!("{}-{name}", self.id);
