@@ -11,7 +11,7 @@ use switchback_schemas::{
 
 use crate::support::{
     journal::{Events, record},
-    manifests::{all, borrowed, changed, without_nodes},
+    manifests::{all, borrowed, changed, holding, web_only, without_nodes},
     projection::{Projection, same},
     scene::Scene,
 };
@@ -200,6 +200,32 @@ fn what_is_left_of_a_hop_is_finished_by_a_plan_with_mended_manifests() {
     scene.on_store(&format!("rollback --run {new} --to start --reason tired")).exits(5);
     same(&between, &scene.settled(), "the world after going back to where the second run began");
     scene.on_store(&format!("rollback --run {old} --to start --reason tired")).exits(5);
+    same(&before, &scene.settled(), "the world after going back to where the first run began");
+}
+
+#[test]
+fn a_verification_that_asked_for_too_much_is_mended_without_a_way_back() {
+    let wrong =
+        changed(holding(web_only()), "verifications.yaml", |text| text.replace("ready: 5}", "ready: 50}"));
+    let scene = Scene::on_twin(&borrowed(&wrong), |world| world);
+    scene.plan();
+    let before = scene.settled();
+    scene.apply().exits(4);
+    let old = scene.report().run;
+    let held = scene.settled();
+
+    let mended = scene.read("manifests/verifications.yaml").replace("ready: 50}", "ready: 5}");
+    scene.write("manifests/verifications.yaml", &mended);
+    let plan = continued(&scene, &old);
+    let steps: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(steps, ["deployment/web@2/health"]);
+    let new = run_of(&scene);
+    scene.apply().exits(0);
+    assert_eq!(report(&scene, &new).state, RunState::Ended { end: End::Complete });
+    same(&held, &scene.settled(), "nothing was changed again");
+
+    scene.on_store(&format!("rollback --run {new} --to start --reason regret")).exits(5);
+    scene.on_store(&format!("rollback --run {old} --to start --reason regret")).exits(5);
     same(&before, &scene.settled(), "the world after going back to where the first run began");
 }
 

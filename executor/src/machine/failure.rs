@@ -133,10 +133,17 @@ impl Machine {
         if let Some((step, by)) = alone {
             return Some(format!("{step} is undone only together with {by}"));
         }
-        if way.steps.is_empty() {
+        if way.steps.is_empty() && !self.gives_back(scope) {
             return Some("nothing was changed that could be undone".to_owned());
         }
         way.steps.iter().find_map(|back| self.closed(&back.step, now))
+    }
+
+    /// Whether the earlier run has the platform again at the end of such a way back; that is something, even where nothing is undone.
+    fn gives_back(&self, scope: &BackScope) -> bool {
+        let plan = &self.index.plan;
+        let start = plan.savepoints.first().map(|start| BackScope::Savepoint(start.id.clone()));
+        plan.parent.is_some() && start.as_ref() == Some(scope)
     }
 
     /// Why the way back of one step is closed.

@@ -64,7 +64,7 @@ pub struct HopSpec {
     pub doc: DocRef,
     /// The target.
     pub target: Label,
-    /// The version before.
+    /// The version before; absent where it is not known, and where what stayed behind is finished.
     pub from: Option<Version>,
     /// The version after.
     pub to: Version,
@@ -82,6 +82,12 @@ impl HopSpec {
     /// `component/instance@version`.
     pub fn id(&self) -> StepId {
         StepId::sanitized(&format!("{}/{}@{}", self.component, self.upgrade, self.to.plain()))
+    }
+
+    /// For a version that is there already: the hop from no version that finishes what an earlier run of the operation began.
+    pub fn begun(&self, cx: &Cx<'_>) -> Option<Self> {
+        cx.unfinished(&self.id())?;
+        Some(Self { from: None, ..self.clone() })
     }
 
     /// The manifest that asks for it, among those of its kind, which are sorted by name.

@@ -69,6 +69,12 @@ pub fn observed<'a>(cx: &Cx<'a>, name: &ObjectName, label: Option<Label>) -> Opt
     Some(release)
 }
 
+/// Whether a release is what its render makes of it.
+pub fn is_there(outlook: &Outlook<'_>, render: &Render) -> bool {
+    let seen = outlook.release(&render.release);
+    seen.is_some_and(|seen| seen.version == render.chart.version && seen.values == render.values)
+}
+
 /// The step that upgrades a release, with its way back.
 ///
 /// Going back is `helm rollback` to the captured revision. CRDs that the older chart does not hold keep their objects:

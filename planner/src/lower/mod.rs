@@ -21,7 +21,7 @@ use switchback_schemas::{
     plan::{
         Action, BlindSpot, Bracket, Capture, CaptureKind, Change, ClosesEarlier, Condition, Disruption,
         Effect, Estimate, FailureAction, FailurePolicy, Gate, Leftover, Need, NoReturn, Permission, Pool,
-        Read, RetryClass, Source, Step, Undo, UndoEdge, UndoKind, UndoStep, Verify,
+        Read, RetryClass, Source, Step, Undo, UndoEdge, UndoKind, UndoStep, Verify, Wait,
     },
 };
 
@@ -93,6 +93,12 @@ impl HopScope {
         reads: Vec<Read>,
     ) -> Draft {
         self.draft(part, title.into(), Action::Effect(effect), undo, reads)
+    }
+
+    /// A step that waits until something holds, and only looks; it is there for what holds on it.
+    pub fn look(&self, part: &str, title: impl Into<String>, until: Condition, reads: Vec<Read>) -> Draft {
+        let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
+        self.step(part, title, Effect::Wait(Wait { until }), undo, reads).idempotent()
     }
 
     /// A step over nodes.

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use switchback_model::lint::lint;
 use switchback_schemas::{
     ComponentName, Diagnostic, Digest, RunId, Severity, StepId, codes,
-    inventory::Inventory,
+    inventory::{Inventory, OwnerEvidence, Ownership},
     journal::Captured,
+    manifest::OwnerKind,
     name::{Label, ObjectName, ObjectRef, SavepointId},
     plan::{Action, Condition, Effect, Operand, Plan, Stale, Target, Test, Undo},
     report::{CaptureName, CarriedHop, CarryOver, OpenBracket},
@@ -178,7 +179,7 @@ fn controller_moved() -> Inventory {
 
 #[test]
 fn what_is_left_of_a_hop_is_done_when_its_version_runs_already() {
-    let (plan, diagnostics) = planned(KARPENTER, &controller_moved(), &[]);
+    let (plan, diagnostics) = planned(KARPENTER, &controller_moved(), &["1.8.8"]);
     assert_eq!(diagnostics, []);
     let hop = &plan.hops[0];
     assert_eq!((hop.id.as_str(), &hop.from), ("karpenter/karpenter@1.8.8", &None));
@@ -218,6 +219,66 @@ fn what_is_left_of_a_hop_is_done_when_its_version_runs_already() {
     );
 }
 
+/// The run ended in a controller that did not start with its values, and the values were mended.
+#[test]
+fn a_release_that_is_not_as_the_manifests_now_say_moves_once_more() {
+    let mut inventory = controller_moved();
+    let release =
+        inventory.releases.iter_mut().find(|release| release.chart == "karpenter").expect("the controller");
+    release.values_digest = Digest::of("bad values");
+    let (plan, _) = planned(KARPENTER, &inventory, &["1.8.8"]);
+    let controller = plan.step(&id("karpenter/karpenter@1.8.8/controller")).expect("it moves");
+    assert!(matches!(&controller.action, Action::Effect(Effect::HelmUpgrade(_))), "{:?}", controller.action);
+    assert!(plan.step(&id("karpenter/karpenter@1.8.8/crds")).is_none(), "these are as they are asked for");
+    let roll = plan.step(&id("karpenter/karpenter@1.8.8/nodes/gpu/roll")).expect("nodes move");
+    assert!(matches!(roll.undo, Undo::CoveredBy { .. }), "{:?}", roll.undo);
+}
+
+/// Plain upgrades that a run did, and whose verification was mended.
+#[test]
+fn what_a_run_did_and_did_not_see_well_is_looked_at_again() {
+    const PLAIN: &str = "
+apiVersion: switchback.dev/v1alpha1
+kind: DeploymentUpgrade
+metadata: {name: web}
+spec:
+  {target: cluster, deployment: {namespace: shop, name: web}, container: web, image: 'registry.example/web:1.4', to: '1.4'}
+---
+apiVersion: switchback.dev/v1alpha1
+kind: HelmReleaseUpgrade
+metadata: {name: controller}
+spec:
+  {target: cluster, release: {namespace: kube-system, name: karpenter}, charts: {oci: 'oci://registry.example/charts'}, to: '1.8.8'}
+";
+    let mut inventory = inventory("1.8.8");
+    let controller = ObjectRef::new("apps/v1", "Deployment", &world::karpenter());
+    let because = "label managed-by".to_owned();
+    let evidence = vec![OwnerEvidence { owner: OwnerKind::Helm, because }];
+    inventory.owners.push(Ownership { object: controller, evidence });
+    let files = [("platform.yaml", PLATFORM), ("plain.yaml", PLAIN)];
+    let (plan, _) = compiled(&files, &inventory, &["1.8.8"]);
+    assert!(plan.is_none(), "everything is there, and no run is continued");
+
+    let mut carried = left("1.8.8", "karpenter.sh/v1").carry_over.expect("a run");
+    carried.open_brackets.clear();
+    carried.hops = vec![
+        hop("deployment/web@1.4", "1.3", "1.4", false),
+        hop("helm-release/controller@1.8.8", "1.5.8", "1.8.8", false),
+    ];
+    inventory.carry_over = Some(carried);
+    let (plan, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
+    let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+    assert_eq!(lint(&plan), []);
+    let steps: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(steps, ["deployment/web@1.4/health", "helm-release/controller@1.8.8/health"]);
+    assert!(plan.steps.iter().all(|step| matches!(step.undo, Undo::ReadOnly { .. })));
+
+    inventory.releases[0].values_digest = Digest::of("bad values");
+    let (plan, _) = compiled(&files, &inventory, &["1.8.8"]);
+    let plan = plan.expect("a plan");
+    assert!(plan.step(&id("helm-release/controller@1.8.8/release")).is_some(), "{:?}", plan.steps);
+}
+
 #[test]
 fn nodes_that_the_run_had_moved_already_stay() {
     let all = format!("{KARPENTER}  nodes: all\n");
@@ -228,7 +289,7 @@ fn nodes_that_the_run_had_moved_already_stay() {
             let carried = inventory.carry_over.as_mut().expect("a run");
             carried.applied.insert(controller.clone(), inventory.taken_at);
         }
-        let (plan, _) = planned(&all, &inventory, &[]);
+        let (plan, _) = planned(&all, &inventory, &["1.8.8"]);
         let roll = plan.step(&id("karpenter/karpenter@1.8.8/nodes/gpu/roll")).expect("nodes move");
         let Action::Roll(roll) = &roll.action else { panic!("{:?}", roll.action) };
         // Where the run did not see it done, what is there once Karpenter was seen to work.

@@ -2,7 +2,7 @@
 
 use switchback_executor::handover;
 use switchback_schemas::{
-    plan::{ClosesEarlier, Undo},
+    plan::{ClosesEarlier, Step, Undo},
     report::{CarryOver, Report},
 };
 
@@ -23,8 +23,12 @@ async fn child(runtime: &Runtime, old: &RunId) -> Vec<u8> {
 
 /// The same with a step of this name, which ends ways back of earlier runs.
 async fn child_of(runtime: &Runtime, old: &RunId, name: &str, closes: Vec<ClosesEarlier>) -> Vec<u8> {
+    continued_by(runtime, old, step(name, &[]), closes).await
+}
+
+async fn continued_by(runtime: &Runtime, old: &RunId, step: Step, closes: Vec<ClosesEarlier>) -> Vec<u8> {
     let carried = handover::carry_over(&*runtime.store, old).await.unwrap();
-    bytes(vec![step(name, &[])], |plan| {
+    bytes(vec![step], |plan| {
         plan.parent = Some(Parent {
             run: old.clone(),
             plan: carried.plan,
@@ -130,6 +134,26 @@ async fn an_operation_goes_back_through_its_runs_to_where_the_first_began() {
     assert_eq!(holder(&runtime).await, None);
     assert!(world.done.lock().unwrap().is_empty(), "{:?}", world.done);
     assert_eq!(status(&runtime, &old).await.residue, Vec::<String>::new());
+}
+
+/// What it saw was well, and nobody minds that: the way back of the operation still leads through it.
+#[tokio::test(start_paused = true)]
+async fn a_later_run_that_only_looked_gives_the_platform_back() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let old = held(&world, &runtime, &three()).await;
+    let only_looks = Undo::ReadOnly { why: "it only looks".to_owned() };
+    let plan = continued_by(&runtime, &old, Step { undo: only_looks, ..step("d", &[]) }, Vec::new()).await;
+    let (new, end) = apply(&runtime, &plan).await.unwrap();
+    assert_eq!(end, ended(End::Complete));
+    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    is_returned(&runtime, &old, &new, "nothing was undone").await;
+    assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound));
+    // Alone it would have nothing to go back to.
+    let alone = Step { undo: Undo::ReadOnly { why: "it only looks".to_owned() }, ..step("e", &[]) };
+    let (run, _) = apply(&runtime, &bytes(vec![alone], |_| {})).await.unwrap();
+    let error = say(&runtime, &run, back()).await.unwrap_err();
+    assert!(error.to_string().contains("nothing was changed"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use switchback_schemas::{
     Diagnostic, Seconds, StepId, Version, codes,
     inventory::{Node, eks::EksCluster, karpenter::Karpenter},
     name::Label,
-    plan::{Condition, Effect, Estimate, Pool, Target, Undo, Verify, Wait},
+    plan::{Condition, Estimate, Pool, Target, Verify},
 };
 
 use super::{
@@ -211,13 +211,11 @@ fn bake(road: &Road<'_>, moved: Vec<StepId>, to: &mut Lowering) -> Vec<StepId> {
         verify(format!("the cluster stays ACTIVE at {}", road.hop.to), until.clone(), length, within);
     let checks = road.cx.verifications(&road.doc.spec.verify).into_iter().map(longer);
     let title = format!("watch {} at {} for {bake} before nodes move", road.names.arn.name(), road.hop.to);
-    let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
     let mut draft = road
         .scope
-        .step("bake", title, Effect::Wait(Wait { until }), undo, Vec::new())
+        .look("bake", title, until, Vec::new())
         .verify(std::iter::once(watched).chain(checks))
-        .time(Seconds::hours(1), Estimate { expected: length, p90: within })
-        .idempotent();
+        .time(Seconds::hours(1), Estimate { expected: length, p90: within });
     for step in &moved {
         draft = draft.needs(step, "there is something to watch", None);
     }
@@ -252,14 +250,12 @@ fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
     }
     checks.extend(cx.verifications(&road.doc.spec.verify));
     let title = format!("see {} whole at {}", road.names.arn.name(), road.hop.to);
-    let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
     let until = control_plane::at(road, &road.hop.to);
     let mut draft = road
         .scope
-        .step("verify", title, Effect::Wait(Wait { until }), undo, Vec::new())
+        .look("verify", title, until, Vec::new())
         .verify(checks)
-        .time(within, Estimate::seconds(60, 300))
-        .idempotent();
+        .time(within, Estimate::seconds(60, 300));
     for end in ends {
         draft = draft.needs(end, "the minor is verified when everything of it has moved", None);
     }

@@ -3,7 +3,7 @@
 use switchback_schemas::{
     StepId,
     inventory::Node,
-    plan::{Effect, Estimate, Pool, Strategy, Undo, Wait},
+    plan::{Estimate, Pool, Strategy},
     seconds::Seconds,
 };
 
@@ -17,12 +17,10 @@ use crate::{
 pub(super) fn look(road: &Road<'_>, to: &mut Lowering) -> StepId {
     let until = control_plane::at(road, &road.hop.to);
     let title = format!("see that {} is ACTIVE at {}", road.names.arn.name(), road.hop.to);
-    let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
     let draft = road
         .scope
-        .step("readiness", title, Effect::Wait(Wait { until }), undo, Vec::new())
+        .look("readiness", title, until, Vec::new())
         .time(Seconds::minutes(30), Estimate::seconds(5, 30))
-        .idempotent()
         .permits(road.names.on_cluster(&["DescribeCluster"]));
     to.add(draft.done())
 }

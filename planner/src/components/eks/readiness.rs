@@ -5,7 +5,7 @@ use serde_json::json;
 use switchback_schemas::{
     Diagnostic, StepId, Version, codes,
     name::Label,
-    plan::{Condition, Effect, Estimate, FieldTest, Find, Gate, GateKind, InsightCategory, Test, Undo, Wait},
+    plan::{Condition, Estimate, FieldTest, Find, Gate, GateKind, InsightCategory, Test},
     seconds::Seconds,
 };
 
@@ -117,12 +117,10 @@ pub(super) fn step(road: &Road<'_>, from: &Version, gates: &[Label], to: &mut Lo
     };
     let title =
         format!("see that {} is ACTIVE at {from} and ready for {}", road.names.arn.name(), road.hop.to);
-    let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
     let mut draft = road
         .scope
-        .step("readiness", title, Effect::Wait(Wait { until }), undo, Vec::new())
-        .time(Seconds::minutes(30), Estimate::seconds(5, 30))
-        .idempotent();
+        .look("readiness", title, until, Vec::new())
+        .time(Seconds::minutes(30), Estimate::seconds(5, 30));
     for gate in gates {
         draft = draft.gate(gate);
     }

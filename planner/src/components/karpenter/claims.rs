@@ -45,9 +45,9 @@ impl Road<'_> {
         let part = format!("nodes/{}/baseline", roll.pool.name);
         let plan = self.roll_of(roll, Stale::Drifted {});
         let until = Condition::NodesReady { pool: roll.pool.name.clone(), at_least: plan.floor };
-        let undo = match self.hop.from {
-            Some(_) => nodes::back(&roll.pool, &plan),
-            None => Undo::ReadOnly { why: "it only looks".to_owned() },
+        let undo = match self.moves() {
+            true => nodes::back(&roll.pool, &plan),
+            false => Undo::ReadOnly { why: "it only looks".to_owned() },
         };
         let title = format!("see that pool {} has its floor of {} Ready nodes", roll.pool.name, plan.floor);
         let mut draft = self.scope.step(&part, title, Effect::Wait(Wait { until }), undo, Vec::new());
@@ -92,13 +92,13 @@ impl Road<'_> {
         };
         let built = self.roll_of(roll, stale);
         let estimate = nodes::estimate(&built, roll.nodes);
-        let undo = match self.hop.from {
-            Some(_) => Undo::CoveredBy {
+        let undo = match self.moves() {
+            true => Undo::CoveredBy {
                 step: baseline.clone(),
                 why: "replaced nodes stay; those that drift from the restored state are moved by it"
                     .to_owned(),
             },
-            None => Undo::ReadOnly {
+            false => Undo::ReadOnly {
                 why:
                     "replaced nodes stay; the run that moved the version moves what drifts when it goes back"
                         .to_owned(),

@@ -38,11 +38,10 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
         on_failure: spec.on_failure,
         place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
     };
-    if *from == spec.to {
-        let begun = hop(None, spec.to.clone(), HopBasis::Exact);
-        if cx.unfinished(&begun.id()).is_some() {
-            return vec![begun];
-        }
+    if *from == spec.to
+        && let Some(begun) = hop(None, spec.to.clone(), HopBasis::Exact).begun(cx)
+    {
+        return vec![begun];
     }
     if rising(cx, doc.doc, "Karpenter", from, &spec.to).is_none() {
         return Vec::new();

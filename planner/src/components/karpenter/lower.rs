@@ -1,5 +1,5 @@
 //! One hop of Karpenter, as steps: freeze, look, CRDs, controller, health, nodes, thaw. Without CRDs and controller where an earlier
-//! run of the operation moved them and did not finish the hop.
+//! run of the operation made them what the manifests ask for, and did not finish the hop.
 
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
@@ -8,7 +8,7 @@ use switchback_schemas::{
     name::{Label, ObjectRef},
     plan::{
         Action, ApprovalScope, ClosesEarlier, Closing, ClosingAt, Condition, Effect, Estimate, FieldTest,
-        Find, Gate, GateKind, Hop, NoReturn, Operand, Target, Test, Undo, Wait,
+        Find, Gate, GateKind, Hop, NoReturn, Operand, Target, Test, Undo,
     },
     report::CarriedHop,
 };
@@ -47,22 +47,15 @@ pub(super) fn hop(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'
                 .say(Diagnostic::error(codes::PLAN_UNREADABLE, error.to_string()).at(label("needs it")));
         }
     };
-    let mut charts = None;
-    if hop.from.is_some() {
-        let crds = cx.render(&doc.spec.crd_release, &hop.to, label("this version of the CRD chart"));
-        let controller = cx.render(&doc.spec.release, &hop.to, label("this version of the chart"));
-        let (Some(crds), Some(controller)) = (crds, controller) else { return };
-        charts = Some(Charts { crds, controller });
-    }
+    let crds = cx.render(&doc.spec.crd_release, &hop.to, label("this version of the CRD chart"));
+    let controller = cx.render(&doc.spec.release, &hop.to, label("this version of the chart"));
+    let (Some(crds), Some(controller)) = (crds, controller) else { return };
+    let moves = |render: &Render| hop.from.is_some() || !helm::is_there(outlook, render);
+    let crds = Some(crds).filter(|render| moves(render));
+    let controller = Some(controller).filter(|render| moves(render));
     notices::add(cx, hop, &section, to);
-    let road = Road { cx, hop, doc, scope: hop.scope(), section: &section };
-    road.build(charts.as_ref(), outlook, to);
-}
-
-/// What moves the version; none where it is there already.
-struct Charts<'a> {
-    crds: &'a Render,
-    controller: &'a Render,
+    let road = Road { cx, hop, doc, scope: hop.scope(), section: &section, crds, controller };
+    road.build(outlook, to);
 }
 
 /// What every part of a hop looks at.
@@ -72,10 +65,13 @@ pub(super) struct Road<'a> {
     pub(super) doc: &'a Doc,
     pub(super) scope: HopScope,
     section: &'a Karpenter,
+    /// The CRD chart and the controller's, where they move.
+    crds: Option<&'a Render>,
+    controller: Option<&'a Render>,
 }
 
 impl Road<'_> {
-    fn build(&self, charts: Option<&Charts<'_>>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+    fn build(&self, outlook: &mut Outlook<'_>, to: &mut Lowering) {
         let freezes: Vec<(Freeze, &NodePool)> = self
             .section
             .node_pools
@@ -93,15 +89,12 @@ impl Road<'_> {
         let rolls = self.rolls();
         let baselines: Vec<StepId> = rolls.iter().map(|roll| self.baseline(roll, &frozen, to)).collect();
         let before = [frozen.as_slice(), &baselines].concat();
-        let controller = match charts {
-            Some(charts) => match self.version(charts, outlook, &frozen, before.clone(), to) {
-                Some(step) => Some(step),
-                None => return,
-            },
-            None => None,
-        };
-        let health = self.health(controller.as_ref(), &before, to);
-        let since = controller.clone().or_else(|| self.moved_before()).unwrap_or_else(|| health.clone());
+        let crds = self.crds.and_then(|render| self.move_crds(render, outlook, &frozen, &before, to));
+        let after = crds.map_or_else(|| before.clone(), |step| vec![step]);
+        let controller = self.controller.and_then(|render| self.move_controller(render, outlook, &after, to));
+        let after = controller.clone().map_or(after, |step| vec![step]);
+        let health = self.health(&after, to);
+        let since = controller.or_else(|| self.moved_before()).unwrap_or_else(|| health.clone());
         let mut last = vec![health.clone()];
         let mut previous: Option<StepId> = None;
         for (roll, baseline) in rolls.iter().zip(&baselines) {
@@ -122,18 +115,9 @@ impl Road<'_> {
         }
     }
 
-    /// Stored versions, CRDs and the controller; the last step of it.
-    fn version(
-        &self,
-        charts: &Charts<'_>,
-        outlook: &mut Outlook<'_>,
-        frozen: &[StepId],
-        mut before: Vec<StepId>,
-        to: &mut Lowering,
-    ) -> Option<StepId> {
-        before.extend(self.storage(charts.crds, outlook, frozen, to));
-        let crds = self.crds(charts.crds, outlook, &before, to)?;
-        self.controller(charts.controller, outlook, &crds, to)
+    /// Whether this hop moves anything of Karpenter itself.
+    pub(super) fn moves(&self) -> bool {
+        self.crds.is_some() || self.controller.is_some()
     }
 
     /// The API version in which NodePools are written during this hop: v1beta1 until 1.0 runs.
@@ -242,13 +226,16 @@ impl Road<'_> {
         found
     }
 
-    fn crds(
+    /// Stored versions, then the CRDs.
+    fn move_crds(
         &self,
         render: &Render,
         outlook: &mut Outlook<'_>,
-        after: &[StepId],
+        frozen: &[StepId],
+        before: &[StepId],
         to: &mut Lowering,
     ) -> Option<StepId> {
+        let stored = self.storage(render, outlook, frozen, to);
         let names = objects::crds(&render.objects);
         for name in &names {
             outlook.crd(name);
@@ -256,7 +243,7 @@ impl Road<'_> {
         let title = format!("upgrade the CRDs to {} by release {}", self.hop.to, render.release);
         let step = helm::ReleaseStep { part: "crds", title, render, within: CONTROLLER };
         let mut draft = helm::upgrade(&self.scope, outlook, step)?;
-        for step in after {
+        for step in before.iter().chain(&stored) {
             draft = draft.needs(
                 step,
                 "drift is frozen and stored versions are moved before CRDs change",
@@ -282,19 +269,23 @@ impl Road<'_> {
         Some(id)
     }
 
-    fn controller(
+    fn move_controller(
         &self,
         render: &Render,
         outlook: &mut Outlook<'_>,
-        crds: &StepId,
+        after: &[StepId],
         to: &mut Lowering,
     ) -> Option<StepId> {
         let title = format!("upgrade the controller to {} by release {}", self.hop.to, render.release);
         let step = helm::ReleaseStep { part: CONTROLLER_PART, title, render, within: CONTROLLER };
-        let draft = helm::upgrade(&self.scope, outlook, step)?;
-        let draft = draft
-            .needs(crds, "the controller needs the CRDs of its version", Some("charts"))
-            .verify([self.version_label()]);
+        let mut draft = helm::upgrade(&self.scope, outlook, step)?.verify([self.version_label()]);
+        let (why, source) = match self.crds {
+            Some(_) => ("the controller needs the CRDs of its version", Some("charts")),
+            None => ("drift is frozen and pools have their floor before the controller changes", None),
+        };
+        for step in after {
+            draft = draft.needs(step, why, source);
+        }
         let id = to.add(draft.done());
         outlook.upgraded(render, &id);
         helm::warn_about_hooks(
@@ -321,8 +312,8 @@ impl Road<'_> {
         )
     }
 
-    /// Waits until Karpenter is well: after its controller moved, or, where it was there, after what is looked at first.
-    fn health(&self, controller: Option<&StepId>, before: &[StepId], to: &mut Lowering) -> StepId {
+    /// Waits until Karpenter is well.
+    fn health(&self, after: &[StepId], to: &mut Lowering) -> StepId {
         let ready = |kind: &str, api_version: &str, count: usize| Condition::Count {
             find: Find {
                 api_version: api_version.to_owned(),
@@ -347,26 +338,20 @@ impl Road<'_> {
             ],
         };
         let title = format!("see {pools} NodePools and {classes} EC2NodeClasses Ready under {}", self.hop.to);
-        let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
         let settled = verify("Karpenter stays healthy", until.clone(), Seconds::minutes(1), HEALTH);
-        let runs = controller.is_none().then(|| self.version_label());
+        // Else the step that moves it has read its version back.
+        let runs = self.controller.is_none().then(|| self.version_label());
         let mut draft = self
             .scope
-            .step("health", title, Effect::Wait(Wait { until }), undo, Vec::new())
+            .look("health", title, until, Vec::new())
             .verify(runs.into_iter().chain([settled]).chain(self.cx.verifications(&self.doc.spec.verify)))
-            .time(HEALTH, Estimate::seconds(70, 180))
-            .idempotent();
-        match controller {
-            Some(step) => draft = draft.needs(step, "the new controller has to take over its objects", None),
-            None => {
-                for step in before {
-                    draft = draft.needs(
-                        step,
-                        "an earlier run moved the controller; this is looked at first",
-                        None,
-                    );
-                }
-            }
+            .time(HEALTH, Estimate::seconds(70, 180));
+        let why = match self.moves() {
+            true => "the new controller has to take over its objects",
+            false => "drift is frozen and pools have their floor before it counts",
+        };
+        for step in after {
+            draft = draft.needs(step, why, None);
         }
         to.add(draft.done())
     }

@@ -28,8 +28,7 @@ impl Component for Karpenter {
     /// Both charts, at every version on the way.
     fn asks(&self, cx: &Cx<'_>) -> Vec<Ask> {
         let mut asks = Vec::new();
-        // A hop from no version finishes what an earlier run began: its charts are there.
-        for hop in self.hops(cx).into_iter().filter(|hop| hop.from.is_some()) {
+        for hop in self.hops(cx) {
             let Some(doc) = hop.written(&cx.manifests.karpenter) else { continue };
             let spec = &doc.spec;
             for (release, chart, set) in [

@@ -176,11 +176,10 @@ impl Road<'_> {
         let title = format!("see instance {} available, and keep how it is described", self.instance());
         let step = self
             .on_database
-            .step("database", title, Effect::Wait(Wait { until }), read_only(), outlook.take_reads())
+            .look("database", title, until, outlook.take_reads())
             .captures("instance", capture(""))
             .captures("resource", capture("/DbiResourceId"))
             .time(Seconds::minutes(10), Estimate::seconds(2, 30))
-            .idempotent()
             .permits([iam("rds:DescribeDBInstances", back::sibling(self.site, "db", "*"))]);
         to.add(step.done())
     }
@@ -321,10 +320,9 @@ impl Road<'_> {
             Seconds(15),
         );
         self.scope
-            .step(&format!("{}/done", job.part), title, Effect::Wait(Wait { until }), read_only(), Vec::new())
+            .look(&format!("{}/done", job.part), title, until, Vec::new())
             .verify([verify])
             .time(within, Estimate::seconds(20, 180))
-            .idempotent()
             .permits([permission("get", "batch", "jobs", self.site.object.namespace.as_deref())])
     }
 
@@ -369,10 +367,6 @@ impl Road<'_> {
 struct Made {
     object: switchback_schemas::name::ObjectRef,
     part: &'static str,
-}
-
-fn read_only() -> Undo {
-    Undo::ReadOnly { why: "it only looks".to_owned() }
 }
 
 /// A test of equality with a value.

@@ -127,13 +127,11 @@ impl<'a> Patches<'a> {
     pub(super) fn baseline(&self, scope: &HopScope) -> Draft {
         let rolled = Condition::Rollout { object: Target::Object(self.object().clone()) };
         let until = Condition::All { of: vec![rolled, self.replicas(Test::AtLeast(1))] };
-        let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
         let title = format!("see {} whole, and keep how many replicas it has", self.object());
         scope
-            .step(BASELINE, title, Effect::Wait(Wait { until }), undo, Vec::new())
+            .look(BASELINE, title, until, Vec::new())
             .captures("replicas", Self::capture(REPLICAS, self.object()))
             .time(Seconds::minutes(10), Estimate::seconds(2, 30))
-            .idempotent()
             .permits([permission("get", "apps", "deployments", self.object().namespace.as_deref())])
     }
 
