@@ -6,6 +6,7 @@ mod environment;
 mod error;
 mod files;
 mod forward;
+mod manifests;
 
 use std::process::ExitCode;
 

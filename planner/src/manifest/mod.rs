@@ -87,6 +87,26 @@ impl Manifests {
             .map_or_else(|| Label::new("", 0..0, ""), |place| place.label(pointer, text.into()))
     }
 
+    /// How many upgrades there are, of all kinds.
+    pub fn upgrades(&self) -> usize {
+        // Named one by one, so that a new kind is not forgotten.
+        let Self {
+            platform: _,
+            karpenter,
+            deployments,
+            helm_releases,
+            eks,
+            mlflow,
+            components,
+            verifications: _,
+            waivers: _,
+            digest: _,
+            places: _,
+        } = self;
+        let plain = karpenter.len() + deployments.len() + helm_releases.len();
+        plain + eks.len() + mlflow.len() + components.len()
+    }
+
     /// The file that a document stands in.
     pub fn file(&self, doc: DocRef) -> &str {
         self.places.get(doc.0).map_or("", |place| &place.file)

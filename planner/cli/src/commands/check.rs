@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use switchback_face::{Exit, Sources, diagnostics};
-use switchback_planner::manifest::{self, Manifests};
+use switchback_face::{Exit, diagnostics};
+use switchback_planner::manifest::Manifests;
 
-use crate::{error::Error, files, terminal::Terminal};
+use crate::{
+    error::Error,
+    manifests::{self, Read},
+    terminal::Terminal,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -29,18 +33,12 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
-    let (files, mut findings) = files::read(&args.files);
-    let (manifests, found) = manifest::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
-    findings.extend(found);
-    let sources = Sources::from_iter(files);
+    let Read { manifests, findings, sources } = manifests::read(&args.files);
     let text = match args.format {
         Format::Json => diagnostics::json(&findings, &sources)?,
         Format::Text => {
             let mut text = diagnostics::text(&findings, &sources, terminal.out.look());
-            // A file that could not be read is an error, so what is left is not the whole set.
-            if let (Some(manifests), Exit::Success) = (&manifests, Exit::of(&findings)) {
-                text.push_str(&accepted(manifests));
-            }
+            text.extend(manifests.iter().map(accepted));
             text
         }
     };
@@ -51,14 +49,10 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
 /// `platform mlops-dev: 3 upgrades, 2 verifications, 0 waivers; manifests 1a2b3c4d`.
 fn accepted(manifests: &Manifests) -> String {
     let count = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
-    let upgrades = manifests.karpenter.len()
-        + manifests.deployments.len()
-        + manifests.helm_releases.len()
-        + manifests.components.len();
     format!(
         "platform {}: {}, {}, {}; manifests {}\n",
         manifests.platform.metadata.name,
-        count(upgrades, "upgrade"),
+        count(manifests.upgrades(), "upgrade"),
         count(manifests.verifications.len(), "verification"),
         count(manifests.waivers.len(), "waiver"),
         manifests.digest.short(12),

@@ -2,11 +2,16 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use switchback_face::{Exit, Sources, diagnostics};
-use switchback_planner::manifest;
+use switchback_face::Exit;
 use switchback_schemas::inventory::Wanted;
 
-use crate::{args::Forward, documents, error::Error, files, terminal::Terminal};
+use crate::{
+    args::Forward,
+    documents,
+    error::Error,
+    manifests::{self, Read, remark},
+    terminal::Terminal,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -37,13 +42,9 @@ pub(crate) struct Args {
 pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<Forward, Exit>, Error> {
     let mut words: Vec<OsString> = vec!["observe".into(), "--output".into(), args.output.clone().into()];
     if !args.files.is_empty() {
-        let (files, mut findings) = files::read(&args.files);
-        let (manifests, found) = manifest::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
-        findings.extend(found);
-        let text = diagnostics::text(&findings, &Sources::from_iter(files), terminal.err.look());
-        terminal.err.text(&text).and_then(|()| terminal.err.flush()).map_err(Error::Write)?;
-        let manifests = manifests.filter(|_| Exit::of(&findings) == Exit::Success);
-        let Some(manifests) = manifests else { return Ok(Err(Exit::of(&findings))) };
+        let Read { manifests, findings, sources } = manifests::read(&args.files);
+        let exit = remark(terminal, &findings, &sources)?;
+        let Some(manifests) = manifests else { return Ok(Err(exit)) };
         let targets = manifests.platform.spec.targets.iter();
         let aws = targets.filter_map(|(name, target)| Some((name.clone(), target.aws()?)));
         let wanted = Wanted { aws: aws.collect() };

@@ -4,16 +4,21 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use switchback_face::{Exit, Sources, diagnostics};
+use switchback_face::Exit;
 use switchback_planner::{
     catalog::Catalog,
-    manifest::{self, Manifests},
+    manifest::Manifests,
     solver::{self, BUDGET, JointPath},
 };
 use switchback_schemas::{Diagnostic, inventory::Inventory};
 
 use super::path_text;
-use crate::{documents, error::Error, files, terminal::Terminal};
+use crate::{
+    documents,
+    error::Error,
+    manifests::{self, Read, remark},
+    terminal::Terminal,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -48,11 +53,7 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
-    let (files, mut findings) = files::read(&args.files);
-    let (manifests, found) = manifest::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
-    findings.extend(found);
-    let sources: Sources = files.into_iter().chain(Catalog::sources()).collect();
-    let manifests = manifests.filter(|_| Exit::of(&findings) == Exit::Success);
+    let Read { manifests, mut findings, sources } = manifests::read(&args.files);
     let Some(manifests) = manifests else { return remark(terminal, &findings, &sources) };
     let inventory = args.inventory.as_deref().map(documents::inventory).transpose()?.map(|read| read.value);
     let as_of = as_of(args, &manifests, inventory.as_ref())?;
@@ -94,14 +95,6 @@ fn as_of(args: &Args, manifests: &Manifests, inventory: Option<&Inventory>) -> R
 }
 
 /// Says what was found on the stream for remarks.
-fn remark(terminal: &mut Terminal, findings: &[Diagnostic], sources: &Sources) -> Result<Exit, Error> {
-    if !findings.is_empty() {
-        let text = diagnostics::text(findings, sources, terminal.err.look());
-        terminal.err.text(&text).and_then(|()| terminal.err.flush()).map_err(Error::Write)?;
-    }
-    Ok(Exit::of(findings))
-}
-
 fn why(path: &JointPath, hops: &[String]) -> Result<String, Error> {
     let [later, earlier] = hops else { return Ok(String::new()) };
     for id in hops {

@@ -5,18 +5,19 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use switchback_face::{
-    Exit, Sources, diagnostics,
+    Exit,
     plan::{dry_run::DryRun, markdown},
 };
 use switchback_model::{lint::lint, summary::summary};
-use switchback_planner::{
-    catalog::Catalog,
-    compile::{self, compile},
-    manifest,
-};
-use switchback_schemas::{Diagnostic, Digest, plan::Plan};
+use switchback_planner::compile::{self, compile};
+use switchback_schemas::{Digest, plan::Plan};
 
-use crate::{documents, error::Error, files, terminal::Terminal};
+use crate::{
+    documents,
+    error::Error,
+    manifests::{self, Read, remark},
+    terminal::Terminal,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -62,13 +63,8 @@ pub(super) enum Format {
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
-    let (files, mut findings) = files::read(&args.files);
-    let (manifests, found) = manifest::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
-    findings.extend(found);
-    let sources: Sources = files.into_iter().chain(Catalog::sources()).collect();
-    let Some(manifests) = manifests.filter(|_| Exit::of(&findings) == Exit::Success) else {
-        return remark(terminal, &findings, &sources);
-    };
+    let Read { manifests, mut findings, sources } = manifests::read(&args.files);
+    let Some(manifests) = manifests else { return remark(terminal, &findings, &sources) };
     let inventory = documents::inventory(&args.inventory)?;
     let lock = documents::lock(&args.lock)?;
     let estimates = args.estimates.as_deref().map(documents::estimates).transpose()?;
@@ -92,13 +88,6 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let text = shown(&plan, Digest::of(&bytes), args.format, !args.brief)?;
     terminal.out.text(&text).map_err(Error::Write)?;
     Ok(if args.detailed_exitcode { Exit::Changes } else { Exit::Success })
-}
-
-/// Says what was found on the stream for remarks.
-fn remark(terminal: &mut Terminal, findings: &[Diagnostic], sources: &Sources) -> Result<Exit, Error> {
-    let text = diagnostics::text(findings, sources, terminal.err.look());
-    terminal.err.text(&text).and_then(|()| terminal.err.flush()).map_err(Error::Write)?;
-    Ok(Exit::of(findings))
 }
 
 /// A plan in one of the formats.

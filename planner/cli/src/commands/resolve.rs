@@ -2,10 +2,16 @@
 
 use std::path::PathBuf;
 
-use switchback_face::{Exit, Sources, diagnostics};
-use switchback_planner::{catalog::Catalog, compile::asks, manifest};
+use switchback_face::Exit;
+use switchback_planner::compile::asks;
 
-use crate::{args::Forward, documents, error::Error, files, terminal::Terminal};
+use crate::{
+    args::Forward,
+    documents,
+    error::Error,
+    manifests::{self, Read, remark},
+    terminal::Terminal,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -25,19 +31,15 @@ pub(crate) struct Args {
 
 /// What `switchback-exec` is to be called with, or how the command ends without it.
 pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<Forward, Exit>, Error> {
-    let (files, mut findings) = files::read(&args.files);
-    let (manifests, found) = manifest::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
-    findings.extend(found);
-    let sources: Sources = files.into_iter().chain(Catalog::sources()).collect();
+    let Read { manifests, mut findings, sources } = manifests::read(&args.files);
     let inventory = documents::inventory(&args.inventory)?;
-    let asks = manifests.filter(|_| Exit::of(&findings) == Exit::Success).and_then(|manifests| {
+    let asks = manifests.and_then(|manifests| {
         let (asks, found) = asks(&manifests, &inventory.value);
         findings.extend(found);
         asks
     });
-    let text = diagnostics::text(&findings, &sources, terminal.err.look());
-    terminal.err.text(&text).and_then(|()| terminal.err.flush()).map_err(Error::Write)?;
-    let Some(asks) = asks else { return Ok(Err(Exit::of(&findings))) };
+    let exit = remark(terminal, &findings, &sources)?;
+    let Some(asks) = asks else { return Ok(Err(exit)) };
     let mut name = args.output.file_name().unwrap_or_default().to_owned();
     name.push(".asks");
     let path = args.output.with_file_name(name);

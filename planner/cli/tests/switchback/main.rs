@@ -57,6 +57,13 @@ fn check_accepts_a_directory_in_which_nothing_is_wrong() {
 }
 
 #[test]
+fn check_counts_upgrades_of_every_kind() {
+    let (output, out, _) = run(switchback(&["check", "plans/mlops-platform/manifests"]));
+    ends(&output, Exit::Success);
+    assert!(out.starts_with("platform mlops-platform-dev: 3 upgrades, 2 verifications, 0 waivers;"), "{out}");
+}
+
+#[test]
 fn check_tells_all_faults_of_all_files_and_files_that_are_not_there() {
     let line = ["check", "gone.yaml", PLATFORM, "fixtures/manifests/broken/tab.yaml", "docs/adr"];
     let (output, out, _) = run(switchback(&line));

@@ -1,0 +1,43 @@
+//! Manifests as every command reads them, and how it says what was found.
+
+use std::path::PathBuf;
+
+use switchback_face::{Exit, Sources, diagnostics};
+use switchback_planner::{
+    catalog::Catalog,
+    manifest::{self, Manifests},
+};
+use switchback_schemas::Diagnostic;
+
+use crate::{error::Error, files, terminal::Terminal};
+
+/// What was read.
+pub(crate) struct Read {
+    /// The manifests; none where something forbids to go on with them.
+    pub(crate) manifests: Option<Manifests>,
+    /// What there is to say.
+    pub(crate) findings: Vec<Diagnostic>,
+    /// The texts that findings point into: the files, and the catalog.
+    pub(crate) sources: Sources,
+}
+
+/// Reads files and directories of manifests.
+pub(crate) fn read(paths: &[PathBuf]) -> Read {
+    let (files, mut findings) = files::read(paths);
+    let (manifests, found) = manifest::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
+    findings.extend(found);
+    // A file that could not be read is an error, so what is left is not the whole set.
+    let manifests = manifests.filter(|_| Exit::of(&findings) == Exit::Success);
+    Read { manifests, findings, sources: files.into_iter().chain(Catalog::sources()).collect() }
+}
+
+/// Says what was found on the stream for remarks, and how a command that found it ends.
+pub(crate) fn remark(
+    terminal: &mut Terminal,
+    findings: &[Diagnostic],
+    sources: &Sources,
+) -> Result<Exit, Error> {
+    let text = diagnostics::text(findings, sources, terminal.err.look());
+    terminal.err.text(&text).and_then(|()| terminal.err.flush()).map_err(Error::Write)?;
+    Ok(Exit::of(findings))
+}
