@@ -11,7 +11,7 @@ use switchback_schemas::{
     Label as Place, StepId, Version,
     inventory::{Container, Workload},
     lock::{Ask, AskAddon},
-    manifest::{Document, OnFailure, Requires},
+    manifest::{Document, OnFailure, Requires, Upgrade},
     name::{Label, ObjectName},
     plan::HopBasis,
 };
@@ -79,6 +79,22 @@ pub struct HopSpec {
 }
 
 impl HopSpec {
+    /// The hop to the version that a manifest asks for, from one that is not known.
+    pub fn asked<S: Upgrade>(cx: &Cx<'_>, component: &'static str, doc: &Spanned<Document<S>>) -> Self {
+        Self {
+            component,
+            upgrade: doc.metadata.name.clone(),
+            doc: doc.doc,
+            target: doc.spec.target().clone(),
+            from: None,
+            to: doc.spec.to().clone(),
+            basis: HopBasis::Exact,
+            requires: doc.spec.requires().to_vec(),
+            on_failure: doc.spec.on_failure(),
+            place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
+        }
+    }
+
     /// `component/instance@version`.
     pub fn id(&self) -> StepId {
         StepId::sanitized(&format!("{}/{}@{}", self.component, self.upgrade, self.to.plain()))

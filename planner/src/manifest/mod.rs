@@ -16,10 +16,10 @@ use std::ops::Deref;
 
 use serde::Serialize;
 use switchback_schemas::{
-    Diagnostic, Digest, Label, Version, codes,
+    Diagnostic, Digest, Label, codes,
     manifest::{
         ComponentUpgrade, DeploymentUpgrade, Document, EksUpgrade, HelmReleaseUpgrade, KarpenterUpgrade,
-        Kind, MlflowUpgrade, Platform, Requires, Verification, Waiver,
+        Kind, MlflowUpgrade, Platform, Upgrade, Verification, Waiver,
     },
     name::Label as Name,
 };
@@ -50,6 +50,34 @@ impl<T> Deref for Spanned<T> {
 
 /// Documents of one kind.
 pub type Documents<S> = Vec<Spanned<Document<S>>>;
+
+/// An upgrade of any kind, as it was written.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// Where.
+    pub doc: DocRef,
+    /// The document's name.
+    pub name: &'a Name,
+    /// What it says.
+    pub spec: &'a dyn Upgrade,
+}
+
+impl<'a> Asked<'a> {
+    fn of<S: Upgrade>(document: &'a Spanned<Document<S>>) -> Self {
+        Self { doc: document.doc, name: &document.metadata.name, spec: &document.spec }
+    }
+}
+
+/// The upgrades of all kinds, wherever there is a field for each.
+macro_rules! upgrades {
+    ($all:expr) => {
+        ($all.karpenter.iter().map(Asked::of))
+            .chain($all.deployments.iter().map(Asked::of))
+            .chain($all.helm_releases.iter().map(Asked::of))
+            .chain($all.eks.iter().map(Asked::of))
+            .chain($all.mlflow.iter().map(Asked::of))
+    };
+}
 
 /// A set of manifests that is whole and without contradiction. Documents of one kind are sorted by name, so that
 /// neither the names nor the order of files matter to what is made of them.
@@ -87,24 +115,9 @@ impl Manifests {
             .map_or_else(|| Label::new("", 0..0, ""), |place| place.label(pointer, text.into()))
     }
 
-    /// How many upgrades there are, of all kinds.
-    pub fn upgrades(&self) -> usize {
-        // Named one by one, so that a new kind is not forgotten.
-        let Self {
-            platform: _,
-            karpenter,
-            deployments,
-            helm_releases,
-            eks,
-            mlflow,
-            components,
-            verifications: _,
-            waivers: _,
-            digest: _,
-            places: _,
-        } = self;
-        let plain = karpenter.len() + deployments.len() + helm_releases.len();
-        plain + eks.len() + mlflow.len() + components.len()
+    /// Every upgrade that a plan can be made from.
+    pub fn upgrades(&self) -> impl Iterator<Item = Asked<'_>> {
+        upgrades!(self)
     }
 
     /// The file that a document stands in.
@@ -184,39 +197,9 @@ impl Default for Set {
     }
 }
 
-/// What all upgrades have in common.
-struct Upgrade<'a> {
-    doc: DocRef,
-    name: &'a Name,
-    target: &'a Name,
-    to: &'a Version,
-    verify: &'a [Name],
-    requires: &'a [Requires],
-}
-
 impl Set {
-    fn upgrades(&self) -> impl Iterator<Item = Upgrade<'_>> {
-        // Kinds share these fields and no type.
-        macro_rules! of {
-            ($documents:expr, |$spec:ident| $requires:expr) => {
-                $documents.iter().map(|document| {
-                    let $spec = &document.spec;
-                    Upgrade {
-                        doc: document.doc,
-                        name: &document.metadata.name,
-                        target: &$spec.target,
-                        to: &$spec.to,
-                        verify: &$spec.verify,
-                        requires: $requires,
-                    }
-                })
-            };
-        }
-        of!(self.karpenter, |spec| &[])
-            .chain(of!(self.deployments, |spec| &spec.requires))
-            .chain(of!(self.helm_releases, |spec| &spec.requires))
-            .chain(of!(self.eks, |spec| &spec.requires))
-            .chain(of!(self.mlflow, |spec| &spec.requires))
+    fn upgrades(&self) -> impl Iterator<Item = Asked<'_>> {
+        upgrades!(self)
     }
 
     fn place(&self, doc: DocRef) -> Option<&Place> {

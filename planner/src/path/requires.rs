@@ -32,19 +32,7 @@ fn unmet(cx: &Cx<'_>, hop: &HopSpec, requires: &Requires, asked: &[HopSpec]) {
 }
 
 fn target_of(cx: &Cx<'_>, name: &str) -> Option<Version> {
-    let manifests = cx.manifests;
-    let karpenter = manifests.karpenter.iter().map(|doc| (&doc.metadata.name, &doc.spec.to));
-    let deployments = manifests.deployments.iter().map(|doc| (&doc.metadata.name, &doc.spec.to));
-    let releases = manifests.helm_releases.iter().map(|doc| (&doc.metadata.name, &doc.spec.to));
-    let eks = manifests.eks.iter().map(|doc| (&doc.metadata.name, &doc.spec.to));
-    let mlflow = manifests.mlflow.iter().map(|doc| (&doc.metadata.name, &doc.spec.to));
-    karpenter
-        .chain(deployments)
-        .chain(releases)
-        .chain(eks)
-        .chain(mlflow)
-        .find(|(found, _)| found.as_str() == name)
-        .map(|(_, to)| to.clone())
+    cx.manifests.upgrades().find(|asked| asked.name.as_str() == name).map(|asked| asked.spec.to().clone())
 }
 
 fn refuse(cx: &Cx<'_>, hop: &HopSpec, requires: &Requires, why: &str) {

@@ -97,6 +97,27 @@ fn a_way_back_that_moves_workloads_is_not_automatic() {
 }
 
 #[test]
+fn it_waits_for_what_its_manifest_says_must_come_first() {
+    let web = "
+apiVersion: switchback.dev/v1alpha1
+kind: DeploymentUpgrade
+metadata: {name: web}
+spec: {target: cluster, deployment: {namespace: shop, name: web}, container: web, image: 'registry.example/web:1.5', to: '1.5'}
+";
+    let hops = |karpenter: &str| {
+        let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", karpenter), ("web.yaml", web)];
+        let (plan, diagnostics) = compiled(&files, &inventory("1.5.8"), &["1.8.8"]);
+        let plan = plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"));
+        plan.hops.iter().map(|hop| hop.id.to_string()).collect::<Vec<_>>()
+    };
+    let (karpenter, deployment) = ("karpenter/karpenter@1.8.8", "deployment/web@1.5");
+    assert_eq!(hops(KARPENTER), [karpenter, deployment]);
+    let waits =
+        format!("{KARPENTER}  requires: [{{upgrade: web, atLeast: '1.5', because: it tolerates drift}}]\n");
+    assert_eq!(hops(&waits), [deployment, karpenter]);
+}
+
+#[test]
 fn every_step_says_how_it_is_undone_and_what_it_relied_on() {
     let plan = plan(KARPENTER, "1.0.8", &["1.8.8"]);
     for step in &plan.steps {

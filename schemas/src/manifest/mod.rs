@@ -8,6 +8,7 @@ mod component;
 mod eks;
 mod mlflow;
 mod platform;
+mod upgrade;
 mod upgrades;
 mod verification;
 
@@ -21,6 +22,7 @@ pub use platform::{
     ApprovalPolicy, Channel, ClassSpec, ClusterTarget, DatabaseTarget, Defaults, DrainSpec, EksTarget,
     OwnerKind, OwnerRule, PathClass, Platform, PoolSpec, RdsTarget, TargetSpec, WindowSpec,
 };
+pub use upgrade::Upgrade;
 pub use upgrades::{
     BatchSize, CanarySpec, ChartSource, DeploymentUpgrade, Floor, HelmReleaseUpgrade, KarpenterUpgrade,
     NodeMove, OnFailure, Requires, Rollout,

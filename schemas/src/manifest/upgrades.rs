@@ -32,6 +32,9 @@ pub struct KarpenterUpgrade {
     /// How nodes move.
     #[serde(default)]
     pub rollout: Rollout,
+    /// What must come first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Requires>,
     /// Verifications after the upgrade.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verify: Vec<Label>,

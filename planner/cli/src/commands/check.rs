@@ -52,7 +52,7 @@ fn accepted(manifests: &Manifests) -> String {
     format!(
         "platform {}: {}, {}, {}; manifests {}\n",
         manifests.platform.metadata.name,
-        count(manifests.upgrades(), "upgrade"),
+        count(manifests.upgrades().count() + manifests.components.len(), "upgrade"),
         count(manifests.verifications.len(), "verification"),
         count(manifests.waivers.len(), "waiver"),
         manifests.digest.short(12),

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 use switchback_schemas::{
-    Seconds, Version,
+    Seconds,
     lock::Ask,
     manifest::{DeploymentUpgrade, OwnerKind},
     name::ObjectRef,
     plan::{
-        Action, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, HopBasis, KubePatch,
-        Operand, SetField, Target, Test, Undo, UndoStep,
+        Action, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand,
+        SetField, Target, Test, Undo, UndoStep,
     },
 };
 
@@ -131,30 +131,19 @@ fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
     let spec = &doc.spec;
     let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
     let (_, found) = super::container(cx, doc.doc, &spec.deployment, &spec.container)?;
-    // The tag is the only version that the platform tells; without one the path has no number to compare.
-    let from: Option<Version> = super::tag(&found.image).and_then(|tag| tag.parse().ok());
-    let hop = HopSpec {
-        component: "deployment",
-        upgrade: doc.metadata.name.clone(),
-        doc: doc.doc,
-        target: spec.target.clone(),
-        from: from.clone(),
-        to: spec.to.clone(),
-        basis: HopBasis::Exact,
-        requires: spec.requires.clone(),
-        on_failure: spec.on_failure,
-        place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
-    };
+    let asked = HopSpec::asked(cx, "deployment", doc);
     if found.image == spec.image {
-        let begun = hop.begun(cx);
+        let begun = asked.begun(cx);
         if begun.is_none() {
             super::rising(cx, doc.doc, &object.to_string(), &spec.to, &spec.to);
         }
         return begun;
     }
+    // The tag is the only version that the platform tells; without one the path has no number to compare.
+    let from = super::tag(&found.image).and_then(|tag| tag.parse().ok());
     if let Some(from) = &from {
         super::rising(cx, doc.doc, &object.to_string(), from, &spec.to)?;
     }
     cx.owner(&object, OwnerKind::Kubectl);
-    Some(hop)
+    Some(HopSpec { from, ..asked })
 }

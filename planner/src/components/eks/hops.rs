@@ -59,24 +59,13 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
     let Some(cluster) = cluster(cx, doc) else { return Vec::new() };
     let spec = &doc.spec;
     let (from, to) = (cluster.version.minor_line(), spec.to.minor_line());
-    let spec_of = |from: Option<Version>, to: Version, basis| HopSpec {
-        component: "eks",
-        upgrade: doc.metadata.name.clone(),
-        doc: doc.doc,
-        target: spec.target.clone(),
-        from,
-        to,
-        basis,
-        requires: spec.requires.clone(),
-        on_failure: spec.on_failure,
-        place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
-    };
+    let asked = HopSpec::asked(cx, "eks", doc);
     if not_built(cx, doc, &cluster) {
         return Vec::new();
     }
     if from == to && spec.nodes == LastNodes::Follow && fleet::lags(cx, &cluster) {
         // The control plane is there already; only nodes follow.
-        return vec![spec_of(None, to, HopBasis::Exact)];
+        return vec![HopSpec { to, ..asked }];
     }
     let what = format!("EKS cluster {}", cluster.arn.name());
     if rising(cx, doc.doc, &what, &from, &to).is_none() {
@@ -85,13 +74,13 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
     if !support::offered(cx, doc, &cluster) {
         return Vec::new();
     }
-    unfinished(cx, doc, &spec_of(None, from.clone(), HopBasis::Exact));
+    unfinished(cx, doc, &HopSpec { to: from.clone(), ..asked.clone() });
     let mut before = from;
     let mut hops = Vec::new();
     while before < to {
         let next = following(&before);
         let basis = if hops.is_empty() { HopBasis::Exact } else { HopBasis::Predicted };
-        hops.push(spec_of(Some(before), next.clone(), basis));
+        hops.push(HopSpec { from: Some(before), to: next.clone(), basis, ..asked.clone() });
         before = next;
     }
     hops

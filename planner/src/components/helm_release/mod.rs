@@ -6,8 +6,8 @@ use switchback_schemas::{
     lock::Ask,
     manifest::{Document, HelmReleaseUpgrade, OwnerKind},
     plan::{
-        Action, CaptureKind, Condition, Effect, Estimate, HopBasis, KubeApply, KubeRestore, Target, Test,
-        Undo, UndoKind, UndoStep,
+        Action, CaptureKind, Condition, Effect, Estimate, KubeApply, KubeRestore, Target, Test, Undo,
+        UndoKind, UndoStep,
     },
 };
 
@@ -106,25 +106,14 @@ fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
     for object in helm::workloads(&release.objects, &spec.release) {
         cx.owner(&object, OwnerKind::Helm);
     }
-    let hop = HopSpec {
-        component: "helm-release",
-        upgrade: doc.metadata.name.clone(),
-        doc: doc.doc,
-        target: spec.target.clone(),
-        from: Some(release.chart_version.clone()),
-        to: spec.to.clone(),
-        basis: HopBasis::Exact,
-        requires: spec.requires.clone(),
-        on_failure: spec.on_failure,
-        place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
-    };
+    let asked = HopSpec::asked(cx, "helm-release", doc);
     if release.chart_version == spec.to
-        && let Some(begun) = hop.begun(cx)
+        && let Some(begun) = asked.begun(cx)
     {
         return Some(begun);
     }
     super::rising(cx, doc.doc, &format!("release {}", spec.release), &release.chart_version, &spec.to)?;
-    Some(hop)
+    Some(HopSpec { from: Some(release.chart_version.clone()), ..asked })
 }
 
 /// Applies a CRD of the `crds/` directory. It is captured first, and going back restores it; a CRD that was not there stays,

@@ -3,7 +3,6 @@
 //! operation began is finished when its version runs already: what is left of it is looked at, nodes move, and the NodePools thaw.
 
 use switchback_schemas::{
-    Version,
     manifest::{Document, KarpenterUpgrade},
     plan::HopBasis,
 };
@@ -26,20 +25,9 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
     let crds = helm::observed(cx, &spec.crd_release, not("/spec/crdRelease"));
     let (Some(release), Some(_)) = (release, crds) else { return Vec::new() };
     let from = &release.chart_version;
-    let hop = |from: Option<Version>, to: Version, basis: HopBasis| HopSpec {
-        component: "karpenter",
-        upgrade: doc.metadata.name.clone(),
-        doc: doc.doc,
-        target: spec.target.clone(),
-        from,
-        to,
-        basis,
-        requires: Vec::new(),
-        on_failure: spec.on_failure,
-        place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
-    };
+    let asked = HopSpec::asked(cx, "karpenter", doc);
     if *from == spec.to
-        && let Some(begun) = hop(None, spec.to.clone(), HopBasis::Exact).begun(cx)
+        && let Some(begun) = asked.begun(cx)
     {
         return vec![begun];
     }
@@ -52,7 +40,7 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
     let mut hops = Vec::new();
     for (number, version) in versions.into_iter().enumerate() {
         let basis = if number == 0 { HopBasis::Exact } else { HopBasis::Predicted };
-        hops.push(hop(Some(before), version.clone(), basis));
+        hops.push(HopSpec { from: Some(before), to: version.clone(), basis, ..asked.clone() });
         before = version;
     }
     hops

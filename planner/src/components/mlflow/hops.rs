@@ -1,6 +1,6 @@
 //! The one hop of an upgrade, and what is refused before it.
 
-use switchback_schemas::{Diagnostic, Severity, codes, manifest::OwnerKind, name::ObjectRef, plan::HopBasis};
+use switchback_schemas::{Diagnostic, Severity, codes, manifest::OwnerKind, name::ObjectRef};
 
 use super::{Doc, site};
 use crate::{
@@ -31,18 +31,7 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
     }
     cx.owner(&object, OwnerKind::Kubectl);
     site::find(cx, doc, workload, from.as_ref())?;
-    Some(HopSpec {
-        component: "mlflow",
-        upgrade: doc.metadata.name.clone(),
-        doc: doc.doc,
-        target: spec.target.clone(),
-        from,
-        to: spec.to.clone(),
-        basis: HopBasis::Exact,
-        requires: spec.requires.clone(),
-        on_failure: spec.on_failure,
-        place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
-    })
+    Some(HopSpec { from, ..HopSpec::asked(cx, "mlflow", doc) })
 }
 
 /// An image without a version could be newer than the target. Its database would then not be one that the target knows, which

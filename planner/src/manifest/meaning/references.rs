@@ -8,18 +8,18 @@ use switchback_schemas::{
 
 use super::Faults;
 use crate::manifest::{
-    DocRef,
+    Asked, DocRef,
     nearest::{all, nearest},
 };
 
 pub(super) fn check(faults: &mut Faults<'_>) {
     let set = faults.set;
     for upgrade in set.upgrades() {
-        target(faults, upgrade.doc, "/spec/target", upgrade.target, IsA::Cluster);
-        for (index, name) in upgrade.verify.iter().enumerate() {
+        target(faults, upgrade.doc, "/spec/target", upgrade.spec.target(), IsA::Cluster);
+        for (index, name) in upgrade.spec.verify().iter().enumerate() {
             verification(faults, upgrade.doc, &format!("/spec/verify/{index}"), name);
         }
-        for (index, requires) in upgrade.requires.iter().enumerate() {
+        for (index, requires) in upgrade.spec.requires().iter().enumerate() {
             requirement(faults, &upgrade, index, requires);
         }
     }
@@ -130,7 +130,7 @@ const UPGRADES: [Kind; 5] = [
 
 fn requirement(
     faults: &mut Faults<'_>,
-    upgrade: &crate::manifest::Upgrade<'_>,
+    upgrade: &Asked<'_>,
     index: usize,
     requires: &switchback_schemas::manifest::Requires,
 ) {
@@ -158,9 +158,10 @@ fn requirement(
         ),
         [(_, doc)] => {
             let Some(other) = set.upgrades().find(|other| other.doc == *doc) else { return };
-            if *other.to < requires.at_least {
+            let to = other.spec.to();
+            if *to < requires.at_least {
                 let message =
-                    format!("`{}` never reaches {}: it goes to {}", other.name, requires.at_least, other.to);
+                    format!("`{}` never reaches {}: it goes to {to}", other.name, requires.at_least);
                 faults.pair(
                     codes::MANIFEST_CONFLICT,
                     message,
