@@ -9,15 +9,16 @@ use std::collections::BTreeMap;
 use switchback_model::journal::{Journal, Line};
 use switchback_schemas::{
     RunId, StepId,
-    journal::{At, Captured, End, Event},
+    journal::{At, Captured, End, Event, SideEntry},
     plan::{ClosesEarlier, Hop, Parent, Plan},
     report::{CarriedHop, CarryOver},
 };
 
 use crate::{
     env::Clock,
+    janitor,
     known::{Done, indexed, known, replayed, told},
-    machine::RunState,
+    machine::{RunState, open_brackets},
     report,
     runtime::{RunError, Runtime},
     store::{Store, StoreError, claims},
@@ -52,6 +53,8 @@ fn joined(earlier: CarryOver, own: CarryOver) -> CarryOver {
     for (step, made) in own.captures {
         captures.entry(step).or_default().extend(made);
     }
+    // What this run began again tells nothing any more, unless it was seen done.
+    applied.retain(|step, _| !own.began.contains(step));
     applied.extend(own.applied);
     for hop in &mut hops {
         let moved = |later: &CarriedHop| later.whole && Hop::moved(&later.id) == Hop::moved(&hop.id);
@@ -98,7 +101,7 @@ pub(crate) async fn give_back(store: &dyn Store, clock: &dyn Clock, holder: &str
     let (index, journal) = known(store, run).await?;
     let Some(parent) = &index.plan.parent else { return Ok(()) };
     let later = replayed(&index, run, &journal)?;
-    if !went_back(later.state(), &index.plan) {
+    if !went_back(later.state(), &index.plan, &store.side(run).await?) {
         return Ok(());
     }
     let (before, journal) = known(store, &parent.run).await?;
@@ -146,8 +149,17 @@ fn lost(parent: &Parent, state: &RunState) -> BTreeMap<StepId, String> {
     state.lost.clone().into_iter().chain(own).collect()
 }
 
-fn went_back(state: &RunState, plan: &Plan) -> bool {
-    matches!(state.ended, Some((End::Unwound, _))) && state.returns(plan)
+/// Back where it began, with nothing of its own left open: a bracket that it had to leave open was cleared by name.
+fn went_back(state: &RunState, plan: &Plan, side: &[SideEntry]) -> bool {
+    let clear = match &state.ended {
+        Some((End::Unwound, _)) => true,
+        Some((End::UnwoundHeld, _)) => {
+            let cleared = janitor::cleared(side);
+            open_brackets(plan, state).iter().all(|bracket| cleared.contains(&bracket.id.as_str()))
+        }
+        _ => false,
+    };
+    clear && state.returns(plan)
 }
 
 /// Writes one record into a journal that no process carries on, under an epoch of its own, if the journal as it is then fits.

@@ -12,6 +12,7 @@ use switchback_schemas::{
 };
 
 use crate::{
+    handover,
     machine::{Answer, Machine, What, open_brackets},
     ops,
     runtime::{RunError, Runtime},
@@ -39,7 +40,9 @@ pub async fn clear(
     let store = &*runtime.store;
     let held = store.take(run, None).await?;
     let machine = ops::folded(store, run, &held.journal).await?;
-    if let Some(heir) = &machine.state().superseded {
+    // A run that continues another one knows its brackets and not its nodes; while it is under way it has the claim.
+    let touched = machine.state().touched_nodes(machine.plan()).iter().any(|(_, item)| item.name == name);
+    if let Some(heir) = machine.state().superseded.as_ref().filter(|_| !touched) {
         return Err(refuse(format!("was continued by run {heir}, which has to account for {name} now")));
     }
     if !machine.state().is_over() {
@@ -75,6 +78,9 @@ pub async fn clear(
     let says =
         SideKind::Cleared { what: name.to_owned(), reason: reason.to_owned(), evidence: evidence.clone() };
     say(runtime.clock.now(), says).await?;
+    drop(held);
+    // With the last bracket that it had to leave open, the platform is that of the run which it continues.
+    handover::give_back(store, &*runtime.clock, &runtime.holder, run).await?;
     Ok(evidence)
 }
 
@@ -102,7 +108,7 @@ fn work(machine: &Machine, name: &str) -> Option<Vec<Work>> {
     }
     let touched = state.touched_nodes(plan);
     let (roll, item) = touched.into_iter().find(|(_, item)| item.name == name)?;
-    let places = state.releases(machine.index(), roll).into_iter();
+    let places = state.releases_for_good(machine.index(), roll).into_iter();
     let here = places.filter(|at| at.item.as_ref().is_some_and(|place| place.key == item.key));
     let work = here.filter_map(|at| {
         let (effect, done_when, _) = machine.work(&at)?;

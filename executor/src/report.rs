@@ -142,7 +142,7 @@ pub(crate) fn carry_over(index: &std::sync::Arc<Index>, journal: &Journal) -> Re
     })
 }
 
-/// When the steps were applied that tell old nodes from new ones.
+/// When the steps were applied, and not undone, that tell old nodes from new ones.
 fn applied(index: &Index, state: &RunState) -> BTreeMap<StepId, Timestamp> {
     let tells = |step: &Step| match &step.action {
         Action::Roll(Roll { stale: Stale::BornBefore(step), .. }) => Some(step.clone()),
@@ -150,7 +150,7 @@ fn applied(index: &Index, state: &RunState) -> BTreeMap<StepId, Timestamp> {
     };
     let instant = |step: StepId| {
         let applied = state.task(&At::forward(&step))?.applied?;
-        Some((step, applied))
+        state.is_started(&step).then_some((step, applied))
     };
     index.plan.steps.iter().filter_map(tells).filter_map(instant).collect()
 }

@@ -1,7 +1,9 @@
 //! What a plan that continues a run owes it: what it suspended is closed, and what it began is gone on with.
 
+use std::collections::BTreeMap;
+
 use switchback_schemas::{
-    Diagnostic, RunId, codes,
+    Diagnostic, RunId, StepId, codes,
     inventory::{Inventory, karpenter::Karpenter},
     plan::{Condition, Hop, Operand, Target, Test},
     report::{CarriedHop, OpenBracket},
@@ -16,7 +18,9 @@ pub(crate) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&OpenBracket]) {
         cx.findings.say(left_open(&carried.run, bracket));
     }
     let goes_on = |hop: &CarriedHop| asked.iter().any(|spec| Hop::moved(&spec.id()) == Hop::moved(&hop.id));
-    for hop in carried.hops.iter().filter(|hop| !hop.whole && !goes_on(hop)) {
+    // Each run of the operation that did something for a hop tells of it; the last one is the one to ask.
+    let last: BTreeMap<&StepId, &CarriedHop> = carried.hops.iter().map(|hop| (&hop.id, hop)).collect();
+    for hop in last.into_values().filter(|hop| !hop.whole && !goes_on(hop)) {
         cx.findings.say_about(hop.id.as_str(), unfinished(&carried.run, hop));
     }
 }
@@ -38,12 +42,14 @@ fn holds(inventory: &Inventory, held: &Condition) -> Option<bool> {
     match (object.kind.as_str(), pointer.as_str()) {
         ("NodePool", freeze::POINTER) => {
             let karpenter: Karpenter = section(inventory, "karpenter").ok().flatten()?;
-            let pool = karpenter.node_pools.into_iter().find(|pool| pool.name == object.name)?;
-            Some(pool.budgets == *value)
+            let pool = karpenter.node_pools.into_iter().find(|pool| pool.name == object.name);
+            Some(pool.is_some_and(|pool| pool.budgets == *value))
         }
         (_, "/spec/replicas") => {
-            let workload = inventory.workloads.iter().find(|workload| workload.object == *object)?;
-            Some(*value == workload.replicas)
+            let workload = inventory.workloads.iter().find(|workload| workload.object == *object);
+            // One that is not there may be one that could not be read.
+            let read = workload.is_some() || inventory.unread.is_empty();
+            read.then(|| workload.is_some_and(|workload| *value == workload.replicas))
         }
         _ => None,
     }
@@ -56,7 +62,7 @@ fn left_open(run: &RunId, bracket: &OpenBracket) -> Diagnostic {
     );
     let ways = ways(run, run);
     Diagnostic::error(codes::PLAN_LEFT_OPEN, message).help(format!(
-        "{ways}, and observe again; or let these manifests move the component further; by hand it is closed by: \
+        "{ways}, and observe again; or let these manifests ask for the component again; by hand it is closed by: \
          {closing_command}"
     ))
 }

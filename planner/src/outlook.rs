@@ -16,7 +16,7 @@ use switchback_schemas::{
     report::{CaptureName, OpenBracket},
 };
 
-use crate::{continued, index::same, objects};
+use crate::{continued, index::same, lower::freeze, objects};
 
 /// The platform as the compiler sees it.
 pub struct Outlook<'a> {
@@ -163,7 +163,7 @@ impl<'a> Outlook<'a> {
         };
         let condition = Condition::Field {
             object: Target::Object(ObjectRef::new(api_version, "NodePool", &ObjectName::cluster(&pool.name))),
-            pointer: "/spec/disruption/budgets".to_owned(),
+            pointer: freeze::POINTER.to_owned(),
             is,
         };
         let put_back = self.budgets.borrow();
@@ -207,10 +207,7 @@ impl<'a> Outlook<'a> {
 
     /// The section of the Karpenter component; not a predicate by itself.
     pub fn karpenter(&self) -> Result<Option<Karpenter>, switchback_schemas::inventory::InventoryError> {
-        match switchback_schemas::ComponentName::new("karpenter") {
-            Ok(component) => self.inventory.section(&component),
-            Err(_) => Ok(None),
-        }
+        section(self.inventory, "karpenter")
     }
 
     /// A field of something that the cloud provider describes. Notes it; `by` is the step that leaves it so, absent when it was

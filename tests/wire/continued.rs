@@ -21,11 +21,21 @@ fn killed(
     manifests: Vec<(&'static str, String)>,
     fits: impl Fn(&Value) -> bool,
 ) -> (Scene, Projection, RunId) {
+    killed_while(manifests, None, fits)
+}
+
+/// The same, with something else that goes wrong until it is killed.
+fn killed_while(
+    manifests: Vec<(&'static str, String)>,
+    fault: Option<&Value>,
+    fits: impl Fn(&Value) -> bool,
+) -> (Scene, Projection, RunId) {
     let manifests = changed(manifests, "karpenter.yaml", |text| text.replace("1.8.8", "1.5.8"));
     let scene =
         Scene::on_twin(&borrowed(&manifests), |world| world.replace("version: 1.5.8", "version: 1.0.8"));
     scene.plan();
     let before = scene.settled();
+    fault.into_iter().for_each(|fault| scene.fault(fault));
     die(&scene, "1.5.8", fits);
     assert!(
         budgets(&scene).iter().all(|budgets| *budgets == json!([{"nodes": "0"}])),
@@ -227,6 +237,34 @@ fn a_verification_that_asked_for_too_much_is_mended_without_a_way_back() {
     scene.on_store(&format!("rollback --run {new} --to start --reason regret")).exits(5);
     scene.on_store(&format!("rollback --run {old} --to start --reason regret")).exits(5);
     same(&before, &scene.settled(), "the world after going back to where the first run began");
+}
+
+/// The later run does not know which nodes the earlier one cordoned; that one lets go of them by name, when the later is over.
+#[test]
+fn p40_a_node_that_nobody_moves_any_more_is_let_go_by_name() {
+    let drains = |event: &Value| {
+        record(event, "intent").is_some_and(|record| record["at"]["item"]["recipe"] == "drain")
+    };
+    let stays =
+        json!({"verb": "POST", "path": "*/eviction", "nth": 0, "kind": {"delay": {"seconds": 86_400}}});
+    let (scene, _, old) = killed_while(all(), Some(&stays), drains);
+    let cordoned = || {
+        let nodes = scene.objects("Node").into_iter();
+        let named = |node: Value| node["metadata"]["name"].as_str().map(str::to_owned);
+        nodes.filter(|node| node["spec"]["unschedulable"] == true).filter_map(named).collect::<Vec<_>>()
+    };
+    let node = cordoned().first().cloned().expect("it was killed in the middle of a node");
+    let (_, still) =
+        without_nodes().into_iter().find(|(name, _)| *name == "karpenter.yaml").expect("it is there");
+    scene.write("manifests/karpenter.yaml", &still.replace("1.8.8", "1.5.8"));
+    continued(&scene, &old);
+    let fix = format!("janitor --run {old} --fix {node} --reason unused");
+    let refused = scene.on_store(&fix).exits(1).stderr;
+    assert!(refused.contains("is not over"), "{refused}");
+    scene.apply().exits(0);
+    assert_eq!(cordoned(), [node.clone()]);
+    scene.on_store(&fix).exits(0);
+    assert_eq!(cordoned(), Vec::<String>::new());
 }
 
 #[test]

@@ -12,6 +12,9 @@ use switchback_schemas::{
 
 use super::{Decision, Machine, Phase, live::later, prepare::said, turn::scope_of};
 
+/// Why a way back of no steps is none.
+const NOTHING: &str = "nothing was changed that could be undone";
+
 impl Machine {
     /// Failures that nobody answered yet.
     pub(super) fn has_failures(&self) -> bool {
@@ -52,9 +55,10 @@ impl Machine {
         let event = match (action, self.scope(action, self.undone_with(&at.step))) {
             (FailureAction::Hold, _) => held(what),
             (_, None) => held(format!("{what}; there is no savepoint to go back to")),
-            (_, Some(scope)) => match self.obstacle(&scope, now) {
-                Some(obstacle) => held(format!("{what}; not rolled back: {obstacle}")),
-                None => Event::TurnedBack { scope, why: what },
+            (_, Some(scope)) => match self.undoes(&scope, now) {
+                Ok(true) => Event::TurnedBack { scope, why: what },
+                Ok(false) => held(format!("{what}; not rolled back: {NOTHING}")),
+                Err(obstacle) => held(format!("{what}; not rolled back: {obstacle}")),
             },
         };
         out.append.push(event);
@@ -103,43 +107,53 @@ impl Machine {
         }
     }
 
-    /// Why a way back cannot be taken now.
+    /// Why a person cannot have a way back now.
     pub fn obstacle(&self, scope: &BackScope, now: Timestamp) -> Option<String> {
+        match self.undoes(scope, now) {
+            Ok(false) if !self.gives_back(scope) => Some(NOTHING.to_owned()),
+            Ok(_) => None,
+            Err(obstacle) => Some(obstacle),
+        }
+    }
+
+    /// Whether a way back undoes anything, or why it cannot be taken now.
+    fn undoes(&self, scope: &BackScope, now: Timestamp) -> Result<bool, String> {
         let Ok((to, numbers)) = scope_of(&self.index, scope) else {
-            return Some("the plan has no such place to go back to".to_owned());
+            return Err("the plan has no such place to go back to".to_owned());
         };
         if let BackScope::Savepoint(savepoint) = scope
             && !self.state.reached.contains(savepoint)
         {
-            return Some(format!("savepoint {savepoint} was not reached"));
+            return Err(format!("savepoint {savepoint} was not reached"));
         }
         let steps: BTreeSet<StepId> = numbers.iter().filter_map(|n| self.index.id(*n)).cloned().collect();
         if let Some((left, since)) = self.state.removed(&self.index.plan, |step| steps.contains(step)) {
-            return Some(format!("it needs {}, which was removed at {since}", left.what));
+            return Err(format!("it needs {}, which was removed at {since}", left.what));
         }
         let goes_now = self.state.closing.is_some() && !self.state.is_over();
         if goes_now || self.state.is_closed() {
-            return Some("what the run kept for its ways back is gone, or goes now".to_owned());
+            return Err("what the run kept for its ways back is gone, or goes now".to_owned());
         }
         let started: BTreeSet<StepId> = self.state.started().intersection(&steps).cloned().collect();
         let way = way_back(&self.index.plan, &self.index.graph, &started, &to);
         if let Some(commit) = way.commits.first() {
-            return Some(format!("{commit} cannot be undone"));
+            return Err(format!("{commit} cannot be undone"));
         }
         let alone = started.iter().find_map(|step| {
             let by = self.undone_with(step);
             (by != step && !way.steps.iter().any(|back| back.step == *by)).then_some((step, by))
         });
         if let Some((step, by)) = alone {
-            return Some(format!("{step} is undone only together with {by}"));
+            return Err(format!("{step} is undone only together with {by}"));
         }
-        if way.steps.is_empty() && !self.gives_back(scope) {
-            return Some("nothing was changed that could be undone".to_owned());
+        match way.steps.iter().find_map(|back| self.closed(&back.step, now)) {
+            Some(closed) => Err(closed),
+            None => Ok(!way.steps.is_empty()),
         }
-        way.steps.iter().find_map(|back| self.closed(&back.step, now))
     }
 
-    /// Whether the earlier run has the platform again at the end of such a way back; that is something, even where nothing is undone.
+    /// Whether the earlier run has the platform again at the end of such a way back. A person may want that, even where nothing is
+    /// undone; a failure is not answered by it.
     fn gives_back(&self, scope: &BackScope) -> bool {
         let plan = &self.index.plan;
         let start = plan.savepoints.first().map(|start| BackScope::Savepoint(start.id.clone()));

@@ -174,7 +174,7 @@ pub struct Machine {
     settings: Settings,
     state: RunState,
     live: Live,
-    /// Captures of the runs that this one continues.
+    /// What the runs that this one continues handed on.
     inherited: Option<CarryOver>,
 }
 

@@ -167,6 +167,15 @@ impl RunState {
     /// What would have to be undone on the nodes of a roll's batch that were touched and are still there: the places of
     /// the undo steps that may run now. Nodes whose end has begun are left to the roll.
     pub fn releases(&self, index: &Index, roll_at: &At) -> Vec<At> {
+        self.let_go(index, roll_at, true)
+    }
+
+    /// The same after the process of a run that another one continued has died: what it called last is never answered any more.
+    pub fn releases_for_good(&self, index: &Index, roll_at: &At) -> Vec<At> {
+        self.let_go(index, roll_at, self.superseded.is_none())
+    }
+
+    fn let_go(&self, index: &Index, roll_at: &At, answers: bool) -> Vec<At> {
         let (Some(roll), Some(state)) =
             (roll_of(&index.plan, &roll_at.step, roll_at.way), self.roll(roll_at))
         else {
@@ -183,7 +192,7 @@ impl RunState {
             // What is being called now could land after it was taken back.
             let calling =
                 roll.recipe.iter().any(|recipe| self.phase(&forward(&recipe.name)) == Phase::Called);
-            if ending || calling || self.item_is_done(&index.plan, roll_at, &item.key) {
+            if ending || (calling && answers) || self.item_is_done(&index.plan, roll_at, &item.key) {
                 continue;
             }
             for recipe in &roll.recipe {

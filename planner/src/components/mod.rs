@@ -64,12 +64,14 @@ pub struct HopSpec {
     pub doc: DocRef,
     /// The target.
     pub target: Label,
-    /// The version before; absent where it is not known, and where what stayed behind is finished.
+    /// The version before; absent where it is not known, and where what stayed behind follows.
     pub from: Option<Version>,
     /// The version after.
     pub to: Version,
     /// Whether it starts from what was observed.
     pub basis: HopBasis,
+    /// Whether its version is there, and it does what an earlier run of the operation left of the hop.
+    pub finishes: bool,
     /// What the manifest says must come first.
     pub requires: Vec<Requires>,
     /// What the manifest says about failures.
@@ -88,6 +90,7 @@ impl HopSpec {
             target: doc.spec.target().clone(),
             from: None,
             to: doc.spec.to().clone(),
+            finishes: false,
             basis: HopBasis::Exact,
             requires: doc.spec.requires().to_vec(),
             on_failure: doc.spec.on_failure(),
@@ -100,10 +103,10 @@ impl HopSpec {
         StepId::sanitized(&format!("{}/{}@{}", self.component, self.upgrade, self.to.plain()))
     }
 
-    /// For a version that is there already: the hop from no version that finishes what an earlier run of the operation began.
-    pub fn begun(&self, cx: &Cx<'_>) -> Option<Self> {
+    /// For a version that is there already: the hop that finishes what an earlier run of the operation began, if one did.
+    pub fn finishing(&self, cx: &Cx<'_>) -> Option<Self> {
         cx.unfinished(&self.id())?;
-        Some(Self { from: None, ..self.clone() })
+        Some(Self { from: None, finishes: true, ..self.clone() })
     }
 
     /// The manifest that asks for it, among those of its kind, which are sorted by name.

@@ -6,7 +6,7 @@ use switchback_model::Graph;
 use switchback_schemas::{
     Diagnostic, StepId, codes,
     manifest::OnFailure,
-    plan::{Disruption, FailureAction, FailurePolicy, Plan, Step, Undo, UndoKind},
+    plan::{Action, Disruption, FailureAction, FailurePolicy, Plan, Step, Undo, UndoKind},
 };
 
 use crate::findings::Findings;
@@ -85,6 +85,7 @@ pub fn decide(plan: &mut Plan, graph: &Graph, wishes: &Wishes, approved: bool, f
         if wish == Some(OnFailure::RollbackHop) && !approved {
             refuse_unapproved(&whole, label, findings);
         }
+        let looks = steps.iter().filter_map(get).all(|step| matches!(step.undo, Undo::ReadOnly { .. }));
         for number in &steps {
             let Some(step) = get(number) else { continue };
             // What comes after the step cannot have been started when it fails. A hop that is cheap as a whole is cheap
@@ -92,7 +93,12 @@ pub fn decide(plan: &mut Plan, graph: &Graph, wishes: &Wishes, approved: bool, f
             let started = || steps.iter().filter(|other| !reach.before(*number, **other)).filter_map(get);
             let back = if whole.too_dear().is_none() { whole.clone() } else { Price::of(started()) };
             let own = Price::of(undone_by(plan, step));
-            let policy = policy(wish, &back, &own, matches!(step.undo, Undo::ReadOnly { .. }));
+            let hold = |why: &str| FailurePolicy { action: FailureAction::Hold, why: why.to_owned() };
+            let policy = match stays(step) {
+                _ if looks => hold("nothing of the hop could be undone"),
+                Some(why) if wish != Some(OnFailure::RollbackHop) => hold(why),
+                _ => policy(wish, &back, &own, matches!(step.undo, Undo::ReadOnly { .. })),
+            };
             if let Some(slot) = policies.get_mut(*number) {
                 *slot = Some(policy);
             }
@@ -101,6 +107,12 @@ pub fn decide(plan: &mut Plan, graph: &Graph, wishes: &Wishes, approved: bool, f
     for (step, policy) in plan.steps.iter_mut().zip(policies) {
         step.on_failure = policy.unwrap_or_else(|| step.on_failure.clone());
     }
+}
+
+/// Why going back after a failure of a step would not take back what it did.
+fn stays(step: &Step) -> Option<&'static str> {
+    let moves = matches!(step.action, Action::Roll(_)) && matches!(step.undo, Undo::ReadOnly { .. });
+    moves.then_some("nodes that moved stay, so going on or back is for a person to decide")
 }
 
 /// The step whose undo undoes a step: itself, or the one that covers it.

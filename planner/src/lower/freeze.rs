@@ -80,6 +80,11 @@ impl Freeze {
         &self.object
     }
 
+    /// Whether this hop freezes it.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.by, By::Us)
+    }
+
     /// Says what is in the way of writing the NodePool, or that it is left as it is.
     pub fn check(&self, cx: &Cx<'_>) {
         if !matches!(self.by, By::Others) {

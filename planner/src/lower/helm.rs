@@ -69,10 +69,31 @@ pub fn observed<'a>(cx: &Cx<'a>, name: &ObjectName, label: Option<Label>) -> Opt
     Some(release)
 }
 
-/// Whether a release is what its render makes of it.
+/// Whether a release is what its render makes of it. Notes it, if it is.
 pub fn is_there(outlook: &Outlook<'_>, render: &Render) -> bool {
-    let seen = outlook.release(&render.release);
-    seen.is_some_and(|seen| seen.version == render.chart.version && seen.values == render.values)
+    let seen = outlook.releases().find(|(name, _)| **name == render.release);
+    let is =
+        seen.is_some_and(|(_, seen)| seen.version == render.chart.version && seen.values == render.values);
+    is && outlook.release(&render.release).is_some()
+}
+
+/// A look at the workloads of a release that is what its render makes of it.
+pub fn look(scope: &HopScope, title: String, render: &Render, outlook: &Outlook<'_>) -> Draft {
+    // Pods that change only when somebody deletes them are nothing to wait for.
+    let follows = |object: &&serde_json::Value| !on_delete(object);
+    let objects: Vec<_> = render.objects.iter().filter(follows).cloned().collect();
+    let rolled = workloads(&objects, &render.release);
+    let permissions: Vec<Permission> = rolled
+        .iter()
+        .map(|object| permission("get", "apps", &plural(&object.kind), object.namespace.as_deref()))
+        .collect();
+    let of = rolled.into_iter().map(|object| Condition::Rollout { object: Target::Object(object) }).collect();
+    scope.look("health", title, Condition::All { of }, outlook.take_reads()).permits(permissions)
+}
+
+fn on_delete(object: &serde_json::Value) -> bool {
+    let strategy = object.pointer("/spec/updateStrategy/type").and_then(serde_json::Value::as_str);
+    strategy == Some("OnDelete")
 }
 
 /// The step that upgrades a release, with its way back.
@@ -185,11 +206,10 @@ pub fn warn_about_hooks(findings: &Findings, render: &Render, label: Option<&Lab
 /// and the template changes.
 fn hands(before: &[serde_json::Value], after: &[serde_json::Value], release: &ObjectName) -> Vec<ObjectRef> {
     let by_hand = |object: &&serde_json::Value| {
-        let strategy = object.pointer("/spec/updateStrategy/type").and_then(serde_json::Value::as_str);
         let reference = objects::reference(object);
         let was = before.iter().find(|other| objects::reference(other) == reference);
         let template = |object: &serde_json::Value| object.pointer("/spec/template").cloned();
-        strategy == Some("OnDelete") && was.is_some_and(|was| template(was) != template(object))
+        on_delete(object) && was.is_some_and(|was| template(was) != template(object))
     };
     let changed: Vec<_> = after.iter().filter(by_hand).cloned().collect();
     workloads(&changed, release)

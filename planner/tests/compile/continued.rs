@@ -6,11 +6,10 @@ use serde_json::{Value, json};
 use switchback_model::lint::lint;
 use switchback_schemas::{
     ComponentName, Diagnostic, Digest, RunId, Severity, StepId, codes,
-    inventory::{Inventory, OwnerEvidence, Ownership},
+    inventory::Inventory,
     journal::Captured,
-    manifest::OwnerKind,
     name::{Label, ObjectName, ObjectRef, SavepointId},
-    plan::{Action, Condition, Effect, Operand, Plan, Stale, Target, Test, Undo},
+    plan::{Action, Condition, Effect, Operand, Plan, Target, Test, Undo},
     report::{CaptureName, CarriedHop, CarryOver, OpenBracket},
 };
 
@@ -21,7 +20,7 @@ use crate::{
 
 const FREEZE: &str = "karpenter/old@1.4.0/freeze";
 
-fn id(text: &str) -> StepId {
+pub(crate) fn id(text: &str) -> StepId {
     StepId::new(text).expect("an id")
 }
 
@@ -52,13 +51,13 @@ fn open(pool: &str, api_version: &str) -> OpenBracket {
     }
 }
 
-fn hop(hop: &str, from: &str, to: &str, whole: bool) -> CarriedHop {
+pub(crate) fn hop(hop: &str, from: &str, to: &str, whole: bool) -> CarriedHop {
     let run = RunId::new("r-old").expect("a name");
     CarriedHop { id: id(hop), run, from: Some(world::v(from)), to: world::v(to), whole }
 }
 
 /// The platform as a run left it that had frozen both NodePools inside of a hop.
-fn left(from: &str, api_version: &str) -> Inventory {
+pub(crate) fn left(from: &str, api_version: &str) -> Inventory {
     let mut inventory = inventory(from);
     freeze(&mut inventory);
     let first = |pool: &str, budgets: Value| {
@@ -84,7 +83,7 @@ fn left(from: &str, api_version: &str) -> Inventory {
     inventory
 }
 
-fn planned(karpenter: &str, inventory: &Inventory, versions: &[&str]) -> (Plan, Vec<Diagnostic>) {
+pub(crate) fn planned(karpenter: &str, inventory: &Inventory, versions: &[&str]) -> (Plan, Vec<Diagnostic>) {
     let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", karpenter)];
     let (plan, diagnostics) = compiled(&files, inventory, versions);
     let plan = plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"));
@@ -92,7 +91,7 @@ fn planned(karpenter: &str, inventory: &Inventory, versions: &[&str]) -> (Plan, 
     (plan, diagnostics)
 }
 
-fn found(diagnostics: &[Diagnostic], code: switchback_schemas::codes::Code) -> Vec<&Diagnostic> {
+pub(crate) fn found(diagnostics: &[Diagnostic], code: switchback_schemas::codes::Code) -> Vec<&Diagnostic> {
     diagnostics.iter().filter(|found| found.code == code).collect()
 }
 
@@ -167,149 +166,6 @@ fn what_was_closed_by_hand_is_not_asked_for_again() {
     let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", KARPENTER)];
     let (_, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
     assert_eq!(found(&diagnostics, codes::PLAN_LEFT_OPEN), Vec::<&Diagnostic>::new());
-}
-
-/// Where the run failed at what it looked for after the controller had moved, and the manifests were mended.
-fn controller_moved() -> Inventory {
-    let mut inventory = left("1.8.8", "karpenter.sh/v1");
-    let carried = inventory.carry_over.as_mut().expect("a run");
-    carried.hops = vec![hop("karpenter/karpenter@1.8.8", "1.5.8", "1.8.8", false)];
-    inventory
-}
-
-#[test]
-fn what_is_left_of_a_hop_is_done_when_its_version_runs_already() {
-    let (plan, diagnostics) = planned(KARPENTER, &controller_moved(), &["1.8.8"]);
-    assert_eq!(diagnostics, []);
-    let hop = &plan.hops[0];
-    assert_eq!((hop.id.as_str(), &hop.from), ("karpenter/karpenter@1.8.8", &None));
-    let mut steps: Vec<&str> = plan
-        .steps
-        .iter()
-        .filter_map(|step| step.id.as_str().strip_prefix("karpenter/karpenter@1.8.8/"))
-        .collect();
-    steps.sort_unstable();
-    assert_eq!(
-        steps,
-        [
-            "frozen/general",
-            "frozen/gpu",
-            "health",
-            "nodes/general/baseline",
-            "nodes/general/roll",
-            "nodes/gpu/baseline",
-            "nodes/gpu/roll",
-            "thaw/general",
-            "thaw/gpu"
-        ]
-    );
-    // The way back to the older version is that of the run which moved it.
-    let undone: Vec<&str> = plan
-        .steps
-        .iter()
-        .filter(|step| !matches!(step.undo, Undo::ReadOnly { .. }))
-        .map(|step| step.id.as_str())
-        .collect();
-    assert_eq!(undone, ["karpenter/karpenter@1.8.8/thaw/general", "karpenter/karpenter@1.8.8/thaw/gpu"]);
-    let health = plan.step(&id("karpenter/karpenter@1.8.8/health")).expect("it looks");
-    assert!(
-        health.verify.iter().any(|verify| verify.title.contains("says it is 1.8.8")),
-        "{:?}",
-        health.verify
-    );
-}
-
-/// The run ended in a controller that did not start with its values, and the values were mended.
-#[test]
-fn a_release_that_is_not_as_the_manifests_now_say_moves_once_more() {
-    let mut inventory = controller_moved();
-    let release =
-        inventory.releases.iter_mut().find(|release| release.chart == "karpenter").expect("the controller");
-    release.values_digest = Digest::of("bad values");
-    let (plan, _) = planned(KARPENTER, &inventory, &["1.8.8"]);
-    let controller = plan.step(&id("karpenter/karpenter@1.8.8/controller")).expect("it moves");
-    assert!(matches!(&controller.action, Action::Effect(Effect::HelmUpgrade(_))), "{:?}", controller.action);
-    assert!(plan.step(&id("karpenter/karpenter@1.8.8/crds")).is_none(), "these are as they are asked for");
-    let roll = plan.step(&id("karpenter/karpenter@1.8.8/nodes/gpu/roll")).expect("nodes move");
-    assert!(matches!(roll.undo, Undo::CoveredBy { .. }), "{:?}", roll.undo);
-}
-
-/// Plain upgrades that a run did, and whose verification was mended.
-#[test]
-fn what_a_run_did_and_did_not_see_well_is_looked_at_again() {
-    const PLAIN: &str = "
-apiVersion: switchback.dev/v1alpha1
-kind: DeploymentUpgrade
-metadata: {name: web}
-spec:
-  {target: cluster, deployment: {namespace: shop, name: web}, container: web, image: 'registry.example/web:1.4', to: '1.4'}
----
-apiVersion: switchback.dev/v1alpha1
-kind: HelmReleaseUpgrade
-metadata: {name: controller}
-spec:
-  {target: cluster, release: {namespace: kube-system, name: karpenter}, charts: {oci: 'oci://registry.example/charts'}, to: '1.8.8'}
-";
-    let mut inventory = inventory("1.8.8");
-    let controller = ObjectRef::new("apps/v1", "Deployment", &world::karpenter());
-    let because = "label managed-by".to_owned();
-    let evidence = vec![OwnerEvidence { owner: OwnerKind::Helm, because }];
-    inventory.owners.push(Ownership { object: controller, evidence });
-    let files = [("platform.yaml", PLATFORM), ("plain.yaml", PLAIN)];
-    let (plan, _) = compiled(&files, &inventory, &["1.8.8"]);
-    assert!(plan.is_none(), "everything is there, and no run is continued");
-
-    let mut carried = left("1.8.8", "karpenter.sh/v1").carry_over.expect("a run");
-    carried.open_brackets.clear();
-    carried.hops = vec![
-        hop("deployment/web@1.4", "1.3", "1.4", false),
-        hop("helm-release/controller@1.8.8", "1.5.8", "1.8.8", false),
-    ];
-    inventory.carry_over = Some(carried);
-    let (plan, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
-    let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
-    assert_eq!(lint(&plan), []);
-    let steps: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
-    assert_eq!(steps, ["deployment/web@1.4/health", "helm-release/controller@1.8.8/health"]);
-    assert!(plan.steps.iter().all(|step| matches!(step.undo, Undo::ReadOnly { .. })));
-
-    inventory.releases[0].values_digest = Digest::of("bad values");
-    let (plan, _) = compiled(&files, &inventory, &["1.8.8"]);
-    let plan = plan.expect("a plan");
-    assert!(plan.step(&id("helm-release/controller@1.8.8/release")).is_some(), "{:?}", plan.steps);
-}
-
-#[test]
-fn nodes_that_the_run_had_moved_already_stay() {
-    let all = format!("{KARPENTER}  nodes: all\n");
-    let controller = id("karpenter/karpenter@1.8.8/controller");
-    let mut inventory = controller_moved();
-    for known in [false, true] {
-        if known {
-            let carried = inventory.carry_over.as_mut().expect("a run");
-            carried.applied.insert(controller.clone(), inventory.taken_at);
-        }
-        let (plan, _) = planned(&all, &inventory, &["1.8.8"]);
-        let roll = plan.step(&id("karpenter/karpenter@1.8.8/nodes/gpu/roll")).expect("nodes move");
-        let Action::Roll(roll) = &roll.action else { panic!("{:?}", roll.action) };
-        // Where the run did not see it done, what is there once Karpenter was seen to work.
-        let health = id("karpenter/karpenter@1.8.8/health");
-        assert_eq!(roll.stale, Stale::BornBefore(if known { controller.clone() } else { health }));
-    }
-}
-
-#[test]
-fn a_hop_that_was_finished_or_is_not_that_of_the_run_is_not_begun_again() {
-    let mut whole = controller_moved();
-    let carried = whole.carry_over.as_mut().expect("a run");
-    carried.hops[0].whole = true;
-    carried.open_brackets.clear();
-    let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", KARPENTER)];
-    for inventory in [whole, inventory("1.8.8")] {
-        let (plan, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
-        assert!(plan.is_none());
-        assert!(!diagnostics.iter().any(Diagnostic::is_error), "{diagnostics:#?}");
-    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod continued;
 mod eks;
 mod eks_refused;
+mod finished;
 mod joint;
 mod karpenter;
 mod mlflow;

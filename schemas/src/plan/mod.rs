@@ -271,7 +271,7 @@ pub struct Hop {
     pub component: ComponentName,
     /// The manifest that asks for it.
     pub asked_by: Label,
-    /// The version before; absent where something is moved that has no number.
+    /// The version before; absent where it has no number, and where only what stayed behind is moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Version>,
     /// The version after.

@@ -5,7 +5,7 @@ use switchback_executor::{janitor, reclaim, store::disk::Disk};
 use super::*;
 
 /// A bracket around work that fails; it may be closed again when `other` is done.
-fn held_over() -> Vec<u8> {
+pub(super) fn held_over() -> Vec<u8> {
     let mut steps = vec![step("open", &[]), step("work", &["open"]), step("shut", &["open", "work"])];
     for step in &mut steps {
         step.on_failure.action = switchback_schemas::plan::FailureAction::RollbackHop;

@@ -156,6 +156,49 @@ async fn a_later_run_that_only_looked_gives_the_platform_back() {
     assert!(error.to_string().contains("nothing was changed"), "{error}");
 }
 
+/// A person may go back through such a run; a failure of it is for a person.
+#[tokio::test(start_paused = true)]
+async fn a_later_run_that_fails_before_it_changed_anything_holds() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let old = held(&world, &runtime, &three()).await;
+    let mut looks = step("d", &[]);
+    looks.undo = Undo::ReadOnly { why: "it only looks".to_owned() };
+    looks.on_failure.action = switchback_schemas::plan::FailureAction::RollbackHop;
+    let plan = continued_by(&runtime, &old, looks, Vec::new()).await;
+    world.odd.lock().unwrap().insert("do d".to_owned(), refused());
+    let (new, end) = apply(&runtime, &plan).await.unwrap();
+    let Ended::Rest(Rest::Held { why }) = &end else { panic!("{end:?}") };
+    assert!(why.contains("nothing was changed"), "{why}");
+    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    is_returned(&runtime, &old, &new, "nothing was undone").await;
+}
+
+/// What it had to leave open is its own; with that the way back of the operation goes on.
+#[tokio::test(start_paused = true)]
+async fn a_later_run_that_left_something_open_gives_the_platform_back_when_it_is_cleared() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let old = held(&world, &runtime, &three()).await;
+    let parent = Plan::from_json(&child(&runtime, &old).await).unwrap().parent;
+    let mut own = Plan::from_json(&accidents::held_over()).unwrap();
+    let plan = bytes(std::mem::take(&mut own.steps), |plan| {
+        plan.parent = parent;
+        plan.brackets = own.brackets;
+    });
+    world.odd.lock().unwrap().insert("do work".to_owned(), refused());
+    let (new, end) = apply(&runtime, &plan).await.unwrap();
+    assert_eq!(end, ended(End::UnwoundHeld));
+    let error = say(&runtime, &old, back()).await.unwrap_err();
+    assert!(error.to_string().contains(new.as_str()), "{error}");
+
+    world.done.lock().unwrap().insert("other".to_owned());
+    switchback_executor::janitor::clear(&runtime, &new, "open", &by(), "it is safe now").await.unwrap();
+    is_returned(&runtime, &old, &new, "cleared").await;
+    assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound));
+    assert_eq!(world.done.lock().unwrap().iter().collect::<Vec<_>>(), ["other"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_run_that_has_its_platform_again_goes_forward_when_a_person_says_so() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());

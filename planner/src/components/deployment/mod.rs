@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use switchback_schemas::{
-    Seconds,
+    Seconds, Version,
     lock::Ask,
     manifest::{DeploymentUpgrade, OwnerKind},
     name::ObjectRef,
@@ -132,16 +132,19 @@ fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
     let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
     let (_, found) = super::container(cx, doc.doc, &spec.deployment, &spec.container)?;
     let asked = HopSpec::asked(cx, "deployment", doc);
-    if found.image == spec.image {
-        let begun = asked.begun(cx);
-        if begun.is_none() {
-            super::rising(cx, doc.doc, &object.to_string(), &spec.to, &spec.to);
-        }
-        return begun;
-    }
     // The tag is the only version that the platform tells; without one the path has no number to compare.
-    let from = super::tag(&found.image).and_then(|tag| tag.parse().ok());
-    if let Some(from) = &from {
+    let from: Option<Version> = super::tag(&found.image).and_then(|tag| tag.parse().ok());
+    let is_set = found.image == spec.image;
+    if (is_set || from.as_ref() == Some(&spec.to))
+        && let Some(finishing) = asked.finishing(cx)
+    {
+        // Another image of the same version, where the one that was asked for was wrong.
+        if !is_set {
+            cx.owner(&object, OwnerKind::Kubectl);
+        }
+        return Some(finishing);
+    }
+    if let Some(from) = if is_set { Some(&spec.to) } else { from.as_ref() } {
         super::rising(cx, doc.doc, &object.to_string(), from, &spec.to)?;
     }
     cx.owner(&object, OwnerKind::Kubectl);

@@ -3,6 +3,7 @@
 
 use switchback_schemas::{
     Diagnostic, Seconds, codes,
+    inventory::Release,
     lock::Ask,
     manifest::{Document, HelmReleaseUpgrade, OwnerKind},
     plan::{
@@ -61,16 +62,15 @@ impl Component for HelmRelease {
         };
         let scope = hop.scope();
         let within = spec.within.map_or(WITHIN, |length| length.0);
-        if hop.from.is_none() && helm::is_there(outlook, render) {
-            // An earlier run of the operation made it so; what is left is that it works, as the manifests now say.
-            let title = format!("see that release {} works at {}", spec.release, hop.to);
-            let rolled = helm::workloads(&render.objects, &spec.release).into_iter();
-            let of = rolled.map(|object| Condition::Rollout { object: Target::Object(object) }).collect();
-            let look = scope.look("health", title, Condition::All { of }, outlook.take_reads());
-            to.add(
-                look.verify(cx.verifications(&spec.verify)).time(within, Estimate::seconds(10, 120)).done(),
-            );
-            return;
+        if hop.finishes {
+            if helm::is_there(outlook, render) {
+                let title = format!("see that release {} works at {}", spec.release, hop.to);
+                let look = helm::look(&scope, title, render, outlook);
+                let look = look.verify(cx.verifications(&spec.verify));
+                to.add(look.time(within, Estimate::seconds(10, 120)).done());
+                return;
+            }
+            cx.index.release(&spec.release).into_iter().for_each(|release| owned(cx, doc, release));
         }
         let crds: Vec<_> =
             render.crds.iter().filter_map(|crd| crd_step(cx, &scope, outlook, crd, to)).collect();
@@ -103,17 +103,22 @@ fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
         );
         return None;
     }
-    for object in helm::workloads(&release.objects, &spec.release) {
-        cx.owner(&object, OwnerKind::Helm);
-    }
     let asked = HopSpec::asked(cx, "helm-release", doc);
     if release.chart_version == spec.to
-        && let Some(begun) = asked.begun(cx)
+        && let Some(finishing) = asked.finishing(cx)
     {
-        return Some(begun);
+        return Some(finishing);
     }
     super::rising(cx, doc.doc, &format!("release {}", spec.release), &release.chart_version, &spec.to)?;
+    owned(cx, doc, release);
     Some(HopSpec { from: Some(release.chart_version.clone()), ..asked })
+}
+
+/// Says whose its workloads are, if they are not Helm's.
+fn owned(cx: &Cx<'_>, doc: &Doc, release: &Release) {
+    for object in helm::workloads(&release.objects, &doc.spec.release) {
+        cx.owner(&object, OwnerKind::Helm);
+    }
 }
 
 /// Applies a CRD of the `crds/` directory. It is captured first, and going back restores it; a CRD that was not there stays,

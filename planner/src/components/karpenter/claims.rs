@@ -6,7 +6,7 @@ use switchback_schemas::{
     plan::{Condition, Disruption, Effect, Estimate, Pool, Roll, Stale, Strategy, Undo, Wait},
 };
 
-use super::lower::{CONTROLLER_PART, HEALTH, Road};
+use super::lower::{CONTROLLER_PART, HEALTH, HEALTH_PART, Road};
 use crate::lower::{Lowering, checks, nodes};
 
 /// A pool that may have to move.
@@ -99,12 +99,12 @@ impl Road<'_> {
                     .to_owned(),
             },
             false => Undo::ReadOnly {
-                why:
-                    "replaced nodes stay; the run that moved the version moves what drifts when it goes back"
-                        .to_owned(),
+                why: "replaced nodes stay: they are of the version that runs, which this plan does not take back"
+                    .to_owned(),
             },
         };
         let which = match self.doc.spec.nodes {
+            NodeMove::All if self.moved_before().as_ref() == Some(since) => "what is left of the nodes",
             NodeMove::All => "all nodes",
             NodeMove::Drifted | NodeMove::None => "drifted nodes",
         };
@@ -124,10 +124,10 @@ impl Road<'_> {
         to.add(draft.done())
     }
 
-    /// The step of an earlier run that moved the controller, if that run saw it done: nodes that it moved since stay.
+    /// The step since which earlier runs moved nodes, if one saw it done: what they replaced stays.
     pub(super) fn moved_before(&self) -> Option<StepId> {
-        let step = self.scope.id(CONTROLLER_PART);
-        let carried = self.cx.inventory.carry_over.as_ref()?;
-        carried.applied.contains_key(&step).then_some(step)
+        let carried = self.cx.inventory.carry_over.as_ref().filter(|_| self.hop.finishes && !self.moves())?;
+        let steps = [CONTROLLER_PART, HEALTH_PART].map(|part| self.scope.id(part));
+        steps.into_iter().find(|step| carried.applied.contains_key(step))
     }
 }

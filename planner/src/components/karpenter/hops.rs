@@ -27,9 +27,9 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
     let from = &release.chart_version;
     let asked = HopSpec::asked(cx, "karpenter", doc);
     if *from == spec.to
-        && let Some(begun) = asked.begun(cx)
+        && let Some(finishing) = asked.finishing(cx)
     {
-        return vec![begun];
+        return vec![finishing];
     }
     if rising(cx, doc.doc, "Karpenter", from, &spec.to).is_none() {
         return Vec::new();

@@ -26,8 +26,9 @@ use crate::{
 const CONTROLLER: Seconds = Seconds::minutes(10);
 pub(super) const HEALTH: Seconds = Seconds::minutes(10);
 
-/// The step that moves the controller.
+/// The step that moves the controller, and the one that sees it well.
 pub(super) const CONTROLLER_PART: &str = "controller";
+pub(super) const HEALTH_PART: &str = "health";
 
 /// Lowers one hop. What is missing is said once and the hop left out: no plan comes out then.
 pub(super) fn hop(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'_>, to: &mut Lowering) {
@@ -50,7 +51,7 @@ pub(super) fn hop(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'
     let crds = cx.render(&doc.spec.crd_release, &hop.to, label("this version of the CRD chart"));
     let controller = cx.render(&doc.spec.release, &hop.to, label("this version of the chart"));
     let (Some(crds), Some(controller)) = (crds, controller) else { return };
-    let moves = |render: &Render| hop.from.is_some() || !helm::is_there(outlook, render);
+    let moves = |render: &Render| !hop.finishes || !helm::is_there(outlook, render);
     let crds = Some(crds).filter(|render| moves(render));
     let controller = Some(controller).filter(|render| moves(render));
     notices::add(cx, hop, &section, to);
@@ -84,7 +85,7 @@ impl Road<'_> {
             // A later hop finds the budgets as the earlier hop's thaw left them, which is the same value.
             outlook.note_budgets(pool, &freeze.object().api_version);
             frozen.push(to.add(freeze.open_step(&self.scope, outlook).done()));
-            freeze.bracket(pool, self.safe_to_thaw(), to);
+            freeze.bracket(pool, self.safe_to_thaw(freeze), to);
         }
         let rolls = self.rolls();
         let baselines: Vec<StepId> = rolls.iter().map(|roll| self.baseline(roll, &frozen, to)).collect();
@@ -93,7 +94,7 @@ impl Road<'_> {
         let after = crds.map_or_else(|| before.clone(), |step| vec![step]);
         let controller = self.controller.and_then(|render| self.move_controller(render, outlook, &after, to));
         let after = controller.clone().map_or(after, |step| vec![step]);
-        let health = self.health(&after, to);
+        let health = self.health(&after, outlook, to);
         let since = controller.or_else(|| self.moved_before()).unwrap_or_else(|| health.clone());
         let mut last = vec![health.clone()];
         let mut previous: Option<StepId> = None;
@@ -130,14 +131,21 @@ impl Road<'_> {
         ObjectRef::new("apps/v1", "Deployment", &self.section.deployment)
     }
 
-    /// Thawing in a mixed state would let drift take the fleet: the controller must be whole and nothing drifted.
-    fn safe_to_thaw(&self) -> Condition {
-        Condition::All {
-            of: vec![
-                Condition::Rollout { object: Target::Object(self.deployment()) },
-                nodes::none_drifted(&std::collections::BTreeMap::new()),
-            ],
+    /// Thawing in a mixed state would let drift take the fleet: the controller must be whole and nothing drifted. A NodePool that was
+    /// not frozen in that state when this hop came is not kept from it.
+    fn safe_to_thaw(&self, freeze: &Freeze) -> Condition {
+        let mut of = vec![Condition::Rollout { object: Target::Object(self.deployment()) }];
+        if self.moves() || !freeze.is_ours() {
+            of.push(nodes::none_drifted(&std::collections::BTreeMap::new()));
         }
+        Condition::All { of }
+    }
+
+    fn not_ready(&self, kind: &str, name: &str) {
+        let message = format!("{kind} {name} is not Ready, and the plan waits until it is");
+        let not_ready = Diagnostic::warning(codes::PLAN_NOT_READY, message);
+        let help = "no node moves before; see its conditions, or remove it if nobody needs it";
+        self.cx.findings.say_about(name, not_ready.help(help));
     }
 
     /// Rewrites objects that are stored in a version which the target drops; that closes the way back of an earlier hop
@@ -313,7 +321,7 @@ impl Road<'_> {
     }
 
     /// Waits until Karpenter is well.
-    fn health(&self, after: &[StepId], to: &mut Lowering) -> StepId {
+    fn health(&self, after: &[StepId], outlook: &Outlook<'_>, to: &mut Lowering) -> StepId {
         let ready = |kind: &str, api_version: &str, count: usize| Condition::Count {
             find: Find {
                 api_version: api_version.to_owned(),
@@ -328,8 +336,17 @@ impl Road<'_> {
             at_least: Some(count as u64),
             at_most: None,
         };
-        let pools = self.section.node_pools.iter().filter(|pool| pool.ready).count();
-        let classes = self.section.node_classes.iter().filter(|class| class.ready).count();
+        let counts = |ready: bool, kind: &str, name: &str| {
+            // What is not Ready after an earlier run moved the controller may be its doing.
+            if self.hop.finishes && !ready {
+                self.not_ready(kind, name);
+            }
+            ready || self.hop.finishes
+        };
+        let pools = self.section.node_pools.iter();
+        let pools = pools.filter(|pool| counts(pool.ready, "NodePool", &pool.name)).count();
+        let classes = self.section.node_classes.iter();
+        let classes = classes.filter(|class| counts(class.ready, "EC2NodeClass", &class.name)).count();
         let until = Condition::All {
             of: vec![
                 Condition::Rollout { object: Target::Object(self.deployment()) },
@@ -343,7 +360,7 @@ impl Road<'_> {
         let runs = self.controller.is_none().then(|| self.version_label());
         let mut draft = self
             .scope
-            .look("health", title, until, Vec::new())
+            .look(HEALTH_PART, title, until, outlook.take_reads())
             .verify(runs.into_iter().chain([settled]).chain(self.cx.verifications(&self.doc.spec.verify)))
             .time(HEALTH, Estimate::seconds(70, 180));
         let why = match self.moves() {

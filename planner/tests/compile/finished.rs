@@ -1,0 +1,229 @@
+//! Hops whose version an earlier run reached and that it did not finish: what is left of them is done, as the manifests now say.
+
+use serde_json::json;
+use switchback_model::lint::lint;
+use switchback_schemas::{
+    ComponentName, Diagnostic, Digest, codes,
+    inventory::{Inventory, OwnerEvidence, Ownership},
+    manifest::OwnerKind,
+    name::ObjectRef,
+    plan::{Action, Condition, Effect, FailureAction, Stale, Undo},
+};
+
+use crate::{
+    continued::{found, hop, id, left, planned},
+    world::{self, KARPENTER, PLATFORM, compiled, inventory},
+};
+
+/// Where the run failed at what it looked for after the controller had moved, and the manifests were mended.
+fn controller_moved() -> Inventory {
+    let mut inventory = left("1.8.8", "karpenter.sh/v1");
+    let carried = inventory.carry_over.as_mut().expect("a run");
+    carried.hops = vec![hop("karpenter/karpenter@1.8.8", "1.5.8", "1.8.8", false)];
+    inventory
+}
+
+#[test]
+fn what_is_left_of_a_hop_is_done_when_its_version_runs_already() {
+    let (plan, diagnostics) = planned(KARPENTER, &controller_moved(), &["1.8.8"]);
+    assert_eq!(diagnostics, []);
+    let hop = &plan.hops[0];
+    assert_eq!((hop.id.as_str(), &hop.from), ("karpenter/karpenter@1.8.8", &None));
+    let mut steps: Vec<&str> = plan
+        .steps
+        .iter()
+        .filter_map(|step| step.id.as_str().strip_prefix("karpenter/karpenter@1.8.8/"))
+        .collect();
+    steps.sort_unstable();
+    assert_eq!(
+        steps,
+        [
+            "frozen/general",
+            "frozen/gpu",
+            "health",
+            "nodes/general/baseline",
+            "nodes/general/roll",
+            "nodes/gpu/baseline",
+            "nodes/gpu/roll",
+            "thaw/general",
+            "thaw/gpu"
+        ]
+    );
+    // The way back to the older version is that of the run which moved it.
+    let undone: Vec<&str> = plan
+        .steps
+        .iter()
+        .filter(|step| !matches!(step.undo, Undo::ReadOnly { .. }))
+        .map(|step| step.id.as_str())
+        .collect();
+    assert_eq!(undone, ["karpenter/karpenter@1.8.8/thaw/general", "karpenter/karpenter@1.8.8/thaw/gpu"]);
+    let health = plan.step(&id("karpenter/karpenter@1.8.8/health")).expect("it looks");
+    assert!(
+        health.verify.iter().any(|verify| verify.title.contains("says it is 1.8.8")),
+        "{:?}",
+        health.verify
+    );
+}
+
+#[test]
+fn what_is_not_ready_after_an_earlier_run_is_waited_for_and_named() {
+    let mut inventory = controller_moved();
+    let name = ComponentName::new("karpenter").expect("a name");
+    let section = inventory.components.get_mut(&name).expect("Karpenter");
+    section["nodePools"][1]["ready"] = json!(false);
+    let (plan, diagnostics) = planned(KARPENTER, &inventory, &["1.8.8"]);
+    let said = found(&diagnostics, codes::PLAN_NOT_READY);
+    assert!(said.len() == 1 && said[0].message.contains("NodePool gpu is not Ready"), "{diagnostics:#?}");
+    let health = plan.step(&id("karpenter/karpenter@1.8.8/health")).expect("it looks");
+    assert!(health.title.starts_with("see 2 NodePools"), "{}", health.title);
+}
+
+/// A failure of what changes nothing, or moves nodes that stay, is for a person; nothing is given back by itself.
+#[test]
+fn a_failure_of_what_is_left_of_a_hop_holds() {
+    let (plan, _) = planned(KARPENTER, &controller_moved(), &["1.8.8"]);
+    let roll = plan.step(&id("karpenter/karpenter@1.8.8/nodes/gpu/roll")).expect("nodes move");
+    assert_eq!(roll.on_failure.action, FailureAction::Hold, "{}", roll.on_failure.why);
+}
+
+/// What a person thawed may be thawed again whatever has drifted; what the run had frozen may not.
+#[test]
+fn a_pool_that_was_found_thawed_can_be_left_so() {
+    let mut inventory = controller_moved();
+    let name = ComponentName::new("karpenter").expect("a name");
+    let section = inventory.components.get_mut(&name).expect("Karpenter");
+    section["nodePools"][0]["budgets"] = json!([{"nodes": "20%"}]);
+    let (plan, _) = planned(KARPENTER, &inventory, &["1.8.8"]);
+    let parts = |bracket: usize| match &plan.brackets[bracket].safe_to_close {
+        Condition::All { of } => of.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((plan.brackets[0].open.as_str(), parts(0)), ("karpenter/karpenter@1.8.8/freeze/general", 1));
+    assert_eq!((plan.brackets[1].open.as_str(), parts(1)), ("karpenter/karpenter@1.8.8/frozen/gpu", 2));
+}
+
+#[test]
+fn a_node_pool_that_is_gone_is_not_asked_for() {
+    let mut inventory = left("1.8.8", "karpenter.sh/v1");
+    let name = ComponentName::new("karpenter").expect("a name");
+    let section = inventory.components.get_mut(&name).expect("Karpenter");
+    section["nodePools"] = json!([]);
+    let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", KARPENTER)];
+    let (_, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
+    assert_eq!(found(&diagnostics, codes::PLAN_LEFT_OPEN), Vec::<&Diagnostic>::new());
+}
+
+/// The run ended in a controller that did not start with its values, and the values were mended.
+#[test]
+fn a_release_that_is_not_as_the_manifests_now_say_moves_once_more() {
+    let mut inventory = controller_moved();
+    let release =
+        inventory.releases.iter_mut().find(|release| release.chart == "karpenter").expect("the controller");
+    release.values_digest = Digest::of("bad values");
+    let (plan, _) = planned(KARPENTER, &inventory, &["1.8.8"]);
+    let controller = plan.step(&id("karpenter/karpenter@1.8.8/controller")).expect("it moves");
+    assert!(matches!(&controller.action, Action::Effect(Effect::HelmUpgrade(_))), "{:?}", controller.action);
+    assert!(plan.step(&id("karpenter/karpenter@1.8.8/crds")).is_none(), "these are as they are asked for");
+    let roll = plan.step(&id("karpenter/karpenter@1.8.8/nodes/gpu/roll")).expect("nodes move");
+    assert!(matches!(roll.undo, Undo::CoveredBy { .. }), "{:?}", roll.undo);
+}
+
+/// Plain upgrades that a run did, and whose verification was mended.
+#[test]
+fn what_a_run_did_and_did_not_see_well_is_looked_at_again() {
+    const PLAIN: &str = "
+apiVersion: switchback.dev/v1alpha1
+kind: DeploymentUpgrade
+metadata: {name: web}
+spec:
+  {target: cluster, deployment: {namespace: shop, name: web}, container: web, image: 'registry.example/web:1.4', to: '1.4'}
+---
+apiVersion: switchback.dev/v1alpha1
+kind: HelmReleaseUpgrade
+metadata: {name: controller}
+spec:
+  {target: cluster, release: {namespace: kube-system, name: karpenter}, charts: {oci: 'oci://registry.example/charts'}, to: '1.8.8'}
+";
+    let mut inventory = inventory("1.8.8");
+    let controller = ObjectRef::new("apps/v1", "Deployment", &world::karpenter());
+    let because = "label managed-by".to_owned();
+    let evidence = vec![OwnerEvidence { owner: OwnerKind::Helm, because }];
+    inventory.owners.push(Ownership { object: controller, evidence });
+    let files = [("platform.yaml", PLATFORM), ("plain.yaml", PLAIN)];
+    let (plan, _) = compiled(&files, &inventory, &["1.8.8"]);
+    assert!(plan.is_none(), "everything is there, and no run is continued");
+
+    let mut carried = left("1.8.8", "karpenter.sh/v1").carry_over.expect("a run");
+    carried.open_brackets.clear();
+    carried.hops = vec![
+        hop("deployment/web@1.4", "1.3", "1.4", false),
+        hop("helm-release/controller@1.8.8", "1.5.8", "1.8.8", false),
+    ];
+    inventory.carry_over = Some(carried);
+    let (plan, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
+    let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+    assert_eq!(lint(&plan), []);
+    let steps: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(steps, ["deployment/web@1.4/health", "helm-release/controller@1.8.8/health"]);
+    assert!(plan.steps.iter().all(|step| matches!(step.undo, Undo::ReadOnly { .. })));
+    assert!(
+        plan.steps.iter().all(|step| step.on_failure.action == FailureAction::Hold),
+        "nothing to go back to"
+    );
+
+    // A wrong value, and an image that does not exist: both are mended under the version that was asked for.
+    inventory.releases[0].values_digest = Digest::of("bad values");
+    inventory.workloads[0].containers[0].image = "registry.example/wbe:1.4".to_owned();
+    let (plan, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
+    let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+    let steps: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(steps, ["deployment/web@1.4/image", "helm-release/controller@1.8.8/release"]);
+}
+
+/// Whose a release is matters when it moves.
+#[test]
+fn a_release_that_has_nothing_to_do_is_not_asked_for_its_owner() {
+    const RELEASE: &str = "
+apiVersion: switchback.dev/v1alpha1
+kind: HelmReleaseUpgrade
+metadata: {name: controller}
+spec:
+  {target: cluster, release: {namespace: kube-system, name: karpenter}, charts: {oci: 'oci://registry.example/charts'}, to: '1.8.8'}
+";
+    let files = [("platform.yaml", PLATFORM), ("plain.yaml", RELEASE)];
+    let (_, diagnostics) = compiled(&files, &inventory("1.8.8"), &["1.8.8"]);
+    assert!(!diagnostics.iter().any(Diagnostic::is_error), "{diagnostics:#?}");
+}
+
+#[test]
+fn nodes_that_the_run_had_moved_already_stay() {
+    let all = format!("{KARPENTER}  nodes: all\n");
+    let controller = id("karpenter/karpenter@1.8.8/controller");
+    let mut inventory = controller_moved();
+    for known in [false, true] {
+        if known {
+            let carried = inventory.carry_over.as_mut().expect("a run");
+            carried.applied.insert(controller.clone(), inventory.taken_at);
+        }
+        let (plan, _) = planned(&all, &inventory, &["1.8.8"]);
+        let roll = plan.step(&id("karpenter/karpenter@1.8.8/nodes/gpu/roll")).expect("nodes move");
+        let Action::Roll(roll) = &roll.action else { panic!("{:?}", roll.action) };
+        // Where the run did not see it done, what is there once Karpenter was seen to work.
+        let health = id("karpenter/karpenter@1.8.8/health");
+        assert_eq!(roll.stale, Stale::BornBefore(if known { controller.clone() } else { health }));
+    }
+}
+
+#[test]
+fn a_hop_that_was_finished_or_is_not_that_of_the_run_is_not_begun_again() {
+    let mut whole = controller_moved();
+    let carried = whole.carry_over.as_mut().expect("a run");
+    carried.hops[0].whole = true;
+    carried.open_brackets.clear();
+    let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", KARPENTER)];
+    for inventory in [whole, inventory("1.8.8")] {
+        let (plan, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
+        assert!(plan.is_none());
+        assert!(!diagnostics.iter().any(Diagnostic::is_error), "{diagnostics:#?}");
+    }
+}
