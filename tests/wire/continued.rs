@@ -35,7 +35,9 @@ fn killed_while(
         Scene::on_twin(&borrowed(&manifests), |world| world.replace("version: 1.5.8", "version: 1.0.8"));
     scene.plan();
     let before = scene.settled();
-    fault.into_iter().for_each(|fault| scene.fault(fault));
+    if let Some(fault) = fault {
+        scene.fault(fault);
+    }
     die(&scene, "1.5.8", fits);
     assert!(
         budgets(&scene).iter().all(|budgets| *budgets == json!([{"nodes": "0"}])),
@@ -262,7 +264,7 @@ fn p40_a_node_that_nobody_moves_any_more_is_let_go_by_name() {
     let refused = scene.on_store(&fix).exits(1).stderr;
     assert!(refused.contains("is not over"), "{refused}");
     scene.apply().exits(0);
-    assert_eq!(cordoned(), [node.clone()]);
+    assert_eq!(cordoned(), std::slice::from_ref(&node));
     scene.on_store(&fix).exits(0);
     assert_eq!(cordoned(), Vec::<String>::new());
 }
