@@ -13,6 +13,7 @@ use switchback_schemas::{
 use crate::{
     continued::{found, hop, id, left, planned},
     world::{self, KARPENTER, PLATFORM, compiled, inventory},
+    world_mlflow,
 };
 
 /// Where the run failed at what it looked for after the controller had moved, and the manifests were mended.
@@ -226,4 +227,26 @@ fn a_hop_that_was_finished_or_is_not_that_of_the_run_is_not_begun_again() {
         assert!(plan.is_none());
         assert!(!diagnostics.iter().any(Diagnostic::is_error), "{diagnostics:#?}");
     }
+}
+
+/// Where the server is back with its new image, what is left is that it answers; where it is away, the run that took it is asked.
+#[test]
+fn a_server_that_is_back_is_looked_at_and_one_that_is_away_is_left_to_its_run() {
+    let files = [("platform.yaml", world_mlflow::PLATFORM), ("mlflow.yaml", world_mlflow::MLFLOW)];
+    let mut inventory = world_mlflow::platform("ghcr.io/mlflow/mlflow:v3.18.0");
+    let mut carried = left("1.5.8", "karpenter.sh/v1").carry_over.expect("a run");
+    carried.open_brackets.clear();
+    carried.hops = vec![hop("mlflow/mlflow@3.18.0", "3.8.0", "3.18.0", false)];
+    inventory.carry_over = Some(carried);
+    let (plan, diagnostics) = compiled(&files, &inventory, &[]);
+    let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+    assert_eq!(lint(&plan), []);
+    let steps: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(steps, ["mlflow/mlflow@3.18.0/api", "mlflow/mlflow@3.18.0/health"]);
+
+    let server = inventory.workloads.iter_mut().find(|workload| workload.object.name.contains("mlflow"));
+    server.expect("the server").replicas = 0;
+    let (plan, diagnostics) = compiled(&files, &inventory, &[]);
+    assert!(plan.is_none());
+    assert_eq!(found(&diagnostics, codes::PLAN_UNFINISHED).len(), 1, "{diagnostics:#?}");
 }

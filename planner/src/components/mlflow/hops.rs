@@ -23,6 +23,15 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
         );
         return None;
     }
+    let asked = HopSpec::asked(cx, "mlflow", doc);
+    // A server that is away, with its database somewhere on the way, is the business of the run that took it away.
+    if found.image == spec.image
+        && workload.replicas > 0
+        && let Some(finishing) = asked.finishing(cx)
+    {
+        site::find(cx, doc, workload, Some(&spec.to))?;
+        return Some(finishing);
+    }
     let what = object.to_string();
     let from = if found.image == spec.image { Some(spec.to.clone()) } else { site::runs(&found.image) };
     match &from {
@@ -31,7 +40,7 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
     }
     cx.owner(&object, OwnerKind::Kubectl);
     site::find(cx, doc, workload, from.as_ref())?;
-    Some(HopSpec { from, ..HopSpec::asked(cx, "mlflow", doc) })
+    Some(HopSpec { from, ..asked })
 }
 
 /// An image without a version could be newer than the target. Its database would then not be one that the target knows, which

@@ -34,8 +34,12 @@ const LOOKS: Seconds = Seconds::minutes(16);
 pub(super) fn lower(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'_>, to: &mut Lowering) {
     let spec = &doc.spec;
     let Some((workload, index, image)) = outlook.container(&spec.deployment, &spec.container) else { return };
-    let Some(site) = site::find(cx, doc, workload, hop.from.as_ref()) else { return };
+    let from = if hop.finishes { Some(&hop.to) } else { hop.from.as_ref() };
+    let Some(site) = site::find(cx, doc, workload, from) else { return };
     outlook.take_reads();
+    if hop.finishes {
+        return server::works(cx, doc, &site, &hop.scope(), to);
+    }
     notices::add(cx, hop, doc, &site, to);
     let scope = hop.scope();
     let on_database = HopScope { hop: scope.hop.clone(), target: spec.database.clone() };

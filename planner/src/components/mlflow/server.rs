@@ -346,6 +346,19 @@ pub(super) fn line(doc: &Doc, site: &Site, scope: &HopScope, snapshot: &str, to:
     id
 }
 
+/// What is left of a hop whose server an earlier run of the operation started: that it works, as the manifests now say.
+pub(super) fn works(cx: &Cx<'_>, doc: &Doc, site: &Site, scope: &HopScope, to: &mut Lowering) {
+    let until = Condition::Rollout { object: Target::Object(site.object.clone()) };
+    let title = format!("see {} whole with {}", site.object, doc.spec.image);
+    let namespace = site.object.namespace.as_deref();
+    let whole = scope
+        .look("health", title, until, Vec::new())
+        .time(Seconds::minutes(10), Estimate::seconds(2, 30))
+        .permits([permission("get", "apps", "deployments", namespace)]);
+    let whole = to.add(whole.done());
+    ask(cx, doc, site, scope, &whole, to);
+}
+
 /// Asks the new server: its version, its health, and an experiment, which reads the database. `/health` alone never does.
 pub(super) fn ask(
     cx: &Cx<'_>,
