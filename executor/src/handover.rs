@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use switchback_model::journal::{Journal, Line};
 use switchback_schemas::{
     RunId, StepId,
-    journal::{At, Captured, End, Event, SideEntry},
+    journal::{At, Captured, End, Event, Record, SideEntry},
+    name::Label,
     plan::{ClosesEarlier, Hop, Parent, Plan},
     report::{CarriedHop, CarryOver},
 };
@@ -104,6 +105,11 @@ pub(crate) async fn give_back(store: &dyn Store, clock: &dyn Clock, holder: &str
     if !went_back(later.state(), &index.plan, &store.side(run).await?) {
         return Ok(());
     }
+    // Until what it had left open was cleared, the platform was nobody's.
+    let free = matches!(later.state().ended, Some((End::UnwoundHeld, _)));
+    if free && taken_since(store, [run, &parent.run], &index.plan.platform.name, &journal).await? {
+        return Ok(());
+    }
     let (before, journal) = known(store, &parent.run).await?;
     let earlier = replayed(&before, &parent.run, &journal)?;
     if earlier.state().ended.is_none() && earlier.state().superseded.as_ref() == Some(run) {
@@ -114,6 +120,20 @@ pub(crate) async fn give_back(store: &dyn Store, clock: &dyn Clock, holder: &str
         tell((store, clock, holder), &parent.run, returned, |_| Ok(())).await?;
     }
     Ok(())
+}
+
+/// Whether another run than these took the platform since one ended: its work is not to be gone back past.
+async fn taken_since(store: &dyn Store, but: [&RunId; 2], platform: &Label, ended: &Journal) -> Done<bool> {
+    let end = ended.records.iter().rev().find(|record| matches!(record.event, Event::Done { .. }));
+    let Some(end) = end.map(|record| record.at) else { return Ok(false) };
+    for run in store.runs().await?.into_iter().filter(|run| !but.contains(&run)) {
+        let (index, journal) = known(store, &run).await?;
+        let took = |record: &Record| matches!(record.event, Event::Claimed {}) && record.at >= end;
+        if index.plan.platform.name == *platform && journal.records.iter().any(took) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The same, asked for the earlier run: a process may have died between the end of the later run and the return.

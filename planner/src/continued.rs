@@ -39,16 +39,18 @@ fn holds(inventory: &Inventory, held: &Condition) -> Option<bool> {
     else {
         return None;
     };
+    // What is not there may be what could not be read.
+    let all_read = !inventory.unread.iter().any(|unread| unread.what.contains(&object.kind));
     match (object.kind.as_str(), pointer.as_str()) {
         ("NodePool", freeze::POINTER) => {
             let karpenter: Karpenter = section(inventory, "karpenter").ok().flatten()?;
             let pool = karpenter.node_pools.into_iter().find(|pool| pool.name == object.name);
-            Some(pool.is_some_and(|pool| pool.budgets == *value))
+            let read = pool.is_some() || all_read;
+            read.then(|| pool.is_some_and(|pool| pool.budgets == *value))
         }
         (_, "/spec/replicas") => {
             let workload = inventory.workloads.iter().find(|workload| workload.object == *object);
-            // One that is not there may be one that could not be read.
-            let read = workload.is_some() || inventory.unread.is_empty();
+            let read = workload.is_some() || all_read;
             read.then(|| workload.is_some_and(|workload| *value == workload.replicas))
         }
         _ => None,

@@ -79,16 +79,19 @@ pub fn is_there(outlook: &Outlook<'_>, render: &Render) -> bool {
 
 /// A look at the workloads of a release that is what its render makes of it.
 pub fn look(scope: &HopScope, title: String, render: &Render, outlook: &Outlook<'_>) -> Draft {
-    // Pods that change only when somebody deletes them are nothing to wait for.
-    let follows = |object: &&serde_json::Value| !on_delete(object);
-    let objects: Vec<_> = render.objects.iter().filter(follows).cloned().collect();
-    let rolled = workloads(&objects, &render.release);
+    let rolled = following(&render.objects, &render.release);
     let permissions: Vec<Permission> = rolled
         .iter()
         .map(|object| permission("get", "apps", &plural(&object.kind), object.namespace.as_deref()))
         .collect();
     let of = rolled.into_iter().map(|object| Condition::Rollout { object: Target::Object(object) }).collect();
     scope.look("health", title, Condition::All { of }, outlook.take_reads()).permits(permissions)
+}
+
+/// Workloads whose pods follow their template; one whose pods change only when somebody deletes them is nothing to wait for.
+fn following(objects: &[serde_json::Value], release: &ObjectName) -> Vec<ObjectRef> {
+    let follow: Vec<_> = objects.iter().filter(|object| !on_delete(object)).cloned().collect();
+    workloads(&follow, release)
 }
 
 fn on_delete(object: &serde_json::Value) -> bool {
@@ -119,14 +122,12 @@ pub fn upgrade(scope: &HopScope, outlook: &Outlook<'_>, step: ReleaseStep<'_>) -
     let id = scope.id(part);
     let to = Operand::Captured { step: id.clone(), name: REVISION.to_owned() };
     let back = HelmRollback { release: release.clone(), to, keep_crds: kept };
-    let hands = hands(&before.objects, &render.objects, release);
     let rolled_out = |objects: &[serde_json::Value]| -> Vec<Verify> {
         let rolled = |object: ObjectRef| {
             let title = format!("{object} is rolled out");
             verify(title, Condition::Rollout { object: Target::Object(object) }, Seconds(10), within)
         };
-        // Pods that change only when somebody deletes them are nothing that the step can wait for.
-        after(objects).into_iter().filter(|object| !hands.contains(object)).map(rolled).collect()
+        following(objects, release).into_iter().map(rolled).collect()
     };
     let disruption = if after(&render.objects).is_empty() { Disruption::None } else { Disruption::Restart };
     let permissions = permissions(release, &render.objects);
@@ -156,8 +157,6 @@ pub fn upgrade(scope: &HopScope, outlook: &Outlook<'_>, step: ReleaseStep<'_>) -
         .done_when(at(&render.chart.version, render.values))
         .verify(rolled_out(&render.objects))
         .time(Seconds::minutes(5), Estimate::seconds(60, 240))
-        // The driver looks at the release first, and the values' digest is its precondition: a second call does it once.
-        .idempotent()
         .disrupts(disruption, None)
         .permits(permissions)
         .changes(expected(&before.objects, render))

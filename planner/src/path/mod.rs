@@ -63,8 +63,8 @@ pub fn order(
         let preferred = sequence.iter().position(|id| Some(id) == hop.as_ref()).unwrap_or(sequence.len());
         let place = known.place(number);
         // What an earlier run began is finished first: it left something suspended.
-        let finishes = asked.get(number).is_some_and(|hop| hop.finishes);
-        (preferred, !finishes, place.is_none(), place.unwrap_or_default(), number)
+        let begun = hop.as_ref().is_some_and(|hop| cx.unfinished(hop).is_some());
+        (preferred, !begun, place.is_none(), place.unwrap_or_default(), number)
     };
     let Some(sorted) = sort::sort(cx, asked, &after, key) else { return Vec::new() };
     let mut hops = Vec::new();

@@ -4,7 +4,7 @@ use serde_json::json;
 use switchback_model::lint::lint;
 use switchback_schemas::{
     ComponentName, Diagnostic, Digest, codes,
-    inventory::{Inventory, OwnerEvidence, Ownership},
+    inventory::{Inventory, OwnerEvidence, Ownership, Unread},
     manifest::OwnerKind,
     name::ObjectRef,
     plan::{Action, Condition, Effect, FailureAction, Stale, Undo},
@@ -112,6 +112,12 @@ fn a_node_pool_that_is_gone_is_not_asked_for() {
     let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", KARPENTER)];
     let (_, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
     assert_eq!(found(&diagnostics, codes::PLAN_LEFT_OPEN), Vec::<&Diagnostic>::new());
+    // Unless they only could not be read, for example since their conversion webhook is away (P-10).
+    let what = "NodePool (karpenter.sh/v1)".to_owned();
+    inventory.unread.push(Unread { what, why: "conversion webhook failed".to_owned() });
+    let (plan, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
+    assert!(plan.is_none());
+    assert_eq!(found(&diagnostics, codes::PLAN_LEFT_OPEN).len(), 2, "{diagnostics:#?}");
 }
 
 /// The run ended in a controller that did not start with its values, and the values were mended.

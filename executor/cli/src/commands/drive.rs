@@ -8,6 +8,7 @@ use switchback_executor::{
     machine::{Rest, Settings},
     ops,
     runtime::{Ended, Runtime, Stop},
+    store::Store,
 };
 use switchback_face::Exit;
 use switchback_schemas::{
@@ -120,12 +121,9 @@ pub(super) async fn drive(
     };
     let (exit, mut text) = told(&run, &ended, signalled);
     if ended == Ended::Rest(Rest::Ended(End::Unwound))
-        && let Some(earlier) = handover::returned_to(&*opened.store, &run).await?
+        && let Some(line) = returned(&*opened.store, &run).await?
     {
-        text = format!(
-            "{text}\n  run {earlier}, which it continued, has the platform again and holds: \
-             `switchback rollback --run {earlier}` goes back further"
-        );
+        text = format!("{text}\n{line}");
     }
     for failed in tell::channels(&runtime.drivers, &plan, &run, &text).await {
         host.remark(&format!("not told: {failed}"))?;
@@ -139,6 +137,17 @@ pub(super) async fn drive(
 }
 
 /// Where it came to rest, and whether a signal asked for it; `None` after the second signal.
+/// The run that has the platform again, now that the one which continued it is back where it began.
+pub(super) async fn returned(store: &dyn Store, run: &RunId) -> Result<Option<String>, Error> {
+    let earlier = handover::returned_to(store, run).await?;
+    Ok(earlier.map(|earlier| {
+        format!(
+            "  run {earlier}, which it continued, has the platform again and holds: \
+             `switchback rollback --run {earlier}` goes back further"
+        )
+    }))
+}
+
 async fn carried(
     runtime: &Runtime,
     run: &RunId,

@@ -71,6 +71,9 @@ async fn fix(args: &Args, name: &str, reason: &str, host: &mut Host) -> Result<E
     for line in &seen.0 {
         host.answer(&format!("  {line}\n"))?;
     }
+    if let Some(line) = super::drive::returned(&*opened.store, &run).await? {
+        host.answer(&format!("{line}\n"))?;
+    }
     Ok(Exit::Success)
 }
 

@@ -174,29 +174,48 @@ async fn a_later_run_that_fails_before_it_changed_anything_holds() {
     is_returned(&runtime, &old, &new, "nothing was undone").await;
 }
 
-/// What it had to leave open is its own; with that the way back of the operation goes on.
-#[tokio::test(start_paused = true)]
-async fn a_later_run_that_left_something_open_gives_the_platform_back_when_it_is_cleared() {
-    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
-    let runtime = runtime(&world, &disk);
-    let old = held(&world, &runtime, &three()).await;
-    let parent = Plan::from_json(&child(&runtime, &old).await).unwrap().parent;
+/// A run that continues another one and has to leave its own bracket open.
+async fn left_open(world: &World, runtime: &Runtime) -> (RunId, RunId) {
+    let old = held(world, runtime, &three()).await;
+    let parent = Plan::from_json(&child(runtime, &old).await).unwrap().parent;
     let mut own = Plan::from_json(&accidents::held_over()).unwrap();
     let plan = bytes(std::mem::take(&mut own.steps), |plan| {
         plan.parent = parent;
         plan.brackets = own.brackets;
     });
     world.odd.lock().unwrap().insert("do work".to_owned(), refused());
-    let (new, end) = apply(&runtime, &plan).await.unwrap();
+    let (new, end) = apply(runtime, &plan).await.unwrap();
     assert_eq!(end, ended(End::UnwoundHeld));
+    world.done.lock().unwrap().insert("other".to_owned());
+    (old, new)
+}
+
+/// What it had to leave open is its own; with that the way back of the operation goes on.
+#[tokio::test(start_paused = true)]
+async fn a_later_run_that_left_something_open_gives_the_platform_back_when_it_is_cleared() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let (old, new) = left_open(&world, &runtime).await;
     let error = say(&runtime, &old, back()).await.unwrap_err();
     assert!(error.to_string().contains(new.as_str()), "{error}");
-
-    world.done.lock().unwrap().insert("other".to_owned());
     switchback_executor::janitor::clear(&runtime, &new, "open", &by(), "it is safe now").await.unwrap();
     is_returned(&runtime, &old, &new, "cleared").await;
     assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound));
     assert_eq!(world.done.lock().unwrap().iter().collect::<Vec<_>>(), ["other"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_platform_that_somebody_else_had_meanwhile_is_not_given_back() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let (old, new) = left_open(&world, &runtime).await;
+    let third = bytes(vec![step("e", &[])], |_| {});
+    assert_eq!(apply(&runtime, &third).await.unwrap().1, ended(End::Complete));
+    switchback_executor::janitor::clear(&runtime, &new, "open", &by(), "it is safe now").await.unwrap();
+    assert_eq!(handover::returned_to(&*runtime.store, &new).await.unwrap(), None);
+    assert_eq!(holder(&runtime).await, None);
+    let error = say(&runtime, &old, back()).await.unwrap_err();
+    assert!(error.to_string().contains(new.as_str()), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

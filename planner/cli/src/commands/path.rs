@@ -94,7 +94,7 @@ fn as_of(args: &Args, manifests: &Manifests, inventory: Option<&Inventory>) -> R
         })
 }
 
-/// Says what was found on the stream for remarks.
+/// Why one hop comes after another.
 fn why(path: &JointPath, hops: &[String]) -> Result<String, Error> {
     let [later, earlier] = hops else { return Ok(String::new()) };
     for id in hops {

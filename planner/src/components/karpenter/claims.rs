@@ -6,7 +6,7 @@ use switchback_schemas::{
     plan::{Condition, Disruption, Effect, Estimate, Pool, Roll, Stale, Strategy, Undo, Wait},
 };
 
-use super::lower::{CONTROLLER_PART, HEALTH, HEALTH_PART, Road};
+use super::lower::{CONTROLLER_PART, HEALTH, Road};
 use crate::lower::{Lowering, checks, nodes};
 
 /// A pool that may have to move.
@@ -124,10 +124,10 @@ impl Road<'_> {
         to.add(draft.done())
     }
 
-    /// The step since which earlier runs moved nodes, if one saw it done: what they replaced stays.
+    /// The step of an earlier run that moved the controller, if that run saw it done: nodes that it moved since stay.
     pub(super) fn moved_before(&self) -> Option<StepId> {
         let carried = self.cx.inventory.carry_over.as_ref().filter(|_| self.hop.finishes && !self.moves())?;
-        let steps = [CONTROLLER_PART, HEALTH_PART].map(|part| self.scope.id(part));
-        steps.into_iter().find(|step| carried.applied.contains_key(step))
+        let step = self.scope.id(CONTROLLER_PART);
+        carried.applied.contains_key(&step).then_some(step)
     }
 }

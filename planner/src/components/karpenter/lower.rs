@@ -26,9 +26,8 @@ use crate::{
 const CONTROLLER: Seconds = Seconds::minutes(10);
 pub(super) const HEALTH: Seconds = Seconds::minutes(10);
 
-/// The step that moves the controller, and the one that sees it well.
+/// The step that moves the controller.
 pub(super) const CONTROLLER_PART: &str = "controller";
-pub(super) const HEALTH_PART: &str = "health";
 
 /// Lowers one hop. What is missing is said once and the hop left out: no plan comes out then.
 pub(super) fn hop(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'_>, to: &mut Lowering) {
@@ -360,7 +359,7 @@ impl Road<'_> {
         let runs = self.controller.is_none().then(|| self.version_label());
         let mut draft = self
             .scope
-            .look(HEALTH_PART, title, until, outlook.take_reads())
+            .look("health", title, until, outlook.take_reads())
             .verify(runs.into_iter().chain([settled]).chain(self.cx.verifications(&self.doc.spec.verify)))
             .time(HEALTH, Estimate::seconds(70, 180));
         let why = match self.moves() {
