@@ -244,6 +244,31 @@ fn the_next_minor_waits_for_the_end_of_the_one_before() {
     assert!(unfinished[0].message.contains("r-old began eks/dev@1.32"), "{}", unfinished[0].message);
 }
 
+/// What a run began and left suspended is ended before anything else moves: here nodes before Karpenter, which would thaw them.
+#[test]
+fn nodes_that_stayed_behind_come_first_where_a_run_began_to_move_them() {
+    let small = inventory("1.5.8");
+    let mut observed = world_eks::eks_and_karpenter();
+    (observed.releases, observed.crds) = (small.releases, small.crds);
+    let name = ComponentName::new("karpenter").expect("a name");
+    observed.components.get_mut(&name).expect("Karpenter")["version"] = json!("1.5.8");
+    observed.cluster.version = world::v("1.32.3");
+    world_eks::change(&mut observed, |cluster| cluster.version = world::v("1.32"));
+    let hops = |observed: &Inventory| {
+        let platform = world_eks::with_karpenter();
+        let files = [("p.yaml", platform.as_str()), ("e.yaml", world_eks::EKS), ("k.yaml", KARPENTER)];
+        let (plan, diagnostics) = world_eks::compiled(&files, observed, world_eks::addons());
+        let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+        plan.hops.iter().map(|hop| hop.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(hops(&observed), ["karpenter/karpenter@1.8.8", "eks/dev@1.32"]);
+    let mut carried = left("1.5.8", "karpenter.sh/v1").carry_over.expect("a run");
+    carried.open_brackets.clear();
+    carried.hops = vec![hop("eks/dev@1.32", "1.31", "1.32", false)];
+    observed.carry_over = Some(carried);
+    assert_eq!(hops(&observed), ["eks/dev@1.32", "karpenter/karpenter@1.8.8"]);
+}
+
 #[test]
 fn p12_moving_out_of_a_stored_version_ends_the_way_back_of_the_run_that_came_from_below_it() {
     let mut observed = left("1.0.8", "karpenter.sh/v1");

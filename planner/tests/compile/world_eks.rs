@@ -9,7 +9,6 @@ use switchback_planner::{
 };
 use switchback_schemas::{
     ComponentName, Diagnostic, Digest,
-    format::Document,
     inventory::{
         ApiUse, Inventory, Node, Pod,
         eks::{Addon, EksCluster, EksSection, Insight, InsightStatus, Nodegroup, Subnet, Support},
@@ -19,7 +18,7 @@ use switchback_schemas::{
     plan::{Arn, Count, InsightCategory, Plan},
 };
 
-use crate::world::{inventory, label, v};
+use crate::world::{inventory, label, lock, v};
 
 pub(crate) const PLATFORM: &str = r"
 apiVersion: switchback.dev/v1alpha1
@@ -246,14 +245,7 @@ pub(crate) fn compiled(
 ) -> (Option<Plan>, Vec<Diagnostic>) {
     let (manifests, diagnostics) = manifest::read(files.iter().copied());
     let Some(manifests) = manifests else { return (None, diagnostics) };
-    let lock = Lock {
-        format: Document::Lock.current(),
-        resolved_at: inventory.taken_at,
-        observation: inventory.observation.clone(),
-        manifests: manifests.digest,
-        renders: Vec::new(),
-        addons,
-    };
+    let lock = Lock { addons, ..lock(inventory, manifests.digest, &["1.8.8"]) };
     compile(&Sources {
         manifests: &manifests,
         inventory,
