@@ -1,8 +1,9 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
-    StepId, codes,
-    plan::{Mark, Plan, Savepoint, Undo, UndoEdge},
+    Seconds, StepId, codes,
+    name::Label,
+    plan::{Action, Count, Mark, Plan, Roll, Savepoint, Stale, Undo, UndoEdge},
 };
 
 use crate::{
@@ -116,6 +117,33 @@ fn a_plan_changed_by_hand_is_found_out() {
         plan.undo_edges = vec![UndoEdge { first: id("a"), then: id("d"), why: "wrong way".to_owned() }];
     });
     assert!(circle.iter().any(|f| f.message.contains("undo steps wait for each other")));
+}
+
+#[test]
+fn what_tells_old_nodes_from_new_ones_comes_before_they_move() {
+    let moving = |since: &str| {
+        let mut mover = step("b", &["a"]);
+        mover.action = Action::Roll(Roll {
+            pool: Label::new("general").expect("a name"),
+            labels: BTreeMap::new(),
+            stale: Stale::BornBefore(id(since)),
+            order: Vec::new(),
+            canary: None,
+            batch: Count::Nodes(1),
+            max_unavailable: Count::Nodes(1),
+            floor: 0,
+            recipe: Vec::new(),
+            verify: Vec::new(),
+            soak: Seconds(0),
+            max_passes: 1,
+            observed: 0,
+        });
+        let plan = plan(vec![step("a", &[]), mover, step("c", &["b"])]);
+        lint(&plan).into_iter().filter(|f| f.message.contains("moves nodes older than")).count()
+    };
+    assert_eq!(moving("a"), 0);
+    // After it, and in no plan: nothing would ever be old.
+    assert_eq!((moving("c"), moving("nowhere")), (1, 1));
 }
 
 #[test]

@@ -136,7 +136,6 @@ pub(super) async fn drive(
     Ok(exit)
 }
 
-/// Where it came to rest, and whether a signal asked for it; `None` after the second signal.
 /// The run that has the platform again, now that the one which continued it is back where it began.
 pub(super) async fn returned(store: &dyn Store, run: &RunId) -> Result<Option<String>, Error> {
     let earlier = handover::returned_to(store, run).await?;
@@ -148,6 +147,7 @@ pub(super) async fn returned(store: &dyn Store, run: &RunId) -> Result<Option<St
     }))
 }
 
+/// Where it came to rest, and whether a signal asked for it; `None` after the second signal.
 async fn carried(
     runtime: &Runtime,
     run: &RunId,

@@ -150,8 +150,13 @@ fn crd(group: &str, versions: &[(&str, bool)]) -> Value {
             "names": {"plural": "pools", "singular": "pool", "kind": "Pool", "listKind": "PoolList"}}})
 }
 
+/// The group of custom resources that a test here defines.
+pub(crate) fn group() -> String {
+    format!("g{:x}.dev", std::process::id())
+}
+
 async fn p12_objects_are_migrated_before_their_version_goes(scene: &Scene) {
-    let group = format!("g{:x}.dev", std::process::id());
+    let group = group();
     let name = format!("pools.{group}");
     let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
     let established = |crd: &Value| {
