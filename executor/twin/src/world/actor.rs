@@ -24,7 +24,7 @@ pub(crate) struct Actor {
 /// Something that a world keeps beside its objects, one of each type: how snapshots write it and read it back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Part {
-    /// Its name in snapshots.
+    /// Its name in snapshots: a field of its own, beside those of the world.
     pub name: &'static str,
     /// Writes it, where it is there and says anything.
     pub write: fn(&World) -> serde_json::Result<Option<Value>>,
