@@ -245,7 +245,7 @@ pub(crate) fn there(world: &World) -> State {
     for cluster in world.cloud().eks.clusters.values() {
         add("eks", &cluster.version);
         // While it moves, what talks to it may meet either.
-        for update in cluster.updates.iter().filter(|update| update.status == "InProgress") {
+        for update in cluster.updates.iter().filter(|update| update.running()) {
             let to = update.params.iter().find(|param| param.kind == "Version");
             let to = to.filter(|_| update.nodegroup.is_none() && update.addon.is_none());
             if let Some(to) = to {
