@@ -64,12 +64,6 @@ impl HelmDriver {
         args.extend(["--namespace", namespace, "--reset-then-reuse-values", "--values"].map(Arg::from));
         args.push(Arg::File(VALUES.to_owned()));
         args.extend(["--history-max", HISTORY, "--timeout", HOOKS].map(Arg::from));
-        if effect.install {
-            args.push("--install".into());
-        }
-        if effect.take_ownership {
-            args.push("--take-ownership".into());
-        }
         let files = BTreeMap::from([(VALUES.to_owned(), effect.set.to_string().into_bytes())]);
         let exit = self.helm.call(Helm::slot(release), args, files, WITHIN).await;
         let exit = exit.map_err(|error| error.outcome())?;

@@ -84,7 +84,6 @@ impl<'a> Back<'a> {
             brackets: self.brackets(),
             gates,
             lines,
-            undo_edges: Vec::new(),
             windows,
             untested: Vec::new(),
             notices: Vec::new(),
