@@ -246,12 +246,11 @@ impl Machine {
 
     fn read_missed(&mut self, at: &At, verdict: &Verdict, now: Timestamp) {
         let evidence = verdict.evidence().clone();
-        match verdict {
-            Verdict::Fails { .. } => self.live.outbox.push_back(Event::Stopped { at: at.clone(), evidence }),
-            _ => {
-                let what = format!("what {at} was compiled from");
-                self.look_again(at, WaitsFor::Unreadable { what, why: evidence.0.join("; ") }, now);
-            }
+        if let Verdict::Fails { .. } = verdict {
+            self.live.outbox.push_back(Event::Stopped { at: at.clone(), evidence });
+        } else {
+            let what = format!("what {at} was compiled from");
+            self.look_again(at, WaitsFor::Unreadable { what, why: evidence.0.join("; ") }, now);
         }
     }
 

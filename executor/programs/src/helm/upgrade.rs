@@ -26,7 +26,7 @@ impl HelmDriver {
         self.settle(release).await?;
         self.helm.version().await.map_err(not_done)?;
         let mut history = self.helm.history(release).await.map_err(not_done)?;
-        if history.0.is_empty() && !effect.install {
+        if history.0.is_empty() {
             return Err(not_done(refused(format!(
                 "release {release} is not there, and the plan does not install it"
             ))));
