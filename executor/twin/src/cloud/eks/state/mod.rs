@@ -13,8 +13,7 @@ pub use nodegroup::{
 };
 pub(crate) use status::ClusterStatus;
 pub use status::{
-    AddonStatus, InsightCategory, InsightStatus, NodegroupStatus, SupportType, UpdateStatus,
-    UpdateType,
+    AddonStatus, InsightCategory, InsightStatus, NodegroupStatus, SupportType, UpdateStatus, UpdateType,
 };
 
 /// EKS.
