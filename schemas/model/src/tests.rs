@@ -94,7 +94,7 @@ fn a_plan_changed_by_hand_is_found_out() {
         change(&mut plan);
         lint(&plan)
     };
-    assert!(findings(|plan| plan.steps[0].timeout.0 = 1).iter().any(|f| f.message.contains("digests")));
+    assert!(findings(|plan| plan.steps[0].work.timeout.0 = 1).iter().any(|f| f.message.contains("digests")));
     assert!(findings(|plan| plan.steps.reverse()).iter().any(|f| f.message.contains("sorted")));
     assert!(findings(|plan| plan.features.clear()).iter().any(|f| f.message.contains("features")));
     let cycle = findings(|plan| {
@@ -112,7 +112,7 @@ fn a_plan_changed_by_hand_is_found_out() {
 fn what_tells_old_nodes_from_new_ones_comes_before_they_move() {
     let moving = |since: &str| {
         let mut mover = step("b", &["a"]);
-        mover.action = Action::Roll(Roll {
+        mover.work.action = Action::Roll(Roll {
             pool: Label::new("general").expect("a name"),
             labels: BTreeMap::new(),
             stale: Stale::BornBefore(id(since)),
@@ -144,11 +144,11 @@ fn approvals_survive_new_titles_and_estimates_only() {
         crate::digests::digests(&plan).expect("digests")
     };
     let prose = digests(|plan| {
-        plan.steps[0].title = "other words".to_owned();
-        plan.steps[0].estimate.expected.0 = 999;
+        plan.steps[0].work.title = "other words".to_owned();
+        plan.steps[0].work.estimate.expected.0 = 999;
     });
     assert_eq!(prose, old.digests);
-    let risk = digests(|plan| plan.steps[0].disruption = switchback_schemas::plan::Disruption::Outage);
+    let risk = digests(|plan| plan.steps[0].work.disruption = switchback_schemas::plan::Disruption::Outage);
     assert_eq!(risk.effects, old.digests.effects);
     assert_ne!(risk.review, old.digests.review);
     let effect = digests(|plan| plan.steps[0].needs.clear());
@@ -161,7 +161,7 @@ fn approvals_survive_new_titles_and_estimates_only() {
 fn a_diff_names_what_changed() {
     let old = diamond();
     let mut new = diamond();
-    new.steps[1].timeout.0 = 5;
+    new.steps[1].work.timeout.0 = 5;
     new.steps.remove(3);
     new.steps.push(step("e", &["b"]));
     let diff = diff::diff(&old, &new);
