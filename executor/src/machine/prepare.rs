@@ -96,8 +96,8 @@ impl Machine {
         }
         let passed = |gate: &Label| self.state.task(at).is_some_and(|task| task.passed.contains(gate));
         let crossing = self.crossing(&at.step).filter(|line| !passed(line));
-        let gates = gates_of(&self.index.plan, at);
-        let open: Vec<Label> = gates.iter().filter(|gate| !passed(gate)).cloned().collect();
+        let own = gates_of(&self.index.plan, at).iter();
+        let open: Vec<Label> = own.filter(|gate| !passed(gate)).cloned().collect();
         let mut waits = Vec::new();
         for gate in crossing.iter().chain(&open) {
             let asking = self.asking(now);

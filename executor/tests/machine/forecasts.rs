@@ -63,7 +63,7 @@ fn ran(plan: &Plan, nodes: u64) -> BTreeMap<String, (Timestamp, Timestamp)> {
     // What is under way: its end, in the order in which it began.
     let mut under_way: BTreeMap<(Timestamp, u64), Command> = BTreeMap::new();
     let takes = |command: &Command| match (&command.what, &command.at.item) {
-        (What::Apply(_), None) => plan.step(&command.at.step).expect("a step").estimate.expected,
+        (What::Apply(_), None) => plan.step(&command.at.step).expect("a step").work.estimate.expected,
         (What::Apply(_), Some(item)) => {
             let Some(Action::Roll(roll)) = plan.step(&command.at.step).map(|step| &step.work.action) else {
                 panic!("an item is of a roll")

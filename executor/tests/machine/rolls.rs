@@ -16,7 +16,7 @@ use super::{
 };
 
 fn rule(change: impl FnOnce(&mut Roll)) -> Roll {
-    let Action::Roll(mut rule) = roll("r", &[], "pool").action else { panic!() };
+    let Action::Roll(mut rule) = roll("r", &[], "pool").work.action else { panic!() };
     change(&mut rule);
     rule
 }
@@ -272,7 +272,7 @@ fn the_undo_of_a_roll_is_a_roll() {
 #[test]
 fn a_node_that_is_going_is_nothing_that_is_left_when_the_run_goes_back() {
     let mut drive = rolling(|rolls| {
-        let Action::Effect(looks) = step("gone", &[]).action else { panic!() };
+        let Action::Effect(looks) = step("gone", &[]).work.action else { panic!() };
         let Action::Roll(rule) = &mut rolls.work.action else { panic!() };
         let mut gone = rule.recipe[1].clone();
         (gone.name, gone.needs) = ("gone".parse().unwrap(), vec!["delete".parse().unwrap()]);
@@ -306,7 +306,7 @@ fn a_run_goes_back_from_the_end_of_a_node_that_nobody_can_look_at() {
             let Undo::Step(undo) = &mut step.undo else { panic!() };
             let Action::Roll(back) = &mut undo.work.action else { panic!() };
             // While nodes that moved back are looked at nothing waits and nothing begins.
-            back.work.verify = vec![proves(&["healthy", "r"], 60)];
+            back.verify = vec![proves(&["healthy", "r"], 60)];
         });
         let intent = |event: &Event| match event {
             Event::Intent { at, .. } => at.item.as_ref().is_some_and(|item| item.recipe.as_str() == "delete"),

@@ -78,11 +78,10 @@ pub(crate) fn step(name: &str, needs: &[&str]) -> Step {
 /// A step that changes nothing.
 pub(crate) fn reading(name: &str, needs: &[&str]) -> Step {
     let until = Condition::All { of: Vec::new() };
-    Step {
-        action: Action::Effect(Effect::Wait(Wait { until })),
-        undo: Undo::ReadOnly { why: "it only looks".to_owned() },
-        ..step(name, needs)
-    }
+    let mut step = step(name, needs);
+    step.work.action = Action::Effect(Effect::Wait(Wait { until }));
+    step.undo = Undo::ReadOnly { why: "it only looks".to_owned() };
+    step
 }
 
 pub(crate) fn plan(mut steps: Vec<Step>) -> Plan {
