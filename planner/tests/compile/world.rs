@@ -251,9 +251,20 @@ pub(crate) fn compiled(
     inventory: &Inventory,
     versions: &[&str],
 ) -> (Option<Plan>, Vec<Diagnostic>) {
+    compiled_with(files, inventory, versions, |_| ())
+}
+
+/// The same with a lock that somebody changed.
+pub(crate) fn compiled_with(
+    files: &[(&str, &str)],
+    inventory: &Inventory,
+    versions: &[&str],
+    change: impl FnOnce(&mut Lock),
+) -> (Option<Plan>, Vec<Diagnostic>) {
     let (manifests, diagnostics) = manifest::read(files.iter().copied());
     let Some(manifests) = manifests else { return (None, diagnostics) };
-    let lock = lock(inventory, manifests.digest, versions);
+    let mut lock = lock(inventory, manifests.digest, versions);
+    change(&mut lock);
     compile(&Sources {
         manifests: &manifests,
         inventory,
