@@ -112,6 +112,11 @@ impl Manifests {
         })
     }
 
+    /// Upgrades of all kinds that a plan can be made from.
+    pub fn upgrades(&self) -> impl Iterator<Item = &dyn Written> {
+        self.upgrades.values().flat_map(BTreeMap::values).map(|written| &**written)
+    }
+
     /// The upgrade of a name, of whatever kind: names that a requirement could mean twice were refused.
     pub fn named(&self, name: &Name) -> Option<&dyn Upgrade> {
         self.upgrades.values().find_map(|of_kind| of_kind.get(name)).map(|written| written.upgrade())

@@ -101,3 +101,21 @@ fn a_plan_refuses_by_name_what_it_cannot_lower() {
     assert!(plan.is_none());
     assert!(codes_of(&found).contains(&codes::MANIFEST_NOT_BUILT.as_str()), "{found:#?}");
 }
+
+/// EKS had no lowering for long, and the refusal went on saying so when it had one.
+#[test]
+fn a_component_with_a_kind_of_its_own_is_refused_by_that_kind() {
+    for (component, kind) in
+        [("eks", "EksUpgrade"), ("karpenter", "KarpenterUpgrade"), ("mlflow", "MlflowUpgrade")]
+    {
+        let text = COMPONENT.replace("component: karpenter", &format!("component: {component}"));
+        let (manifests, found) =
+            manifest::read(registry().kinds(), [("p.yaml", world::PLATFORM), ("c.yaml", text.as_str())]);
+        let manifests = manifests.unwrap_or_else(|| panic!("{found:#?}"));
+        let (_, found) = compile::asks(registry(), &manifests, &world::inventory("1.0.8"));
+        let refused = found.iter().find(|d| d.code == codes::MANIFEST_NOT_BUILT).expect("it is refused");
+        let help = refused.help.as_deref().unwrap_or_default();
+        assert!(help.contains(&format!("`kind: {kind}`")), "{component}: {help}");
+        assert!(!refused.message.contains("no lowering"), "{}", refused.message);
+    }
+}
