@@ -24,7 +24,8 @@ impl<'r> Registry<'r> {
                 .map_err(|error| Diagnostic::error(codes::BUG, error.to_string()))?;
             Ok((name, *component))
         };
-        let kinds = components.iter().map(|component| -> &'r dyn UpgradeKind { *component }).collect();
+        let kind = |component: &&'r dyn AnyComponent| -> &'r dyn UpgradeKind { *component };
+        let kinds = components.iter().map(kind).collect();
         let contributions: Result<Vec<_>, _> =
             components.iter().map(|component| component.contribution()).collect();
         Ok(Self {

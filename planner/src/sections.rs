@@ -5,10 +5,13 @@ use std::{any::Any, cell::RefCell, collections::BTreeMap, rc::Rc};
 use serde::de::DeserializeOwned;
 use switchback_schemas::{ComponentName, inventory::Inventory};
 
+/// A section, if there is one, or why it cannot be read.
+type Read = Result<Option<Rc<dyn Any>>, String>;
+
 /// The sections of an inventory by component.
 pub struct Sections<'a> {
     inventory: &'a Inventory,
-    read: RefCell<BTreeMap<&'static str, Result<Option<Rc<dyn Any>>, String>>>,
+    read: RefCell<BTreeMap<&'static str, Read>>,
 }
 
 impl<'a> Sections<'a> {
@@ -22,7 +25,7 @@ impl<'a> Sections<'a> {
         &self,
         component: &'static str,
     ) -> Result<Option<Rc<T>>, String> {
-        let read = || -> Result<Option<Rc<dyn Any>>, String> {
+        let read = || -> Read {
             let Ok(name) = ComponentName::new(component) else { return Ok(None) };
             let section = self.inventory.section::<T>(&name).map_err(|error| error.to_string())?;
             Ok(section.map(|section| -> Rc<dyn Any> { Rc::new(section) }))

@@ -70,12 +70,12 @@ trait Lower {
 struct Own<'a, C: Component> {
     component: &'a C,
     at: DocCx<'a, C>,
-    own: C::Hop,
+    found: C::Hop,
 }
 
 impl<C: Component> Lower for Own<'_, C> {
     fn lower(&self, spec: &HopSpec, outlook: &mut Outlook<'_>, out: &mut Lowering) {
-        let hop = HopCx { at: self.at, hop: spec, scope: HopScope::of(spec), own: &self.own };
+        let hop = HopCx { at: self.at, hop: spec, scope: HopScope::of(spec), own: &self.found };
         Component::lower(self.component, &hop, outlook, out);
     }
 }
@@ -157,7 +157,10 @@ impl<C: Component> AnyComponent for C {
     fn plan_all<'a>(&'a self, cx: &'a Cx<'a>, name: &'a ComponentName) -> Vec<PlannedHop<'a>> {
         let of = |at: DocCx<'a, C>| {
             let hops = self.hops(&at).into_iter();
-            hops.map(move |(spec, own)| PlannedHop { spec, work: Box::new(Own { component: self, at, own }) })
+            hops.map(move |(spec, found)| PlannedHop {
+                spec,
+                work: Box::new(Own { component: self, at, found }),
+            })
         };
         documents(self, cx, name).into_iter().flat_map(of).collect()
     }

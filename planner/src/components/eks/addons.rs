@@ -217,10 +217,6 @@ impl Why<'_> {
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what it was, what it becomes, what comes first and where it goes"
-)]
 fn step(
     road: &Road<'_>,
     addon: &str,

@@ -57,22 +57,23 @@ fn cluster(cx: &Cx<'_>, doc: &Doc) -> Option<EksCluster> {
 }
 
 /// The section of Karpenter, whose nodes follow the control plane.
-fn karpenter(cx: &Cx<'_>) -> Option<Option<Rc<Karpenter>>> {
-    match cx.sections.get("karpenter") {
-        Ok(section) => Some(section),
-        Err(error) => {
-            let unreadable = Diagnostic::error(codes::PLAN_UNREADABLE, error);
-            cx.findings.say(unreadable.help("observe again with this release"));
-            None
-        }
-    }
+fn karpenter(cx: &Cx<'_>) -> Result<Option<Rc<Karpenter>>, Diagnostic> {
+    cx.sections.get("karpenter").map_err(|error| {
+        Diagnostic::error(codes::PLAN_UNREADABLE, error).help("observe again with this release")
+    })
 }
 
 /// The hops of one document.
 pub(super) fn of(at: &DocCx<'_, Eks>) -> Vec<(HopSpec, OnCluster)> {
     let (cx, doc) = (at.cx, at.doc);
     let Some(cluster) = cluster(cx, doc) else { return Vec::new() };
-    let Some(karpenter) = karpenter(cx) else { return Vec::new() };
+    let karpenter = match karpenter(cx) {
+        Ok(karpenter) => karpenter,
+        Err(unreadable) => {
+            cx.findings.say(unreadable);
+            return Vec::new();
+        }
+    };
     let cluster = Rc::new(cluster);
     let own = |hop: HopSpec| {
         let names = Names { target: hop.target.clone(), arn: cluster.arn.clone() };

@@ -7,8 +7,8 @@ use crate::manifest::{DocRef, Touch, faults::Faults, set::Set};
 pub(super) fn check(set: &Set<'_>, faults: &mut Faults<'_>) {
     let mut touched: Vec<(Touch, DocRef)> = Vec::new();
     for (doc, (kind, written)) in &set.upgrades {
-        let touches = set.kinds.upgrade(kind).map(|kind| kind.touches(&**written)).unwrap_or_default();
-        touched.extend(touches.into_iter().map(|touch| (touch, *doc)));
+        let more = set.kinds.upgrade(kind).map(|kind| kind.touches(&**written)).unwrap_or_default();
+        touched.extend(more.into_iter().map(|touch| (touch, *doc)));
     }
     touched.sort_by(|(a, doc), (b, other)| (&a.thing, doc, a.at).cmp(&(&b.thing, other, b.at)));
     for pair in touched.windows(2) {
