@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use switchback_face::Exit;
 use switchback_planner::catalog::{Catalog, ComponentFacts, Finding, check};
 
-use crate::{error::Error, terminal::Terminal};
+use crate::{error::Error, manifests::registry, terminal::Terminal};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -36,7 +36,7 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
-    let catalog = Catalog::embedded().map_err(|bug| Error::Unknown(bug.message))?;
+    let catalog = registry()?.catalog();
     let facts = args.component.as_ref().map(|name| {
         let known: Vec<&str> = catalog.components.keys().map(String::as_str).collect();
         let unknown = || Error::Unknown(format!("the catalog has no {name:?}; it has {}", known.join(", ")));
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let facts = facts.transpose()?;
     let mut exit = Exit::Success;
     let text = if args.check {
-        let mut findings = check(&catalog, args.as_of);
+        let mut findings = check(catalog, args.as_of);
         findings.retain(|finding| facts.is_none_or(|facts| facts.component == finding.component()));
         if findings.iter().any(Finding::is_fault) {
             exit = Exit::Failed;
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
         // Writing to a string does not fail.
         let _ = match facts {
             Some(facts) => write(&mut text, facts),
-            None => list(&mut text, &catalog),
+            None => list(&mut text, catalog),
         };
         text
     };

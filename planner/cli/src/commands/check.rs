@@ -33,7 +33,8 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
-    let Read { manifests, findings, sources } = manifests::read(&args.files);
+    let registry = manifests::registry()?;
+    let Read { manifests, findings, sources } = manifests::read(registry, &args.files);
     let text = match args.format {
         Format::Json => diagnostics::json(&findings, &sources)?,
         Format::Text => {

@@ -6,8 +6,8 @@ use clap::ValueEnum;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use switchback_face::Exit;
 use switchback_planner::{
-    catalog::Catalog,
     manifest::Manifests,
+    registry::Registry,
     solver::{self, BUDGET, JointPath},
 };
 use switchback_schemas::{Diagnostic, inventory::Inventory};
@@ -53,11 +53,12 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
-    let Read { manifests, mut findings, sources } = manifests::read(&args.files);
+    let registry = manifests::registry()?;
+    let Read { manifests, mut findings, sources } = manifests::read(registry, &args.files);
     let Some(manifests) = manifests else { return remark(terminal, &findings, &sources) };
     let inventory = args.inventory.as_deref().map(documents::inventory).transpose()?.map(|read| read.value);
     let as_of = as_of(args, &manifests, inventory.as_ref())?;
-    let path = solved(args, &manifests, inventory.as_ref(), as_of, &mut findings);
+    let path = solved(registry, args, &manifests, inventory.as_ref(), as_of, &mut findings);
     let exit = remark(terminal, &findings, &sources)?;
     let Some(path) = path.filter(|_| exit == Exit::Success) else { return Ok(exit) };
     let text = match (&args.why, args.format) {
@@ -70,16 +71,18 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
 }
 
 fn solved(
+    registry: &Registry<'_>,
     args: &Args,
     manifests: &Manifests,
     inventory: Option<&Inventory>,
     as_of: Date,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<JointPath> {
-    let catalog = Catalog::embedded().map_err(|bug| findings.push(bug)).ok()?;
-    let (ask, found) = solver::ask(&catalog, manifests, inventory, as_of);
+    let catalog = registry.catalog();
+    let requests = registry.requests(manifests, inventory);
+    let (ask, found) = solver::ask(catalog, manifests, requests, inventory, as_of);
     findings.extend(found);
-    solver::path(&catalog, &ask?, args.budget).map_err(|refused| findings.push(refused)).ok()
+    solver::path(catalog, &ask?, args.budget).map_err(|refused| findings.push(refused)).ok()
 }
 
 fn as_of(args: &Args, manifests: &Manifests, inventory: Option<&Inventory>) -> Result<Date, Error> {

@@ -63,20 +63,24 @@ pub(super) enum Format {
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
-    let Read { manifests, mut findings, sources } = manifests::read(&args.files);
+    let registry = manifests::registry()?;
+    let Read { manifests, mut findings, sources } = manifests::read(registry, &args.files);
     let Some(manifests) = manifests else { return remark(terminal, &findings, &sources) };
     let inventory = documents::inventory(&args.inventory)?;
     let lock = documents::lock(&args.lock)?;
     let estimates = args.estimates.as_deref().map(documents::estimates).transpose()?;
-    let (plan, found) = compile(&compile::Sources {
-        manifests: &manifests,
-        inventory: &inventory.value,
-        inventory_digest: inventory.digest(),
-        lock: &lock.value,
-        lock_digest: lock.digest(),
-        as_of: args.as_of,
-        estimates: estimates.as_ref().map(|read| (&read.value, read.digest())),
-    });
+    let (plan, found) = compile(
+        registry,
+        &compile::Sources {
+            manifests: &manifests,
+            inventory: &inventory.value,
+            inventory_digest: inventory.digest(),
+            lock: &lock.value,
+            lock_digest: lock.digest(),
+            as_of: args.as_of,
+            estimates: estimates.as_ref().map(|read| (&read.value, read.digest())),
+        },
+    );
     findings.extend(found);
     findings.extend(plan.iter().flat_map(lint));
     let exit = remark(terminal, &findings, &sources)?;

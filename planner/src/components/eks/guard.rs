@@ -16,11 +16,14 @@ use switchback_schemas::{
 
 use super::{
     claims::{moving, rule},
-    lower::Road,
+    context::Road,
     names::NODEPOOL,
     nodes,
 };
-use crate::lower::{Lowering, checks, nodes as rolls, permission};
+use crate::{
+    index::nodes_of,
+    lower::{Lowering, nodes as rolls, permission},
+};
 
 const LIMITS: &str = "/spec/limits";
 const CAPTURE: &str = "limits";
@@ -37,7 +40,7 @@ fn baseline_part(pool: &Pool) -> String {
 /// Adds what the way back past the control plane needs of every pool. Says what comes next has to wait for.
 pub(super) fn steps(road: &Road<'_>, moved: &StepId, to: &mut Lowering) -> Vec<StepId> {
     let mut last = Vec::new();
-    for pool in moving(road.cx, road.karpenter.as_ref()) {
+    for pool in moving(road) {
         let baseline = baseline(road, pool, moved, to);
         to.pools.push(pool.clone());
         let held = hold(road, pool, &baseline, to);
@@ -95,8 +98,8 @@ fn baseline(road: &Road<'_>, pool: &Pool, moved: &StepId, to: &mut Lowering) -> 
 
 /// NodePools whose nodes follow the control plane.
 fn node_pools<'r>(road: &'r Road<'_>, pool: &Pool) -> Vec<&'r NodePool> {
-    let Some(section) = &road.karpenter else { return Vec::new() };
-    let nodes = checks::nodes_of(road.cx.inventory, pool);
+    let Some(section) = road.own.karpenter.as_deref() else { return Vec::new() };
+    let nodes = nodes_of(road.cx.inventory, pool);
     let named = |name: &str| {
         pool.labels.get(NODEPOOL).is_some_and(|label| label == name)
             || nodes.iter().any(|node| node.labels.get(NODEPOOL).is_some_and(|label| label == name))
@@ -133,7 +136,7 @@ fn permissions() -> Vec<switchback_schemas::plan::Permission> {
 /// The look at a NodePool's limits before the control plane: on the way back they are given back after it.
 pub(super) fn limits(road: &Road<'_>, after: &[StepId], to: &mut Lowering) -> Vec<StepId> {
     let mut seen = Vec::new();
-    for pool in moving(road.cx, road.karpenter.as_ref()) {
+    for pool in moving(road) {
         for node_pool in node_pools(road, pool) {
             let part = limits_part(node_pool);
             let id = road.scope.id(&part);

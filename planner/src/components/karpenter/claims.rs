@@ -2,12 +2,17 @@
 
 use switchback_schemas::{
     Seconds, StepId,
-    manifest::NodeMove,
     plan::{Condition, Disruption, Effect, Estimate, Pool, Roll, Stale, Strategy, Undo, Wait},
 };
 
-use super::lower::{CONTROLLER_PART, HEALTH, Road};
-use crate::lower::{Lowering, checks, nodes};
+use super::{
+    NodeMove,
+    lower::{CONTROLLER_PART, HEALTH, Road},
+};
+use crate::{
+    index::nodes_of,
+    lower::{Lowering, checks, nodes},
+};
 
 /// A pool that may have to move.
 pub(super) struct PoolRoll {
@@ -26,7 +31,7 @@ impl Road<'_> {
             self.cx.pools.iter().filter(|pool| pool.strategy == Strategy::Nodeclaim).collect();
         pools.sort_by_key(|pool| (pool.tier, pool.name.clone()));
         let roll = |pool: &'_ Pool| {
-            let inside = checks::nodes_of(self.cx.inventory, pool);
+            let inside = nodes_of(self.cx.inventory, pool);
             let drifted = inside
                 .iter()
                 .filter(|node| node.node_claim.as_ref().is_some_and(|claim| claim.drifted))

@@ -2,9 +2,15 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use switchback_schemas::{
+    Version,
+    manifest::{OnFailure, Requires, Rollout},
+    name::Label,
+    plan::ResolveConflicts,
+    seconds::Length,
+};
 
-use super::{OnFailure, Requires, Rollout};
-use crate::{Version, name::Label, plan::ResolveConflicts, seconds::Length};
+use crate::manifest::upgrade;
 
 /// Moves an EKS cluster minor by minor: the control plane, its add-ons, and its nodes before the next minor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -94,3 +100,5 @@ pub struct AcceptedInsight {
     /// Until when.
     pub expires: jiff::Timestamp,
 }
+
+upgrade!(EksUpgrade);

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
 use switchback_schemas::{
     Diagnostic, RunId, StepId, codes,
-    inventory::{Inventory, karpenter::Karpenter},
+    name::ObjectRef,
     plan::{Condition, Hop, Operand, Target, Test},
     report::{CarriedHop, OpenBracket},
 };
 
-use crate::{components::HopSpec, context::Cx, lower::freeze, outlook::section};
+use crate::{component::Held, context::Cx, hop::HopSpec, registry::Registry};
 
 /// Brackets of the run that no hop closes, and hops of it that none goes on with.
-pub(crate) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&OpenBracket]) {
+pub(super) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&OpenBracket]) {
     let Some(carried) = &cx.inventory.carry_over else { return };
     for bracket in open {
         cx.findings.say(left_open(&carried.run, bracket));
@@ -27,34 +28,39 @@ pub(crate) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&OpenBracket]) {
 
 /// Brackets that a run left open, as far as they hold: its process may have died with the last answer, or a person closed them by
 /// hand. What was not observed is taken to hold.
-pub(crate) fn still_held(inventory: &Inventory) -> Vec<&OpenBracket> {
-    let open = inventory.carry_over.iter().flat_map(|carried| &carried.open_brackets);
-    open.filter(|bracket| holds(inventory, &bracket.held).unwrap_or(true)).collect()
+pub(super) fn still_held<'a>(cx: &Cx<'a>, registry: &Registry<'_>) -> Vec<&'a OpenBracket> {
+    let open = cx.inventory.carry_over.iter().flat_map(|carried| &carried.open_brackets);
+    open.filter(|bracket| holds(cx, registry, &bracket.held).unwrap_or(true)).collect()
 }
 
-/// Whether the fields that brackets of components hold, hold; `None` for another condition, or what was not observed.
-fn holds(inventory: &Inventory, held: &Condition) -> Option<bool> {
+/// Whether a field has the value that its bracket holds it at; `None` for another condition, or what was not observed.
+fn holds(cx: &Cx<'_>, registry: &Registry<'_>, held: &Condition) -> Option<bool> {
     let Condition::Field { object: Target::Object(object), pointer, is: Test::Equals(Operand::Value(value)) } =
         held
     else {
         return None;
     };
-    // What is not there may be what could not be read.
-    let all_read = !inventory.unread.iter().any(|unread| unread.what.contains(&object.kind));
-    match (object.kind.as_str(), pointer.as_str()) {
-        ("NodePool", freeze::POINTER) => {
-            let karpenter: Karpenter = section(inventory, "karpenter").ok().flatten()?;
-            let pool = karpenter.node_pools.into_iter().find(|pool| pool.name == object.name);
-            let read = pool.is_some() || all_read;
-            read.then(|| pool.is_some_and(|pool| pool.budgets == *value))
+    match replicas(cx, object, pointer).or_else(|| observed(cx, registry, object, pointer))? {
+        Held::Is(observed) => Some(observed == *value),
+        // What is not there may be what could not be read.
+        Held::Absent => {
+            let all_read = !cx.inventory.unread.iter().any(|unread| unread.what.contains(&object.kind));
+            all_read.then_some(false)
         }
-        (_, "/spec/replicas") => {
-            let workload = inventory.workloads.iter().find(|workload| workload.object == *object);
-            let read = workload.is_some() || all_read;
-            read.then(|| workload.is_some_and(|workload| *value == workload.replicas))
-        }
-        _ => None,
     }
+}
+
+/// The replicas of a controller of pods.
+fn replicas(cx: &Cx<'_>, object: &ObjectRef, pointer: &str) -> Option<Held> {
+    if pointer != "/spec/replicas" {
+        return None;
+    }
+    Some(cx.index.workload(object).map_or(Held::Absent, |workload| Held::Is(json!(workload.replicas))))
+}
+
+/// A field that only a component knows.
+fn observed(cx: &Cx<'_>, registry: &Registry<'_>, object: &ObjectRef, pointer: &str) -> Option<Held> {
+    registry.components().find_map(|(_, component)| component.observed(&cx.sections, object, pointer))
 }
 
 fn left_open(run: &RunId, bracket: &OpenBracket) -> Diagnostic {
@@ -62,7 +68,7 @@ fn left_open(run: &RunId, bracket: &OpenBracket) -> Diagnostic {
     let message = format!(
         "run {run} opened bracket {id} ({title}), and nothing in this plan puts back what was there before"
     );
-    let ways = ways(run, run);
+    let ways = crate::carried::ways(run, run);
     Diagnostic::error(codes::PLAN_LEFT_OPEN, message).help(format!(
         "{ways}, and observe again; or let these manifests ask for the component again; by hand it is closed by: \
          {closing_command}"
@@ -73,21 +79,7 @@ fn unfinished(last: &RunId, hop: &CarriedHop) -> Diagnostic {
     let CarriedHop { id, run, .. } = hop;
     let message =
         format!("run {run} began {id} and did not finish it, and this plan does nothing more for it");
-    let ways = ways(last, run);
+    let ways = crate::carried::ways(last, run);
     Diagnostic::warning(codes::PLAN_UNFINISHED, message)
         .help(format!("what was done of it stays as it is; else {ways}, before this plan is applied"))
-}
-
-/// How a hop that a run began comes to an end there; `last` is the run that has the platform.
-pub(crate) fn ways(last: &RunId, run: &RunId) -> String {
-    let there = format!(
-        "finish it in that run (`switchback apply` of its plan, `switchback retry --run {run} --step STEP` where it failed) or \
-         take it back (`switchback rollback --run {run}`)"
-    );
-    if last == run {
-        return there;
-    }
-    format!(
-        "take run {last} back to where it began (`switchback rollback --run {last} --to start`), then {there}"
-    )
 }

@@ -2,13 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::{OnFailure, Requires};
-use crate::{
+use switchback_schemas::{
     Version,
+    manifest::{OnFailure, Requires},
     name::{Label, ObjectName},
     seconds::Length,
 };
+
+use crate::manifest::upgrade;
 
 /// Moves an MLflow tracking server with its database: scale to 0, snapshot, migration, image, scale up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -86,3 +87,5 @@ pub struct OtherDatabase {
     /// Who accepts that it is rewound with MLflow's, and why.
     pub because: String,
 }
+
+upgrade!(MlflowUpgrade);
