@@ -11,7 +11,7 @@ use switchback_schemas::{
     RunId, Seconds,
     journal::{At, Class, Evidence, Item, Outcome, Verdict},
     name::{Label, ObjectName},
-    plan::{CaptureKind, Condition, Effect, Pool, Proof, Roll, WorkloadClass},
+    plan::{CaptureKind, Condition, Effect, Plan, Pool, Proof, Roll, WorkloadClass},
 };
 
 /// What a driver is told about a call.
@@ -64,6 +64,13 @@ pub struct Fleet {
     pub pools: Vec<Pool>,
     /// What a drain does to which pods; first match wins.
     pub classes: Vec<WorkloadClass>,
+}
+
+impl Fleet {
+    /// Those of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        Self { pools: plan.pools.clone(), classes: plan.classes.clone() }
+    }
 }
 
 /// What was captured, before it is stored.

@@ -9,7 +9,7 @@ use std::error::Error as StdError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use switchback_executor::{foreign::text, ports::Failure};
+use switchback_executor::{ports::Failure, untrusted::text};
 use switchback_schemas::journal::{Class, Evidence, Outcome, Verdict, WaitsFor};
 
 use crate::codes::{CONFLICTS, DENIED, EXPIRED, THROTTLED, is_capacity};

@@ -8,7 +8,7 @@ use std::error::Error as StdError;
 
 use http::StatusCode;
 use serde_json::Value;
-use switchback_executor::{foreign::text, ports::Failure};
+use switchback_executor::{ports::Failure, untrusted::text};
 use switchback_schemas::journal::{Class, Evidence, Outcome, Verdict};
 
 /// Why a call has no result.

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use switchback_executor::{
-    foreign::text,
     ports::{Call, Driver},
+    untrusted::text,
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::json;
 use switchback_executor::{
-    foreign::text,
     ports::{Call, Driver},
+    untrusted::text,
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
-use switchback_executor::{foreign::text, ports::Failure};
+use switchback_executor::{ports::Failure, untrusted::text};
 use switchback_schemas::journal::{Class, Evidence, Outcome};
 
 /// One word of an argument vector.

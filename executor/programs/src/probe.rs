@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::Value;
 use switchback_executor::{
-    foreign::text::{self, url_part},
     ports::{Call, Driver},
+    untrusted::text::{self, url_part},
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},

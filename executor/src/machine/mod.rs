@@ -17,6 +17,7 @@ mod gates;
 mod illegal;
 mod index;
 mod live;
+mod lost_calls;
 mod observe;
 mod people;
 mod prepare;

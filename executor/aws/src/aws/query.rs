@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt as _, Limited};
-use switchback_executor::foreign::text::url_part;
+use switchback_executor::untrusted::text::url_part;
 
 use super::session::Service;
 use crate::{

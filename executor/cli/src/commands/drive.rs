@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use switchback_executor::{
-    handover,
-    machine::{Rest, Settings},
-    ops,
+    machine::Rest,
+    runs,
     runtime::{Ended, Runtime, Stop},
     store::Store,
 };
@@ -95,21 +94,16 @@ pub(super) async fn drive(
     // From here on a signal asks the run to come to rest.
     let mut signals = Signals::new()?;
     let (run, bytes) = match what {
-        What::Plan(bytes) => (ops::run_id(&switchback_schemas::Digest::of(bytes))?, bytes.to_vec()),
+        What::Plan(bytes) => (runs::run_id(&switchback_schemas::Digest::of(bytes))?, bytes.to_vec()),
         What::Run(run) => (run.clone(), opened.store.plan(run).await?),
     };
     let plan = Plan::from_json(&bytes).map_err(|error| Error::Run(error.into()))?;
     let earlier = opened.store.journal(&run).await?.map(|journal| journal.records).unwrap_or_default();
     let platform = Platform::open(&args.platform, &host.environment)?;
-    let runtime = Runtime {
-        store: Arc::clone(&opened.store),
-        drivers: platform.drivers(&plan, opened.programs(&run), &host.environment).await?,
-        clock: Arc::clone(&platform.clock),
-        settings: Settings::default(),
-        holder: host.holder(),
-        grace: GRACE,
-        max_runtime: args.max_runtime.map(|length| length.0),
-    };
+    let drivers = platform.drivers(&plan, opened.programs(&run), &host.environment).await?;
+    let runtime =
+        Runtime::new(Arc::clone(&opened.store), drivers, Arc::clone(&platform.clock), host.holder());
+    let runtime = Runtime { grace: GRACE, max_runtime: args.max_runtime.map(|length| length.0), ..runtime };
     let stop = Stop::new();
     let style = args.style(host);
     let ended = carried(&runtime, &run, what, (&plan, &earlier, style), &stop, &mut signals, host).await?;
@@ -138,7 +132,7 @@ pub(super) async fn drive(
 
 /// The run that has the platform again, now that the one which continued it is back where it began.
 pub(super) async fn returned(store: &dyn Store, run: &RunId) -> Result<Option<String>, Error> {
-    let earlier = handover::returned_to(store, run).await?;
+    let earlier = runs::returned_to(store, run).await?;
     Ok(earlier.map(|earlier| {
         format!(
             "  run {earlier}, which it continued, has the platform again and holds: \
@@ -161,10 +155,8 @@ async fn carried(
     let mut view = |event: &RunEvent| progress.show(event);
     let work = async {
         match what {
-            What::Plan(bytes) => {
-                ops::open_or_resume(runtime, bytes, stop, &mut view).await.map(|(_, ended)| ended)
-            }
-            What::Run(_) => ops::resume(runtime, run, stop, &mut view).await,
+            What::Plan(bytes) => runs::apply(runtime, bytes, stop, &mut view).await.map(|(_, ended)| ended),
+            What::Run(_) => runs::resume(runtime, run, stop, &mut view).await,
         }
     };
     let mut signalled = false;

@@ -28,11 +28,9 @@ use std::sync::Arc;
 use clap::Subcommand;
 use switchback_executor::{
     env::Clock,
-    machine::Settings,
     runtime::{Drivers, Runtime},
 };
 use switchback_face::Exit;
-use switchback_schemas::Seconds;
 
 use crate::{error::Error, host::Host, store::Opened};
 use word::Word;
@@ -86,15 +84,7 @@ pub(crate) enum Command {
 
 /// What a command calls drivers and writes to a run with, when it does not carry the run on.
 fn runtime(opened: &Opened, drivers: Drivers, clock: Arc<dyn Clock>, host: &Host) -> Runtime {
-    Runtime {
-        store: Arc::clone(&opened.store),
-        drivers,
-        clock,
-        settings: Settings::default(),
-        holder: host.holder(),
-        grace: Seconds(0),
-        max_runtime: None,
-    }
+    Runtime::new(Arc::clone(&opened.store), drivers, clock, host.holder())
 }
 
 /// Runs a command.

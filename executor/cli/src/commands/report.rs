@@ -1,7 +1,7 @@
 //! `report`: the account of a run.
 
 use clap::ValueEnum;
-use switchback_executor::ops;
+use switchback_executor::runs;
 use switchback_face::Exit;
 use switchback_schemas::plan::Plan;
 
@@ -42,7 +42,7 @@ enum Format {
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let opened = store::open(&args.run.store, &host.environment)?;
     let run = store::chosen(&args.run, &*opened.store).await?;
-    let report = ops::status(&*opened.store, &run).await?;
+    let report = runs::status(&*opened.store, &run).await?;
     let now = args.time.now(&host.environment)?;
     let text = match args.format {
         Format::Text if args.brief => {

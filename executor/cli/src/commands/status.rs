@@ -1,7 +1,7 @@
 //! `status`: where runs stand and what they wait for.
 
 use clap::ValueEnum;
-use switchback_executor::ops;
+use switchback_executor::runs;
 use switchback_face::{
     Exit,
     table::{self, Column},
@@ -43,10 +43,10 @@ enum Format {
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let opened = store::open(&args.run.store, &host.environment)?;
     if args.all {
-        return all(&ops::runs(&*opened.store).await?, args.format, host);
+        return all(&runs::list(&*opened.store).await?, args.format, host);
     }
     let run = store::chosen(&args.run, &*opened.store).await?;
-    let report = ops::status(&*opened.store, &run).await?;
+    let report = runs::status(&*opened.store, &run).await?;
     let now = args.time.now(&host.environment)?;
     let text = match args.format {
         Format::Text => account::status(&report, now, host.terminal.out.look()),

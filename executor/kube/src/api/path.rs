@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use switchback_executor::foreign::text::url_part;
+use switchback_executor::untrusted::text::url_part;
 
 use super::Resource;
 use crate::classify::CallError;

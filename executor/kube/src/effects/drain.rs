@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use switchback_executor::{
-    foreign::text,
     ports::{Call, Failure},
+    untrusted::text,
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, WaitsFor},

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::Stdio, time::Duration};
 
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process_group};
-use switchback_executor::foreign::text;
+use switchback_executor::untrusted::text;
 use tokio::process::{Child, Command};
 
 use crate::port::{Arg, Exit, Invocation, Programs, RunError, Settled};

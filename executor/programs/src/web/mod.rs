@@ -24,7 +24,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
-use switchback_executor::foreign::text;
+use switchback_executor::untrusted::text;
 use tower::{BoxError, Service};
 
 /// Bytes of an answer that are read at most.
