@@ -3,6 +3,8 @@
 //! A driver observes, applies, verifies and classifies, and that is all: it has no undo of its own, decides nothing,
 //! keeps nothing between calls, and never loops over nodes.
 
+mod failed_call;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +15,8 @@ use switchback_schemas::{
     name::{Label, ObjectName},
     plan::{CaptureKind, Condition, Effect, Plan, Pool, Proof, Roll, WorkloadClass},
 };
+
+pub use failed_call::{Certainty, Classify, FailedCall};
 
 /// What a driver is told about a call.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use switchback_executor::{
-    ports::{Call, Failure},
+    ports::{Call, Classify as _, Failure},
     untrusted::text::line,
 };
 use switchback_schemas::{

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use switchback_executor::ports::{Call, Failure, Member};
+use switchback_executor::ports::{Call, Classify as _, Failure, Member};
 use switchback_schemas::{
     Version,
     journal::{Class, Evidence, Item, NodeClaimRef},

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use switchback_executor::{
-    ports::{Call, Driver},
+    ports::{Call, Classify as _, Driver},
     untrusted::text,
 };
 use switchback_schemas::{
@@ -80,7 +80,7 @@ impl Stopped {
             Self::NoVariable(name) => {
                 Outcome::NotDone { class: Class::Denied, evidence: Self::no_variable(name) }
             }
-            Self::Run(error) => error.outcome(),
+            Self::Run(error) => error.of_write(),
         }
     }
 

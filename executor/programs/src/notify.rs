@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::json;
 use switchback_executor::{
-    ports::{Call, Driver},
+    ports::{Call, Classify as _, Driver},
     untrusted::text,
 };
 use switchback_schemas::{
@@ -57,17 +57,7 @@ impl NotifyDriver {
                     evidence: evidence(&format!("it answered {status}")),
                 },
             },
-            Err(error) => {
-                let evidence = evidence(&error.to_string());
-                match error {
-                    WebError::Address(_) => Outcome::NotDone { class: Class::Refused, evidence },
-                    WebError::NotSent(_) | WebError::Tls(_) => {
-                        Outcome::NotDone { class: Class::Unreachable, evidence }
-                    }
-                    WebError::Lost(_) => Outcome::InDoubt { class: Class::Unreachable, evidence },
-                    WebError::Deadline(_) => Outcome::InDoubt { class: Class::Deadline, evidence },
-                }
-            }
+            Err(error) => error.classify().told_as(evidence(&error.to_string())).of_write(),
         }
     }
 }

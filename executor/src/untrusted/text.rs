@@ -1,6 +1,6 @@
 //! Foreign text, made safe to print, to put into an address, and short enough to keep.
 
-use std::fmt;
+use std::{error::Error, fmt, iter::successors};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -46,6 +46,17 @@ pub fn last_lines(text: &str, max: usize) -> Vec<String> {
     let lines: Vec<String> = text.lines().map(line).filter(|line| !line.is_empty()).collect();
     let skip = lines.len().saturating_sub(max);
     lines.into_iter().skip(skip).collect()
+}
+
+/// An error and what it comes from, once each. Bodies and headers are no part of it.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for part in successors(Some(error), |&error| error.source()).map(ToString::to_string) {
+        if !parts.iter().any(|earlier| earlier.contains(&part)) {
+            parts.push(part);
+        }
+    }
+    line(&parts.join(": "))
 }
 
 fn without_escapes(text: &str) -> impl Iterator<Item = char> + '_ {

@@ -13,14 +13,10 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt as _, Limited};
-use switchback_executor::untrusted::text::url_part;
+use switchback_executor::untrusted::text::{self, url_part};
 
 use super::session::Service;
-use crate::{
-    classify::{CallError, chain},
-    time,
-    xml::Element,
-};
+use crate::{classify::CallError, time, xml::Element};
 
 /// Bytes of an answer that are read at most.
 const LARGEST: usize = 8 << 20;
@@ -161,7 +157,7 @@ impl Query {
 }
 
 fn unsigned(error: &(dyn std::error::Error + 'static)) -> CallError {
-    CallError::malformed(format!("a request that cannot be signed: {}", chain(error)))
+    CallError::malformed(format!("a request that cannot be signed: {}", text::chain(error)))
 }
 
 async fn read(response: HttpResponse) -> Result<Element, CallError> {

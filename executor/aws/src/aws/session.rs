@@ -7,6 +7,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_eks::config::IdentityCache;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use switchback_executor::untrusted::text;
 use switchback_schemas::plan::Arn;
 
 use super::{Inner, Kept, PATIENT_ATTEMPTS, query::Query};
@@ -100,7 +101,7 @@ impl Session {
             Err(error) => {
                 // A role that is not given to us any more may be given to other credentials.
                 self.forget().await;
-                let why = crate::classify::chain(&error);
+                let why = text::chain(&error);
                 let what = match &self.role {
                     Some(role) => format!("the role {role} cannot be taken on: {why}"),
                     None => why,

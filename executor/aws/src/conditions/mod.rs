@@ -4,7 +4,7 @@ mod addresses;
 mod cloud;
 mod insights;
 
-use switchback_executor::env::Clock;
+use switchback_executor::{env::Clock, ports::Classify as _};
 use switchback_schemas::{journal::Verdict, plan::Condition};
 
 pub(crate) use addresses::subnets;

@@ -9,7 +9,7 @@ mod release;
 mod rollout;
 pub(crate) mod stored;
 
-use switchback_executor::ports::Call;
+use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{journal::Verdict, plan::Condition};
 
 use crate::{api::Reader, classify::CallError};

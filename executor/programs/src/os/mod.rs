@@ -197,7 +197,7 @@ mod tests {
         let exit = programs(&dir).run(&call(&["sh", "-c", "echo no >&2; exit 3"], MINUTE)).await.unwrap();
         assert_eq!((exit.code, exit.complaint()), (Some(3), vec!["no".to_owned()]));
         let missing = programs(&dir).run(&call(&["no-such-program"], MINUTE)).await.unwrap_err();
-        assert!(matches!(missing.outcome(), Outcome::NotDone { .. }), "{missing}");
+        assert!(matches!(missing.of_write(), Outcome::NotDone { .. }), "{missing}");
     }
 
     /// Nobody holds the slot. A child that another test is starting may have a copy of the lock until its exec.
@@ -211,7 +211,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let stopped =
             programs(&dir).run(&call(&["sleep", "600"], Duration::from_millis(1))).await.unwrap_err();
-        assert!(matches!(stopped.outcome(), Outcome::InDoubt { class: Class::Deadline, .. }), "{stopped}");
+        assert!(matches!(stopped.of_write(), Outcome::InDoubt { class: Class::Deadline, .. }), "{stopped}");
         is_free(&programs(&dir)).await;
     }
 

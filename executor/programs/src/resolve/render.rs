@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 use switchback_executor::{
-    ports::Failure,
+    ports::{Classify as _, Failure},
     untrusted::{manifest, text},
 };
 use switchback_model::secret;
