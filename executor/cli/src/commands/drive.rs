@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use clap::ValueEnum;
 use switchback_executor::{
     machine::Rest,
     runs,
     runtime::{Ended, Runtime, Stop},
     store::Store,
 };
-use switchback_face::Exit;
+use switchback_face::{Answer, Exit};
 use switchback_schemas::{
     RunId, Seconds,
     event::RunEvent,
@@ -45,23 +44,13 @@ pub(super) struct DriveArgs {
     max_runtime: Option<Length>,
     /// How to show progress
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: Answer,
     /// Shows only what disrupts something, what is reached and what stops
     #[arg(long)]
     brief: bool,
     /// Shows no progress, only the end
     #[arg(long, short)]
     quiet: bool,
-}
-
-/// How to show progress.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// Every event as a line of JSON
-    Json,
 }
 
 /// What is carried on.
@@ -75,11 +64,11 @@ pub(super) enum What<'a> {
 impl DriveArgs {
     fn style(&self, host: &Host) -> Style {
         match self.format {
-            Format::Json => Style::Json,
-            Format::Text if self.quiet => Style::None,
-            Format::Text if self.brief => Style::Brief,
-            Format::Text if host.environment.around.stderr && host.environment.around.stdout => Style::Bars,
-            Format::Text => Style::Lines,
+            Answer::Json => Style::Json,
+            Answer::Text if self.quiet => Style::None,
+            Answer::Text if self.brief => Style::Brief,
+            Answer::Text if host.environment.around.stderr && host.environment.around.stdout => Style::Bars,
+            Answer::Text => Style::Lines,
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Why
     #[arg(long, value_name = "TEXT", default_value = "rolled back by hand")]
     reason: String,
-    /// A name that nobody checks, instead of what the API server says of the credentials
+    /// Act as NAME without verification, instead of as whom the API server says
     #[arg(long, value_name = "NAME")]
     asserted: Option<String>,
     #[command(flatten)]
