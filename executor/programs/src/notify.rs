@@ -15,7 +15,7 @@ use switchback_schemas::{
 
 use crate::{
     command::Lookup,
-    web::{Web, WebError, WebRequest},
+    web::{Web, WebRequest},
 };
 
 /// How long one request may take.
@@ -94,7 +94,7 @@ mod tests {
     use switchback_schemas::journal::At;
 
     use super::*;
-    use crate::web::WebAnswer;
+    use crate::web::{WebAnswer, WebError};
 
     /// Answers as it is told, and keeps what it was sent.
     struct Scripted(Result<u16, WebError>, Mutex<Vec<WebRequest>>);

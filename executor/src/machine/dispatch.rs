@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use switchback_schemas::{
     Seconds,
-    journal::{At, Class, Event, Evidence, Outcome, Verdict, WaitsFor, Way},
+    journal::{At, Class, Event, Outcome, Verdict, WaitsFor, Way},
     plan::{Condition, Effect},
 };
 

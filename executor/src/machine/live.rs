@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 pub(super) use switchback_model::windows::later;
 use switchback_schemas::{
-    RunId, Seconds,
+    RunId,
     journal::{At, Event, Outcome, Record, SideEntry, Verdict, WaitsFor},
     name::Label,
 };

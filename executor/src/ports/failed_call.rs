@@ -78,13 +78,9 @@ pub trait Classify {
 
     /// The outcome of an effect whose reading, before any write, ended like this. Nothing was changed.
     fn of_read(&self) -> Outcome {
-        match self.classify().waits_for {
-            Some(waits_for) => Outcome::Blocked { waits_for: vec![waits_for] },
-            None => {
-                let Failure { class, evidence } = self.failure();
-                Outcome::NotDone { class, evidence }
-            }
-        }
+        let Failure { class, evidence } = self.failure();
+        let blocked = |waits_for| Outcome::Blocked { waits_for: vec![waits_for] };
+        self.classify().waits_for.map_or(Outcome::NotDone { class, evidence }, blocked)
     }
 
     /// Why something could not be read. That a read may have been carried out says nothing.

@@ -184,8 +184,7 @@ mod tests {
     fn a_help_ends_with_the_exit_codes_that_can_come() {
         let program = Command::new("p").subcommand(Command::new("apply")).subcommand(Command::new("lint"));
         let mut program = described(program);
-        let mut help =
-            |name: &str| program.find_subcommand_mut(name).map(|command| command.render_long_help());
+        let mut help = |name: &str| program.find_subcommand_mut(name).map(Command::render_long_help);
         let apply = help("apply").expect("apply").to_string();
         assert!(apply.contains("\n  3    the run waits") && apply.ends_with("can be resumed\n"), "{apply}");
         assert!(!help("lint").expect("lint").to_string().contains("\n  3 "));

@@ -95,7 +95,9 @@ pub(super) async fn drive(
     let runtime = Runtime { grace: GRACE, max_runtime: args.max_runtime.map(|length| length.0), ..runtime };
     let stop = Stop::new();
     let style = args.style(host);
-    let ended = carried(&runtime, &run, what, (&plan, &earlier, style), &stop, &mut signals, host).await?;
+    let carried = carried(&runtime, &run, what, (&plan, &earlier, style), &stop, &mut signals, host);
+    // Its future is large.
+    let ended = Box::pin(carried).await?;
     let Some((ended, signalled)) = ended else {
         host.remark(&format!(
             "run {run}: stopped at once; calls under way are in doubt until it is taken up again"

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use switchback_executor::{
-    ports::{Call, Classify as _, Failure},
+    ports::{Call, Certainty, Classify as _, Failure},
     untrusted::text,
 };
 use switchback_schemas::{
@@ -20,7 +20,7 @@ use switchback_schemas::{
 
 use crate::{
     api::{Kinds, Query, Writer, object_path},
-    classify::{CallError, Certainty},
+    classify::CallError,
     fields,
     nodes::{self, pods_query},
     pods::{

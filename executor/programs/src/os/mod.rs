@@ -135,6 +135,7 @@ async fn stop(child: &mut Child) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use switchback_executor::ports::Classify as _;
     use switchback_schemas::journal::{Class, Outcome};
 
     fn programs(dir: &tempfile::TempDir) -> OsPrograms {
