@@ -12,7 +12,7 @@ use switchback_schemas::{
     journal::Captured,
     lock::Render,
     name::{ObjectName, ObjectRef},
-    plan::{CloudRef, Condition, Operand, Read, ReadBasis, ReadMark, Target, Test},
+    plan::{CloudRef, Condition, Operand, Read, ReadBasis, Target, Test},
     report::{CaptureName, OpenBracket},
 };
 
@@ -83,7 +83,7 @@ impl<'a> Outlook<'a> {
 
     fn note(&self, condition: Condition, by: Option<&StepId>) {
         let basis = by.map_or(ReadBasis::Observed {}, |step| ReadBasis::After(step.clone()));
-        let read = Read { condition, basis, mark: ReadMark::Equal };
+        let read = Read { condition, basis };
         let mut reads = self.reads.borrow_mut();
         if !reads.contains(&read) {
             reads.push(read);

@@ -95,8 +95,8 @@ fn the_line_of_no_return_moves_when_the_second_minor_starts() {
     assert!(to_start.contains("take it with"), "before the line one can go back to the start: {ways}");
     assert_eq!(version(&scene), "1.33");
 
-    // Another line, or a hop, is not this line.
-    scene.on_store("approve --hop eks/mlops-platform-dev@1.34 --reason hurry").exits(0);
+    // The whole plan is not this line.
+    scene.on_store("approve --plan --reason hurry").exits(0);
     assert_eq!(parked_for(&scene.apply().exits(3)).as_deref(), Some(line));
     approve(&scene, line);
     scene.apply().exits(0);

@@ -106,7 +106,7 @@ impl Asking<'_> {
     pub(super) fn approved(&self, scope: &ApprovalScope) -> Gated {
         let mut counted: Vec<Approval> = Vec::new();
         for approval in
-            self.approvals.iter().filter(|approval| covers(&approval.scope, scope) && self.counts(approval))
+            self.approvals.iter().filter(|approval| approval.scope == *scope && self.counts(approval))
         {
             if !counted.iter().any(|earlier| earlier.by == approval.by) {
                 counted.push((*approval).clone());
@@ -168,19 +168,10 @@ impl Asking<'_> {
     }
 }
 
-/// Whether an approval of one scope covers another. A wider one covers a narrower one; lines and gates are named.
-fn covers(given: &ApprovalScope, asked: &ApprovalScope) -> bool {
-    match (given, asked) {
-        (ApprovalScope::Plan {}, ApprovalScope::Plan {} | ApprovalScope::Hop(_)) => true,
-        (given, asked) => given == asked,
-    }
-}
-
 /// A scope as `switchback approve` takes it.
 pub fn scope_text(scope: &ApprovalScope) -> String {
     match scope {
         ApprovalScope::Plan {} => "plan".to_owned(),
-        ApprovalScope::Hop(hop) => format!("hop {hop}"),
         ApprovalScope::Line(line) => format!("line {line}"),
         ApprovalScope::Gate(gate) => format!("gate {gate}"),
         ApprovalScope::Closing {} => "closing".to_owned(),

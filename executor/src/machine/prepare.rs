@@ -5,7 +5,7 @@ use switchback_schemas::{
     StepId,
     journal::{Approval, At, Captured, Event, Evidence, SideKind, Verdict, WaitsFor, Way},
     name::Label,
-    plan::{ApprovalScope, GateKind, ReadMark, WindowUse},
+    plan::{ApprovalScope, GateKind, WindowUse},
 };
 
 use super::{
@@ -233,7 +233,7 @@ impl Machine {
             (Purpose::SafeToClose(_), Verdict::Holds { .. }) => self.pass_stage(at, Stage::Read(0)),
             (Purpose::SafeToClose(bracket), _) => self.not_safe(at, &bracket, &evidence, now),
             (Purpose::Read(which), Verdict::Holds { .. }) => self.pass_stage(at, Stage::Read(which + 1)),
-            (Purpose::Read(which), verdict) => self.read_missed(at, which, &verdict, now),
+            (Purpose::Read(_), verdict) => self.read_missed(at, &verdict, now),
             (purpose, _) => {
                 let what = match &purpose {
                     Purpose::Gate(gate) => format!("gate {gate}"),
@@ -244,24 +244,13 @@ impl Machine {
         }
     }
 
-    fn read_missed(&mut self, at: &At, which: usize, verdict: &Verdict, now: Timestamp) {
-        let index = std::sync::Arc::clone(&self.index);
-        let read = body(&index.plan, &self.state, at).and_then(|body| body.reads.get(which).cloned());
-        let advisory = read.is_none_or(|read| read.mark == ReadMark::Advisory);
+    fn read_missed(&mut self, at: &At, verdict: &Verdict, now: Timestamp) {
         let evidence = verdict.evidence().clone();
-        match verdict {
-            _ if advisory => {
-                let text = said(&format!("{at}: an advisory predicate does not hold"), &evidence);
-                if !self.state.notes.contains(&text) {
-                    self.live.outbox.push_back(Event::Noted { text });
-                }
-                self.pass_stage(at, Stage::Read(which + 1));
-            }
-            Verdict::Fails { .. } => self.live.outbox.push_back(Event::Stopped { at: at.clone(), evidence }),
-            _ => {
-                let what = format!("what {at} was compiled from");
-                self.look_again(at, WaitsFor::Unreadable { what, why: evidence.0.join("; ") }, now);
-            }
+        if let Verdict::Fails { .. } = verdict {
+            self.live.outbox.push_back(Event::Stopped { at: at.clone(), evidence });
+        } else {
+            let what = format!("what {at} was compiled from");
+            self.look_again(at, WaitsFor::Unreadable { what, why: evidence.0.join("; ") }, now);
         }
     }
 

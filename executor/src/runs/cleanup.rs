@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use switchback_schemas::{
     RunId,
     journal::{At, Evidence, Identified, Outcome, SideEntry, SideKind, Verdict},
-    plan::{Condition, Effect, ReadMark},
+    plan::{Condition, Effect},
 };
 
 use super::handover;
@@ -95,9 +95,8 @@ fn work(machine: &Machine, name: &str) -> Option<Vec<Work>> {
         let undo = At::back(&bracket.open);
         let at = if machine.work(&undo).is_some() { undo } else { At::forward(&bracket.close) };
         let (effect, done_when, reads) = machine.work(&at)?;
-        let reads = reads.iter().filter(|read| read.mark != ReadMark::Advisory);
         let first = std::iter::once(bracket.safe_to_close.clone());
-        let first = first.chain(reads.map(|read| read.condition.clone())).collect();
+        let first = first.chain(reads.iter().map(|read| read.condition.clone())).collect();
         return Some(vec![Work { at, effect: effect.clone(), done_when: done_when.cloned(), first }]);
     }
     let touched = state.touched_nodes(plan);

@@ -9,8 +9,8 @@ use switchback_schemas::{
     plan::{
         Action, Bracket, Capture, CaptureKind, Command, Condition, Count, Digests, Disruption, Effect,
         Estimate, FailureAction, FailurePolicy, Inputs, KubeDelete, Leftover, Need, NodeCordon, NodeDrain,
-        Plan, PlatformRef, Read, ReadBasis, ReadMark, RecipeStep, Removal, RetryClass, Roll, Savepoint,
-        Stale, Step, Target, Undo, UndoKind, UndoStep, Verify,
+        Plan, PlatformRef, Read, ReadBasis, RecipeStep, Removal, RetryClass, Roll, Savepoint, Stale, Step,
+        Target, Undo, UndoKind, UndoStep, Verify,
     },
 };
 
@@ -50,7 +50,7 @@ pub fn proves(argv: &[&str], settle: u64) -> Verify {
 
 /// What a step was compiled from.
 pub fn reads(argv: &[&str]) -> Read {
-    Read { condition: asks(argv), basis: ReadBasis::Observed {}, mark: ReadMark::Equal }
+    Read { condition: asks(argv), basis: ReadBasis::Observed {} }
 }
 
 /// A small value that is kept first.
@@ -235,7 +235,6 @@ pub fn plan(mut steps: Vec<Step>) -> Plan {
         brackets: Vec::new(),
         gates: Vec::new(),
         lines: Vec::new(),
-        undo_edges: Vec::new(),
         pools: Vec::new(),
         classes: Vec::new(),
         windows: Vec::new(),

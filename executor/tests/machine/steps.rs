@@ -4,7 +4,7 @@ use switchback_executor::machine::{Phase, Reaction, Rest, not_done, not_seen};
 use switchback_schemas::{
     Seconds,
     journal::{At, Class, End, Event, Evidence, Outcome, Verdict, WaitsFor},
-    plan::{FailureAction, Plan, ReadMark, RetryClass},
+    plan::{FailureAction, Plan, RetryClass},
 };
 
 use super::{
@@ -84,17 +84,6 @@ fn a_predicate_that_cannot_be_read_holds_the_step_and_is_no_failure() {
     drive.world.dark.clear();
     drive.take_over();
     assert_eq!(drive.rest(), Rest::Ended(End::Complete));
-}
-
-#[test]
-fn an_advisory_predicate_is_noted_and_stops_nothing() {
-    let mut one = step("a", &[]);
-    one.reads = vec![reads(&["steady", "a"])];
-    one.reads[0].mark = ReadMark::Advisory;
-    let mut drive = drive(plan(vec![one]));
-    drive.world.fails.insert("steady a".to_owned());
-    assert_eq!(drive.rest(), Rest::Ended(End::Complete));
-    assert_eq!(drive.machine.state().notes.len(), 1);
 }
 
 #[test]

@@ -3,23 +3,29 @@
 //! A [`World`] holds the objects, the clock and what is going to happen. A [`Twin`] is a handle on
 //! one that calls go through: [`Twin::kube`] in process, [`serve`] on loopback, [`Twin::run_program`]
 //! for helm. What it promises is the table in `tests/contract/README.md`.
+//!
+//! The rooms, each of which knows only those before it: `kinds`, `world`, `kube`, `helm`, `cloud`, `apps`. Who acts in a world
+//! is joined in `cast`, and given to it.
 
 #![allow(clippy::single_match_else, reason = "both cases of an object that may be there are named")]
 
-mod actors;
-mod api;
+mod apps;
+mod call;
+mod cast;
 mod cloud;
 mod error;
 mod fault;
-mod fields;
 mod helm;
 mod kinds;
+mod kube;
 mod program;
 mod twin;
 mod wire;
 mod world;
+mod world_file;
 
-pub use cloud::state as aws;
+pub use apps::{App, AppKind};
+pub use error::TwinError;
 pub use fault::{Fault, FaultKind};
 pub use program::{ProgramCall, ProgramResult};
 pub use twin::Twin;
@@ -29,19 +35,17 @@ pub use world::{
     Settings, Timings, World, WorldError,
 };
 
-/// Why a call got no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum TwinError {
-    /// A fault took the answer; the effect stands.
-    #[error("connection closed before the answer (injected fault)")]
-    AnswerLost,
-    /// The request could not be read.
-    #[error("the request body could not be read: {0}")]
-    Body(String),
-    /// The socket could not be opened.
-    #[error("the twin cannot listen")]
-    Listen(#[source] std::io::Error),
-    /// A launcher could not be written.
-    #[error("a launcher cannot be written")]
-    Launcher(#[source] std::io::Error),
+/// What the provider knows: the section `cloud:` of a world file, and the same thing while the world runs.
+pub mod aws {
+    pub use crate::cloud::Cloud;
+    pub use crate::cloud::ec2::{CapacityReservation, Subnet};
+    pub use crate::cloud::eks::state::{
+        Addon, AddonVersion, Cluster, DeprecatedUse, Drain, Eks, ErrorDetail, Insight, Instance,
+        InstanceState, Minor, Nodegroup, Refresh, Roll, Scaling, Taint, Template, Update, UpdateConfig,
+        UpdateParam, Upgrade,
+    };
+    pub use crate::cloud::identity::{AccessKey, Role};
+    pub use crate::cloud::rds::state::{
+        Database, Instance as DbInstance, Operation, Rds, Settings as DbSettings, Snapshot as DbSnapshot,
+    };
 }

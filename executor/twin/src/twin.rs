@@ -8,13 +8,16 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::api::{self, Answer, Call};
+use crate::call::Call;
 use crate::cloud;
-use crate::error::ApiError;
+use crate::cloud::eks::state::ErrorDetail;
+use crate::error::TwinError;
 use crate::fault::{self, Fault, FaultKind};
 use crate::helm;
+use crate::kube::api::{self, Answer};
+use crate::kube::error::ApiError;
+use crate::program::{ProgramCall, ProgramResult};
 use crate::world::{LogEntry, World};
-use crate::{ProgramCall, ProgramResult, TwinError};
 
 /// A running twin. Cloning gives another handle on the same one.
 #[derive(Debug, Clone)]
@@ -247,11 +250,8 @@ impl Twin {
                 Some(cloud::AwsError::new(status.unwrap_or(400), code.clone(), message.clone()))
             }
             Some(FaultKind::Fails { code, message }) => {
-                let detail = cloud::state::ErrorDetail {
-                    code: code.clone(),
-                    message: message.clone(),
-                    resources: Vec::new(),
-                };
+                let detail =
+                    ErrorDetail { code: code.clone(), message: message.clone(), resources: Vec::new() };
                 state.world.cloud_mut().doom = Some(detail);
                 None
             }

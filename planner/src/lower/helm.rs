@@ -148,8 +148,6 @@ pub fn upgrade(scope: &HopScope, outlook: &Outlook<'_>, step: ReleaseStep<'_>) -
         chart: render.chart.clone(),
         set: render.set.clone(),
         values: render.values,
-        install: false,
-        take_ownership: false,
     });
     let draft = scope
         .step(part, title, effect, Undo::Step(Box::new(undo)), reads)

@@ -21,7 +21,7 @@ use switchback_schemas::{
     plan::{
         Action, BlindSpot, Bracket, Capture, CaptureKind, Change, ClosesEarlier, Condition, Disruption,
         Effect, Estimate, FailureAction, FailurePolicy, Gate, Leftover, Need, NoReturn, Permission, Pool,
-        Read, RetryClass, Source, Step, Undo, UndoEdge, UndoKind, UndoStep, Verify, Wait,
+        Read, RetryClass, Source, Step, Undo, UndoKind, UndoStep, Verify, Wait,
     },
 };
 
@@ -36,8 +36,6 @@ pub struct Lowering {
     pub gates: Vec<Gate>,
     /// Lines of no return.
     pub lines: Vec<NoReturn>,
-    /// Order of undo steps beyond the reversed needs.
-    pub undo_edges: Vec<UndoEdge>,
     /// Pools that rolls name.
     pub pools: Vec<Pool>,
     /// What was not known.

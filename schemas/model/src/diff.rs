@@ -72,7 +72,6 @@ pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
             aspect("gates", &old.gates, &new.gates),
             aspect("brackets", &old.brackets, &new.brackets),
             aspect("savepoints", &old.savepoints, &new.savepoints),
-            aspect("undo edges", &old.undo_edges, &new.undo_edges),
             aspect("pools", &old.pools, &new.pools),
             aspect("workload classes", &old.classes, &new.classes),
             aspect("windows", &old.windows, &new.windows),

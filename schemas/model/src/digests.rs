@@ -5,7 +5,7 @@ use switchback_schemas::{
     Digest, Seconds,
     plan::{
         Action, Bracket, Condition, Digests, Estimate, Gate, Leftover, NoReturn, Plan, PlatformRef, Pool,
-        Roll, Step, Undo, UndoEdge, Verify, Window, WorkloadClass,
+        Roll, Step, Undo, Verify, Window, WorkloadClass,
     },
 };
 
@@ -27,7 +27,6 @@ pub fn digests(plan: &Plan) -> Result<Digests, serde_json::Error> {
         gates: &gates,
         brackets: &plan.brackets,
         lines: &plan.lines,
-        undo_edges: &plan.undo_edges,
         pools: &plan.pools,
         classes: &plan.classes,
         windows: &plan.windows,
@@ -71,7 +70,6 @@ struct Review<'plan> {
     gates: &'plan [Gate],
     brackets: &'plan [Bracket],
     lines: &'plan [NoReturn],
-    undo_edges: &'plan [UndoEdge],
     pools: &'plan [Pool],
     classes: &'plan [WorkloadClass],
     windows: &'plan [Window],

@@ -73,10 +73,6 @@ fn references(plan: &Plan, say: &mut impl FnMut(String)) {
     for savepoint in &plan.savepoints {
         savepoint.frontier.iter().for_each(|id| known(&format!("savepoint {}", savepoint.id), id));
     }
-    for edge in &plan.undo_edges {
-        known("an undo edge", &edge.first);
-        known("an undo edge", &edge.then);
-    }
     for closing in plan.parent.iter().flat_map(|parent| &parent.closes) {
         known(&format!("the end of the way back of {}", closing.hop), &closing.at);
     }

@@ -131,7 +131,6 @@ pub(crate) fn plan(mut steps: Vec<Step>) -> Plan {
         brackets: Vec::new(),
         gates: Vec::new(),
         lines: Vec::new(),
-        undo_edges: Vec::new(),
         pools: Vec::new(),
         classes: Vec::new(),
         windows: Vec::new(),

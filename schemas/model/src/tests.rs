@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchback_schemas::{
     Seconds, StepId, codes,
     name::Label,
-    plan::{Action, Count, Mark, Plan, Roll, Savepoint, Stale, Undo, UndoEdge},
+    plan::{Action, Count, Mark, Plan, Roll, Savepoint, Stale, Undo},
 };
 
 use crate::{
@@ -61,13 +61,6 @@ fn order_holds_through_steps_that_have_no_undo() {
 }
 
 #[test]
-fn undo_edges_add_order() {
-    let mut plan = diamond();
-    plan.undo_edges = vec![UndoEdge { first: id("c"), then: id("b"), why: "c first".to_owned() }];
-    assert_eq!(back_order(&plan, &["a", "b", "c"], &[]), ["c", "b", "a"]);
-}
-
-#[test]
 fn what_cannot_be_undone_blocks_the_way() {
     let mut steps = vec![step("a", &[]), step("b", &["a"])];
     steps[1].undo = Undo::Commit { why: "gone".to_owned(), recovery: "restore".to_owned() };
@@ -113,10 +106,6 @@ fn a_plan_changed_by_hand_is_found_out() {
         plan.steps[0].undo = Undo::Commit { why: "gone".to_owned(), recovery: "restore".to_owned() };
     });
     assert!(commit.iter().any(|f| f.message.contains("line of no return")));
-    let circle = findings(|plan| {
-        plan.undo_edges = vec![UndoEdge { first: id("a"), then: id("d"), why: "wrong way".to_owned() }];
-    });
-    assert!(circle.iter().any(|f| f.message.contains("undo steps wait for each other")));
 }
 
 #[test]

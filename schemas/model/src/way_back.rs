@@ -48,7 +48,7 @@ impl WayBack {
 
 /// The undo steps of everything that was started and is not in the savepoint.
 ///
-/// The order is the reversed `needs`, through steps that have no undo of their own, plus the plan's extra undo edges.
+/// The order is the reversed `needs`, through steps that have no undo of their own.
 /// Cost is linear in the steps and edges outside of the savepoint.
 pub fn way_back(plan: &Plan, graph: &Graph, started: &BTreeSet<StepId>, to: &Savepoint) -> WayBack {
     let kept = graph.members(to);
@@ -86,16 +86,6 @@ fn among(plan: &Plan, graph: &Graph, steps: &[usize], started: &BTreeSet<usize>)
     let mut needs: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     for number in started.iter().copied().filter(|number| undoable(*number)) {
         needs.insert(number, before.remove(&number).unwrap_or_default());
-    }
-    for edge in &plan.undo_edges {
-        let (Some(first), Some(then)) = (graph.number(&edge.first), graph.number(&edge.then)) else {
-            continue;
-        };
-        if needs.contains_key(&first)
-            && let Some(needs) = needs.get_mut(&then)
-        {
-            needs.insert(first);
-        }
     }
 
     let commits = started

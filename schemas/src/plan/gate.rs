@@ -35,14 +35,12 @@ pub enum GateKind {
     Check(Condition),
 }
 
-/// What an approval covers. A wider approval covers a narrower one, except that a line of no return is always named.
+/// What an approval covers. An approval counts for what it names and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum ApprovalScope {
     /// The whole plan.
     Plan {},
-    /// One hop.
-    Hop(StepId),
     /// One line of no return.
     Line(Label),
     /// Passing one gate by hand.

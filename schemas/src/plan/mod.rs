@@ -36,10 +36,10 @@ pub use gate::{ApprovalScope, Day, Gate, GateKind, NoReturn, Window, WindowUse};
 pub use leftover::{Leftover, Removal};
 pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};
 pub use step::{
-    Capture, CaptureKind, Disruption, Estimate, FailureAction, FailurePolicy, Mark as ReadMark, Need,
-    Permission, Read, ReadBasis, RetryClass, Step,
+    Capture, CaptureKind, Disruption, Estimate, FailureAction, FailurePolicy, Need, Permission, Read,
+    ReadBasis, RetryClass, Step,
 };
-pub use undo::{Closing, ClosingAt, Undo, UndoEdge, UndoKind, UndoStep};
+pub use undo::{Closing, ClosingAt, Undo, UndoKind, UndoStep};
 pub use workload::{Capacity, OnDrain, PodSelector, Pool, Strategy, Then, WorkloadClass};
 
 use crate::{
@@ -80,9 +80,6 @@ pub struct Plan {
     /// Steps after which a way back is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<NoReturn>,
-    /// Order of undo steps beyond the reversed `needs`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub undo_edges: Vec<UndoEdge>,
     /// Pools of nodes and how they move.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<Pool>,

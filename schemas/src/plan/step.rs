@@ -74,7 +74,7 @@ pub struct Need {
     pub source: Option<String>,
 }
 
-/// A predicate that the compiler relied on.
+/// A predicate that the compiler relied on. False stops the step, unreadable holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Read {
@@ -82,8 +82,6 @@ pub struct Read {
     pub condition: Condition,
     /// When it is true.
     pub basis: ReadBasis,
-    /// How strictly it is held.
-    pub mark: Mark,
 }
 
 /// When a predicate is true.
@@ -94,20 +92,6 @@ pub enum ReadBasis {
     Observed {},
     /// An earlier step of this plan leaves it so.
     After(StepId),
-    /// A capture of this run holds it.
-    Captured(StepId),
-}
-
-/// How strictly a predicate is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mark {
-    /// Must hold; false stops the step.
-    Equal,
-    /// May have grown since.
-    MayGrow,
-    /// Shown when false; stops nothing.
-    Advisory,
 }
 
 /// What is retried by itself.

@@ -113,15 +113,3 @@ pub enum ClosingAt {
     /// When another step starts.
     Start(StepId),
 }
-
-/// An order of two undo steps beyond the reversed `needs`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct UndoEdge {
-    /// The step whose undo comes first.
-    pub first: StepId,
-    /// The step whose undo comes after it.
-    pub then: StepId,
-    /// Why.
-    pub why: String,
-}

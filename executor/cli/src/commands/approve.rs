@@ -1,7 +1,7 @@
 //! `approve`: records an approval in the run's side log. Needs no lease.
 
 use switchback_face::Exit;
-use switchback_schemas::{StepId, name::Label, plan::ApprovalScope};
+use switchback_schemas::{name::Label, plan::ApprovalScope};
 
 use super::say::Speaker;
 use crate::{
@@ -33,9 +33,6 @@ struct Scope {
     /// The whole plan
     #[arg(long)]
     plan: bool,
-    /// One hop
-    #[arg(long, value_name = "HOP")]
-    hop: Option<StepId>,
     /// One line of no return
     #[arg(long, value_name = "LINE")]
     line: Option<Label>,
@@ -49,7 +46,6 @@ struct Scope {
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let scope = match &args.scope {
-        Scope { hop: Some(hop), .. } => ApprovalScope::Hop(hop.clone()),
         Scope { line: Some(line), .. } => ApprovalScope::Line(line.clone()),
         Scope { gate: Some(gate), .. } => ApprovalScope::Gate(gate.clone()),
         Scope { closing: true, .. } => ApprovalScope::Closing {},

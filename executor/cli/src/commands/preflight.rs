@@ -14,7 +14,7 @@ use switchback_model::bind::Binder;
 use switchback_schemas::{
     RunId, Seconds,
     journal::{At, Outcome, Verdict},
-    plan::{Action, Effect, Gate, GateKind, Plan, ReadBasis, ReadMark, Step, WindowUse},
+    plan::{Action, Effect, Gate, GateKind, Plan, ReadBasis, Step, WindowUse},
 };
 
 use crate::{
@@ -130,11 +130,10 @@ impl Asking<'_> {
         for read in step.reads.iter().filter(|read| observed(&read.basis)) {
             let verdict = self.drivers.check(&self.call(step), &read.condition).await;
             let said = words::verdict(&verdict);
-            all.push(match (verdict, read.mark) {
-                (Verdict::Holds { .. }, _) => Found::Good,
-                (Verdict::Fails { .. }, ReadMark::Advisory) => Found::Waits(said),
-                (Verdict::Fails { .. }, _) => Found::Wrong(said),
-                (Verdict::Unknown { .. }, _) => Found::Unknown(said),
+            all.push(match verdict {
+                Verdict::Holds { .. } => Found::Good,
+                Verdict::Fails { .. } => Found::Wrong(said),
+                Verdict::Unknown { .. } => Found::Unknown(said),
             });
         }
         all

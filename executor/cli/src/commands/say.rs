@@ -118,9 +118,6 @@ fn known(scope: &ApprovalScope, plan: &Plan) -> Result<(), Error> {
         Err(Error::Unknown(format!("the plan has no {what} {name}; it has {there}")))
     };
     match scope {
-        ApprovalScope::Hop(hop) if !plan.hops.iter().any(|known| known.id == *hop) => {
-            missing("hop", hop.as_str(), plan.hops.iter().map(|hop| hop.id.as_str()).collect())
-        }
         ApprovalScope::Line(line) if !plan.lines.iter().any(|known| known.id == *line) => missing(
             "line of no return",
             line.as_str(),

@@ -22,7 +22,7 @@ const READING: Duration = Duration::from_mins(2);
 /// Revisions that are kept and looked at.
 pub(super) const HISTORY: &str = "10";
 
-/// The oldest helm with `--reset-then-reuse-values` and `--take-ownership`.
+/// The oldest helm that is tried.
 const OLDEST: &str = "3.17";
 
 /// Which helm, and which cluster it speaks to.

@@ -173,8 +173,6 @@ fn upgrade() -> Effect {
         },
         values: values::digest(&values::merged(&before, &set)),
         set,
-        install: false,
-        take_ownership: false,
     })
 }
 

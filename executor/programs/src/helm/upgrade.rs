@@ -26,7 +26,7 @@ impl HelmDriver {
         self.settle(release).await?;
         self.helm.version().await.map_err(not_done)?;
         let mut history = self.helm.history(release).await.map_err(not_done)?;
-        if history.0.is_empty() && !effect.install {
+        if history.0.is_empty() {
             return Err(not_done(refused(format!(
                 "release {release} is not there, and the plan does not install it"
             ))));
@@ -64,12 +64,6 @@ impl HelmDriver {
         args.extend(["--namespace", namespace, "--reset-then-reuse-values", "--values"].map(Arg::from));
         args.push(Arg::File(VALUES.to_owned()));
         args.extend(["--history-max", HISTORY, "--timeout", HOOKS].map(Arg::from));
-        if effect.install {
-            args.push("--install".into());
-        }
-        if effect.take_ownership {
-            args.push("--take-ownership".into());
-        }
         let files = BTreeMap::from([(VALUES.to_owned(), effect.set.to_string().into_bytes())]);
         let exit = self.helm.call(Helm::slot(release), args, files, WITHIN).await;
         let exit = exit.map_err(|error| error.of_write())?;

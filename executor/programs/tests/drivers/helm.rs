@@ -106,6 +106,28 @@ impl Helm {
         )
     }
 
+    /// A release's first revision, as somebody installed it before there was a plan.
+    async fn install(&self, release: &ObjectName, chart: &Chart, values: &Value) {
+        let program = self.target.program.as_deref().unwrap_or("helm");
+        let mut argv = [program, "install", &release.name].map(Arg::from).to_vec();
+        argv.extend(self.charts.fetch(chart).await.unwrap());
+        let namespace = release.namespace.as_deref().unwrap();
+        argv.extend(["--namespace", namespace, "--values"].map(Arg::from));
+        argv.push(Arg::File("values.json".to_owned()));
+        if let Some(kubeconfig) = &self.target.kubeconfig {
+            argv.extend([Arg::from("--kubeconfig"), kubeconfig.to_string_lossy().into_owned().into()]);
+        }
+        let call = Invocation {
+            slot: format!("install_{namespace}_{}", release.name),
+            argv,
+            env: BTreeMap::new(),
+            files: BTreeMap::from([("values.json".to_owned(), values.to_string().into_bytes())]),
+            within: Duration::from_mins(5),
+        };
+        let exit = self.programs.run(&call).await.unwrap();
+        assert!(exit.is_success(), "{:?}", exit.complaint());
+    }
+
     fn chart(&self, version: &str, digest: Digest) -> Chart {
         Chart {
             name: "demo".into(),
@@ -122,8 +144,6 @@ fn upgrade(release: &ObjectName, chart: Chart, set: &Value, values: &Value) -> E
         chart,
         set: set.clone(),
         values: Digest::of(values.to_string()),
-        install: true,
-        take_ownership: false,
     })
 }
 
@@ -187,7 +207,7 @@ async fn one_helm(scene: &Scene, helm: &Helm, release: &ObjectName) {
     let driver = helm.driver(scene);
     let [one, two] = digests(scene, helm, release).await;
     let first = json!({"db": {"password": "hunter2"}, "replicas": 1});
-    done(&driver.apply(&call(), &upgrade(release, helm.chart("1.0.0", one), &first, &first)).await);
+    helm.install(release, &helm.chart("1.0.0", one), &first).await;
     assert!(scene.check(&call(), &is(release, "1.0.0", &first)).await.is_holding());
     let captured = scene.driver().capture(&call(), &CaptureKind::Revision(release.clone())).await.unwrap();
     assert_eq!(captured.unwrap(), Capturing::Scalar(json!(1)));
@@ -265,12 +285,7 @@ async fn p34_a_helm_that_outlived_its_executor_is_waited_for() {
         let release = ObjectName::namespaced(&scene.ns, format!("demo{number}"));
         let [one, _] = digests(&scene, helm, &release).await;
         let none = json!({});
-        done(
-            &helm
-                .driver(&scene)
-                .apply(&call(), &upgrade(&release, helm.chart("1.0.0", one), &none, &none))
-                .await,
-        );
+        helm.install(&release, &helm.chart("1.0.0", one), &none).await;
         let hold = json!({"hookBehaviour": "hold"});
         let effect = upgrade(&release, helm.chart("1.0.0", one), &hold, &hold);
         let executor = tokio::spawn({

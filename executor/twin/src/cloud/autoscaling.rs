@@ -1,9 +1,9 @@
 //! Auto Scaling groups: those of node groups, and taking one instance out of them.
 
+use super::eks::nodegroups::{self, asg, look};
 use super::identity::Caller;
-use super::state::{Cluster, Instance, InstanceState, Nodegroup};
-use super::wire::{Answered, AwsError, Done, Request, Xml};
-use crate::actors::cloud as actors;
+use super::protocol::{Answered, AwsError, Done, Request, Xml};
+use crate::cloud::eks::state::{Cluster, Instance, InstanceState, Nodegroup};
 use crate::world::{World, stamp};
 
 /// Answers an operation of Auto Scaling.
@@ -57,12 +57,10 @@ fn groups(world: &World, request: &Request<'_>, caller: &Caller) -> Done {
     let wanted = request.fields("AutoScalingGroupNames");
     let found: Vec<_> = all(world, request, caller)
         .into_iter()
-        .filter(|(name, group, ..)| {
-            wanted.is_empty() || wanted.contains(&super::eks::asg(name, group).as_str())
-        })
+        .filter(|(name, group, ..)| wanted.is_empty() || wanted.contains(&asg(name, group).as_str()))
         .collect();
     let body = Xml::default().each("AutoScalingGroups", "member", found, |(name, group, cluster, g)| {
-        let asg = super::eks::asg(name, group);
+        let asg = asg(name, group);
         let live = g.instances.values().filter(|i| i.state != InstanceState::Terminating).count();
         // While an update surges, the group wants more than its configuration says.
         let desired = g.scaling.desired.max(i64::try_from(live).unwrap_or(0));
@@ -110,9 +108,7 @@ fn instances(world: &World, request: &Request<'_>, caller: &Caller) -> Done {
     let wanted = request.fields("InstanceIds");
     let found: Vec<_> = all(world, request, caller)
         .into_iter()
-        .flat_map(|(name, group, _, g)| {
-            g.instances.iter().map(move |(id, i)| (super::eks::asg(name, group), g, id, i))
-        })
+        .flat_map(|(name, group, _, g)| g.instances.iter().map(move |(id, i)| (asg(name, group), g, id, i)))
         .filter(|(_, _, id, _)| wanted.is_empty() || wanted.contains(&id.as_str()))
         .collect();
     let body = Xml::default().each("AutoScalingInstances", "member", found, |(asg, g, id, i)| {
@@ -163,12 +159,12 @@ fn terminate(world: &mut World, request: &Request<'_>, caller: &Caller) -> Answe
     {
         one.scaling.desired -= 1;
     }
-    actors::terminate(world, &name, &group, &id);
-    actors::look(world, &name, &group);
+    nodegroups::terminate(world, &name, &group, &id);
+    look(world, &name, &group);
     let n = world.count();
     let activity = Xml::default()
         .text("ActivityId", format!("{n:08x}-twin"))
-        .text("AutoScalingGroupName", super::eks::asg(&name, &group))
+        .text("AutoScalingGroupName", asg(&name, &group))
         .text("Description", format!("Terminating EC2 instance: {id}"))
         .text("Cause", format!("instance {id} was taken out of service in response to a user request"))
         .text("StartTime", world.stamp())

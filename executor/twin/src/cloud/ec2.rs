@@ -1,12 +1,53 @@
 //! EC2: what an upgrade looks at. Nothing is changed through it.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::eks::nodegroups::asg;
+use super::eks::state::InstanceState;
 use super::identity::Caller;
-use super::state::InstanceState;
-use super::wire::{Answered, AwsError, Done, Request, Xml};
+use super::protocol::{Answered, AwsError, Done, Request, Xml};
 use crate::world::key::text;
 use crate::world::{World, stamp};
+
+/// A subnet.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Subnet {
+    /// Its zone, such as `eu-west-1a`.
+    pub zone: String,
+    /// Addresses that are free. Nodes that come take one each, nodes that go give it back.
+    pub free: i64,
+    /// Its CIDR block.
+    pub cidr: String,
+    /// Its VPC.
+    pub vpc: String,
+    /// Whose it is, where not the cloud's account.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub account: String,
+    /// Tags.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A reservation of capacity.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct CapacityReservation {
+    /// Its instance type.
+    pub instance_type: String,
+    /// Its zone.
+    pub zone: String,
+    /// Instances that it is for.
+    pub total: i64,
+    /// Instances of it that are free.
+    pub available: i64,
+    /// When it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Timestamp>,
+}
 
 /// Answers an operation of EC2.
 pub(super) fn answer(world: &World, request: &Request<'_>, caller: &Caller) -> Answered {
@@ -119,7 +160,7 @@ fn machines(world: &World, caller: &Caller) -> Vec<Shown> {
                     tags: vec![
                         ("eks:cluster-name".into(), name.clone()),
                         ("eks:nodegroup-name".into(), group.clone()),
-                        ("aws:autoscaling:groupName".into(), super::eks::asg(name, group)),
+                        ("aws:autoscaling:groupName".into(), asg(name, group)),
                     ],
                 });
             }

@@ -3,8 +3,7 @@
 use jiff::SignedDuration;
 
 use super::eks;
-use super::state::Cloud;
-use crate::actors::cloud as actors;
+use crate::cloud::Cloud;
 use crate::world::World;
 
 /// Fills in what a world file leaves out.
@@ -104,10 +103,10 @@ pub(crate) fn install(world: &mut World, mut cloud: Cloud) -> Result<(), String>
     let Some(cluster) = world.cloud().eks.clusters.get(&face).cloned() else {
         return Err(format!("cloud: face: no cluster {face}"));
     };
-    actors::show(world, &cluster.version);
+    eks::show(world, &cluster.version);
     for (group, one) in &cluster.nodegroups {
         for _ in 0..one.scaling.desired {
-            actors::launch_now(world, &face, group)?;
+            eks::nodegroups::launch_now(world, &face, group)?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::wire::{Answered, AwsError, Done, Request};
+use super::protocol::{Answered, AwsError, Done, Request};
 use crate::world::World;
 
 /// Answers an operation of Secrets Manager.

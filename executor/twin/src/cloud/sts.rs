@@ -2,9 +2,8 @@
 
 use jiff::SignedDuration;
 
-use super::identity::Caller;
-use super::state::AccessKey;
-use super::wire::{Answered, AwsError, Done, Request, Xml};
+use super::identity::{AccessKey, Caller};
+use super::protocol::{Answered, AwsError, Done, Request, Xml};
 use crate::world::{World, stamp};
 
 /// Answers an operation of STS.

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::Stop;
-use crate::api::{self, Answer, Call};
-use crate::fields;
-use crate::fields::merge::{merge_into, remove_path};
+use crate::call::Call;
+use crate::kube::api::{self, Answer};
+use crate::kube::fields;
+use crate::kube::fields::merge::{merge_into, remove_path};
 use crate::world::key::{set, text, unset};
 use crate::world::{Key, World};
 

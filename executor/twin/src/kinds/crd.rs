@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::cause::Cause;
 use super::schema::{ListKind, Schema};
 use super::{Kind, metadata_schema};
-use crate::error::Cause;
 
 /// What only a custom kind has.
 #[derive(Debug, Clone)]

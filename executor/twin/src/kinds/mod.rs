@@ -6,9 +6,11 @@ use std::sync::{Arc, LazyLock};
 #[cfg(test)]
 use serde_json::Value;
 
+mod cause;
 pub(crate) mod crd;
 pub(crate) mod schema;
 
+pub(crate) use cause::Cause;
 use schema::Schema;
 
 /// One served kind.

@@ -10,8 +10,8 @@ use http_body_util::Full;
 use hyper::body::{Body, Frame};
 use tokio::sync::watch;
 
-use crate::Twin;
-use crate::api::{WatchSpec, WatchState, watch_events};
+use crate::kube::api::{WatchSpec, WatchState, watch_events};
+use crate::twin::Twin;
 
 /// The body of an answer.
 #[derive(Debug)]

@@ -8,11 +8,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::TwinBody;
-use super::listen::InFlight;
+use super::body::TwinBody;
+use super::in_flight::InFlight;
 use super::service::{json as answer, read};
-use crate::api::Call;
-use crate::{Fault, ProgramCall, Twin, TwinError};
+use crate::call::Call;
+use crate::error::TwinError;
+use crate::fault::Fault;
+use crate::program::ProgramCall;
+use crate::twin::Twin;
+use crate::world::World;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,7 +92,7 @@ fn handle(twin: &Twin, call: &Call) -> Result<Value, (u16, String)> {
             return Ok(json!(twin.faults()));
         }
         ("DELETE", "/_twin/faults") => twin.heal(),
-        ("POST", "/_twin/compact") => twin.with(crate::World::compact),
+        ("POST", "/_twin/compact") => twin.with(World::compact),
         ("POST", "/_twin/program") => {
             let run: Run = body(call)?;
             let out = twin.run_program(&ProgramCall { argv: run.argv, env: run.env, files: run.files });

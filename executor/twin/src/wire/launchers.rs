@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::TwinError;
+use crate::error::TwinError;
 
 /// Writes `dir/helm`, a launcher that calls `exec twin program --endpoint … -- helm "$@"`.
 pub fn write_launchers(dir: &Path, exec: &str, addr: SocketAddr) -> Result<(), TwinError> {

@@ -1,8 +1,6 @@
 //! The twin on loopback. The one place that knows real time, for the clock that follows it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
@@ -11,8 +9,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::in_flight::InFlight;
 use super::{control, service};
-use crate::{Twin, TwinError};
+use crate::error::TwinError;
+use crate::twin::Twin;
 
 /// What moves the clock of a served twin.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,31 +65,8 @@ impl Drop for Handle {
 fn kubeconfig(addr: SocketAddr) -> String {
     format!(
         "apiVersion: v1\nkind: Config\nclusters:\n- name: twin\n  cluster:\n    server: http://{addr}\nusers:\n- name: twin\n  user:\n    token: {token}\ncontexts:\n- name: twin\n  context:\n    cluster: twin\n    user: twin\ncurrent-context: twin\n",
-        token = crate::api::ADMIN_TOKEN
+        token = crate::kube::api::ADMIN_TOKEN
     )
-}
-
-/// Calls under way, the clock's own not counted.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct InFlight(Arc<AtomicUsize>);
-
-impl InFlight {
-    pub(crate) fn enter(&self) -> Guard {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Guard(self.0.clone())
-    }
-
-    pub(crate) fn idle(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == 0
-    }
-}
-
-pub(crate) struct Guard(Arc<AtomicUsize>);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 /// Serves a twin over plain HTTP.

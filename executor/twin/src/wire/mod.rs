@@ -2,6 +2,7 @@
 
 mod body;
 mod control;
+mod in_flight;
 mod launchers;
 mod listen;
 mod service;

@@ -9,9 +9,11 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body;
 
 use super::body::TwinBody;
-use crate::api::{Answer, Call};
-use crate::error::ApiError;
-use crate::{Twin, TwinError};
+use crate::call::{self, Call};
+use crate::error::TwinError;
+use crate::kube::api::Answer;
+use crate::kube::error::ApiError;
+use crate::twin::Twin;
 
 /// The Kubernetes face as a service.
 #[derive(Debug, Clone)]
@@ -65,7 +67,7 @@ where
         path: parts.uri.path().to_owned(),
         raw_path: parts.uri.path().to_owned(),
         headers: headers(&parts.headers),
-        query: crate::api::query(parts.uri.query().unwrap_or_default()),
+        query: call::query(parts.uri.query().unwrap_or_default()),
         content_type: content_type.split(';').next().unwrap_or_default().trim().to_owned(),
         token: authorization.strip_prefix("Bearer ").map(str::to_owned),
         agent: text(header::USER_AGENT).split('/').next().unwrap_or_default().to_owned(),

@@ -3,28 +3,30 @@
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet, Vector};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::actors;
-use crate::cloud::state::{App, Cloud};
 use crate::kinds::{self, Kind, crd};
 
+mod actor;
+mod clock;
 mod delete;
+mod error;
 pub(crate) mod key;
-mod load;
 mod log;
 mod settings;
 mod snapshot;
 mod write;
 
+pub(crate) use actor::{Actor, Cast, Part, Wakes};
 pub use delete::{DeleteOptions, Propagation};
+pub use error::WorldError;
 pub use key::Key;
-pub use load::WorldError;
 pub use log::LogEntry;
 pub use settings::{Assign, Chart, CloudTimings, Converter, Settings, Timings};
 pub(crate) use write::labels;
 
+use clock::Work;
 use key::{list, text};
 
 /// What happened to an object.
@@ -53,14 +55,6 @@ pub struct Change {
     pub before: Option<Arc<Value>>,
 }
 
-/// Something an actor will do.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Work {
-    at: Timestamp,
-    actor: usize,
-    key: Key,
-}
-
 /// How many changes the history keeps, as the watch cache of a server does.
 const HISTORY: usize = 20_000;
 
@@ -76,8 +70,9 @@ pub struct World {
     agenda: OrdSet<Work>,
     log: Vector<LogEntry>,
     settings: Arc<Settings>,
-    cloud: Arc<Cloud>,
-    apps: Arc<Vec<App>>,
+    cast: Cast,
+    /// What is kept beside objects, by type: each an `Arc` of it.
+    parts: http::Extensions,
     now: Timestamp,
     rv: u64,
     counter: u64,
@@ -85,12 +80,7 @@ pub struct World {
 
 impl World {
     /// An empty cluster: the namespaces that every cluster has, nothing else.
-    pub fn new(start: Timestamp) -> Self {
-        Self::with_settings(start, Settings::default())
-    }
-
-    /// An empty cluster with these settings.
-    pub fn with_settings(start: Timestamp, settings: Settings) -> Self {
+    pub(crate) fn empty(start: Timestamp, settings: Settings, cast: Cast) -> Self {
         let mut world = Self {
             objects: OrdMap::new(),
             by_owner: OrdSet::new(),
@@ -101,8 +91,8 @@ impl World {
             agenda: OrdSet::new(),
             log: Vector::new(),
             settings: Arc::new(settings),
-            cloud: Arc::default(),
-            apps: Arc::default(),
+            cast,
+            parts: http::Extensions::new(),
             now: start,
             rv: 1,
             counter: 0,
@@ -153,19 +143,14 @@ impl World {
         Arc::make_mut(&mut self.settings)
     }
 
-    /// What the cloud knows.
-    pub fn cloud(&self) -> &Cloud {
-        &self.cloud
+    /// What is kept of a type, where it is.
+    pub(crate) fn part<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.parts.get::<Arc<T>>().map(|part| &**part)
     }
 
-    /// Changes what the cloud knows, behind everybody's back.
-    pub fn cloud_mut(&mut self) -> &mut Cloud {
-        Arc::make_mut(&mut self.cloud)
-    }
-
-    /// Applications that are more than pods that become ready.
-    pub fn apps(&self) -> &[App] {
-        &self.apps
+    /// What is kept of a type, to change it; the default where nothing was.
+    pub(crate) fn part_mut<T: Default + Clone + Send + Sync + 'static>(&mut self) -> &mut T {
+        Arc::make_mut(self.parts.get_or_insert_default::<Arc<T>>())
     }
 
     /// An object.
@@ -311,9 +296,7 @@ impl World {
     }
 
     fn record(&mut self, change: Change) {
-        for (actor, key, after) in actors::notice(self, &change) {
-            self.plan(actor, key, after);
-        }
+        self.tell(&change);
         self.history.push_back(change);
         if self.history.len() > HISTORY
             && let Some(gone) = self.history.pop_front()
@@ -347,55 +330,22 @@ impl World {
         }
     }
 
-    /// Lets an actor look at a key after a while.
-    pub(crate) fn plan(&mut self, actor: usize, key: Key, after: SignedDuration) {
-        let at = self.now.checked_add(after).unwrap_or(Timestamp::MAX);
-        self.agenda.insert(Work { at, actor, key });
-    }
-
-    /// When an actor acts next.
-    pub fn next_event(&self) -> Option<Timestamp> {
-        self.agenda.get_min().map(|w| w.at)
-    }
-
-    /// Moves the clock; everything due on the way happens in order. An earlier instant changes nothing.
-    pub fn advance_to(&mut self, to: Timestamp) {
-        while let Some(work) = self.agenda.get_min().filter(|w| w.at <= to).cloned() {
-            self.agenda.remove(&work);
-            self.now = self.now.max(work.at);
-            actors::act(self, work.actor, &work.key);
-        }
-        self.now = self.now.max(to);
-    }
-
-    /// Moves the clock by a duration.
-    pub fn advance_by(&mut self, by: std::time::Duration) {
-        let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
-        self.advance_to(self.now.checked_add(by).unwrap_or(Timestamp::MAX));
-    }
-
-    /// Moves the clock until `done` holds, at most by `limit`. Says whether it holds.
-    pub fn advance_until(&mut self, limit: SignedDuration, done: impl Fn(&World) -> bool) -> bool {
-        let end = self.now.checked_add(limit).unwrap_or(Timestamp::MAX);
-        while !done(self) {
-            match self.next_event() {
-                Some(at) if at <= end => self.advance_to(at),
-                _ => {
-                    self.advance_to(end);
-                    return done(self);
-                }
-            }
-        }
-        true
-    }
-
     /// Accepted effects so far.
     pub fn log(&self) -> Vec<LogEntry> {
         self.log.iter().cloned().collect()
     }
 
+    pub(crate) fn log_len(&self) -> usize {
+        self.log.len()
+    }
+
     pub(crate) fn note(&mut self, entry: LogEntry) {
         self.log.push_back(entry);
+    }
+
+    /// Forgets the accepted effects so far.
+    pub(crate) fn forget_log(&mut self) {
+        self.log = Vector::new();
     }
 }
 

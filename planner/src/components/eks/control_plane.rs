@@ -7,8 +7,8 @@ use switchback_schemas::{
     name::{Label, ObjectName, ObjectRef},
     plan::{
         Action, ApprovalScope, ClosesEarlier, Closing, ClosingAt, Condition, Disruption, Effect,
-        EksUpdateCluster, Gate, GateKind, InsightCategory, NoReturn, Operand, Read, ReadBasis, ReadMark,
-        Target, Test, Undo, UndoKind, UndoStep, Verify,
+        EksUpdateCluster, Gate, GateKind, InsightCategory, NoReturn, Operand, Read, ReadBasis, Target, Test,
+        Undo, UndoKind, UndoStep, Verify,
     },
     seconds::Seconds,
 };
@@ -125,7 +125,7 @@ fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowe
         why: format!("EKS takes a control plane back within {days} days of the end of its update"),
     }];
     closes.extend(end.map(|end| Closing { at: ClosingAt::Instant(end.at), why: end.why }));
-    let before = |condition| Read { condition, basis: ReadBasis::After(id.clone()), mark: ReadMark::Equal };
+    let before = |condition| Read { condition, basis: ReadBasis::After(id.clone()) };
     let insights = Condition::Insights {
         target: road.names.target.clone(),
         category: InsightCategory::RollbackReadiness,

@@ -43,7 +43,6 @@ impl fmt::Display for Explain<'_> {
             let basis = match &read.basis {
                 ReadBasis::Observed {} => "as observed".to_owned(),
                 ReadBasis::After(step) => format!("after {step}"),
-                ReadBasis::Captured(step) => format!("as {step} captured"),
             };
             writeln!(f, "  relies on     {} ({basis})", words::condition(&read.condition))?;
         }

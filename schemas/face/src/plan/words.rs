@@ -139,7 +139,6 @@ pub(super) fn gate(kind: &GateKind) -> String {
 pub(super) fn approval(scope: &ApprovalScope) -> String {
     match scope {
         ApprovalScope::Plan {} => "plan".to_owned(),
-        ApprovalScope::Hop(hop) => format!("hop {hop}"),
         ApprovalScope::Line(line) => format!("line {line}"),
         ApprovalScope::Gate(gate) => format!("gate {gate}"),
         ApprovalScope::Closing {} => "closing".to_owned(),

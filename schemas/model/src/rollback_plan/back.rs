@@ -84,7 +84,6 @@ impl<'a> Back<'a> {
             brackets: self.brackets(),
             gates,
             lines,
-            undo_edges: Vec::new(),
             windows,
             untested: Vec::new(),
             notices: Vec::new(),
@@ -134,14 +133,8 @@ impl<'a> Back<'a> {
                 (Undo::Commit { why, recovery }, Some(line))
             }
         };
-        let observed = |read: &Read| {
-            // What an earlier step left is what is there now.
-            let basis = match &read.basis {
-                ReadBasis::After(_) => ReadBasis::Observed {},
-                other => other.clone(),
-            };
-            Read { basis, ..read.clone() }
-        };
+        // What an earlier step left is what is there now.
+        let observed = |read: &Read| Read { basis: ReadBasis::Observed {}, ..read.clone() };
         let step = Step {
             id: id.clone(),
             title: undo.title.clone(),

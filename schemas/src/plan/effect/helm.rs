@@ -19,12 +19,6 @@ pub struct HelmUpgrade {
     pub set: Value,
     /// Digest of all values given after the merge, as compact sorted JSON.
     pub values: Digest,
-    /// Whether the release is installed when it is not there.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub install: bool,
-    /// Whether objects of the chart that exist already are adopted into the release.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub take_ownership: bool,
 }
 
 /// A chart in one version.

@@ -6,10 +6,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{cluster, cluster_mut, epoch, maybe, minor, minor_text, page, without_nulls};
-use crate::actors::cloud as actors;
-use crate::cloud::state::{Cluster, DeprecatedUse, Insight, Refresh};
-use crate::cloud::wire::{Answered, AwsError, Done, Request};
+use super::{cluster, cluster_mut, epoch, insights_key, maybe, minor, minor_text, page, without_nulls};
+use crate::cloud::eks::state::{Cluster, DeprecatedUse, Insight, Refresh};
+use crate::cloud::plan;
+use crate::cloud::protocol::{Answered, AwsError, Done, Request};
 use crate::world::World;
 use crate::world::key::text;
 
@@ -123,7 +123,7 @@ pub(super) fn start(world: &mut World, name: &str) -> Answered {
     }
     found.refresh = Some(Refresh { started: now, ended: None });
     let after = world.settings().cloud.insights;
-    actors::plan(world, actors::insights_key(name), after);
+    plan(world, insights_key(name), after);
     Ok(Done::json(body).on(name))
 }
 
@@ -140,7 +140,7 @@ pub(super) fn progress(world: &World, name: &str) -> Answered {
 }
 
 /// Finds out again how things stand.
-pub(crate) fn refresh(world: &mut World, name: &str, at: Timestamp) {
+pub(in crate::cloud) fn refresh(world: &mut World, name: &str, at: Timestamp) {
     let mut fresh = look(world, name, at);
     let Ok(found) = cluster_mut(world, name) else { return };
     for insight in &mut fresh {

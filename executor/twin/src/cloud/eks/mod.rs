@@ -3,24 +3,75 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Cloud;
 use super::identity::Caller;
-use super::state::{Cloud, Cluster, ErrorDetail, Update, UpdateParam};
-use super::wire::{Answered, AwsError, Done, Request};
-use crate::world::World;
+use super::protocol::{Answered, AwsError, Done, Request};
+use crate::call::decode;
+use crate::world::{Key, World};
 
 mod addons;
 mod clusters;
-pub(crate) mod insights;
-mod nodegroups;
+pub(super) mod insights;
+pub(super) mod nodegroups;
+pub(crate) mod state;
 mod updates;
 mod versions;
 
-pub(crate) use clusters::addresses;
-pub(crate) use nodegroups::asg;
+pub(super) use clusters::show;
+use state::{Cluster, ErrorDetail, Refresh, Update, UpdateParam};
+
+/// The group of the keys under which the provider looks at what is of EKS.
+pub(super) const GROUP: &str = "eks";
+
+/// The key under which an update is looked at.
+fn update_key(cluster: &str, id: &str) -> Key {
+    Key::new(GROUP, "updates", cluster, id)
+}
+
+/// The key under which a refresh of insights is looked at.
+fn insights_key(cluster: &str) -> Key {
+    Key::new(GROUP, "insights", cluster, "")
+}
+
+/// What was accepted comes to its end.
+pub(super) fn act(world: &mut World, key: &Key) {
+    let (cluster, name) = (&*key.namespace, &*key.name);
+    match &*key.resource {
+        "updates" => update(world, cluster, name),
+        "insights" => refreshed(world, cluster),
+        "nodegroups" => nodegroups::act(world, cluster, name),
+        _ => {}
+    }
+}
+
+fn update(world: &mut World, cluster: &str, id: &str) {
+    let Ok(found) = self::cluster(world, cluster) else { return };
+    let Some(update) = found.updates.iter().find(|u| u.id == id && u.running()).cloned() else { return };
+    match (&update.addon, update.kind.as_str()) {
+        (Some(_), _) => addons::act(world, cluster, &update),
+        (None, "VersionUpdate" | "VersionRollback") if update.nodegroup.is_none() => {
+            clusters::act(world, cluster, &update);
+        }
+        _ => match &update.doom {
+            Some(doom) => end(world, cluster, id, "Failed", vec![doom.clone()]),
+            None => end(world, cluster, id, "Successful", Vec::new()),
+        },
+    }
+}
+
+fn refreshed(world: &mut World, cluster: &str) {
+    let now = world.now();
+    insights::refresh(world, cluster, now);
+    if let Ok(found) = cluster_mut(world, cluster)
+        && let Some(asked) = &found.refresh
+    {
+        found.refresh = Some(Refresh { started: asked.started, ended: Some(now) });
+    }
+}
 
 /// The operation that a method and path are, and the names in the path.
 pub(super) fn route(method: &str, path: &str) -> (&'static str, Vec<String>) {
-    let parts: Vec<String> = path.split('/').filter(|p| !p.is_empty()).map(crate::api::decode).collect();
+    let parts: Vec<String> = path.split('/').filter(|p| !p.is_empty()).map(decode).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let (operation, names): (&'static str, &[&str]) = match (method, parts.as_slice()) {
         ("GET", ["clusters"]) => ("ListClusters", &[]),

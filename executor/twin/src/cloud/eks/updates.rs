@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{cluster, cluster_mut, invalid, maybe, paged, without_nulls};
-use crate::cloud::state::{ErrorDetail, Update};
-use crate::cloud::wire::{Answered, AwsError, Done, Request};
+use crate::cloud::eks::state::{ErrorDetail, Update};
+use crate::cloud::protocol::{Answered, AwsError, Done, Request};
 use crate::world::World;
 
 /// An update as the API shows it.

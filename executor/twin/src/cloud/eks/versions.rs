@@ -5,8 +5,8 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::{epoch, minor, paged, without_nulls};
-use crate::cloud::state::Minor;
-use crate::cloud::wire::{Answered, AwsError, Done, Request};
+use crate::cloud::eks::state::Minor;
+use crate::cloud::protocol::{Answered, AwsError, Done, Request};
 use crate::world::World;
 
 fn midnight(date: Date) -> Value {

@@ -1,10 +1,9 @@
 //! Instances: seen, made, and deleted.
 
-use super::{filter, find, identifier, idle, named, page, shown, snapshots, tags};
-use crate::actors::cloud as actors;
+use super::{filter, find, identifier, idle, named, operations, page, shown, snapshots, tags};
 use crate::cloud::identity::Caller;
-use crate::cloud::state::{Database, DbInstance, DbSettings, Operation};
-use crate::cloud::wire::{Answered, AwsError, Done, Request, Xml};
+use crate::cloud::protocol::{Answered, AwsError, Done, Request, Xml};
+use crate::cloud::rds::state::{Database, Instance as DbInstance, Operation, Settings as DbSettings};
 use crate::world::World;
 
 pub(super) fn describe(world: &World, request: &Request<'_>, caller: &Caller) -> Answered {
@@ -57,7 +56,7 @@ pub(super) fn begin(
     });
     instance.operation = Some(Operation { status: "creating".into(), fails, ..Operation::default() });
     world.cloud_mut().rds.instances.insert(id.to_owned(), instance);
-    actors::begin_db(world, id, takes);
+    operations::begin(world, id, takes);
     let body = world.cloud().rds.instances.get(id).map(|i| shown(world, id, i)).unwrap_or_default();
     Done::xml(Xml::default().inside("DBInstance", body).done())
 }
@@ -136,7 +135,7 @@ pub(super) fn delete(world: &mut World, request: &Request<'_>, caller: &Caller) 
         found.operation =
             Some(Operation { status: "deleting".into(), snapshot: last, ..Operation::default() });
     }
-    actors::begin_db(world, &id, takes);
+    operations::begin(world, &id, takes);
     let body = world.cloud().rds.instances.get(&id).map(|i| shown(world, &id, i)).unwrap_or_default();
     Ok(Done::xml(Xml::default().inside("DBInstance", body).done()).on(id))
 }

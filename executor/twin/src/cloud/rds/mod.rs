@@ -2,16 +2,35 @@
 
 use jiff::Timestamp;
 
+use super::Cloud;
 use super::identity::Caller;
-use super::state::{Cloud, DbInstance, DbSettings, DbSnapshot};
-use super::wire::{Answered, AwsError, Request, Xml};
-use crate::world::{World, stamp};
+use super::protocol::{Answered, AwsError, Request, Xml};
+use crate::world::{Key, World, stamp};
 
 mod instances;
 mod modify;
+mod operations;
 mod restore;
 mod snapshots;
+pub(crate) mod state;
 mod tags;
+
+use state::{Instance as DbInstance, Settings as DbSettings, Snapshot as DbSnapshot};
+
+/// The group of the keys under which the provider looks at what is of RDS.
+pub(super) const GROUP: &str = "rds";
+
+/// The key under which an instance is looked at.
+fn key(id: &str) -> Key {
+    Key::new(GROUP, "instances", "", id)
+}
+
+/// What is being done to an instance comes to its end.
+pub(super) fn act(world: &mut World, key: &Key) {
+    if &*key.resource == "instances" {
+        operations::act(world, &key.name);
+    }
+}
 
 /// Answers an operation of RDS.
 pub(super) fn answer(world: &mut World, request: &Request<'_>, caller: &Caller) -> Answered {

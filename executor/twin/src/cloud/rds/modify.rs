@@ -1,10 +1,9 @@
 //! Changes of an instance: at once, or in the maintenance window that never comes by itself here.
 
-use super::{find, identifier, idle, instances, named, shown};
-use crate::actors::cloud as actors;
+use super::{find, identifier, idle, instances, named, operations, shown};
 use crate::cloud::identity::Caller;
-use crate::cloud::state::Operation;
-use crate::cloud::wire::{Answered, AwsError, Done, Request, Xml};
+use crate::cloud::protocol::{Answered, AwsError, Done, Request, Xml};
+use crate::cloud::rds::state::{Operation, Settings};
 use crate::world::World;
 
 /// Parameters that wait for the maintenance window unless `ApplyImmediately` is given, and what they are called while they wait.
@@ -97,12 +96,12 @@ pub(super) fn modify(world: &mut World, request: &Request<'_>, caller: &Caller) 
         }
     }
     if changed {
-        actors::begin_db(world, &id, takes);
+        operations::begin(world, &id, takes);
     }
     let body = world.cloud().rds.instances.get(&id).map(|i| shown(world, &id, i)).unwrap_or_default();
     Ok(Done::xml(Xml::default().inside("DBInstance", body).done()).on(effect))
 }
 
-fn found_changes(world: &World, id: &str, settings: &crate::cloud::state::DbSettings) -> bool {
+fn found_changes(world: &World, id: &str, settings: &Settings) -> bool {
     world.cloud().rds.instances.get(id).is_some_and(|i| i.settings != *settings)
 }

@@ -2,8 +2,10 @@
 
 use super::{find_snapshot, identifier, instances, named, tags};
 use crate::cloud::identity::Caller;
-use crate::cloud::state::{DEFAULT_GROUP, DbInstance, DbSettings, default_group};
-use crate::cloud::wire::{Answered, AwsError, Request};
+use crate::cloud::protocol::{Answered, AwsError, Request};
+use crate::cloud::rds::state::{
+    DEFAULT_GROUP, Instance as DbInstance, Settings as DbSettings, default_group,
+};
 use crate::world::World;
 
 pub(super) fn restore(world: &mut World, request: &Request<'_>, caller: &Caller) -> Answered {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{find, find_snapshot, identifier, idle, page, tag_list, tags, when};
-use crate::actors::cloud as actors;
+use super::{find, find_snapshot, identifier, idle, operations, page, tag_list, tags, when};
+use crate::cloud::Cloud;
 use crate::cloud::identity::Caller;
-use crate::cloud::state::{Cloud, DbSnapshot, Operation};
-use crate::cloud::wire::{Answered, AwsError, Done, Request, Xml};
+use crate::cloud::protocol::{Answered, AwsError, Done, Request, Xml};
+use crate::cloud::rds::state::{Operation, Snapshot as DbSnapshot};
 use crate::world::World;
 
 /// Manual snapshots that an account may have.
@@ -73,7 +73,7 @@ pub(super) fn create(world: &mut World, request: &Request<'_>, caller: &Caller) 
             ..Operation::default()
         });
     }
-    actors::begin_db(world, &of, takes);
+    operations::begin(world, &of, takes);
     let body = world.cloud().rds.snapshots.get(&id).map(|s| shown(world, &id, s)).unwrap_or_default();
     Ok(Done::xml(Xml::default().inside("DBSnapshot", body).done()).on(format!("{of} -> {id}")))
 }

@@ -2,7 +2,7 @@
 
 use super::{find, find_snapshot, tags};
 use crate::cloud::identity::Caller;
-use crate::cloud::wire::{Answered, AwsError, Done, Request, Xml};
+use crate::cloud::protocol::{Answered, AwsError, Done, Request, Xml};
 use crate::world::World;
 
 /// Adds tags, or gives those of the same key another value.
