@@ -6,6 +6,7 @@
     reason = "tests; their helpers are not marked as tests"
 )]
 
+mod circles;
 mod diagnostics;
 mod formats;
 mod reader;
