@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use switchback_executor::{env::Clock as _, handover, store::sim::SimDisk};
+use switchback_executor::{env::Clock as _, runs, store::sim::SimDisk};
 use switchback_kube::Observing;
 use switchback_planner::{
     compile::{Sources, asks, compile_preferring},
@@ -81,7 +81,7 @@ impl Asked {
         add("eks", serde_json::to_value(&seen.eks).expect("JSON"));
         add("rds", serde_json::to_value(&seen.rds).expect("JSON"));
         if let Some(run) = continued {
-            let carried = handover::carry_over(&platform.store(), run).await;
+            let carried = runs::carry_over(&platform.store(), run).await;
             inventory.carry_over = Some(carried.expect("what the run hands over"));
         }
         let (asks, found) = asks(registry(), &manifests, &inventory);

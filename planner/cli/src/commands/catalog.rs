@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use clap::ValueEnum;
 use jiff::civil::Date;
-use switchback_face::Exit;
+use switchback_face::{Answer, Exit};
 use switchback_planner::catalog::{Catalog, ComponentFacts, Finding, check};
 
 use crate::{error::Error, manifests::registry, terminal::Terminal};
@@ -22,17 +21,7 @@ pub(crate) struct Args {
     as_of: Option<Date>,
     /// How to answer
     #[arg(long, value_enum, default_value_t, requires = "check")]
-    format: Format,
-}
-
-/// How to answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
+    format: Answer,
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
@@ -51,8 +40,8 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
             exit = Exit::Failed;
         }
         match args.format {
-            Format::Json => serde_json::to_string_pretty(&findings)? + "\n",
-            Format::Text => findings.iter().map(told).collect::<String>() + &summary(&findings),
+            Answer::Json => serde_json::to_string_pretty(&findings)? + "\n",
+            Answer::Text => findings.iter().map(told).collect::<String>() + &summary(&findings),
         }
     } else {
         let mut text = String::new();

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use switchback_face::Exit;
+use switchback_face::{Answer, Exit};
 use switchback_planner::{
     manifest::Manifests,
     registry::Registry,
@@ -39,17 +38,7 @@ pub(crate) struct Args {
     budget: usize,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
-
-/// How to answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
+    format: Answer,
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
@@ -63,8 +52,8 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let Some(path) = path.filter(|_| exit == Exit::Success) else { return Ok(exit) };
     let text = match (&args.why, args.format) {
         (Some(hops), _) => why(&path, hops)?,
-        (None, Format::Json) => serde_json::to_string_pretty(&path)? + "\n",
-        (None, Format::Text) => path_text::whole(manifests.platform.metadata.name.as_str(), &path),
+        (None, Answer::Json) => serde_json::to_string_pretty(&path)? + "\n",
+        (None, Answer::Text) => path_text::whole(manifests.platform.metadata.name.as_str(), &path),
     };
     terminal.out.text(&text).map_err(Error::Write)?;
     Ok(exit)

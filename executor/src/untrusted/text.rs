@@ -1,7 +1,19 @@
-//! Foreign text, made safe to print and short enough to keep.
+//! Foreign text, made safe to print, to put into an address, and short enough to keep.
+
+use std::{error::Error, fmt, iter::successors};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Longest line that is kept, in characters.
 const LINE: usize = 400;
+
+/// What an address may hold as it is (RFC 3986, unreserved); signatures of AWS want the same.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Text as one part of an address: of its path, or a value of its query.
+pub fn url_part(text: &str) -> impl fmt::Display + '_ {
+    utf8_percent_encode(text, RESERVED)
+}
 
 /// One line: terminal escapes, control characters and characters that change the direction or hide are gone, line ends
 /// are spaces, and what is longer than 400 characters is cut.
@@ -34,6 +46,17 @@ pub fn last_lines(text: &str, max: usize) -> Vec<String> {
     let lines: Vec<String> = text.lines().map(line).filter(|line| !line.is_empty()).collect();
     let skip = lines.len().saturating_sub(max);
     lines.into_iter().skip(skip).collect()
+}
+
+/// An error and what it comes from, once each. Bodies and headers are no part of it.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for part in successors(Some(error), |&error| error.source()).map(ToString::to_string) {
+        if !parts.iter().any(|earlier| earlier.contains(&part)) {
+            parts.push(part);
+        }
+    }
+    line(&parts.join(": "))
 }
 
 fn without_escapes(text: &str) -> impl Iterator<Item = char> + '_ {
@@ -86,5 +109,11 @@ mod tests {
         assert_eq!(long.chars().count(), LINE + 1);
         assert!(long.ends_with('…'));
         assert_eq!(last_lines("a\n\nb\nc\n", 2), ["b", "c"]);
+    }
+
+    #[test]
+    fn a_part_of_an_address_ends_nothing_and_begins_nothing() {
+        assert_eq!(url_part("a b/ä+~?x=1&y").to_string(), "a%20b%2F%C3%A4%2B~%3Fx%3D1%26y");
+        assert_eq!(url_part("up{job=\"c\"}").to_string(), "up%7Bjob%3D%22c%22%7D");
     }
 }

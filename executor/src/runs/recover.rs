@@ -4,23 +4,23 @@
 //! longer the one who may write. A new epoch is written then: a process that was only cut off, on a file system whose
 //! locks do not reach it, finds its journal grown and stops.
 
-use switchback_model::journal::Line;
 use switchback_schemas::{
     RunId,
-    journal::{Class, End, Event, Evidence, Identified, Outcome, SideEntry, SideKind},
+    journal::{End, Event, Identified, SideEntry, SideKind},
     name::Label,
 };
 
+use super::handle::RunHandle;
 use crate::{
-    machine::{Machine, Phase, residue, who},
-    ops,
+    load::Done,
+    machine::{residue, who},
     runtime::{RunError, Runtime},
     store::{StoreError, claims},
 };
 
 /// What a claim was taken back from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum From {
+pub enum Reclaimed {
     /// A run that was not over; it is abandoned now, and this is what it left.
     Abandoned(RunId, Vec<String>),
     /// A run that ended, or of which the store knows nothing.
@@ -31,41 +31,34 @@ pub enum From {
 
 /// Releases the lease of a run whose process is proven dead: takes it, writes a new epoch and why, and lets go. Says who held
 /// it last. Refused while a process works on the run.
-pub async fn lease(
-    runtime: &Runtime,
-    run: &RunId,
-    by: &Identified,
-    reason: &str,
-) -> Result<String, RunError> {
-    let store = &*runtime.store;
-    let mut held = store.take(run, None).await?;
-    let machine = ops::folded(store, run, &held.journal).await?;
-    if machine.state().is_over() {
+pub async fn release_lease(handle: RunHandle<'_>, by: &Identified, reason: &str) -> Done<String> {
+    let held = handle.take().await?;
+    if held.machine.state().is_over() {
         let why = "is over: no process holds it".to_owned();
-        return Err(RunError::NotAllowed { run: run.clone(), why });
+        return Err(RunError::NotAllowed { run: handle.run.clone(), why });
     }
-    let holders = held.journal.records.iter().rev().filter_map(|record| match &record.event {
+    let holders = held.journal().records.iter().rev().filter_map(|record| match &record.event {
         Event::Epoch { holder } => Some(holder.clone()),
         _ => None,
     });
     let last = holders.into_iter().next().unwrap_or_else(|| "nobody".to_owned());
     let text = format!("the lease of {last} was released by {}: {reason}", who(by));
-    let parked = machine.state().parked.clone();
-    let mut events = vec![Event::Epoch { holder: runtime.holder.clone() }, Event::Noted { text }];
+    let mut events = vec![Event::Noted { text }];
     // What it waits for is as it was: a run that was parked stays parked.
+    let parked = held.machine.state().parked.clone();
     events.extend(parked.map(|(waits_for, wake_at)| Event::Parked { waits_for, wake_at }));
-    append(runtime, &mut held, machine, events).await?;
+    held.append(events).await?;
     Ok(last)
 }
 
 /// Takes back the claim on a platform. A run that is not over is abandoned by it, which its journal says; it must have no
 /// process. One that cannot be read is left as it is, and why its claim was taken is kept beside the claims.
-pub async fn claim(
+pub async fn release_claim(
     runtime: &Runtime,
     platform: &Label,
     by: &Identified,
     reason: &str,
-) -> Result<Option<From>, RunError> {
+) -> Done<Option<Reclaimed>> {
     let store = &*runtime.store;
     let Some(named) = store.claim(platform).await? else { return Ok(None) };
     let holder = match claims::holder(store, platform).await {
@@ -81,30 +74,24 @@ pub async fn claim(
                 &named,
                 by,
                 reason,
-                From::Unreadable(named.clone(), error.to_string()),
+                Reclaimed::Unreadable(named.clone(), error.to_string()),
             )
             .await;
         }
         Err(error) => return Err(error.into()),
     };
     let Some(run) = holder else {
-        return give_back(runtime, platform, &named, by, reason, From::Nobody(named.clone())).await;
+        return give_back(runtime, platform, &named, by, reason, Reclaimed::Nobody(named.clone())).await;
     };
-    let mut held = store.take(&run, None).await?;
-    let machine = ops::folded(store, &run, &held.journal).await?;
-    let mut left = residue(machine.plan(), machine.state());
+    let held = runtime.handle(&run).take().await?;
+    let state = held.machine.state();
+    let mut left = residue(held.machine.plan(), state);
     left.insert(0, format!("abandoned when its claim was taken back by {}: {reason}", who(by)));
-    let mut events = vec![Event::Epoch { holder: runtime.holder.clone() }];
-    // Calls that the dead process left open are in doubt, as they are when a run is taken up.
-    let state = machine.state();
-    events.extend(state.tasks.iter().filter(|(_, task)| task.phase == Phase::Called).map(|(at, task)| {
-        let evidence = Evidence::line("the process that made the call ended before it heard the answer");
-        let outcome = Outcome::InDoubt { class: Class::Crashed, evidence };
-        Event::Ended { at: at.clone(), attempt: task.attempts, outcome }
-    }));
+    // As when a run is taken up, calls that the dead process left open are in doubt.
+    let mut events: Vec<Event> = state.lost_calls(|_| false).collect();
     events.push(Event::Done { end: End::Abandoned, residue: left.clone() });
-    append(runtime, &mut held, machine, events).await?;
-    give_back(runtime, platform, &named, by, reason, From::Abandoned(run, left)).await
+    held.append(events).await?;
+    give_back(runtime, platform, &named, by, reason, Reclaimed::Abandoned(run, left)).await
 }
 
 async fn give_back(
@@ -113,8 +100,8 @@ async fn give_back(
     named: &RunId,
     by: &Identified,
     reason: &str,
-    from: From,
-) -> Result<Option<From>, RunError> {
+    from: Reclaimed,
+) -> Done<Option<Reclaimed>> {
     let store = &*runtime.store;
     let text = format!("the claim on {platform} was taken back: {reason}");
     let entry = SideEntry {
@@ -127,22 +114,4 @@ async fn give_back(
     store.note_claim(platform, &entry).await?;
     store.swap_claim(platform, Some(named), None).await?;
     Ok(Some(from))
-}
-
-async fn append(
-    runtime: &Runtime,
-    held: &mut crate::store::Leased,
-    mut machine: Machine,
-    events: Vec<Event>,
-) -> Result<(), RunError> {
-    let epoch = machine.state().epoch.saturating_add(1);
-    let (now, expected) = (runtime.clock.now(), held.journal.head.next);
-    let lines: Result<Vec<Line>, _> =
-        events.into_iter().map(|event| held.journal.head.line(epoch, now, event)).collect();
-    let lines = lines.map_err(|error| RunError::Bug(error.to_string()))?;
-    for line in &lines {
-        machine.apply(&line.record).map_err(|illegal| RunError::Bug(illegal.to_string()))?;
-    }
-    held.log.append(expected, epoch, &lines).await?;
-    Ok(())
 }

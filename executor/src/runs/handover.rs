@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use switchback_model::journal::{Journal, Line};
+use switchback_model::journal::Journal;
 use switchback_schemas::{
     RunId, StepId,
     journal::{At, Captured, End, Event, Record, SideEntry},
@@ -15,13 +15,12 @@ use switchback_schemas::{
     report::{CarriedHop, CarryOver},
 };
 
+use super::handle::RunHandle;
 use crate::{
-    env::Clock,
-    janitor,
-    known::{Done, indexed, known, replayed, told},
+    load::{Done, indexed, load, replayed, unreportable},
     machine::{RunState, open_brackets},
-    report,
-    runtime::{RunError, Runtime},
+    report::{self, cleared},
+    runtime::RunError,
     store::{Store, StoreError, claims},
 };
 
@@ -30,7 +29,7 @@ pub async fn carry_over(store: &dyn Store, run: &RunId) -> Done<CarryOver> {
     let mut chain = Vec::new();
     let mut next = Some(run.clone());
     while let Some(run) = next {
-        let (index, journal) = known(store, &run).await?;
+        let (index, journal) = load(store, &run).await?;
         next = index.plan.parent.as_ref().map(|parent| parent.run.clone());
         if chain.iter().any(|(earlier, _, _)| *earlier == run) {
             return Err(RunError::Bug(format!("run {run} continues itself")));
@@ -39,7 +38,7 @@ pub async fn carry_over(store: &dyn Store, run: &RunId) -> Done<CarryOver> {
     }
     let mut carried: Option<CarryOver> = None;
     for (run, index, journal) in chain.iter().rev() {
-        let own = report::carry_over(index, journal).map_err(told(run))?;
+        let own = report::carry_over(index, journal).map_err(unreportable(run))?;
         carried = Some(match carried {
             Some(earlier) => joined(earlier, own),
             None => own,
@@ -66,15 +65,10 @@ fn joined(earlier: CarryOver, own: CarryOver) -> CarryOver {
 }
 
 /// The run of a plan takes over from the run that the plan continues.
-pub(crate) async fn take_over(
-    runtime: &Runtime,
-    run: &RunId,
-    parent: &Parent,
-    carried: &CarryOver,
-) -> Done<()> {
-    let store = &*runtime.store;
+pub(super) async fn take_over(handle: RunHandle<'_>, parent: &Parent, carried: &CarryOver) -> Done<()> {
+    let RunHandle { store, run, .. } = handle;
     let refuse = |why: &str| RunError::Parent { run: parent.run.clone(), why: why.to_owned() };
-    let (index, journal) = known(store, &parent.run).await?;
+    let (index, journal) = load(store, &parent.run).await?;
     let earlier = replayed(&index, &parent.run, &journal)?;
     match &earlier.state().superseded {
         Some(by) if by == run => return Ok(()),
@@ -88,18 +82,17 @@ pub(crate) async fn take_over(
             store.put_artifact(run, &bytes).await?;
         }
     }
-    let as_planned =
-        |journal: &Journal| match journal.head.prev == parent.journal_head && index.digest == parent.plan {
-            true => Ok(()),
-            false => Err(refuse("it has moved on since the plan was made; observe and plan again")),
-        };
-    let superseded = Event::Superseded { by: run.clone() };
-    tell((store, &*runtime.clock, &runtime.holder), &parent.run, superseded, as_planned).await
+    let earlier = handle.of(&parent.run).take().await?;
+    if earlier.journal().head.prev != parent.journal_head || index.digest != parent.plan {
+        return Err(refuse("it has moved on since the plan was made; observe and plan again"));
+    }
+    earlier.append(vec![Event::Superseded { by: run.clone() }]).await
 }
 
 /// If a run that continues another one went back to where it began, the platform is the earlier run's again.
-pub(crate) async fn give_back(store: &dyn Store, clock: &dyn Clock, holder: &str, run: &RunId) -> Done<()> {
-    let (index, journal) = known(store, run).await?;
+pub(super) async fn give_back(handle: RunHandle<'_>) -> Done<()> {
+    let RunHandle { store, run, .. } = handle;
+    let (index, journal) = load(store, run).await?;
     let Some(parent) = &index.plan.parent else { return Ok(()) };
     let later = replayed(&index, run, &journal)?;
     if !went_back(later.state(), &index.plan, &store.side(run).await?) {
@@ -110,14 +103,14 @@ pub(crate) async fn give_back(store: &dyn Store, clock: &dyn Clock, holder: &str
     if free && taken_since(store, [run, &parent.run], &index.plan.platform.name, &journal).await? {
         return Ok(());
     }
-    let (before, journal) = known(store, &parent.run).await?;
+    let (before, journal) = load(store, &parent.run).await?;
     let earlier = replayed(&before, &parent.run, &journal)?;
     if earlier.state().ended.is_none() && earlier.state().superseded.as_ref() == Some(run) {
         // First the claim, which is nobody's until the record says that the earlier run goes on. Whoever took the platform in
         // between keeps it; the earlier run is told so when it acts.
         let _taken = claims::take(store, &before.plan.platform.name, &parent.run).await?;
         let returned = Event::Returned { from: run.clone(), lost: lost(parent, later.state()) };
-        tell((store, clock, holder), &parent.run, returned, |_| Ok(())).await?;
+        handle.of(&parent.run).take().await?.append(vec![returned]).await?;
     }
     Ok(())
 }
@@ -128,7 +121,7 @@ async fn taken_since(store: &dyn Store, but: [&RunId; 2], platform: &Label, ende
     let Some(end) = end.map(|record| record.at) else { return Ok(false) };
     for run in store.runs().await?.into_iter().filter(|run| !but.contains(&run)) {
         // Nobody knows what one did that cannot be read.
-        let Ok((index, journal)) = known(store, &run).await else { return Ok(true) };
+        let Ok((index, journal)) = load(store, &run).await else { return Ok(true) };
         let took = |record: &Record| matches!(record.event, Event::Claimed {}) && record.at >= end;
         if index.plan.platform.name == *platform && journal.records.iter().any(took) {
             return Ok(true);
@@ -138,20 +131,21 @@ async fn taken_since(store: &dyn Store, but: [&RunId; 2], platform: &Label, ende
 }
 
 /// The same, asked for the earlier run: a process may have died between the end of the later run and the return.
-pub(crate) async fn get_back(store: &dyn Store, clock: &dyn Clock, holder: &str, run: &RunId) -> Done<()> {
+pub(super) async fn get_back(handle: RunHandle<'_>) -> Done<()> {
+    let RunHandle { store, run, .. } = handle;
     let Some(journal) = store.journal(run).await? else { return Ok(()) };
     let index = indexed(&store.plan(run).await?)?;
     if let Some(by) = &replayed(&index, run, &journal)?.state().superseded {
-        give_back(store, clock, holder, by).await?;
+        give_back(handle.of(by)).await?;
     }
     Ok(())
 }
 
 /// The run that has the platform again, since the one that continued it went back to where it began.
 pub async fn returned_to(store: &dyn Store, run: &RunId) -> Done<Option<RunId>> {
-    let (index, _) = known(store, run).await?;
+    let (index, _) = load(store, run).await?;
     let Some(parent) = &index.plan.parent else { return Ok(None) };
-    let (before, journal) = known(store, &parent.run).await?;
+    let (before, journal) = load(store, &parent.run).await?;
     let last = journal.records.iter().rev().find_map(|record| match &record.event {
         Event::Returned { from, .. } => Some(from == run),
         Event::Superseded { .. } => Some(false),
@@ -175,29 +169,10 @@ fn went_back(state: &RunState, plan: &Plan, side: &[SideEntry]) -> bool {
     let clear = match &state.ended {
         Some((End::Unwound, _)) => true,
         Some((End::UnwoundHeld, _)) => {
-            let cleared = janitor::cleared(side);
+            let cleared = cleared(side);
             open_brackets(plan, state).iter().all(|bracket| cleared.contains(&bracket.id.as_str()))
         }
         _ => false,
     };
     clear && state.returns(plan)
-}
-
-/// Writes one record into a journal that no process carries on, under an epoch of its own, if the journal as it is then fits.
-async fn tell(
-    (store, clock, holder): (&dyn Store, &dyn Clock, &str),
-    run: &RunId,
-    event: Event,
-    fits: impl FnOnce(&Journal) -> Done<()>,
-) -> Done<()> {
-    let mut leased = store.take(run, None).await?;
-    fits(&leased.journal)?;
-    let epoch = leased.journal.records.last().map_or(0, |record| record.epoch).saturating_add(1);
-    let (now, expected) = (clock.now(), leased.journal.head.next);
-    let events = [Event::Epoch { holder: holder.to_owned() }, event];
-    let lines: Result<Vec<Line>, _> =
-        events.into_iter().map(|event| leased.journal.head.line(epoch, now, event)).collect();
-    let lines = lines.map_err(|error| RunError::Bug(error.to_string()))?;
-    leased.log.append(expected, epoch, &lines).await?;
-    Ok(())
 }

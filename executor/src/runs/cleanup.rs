@@ -11,10 +11,10 @@ use switchback_schemas::{
     plan::{Condition, Effect},
 };
 
+use super::handover;
 use crate::{
-    handover,
     machine::{Answer, Machine, What, open_brackets},
-    ops,
+    report::cleared,
     runtime::{RunError, Runtime},
     store::claims,
 };
@@ -38,8 +38,11 @@ pub async fn clear(
 ) -> Result<Evidence, RunError> {
     let refuse = |why: String| RunError::NotAllowed { run: run.clone(), why };
     let store = &*runtime.store;
-    let held = store.take(run, None).await?;
-    let machine = ops::folded(store, run, &held.journal).await?;
+    let mut held = runtime.handle(run).take().await?;
+    if let Some(parent) = held.machine.plan().parent.clone() {
+        held.machine.inherit(handover::carry_over(store, &parent.run).await?);
+    }
+    let machine = &held.machine;
     // A run that continues another one knows its brackets and not its nodes; while it is under way it has the claim.
     let touched = machine.state().touched_nodes(machine.plan()).iter().any(|(_, item)| item.name == name);
     if let Some(heir) = machine.state().superseded.as_ref().filter(|_| !touched) {
@@ -56,7 +59,7 @@ pub async fn clear(
         _ => {}
     }
     let side = store.side(run).await?;
-    let work = if cleared(&side).contains(&name) { None } else { work(&machine, name) };
+    let work = if cleared(&side).contains(&name) { None } else { work(machine, name) };
     let Some(work) = work else {
         return Err(refuse(format!("left no {name:?} that can be taken back; `janitor` lists what it left")));
     };
@@ -72,7 +75,7 @@ pub async fn clear(
     say(runtime.clock.now(), SideKind::Note { text: format!("the janitor clears {name}: {reason}") }).await?;
     let mut evidence = Evidence::default();
     for one in work {
-        let seen = take_back(runtime, &machine, run, one).await.map_err(refuse)?;
+        let seen = take_back(runtime, machine, run, one).await.map_err(refuse)?;
         evidence.0.extend(seen.0);
     }
     let says =
@@ -80,17 +83,8 @@ pub async fn clear(
     say(runtime.clock.now(), says).await?;
     drop(held);
     // With the last bracket that it had to leave open, the platform is that of the run which it continues.
-    handover::give_back(store, &*runtime.clock, &runtime.holder, run).await?;
+    handover::give_back(runtime.handle(run)).await?;
     Ok(evidence)
-}
-
-/// Names of what was cleared already.
-pub fn cleared(side: &[SideEntry]) -> Vec<&str> {
-    let names = side.iter().filter_map(|entry| match &entry.says {
-        SideKind::Cleared { what, .. } => Some(what.as_str()),
-        _ => None,
-    });
-    names.collect()
 }
 
 /// What has to be called to take something back; `None` when nothing of that name was left.

@@ -22,7 +22,7 @@ pub(crate) fn indexed(bytes: &[u8]) -> Done<Arc<Index>> {
 }
 
 /// A report's refusal as a run's.
-pub(crate) fn told(run: &RunId) -> impl FnOnce(ReportError) -> RunError + '_ {
+pub(crate) fn unreportable(run: &RunId) -> impl FnOnce(ReportError) -> RunError + '_ {
     move |error| match error {
         ReportError::Illegal(source) => RunError::Illegal { run: run.clone(), source: Box::new(source) },
         ReportError::NoHeader => RunError::Bug(format!("run {run}: {error}")),
@@ -30,7 +30,7 @@ pub(crate) fn told(run: &RunId) -> impl FnOnce(ReportError) -> RunError + '_ {
 }
 
 /// The plan and the journal of a run.
-pub(crate) async fn known(store: &dyn Store, run: &RunId) -> Done<(Arc<Index>, Journal)> {
+pub(crate) async fn load(store: &dyn Store, run: &RunId) -> Done<(Arc<Index>, Journal)> {
     let journal = store.journal(run).await?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
     let index = indexed(&store.plan(run).await?)?;
     Ok((index, journal))
