@@ -397,7 +397,7 @@ impl Replacing<'_> {
 
     fn leftover(&self, roll: &StepId) -> Leftover {
         let (road, name) = (self.road, &self.group.name);
-        let days = road.own.facts.way_back.days;
+        let days = road.facts.way_back.days;
         Leftover {
             what: format!("node group {name}, at size 0"),
             why: format!("it is the way back of pool {} to {}", self.pool.name, self.group.version),
