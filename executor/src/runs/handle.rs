@@ -7,7 +7,7 @@ use crate::{
     env::Clock,
     load::{Done, indexed, replayed},
     machine::Machine,
-    runtime::RunError,
+    runtime::{RunError, Runtime},
     store::{Leased, Store},
 };
 
@@ -36,6 +36,13 @@ impl<'a> RunHandle<'a> {
         let index = indexed(&self.store.plan(self.run).await?)?;
         let machine = replayed(&index, self.run, &leased.journal)?;
         Ok(Held { handle: self, leased, machine })
+    }
+}
+
+impl Runtime {
+    /// A run in the store of this runtime.
+    pub fn handle<'a>(&'a self, run: &'a RunId) -> RunHandle<'a> {
+        RunHandle { store: &*self.store, clock: &*self.clock, holder: &self.holder, run }
     }
 }
 

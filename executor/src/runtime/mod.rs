@@ -25,7 +25,6 @@ use crate::{
     env::Clock,
     machine::{Answer, Command, Decision, Machine, Rest, Settings, What},
     ports::Fleet,
-    runs::RunHandle,
     store::{Leased, Log, Store, claims},
 };
 use calls::Calls;
@@ -73,11 +72,6 @@ impl Runtime {
     pub fn new(store: Arc<dyn Store>, drivers: Drivers, clock: Arc<dyn Clock>, holder: String) -> Self {
         let settings = Settings::default();
         Self { store, drivers, clock, settings, holder, grace: Seconds(0), max_runtime: None }
-    }
-
-    /// A run in the store of this runtime.
-    pub fn handle<'a>(&'a self, run: &'a RunId) -> RunHandle<'a> {
-        RunHandle { store: &*self.store, clock: &*self.clock, holder: &self.holder, run }
     }
 
     fn calls(&self, run: &RunId, plan: &Plan) -> Calls {
