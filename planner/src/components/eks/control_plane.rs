@@ -148,7 +148,10 @@ fn undo(road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowering) -> Undo
             disruption: Disruption::Restart,
             permissions: permissions(road),
             ..Work::effect(
-                format!("take the control plane of {} back from {minor} to {from}", road.own.names.arn.name()),
+                format!(
+                    "take the control plane of {} back from {minor} to {from}",
+                    road.own.names.arn.name()
+                ),
                 update(road, minor, from),
             )
         })

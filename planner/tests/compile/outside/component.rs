@@ -8,7 +8,7 @@ use switchback_planner::{
     component::{Component, DocCx, Held, HopCx, Lookups},
     hop::{HopSpec, rising},
     image::Image,
-    lower::{Lowering, permission, undo_step},
+    lower::{Lowering, permission},
     manifest::{Checks, Touch},
     outlook::Outlook,
     sections::Sections,
@@ -21,7 +21,7 @@ use switchback_schemas::{
     inventory::Inventory,
     manifest::{OnFailure, Requires},
     name::{Label, ObjectName, ObjectRef},
-    plan::{Action, Effect, FieldTest, HopBasis, KubePatch, Operand, SetField, Target, Test, Undo},
+    plan::{Effect, FieldTest, HopBasis, KubePatch, Operand, SetField, Target, Test, Undo, UndoStep, Work},
 };
 
 /// Moves a widget.
@@ -187,9 +187,11 @@ impl Component for Widget {
         };
         let (before, after) = (&hop.own.image, format!("{}:{}", hop.facts.images, hop.hop.to.plain()));
         let permits = ["get", "patch"].map(|verb| permission(verb, "apps", "deployments", Some("ops")));
-        let mut undo = undo_step("set the image back", Action::Effect(patch(&after, before)));
-        undo.permissions = permits.to_vec();
-        let undo = Undo::Step(Box::new(undo));
+        let undo = Work {
+            permissions: permits.to_vec(),
+            ..Work::effect("set the image back", patch(&after, before))
+        };
+        let undo = Undo::Step(Box::new(UndoStep::new(undo)));
         let title = format!("give the widget its image {after}");
         let step = hop.scope.step("image", title, patch(before, &after), undo, outlook.take_reads());
         out.add(step.verify(hop.verifications(&hop.doc.spec.verify)).idempotent().permits(permits).done());

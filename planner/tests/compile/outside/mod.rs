@@ -158,9 +158,9 @@ fn it_moves_on_the_joint_path_and_lowers() {
 
     let steps: Vec<_> = plan.steps.iter().filter(|step| step.id.as_str().starts_with("widget/")).collect();
     assert_eq!(steps.len(), 2);
-    assert!(steps[1].title.ends_with("registry.example/widget:3.0"), "{}", steps[1].title);
+    assert!(steps[1].work.title.ends_with("registry.example/widget:3.0"), "{}", steps[1].work.title);
     assert!(steps[1].needs.iter().any(|need| need.step == steps[0].id), "one hop after the other");
-    let patch = steps[0].permissions.iter().find(|p| p.verb == "patch").expect("what the step needs");
+    let patch = steps[0].work.permissions.iter().find(|p| p.verb == "patch").expect("what the step needs");
     assert_eq!((patch.resource.as_str(), patch.namespace.as_deref()), ("deployments", Some("ops")));
 }
 
