@@ -7,6 +7,7 @@
 )]
 
 mod circles;
+mod components;
 mod diagnostics;
 mod formats;
 mod reader;

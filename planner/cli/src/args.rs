@@ -38,15 +38,6 @@ pub(crate) enum Parsed {
     Forward(Forward),
 }
 
-/// A command that is handed on as it is.
-#[derive(Debug)]
-pub(crate) struct Forward {
-    /// `--color`, if it stood before the command.
-    pub(crate) color: ColorChoice,
-    /// The command and everything after it.
-    pub(crate) words: Vec<OsString>,
-}
-
 /// Reads a command line. The error is clap's: help, version or a wrong use.
 pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Parsed, clap::Error> {
     let matches = command().try_get_matches_from(line)?;

@@ -2,6 +2,7 @@
 //! exit code need no relay.
 
 use std::{
+    ffi::OsString,
     io,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -10,10 +11,19 @@ use std::{
 
 use switchback_face::{ColorChoice, contract};
 
-use crate::{args::Forward, environment::Environment, error::Error};
+use crate::{environment::Environment, error::Error};
 
 /// The program that is handed over to.
 const PROGRAM: &str = "switchback-exec";
+
+/// A command that is handed on as it is.
+#[derive(Debug)]
+pub(crate) struct Forward {
+    /// `--color`, if it stood before the command.
+    pub(crate) color: ColorChoice,
+    /// The command and everything after it.
+    pub(crate) words: Vec<OsString>,
+}
 
 /// Becomes the other program. Comes back only with an error.
 pub(crate) fn exec(forward: &Forward, environment: &Environment) -> Error {

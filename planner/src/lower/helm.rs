@@ -82,7 +82,7 @@ pub fn look(scope: &HopScope, title: String, render: &Render, outlook: &Outlook<
     let rolled = following(&render.objects, &render.release);
     let permissions: Vec<Permission> = rolled
         .iter()
-        .map(|object| permission("get", "apps", &plural(&object.kind), object.namespace.as_deref()))
+        .map(|object| permission("get", "apps", &objects::plural(&object.kind), object.namespace.as_deref()))
         .collect();
     let of = rolled.into_iter().map(|object| Condition::Rollout { object: Target::Object(object) }).collect();
     scope.look("health", title, Condition::All { of }, outlook.take_reads()).permits(permissions)
@@ -250,7 +250,7 @@ fn permissions(release: &ObjectName, objects: &[serde_json::Value]) -> Vec<Permi
         .into();
     for object in objects.iter().filter_map(objects::reference) {
         let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
-        let resource = plural(&object.kind);
+        let resource = objects::plural(&object.kind);
         for verb in ["get", "create", "patch", "delete"] {
             list.push(Permission {
                 declared: true,
@@ -263,22 +263,12 @@ fn permissions(release: &ObjectName, objects: &[serde_json::Value]) -> Vec<Permi
     list
 }
 
-/// The resource of a kind, by the API's own naming rule; a guess for kinds with an odd plural, so marked as declared.
-fn plural(kind: &str) -> String {
-    let lower = kind.to_ascii_lowercase();
-    match lower.strip_suffix('y') {
-        Some(stem) if !stem.ends_with(['a', 'e', 'o']) => format!("{stem}ies"),
-        _ if lower.ends_with('s') => format!("{lower}es"),
-        _ => format!("{lower}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
     use switchback_schemas::name::ObjectName;
 
-    use super::{hands, plural};
+    use super::hands;
 
     fn daemon(name: &str, strategy: &str, image: &str) -> Value {
         json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": name},
@@ -298,17 +288,5 @@ mod tests {
         let found = hands(&before, &after, &ObjectName::namespaced("gpu", "operator"));
         let names: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["DaemonSet gpu/a"]);
-    }
-
-    #[test]
-    fn plurals_follow_the_naming_rule() {
-        for (kind, resource) in [
-            ("Deployment", "deployments"),
-            ("NetworkPolicy", "networkpolicies"),
-            ("Ingress", "ingresses"),
-            ("Gateway", "gateways"),
-        ] {
-            assert_eq!(plural(kind), resource);
-        }
     }
 }

@@ -18,9 +18,9 @@ use switchback_schemas::{
     Seconds, StepId,
     name::Label,
     plan::{
-        Action, BlindSpot, Bracket, Capture, CaptureKind, Change, ClosesEarlier, Condition, Disruption,
-        Effect, Estimate, FailureAction, FailurePolicy, Gate, Leftover, Need, NoReturn, Permission, Pool,
-        Read, RetryClass, Source, Step, Undo, Verify, Wait, Work,
+        Action, ApprovalScope, BlindSpot, Bracket, Capture, CaptureKind, Change, ClosesEarlier, Condition,
+        Disruption, Effect, Estimate, FailureAction, FailurePolicy, Gate, GateKind, Leftover, Need, NoReturn,
+        Permission, Pool, Read, RetryClass, Source, Step, Undo, Verify, Wait, Work,
     },
 };
 
@@ -54,6 +54,19 @@ impl Lowering {
     pub fn add(&mut self, step: Step) -> StepId {
         let id = step.id.clone();
         self.steps.push(step);
+        id
+    }
+
+    /// Adds a point of no return and the gate, titled `asks`, that an approval of it passes. Says the id of both.
+    pub fn point_of_no_return(&mut self, asks: String, point: NoReturn) -> Label {
+        let id = point.id.clone();
+        self.gates.push(Gate {
+            id: id.clone(),
+            title: asks,
+            kind: GateKind::Approval(ApprovalScope::Line(id.clone())),
+            may_override: false,
+        });
+        self.lines.push(point);
         id
     }
 

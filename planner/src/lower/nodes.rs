@@ -21,24 +21,6 @@ const MAX_PASSES: u32 = 5;
 /// What one node takes as a rule, and nine times out of ten at most: a drain without long waits, and a new node.
 const NODE: Estimate = Estimate::seconds(240, 900);
 
-/// How a pool rolls.
-pub struct RollPlan<'a> {
-    /// The pool.
-    pub pool: &'a Pool,
-    /// Which nodes.
-    pub stale: Stale,
-    /// How many there were when the platform was observed.
-    pub observed: u64,
-    /// How many nodes the pool had then.
-    pub nodes: u64,
-    /// What the manifest says.
-    pub rollout: &'a Rollout,
-    /// Verifications after the canary.
-    pub canary_verify: Vec<Verify>,
-    /// Verifications after each batch.
-    pub batch_verify: Vec<Verify>,
-}
-
 fn count(size: Option<BatchSize>) -> Count {
     match size {
         Some(BatchSize::Nodes(n)) => Count::Nodes(n),
@@ -64,18 +46,20 @@ pub fn floor(rollout: &Rollout, nodes: u64) -> u64 {
     }
 }
 
-/// The roll of a pool.
-pub fn roll(plan: RollPlan<'_>) -> Roll {
-    let RollPlan { pool, stale, observed, nodes, rollout, canary_verify, batch_verify } = plan;
+/// The roll of a pool as its manifest says it: `observed` of its `nodes` were to move when the platform was observed.
+pub fn roll_for(
+    cx: &Cx<'_>,
+    pool: &Pool,
+    rollout: &Rollout,
+    stale: Stale,
+    (observed, nodes): (u64, u64),
+) -> Roll {
     let batch = count(rollout.batch);
+    let canary = |nodes, verify, soak| Canary { nodes, verify, soak: seconds(soak, Seconds::minutes(2)) };
     let canary = match &rollout.canary {
         Some(spec) if spec.nodes == 0 => None,
-        Some(spec) => Some(Canary {
-            nodes: spec.nodes,
-            verify: canary_verify,
-            soak: seconds(spec.soak, Seconds::minutes(2)),
-        }),
-        None => Some(Canary { nodes: 1, verify: canary_verify, soak: Seconds::minutes(2) }),
+        Some(spec) => Some(canary(spec.nodes, cx.verifications(&spec.verify), spec.soak)),
+        None => Some(canary(1, Vec::new(), None)),
     };
     let max_unavailable = unavailable(rollout);
     let floor = floor(rollout, nodes);
@@ -89,7 +73,7 @@ pub fn roll(plan: RollPlan<'_>) -> Roll {
         max_unavailable,
         floor,
         recipe: claims(drain_within(rollout)),
-        verify: batch_verify,
+        verify: vec![floor_kept(pool, floor, nodes, Seconds::minutes(20))],
         soak: seconds(rollout.soak, Seconds(0)),
         max_passes: MAX_PASSES,
         observed,

@@ -14,8 +14,8 @@ use crate::{
     context::{Cx, Given},
     hop::HopSpec,
     solver::{
-        self, BUDGET, JointPath, Requests,
-        answer::{Hop, Reason, Span},
+        self, BUDGET, JointPath, Reason, Requests,
+        answer::{Hop, Span},
     },
 };
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use switchback_schemas::Version;
 
 use super::{
-    answer::{Found, Reason},
+    found::{Found, Reason},
     order::Edge,
     problem::Weight,
 };

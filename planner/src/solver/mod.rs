@@ -6,6 +6,7 @@ pub mod ask;
 mod back;
 mod build;
 pub mod conflict;
+mod found;
 pub mod order;
 pub mod problem;
 pub mod reduce;
@@ -21,6 +22,7 @@ use switchback_schemas::Diagnostic;
 pub use answer::JointPath;
 pub use ask::{Ask, Asked, Waived, ask};
 pub use back::{Back, Closed};
+pub use found::Reason;
 pub use requests::{DocumentRequest, Request, Requests};
 pub use search::BUDGET;
 
@@ -34,7 +36,7 @@ pub fn path(catalog: &Catalog, ask: &Ask, budget: usize) -> Result<JointPath, Di
     let search::Solution { outcome, expanded } = search::solve(&reduced.problem, budget);
     match outcome {
         search::Outcome::Found { moves, cost, cheapest } => {
-            let found = answer::Found { catalog, ask, built: &built, reduced: &reduced, moves: &moves };
+            let found = found::Found { catalog, ask, built: &built, reduced: &reduced, moves: &moves };
             Ok(JointPath { cheapest, ..found.path(cost, expanded) })
         }
         search::Outcome::None => Err(refuse::none(catalog, ask, &built)),

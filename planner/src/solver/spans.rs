@@ -3,7 +3,8 @@
 use switchback_schemas::Version;
 
 use super::{
-    answer::{Crossed, Found, Reason, Span},
+    answer::{Crossed, Span},
+    found::{Found, Reason},
     problem::{StateFact, Weight},
 };
 

@@ -20,7 +20,7 @@ mod show;
 use clap::Subcommand;
 use switchback_face::Exit;
 
-use crate::{args::Forward, error::Error, terminal::Terminal};
+use crate::{error::Error, forward::Forward, terminal::Terminal};
 
 /// The commands that need files only; `switchback_face::commands` describes them.
 #[derive(Debug, Subcommand)]

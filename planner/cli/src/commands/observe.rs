@@ -6,9 +6,9 @@ use switchback_face::Exit;
 use switchback_schemas::inventory::Wanted;
 
 use crate::{
-    args::Forward,
     documents,
     error::Error,
+    forward::Forward,
     manifests::{self, Read, remark},
     terminal::Terminal,
 };

@@ -28,6 +28,13 @@ use crate::{
     solver::Request,
 };
 
+/// Rooms that it has none of, and why.
+pub const BLIND: [(&str, &str); 3] = [
+    ("catalog", "which component an image is, nobody tells"),
+    ("observer", "Deployments are read with all workloads: executor/kube/src/observe/workloads.rs"),
+    ("actor", "the controllers of the cluster itself act: executor/twin/src/kube/controllers"),
+];
+
 /// The component.
 pub struct Deployment;
 

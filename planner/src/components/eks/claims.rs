@@ -9,31 +9,40 @@ use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
     inventory::{
         Node,
-        karpenter::{Karpenter, NodeClass},
+        karpenter::{Karpenter, NodeClass, NodePool},
     },
     plan::{BlindSpot, Disruption, Pool, Roll, Stale, Strategy, Undo},
 };
 
-use super::{LastNodes, context::Road, guard, names::NODEPOOL, nodes};
+use super::{
+    LastNodes,
+    context::{ONE_BY_ONE, Road},
+    names::NODEPOOL,
+};
 use crate::{
     context::Cx,
     index::nodes_of,
     lower::{Lowering, nodes as rolls},
 };
 
-/// NodeClasses of a pool: by the NodePools that its labels or its nodes name.
-fn classes<'k>(cx: &Cx<'_>, section: &'k Karpenter, pool: &Pool) -> Vec<&'k NodeClass> {
+/// NodePools of a pool: those that its labels or its nodes name.
+fn named<'k>(cx: &Cx<'_>, section: &'k Karpenter, pool: &Pool) -> Vec<&'k NodePool> {
     let nodes = nodes_of(cx.inventory, pool);
     let named = |name: &str| {
         pool.labels.get(NODEPOOL).is_some_and(|label| label == name)
             || nodes.iter().any(|node| node.labels.get(NODEPOOL).is_some_and(|label| label == name))
     };
-    let of: Vec<&str> = section
-        .node_pools
-        .iter()
-        .filter(|node_pool| named(&node_pool.name))
-        .map(|node_pool| node_pool.node_class.as_str())
-        .collect();
+    section.node_pools.iter().filter(|node_pool| named(&node_pool.name)).collect()
+}
+
+/// The same of a hop's Karpenter.
+pub(super) fn node_pools<'r>(road: &'r Road<'_>, pool: &Pool) -> Vec<&'r NodePool> {
+    road.own.karpenter.as_deref().map(|section| named(road.cx, section, pool)).unwrap_or_default()
+}
+
+/// NodeClasses of a pool.
+fn classes<'k>(cx: &Cx<'_>, section: &'k Karpenter, pool: &Pool) -> Vec<&'k NodeClass> {
+    let of: Vec<&str> = named(cx, section, pool).iter().map(|found| found.node_class.as_str()).collect();
     section.node_classes.iter().filter(|class| of.contains(&class.name.as_str())).collect()
 }
 
@@ -109,19 +118,19 @@ pub(super) fn rule(road: &Road<'_>, pool: &Pool) -> (Roll, u64) {
     let old =
         inside.iter().filter(|node| node.kubelet.as_ref().is_none_or(|kubelet| kubelet < minor)).count();
     let (nodes, observed) = (inside.len() as u64, old as u64);
-    let rollout = &road.doc.spec.rollout;
-    let canary = rollout.canary.as_ref().map(|canary| cx.verifications(&canary.verify)).unwrap_or_default();
-    let mut rule: Roll = rolls::roll(rolls::RollPlan {
-        pool,
-        stale: Stale::KubeletBelow(minor.clone()),
-        observed,
-        nodes,
-        rollout,
-        canary_verify: canary,
-        batch_verify: Vec::new(),
-    });
-    rule.verify = vec![rolls::floor_kept(pool, rule.floor, nodes, Seconds::minutes(20))];
+    let stale = Stale::KubeletBelow(minor.clone());
+    let rule = rolls::roll_for(cx, pool, &road.doc.spec.rollout, stale, (observed, nodes));
     (rule, nodes)
+}
+
+/// The step whose undo ends the newer nodes of a pool.
+pub(super) fn baseline_id(road: &Road<'_>, pool: &Pool) -> StepId {
+    road.scope.id(&baseline_part(pool))
+}
+
+/// The part of its id.
+pub(super) fn baseline_part(pool: &Pool) -> String {
+    format!("nodes/{}/baseline", pool.name)
 }
 
 /// Adds the roll of one pool.
@@ -130,7 +139,7 @@ pub(super) fn steps(road: &Road<'_>, pool: &Pool, after: &[StepId], to: &mut Low
     let (rule, nodes) = rule(road, pool);
     let undo = match road.hop.from {
         Some(_) => Undo::CoveredBy {
-            step: guard::baseline_id(road, pool),
+            step: baseline_id(road, pool),
             why: "on the way back every node that is newer than the control plane goes".to_owned(),
         },
         None => Undo::ReadOnly {
@@ -148,7 +157,7 @@ pub(super) fn steps(road: &Road<'_>, pool: &Pool, after: &[StepId], to: &mut Low
         .disrupts(Disruption::Drain, Some(pool.tier))
         .permits(rolls::permissions());
     for step in after {
-        draft = draft.needs(step, nodes::ONE_BY_ONE, None);
+        draft = draft.needs(step, ONE_BY_ONE, None);
     }
     to.pools.push(pool.clone());
     to.blind_spots.push(BlindSpot {

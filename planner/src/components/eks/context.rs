@@ -10,7 +10,12 @@ use switchback_schemas::{
 };
 
 use super::{Eks, minors::following, names::Names};
-use crate::{component::HopCx, hop::HopSpec, index::nodes_of, lower::HopScope};
+use crate::{
+    component::HopCx,
+    hop::HopSpec,
+    index::nodes_of,
+    lower::{HopScope, nodes},
+};
 
 /// What a hop carries: its cluster, as it was observed.
 pub struct OnCluster {
@@ -26,6 +31,9 @@ pub struct OnCluster {
 
 /// One hop of EKS.
 pub(super) type Road<'a> = HopCx<'a, Eks>;
+
+/// Why a group waits for the one before it.
+pub(super) const ONE_BY_ONE: &str = "add-ons come first, then pools of a lower tier, one group at a time";
 
 impl Road<'_> {
     /// The minors that the cluster goes through, the one that it has first.
@@ -56,5 +64,10 @@ impl Road<'_> {
     pub(super) fn ready(&self, pool: &Pool) -> u64 {
         let seen = nodes_of(self.inventory, pool);
         seen.iter().filter(|node| node.ready && node.schedulable).count() as u64
+    }
+
+    /// Ready nodes that a pool keeps while its nodes move.
+    pub(super) fn floor(&self, ready: u64) -> u64 {
+        nodes::floor(&self.doc.spec.rollout, ready)
     }
 }

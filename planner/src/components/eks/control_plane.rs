@@ -6,14 +6,13 @@ use switchback_schemas::{
     StepId, Version,
     name::{Label, ObjectName, ObjectRef},
     plan::{
-        ApprovalScope, ClosesEarlier, Closing, ClosingAt, Condition, Disruption, Effect, EksUpdateCluster,
-        Gate, GateKind, InsightCategory, NoReturn, Operand, Read, ReadBasis, Target, Test, Undo, UndoKind,
-        UndoStep, Verify, Work,
+        ClosesEarlier, Closing, ClosingAt, Condition, Disruption, Effect, EksUpdateCluster, InsightCategory,
+        NoReturn, Operand, Read, ReadBasis, Target, Test, Undo, UndoKind, UndoStep, Verify, Work,
     },
     seconds::Seconds,
 };
 
-use super::{context::Road, minors::preceding, names::says, readiness::no_kubelet, support};
+use super::{context::Road, kubelets::no_kubelet, minors::preceding, names::says, support};
 use crate::{
     hop::HopSpec,
     lower::{Lowering, verify},
@@ -174,15 +173,8 @@ pub(super) fn line(
     recovery: String,
     to: &mut Lowering,
 ) -> Label {
-    let id = road.unique(part);
-    to.gates.push(Gate {
-        id: id.clone(),
-        title: format!("approve the end of {closes}"),
-        kind: GateKind::Approval(ApprovalScope::Line(id.clone())),
-        may_override: false,
-    });
-    to.lines.push(NoReturn { id: id.clone(), step: step.clone(), closes, recovery });
-    id
+    let point = NoReturn { id: road.unique(part), step: step.clone(), closes, recovery };
+    to.point_of_no_return(format!("approve the end of {}", point.closes), point)
 }
 
 /// Where the older minor is out of support, the control plane itself is the line.

@@ -11,11 +11,10 @@ use switchback_schemas::{
 };
 
 use super::{
-    context::Road,
+    context::{ONE_BY_ONE, Road},
     fleet::{Group, part, read},
+    kubelets::ready,
     names::{is, says},
-    nodes::{self, ONE_BY_ONE},
-    readiness::ready,
 };
 use crate::{
     lower::{Lowering, verify},
@@ -133,7 +132,7 @@ fn whole(road: &Road<'_>, pool: &Pool, group: &Group<'_>) -> Vec<Verify> {
         let title = format!("{nodes} nodes of group {} are Ready", group.name);
         checks.push(verify(title, ready(&labels, nodes), Seconds(30), within));
     }
-    let floor = nodes::floor(road, road.ready(pool));
+    let floor = road.floor(road.ready(pool));
     if floor > 0 {
         checks.push(crate::lower::nodes::ready(pool, floor, within));
     }

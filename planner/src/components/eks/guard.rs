@@ -15,27 +15,13 @@ use switchback_schemas::{
 };
 
 use super::{
-    claims::{moving, rule},
+    claims::{baseline_part, moving, node_pools, rule},
     context::Road,
-    names::NODEPOOL,
-    nodes,
 };
-use crate::{
-    index::nodes_of,
-    lower::{Lowering, nodes as rolls, permission},
-};
+use crate::lower::{Lowering, nodes as rolls, permission};
 
 const LIMITS: &str = "/spec/limits";
 const CAPTURE: &str = "limits";
-
-/// The step whose undo ends the newer nodes of a pool.
-pub(super) fn baseline_id(road: &Road<'_>, pool: &Pool) -> StepId {
-    road.scope.id(&baseline_part(pool))
-}
-
-fn baseline_part(pool: &Pool) -> String {
-    format!("nodes/{}/baseline", pool.name)
-}
 
 /// Adds what the way back past the control plane needs of every pool. Says what comes next has to wait for.
 pub(super) fn steps(road: &Road<'_>, moved: &StepId, to: &mut Lowering) -> Vec<StepId> {
@@ -52,7 +38,7 @@ pub(super) fn steps(road: &Road<'_>, moved: &StepId, to: &mut Lowering) -> Vec<S
 /// The pool has its floor under the new control plane. Its undo ends the nodes that are newer than the one that is gone back to.
 fn baseline(road: &Road<'_>, pool: &Pool, moved: &StepId, to: &mut Lowering) -> StepId {
     let (rule, nodes) = rule(road, pool);
-    let floor = nodes::floor(road, nodes);
+    let floor = road.floor(nodes);
     let until = Condition::NodesReady { pool: pool.name.clone(), at_least: floor };
     let title = format!(
         "see that pool {} has its floor of {floor} Ready nodes under the new control plane",
@@ -94,17 +80,6 @@ fn baseline(road: &Road<'_>, pool: &Pool, moved: &StepId, to: &mut Lowering) -> 
         .time(Seconds::minutes(10), Estimate::seconds(5, 30))
         .idempotent();
     to.add(draft.done())
-}
-
-/// NodePools whose nodes follow the control plane.
-fn node_pools<'r>(road: &'r Road<'_>, pool: &Pool) -> Vec<&'r NodePool> {
-    let Some(section) = road.own.karpenter.as_deref() else { return Vec::new() };
-    let nodes = nodes_of(road.cx.inventory, pool);
-    let named = |name: &str| {
-        pool.labels.get(NODEPOOL).is_some_and(|label| label == name)
-            || nodes.iter().any(|node| node.labels.get(NODEPOOL).is_some_and(|label| label == name))
-    };
-    section.node_pools.iter().filter(|node_pool| named(&node_pool.name)).collect()
 }
 
 fn object(node_pool: &NodePool) -> Target {

@@ -165,7 +165,7 @@ fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
     for pool in &road.pools {
         let ready = road.ready(pool);
         if ready > 0 {
-            let floor = nodes::floor(road, ready);
+            let floor = road.floor(ready);
             checks.push(crate::lower::nodes::floor_kept(pool, floor, ready, within));
         }
     }

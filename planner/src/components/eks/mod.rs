@@ -14,6 +14,7 @@ mod guard;
 mod hops;
 mod insights;
 mod kept;
+mod kubelets;
 mod lower;
 mod minors;
 mod names;

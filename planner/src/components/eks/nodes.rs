@@ -8,11 +8,7 @@ use switchback_schemas::{
 };
 
 use super::{claims, context::Road, control_plane, fleet::Group, groups, names::NODEGROUP, replace};
-use crate::{
-    index::nodes_of,
-    lower::{Lowering, nodes},
-    outlook::Outlook,
-};
+use crate::{index::nodes_of, lower::Lowering, outlook::Outlook};
 
 /// A look at the cluster before nodes alone move.
 pub(super) fn look(road: &Road<'_>, to: &mut Lowering) -> StepId {
@@ -24,11 +20,6 @@ pub(super) fn look(road: &Road<'_>, to: &mut Lowering) -> StepId {
         .time(Seconds::minutes(30), Estimate::seconds(5, 30))
         .permits(road.own.names.on_cluster(&["DescribeCluster"]));
     to.add(draft.done())
-}
-
-/// Ready nodes that a pool keeps while its nodes move.
-pub(super) fn floor(road: &Road<'_>, ready: u64) -> u64 {
-    nodes::floor(&road.doc.spec.rollout, ready)
 }
 
 /// Adds the moves of every pool that follows; each needs the one before it. Says what the next step has to wait for.
@@ -66,9 +57,6 @@ pub(super) fn steps(
     }
     last
 }
-
-/// Why a group waits for the one before it.
-pub(super) const ONE_BY_ONE: &str = "add-ons come first, then pools of a lower tier, one group at a time";
 
 /// Whether all nodes of a pool are of one group.
 fn own(road: &Road<'_>, pool: &Pool, group: Option<&&Group<'_>>) -> bool {

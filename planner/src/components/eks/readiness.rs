@@ -1,11 +1,10 @@
 //! Whether the cluster is in a state to begin from: what was observed refuses a plan, and the same is asked again before each
 //! control plane.
 
-use serde_json::json;
 use switchback_schemas::{
     Diagnostic, StepId, Version, codes,
     name::Label,
-    plan::{Condition, Estimate, FieldTest, Find, Gate, GateKind, InsightCategory, Test},
+    plan::{Condition, Estimate, Gate, GateKind, InsightCategory},
     seconds::Seconds,
 };
 
@@ -125,29 +124,4 @@ pub(super) fn step(road: &Road<'_>, from: &Version, gates: &[Label], to: &mut Lo
         draft = draft.gate(gate);
     }
     to.add(draft.done())
-}
-
-/// No node that was found by labels has a kubelet that passes a test.
-pub(super) fn no_kubelet(labels: &std::collections::BTreeMap<String, String>, test: Test) -> Condition {
-    Condition::Count {
-        find: nodes(labels),
-        each: vec![FieldTest { pointer: "/status/nodeInfo/kubeletVersion".to_owned(), is: test }],
-        at_least: None,
-        at_most: Some(0),
-    }
-}
-
-/// So many nodes with these labels are Ready.
-pub(super) fn ready(labels: &std::collections::BTreeMap<String, String>, at_least: u64) -> Condition {
-    let condition = json!({"type": "Ready", "status": "True"});
-    Condition::Count {
-        find: nodes(labels),
-        each: vec![FieldTest { pointer: "/status/conditions".to_owned(), is: Test::Contains(condition) }],
-        at_least: Some(at_least),
-        at_most: None,
-    }
-}
-
-fn nodes(labels: &std::collections::BTreeMap<String, String>) -> Find {
-    Find { api_version: "v1".to_owned(), kind: "Node".to_owned(), namespace: None, labels: labels.clone() }
 }

@@ -145,7 +145,7 @@ fn calls(
             group => format!("{group}/{}", call.version),
         };
         let resource = call.resource.split('/').next().unwrap_or_default();
-        let row = rows.iter().find(|row| row.api == api && plural(&row.kind) == resource);
+        let row = rows.iter().find(|row| row.api == api && objects::plural(&row.kind) == resource);
         let Some(row) = row else { continue };
         uses.push(Use {
             about: format!("{resource}.{api}"),
@@ -155,33 +155,5 @@ fn calls(
                 instead(row)
             ),
         });
-    }
-}
-
-/// A kind's resource, by the rule that the kinds of Kubernetes itself follow.
-fn plural(kind: &str) -> String {
-    let lower = kind.to_ascii_lowercase();
-    match lower.strip_suffix('y') {
-        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
-        _ if lower.ends_with('s') => format!("{lower}es"),
-        _ => format!("{lower}s"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plural;
-
-    #[test]
-    fn resources_of_kinds() {
-        for (kind, resource) in [
-            ("FlowSchema", "flowschemas"),
-            ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
-            ("CSIStorageCapacity", "csistoragecapacities"),
-            ("IngressClass", "ingressclasses"),
-            ("IPAddress", "ipaddresses"),
-        ] {
-            assert_eq!(plural(kind), resource);
-        }
     }
 }

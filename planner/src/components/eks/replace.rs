@@ -13,11 +13,10 @@ use switchback_schemas::{
 };
 
 use super::{
-    context::Road,
+    context::{ONE_BY_ONE, Road},
     fleet::{Group, part, read},
+    kubelets::ready,
     names::{NODEGROUP, Names, absent, is, says, successor},
-    nodes::{self, ONE_BY_ONE},
-    readiness::ready,
 };
 use crate::{
     lower::{Draft, Lowering, nodes as rolls, verify},
@@ -302,19 +301,10 @@ impl Replacing<'_> {
     fn rule(&self, group: &str, stale: Stale) -> Roll {
         let (road, nodes) = (self.road, self.group.observed.desired);
         let rollout = &road.doc.spec.rollout;
-        let canary = rollout.canary.as_ref().map(|canary| road.cx.verifications(&canary.verify));
-        let rule = rolls::roll(rolls::RollPlan {
-            pool: self.pool,
-            stale,
-            observed: nodes,
-            nodes,
-            rollout,
-            canary_verify: canary.unwrap_or_default(),
-            batch_verify: Vec::new(),
-        });
+        let rule = rolls::roll_for(road.cx, self.pool, rollout, stale, (nodes, nodes));
         // Shares are of the group as it is now: they would shrink with it.
         let fixed = |count: Count| Count::Nodes(count.of(nodes).max(1));
-        let floor = nodes::floor(road, road.ready(self.pool));
+        let floor = road.floor(road.ready(self.pool));
         // The nodes of both groups count for the floor, where the pool has no others that the rule could take, too.
         let (labels, kept) = match self.alone {
             true => (self.pool.labels.clone(), floor),

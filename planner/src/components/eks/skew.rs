@@ -13,8 +13,8 @@ use super::{
     Parity, claims,
     context::Road,
     fleet::{self, Group},
+    kubelets::no_kubelet,
     names::{NODEGROUP, says},
-    readiness::no_kubelet,
 };
 use crate::{context::Cx, image::Image, lower::Lowering};
 

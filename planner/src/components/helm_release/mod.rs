@@ -30,6 +30,13 @@ use crate::{
     solver::Request,
 };
 
+/// Rooms that it has none of, and why.
+pub const BLIND: [(&str, &str); 3] = [
+    ("catalog", "which component a chart is, nobody tells"),
+    ("observer", "releases are read from their Secrets: executor/kube/src/observe/releases.rs"),
+    ("actor", "what a chart holds is acted on by the controllers of the cluster itself"),
+];
+
 /// The component.
 pub struct HelmRelease;
 

@@ -65,20 +65,7 @@ impl Road<'_> {
     }
 
     fn roll_of(&self, roll: &PoolRoll, stale: Stale) -> Roll {
-        let rollout = &self.doc.spec.rollout;
-        let canary =
-            rollout.canary.as_ref().map(|canary| self.cx.verifications(&canary.verify)).unwrap_or_default();
-        let mut built = nodes::roll(nodes::RollPlan {
-            pool: &roll.pool,
-            stale,
-            observed: roll.observed,
-            nodes: roll.nodes,
-            rollout,
-            canary_verify: canary,
-            batch_verify: Vec::new(),
-        });
-        built.verify = vec![nodes::floor_kept(&roll.pool, built.floor, roll.nodes, Seconds::minutes(20))];
-        built
+        nodes::roll_for(self.cx, &roll.pool, &self.doc.spec.rollout, stale, (roll.observed, roll.nodes))
     }
 
     /// Moves the nodes of a pool: what has drifted, or all that were there when the step `since` was applied.

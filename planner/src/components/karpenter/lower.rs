@@ -9,8 +9,8 @@ use switchback_schemas::{
     lock::Render,
     name::{Label, ObjectRef},
     plan::{
-        Action, ApprovalScope, ClosesEarlier, Closing, ClosingAt, Condition, Effect, Estimate, FieldTest,
-        Find, Gate, GateKind, Hop, NoReturn, Operand, Target, Test, Undo,
+        Action, ClosesEarlier, Closing, ClosingAt, Condition, Effect, Estimate, FieldTest, Find, Hop,
+        NoReturn, Operand, Target, Test, Undo,
     },
     report::CarriedHop,
 };
@@ -219,21 +219,12 @@ impl Road<'_> {
         if found {
             let id = Label::sanitized(&format!("below-{}", bridge.from));
             let closes = format!("the way back below Karpenter {}", bridge.from);
-            to.gates.push(Gate {
-                id: id.clone(),
-                title: format!("approve the end of {closes}"),
-                kind: GateKind::Approval(ApprovalScope::Line(id.clone())),
-                may_override: false,
-            });
-            to.lines.push(NoReturn {
-                id,
-                step: first.clone(),
-                closes,
-                recovery: format!(
-                    "restore the exported objects into a cluster that runs Karpenter below {}",
-                    bridge.from
-                ),
-            });
+            let recovery = format!(
+                "restore the exported objects into a cluster that runs Karpenter below {}",
+                bridge.from
+            );
+            let point = NoReturn { id, step: first.clone(), closes, recovery };
+            to.point_of_no_return(format!("approve the end of {}", point.closes), point);
         }
         found
     }

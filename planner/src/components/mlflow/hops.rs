@@ -2,10 +2,7 @@
 
 use switchback_schemas::{Diagnostic, Severity, Version, codes, manifest::OwnerKind, name::ObjectRef};
 
-use super::{
-    Doc, Mlflow,
-    site::{self, Site},
-};
+use super::{Doc, Mlflow, observed, site::Site};
 use crate::{
     component::DocCx,
     context::Cx,
@@ -34,7 +31,7 @@ pub(super) fn of(at: &DocCx<'_, Mlflow>) -> Option<(HopSpec, Site)> {
         && workload.replicas > 0
         && let Some(finishing) = asked.finishing(cx)
     {
-        let site = site::find(at, workload, Some(&spec.to))?;
+        let site = observed::find(at, workload, Some(&spec.to))?;
         return Some((finishing, site));
     }
     let what = object.to_string();
@@ -44,7 +41,7 @@ pub(super) fn of(at: &DocCx<'_, Mlflow>) -> Option<(HopSpec, Site)> {
         None => unknown_version(cx, doc, &what, &found.image),
     }
     cx.owner(&object, OwnerKind::Kubectl);
-    let site = site::find(at, workload, from.as_ref())?;
+    let site = observed::find(at, workload, from.as_ref())?;
     Some((HopSpec { from, ..asked }, site))
 }
 

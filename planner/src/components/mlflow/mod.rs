@@ -7,6 +7,7 @@ mod hops;
 mod jobs;
 mod names;
 mod notices;
+mod observed;
 mod road;
 mod server;
 mod site;

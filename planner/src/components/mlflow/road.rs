@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use switchback_schemas::{
     Seconds, StepId,
     plan::{
@@ -374,9 +374,4 @@ impl Road<'_> {
 struct Made {
     object: switchback_schemas::name::ObjectRef,
     part: &'static str,
-}
-
-/// A test of equality with a value.
-pub(super) fn is(value: Value) -> Test {
-    Test::Equals(switchback_schemas::plan::Operand::Value(value))
 }

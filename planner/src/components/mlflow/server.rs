@@ -5,13 +5,12 @@ use switchback_schemas::{
     Seconds, StepId,
     name::{Label, ObjectRef},
     plan::{
-        ApprovalScope, BlindSpot, Bracket, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest,
-        Find, Gate, GateKind, KubePatch, NoReturn, Operand, Permission, Read, SetField, Target, Test, Undo,
-        UndoStep, Verify, Wait, Work,
+        BlindSpot, Bracket, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, Find, KubePatch,
+        NoReturn, Operand, Permission, Read, SetField, Target, Test, Undo, UndoStep, Verify, Wait, Work,
     },
 };
 
-use super::{Doc, MlflowUpgrade, back, road::is, site::Site, who};
+use super::{Doc, MlflowUpgrade, back, site::Site, who};
 use crate::{
     context::Cx,
     lower::{Draft, HopScope, Lowering, changes, permission, verify},
@@ -325,24 +324,18 @@ pub(super) fn line_name(doc: &Doc) -> Label {
 pub(super) fn line(doc: &Doc, site: &Site, scope: &HopScope, snapshot: &str, to: &mut Lowering) -> Label {
     let id = line_name(doc);
     let name = &doc.metadata.name;
-    to.gates.push(Gate {
-        id: id.clone(),
-        title: format!(
-            "approve that {name} takes calls again: from then on going back loses what was logged"
-        ),
-        kind: GateKind::Approval(ApprovalScope::Line(id.clone())),
-        may_override: false,
-    });
-    to.lines.push(NoReturn {
-        id: id.clone(),
+    let asks =
+        format!("approve that {name} takes calls again: from then on going back loses what was logged");
+    let point = NoReturn {
+        id,
         step: scope.id(START),
         closes: format!("the way back of {name} that loses nothing"),
         recovery: format!(
             "restore instance {} from snapshot {snapshot}: what was logged since then is lost",
             site.instance.arn.name()
         ),
-    });
-    id
+    };
+    to.point_of_no_return(asks, point)
 }
 
 /// What is left of a hop whose server an earlier run of the operation started: that it works, as the manifests now say.
@@ -397,4 +390,9 @@ pub(super) fn ask(
         .idempotent()
         .permits([permission("get", "", "services/proxy", namespace)]);
     to.add(step.done())
+}
+
+/// A test of equality with a value.
+fn is(value: Value) -> Test {
+    Test::Equals(Operand::Value(value))
 }
