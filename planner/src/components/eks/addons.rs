@@ -12,7 +12,7 @@ use super::{
     AddonRule, Doc,
     context::Road,
     minors::following,
-    names::{is, says},
+    refs::{is, says},
 };
 use crate::{
     lower::{Lowering, verify},

@@ -6,10 +6,14 @@ use switchback_schemas::{
     Version,
     inventory::{eks::EksCluster, karpenter::Karpenter},
     name::Label,
-    plan::Pool,
+    plan::{Condition, Pool},
 };
 
-use super::{Eks, minors::following, names::Names};
+use super::{
+    Eks,
+    minors::following,
+    refs::{Names, says},
+};
 use crate::{
     component::HopCx,
     hop::HopSpec,
@@ -70,4 +74,17 @@ impl Road<'_> {
     pub(super) fn floor(&self, ready: u64) -> u64 {
         nodes::floor(&self.doc.spec.rollout, ready)
     }
+}
+
+/// The cluster is at a minor and at rest.
+pub(super) fn at(road: &Road<'_>, minor: &Version) -> Condition {
+    let cluster = road.own.names.cluster();
+    Condition::All {
+        of: vec![says(&cluster, "/version", minor.as_str()), says(&cluster, "/status", "ACTIVE")],
+    }
+}
+
+/// A status and the issues with it.
+pub(super) fn because(status: &str, issues: &[String]) -> String {
+    if issues.is_empty() { status.to_owned() } else { format!("{status} ({})", issues.join(", ")) }
 }

@@ -12,7 +12,12 @@ use switchback_schemas::{
     seconds::Seconds,
 };
 
-use super::{context::Road, kubelets::no_kubelet, minors::preceding, names::says, support};
+use super::{
+    context::{self, Road},
+    kubelets::no_kubelet,
+    minors::preceding,
+    support,
+};
 use crate::{
     hop::HopSpec,
     lower::{Lowering, verify},
@@ -43,7 +48,7 @@ pub(super) fn step(
     let mut draft = road
         .scope
         .step("control-plane", title, effect, undo, outlook.take_reads())
-        .done_when(at(road, minor))
+        .done_when(context::at(road, minor))
         .verify(verified(road, minor))
         .within(WITHIN)
         .idempotent()
@@ -67,14 +72,6 @@ fn update(road: &Road<'_>, from: &Version, to: &Version) -> Effect {
     Effect::EksUpdateCluster(EksUpdateCluster { target, from: from.clone(), to: to.clone() })
 }
 
-/// The cluster is at a minor and at rest.
-pub(super) fn at(road: &Road<'_>, minor: &Version) -> Condition {
-    let cluster = road.own.names.cluster();
-    Condition::All {
-        of: vec![says(&cluster, "/version", minor.as_str()), says(&cluster, "/status", "ACTIVE")],
-    }
-}
-
 /// The update has ended as it should, and the API server answers.
 fn verified(road: &Road<'_>, minor: &Version) -> Vec<Verify> {
     let uid = &road.inventory.cluster.kube_system_uid;
@@ -86,7 +83,7 @@ fn verified(road: &Road<'_>, minor: &Version) -> Vec<Verify> {
     };
     let within = Seconds::minutes(15);
     vec![
-        verify(format!("the cluster is ACTIVE at {minor}"), at(road, minor), Seconds(30), within),
+        verify(format!("the cluster is ACTIVE at {minor}"), context::at(road, minor), Seconds(30), within),
         verify("the API server answers", answers, Seconds(30), within),
     ]
 }
@@ -141,7 +138,7 @@ fn undo(road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowering) -> Undo
                 before(no_kubelet(&BTreeMap::new(), Test::VersionAtLeast(minor.clone()))),
                 before(insights),
             ],
-            done_when: Some(at(road, from)),
+            done_when: Some(context::at(road, from)),
             verify: verified(road, from),
             timeout: WITHIN,
             disruption: Disruption::Restart,

@@ -12,7 +12,7 @@ use switchback_schemas::{
     plan::HopBasis,
 };
 
-use super::{Doc, Eks, LastNodes, context::OnCluster, fleet, minors::following, names::Names, support};
+use super::{Doc, Eks, LastNodes, context::OnCluster, minors::following, node_groups, refs::Names, support};
 use crate::{
     carried,
     component::DocCx,
@@ -91,7 +91,7 @@ fn minors(at: &DocCx<'_, Eks>, cluster: &EksCluster) -> Vec<HopSpec> {
     if not_built(cx, doc, cluster) {
         return Vec::new();
     }
-    if from == to && spec.nodes == LastNodes::Follow && fleet::lags(cx, cluster) {
+    if from == to && spec.nodes == LastNodes::Follow && node_groups::lags(cx, cluster) {
         // The control plane is there already; only nodes follow.
         return vec![HopSpec { to, ..asked }];
     }

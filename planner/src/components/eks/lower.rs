@@ -6,11 +6,12 @@ use switchback_schemas::{
 };
 
 use super::{
-    addons, claims,
-    context::Road,
-    control_plane,
-    fleet::{self, Group},
-    guard, insights, kept, nodes, readiness, removed, skew, strategies,
+    addons,
+    context::{self, Road},
+    control_plane, insights,
+    node_groups::{self, Group},
+    nodes::{self, karpenter, retained_groups, rollback_guard, strategies},
+    readiness, removed, skew,
 };
 use crate::{
     lower::{Lowering, freeze::Freeze, verify},
@@ -20,12 +21,12 @@ use crate::{
 /// Lowers one hop.
 pub(super) fn hop(road: &Road<'_>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
     let hop = road.hop;
-    let groups = fleet::before(road);
+    let groups = node_groups::before(road);
     if road.own.first {
         readiness::observed(road);
         insights::unused(road);
         skew::unpooled(road);
-        claims::observed(road);
+        karpenter::observed(road);
         strategies::platform(road, &groups);
     }
     if hop.from.is_some() {
@@ -61,7 +62,7 @@ fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &Outlook<'_>, to: &mut 
         freeze(road, &freezes, &look, outlook, to)
     };
     let mut ends = addons::steps(road, &begun, outlook, to);
-    if fleet::moves(road.doc, &road.hop.to) {
+    if node_groups::moves(road.doc, &road.hop.to) {
         ends = nodes::steps(road, groups, &ends, outlook, to);
     }
     let verified = verification(road, &ends, to);
@@ -85,20 +86,20 @@ fn begin(
     outlook: &Outlook<'_>,
     to: &mut Lowering,
 ) -> Vec<StepId> {
-    let follow = fleet::moves(road.doc, &road.hop.to);
+    let follow = node_groups::moves(road.doc, &road.hop.to);
     let mut gates = readiness::gates(road, groups, to);
     let look = readiness::step(road, from, &gates, to);
     let mut before = freeze(road, freezes, &look, outlook, to);
     if follow {
-        let limits = guard::limits(road, &before, to);
+        let limits = rollback_guard::limits(road, &before, to);
         before.extend(limits);
     }
     // What begins to end the way back of the minor before is the deletion of groups that it needs, if there are such.
-    let crosses = kept::first(road, groups).unwrap_or_else(|| road.scope.id("control-plane"));
+    let crosses = retained_groups::first(road, groups).unwrap_or_else(|| road.scope.id("control-plane"));
     gates.extend(control_plane::crossing(road, &crosses, to));
-    before.extend(kept::steps(road, groups, &before, &gates, to));
+    before.extend(retained_groups::steps(road, groups, &before, &gates, to));
     let moved = control_plane::step(road, from, &before, &gates, outlook, to);
-    let guarded = if follow { guard::steps(road, &moved, to) } else { vec![moved] };
+    let guarded = if follow { rollback_guard::steps(road, &moved, to) } else { vec![moved] };
     bake(road, guarded, to)
 }
 
@@ -131,7 +132,7 @@ fn bake(road: &Road<'_>, moved: Vec<StepId>, to: &mut Lowering) -> Vec<StepId> {
     let Some(bake) = road.doc.spec.bake else { return moved };
     let length = bake.0;
     let within = length + Seconds::hours(1);
-    let until = control_plane::at(road, &road.hop.to);
+    let until = context::at(road, &road.hop.to);
     let longer = |verify: Verify| Verify {
         settle: verify.settle.max(length),
         within: verify.within.max(within),
@@ -158,7 +159,7 @@ fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
     let within = Seconds::minutes(20);
     let mut checks = vec![verify(
         format!("the cluster is ACTIVE at {}", road.hop.to),
-        control_plane::at(road, &road.hop.to),
+        context::at(road, &road.hop.to),
         Seconds(30),
         within,
     )];
@@ -180,7 +181,7 @@ fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
     }
     checks.extend(road.verifications(&road.doc.spec.verify));
     let title = format!("see {} whole at {}", road.own.names.arn.name(), road.hop.to);
-    let until = control_plane::at(road, &road.hop.to);
+    let until = context::at(road, &road.hop.to);
     let mut draft = road
         .scope
         .look("verify", title, until, Vec::new())

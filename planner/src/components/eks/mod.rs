@@ -2,29 +2,22 @@
 //! procedure fails.
 
 mod addons;
-mod capacity;
-mod claims;
 mod context;
 mod contradictions;
 mod control_plane;
 mod facts;
-mod fleet;
-mod groups;
-mod guard;
 mod hops;
 mod insights;
-mod kept;
 mod kubelets;
 mod lower;
 mod minors;
-mod names;
+mod node_groups;
 mod nodes;
 mod readiness;
+mod refs;
 mod removed;
-mod replace;
 mod skew;
 mod spec;
-mod strategies;
 mod support;
 
 use switchback_schemas::{

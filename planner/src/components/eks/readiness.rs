@@ -8,7 +8,13 @@ use switchback_schemas::{
     seconds::Seconds,
 };
 
-use super::{context::Road, fleet::Group, insights, names::says, skew};
+use super::{
+    context::{self, Road},
+    insights,
+    node_groups::Group,
+    refs::says,
+    skew,
+};
 use crate::lower::Lowering;
 
 /// Refuses to begin on a cluster that something else is changing, or that is not whole.
@@ -30,7 +36,7 @@ pub(super) fn observed(road: &Road<'_>) {
         road.findings.say(found.help("wait until it is ACTIVE, then observe and resolve again"));
     }
     for addon in cluster.addons.iter().filter(|addon| addon.status != "ACTIVE" || !addon.issues.is_empty()) {
-        let why = because(&addon.status, &addon.issues);
+        let why = context::because(&addon.status, &addon.issues);
         let message = format!("the add-on {} is not healthy: {why}", addon.name);
         let found = Diagnostic::error(codes::PLAN_NOT_READY, message).at(place());
         road.findings.say_about(
@@ -39,11 +45,6 @@ pub(super) fn observed(road: &Road<'_>) {
         );
     }
     addresses(road);
-}
-
-/// A status and the issues with it.
-pub(super) fn because(status: &str, issues: &[String]) -> String {
-    if issues.is_empty() { status.to_owned() } else { format!("{status} ({})", issues.join(", ")) }
 }
 
 fn addresses(road: &Road<'_>) {

@@ -12,9 +12,9 @@ use switchback_schemas::{
 use super::{
     Parity, claims,
     context::Road,
-    fleet::{self, Group},
     kubelets::no_kubelet,
-    names::{NODEGROUP, says},
+    node_groups::{self, Group},
+    refs::{NODEGROUP, says},
 };
 use crate::{context::Cx, image::Image, lower::Lowering};
 
@@ -77,7 +77,7 @@ fn minor_of(
 fn kubelets(road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowering) {
     let by_name: BTreeMap<&str, &Group<'_>> =
         groups.iter().map(|group| (group.observed.name.as_str(), group)).collect();
-    let rolled = claims::claimed(road);
+    let rolled = karpenter::claimed(road);
     let oldest = oldest(road, &road.hop.to);
     let (mut old, mut new, mut mute) = (Vec::new(), Vec::new(), 0_usize);
     for node in &road.inventory.nodes {
@@ -185,7 +185,9 @@ pub(super) fn gate(road: &Road<'_>, groups: &[Group<'_>]) -> (String, Condition)
 
 /// Says which managed groups no pool has: they stay as they are.
 pub(super) fn unpooled(road: &Road<'_>) {
-    for group in fleet::observed(road.cx, &road.own.cluster).iter().filter(|group| group.pools.is_empty()) {
+    for group in
+        node_groups::observed(road.cx, &road.own.cluster).iter().filter(|group| group.pools.is_empty())
+    {
         let message =
             format!("node group {} is in no pool, so its nodes stay at {}", group.name, group.version);
         road.findings.say_about(

@@ -15,7 +15,7 @@ use super::{
     Doc, LastNodes,
     context::Road,
     minors::following,
-    names::{NODEGROUP, successor},
+    refs::{NODEGROUP, successor},
 };
 use crate::{context::Cx, hop::HopSpec, lower::HopScope, outlook::Outlook};
 

@@ -14,10 +14,10 @@ use switchback_schemas::{
     plan::{BlindSpot, Disruption, Pool, Roll, Stale, Strategy, Undo},
 };
 
-use super::{
+use super::super::{
     LastNodes,
     context::{ONE_BY_ONE, Road},
-    names::NODEPOOL,
+    refs::NODEPOOL,
 };
 use crate::{
     context::Cx,
@@ -36,7 +36,7 @@ fn named<'k>(cx: &Cx<'_>, section: &'k Karpenter, pool: &Pool) -> Vec<&'k NodePo
 }
 
 /// The same of a hop's Karpenter.
-pub(super) fn node_pools<'r>(road: &'r Road<'_>, pool: &Pool) -> Vec<&'r NodePool> {
+pub(in crate::components::eks) fn node_pools<'r>(road: &'r Road<'_>, pool: &Pool) -> Vec<&'r NodePool> {
     road.own.karpenter.as_deref().map(|section| named(road.cx, section, pool)).unwrap_or_default()
 }
 
@@ -51,7 +51,7 @@ fn pools<'a>(cx: &'a Cx<'_>) -> impl Iterator<Item = &'a Pool> {
 }
 
 /// Pools whose image goes by an alias: their nodes follow the control plane.
-pub(super) fn moving<'r>(road: &'r Road<'_>) -> Vec<&'r Pool> {
+pub(in crate::components::eks) fn moving<'r>(road: &'r Road<'_>) -> Vec<&'r Pool> {
     let cx = road.cx;
     let Some(section) = road.own.karpenter.as_deref() else { return Vec::new() };
     let follows = |pool: &&Pool| classes(cx, section, pool).iter().any(|class| !class.ami_aliases.is_empty());
@@ -59,13 +59,13 @@ pub(super) fn moving<'r>(road: &'r Road<'_>) -> Vec<&'r Pool> {
 }
 
 /// Nodes that Karpenter makes anew in every hop.
-pub(super) fn claimed<'r>(road: &'r Road<'_>) -> Vec<&'r Node> {
+pub(in crate::components::eks) fn claimed<'r>(road: &'r Road<'_>) -> Vec<&'r Node> {
     let pools = moving(road);
     pools.into_iter().flat_map(|pool| nodes_of(road.inventory, pool)).collect()
 }
 
 /// Says what pools of Karpenter cannot do that the manifest asks for.
-pub(super) fn observed(road: &Road<'_>) {
+pub(in crate::components::eks) fn observed(road: &Road<'_>) {
     let place = |text: &str| road.label(road.doc.doc, "/spec/nodes", text);
     let Some(section) = road.own.karpenter.as_deref() else {
         if let Some(pool) = pools(road.cx).next() {
@@ -111,7 +111,7 @@ pub(super) fn observed(road: &Road<'_>) {
 }
 
 /// The rule by which the nodes of a pool move, and how many it has.
-pub(super) fn rule(road: &Road<'_>, pool: &Pool) -> (Roll, u64) {
+pub(in crate::components::eks) fn rule(road: &Road<'_>, pool: &Pool) -> (Roll, u64) {
     let cx = road.cx;
     let minor = &road.hop.to;
     let inside = nodes_of(cx.inventory, pool);
@@ -124,17 +124,22 @@ pub(super) fn rule(road: &Road<'_>, pool: &Pool) -> (Roll, u64) {
 }
 
 /// The step whose undo ends the newer nodes of a pool.
-pub(super) fn baseline_id(road: &Road<'_>, pool: &Pool) -> StepId {
+pub(in crate::components::eks) fn baseline_id(road: &Road<'_>, pool: &Pool) -> StepId {
     road.scope.id(&baseline_part(pool))
 }
 
 /// The part of its id.
-pub(super) fn baseline_part(pool: &Pool) -> String {
+pub(in crate::components::eks) fn baseline_part(pool: &Pool) -> String {
     format!("nodes/{}/baseline", pool.name)
 }
 
 /// Adds the roll of one pool.
-pub(super) fn steps(road: &Road<'_>, pool: &Pool, after: &[StepId], to: &mut Lowering) -> StepId {
+pub(in crate::components::eks) fn steps(
+    road: &Road<'_>,
+    pool: &Pool,
+    after: &[StepId],
+    to: &mut Lowering,
+) -> StepId {
     let minor = &road.hop.to;
     let (rule, nodes) = rule(road, pool);
     let undo = match road.hop.from {

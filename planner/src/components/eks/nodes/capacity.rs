@@ -8,7 +8,7 @@ use switchback_schemas::{
     plan::{Capacity, Pool, Strategy},
 };
 
-use super::{context::Road, fleet::Group, names::NODEGROUP};
+use super::super::{context::Road, node_groups::Group, refs::NODEGROUP};
 use crate::context::Cx;
 
 /// Nodes that are needed while the group moves.

@@ -8,10 +8,10 @@ use switchback_schemas::{
     seconds::Seconds,
 };
 
-use super::{
+use super::super::{
     context::Road,
-    fleet::Group,
-    names::{absent, says},
+    node_groups::Group,
+    refs::{absent, says},
 };
 use crate::lower::Lowering;
 
@@ -24,12 +24,12 @@ fn id(road: &Road<'_>, name: &str) -> StepId {
 }
 
 /// The step with which the groups that the minor before kept begin to be deleted.
-pub(super) fn first(road: &Road<'_>, groups: &[Group<'_>]) -> Option<StepId> {
+pub(in crate::components::eks) fn first(road: &Road<'_>, groups: &[Group<'_>]) -> Option<StepId> {
     groups.iter().find_map(|group| group.kept.as_deref()).map(|name| id(road, name))
 }
 
 /// Deletes them, one by one.
-pub(super) fn steps(
+pub(in crate::components::eks) fn steps(
     road: &Road<'_>,
     groups: &[Group<'_>],
     after: &[StepId],

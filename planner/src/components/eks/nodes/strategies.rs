@@ -7,12 +7,12 @@ use switchback_schemas::{
 };
 
 use super::{
-    capacity,
-    context::Road,
-    fleet::{self, Group},
-    groups,
-    names::{NODEGROUP, successor},
-    readiness::because,
+    super::{
+        context::{Road, because},
+        node_groups::{self, Group},
+        refs::{NODEGROUP, successor},
+    },
+    capacity, group_update, karpenter,
 };
 use crate::{context::Cx, index::nodes_of, lower::checks};
 
@@ -34,7 +34,7 @@ fn refuse(cx: &Cx<'_>, message: String, help: impl Into<String>) {
 }
 
 /// What pools and groups say of each other, once for a manifest.
-pub(super) fn platform(road: &Road<'_>, groups: &[Group<'_>]) {
+pub(in crate::components::eks) fn platform(road: &Road<'_>, groups: &[Group<'_>]) {
     for group in groups {
         if let [one, other, ..] = group.pools.as_slice() {
             let message =
@@ -86,12 +86,16 @@ fn moved(pool: &Pool) -> bool {
 }
 
 /// What stands against the moves of one hop.
-pub(super) fn observed(road: &Road<'_>, groups: &[Group<'_>], to: &mut crate::lower::Lowering) {
-    if !fleet::moves(road.doc, &road.hop.to) {
+pub(in crate::components::eks) fn observed(
+    road: &Road<'_>,
+    groups: &[Group<'_>],
+    to: &mut crate::lower::Lowering,
+) {
+    if !node_groups::moves(road.doc, &road.hop.to) {
         return;
     }
     if road.own.first {
-        let claimed = super::claims::moving(road);
+        let claimed = karpenter::moving(road);
         for pool in road.pools.iter().filter(|pool| moved(pool) || claimed.contains(pool)) {
             checks::drainable(road.findings, road.inventory, pool, &road.classes);
         }
@@ -210,7 +214,7 @@ fn fits(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
         .filter(|window| window.used_for == WindowUse::Forward)
         .map(|window| window.length.0)
         .max();
-    let one_way = groups::estimate(road, group).p90;
+    let one_way = group_update::estimate(road, group).p90;
     let needed = Seconds(one_way.0.saturating_mul(2));
     let Some(longest) = longest.filter(|longest| *longest < needed) else { return };
     let message = format!(
@@ -234,7 +238,7 @@ fn replaced(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
         return refuse(road.cx, message, help);
     }
     let next = successor(&group.name, &road.hop.to);
-    if fleet::names(&road.own.cluster).contains(next.as_str()) {
+    if node_groups::names(&road.own.cluster).contains(next.as_str()) {
         let message =
             format!("node group {} is to be replaced by {next}, and there is one of that name", group.name);
         refuse(

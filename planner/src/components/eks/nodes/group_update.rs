@@ -10,11 +10,11 @@ use switchback_schemas::{
     seconds::Seconds,
 };
 
-use super::{
+use super::super::{
     context::{ONE_BY_ONE, Road},
-    fleet::{Group, part, read},
     kubelets::ready,
-    names::{is, says},
+    node_groups::{Group, part, read},
+    refs::{NODEGROUP, is, says},
 };
 use crate::{
     lower::{Lowering, verify},
@@ -125,7 +125,7 @@ pub(super) fn estimate(road: &Road<'_>, group: &Group<'_>) -> Estimate {
 /// That the group and its pool have their nodes.
 fn whole(road: &Road<'_>, pool: &Pool, group: &Group<'_>) -> Vec<Verify> {
     let within = Seconds::minutes(20);
-    let labels = [(super::names::NODEGROUP.to_owned(), group.name.clone())].into();
+    let labels = [(NODEGROUP.to_owned(), group.name.clone())].into();
     let nodes = group.observed.desired;
     let mut checks = Vec::new();
     if nodes > 0 {

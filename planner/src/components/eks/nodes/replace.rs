@@ -12,11 +12,11 @@ use switchback_schemas::{
     },
 };
 
-use super::{
+use super::super::{
     context::{ONE_BY_ONE, Road},
-    fleet::{Group, part, read},
     kubelets::ready,
-    names::{NODEGROUP, Names, absent, is, says, successor},
+    node_groups::{Group, part, read},
+    refs::{NODEGROUP, Names, absent, is, says, successor},
 };
 use crate::{
     lower::{Draft, Lowering, nodes as rolls, verify},

@@ -15,8 +15,8 @@ use switchback_schemas::{
 };
 
 use super::{
-    claims::{baseline_part, moving, node_pools, rule},
-    context::Road,
+    super::context::Road,
+    karpenter::{baseline_part, moving, node_pools, rule},
 };
 use crate::lower::{Lowering, nodes as rolls, permission};
 
@@ -24,7 +24,7 @@ const LIMITS: &str = "/spec/limits";
 const CAPTURE: &str = "limits";
 
 /// Adds what the way back past the control plane needs of every pool. Says what comes next has to wait for.
-pub(super) fn steps(road: &Road<'_>, moved: &StepId, to: &mut Lowering) -> Vec<StepId> {
+pub(in crate::components::eks) fn steps(road: &Road<'_>, moved: &StepId, to: &mut Lowering) -> Vec<StepId> {
     let mut last = Vec::new();
     for pool in moving(road) {
         let baseline = baseline(road, pool, moved, to);
@@ -109,7 +109,11 @@ fn permissions() -> Vec<switchback_schemas::plan::Permission> {
 }
 
 /// The look at a NodePool's limits before the control plane: on the way back they are given back after it.
-pub(super) fn limits(road: &Road<'_>, after: &[StepId], to: &mut Lowering) -> Vec<StepId> {
+pub(in crate::components::eks) fn limits(
+    road: &Road<'_>,
+    after: &[StepId],
+    to: &mut Lowering,
+) -> Vec<StepId> {
     let mut seen = Vec::new();
     for pool in moving(road) {
         for node_pool in node_pools(road, pool) {

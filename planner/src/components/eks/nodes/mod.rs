@@ -1,5 +1,13 @@
 //! Which nodes move in a hop, and in which order: pools of a lower tier first, one group after the other.
 
+mod capacity;
+mod group_update;
+pub(super) mod karpenter;
+mod replace;
+pub(super) mod retained_groups;
+pub(super) mod rollback_guard;
+pub(super) mod strategies;
+
 use switchback_schemas::{
     StepId,
     inventory::Node,
@@ -7,12 +15,16 @@ use switchback_schemas::{
     seconds::Seconds,
 };
 
-use super::{claims, context::Road, control_plane, fleet::Group, groups, names::NODEGROUP, replace};
+use super::{
+    context::{self, Road},
+    node_groups::Group,
+    refs::NODEGROUP,
+};
 use crate::{index::nodes_of, lower::Lowering, outlook::Outlook};
 
 /// A look at the cluster before nodes alone move.
 pub(super) fn look(road: &Road<'_>, to: &mut Lowering) -> StepId {
-    let until = control_plane::at(road, &road.hop.to);
+    let until = context::at(road, &road.hop.to);
     let title = format!("see that {} is ACTIVE at {}", road.own.names.arn.name(), road.hop.to);
     let draft = road
         .scope
@@ -30,7 +42,7 @@ pub(super) fn steps(
     outlook: &Outlook<'_>,
     to: &mut Lowering,
 ) -> Vec<StepId> {
-    let claimed = claims::moving(road);
+    let claimed = karpenter::moving(road);
     let mut pools: Vec<&Pool> = road.cx.pools.iter().collect();
     pools.sort_by_key(|pool| (pool.tier, &pool.name));
     let mut last = after.to_vec();
@@ -41,7 +53,7 @@ pub(super) fn steps(
         match pool.strategy {
             Strategy::GroupUpdate => {
                 for group in inside {
-                    last = vec![groups::update(road, pool, group, &last, outlook, to)];
+                    last = vec![group_update::update(road, pool, group, &last, outlook, to)];
                 }
             }
             Strategy::ReplaceGroup => {
@@ -50,7 +62,7 @@ pub(super) fn steps(
                 }
             }
             Strategy::Nodeclaim if claimed.contains(&pool) => {
-                last = vec![claims::steps(road, pool, &last, to)];
+                last = vec![karpenter::steps(road, pool, &last, to)];
             }
             Strategy::Nodeclaim | Strategy::Keep => {}
         }
