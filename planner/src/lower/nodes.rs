@@ -15,6 +15,7 @@ use switchback_schemas::{
 };
 
 use super::{permission, verify};
+use crate::context::Cx;
 
 /// Passes after which a roll that still finds old nodes fails to converge: something keeps making them.
 const MAX_PASSES: u32 = 5;

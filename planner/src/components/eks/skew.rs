@@ -10,10 +10,11 @@ use switchback_schemas::{
 };
 
 use super::{
-    Parity, claims,
+    Parity,
     context::Road,
     kubelets::no_kubelet,
     node_groups::{self, Group},
+    nodes::karpenter,
     refs::{NODEGROUP, says},
 };
 use crate::{context::Cx, image::Image, lower::Lowering};
