@@ -7,7 +7,6 @@ use switchback_model::{
     decide::{self, BackTimes},
     forecast,
     journal::Journal,
-    lint::uses_in,
     way_back,
     windows::Windows,
     work::worked,
@@ -144,7 +143,7 @@ pub(crate) fn carry_over(index: &std::sync::Arc<Index>, journal: &Journal) -> Re
 
 /// When the steps were applied, and not undone, that tell old nodes from new ones.
 fn applied(index: &Index, state: &RunState) -> BTreeMap<StepId, Timestamp> {
-    let tells = |step: &Step| match &step.action {
+    let tells = |step: &Step| match &step.work.action {
         Action::Roll(Roll { stale: Stale::BornBefore(step), .. }) => Some(step.clone()),
         _ => None,
     };
@@ -179,13 +178,15 @@ fn begun(index: &Index, state: &RunState, run: &RunId) -> Vec<CarriedHop> {
 
 /// A bracket as the plan that continues a run has to know it.
 fn left(index: &Index, bracket: &Bracket) -> OpenBracket {
-    let closing = index.plan.step(&bracket.close).map(|step| uses_in(&step.action));
+    let closing = index.plan.step(&bracket.close).map(|step| step.work.captures_used());
     OpenBracket {
         id: bracket.id.clone(),
         title: bracket.title.clone(),
         held: bracket.held.clone(),
         puts_back: closing
             .unwrap_or_default()
+            .into_iter()
+            .collect::<BTreeSet<_>>()
             .into_iter()
             .map(|(step, name)| CaptureName { step, name })
             .collect(),
@@ -274,7 +275,7 @@ fn steps(index: &Index, state: &RunState, worked: &BTreeMap<At, Seconds>) -> Vec
     let one = |at: &At, title| StepReport { worked: worked.get(at).copied(), ..one(index, state, at, title) };
     for step in &index.plan.steps {
         let forward = At::forward(&step.id);
-        reports.push(one(&forward, step.title.clone()));
+        reports.push(one(&forward, step.work.title.clone()));
         let items = state
             .tasks
             .keys()
@@ -282,9 +283,9 @@ fn steps(index: &Index, state: &RunState, worked: &BTreeMap<At, Seconds>) -> Vec
         for at in items {
             let node = state.item(at).map(|item| item.name.as_str());
             let title = match node {
-                Some(node) => format!("{} on {node}", step.title),
+                Some(node) => format!("{} on {node}", step.work.title),
                 None if at.way == Way::Close => closing_title(&index.plan, step),
-                None => format!("undo: {}", step.title),
+                None => format!("undo: {}", step.work.title),
             };
             reports.push(one(at, title));
         }
@@ -295,7 +296,7 @@ fn steps(index: &Index, state: &RunState, worked: &BTreeMap<At, Seconds>) -> Vec
 /// What the removal of a step's leftover does.
 fn closing_title(plan: &Plan, step: &Step) -> String {
     let left = plan.leftovers.iter().find(|left| left.step == step.id);
-    left.map_or_else(|| step.title.clone(), |left| left.removal.title.clone())
+    left.map_or_else(|| step.work.title.clone(), |left| left.removal.title.clone())
 }
 
 fn one(index: &Index, state: &RunState, at: &At, title: String) -> StepReport {

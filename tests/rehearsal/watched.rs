@@ -134,7 +134,7 @@ fn disordered() -> Planned {
                 step.needs = before.iter().map(need).collect();
             }
             // What a step was compiled from was meant for another order.
-            step.reads.clear();
+            step.work.reads.clear();
         }
         before = ends(&plan, *number);
     }

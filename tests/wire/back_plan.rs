@@ -52,7 +52,7 @@ fn a_way_back_of_no_run_is_read_and_compared_and_refused_where_it_would_act() {
     let manifests = web_only();
     let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
     let plan = scene.plan();
-    let step = &plan.steps.iter().find(|step| !step.captures.is_empty()).expect("it captures").id;
+    let step = &plan.steps.iter().find(|step| !step.work.captures.is_empty()).expect("it captures").id;
     let out = scene.switchback(&format!("rollback-plan plan.json --at {step} -o back.json")).exits(0);
     assert!(out.stdout.contains("to be read and compared"), "{}", out.stdout);
     scene.switchback("show back.json").exits(0);

@@ -68,7 +68,7 @@ const NOT_CALLED: [(&str, &str); 6] = [
 
 /// Every operation of AWS that a run called is listed by its plan, and nothing else is but what is told above.
 fn the_plan_asks_for_what_was_called(plan: &Plan, called: &BTreeSet<String>) {
-    let permissions = plan.steps.iter().flat_map(|step| &step.permissions);
+    let permissions = plan.steps.iter().flat_map(|step| &step.work.permissions);
     let listed: BTreeSet<&str> =
         permissions.filter(|one| one.group == Permission::IAM).map(|one| one.verb.as_str()).collect();
     // Everybody may ask who he is.

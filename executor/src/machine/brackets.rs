@@ -9,8 +9,8 @@ use switchback_schemas::{
 
 use super::{
     Decision, Machine, Phase, RunState,
-    body::body,
     live::{Purpose, later},
+    place::work_at,
     prepare::said,
 };
 
@@ -125,7 +125,7 @@ impl Machine {
 
     /// Closing would not be safe, or nobody knows: asked again for as long as the closing may take, then handed over.
     pub(super) fn not_safe(&mut self, at: &At, bracket: &Label, evidence: &Evidence, now: Timestamp) {
-        let timeout = body(&self.index.plan, &self.state, at).map(|body| body.timeout).unwrap_or_default();
+        let timeout = work_at(&self.index.plan, &self.state, at).map(|work| work.timeout).unwrap_or_default();
         let since = self.live.place(at).since.unwrap_or(now);
         let why = said("it is not safe to close it", evidence);
         if later(since, timeout) <= now {

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use switchback_schemas::{
     Seconds,
     journal::{At, Class, Event, Evidence, Outcome, Verdict, WaitsFor, Way},
-    plan::{Condition, Effect},
+    plan::{Action, Condition, Effect},
 };
 
 use super::{
     Answer, Command, Decision, Machine, Phase, What,
-    body::{Act, body},
     live::{Asked, Proof, Purpose, later, token},
+    place::work_at,
     retry,
     state::Task,
     transition::may_act,
@@ -243,7 +243,9 @@ impl Machine {
         if !self.live.own.contains(at) {
             return;
         }
-        let Some(Act::Effect(effect)) = body(&self.index.plan, &self.state, at).map(|body| body.act) else {
+        let Some(Action::Effect(effect)) =
+            work_at(&self.index.plan, &self.state, at).map(|work| &work.action)
+        else {
             return;
         };
         let effect: Effect = effect.clone();

@@ -11,7 +11,7 @@ use switchback_schemas::{
 
 use super::{
     Index, RunState,
-    body::roll_of,
+    place::roll_of,
     windows::{self, Answer},
 };
 

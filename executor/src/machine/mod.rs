@@ -7,7 +7,6 @@
 //! Who drives it keeps three promises: it applies every event of [`Decision::append`], in order and durable, before it
 //! polls again; it starts every command of [`Decision::start`]; it brings every answer.
 
-mod body;
 mod brackets;
 mod choose;
 mod closing;
@@ -19,6 +18,7 @@ mod index;
 mod live;
 mod observe;
 mod people;
+mod place;
 mod prepare;
 mod rest;
 mod retry;
@@ -37,11 +37,10 @@ use switchback_model::GraphError;
 use switchback_schemas::{
     Digest, ItemKey, RunId, Seconds, StepId,
     journal::{At, Captured, End, Event, Outcome, Record, SideEntry, Verdict, WaitsFor},
-    plan::{CaptureKind, Condition, Effect, Plan, Read, Roll},
+    plan::{Action, CaptureKind, Condition, Effect, Plan, Read, Roll},
     report::CarryOver,
 };
 
-pub use body::{Act, Body};
 pub use brackets::open as open_brackets;
 pub use choose::{Choice, choose};
 pub use closing::standing;
@@ -238,10 +237,10 @@ impl Machine {
 
     /// The effect of a place, what holds when it is done already, and what would make it wrong; `None` for a roll.
     pub(crate) fn work(&self, at: &At) -> Option<(&Effect, Option<&Condition>, &[Read])> {
-        let body = body::body(&self.index.plan, &self.state, at)?;
-        match body.act {
-            Act::Effect(effect) => Some((effect, body.done_when, body.reads)),
-            Act::Roll(_) => None,
+        let work = place::work_at(&self.index.plan, &self.state, at)?;
+        match &work.action {
+            Action::Effect(effect) => Some((effect, work.done_when.as_ref(), &work.reads)),
+            Action::Roll(_) => None,
         }
     }
 

@@ -5,8 +5,8 @@ use switchback_schemas::journal::{At, Class, Event, Evidence, Outcome, Verdict, 
 
 use super::{
     Decision, Machine, Phase,
-    body::body,
     live::Purpose,
+    place::work_at,
     prepare::said,
     retry::{Reaction, TRIES, not_seen},
 };
@@ -14,8 +14,8 @@ use super::{
 impl Machine {
     pub(super) fn observe(&mut self, at: &At, now: Timestamp, out: &mut Decision) {
         let index = std::sync::Arc::clone(&self.index);
-        let Some(body) = body(&index.plan, &self.state, at) else { return };
-        if let Some(condition) = body.done_when {
+        let Some(work) = work_at(&index.plan, &self.state, at) else { return };
+        if let Some(condition) = &work.done_when {
             self.check(at, Purpose::Observe, condition, now, out);
         } else if self.state.back.is_some() && at.way == Way::Forward {
             // Nobody can look. It is not repeated, and what takes it back has to hold whether it happened or not.
@@ -68,9 +68,9 @@ impl Machine {
 
     /// It was not seen: repeated if that does no harm, else a person decides. `None` while the next try is not due.
     fn after_doubt(&mut self, at: &At, evidence: &Evidence, now: Timestamp) -> Option<Event> {
-        let body = body(&self.index.plan, &self.state, at)?;
+        let work = work_at(&self.index.plan, &self.state, at)?;
         let task = self.state.task(at)?;
-        if not_seen(body.retry) == Reaction::Again && task.failures < TRIES {
+        if not_seen(work.retry) == Reaction::Again && task.failures < TRIES {
             let due = self.due(at);
             if due > now {
                 self.wait(at, vec![WaitsFor::Instant { at: due }], (due, Some(due)), now);

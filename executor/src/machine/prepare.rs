@@ -5,21 +5,21 @@ use switchback_schemas::{
     StepId,
     journal::{Approval, At, Captured, Event, Evidence, SideKind, Verdict, WaitsFor, Way},
     name::Label,
-    plan::{ApprovalScope, GateKind, WindowUse},
+    plan::{Action, ApprovalScope, GateKind, WindowUse, Work},
 };
 
 use super::{
     Decision, Machine, Phase, What,
-    body::{Act, Body, body},
     gates::{Asking, Gated},
     live::{Purpose, Stage, later},
+    place::{gates_of, work_at},
 };
 use crate::ports::Failure;
 
 impl Machine {
     pub(super) fn prepare(&mut self, at: &At, now: Timestamp, out: &mut Decision) {
         let index = std::sync::Arc::clone(&self.index);
-        let Some(body) = body(&index.plan, &self.state, at) else { return };
+        let Some(work) = work_at(&index.plan, &self.state, at) else { return };
         if self.state.phase(at) == Phase::Again {
             // A step that was begun is not asked for its gates again.
             let place = self.live.place(at);
@@ -27,23 +27,23 @@ impl Machine {
         }
         while out.append.is_empty() && self.live.place(at).command.is_none() {
             let before = self.live.place(at).stage;
-            if !self.stage(at, &body, before, now, out) {
+            if !self.stage(at, work, before, now, out) {
                 return;
             }
         }
     }
 
     /// One stage; whether the next one follows at once.
-    fn stage(&mut self, at: &At, body: &Body<'_>, stage: Stage, now: Timestamp, out: &mut Decision) -> bool {
+    fn stage(&mut self, at: &At, work: &Work, stage: Stage, now: Timestamp, out: &mut Decision) -> bool {
         let next = match stage {
             Stage::Gates => {
-                if !self.pass_gates(at, body, now, out) {
+                if !self.pass_gates(at, now, out) {
                     return false;
                 }
                 Stage::DoneWhen
             }
             Stage::DoneWhen => {
-                if let Some(condition) = body.done_when {
+                if let Some(condition) = &work.done_when {
                     self.check(at, Purpose::DoneWhen, condition, now, out);
                     return false;
                 }
@@ -58,7 +58,7 @@ impl Machine {
                 Stage::Read(0)
             }
             Stage::Read(which) => {
-                if let Some(read) = body.reads.get(which) {
+                if let Some(read) = work.reads.get(which) {
                     self.check(at, Purpose::Read(which), &read.condition, now, out);
                     return false;
                 }
@@ -67,7 +67,7 @@ impl Machine {
             Stage::Captures => {
                 let captured =
                     |name: &str| self.state.task(at).is_some_and(|t| t.captured.contains_key(name));
-                if let Some(capture) = body.captures.iter().find(|capture| !captured(&capture.name)) {
+                if let Some(capture) = work.captures.iter().find(|capture| !captured(&capture.name)) {
                     let what = What::Capture(capture.what.clone());
                     self.ask(at, Purpose::Capture(capture.name.clone()), what, now, out);
                     return false;
@@ -75,7 +75,7 @@ impl Machine {
                 Stage::Ready
             }
             Stage::Ready => {
-                self.start(at, body, now, out);
+                self.start(at, work, now, out);
                 return false;
             }
         };
@@ -84,7 +84,7 @@ impl Machine {
     }
 
     /// Whether every gate passed.
-    fn pass_gates(&mut self, at: &At, body: &Body<'_>, now: Timestamp, out: &mut Decision) -> bool {
+    fn pass_gates(&mut self, at: &At, now: Timestamp, out: &mut Decision) -> bool {
         if let Some(Gated::Wait { waits_for, wake_at }) =
             self.asking(now).time(at).filter(|_| at.item.is_none())
         {
@@ -96,7 +96,8 @@ impl Machine {
         }
         let passed = |gate: &Label| self.state.task(at).is_some_and(|task| task.passed.contains(gate));
         let crossing = self.crossing(&at.step).filter(|line| !passed(line));
-        let open: Vec<Label> = body.gates.iter().filter(|gate| !passed(gate)).cloned().collect();
+        let own = gates_of(&self.index.plan, at).iter();
+        let open: Vec<Label> = own.filter(|gate| !passed(gate)).cloned().collect();
         let mut waits = Vec::new();
         for gate in crossing.iter().chain(&open) {
             let asking = self.asking(now);
@@ -162,8 +163,8 @@ impl Machine {
     }
 
     /// Everything is settled: the effect is intended, the roll begins.
-    fn start(&mut self, at: &At, body: &Body<'_>, now: Timestamp, out: &mut Decision) {
-        if let Some(Gated::Wait { waits_for, wake_at }) = self.closed_since(at, body, now) {
+    fn start(&mut self, at: &At, work: &Work, now: Timestamp, out: &mut Decision) {
+        if let Some(Gated::Wait { waits_for, wake_at }) = self.closed_since(at, now) {
             self.live.place(at).stage = Stage::Gates;
             self.wait_gates(at, vec![waits_for], wake_at, now);
             return;
@@ -178,31 +179,32 @@ impl Machine {
         if self.waits_for_brackets(at, now) {
             return;
         }
-        match body.act {
-            Act::Effect(_) => self.intend(at, out),
-            Act::Roll(_) => self.roll_on(at, true, now, out),
+        match work.action {
+            Action::Effect(_) => self.intend(at, out),
+            Action::Roll(_) => self.roll_on(at, true, now, out),
         }
     }
 
     /// Windows are looked at once more: captures and reads may have taken their time.
-    fn closed_since(&self, at: &At, body: &Body<'_>, now: Timestamp) -> Option<Gated> {
+    fn closed_since(&self, at: &At, now: Timestamp) -> Option<Gated> {
         if at.item.is_some() || self.state.phase(at) != Phase::New {
             return None;
         }
         let asking = self.asking(now);
-        asking.time(at).or_else(|| self.closed_window(&at.step, body, now))
+        asking.time(at).or_else(|| self.closed_window(at, now))
     }
 
     /// Whether a window that the step is gated by is closed now.
-    pub(super) fn closed_window(&self, step: &StepId, body: &Body<'_>, now: Timestamp) -> Option<Gated> {
-        let uses = body.gates.iter().filter_map(|gate| match self.index.plan.gate(gate)?.kind {
-            GateKind::Window(used_for) => Some((gate, used_for)),
-            _ => None,
-        });
+    pub(super) fn closed_window(&self, at: &At, now: Timestamp) -> Option<Gated> {
+        let uses =
+            gates_of(&self.index.plan, at).iter().filter_map(|gate| match self.index.plan.gate(gate)?.kind {
+                GateKind::Window(used_for) => Some((gate, used_for)),
+                _ => None,
+            });
         let asking = self.asking(now);
         let closed = |(gate, used_for): (&Label, WindowUse)| {
-            let overridden = matches!(asking.gate(gate, step), Gated::Pass { .. });
-            let gated = asking.window(used_for, asking.room(step));
+            let overridden = matches!(asking.gate(gate, &at.step), Gated::Pass { .. });
+            let gated = asking.window(used_for, asking.room(&at.step));
             (!overridden && matches!(gated, Gated::Wait { .. })).then_some(gated)
         };
         uses.into_iter().find_map(closed)

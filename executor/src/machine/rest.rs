@@ -7,7 +7,7 @@ use switchback_schemas::{
     plan::{Plan, Undo},
 };
 
-use super::{Decision, Machine, Phase, Rest, RunState, body::body, brackets, live::later};
+use super::{Decision, Machine, Phase, Rest, RunState, brackets, live::later, place::work_at};
 
 impl Machine {
     /// Whether the process may end before anything else is looked at.
@@ -150,7 +150,7 @@ impl Machine {
             // A bracket has the time of its closing to become safe to close.
             let blocked =
                 matches!(self.state.phase(at), Phase::Blocked | Phase::Called) || self.closes(at).is_some();
-            let own = body(&self.index.plan, &self.state, at).filter(|_| blocked).map(|body| body.timeout);
+            let own = work_at(&self.index.plan, &self.state, at).filter(|_| blocked).map(|work| work.timeout);
             // Before anything was called; a call that is not answered has waits of its own, each longer than the last.
             let unread = self.state.phase(at) == Phase::New
                 && place.waits.iter().any(|waits| matches!(waits, WaitsFor::Unreadable { .. }));

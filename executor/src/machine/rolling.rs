@@ -9,7 +9,7 @@ use switchback_schemas::{
 
 use super::{
     Index, Phase, Reason, RunState,
-    body::{ends_node, roll_of},
+    place::{ends_node, roll_of},
     state::{Batch, Task},
 };
 

@@ -4,15 +4,15 @@ use jiff::Timestamp;
 use switchback_schemas::{
     Seconds,
     journal::{At, Event, Verdict, WaitsFor, Way},
-    plan::{Roll, Stale},
+    plan::{Roll, Stale, Work},
 };
 
 use super::{
     Decision, Machine, Phase, What,
-    body::{Act, body, ends_node, roll_of},
     choose::{Choice, choose},
     gates::Gated,
     live::{Purpose, later},
+    place::{ends_node, roll_of, work_at},
 };
 use crate::ports::{Failure, Member};
 
@@ -20,7 +20,7 @@ impl Machine {
     /// Brings a roll forward.
     pub(super) fn roll_on(&mut self, at: &At, permit: bool, now: Timestamp, out: &mut Decision) {
         let index = std::sync::Arc::clone(&self.index);
-        let Some(Act::Roll(roll)) = body(&index.plan, &self.state, at).map(|body| body.act) else { return };
+        let Some(roll) = work_at(&index.plan, &self.state, at).and_then(Work::roll) else { return };
         let state = self.state.roll(at);
         match state.and_then(|state| state.batch.as_ref()).map(|batch| batch.moved) {
             Some(Some(_)) => self.verify_batch(at, now, out),
@@ -59,10 +59,7 @@ impl Machine {
 
     /// Whether the next batch may not begin now.
     fn waits_for_window(&mut self, at: &At, now: Timestamp) -> bool {
-        let index = std::sync::Arc::clone(&self.index);
-        let Some(body) = body(&index.plan, &self.state, at) else { return false };
-        let time = self.asking(now).time(at);
-        let closed = time.or_else(|| self.closed_window(&at.step, &body, now));
+        let closed = self.asking(now).time(at).or_else(|| self.closed_window(at, now));
         let Some(Gated::Wait { waits_for, wake_at }) = closed else { return false };
         self.wait_gates(at, vec![waits_for], wake_at, now);
         true
@@ -227,6 +224,7 @@ impl Machine {
     /// How long a batch's nodes may take, for views.
     pub fn batch_estimate(&self, at: &At) -> Seconds {
         let roll = roll_of(&self.index.plan, &at.step, at.way);
-        roll.map(|roll| roll.recipe.iter().map(|recipe| recipe.estimate.expected).sum()).unwrap_or_default()
+        roll.map(|roll| roll.recipe.iter().map(|recipe| recipe.work.estimate.expected).sum())
+            .unwrap_or_default()
     }
 }

@@ -10,7 +10,7 @@ use switchback_schemas::{
 
 use super::{
     Illegal, Index, Phase, Reason, RunState,
-    body::{Act, body},
+    place::work_at,
     retry::{Reaction, TRIES, not_done},
     state::{Hold, Task},
 };
@@ -273,16 +273,16 @@ fn ended(
 /// Whether the plan has the place and the table allows the record; its retry class.
 fn guard(index: &Index, state: &RunState, at: &At, event: &'static str) -> Result<RetryClass, Reason> {
     let missing = || Reason::NoSuchPlace(at.clone());
-    let body = body(&index.plan, state, at).ok_or_else(missing)?;
+    let work = work_at(&index.plan, state, at).ok_or_else(missing)?;
     let of_roll = matches!(event, "frozen" | "gone" | "batch-done" | "converged");
     let of_effect = matches!(event, "intent" | "ended");
-    let is_roll = matches!(body.act, Act::Roll(_));
+    let is_roll = work.roll().is_some();
     let phase = state.phase(at);
     let listed = PLACES.iter().any(|(name, phases)| *name == event && phases.contains(&phase));
     if !listed || (of_roll && !is_roll) || (of_effect && is_roll) {
         return Err(Reason::Phase { at: at.clone(), phase, event });
     }
-    Ok(body.retry)
+    Ok(work.retry)
 }
 
 /// Whether it is this place's turn: the run goes its way, does not hold, and what it needs is done.

@@ -16,7 +16,7 @@ use switchback_schemas::{
 
 use super::{
     Index, Phase, Reason, RunState,
-    body::body,
+    place::work_at,
     state::{Back, Hold, Task},
 };
 
@@ -221,7 +221,7 @@ impl RunState {
     }
 
     pub(super) fn retry(&mut self, index: &Index, at: &At, now: Timestamp) -> Result<(), Reason> {
-        if body(&index.plan, self, at).is_none() {
+        if work_at(&index.plan, self, at).is_none() {
             return Err(Reason::NoSuchPlace(at.clone()));
         }
         let phase = self.phase(at);

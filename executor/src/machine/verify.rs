@@ -4,22 +4,22 @@ use jiff::Timestamp;
 use switchback_schemas::{
     Seconds,
     journal::{At, Event, Evidence, Verdict},
-    plan::Verify,
+    plan::{Verify, Work},
 };
 
 use super::{
     Decision, Machine,
-    body::{Act, body},
     live::{Proof, Purpose, later},
+    place::work_at,
 };
 
 impl Machine {
     /// Verifies an effect that happened.
     pub(super) fn verify(&mut self, at: &At, now: Timestamp, out: &mut Decision) {
         let index = std::sync::Arc::clone(&self.index);
-        let Some(body) = body(&index.plan, &self.state, at) else { return };
+        let Some(work) = work_at(&index.plan, &self.state, at) else { return };
         let since = self.state.task(at).and_then(|task| task.applied);
-        let conditions: Vec<&Verify> = body.verify.iter().collect();
+        let conditions: Vec<&Verify> = work.verify.iter().collect();
         if let Some(verdict) = self.prove(at, &conditions, since, now, out) {
             out.append.push(Event::Verified { at: at.clone(), verdict });
         }
@@ -28,7 +28,7 @@ impl Machine {
     /// Verifies a batch whose nodes have moved.
     pub(super) fn verify_batch(&mut self, at: &At, now: Timestamp, out: &mut Decision) {
         let index = std::sync::Arc::clone(&self.index);
-        let Some(Act::Roll(roll)) = body(&index.plan, &self.state, at).map(|body| body.act) else { return };
+        let Some(roll) = work_at(&index.plan, &self.state, at).and_then(Work::roll) else { return };
         let Some(batch) = self.state.roll(at).and_then(|roll| roll.batch.as_ref()) else { return };
         let (number, moved) = (batch.number, batch.moved);
         let canary = roll.canary.iter().filter(|_| number == 0).flat_map(|canary| &canary.verify);

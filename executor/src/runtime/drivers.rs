@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict, WaitsFor},
     name::Label,
-    plan::{Action, CaptureKind, Condition, Effect, Plan, Proof, Roll, Undo},
+    plan::{CaptureKind, Condition, Effect, Plan, Proof, Roll},
 };
 
 use crate::ports::{Call, Capturing, Driver, Failure, Member};
@@ -23,8 +23,8 @@ impl FromIterator<Arc<dyn Driver>> for Drivers {
 impl Drivers {
     /// Kinds of effects of a plan that no driver applies. Asked before anything is claimed.
     pub fn missing(&self, plan: &Plan) -> Vec<&'static str> {
-        let mut missing: Vec<_> = effects(plan)
-            .into_iter()
+        let effects = plan.works().flat_map(|(_, work)| work.effects());
+        let mut missing: Vec<_> = effects
             .filter(|effect| !matches!(effect, Effect::Wait(_)))
             .filter(|effect| !self.0.iter().any(|driver| driver.applies(effect)))
             .map(Effect::kind)
@@ -141,32 +141,4 @@ impl Drivers {
 
 fn nobody(text: &str) -> Failure {
     Failure { class: Class::Bug, evidence: Evidence::line(text) }
-}
-
-/// Every effect that a plan can call.
-fn effects(plan: &Plan) -> Vec<&Effect> {
-    let mut effects = Vec::new();
-    let mut undos: Vec<&Undo> = Vec::new();
-    let mut actions: Vec<&Action> = Vec::new();
-    for step in &plan.steps {
-        actions.push(&step.action);
-        undos.push(&step.undo);
-    }
-    effects.extend(plan.leftovers.iter().map(|left| &left.removal.effect));
-    loop {
-        while let Some(action) = actions.pop() {
-            match action {
-                Action::Effect(effect) => effects.push(effect),
-                Action::Roll(roll) => {
-                    effects.extend(roll.recipe.iter().map(|recipe| &recipe.effect));
-                    undos.extend(roll.recipe.iter().map(|recipe| &recipe.undo));
-                }
-            }
-        }
-        match undos.pop() {
-            Some(Undo::Step(undo)) => actions.push(&undo.action),
-            Some(_) => {}
-            None => return effects,
-        }
-    }
 }

@@ -137,7 +137,7 @@ fn bytes(steps: Vec<Step>, change: impl FnOnce(&mut Plan)) -> Vec<u8> {
 
 fn three() -> Vec<u8> {
     let mut first = step("a", &[]);
-    first.captures.push(Capture {
+    first.work.captures.push(Capture {
         name: "before".to_owned(),
         what: CaptureKind::Objects(vec![Target::Object(switchback_schemas::name::ObjectRef {
             api_version: "v1".to_owned(),

@@ -224,7 +224,7 @@ proptest! {
             End::Abandoned => {}
             end => prop_assert!(false, "{:?}", end),
         }
-        let undoable = |step: &switchback_schemas::plan::Step| matches!(step.undo, Undo::Step(_) if matches!(step.action, Action::Effect(_)));
+        let undoable = |step: &switchback_schemas::plan::Step| matches!(step.undo, Undo::Step(_) if matches!(step.work.action, Action::Effect(_)));
         if drive.machine.state().is_closed() && drive.index.plan.steps.iter().any(undoable) {
             prop_assert!(drive.machine.obstacle(&back_to("start"), drive.now).is_some(), "no way back is left");
         }

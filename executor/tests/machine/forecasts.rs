@@ -25,12 +25,12 @@ const MINUTE: u64 = 60;
 
 /// A step without proofs: it takes as long as its call.
 fn bare(mut step: Step, expected: u64, p90: u64) -> Step {
-    step.verify.clear();
-    step.done_when = None;
-    step.estimate = Estimate::seconds(expected * MINUTE, p90 * MINUTE);
+    step.work.verify.clear();
+    step.work.done_when = None;
+    step.work.estimate = Estimate::seconds(expected * MINUTE, p90 * MINUTE);
     step.on_failure.action = FailureAction::Hold;
     if let Undo::Step(undo) = &mut step.undo {
-        undo.estimate = Estimate::seconds(MINUTE, p90 * MINUTE);
+        undo.work.estimate = Estimate::seconds(MINUTE, p90 * MINUTE);
     }
     step
 }
@@ -38,20 +38,20 @@ fn bare(mut step: Step, expected: u64, p90: u64) -> Step {
 /// Moves `nodes` one at a time, each batch in as many minutes.
 fn rolls(name: &str, needs: &[&str], nodes: u64, minutes: u64) -> Step {
     let mut step = bare(roll(name, needs, "pool"), 0, 0);
-    let Action::Roll(rule) = &mut step.action else { panic!("it rolls") };
+    let Action::Roll(rule) = &mut step.work.action else { panic!("it rolls") };
     rule.batch = switchback_schemas::plan::Count::Nodes(1);
     rule.verify.clear();
     rule.soak = Seconds::minutes(7);
     rule.floor = 0;
     rule.observed = nodes;
     for recipe in &mut rule.recipe {
-        recipe.done_when = None;
-        recipe.verify.clear();
-        recipe.estimate = Estimate::seconds(minutes * MINUTE / 3, minutes * MINUTE / 2);
+        recipe.work.done_when = None;
+        recipe.work.verify.clear();
+        recipe.work.estimate = Estimate::seconds(minutes * MINUTE / 3, minutes * MINUTE / 2);
     }
-    let each: u64 = rule.recipe.iter().map(|recipe| recipe.estimate.expected.0).sum();
+    let each: u64 = rule.recipe.iter().map(|recipe| recipe.work.estimate.expected.0).sum();
     let whole = nodes * (each + rule.soak.0);
-    step.estimate = Estimate::seconds(whole, whole * 2);
+    step.work.estimate = Estimate::seconds(whole, whole * 2);
     step
 }
 
@@ -63,13 +63,13 @@ fn ran(plan: &Plan, nodes: u64) -> BTreeMap<String, (Timestamp, Timestamp)> {
     // What is under way: its end, in the order in which it began.
     let mut under_way: BTreeMap<(Timestamp, u64), Command> = BTreeMap::new();
     let takes = |command: &Command| match (&command.what, &command.at.item) {
-        (What::Apply(_), None) => plan.step(&command.at.step).expect("a step").estimate.expected,
+        (What::Apply(_), None) => plan.step(&command.at.step).expect("a step").work.estimate.expected,
         (What::Apply(_), Some(item)) => {
-            let Some(Action::Roll(roll)) = plan.step(&command.at.step).map(|step| &step.action) else {
+            let Some(Action::Roll(roll)) = plan.step(&command.at.step).map(|step| &step.work.action) else {
                 panic!("an item is of a roll")
             };
             let recipe = roll.recipe.iter().find(|recipe| recipe.name == item.recipe);
-            recipe.expect("it is of the recipe").estimate.expected
+            recipe.expect("it is of the recipe").work.estimate.expected
         }
         _ => Seconds(0),
     };
@@ -145,7 +145,7 @@ fn of(lengths: &[(u64, u64)], (nodes, minutes): (u64, u64), grouped: bool, windo
         of(5, "g", &["f"]),
     ];
     if grouped {
-        steps[2].disruption = Disruption::Outage;
+        steps[2].work.disruption = Disruption::Outage;
     }
     for step in &mut steps[1..6] {
         step.gates.push(label("gate"));

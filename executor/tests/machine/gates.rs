@@ -253,7 +253,7 @@ fn rollback_windows_hold_the_way_back() {
 #[test]
 fn gates_are_asked_again_when_a_run_is_taken_up_before_its_step_began() {
     let mut plan = gated(GateKind::Check(asks(&["steady", "x"])));
-    plan.steps[0].reads.push(super::plans::reads(&["steady", "y"]));
+    plan.steps[0].work.reads.push(super::plans::reads(&["steady", "y"]));
     let mut drive = drive(plan);
     drive.world.dark.insert("steady y".to_owned());
     assert!(matches!(drive.rest(), Rest::Parked { .. }));

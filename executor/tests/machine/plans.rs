@@ -9,8 +9,8 @@ use switchback_schemas::{
     plan::{
         Action, Bracket, Capture, CaptureKind, Command, Condition, Count, Digests, Disruption, Effect,
         Estimate, FailureAction, FailurePolicy, Inputs, KubeDelete, Leftover, Need, NodeCordon, NodeDrain,
-        Plan, PlatformRef, Read, ReadBasis, RecipeStep, Removal, RetryClass, Roll, Savepoint, Stale, Step,
-        Target, Undo, UndoKind, UndoStep, Verify,
+        Plan, PlatformRef, Read, ReadBasis, RecipeStep, RetryClass, Roll, Savepoint, Stale, Step, Target,
+        Undo, UndoKind, UndoStep, Verify, Work,
     },
 };
 
@@ -63,44 +63,48 @@ pub fn captures(name: &str) -> Capture {
 pub fn step(name: &str, needs: &[&str]) -> Step {
     let undo = UndoStep {
         kind: UndoKind::Inverse,
-        title: format!("undo {name}"),
-        action: Action::Effect(does(&["undo", name])),
-        reads: Vec::new(),
-        done_when: Some(asks(&["undone", name])),
-        verify: vec![proves(&["undone", name], 0)],
-        timeout: Seconds(600),
-        retry: RetryClass::Idempotent,
-        disruption: Disruption::None,
-        captures: Vec::new(),
-        estimate: Estimate::seconds(10, 20),
+        work: Work {
+            title: format!("undo {name}"),
+            action: Action::Effect(does(&["undo", name])),
+            reads: Vec::new(),
+            done_when: Some(asks(&["undone", name])),
+            verify: vec![proves(&["undone", name], 0)],
+            timeout: Seconds(600),
+            retry: RetryClass::Idempotent,
+            disruption: Disruption::None,
+            captures: Vec::new(),
+            estimate: Estimate::seconds(10, 20),
+            permissions: Vec::new(),
+        },
         loses: Vec::new(),
         needs_capacity: false,
         closes: Vec::new(),
-        permissions: Vec::new(),
     };
     Step {
         id: id(name),
-        title: name.to_owned(),
         hop: id("hop@1"),
         target: label("cluster"),
-        action: Action::Effect(does(&["do", name])),
+        work: Work {
+            title: name.to_owned(),
+            action: Action::Effect(does(&["do", name])),
+            reads: Vec::new(),
+            done_when: Some(asks(&["done", name])),
+            verify: vec![proves(&["healthy", name], 10)],
+            timeout: Seconds(600),
+            retry: RetryClass::Idempotent,
+            disruption: Disruption::None,
+            captures: Vec::new(),
+            estimate: Estimate::seconds(10, 20),
+            permissions: Vec::new(),
+        },
         needs: needs
             .iter()
             .map(|need| Need { step: id(need), why: "a test says so".to_owned(), source: None })
             .collect(),
-        reads: Vec::new(),
-        done_when: Some(asks(&["done", name])),
-        verify: vec![proves(&["healthy", name], 10)],
         undo: Undo::Step(Box::new(undo)),
-        timeout: Seconds(600),
-        retry: RetryClass::Idempotent,
-        disruption: Disruption::None,
         tier: None,
-        captures: Vec::new(),
-        estimate: Estimate::seconds(10, 20),
         on_failure: FailurePolicy { action: FailureAction::Hold, why: "a test says so".to_owned() },
         gates: Vec::new(),
-        permissions: Vec::new(),
         changes: Vec::new(),
     }
 }
@@ -109,23 +113,27 @@ pub fn step(name: &str, needs: &[&str]) -> Step {
 pub fn roll(name: &str, needs: &[&str], pool: &str) -> Step {
     let recipe = |name: &str, needs: &[&str], effect, done_when, undo| RecipeStep {
         name: label(name),
-        title: name.to_owned(),
-        effect,
+        work: Work {
+            title: name.to_owned(),
+            action: Action::Effect(effect),
+            done_when,
+            verify: Vec::new(),
+            timeout: Seconds(600),
+            retry: RetryClass::Idempotent,
+            captures: Vec::new(),
+            disruption: Disruption::Drain,
+            estimate: Estimate::seconds(30, 60),
+            reads: Vec::new(),
+            permissions: Vec::new(),
+        },
         needs: needs.iter().map(|need| label(need)).collect(),
-        done_when,
-        verify: Vec::new(),
         undo,
-        timeout: Seconds(600),
-        retry: RetryClass::Idempotent,
-        captures: Vec::new(),
-        disruption: Disruption::Drain,
-        estimate: Estimate::seconds(30, 60),
     };
     let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: Target::ItemNode {}, unschedulable });
     let Undo::Step(mut uncordon) = step(name, &[]).undo else { unreachable!() };
-    uncordon.action = Action::Effect(cordon(false));
-    uncordon.done_when = Some(asks(&["uncordoned"]));
-    uncordon.verify = Vec::new();
+    uncordon.work.action = Action::Effect(cordon(false));
+    uncordon.work.done_when = Some(asks(&["uncordoned"]));
+    uncordon.work.verify = Vec::new();
     let read_only = || Undo::ReadOnly { why: "pods come back by themselves".to_owned() };
     let commit = Undo::Commit { why: "the node is gone".to_owned(), recovery: "none is needed".to_owned() };
     let rule = Roll {
@@ -160,12 +168,12 @@ pub fn roll(name: &str, needs: &[&str], pool: &str) -> Step {
         observed: 4,
     };
     let mut step = step(name, needs);
-    step.action = Action::Roll(rule.clone());
-    step.done_when = None;
+    step.work.action = Action::Roll(rule.clone());
+    step.work.done_when = None;
     if let Undo::Step(undo) = &mut step.undo {
-        undo.action = Action::Roll(rule);
-        undo.done_when = None;
-        undo.verify = Vec::new();
+        undo.work.action = Action::Roll(rule);
+        undo.work.done_when = None;
+        undo.work.verify = Vec::new();
     }
     step
 }
@@ -256,13 +264,11 @@ pub fn leaves(plan: &mut Plan, step: &str, keep: Seconds) {
         step: id(step),
         by_undo: false,
         keep,
-        removal: Removal {
-            title: format!("remove the net of {step}"),
-            effect: does(&["do", &net]),
-            done_when: asks(&["done", &net]),
+        removal: Work {
+            done_when: Some(asks(&["done", &net])),
             timeout: Seconds(600),
             estimate: Estimate::seconds(10, 20),
-            permissions: Vec::new(),
+            ..Work::effect(format!("remove the net of {step}"), does(&["do", &net]))
         },
     });
 }
@@ -306,7 +312,7 @@ pub fn random(random: &mut Random) -> Plan {
             0 => roll(&name(number), &needs, &name(number)),
             _ => step(&name(number), &needs),
         };
-        made.retry = *random.pick(&[
+        made.work.retry = *random.pick(&[
             RetryClass::Never,
             RetryClass::NotDone,
             RetryClass::Idempotent,
@@ -314,17 +320,17 @@ pub fn random(random: &mut Random) -> Plan {
         ]);
         made.on_failure.action =
             *random.pick(&[FailureAction::Hold, FailureAction::RollbackStep, FailureAction::RollbackHop]);
-        if random.percent(10) && matches!(made.action, Action::Effect(_)) {
+        if random.percent(10) && matches!(made.work.action, Action::Effect(_)) {
             made.undo = Undo::ReadOnly { why: "a look".to_owned() };
         }
         if random.percent(10) {
-            made.done_when = None;
+            made.work.done_when = None;
         }
         if random.percent(20) {
-            made.reads.push(reads(&["steady", &name(number)]));
+            made.work.reads.push(reads(&["steady", &name(number)]));
         }
         if random.percent(20) {
-            made.captures.push(captures("before"));
+            made.work.captures.push(captures("before"));
         }
         steps.push(made);
     }
@@ -335,9 +341,9 @@ pub fn random(random: &mut Random) -> Plan {
         .insert(1, Savepoint { id: SavepointId::new("middle").unwrap(), title: String::new(), frontier });
     let effect = |plan: &Plan, number: u64| {
         let step = plan.step(&id(&name(number))).unwrap();
-        matches!(step.action, Action::Effect(_))
+        matches!(step.work.action, Action::Effect(_))
             && matches!(step.undo, Undo::Step(_))
-            && step.done_when.is_some()
+            && step.work.done_when.is_some()
     };
     if effect(&plan, 0) && effect(&plan, count - 1) {
         plan.brackets.push(bracket(&name(0), &name(count - 1)));

@@ -30,7 +30,7 @@ pub fn begun(seed: u64, change: impl FnOnce(&mut Plan, &mut Random)) -> Drive {
     change(&mut plan, &mut numbers);
     let mut world = World::default();
     for step in &plan.steps {
-        if let Action::Roll(roll) = &step.action {
+        if let Action::Roll(roll) = &step.work.action {
             world.add_pool(roll.pool.as_str(), 2 + numbers.below(5), start());
         }
     }
@@ -143,7 +143,7 @@ fn accounted(drive: &Drive, end: End) {
         );
     }
     if end == End::Complete {
-        for step in plan.steps.iter().filter(|step| matches!(step.action, Action::Effect(_))) {
+        for step in plan.steps.iter().filter(|step| matches!(step.work.action, Action::Effect(_))) {
             assert!(drive.world.done.contains(step.id.as_str()), "{} is not done", step.id);
         }
         assert!(drive.world.nodes.iter().all(|node| node.new && !node.cordoned), "{:?}", drive.world.nodes);
@@ -161,7 +161,7 @@ fn accounted(drive: &Drive, end: End) {
 /// Steps come after what they need, in the world's own log.
 fn in_order(drive: &Drive) {
     let mut done: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
-    let effect = |step: &switchback_schemas::plan::Step| matches!(step.action, Action::Effect(_));
+    let effect = |step: &switchback_schemas::plan::Step| matches!(step.work.action, Action::Effect(_));
     for landed in &drive.world.log {
         let Some(what) = landed.what.strip_prefix("do ") else {
             if let Some(what) = landed.what.strip_prefix("undo ") {
@@ -182,7 +182,7 @@ fn in_order(drive: &Drive) {
 fn not_doubled(drive: &Drive) {
     for step in &drive.index.plan.steps {
         let forward = At::forward(&step.id);
-        let never = step.retry == switchback_schemas::plan::RetryClass::Never;
+        let never = step.work.retry == switchback_schemas::plan::RetryClass::Never;
         let mut last: Option<&Record> = None;
         for record in &drive.records {
             match &record.event {
@@ -232,7 +232,7 @@ proptest! {
     fn crashes_alone_change_nothing(seed in any::<u64>()) {
         let (drive, end) = run_seed(seed, Weather::default(), 8);
         let never = drive.index.plan.steps.iter().any(|step| {
-            step.retry != switchback_schemas::plan::RetryClass::Idempotent || step.done_when.is_none()
+            step.work.retry != switchback_schemas::plan::RetryClass::Idempotent || step.work.done_when.is_none()
         });
         prop_assert!(end == End::Complete || never, "{end:?}");
     }
@@ -298,7 +298,7 @@ proptest! {
 fn fresh(whole: &Drive) -> World {
     let mut world = World::default();
     for step in &whole.index.plan.steps {
-        if let Action::Roll(roll) = &step.action {
+        if let Action::Roll(roll) = &step.work.action {
             world.add_pool(roll.pool.as_str(), 4, start());
         }
     }

@@ -16,7 +16,7 @@ use super::{
 };
 
 fn rule(change: impl FnOnce(&mut Roll)) -> Roll {
-    let Action::Roll(mut rule) = roll("r", &[], "pool").action else { panic!() };
+    let Action::Roll(mut rule) = roll("r", &[], "pool").work.action else { panic!() };
     change(&mut rule);
     rule
 }
@@ -181,7 +181,7 @@ fn p27_a_node_that_vanished_is_done_and_no_failure() {
 fn a_failing_canary_takes_back_the_canary_and_not_the_hop() {
     let mut drive = rolling(|step| {
         step.on_failure.action = FailureAction::RollbackHop;
-        let Action::Roll(rule) = &mut step.action else { panic!() };
+        let Action::Roll(rule) = &mut step.work.action else { panic!() };
         rule.canary =
             Some(Canary { nodes: 1, verify: vec![proves(&["steady", "canary"], 0)], soak: Seconds(60) });
     });
@@ -194,7 +194,7 @@ fn a_failing_canary_takes_back_the_canary_and_not_the_hop() {
 #[test]
 fn a_roll_that_does_not_converge_fails_with_the_reason() {
     let mut drive = rolling(|step| {
-        let Action::Roll(rule) = &mut step.action else { panic!() };
+        let Action::Roll(rule) = &mut step.work.action else { panic!() };
         rule.max_passes = 1;
     });
     let at = At::forward(&id("r"));
@@ -233,7 +233,7 @@ fn a_drain_that_waits_for_a_workload_parks_and_leaves_its_node_cordoned() {
 fn p40_nodes_that_the_roll_of_an_undo_cordoned_are_let_go_when_it_holds() {
     let mut drive = rolling(|step| {
         step.on_failure.action = FailureAction::RollbackHop;
-        step.verify = vec![proves(&["steady", "pool"], 0)];
+        step.work.verify = vec![proves(&["steady", "pool"], 0)];
     });
     drive.world.fails.insert("steady pool".to_owned());
     while drive.machine.state().back.is_none() {
@@ -259,8 +259,8 @@ fn p40_nodes_that_the_roll_of_an_undo_cordoned_are_let_go_when_it_holds() {
 fn the_undo_of_a_roll_is_a_roll() {
     let mut drive = rolling(|step| {
         step.on_failure.action = FailureAction::RollbackHop;
-        step.verify = vec![proves(&["steady", "pool"], 0)];
-        assert!(matches!(&step.undo, Undo::Step(undo) if matches!(undo.action, Action::Roll(_))));
+        step.work.verify = vec![proves(&["steady", "pool"], 0)];
+        assert!(matches!(&step.undo, Undo::Step(undo) if matches!(undo.work.action, Action::Roll(_))));
     });
     drive.world.fails.insert("steady pool".to_owned());
     assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
@@ -272,11 +272,11 @@ fn the_undo_of_a_roll_is_a_roll() {
 #[test]
 fn a_node_that_is_going_is_nothing_that_is_left_when_the_run_goes_back() {
     let mut drive = rolling(|rolls| {
-        let Action::Effect(looks) = step("gone", &[]).action else { panic!() };
-        let Action::Roll(rule) = &mut rolls.action else { panic!() };
+        let Action::Effect(looks) = step("gone", &[]).work.action else { panic!() };
+        let Action::Roll(rule) = &mut rolls.work.action else { panic!() };
         let mut gone = rule.recipe[1].clone();
         (gone.name, gone.needs) = ("gone".parse().unwrap(), vec!["delete".parse().unwrap()]);
-        (gone.effect, gone.done_when) = (looks, None);
+        (gone.work.action, gone.work.done_when) = (Action::Effect(looks), None);
         rule.recipe.push(gone);
     });
     let waits =
@@ -301,10 +301,10 @@ fn a_node_that_is_going_is_nothing_that_is_left_when_the_run_goes_back() {
 fn a_run_goes_back_from_the_end_of_a_node_that_nobody_can_look_at() {
     for lands in [false, true] {
         let mut drive = rolling(|step| {
-            let Action::Roll(rule) = &mut step.action else { panic!() };
-            rule.recipe[2].done_when = None;
+            let Action::Roll(rule) = &mut step.work.action else { panic!() };
+            rule.recipe[2].work.done_when = None;
             let Undo::Step(undo) = &mut step.undo else { panic!() };
-            let Action::Roll(back) = &mut undo.action else { panic!() };
+            let Action::Roll(back) = &mut undo.work.action else { panic!() };
             // While nodes that moved back are looked at nothing waits and nothing begins.
             back.verify = vec![proves(&["healthy", "r"], 60)];
         });

@@ -45,7 +45,7 @@ fn kinds(drive: &Drive, step: &str) -> Vec<String> {
 #[test]
 fn captures_come_before_the_intent_and_the_intent_before_the_call() {
     let mut one = step("a", &[]);
-    one.captures = vec![captures("x"), captures("y")];
+    one.work.captures = vec![captures("x"), captures("y")];
     let mut drive = drive(plan(vec![one]));
     assert_eq!(drive.rest(), Rest::Ended(End::Complete));
     assert_eq!(kinds(&drive, "a"), ["captured", "captured", "intent", "ended", "verified"]);
@@ -63,7 +63,7 @@ fn what_is_done_already_is_skipped_and_not_undone_later() {
 #[test]
 fn a_predicate_that_does_not_hold_stops_the_step_before_its_effect() {
     let mut one = step("a", &[]);
-    one.reads = vec![reads(&["steady", "a"])];
+    one.work.reads = vec![reads(&["steady", "a"])];
     let mut drive = drive(plan(vec![one]));
     drive.world.fails.insert("steady a".to_owned());
     assert!(held(&drive.rest()).contains("no longer holds"));
@@ -74,7 +74,7 @@ fn a_predicate_that_does_not_hold_stops_the_step_before_its_effect() {
 #[test]
 fn a_predicate_that_cannot_be_read_holds_the_step_and_is_no_failure() {
     let mut one = step("a", &[]);
-    one.reads = vec![reads(&["steady", "a"])];
+    one.work.reads = vec![reads(&["steady", "a"])];
     let mut drive = drive(plan(vec![one]));
     drive.world.dark.insert("steady a".to_owned());
     let rest = drive.rest();
@@ -160,7 +160,7 @@ fn an_effect_that_was_lost_from_sight_is_looked_at_before_anything_else() {
 #[test]
 fn a_doubt_that_cannot_be_repeated_waits_for_a_person() {
     let mut one = step("a", &[]);
-    one.retry = RetryClass::NotDone;
+    one.work.retry = RetryClass::NotDone;
     one.on_failure.action = FailureAction::RollbackHop;
     let mut drive = drive(plan(vec![one]));
     answers(&mut drive, "do a", [doubt()]);
@@ -186,7 +186,7 @@ fn a_blocked_effect_is_written_down_when_what_it_waits_for_changes_and_not_at_ev
 #[test]
 fn a_blocked_effect_parks_the_run_when_its_time_is_over_and_never_fails() {
     let mut one = step("a", &[]);
-    one.timeout = Seconds(1800);
+    one.work.timeout = Seconds(1800);
     one.on_failure.action = FailureAction::RollbackHop;
     let mut drive = drive(plan(vec![one]));
     let forever = Outcome::Blocked { waits_for: vec![WaitsFor::Capacity { message: "none".to_owned() }] };
@@ -200,7 +200,7 @@ fn a_blocked_effect_parks_the_run_when_its_time_is_over_and_never_fails() {
 #[test]
 fn p19_health_has_to_hold_without_a_break() {
     let mut one = step("a", &[]);
-    one.verify = vec![proves(&["healthy", "a"], 30), proves(&["steady", "a"], 0)];
+    one.work.verify = vec![proves(&["healthy", "a"], 30), proves(&["steady", "a"], 0)];
     let mut drive = drive(plan(vec![one]));
     let at = At::forward(&id("a"));
     while drive.machine.state().phase(&at) != Phase::Applied {

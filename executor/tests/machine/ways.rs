@@ -133,7 +133,7 @@ fn p37_a_failed_undo_holds_and_is_tried_again_by_a_person() {
 fn only_a_failure_turns_a_run_back_and_the_mildest_answer_wins() {
     let mut steps =
         vec![fails(step("a", &[]), FailureAction::RollbackHop), fails(step("b", &[]), FailureAction::Hold)];
-    steps[1].verify.clear();
+    steps[1].work.verify.clear();
     let mut drive = drive(plan(steps));
     answers(&mut drive, "do a", [not(Class::Refused)]);
     answers(&mut drive, "do b", [not(Class::Refused)]);

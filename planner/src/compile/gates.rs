@@ -33,7 +33,7 @@ pub(super) fn add(cx: &Cx<'_>, lowering: &mut Lowering) {
 }
 
 fn changes_something(step: &Step) -> bool {
-    !matches!(step.action, Action::Effect(Effect::Wait(_) | Effect::Notify(_)))
+    !matches!(step.work.action, Action::Effect(Effect::Wait(_) | Effect::Notify(_)))
 }
 
 /// The gate of a hop whose version, or one that it waits for, is not out yet: the run parks before the first of its steps, until the

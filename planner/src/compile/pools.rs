@@ -4,39 +4,17 @@ use std::collections::BTreeSet;
 
 use switchback_schemas::{
     name::Label,
-    plan::{Action, Condition, Step, Undo, Verify},
+    plan::{Condition, Step},
 };
 
-/// Every pool whose nodes a step's verification counts.
+/// Every pool whose nodes a step counts.
 pub(super) fn verified(steps: &[Step]) -> BTreeSet<Label> {
+    let works = steps.iter().flat_map(Step::works);
     let mut pools = BTreeSet::new();
-    let mut conditions: Vec<&Condition> =
-        steps.iter().flat_map(verifications).map(|v| &v.condition).collect();
-    while let Some(condition) = conditions.pop() {
-        match condition {
-            Condition::All { of } | Condition::Any { of } => conditions.extend(of),
-            Condition::NodesReady { pool, .. } => {
-                pools.insert(pool.clone());
-            }
-            _ => {}
+    for condition in works.flat_map(|work| work.conditions()).flat_map(Condition::leaves) {
+        if let Condition::NodesReady { pool, .. } = condition {
+            pools.insert(pool.clone());
         }
     }
     pools
-}
-
-fn verifications(step: &Step) -> impl Iterator<Item = &Verify> {
-    let undo = match &step.undo {
-        Undo::Step(undo) => Some(undo),
-        Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. } => None,
-    };
-    let rolls =
-        std::iter::once(&step.action).chain(undo.map(|undo| &undo.action)).filter_map(
-            |action| match action {
-                Action::Roll(roll) => Some(roll),
-                Action::Effect(_) => None,
-            },
-        );
-    let rolled =
-        rolls.flat_map(|roll| roll.verify.iter().chain(roll.canary.iter().flat_map(|canary| &canary.verify)));
-    step.verify.iter().chain(undo.into_iter().flat_map(|undo| &undo.verify)).chain(rolled)
 }

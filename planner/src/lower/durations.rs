@@ -25,11 +25,11 @@ pub fn put<'a>(catalog: &'a Catalog, hops: &'a [(HopSpec, Hop)], steps: &mut [St
         let Some(known) = known.iter().find(|known| is_about(known, &path)) else { continue };
         let estimate =
             Estimate { expected: known.takes.0, p90: known.p90.map_or(known.takes.0, |p90| p90.0) };
-        step.estimate = estimate;
+        step.work.estimate = estimate;
         if let Undo::Step(undo) = &mut step.undo
-            && matches!(undo.action, Action::Effect(_))
+            && matches!(undo.work.action, Action::Effect(_))
         {
-            undo.estimate = estimate;
+            undo.work.estimate = estimate;
         }
     }
 }

@@ -33,7 +33,7 @@ impl Price {
         for step in steps {
             match &step.undo {
                 Undo::Step(undo) => {
-                    price.disruption = price.disruption.max(Some(undo.disruption));
+                    price.disruption = price.disruption.max(Some(undo.work.disruption));
                     price.loses.extend(undo.loses.iter().cloned());
                     price.needs_capacity |= undo.needs_capacity;
                     price.only_once |= undo.kind == UndoKind::Window;
@@ -111,7 +111,7 @@ pub fn decide(plan: &mut Plan, graph: &Graph, wishes: &Wishes, approved: bool, f
 
 /// Why going back after a failure of a step would not take back what it did.
 fn stays(step: &Step) -> Option<&'static str> {
-    let moves = matches!(step.action, Action::Roll(_)) && matches!(step.undo, Undo::ReadOnly { .. });
+    let moves = matches!(step.work.action, Action::Roll(_)) && matches!(step.undo, Undo::ReadOnly { .. });
     moves.then_some("nodes that moved stay, so going on or back is for a person to decide")
 }
 

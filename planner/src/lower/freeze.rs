@@ -7,13 +7,13 @@ use switchback_schemas::{
     manifest::OwnerKind,
     name::{Label, ObjectName, ObjectRef},
     plan::{
-        Action, Bracket, CaptureKind, Condition, Effect, Estimate, FieldTest, KubePatch, Operand, SetField,
-        Target, Test, Undo, UndoKind, UndoStep, Wait,
+        Bracket, CaptureKind, Condition, Effect, Estimate, FieldTest, KubePatch, Operand, SetField, Target,
+        Test, Undo, UndoKind, UndoStep, Wait, Work,
     },
     report::CaptureName,
 };
 
-use super::{Draft, HopScope, Lowering, changes, permission, undo_step};
+use super::{Draft, HopScope, Lowering, changes, permission};
 use crate::{context::Cx, outlook::Outlook};
 
 /// Where a NodePool has its budgets.
@@ -141,10 +141,12 @@ impl Freeze {
     fn undo(title: String, effect: Effect, done: Condition) -> Undo {
         Undo::Step(Box::new(UndoStep {
             kind: UndoKind::Inverse,
-            done_when: Some(done),
-            estimate: Estimate::seconds(2, 10),
-            permissions: permissions(),
-            ..undo_step(title, Action::Effect(effect))
+            ..UndoStep::new(Work {
+                done_when: Some(done),
+                estimate: Estimate::seconds(2, 10),
+                permissions: permissions(),
+                ..Work::effect(title, effect)
+            })
         }))
     }
 

@@ -6,12 +6,12 @@ use switchback_schemas::{
     lock::Render,
     name::{ObjectName, ObjectRef},
     plan::{
-        Action, CaptureKind, Change, Condition, Disruption, Effect, Estimate, HelmRollback, HelmUpgrade,
-        Mark, Operand, Permission, Target, Undo, Verify,
+        CaptureKind, Change, Condition, Disruption, Effect, Estimate, HelmRollback, HelmUpgrade, Mark,
+        Operand, Permission, Target, Undo, UndoStep, Verify, Work,
     },
 };
 
-use super::{Draft, HopScope, changes, permission, undo_step, verify};
+use super::{Draft, HopScope, changes, permission, verify};
 use crate::{context::Cx, findings::Findings, objects, outlook::Outlook};
 
 /// The name of the capture that every release step makes.
@@ -131,18 +131,18 @@ pub fn upgrade(scope: &HopScope, outlook: &Outlook<'_>, step: ReleaseStep<'_>) -
     };
     let disruption = if after(&render.objects).is_empty() { Disruption::None } else { Disruption::Restart };
     let permissions = permissions(release, &render.objects);
-    let undo = switchback_schemas::plan::UndoStep {
+    let undo = UndoStep::new(Work {
         done_when: Some(at(&before.version, before.values)),
         verify: rolled_out(&before.objects),
         disruption,
         timeout: Seconds::minutes(5),
         estimate: Estimate::seconds(60, 240),
         permissions: permissions.clone(),
-        ..undo_step(
+        ..Work::effect(
             format!("roll {release} back to the chart {} {}", before.chart, before.version),
-            Action::Effect(Effect::HelmRollback(back)),
+            Effect::HelmRollback(back),
         )
-    };
+    });
     let effect = Effect::HelmUpgrade(HelmUpgrade {
         release: release.clone(),
         chart: render.chart.clone(),

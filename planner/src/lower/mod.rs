@@ -21,7 +21,7 @@ use switchback_schemas::{
     plan::{
         Action, BlindSpot, Bracket, Capture, CaptureKind, Change, ClosesEarlier, Condition, Disruption,
         Effect, Estimate, FailureAction, FailurePolicy, Gate, Leftover, Need, NoReturn, Permission, Pool,
-        Read, RetryClass, Source, Step, Undo, UndoKind, UndoStep, Verify, Wait,
+        Read, RetryClass, Source, Step, Undo, Verify, Wait, Work,
     },
 };
 
@@ -113,25 +113,15 @@ impl HopScope {
     fn draft(&self, part: &str, title: String, action: Action, undo: Undo, reads: Vec<Read>) -> Draft {
         Draft(Step {
             id: self.id(part),
-            title,
             hop: self.hop.clone(),
             target: self.target.clone(),
-            action,
+            work: Work { reads, retry: RetryClass::NotDone, ..Work::new(title, action) },
             needs: Vec::new(),
-            reads,
-            done_when: None,
-            verify: Vec::new(),
             undo,
-            timeout: Seconds::minutes(10),
-            retry: RetryClass::NotDone,
-            disruption: Disruption::None,
             tier: None,
-            captures: Vec::new(),
-            estimate: Estimate::seconds(10, 60),
             // Decided by `failure`, when the whole plan is known.
             on_failure: FailurePolicy { action: FailureAction::Hold, why: String::new() },
             gates: Vec::new(),
-            permissions: Vec::new(),
             changes: Vec::new(),
         })
     }
@@ -150,51 +140,51 @@ impl Draft {
 
     /// When it is done already.
     pub fn done_when(mut self, condition: Condition) -> Self {
-        self.0.done_when = Some(condition);
+        self.0.work.done_when = Some(condition);
         self
     }
 
     /// What must hold after it.
     pub fn verify(mut self, verify: impl IntoIterator<Item = Verify>) -> Self {
-        self.0.verify.extend(verify);
+        self.0.work.verify.extend(verify);
         self
     }
 
     /// How long it may take; how long it is expected to, the catalog says.
     pub fn within(mut self, timeout: Seconds) -> Self {
-        self.0.timeout = timeout;
+        self.0.work.timeout = timeout;
         self
     }
 
     /// How long it may take, and how long it is expected to.
     pub fn time(mut self, timeout: Seconds, estimate: Estimate) -> Self {
-        self.0.timeout = timeout;
-        self.0.estimate = estimate;
+        self.0.work.timeout = timeout;
+        self.0.work.estimate = estimate;
         self
     }
 
     /// It can be called again without harm.
     pub fn idempotent(mut self) -> Self {
-        self.0.retry = RetryClass::Idempotent;
+        self.0.work.retry = RetryClass::Idempotent;
         self
     }
 
     /// What it does to workloads.
     pub fn disrupts(mut self, disruption: Disruption, tier: Option<u32>) -> Self {
-        self.0.disruption = disruption;
+        self.0.work.disruption = disruption;
         self.0.tier = tier;
         self
     }
 
     /// What is read and kept before it.
     pub fn captures(mut self, name: &str, what: CaptureKind) -> Self {
-        self.0.captures.push(Capture { name: name.to_owned(), what });
+        self.0.work.captures.push(Capture { name: name.to_owned(), what });
         self
     }
 
     /// What the credentials must allow.
     pub fn permits(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
-        self.0.permissions.extend(permissions);
+        self.0.work.permissions.extend(permissions);
         self
     }
 
@@ -218,27 +208,6 @@ impl Draft {
     /// The finished step.
     pub fn done(self) -> Step {
         self.0
-    }
-}
-
-/// An undo step with nothing special about it; fields are set with struct update.
-pub fn undo_step(title: impl Into<String>, action: Action) -> UndoStep {
-    UndoStep {
-        kind: UndoKind::Inverse,
-        title: title.into(),
-        action,
-        reads: Vec::new(),
-        done_when: None,
-        verify: Vec::new(),
-        timeout: Seconds::minutes(10),
-        retry: RetryClass::Idempotent,
-        disruption: Disruption::None,
-        captures: Vec::new(),
-        estimate: Estimate::seconds(10, 60),
-        loses: Vec::new(),
-        needs_capacity: false,
-        closes: Vec::new(),
-        permissions: Vec::new(),
     }
 }
 

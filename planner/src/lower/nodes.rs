@@ -9,12 +9,12 @@ use switchback_schemas::{
     name::Label,
     plan::{
         Action, Canary, Condition, Count, Disruption, Effect, Estimate, FieldTest, Find, KubeDelete,
-        NodeCordon, NodeDrain, NodeTerminate, OrderKey, Permission, Pool, RecipeStep, RetryClass, Roll,
-        Stale, Strategy, Target, Test, Undo, Verify,
+        NodeCordon, NodeDrain, NodeTerminate, OrderKey, Permission, Pool, RecipeStep, Roll, Stale, Strategy,
+        Target, Test, Undo, UndoStep, Verify, Work,
     },
 };
 
-use super::{permission, undo_step, verify};
+use super::{permission, verify};
 
 /// Passes after which a roll that still finds old nodes fails to converge: something keeps making them.
 const MAX_PASSES: u32 = 5;
@@ -138,21 +138,17 @@ fn part(name: &str) -> Label {
     Label::sanitized(name)
 }
 
-/// A step of a recipe with nothing special about it; fields are set with struct update.
+/// A step of a recipe with nothing special about it.
 fn step(name: &str, title: &str, effect: Effect, needs: &[&str], undo: Undo) -> RecipeStep {
     RecipeStep {
         name: part(name),
-        title: title.to_owned(),
-        effect,
+        work: Work {
+            timeout: Seconds::minutes(5),
+            estimate: Estimate::seconds(5, 30),
+            ..Work::effect(title, effect)
+        },
         needs: needs.iter().map(|need| part(need)).collect(),
-        done_when: None,
-        verify: Vec::new(),
         undo,
-        timeout: Seconds::minutes(5),
-        retry: RetryClass::Idempotent,
-        captures: Vec::new(),
-        disruption: Disruption::None,
-        estimate: Estimate::seconds(5, 30),
     }
 }
 
@@ -167,22 +163,25 @@ const COVERED: &str = "a node that is gone is not put back; its replacement stay
 fn emptied(drain_within: Seconds) -> Vec<RecipeStep> {
     let node = || Target::ItemNode {};
     let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: node(), unschedulable });
-    let uncordon =
-        undo_step("make the node schedulable again, if this run cordoned it", Action::Effect(cordon(false)));
+    let uncordon = UndoStep::new(Work::effect(
+        "make the node schedulable again, if this run cordoned it",
+        cordon(false),
+    ));
     vec![
         step("cordon", "place nothing new on the node", cordon(true), &[], Undo::Step(Box::new(uncordon))),
-        RecipeStep {
+        step(
+            "drain",
+            "move its pods as their classes say",
+            Effect::NodeDrain(NodeDrain { node: node() }),
+            &["cordon"],
+            kept("pods that moved stay where they are; their owners placed them there"),
+        )
+        .with(|work| Work {
             timeout: drain_within,
             disruption: Disruption::Drain,
             estimate: Estimate::seconds(120, 600),
-            ..step(
-                "drain",
-                "move its pods as their classes say",
-                Effect::NodeDrain(NodeDrain { node: node() }),
-                &["cordon"],
-                kept("pods that moved stay where they are; their owners placed them there"),
-            )
-        },
+            ..work
+        }),
     ]
 }
 
@@ -190,30 +189,33 @@ fn emptied(drain_within: Seconds) -> Vec<RecipeStep> {
 fn gone(after: &str) -> RecipeStep {
     let until = Condition::Field { object: Target::ItemNode {}, pointer: String::new(), is: Test::Absent {} };
     let wait = Effect::Wait(switchback_schemas::plan::Wait { until });
-    RecipeStep {
+    step("gone", "see the old node gone", wait, &[after], kept(COVERED)).with(|work| Work {
         timeout: Seconds::minutes(20),
         estimate: Estimate::seconds(110, 260),
-        ..step("gone", "see the old node gone", wait, &[after], kept(COVERED))
-    }
+        ..work
+    })
 }
 
 /// The recipe for a node that Karpenter made: cordon, drain, delete its NodeClaim, see it gone.
 fn claims(drain_within: Seconds) -> Vec<RecipeStep> {
     let mut recipe = emptied(drain_within);
-    recipe.push(RecipeStep {
-        done_when: Some(Condition::Field {
-            object: Target::ItemNodeClaim {},
-            pointer: String::new(),
-            is: Test::Absent {},
-        }),
-        ..step(
+    recipe.push(
+        step(
             "delete-claim",
             "let Karpenter replace the empty node",
             Effect::KubeDelete(KubeDelete { object: Target::ItemNodeClaim {} }),
             &["drain"],
             kept(COVERED),
         )
-    });
+        .with(|work| Work {
+            done_when: Some(Condition::Field {
+                object: Target::ItemNodeClaim {},
+                pointer: String::new(),
+                is: Test::Absent {},
+            }),
+            ..work
+        }),
+    );
     recipe.push(gone("delete-claim"));
     recipe
 }
@@ -222,17 +224,20 @@ fn claims(drain_within: Seconds) -> Vec<RecipeStep> {
 pub fn instances(target: &Label, drain_within: Seconds) -> Vec<RecipeStep> {
     let terminate = NodeTerminate { target: target.clone(), node: Target::ItemNode {}, provider_id: None };
     let mut recipe = emptied(drain_within);
-    recipe.push(RecipeStep {
-        timeout: Seconds::minutes(20),
-        estimate: Estimate::seconds(60, 240),
-        ..step(
+    recipe.push(
+        step(
             "terminate",
             "terminate the empty node and do not replace it",
             Effect::NodeTerminate(terminate),
             &["drain"],
             kept("an instance that is gone is not put back; its group is, when it is scaled up again"),
         )
-    });
+        .with(|work| Work {
+            timeout: Seconds::minutes(20),
+            estimate: Estimate::seconds(60, 240),
+            ..work
+        }),
+    );
     recipe.push(gone("terminate"));
     recipe
 }
@@ -291,12 +296,14 @@ pub fn back(pool: &Pool, roll: &Roll) -> Undo {
     let title = format!("move nodes of pool {} that have drifted from the restored state", pool.name);
     let estimate = estimate(&Roll { observed: roll.observed, ..back.clone() }, roll.observed);
     Undo::Step(Box::new(switchback_schemas::plan::UndoStep {
-        timeout: Seconds::hours(24),
-        disruption: Disruption::Drain,
         needs_capacity: pool.capacity.can_surge(),
-        estimate,
-        permissions: permissions(),
-        ..undo_step(title, Action::Roll(back))
+        ..UndoStep::new(Work {
+            timeout: Seconds::hours(24),
+            disruption: Disruption::Drain,
+            estimate,
+            permissions: permissions(),
+            ..Work::new(title, Action::Roll(back))
+        })
     }))
 }
 

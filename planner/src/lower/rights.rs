@@ -6,10 +6,7 @@ use std::collections::BTreeSet;
 use switchback_schemas::{
     manifest::TargetSpec,
     name::Label,
-    plan::{
-        Action, Arn, CloudKind, CloudRef, Condition, Effect, Gate, GateKind, Permission, RecipeStep, Step,
-        Undo, Verify,
-    },
+    plan::{Arn, CloudKind, CloudRef, Condition, Effect, GateKind, Permission, Undo, Work},
 };
 
 use super::{
@@ -24,17 +21,25 @@ pub fn add(cx: &Cx<'_>, lowering: &mut Lowering) {
     let targets = &cx.manifests.platform.spec.targets;
     let arn = |target: &Label| targets.get(target)?.aws().map(|resource| resource.arn);
     for step in steps {
-        let own = of_step(step, gates, &arn);
-        put(&mut step.permissions, own);
+        let checks: Vec<&Condition> = gates
+            .iter()
+            .filter(|gate| step.gates.contains(&gate.id))
+            .filter_map(|gate| match &gate.kind {
+                GateKind::Check(condition) => Some(condition),
+                GateKind::Approval(_) | GateKind::Window(_) | GateKind::NotBefore(_) => None,
+            })
+            .collect();
         let taken_on = targets.get(&step.target).map(taken_on).unwrap_or_default();
-        take(&mut step.permissions, &taken_on);
-        if let Undo::Step(undo) = &mut step.undo {
-            let reads = undo.reads.iter().map(|read| &read.condition);
-            let conditions: Vec<&Condition> =
-                reads.chain(&undo.done_when).chain(verified(&undo.verify)).collect();
-            let own = of(&undo.action, &conditions, &step.target, &arn);
-            put(&mut undo.permissions, own);
-            take(&mut undo.permissions, &taken_on);
+        let undo = match &mut step.undo {
+            Undo::Step(undo) => Some(&mut undo.work),
+            Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. } => None,
+        };
+        for (work, checks) in
+            std::iter::once((&mut step.work, checks)).chain(undo.map(|undo| (undo, Vec::new())))
+        {
+            let own = of(work, &checks, &step.target, &arn);
+            put(&mut work.permissions, own);
+            take(&mut work.permissions, &taken_on);
         }
     }
 }
@@ -61,62 +66,38 @@ fn take(slot: &mut Vec<Permission>, roles: &[Permission]) {
     }
 }
 
-fn of_step(step: &Step, gates: &[Gate], arn: &impl Fn(&Label) -> Option<Arn>) -> Vec<Permission> {
-    let reads = step.reads.iter().map(|read| &read.condition);
-    let gates = gates.iter().filter(|gate| step.gates.contains(&gate.id));
-    let checks = gates.filter_map(|gate| match &gate.kind {
-        GateKind::Check(condition) => Some(condition),
-        GateKind::Approval(_) | GateKind::Window(_) | GateKind::NotBefore(_) => None,
-    });
-    let conditions: Vec<&Condition> =
-        reads.chain(&step.done_when).chain(verified(&step.verify)).chain(checks).collect();
-    of(&step.action, &conditions, &step.target, arn)
-}
-
-fn verified(verify: &[Verify]) -> impl Iterator<Item = &Condition> {
-    verify.iter().map(|verify| &verify.condition)
-}
-
-/// What an action and the conditions around it need. A condition names its target; an effect is on that of its step.
+/// What work and the checks before it need. A condition names its target; an effect is on that of its step.
 fn of(
-    action: &Action,
-    conditions: &[&Condition],
+    work: &Work,
+    checks: &[&Condition],
     target: &Label,
     arn: &impl Fn(&Label) -> Option<Arn>,
 ) -> Vec<Permission> {
-    let mut all = Vec::new();
-    for condition in conditions {
-        asked(condition, arn, &mut all);
-    }
-    match action {
-        Action::Effect(Effect::Wait(wait)) => asked(&wait.until, arn, &mut all),
-        Action::Effect(effect) => all.extend(arn(target).into_iter().flat_map(|arn| inside(effect, &arn))),
-        Action::Roll(roll) => {
-            for RecipeStep { done_when, verify, .. } in &roll.recipe {
-                done_when.iter().chain(verified(verify)).for_each(|one| asked(one, arn, &mut all));
-            }
-        }
+    let conditions = work.conditions().into_iter().chain(checks.iter().copied());
+    let mut all: Vec<Permission> =
+        conditions.flat_map(Condition::leaves).flat_map(|one| asked(one, arn)).collect();
+    if let Some(arn) = arn(target) {
+        all.extend(work.effects().into_iter().flat_map(|effect| inside(effect, &arn)));
     }
     all
 }
 
 /// What AWS is asked for a condition.
-fn asked(condition: &Condition, arn: &impl Fn(&Label) -> Option<Arn>, to: &mut Vec<Permission>) {
+fn asked(condition: &Condition, arn: &impl Fn(&Label) -> Option<Arn>) -> Vec<Permission> {
     match condition {
-        Condition::All { of } | Condition::Any { of } => of.iter().for_each(|one| asked(one, arn, to)),
-        Condition::Cloud { of, .. } => to.extend(arn(&of.target).map(|arn| described(of, &arn))),
+        Condition::Cloud { of, .. } => arn(&of.target).map(|arn| described(of, &arn)).into_iter().collect(),
         Condition::Insights { target, .. } => {
             // EKS is asked to look again before a finding stops anything.
             let actions = ["eks:ListInsights", "eks:DescribeInsightsRefresh", "eks:StartInsightsRefresh"];
             let on = |arn: Arn| actions.map(|action| iam(action, arn.to_string()));
-            to.extend(arn(target).into_iter().flat_map(on));
+            arn(target).into_iter().flat_map(on).collect()
         }
         Condition::FreeAddresses { target, .. } => {
             let on =
                 |arn: Arn| [iam("eks:DescribeCluster", arn.to_string()), iam("ec2:DescribeSubnets", "*")];
-            to.extend(arn(target).into_iter().flat_map(on));
+            arn(target).into_iter().flat_map(on).collect()
         }
-        _ => {}
+        _ => Vec::new(),
     }
 }
 

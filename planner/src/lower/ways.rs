@@ -141,7 +141,8 @@ impl<'a> Ways<'a> {
         let moves = |step: &&Step| step.hop == hop.id && moves_nodes(step);
         let nodes: BTreeSet<&StepId> = self.plan.steps.iter().filter(moves).map(|step| &step.id).collect();
         let own = || self.plan.steps.iter().filter(|step| step.hop == hop.id);
-        let control_plane = |step: &Step| matches!(&step.action, Action::Effect(Effect::EksUpdateCluster(_)));
+        let control_plane =
+            |step: &Step| matches!(&step.work.action, Action::Effect(Effect::EksUpdateCluster(_)));
         if nodes.is_empty() || !own().any(control_plane) {
             return None;
         }
@@ -172,7 +173,7 @@ fn moves_nodes(step: &Step) -> bool {
             Effect::EksUpdateNodegroup(_) | Effect::EksScaleNodegroup(_) | Effect::EksCreateNodegroup(_)
         ),
     };
-    moves(&step.action) || matches!(&step.undo, Undo::Step(undo) if moves(&undo.action))
+    moves(&step.work.action) || matches!(&step.undo, Undo::Step(undo) if moves(&undo.work.action))
 }
 
 /// A plan without some of its steps; what needed one of them needs what that one needed.
@@ -197,7 +198,7 @@ fn without(plan: &Plan, gone: &BTreeSet<&StepId>) -> Plan {
 fn revisions(plan: &Plan, findings: &Findings) {
     let mut upgrades: BTreeMap<_, Vec<&StepId>> = BTreeMap::new();
     for step in &plan.steps {
-        if let Action::Effect(Effect::HelmUpgrade(upgrade)) = &step.action {
+        if let Action::Effect(Effect::HelmUpgrade(upgrade)) = &step.work.action {
             upgrades.entry(&upgrade.release).or_default().push(&step.id);
         }
     }

@@ -98,7 +98,9 @@ pub(crate) fn found(diagnostics: &[Diagnostic], code: switchback_schemas::codes:
 /// What a step writes, and only if what is there.
 fn patched(plan: &Plan, step: &str) -> (Test, Operand) {
     let step = plan.step(&id(step)).unwrap_or_else(|| panic!("no {step}"));
-    let Action::Effect(Effect::KubePatch(patch)) = &step.action else { panic!("{:?}", step.action) };
+    let Action::Effect(Effect::KubePatch(patch)) = &step.work.action else {
+        panic!("{:?}", step.work.action)
+    };
     (patch.only_if[0].is.clone(), patch.set[0].to.clone())
 }
 

@@ -124,7 +124,7 @@ fn the_way_back_goes_over_nodes_and_add_ons_to_the_control_plane() {
     assert!(at("addons/coredns@v1.11.4-eksbuild.22") < at("addons/kube-proxy@v1.32.3-eksbuild.7"));
     assert_eq!(at("/control-plane"), order.len() - 1, "{order:#?}");
     let Undo::Step(undo) = &step(&plan, "eks/dev@1.32/control-plane").undo else { panic!("a step") };
-    let reads: Vec<&Condition> = undo.reads.iter().map(|read| &read.condition).collect();
+    let reads: Vec<&Condition> = undo.work.reads.iter().map(|read| &read.condition).collect();
     assert!(reads.iter().any(|read| matches!(read, Condition::Insights { .. })), "{reads:?}");
     assert!(reads.iter().any(|read| matches!(read, Condition::Count { .. })), "{reads:?}");
 }
@@ -144,9 +144,9 @@ fn p14_nodes_of_karpenter_leave_before_the_control_plane_goes_back() {
     });
     assert!(at.is_sorted(), "{order:#?}");
     let Undo::Step(undo) = &step(&plan, "eks/dev@1.32/nodes/general/baseline").undo else { panic!("a step") };
-    let Action::Roll(roll) = &undo.action else { panic!("a roll") };
+    let Action::Roll(roll) = &undo.work.action else { panic!("a roll") };
     assert_eq!(roll.stale, Stale::KubeletAtLeast(v("1.32")));
-    assert_eq!(undo.disruption, Disruption::Outage);
+    assert_eq!(undo.work.disruption, Disruption::Outage);
     assert!(plan.lines.is_empty());
 }
 
@@ -198,7 +198,7 @@ fn rules_for_add_ons_are_kept() {
     let plan = plan_of(PLATFORM, &rules, &eks());
     assert!(!plan.steps.iter().any(|step| step.id.as_str().contains("vpc-cni")));
     let Action::Effect(Effect::EksUpdateAddon(update)) =
-        &step(&plan, "eks/dev@1.32/addons/coredns@v1.11.4-eksbuild.22").action
+        &step(&plan, "eks/dev@1.32/addons/coredns@v1.11.4-eksbuild.22").work.action
     else {
         panic!("an update")
     };
@@ -210,7 +210,7 @@ fn al2_becomes_al2023_where_it_ends() {
     let mut old = eks();
     change(&mut old, |cluster| cluster.nodegroups[0].ami_type = "AL2_x86_64_GPU".to_owned());
     let plan = plan_of(PLATFORM, &two_minors(), &old);
-    let ami = |id: &str| match &step(&plan, id).action {
+    let ami = |id: &str| match &step(&plan, id).work.action {
         Action::Effect(Effect::EksCreateNodegroup(create)) => (create.like.clone(), create.ami_type.clone()),
         other => panic!("a group, not {other:?}"),
     };
@@ -225,10 +225,12 @@ fn what_is_kept_is_said_and_what_the_next_minor_needs_gone_is_deleted() {
     let kept: Vec<&str> = plan.leftovers.iter().map(|left| left.what.as_str()).collect();
     assert_eq!(kept, ["node group gpu-1-32, at size 0"]);
     let removal = &plan.leftovers[0].removal;
-    assert!(matches!(&removal.effect, Effect::EksDeleteNodegroup(delete) if delete.nodegroup == "gpu-1-32"));
+    assert!(
+        matches!(&removal.action, Action::Effect(Effect::EksDeleteNodegroup(delete)) if delete.nodegroup == "gpu-1-32")
+    );
     // Its undo holds also if it never happened: the group is there as it was.
     let Undo::Step(undo) = &step(&plan, "eks/dev@1.33/drop/gpu").undo else { panic!("a step") };
-    let Some(Condition::Any { of }) = &undo.done_when else { panic!("{:?}", undo.done_when) };
+    let Some(Condition::Any { of }) = &undo.work.done_when else { panic!("{:?}", undo.work.done_when) };
     let holds = |test: &Test| of.iter().any(|one| matches!(one, Condition::Cloud { is, .. } if is == test));
     let active = Test::Equals(Operand::Value("ACTIVE".into()));
     assert!(holds(&Test::Absent {}) && holds(&active), "{of:?}");
@@ -307,7 +309,7 @@ fn add_ons_are_asked_for_at_every_minor_on_the_way() {
 fn nodes_may_be_watched_at_the_old_minor_before_they_follow() {
     let plan = plan_of(PLATFORM, &format!("{EKS}  bake: 1d\n"), &eks());
     let bake = step(&plan, "eks/dev@1.32/bake");
-    assert_eq!(bake.verify[0].settle.0, 24 * 3600);
+    assert_eq!(bake.work.verify[0].settle.0, 24 * 3600);
     let graph = Graph::of(&plan).expect("a DAG");
     let number = |id: &str| graph.number(&StepId::new(id).expect("an id")).expect("a step");
     let after = graph.descendants(number("eks/dev@1.32/bake"));
@@ -355,17 +357,17 @@ fn every_call_of_the_cloud_is_among_the_permissions() {
     };
     let mut seen = 0;
     for step in &plan.steps {
-        if let Action::Effect(effect) = &step.action {
+        if let Action::Effect(effect) = &step.work.action {
             for action in wants(effect) {
-                assert!(has(&step.permissions, action), "{} lacks {action}", step.id);
+                assert!(has(&step.work.permissions, action), "{} lacks {action}", step.id);
                 seen += 1;
             }
         }
         if let Undo::Step(undo) = &step.undo
-            && let Action::Effect(effect) = &undo.action
+            && let Action::Effect(effect) = &undo.work.action
         {
             for action in wants(effect) {
-                assert!(has(&undo.permissions, action), "the undo of {} lacks {action}", step.id);
+                assert!(has(&undo.work.permissions, action), "the undo of {} lacks {action}", step.id);
             }
         }
     }
@@ -375,10 +377,10 @@ fn every_call_of_the_cloud_is_among_the_permissions() {
     let control_plane = step(&plan, "eks/dev@1.32/control-plane");
     let Undo::Step(back) = &control_plane.undo else { panic!("it goes back") };
     for action in looks {
-        assert!(has(&control_plane.permissions, action), "forward: {action}");
-        assert!(has(&back.permissions, action), "back: {action}");
+        assert!(has(&control_plane.work.permissions, action), "forward: {action}");
+        assert!(has(&back.work.permissions, action), "back: {action}");
     }
-    assert!(has(&control_plane.permissions, "ec2:DescribeSubnets"), "the gate about addresses");
+    assert!(has(&control_plane.work.permissions, "ec2:DescribeSubnets"), "the gate about addresses");
 }
 
 #[test]
@@ -396,7 +398,7 @@ fn lengths_of_steps_are_the_catalogs() {
         let wanted = Estimate { expected: row.takes.0, p90: row.p90.expect("it is said").0 };
         let step = step(&plan, id);
         let Undo::Step(undo) = &step.undo else { panic!("{id} goes back") };
-        assert_eq!((step.estimate, undo.estimate), (wanted, wanted), "{id}");
+        assert_eq!((step.work.estimate, undo.work.estimate), (wanted, wanted), "{id}");
     }
     assert!(about.is_empty(), "rows that no step was looked at for: {:?}", about.keys());
 }

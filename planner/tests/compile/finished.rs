@@ -60,9 +60,9 @@ fn what_is_left_of_a_hop_is_done_when_its_version_runs_already() {
     assert_eq!(undone, ["karpenter/karpenter@1.8.8/thaw/general", "karpenter/karpenter@1.8.8/thaw/gpu"]);
     let health = plan.step(&id("karpenter/karpenter@1.8.8/health")).expect("it looks");
     assert!(
-        health.verify.iter().any(|verify| verify.title.contains("says it is 1.8.8")),
+        health.work.verify.iter().any(|verify| verify.title.contains("says it is 1.8.8")),
         "{:?}",
-        health.verify
+        health.work.verify
     );
 }
 
@@ -76,7 +76,7 @@ fn what_is_not_ready_after_an_earlier_run_is_waited_for_and_named() {
     let said = found(&diagnostics, codes::PLAN_NOT_READY);
     assert!(said.len() == 1 && said[0].message.contains("NodePool gpu is not Ready"), "{diagnostics:#?}");
     let health = plan.step(&id("karpenter/karpenter@1.8.8/health")).expect("it looks");
-    assert!(health.title.starts_with("see 2 NodePools"), "{}", health.title);
+    assert!(health.work.title.starts_with("see 2 NodePools"), "{}", health.work.title);
 }
 
 /// A failure of what changes nothing, or moves nodes that stay, is for a person; nothing is given back by itself.
@@ -129,7 +129,11 @@ fn a_release_that_is_not_as_the_manifests_now_say_moves_once_more() {
     release.values_digest = Digest::of("bad values");
     let (plan, _) = planned(KARPENTER, &inventory, &["1.8.8"]);
     let controller = plan.step(&id("karpenter/karpenter@1.8.8/controller")).expect("it moves");
-    assert!(matches!(&controller.action, Action::Effect(Effect::HelmUpgrade(_))), "{:?}", controller.action);
+    assert!(
+        matches!(&controller.work.action, Action::Effect(Effect::HelmUpgrade(_))),
+        "{:?}",
+        controller.work.action
+    );
     assert!(plan.step(&id("karpenter/karpenter@1.8.8/crds")).is_none(), "these are as they are asked for");
     let roll = plan.step(&id("karpenter/karpenter@1.8.8/nodes/gpu/roll")).expect("nodes move");
     assert!(matches!(roll.undo, Undo::CoveredBy { .. }), "{:?}", roll.undo);
@@ -214,7 +218,7 @@ fn nodes_that_the_run_had_moved_already_stay() {
         }
         let (plan, _) = planned(&all, &inventory, &["1.8.8"]);
         let roll = plan.step(&id("karpenter/karpenter@1.8.8/nodes/gpu/roll")).expect("nodes move");
-        let Action::Roll(roll) = &roll.action else { panic!("{:?}", roll.action) };
+        let Action::Roll(roll) = &roll.work.action else { panic!("{:?}", roll.work.action) };
         // Where the run did not see it done, what is there once Karpenter was seen to work.
         let health = id("karpenter/karpenter@1.8.8/health");
         assert_eq!(roll.stale, Stale::BornBefore(if known { controller.clone() } else { health }));

@@ -122,7 +122,7 @@ fn every_step_says_how_it_is_undone_and_what_it_relied_on() {
     let plan = plan(KARPENTER, "1.0.8", &["1.8.8"]);
     for step in &plan.steps {
         match &step.undo {
-            Undo::Step(undo) => assert!(!undo.title.is_empty(), "{}", step.id),
+            Undo::Step(undo) => assert!(!undo.work.title.is_empty(), "{}", step.id),
             Undo::CoveredBy { why, .. } | Undo::ReadOnly { why } | Undo::Commit { why, .. } => {
                 assert!(!why.is_empty(), "{}", step.id);
             }
@@ -130,5 +130,5 @@ fn every_step_says_how_it_is_undone_and_what_it_relied_on() {
     }
     let controller =
         plan.steps.iter().find(|step| step.id.as_str().ends_with("/controller")).expect("controller");
-    assert!(!controller.reads.is_empty());
+    assert!(!controller.work.reads.is_empty());
 }

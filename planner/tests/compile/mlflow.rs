@@ -34,7 +34,7 @@ fn before(plan: &Plan, first: &str, then: &str) -> bool {
 }
 
 fn job(step: &Step) -> &Value {
-    match &step.action {
+    match &step.work.action {
         Action::Effect(Effect::KubeApply(apply)) => &apply.object,
         other => panic!("an apply, not {other:?}"),
     }
@@ -119,7 +119,9 @@ fn p30_the_way_back_restores_and_says_what_it_loses() {
     let Undo::Step(undo) = &step(&plan, "migrate").undo else { panic!("no way back") };
     assert_eq!(undo.kind, UndoKind::RestoreOnly);
     assert!(undo.loses.iter().any(|loss| loss.contains("logged after the snapshot")), "{:?}", undo.loses);
-    let Action::Effect(Effect::RdsRestore(restore)) = &undo.action else { panic!("{:?}", undo.action) };
+    let Action::Effect(Effect::RdsRestore(restore)) = &undo.work.action else {
+        panic!("{:?}", undo.work.action)
+    };
     assert!(
         restore.aside.len() <= 63 && restore.aside.starts_with("mlops-platform-dev-mlflow-"),
         "{}",
@@ -170,7 +172,7 @@ fn steps_on_the_instance_act_on_its_target_and_name_their_iam_actions() {
     for part in ["database", "snapshot", "prove"] {
         assert_eq!(step(&plan, part).target.as_str(), "runs", "{part}");
     }
-    let permission = &step(&plan, "snapshot").permissions[0];
+    let permission = &step(&plan, "snapshot").work.permissions[0];
     assert_eq!(
         (permission.group.as_str(), permission.verb.as_str()),
         (Permission::IAM, "rds:CreateDBSnapshot")

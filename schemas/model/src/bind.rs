@@ -8,7 +8,7 @@ use switchback_schemas::{
     StepId,
     journal::Item,
     name::{ObjectName, ObjectRef},
-    plan::{CaptureKind, Condition, Effect, FieldTest, NodeTerminate, NodegroupSize, Operand, Target, Test},
+    plan::{Arguments, CaptureKind, Condition, Effect, NodeTerminate, Operand, Target},
 };
 
 /// Why something cannot be bound.
@@ -47,47 +47,17 @@ impl Binder<'_> {
     /// Binds an effect.
     pub fn effect(&self, effect: &Effect) -> Bound<Effect> {
         let mut effect = effect.clone();
-        match &mut effect {
-            Effect::KubePatch(patch) => {
-                self.target(&mut patch.object)?;
-                self.tests(&mut patch.only_if)?;
-                for field in &mut patch.set {
-                    self.operand(&mut field.to)?;
-                }
-            }
-            Effect::KubeDelete(delete) => self.target(&mut delete.object)?,
-            Effect::NodeCordon(cordon) => self.target(&mut cordon.node)?,
-            Effect::NodeDrain(drain) => self.target(&mut drain.node)?,
-            Effect::HelmRollback(rollback) => self.operand(&mut rollback.to)?,
-            Effect::Wait(wait) => self.in_condition(&mut wait.until)?,
-            Effect::EksUpdateAddon(update) => self.operand(&mut update.version)?,
-            Effect::EksUpdateNodegroup(update) => {
-                update.release.as_mut().map_or(Ok(()), |release| self.operand(release))?;
-            }
-            Effect::EksCreateNodegroup(create) => self.size(&mut create.size)?,
-            Effect::EksScaleNodegroup(scale) => self.size(&mut scale.size)?,
-            Effect::NodeTerminate(terminate) => self.machine(terminate)?,
-            Effect::RdsProveSnapshot(prove) => self.operand(&mut prove.instance)?,
-            Effect::RdsRestore(restore) => self.operand(&mut restore.instance)?,
-            Effect::KubeApply(_)
-            | Effect::KubeRestore(_)
-            | Effect::MigrateStorage(_)
-            | Effect::HelmUpgrade(_)
-            | Effect::EksUpdateCluster(_)
-            | Effect::EksDeleteNodegroup(_)
-            | Effect::RdsSnapshot(_)
-            | Effect::RdsDeleteSnapshot(_)
-            | Effect::RdsDeleteInstance(_)
-            | Effect::Command(_)
-            | Effect::Notify(_) => {}
+        if let Effect::NodeTerminate(terminate) = &mut effect {
+            self.machine(terminate)?;
         }
+        effect.visit(&mut Filled(self))?;
         Ok(effect)
     }
 
     /// Binds a condition.
     pub fn condition(&self, condition: &Condition) -> Bound<Condition> {
         let mut condition = condition.clone();
-        self.in_condition(&mut condition)?;
+        condition.visit(&mut Filled(self))?;
         Ok(condition)
     }
 
@@ -102,61 +72,14 @@ impl Binder<'_> {
         Ok(what)
     }
 
-    fn in_condition(&self, condition: &mut Condition) -> Bound<()> {
-        match condition {
-            Condition::All { of } | Condition::Any { of } => {
-                of.iter_mut().try_for_each(|c| self.in_condition(c))
-            }
-            Condition::Field { object, is, .. } => {
-                self.target(object)?;
-                self.test(is)
-            }
-            Condition::Count { each, .. } => self.tests(each),
-            Condition::Rollout { object } => self.target(object),
-            Condition::Release { revision, .. } => revision.as_mut().map_or(Ok(()), |r| self.operand(r)),
-            Condition::Drained { node } => self.target(node),
-            Condition::Cloud { is, .. } => self.test(is),
-            Condition::ConversionReady { .. }
-            | Condition::Insights { .. }
-            | Condition::FreeAddresses { .. }
-            | Condition::StoredAs { .. }
-            | Condition::NodesReady { .. }
-            | Condition::Http { .. }
-            | Condition::Prometheus { .. }
-            | Condition::Command(_) => Ok(()),
-        }
-    }
-
-    fn size(&self, size: &mut NodegroupSize) -> Bound<()> {
-        [&mut size.min, &mut size.desired, &mut size.max].into_iter().try_for_each(|n| self.operand(n))
-    }
-
     /// A machine goes by the provider id that was frozen with its node.
     fn machine(&self, terminate: &mut NodeTerminate) -> Bound<()> {
-        let item = matches!(terminate.node, Target::ItemNode {});
-        self.target(&mut terminate.node)?;
-        if let Some(item) = self.item.filter(|_| item) {
+        let is_item = matches!(terminate.node, Target::ItemNode {});
+        if let Some(item) = self.item.filter(|_| is_item) {
             let id = item.provider_id.clone();
             terminate.provider_id = Some(id.ok_or_else(|| BindError::NoProviderId(item.name.clone()))?);
         }
         Ok(())
-    }
-
-    fn tests(&self, tests: &mut [FieldTest]) -> Bound<()> {
-        tests.iter_mut().try_for_each(|test| self.test(&mut test.is))
-    }
-
-    fn test(&self, test: &mut Test) -> Bound<()> {
-        match test {
-            Test::Equals(operand) | Test::Differs(operand) => self.operand(operand),
-            Test::Present {}
-            | Test::Absent {}
-            | Test::OneOf(_)
-            | Test::Contains(_)
-            | Test::AtLeast(_)
-            | Test::VersionAtLeast(_)
-            | Test::VersionBelow(_) => Ok(()),
-        }
     }
 
     fn operand(&self, operand: &mut Operand) -> Bound<()> {
@@ -186,5 +109,20 @@ impl Binder<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Fills in what a binder knows.
+struct Filled<'binder>(&'binder Binder<'binder>);
+
+impl Arguments for Filled<'_> {
+    type Error = BindError;
+
+    fn operand(&mut self, operand: &mut Operand) -> Bound<()> {
+        self.0.operand(operand)
+    }
+
+    fn target(&mut self, target: &mut Target) -> Bound<()> {
+        self.0.target(target)
     }
 }

@@ -149,8 +149,10 @@ fn decide_by(
 /// The latest begin with which an undo step has ended by an instant. Nothing begins without room for the rest of its group;
 /// a roll that is a group of its own rests between batches.
 fn latest(undo: &UndoStep, needed: Seconds, end: Timestamp, windows: &Windows<'_>) -> Option<Timestamp> {
-    match &undo.action {
-        Action::Roll(roll) if batch(roll) == needed => windows.last_spread(end, needed, undo.estimate.p90),
-        Action::Roll(_) | Action::Effect(_) => windows.last(earlier(end, undo.estimate.p90), needed),
+    match &undo.work.action {
+        Action::Roll(roll) if batch(roll) == needed => {
+            windows.last_spread(end, needed, undo.work.estimate.p90)
+        }
+        Action::Roll(_) | Action::Effect(_) => windows.last(earlier(end, undo.work.estimate.p90), needed),
     }
 }

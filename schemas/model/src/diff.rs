@@ -105,7 +105,7 @@ fn steps(old: &[Step], new: &[Step]) -> Vec<StepDiff> {
     let compare = |id: &StepId| {
         let whole = |step: &Step, mark| StepDiff {
             id: id.clone(),
-            title: step.title.clone(),
+            title: step.work.title.clone(),
             mark,
             aspects: Vec::new(),
         };
@@ -124,23 +124,23 @@ fn steps(old: &[Step], new: &[Step]) -> Vec<StepDiff> {
 
 fn aspects(old: &Step, new: &Step) -> Vec<Aspect> {
     [
-        aspect("title", &old.title, &new.title),
+        aspect("title", &old.work.title, &new.work.title),
         aspect("hop", &old.hop, &new.hop),
         aspect("target", &old.target, &new.target),
-        aspect("action", &old.action, &new.action),
+        aspect("action", &old.work.action, &new.work.action),
         aspect("needs", &old.needs, &new.needs),
-        aspect("done when", &old.done_when, &new.done_when),
-        aspect("verify", &old.verify, &new.verify),
+        aspect("done when", &old.work.done_when, &new.work.done_when),
+        aspect("verify", &old.work.verify, &new.work.verify),
         aspect("undo", &old.undo, &new.undo),
-        aspect("disruption", &old.disruption, &new.disruption),
+        aspect("disruption", &old.work.disruption, &new.work.disruption),
         aspect("tier", &old.tier, &new.tier),
         aspect("on failure", &old.on_failure, &new.on_failure),
         aspect("gates", &old.gates, &new.gates),
-        aspect("captures", &old.captures, &new.captures),
-        aspect("retry", &old.retry, &new.retry),
-        aspect("timeout", &old.timeout, &new.timeout),
+        aspect("captures", &old.work.captures, &new.work.captures),
+        aspect("retry", &old.work.retry, &new.work.retry),
+        aspect("timeout", &old.work.timeout, &new.work.timeout),
         aspect("changes", &old.changes, &new.changes),
-        aspect("permissions", &old.permissions, &new.permissions),
+        aspect("permissions", &old.work.permissions, &new.work.permissions),
     ]
     .into_iter()
     .flatten()

@@ -5,7 +5,7 @@ use switchback_schemas::{
     Digest, Seconds,
     plan::{
         Action, Bracket, Condition, Digests, Estimate, Gate, Leftover, NoReturn, Plan, PlatformRef, Pool,
-        Roll, Step, Undo, Verify, Window, WorkloadClass,
+        Roll, Step, Undo, Verify, Window, Work, WorkloadClass,
     },
 };
 
@@ -55,9 +55,9 @@ impl<'plan> Effects<'plan> {
         Self {
             id: &step.id,
             target: &step.target,
-            action: &step.action,
-            done_when: &step.done_when,
-            verify: &step.verify,
+            action: &step.work.action,
+            done_when: &step.work.done_when,
+            verify: &step.work.verify,
             needs: step.needs.iter().map(|need| &need.step).collect(),
         }
     }
@@ -80,18 +80,13 @@ const NO_ESTIMATE: Estimate = Estimate { expected: Seconds(0), p90: Seconds(0) }
 
 fn without_prose(step: &Step) -> Step {
     let mut step = step.clone();
-    step.title.clear();
-    step.reads.clear();
+    in_work(&mut step.work);
     step.changes.clear();
-    step.permissions.clear();
-    step.estimate = NO_ESTIMATE;
     step.on_failure.why.clear();
     for need in &mut step.needs {
         need.why.clear();
         need.source = None;
     }
-    quiet(&mut step.verify);
-    in_action(&mut step.action);
     in_undo(&mut step.undo);
     step
 }
@@ -100,9 +95,7 @@ fn kept(leftover: &Leftover) -> Leftover {
     let mut leftover = leftover.clone();
     leftover.what.clear();
     leftover.why.clear();
-    leftover.removal.title.clear();
-    leftover.removal.estimate = NO_ESTIMATE;
-    leftover.removal.permissions.clear();
+    in_work(&mut leftover.removal);
     leftover
 }
 
@@ -112,8 +105,13 @@ fn quiet(verify: &mut [Verify]) {
     }
 }
 
-fn in_action(action: &mut Action) {
-    if let Action::Roll(roll) = action {
+fn in_work(work: &mut Work) {
+    work.title.clear();
+    work.reads.clear();
+    work.permissions.clear();
+    work.estimate = NO_ESTIMATE;
+    quiet(&mut work.verify);
+    if let Action::Roll(roll) = &mut work.action {
         in_roll(roll);
     }
 }
@@ -124,21 +122,14 @@ fn in_roll(roll: &mut Roll) {
     if let Some(canary) = &mut roll.canary {
         quiet(&mut canary.verify);
     }
-    for step in &mut roll.recipe {
-        step.title.clear();
-        step.estimate = NO_ESTIMATE;
-        quiet(&mut step.verify);
-        in_undo(&mut step.undo);
+    for part in &mut roll.recipe {
+        in_work(&mut part.work);
+        in_undo(&mut part.undo);
     }
 }
 
 fn in_undo(undo: &mut Undo) {
     if let Undo::Step(undo) = undo {
-        undo.title.clear();
-        undo.reads.clear();
-        undo.permissions.clear();
-        undo.estimate = NO_ESTIMATE;
-        quiet(&mut undo.verify);
-        in_action(&mut undo.action);
+        in_work(&mut undo.work);
     }
 }

@@ -110,7 +110,7 @@ pub fn forecast(
     for number in graph.order().iter().copied() {
         let Some(step) = plan.steps.get(number) else { continue };
         if let Some(Ran { began, ended }) = ran.get(&step.id) {
-            let ends = ended.unwrap_or_else(|| later(*began, step.estimate.expected).max(from));
+            let ends = ended.unwrap_or_else(|| later(*began, step.work.estimate.expected).max(from));
             forecast.steps.insert(step.id.clone(), Expected { begins: *began, ends });
             continue;
         }
@@ -151,11 +151,12 @@ fn run(
     windows: &Windows<'_>,
 ) -> Option<Expected> {
     let begins = windows.first(ready, needed)?.begins;
-    let ends = match &step.action {
-        Action::Effect(_) => later(begins, step.estimate.expected),
+    let ends = match &step.work.action {
+        Action::Effect(_) => later(begins, step.work.estimate.expected),
         Action::Roll(roll) => {
-            let each = roll.recipe.iter().map(|recipe| recipe.estimate.expected).sum::<Seconds>() + roll.soak;
-            windows.spread(begins, Parts { whole: step.estimate.expected, each, least: batch })?
+            let each =
+                roll.recipe.iter().map(|recipe| recipe.work.estimate.expected).sum::<Seconds>() + roll.soak;
+            windows.spread(begins, Parts { whole: step.work.estimate.expected, each, least: batch })?
         }
     };
     Some(Expected { begins, ends })

@@ -29,7 +29,7 @@ impl Room {
     /// Of every step of a plan.
     pub fn of(plan: &Plan, graph: &Graph) -> Self {
         let mut forward: Vec<Seconds> = plan.steps.iter().map(alone).collect();
-        let rolls = plan.steps.iter().enumerate().filter_map(|(number, step)| match &step.action {
+        let rolls = plan.steps.iter().enumerate().filter_map(|(number, step)| match &step.work.action {
             Action::Roll(roll) => Some((number, batch(roll))),
             Action::Effect(_) => None,
         });
@@ -46,7 +46,7 @@ impl Room {
                     *slot = rest + whole;
                 }
                 if let Some(slot) = batches.get_mut(&number) {
-                    let own = plan.steps.get(number).map_or(0, |step| step.estimate.p90.0);
+                    let own = plan.steps.get(number).map_or(0, |step| step.work.estimate.p90.0);
                     *slot = *slot + Seconds(rest.0.saturating_sub(own)) + whole;
                 }
             }
@@ -78,7 +78,7 @@ pub fn groups(plan: &Plan, graph: &Graph) -> Vec<BTreeSet<usize>> {
     for bracket in &plan.brackets {
         let Some(mut group) = inside(graph, bracket) else { continue };
         let away = |number: &usize| {
-            plan.steps.get(*number).is_some_and(|step| step.disruption == Disruption::Outage)
+            plan.steps.get(*number).is_some_and(|step| step.work.disruption == Disruption::Outage)
         };
         if bracket.spans_park && !group.iter().any(away) {
             continue;
@@ -111,7 +111,7 @@ fn chains(plan: &Plan, graph: &Graph, group: &BTreeSet<usize>) -> BTreeMap<usize
     let mut rest: BTreeMap<usize, Seconds> = BTreeMap::new();
     for number in graph.sorted(group.iter().copied()).into_iter().rev() {
         let after = graph.dependants(number).filter_map(|next| rest.get(&next)).max().copied();
-        let own = plan.steps.get(number).map_or(Seconds(0), |step| step.estimate.p90);
+        let own = plan.steps.get(number).map_or(Seconds(0), |step| step.work.estimate.p90);
         rest.insert(number, own + after.unwrap_or_default());
     }
     rest
@@ -123,7 +123,7 @@ fn chains_back(plan: &Plan, way: &WayBack) -> BTreeMap<StepId, Seconds> {
     let mut rest = BTreeMap::new();
     for back in way.steps.iter().rev() {
         let own = match plan.step(&back.step).map(|step| &step.undo) {
-            Some(Undo::Step(undo)) => undo.estimate.p90,
+            Some(Undo::Step(undo)) => undo.work.estimate.p90,
             _ => Seconds(0),
         };
         let all = own + after.get(&back.step).copied().unwrap_or_default();
@@ -137,16 +137,16 @@ fn chains_back(plan: &Plan, way: &WayBack) -> BTreeMap<StepId, Seconds> {
 }
 
 fn alone(step: &Step) -> Seconds {
-    match &step.action {
-        Action::Effect(_) => step.estimate.p90 + undo_alone(step),
+    match &step.work.action {
+        Action::Effect(_) => step.work.estimate.p90 + undo_alone(step),
         Action::Roll(roll) => batch(roll),
     }
 }
 
 fn undo_alone(step: &Step) -> Seconds {
     match &step.undo {
-        Undo::Step(undo) => match &undo.action {
-            Action::Effect(_) => undo.estimate.p90,
+        Undo::Step(undo) => match &undo.work.action {
+            Action::Effect(_) => undo.work.estimate.p90,
             Action::Roll(roll) => batch(roll),
         },
         Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. } => Seconds(0),
@@ -155,7 +155,7 @@ fn undo_alone(step: &Step) -> Seconds {
 
 /// One batch of a roll, nine times of ten.
 pub fn batch(roll: &Roll) -> Seconds {
-    roll.recipe.iter().map(|recipe| recipe.estimate.p90).sum()
+    roll.recipe.iter().map(|recipe| recipe.work.estimate.p90).sum()
 }
 
 #[cfg(test)]
@@ -192,7 +192,7 @@ mod tests {
             step("f", &["e"]),
         ];
         if away {
-            steps[2].disruption = Disruption::Outage;
+            steps[2].work.disruption = Disruption::Outage;
         }
         let mut plan = plan(steps);
         plan.brackets.push(bracket("b", "e", spans_park));

@@ -80,9 +80,9 @@ pub fn apply(steps: &mut [Step], estimates: &Estimates) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for step in steps {
         let id = step.id.clone();
-        put(&mut step.estimate, &step.action, estimates.of(&id, Way::Forward), &mut used);
+        put(&mut step.work.estimate, &step.work.action, estimates.of(&id, Way::Forward), &mut used);
         if let Undo::Step(undo) = &mut step.undo {
-            put(&mut undo.estimate, &undo.action, estimates.of(&id, Way::Back), &mut used);
+            put(&mut undo.work.estimate, &undo.work.action, estimates.of(&id, Way::Back), &mut used);
         }
     }
     used
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(learned.of(&id("karpenter/main@1.14.1/controller"), Way::Back), None);
         let mut steps = [step("karpenter/main@1.14.1/controller", &[])];
         assert_eq!(apply(&mut steps, &learned).len(), 1);
-        assert_eq!(steps[0].estimate, Estimate::seconds(60, 100));
+        assert_eq!(steps[0].work.estimate, Estimate::seconds(60, 100));
     }
 
     #[test]

@@ -5,11 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
 use switchback_schemas::{
     Diagnostic, StepId, codes,
     name::Label,
-    plan::{Action, ApprovalScope, ClosingAt, GateKind, Leftover, Plan, Roll, Stale, Step, Undo},
+    plan::{ApprovalScope, ClosingAt, GateKind, Leftover, Plan, RetryClass, Roll, Stale, Step, Undo, Work},
 };
 
 use crate::{
@@ -34,6 +33,7 @@ pub fn lint(plan: &Plan) -> Vec<Diagnostic> {
     order_of_ids(plan, &mut say);
     references(plan, &mut say);
     features(plan, &mut say);
+    single_effects(plan, &mut say);
     digests_match(plan, &mut say);
     match Graph::of(plan) {
         Ok(graph) => {
@@ -116,18 +116,7 @@ fn references(plan: &Plan, say: &mut impl FnMut(String)) {
 }
 
 fn rolls(step: &Step) -> impl Iterator<Item = &Roll> {
-    let forward = match &step.action {
-        Action::Roll(roll) => Some(roll),
-        Action::Effect(_) => None,
-    };
-    let back = match &step.undo {
-        Undo::Step(undo) => match &undo.action {
-            Action::Roll(roll) => Some(roll),
-            Action::Effect(_) => None,
-        },
-        Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. } => None,
-    };
-    forward.into_iter().chain(back)
+    step.works().filter_map(Work::roll)
 }
 
 /// A recipe names each step once, and each step needs earlier ones only, so it cannot hold a circle.
@@ -161,32 +150,15 @@ fn features(plan: &Plan, say: &mut impl FnMut(String)) {
 
 /// The features that steps use, and the removal of what they leave.
 pub fn used_features(steps: &[Step], leftovers: &[Leftover]) -> BTreeSet<String> {
-    let mut used = BTreeSet::new();
-    for left in leftovers {
-        used.insert("close".to_owned());
-        used.insert(left.removal.effect.kind().to_owned());
+    let works: Vec<&Work> =
+        steps.iter().flat_map(Step::works).chain(leftovers.iter().map(|left| &left.removal)).collect();
+    let mut used: BTreeSet<String> =
+        works.iter().flat_map(|work| work.effects()).map(|effect| effect.kind().to_owned()).collect();
+    if works.iter().any(|work| work.roll().is_some()) {
+        used.insert("roll".to_owned());
     }
-    let mut action = |action: &Action| match action {
-        Action::Effect(effect) => {
-            used.insert(effect.kind().to_owned());
-        }
-        Action::Roll(roll) => {
-            used.insert("roll".to_owned());
-            for part in &roll.recipe {
-                used.insert(part.effect.kind().to_owned());
-                if let Undo::Step(undo) = &part.undo
-                    && let Action::Effect(effect) = &undo.action
-                {
-                    used.insert(effect.kind().to_owned());
-                }
-            }
-        }
-    };
-    for step in steps {
-        action(&step.action);
-        if let Undo::Step(undo) = &step.undo {
-            action(&undo.action);
-        }
+    if !leftovers.is_empty() {
+        used.insert("close".to_owned());
     }
     used
 }
@@ -204,7 +176,7 @@ fn captures(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(Stri
     let made: BTreeMap<&StepId, BTreeSet<&str>> = plan
         .steps
         .iter()
-        .map(|step| (&step.id, step.captures.iter().map(|capture| capture.name.as_str()).collect()))
+        .map(|step| (&step.id, step.work.captures.iter().map(|capture| capture.name.as_str()).collect()))
         .collect();
     for (number, step) in plan.steps.iter().enumerate() {
         for (from, name) in uses(step) {
@@ -242,40 +214,23 @@ fn old_nodes(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(Str
 
 /// Captures that a step and its undo use.
 pub(crate) fn uses(step: &Step) -> Vec<(StepId, String)> {
-    uses_in(&(&step.action, &step.undo, &step.verify))
+    step.works().flat_map(Work::captures_used).collect()
 }
 
-/// Captures that a part of a plan uses, found in its JSON: whatever has this shape is an operand or a restore.
-pub fn uses_in(part: &impl Serialize) -> Vec<(StepId, String)> {
-    fn walk(value: &serde_json::Value, found: &mut Vec<(StepId, String)>) {
-        use serde_json::Value;
-        match value {
-            Value::Object(map) => {
-                if let Some(Value::Object(captured)) = map.get("captured")
-                    && let (Some(Value::String(step)), Some(Value::String(name))) =
-                        (captured.get("step"), captured.get("name"))
-                    && let Ok(step) = StepId::new(step.as_str())
-                {
-                    found.push((step, name.clone()));
-                }
-                if map.get("kind").is_some_and(|kind| kind == "kube.restore")
-                    && let (Some(Value::String(step)), Some(Value::String(name))) =
-                        (map.get("step"), map.get("name"))
-                    && let Ok(step) = StepId::new(step.as_str())
-                {
-                    found.push((step, name.clone()));
-                }
-                map.values().for_each(|value| walk(value, found));
-            }
-            Value::Array(list) => list.iter().for_each(|value| walk(value, found)),
-            _ => {}
+/// Only a step and its undo can be a roll. What removes a leftover is repeated, and looked at first.
+fn single_effects(plan: &Plan, say: &mut impl FnMut(String)) {
+    for (id, work) in plan.works() {
+        let inside = work.roll().into_iter().flat_map(Roll::works);
+        for rolled in inside.filter(|inside| inside.roll().is_some()) {
+            say(format!("{id}: {} rolls over nodes inside of a roll", rolled.title));
         }
     }
-    let mut found = Vec::new();
-    if let Ok(part) = serde_json::to_value(part) {
-        walk(&part, &mut found);
+    for left in &plan.leftovers {
+        let work = &left.removal;
+        if work.roll().is_some() || work.done_when.is_none() || work.retry != RetryClass::Idempotent {
+            say(format!("{} is not removed by one effect that can be repeated and looked at", left.what));
+        }
     }
-    found
 }
 
 fn brackets(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)) {

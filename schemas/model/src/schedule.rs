@@ -16,7 +16,7 @@ pub fn critical_path(plan: &Plan, graph: &Graph, steps: &[usize]) -> Seconds {
     for number in steps.iter().copied() {
         let Some(step) = plan.steps.get(number) else { continue };
         let start = graph.needs(number).filter_map(|need| ends.get(&need)).max().copied().unwrap_or_default();
-        let end = start + step.estimate.expected;
+        let end = start + step.work.estimate.expected;
         longest = longest.max(end);
         ends.insert(number, end);
     }
@@ -29,7 +29,7 @@ pub fn remaining(plan: &Plan, graph: &Graph) -> Vec<Seconds> {
     for number in graph.order().iter().rev().copied() {
         let after =
             graph.dependants(number).filter_map(|next| rest.get(next)).max().copied().unwrap_or_default();
-        let own = plan.steps.get(number).map_or(Seconds(0), |step| step.estimate.expected);
+        let own = plan.steps.get(number).map_or(Seconds(0), |step| step.work.estimate.expected);
         if let Some(slot) = rest.get_mut(number) {
             *slot = own + after;
         }
@@ -59,7 +59,7 @@ pub fn takes(plan: &Plan, way: &WayBack) -> Seconds {
     for back in &way.steps {
         let start = back.needs.iter().filter_map(|need| ends.get(need)).max().copied().unwrap_or_default();
         let own = match plan.step(&back.step).map(|step| &step.undo) {
-            Some(Undo::Step(undo)) => undo.estimate.expected,
+            Some(Undo::Step(undo)) => undo.work.estimate.expected,
             _ => Seconds(0),
         };
         ends.insert(&back.step, start + own);
@@ -73,7 +73,7 @@ pub fn remaining_back(plan: &Plan, way: &WayBack) -> BTreeMap<StepId, Seconds> {
     let mut rest: BTreeMap<StepId, Seconds> = BTreeMap::new();
     for back in way.steps.iter().rev() {
         let own = match plan.step(&back.step).map(|step| &step.undo) {
-            Some(Undo::Step(undo)) => undo.estimate.expected,
+            Some(Undo::Step(undo)) => undo.work.estimate.expected,
             _ => Seconds(0),
         };
         let after = rest.get(&back.step).copied().unwrap_or_default();

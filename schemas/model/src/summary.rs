@@ -166,7 +166,7 @@ pub fn steps_of<'plan>(plan: &'plan Plan, graph: &Graph, hop: &StepId) -> Vec<&'
 
 /// The roll of a step, if it is one.
 pub fn roll(step: &Step) -> Option<&Roll> {
-    match &step.action {
+    match &step.work.action {
         Action::Roll(roll) => Some(roll),
         Action::Effect(_) => None,
     }
@@ -174,7 +174,7 @@ pub fn roll(step: &Step) -> Option<&Roll> {
 
 /// Whether a step changes nothing by itself.
 pub fn only_looks(step: &Step) -> bool {
-    matches!(&step.action, Action::Effect(Effect::Wait(_)))
+    matches!(&step.work.action, Action::Effect(Effect::Wait(_)))
 }
 
 /// The savepoint before a hop: that of the hop before, or the state before the run.
@@ -200,7 +200,7 @@ fn of_hop(
         hop: hop.clone(),
         steps: steps.len(),
         takes: schedule::critical_path(plan, graph, &graph.sorted(steps.iter().copied())),
-        disruption: inside().map(|step| step.disruption).max().unwrap_or(Disruption::None),
+        disruption: inside().map(|step| step.work.disruption).max().unwrap_or(Disruption::None),
         back: BackSummary { automatic, ..of_way(plan, &way, forecast, at) },
         lines,
         expected,
@@ -218,7 +218,7 @@ pub fn of_way(plan: &Plan, way: &WayBack, forecast: &Forecast, at: Timestamp) ->
         ..BackSummary::default()
     };
     for (_, undo) in way.undo_steps(plan) {
-        summary.disruption = summary.disruption.max(Some(undo.disruption));
+        summary.disruption = summary.disruption.max(Some(undo.work.disruption));
         summary.loses.extend(undo.loses.iter().cloned());
         summary.needs_capacity |= undo.needs_capacity;
         for closing in &undo.closes {

@@ -7,7 +7,7 @@ use switchback_schemas::{
     plan::{
         Action, Condition, Digests, Disruption, Effect, Estimate, FailureAction, FailurePolicy, Hop,
         HopBasis, Inputs, KubeApply, Need, Plan, PlatformRef, RetryClass, Savepoint, Step, Undo, UndoKind,
-        UndoStep, Wait,
+        UndoStep, Wait, Work,
     },
 };
 
@@ -27,20 +27,22 @@ fn effect(name: &str) -> Action {
 pub(crate) fn undo(name: &str, seconds: u64) -> Undo {
     Undo::Step(Box::new(UndoStep {
         kind: UndoKind::Inverse,
-        title: format!("undo {name}"),
-        action: effect(name),
-        reads: Vec::new(),
-        done_when: None,
-        verify: Vec::new(),
-        timeout: Seconds(60),
-        retry: RetryClass::Idempotent,
-        disruption: Disruption::None,
-        captures: Vec::new(),
-        estimate: Estimate::seconds(seconds, seconds),
+        work: Work {
+            title: format!("undo {name}"),
+            action: effect(name),
+            reads: Vec::new(),
+            done_when: None,
+            verify: Vec::new(),
+            timeout: Seconds(60),
+            retry: RetryClass::Idempotent,
+            disruption: Disruption::None,
+            captures: Vec::new(),
+            estimate: Estimate::seconds(seconds, seconds),
+            permissions: Vec::new(),
+        },
         loses: Vec::new(),
         needs_capacity: false,
         closes: Vec::new(),
-        permissions: Vec::new(),
     }))
 }
 
@@ -49,24 +51,26 @@ pub(crate) fn step(name: &str, needs: &[&str]) -> Step {
     let need = |need: &&str| Need { step: id(need), why: format!("{name} after {need}"), source: None };
     Step {
         id: id(name),
-        title: name.to_owned(),
         hop: id("hop"),
         target: label("cluster"),
-        action: effect(name),
+        work: Work {
+            title: name.to_owned(),
+            action: effect(name),
+            reads: Vec::new(),
+            done_when: None,
+            verify: Vec::new(),
+            timeout: Seconds(60),
+            retry: RetryClass::Idempotent,
+            disruption: Disruption::None,
+            captures: Vec::new(),
+            estimate: Estimate::seconds(10, 20),
+            permissions: Vec::new(),
+        },
         needs: needs.iter().map(need).collect(),
-        reads: Vec::new(),
-        done_when: None,
-        verify: Vec::new(),
         undo: undo(name, 10),
-        timeout: Seconds(60),
-        retry: RetryClass::Idempotent,
-        disruption: Disruption::None,
         tier: None,
-        captures: Vec::new(),
-        estimate: Estimate::seconds(10, 20),
         on_failure: FailurePolicy { action: FailureAction::Hold, why: String::new() },
         gates: Vec::new(),
-        permissions: Vec::new(),
         changes: Vec::new(),
     }
 }
@@ -74,11 +78,10 @@ pub(crate) fn step(name: &str, needs: &[&str]) -> Step {
 /// A step that changes nothing.
 pub(crate) fn reading(name: &str, needs: &[&str]) -> Step {
     let until = Condition::All { of: Vec::new() };
-    Step {
-        action: Action::Effect(Effect::Wait(Wait { until })),
-        undo: Undo::ReadOnly { why: "it only looks".to_owned() },
-        ..step(name, needs)
-    }
+    let mut step = step(name, needs);
+    step.work.action = Action::Effect(Effect::Wait(Wait { until }));
+    step.undo = Undo::ReadOnly { why: "it only looks".to_owned() };
+    step
 }
 
 pub(crate) fn plan(mut steps: Vec<Step>) -> Plan {

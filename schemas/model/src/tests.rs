@@ -3,7 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchback_schemas::{
     Seconds, StepId, codes,
     name::Label,
-    plan::{Action, Count, Mark, Plan, Roll, Savepoint, Stale, Undo},
+    plan::{
+        Action, Condition, Count, Effect, FieldTest, KubePatch, KubeRestore, Leftover, Mark, Operand, Plan,
+        Roll, Savepoint, SetField, Stale, Target, Test, Undo, Wait, Work,
+    },
 };
 
 use crate::{
@@ -94,7 +97,7 @@ fn a_plan_changed_by_hand_is_found_out() {
         change(&mut plan);
         lint(&plan)
     };
-    assert!(findings(|plan| plan.steps[0].timeout.0 = 1).iter().any(|f| f.message.contains("digests")));
+    assert!(findings(|plan| plan.steps[0].work.timeout.0 = 1).iter().any(|f| f.message.contains("digests")));
     assert!(findings(|plan| plan.steps.reverse()).iter().any(|f| f.message.contains("sorted")));
     assert!(findings(|plan| plan.features.clear()).iter().any(|f| f.message.contains("features")));
     let cycle = findings(|plan| {
@@ -112,7 +115,7 @@ fn a_plan_changed_by_hand_is_found_out() {
 fn what_tells_old_nodes_from_new_ones_comes_before_they_move() {
     let moving = |since: &str| {
         let mut mover = step("b", &["a"]);
-        mover.action = Action::Roll(Roll {
+        mover.work.action = Action::Roll(Roll {
             pool: Label::new("general").expect("a name"),
             labels: BTreeMap::new(),
             stale: Stale::BornBefore(id(since)),
@@ -144,11 +147,11 @@ fn approvals_survive_new_titles_and_estimates_only() {
         crate::digests::digests(&plan).expect("digests")
     };
     let prose = digests(|plan| {
-        plan.steps[0].title = "other words".to_owned();
-        plan.steps[0].estimate.expected.0 = 999;
+        plan.steps[0].work.title = "other words".to_owned();
+        plan.steps[0].work.estimate.expected.0 = 999;
     });
     assert_eq!(prose, old.digests);
-    let risk = digests(|plan| plan.steps[0].disruption = switchback_schemas::plan::Disruption::Outage);
+    let risk = digests(|plan| plan.steps[0].work.disruption = switchback_schemas::plan::Disruption::Outage);
     assert_eq!(risk.effects, old.digests.effects);
     assert_ne!(risk.review, old.digests.review);
     let effect = digests(|plan| plan.steps[0].needs.clear());
@@ -161,7 +164,7 @@ fn approvals_survive_new_titles_and_estimates_only() {
 fn a_diff_names_what_changed() {
     let old = diamond();
     let mut new = diamond();
-    new.steps[1].timeout.0 = 5;
+    new.steps[1].work.timeout.0 = 5;
     new.steps.remove(3);
     new.steps.push(step("e", &["b"]));
     let diff = diff::diff(&old, &new);
@@ -186,4 +189,60 @@ fn a_plan_is_read_back_as_it_was_written() {
     );
     let unknown = text.replacen("\"features\"", "\"surprise\": 1, \"features\"", 1);
     assert!(Plan::from_json(unknown.as_bytes()).is_err());
+}
+
+/// A capture is found wherever the run fills one in.
+#[test]
+fn captures_are_found_in_effects_and_in_conditions() {
+    let captured = |name: &str| Operand::Captured { step: id("a"), name: name.to_owned() };
+    let object = || {
+        Target::Object(switchback_schemas::name::ObjectRef {
+            api_version: "v1".into(),
+            kind: "ConfigMap".into(),
+            namespace: Some("x".into()),
+            name: "a".into(),
+        })
+    };
+    let field = |name: &str| Condition::Field {
+        object: object(),
+        pointer: "/data/v".to_owned(),
+        is: Test::Equals(captured(name)),
+    };
+    let mut step = step("b", &["a"]);
+    step.work.action = Action::Effect(Effect::KubePatch(KubePatch {
+        object: object(),
+        subresource: None,
+        only_if: vec![FieldTest { pointer: "/data/v".to_owned(), is: Test::Differs(captured("only if")) }],
+        set: vec![SetField { pointer: "/data/v".to_owned(), to: captured("set") }],
+    }));
+    step.work.done_when =
+        Some(Condition::Any { of: vec![field("done"), Condition::All { of: vec![field("deep")] }] });
+    let names = |work: &Work| work.captures_used().into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+    assert_eq!(names(&step.work), ["only if", "set", "done", "deep"]);
+    let restore = Effect::KubeRestore(KubeRestore { step: id("a"), name: "objects".to_owned() });
+    assert_eq!(names(&Work::effect("restore", restore)), ["objects"]);
+    let wait = Effect::Wait(Wait { until: field("until") });
+    assert_eq!(names(&Work::effect("wait", wait)).first().map(String::as_str), Some("until"));
+}
+
+#[test]
+fn what_removes_a_leftover_can_be_repeated_and_looked_at() {
+    let mut plan = diamond();
+    let removal = Work::effect("remove it", Effect::Wait(Wait { until: Condition::All { of: Vec::new() } }));
+    plan.leftovers.push(Leftover {
+        what: "a net".to_owned(),
+        why: "a way back".to_owned(),
+        step: id("a"),
+        by_undo: false,
+        keep: Seconds(1),
+        removal,
+    });
+    let found = |plan: &Plan| {
+        lint(plan).iter().filter(|f| f.message.contains("is not removed by one effect")).count()
+    };
+    assert_eq!(found(&plan), 1, "nobody could see whether it is gone");
+    plan.leftovers[0].removal.done_when = Some(Condition::All { of: Vec::new() });
+    assert_eq!(found(&plan), 0);
+    plan.leftovers[0].removal.retry = switchback_schemas::plan::RetryClass::NotDone;
+    assert_eq!(found(&plan), 1, "it might be done twice");
 }

@@ -33,9 +33,9 @@ fn at(text: &str) -> Timestamp {
 
 fn takes(name: &str, needs: &[&str], forward: u64, back: u64) -> Step {
     let mut step = step(name, needs);
-    step.estimate = Estimate::seconds(forward, forward);
+    step.work.estimate = Estimate::seconds(forward, forward);
     if let Undo::Step(undo) = &mut step.undo {
-        undo.estimate = Estimate::seconds(back / 2, back);
+        undo.work.estimate = Estimate::seconds(back / 2, back);
     }
     step
 }
@@ -105,7 +105,7 @@ fn the_three_times_of_a_way_back_are_these() {
     let minor_that = |closes| plan(minor(closes));
     let mut short = minor(vec![support("2027-03-28T05:00:00Z")]);
     if let Undo::Step(undo) = &mut short[2].undo {
-        undo.estimate = Estimate::seconds(45 * MINUTE, 90 * MINUTE);
+        undo.work.estimate = Estimate::seconds(45 * MINUTE, 90 * MINUTE);
     }
     let cases = [
         // 30 min after the begin, and seven days; 2 h and 30 min before that the nodes begin.
@@ -247,7 +247,7 @@ fn the_clock_is_changed_inside_of_a_window() {
         let mut steps = minor(vec![ClosingAt::Instant(at(closes))]);
         steps.truncate(1);
         if let Undo::Step(undo) = &mut steps[0].undo {
-            undo.estimate = Estimate::seconds(length, length);
+            undo.work.estimate = Estimate::seconds(length, length);
         }
         steps
     };

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Effect, Estimate, Permission};
+use super::Work;
 use crate::{Seconds, StepId};
 
 /// A safety net that outlives its run. Removing it is a point of no return: by date nobody is asked, before that it needs an
@@ -22,25 +22,6 @@ pub struct Leftover {
     pub by_undo: bool,
     /// How long after that step the way back needs it; before, it is not removed unless somebody approves that.
     pub keep: Seconds,
-    /// How it is removed.
-    pub removal: Removal,
-}
-
-/// The step that removes a leftover. It can be repeated without harm.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Removal {
-    /// What it does, for people.
-    pub title: String,
-    /// What it does.
-    pub effect: Effect,
-    /// Holds when it is removed.
-    pub done_when: Condition,
-    /// How long it may take.
-    pub timeout: Seconds,
-    /// How long it takes.
-    pub estimate: Estimate,
-    /// What the executor's credentials must allow.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub permissions: Vec<Permission>,
+    /// How it is removed: one effect that says when it is done and can be repeated without harm.
+    pub removal: Work,
 }

@@ -13,6 +13,8 @@ mod leftover;
 mod roll;
 mod step;
 mod undo;
+mod walk;
+mod work;
 mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,13 +35,15 @@ pub use effect::{
     SetField, Wait,
 };
 pub use gate::{ApprovalScope, Day, Gate, GateKind, NoReturn, Window, WindowUse};
-pub use leftover::{Leftover, Removal};
+pub use leftover::Leftover;
 pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};
 pub use step::{
     Capture, CaptureKind, Disruption, Estimate, FailureAction, FailurePolicy, Need, Permission, Read,
     ReadBasis, RetryClass, Step,
 };
 pub use undo::{Closing, ClosingAt, Undo, UndoKind, UndoStep};
+pub use walk::Arguments;
+pub use work::Work;
 pub use workload::{Capacity, OnDrain, PodSelector, Pool, Strategy, Then, WorkloadClass};
 
 use crate::{

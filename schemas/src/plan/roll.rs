@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Capture, Condition, Disruption, Effect, Estimate, RetryClass, Undo, Verify};
+use super::{Undo, Verify, Work};
 use crate::{Seconds, StepId, Version, name::Label};
 
 /// A rule that chooses nodes, an order, a pace, and what is done to each.
@@ -114,32 +114,21 @@ impl Count {
 pub struct RecipeStep {
     /// Its name, unique in the recipe.
     pub name: Label,
-    /// For people.
-    pub title: String,
-    /// What is done to the node.
-    pub effect: Effect,
+    /// What is done to the node: one effect.
+    pub work: Work,
     /// Names of recipe steps that come first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Label>,
-    /// Holds before: skipped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub done_when: Option<Condition>,
-    /// What must hold after.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub verify: Vec<Verify>,
     /// How it is undone while its node is still there.
     pub undo: Undo,
-    /// How long it may take before it is parked or failed.
-    pub timeout: Seconds,
-    /// What is retried.
-    pub retry: RetryClass,
-    /// What is captured first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub captures: Vec<Capture>,
-    /// What it does to the workloads of the node.
-    pub disruption: Disruption,
-    /// How long it takes.
-    pub estimate: Estimate,
+}
+
+impl RecipeStep {
+    /// The same with other work.
+    #[must_use]
+    pub fn with(self, change: impl FnOnce(Work) -> Work) -> Self {
+        Self { work: change(self.work), ..self }
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Change, CloudRef, Condition, Find, Target, Undo, Verify};
+use super::{Change, CloudRef, Condition, Find, Target, Undo, Work};
 use crate::{Seconds, StepId, name::Label, name::ObjectName};
 
 /// One step of a plan.
@@ -12,50 +12,25 @@ use crate::{Seconds, StepId, name::Label, name::ObjectName};
 pub struct Step {
     /// Its stable path.
     pub id: StepId,
-    /// What it does, for people.
-    pub title: String,
     /// The hop it belongs to.
     pub hop: StepId,
     /// The target it acts on.
     pub target: Label,
-    /// What it does.
-    pub action: Action,
+    /// What is done.
+    pub work: Work,
     /// Steps that must be done first, with reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
-    /// What the step was compiled from; checked again before it starts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reads: Vec<Read>,
-    /// Holds before: skipped, and recorded so. After a crash: holds means the effect happened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub done_when: Option<Condition>,
-    /// What must hold after the effect.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub verify: Vec<Verify>,
     /// How it is undone. There is no default.
     pub undo: Undo,
-    /// How long the effect may take.
-    pub timeout: Seconds,
-    /// What is retried.
-    pub retry: RetryClass,
-    /// What it does to workloads.
-    pub disruption: Disruption,
     /// The lowest tier of the pools it touches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<u32>,
-    /// What is captured before the effect.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub captures: Vec<Capture>,
-    /// How long it takes.
-    pub estimate: Estimate,
     /// What follows a failure.
     pub on_failure: FailurePolicy,
     /// Gates that must pass first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Label>,
-    /// What the executor's credentials must allow.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub permissions: Vec<Permission>,
     /// What is expected to change, object by object.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,

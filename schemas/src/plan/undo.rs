@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Capture, Condition, Disruption, Estimate, Permission, Read, RetryClass, Verify};
+use super::Work;
 use crate::{Seconds, StepId};
 
 /// How a step is undone.
@@ -34,36 +34,14 @@ pub enum Undo {
     },
 }
 
-/// An undo step. Its `doneWhen` also holds if the forward effect never happened, or happened by half.
+/// How a step is taken back: work, and what it costs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UndoStep {
     /// What kind of undo it is.
     pub kind: UndoKind,
-    /// What it does, for people.
-    pub title: String,
-    /// What it does.
-    pub action: Action,
-    /// What would make the undo itself wrong if it were not so.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reads: Vec<Read>,
-    /// Holds before: nothing to undo.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub done_when: Option<Condition>,
-    /// What must hold after.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub verify: Vec<Verify>,
-    /// How long it may take.
-    pub timeout: Seconds,
-    /// What is retried.
-    pub retry: RetryClass,
-    /// What it does to workloads.
-    pub disruption: Disruption,
-    /// What is captured before it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub captures: Vec<Capture>,
-    /// How long it takes.
-    pub estimate: Estimate,
+    /// What is done.
+    pub work: Work,
     /// What is lost by going back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loses: Vec<String>,
@@ -73,9 +51,13 @@ pub struct UndoStep {
     /// When it stops being possible; the earliest counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closes: Vec<Closing>,
-    /// What the executor's credentials must allow.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub permissions: Vec<Permission>,
+}
+
+impl UndoStep {
+    /// An inverse that loses nothing and has no end; fields are set with struct update.
+    pub fn new(work: Work) -> Self {
+        Self { kind: UndoKind::Inverse, work, loses: Vec::new(), needs_capacity: false, closes: Vec::new() }
+    }
 }
 
 /// Kinds of undo.

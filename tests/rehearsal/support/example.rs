@@ -105,7 +105,7 @@ fn moment(record: &Record) -> Option<(At, &'static str, u64)> {
 /// Whether a moment within a step is one of its own: who only looks is where it was before, and of a pool the node that moves first
 /// is like all that move after it.
 fn tells(plan: &Plan, at: &At, first: &mut BTreeMap<Label, At>) -> bool {
-    match (&plan.step(&at.step).expect("a step of the plan").action, &at.item) {
+    match (&plan.step(&at.step).expect("a step of the plan").work.action, &at.item) {
         (Action::Effect(effect), _) => !matches!(effect, Effect::Wait(_)),
         (Action::Roll(_), None) => true,
         (Action::Roll(roll), Some(item)) => {

@@ -146,7 +146,7 @@ impl Asking<'_> {
     async fn reads(&self, step: &Step) -> Vec<Found> {
         let mut all = Vec::new();
         let observed = |basis: &ReadBasis| matches!(basis, ReadBasis::Observed {});
-        for read in step.reads.iter().filter(|read| observed(&read.basis)) {
+        for read in step.work.reads.iter().filter(|read| observed(&read.basis)) {
             let verdict = self.drivers.check(&self.call(step), &read.condition).await;
             let said = words::verdict(&verdict);
             all.push(match verdict {
@@ -180,7 +180,7 @@ impl Asking<'_> {
 
     /// Tries a write that the API server can try; `None` where it cannot, or where it depends on what a run captures.
     async fn write(&self, step: &Step) -> Option<Found> {
-        let Action::Effect(effect) = &step.action else { return None };
+        let Action::Effect(effect) = &step.work.action else { return None };
         if !matches!(effect, Effect::KubeApply(_) | Effect::KubePatch(_)) || !step.needs.is_empty() {
             return None;
         }

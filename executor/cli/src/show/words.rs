@@ -23,8 +23,8 @@ pub(crate) fn title(plan: &Plan, at: &At) -> String {
     let left = plan.leftovers.iter().find(|left| at.way == Way::Close && left.step == at.step);
     let undo = match (&step.undo, left) {
         (_, Some(left)) => left.removal.title.as_str(),
-        (switchback_schemas::plan::Undo::Step(undo), None) if at.way == Way::Back => undo.title.as_str(),
-        (_, None) => step.title.as_str(),
+        (switchback_schemas::plan::Undo::Step(undo), None) if at.way == Way::Back => undo.work.title.as_str(),
+        (_, None) => step.work.title.as_str(),
     };
     match &at.item {
         Some(item) => format!("{undo}: {} of {}", item.recipe, item.key),

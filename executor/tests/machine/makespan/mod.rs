@@ -32,11 +32,11 @@ fn compiled(upgrade: &Upgrade) -> Plan {
     let steps = upgrade.steps.iter().map(|made| {
         let needs: Vec<&str> = made.needs.iter().map(|need| upgrade.steps[*need].name.as_str()).collect();
         let mut step = step(&made.name, &needs);
-        step.verify.clear();
-        step.done_when = None;
+        step.work.verify.clear();
+        step.work.done_when = None;
         step.undo = Undo::ReadOnly { why: "only time is measured".to_owned() };
-        step.estimate.expected = Seconds(made.minutes * 60);
-        step.estimate.p90 = step.estimate.expected;
+        step.work.estimate.expected = Seconds(made.minutes * 60);
+        step.work.estimate.p90 = step.work.estimate.expected;
         step
     });
     plan(steps.collect())

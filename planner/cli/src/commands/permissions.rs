@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 
 use switchback_face::Exit;
-use switchback_schemas::plan::{Permission, Plan, Undo};
+use switchback_schemas::plan::Plan;
 
 use crate::{documents, error::Error, terminal::Terminal};
 
@@ -22,14 +22,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
 /// Permissions of all steps, their undo and the removal of what they leave, one line per resource.
 fn listed(plan: &Plan) -> String {
     let mut rows: BTreeMap<(String, bool), Vec<&str>> = BTreeMap::new();
-    let undo = |undo: &'_ Undo| match undo {
-        Undo::Step(undo) => undo.permissions.clone(),
-        Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. } => Vec::new(),
-    };
-    let of_undo: Vec<Permission> = plan.steps.iter().flat_map(|step| undo(&step.undo)).collect();
-    let of_removals = plan.leftovers.iter().flat_map(|left| &left.removal.permissions);
-    for permission in plan.steps.iter().flat_map(|step| &step.permissions).chain(&of_undo).chain(of_removals)
-    {
+    for permission in plan.works().flat_map(|(_, work)| &work.permissions) {
         let group =
             if permission.group.is_empty() { String::new() } else { format!(".{}", permission.group) };
         let place = permission

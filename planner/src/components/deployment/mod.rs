@@ -7,15 +7,15 @@ use switchback_schemas::{
     manifest::{DeploymentUpgrade, OwnerKind},
     name::ObjectRef,
     plan::{
-        Action, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand,
-        SetField, Target, Test, Undo, UndoStep,
+        CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand, SetField,
+        Target, Test, Undo, UndoStep, Work,
     },
 };
 
 use super::{Component, HopSpec};
 use crate::{
     context::Cx,
-    lower::{Lowering, changes, permission, undo_step, verify},
+    lower::{Lowering, changes, permission, verify},
     manifest::Spanned,
     outlook::Outlook,
 };
@@ -87,17 +87,14 @@ impl Component for Deployment {
             to.add(look.time(within, Estimate::seconds(10, 120)).done());
             return;
         }
-        let undo = UndoStep {
+        let undo = UndoStep::new(Work {
             done_when: Some(field(old())),
             verify: vec![rolled()],
             disruption: Disruption::Restart,
             estimate: Estimate::seconds(60, 300),
             permissions: permissions.to_vec(),
-            ..undo_step(
-                format!("set the image of {object} back to {before}"),
-                Action::Effect(patch(new(), old())),
-            )
-        };
+            ..Work::effect(format!("set the image of {object} back to {before}"), patch(new(), old()))
+        });
         let title = format!("set the image of container {} of {object} to {}", spec.container, spec.image);
         let change = changes::of_field(
             object.clone(),

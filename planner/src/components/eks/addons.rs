@@ -5,7 +5,7 @@ use switchback_schemas::{
     inventory::eks::EksCluster,
     lock::AddonVersions,
     manifest::{AddonRule, Document, EksUpgrade},
-    plan::{Action, CaptureKind, Disruption, Effect, EksUpdateAddon, Operand, Undo, UndoStep},
+    plan::{CaptureKind, Disruption, Effect, EksUpdateAddon, Operand, Undo, UndoStep, Work},
     seconds::Seconds,
 };
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     context::Cx,
-    lower::{Lowering, undo_step, verify},
+    lower::{Lowering, verify},
     manifest::Spanned,
     outlook::Outlook,
 };
@@ -263,17 +263,14 @@ fn step(
         permissions
     };
     let stays = if addon == "coredns" { "; its PodDisruptionBudget stays" } else { "" };
-    let undo = UndoStep {
+    let undo = UndoStep::new(Work {
         done_when: Some(is(&object, POINTER, captured())),
         verify: vec![active()],
         timeout: WITHIN,
         disruption: Disruption::Restart,
         permissions: permissions(),
-        ..undo_step(
-            format!("move the add-on {addon} back to {was}{stays}"),
-            Action::Effect(update(captured())),
-        )
-    };
+        ..Work::effect(format!("move the add-on {addon} back to {was}{stays}"), update(captured()))
+    });
     outlook.cloud(&object, POINTER, serde_json::json!(was), by);
     let effect = update(Operand::Value(serde_json::json!(becomes)));
     let (why, source) = why.said(cx);

@@ -6,9 +6,9 @@ use switchback_schemas::{
     StepId, Version,
     name::{Label, ObjectName, ObjectRef},
     plan::{
-        Action, ApprovalScope, ClosesEarlier, Closing, ClosingAt, Condition, Disruption, Effect,
-        EksUpdateCluster, Gate, GateKind, InsightCategory, NoReturn, Operand, Read, ReadBasis, Target, Test,
-        Undo, UndoKind, UndoStep, Verify,
+        ApprovalScope, ClosesEarlier, Closing, ClosingAt, Condition, Disruption, Effect, EksUpdateCluster,
+        Gate, GateKind, InsightCategory, NoReturn, Operand, Read, ReadBasis, Target, Test, Undo, UndoKind,
+        UndoStep, Verify, Work,
     },
     seconds::Seconds,
 };
@@ -17,7 +17,7 @@ use super::{hops::preceding, lower::Road, names::says, readiness::no_kubelet, su
 use crate::{
     components::HopSpec,
     context::Cx,
-    lower::{Lowering, undo_step, verify},
+    lower::{Lowering, verify},
     outlook::Outlook,
 };
 
@@ -134,20 +134,22 @@ fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowe
     };
     Undo::Step(Box::new(UndoStep {
         kind: UndoKind::Window,
-        reads: vec![
-            before(no_kubelet(&BTreeMap::new(), Test::VersionAtLeast(minor.clone()))),
-            before(insights),
-        ],
-        done_when: Some(at(road, from)),
-        verify: verified(cx, road, from),
-        timeout: WITHIN,
-        disruption: Disruption::Restart,
         closes,
-        permissions: permissions(road),
-        ..undo_step(
-            format!("take the control plane of {} back from {minor} to {from}", road.names.arn.name()),
-            Action::Effect(update(road, minor, from)),
-        )
+        ..UndoStep::new(Work {
+            reads: vec![
+                before(no_kubelet(&BTreeMap::new(), Test::VersionAtLeast(minor.clone()))),
+                before(insights),
+            ],
+            done_when: Some(at(road, from)),
+            verify: verified(cx, road, from),
+            timeout: WITHIN,
+            disruption: Disruption::Restart,
+            permissions: permissions(road),
+            ..Work::effect(
+                format!("take the control plane of {} back from {minor} to {from}", road.names.arn.name()),
+                update(road, minor, from),
+            )
+        })
     }))
 }
 

@@ -4,8 +4,8 @@
 use switchback_schemas::{
     StepId, Version,
     plan::{
-        Action, BlindSpot, CaptureKind, Condition, Disruption, Effect, EksUpdateNodegroup, Estimate, Operand,
-        Pool, Undo, UndoStep, Verify,
+        BlindSpot, CaptureKind, Condition, Disruption, Effect, EksUpdateNodegroup, Estimate, Operand, Pool,
+        Undo, UndoStep, Verify, Work,
     },
     seconds::Seconds,
 };
@@ -18,7 +18,7 @@ use super::{
     readiness::ready,
 };
 use crate::{
-    lower::{Lowering, undo_step, verify},
+    lower::{Lowering, verify},
     outlook::Outlook,
 };
 
@@ -60,22 +60,24 @@ pub(super) fn update(
         permissions
     };
     let back = UndoStep {
-        done_when: Some(Condition::All {
-            of: vec![is(&object, "/releaseVersion", captured()), says(&object, "/status", "ACTIVE")],
-        }),
-        verify: whole(),
-        timeout: within,
-        disruption: Disruption::Drain,
-        estimate: takes,
         needs_capacity: group.observed.update_strategy != "MINIMAL",
-        permissions: permissions(),
-        ..undo_step(
-            format!(
-                "let EKS put node group {} back to {} and the image that it had",
-                group.name, group.version
-            ),
-            Action::Effect(effect(&group.version, Some(captured()))),
-        )
+        ..UndoStep::new(Work {
+            done_when: Some(Condition::All {
+                of: vec![is(&object, "/releaseVersion", captured()), says(&object, "/status", "ACTIVE")],
+            }),
+            verify: whole(),
+            timeout: within,
+            disruption: Disruption::Drain,
+            estimate: takes,
+            permissions: permissions(),
+            ..Work::effect(
+                format!(
+                    "let EKS put node group {} back to {} and the image that it had",
+                    group.name, group.version
+                ),
+                effect(&group.version, Some(captured())),
+            )
+        })
     };
     to.blind_spots.push(BlindSpot {
         what: format!("whether EKS takes node group {} back to {}", group.name, group.version),

@@ -10,7 +10,7 @@ use switchback_schemas::{
     name::{ObjectName, ObjectRef},
     plan::{
         Action, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand, Pool,
-        Roll, SetField, Stale, Target, Test, Undo, UndoStep, Wait,
+        Roll, SetField, Stale, Target, Test, Undo, UndoStep, Wait, Work,
     },
 };
 
@@ -20,7 +20,7 @@ use super::{
     names::NODEPOOL,
     nodes,
 };
-use crate::lower::{Lowering, checks, nodes as rolls, permission, undo_step};
+use crate::lower::{Lowering, checks, nodes as rolls, permission};
 
 const LIMITS: &str = "/spec/limits";
 const CAPTURE: &str = "limits";
@@ -63,18 +63,20 @@ fn baseline(road: &Road<'_>, pool: &Pool, moved: &StepId, to: &mut Lowering) -> 
         ..rule
     };
     let undo = UndoStep {
-        timeout: Seconds::hours(24),
-        disruption: Disruption::Outage,
-        estimate: rolls::estimate(&back, nodes),
         needs_capacity: true,
-        permissions: rolls::permissions(),
-        ..undo_step(
-            format!(
-                "drain and end the nodes of pool {} at {} or newer; what stood on them waits for the control plane",
-                pool.name, road.hop.to
-            ),
-            Action::Roll(Roll { observed: 0, ..back }),
-        )
+        ..UndoStep::new(Work {
+            timeout: Seconds::hours(24),
+            disruption: Disruption::Outage,
+            estimate: rolls::estimate(&back, nodes),
+            permissions: rolls::permissions(),
+            ..Work::new(
+                format!(
+                    "drain and end the nodes of pool {} at {} or newer; what stood on them waits for the control plane",
+                    pool.name, road.hop.to
+                ),
+                Action::Roll(Roll { observed: 0, ..back }),
+            )
+        })
     };
     let draft = road
         .scope
@@ -140,15 +142,15 @@ pub(super) fn limits(road: &Road<'_>, after: &[StepId], to: &mut Lowering) -> Ve
             }
             let captured = Operand::Captured { step: id.clone(), name: CAPTURE.to_owned() };
             let zero = || Test::Equals(Operand::Value(nothing()));
-            let undo = UndoStep {
+            let undo = UndoStep::new(Work {
                 done_when: Some(limits_are(node_pool, Test::Differs(Operand::Value(nothing())))),
                 estimate: Estimate::seconds(2, 10),
                 permissions: permissions(),
-                ..undo_step(
+                ..Work::new(
                     format!("let NodePool {} make nodes again", node_pool.name),
                     set_limits(node_pool, zero(), captured),
                 )
-            };
+            });
             let until = Condition::Field {
                 object: object(node_pool),
                 pointer: "/metadata/uid".to_owned(),
@@ -190,16 +192,16 @@ fn hold(road: &Road<'_>, pool: &Pool, baseline: &StepId, to: &mut Lowering) -> V
         let limits = road.scope.id(&limits_part(node_pool));
         let captured = || Operand::Captured { step: limits.clone(), name: CAPTURE.to_owned() };
         let zero = || Operand::Value(nothing());
-        let undo = UndoStep {
+        let undo = UndoStep::new(Work {
             done_when: Some(limits_are(node_pool, Test::Equals(zero()))),
             disruption: Disruption::Outage,
             estimate: Estimate::seconds(2, 10),
             permissions: permissions(),
-            ..undo_step(
+            ..Work::new(
                 format!("keep NodePool {} from making nodes at {}", node_pool.name, road.hop.to),
                 set_limits(node_pool, Test::Equals(captured()), zero()),
             )
-        };
+        });
         let title = format!("see that NodePool {} may make what it could before", node_pool.name);
         let wait = Effect::Wait(Wait { until: limits_are(node_pool, Test::Equals(captured())) });
         let draft = road

@@ -4,7 +4,7 @@
 use switchback_schemas::{
     StepId,
     name::Label,
-    plan::{Action, Condition, Effect, EksDeleteNodegroup, Undo, UndoStep, Wait},
+    plan::{Condition, Effect, EksDeleteNodegroup, Undo, UndoStep, Wait, Work},
     seconds::Seconds,
 };
 
@@ -13,7 +13,7 @@ use super::{
     lower::Road,
     names::{absent, says},
 };
-use crate::lower::{Lowering, undo_step};
+use crate::lower::Lowering;
 
 /// How long a deletion may take.
 const WITHIN: Seconds = Seconds::minutes(60);
@@ -45,13 +45,13 @@ pub(super) fn steps(
         });
         // A run may turn back before the deletion was called: then it stays, as it was before.
         let until = Condition::Any { of: vec![absent(&object), says(&object, "/status", "ACTIVE")] };
-        let undo = UndoStep {
+        let undo = UndoStep::new(Work {
             done_when: Some(until.clone()),
-            ..undo_step(
+            ..Work::effect(
                 format!("leave node group {name} deleted, or empty: what is gone back to has its successor"),
-                Action::Effect(Effect::Wait(Wait { until })),
+                Effect::Wait(Wait { until }),
             )
-        };
+        });
         let mut permissions = road.names.on_group(name, &["DeleteNodegroup", "DescribeNodegroup"]);
         permissions.extend(road.names.on_cluster(&["DescribeUpdate"]));
         let mut draft = road

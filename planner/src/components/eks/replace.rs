@@ -7,8 +7,8 @@ use switchback_schemas::{
     Seconds, StepId,
     plan::{
         Action, CaptureKind, CloudRef, Condition, Count, Disruption, Effect, EksCreateNodegroup,
-        EksDeleteNodegroup, EksScaleNodegroup, Leftover, NodegroupSize, Operand, Pool, Removal, Roll, Stale,
-        Undo, UndoStep, Wait,
+        EksDeleteNodegroup, EksScaleNodegroup, Leftover, NodegroupSize, Operand, Pool, Roll, Stale, Undo,
+        UndoStep, Wait, Work,
     },
 };
 
@@ -20,7 +20,7 @@ use super::{
     readiness::ready,
 };
 use crate::{
-    lower::{Draft, Lowering, nodes as rolls, undo_step, verify},
+    lower::{Draft, Lowering, nodes as rolls, verify},
     outlook::Outlook,
 };
 
@@ -142,16 +142,13 @@ impl Replacing<'_> {
             target: road.names.target.clone(),
             nodegroup: new.clone(),
         });
-        let undo = UndoStep {
+        let undo = UndoStep::new(Work {
             done_when: Some(absent(&self.fresh())),
             timeout: WITHIN,
             estimate: self.takes(),
             permissions: self.permissions(new, &["DeleteNodegroup"]),
-            ..undo_step(
-                format!("delete node group {new}, which has no nodes any more"),
-                Action::Effect(delete),
-            )
-        };
+            ..Work::effect(format!("delete node group {new}, which has no nodes any more"), delete)
+        });
         let becomes = ami
             .map_or_else(String::new, |ami| format!(" with the image {ami} instead of {}", group.ami_type));
         let title =
@@ -193,16 +190,16 @@ impl Replacing<'_> {
         let none = NodegroupSize { desired: zero(), ..Self::size(&self.copy, zero()) };
         let permissions = || self.permissions(new, &["UpdateNodegroupConfig"]);
         let empty = is(&self.fresh(), "/scalingConfig/desiredSize", zero());
-        let undo = UndoStep {
+        let undo = UndoStep::new(Work {
             done_when: Some(Condition::Any { of: vec![empty, absent(&self.fresh())] }),
             timeout: Seconds::minutes(30),
             estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
             permissions: permissions(),
-            ..undo_step(
+            ..Work::effect(
                 format!("give node group {new} the size 0: what has not joined the cluster yet goes"),
-                Action::Effect(self.scale(new, none)),
+                self.scale(new, none),
             )
-        };
+        });
         // No `done when`: an autoscaler can give nodes to a group that had none, and the undo is to find them.
         let draft = self
             .road
@@ -226,16 +223,16 @@ impl Replacing<'_> {
     fn grow(&self, sized: &StepId, to: &mut Lowering) -> StepId {
         let (new, nodes) = (&self.new, self.group.observed.desired);
         let back = Roll { canary: None, ..self.rule(new, Stale::KubeletAtLeast(self.road.hop.to.clone())) };
-        let undo = UndoStep {
+        let undo = UndoStep::new(Work {
             timeout: Seconds::hours(24),
             disruption: Disruption::Drain,
             estimate: rolls::estimate(&back, nodes),
             permissions: self.roll_permissions(),
-            ..undo_step(
+            ..Work::new(
                 format!("drain and terminate the nodes of group {new}"),
                 Action::Roll(Roll { observed: 0, ..back }),
             )
-        };
+        });
         let there = ready(&Self::labels(new), nodes);
         let settled = verify(
             format!("{nodes} nodes of group {new} are Ready"),
@@ -266,23 +263,25 @@ impl Replacing<'_> {
         let part = format!("{}/open", self.part);
         let id = self.road.scope.id(&part);
         let undo = UndoStep {
-            done_when: Some(Condition::All {
-                of: SIZE.map(|(name, at)| is(&self.old(), at, Self::captured(&id, name))).to_vec(),
-            }),
-            verify: vec![verify(
-                format!("{} nodes of group {name} are Ready", self.group.observed.desired),
-                ready(&Self::labels(name), self.group.observed.desired),
-                Seconds(30),
-                WITHIN,
-            )],
-            timeout: WITHIN,
-            estimate: self.takes(),
             needs_capacity: true,
-            permissions: self.permissions(name, &["UpdateNodegroupConfig"]),
-            ..undo_step(
-                format!("give node group {name} its size back: its own nodes at {}", self.group.version),
-                Action::Effect(self.scale(name, Self::size(&id, Self::captured(&id, "min")))),
-            )
+            ..UndoStep::new(Work {
+                done_when: Some(Condition::All {
+                    of: SIZE.map(|(name, at)| is(&self.old(), at, Self::captured(&id, name))).to_vec(),
+                }),
+                verify: vec![verify(
+                    format!("{} nodes of group {name} are Ready", self.group.observed.desired),
+                    ready(&Self::labels(name), self.group.observed.desired),
+                    Seconds(30),
+                    WITHIN,
+                )],
+                timeout: WITHIN,
+                estimate: self.takes(),
+                permissions: self.permissions(name, &["UpdateNodegroupConfig"]),
+                ..Work::effect(
+                    format!("give node group {name} its size back: its own nodes at {}", self.group.version),
+                    self.scale(name, Self::size(&id, Self::captured(&id, "min"))),
+                )
+            })
         };
         let title = format!("let node group {name} become empty: its smallest size is 0");
         let effect = self.scale(name, Self::size(&id, Operand::Value(serde_json::json!(0))));
@@ -370,18 +369,18 @@ impl Replacing<'_> {
         let (_, pointer) = SIZE[0];
         let permissions = || self.permissions(new, &["UpdateNodegroupConfig"]);
         let zero = || Operand::Value(serde_json::json!(0));
-        let undo = UndoStep {
+        let undo = UndoStep::new(Work {
             done_when: Some(Condition::Any {
                 of: vec![is(&self.fresh(), pointer, zero()), absent(&self.fresh())],
             }),
             timeout: Seconds::minutes(30),
             estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
             permissions: permissions(),
-            ..undo_step(
+            ..Work::effect(
                 format!("let node group {new} become empty: its smallest size is 0"),
-                Action::Effect(self.scale(new, Self::size(&self.copy, zero()))),
+                self.scale(new, Self::size(&self.copy, zero())),
             )
-        };
+        });
         let title = format!("give node group {new} the smallest size of {}", self.group.name);
         let effect = self.scale(new, Self::size(&self.copy, min()));
         let draft = self
@@ -405,16 +404,18 @@ impl Replacing<'_> {
             step: roll.clone(),
             by_undo: false,
             keep: Seconds::hours(24 * days),
-            removal: Removal {
-                title: format!("delete node group {name}, which has no nodes any more"),
-                effect: Effect::EksDeleteNodegroup(EksDeleteNodegroup {
-                    target: road.names.target.clone(),
-                    nodegroup: name.clone(),
-                }),
-                done_when: absent(&self.old()),
+            removal: Work {
+                done_when: Some(absent(&self.old())),
                 timeout: WITHIN,
                 estimate: self.takes(),
                 permissions: self.permissions(name, &["DeleteNodegroup"]),
+                ..Work::effect(
+                    format!("delete node group {name}, which has no nodes any more"),
+                    Effect::EksDeleteNodegroup(EksDeleteNodegroup {
+                        target: road.names.target.clone(),
+                        nodegroup: name.clone(),
+                    }),
+                )
             },
         }
     }

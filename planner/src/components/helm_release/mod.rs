@@ -7,15 +7,15 @@ use switchback_schemas::{
     lock::Ask,
     manifest::{Document, HelmReleaseUpgrade, OwnerKind},
     plan::{
-        Action, CaptureKind, Condition, Effect, Estimate, KubeApply, KubeRestore, Target, Test, Undo,
-        UndoKind, UndoStep,
+        CaptureKind, Condition, Effect, Estimate, KubeApply, KubeRestore, Target, Test, Undo, UndoKind,
+        UndoStep, Work,
     },
 };
 
 use super::{Component, HopSpec, nested};
 use crate::{
     context::Cx,
-    lower::{HopScope, Lowering, changes, helm, permission, undo_step, verify},
+    lower::{HopScope, Lowering, changes, helm, permission, verify},
     manifest::Spanned,
     objects,
     outlook::{Outlook, crd_ref},
@@ -157,15 +157,14 @@ fn crd_step(
     let undo = match &seen {
         Some(_) => Undo::Step(Box::new(UndoStep {
             kind: UndoKind::Restore,
-            estimate: Estimate::seconds(5, 30),
-            permissions: permissions.to_vec(),
-            ..undo_step(
-                format!("restore CRD {name} as it was"),
-                Action::Effect(Effect::KubeRestore(KubeRestore {
-                    step: id.clone(),
-                    name: BEFORE.to_owned(),
-                })),
-            )
+            ..UndoStep::new(Work {
+                estimate: Estimate::seconds(5, 30),
+                permissions: permissions.to_vec(),
+                ..Work::effect(
+                    format!("restore CRD {name} as it was"),
+                    Effect::KubeRestore(KubeRestore { step: id.clone(), name: BEFORE.to_owned() }),
+                )
+            })
         })),
         None => Undo::ReadOnly {
             why: "a CRD that was not there before stays: removing it would remove its objects".to_owned(),

@@ -205,7 +205,7 @@ impl Road<'_> {
             to.steps.iter_mut().filter(|step| step.hop != here && step.id.as_str().starts_with("karpenter/"))
         {
             if let Undo::Step(undo) = &mut step.undo
-                && matches!(undo.action, Action::Effect(Effect::HelmRollback(_)))
+                && matches!(undo.work.action, Action::Effect(Effect::HelmRollback(_)))
             {
                 undo.closes.push(Closing { at: ClosingAt::Start(first.clone()), why: why.clone() });
                 found = true;

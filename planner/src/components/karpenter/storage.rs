@@ -7,13 +7,13 @@ use switchback_schemas::{
     inventory::Crd,
     lock::Render,
     plan::{
-        Action, CaptureKind, Condition, Effect, Estimate, FieldTest, Find, KubePatch, MigrateStorage,
-        Operand, SetField, Target, Test, Undo, UndoKind, UndoStep,
+        CaptureKind, Condition, Effect, Estimate, FieldTest, Find, KubePatch, MigrateStorage, Operand,
+        SetField, Target, Test, Undo, UndoKind, UndoStep, Work,
     },
 };
 
 use crate::{
-    lower::{HopScope, Lowering, permission, undo_step},
+    lower::{HopScope, Lowering, permission},
     objects,
     outlook::{Outlook, crd_ref},
 };
@@ -65,27 +65,26 @@ pub(super) fn migrate(
     ];
     let undo = Undo::Step(Box::new(UndoStep {
         kind: UndoKind::Inverse,
-        done_when: Some(Condition::Any {
-            of: vec![
-                Condition::Field {
-                    object: object.clone(),
-                    pointer: POINTER.to_owned(),
-                    is: Test::Equals(captured()),
-                },
-                // Never written, or written by somebody else since: not ours to change.
-                Condition::Field {
-                    object: object.clone(),
-                    pointer: POINTER.to_owned(),
-                    is: Test::Differs(Operand::Value(json!([crd.storage]))),
-                },
-            ],
-        }),
-        estimate: Estimate::seconds(5, 30),
-        permissions: permissions.clone(),
-        ..undo_step(
-            format!("list {} of CRD {name} as stored again", crd.stored.join(", ")),
-            Action::Effect(back),
-        )
+        ..UndoStep::new(Work {
+            done_when: Some(Condition::Any {
+                of: vec![
+                    Condition::Field {
+                        object: object.clone(),
+                        pointer: POINTER.to_owned(),
+                        is: Test::Equals(captured()),
+                    },
+                    // Never written, or written by somebody else since: not ours to change.
+                    Condition::Field {
+                        object: object.clone(),
+                        pointer: POINTER.to_owned(),
+                        is: Test::Differs(Operand::Value(json!([crd.storage]))),
+                    },
+                ],
+            }),
+            estimate: Estimate::seconds(5, 30),
+            permissions: permissions.clone(),
+            ..Work::effect(format!("list {} of CRD {name} as stored again", crd.stored.join(", ")), back)
+        })
     }));
     let effect = Effect::MigrateStorage(MigrateStorage { crd: name.clone(), to: crd.storage.clone() });
     let title = format!(

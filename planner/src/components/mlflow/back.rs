@@ -7,16 +7,15 @@ use switchback_schemas::{
     Seconds, StepId,
     name::{Label, ObjectRef},
     plan::{
-        Action, CloudKind, CloudRef, Condition, Disruption, Effect, Estimate, KubeDelete, Operand,
-        Permission, RdsDeleteInstance, RdsDeleteSnapshot, RdsRestore, Removal, Target, Test, Undo, UndoKind,
-        UndoStep,
+        CloudKind, CloudRef, Condition, Disruption, Effect, Estimate, KubeDelete, Operand, Permission,
+        RdsDeleteInstance, RdsDeleteSnapshot, RdsRestore, Target, Test, Undo, UndoKind, UndoStep, Work,
     },
 };
 
 use super::site::Site;
 use crate::lower::{
     aws::{iam, of_rds},
-    permission, undo_step, verify,
+    permission, verify,
 };
 
 /// Something that an object does not have, or does.
@@ -34,12 +33,12 @@ pub(super) fn job_permissions(site: &Site) -> Vec<Permission> {
 /// The deletion of a Job that may not be there.
 pub(super) fn delete_job(site: &Site, job: &ObjectRef, what: &str) -> Undo {
     let effect = Effect::KubeDelete(KubeDelete { object: Target::Object(job.clone()) });
-    Undo::Step(Box::new(UndoStep {
+    Undo::Step(Box::new(UndoStep::new(Work {
         done_when: Some(whole(job, Test::Absent {})),
         estimate: Estimate::seconds(2, 10),
         permissions: job_permissions(site),
-        ..undo_step(format!("delete the {what} Job"), Action::Effect(effect))
-    }))
+        ..Work::effect(format!("delete the {what} Job"), effect)
+    })))
 }
 
 /// A resource of the same partition, region and account.
@@ -100,19 +99,21 @@ pub(super) fn restore(site: &Site, restoring: Restoring<'_>) -> Undo {
     let title = format!("restore {name} from snapshot {snapshot}; the live instance is kept as {aside}");
     Undo::Step(Box::new(UndoStep {
         kind: UndoKind::RestoreOnly,
-        done_when: Some(Condition::All { of: vec![another, available()] }),
-        verify: vec![verify(
-            format!("instance {name} is available"),
-            available(),
-            Seconds(0),
-            Seconds::minutes(30),
-        )],
-        timeout: Seconds::hours(4),
-        disruption: Disruption::Outage,
-        estimate: Estimate::seconds(30 * 60, 90 * 60),
         loses,
-        permissions,
-        ..undo_step(title, Action::Effect(effect))
+        ..UndoStep::new(Work {
+            done_when: Some(Condition::All { of: vec![another, available()] }),
+            verify: vec![verify(
+                format!("instance {name} is available"),
+                available(),
+                Seconds(0),
+                Seconds::minutes(30),
+            )],
+            timeout: Seconds::hours(4),
+            disruption: Disruption::Outage,
+            estimate: Estimate::seconds(30 * 60, 90 * 60),
+            permissions,
+            ..Work::effect(title, effect)
+        })
     }))
 }
 
@@ -122,33 +123,29 @@ pub(super) fn instance_of(database: &switchback_schemas::name::Label) -> CloudRe
 }
 
 /// Deletes the snapshot, when the way back to it is over.
-pub(super) fn delete_snapshot(site: &Site, target: &Label, snapshot: &str) -> Removal {
+pub(super) fn delete_snapshot(site: &Site, target: &Label, snapshot: &str) -> Work {
     let of = sibling(site, "snapshot", snapshot);
-    Removal {
-        title: format!("delete snapshot {snapshot}"),
-        effect: Effect::RdsDeleteSnapshot(RdsDeleteSnapshot {
-            target: target.clone(),
-            snapshot: snapshot.to_owned(),
-        }),
-        done_when: gone(target, CloudKind::RdsSnapshot, snapshot),
+    Work {
+        done_when: Some(gone(target, CloudKind::RdsSnapshot, snapshot)),
         timeout: Seconds::minutes(30),
         estimate: Estimate::seconds(30, 300),
         permissions: vec![iam("rds:DescribeDBSnapshots", &of), iam("rds:DeleteDBSnapshot", &of)],
+        ..Work::effect(
+            format!("delete snapshot {snapshot}"),
+            Effect::RdsDeleteSnapshot(RdsDeleteSnapshot {
+                target: target.clone(),
+                snapshot: snapshot.to_owned(),
+            }),
+        )
     }
 }
 
 /// Deletes the instance that a restore put aside; what was written to it stays in a last snapshot.
-pub(super) fn delete_aside(site: &Site, target: &Label, aside: &str) -> Removal {
+pub(super) fn delete_aside(site: &Site, target: &Label, aside: &str) -> Work {
     let last_snapshot = format!("{aside}-last");
     let (of, last) = (sibling(site, "db", aside), sibling(site, "snapshot", &last_snapshot));
-    Removal {
-        title: format!("delete instance {aside}; its last snapshot stays as {last_snapshot}"),
-        effect: Effect::RdsDeleteInstance(RdsDeleteInstance {
-            target: target.clone(),
-            instance: aside.to_owned(),
-            last_snapshot,
-        }),
-        done_when: gone(target, CloudKind::RdsInstance, aside),
+    Work {
+        done_when: Some(gone(target, CloudKind::RdsInstance, aside)),
         timeout: Seconds::hours(2),
         estimate: Estimate::seconds(10 * 60, 45 * 60),
         permissions: vec![
@@ -158,6 +155,14 @@ pub(super) fn delete_aside(site: &Site, target: &Label, aside: &str) -> Removal 
             iam("rds:DeleteDBInstance", &last),
             iam("rds:CreateDBSnapshot", &last),
         ],
+        ..Work::effect(
+            format!("delete instance {aside}; its last snapshot stays as {last_snapshot}"),
+            Effect::RdsDeleteInstance(RdsDeleteInstance {
+                target: target.clone(),
+                instance: aside.to_owned(),
+                last_snapshot,
+            }),
+        )
     }
 }
 

@@ -6,16 +6,16 @@ use switchback_schemas::{
     manifest::MlflowUpgrade,
     name::{Label, ObjectRef},
     plan::{
-        Action, ApprovalScope, BlindSpot, Bracket, CaptureKind, Condition, Disruption, Effect, Estimate,
-        FieldTest, Find, Gate, GateKind, KubePatch, NoReturn, Operand, Permission, Read, SetField, Target,
-        Test, Undo, UndoStep, Verify, Wait,
+        ApprovalScope, BlindSpot, Bracket, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest,
+        Find, Gate, GateKind, KubePatch, NoReturn, Operand, Permission, Read, SetField, Target, Test, Undo,
+        UndoStep, Verify, Wait, Work,
     },
 };
 
 use super::{Doc, back, road::is, site::Site, who};
 use crate::{
     context::Cx,
-    lower::{Draft, HopScope, Lowering, changes, permission, undo_step, verify},
+    lower::{Draft, HopScope, Lowering, changes, permission, verify},
 };
 
 const REPLICAS: &str = "/spec/replicas";
@@ -139,18 +139,18 @@ impl<'a> Patches<'a> {
     pub(super) fn stop(&self, scope: &HopScope, reads: Vec<Read>) -> Draft {
         let zero = || Operand::Value(json!(0));
         let at_zero = vec![FieldTest { pointer: REPLICAS.to_owned(), is: is(json!(0)) }];
-        let undo = Undo::Step(Box::new(UndoStep {
+        let undo = Undo::Step(Box::new(UndoStep::new(Work {
             done_when: Some(self.replicas(Test::Differs(zero()))),
             verify: vec![self.rolled_out()],
             disruption: Disruption::Restart,
             timeout: PODS,
             estimate: Estimate::seconds(60, 300),
             permissions: self.permissions(),
-            ..undo_step(
+            ..Work::effect(
                 format!("give {} its replicas back", self.object()),
-                Action::Effect(self.patch(at_zero, REPLICAS, self.captured())),
+                self.patch(at_zero, REPLICAS, self.captured()),
             )
-        }));
+        })));
         let effect = self.patch(self.container_has(Operand::Value(json!(self.before))), REPLICAS, zero());
         scope
             .step(
@@ -186,17 +186,17 @@ impl<'a> Patches<'a> {
         } else {
             (Disruption::None, Estimate::seconds(2, 10))
         };
-        let undo = Undo::Step(Box::new(UndoStep {
+        let undo = Undo::Step(Box::new(UndoStep::new(Work {
             done_when: Some(self.image_is(old())),
             verify: rolled().into_iter().collect(),
             disruption,
             estimate,
             permissions: self.permissions(),
-            ..undo_step(
+            ..Work::effect(
                 format!("set the image of {} back to {}", self.object(), self.before),
-                Action::Effect(self.patch(self.container_has(new()), &pointer, old())),
+                self.patch(self.container_has(new()), &pointer, old()),
             )
-        }));
+        })));
         let effect = self.patch(self.container_has(Operand::Value(json!(self.before))), &pointer, new());
         let title = format!(
             "set the image of container {} of {} to {}",
@@ -226,18 +226,18 @@ impl<'a> Patches<'a> {
         let zero = || Operand::Value(json!(0));
         let not_zero = || Test::Differs(zero());
         let running = vec![FieldTest { pointer: REPLICAS.to_owned(), is: not_zero() }];
-        let undo = Undo::Step(Box::new(UndoStep {
+        let undo = Undo::Step(Box::new(UndoStep::new(Work {
             done_when: Some(self.replicas(is(json!(0)))),
             verify: vec![self.no_pods()],
             disruption: Disruption::Outage,
             timeout: PODS,
             estimate: Estimate::seconds(30, 180),
             permissions: self.permissions(),
-            ..undo_step(
+            ..Work::effect(
                 format!("scale {} to 0 again", self.object()),
-                Action::Effect(self.patch(running, REPLICAS, zero())),
+                self.patch(running, REPLICAS, zero()),
             )
-        }));
+        })));
         let mut only_if = self.container_has(Operand::Value(json!(self.spec.image)));
         only_if.push(FieldTest { pointer: REPLICAS.to_owned(), is: is(json!(0)) });
         scope

@@ -39,12 +39,12 @@ impl fmt::Display for Back<'_> {
             writeln!(f, "  {}", words::times(times))?;
         }
         for (number, (id, undo)) in self.way.undo_steps(self.plan).into_iter().enumerate() {
-            writeln!(f, "  {:>3}. {}", number + 1, undo.title)?;
+            writeln!(f, "  {:>3}. {}", number + 1, undo.work.title)?;
             writeln!(
                 f,
                 "       undoes {id} · ~{} · disrupts: {}",
-                undo.estimate.expected,
-                words::disruption(undo.disruption)
+                undo.work.estimate.expected,
+                words::disruption(undo.work.disruption)
             )?;
         }
         Ok(())

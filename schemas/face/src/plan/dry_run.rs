@@ -8,7 +8,7 @@ use switchback_model::{
 };
 use switchback_schemas::{
     Digest, Seconds,
-    plan::{Disruption, Plan, Removal, Step, Undo},
+    plan::{Disruption, Plan, Step, Undo, Work},
 };
 
 use super::words;
@@ -186,7 +186,7 @@ impl DryRun<'_> {
             let by = if left.by_undo { "by going back before" } else { "by" };
             writeln!(f, "  {} {by} {}, for {}: {}", left.what, left.step, left.keep, left.why)?;
             if self.steps {
-                let Removal { title, estimate, .. } = &left.removal;
+                let Work { title, estimate, .. } = &left.removal;
                 writeln!(f, "    ! after that: {title} · ~{}", estimate.expected)?;
             }
         }
@@ -228,9 +228,9 @@ impl DryRun<'_> {
         let length = words::count(chain.len(), "step", "steps");
         let of = if self.steps { "; of a minute and more:" } else { "" };
         writeln!(f, "Longest chain: {length}, ~{}{of}", self.summary.takes)?;
-        let long = |step: &&Step| self.steps && step.estimate.expected >= Seconds::minutes(1);
+        let long = |step: &&Step| self.steps && step.work.estimate.expected >= Seconds::minutes(1);
         for step in chain.iter().filter_map(|id| self.plan.step(id)).filter(long) {
-            writeln!(f, "  ~{}  {}", step.estimate.expected, step.id)?;
+            writeln!(f, "  ~{}  {}", step.work.estimate.expected, step.id)?;
         }
         match (&self.summary.expected, &self.summary.stuck) {
             (Some(expected), _) => {
@@ -286,11 +286,11 @@ fn mark(step: &Step) -> char {
 
 fn step_lines(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
     writeln!(f, "     {} {}", mark(step), step.id)?;
-    writeln!(f, "         {}", step.title)?;
+    writeln!(f, "         {}", step.work.title)?;
     let mut facts = String::new();
-    write!(facts, "~{}", step.estimate.expected)?;
-    if step.disruption > Disruption::None {
-        write!(facts, " · disrupts: {}", words::disruption(step.disruption))?;
+    write!(facts, "~{}", step.work.estimate.expected)?;
+    if step.work.disruption > Disruption::None {
+        write!(facts, " · disrupts: {}", words::disruption(step.work.disruption))?;
     }
     write!(facts, " · on failure: {}", words::failure(step.on_failure.action))?;
     for gate in &step.gates {
@@ -298,7 +298,7 @@ fn step_lines(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
     }
     writeln!(f, "         {facts}")?;
     match &step.undo {
-        Undo::Step(undo) => writeln!(f, "         undo: {}", undo.title)?,
+        Undo::Step(undo) => writeln!(f, "         undo: {}", undo.work.title)?,
         Undo::CoveredBy { step, why } => writeln!(f, "         undo: by {step}; {why}")?,
         Undo::Commit { why, recovery } => writeln!(f, "         no undo: {why}; {recovery}")?,
         Undo::ReadOnly { .. } => {}

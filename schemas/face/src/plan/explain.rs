@@ -21,14 +21,14 @@ pub struct Explain<'a> {
 impl fmt::Display for Explain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let step = self.step;
-        writeln!(f, "{}\n  {}\n", step.id, step.title)?;
+        writeln!(f, "{}\n  {}\n", step.id, step.work.title)?;
         writeln!(f, "  hop           {}", step.hop)?;
         writeln!(
             f,
             "  takes         ~{}, nine times in ten at most {}",
-            step.estimate.expected, step.estimate.p90
+            step.work.estimate.expected, step.work.estimate.p90
         )?;
-        writeln!(f, "  disrupts      {}", words::disruption(step.disruption))?;
+        writeln!(f, "  disrupts      {}", words::disruption(step.work.disruption))?;
         writeln!(f, "  on failure    {}: {}", words::failure(step.on_failure.action), step.on_failure.why)?;
         for need in &step.needs {
             writeln!(f, "  after         {}: {}", need.step, need.why)?;
@@ -39,32 +39,32 @@ impl fmt::Display for Explain<'_> {
         for gate in step.gates.iter().filter_map(|gate| self.plan.gate(gate)) {
             writeln!(f, "  gate          {}: {}", gate.id, gate.title)?;
         }
-        for read in &step.reads {
+        for read in &step.work.reads {
             let basis = match &read.basis {
                 ReadBasis::Observed {} => "as observed".to_owned(),
                 ReadBasis::After(step) => format!("after {step}"),
             };
             writeln!(f, "  relies on     {} ({basis})", words::condition(&read.condition))?;
         }
-        for capture in &step.captures {
+        for capture in &step.work.captures {
             writeln!(f, "  keeps         {}", capture.name)?;
         }
-        if let Some(done) = &step.done_when {
+        if let Some(done) = &step.work.done_when {
             writeln!(f, "  done when     {}", words::condition(done))?;
         }
-        for verify in &step.verify {
+        for verify in &step.work.verify {
             let settle =
                 if verify.settle.is_zero() { String::new() } else { format!(", for {}", verify.settle) };
             writeln!(f, "  verified by   {} within {}{settle}", verify.title, verify.within)?;
         }
         match &step.undo {
             Undo::Step(undo) => {
-                writeln!(f, "  undo          {}", undo.title)?;
+                writeln!(f, "  undo          {}", undo.work.title)?;
                 writeln!(
                     f,
                     "                ~{}, disrupts: {}",
-                    undo.estimate.expected,
-                    words::disruption(undo.disruption)
+                    undo.work.estimate.expected,
+                    words::disruption(undo.work.disruption)
                 )?;
                 undo.loses.iter().try_for_each(|loss| writeln!(f, "                loses {loss}"))?;
             }
@@ -74,7 +74,7 @@ impl fmt::Display for Explain<'_> {
                 writeln!(f, "  no undo       {why}\n                instead: {recovery}")?;
             }
         }
-        for permission in &step.permissions {
+        for permission in &step.work.permissions {
             let namespace = permission
                 .namespace
                 .as_ref()

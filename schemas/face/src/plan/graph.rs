@@ -10,8 +10,12 @@ pub fn dot(plan: &Plan) -> String {
     for (number, hop) in plan.hops.iter().enumerate() {
         let _ = writeln!(out, "  subgraph cluster_{number} {{\n    label=\"{}\";", quoted(hop.id.as_str()));
         for step in plan.steps.iter().filter(|step| step.hop == hop.id) {
-            let _ =
-                writeln!(out, "    \"{}\" [tooltip=\"{}\"];", quoted(step.id.as_str()), quoted(&step.title));
+            let _ = writeln!(
+                out,
+                "    \"{}\" [tooltip=\"{}\"];",
+                quoted(step.id.as_str()),
+                quoted(&step.work.title)
+            );
         }
         out.push_str("  }\n");
     }

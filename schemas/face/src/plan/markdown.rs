@@ -86,7 +86,7 @@ fn steps(plan: &Plan, graph: &Graph, hop: &switchback_schemas::StepId) -> String
     let mut body = String::new();
     for step in steps_of(plan, graph, hop) {
         let undo = match &step.undo {
-            Undo::Step(undo) => escape(&undo.title),
+            Undo::Step(undo) => escape(&undo.work.title),
             Undo::CoveredBy { step, .. } => format!("by {}", code(step.as_str())),
             Undo::Commit { why, .. } => format!("none: {}", escape(why)),
             Undo::ReadOnly { .. } => "nothing to undo".to_owned(),
@@ -95,8 +95,8 @@ fn steps(plan: &Plan, graph: &Graph, hop: &switchback_schemas::StepId) -> String
             body,
             "- {}: {}. Disrupts: {}. On failure: {}. Undo: {undo}",
             code(step.id.as_str()),
-            escape(&step.title),
-            words::disruption(step.disruption),
+            escape(&step.work.title),
+            words::disruption(step.work.disruption),
             words::failure(step.on_failure.action),
         );
         for change in &step.changes {

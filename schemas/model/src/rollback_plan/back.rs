@@ -1,14 +1,17 @@
 //! Undo steps as steps, and what undoes them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+};
 
-use serde_json::{Value, json};
 use switchback_schemas::{
     Digest, StepId,
     name::Label,
     plan::{
-        Action, ApprovalScope, Digests, FailureAction, FailurePolicy, Gate, GateKind, Hop, Inputs, Need,
-        NoReturn, Parent, Plan, Read, ReadBasis, Savepoint, Stale, Step, Undo, UndoKind, UndoStep,
+        Action, ApprovalScope, Arguments, Digests, FailureAction, FailurePolicy, Gate, GateKind, Hop, Inputs,
+        Need, NoReturn, Operand, Parent, Plan, Read, ReadBasis, Savepoint, Stale, Step, Undo, UndoKind,
+        UndoStep, Work,
     },
 };
 
@@ -110,7 +113,7 @@ impl<'a> Back<'a> {
     ) -> Result<Option<(Step, Option<NoReturn>)>, NoPlan> {
         let (Some(old), Some(id)) = (self.plan.step(undone), self.ids.get(undone)) else { return Ok(None) };
         let Undo::Step(undo) = &old.undo else { return Ok(None) };
-        if let Action::Roll(roll) = &undo.action
+        if let Action::Roll(roll) = &undo.work.action
             && matches!(roll.stale, Stale::BornBefore(_))
         {
             return Err(NoPlan::Roll(undone.clone()));
@@ -137,30 +140,20 @@ impl<'a> Back<'a> {
         let observed = |read: &Read| Read { basis: ReadBasis::Observed {}, ..read.clone() };
         let step = Step {
             id: id.clone(),
-            title: undo.title.clone(),
             hop: self.hops.get(&old.hop).cloned().unwrap_or_else(|| old.hop.clone()),
             target: old.target.clone(),
-            action: undo.action.clone(),
+            work: Work { reads: undo.work.reads.iter().map(observed).collect(), ..undo.work.clone() },
             needs: needs.iter().filter_map(need).collect(),
-            reads: undo.reads.iter().map(observed).collect(),
-            done_when: undo.done_when.clone(),
-            verify: undo.verify.clone(),
             undo: undo_again,
-            timeout: undo.timeout,
-            retry: undo.retry,
-            disruption: undo.disruption,
             tier: old.tier,
-            captures: undo.captures.clone(),
-            estimate: undo.estimate,
             on_failure: FailurePolicy {
                 action: FailureAction::Hold,
                 why: "a way back that fails is looked at by a person".to_owned(),
             },
             gates: Vec::new(),
-            permissions: undo.permissions.clone(),
             changes: Vec::new(),
         };
-        Ok(Some((own_captures(step, undone, undo)?, line)))
+        Ok(Some((own_captures(step, undone, undo), line)))
     }
 
     /// Going forward again, or why that would not be what it was.
@@ -180,29 +173,18 @@ impl<'a> Back<'a> {
         if self.plan.lines.iter().any(|line| line.step == old.id) {
             return Err("going forward again would cross a line of no return".to_owned());
         }
-        if matches!(old.action, Action::Roll(_)) || matches!(undo.action, Action::Roll(_)) {
+        if matches!(old.work.action, Action::Roll(_)) || matches!(undo.work.action, Action::Roll(_)) {
             return Err("nodes that moved back are moved forward by a new plan only".to_owned());
         }
-        let Some(done_when) = old.done_when.clone() else {
+        if old.work.done_when.is_none() {
             return Err("nobody could see whether it was done again".to_owned());
-        };
-        Ok(UndoStep {
-            kind: UndoKind::Inverse,
-            title: format!("{} again", old.title),
-            action: old.action.clone(),
+        }
+        Ok(UndoStep::new(Work {
+            title: format!("{} again", old.work.title),
             reads: Vec::new(),
-            done_when: Some(done_when),
-            verify: old.verify.clone(),
-            timeout: old.timeout,
-            retry: old.retry,
-            disruption: old.disruption,
             captures: Vec::new(),
-            estimate: old.estimate,
-            loses: Vec::new(),
-            needs_capacity: false,
-            closes: Vec::new(),
-            permissions: old.permissions.clone(),
-        })
+            ..old.work.clone()
+        }))
     }
 }
 
@@ -216,25 +198,37 @@ fn back_of(hop: &Hop) -> StepId {
 }
 
 /// What an undo step captures itself is captured by the new step.
-fn own_captures(step: Step, undone: &StepId, undo: &UndoStep) -> Result<Step, serde_json::Error> {
-    fn walk(value: &mut Value, from: &Value, to: &Value, names: &BTreeSet<&str>) {
-        match value {
-            Value::Object(map) => {
-                let own = map.get("name").and_then(Value::as_str).is_some_and(|name| names.contains(name));
-                if own && map.get("step") == Some(from) {
-                    map.insert("step".to_owned(), to.clone());
-                }
-                map.values_mut().for_each(|value| walk(value, from, to, names));
-            }
-            Value::Array(list) => list.iter_mut().for_each(|value| walk(value, from, to, names)),
-            _ => {}
+fn own_captures(mut step: Step, undone: &StepId, undo: &UndoStep) -> Step {
+    let names = undo.work.captures.iter().map(|capture| capture.name.as_str()).collect();
+    let mut own = Own { from: undone, to: step.id.clone(), names };
+    let Ok(()) = step.work.visit(&mut own);
+    if let Undo::Step(again) = &mut step.undo {
+        let Ok(()) = again.work.visit(&mut own);
+    }
+    step
+}
+
+/// Captures of these names that one step made are those of another.
+struct Own<'plan> {
+    from: &'plan StepId,
+    to: StepId,
+    names: BTreeSet<&'plan str>,
+}
+
+impl Arguments for Own<'_> {
+    type Error = Infallible;
+
+    fn operand(&mut self, operand: &mut Operand) -> Result<(), Infallible> {
+        match operand {
+            Operand::Captured { step, name } => self.restored(step, name),
+            Operand::Value(_) => Ok(()),
         }
     }
-    if undo.captures.is_empty() {
-        return Ok(step);
+
+    fn restored(&mut self, step: &mut StepId, name: &mut String) -> Result<(), Infallible> {
+        if step == self.from && self.names.contains(name.as_str()) {
+            *step = self.to.clone();
+        }
+        Ok(())
     }
-    let names = undo.captures.iter().map(|capture| capture.name.as_str()).collect();
-    let mut value = serde_json::to_value(&step)?;
-    walk(&mut value, &json!(undone), &json!(step.id), &names);
-    serde_json::from_value(value)
 }

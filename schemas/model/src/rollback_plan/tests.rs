@@ -35,12 +35,12 @@ fn three() -> Plan {
         })
     };
     let what = CaptureKind::Field { object: object(), pointer: "/data/v".to_owned() };
-    first.captures.push(Capture { name: "v".to_owned(), what });
-    first.done_when = Some(Condition::All { of: Vec::new() });
+    first.work.captures.push(Capture { name: "v".to_owned(), what });
+    first.work.done_when = Some(Condition::All { of: Vec::new() });
     let to = Operand::Captured { step: id("a"), name: "v".to_owned() };
     let set = vec![SetField { pointer: "/data/v".to_owned(), to }];
     if let Undo::Step(undo) = &mut first.undo {
-        undo.action = Action::Effect(Effect::KubePatch(KubePatch {
+        undo.work.action = Action::Effect(Effect::KubePatch(KubePatch {
             object: object(),
             subresource: None,
             only_if: Vec::new(),
@@ -99,7 +99,7 @@ fn a_way_back_of_a_run_is_a_sound_plan_that_continues_it() {
     assert_eq!(made.parent.as_ref().map(|parent| parent.run.as_str()), Some("r-1"));
     assert_eq!(made.hops[0].from, Some("1.0".parse().unwrap()));
     // Going forward again is the same for `a`; `b` took `c` back with it, so somebody approves that by name.
-    assert!(matches!(&made.steps[0].undo, Undo::Step(undo) if undo.title == "a again"));
+    assert!(matches!(&made.steps[0].undo, Undo::Step(undo) if undo.work.title == "a again"));
     assert!(matches!(made.steps[1].undo, Undo::Commit { .. }));
     assert_eq!(made.lines.iter().map(|line| line.step.as_str()).collect::<Vec<_>>(), ["hop/back/b"]);
 }
@@ -129,7 +129,7 @@ fn a_way_that_is_closed_or_empty_is_no_plan() {
 fn brackets_and_windows_are_turned_round() {
     let mut steps = vec![step("a", &[]), step("b", &["a"]), step("c", &["a", "b"])];
     for step in &mut steps {
-        step.done_when = Some(Condition::All { of: Vec::new() });
+        step.work.done_when = Some(Condition::All { of: Vec::new() });
     }
     let mut plan = small(steps);
     let safe = Condition::Any { of: Vec::new() };

@@ -34,7 +34,7 @@ pub(super) fn brief(names: &Names<'_>, event: &RunEvent) -> Option<String> {
     let RunEvent::Recorded { record } = event else { return None };
     let disrupts = |at: &At| {
         let step = names.plan.step(&at.step);
-        at.way != Way::Forward || step.is_some_and(|step| step.disruption > Disruption::None)
+        at.way != Way::Forward || step.is_some_and(|step| step.work.disruption > Disruption::None)
     };
     let told = match &record.event {
         Event::Verified { at, verdict: Verdict::Holds { .. } } => at.item.is_none() && disrupts(at),

@@ -1,0 +1,61 @@
+//! What the plan says about a place of the journal: a step, its undo, a step of a roll's recipe on one node, or what takes that
+//! back.
+
+use switchback_schemas::{
+    StepId,
+    journal::{At, Way},
+    name::Label,
+    plan::{Action, Effect, Plan, RecipeStep, Roll, Target, Work},
+};
+
+use super::RunState;
+
+/// What is done at a place; `None` when it is no place of the plan.
+pub(super) fn work_at<'plan>(plan: &'plan Plan, state: &RunState, at: &At) -> Option<&'plan Work> {
+    let Some(item) = &at.item else { return work_of(plan, &at.step, at.way) };
+    if item.let_go {
+        return recipe_step(plan, &at.step, Way::Back, &item.recipe)?.undo.work();
+    }
+    // Going back, a node is either one that the undo's own roll moves, or one that the roll forward touched and left.
+    let moved_back =
+        || state.roll(&At::back(&at.step)).is_some_and(|roll| roll.moved.contains_key(&item.key));
+    if at.way == Way::Back && !moved_back() {
+        return recipe_step(plan, &at.step, Way::Forward, &item.recipe)?.undo.work();
+    }
+    Some(&recipe_step(plan, &at.step, at.way, &item.recipe)?.work)
+}
+
+/// What is done of a step, whichever way.
+fn work_of<'plan>(plan: &'plan Plan, step: &StepId, way: Way) -> Option<&'plan Work> {
+    match way {
+        Way::Forward => Some(&plan.step(step)?.work),
+        Way::Back => plan.step(step)?.undo.work(),
+        Way::Close => Some(&plan.leftovers.iter().find(|left| left.step == *step)?.removal),
+    }
+}
+
+/// The roll of a step, or of its undo.
+pub(super) fn roll_of<'plan>(plan: &'plan Plan, step: &StepId, way: Way) -> Option<&'plan Roll> {
+    work_of(plan, step, way)?.roll()
+}
+
+fn recipe_step<'plan>(plan: &'plan Plan, step: &StepId, way: Way, name: &Label) -> Option<&'plan RecipeStep> {
+    roll_of(plan, step, way)?.recipe.iter().find(|part| part.name == *name)
+}
+
+/// Gates that a place waits for: a step forward has its own.
+pub(super) fn gates_of<'plan>(plan: &'plan Plan, at: &At) -> &'plan [Label] {
+    let forward = at.way == Way::Forward && at.item.is_none();
+    plan.step(&at.step).filter(|_| forward).map(|step| step.gates.as_slice()).unwrap_or_default()
+}
+
+/// Whether a recipe step ends its node: what comes after it cannot be taken back by uncordoning.
+pub(super) fn ends_node(part: &RecipeStep) -> bool {
+    match &part.work.action {
+        Action::Effect(Effect::KubeDelete(delete)) => {
+            matches!(delete.object, Target::ItemNode {} | Target::ItemNodeClaim {})
+        }
+        Action::Effect(Effect::NodeTerminate(terminate)) => matches!(terminate.node, Target::ItemNode {}),
+        _ => false,
+    }
+}
