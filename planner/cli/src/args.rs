@@ -8,7 +8,7 @@ use switchback_face::{
     commands::{self, COMMANDS, Entry},
 };
 
-use crate::commands::Own;
+use crate::{commands::Own, forward::Forward};
 
 /// Compiles upgrade manifests to plans that people review as a diff.
 #[derive(Debug, Parser)]

@@ -5,8 +5,8 @@ use std::fmt::{Result, Write as _};
 use switchback_planner::{
     catalog::{Source, Way},
     solver::{
-        Back, JointPath,
-        answer::{After, Hop, Reason, Span},
+        Back, JointPath, Reason,
+        answer::{After, Hop, Span},
     },
 };
 use switchback_schemas::plan::HopBasis;
