@@ -7,6 +7,7 @@
 )]
 
 mod circles;
+mod codes;
 mod diagnostics;
 mod formats;
 mod reader;
