@@ -99,7 +99,7 @@ pub async fn rests_as_requested(store: &dyn Store, run: &RunId) -> Done<bool> {
             (Event::TurnedBack { .. } | Event::TurnedForward { .. }, _) => (back, rests) = (None, false),
             (Event::Held { at, .. }, request) => {
                 let undone = |scope: &&BackScope| matches!((scope, at), (BackScope::Step(step), Some(at)) if at.step == *step);
-                rests = matches!(request, Some(SideKind::Pause { .. })) || back.filter(undone).is_some();
+                rests = matches!(request, Some(SideKind::Pause { .. })) || back.as_ref().is_some_and(undone);
             }
             (Event::Done { end, .. }, _) => rests = *end == End::Unwound && back.is_some(),
             _ => {}

@@ -79,7 +79,7 @@ fn as_of(args: &Args, manifests: &Manifests, inventory: Option<&Inventory>) -> R
     args.as_of
         .or_else(|| manifests.platform.spec.defaults.as_of.map(day))
         .or_else(|| inventory.map(|inventory| day(inventory.taken_at)))
-        .ok_or_else(|| Error::Missing {
+        .ok_or(Error::Missing {
             what: "the day for which dates are judged is not known",
             help: "pass --as-of YYYY-MM-DD, or --inventory",
         })
