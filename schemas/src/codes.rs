@@ -1,6 +1,6 @@
 //! The table of stable codes. A code is never given a second meaning and never reused.
 //!
-//! Areas: 01xx source text · 02xx manifest · 03xx path · 04xx plan · 05xx run · 06xx platform · 9xxx bug.
+//! Areas: 01xx source text · 02xx manifest · 03xx path · 04xx plan · 05xx run · 06xx platform · 07xx command line · 90xx bug.
 
 use std::fmt;
 
@@ -144,8 +144,6 @@ codes! {
         "The catalog marks this version as one not to upgrade to.";
     PATH_UNKNOWN_VERSION = "SB0304", "the catalog does not know the version",
         "The catalog holds no facts for this version. Add a Catalog document with its facts, or choose a known version.";
-    PATH_OUTSIDE_TESTED = "SB0305", "a state lies outside the tested ranges",
-        "Between two hops the platform is in a combination that its vendors have not tested.";
     PATH_REQUIREMENT = "SB0306", "a requirement would be broken",
         "A vendor states that the combination does not work or is not supported.";
     PATH_CYCLE = "SB0307", "steps wait for each other in a circle",
@@ -174,22 +172,14 @@ codes! {
         "While the nodes of its pods move, the API server could refuse every write that the webhook covers.";
     PLAN_WAY_BACK = "SB0410", "there is no usable way back",
         "Between verification and the time to decide there is no way back that could be taken.";
-    PLAN_ROLLBACK_TARGET = "SB0411", "the version gone back to is not a rollback target",
-        "The component can go back only to certain exact versions, and the one observed is not among them.";
-    PLAN_CRD_LOSS = "SB0412", "going back would delete a CRD and its objects",
-        "A Helm rollback deletes CRDs that the older chart does not hold, with every object of them.";
     PLAN_STORED_VERSION = "SB0413", "objects are stored in a version that the target drops",
         "The API server refuses a CRD that drops a version still listed in status.storedVersions.";
-    PLAN_CONVERSION_WEBHOOK = "SB0414", "a conversion webhook cannot be called",
-        "The API server could not read the objects of a CRD whose conversion webhook has no ready endpoint.";
     PLAN_RELEASE_PENDING = "SB0415", "a Helm release is pending",
         "A killed client leaves a release pending for good. Repair it before the plan is made.";
     PLAN_STRATEGY = "SB0416", "the pool's strategy cannot keep what the manifest promises",
         "The way in which the pool's nodes move does not allow the asked batches, budgets or waits.";
     PLAN_HOOK = "SB0417", "a chart has hooks that a render cannot show",
         "Hooks run code that a dry-run cannot show. They are listed as items of their own.";
-    PLAN_PRUNED = "SB0418", "the schema would drop a field",
-        "A field of the object is not in the schema of the CRD: the API server would drop it silently.";
     PLAN_TOO_LARGE = "SB0419", "the plan is too large",
         "A plan holds up to 10,000 steps. Split the upgrade into stages.";
     PLAN_UNCHANGED = "SB0420", "there is nothing to do",
@@ -200,8 +190,6 @@ codes! {
         "The plan is made without knowing this. Decide whether that matters before applying it.";
     PLAN_LINT = "SB0423", "the plan breaks one of its own rules",
         "An independent check of the compiled plan failed. Do not apply it.";
-    PLAN_CLAIMED = "SB0424", "the platform is claimed by a run",
-        "A plan made without `--continue RUN` on a claimed platform is refused: it would lose the run's ways back.";
     PLAN_UNREADABLE = "SB0425", "the document cannot be read",
         "The plan, inventory or lock is not one that this build can read.";
     PLAN_NOT_READY = "SB0426", "the platform is not in a state to begin from",
@@ -248,6 +236,12 @@ codes! {
         "The message says in which state the run is and what can be done in it.";
     RUN_APPROVAL = "SB0512", "an approval is missing or does not bind",
         "An approval binds to the review digest, has a scope and may expire.";
+    RUN_HELD = "SB0513", "the run is held",
+        "It stopped and waits for an operator: continue, retry a step, roll back or abandon it.";
+    RUN_LEFTOVERS = "SB0514", "runs left something behind",
+        "Suspensions, nodes or calls in doubt of runs that failed. Each is listed with the command that clears it.";
+    RUN_OVER = "SB0515", "the run ended without completing its plan",
+        "It was abandoned, or another run took it over. Its report says how far it came.";
     PLATFORM_UNREACHABLE = "SB0601", "the API server cannot be reached",
         "The connection failed. Check the kubeconfig and the network.";
     PLATFORM_FORBIDDEN = "SB0602", "access is denied",
@@ -256,6 +250,26 @@ codes! {
         "The file is missing, not valid, or names a context that it does not hold.";
     PLATFORM_PROGRAM = "SB0604", "a program is missing or failed",
         "The named program could not be run or ended with an error.";
+    PLATFORM_CHART = "SB0605", "a chart cannot be read or rendered",
+        "Charts come from their repository, or from the directory that the manifest names. The message holds what was answered.";
+    PLATFORM_TWIN = "SB0606", "the digital twin did not do what it was asked",
+        "It is not served any more, or its world cannot be read.";
+    PLATFORM_REFUSED = "SB0607", "the platform would refuse a write of the plan",
+        "The API server was asked to try the write without storing it. Its answer is shown.";
+    COMMAND_USAGE = "SB0701", "the command line cannot be understood",
+        "An option is unknown, missing or has no such value. `--help` of the command lists them.";
+    COMMAND_NO_SUCH = "SB0702", "nothing has this name",
+        "The document or the store holds nothing of the name that was given. The message lists what there is.";
+    COMMAND_AMBIGUOUS = "SB0703", "more than one run can be meant",
+        "Name one with `--run`.";
+    COMMAND_MISSING = "SB0704", "the command needs to be told more",
+        "Something that it depends on stands neither in the arguments nor in the environment.";
+    COMMAND_OUTPUT = "SB0705", "the answer cannot be written",
+        "The file or the stream does not take it. Nothing else was changed.";
+    COMMAND_SYSTEM = "SB0706", "the operating system refused",
+        "Something that every command needs was not given: a directory, a private file, a socket, TLS.";
+    COMMAND_OUT_OF_DATE = "SB0707", "a generated file is out of date",
+        "What is written in the file is not what this build would write.";
     BUG = "SB9001", "this is a bug in Switchback",
         "An internal rule did not hold. Please report it with the message.";
 }

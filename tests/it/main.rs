@@ -7,6 +7,7 @@
 )]
 
 mod circles;
+mod codes;
 mod components;
 mod diagnostics;
 mod formats;

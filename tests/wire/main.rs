@@ -13,6 +13,7 @@ mod back;
 mod back_plan;
 mod closing;
 mod cloud;
+mod codes;
 mod continued;
 mod crash;
 mod docs;

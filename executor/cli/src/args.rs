@@ -90,6 +90,14 @@ impl TimeArgs {
     }
 }
 
+/// A reason that says something.
+pub(crate) fn reason(text: &str) -> Result<String, &'static str> {
+    match text.trim().is_empty() {
+        true => Err("a reason is needed"),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// Who says something to a run.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SpeakerArgs {

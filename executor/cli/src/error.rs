@@ -10,6 +10,10 @@ use switchback_executor::{
 use switchback_face::{Exit, documents::DocumentError, terminal::Failure};
 use switchback_kube::ConnectError;
 use switchback_programs::{ResolveError, WebError};
+use switchback_schemas::{
+    codes::{self, Code},
+    journal::Class,
+};
 use switchback_twin::{TwinError, WorldError};
 
 use crate::twin::ControlError;
@@ -26,24 +30,33 @@ pub(crate) enum Error {
     /// A value has no JSON.
     #[error("the answer cannot be written as JSON")]
     Json(#[from] serde_json::Error),
-    /// What was asked about is not known, or what was asked for cannot be.
-    #[error("{0}")]
-    Unknown(String),
+    /// Nothing has the name that was given.
+    #[error("{what}")]
+    NoSuch { what: String, help: String },
+    /// There is no run that could be meant.
+    #[error("{what}")]
+    NoRun { what: &'static str, help: &'static str },
+    /// More than one run could be meant.
+    #[error("{what}")]
+    Ambiguous { what: String, runs: String },
+    /// Something was not said that the command needs.
+    #[error("{what}")]
+    Missing { what: &'static str, help: &'static str },
     /// The operating system did not give what every command needs.
     #[error("the command cannot start")]
     Start(#[source] io::Error),
     /// There is nowhere to keep runs.
-    #[error("there is no directory for runs: name one with --store, or set HOME")]
+    #[error("there is no directory for runs")]
     NoStore,
     /// The store would be gone after the job.
-    #[error(
-        "CI is set, and {0}: the journal, and with it the way back, would be gone with this machine; name a directory \
-         that outlives the job with --store, or say --local-state-ok"
-    )]
+    #[error("CI is set, and {0}: the journal, and with it the rollback, would be gone with this machine")]
     Ephemeral(String),
     /// No kubeconfig was found.
-    #[error("there is no kubeconfig; name one with --kubeconfig")]
+    #[error("there is no kubeconfig")]
     NoKubeconfig,
+    /// The kubeconfig that was found or named.
+    #[error(transparent)]
+    Kubeconfig(DocumentError),
     /// There is no client.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -102,13 +115,6 @@ impl Failure for Error {
         Self::Write(source)
     }
 
-    fn head(&self) -> String {
-        match self {
-            Self::Run(error) => format!("{}: {error}", error.code()),
-            other => other.to_string(),
-        }
-    }
-
     fn exit(&self) -> Exit {
         match self {
             Self::Run(
@@ -116,10 +122,75 @@ impl Failure for Error {
                 | RunError::Append(AppendError::Fenced { .. })
                 | RunError::Store(StoreError::Leased(_) | StoreError::ClaimMoved(_)),
             ) => Exit::Busy,
-            Self::Run(RunError::Bug(_)) => Exit::Bug,
+            Self::Run(RunError::Bug(_)) | Self::Json(_) => Exit::Bug,
             Self::Program { .. } => Exit::Unavailable,
             _ => Exit::Failed,
         }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Write(_) => codes::COMMAND_OUTPUT,
+            Self::Document(error) => error.code(),
+            Self::Json(_) => codes::BUG,
+            Self::NoSuch { .. } => codes::COMMAND_NO_SUCH,
+            Self::NoRun { .. } => codes::RUN_NO_SUCH,
+            Self::Ambiguous { .. } => codes::COMMAND_AMBIGUOUS,
+            Self::Missing { .. } | Self::NoStore => codes::COMMAND_MISSING,
+            Self::Start(_) | Self::Copy { .. } | Self::Web(_) => codes::COMMAND_SYSTEM,
+            Self::Ephemeral(_) => codes::RUN_EPHEMERAL_STORE,
+            Self::NoKubeconfig | Self::Kubeconfig(_) | Self::Connect(_) => codes::PLATFORM_KUBECONFIG,
+            Self::Platform { failure, .. } => of_failure(failure),
+            Self::Run(error) => error.code(),
+            Self::Resolve(ResolveError::OtherObservation { .. }) => codes::PLAN_LOCK_STALE,
+            Self::Resolve(ResolveError::Chart { .. }) => codes::PLATFORM_CHART,
+            Self::Control(_) | Self::Twin(_) | Self::World { .. } => codes::PLATFORM_TWIN,
+            Self::Program { .. } => codes::PLATFORM_PROGRAM,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::NoSuch { help, .. } => help.clone(),
+            Self::NoRun { help, .. } | Self::Missing { help, .. } => (*help).to_owned(),
+            Self::Ambiguous { runs, .. } => format!("name one with --run: {runs}"),
+            Self::NoStore => "name one with --store, or set HOME".to_owned(),
+            Self::Ephemeral(_) => {
+                "name a directory that outlives the job with --store, or pass --local-state-ok".to_owned()
+            }
+            Self::NoKubeconfig => "name one with --kubeconfig".to_owned(),
+            Self::Kubeconfig(_) | Self::Connect(_) => {
+                "name another with --kubeconfig or --context".to_owned()
+            }
+            Self::Platform { failure, .. } if failure.class == Class::Denied => {
+                "check the credentials; `switchback permissions PLAN` lists what a plan needs".to_owned()
+            }
+            Self::Platform { .. } => "check --kubeconfig, --context and the network".to_owned(),
+            Self::Run(error) => return error.help(),
+            Self::Resolve(ResolveError::OtherObservation { .. }) => "observe or plan again".to_owned(),
+            Self::Resolve(ResolveError::Chart { .. }) => {
+                "check the chart's repository or directory in the manifest, and the credentials for it"
+                    .to_owned()
+            }
+            Self::Control(_) => "serve one with `switchback twin serve`".to_owned(),
+            Self::Json(_) => "please report it with this message".to_owned(),
+            Self::Document(error) => error.help().to_owned(),
+            Self::Write(_)
+            | Self::Start(_)
+            | Self::Copy { .. }
+            | Self::Web(_)
+            | Self::Twin(_)
+            | Self::World { .. }
+            | Self::Program { .. } => return None,
+        })
+    }
+}
+
+/// The code of something that could not be read from the platform.
+fn of_failure(failure: &ports::Failure) -> Code {
+    match failure.class {
+        Class::Denied => codes::PLATFORM_FORBIDDEN,
+        _ => codes::PLATFORM_UNREACHABLE,
     }
 }
 
@@ -137,7 +208,7 @@ mod tests {
     #[test]
     fn an_error_has_its_code_and_says_nothing_twice() {
         let run = switchback_schemas::RunId::new("r-1").unwrap();
-        let text = Error::from(StoreError::NoSuchRun(run)).chain().to_string();
-        assert!(text.starts_with("SB") && text.ends_with("there is no run r-1"), "{text}");
+        let text = Error::from(StoreError::NoSuchRun(run)).told();
+        assert!(text.starts_with("error SB0510: there is no run r-1\n  help: "), "{text}");
     }
 }

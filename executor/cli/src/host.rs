@@ -1,5 +1,8 @@
 //! What every command is given.
 
+use switchback_face::Exit;
+use switchback_schemas::codes::Code;
+
 use crate::{environment::Environment, error::Error, terminal::Terminal};
 
 /// The machine that a command runs on, and the people before it.
@@ -19,6 +22,12 @@ impl Host {
     /// Remarks, on a line of its own.
     pub(crate) fn remark(&mut self, line: &str) -> Result<(), Error> {
         self.terminal.err.line(line).and_then(|()| self.terminal.err.flush()).map_err(Error::Write)
+    }
+
+    /// Ends a command that failed, as its answer says, with the code under which that is explained.
+    pub(crate) fn failed(&mut self, code: Code) -> Result<Exit, Error> {
+        self.terminal.code(code).map_err(Error::Write)?;
+        Ok(Exit::Failed)
     }
 
     /// Host and process, for the journal.

@@ -33,12 +33,7 @@ fn main() -> ExitCode {
             let result = run(args, &mut host);
             host.terminal.end(result).into()
         }
-        Err(usage) => {
-            let help = !usage.use_stderr();
-            // A help text that nobody reads to its end was read far enough.
-            let _ = usage.print();
-            if help { Exit::Success.into() } else { Exit::Usage.into() }
-        }
+        Err(usage) => Terminal::usage(&usage).into(),
     }
 }
 

@@ -65,7 +65,7 @@ impl Platform {
             None => Arc::new(SystemClock),
         };
         let helm = args.helm.clone().or_else(|| twin.as_ref().map(|(mark, _)| mark.helm.clone()));
-        let copy = eks::copy(&kubeconfig, &documents::text(&kubeconfig)?)?;
+        let copy = eks::copy(&kubeconfig, &documents::text(&kubeconfig).map_err(Error::Kubeconfig)?)?;
         Ok(Self { kubeconfig, copy, context: args.context.clone(), helm, twin, clock })
     }
 

@@ -87,16 +87,17 @@ pub(crate) async fn chosen(args: &RunArgs, store: &dyn Store) -> Result<RunId, E
         ([run], _) => Ok((*run).clone()),
         ([], [(run, _)]) => Ok(run.clone()),
         ([], []) => {
-            Err(Error::Unknown("there is no run in this store; name another with --store".to_owned()))
+            let what = "there is no run in this store";
+            Err(Error::NoRun { what, help: "name another with --store" })
         }
-        ([], _) => Err(Error::Unknown(format!(
-            "every run is over; name one with --run: {}",
-            names(runs.iter().map(|(run, _)| run).collect())
-        ))),
-        (open, _) => Err(Error::Unknown(format!(
-            "more than one run is not over; name one with --run: {}",
-            names(open.to_vec())
-        ))),
+        ([], _) => Err(Error::Ambiguous {
+            what: "every run is over".to_owned(),
+            runs: names(runs.iter().map(|(run, _)| run).collect()),
+        }),
+        (open, _) => Err(Error::Ambiguous {
+            what: "more than one run is not over".to_owned(),
+            runs: names(open.to_vec()),
+        }),
     }
 }
 

@@ -9,7 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 pub enum ConnectError {
     /// The kubeconfig cannot be read, or does not hold the context.
     #[error(
-        "the kubeconfig {} cannot be used{}: {source}; name another with --kubeconfig or --context",
+        "the kubeconfig {} cannot be used{}: {source}",
         path.display(),
         context.as_ref().map(|name| format!(" with context {name}")).unwrap_or_default()
     )]

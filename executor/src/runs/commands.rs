@@ -52,9 +52,7 @@ pub async fn request(handle: RunHandle<'_>, by: Identified, says: SideKind) -> D
             }
         }
         SideKind::Approve { approval } if approval.review != index.plan.digests.review => {
-            return refuse(
-                "has another review digest: what was approved is not what would be done".to_owned(),
-            );
+            return Err(RunError::Approval { run: run.clone() });
         }
         _ => {}
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use switchback_schemas::{
     RunId,
-    journal::BackScope,
+    journal::{BackScope, End, Event, SideKind},
     report::{Report, RunState},
 };
 
@@ -76,4 +76,34 @@ pub async fn rollback_targets(
 /// Whether a report says that nothing more will happen.
 pub fn is_over(report: &Report) -> bool {
     matches!(report.state, RunState::Ended { .. } | RunState::Superseded { .. })
+}
+
+/// Whether a run rests where an operator asked it to: paused, or where a rollback ends that was asked for. A failure that
+/// came after the request is none.
+pub async fn rests_as_requested(store: &dyn Store, run: &RunId) -> Done<bool> {
+    let (_, journal) = load(store, run).await?;
+    let side = store.side(run).await?;
+    let (mut back, mut rests) = (None, false);
+    for (record, next) in journal.records.iter().zip(journal.records.iter().skip(1).map(Some).chain([None])) {
+        // What acts on a request is followed by the record that it was heard.
+        let request = match next.map(|next| &next.event) {
+            Some(Event::Heard { entries }) => {
+                usize::try_from(*entries).ok().and_then(|n| side.get(n.checked_sub(1)?))
+            }
+            _ => None,
+        };
+        match (&record.event, request.map(|entry| &entry.says)) {
+            (Event::TurnedBack { scope, .. }, Some(SideKind::Rollback { .. })) => back = Some(scope),
+            // Going on after a hold leaves what was asked for as it was.
+            (Event::TurnedBack { .. }, Some(SideKind::Continue { .. })) => rests = false,
+            (Event::TurnedBack { .. } | Event::TurnedForward { .. }, _) => (back, rests) = (None, false),
+            (Event::Held { at, .. }, request) => {
+                let undone = |scope: &&BackScope| matches!((scope, at), (BackScope::Step(step), Some(at)) if at.step == *step);
+                rests = matches!(request, Some(SideKind::Pause { .. })) || back.as_ref().is_some_and(undone);
+            }
+            (Event::Done { end, .. }, _) => rests = *end == End::Unwound && back.is_some(),
+            _ => {}
+        }
+    }
+    Ok(rests)
 }

@@ -3,12 +3,14 @@
 use switchback_schemas::{
     Diagnostic, Digest, RunId,
     codes::{self, Code},
+    journal::Class,
     name::Label,
     plan::PlanError,
 };
 
 use crate::{
     machine::Illegal,
+    ports::Failure,
     store::{AppendError, StoreError},
 };
 
@@ -25,9 +27,7 @@ pub enum RunError {
     #[error("nothing here can do: {}", .0.join(", "))]
     NoDriver(Vec<&'static str>),
     /// Another run has the platform.
-    #[error(
-        "platform {platform} is held by run {by}; end it, or continue it with a plan made by `--continue {by}`"
-    )]
+    #[error("platform {platform} is held by run {by}")]
     Claimed {
         /// The platform.
         platform: Label,
@@ -61,12 +61,12 @@ pub enum RunError {
         found: String,
     },
     /// A target's identity cannot be read.
-    #[error("target {target} cannot prove who it is: {why}")]
+    #[error("target {target} cannot prove who it is: {failure}")]
     Unproven {
         /// The target.
         target: Label,
         /// Why.
-        why: String,
+        failure: Failure,
     },
     /// The run is not in a state that allows what was asked.
     #[error("run {run} {why}")]
@@ -75,6 +75,12 @@ pub enum RunError {
         run: RunId,
         /// Why.
         why: String,
+    },
+    /// What was approved is not what would be done.
+    #[error("run {run} has another review digest than what was approved")]
+    Approval {
+        /// The run.
+        run: RunId,
     },
     /// The journal tells an impossible story.
     #[error("run {run}: {source}")]
@@ -106,7 +112,9 @@ impl RunError {
             Self::OtherPlan { .. } => codes::RUN_PLAN_DIFFERS,
             Self::Parent { .. } | Self::NotAllowed { .. } => codes::RUN_NOT_ALLOWED,
             Self::Identity { .. } => codes::RUN_IDENTITY,
+            Self::Unproven { failure, .. } if failure.class == Class::Denied => codes::PLATFORM_FORBIDDEN,
             Self::Unproven { .. } => codes::PLATFORM_UNREACHABLE,
+            Self::Approval { .. } => codes::RUN_APPROVAL,
             Self::Illegal { .. } => codes::RUN_ILLEGAL_RECORD,
             Self::Append(AppendError::Fenced { .. }) | Self::Store(StoreError::Leased(_)) => {
                 codes::RUN_LEASED
@@ -116,5 +124,41 @@ impl RunError {
             Self::Store(_) => codes::RUN_JOURNAL_CORRUPT,
             Self::Bug(_) => codes::BUG,
         }
+    }
+
+    /// What to do next.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Plan(_) => "make the plan anew with this build".to_owned(),
+            Self::Lint(_) => {
+                "`switchback lint PLAN` lists them; a plan that was changed by hand is made anew".to_owned()
+            }
+            Self::NoDriver(_) => "run the plan with the release that made it".to_owned(),
+            Self::Claimed { by, .. } => format!(
+                "end that run, or continue it with a plan made from `switchback observe --continue {by}`"
+            ),
+            Self::OtherPlan { .. } | Self::Parent { .. } => "observe and plan again".to_owned(),
+            Self::Identity { .. } => "check --kubeconfig and --context".to_owned(),
+            Self::Unproven { .. } => {
+                "check the credentials and the network; `switchback preflight` tries it".to_owned()
+            }
+            Self::NotAllowed { run, .. } => format!("`switchback status --run {run}` shows where it stands"),
+            Self::Approval { .. } => "look at the plan of the run as it is, and approve that".to_owned(),
+            Self::Append(AppendError::Fenced { .. }) | Self::Store(StoreError::Leased(_)) => {
+                "let that process end, or stop it; a lease ends within a minute of a kill".to_owned()
+            }
+            Self::Append(_) | Self::Store(StoreError::Disk { .. }) => {
+                "free space or restore the permissions, then apply again: the run goes on from its journal"
+                    .to_owned()
+            }
+            Self::Store(StoreError::NoSuchRun(_)) => {
+                "`switchback status --all` lists the runs; name another store with --store".to_owned()
+            }
+            Self::Store(StoreError::ClaimMoved(_)) => "try again".to_owned(),
+            Self::Illegal { .. } | Self::Store(_) => {
+                "restore the journal from a copy; `switchback verify` checks it".to_owned()
+            }
+            Self::Bug(_) => "please report it with this message".to_owned(),
+        })
     }
 }

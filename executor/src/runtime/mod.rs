@@ -87,8 +87,7 @@ impl Runtime {
     pub async fn prove(&self, plan: &Plan) -> Result<(), RunError> {
         for (target, expected) in &plan.platform.targets {
             let found = self.drivers.proofs(target).await;
-            let found = found
-                .map_err(|failure| RunError::Unproven { target: target.clone(), why: failure.to_string() })?;
+            let found = found.map_err(|failure| RunError::Unproven { target: target.clone(), failure })?;
             if let Some(missing) = expected.proofs().into_iter().find(|proof| !found.contains(proof)) {
                 let (expected, found) = (format!("{missing:?}"), format!("{found:?}"));
                 return Err(RunError::Identity { target: target.clone(), expected, found });

@@ -3,6 +3,8 @@
 use std::{io, path::PathBuf};
 
 use switchback_face::{Exit, contract::Mismatch, documents::DocumentError, terminal::Failure};
+use switchback_model::rollback_plan::NoPlan;
+use switchback_schemas::codes::{self, Code};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -16,14 +18,20 @@ pub(crate) enum Error {
     /// A value has no JSON.
     #[error("the answer cannot be written as JSON")]
     Json(#[from] serde_json::Error),
-    /// What was asked about is not known.
+    /// Nothing has the name that was given.
+    #[error("{what}")]
+    NoSuch { what: String, help: String },
+    /// Something was not said that the command needs.
+    #[error("{what}")]
+    Missing { what: &'static str, help: &'static str },
+    /// The rollback cannot be written as a plan.
+    #[error("the rollback cannot be written as a plan of its own")]
+    NoPlan(#[from] NoPlan),
+    /// Something of our own is wrong.
     #[error("{0}")]
-    Unknown(String),
+    Bug(String),
     /// The other command is not there.
-    #[error(
-        "`{command}` is done by {program}, which is neither beside this command nor on PATH; install it, for example \
-         with `cargo install --path executor/cli`, or run `switchback help` for what this command does by itself"
-    )]
+    #[error("`{command}` is carried out by {program}, which is neither beside this command nor on PATH")]
     NotInstalled { command: String, program: &'static str },
     /// The other command cannot be started.
     #[error("{} cannot be started", path.display())]
@@ -33,7 +41,7 @@ pub(crate) enum Error {
         source: io::Error,
     },
     /// The other command is of another release.
-    #[error("{} does not fit this command; install both from one release", path.display())]
+    #[error("{} does not fit this command", path.display())]
     Release {
         path: PathBuf,
         #[source]
@@ -49,7 +57,38 @@ impl Failure for Error {
     fn exit(&self) -> Exit {
         match self {
             Self::NotInstalled { .. } | Self::Start { .. } | Self::Release { .. } => Exit::Unavailable,
-            Self::Write(_) | Self::Document(_) | Self::Json(_) | Self::Unknown(_) => Exit::Failed,
+            Self::Json(_) | Self::Bug(_) => Exit::Bug,
+            Self::Write(_)
+            | Self::Document(_)
+            | Self::NoSuch { .. }
+            | Self::Missing { .. }
+            | Self::NoPlan(_) => Exit::Failed,
         }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Write(_) => codes::COMMAND_OUTPUT,
+            Self::Document(error) => error.code(),
+            Self::Json(_) | Self::Bug(_) => codes::BUG,
+            Self::NoSuch { .. } => codes::COMMAND_NO_SUCH,
+            Self::Missing { .. } => codes::COMMAND_MISSING,
+            Self::NoPlan(_) => codes::PLAN_WAY_BACK,
+            Self::NotInstalled { .. } | Self::Start { .. } | Self::Release { .. } => codes::PLATFORM_PROGRAM,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::NoSuch { help, .. } => help.clone(),
+            Self::Missing { help, .. } => (*help).to_owned(),
+            Self::NotInstalled { .. } => "install it, for example with `cargo install --path executor/cli`; \
+                                          `switchback help` lists what this command does by itself"
+                .to_owned(),
+            Self::Start { .. } | Self::Release { .. } => "install both commands from one release".to_owned(),
+            Self::Json(_) | Self::Bug(_) => "please report it with this message".to_owned(),
+            Self::Document(error) => error.help().to_owned(),
+            Self::Write(_) | Self::NoPlan(_) => return None,
+        })
     }
 }

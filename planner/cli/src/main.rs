@@ -10,7 +10,7 @@ mod manifests;
 
 use std::process::ExitCode;
 
-use switchback_face::{Exit, Terminal, documents, terminal};
+use switchback_face::{Terminal, documents, terminal};
 
 use crate::{args::Parsed, commands::Then, environment::Environment};
 
@@ -33,11 +33,6 @@ fn main() -> ExitCode {
             let error = forward::exec(&command, &environment);
             terminal.end(Err(error)).into()
         }
-        Err(usage) => {
-            let help = !usage.use_stderr();
-            // A help text that nobody reads to its end was read far enough.
-            let _ = usage.print();
-            if help { Exit::Success.into() } else { Exit::Usage.into() }
-        }
+        Err(usage) => Terminal::usage(&usage).into(),
     }
 }

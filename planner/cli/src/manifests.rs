@@ -24,7 +24,7 @@ pub(crate) struct Read {
 
 /// The components of this build.
 pub(crate) fn registry() -> Result<&'static Registry<'static>, Error> {
-    built_in().map_err(|bug| Error::Unknown(bug.message))
+    built_in().map_err(|bug| Error::Bug(bug.message))
 }
 
 /// Reads files and directories of manifests.

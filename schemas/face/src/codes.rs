@@ -5,13 +5,14 @@ use switchback_schemas::codes::{ALL, Entry};
 use crate::Exit;
 
 /// The areas of the codes, by their first two digits.
-const AREAS: [(&str, &str); 7] = [
+const AREAS: [(&str, &str); 8] = [
     ("01", "Source text"),
     ("02", "Manifests"),
     ("03", "Path"),
     ("04", "Plan"),
     ("05", "Run"),
     ("06", "Platform"),
+    ("07", "Command line"),
     ("90", "Bugs"),
 ];
 

@@ -10,7 +10,14 @@ use switchback_model::{
     Graph,
     journal::{self, Journal},
 };
-use switchback_schemas::{Digest, estimates::Estimates, inventory::Inventory, lock::Lock, plan::Plan};
+use switchback_schemas::{
+    Digest,
+    codes::{self, Code},
+    estimates::Estimates,
+    inventory::Inventory,
+    lock::Lock,
+    plan::Plan,
+};
 
 /// Bytes that a document may hold; ten thousand steps are far below.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -47,6 +54,23 @@ pub enum DocumentError {
 }
 
 impl DocumentError {
+    /// The code under which it is explained.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Write { .. } => codes::COMMAND_OUTPUT,
+            Self::Read { .. } | Self::Unusable { .. } => codes::PLAN_UNREADABLE,
+        }
+    }
+
+    /// What to do next.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Write { .. } => "name another place, or make room and permissions for this one",
+            Self::Read { .. } => "check the name and the permissions",
+            Self::Unusable { .. } => "name another file, or write this one anew with this build",
+        }
+    }
+
     /// A file that could be read, and says something else than it should.
     pub fn unusable(path: &Path, why: &impl ToString) -> Self {
         Self::Unusable { path: path.to_owned(), why: why.to_string() }

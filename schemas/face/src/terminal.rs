@@ -5,6 +5,8 @@ use std::{
     io::{self, Stderr, Stdout},
 };
 
+use switchback_schemas::codes::{self, Code};
+
 use crate::{ColorChoice, Exit, Look, Output, SafeText};
 
 /// Columns to assume, and the widest that text is laid out for.
@@ -63,14 +65,21 @@ pub trait Failure: Error {
     /// How the command ends with it.
     fn exit(&self) -> Exit;
 
-    /// The error without what caused it.
-    fn head(&self) -> String {
-        self.to_string()
+    /// The code under which it is explained.
+    fn code(&self) -> Code;
+
+    /// What to do next.
+    fn help(&self) -> Option<String>;
+
+    /// What is shown of it: the code, what happened, what to do next.
+    fn told(&self) -> String {
+        let help = self.help().map(|help| format!("\n  help: {}", SafeText::line(&help, 2_000)));
+        format!("error {}: {}{}", self.code(), self.chain(), help.unwrap_or_default())
     }
 
     /// The error and what caused it, on one line. What stands in it already is not said twice.
     fn chain(&self) -> SafeText {
-        let mut text = self.head();
+        let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
             let said = error.to_string();
@@ -102,6 +111,26 @@ impl Terminal {
         }
     }
 
+    /// Says under which code a failure is explained that the answer itself tells of.
+    pub fn code(&mut self, code: Code) -> io::Result<()> {
+        let title = Code::find(code.as_str()).map_or("", |entry| entry.title);
+        self.out.flush()?;
+        self.err.line(&format!("error {code}: {title}; `switchback explain {code}` says more"))?;
+        self.err.flush()
+    }
+
+    /// Shows a help, a version or a wrong use, and how the command ends with it.
+    pub fn usage(error: &clap::Error) -> Exit {
+        // A help text that nobody reads to its end was read far enough.
+        let _ = error.print();
+        if !error.use_stderr() {
+            return Exit::Success;
+        }
+        let mut err = Output::new(io::stderr(), Look::PLAIN);
+        let _ = err.line(&format!("\ncode: {}", codes::COMMAND_USAGE));
+        Exit::Usage
+    }
+
     /// Says what went wrong, if anything did, and hands the text over.
     pub fn end<F: Failure>(&mut self, result: Result<Exit, F>) -> Exit {
         let result = result.and_then(|exit| self.out.flush().map(|()| exit).map_err(F::unwritten));
@@ -109,7 +138,7 @@ impl Terminal {
             Ok(exit) => exit,
             Err(error) => {
                 // There is no third stream to complain to.
-                let _ = self.err.line(&format!("error: {}", error.chain()));
+                let _ = self.err.line(&error.told());
                 let _ = self.err.flush();
                 error.exit()
             }
@@ -150,6 +179,20 @@ mod tests {
         fn exit(&self) -> Exit {
             Exit::Failed
         }
+
+        fn code(&self) -> Code {
+            codes::COMMAND_OUTPUT
+        }
+
+        fn help(&self) -> Option<String> {
+            Some("free some".to_owned())
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_code_and_what_to_do_next() {
+        let told = Full(io::Error::other("no room")).told();
+        assert_eq!(told, "error SB0705: it failed: no room\n  help: free some");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{
     say::Speaker,
 };
 use crate::{
-    args::{RunArgs, SpeakerArgs},
+    args::{RunArgs, SpeakerArgs, reason},
     error::Error,
     host::Host,
     show::account,
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long)]
     now: bool,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
     /// Act as NAME without verification, instead of as whom the API server says
     #[arg(long, value_name = "NAME")]
@@ -41,9 +41,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
-    if args.reason.trim().is_empty() {
-        return Err(Error::Unknown("closing needs a reason".to_owned()));
-    }
     let opened = store::open(&args.run.store, &host.environment)?;
     let chosen = RunArgs { run: Some(chosen(&args.run, &*opened.store).await?), ..args.run.clone() };
     let speaker = SpeakerArgs { platform: args.drive.platform.clone(), asserted: args.asserted.clone() };
@@ -89,11 +86,14 @@ async fn chosen(args: &RunArgs, store: &dyn switchback_executor::store::Store) -
     let keeping: Vec<&str> = keeping.map(|(run, _)| run.as_str()).collect();
     match runs.iter().find(|(run, _)| keeping == [run.as_str()]) {
         Some((run, _)) => Ok(run.clone()),
-        None if keeping.is_empty() => Err(Error::Unknown("no run keeps anything".to_owned())),
-        None => Err(Error::Unknown(format!(
-            "more than one run keeps something; name one with --run: {}",
-            keeping.join(", ")
-        ))),
+        None if keeping.is_empty() => Err(Error::NoRun {
+            what: "no run retains anything",
+            help: "`switchback status --all` lists the runs; name another store with --store",
+        }),
+        None => Err(Error::Ambiguous {
+            what: "more than one run retains something".to_owned(),
+            runs: keeping.join(", "),
+        }),
     }
 }
 

@@ -11,6 +11,7 @@ use switchback_executor::{
 use switchback_face::{Answer, Exit};
 use switchback_schemas::{
     RunId, Seconds,
+    codes::{self, Code},
     event::RunEvent,
     journal::{End, Record},
     plan::Plan,
@@ -104,7 +105,11 @@ pub(super) async fn drive(
         ))?;
         return Ok(Exit::Interrupted);
     };
-    let (exit, mut text) = told(&run, &ended, signalled);
+    let (mut exit, code, mut text) = told(&run, &ended, signalled);
+    if matches!(exit, Exit::Held | Exit::RolledBack) && runs::rests_as_requested(&*opened.store, &run).await?
+    {
+        exit = Exit::Success;
+    }
     if ended == Ended::Rest(Rest::Ended(End::Unwound))
         && let Some(line) = returned(&*opened.store, &run).await?
     {
@@ -117,6 +122,9 @@ pub(super) async fn drive(
         // The last line of a stream of events stays an event.
         Style::Json => host.remark(&text)?,
         _ => host.answer(&(text + "\n"))?,
+    }
+    if let Some(code) = code.filter(|_| exit != Exit::Success) {
+        host.terminal.code(code).map_err(Error::Write)?;
     }
     Ok(exit)
 }
@@ -173,8 +181,9 @@ async fn carried(
     }
 }
 
-/// How the process ends, and what a person does next.
-fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, String) {
+/// How the process ends, under which code a failure is explained, and what a person does next.
+fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, Option<Code>, String) {
+    let mut code = None;
     let (exit, text) = match ended {
         Ended::Interrupted { calling } => {
             let places: Vec<String> = calling.iter().map(ToString::to_string).collect();
@@ -196,17 +205,24 @@ fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, String) {
             let text = format!(
                 "held: {why}\n  `switchback status` shows where; then continue, retry --step, rollback (alone, it shows the price) or abandon"
             );
+            code = Some(codes::RUN_HELD);
             (Exit::Held, text)
         }
-        Ended::Rest(Rest::Superseded(by)) => (Exit::Failed, format!("continued by run {by}")),
+        Ended::Rest(Rest::Superseded(by)) => {
+            code = Some(codes::RUN_OVER);
+            (Exit::Failed, format!("continued by run {by}"))
+        }
         Ended::Rest(Rest::Ended(end)) => {
             let exit = match end {
                 End::Complete | End::Closed => Exit::Success,
                 End::Unwound | End::UnwoundHeld => Exit::RolledBack,
-                End::Abandoned => Exit::Failed,
+                End::Abandoned => {
+                    code = Some(codes::RUN_OVER);
+                    Exit::Failed
+                }
             };
             (exit, words::end(*end).to_owned())
         }
     };
-    (exit, format!("run {run}: {text}"))
+    (exit, code, format!("run {run}: {text}"))
 }

@@ -29,9 +29,8 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         || environment::text("AWS_REGION").or_else(|| environment::text("AWS_DEFAULT_REGION"));
     let region = args.region.clone().or_else(of_environment);
     let region = region.ok_or_else(|| {
-        Error::Unknown(
-            "the region of the cluster is not known; name it with --region or AWS_REGION".to_owned(),
-        )
+        let what = "the region of the cluster is not known";
+        Error::Missing { what, help: "name it with --region, or set AWS_REGION" }
     })?;
     let aws = Aws::open(AwsSettings { profile: args.profile.clone(), ..AwsSettings::default() }).await;
     let source = ClusterToken::new(aws, &args.cluster_name, region, args.role_arn.clone());

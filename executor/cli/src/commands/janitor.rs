@@ -3,7 +3,7 @@
 
 use switchback_executor::{runs, store::Store};
 use switchback_face::{Exit, terminal::Failure as _};
-use switchback_schemas::RunId;
+use switchback_schemas::{RunId, codes};
 
 use super::say::Speaker;
 use crate::{
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         // A run that cannot be read must not hide what the others left.
         let text = match left_by(&*opened.store, run).await {
             Ok(text) => text,
-            Err(error) => format!("run {run}: cannot be read: {}\n", error.chain()),
+            Err(error) => format!("run {run}: cannot be read: {}: {}\n", error.code(), error.chain()),
         };
         clean &= text.is_empty();
         host.answer(&text)?;
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     if clean {
         host.answer("nothing is left behind\n")?;
     }
-    Ok(if clean { Exit::Success } else { Exit::Failed })
+    if clean { Ok(Exit::Success) } else { host.failed(codes::RUN_LEFTOVERS) }
 }
 
 async fn fix(args: &Args, name: &str, reason: &str, host: &mut Host) -> Result<Exit, Error> {
@@ -89,13 +89,14 @@ async fn left_it(store: &dyn Store, name: &str) -> Result<RunId, Error> {
     }
     match found.as_slice() {
         [run] => Ok(run.clone()),
-        [] => Err(Error::Unknown(format!("no run left {name}; `switchback janitor` lists what they left"))),
+        [] => Err(Error::NoSuch {
+            what: format!("no run left {name}"),
+            help: "`switchback janitor` lists what they left".to_owned(),
+        }),
         more => {
             let names: Vec<&str> = more.iter().map(RunId::as_str).collect();
-            Err(Error::Unknown(format!(
-                "more than one run left {name}; name one with --run: {}",
-                names.join(", ")
-            )))
+            let what = format!("more than one run left {name}");
+            Err(Error::Ambiguous { what, runs: names.join(", ") })
         }
     }
 }

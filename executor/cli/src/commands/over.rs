@@ -1,11 +1,12 @@
 //! `override`: passes one gate by hand, loudly: with a reason and an end.
 
+use switchback_executor::runtime::RunError;
 use switchback_face::Exit;
 use switchback_schemas::{name::Label, plan::ApprovalScope};
 
 use super::say::Speaker;
 use crate::{
-    args::{RunArgs, SpeakerArgs},
+    args::{RunArgs, SpeakerArgs, reason},
     error::Error,
     host::Host,
 };
@@ -15,7 +16,7 @@ pub(crate) struct Args {
     /// The gate
     gate: Label,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
     /// When it stops counting
     #[arg(long, value_name = "INSTANT")]
@@ -27,13 +28,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
-    if args.reason.trim().is_empty() {
-        return Err(Error::Unknown("an override needs a reason".to_owned()));
-    }
     let speaker = Speaker::new(&args.run, &args.speaker, host).await?;
     let plan = speaker.plan().await?;
     if plan.gate(&args.gate).is_some_and(|gate| !gate.may_override) {
-        return Err(Error::Unknown(format!("gate {} cannot be overridden; its plan says so", args.gate)));
+        let why = format!("has a gate {} that its plan does not allow to be overridden", args.gate);
+        return Err(RunError::NotAllowed { run: speaker.run.clone(), why }.into());
     }
     let scope = ApprovalScope::Gate(args.gate.clone());
     speaker.approve(scope, Some(args.reason.clone()), Some(args.expires), host).await

@@ -1,7 +1,7 @@
 //! `preflight`: whether a plan could begin now: who the targets are, what it was compiled from, gates, and what the API
 //! server would say to its writes. Changes nothing.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use switchback_executor::{
     machine::{WindowAnswer, scope_text, window_answer},
@@ -13,7 +13,8 @@ use switchback_kube::KubeDriver;
 use switchback_model::bind::Binder;
 use switchback_schemas::{
     RunId, Seconds,
-    journal::{At, Outcome, Verdict},
+    codes::{self, Code},
+    journal::{At, Class, Outcome, Verdict},
     plan::{Action, Effect, Gate, GateKind, Plan, ReadBasis, Step, WindowUse},
 };
 
@@ -46,7 +47,7 @@ enum Found {
     /// It could not be asked.
     Unknown(String),
     /// The plan cannot be run as it is.
-    Wrong(String),
+    Wrong(Code, String),
 }
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
@@ -88,24 +89,34 @@ fn told(seen: &[(String, Found)], host: &mut Host) -> Result<Exit, Error> {
             Found::Good => continue,
             Found::Waits(why) => format!("waits    {what}: {why}\n"),
             Found::Unknown(why) => format!("unknown  {what}: {why}\n"),
-            Found::Wrong(why) => format!("WRONG    {what}: {why}\n"),
+            Found::Wrong(_, why) => format!("WRONG    {what}: {why}\n"),
         };
         host.answer(&line)?;
     }
-    let wrong = count(|found| matches!(found, Found::Wrong(_)));
+    let wrong = count(|found| matches!(found, Found::Wrong(..)));
     let unknown = count(|found| matches!(found, Found::Unknown(_)));
     let good = count(|found| matches!(found, Found::Good));
     let waits = count(|found| matches!(found, Found::Waits(_)));
     host.answer(&format!(
         "{good} good, {waits} wait, {unknown} unknown, {wrong} wrong; nothing was changed\n"
     ))?;
-    Ok(if wrong + unknown == 0 { Exit::Success } else { Exit::Failed })
+    let code = |(_, found): &(String, Found)| match found {
+        Found::Wrong(code, _) => Some(*code),
+        Found::Unknown(_) => Some(codes::PLATFORM_UNREACHABLE),
+        Found::Good | Found::Waits(_) => None,
+    };
+    let codes: BTreeSet<Code> = seen.iter().filter_map(code).collect();
+    let mut exit = Exit::Success;
+    for code in codes {
+        exit = host.failed(code)?;
+    }
+    Ok(exit)
 }
 
 async fn who(runtime: &Runtime, plan: &Plan) -> Found {
     match runtime.prove(plan).await {
         Ok(()) => Found::Good,
-        Err(error) => Found::Wrong(error.to_string()),
+        Err(error) => Found::Wrong(error.code(), error.to_string()),
     }
 }
 
@@ -132,7 +143,7 @@ impl Asking<'_> {
             let said = words::verdict(&verdict);
             all.push(match verdict {
                 Verdict::Holds { .. } => Found::Good,
-                Verdict::Fails { .. } => Found::Wrong(said),
+                Verdict::Fails { .. } => Found::Wrong(codes::RUN_PREDICATE_FALSE, said),
                 Verdict::Unknown { .. } => Found::Unknown(said),
             });
         }
@@ -169,9 +180,19 @@ impl Asking<'_> {
         let bound = Binder { captured: &nothing, item: None }.effect(effect).ok()?;
         Some(match self.drivers.apply(&self.call(step), &bound).await {
             Outcome::Done { .. } | Outcome::Blocked { .. } => Found::Good,
-            outcome @ Outcome::NotDone { .. } => Found::Wrong(words::outcome(&outcome).unwrap_or_default()),
+            outcome @ Outcome::NotDone { .. } => {
+                Found::Wrong(refusal(&outcome), words::outcome(&outcome).unwrap_or_default())
+            }
             outcome @ Outcome::InDoubt { .. } => Found::Unknown(words::outcome(&outcome).unwrap_or_default()),
         })
+    }
+}
+
+/// The code of a write that the API server would not carry out.
+fn refusal(outcome: &Outcome) -> Code {
+    match outcome {
+        Outcome::NotDone { class: Class::Denied, .. } => codes::PLATFORM_FORBIDDEN,
+        _ => codes::PLATFORM_REFUSED,
     }
 }
 
@@ -180,7 +201,7 @@ fn window(plan: &Plan, used_for: WindowUse, now: jiff::Timestamp) -> Found {
         WindowAnswer::Open { .. } | WindowAnswer::Always => Found::Good,
         WindowAnswer::Frozen { window, until } => Found::Waits(format!("freeze {window} ends at {until}")),
         WindowAnswer::Closed { window, opens } => Found::Waits(format!("window {window} opens at {opens}")),
-        WindowAnswer::Never => Found::Wrong("no window of the plan ever opens".to_owned()),
+        WindowAnswer::Never => Found::Wrong(codes::PLAN_LINT, "no window of the plan ever opens".to_owned()),
         WindowAnswer::Unreadable(why) => Found::Unknown(why),
     }
 }

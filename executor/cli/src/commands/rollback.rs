@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use switchback_executor::runs;
+use switchback_executor::{runs, runtime::RunError};
 use switchback_face::{Exit, plan::back::Back};
 use switchback_model::{Graph, forecast, way_back};
 use switchback_schemas::{
@@ -62,12 +62,12 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
 /// Every way back of the run from where it is, with what it would do.
 async fn prices(speaker: &Speaker) -> Result<String, Error> {
     let plan = speaker.plan().await?;
-    let graph = Graph::of(&plan).map_err(|error| Error::Unknown(format!("the plan is no DAG: {error}")))?;
+    let graph = Graph::of(&plan).map_err(|error| RunError::Bug(format!("the plan is no DAG: {error}")))?;
     let report = runs::status(&*speaker.opened.store, &speaker.run).await?;
     let started = forecast::standing(&report);
     let at = speaker.clock.now().max(report.last);
     let forecast = forecast::forecast(&plan, &graph, at, &forecast::ran(&report))
-        .map_err(|error| Error::Unknown(error.to_string()))?;
+        .map_err(|error| RunError::Bug(error.to_string()))?;
     let ways = runs::rollback_targets(&*speaker.opened.store, &speaker.run, at).await?;
     let mut text = String::new();
     for (scope, obstacle) in &ways {

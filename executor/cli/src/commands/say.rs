@@ -8,7 +8,7 @@ use switchback_executor::{
 };
 use switchback_face::Exit;
 use switchback_schemas::{
-    RunId,
+    RunId, codes,
     journal::{Approval, Identified, SideKind},
     plan::{ApprovalScope, Plan},
 };
@@ -81,7 +81,9 @@ impl Speaker {
         let exit = self.say(SideKind::Approve { approval }, &format!("{text} approved"), host).await?;
         if matches!(self.by, Identified::Asserted(_)) && !plan.platform.allow_asserted {
             host.remark(&format!(
-                "platform {} counts proven identities only, so this approval does not count; give a kubeconfig",
+                "warning {}: platform {} counts proven identities only, so this approval does not count\n  \
+                 help: pass --kubeconfig, and no --asserted",
+                codes::RUN_APPROVAL,
                 plan.platform.name
             ))?;
         }
@@ -115,7 +117,7 @@ pub(super) async fn who_speaks(
 fn known(scope: &ApprovalScope, plan: &Plan) -> Result<(), Error> {
     let missing = |what: &str, name: &str, there: Vec<&str>| {
         let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
-        Err(Error::Unknown(format!("the plan has no {what} {name}; it has {there}")))
+        Err(Error::NoSuch { what: format!("the plan has no {what} {name}"), help: format!("it has {there}") })
     };
     match scope {
         ApprovalScope::Line(line) if !plan.lines.iter().any(|known| known.id == *line) => missing(

@@ -49,7 +49,7 @@ type Listed = (switchback_schemas::RunId, Result<Report, switchback_executor::ru
 
 /// A run that cannot be read is a line of its own and hides no other.
 fn all(runs: &[Listed], format: Answer, host: &mut Host) -> Result<Exit, Error> {
-    let unreadable = runs.iter().any(|(_, report)| report.is_err());
+    let unreadable = runs.iter().find_map(|(_, report)| report.as_ref().err());
     let text = match format {
         Answer::Json => {
             let readable: Vec<&Report> = runs.iter().filter_map(|(_, report)| report.as_ref().ok()).collect();
@@ -70,5 +70,8 @@ fn all(runs: &[Listed], format: Answer, host: &mut Host) -> Result<Exit, Error> 
         }
     };
     host.answer(&text)?;
-    Ok(if unreadable { Exit::Failed } else { Exit::Success })
+    match unreadable {
+        Some(error) => host.failed(error.code()),
+        None => Ok(Exit::Success),
+    }
 }

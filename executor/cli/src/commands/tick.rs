@@ -43,7 +43,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         let ended = match drive(What::Run(run), &args.drive, &opened, host).await {
             Ok(ended) => ended,
             Err(error) => {
-                host.remark(&format!("error: run {run}: {}", error.chain()))?;
+                host.remark(&format!("run {run}: {}", error.told()))?;
                 error.exit()
             }
         };

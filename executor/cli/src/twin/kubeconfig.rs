@@ -54,8 +54,8 @@ pub(crate) fn mark(kubeconfig: &str, mark: &Mark) -> Result<String, serde_yaml::
 
 /// The mark of a context's cluster; `None` when it is no twin.
 pub(crate) fn marked(path: &Path, context: Option<&str>) -> Result<Option<Mark>, Error> {
-    let text = documents::text(path)?;
-    Ok(find(&text, context).map_err(|error| DocumentError::unusable(path, &error))?)
+    let text = documents::text(path).map_err(Error::Kubeconfig)?;
+    find(&text, context).map_err(|error| Error::Kubeconfig(DocumentError::unusable(path, &error)))
 }
 
 fn find(text: &str, context: Option<&str>) -> Result<Option<Mark>, serde_yaml::Error> {

@@ -81,7 +81,7 @@ async fn a_run_parks_for_an_approval_and_goes_on_when_it_is_given() {
     };
     let other = given(switchback_schemas::Digest::of("another"));
     let refused = runs::approve(runtime.handle(&run), other).await.unwrap_err();
-    assert!(matches!(refused, RunError::NotAllowed { .. }), "{refused}");
+    assert!(matches!(refused, RunError::Approval { .. }), "{refused}");
     runs::approve(runtime.handle(&run), given(review)).await.unwrap();
     assert_eq!(runs::due(&*runtime.store, runtime.clock.now()).await.unwrap(), [run]);
     assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Complete));

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::civil::Date;
 use switchback_face::{Answer, Exit};
 use switchback_planner::catalog::{Catalog, ComponentFacts, Finding, check};
+use switchback_schemas::codes;
 
 use crate::{error::Error, manifests::registry, terminal::Terminal};
 
@@ -28,7 +29,10 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let catalog = registry()?.catalog();
     let facts = args.component.as_ref().map(|name| {
         let known: Vec<&str> = catalog.components.keys().map(String::as_str).collect();
-        let unknown = || Error::Unknown(format!("the catalog has no {name:?}; it has {}", known.join(", ")));
+        let unknown = || Error::NoSuch {
+            what: format!("the catalog has no {name:?}"),
+            help: format!("it has {}", known.join(", ")),
+        };
         catalog.components.get(name).ok_or_else(unknown)
     });
     let facts = facts.transpose()?;
@@ -53,6 +57,9 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
         text
     };
     terminal.out.text(&text).map_err(Error::Write)?;
+    if exit != Exit::Success {
+        terminal.code(codes::BUG).map_err(Error::Write)?;
+    }
     Ok(exit)
 }
 

@@ -35,10 +35,10 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
         (["order", later, earlier], Some(plan)) => why(plan, later, earlier)?,
         ([step], Some(plan)) => about(plan, step)?,
         ([code], None) => {
-            let entry = Code::find(&code.to_ascii_uppercase()).ok_or_else(|| {
-                Error::Unknown(format!(
-                    "{code:?} is not a code; run `switchback explain` for all of them, or name a step together with --plan"
-                ))
+            let entry = Code::find(&code.to_ascii_uppercase()).ok_or_else(|| Error::NoSuch {
+                what: format!("{code:?} is not a code"),
+                help: "run `switchback explain` for all codes, or name a step together with --plan"
+                    .to_owned(),
             })?;
             let finders: Vec<&str> = registry()?.finders(entry.code).map(ComponentName::as_str).collect();
             let found_by = match finders.as_slice() {
@@ -48,9 +48,10 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
             codes::explain(entry) + &found_by
         }
         _ => {
-            return Err(Error::Unknown(
-                "say a code, a step with --plan, or `order LATER EARLIER` with --plan".to_owned(),
-            ));
+            return Err(Error::Missing {
+                what: "it is not clear what to explain",
+                help: "name a code, a step with --plan, or `order LATER EARLIER` with --plan",
+            });
         }
     };
     terminal.out.text(&text).map_err(Error::Write)?;
@@ -58,7 +59,8 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
 }
 
 fn id(text: &str) -> Result<StepId, Error> {
-    StepId::new(text).map_err(|error| Error::Unknown(error.to_string()))
+    let help = || "`switchback show` lists the steps of a plan".to_owned();
+    StepId::new(text).map_err(|error| Error::NoSuch { what: error.to_string(), help: help() })
 }
 
 fn about(path: &std::path::Path, step: &str) -> Result<String, Error> {

@@ -79,10 +79,9 @@ fn as_of(args: &Args, manifests: &Manifests, inventory: Option<&Inventory>) -> R
     args.as_of
         .or_else(|| manifests.platform.spec.defaults.as_of.map(day))
         .or_else(|| inventory.map(|inventory| day(inventory.taken_at)))
-        .ok_or_else(|| {
-            Error::Unknown(
-                "the day for which dates are judged is not known; say --as-of YYYY-MM-DD, or pass --inventory".to_owned(),
-            )
+        .ok_or(Error::Missing {
+            what: "the day for which dates are judged is not known",
+            help: "pass --as-of YYYY-MM-DD, or --inventory",
         })
 }
 
@@ -92,7 +91,8 @@ fn why(path: &JointPath, hops: &[String]) -> Result<String, Error> {
     for id in hops {
         if !path.hops.iter().any(|hop| hop.id == *id) {
             let known: Vec<&str> = path.hops.iter().map(|hop| hop.id.as_str()).collect();
-            return Err(Error::Unknown(format!("there is no hop {id:?}; there are {}", known.join(", "))));
+            let help = format!("there are {}", known.join(", "));
+            return Err(Error::NoSuch { what: format!("there is no hop {id:?}"), help });
         }
     }
     Ok(match (path.why(later, earlier), path.why(earlier, later)) {

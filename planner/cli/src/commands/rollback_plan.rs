@@ -67,8 +67,10 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     }
     let Some(at) = &args.at else {
         if args.to.is_some() || args.output.is_some() {
-            let why = "say from where: --at STEP, or --continue INVENTORY for where a run is";
-            return Err(Error::Unknown(why.to_owned()));
+            return Err(Error::Missing {
+                what: "it is not clear from where to roll back",
+                help: "pass --at STEP, or --continue INVENTORY for where a run is",
+            });
         }
         terminal.out.text(&back::every_way_back(&plan, &graph)).map_err(Error::Write)?;
         return Ok(Exit::Success);
@@ -76,7 +78,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let step = plan.step(at).ok_or_else(|| unknown_step(&plan, at))?;
     let before = || {
         savepoint_before(&plan, &step.hop)
-            .ok_or_else(|| Error::Unknown(format!("hop {} has no savepoint", step.hop)))
+            .ok_or_else(|| Error::Bug(format!("hop {} has no savepoint", step.hop)))
     };
     let to = named.map_or_else(before, Ok)?;
     let way = back_from(&plan, &graph, at, to);
@@ -105,7 +107,7 @@ fn written(
     terminal: &mut Terminal,
 ) -> Result<Exit, Error> {
     let Some(output) = &args.output else { return Ok(Exit::Success) };
-    let made = made().map_err(|error| Error::Unknown(error.to_string()))?;
+    let made = made()?;
     documents::write(output, &made.to_json()?)?;
     let path = output.display();
     let text = match run {
@@ -134,10 +136,11 @@ pub(super) fn unknown_step(plan: &Plan, wanted: &StepId) -> Error {
     } else {
         format!("did you mean {}?", near.join(" or "))
     };
-    Error::Unknown(format!("the plan has no step {wanted}; {help}"))
+    Error::NoSuch { what: format!("the plan has no step {wanted}"), help }
 }
 
 fn unknown_savepoint(plan: &Plan, wanted: &SavepointId) -> Error {
     let known: Vec<&str> = plan.savepoints.iter().map(|savepoint| savepoint.id.as_str()).collect();
-    Error::Unknown(format!("the plan has no savepoint {wanted}; it has {}", known.join(", ")))
+    let help = format!("it has {}", known.join(", "));
+    Error::NoSuch { what: format!("the plan has no savepoint {wanted}"), help }
 }

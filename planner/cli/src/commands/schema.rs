@@ -7,7 +7,7 @@ use std::{
 
 use schemars::Schema;
 use switchback_face::Exit;
-use switchback_schemas::published;
+use switchback_schemas::{codes, published};
 
 use crate::{documents, error::Error, manifests::registry, terminal::Terminal};
 
@@ -37,9 +37,10 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
         Some(asked) => {
             let (_, schema) =
                 all.iter().find(|(name, _)| name.eq_ignore_ascii_case(asked)).ok_or_else(|| {
-                    Error::Unknown(format!(
-                        "there is no schema {asked:?}; run `switchback schema` for their names"
-                    ))
+                    Error::NoSuch {
+                        what: format!("there is no schema {asked:?}"),
+                        help: "run `switchback schema` for their names".to_owned(),
+                    }
                 })?;
             published::text(schema)
         }
@@ -80,6 +81,9 @@ fn check(directory: &Path, terminal: &mut Terminal) -> Result<Exit, Error> {
             terminal.out.line(&line).map_err(Error::Write)?;
             exit = Exit::Failed;
         }
+    }
+    if exit != Exit::Success {
+        terminal.code(codes::COMMAND_OUT_OF_DATE).map_err(Error::Write)?;
     }
     Ok(exit)
 }

@@ -158,7 +158,7 @@ fn codes_are_explained() {
     assert!(out.starts_with("SB0206: ") && out.contains("Quote version numbers"), "{out}");
     let (output, _, err) = run(switchback(&["explain", "SB0000"]));
     ends(&output, Exit::Failed);
-    assert!(err.starts_with("error: ") && err.contains("SB0000"), "{err}");
+    assert!(err.starts_with("error SB0702: ") && err.contains("SB0000"), "{err}");
     assert_eq!(run(switchback(&["explain", "--all-markdown"])).1, codes::markdown());
 }
 
