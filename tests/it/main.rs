@@ -13,6 +13,7 @@ mod diagnostics;
 mod formats;
 mod reader;
 mod tidy;
+mod words;
 
 use switchback_planner::{components::built_in, registry::Registry};
 
