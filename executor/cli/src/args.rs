@@ -5,25 +5,23 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use jiff::Timestamp;
 use switchback_executor::env::{Clock as _, SystemClock};
-use switchback_face::{ColorChoice, commands::described};
+use switchback_face::{GlobalOptions, commands::described};
 use switchback_schemas::RunId;
 
 use crate::{commands::Command, environment::Environment, error::Error, platform::Platform};
 
 /// Runs plans: observes, applies, goes back. `switchback` hands over to it.
 #[derive(Debug, Parser)]
-#[command(name = "switchback-exec", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(
+    name = "switchback-exec",
+    version,
+    max_term_width = 110,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 pub(crate) struct Args {
-    /// Colour in text: auto (on a terminal, unless `NO_COLOR` is set), always or never
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        value_enum,
-        default_value_t,
-        hide_possible_values = true
-    )]
-    pub(crate) color: ColorChoice,
+    #[command(flatten)]
+    pub(crate) options: GlobalOptions,
     /// Prints the formats that this build speaks, for `switchback`
     #[arg(long, exclusive = true)]
     pub(crate) contract: bool,
@@ -125,6 +123,13 @@ mod tests {
         let here: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
         let table = COMMANDS.iter().filter(|entry| entry.by != Program::Switchback);
         assert_eq!(here, table.map(|entry| entry.name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_command_tells_its_version() {
+        let line = ["switchback-exec", "apply", "--version"].map(OsString::from);
+        let shown = Args::read(line).expect_err("nothing is applied");
+        assert_eq!(shown.kind(), clap::error::ErrorKind::DisplayVersion);
     }
 
     #[test]
