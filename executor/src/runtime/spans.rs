@@ -45,7 +45,7 @@ pub(super) fn answered(answer: &Answer) {
         Answer::Checked(Verdict::Fails { .. }) => debug!(verdict = "fails"),
         Answer::Checked(Verdict::Unknown { .. }) => info!(verdict = "unknown"),
         Answer::Captured(Err(failure)) | Answer::Members(Err(failure)) => {
-            info!(class = ?failure.class, "not read")
+            info!(class = ?failure.class, "not read");
         }
         Answer::Captured(Ok(_)) | Answer::Members(Ok(_)) | Answer::Claimed => debug!("answered"),
     }
