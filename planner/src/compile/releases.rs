@@ -74,7 +74,7 @@ fn is_namespaced(group: &str, kind: &str) -> bool {
     }
 }
 
-/// The namespace of a Role; none for a ClusterRole.
+/// The namespace of a role; none for a cluster role.
 fn role_namespace(release: &ObjectName, kind: &str, object: &Value) -> Option<String> {
     let own = || text(object, "/metadata/namespace").map(str::to_owned).or_else(|| release.namespace.clone());
     (kind == "Role").then(own).flatten()

@@ -19,7 +19,7 @@ pub struct ReleaseObjects {
     /// What its hooks make, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<Objects>,
-    /// What its Roles and ClusterRoles allow. The API server lets nobody write a role that allows more than he may himself.
+    /// What its roles allow. The API server lets nobody write a role that allows more than he may himself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
     /// Roles that are not its own and that its bindings name.
@@ -77,7 +77,7 @@ pub struct PolicyRule {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RoleName {
-    /// The namespace of a Role; absent for a ClusterRole.
+    /// The namespace of a Role; absent for a cluster role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Its name.

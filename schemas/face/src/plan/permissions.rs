@@ -89,7 +89,7 @@ pub fn line(permission: &Permission) -> String {
     }
 }
 
-/// A ClusterRole, a Role in each namespace, and a binding of each, as `kubectl apply` takes them. Who is bound is left to the reader
+/// A cluster role, a role in each namespace, and a binding of each, as `kubectl apply` takes them. Who is bound is left to the reader
 /// unless it is given.
 pub fn rbac(plan: &Plan, permissions: &Permissions, subject: Option<&Subject>) -> String {
     let name = format!("switchback-{}", plan.platform.name);

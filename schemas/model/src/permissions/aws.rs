@@ -53,7 +53,7 @@ impl<'plan> Needs<'plan> {
             CloudKind::EksCluster => self.iam(&["eks:DescribeCluster"], arn.as_str()),
             CloudKind::EksAddon => self.iam(&["eks:DescribeAddon"], of_cluster(arn, "addon", name)),
             CloudKind::EksNodegroup => {
-                self.iam(&["eks:DescribeNodegroup"], of_cluster(arn, "nodegroup", name))
+                self.iam(&["eks:DescribeNodegroup"], of_cluster(arn, "nodegroup", name));
             }
             CloudKind::RdsInstance => self.iam(&["rds:DescribeDBInstances"], of_rds(arn, "db", "*")),
             CloudKind::RdsSnapshot => self.iam(&["rds:DescribeDBSnapshots"], of_rds(arn, "snapshot", name)),

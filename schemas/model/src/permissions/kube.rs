@@ -9,6 +9,9 @@ use switchback_schemas::{
 use super::{Needs, On, Permission, Rbac};
 use crate::service::Service;
 
+/// Kinds of owners of pods that are always looked up, and pods themselves.
+const OWNERS: [&str; 7] = ["Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"];
+
 const CRDS: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefinitions");
 
 /// Objects of a resource: all of them, those of a namespace, or one.
@@ -56,7 +59,7 @@ impl Place {
             .named(&object.name)
     }
 
-    /// An object; any node or NodeClaim where only the run knows which.
+    /// An object; any node or its claim where only the run knows which.
     fn target(target: &Target) -> Self {
         match target {
             Target::Object(object) | Target::Bound { object, .. } => Self::object(object),
@@ -134,8 +137,10 @@ impl Needs<'_> {
                 }
             }
             // What a command calls by itself nobody knows.
-            Effect::Command(_) | Effect::Notify(_) | Effect::Wait(_) => {}
-            Effect::EksUpdateCluster(_)
+            Effect::Command(_)
+            | Effect::Notify(_)
+            | Effect::Wait(_)
+            | Effect::EksUpdateCluster(_)
             | Effect::EksUpdateAddon(_)
             | Effect::EksUpdateNodegroup(_)
             | Effect::EksCreateNodegroup(_)
@@ -168,11 +173,9 @@ impl Needs<'_> {
             self.rbac(&["get"], &Place::all("batch", resource));
         }
         // Classes name kinds without their group.
-        const KNOWN: [&str; 7] =
-            ["Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"];
         let plan = self.plan;
         let kinds = plan.classes.iter().flat_map(|class| &class.select.owner_kinds);
-        for kind in kinds.filter(|kind| !KNOWN.contains(&kind.as_str())) {
+        for kind in kinds.filter(|kind| !OWNERS.contains(&kind.as_str())) {
             self.rbac(&["get"], &Place::all("*", &plural(kind)));
         }
     }
@@ -200,7 +203,9 @@ impl Needs<'_> {
             CaptureKind::Field { object, .. } => self.rbac(&["get"], &Place::target(object)),
             CaptureKind::Revision(release) => self.records(release, &["list"]),
             CaptureKind::Objects(targets) => {
-                targets.iter().for_each(|target| self.rbac(&["get"], &Place::target(target)));
+                for target in targets {
+                    self.rbac(&["get"], &Place::target(target));
+                }
             }
             CaptureKind::Found(find) => self.rbac(&["list"], &Place::found(find)),
             CaptureKind::Cloud { of, .. } => self.described(of),

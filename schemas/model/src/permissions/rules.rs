@@ -19,7 +19,7 @@ pub struct Statement {
     pub resource: BTreeSet<String>,
 }
 
-/// The rules of each role that is needed: of a ClusterRole under no name, and of a Role in each namespace.
+/// The rules of each role that is needed: of a cluster role under no name, and of a role in each namespace.
 pub fn roles<'a>(
     permissions: impl IntoIterator<Item = &'a Permission>,
 ) -> BTreeMap<Option<String>, Vec<PolicyRule>> {
@@ -30,48 +30,47 @@ pub fn roles<'a>(
             Permission::Iam(_) => None,
         })
         .collect();
-    // Verbs on the same objects, then objects of one name with the same verbs.
-    let mut names: BTreeMap<(&Option<String>, &str, &str, &str), BTreeSet<&str>> = BTreeMap::new();
-    let mut urls: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for one in rbac.iter().filter(|one| !rbac.iter().any(|other| covers(other, one))) {
-        match &one.on {
-            On::Url(url) => {
-                urls.entry(url).or_default().insert(one.verb.clone());
-            }
-            On::Resource { group, resource, name } => {
-                let key = (&one.namespace, group.as_str(), resource.as_str(), one.verb.as_str());
-                names.entry(key).or_default().extend(name.as_deref());
-            }
-        }
-    }
-    let mut verbs: BTreeMap<(&Option<String>, &str, &str, BTreeSet<&str>), BTreeSet<&str>> = BTreeMap::new();
-    for ((namespace, group, resource, verb), names) in names {
-        verbs.entry((namespace, group, resource, names)).or_default().insert(verb);
-    }
-    type Alike<'a> = (&'a Option<String>, &'a str, BTreeSet<&'a str>, BTreeSet<&'a str>);
-    let mut alike: BTreeMap<Alike<'_>, BTreeSet<&str>> = BTreeMap::new();
-    for ((namespace, group, resource, names), verbs) in verbs {
-        alike.entry((namespace, group, names, verbs)).or_default().insert(resource);
-    }
     let mut roles: BTreeMap<Option<String>, Vec<PolicyRule>> = BTreeMap::new();
-    for ((namespace, group, names, verbs), resources) in alike {
-        roles.entry(namespace.clone()).or_default().push(PolicyRule {
-            api_groups: [group.to_owned()].into(),
-            resources: owned(resources),
-            resource_names: owned(names),
-            verbs: owned(verbs),
-            ..PolicyRule::default()
-        });
+    for one in rbac.iter().filter(|one| !rbac.iter().any(|other| covers(other, one))) {
+        roles.entry(one.namespace.clone()).or_default().push(rule(one));
     }
-    for (url, verbs) in urls {
-        let non_resource_urls = [url.to_owned()].into();
-        roles.entry(None).or_default().push(PolicyRule { non_resource_urls, verbs, ..PolicyRule::default() });
+    for rules in roles.values_mut() {
+        // What is allowed on all objects was left out for single ones, so that no rule for all is narrowed by a name.
+        let joined = joined(std::mem::take(rules), |rule| &mut rule.resource_names);
+        let joined = self::joined(joined, |rule| &mut rule.verbs);
+        *rules = self::joined(joined, |rule| &mut rule.resources);
     }
     roles
 }
 
-fn owned(texts: BTreeSet<&str>) -> BTreeSet<String> {
-    texts.into_iter().map(str::to_owned).collect()
+fn rule(one: &Rbac) -> PolicyRule {
+    let verbs = [one.verb.clone()].into();
+    match &one.on {
+        On::Url(url) => {
+            PolicyRule { non_resource_urls: [url.clone()].into(), verbs, ..PolicyRule::default() }
+        }
+        On::Resource { group, resource, name } => PolicyRule {
+            api_groups: [group.clone()].into(),
+            resources: [resource.clone()].into(),
+            resource_names: name.iter().cloned().collect(),
+            verbs,
+            ..PolicyRule::default()
+        },
+    }
+}
+
+/// Rules that differ in one part alone, as one.
+fn joined(rules: Vec<PolicyRule>, part: fn(&mut PolicyRule) -> &mut BTreeSet<String>) -> Vec<PolicyRule> {
+    let mut alike: BTreeMap<PolicyRule, BTreeSet<String>> = BTreeMap::new();
+    for mut rule in rules {
+        let own = std::mem::take(part(&mut rule));
+        alike.entry(rule).or_default().extend(own);
+    }
+    let whole = |(mut rule, parts): (PolicyRule, BTreeSet<String>)| {
+        *part(&mut rule) = parts;
+        rule
+    };
+    alike.into_iter().map(whole).collect()
 }
 
 /// Whether another permission allows this one, too: the same for all names, or everywhere.

@@ -2,8 +2,8 @@ use serde_json::json;
 use switchback_schemas::{
     name::{Label, ObjectName, ObjectRef},
     plan::{
-        Arn, AwsResource, Effect, EksDeleteNodegroup, Grant, HelmUpgrade, Identity, KubePatch, NodeDrain,
-        Objects, Plan, PodSelector, PolicyRule, ReleaseObjects, Roles, Step, Target, Work,
+        Arn, AwsResource, Bracket, Effect, EksDeleteNodegroup, Grant, HelmUpgrade, Identity, KubePatch,
+        NodeDrain, Objects, Plan, PodSelector, PolicyRule, ReleaseObjects, Roles, Step, Target, Work,
     },
 };
 
@@ -71,6 +71,27 @@ fn a_drain_reads_the_owners_that_classes_name() {
         assert!(lines.iter().any(|found| found == line), "{line} in {lines:#?}");
     }
     assert!(!lines.iter().any(|line| line.contains("delete")), "evictions only: {lines:#?}");
+}
+
+#[test]
+fn what_a_suspension_waits_for_is_listed() {
+    let nodes = |kind: &str| Condition::Count {
+        find: switchback_schemas::plan::Find {
+            api_version: "karpenter.sh/v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace: None,
+            labels: BTreeMap::new(),
+        },
+        each: Vec::new(),
+        at_least: None,
+        at_most: Some(0),
+    };
+    let mut plan = testing::plan(vec![testing::step("open", &[]), testing::step("close", &["open"])]);
+    let bracket = json!({"id": "b", "title": "b", "open": "open", "close": "close", "held": nodes("NodePool"),
+        "safeToClose": nodes("NodeClaim"), "maxOpen": 60, "spansPark": false, "owner": "o", "closingCommand": "c"});
+    plan.brackets = vec![serde_json::from_value::<Bracket>(bracket).unwrap()];
+    let lines = lines(&plan);
+    assert_eq!(lines, ["*|karpenter.sh|nodeclaims+nodepools||list"]);
 }
 
 #[test]
