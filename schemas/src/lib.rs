@@ -17,6 +17,7 @@ pub mod diagnostic;
 pub mod digest;
 pub mod estimates;
 pub mod event;
+mod fold;
 pub mod format;
 pub mod inventory;
 pub mod journal;

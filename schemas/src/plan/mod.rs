@@ -50,6 +50,7 @@ pub use workload::{Capacity, OnDrain, PodSelector, Pool, Strategy, Then, Workloa
 
 use crate::{
     ComponentName, Diagnostic, Digest, RunId, StepId, Version,
+    fold::folded,
     format::{Document, Format, Head, Unreadable},
     name::{Label, SavepointId},
 };
@@ -401,11 +402,9 @@ impl Plan {
         Ok(serde_json::from_slice(bytes)?)
     }
 
-    /// The bytes of the file: indented JSON, one field a line, ending with a line feed.
+    /// The bytes of the file: JSON in which what fits a line stands on one, ending with a line feed.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        Ok(folded(&serde_json::to_string(self)?).into_bytes())
     }
 
     /// A step by its id; steps are sorted.
