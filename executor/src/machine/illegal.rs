@@ -2,7 +2,7 @@
 
 use switchback_schemas::{Digest, StepId, journal::At};
 
-use super::Phase;
+use super::{place_event::PlaceEvent, state::Phase};
 
 /// A record that does not follow from those before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,14 +41,22 @@ pub enum Reason {
     #[error("the plan has nothing at {0}")]
     NoSuchPlace(At),
     /// The place is not in a state in which that can happen.
-    #[error("{at} is {phase:?}, and then there is no {event}")]
+    #[error("{at} is {phase:?}, and then there is no {event:?}")]
     Phase {
         /// The place.
         at: At,
         /// Where it stands.
         phase: Phase,
         /// The record's kind.
-        event: &'static str,
+        event: PlaceEvent,
+    },
+    /// A call of which nobody knows the end is settled, or stays as it is.
+    #[error("{at} is {phase:?}, and is doubted once more")]
+    SecondDoubt {
+        /// The place.
+        at: At,
+        /// Where it stands.
+        phase: Phase,
     },
     /// The attempts of a place are counted.
     #[error("attempt {expected} of {at} was expected")]

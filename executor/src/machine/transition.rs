@@ -11,24 +11,10 @@ use switchback_schemas::{
 use super::{
     Illegal, Index, Phase, Reason, RunState,
     place::work_at,
+    place_event::PlaceEvent,
     retry::{Reaction, TRIES, not_done},
     state::{Hold, Task},
 };
-
-/// In which phases a place may have which record. A record that is not listed here is about the run, not a place.
-const PLACES: [(&str, &[Phase]); 11] = [
-    ("passed", &[Phase::New]),
-    ("captured", &[Phase::New, Phase::Again]),
-    ("skipped", &[Phase::New, Phase::Again]),
-    ("stopped", &[Phase::New, Phase::Again, Phase::Rolling]),
-    ("intent", &[Phase::New, Phase::Blocked, Phase::Again, Phase::InDoubt]),
-    ("ended", &[Phase::Called, Phase::Blocked, Phase::InDoubt, Phase::Asked]),
-    ("verified", &[Phase::Applied, Phase::Rolling]),
-    ("frozen", &[Phase::New, Phase::Rolling]),
-    ("gone", &[Phase::Rolling]),
-    ("batch-done", &[Phase::Rolling]),
-    ("converged", &[Phase::New, Phase::Rolling]),
-];
 
 /// Applies one record.
 pub(super) fn apply(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Illegal> {
@@ -132,20 +118,20 @@ fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Rea
         }
         Event::Retry { at, .. } => state.retry(index, at, now)?,
         Event::Frozen { at, pass, batch, items } => {
-            guard(index, state, at, "frozen")?;
+            guard(index, state, at, PlaceEvent::Frozen)?;
             may_act(index, state, at)?;
             state.freeze(index, at, *pass, *batch, items, now)?;
         }
         Event::Gone { at, item } => {
-            guard(index, state, at, "gone")?;
+            guard(index, state, at, PlaceEvent::Gone)?;
             state.vanish(index, at, item, now)?;
         }
         Event::BatchDone { at, batch } => {
-            guard(index, state, at, "batch-done")?;
+            guard(index, state, at, PlaceEvent::BatchDone)?;
             state.batch_done(at, *batch, now)?;
         }
         Event::Converged { at } => {
-            guard(index, state, at, "converged")?;
+            guard(index, state, at, PlaceEvent::Converged)?;
             may_act(index, state, at)?;
             state.converge(index, at, now)?;
         }
@@ -158,28 +144,28 @@ fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Rea
 fn place(index: &Index, state: &mut RunState, event: &Event, now: Timestamp) -> Result<(), Reason> {
     match event {
         Event::Passed { at, gate, evidence } => {
-            guard(index, state, at, "passed")?;
+            guard(index, state, at, PlaceEvent::Passed)?;
             let task = state.touch(at, now);
             task.passed.insert(gate.clone());
             task.evidence = evidence.clone();
         }
         Event::Captured { at, name, value } => {
-            guard(index, state, at, "captured")?;
+            guard(index, state, at, PlaceEvent::Captured)?;
             state.touch(at, now).captured.insert(name.clone(), value.clone());
         }
         Event::Skipped { at, evidence } => {
-            guard(index, state, at, "skipped")?;
+            guard(index, state, at, PlaceEvent::Skipped)?;
             may_act(index, state, at)?;
             state.touch(at, now).evidence = evidence.clone();
             state.set(index, at, Phase::Skipped, now);
         }
         Event::Stopped { at, evidence } => {
-            guard(index, state, at, "stopped")?;
+            guard(index, state, at, PlaceEvent::Stopped)?;
             state.touch(at, now).evidence = evidence.clone();
             state.set(index, at, Phase::Stopped, now);
         }
         Event::Intent { at, attempt, .. } => {
-            guard(index, state, at, "intent")?;
+            guard(index, state, at, PlaceEvent::Intent)?;
             may_act(index, state, at)?;
             if !state.claimed {
                 return Err(Reason::Unclaimed);
@@ -193,11 +179,11 @@ fn place(index: &Index, state: &mut RunState, event: &Event, now: Timestamp) -> 
             state.set(index, at, Phase::Called, now);
         }
         Event::Ended { at, attempt, outcome } => {
-            let retry = guard(index, state, at, "ended")?;
+            let retry = guard(index, state, at, PlaceEvent::Ended)?;
             ended(index, state, at, (*attempt, outcome), retry, now)?;
         }
         Event::Verified { at, verdict } => {
-            guard(index, state, at, "verified")?;
+            guard(index, state, at, PlaceEvent::Verified)?;
             let rolling = state.phase(at) == Phase::Rolling;
             state.touch(at, now).evidence = verdict.evidence().clone();
             let phase = match verdict {
@@ -230,7 +216,7 @@ fn ended(
     }
     let settles = matches!(outcome, Outcome::Done { .. } | Outcome::NotDone { .. });
     if task.phase != Phase::Called && !settles {
-        return Err(Reason::Phase { at: at.clone(), phase: task.phase, event: "second doubt" });
+        return Err(Reason::SecondDoubt { at: at.clone(), phase: task.phase });
     }
     task.touched |= !matches!(outcome, Outcome::NotDone { .. });
     let failed = |task: &mut Task, class: Class, evidence: &Evidence| {
@@ -271,15 +257,13 @@ fn ended(
 }
 
 /// Whether the plan has the place and the table allows the record; its retry class.
-fn guard(index: &Index, state: &RunState, at: &At, event: &'static str) -> Result<RetryClass, Reason> {
+fn guard(index: &Index, state: &RunState, at: &At, event: PlaceEvent) -> Result<RetryClass, Reason> {
     let missing = || Reason::NoSuchPlace(at.clone());
     let work = work_at(&index.plan, state, at).ok_or_else(missing)?;
-    let of_roll = matches!(event, "frozen" | "gone" | "batch-done" | "converged");
-    let of_effect = matches!(event, "intent" | "ended");
     let is_roll = work.roll().is_some();
     let phase = state.phase(at);
-    let listed = PLACES.iter().any(|(name, phases)| *name == event && phases.contains(&phase));
-    if !listed || (of_roll && !is_roll) || (of_effect && is_roll) {
+    let fits = if is_roll { !event.is_of_effect() } else { !event.is_of_roll() };
+    if !fits || !event.phases().contains(&phase) {
         return Err(Reason::Phase { at: at.clone(), phase, event });
     }
     Ok(work.retry)

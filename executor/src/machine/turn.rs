@@ -17,6 +17,7 @@ use switchback_schemas::{
 use super::{
     Index, Phase, Reason, RunState,
     place::work_at,
+    place_event::PlaceEvent,
     state::{Back, Hold, Task},
 };
 
@@ -225,11 +226,12 @@ impl RunState {
             return Err(Reason::NoSuchPlace(at.clone()));
         }
         let phase = self.phase(at);
-        match phase {
-            phase if phase.is_failed() => self.again(index, at, now),
-            // A retry of another step of the same node took the whole node up again.
-            Phase::New => {}
-            phase => return Err(Reason::Phase { at: at.clone(), phase, event: "retry" }),
+        if !PlaceEvent::Retry.phases().contains(&phase) {
+            return Err(Reason::Phase { at: at.clone(), phase, event: PlaceEvent::Retry });
+        }
+        // A retry of another step of the same node may have taken the whole node up already.
+        if phase.is_failed() {
+            self.again(index, at, now);
         }
         let way = if self.back.is_none() { Way::Forward } else { Way::Back };
         self.take_up_all_released(|roll| roll.way == way);
