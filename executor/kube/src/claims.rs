@@ -1,6 +1,7 @@
 //! NodeClaims of Karpenter.
 
 use serde_json::Value;
+use switchback_schemas::inventory::Subject;
 
 use crate::{
     api::{Kinds, Query, Reader, Resource},
@@ -34,6 +35,11 @@ pub(crate) async fn resource(kinds: &Kinds<'_>, kind: &str) -> Result<Option<Res
         }
     }
     Ok(None)
+}
+
+/// Objects of a kind of `karpenter.sh`, as what could not be read.
+pub(crate) fn subject(kind: &str) -> Subject {
+    Subject::Objects { api_version: VERSIONS[0].to_owned(), kind: kind.to_owned() }
 }
 
 /// All NodeClaims; none where Karpenter is not installed.

@@ -44,7 +44,7 @@ fn holds(cx: &Cx<'_>, registry: &Registry<'_>, held: &Condition) -> Option<bool>
         Held::Is(observed) => Some(observed == *value),
         // What is not there may be what could not be read.
         Held::Absent => {
-            let all_read = !cx.inventory.unread.iter().any(|unread| unread.what.contains(&object.kind));
+            let all_read = !cx.inventory.unread.iter().any(|unread| unread.what.covers(object));
             all_read.then_some(false)
         }
     }

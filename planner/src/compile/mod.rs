@@ -231,7 +231,7 @@ fn assemble(
         cx.inventory
             .unread
             .iter()
-            .map(|unread| BlindSpot { what: unread.what.clone(), why: unread.why.clone() }),
+            .map(|unread| BlindSpot { what: unread.what.to_string(), why: unread.why.clone() }),
     );
     blind_spots.extend(path::blind_spots(cx));
     blind_spots.sort();

@@ -187,11 +187,7 @@ pub fn states(
 /// What the joint path does not know.
 pub fn blind_spots(cx: &Cx<'_>) -> Vec<BlindSpot> {
     let Some(path) = &cx.path else { return Vec::new() };
-    let spot = |text: &String| {
-        let (what, why) = text.split_once(": ").unwrap_or(("the joint path", text));
-        BlindSpot { what: what.to_owned(), why: why.to_owned() }
-    };
-    let mut spots: Vec<BlindSpot> = path.blind_spots.iter().map(spot).collect();
+    let mut spots = path.blind_spots.clone();
     if !path.cheapest {
         spots.push(BlindSpot {
             what: "the joint path".to_owned(),

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, VecDeque, btree_map::Entry};
 
 use jiff::civil::Date;
 use serde::Serialize;
-use switchback_schemas::{Version, codes::Code, plan::HopBasis};
+use switchback_schemas::{
+    Version,
+    codes::Code,
+    plan::{BlindSpot, HopBasis},
+};
 
 use super::{
     back::{self, Back, Closed},
@@ -36,8 +40,8 @@ pub struct JointPath {
     pub cheapest: bool,
     /// States that the search expanded.
     pub expanded: usize,
-    /// What is not known, in words.
-    pub blind_spots: Vec<String>,
+    /// What is not known.
+    pub blind_spots: Vec<BlindSpot>,
 }
 
 /// A component and where it goes.
@@ -208,7 +212,7 @@ impl Found<'_> {
 
     /// Hops that wait for what is still to come out begin no earlier than that, and with them those that wait for them. Says
     /// where that is too late.
-    fn late(&self, hops: &mut [Hop]) -> Vec<String> {
+    fn late(&self, hops: &mut [Hop]) -> Vec<BlindSpot> {
         let mut late = Vec::new();
         let mut days: BTreeMap<String, Date> = BTreeMap::new();
         for hop in hops {
@@ -217,41 +221,48 @@ impl Found<'_> {
             let Some(day) = hop.not_before else { continue };
             days.insert(hop.id.clone(), day);
             if let Some(until) = hop.leave_by.filter(|until| *until < day) {
-                late.push(format!(
-                    "{} cannot begin before {day}, and {} is out of support after {until}",
-                    hop.id, hop.from
-                ));
+                late.push(BlindSpot {
+                    what: format!("the day of {}", hop.id),
+                    why: format!(
+                        "it cannot begin before {day}, and {} is out of support after {until}",
+                        hop.from
+                    ),
+                });
             }
             let into =
                 self.catalog.components.get(&hop.component).and_then(|facts| {
                     facts.support.iter().find(|support| support.versions.contains(&hop.to))
                 });
             if let Some(support) = into.filter(|support| support.until < day) {
-                late.push(format!(
-                    "{} cannot begin before {day}, and nothing can move to {} after {}",
-                    hop.id, hop.to, support.until
-                ));
+                late.push(BlindSpot {
+                    what: format!("the day of {}", hop.id),
+                    why: format!(
+                        "it cannot begin before {day}, and nothing can move to {} after {}",
+                        hop.to, support.until
+                    ),
+                });
             }
         }
         late
     }
 
-    fn blind_spots(&self) -> Vec<String> {
+    fn blind_spots(&self) -> Vec<BlindSpot> {
         let mut spots = self.ask.unknown.clone();
         for (number, asked) in self.ask.components.iter().enumerate() {
             let Some(facts) = self.facts(number) else { continue };
+            let of_title = |why: &str| BlindSpot { what: facts.title.clone(), why: why.to_owned() };
             let gone = facts.support.iter().find(|support| support.versions.contains(&asked.from));
             if let Some(support) = gone.filter(|support| support.until < self.ask.as_of) {
-                spots.push(format!(
-                    "{} {} is out of support since {}: it may be moved by its vendor at any time",
-                    facts.title, asked.from, support.until
-                ));
+                spots.push(BlindSpot {
+                    what: format!("{} {} is out of support since {}", facts.title, asked.from, support.until),
+                    why: "it may be moved by its vendor at any time".to_owned(),
+                });
             }
             if asked.from != asked.to {
                 if facts.hops.one_at_a_time.is_none() && facts.hops.not_directly.is_empty() {
-                    spots.push(format!("{}: no source says which versions may be skipped", facts.title));
+                    spots.push(of_title("no source says which versions may be skipped"));
                 }
-                spots.extend(facts.holes.iter().map(|hole| format!("{}: {hole}", facts.title)));
+                spots.extend(facts.holes.iter().map(|hole| of_title(hole)));
             }
         }
         spots

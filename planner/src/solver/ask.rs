@@ -9,6 +9,7 @@ use switchback_schemas::{
     codes::Code,
     inventory::Inventory,
     manifest::{PathClass, VersionRange, VersionTarget},
+    plan::BlindSpot,
 };
 
 use super::requests::{self, Request, Requests};
@@ -42,7 +43,7 @@ pub struct Ask {
     /// The day for which dates are judged.
     pub as_of: Date,
     /// What stands in for an observation, and what could not be told.
-    pub unknown: Vec<String>,
+    pub unknown: Vec<BlindSpot>,
     /// Facts that somebody accepts to be crossed.
     pub waived: Vec<Waived>,
     /// Classes of soft facts that are as good as requirements here.
@@ -106,15 +107,17 @@ pub fn ask(
             }
         }
     } else {
-        unknown.push("there is no inventory: components that no manifest names are not looked at".to_owned());
+        unknown.push(BlindSpot {
+            what: "there is no inventory".to_owned(),
+            why: "components that no manifest names are not looked at".to_owned(),
+        });
     }
     if requests.untold > 0 {
         let upgrades = if requests.untold == 1 { "upgrade" } else { "upgrades" };
-        unknown.push(format!(
-            "{} {upgrades} of {}: which components they are is not told",
-            requests.untold,
-            requests.untold_kinds.join(" and ")
-        ));
+        unknown.push(BlindSpot {
+            what: format!("{} {upgrades} of {}", requests.untold, requests.untold_kinds.join(" and ")),
+            why: "which components they are is not told".to_owned(),
+        });
     }
     components.sort_by(|a, b| a.component.cmp(&b.component));
     let failed = reader.found.iter().any(Diagnostic::is_error);

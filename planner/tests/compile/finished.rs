@@ -4,7 +4,7 @@ use serde_json::json;
 use switchback_model::lint::lint;
 use switchback_schemas::{
     ComponentName, Diagnostic, Digest, codes,
-    inventory::{Inventory, OwnerEvidence, Ownership, Unread},
+    inventory::{Inventory, OwnerEvidence, Ownership, Subject, Unread},
     manifest::OwnerKind,
     name::ObjectRef,
     plan::{Action, Condition, Effect, FailureAction, Stale, Undo},
@@ -113,7 +113,7 @@ fn a_node_pool_that_is_gone_is_not_asked_for() {
     let (_, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
     assert_eq!(found(&diagnostics, codes::PLAN_LEFT_OPEN), Vec::<&Diagnostic>::new());
     // Unless they only could not be read, for example since their conversion webhook is away (P-10).
-    let what = "NodePool (karpenter.sh/v1)".to_owned();
+    let what = Subject::Objects { api_version: "karpenter.sh/v1".to_owned(), kind: "NodePool".to_owned() };
     inventory.unread.push(Unread { what, why: "conversion webhook failed".to_owned() });
     let (plan, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
     assert!(plan.is_none());

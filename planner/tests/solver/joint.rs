@@ -97,7 +97,7 @@ fn what_is_still_to_come_out_holds_back_what_waits_for_it() {
     let late = self::path(&[("eks", "1.29", "1.36"), ("karpenter", "0.37.7", "1.14.1")], "2025-12-01")
         .expect("a path");
     assert!(
-        late.blind_spots.iter().all(|spot| !spot.contains("cannot begin before")),
+        late.blind_spots.iter().all(|spot| !spot.why.contains("cannot begin before")),
         "{:#?}",
         late.blind_spots
     );

@@ -7,7 +7,7 @@ mod kubernetes;
 pub mod rds;
 pub mod servers;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -72,10 +72,55 @@ pub struct Inventory {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Unread {
-    /// What, as a resource or an object.
-    pub what: String,
+    /// What.
+    pub what: Subject,
     /// Why.
     pub why: String,
+}
+
+/// What an observation is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Subject {
+    /// All objects of a kind.
+    Objects {
+        /// Group and version of its API.
+        api_version: String,
+        /// The kind.
+        kind: String,
+    },
+    /// Capacity that is reserved at the cloud provider.
+    Reservations {},
+    /// Something that nobody decides by, in words.
+    Other(String),
+}
+
+impl Subject {
+    /// Whether objects of the kind of an object are among it.
+    pub fn covers(&self, object: &crate::name::ObjectRef) -> bool {
+        match self {
+            Self::Objects { api_version, kind } => {
+                *kind == object.kind && crate::name::group(api_version) == object.group()
+            }
+            Self::Reservations {} | Self::Other(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Objects { api_version, kind } => write!(f, "{kind} ({api_version})"),
+            Self::Reservations {} => f.write_str("capacity reservations"),
+            Self::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+impl From<String> for Subject {
+    fn from(what: String) -> Self {
+        Self::Other(what)
+    }
 }
 
 /// What an observer is asked to look at beyond the cluster: the planner writes it from the Platform, the executor reads it.

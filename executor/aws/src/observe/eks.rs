@@ -6,7 +6,10 @@ use aws_sdk_eks::types::{Cluster, Nodegroup as Described};
 use jiff::{civil::Date, tz::TimeZone};
 use switchback_schemas::{
     Version,
-    inventory::eks::{Addon, EksCluster, Nodegroup, Support},
+    inventory::{
+        Subject,
+        eks::{Addon, EksCluster, Nodegroup, Support},
+    },
     plan::{Arn, Count},
 };
 
@@ -53,7 +56,7 @@ pub(super) async fn read(session: &Session, arn: &Arn, gaps: &mut Gaps) -> Optio
     }
     let fargate = gaps.note(|| format!("Fargate profiles of cluster {name}"), fargate(session, name).await);
     let calendar = gaps.note(|| "versions that EKS offers".to_owned(), calendar(session).await);
-    let reserved = gaps.note(|| "capacity reservations".to_owned(), reserved(session).await);
+    let reserved = gaps.note(|| Subject::Reservations {}, reserved(session).await);
     Some(EksCluster {
         arn: arn.clone(),
         version,

@@ -7,7 +7,7 @@ mod insights;
 mod rds;
 
 use switchback_schemas::inventory::{
-    Unread, Wanted,
+    Subject, Unread, Wanted,
     eks::{EksCluster, EksSection},
     rds::{RdsInstance, RdsSection},
 };
@@ -36,7 +36,11 @@ struct Gaps(Vec<Unread>);
 
 impl Gaps {
     /// What was read; else it is noted.
-    fn note<T>(&mut self, what: impl FnOnce() -> String, read: Result<T, CallError>) -> Option<T> {
+    fn note<T, S: Into<Subject>>(
+        &mut self,
+        what: impl FnOnce() -> S,
+        read: Result<T, CallError>,
+    ) -> Option<T> {
         match read {
             Ok(read) => Some(read),
             Err(error) => {
@@ -46,8 +50,8 @@ impl Gaps {
         }
     }
 
-    fn say(&mut self, what: String, why: String) {
-        self.0.push(Unread { what, why });
+    fn say(&mut self, what: impl Into<Subject>, why: String) {
+        self.0.push(Unread { what: what.into(), why });
     }
 }
 

@@ -79,7 +79,7 @@ async fn throttling_is_waited_out_and_what_cannot_be_read_is_named() {
     assert_eq!(seen.subnets.iter().map(|subnet| subnet.free).collect::<Vec<_>>(), [7, 0]);
     assert_eq!(seen.calendar[0].standard_until.to_string(), "2026-07-29");
     assert_eq!(seen.reserved, BTreeMap::from([("p5.48xlarge".to_owned(), 3)]));
-    let unread: Vec<&str> = observed.unread.iter().map(|unread| unread.what.as_str()).collect();
+    let unread: Vec<String> = observed.unread.iter().map(|unread| unread.what.to_string()).collect();
     assert_eq!(unread, ["node group gpu of cluster mlops"]);
     assert!(observed.unread[0].why.starts_with("AccessDeniedException"), "{:?}", observed.unread);
     assert_eq!(observed.requests, server.names().len() as u64);

@@ -69,7 +69,7 @@ async fn throttling_is_waited_out_and_denial_is_noted() {
     scene.inject("ec2:DescribeSubnets", 1, refused("RequestLimitExceeded", 503));
     scene.inject("rds:DescribeDBSnapshots", 0, refused("AccessDenied", 403));
     let observed = observe(&scene.aws().await, &Wanted { aws: scene.targets() }).await;
-    let unread: Vec<&str> = observed.unread.iter().map(|unread| unread.what.as_str()).collect();
+    let unread: Vec<String> = observed.unread.iter().map(|unread| unread.what.to_string()).collect();
     assert_eq!(unread, ["snapshots of RDS instance mlops-platform-dev-mlflow"]);
     assert_eq!(observed.eks.0[&"mlops".parse().unwrap()].nodegroups.len(), 3);
     assert!(observed.rds.0.contains_key(&"db".parse().unwrap()));

@@ -41,7 +41,7 @@ const HEARTBEATS: [&str; 1] = ["leases"];
 pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>, apis: &[String]) -> ApiUse {
     let requested = match reader.text("/metrics").await {
         Ok(metrics) => Some(requested(&metrics)),
-        Err(error) => lists.missing("metrics of the API server", &error),
+        Err(error) => lists.missing("metrics of the API server".to_owned(), &error),
     };
     ApiUse { requested, written: written(lists, reader, kinds, apis).await }
 }
@@ -98,7 +98,7 @@ async fn written(
             Err(error) if error.is_no_path() => {}
             Err(error) => {
                 lists.missing::<()>(
-                    &format!("managers of {} ({})", resource.kind, resource.api_version()),
+                    format!("managers of {} ({})", resource.kind, resource.api_version()),
                     &error,
                 );
             }
@@ -125,7 +125,7 @@ async fn resources(lists: &mut Lists, kinds: &Kinds<'_>, apis: &[String]) -> Vec
                     }
                 }
             }
-            Err(error) => lists.missing(&format!("resources of {api}"), &error),
+            Err(error) => lists.missing(format!("resources of {api}"), &error),
         }
     }
     resources

@@ -29,7 +29,7 @@ async fn crd(lists: &mut Lists, reader: &Reader, object: &Value) -> Crd {
     let name = text(object, "/metadata/name");
     let storage = stored::storage_version(object).unwrap_or_default();
     let counted = reader.count(&stored::resource(object, storage)).await.map(Some);
-    let objects = counted.unwrap_or_else(|error| lists.missing(&format!("objects of CRD {name}"), &error));
+    let objects = counted.unwrap_or_else(|error| lists.missing(format!("objects of CRD {name}"), &error));
     Crd {
         name: name.to_owned(),
         kind: text(object, "/spec/names/kind").to_owned(),
@@ -58,7 +58,7 @@ async fn conversion(lists: &mut Lists, reader: &Reader, object: &Value) -> Conve
     };
     let endpoints = services::ready_endpoints(reader, &service, services::port(config)).await;
     let endpoints =
-        endpoints.unwrap_or_else(|error| lists.missing(&format!("endpoints of Service {service}"), &error));
+        endpoints.unwrap_or_else(|error| lists.missing(format!("endpoints of Service {service}"), &error));
     Conversion::Webhook { service: Some(service), ready: !endpoints.is_empty() }
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn read(
     let version = label(deployment, APP_VERSION).to_owned();
     let Ok(version) = version.parse() else {
         lists.note(
-            &format!("Deployment {name}"),
+            format!("Deployment {name}"),
             &format!("its label {APP_VERSION} is {version:?}, which is no version"),
         );
         return None;
@@ -71,7 +71,7 @@ async fn objects(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>, kind: &s
     match claims::resource(kinds, kind).await {
         Ok(Some(resource)) => lists.list_resource(reader, &resource).await,
         Ok(None) => Vec::new(),
-        Err(error) => lists.missing(&format!("{kind} (karpenter.sh)"), &error),
+        Err(error) => lists.missing(claims::subject(kind), &error),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use switchback_executor::untrusted::text;
-use switchback_schemas::inventory::Unread;
+use switchback_schemas::inventory::{Subject, Unread};
 
 use crate::{
     api::{Kinds, Query, Reader, Resource},
@@ -83,31 +83,35 @@ impl Lists {
             };
             reader.list(&resource, query).await
         };
-        let what = format!("{kind} ({api_version})");
-        listed.await.unwrap_or_else(|error| self.missing(&what, &error))
+        let what = Subject::Objects { api_version: api_version.to_owned(), kind: kind.to_owned() };
+        listed.await.unwrap_or_else(|error| self.missing(what, &error))
     }
 
     /// All objects of a resource.
     pub(super) async fn list_resource(&mut self, reader: &Reader, resource: &Resource) -> Vec<Value> {
-        let what = format!("{} ({})", resource.kind, resource.api_version());
-        reader.list(resource, &Query::all()).await.unwrap_or_else(|error| self.missing(&what, &error))
+        let what = Subject::Objects { api_version: resource.api_version(), kind: resource.kind.clone() };
+        reader.list(resource, &Query::all()).await.unwrap_or_else(|error| self.missing(what, &error))
     }
 
     /// All NodeClaims.
     pub(super) async fn claims(&mut self, reader: &Reader, kinds: &Kinds<'_>) -> Vec<Claim> {
         claims::all(reader, kinds)
             .await
-            .unwrap_or_else(|error| self.missing("NodeClaim (karpenter.sh)", &error))
+            .unwrap_or_else(|error| self.missing(claims::subject("NodeClaim"), &error))
     }
 
     /// Notes that something could not be read, and goes on without it.
-    pub(super) fn missing<T: Default>(&mut self, what: &str, error: &CallError) -> T {
+    pub(super) fn missing<T: Default>(&mut self, what: impl Into<Subject>, error: &CallError) -> T {
         self.note(what, &error.to_string());
         T::default()
     }
 
     /// Notes that something could not be read.
-    pub(super) fn note(&mut self, what: &str, why: &str) {
-        self.unread.push(Unread { what: text::line(what), why: text::line(why) });
+    pub(super) fn note(&mut self, what: impl Into<Subject>, why: &str) {
+        let what = match what.into() {
+            Subject::Other(what) => Subject::Other(text::line(&what)),
+            known => known,
+        };
+        self.unread.push(Unread { what, why: text::line(why) });
     }
 }

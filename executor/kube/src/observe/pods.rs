@@ -41,7 +41,7 @@ pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) 
         let (chain, trouble) = owners.chain_so_far(object).await;
         let chain: Vec<ObjectRef> = chain.into_iter().map(|owner| owner.object).collect();
         if let (Some(error), Some(last)) = (trouble, chain.last()) {
-            lists.note(&format!("the owner of {last}"), &error.to_string());
+            lists.note(format!("the owner of {last}"), &error.to_string());
         }
         for owner in chain.iter().filter(|owner| Kinds::built_in(&owner.api_version, &owner.kind).is_none()) {
             of_others.entry(owner.clone()).or_default().push(object.clone());

@@ -24,7 +24,7 @@ pub(super) fn read(lists: &mut Lists) -> Vec<Release> {
             Ok(revision) => stored.entry(revision.release.clone()).or_default().push(revision),
             Err(error) => {
                 let name = fields::text(record, "/metadata/name");
-                lists.note(&format!("Helm's record {name}"), &error.to_string());
+                lists.note(format!("Helm's record {name}"), &error.to_string());
             }
         }
     }
@@ -32,7 +32,7 @@ pub(super) fn read(lists: &mut Lists) -> Vec<Release> {
     for (name, revisions) in stored {
         match release(&name, revisions) {
             Ok(release) => releases.push(release),
-            Err(why) => lists.note(&format!("release {name}"), &why),
+            Err(why) => lists.note(format!("release {name}"), &why),
         }
     }
     releases

@@ -32,7 +32,7 @@ async fn webhook(lists: &mut Lists, reader: &Reader, object: &ObjectRef, entry: 
     if let (Some(service), Some(config)) = (&service, entry.get("clientConfig")) {
         let endpoints = services::ready_endpoints(reader, service, services::port(config)).await;
         let endpoints = endpoints
-            .unwrap_or_else(|error| lists.missing(&format!("endpoints of Service {service}"), &error));
+            .unwrap_or_else(|error| lists.missing(format!("endpoints of Service {service}"), &error));
         nodes.extend(endpoints.into_iter().filter_map(|endpoint| endpoint.node));
     }
     Webhook {

@@ -116,7 +116,7 @@ async fn an_observation_without_secrets_says_so_and_holds_the_rest() {
     inject(&scene, "GET", "/api/v1/secrets", refused(403));
     let at = "2026-11-20T10:00:00Z".parse().unwrap();
     let inventory = observe(scene.client.clone(), &Observing::at(at)).await.unwrap();
-    let unread = inventory.unread.iter().find(|unread| unread.what == "Secret (v1)").unwrap();
+    let unread = inventory.unread.iter().find(|unread| unread.what.to_string() == "Secret (v1)").unwrap();
     assert!(unread.why.starts_with("403"), "{}", unread.why);
     assert!(!inventory.cluster.apis.is_empty());
     // An API server that cannot be spoken to is no inventory.

@@ -40,7 +40,7 @@ async fn an_inventory_says_what_is_there(scene: &Scene) {
     // The twin says itself what it does not play. A real cluster leaves nothing unread but what comes and goes with other tests.
     let known = |unread: &&Unread| match scene.twin {
         Some(_) => unread.why.contains("not simulated"),
-        None => of_others().iter().any(|group| unread.what.ends_with(group)),
+        None => of_others().iter().any(|group| unread.what.to_string().ends_with(group.as_str())),
     };
     let unread: Vec<&Unread> = inventory.unread.iter().filter(|unread| !known(unread)).collect();
     assert_eq!(unread, Vec::<&Unread>::new());

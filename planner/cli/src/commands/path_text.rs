@@ -9,7 +9,7 @@ use switchback_planner::{
         answer::{After, Hop, Span},
     },
 };
-use switchback_schemas::plan::HopBasis;
+use switchback_schemas::plan::{BlindSpot, HopBasis};
 
 /// Lines of one sort that a hop shows before they are summed up.
 const LINES: usize = 3;
@@ -57,8 +57,8 @@ impl View {
         if !path.blind_spots.is_empty() || !path.cheapest {
             writeln!(self.text, "\nnot known")?;
         }
-        for spot in &path.blind_spots {
-            writeln!(self.text, "  {spot}")?;
+        for BlindSpot { what, why } in &path.blind_spots {
+            writeln!(self.text, "  {what}: {why}")?;
         }
         if !path.cheapest {
             writeln!(

@@ -73,10 +73,10 @@ async fn server(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>, deploymen
     let namespace = text(deployment, "/metadata/namespace");
     let name = text(deployment, "/metadata/name");
     let all = services(reader, namespace).await;
-    let all = all.unwrap_or_else(|error| lists.missing(&format!("Services of {namespace}"), &error));
+    let all = all.unwrap_or_else(|error| lists.missing(format!("Services of {namespace}"), &error));
     let scaling = autoscalers(reader, kinds, namespace).await;
     let scaling = scaling
-        .unwrap_or_else(|error| lists.missing(&format!("HorizontalPodAutoscalers of {namespace}"), &error));
+        .unwrap_or_else(|error| lists.missing(format!("HorizontalPodAutoscalers of {namespace}"), &error));
     let account = text(deployment, "/spec/template/spec/serviceAccountName");
     let strategy = text(deployment, "/spec/strategy/type");
     let of = |container: &Value| (text(container, "/name").to_owned(), settings::read(container));

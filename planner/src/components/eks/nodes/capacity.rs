@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use switchback_schemas::{
     Diagnostic, codes,
-    inventory::Node,
+    inventory::{Node, Subject},
     plan::{Capacity, Pool, Strategy},
 };
 
@@ -81,5 +81,5 @@ pub(super) fn observed(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
 
 /// Reservations that could not be read are a blind spot of the inventory's own.
 fn unread(cx: &Cx<'_>) -> bool {
-    cx.inventory.unread.iter().any(|unread| unread.what.to_ascii_lowercase().contains("reservation"))
+    cx.inventory.unread.iter().any(|unread| unread.what == Subject::Reservations {})
 }
