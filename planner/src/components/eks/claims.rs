@@ -9,13 +9,13 @@ use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
     inventory::karpenter::{Karpenter, NodeClass},
     manifest::LastNodes,
-    plan::{BlindSpot, Disruption, Pool, Roll, Stale, Strategy, Undo},
+    plan::{BlindSpot, Disruption, Pool, Roll, Stale, Strategy},
 };
 
 use super::{guard, lower::Road, names::NODEPOOL, nodes};
 use crate::{
     context::Cx,
-    lower::{Lowering, checks, nodes as rolls},
+    lower::{Lowering, Undoing, checks, nodes as rolls},
 };
 
 /// NodeClasses of a pool: by the NodePools that its labels or its nodes name.
@@ -118,14 +118,11 @@ pub(super) fn steps(road: &Road<'_>, pool: &Pool, after: &[StepId], to: &mut Low
     let minor = &road.hop.to;
     let (rule, nodes) = rule(road, pool);
     let undo = match road.hop.from {
-        Some(_) => Undo::CoveredBy {
-            step: guard::baseline_id(road, pool),
-            why: "on the way back every node that is newer than the control plane goes".to_owned(),
-        },
-        None => Undo::ReadOnly {
-            why: "a node that is gone is not put back: Karpenter makes nodes at the control plane's minor"
+        Some(_) => Undoing::With(guard::ending(road, pool)),
+        None => Undoing::Unneeded(
+            "a node that is gone is not put back: Karpenter makes nodes at the control plane's minor"
                 .to_owned(),
-        },
+        ),
     };
     let takes = rolls::estimate(&rule, nodes);
     let part = format!("nodes/{}/roll", pool.name);
@@ -144,5 +141,5 @@ pub(super) fn steps(road: &Road<'_>, pool: &Pool, after: &[StepId], to: &mut Low
         what: format!("which image Karpenter gives to nodes of pool {} at {minor}", pool.name),
         why: "its alias is resolved by Karpenter when the control plane has moved".to_owned(),
     });
-    to.add(draft.done())
+    to.add(draft)
 }

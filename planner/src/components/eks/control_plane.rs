@@ -6,18 +6,18 @@ use switchback_schemas::{
     StepId, Version,
     name::{Label, ObjectName, ObjectRef},
     plan::{
-        ApprovalScope, ClosesEarlier, Closing, ClosingAt, Condition, Disruption, Effect, EksUpdateCluster,
-        Gate, GateKind, InsightCategory, NoReturn, Operand, Read, ReadBasis, Target, Test, Undo, UndoKind,
-        UndoStep, Verify, Work,
+        ApprovalScope, ClosesEarlier, Condition, Disruption, Effect, EksUpdateCluster, ExpiresAt, Expiry,
+        Gate, GateKind, InsightCategory, NoReturn, Operand, Read, ReadBasis, Step, Target, Test, Undo,
+        UndoKind, Verify, Work,
     },
     seconds::Seconds,
 };
 
-use super::{hops::preceding, lower::Road, names::says, readiness::no_kubelet, support};
+use super::{guard, hops::preceding, lower::Road, names::says, readiness::no_kubelet, support};
 use crate::{
     components::HopSpec,
     context::Cx,
-    lower::{Lowering, verify},
+    lower::{Lowering, Rollback, Undoing, verify},
     outlook::Outlook,
 };
 
@@ -25,16 +25,16 @@ use crate::{
 const WITHIN: Seconds = Seconds::minutes(120);
 const DAY: u64 = 24 * 3600;
 
-/// Adds the update. `after` comes first; `gates` are asked again.
+/// Adds the update. `after` comes first; `gates` are asked again. Where nodes `follow`, the newer ones go before it goes back.
 pub(super) fn step(
-    cx: &Cx<'_>,
     road: &Road<'_>,
-    from: &Version,
+    (from, follow): (&Version, bool),
     after: &[StepId],
     gates: &[Label],
     outlook: &Outlook<'_>,
     to: &mut Lowering,
 ) -> StepId {
+    let cx = road.cx;
     let cluster = road.names.cluster();
     let minor = &road.hop.to;
     let id = road.scope.id("control-plane");
@@ -42,7 +42,8 @@ pub(super) fn step(
     outlook.cloud(&cluster, "/version", serde_json::json!(from.as_str()), previous.as_ref());
     let title = format!("update the control plane of {} from {from} to {minor}", road.names.arn.name());
     let effect = update(road, from, minor);
-    let undo = undo(cx, road, from, &id, to);
+    let first = if follow { guard::before(road, &id, to) } else { Vec::new() };
+    let undo = undo(road, from, (&id, first), to);
     let mut draft = road
         .scope
         .step("control-plane", title, effect, undo, outlook.take_reads())
@@ -52,6 +53,9 @@ pub(super) fn step(
         .idempotent()
         .disrupts(Disruption::Restart, None)
         .permits(permissions(road));
+    if follow {
+        draft = guard::captures(road, draft);
+    }
     for step in after {
         draft = draft.needs(
             step,
@@ -62,7 +66,7 @@ pub(super) fn step(
     for gate in gates.iter().chain(&line_of_support(road, to)) {
         draft = draft.gate(gate);
     }
-    to.add(draft.done())
+    to.add(draft)
 }
 
 fn update(road: &Road<'_>, from: &Version, to: &Version) -> Effect {
@@ -104,7 +108,8 @@ fn permissions(road: &Road<'_>) -> Vec<switchback_schemas::plan::Permission> {
 
 /// The way back: the same call downwards, while EKS takes it. What would make it wrong is read before it: nodes that are too new,
 /// and what EKS itself finds.
-fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowering) -> Undo {
+fn undo(road: &Road<'_>, from: &Version, (id, first): (&StepId, Vec<StepId>), to: &mut Lowering) -> Undoing {
+    let cx = road.cx;
     let minor = &road.hop.to;
     let facts = &cx.catalog.eks;
     for key in ["rollback", "insights"] {
@@ -114,17 +119,17 @@ fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowe
     }
     let end = support::end(road.cluster, from);
     if let Some(end) = end.as_ref().filter(|end| support::over(cx, end)) {
-        return Undo::Commit {
+        return Undoing::Irreversible {
             why: format!("EKS takes no control plane back to {from}: {}", end.why),
             recovery: recovery(from),
         };
     }
     let days = facts.way_back.days;
-    let mut closes = vec![Closing {
-        at: ClosingAt::After(Seconds(days * DAY)),
+    let mut closes = vec![Expiry {
+        at: ExpiresAt::After(Seconds(days * DAY)),
         why: format!("EKS takes a control plane back within {days} days of the end of its update"),
     }];
-    closes.extend(end.map(|end| Closing { at: ClosingAt::Instant(end.at), why: end.why }));
+    closes.extend(end.map(|end| Expiry { at: ExpiresAt::Instant(end.at), why: end.why }));
     let before = |condition| Read { condition, basis: ReadBasis::After(id.clone()) };
     let insights = Condition::Insights {
         target: road.names.target.clone(),
@@ -132,10 +137,11 @@ fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowe
         kubernetes: from.clone(),
         accepted_until: BTreeMap::new(),
     };
-    Undo::Step(Box::new(UndoStep {
+    Undoing::by(Rollback {
         kind: UndoKind::Window,
-        closes,
-        ..UndoStep::new(Work {
+        after: first,
+        expires: closes,
+        ..Rollback::new(Work {
             reads: vec![
                 before(no_kubelet(&BTreeMap::new(), Test::VersionAtLeast(minor.clone()))),
                 before(insights),
@@ -150,7 +156,7 @@ fn undo(cx: &Cx<'_>, road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowe
                 update(road, minor, from),
             )
         })
-    }))
+    })
 }
 
 /// What a person still has when the way back is over.
@@ -196,19 +202,19 @@ fn line_of_support(road: &Road<'_>, to: &mut Lowering) -> Option<Label> {
 pub(super) fn crossing(road: &Road<'_>, first: &StepId, to: &mut Lowering) -> Option<Label> {
     let Some((minor, scope)) = road.earlier().pop() else { return crossing_run(road, first, to) };
     let came_from = preceding(&minor);
-    let inside = to.steps.iter().filter(|step| step.hop == scope.hop);
-    if inside.into_iter().any(|step| matches!(step.undo, Undo::Commit { .. })) {
+    let inside: Vec<&Step> = to.steps.iter().filter(|step| step.hop == scope.hop).collect();
+    if inside.iter().any(|step| matches!(step.undo, Undo::Irreversible { .. })) {
         return None;
     }
+    let ids: Vec<StepId> = inside.iter().map(|step| step.id.clone()).collect();
     let mut found = false;
-    for step in to.steps.iter_mut().filter(|step| step.hop == scope.hop) {
-        let Undo::Step(undo) = &mut step.undo else { continue };
+    for undo in to.rollback.iter_mut().filter(|undo| undo.place().is_some_and(|id| ids.contains(id))) {
         if undo.kind == UndoKind::Window {
             let why = format!(
                 "the control plane goes on to {}, and EKS takes it back by one minor only",
                 road.hop.to
             );
-            undo.closes.push(Closing { at: ClosingAt::Start(first.clone()), why });
+            undo.expires.push(Expiry { at: ExpiresAt::Start(first.clone()), why });
             found = true;
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn look(road: &Road<'_>, to: &mut Lowering) -> StepId {
         .look("readiness", title, until, Vec::new())
         .time(Seconds::minutes(30), Estimate::seconds(5, 30))
         .permits(road.names.on_cluster(&["DescribeCluster"]));
-    to.add(draft.done())
+    to.add(draft)
 }
 
 /// Ready nodes that a pool keeps while its nodes move.

@@ -124,7 +124,7 @@ pub(super) fn step(road: &Road<'_>, from: &Version, gates: &[Label], to: &mut Lo
     for gate in gates {
         draft = draft.gate(gate);
     }
-    to.add(draft.done())
+    to.add(draft)
 }
 
 /// No node that was found by labels has a kubelet that passes a test.

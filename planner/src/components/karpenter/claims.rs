@@ -3,11 +3,11 @@
 use switchback_schemas::{
     Seconds, StepId,
     manifest::NodeMove,
-    plan::{Condition, Disruption, Effect, Estimate, Pool, Roll, Stale, Strategy, Undo, Wait},
+    plan::{Condition, Disruption, Estimate, Pool, Roll, Stale, Strategy},
 };
 
 use super::lower::{CONTROLLER_PART, HEALTH, Road};
-use crate::lower::{Lowering, checks, nodes};
+use crate::lower::{Lowering, Rollback, Undoing, checks, nodes};
 
 /// A pool that may have to move.
 pub(super) struct PoolRoll {
@@ -38,25 +38,34 @@ impl Road<'_> {
         pools.into_iter().map(roll).collect()
     }
 
-    /// Looks at a pool before anything moves. Its undo, which comes late on the way back, moves what has drifted from the
-    /// restored state, while Karpenter is still frozen. Where an earlier run moved the version, that is for its way back.
+    /// Looks at a pool before anything moves.
     pub(super) fn baseline(&self, roll: &PoolRoll, frozen: &[StepId], to: &mut Lowering) -> StepId {
         checks::drainable(self.cx.findings, self.cx.inventory, &roll.pool, &self.cx.classes);
         let part = format!("nodes/{}/baseline", roll.pool.name);
         let plan = self.roll_of(roll, Stale::Drifted {});
         let until = Condition::NodesReady { pool: roll.pool.name.clone(), at_least: plan.floor };
-        let undo = match self.moves() {
-            true => nodes::back(&roll.pool, &plan),
-            false => Undo::ReadOnly { why: "it only looks".to_owned() },
-        };
         let title = format!("see that pool {} has its floor of {} Ready nodes", roll.pool.name, plan.floor);
-        let mut draft = self.scope.step(&part, title, Effect::Wait(Wait { until }), undo, Vec::new());
+        let mut draft = self.scope.look(&part, title, until, Vec::new());
         for step in frozen {
             draft = draft.needs(step, "what is looked at must not be moved by drift meanwhile", None);
         }
-        let draft = draft.time(HEALTH, Estimate::seconds(5, 30)).idempotent();
+        let draft = draft.time(HEALTH, Estimate::seconds(5, 30));
         to.pools.push(roll.pool.clone());
-        to.add(draft.done())
+        to.add(draft)
+    }
+
+    fn returning(&self, roll: &PoolRoll) -> StepId {
+        self.scope.id(&format!("nodes/{}/return", roll.pool.name))
+    }
+
+    /// Moves what has drifted from the restored state, late in a rollback: when the controller is back, `moved` being the first step
+    /// that moved something of it, and while Karpenter is still frozen.
+    pub(super) fn return_nodes(&self, roll: &PoolRoll, moved: &StepId, to: &mut Lowering) {
+        let rollback = nodes::back(&roll.pool, &self.roll_of(roll, Stale::Drifted {}));
+        let undoing =
+            to.rollback.iter().filter(|other| other.place() == Some(moved) && other.work.roll().is_none());
+        let after = undoing.map(|other| other.id.clone()).collect();
+        to.rollback.push(Rollback { after, ..rollback }.named(self.returning(roll), vec![moved.clone()]));
     }
 
     fn roll_of(&self, roll: &PoolRoll, stale: Stale) -> Roll {
@@ -93,15 +102,11 @@ impl Road<'_> {
         let built = self.roll_of(roll, stale);
         let estimate = nodes::estimate(&built, roll.nodes);
         let undo = match self.moves() {
-            true => Undo::CoveredBy {
-                step: baseline.clone(),
-                why: "replaced nodes stay; those that drift from the restored state are moved by it"
+            true => Undoing::With(self.returning(roll)),
+            false => Undoing::Unneeded(
+                "replaced nodes stay: they are of the version that runs, which this plan does not take back"
                     .to_owned(),
-            },
-            false => Undo::ReadOnly {
-                why: "replaced nodes stay: they are of the version that runs, which this plan does not take back"
-                    .to_owned(),
-            },
+            ),
         };
         let which = match self.doc.spec.nodes {
             NodeMove::All if self.moved_before().as_ref() == Some(since) => "what is left of the nodes",
@@ -121,7 +126,7 @@ impl Road<'_> {
         if let Some(previous) = previous {
             draft = draft.needs(previous, "pools of a lower tier move first, one pool at a time", None);
         }
-        to.add(draft.done())
+        to.add(draft)
     }
 
     /// The step of an earlier run that moved the controller, if that run saw it done: nodes that it moved since stay.

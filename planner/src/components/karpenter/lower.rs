@@ -7,8 +7,8 @@ use switchback_schemas::{
     lock::Render,
     name::{Label, ObjectRef},
     plan::{
-        Action, ApprovalScope, ClosesEarlier, Closing, ClosingAt, Condition, Effect, Estimate, FieldTest,
-        Find, Gate, GateKind, Hop, NoReturn, Operand, Target, Test, Undo,
+        Action, ApprovalScope, ClosesEarlier, Condition, Effect, Estimate, ExpiresAt, Expiry, FieldTest,
+        Find, Gate, GateKind, Hop, NoReturn, Operand, Target, Test,
     },
     report::CarriedHop,
 };
@@ -83,7 +83,7 @@ impl Road<'_> {
             freeze.check(self.cx);
             // A later hop finds the budgets as the earlier hop's thaw left them, which is the same value.
             outlook.note_budgets(pool, &freeze.object().api_version);
-            frozen.push(to.add(freeze.open_step(&self.scope, outlook).done()));
+            frozen.push(to.add(freeze.open_step(&self.scope, outlook)));
             freeze.bracket(pool, self.safe_to_thaw(freeze), to);
         }
         let rolls = self.rolls();
@@ -93,6 +93,10 @@ impl Road<'_> {
         let after = crds.map_or_else(|| before.clone(), |step| vec![step]);
         let controller = self.controller.and_then(|render| self.move_controller(render, outlook, &after, to));
         let after = controller.clone().map_or(after, |step| vec![step]);
+        // Replaced nodes stay; those that drift from the restored state are moved again.
+        if let Some(first) = self.first_moved(&before, to) {
+            rolls.iter().for_each(|roll| self.return_nodes(roll, &first, to));
+        }
         let health = self.health(&after, outlook, to);
         let since = controller.or_else(|| self.moved_before()).unwrap_or_else(|| health.clone());
         let mut last = vec![health.clone()];
@@ -111,8 +115,15 @@ impl Road<'_> {
                     None,
                 );
             }
-            to.add(draft.done());
+            to.add(draft);
         }
+    }
+
+    /// The first step that moves something of Karpenter, if this hop does.
+    fn first_moved(&self, before: &[StepId], to: &Lowering) -> Option<StepId> {
+        let here = self.hop.id();
+        let own = to.steps.iter().filter(|step| step.hop == here && !before.contains(&step.id));
+        own.map(|step| step.id.clone()).next().filter(|_| self.moves())
     }
 
     /// Whether this hop moves anything of Karpenter itself.
@@ -201,13 +212,17 @@ impl Road<'_> {
             .collect();
         let mut found = !earlier.is_empty();
         to.closes_earlier.extend(earlier);
-        for step in
-            to.steps.iter_mut().filter(|step| step.hop != here && step.id.as_str().starts_with("karpenter/"))
-        {
-            if let Undo::Step(undo) = &mut step.undo
+        let earlier: Vec<&StepId> = to
+            .steps
+            .iter()
+            .filter(|step| step.hop != here && step.id.as_str().starts_with("karpenter/"))
+            .map(|step| &step.id)
+            .collect();
+        for undo in &mut to.rollback {
+            if undo.place().is_some_and(|place| earlier.contains(&place))
                 && matches!(undo.work.action, Action::Effect(Effect::HelmRollback(_)))
             {
-                undo.closes.push(Closing { at: ClosingAt::Start(first.clone()), why: why.clone() });
+                undo.expires.push(Expiry { at: ExpiresAt::Start(first.clone()), why: why.clone() });
                 found = true;
             }
         }
@@ -271,7 +286,7 @@ impl Road<'_> {
             verify(format!("the API server can convert {name}"), condition, Seconds(5), Seconds::minutes(2))
         });
         let verifies: Vec<_> = established.chain(callable).collect();
-        let id = to.add(draft.verify(verifies).done());
+        let id = to.add(draft.verify(verifies));
         outlook.upgraded(render, &id);
         Some(id)
     }
@@ -293,7 +308,7 @@ impl Road<'_> {
         for step in after {
             draft = draft.needs(step, why, source);
         }
-        let id = to.add(draft.done());
+        let id = to.add(draft);
         outlook.upgraded(render, &id);
         helm::warn_about_hooks(
             self.cx.findings,
@@ -369,6 +384,6 @@ impl Road<'_> {
         for step in after {
             draft = draft.needs(step, why, None);
         }
-        to.add(draft.done())
+        to.add(draft)
     }
 }
