@@ -3,14 +3,11 @@
 //! Nothing here knows a client of any platform. Drivers live in leaf crates and are joined in `executor/cli`.
 
 pub mod env;
-pub mod foreign;
-pub mod handover;
-pub mod janitor;
-mod known;
+mod load;
 pub mod machine;
-pub mod ops;
 pub mod ports;
-pub mod reclaim;
 pub mod report;
+pub mod runs;
 pub mod runtime;
 pub mod store;
+pub mod untrusted;

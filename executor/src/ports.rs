@@ -3,6 +3,8 @@
 //! A driver observes, applies, verifies and classifies, and that is all: it has no undo of its own, decides nothing,
 //! keeps nothing between calls, and never loops over nodes.
 
+mod failed_call;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,8 +13,10 @@ use switchback_schemas::{
     RunId, Seconds,
     journal::{At, Class, Evidence, Item, Outcome, Verdict},
     name::{Label, ObjectName},
-    plan::{CaptureKind, Condition, Effect, Pool, Proof, Roll, WorkloadClass},
+    plan::{CaptureKind, Condition, Effect, Plan, Pool, Proof, Roll, WorkloadClass},
 };
+
+pub use failed_call::{Certainty, Classify, FailedCall};
 
 /// What a driver is told about a call.
 #[derive(Clone, Debug)]
@@ -64,6 +68,13 @@ pub struct Fleet {
     pub pools: Vec<Pool>,
     /// What a drain does to which pods; first match wins.
     pub classes: Vec<WorkloadClass>,
+}
+
+impl Fleet {
+    /// Those of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        Self { pools: plan.pools.clone(), classes: plan.classes.clone() }
+    }
 }
 
 /// What was captured, before it is stored.

@@ -14,7 +14,7 @@ use switchback_model::{
 use switchback_schemas::{
     RunId, Seconds, StepId,
     format::Document,
-    journal::{At, BackScope, Captured, End, Event, Way},
+    journal::{At, BackScope, Captured, End, Event, SideEntry, SideKind, Way},
     name::{Label, SavepointId},
     plan::{Action, Bracket, Hop, Leftover, Plan, Roll, Savepoint, Stale, Step},
     report::{
@@ -217,6 +217,15 @@ impl Leftovers {
         };
         self.residue.retain(|line| !told(line));
     }
+}
+
+/// Names of what was cleared already.
+pub(crate) fn cleared(side: &[SideEntry]) -> Vec<&str> {
+    let names = side.iter().filter_map(|entry| match &entry.says {
+        SideKind::Cleared { what, .. } => Some(what.as_str()),
+        _ => None,
+    });
+    names.collect()
 }
 
 /// What a run left behind.

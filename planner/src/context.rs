@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use switchback_schemas::{
-    Label, Seconds, StepId,
-    inventory::Inventory,
+    Diagnostic, Label, Seconds, StepId, Version, codes,
+    inventory::{Container, Inventory, Workload},
     lock::{Lock, Render},
     manifest::{Check, DrainSpec, OwnerKind, Verification},
     name::{Label as Name, ObjectName, ObjectRef},
@@ -14,15 +14,32 @@ use switchback_schemas::{
 use crate::{
     catalog::Catalog,
     findings::Findings,
-    index::{Index, same},
-    lower::{checks, owners, verify},
+    index::{Index, nodes_of, same},
     manifest::{DocRef, Manifests},
-    path,
+    owners,
+    sections::Sections,
     solver::JointPath,
 };
 
 /// How long a verification may take when it does not say so itself.
 const WITHIN: Seconds = Seconds::minutes(5);
+
+/// What a plan is compiled from, before anything is made of it.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// The manifests.
+    pub manifests: &'a Manifests,
+    /// What is there.
+    pub inventory: &'a Inventory,
+    /// What the targets are.
+    pub lock: &'a Lock,
+    /// Facts about versions.
+    pub catalog: &'a Catalog,
+    /// Where diagnostics go.
+    pub findings: &'a Findings,
+    /// The instant for which dates are judged.
+    pub as_of: Timestamp,
+}
 
 /// What every component is given: the manifests, what is there, what the targets are, the facts, and a place to say what is
 /// wrong.
@@ -41,6 +58,8 @@ pub struct Cx<'a> {
     pub as_of: Timestamp,
     /// Inventory and lock by key.
     pub index: Index<'a>,
+    /// What single components observed, each read once.
+    pub sections: Sections<'a>,
     /// The platform's pools.
     pub pools: Vec<Pool>,
     /// The platform's workload classes.
@@ -50,16 +69,9 @@ pub struct Cx<'a> {
 }
 
 impl<'a> Cx<'a> {
-    /// Resolves what the platform says about itself, and solves the joint path.
-    pub fn new(
-        manifests: &'a Manifests,
-        inventory: &'a Inventory,
-        lock: &'a Lock,
-        catalog: &'a Catalog,
-        findings: &'a Findings,
-        as_of: Timestamp,
-    ) -> Self {
-        let spec = &manifests.platform.spec;
+    /// Resolves what the platform says about itself.
+    pub fn new(given: &Given<'a>, path: Option<JointPath>) -> Self {
+        let (spec, inventory) = (&given.manifests.platform.spec, given.inventory);
         let pool = |pool: &switchback_schemas::manifest::PoolSpec| {
             let plain = Pool {
                 name: pool.name.clone(),
@@ -69,7 +81,7 @@ impl<'a> Cx<'a> {
                 strategy: pool.strategy,
                 gpu: false,
             };
-            let gpu = checks::nodes_of(inventory, &plain).iter().any(|node| !node.gpus.is_empty());
+            let gpu = nodes_of(inventory, &plain).iter().any(|node| !node.gpus.is_empty());
             Pool { gpu, ..plain }
         };
         let class = |class: &switchback_schemas::manifest::ClassSpec| WorkloadClass {
@@ -83,13 +95,19 @@ impl<'a> Cx<'a> {
             },
             gang: class.gang,
         };
-        let pools = spec.pools.iter().map(pool).collect();
-        let classes = spec.workloads.iter().map(class).collect();
-        let index = Index::new(inventory, lock);
-        let path = None;
-        let cx = Self { manifests, inventory, lock, catalog, findings, as_of, index, pools, classes, path };
-        let path = path::solve(&cx);
-        Self { path, ..cx }
+        Self {
+            manifests: given.manifests,
+            inventory,
+            lock: given.lock,
+            catalog: given.catalog,
+            findings: given.findings,
+            as_of: given.as_of,
+            index: Index::new(inventory, given.lock),
+            sections: Sections::new(inventory),
+            pools: spec.pools.iter().map(pool).collect(),
+            classes: spec.workloads.iter().map(class).collect(),
+            path,
+        }
     }
 
     /// The platform's windows.
@@ -115,6 +133,11 @@ impl<'a> Cx<'a> {
         self.carried().find(|carried| carried.id == *hop && !carried.whole)
     }
 
+    /// The versions that the joint path moves a component through, in order; none where it does not move it.
+    pub fn versions(&self, component: &str) -> Vec<Version> {
+        self.path.as_ref().map(|path| path.versions(component)).unwrap_or_default()
+    }
+
     /// A label in a manifest.
     pub fn label(&self, doc: DocRef, pointer: &str, text: &str) -> Label {
         self.manifests.label(doc, pointer, text)
@@ -122,27 +145,53 @@ impl<'a> Cx<'a> {
 
     /// Verifications by name. A name that no document has was refused when the manifests were read.
     pub fn verifications(&self, names: &[Name]) -> Vec<Verify> {
-        let find = |name: &Name| self.manifests.verifications.iter().find(|doc| doc.metadata.name == *name);
-        names.iter().filter_map(find).map(|doc| verification(&doc.metadata.name, &doc.spec)).collect()
+        let found = names.iter().filter_map(|name| self.manifests.verifications.get(name));
+        found.map(|doc| verification(&doc.metadata.name, &doc.spec)).collect()
     }
 
     /// The render of a release in a version; without one the lock has to be made again.
-    pub fn render(
-        &self,
-        release: &ObjectName,
-        version: &switchback_schemas::Version,
-        label: Label,
-    ) -> Option<&'a Render> {
+    pub fn render(&self, release: &ObjectName, version: &Version, label: Label) -> Option<&'a Render> {
         let render = self.index.render(release, version);
         if render.is_none() {
             let message = format!("the lock holds no render of release {release} at {version}");
             self.findings.say(
-                switchback_schemas::Diagnostic::error(switchback_schemas::codes::PLAN_LOCK_MISSING, message)
+                Diagnostic::error(codes::PLAN_LOCK_MISSING, message)
                     .at(label)
                     .help("run `switchback resolve` again for these manifests and this inventory"),
             );
         }
         render
+    }
+
+    /// The container that an upgrade names, in its Deployment; what is not there is said.
+    pub fn container(
+        &self,
+        doc: DocRef,
+        deployment: &ObjectName,
+        container: &str,
+    ) -> Option<(&'a Workload, &'a Container)> {
+        let object = ObjectRef::new("apps/v1", "Deployment", deployment);
+        let missing = |at: &str, label: &str, message: String, help: &str| {
+            let missing = Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message);
+            self.findings.say(missing.at(self.label(doc, at, label)).help(help));
+        };
+        let Some(workload) = self.index.workload(&object) else {
+            let help = "check the name and namespace, or observe again";
+            missing("/spec/deployment", "not in the inventory", format!("there is no {object}"), help);
+            return None;
+        };
+        let found = workload.containers.iter().find(|found| found.name == container);
+        if found.is_none() {
+            let names: Vec<_> = workload.containers.iter().map(|container| container.name.as_str()).collect();
+            let message = format!("{object} has no container {container:?}");
+            missing(
+                "/spec/container",
+                "not a container of it",
+                message,
+                &format!("it has {}", names.join(", ")),
+            );
+        }
+        Some((workload, found?))
     }
 
     /// Checks the owner of an object before the plan writes it.
@@ -188,6 +237,10 @@ fn verification(name: &Name, spec: &Verification) -> Verify {
         }
         Check::Nodes { pool, ready } => Condition::NodesReady { pool: pool.clone(), at_least: *ready },
     };
-    let settle = spec.settle.map_or(Seconds(0), |length| length.0);
-    verify(format!("verification {name}"), condition, settle, spec.within.map_or(WITHIN, |length| length.0))
+    Verify {
+        title: format!("verification {name}"),
+        condition,
+        settle: spec.settle.map_or(Seconds(0), |length| length.0),
+        within: spec.within.map_or(WITHIN, |length| length.0),
+    }
 }

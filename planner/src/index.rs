@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use switchback_schemas::{
     Version,
-    inventory::{Inventory, Ownership, Release, Workload},
+    inventory::{Inventory, Node, Ownership, Release, Workload},
     lock::{Lock, Render},
     name::{ObjectName, ObjectRef},
+    plan::Pool,
 };
 
 /// Inventory and lock by key.
@@ -68,4 +69,10 @@ impl<'a> Index<'a> {
     pub fn render(&self, release: &ObjectName, version: &Version) -> Option<&'a Render> {
         self.renders.get(&(release, version)).copied()
     }
+}
+
+/// Nodes of a pool.
+pub fn nodes_of<'a>(inventory: &'a Inventory, pool: &Pool) -> Vec<&'a Node> {
+    let inside = |node: &&Node| pool.labels.iter().all(|(key, value)| node.labels.get(key) == Some(value));
+    inventory.nodes.iter().filter(inside).collect()
 }

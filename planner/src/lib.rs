@@ -7,17 +7,23 @@
 //!
 //! Nothing here reads a clock, the network or the environment: same inputs, same bytes out.
 
+pub mod carried;
 pub mod catalog;
 pub mod compile;
+pub mod component;
 pub mod components;
 pub mod context;
-mod continued;
 pub mod findings;
+pub mod hop;
+pub mod image;
 pub mod index;
 pub mod lower;
 pub mod manifest;
 pub mod objects;
 pub mod outlook;
+pub mod owners;
 pub mod path;
+pub mod registry;
+pub mod sections;
 pub mod solver;
 pub mod source;

@@ -1,6 +1,8 @@
 //! Reading rendered Kubernetes objects.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
 use switchback_schemas::name::ObjectRef;
 
 /// A text at a JSON pointer.
@@ -43,4 +45,41 @@ pub fn versions<'a>(crd: &'a Value, flag: Option<&str>) -> Vec<&'a str> {
     let list = crd.pointer("/spec/versions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let flagged = |version: &&Value| flag.is_none_or(|flag| version.get(flag) == Some(&Value::Bool(true)));
     list.iter().filter(flagged).filter_map(|version| text(version, "/name")).collect()
+}
+
+/// Nested fields from dotted paths: `{"controller.replicas": 2}` to `{"controller": {"replicas": 2}}`.
+pub fn nested(set: &BTreeMap<String, Value>) -> Value {
+    let mut root = Map::new();
+    for (path, value) in set {
+        let mut at = &mut root;
+        let mut parts = path.split('.').peekable();
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                at.insert(part.to_owned(), value.clone());
+                break;
+            }
+            let next = at.entry(part.to_owned()).or_insert_with(|| Value::Object(Map::new()));
+            if !next.is_object() {
+                *next = Value::Object(Map::new());
+            }
+            let Value::Object(inner) = next else { break };
+            at = inner;
+        }
+    }
+    Value::Object(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn dotted_paths_nest() {
+        let set =
+            [("a.b".to_owned(), json!(1)), ("a.c.d".to_owned(), json!("x")), ("e".to_owned(), json!([]))];
+        assert_eq!(
+            super::nested(&set.into_iter().collect()),
+            json!({"a": {"b": 1, "c": {"d": "x"}}, "e": []})
+        );
+    }
 }

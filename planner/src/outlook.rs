@@ -8,7 +8,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use serde_json::{Value, json};
 use switchback_schemas::{
     Digest, StepId, Version,
-    inventory::{Crd, Inventory, Workload, karpenter::Karpenter, karpenter::NodePool},
+    inventory::{Crd, Inventory, Workload},
     journal::Captured,
     lock::Render,
     name::{ObjectName, ObjectRef},
@@ -16,7 +16,7 @@ use switchback_schemas::{
     report::{CaptureName, OpenBracket},
 };
 
-use crate::{continued, index::same, lower::freeze, objects};
+use crate::{index::same, objects};
 
 /// The platform as the compiler sees it.
 pub struct Outlook<'a> {
@@ -25,9 +25,18 @@ pub struct Outlook<'a> {
     workloads: BTreeMap<&'a ObjectRef, &'a Workload>,
     /// Brackets that an earlier run of the operation left open, until a hop closes them.
     left_open: RefCell<Vec<&'a OpenBracket>>,
-    /// Budgets of NodePools that a hop put back to what they were before an earlier run, and the step that does.
-    budgets: RefCell<BTreeMap<String, (Value, StepId)>>,
+    /// Fields that a hop puts back to what they were before an earlier run, and the step that does.
+    put_back: RefCell<BTreeMap<Field, (Value, StepId)>>,
     reads: RefCell<Vec<Read>>,
+}
+
+/// A field of an object, in whatever version of its group the object is written.
+type Field = (String, &'static str);
+
+fn field(object: &ObjectRef, pointer: &'static str) -> Field {
+    let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
+    let namespace = object.namespace.as_deref().unwrap_or_default();
+    (format!("{group}/{}/{namespace}/{}", object.kind, object.name), pointer)
 }
 
 /// A release, observed or predicted.
@@ -54,7 +63,7 @@ impl ReleaseView {
 
 impl<'a> Outlook<'a> {
     /// The platform as it was observed.
-    pub fn new(inventory: &'a Inventory) -> Self {
+    pub fn new(inventory: &'a Inventory, left_open: Vec<&'a OpenBracket>) -> Self {
         let view = |release: &switchback_schemas::inventory::Release| ReleaseView {
             chart: release.chart.clone(),
             version: release.chart_version.clone(),
@@ -65,13 +74,12 @@ impl<'a> Outlook<'a> {
         let releases =
             inventory.releases.iter().map(|release| (release.name.clone(), view(release))).collect();
         let workloads = inventory.workloads.iter().map(|workload| (&workload.object, workload)).collect();
-        let left_open = RefCell::new(continued::still_held(inventory));
         Self {
             inventory,
             releases,
             workloads,
-            left_open,
-            budgets: RefCell::default(),
+            left_open: RefCell::new(left_open),
+            put_back: RefCell::default(),
             reads: RefCell::default(),
         }
     }
@@ -149,30 +157,28 @@ impl<'a> Outlook<'a> {
         Some((workload, index, &found.image))
     }
 
-    /// The budgets of a NodePool, as earlier hops leave them. Not a predicate by itself.
-    pub fn budgets(&self, pool: &NodePool) -> Value {
-        let put_back = self.budgets.borrow();
-        put_back.get(&pool.name).map_or_else(|| pool.budgets.clone(), |(budgets, _)| budgets.clone())
+    /// What a hop puts a field of an object back to, if one does. Not a predicate by itself.
+    pub fn put_back(&self, object: &ObjectRef, pointer: &'static str) -> Option<Value> {
+        let put_back = self.put_back.borrow();
+        put_back.get(&field(object, pointer)).map(|(value, _)| value.clone())
     }
 
-    /// Notes the budgets of a NodePool, in the API version in which it is served.
-    pub fn note_budgets(&self, pool: &NodePool, api_version: &str) {
-        let is = match self.budgets(pool) {
+    /// Notes what a field of an object holds, as earlier hops leave it.
+    pub fn note_held(&self, object: &ObjectRef, pointer: &'static str, observed: &Value) {
+        let put_back = self.put_back.borrow();
+        let put_back = put_back.get(&field(object, pointer));
+        let is = match put_back.map_or(observed, |(value, _)| value) {
             Value::Null => Test::Absent {},
-            budgets => Test::Equals(Operand::Value(budgets)),
+            value => Test::Equals(Operand::Value(value.clone())),
         };
-        let condition = Condition::Field {
-            object: Target::Object(ObjectRef::new(api_version, "NodePool", &ObjectName::cluster(&pool.name))),
-            pointer: freeze::POINTER.to_owned(),
-            is,
-        };
-        let put_back = self.budgets.borrow();
-        self.note(condition, put_back.get(&pool.name).map(|(_, by)| by));
+        let object = Target::Object(object.clone());
+        let condition = Condition::Field { object, pointer: pointer.to_owned(), is };
+        self.note(condition, put_back.map(|(_, by)| by));
     }
 
-    /// From now on the budgets of a NodePool are what they were before an earlier run of the operation changed them.
-    pub fn puts_back(&self, pool: &str, budgets: Value, by: &StepId) {
-        self.budgets.borrow_mut().insert(pool.to_owned(), (budgets, by.clone()));
+    /// From now on a field of an object is what it was before an earlier run of the operation changed it.
+    pub fn puts_back(&self, object: &ObjectRef, pointer: &'static str, value: Value, by: &StepId) {
+        self.put_back.borrow_mut().insert(field(object, pointer), (value, by.clone()));
     }
 
     /// The bracket on a field of an object that an earlier run of the operation left open, for the hop that closes it: what the field
@@ -205,11 +211,6 @@ impl<'a> Outlook<'a> {
         self.left_open.borrow().clone()
     }
 
-    /// The section of the Karpenter component; not a predicate by itself.
-    pub fn karpenter(&self) -> Result<Option<Karpenter>, switchback_schemas::inventory::InventoryError> {
-        section(self.inventory, "karpenter")
-    }
-
     /// A field of something that the cloud provider describes. Notes it; `by` is the step that leaves it so, absent when it was
     /// observed.
     pub fn cloud(&self, of: &CloudRef, pointer: &str, value: Value, by: Option<&StepId>) {
@@ -225,17 +226,6 @@ impl<'a> Outlook<'a> {
     /// The inventory, for checks whose result is a diagnostic and not part of a step.
     pub fn inventory(&self) -> &'a Inventory {
         self.inventory
-    }
-}
-
-/// The section of a component, for checks whose result is a diagnostic; not a predicate by itself.
-pub fn section<T: serde::de::DeserializeOwned>(
-    inventory: &Inventory,
-    component: &str,
-) -> Result<Option<T>, switchback_schemas::inventory::InventoryError> {
-    match switchback_schemas::ComponentName::new(component) {
-        Ok(component) => inventory.section(&component),
-        Err(_) => Ok(None),
     }
 }
 

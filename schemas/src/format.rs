@@ -49,7 +49,12 @@ impl Document {
 
     /// The version that this build writes.
     pub const fn current(self) -> Format {
-        Format { document: self, major: 1, minor: 0 }
+        let major = match self {
+            // 1 had its work in four shapes, and what undoes a step inside of the step.
+            Self::Plan => 2,
+            _ => 1,
+        };
+        Format { document: self, major, minor: 0 }
     }
 }
 
@@ -59,7 +64,7 @@ impl fmt::Display for Document {
     }
 }
 
-/// `switchback.plan/1.0`: a kind of document with its version. A higher minor only adds parts that
+/// `switchback.plan/2.0`: a kind of document with its version. A higher minor only adds parts that
 /// features name; a higher major may change anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Format {
@@ -75,7 +80,7 @@ pub struct Format {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// The text is not a format at all.
-    #[error("{0:?} is not a format; expected one like switchback.plan/1.0")]
+    #[error("{0:?} is not a format; expected one like switchback.plan/2.0")]
     NotAFormat(String),
     /// Another kind of document.
     #[error("this is a switchback {found}, not a {expected}")]
@@ -86,7 +91,11 @@ pub enum Unreadable {
         found: Document,
     },
     /// Written in a format that this build does not know.
-    #[error("this {document} is in format {major}.x, this build reads 1.x; use the release that wrote it")]
+    #[error(
+        "this {document} is in format {major}.x, this build reads {}.x; {}",
+        .document.current().major,
+        if *.major < .document.current().major { "write it again with this release" } else { "use the release that wrote it" }
+    )]
     OtherMajor {
         /// What it is.
         document: Document,
@@ -173,20 +182,33 @@ mod tests {
     #[test]
     fn a_format_is_one_line() {
         let format = Document::Plan.current();
-        assert_eq!(format.to_string(), "switchback.plan/1.0");
-        assert_eq!("switchback.plan/1.0".parse(), Ok(format));
+        assert_eq!(format.to_string(), "switchback.plan/2.0");
+        assert_eq!("switchback.plan/2.0".parse(), Ok(format));
         assert!("plan/1".parse::<Format>().is_err());
     }
 
     #[test]
     fn newer_documents_are_refused_by_name() {
         let head: Head = serde_json::from_str(
-            r#"{"format": "switchback.plan/1.7", "features": ["helm.upgrade", "rocm.reset"], "other": 1}"#,
+            r#"{"format": "switchback.plan/2.7", "features": ["helm.upgrade", "rocm.reset"], "other": 1}"#,
         )
         .expect("the head ignores the rest");
         let error = head.check(Document::Plan, &["helm.upgrade"]).expect_err("a feature is unknown");
         assert!(error.to_string().contains("rocm.reset"), "{error}");
         assert!(head.check(Document::Lock, &[]).is_err());
-        assert!("switchback.plan/2.0".parse::<Format>().expect("a format").check(Document::Plan).is_err());
+        let newer = "switchback.plan/3.0".parse::<Format>().expect("a format").check(Document::Plan);
+        assert_eq!(
+            newer.expect_err("a newer major").to_string(),
+            "this plan is in format 3.x, this build reads 2.x; use the release that wrote it"
+        );
+    }
+
+    #[test]
+    fn older_plans_are_refused_by_name() {
+        let older = "switchback.plan/1.0".parse::<Format>().expect("a format").check(Document::Plan);
+        assert_eq!(
+            older.expect_err("an older major").to_string(),
+            "this plan is in format 1.x, this build reads 2.x; write it again with this release"
+        );
     }
 }

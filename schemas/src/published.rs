@@ -1,17 +1,16 @@
-//! The JSON Schemas that are published beside the code, for editors and for other programs.
+//! The JSON Schemas of documents that are published beside the code, for other programs. Those of manifests are the planner's.
 
 use schemars::{Schema, generate::SchemaSettings};
 
 use crate::{
     Diagnostic, estimates::Estimates, event::RunEvent, inventory::Inventory, journal::Record, lock::Lock,
-    manifest::Kind, plan::Plan, report::Report,
+    plan::Plan, report::Report,
 };
 
-/// Every schema by its name: kinds of manifests as they are written, documents in lower case.
-pub fn all() -> Vec<(&'static str, Schema)> {
+/// The schema of every document by its name, in lower case.
+pub fn documents() -> Vec<(&'static str, Schema)> {
     let generator = || SchemaSettings::draft2020_12().into_generator();
-    let mut all: Vec<(&'static str, Schema)> = Kind::ALL.map(|kind| (kind.as_str(), kind.schema())).into();
-    all.extend([
+    vec![
         ("inventory", generator().into_root_schema_for::<Inventory>()),
         ("lock", generator().into_root_schema_for::<Lock>()),
         ("plan", generator().into_root_schema_for::<Plan>()),
@@ -20,8 +19,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("report", generator().into_root_schema_for::<Report>()),
         ("estimates", generator().into_root_schema_for::<Estimates>()),
         ("diagnostic", generator().into_root_schema_for::<Diagnostic>()),
-    ]);
-    all
+    ]
 }
 
 /// The name of a schema's file.

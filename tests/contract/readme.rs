@@ -43,7 +43,7 @@ fn committed() -> BTreeMap<String, (String, String)> {
 
 fn render(cell: impl Fn(&str, &str) -> String) -> String {
     let mut out = String::from(
-        "# Contract\n\nBehaviours that drivers lean on. Each row is one test body, run on a real API server (`real`) and on the twin (`twin`).\nA twin behaviour exists only with a row here.\n\n```sh\ncargo test -p switchback-tests-contract                                    # the twin; says that the real side was not run\ntarget/debug/cluster test -- cargo test -p switchback-tests-contract       # both\nUPDATE=1 cargo test -p switchback-tests-contract readme                    # rewrites this table from the last runs\n```\n\nThe real side was last run with Kubernetes 1.36.3, Helm 3.22.0 and Helm 4.3.1.\n\n",
+        "# Contract\n\nBehaviours that drivers lean on. Each row is one test body, run on a real API server (`real`) and on the twin (`twin`).\nA twin behaviour exists only with a row here.\n\n```sh\ncargo test -p switchback-tests-contract                                                         # the twin; the real side is ignored\ntarget/debug/cluster test -- cargo test -p switchback-tests-contract -- --include-ignored       # both\nUPDATE=1 cargo test -p switchback-tests-contract readme                                         # rewrites this table from the last runs\n```\n\nThe real side was last run with Kubernetes 1.36.3, Helm 3.22.0 and Helm 4.3.1.\n\n",
     );
     for (title, rows) in rows::all() {
         let _ = writeln!(

@@ -1,5 +1,5 @@
 //! MLflow's database for real: the command lines of our Jobs, an older and a newer release, and the way back, on a
-//! PostgreSQL of its own. See README.md; `tests/database/setup -- cargo test -p switchback-tests-database` runs it.
+//! PostgreSQL of its own. See README.md; `tests/database/setup -- tests/database/suite` runs it.
 
 #![allow(
     clippy::unwrap_used,

@@ -3,9 +3,14 @@
 use std::{fs, path::Path};
 
 use switchback_face::{Exit, Look, SafeText, Sources, diagnostics};
-use switchback_planner::{manifest, source};
+use switchback_planner::{
+    components::{deployment::DeploymentUpgrade, karpenter::KarpenterUpgrade},
+    manifest, source,
+};
 use switchback_schemas::{Diagnostic, codes};
 use switchback_tests_it::{files, golden, root};
+
+use crate::registry;
 
 /// A case that brings its own Platform says so in its name; the others are read beside the valid one.
 fn case(path: &Path) -> Vec<(String, Vec<u8>)> {
@@ -26,7 +31,8 @@ fn every_broken_manifest_gets_its_diagnostics() {
     let mut differences = Vec::new();
     for path in cases {
         let files = case(&path);
-        let (manifests, found) = manifest::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
+        let (manifests, found) =
+            manifest::read(registry().kinds(), files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
         assert!(manifests.is_none(), "{} is read as if nothing was wrong", path.display());
         assert!(found.iter().any(Diagnostic::is_error), "{}", path.display());
         assert_ne!(Exit::of(&found), Exit::Bug, "{}: {found:#?}", path.display());
@@ -46,18 +52,18 @@ fn the_valid_manifests_are_read_whatever_the_order_and_names_of_files() {
         files(&root().join("fixtures/manifests/valid"), &["yaml", "yml"]).expect("the directory is there");
     let read: Vec<(String, Vec<u8>)> =
         paths.iter().map(|path| (path.display().to_string(), fs::read(path).expect("it is there"))).collect();
-    let (manifests, found) = manifest::read(read.clone());
+    let (manifests, found) = manifest::read(registry().kinds(), read.clone());
     assert_eq!(found, []);
     let manifests = manifests.expect("nothing is wrong");
-    assert_eq!(manifests.deployments.len(), 2);
+    assert_eq!(manifests.of::<DeploymentUpgrade>().count(), 2);
 
     let renamed = read.iter().rev().enumerate().map(|(index, (_, bytes))| (format!("{index}.yaml"), bytes));
-    let (shuffled, found) = manifest::read(renamed);
+    let (shuffled, found) = manifest::read(registry().kinds(), renamed);
     assert_eq!(found, []);
     let shuffled = shuffled.expect("nothing is wrong");
     assert_eq!(shuffled.digest, manifests.digest);
     let names = |manifests: &manifest::Manifests| -> Vec<String> {
-        manifests.deployments.iter().map(|document| document.metadata.name.to_string()).collect()
+        manifests.of::<DeploymentUpgrade>().map(|document| document.metadata.name.to_string()).collect()
     };
     assert_eq!(names(&shuffled), names(&manifests));
 }
@@ -69,10 +75,12 @@ fn a_label_points_at_what_a_pointer_names() {
     let platform = fs::read(root().join("fixtures/manifests/valid/platform.yaml")).expect("it is there");
     let verifications =
         fs::read(root().join("fixtures/manifests/valid/verifications.yml")).expect("it is there");
-    let (manifests, _) =
-        manifest::read([("u", text.as_bytes()), ("p", platform.as_slice()), ("v", verifications.as_slice())]);
+    let (manifests, _) = manifest::read(
+        registry().kinds(),
+        [("u", text.as_bytes()), ("p", platform.as_slice()), ("v", verifications.as_slice())],
+    );
     let manifests = manifests.expect("nothing is wrong");
-    let karpenter = manifests.karpenter.first().expect("there is one");
+    let karpenter = manifests.of::<KarpenterUpgrade>().next().expect("there is one");
     let at = |pointer: &str| {
         let label = manifests.label(karpenter.doc, pointer, "x");
         assert_eq!(label.file, "u");
@@ -90,7 +98,7 @@ fn a_label_points_at_what_a_pointer_names() {
 fn large_files_are_refused_before_they_are_parsed() {
     // Were it parsed, this would be two faults in each line.
     let huge = "a: {\n".repeat(50 * 1024 * 1024 / 5);
-    let (_, found) = manifest::read([("huge.yaml", huge)]);
+    let (_, found) = manifest::read(registry().kinds(), [("huge.yaml", huge)]);
     let codes: Vec<&str> = found.iter().map(|diagnostic| diagnostic.code.as_str()).collect();
     assert_eq!(codes, [codes::SOURCE_TOO_LARGE.as_str()]);
 }
@@ -102,7 +110,7 @@ fn p22_settings_that_the_chosen_mode_ignores_are_refused() {
         fs::read_to_string(root().join("fixtures/manifests/valid/upgrades.yaml")).expect("it is there");
     let ignored = upgrades.replace("nodes: drifted", "nodes: none");
     assert_ne!(ignored, upgrades);
-    let (_, found) = manifest::read([("upgrades.yaml", ignored)]);
+    let (_, found) = manifest::read(registry().kinds(), [("upgrades.yaml", ignored)]);
     let conflict =
         found.iter().find(|diagnostic| diagnostic.code == codes::MANIFEST_CONFLICT).expect("a conflict");
     assert!(conflict.message.contains("`nodes: none`"), "{}", conflict.message);
@@ -114,7 +122,7 @@ fn a_set_full_of_faults_is_told_in_part() {
     let unknown = (0..3_000).map(|n| format!("  field{n}: 1\n")).collect::<Vec<_>>().concat();
     let text =
         format!("apiVersion: switchback.dev/v1alpha1\nkind: Waiver\nmetadata: {{name: a}}\nspec:\n{unknown}");
-    let (_, found) = manifest::read([("a.yaml", text)]);
+    let (_, found) = manifest::read(registry().kinds(), [("a.yaml", text)]);
     let told = found.iter().filter(|diagnostic| !diagnostic.labels.is_empty()).count();
     assert_eq!(told, source::MAX_FAULTS);
     assert!(found.iter().any(|diagnostic| diagnostic.code == codes::SOURCE_MORE));

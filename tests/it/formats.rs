@@ -5,10 +5,18 @@ use switchback_face::codes;
 use switchback_schemas::published;
 use switchback_tests_it::{golden, root};
 
+use crate::registry;
+
+/// Kinds of manifests and documents.
+fn schemas() -> Vec<(&'static str, schemars::Schema)> {
+    let kinds = registry().kinds().schemas().map(|(kind, schema)| (kind, schema.clone()));
+    kinds.chain(published::documents()).collect()
+}
+
 #[test]
 fn published_schemas_are_up_to_date() {
     let mut differences = Vec::new();
-    for (name, schema) in published::all() {
+    for (name, schema) in schemas() {
         let path = root().join("schemas").join(published::file_name(name));
         differences.extend(golden(&path, &published::text(&schema)).err());
     }
@@ -36,7 +44,7 @@ fn fields_are_written_in_camel_case() {
             _ => {}
         }
     }
-    for (name, schema) in published::all() {
+    for (name, schema) in schemas() {
         let mut found = Vec::new();
         fields(schema.as_value(), &mut found);
         let wrong: Vec<&String> = found.iter().filter(|field| field.contains('_')).collect();

@@ -11,3 +11,10 @@ mod diagnostics;
 mod formats;
 mod reader;
 mod tidy;
+
+use switchback_planner::{components::built_in, registry::Registry};
+
+/// The components of this build.
+fn registry() -> &'static Registry<'static> {
+    built_in().expect("the catalog")
+}

@@ -8,6 +8,8 @@ use switchback_planner::{manifest, source};
 use switchback_schemas::{Diagnostic, codes};
 use switchback_tests_it::{files, root};
 
+use crate::registry;
+
 /// Labels must lie inside of the text, at characters, or a view cannot show them.
 fn labels_hold(diagnostics: &[Diagnostic], bytes: &[u8]) {
     for label in diagnostics.iter().flat_map(|diagnostic| &diagnostic.labels) {
@@ -165,7 +167,7 @@ fn the_schema_and_the_types_agree() {
                 let mut changed = document.clone();
                 *changed.pointer_mut(&place).expect("it is there") = value.clone();
                 let text = serde_yaml::to_string(&changed).expect("it has a YAML");
-                let (_, found) = manifest::read([("a.yaml", &text)]);
+                let (_, found) = manifest::read(registry().kinds(), [("a.yaml", &text)]);
                 labels_hold(&found, text.as_bytes());
                 let bug = found.iter().find(|diagnostic| diagnostic.code == codes::BUG);
                 assert_eq!(bug, None, "{place} in\n{text}");
@@ -179,18 +181,18 @@ proptest! {
 
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let first = manifest::read([("a.yaml", &bytes)]);
+        let first = manifest::read(registry().kinds(), [("a.yaml", &bytes)]);
         labels_hold(&first.1, &bytes);
-        prop_assert_eq!(manifest::read([("a.yaml", &bytes)]), first);
+        prop_assert_eq!(manifest::read(registry().kinds(), [("a.yaml", &bytes)]), first);
     }
 
     #[test]
     fn no_text_makes_the_reader_panic(text in pieces()) {
-        let first = manifest::read([("a.yaml", &text)]);
+        let first = manifest::read(registry().kinds(), [("a.yaml", &text)]);
         labels_hold(&first.1, text.as_bytes());
         let bug = first.1.iter().find(|diagnostic| diagnostic.code == codes::BUG);
         prop_assert_eq!(bug, None);
-        prop_assert_eq!(manifest::read([("a.yaml", &text)]), first);
+        prop_assert_eq!(manifest::read(registry().kinds(), [("a.yaml", &text)]), first);
     }
 
     /// What serde_yaml writes, both readers read alike.

@@ -9,7 +9,9 @@ use switchback_twin::{Key, World};
 
 use crate::support::{
     block_on,
+    effects::accepted,
     example::{Applied, Point, mlops, small},
+    oracle,
     platform::{Manner, Platform},
     projection::same,
     run::{Back, Files, settled},
@@ -18,8 +20,9 @@ use crate::support::{
 const NOTHING: &str = "nothing was changed that could be undone";
 const ONE_MINOR: &str = "EKS takes it back by one minor only";
 
-/// Takes the way back from a point to the savepoint before it, and says to which earlier ones there is none any more.
-async fn goes_back(applied: &Applied, point: &Point) -> BTreeSet<SavepointId> {
+/// Takes the way back from a point to the savepoint before it, notes what was done on it, and says to which earlier ones there is
+/// none any more.
+async fn goes_back(applied: &Applied, point: &Point, noted: &mut oracle::Back) -> BTreeSet<SavepointId> {
     let planned = &applied.planned;
     let platform = Platform::of(point.world.clone(), point.files.disk()).await;
     let ways = platform.ways_back(planned).await;
@@ -42,6 +45,8 @@ async fn goes_back(applied: &Applied, point: &Point) -> BTreeSet<SavepointId> {
             None => taken(&platform, applied, to, &told).await,
         }
     }
+    let before = point.world.log().len();
+    noted.note(applied, point, accepted(&platform.twin.snapshot(), before, &planned.run()));
     assert!(!ways.is_empty(), "{}: there is always a savepoint", point.told);
     closed
 }
@@ -77,11 +82,21 @@ fn from_everywhere(applied: &Applied, hop: &str) -> BTreeSet<SavepointId> {
     let done: BTreeSet<_> = points.iter().filter(|point| point.whole).map(|point| &point.step).collect();
     assert_eq!(done, steps, "the way back is taken from every step");
     assert!(points.len() > steps.len(), "also from within steps");
-    let mut closed = BTreeSet::new();
+    let (mut closed, mut noted) = (BTreeSet::new(), oracle::Back::default());
     for point in points {
-        closed.extend(block_on(goes_back(applied, point)));
+        closed.extend(block_on(goes_back(applied, point, &mut noted)));
     }
+    let hop =
+        applied.planned.plan.hops.iter().find(|known| known.id.as_str() == hop).expect("a hop of the plan");
+    let name = format!("back-{}-{}", hop.component, hop.to);
+    oracle::is_kept(applied.name, &name, &noted.text());
     closed
+}
+
+#[test]
+fn what_is_done_on_the_way_to_the_end_is_kept() {
+    oracle::is_kept("mlops-platform", "forward", &oracle::forward(mlops()));
+    oracle::is_kept("karpenter-small", "forward", &oracle::forward(small()));
 }
 
 #[test]
@@ -125,6 +140,10 @@ fn from_the_line_of_no_return_to_the_start() {
         let platform = Platform::of(last.world.clone(), last.files.disk()).await;
         let start = &applied.planned.plan.savepoints[0].id;
         taken(&platform, applied, start, &format!("from where {} to the start", last.told)).await;
+        let mut noted = oracle::Back::default();
+        let before = last.world.log().len();
+        noted.note(applied, last, accepted(&platform.twin.snapshot(), before, &applied.planned.run()));
+        oracle::is_kept("mlops-platform", "back-to-the-start", &noted.text());
     });
 }
 

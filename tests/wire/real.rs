@@ -1,5 +1,6 @@
 //! The same road on a real API server with real helms, and the training job of gangs.rs. Pods and nodes are played by kwok,
-//! Karpenter by a stand-in.
+//! Karpenter by a stand-in. Real minutes pass, so each case has a control plane of its own and all run side by side; what each
+//! helm does alone is held by the drivers' own suite.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use crate::support::{
     bins::root,
     journal::{Events, record},
     karpenter::StandIn,
-    kubectl::Cluster,
+    kubectl::{Cluster, Own},
     manifests::{all, borrowed, changed, without_nodes},
     scene::Scene,
 };
@@ -66,34 +67,6 @@ fn platform(cluster: &Cluster, helm: &str) -> StandIn {
     stand_in
 }
 
-fn cleared(cluster: &Cluster, helm: &str) {
-    for claim in cluster.items(&["get", "nodeclaims"]) {
-        let name = claim["metadata"]["name"].as_str().expect("a name").to_owned();
-        cluster.kubectl(&[
-            "patch",
-            "nodeclaim",
-            &name,
-            "--type=merge",
-            "-p",
-            r#"{"metadata":{"finalizers":null}}"#,
-        ]);
-    }
-    cluster.kubectl(&["delete", "nodepools,ec2nodeclasses,nodeclaims", "--all", "--wait=false"]);
-    for name in ["karpenter", "karpenter-crd"] {
-        cluster.helm(helm, &["uninstall", name, "--namespace", "karpenter"]);
-    }
-    cluster.kubectl(&["-n", "kube-system", "delete", "daemonset", "node-agent"]);
-    for crd in ["nodepools.karpenter.sh", "nodeclaims.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws"] {
-        cluster.kubectl(&["delete", "crd", crd, "--ignore-not-found"]);
-    }
-    let namespaces =
-        [&["delete", "namespace"], &OURS[..], &[TRAINING, "--ignore-not-found", "--timeout=120s"]];
-    cluster.kubectl(&namespaces.concat());
-    // Nodes go last: pods of a node that is gone wait for the garbage collection of pods.
-    cluster.kubectl(&["delete", "node", "-l", "karpenter.sh/nodepool"]);
-    cluster.kubectl(&["delete", "node", "system-0"]);
-}
-
 /// The example without its GPU pool.
 fn manifests(of: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
     in_real_time(changed(of, "platform.yaml", |text| {
@@ -133,26 +106,13 @@ fn budget(cluster: &Cluster) -> Value {
     cluster.get(&["nodepool", "general"])["spec"]["disruption"]["budgets"][0]["nodes"].clone()
 }
 
-/// One cluster, one Karpenter: each helm has its turn. Real minutes pass, so the helms share the cases: what each helm does
-/// alone is held by the drivers' own suite.
-#[test]
-fn the_road_holds_on_a_real_api_server() {
-    let Some(cluster) = Cluster::from_env() else { return };
-    assert!(!cluster.helms.is_empty(), "SWITCHBACK_HELM3 and SWITCHBACK_HELM4 name no helm");
-    let cases: [fn(&Cluster, &str); 3] =
-        [there_and_back, killed_and_resumed, a_gang_is_waited_for_then_moves];
-    for (number, case) in cases.into_iter().enumerate() {
-        let (name, helm) = &cluster.helms[number % cluster.helms.len()];
-        println!("on the real API server with {name}");
-        let stand_in = platform(&cluster, helm);
-        case(&cluster, helm);
-        drop(stand_in);
-        cleared(&cluster, helm);
-    }
-}
-
 /// Parks in the middle, and goes back to the start.
-fn there_and_back(cluster: &Cluster, helm: &str) {
+#[test]
+#[ignore = "starts a control plane: `tests/cluster/suite`"]
+fn the_road_is_gone_up_parked_and_gone_back() {
+    let own = Own::start();
+    let (cluster, helm) = (&own.cluster, &own.cluster.helm3);
+    let _stand_in = platform(cluster, helm);
     let manifests = manifests(without_nodes());
     let scene = Scene::on_cluster(&borrowed(&manifests), cluster, helm);
     scene.plan();
@@ -203,7 +163,12 @@ fn settings(cluster: &Cluster) -> BTreeMap<String, Value> {
 }
 
 /// Dies in the middle of its nodes; another process moves the rest.
-fn killed_and_resumed(cluster: &Cluster, helm: &str) {
+#[test]
+#[ignore = "starts a control plane: `tests/cluster/suite`"]
+fn the_road_is_gone_on_with_when_its_process_was_killed() {
+    let own = Own::start();
+    let (cluster, helm) = (&own.cluster, &own.cluster.helm4);
+    let _stand_in = platform(cluster, helm);
     let manifests = changed(manifests(all()), "karpenter.yaml", |text| text.replace("soak: 2m", "soak: 1s"));
     let scene = Scene::on_cluster(&borrowed(&manifests), cluster, helm);
     let before: Vec<Value> = cluster.items(&["get", "nodes", "-l", "karpenter.sh/nodepool"]);
@@ -238,7 +203,12 @@ fn killed_and_resumed(cluster: &Cluster, helm: &str) {
 
 /// Sixteen pods that train without a budget. Waited for, none of them is touched and the run parks by their name; with
 /// leave to be requeued they move together.
-fn a_gang_is_waited_for_then_moves(cluster: &Cluster, helm: &str) {
+#[test]
+#[ignore = "starts a control plane: `tests/cluster/suite`"]
+fn a_gang_is_waited_for_then_moves() {
+    let own = Own::start();
+    let (cluster, helm) = (&own.cluster, &own.cluster.helm3);
+    let _stand_in = platform(cluster, helm);
     cluster.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TRAINING}}));
     for mut object in objects().into_iter().filter(trains) {
         if object["kind"] == "Job" {

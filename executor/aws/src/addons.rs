@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_eks::types::AddonInfo;
-use switchback_executor::ports::Failure;
+use switchback_executor::ports::{Classify as _, Failure};
 use switchback_schemas::{
     Version,
     lock::{AddonVersions, AskAddon},

@@ -9,8 +9,11 @@ use std::error::Error as StdError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use switchback_executor::{foreign::text, ports::Failure};
-use switchback_schemas::journal::{Class, Evidence, Outcome, Verdict, WaitsFor};
+use switchback_executor::{
+    ports::{Certainty, Classify, FailedCall},
+    untrusted::text,
+};
+use switchback_schemas::journal::{Class, Evidence, WaitsFor};
 
 use crate::codes::{CONFLICTS, DENIED, EXPIRED, THROTTLED, is_capacity};
 
@@ -70,13 +73,6 @@ pub(crate) struct Fault {
     pub(crate) message: String,
 }
 
-/// Whether an effect happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Certainty {
-    NotDone,
-    InDoubt,
-}
-
 impl Fault {
     fn judge(&self) -> (Certainty, Class) {
         use Certainty::{InDoubt, NotDone};
@@ -106,28 +102,28 @@ impl CallError {
         }
         match error {
             SdkError::ConstructionFailure(_) => {
-                Self::Malformed { what: format!("a request that cannot be sent: {}", chain(error)) }
+                Self::Malformed { what: format!("a request that cannot be sent: {}", text::chain(error)) }
             }
-            SdkError::TimeoutError(_) => Self::Deadline { what: chain(error) },
+            SdkError::TimeoutError(_) => Self::Deadline { what: text::chain(error) },
             SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
                 Some(failure) => Self::from_connector(failure, failure.is_timeout()),
-                None => Self::Lost { what: chain(error) },
+                None => Self::Lost { what: text::chain(error) },
             },
-            SdkError::ResponseError(failure) => unread(failure.raw().status().as_u16(), &chain(error)),
+            SdkError::ResponseError(failure) => unread(failure.raw().status().as_u16(), &text::chain(error)),
             SdkError::ServiceError(failure) => {
                 let status = failure.raw().status().as_u16();
                 match failure.err().code() {
                     Some(code) => Self::refused(status, code, failure.err().message().unwrap_or_default()),
-                    None => unread(status, &chain(error)),
+                    None => unread(status, &text::chain(error)),
                 }
             }
-            _ => Self::Lost { what: chain(error) },
+            _ => Self::Lost { what: text::chain(error) },
         }
     }
 
     /// What a connector's error means.
     pub(crate) fn from_connector(error: &(dyn StdError + 'static), timeout: bool) -> Self {
-        let what = chain(error);
+        let what = text::chain(error);
         match timeout {
             _ if never_connected(error) => Self::NotSent { what },
             true => Self::Deadline { what },
@@ -207,40 +203,6 @@ impl CallError {
         }
     }
 
-    /// The outcome of a write that ended like this.
-    pub(crate) fn of_write(&self) -> Outcome {
-        let evidence = self.evidence();
-        match self.judge() {
-            (_, Class::Denied) => blocked(WaitsFor::Credentials { message: self.line() }),
-            _ if is_capacity(self.code()) => blocked(WaitsFor::Capacity { message: self.line() }),
-            (Certainty::NotDone, class) => Outcome::NotDone { class, evidence },
-            (Certainty::InDoubt, class) => Outcome::InDoubt { class, evidence },
-        }
-    }
-
-    /// The outcome of an effect whose reading, before any write, ended like this. Nothing was changed.
-    pub(crate) fn of_read(&self) -> Outcome {
-        let Failure { class, evidence } = self.failure();
-        match class {
-            Class::Denied => blocked(WaitsFor::Credentials { message: self.line() }),
-            class => Outcome::NotDone { class, evidence },
-        }
-    }
-
-    /// Why something could not be read.
-    pub(crate) fn failure(&self) -> Failure {
-        let class = match self.judge() {
-            (_, Class::Deadline) => Class::Unreachable,
-            (_, class) => class,
-        };
-        Failure { class, evidence: self.evidence() }
-    }
-
-    /// What a condition is when this is why it could not be read.
-    pub(crate) fn verdict(&self) -> Verdict {
-        Verdict::Unknown { evidence: self.evidence() }
-    }
-
     /// For people.
     pub(crate) fn line(&self) -> String {
         text::line(&self.to_string())
@@ -251,8 +213,17 @@ impl CallError {
     }
 }
 
-fn blocked(waits: WaitsFor) -> Outcome {
-    Outcome::Blocked { waits_for: vec![waits] }
+impl Classify for CallError {
+    fn classify(&self) -> FailedCall {
+        let (certainty, class) = self.judge();
+        let failed = FailedCall::new(certainty, class, self.evidence());
+        let message = self.line();
+        match class {
+            Class::Denied => failed.waiting(WaitsFor::Credentials { message }),
+            _ if is_capacity(self.code()) => failed.waiting(WaitsFor::Capacity { message }),
+            _ => failed,
+        }
+    }
 }
 
 /// An answer that has no error of the API in it.
@@ -268,7 +239,7 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 }
 
 fn no_credentials(error: &(dyn StdError + 'static)) -> Option<String> {
-    causes(error).any(<dyn StdError>::is::<CredentialsError>).then(|| chain(error))
+    causes(error).any(<dyn StdError>::is::<CredentialsError>).then(|| text::chain(error))
 }
 
 fn never_connected(error: &(dyn StdError + 'static)) -> bool {
@@ -277,20 +248,10 @@ fn never_connected(error: &(dyn StdError + 'static)) -> bool {
         .any(hyper_util::client::legacy::Error::is_connect)
 }
 
-/// An error and what it comes from, once each. Bodies and headers are no part of it.
-pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for part in causes(error).map(ToString::to_string) {
-        if !parts.iter().any(|earlier| earlier.contains(&part)) {
-            parts.push(part);
-        }
-    }
-    text::line(&parts.join(": "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use switchback_schemas::journal::Outcome;
 
     #[test]
     fn refusals_are_classified_by_the_apis_own_code() {

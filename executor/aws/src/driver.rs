@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use switchback_executor::{
     env::Clock,
-    ports::{Call, Capturing, Driver, Failure},
+    ports::{Call, Capturing, Classify as _, Driver, Failure},
 };
 use switchback_schemas::{
     journal::{Outcome, Verdict},

@@ -1,6 +1,6 @@
 //! Outcomes, in one line each.
 
-use switchback_executor::foreign::text;
+use switchback_executor::untrusted::text;
 use switchback_schemas::journal::{Class, Evidence, Outcome, WaitsFor};
 
 /// An effect that happened.

@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use switchback_executor::{
     env::{Clock as _, SystemClock},
-    ports::Failure,
+    ports::{Classify as _, Failure},
 };
 use switchback_schemas::plan::{Arn, AwsResource};
 use tokio::sync::Mutex;

@@ -1,29 +1,27 @@
 //! The command line, as it was typed.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
-use clap::{
-    Parser,
-    builder::{PossibleValuesParser, TypedValueParser as _},
-};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use jiff::Timestamp;
 use switchback_executor::env::{Clock as _, SystemClock};
-use switchback_face::ColorChoice;
+use switchback_face::{ColorChoice, commands::described};
 use switchback_schemas::RunId;
 
 use crate::{commands::Command, environment::Environment, error::Error, platform::Platform};
 
 /// Runs plans: observes, applies, goes back. `switchback` hands over to it.
 #[derive(Debug, Parser)]
-#[command(name = "switchback-exec", version, about, max_term_width = 110, arg_required_else_help = true)]
+#[command(name = "switchback-exec", version, max_term_width = 110, arg_required_else_help = true)]
 pub(crate) struct Args {
-    /// Colour in text; `auto` is on a terminal, unless `NO_COLOR` is set
+    /// Colour in text: auto (on a terminal, unless `NO_COLOR` is set), always or never
     #[arg(
         long,
         global = true,
         value_name = "WHEN",
+        value_enum,
         default_value_t,
-        value_parser = PossibleValuesParser::new(ColorChoice::NAMES).try_map(|name| name.parse::<ColorChoice>())
+        hide_possible_values = true
     )]
     pub(crate) color: ColorChoice,
     /// Prints the formats that this build speaks, for `switchback`
@@ -32,6 +30,15 @@ pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+impl Args {
+    /// Reads a command line. The error is clap's: help, version or a wrong use.
+    pub(crate) fn read(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let grammar = || described(Self::command());
+        let matches = grammar().try_get_matches_from(line)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut grammar()))
+    }
 }
 
 /// Which cluster.
@@ -61,7 +68,7 @@ pub(crate) struct StoreArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// The run; the only one that is not over when left out
+    /// The run; may be left out if only one can be meant
     #[arg(long, value_name = "RUN")]
     pub(crate) run: Option<RunId>,
 }
@@ -88,20 +95,28 @@ impl TimeArgs {
 pub(crate) struct SpeakerArgs {
     #[command(flatten)]
     pub(crate) platform: PlatformArgs,
-    /// A name that nobody checks, instead of what the API server says of the credentials
+    /// Act as NAME without verification, instead of as whom the API server says
     #[arg(long, value_name = "NAME")]
     pub(crate) asserted: Option<String>,
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use switchback_face::commands::{COMMANDS, Program};
 
     use super::*;
 
     #[test]
     fn the_grammar_holds() {
-        Args::command().debug_assert();
+        described(Args::command()).debug_assert();
+    }
+
+    #[test]
+    fn every_command_of_the_table_is_here_and_no_other() {
+        let program = described(Args::command());
+        let here: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
+        let table = COMMANDS.iter().filter(|entry| entry.by != Program::Switchback);
+        assert_eq!(here, table.map(|entry| entry.name).collect::<Vec<_>>());
     }
 
     #[test]

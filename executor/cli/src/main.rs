@@ -16,7 +16,6 @@ mod twin;
 
 use std::{process::ExitCode, time::Duration};
 
-use clap::Parser as _;
 use switchback_face::{Exit, Terminal, contract, documents, terminal};
 
 use crate::{args::Args, environment::Environment, error::Error, host::Host};
@@ -26,7 +25,7 @@ const LAST: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
     let environment = Environment::read();
-    match Args::try_parse() {
+    match Args::read(std::env::args_os()) {
         Ok(args) => {
             let terminal = Terminal::new(args.color, &environment.around);
             log(&environment);

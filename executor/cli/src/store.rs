@@ -6,7 +6,7 @@ use std::{
 };
 
 use switchback_executor::{
-    ops,
+    runs,
     store::{LocalStore, Store},
 };
 use switchback_schemas::RunId;
@@ -76,11 +76,11 @@ pub(crate) async fn chosen(args: &RunArgs, store: &dyn Store) -> Result<RunId, E
     if let Some(run) = &args.run {
         return Ok(run.clone());
     }
-    let runs = ops::runs(store).await?;
+    let runs = runs::list(store).await?;
     let names = |runs: Vec<&RunId>| runs.into_iter().map(RunId::as_str).collect::<Vec<_>>().join(", ");
     let open: Vec<&RunId> = runs
         .iter()
-        .filter(|(_, report)| report.as_ref().map_or(true, |report| !ops::is_over(report)))
+        .filter(|(_, report)| report.as_ref().map_or(true, |report| !runs::is_over(report)))
         .map(|(run, _)| run)
         .collect();
     match (open.as_slice(), runs.as_slice()) {

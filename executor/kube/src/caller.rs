@@ -1,7 +1,10 @@
 //! Whose credentials these are, as the API server sees them.
 
 use serde_json::json;
-use switchback_executor::{foreign::text, ports::Failure};
+use switchback_executor::{
+    ports::{Classify as _, Failure},
+    untrusted::text,
+};
 use switchback_schemas::journal::{Class, Evidence};
 
 use crate::{

@@ -1,7 +1,7 @@
 //! Captures: what is read and kept before an effect. Secrets are never captured.
 
 use serde_json::{Value, json};
-use switchback_executor::ports::{Capturing, Failure};
+use switchback_executor::ports::{Capturing, Classify as _, Failure};
 use switchback_schemas::{
     journal::{Class, Evidence},
     name::{ObjectName, ObjectRef},

@@ -8,8 +8,11 @@ use std::error::Error as StdError;
 
 use http::StatusCode;
 use serde_json::Value;
-use switchback_executor::{foreign::text, ports::Failure};
-use switchback_schemas::journal::{Class, Evidence, Outcome, Verdict};
+use switchback_executor::{
+    ports::{Certainty, Classify, FailedCall},
+    untrusted::text,
+};
+use switchback_schemas::journal::{Class, Evidence};
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,15 +91,6 @@ pub(crate) struct Cause {
     pub(crate) field: String,
 }
 
-/// Whether an effect happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Certainty {
-    /// It did not.
-    NotDone,
-    /// Nobody knows.
-    InDoubt,
-}
-
 impl Status {
     /// Reads an answer that says no.
     pub(crate) fn read(code: StatusCode, body: &[u8]) -> Self {
@@ -157,14 +151,14 @@ impl CallError {
     /// What a client's error means.
     pub(crate) fn from_client(error: &kube::Error) -> Self {
         if matches!(error, kube::Error::Auth(_)) {
-            return Self::NoCredentials { what: chain(error) };
+            return Self::NoCredentials { what: text::chain(error) };
         }
-        if never_connected(error) { Self::NotSent { what: chain(error) } } else { Self::lost(error) }
+        if never_connected(error) { Self::NotSent { what: text::chain(error) } } else { Self::lost(error) }
     }
 
     /// A connection that broke.
     pub(crate) fn lost(error: &kube::Error) -> Self {
-        Self::Lost { what: chain(error) }
+        Self::Lost { what: text::chain(error) }
     }
 
     /// The API server itself says that the object is not there. A bare 404 of something in between, or of a path that is
@@ -196,8 +190,7 @@ impl CallError {
         matches!(self, Self::Refused(status) if status.code == 410)
     }
 
-    /// What kind of failure it is, and whether a write that ended like this happened.
-    pub(crate) fn judge(&self) -> (Certainty, Class) {
+    fn judge(&self) -> (Certainty, Class) {
         match self {
             Self::NotSent { .. } => (Certainty::NotDone, Class::Unreachable),
             Self::NoCredentials { .. } => (Certainty::NotDone, Class::Denied),
@@ -207,35 +200,6 @@ impl CallError {
             Self::NotServed { .. } => (Certainty::NotDone, Class::Refused),
             Self::Refused(status) => status.judge(),
         }
-    }
-
-    /// The outcome of a write that ended like this.
-    pub(crate) fn of_write(&self) -> Outcome {
-        let evidence = self.evidence();
-        match self.judge() {
-            (Certainty::NotDone, class) => Outcome::NotDone { class, evidence },
-            (Certainty::InDoubt, class) => Outcome::InDoubt { class, evidence },
-        }
-    }
-
-    /// The outcome of an effect whose reading, before any write, ended like this. Nothing was changed.
-    pub(crate) fn of_read(&self) -> Outcome {
-        let Failure { class, evidence } = self.failure();
-        Outcome::NotDone { class, evidence }
-    }
-
-    /// Why something could not be read.
-    pub(crate) fn failure(&self) -> Failure {
-        let class = match self.judge() {
-            (_, Class::Deadline) => Class::Unreachable,
-            (_, class) => class,
-        };
-        Failure { class, evidence: self.evidence() }
-    }
-
-    /// What a condition is when this is why it could not be read.
-    pub(crate) fn verdict(&self) -> Verdict {
-        Verdict::Unknown { evidence: self.evidence() }
     }
 
     fn evidence(&self) -> Evidence {
@@ -252,6 +216,13 @@ impl CallError {
     }
 }
 
+impl Classify for CallError {
+    fn classify(&self) -> FailedCall {
+        let (certainty, class) = self.judge();
+        FailedCall::new(certainty, class, self.evidence())
+    }
+}
+
 fn never_connected(error: &kube::Error) -> bool {
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = next {
@@ -263,24 +234,12 @@ fn never_connected(error: &kube::Error) -> bool {
     false
 }
 
-/// An error and what it comes from, once each.
-fn chain(error: &kube::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = next {
-        let part = error.to_string();
-        if !parts.iter().any(|earlier| earlier.contains(&part)) {
-            parts.push(part);
-        }
-        next = error.source();
-    }
-    text::line(&parts.join(": "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+    use switchback_executor::ports::Failure;
+    use switchback_schemas::journal::Outcome;
 
     fn status(code: u16, body: &Value) -> CallError {
         CallError::Refused(Status::read(StatusCode::from_u16(code).unwrap(), body.to_string().as_bytes()))

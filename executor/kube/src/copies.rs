@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use switchback_executor::{
-    foreign::text::line,
-    ports::{Call, Failure},
+    ports::{Call, Classify as _, Failure},
+    untrusted::text::line,
 };
 use switchback_schemas::{
     Digest,

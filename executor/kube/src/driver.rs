@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
-use switchback_executor::ports::{Call, Capturing, Driver, Failure, Member};
+use switchback_executor::ports::{Call, Capturing, Classify as _, Driver, Failure, Member};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
     name::{Label, ObjectName},

@@ -6,7 +6,7 @@ use std::io::Read;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::read::GzDecoder;
 use serde_json::Value;
-use switchback_executor::foreign::manifest::{self, ManifestError};
+use switchback_executor::untrusted::manifest::{self, ManifestError};
 use switchback_schemas::{Digest, Version, name::ObjectName};
 
 use crate::{

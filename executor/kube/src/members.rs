@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use switchback_executor::ports::{Call, Failure, Member};
+use switchback_executor::ports::{Call, Classify as _, Failure, Member};
 use switchback_schemas::{
     Version,
     journal::{Class, Evidence, Item, NodeClaimRef},
@@ -91,7 +91,7 @@ fn member(node: &Value, claim: Option<&Claim>, stale: &Stale, load: Load) -> Res
     let name = text(node, "/metadata/name");
     let broken = |what: &str| Failure {
         class: Class::Refused,
-        evidence: Evidence::line(switchback_executor::foreign::text::line(&format!(
+        evidence: Evidence::line(switchback_executor::untrusted::text::line(&format!(
             "node {name} has {what}"
         ))),
     };

@@ -1,7 +1,7 @@
 //! Targets: from what a plan names to an object of the cluster.
 
 use serde_json::Value;
-use switchback_executor::foreign::text;
+use switchback_executor::untrusted::text;
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome},
     name::ObjectRef,

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use switchback_executor::{
-    foreign::text,
-    ports::{Call, Driver},
+    ports::{Call, Classify as _, Driver},
+    untrusted::text,
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
@@ -80,7 +80,7 @@ impl Stopped {
             Self::NoVariable(name) => {
                 Outcome::NotDone { class: Class::Denied, evidence: Self::no_variable(name) }
             }
-            Self::Run(error) => error.outcome(),
+            Self::Run(error) => error.of_write(),
         }
     }
 

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::json;
 use switchback_executor::{
-    foreign::text,
-    ports::{Call, Driver},
+    ports::{Call, Classify as _, Driver},
+    untrusted::text,
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
@@ -15,7 +15,7 @@ use switchback_schemas::{
 
 use crate::{
     command::Lookup,
-    web::{Web, WebError, WebRequest},
+    web::{Web, WebRequest},
 };
 
 /// How long one request may take.
@@ -57,17 +57,7 @@ impl NotifyDriver {
                     evidence: evidence(&format!("it answered {status}")),
                 },
             },
-            Err(error) => {
-                let evidence = evidence(&error.to_string());
-                match error {
-                    WebError::Address(_) => Outcome::NotDone { class: Class::Refused, evidence },
-                    WebError::NotSent(_) | WebError::Tls(_) => {
-                        Outcome::NotDone { class: Class::Unreachable, evidence }
-                    }
-                    WebError::Lost(_) => Outcome::InDoubt { class: Class::Unreachable, evidence },
-                    WebError::Deadline(_) => Outcome::InDoubt { class: Class::Deadline, evidence },
-                }
-            }
+            Err(error) => error.classify().told_as(evidence(&error.to_string())).of_write(),
         }
     }
 }
@@ -104,7 +94,7 @@ mod tests {
     use switchback_schemas::journal::At;
 
     use super::*;
-    use crate::web::WebAnswer;
+    use crate::web::{WebAnswer, WebError};
 
     /// Answers as it is told, and keeps what it was sent.
     struct Scripted(Result<u16, WebError>, Mutex<Vec<WebRequest>>);

@@ -5,8 +5,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
-use switchback_executor::{foreign::text, ports::Failure};
-use switchback_schemas::journal::{Class, Evidence, Outcome};
+use switchback_executor::{
+    ports::{Certainty, Classify, FailedCall},
+    untrusted::text,
+};
+use switchback_schemas::journal::{Class, Evidence};
 
 /// One word of an argument vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,25 +126,15 @@ pub enum RunError {
     },
 }
 
-impl RunError {
-    /// The outcome of an effect whose program ended like this.
-    pub fn outcome(&self) -> Outcome {
-        let evidence = Evidence::line(text::line(&self.to_string()));
-        match self {
-            Self::NotStarted { .. } => Outcome::NotDone { class: Class::Refused, evidence },
-            Self::Busy { .. } => Outcome::InDoubt { class: Class::Crashed, evidence },
-            Self::TimedOut { .. } => Outcome::InDoubt { class: Class::Deadline, evidence },
-            Self::Lost { .. } => Outcome::InDoubt { class: Class::Unreachable, evidence },
-        }
-    }
-
-    /// Why something could not be read by a program.
-    pub fn failure(&self) -> Failure {
-        let class = match self {
-            Self::NotStarted { .. } => Class::Refused,
-            Self::Busy { .. } | Self::TimedOut { .. } | Self::Lost { .. } => Class::Unreachable,
+impl Classify for RunError {
+    fn classify(&self) -> FailedCall {
+        let (certainty, class) = match self {
+            Self::NotStarted { .. } => (Certainty::NotDone, Class::Refused),
+            Self::Busy { .. } => (Certainty::InDoubt, Class::Crashed),
+            Self::TimedOut { .. } => (Certainty::InDoubt, Class::Deadline),
+            Self::Lost { .. } => (Certainty::InDoubt, Class::Unreachable),
         };
-        Failure { class, evidence: Evidence::line(text::line(&self.to_string())) }
+        FailedCall::new(certainty, class, Evidence::line(text::line(&self.to_string())))
     }
 }
 

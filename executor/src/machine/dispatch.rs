@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use switchback_schemas::{
     Seconds,
-    journal::{At, Class, Event, Evidence, Outcome, Verdict, WaitsFor, Way},
+    journal::{At, Class, Event, Outcome, Verdict, WaitsFor, Way},
     plan::{Action, Condition, Effect},
 };
 
@@ -84,17 +84,7 @@ impl Machine {
 
     /// Calls that another process left open are in doubt.
     fn recover(&mut self, _: Timestamp, out: &mut Decision) {
-        let lost = self
-            .state
-            .open
-            .iter()
-            .filter(|at| self.state.phase(at) == Phase::Called && !self.live.own.contains(at));
-        for at in lost {
-            let attempt = self.state.task(at).map_or(1, |task| task.attempts);
-            let evidence = Evidence::line("the process that made the call ended before it heard the answer");
-            let outcome = Outcome::InDoubt { class: Class::Crashed, evidence };
-            out.append.push(Event::Ended { at: at.clone(), attempt, outcome });
-        }
+        out.append.extend(self.state.lost_calls(|at| self.live.own.contains(at)));
     }
 
     /// Whether effects may start: nothing failed, nobody asked to stop, nothing holds.

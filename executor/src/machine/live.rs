@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
+pub(super) use switchback_model::windows::later;
 use switchback_schemas::{
-    RunId, Seconds,
+    RunId,
     journal::{At, Event, Outcome, Record, SideEntry, Verdict, WaitsFor},
     name::Label,
 };
@@ -95,11 +96,6 @@ pub(super) struct Watch {
     pub asked: bool,
     pub next: Option<Timestamp>,
     pub last: Option<Verdict>,
-}
-
-pub(super) fn later(at: Timestamp, by: Seconds) -> Timestamp {
-    let by = i64::try_from(by.0).unwrap_or(i64::MAX);
-    at.checked_add(SignedDuration::from_secs(by)).unwrap_or(Timestamp::MAX)
 }
 
 /// What idempotency tokens are made of: the same for every attempt, another when a step was undone and begins anew.

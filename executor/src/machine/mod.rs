@@ -16,6 +16,7 @@ mod gates;
 mod illegal;
 mod index;
 mod live;
+mod lost_calls;
 mod observe;
 mod people;
 mod place;

@@ -7,8 +7,11 @@ mod stop;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::{SignedDuration, Timestamp};
-use switchback_model::journal::{Head, Line, Unwritable};
+use jiff::Timestamp;
+use switchback_model::{
+    journal::{Head, Line, Unwritable},
+    windows::later,
+};
 use switchback_schemas::{
     Digest, RunId, Seconds,
     event::RunEvent,
@@ -64,12 +67,22 @@ pub enum Ended {
 /// Who is told what happens.
 pub type View<'view> = dyn FnMut(&RunEvent) + Send + 'view;
 
-fn later(at: Timestamp, by: Seconds) -> Timestamp {
-    let by = i64::try_from(by.0).unwrap_or(i64::MAX);
-    at.checked_add(SignedDuration::from_secs(by)).unwrap_or(Timestamp::MAX)
-}
-
 impl Runtime {
+    /// One with the usual patience, which lets nothing run on when it is asked to stop.
+    pub fn new(store: Arc<dyn Store>, drivers: Drivers, clock: Arc<dyn Clock>, holder: String) -> Self {
+        let settings = Settings::default();
+        Self { store, drivers, clock, settings, holder, grace: Seconds(0), max_runtime: None }
+    }
+
+    fn calls(&self, run: &RunId, plan: &Plan) -> Calls {
+        Calls {
+            run: run.clone(),
+            drivers: self.drivers.clone(),
+            store: Arc::clone(&self.store),
+            fleet: Arc::new(Fleet::of(plan)),
+        }
+    }
+
     /// Proves each target before the first effect of this process.
     pub async fn prove(&self, plan: &Plan) -> Result<(), RunError> {
         for (target, expected) in &plan.platform.targets {
@@ -87,14 +100,7 @@ impl Runtime {
     /// One call on behalf of a run that no process carries on, bound as the run's own calls are.
     pub(crate) async fn once(&self, machine: &Machine, run: &RunId, at: &At, what: What) -> Answer {
         let (answers, mut incoming) = unbounded_channel();
-        let plan = machine.plan();
-        let fleet = Fleet { pools: plan.pools.clone(), classes: plan.classes.clone() };
-        let calls = Calls {
-            run: run.clone(),
-            drivers: self.drivers.clone(),
-            store: Arc::clone(&self.store),
-            fleet: Arc::new(fleet),
-        };
+        let calls = self.calls(run, machine.plan());
         let token = Digest::of(format!("{run}|{at}|once")).short(32);
         let command = Command {
             id: 0,
@@ -120,15 +126,8 @@ impl Runtime {
         view: &mut View<'_>,
     ) -> Result<Ended, RunError> {
         let (answers, incoming) = unbounded_channel();
-        let plan = machine.plan();
-        let fleet = Fleet { pools: plan.pools.clone(), classes: plan.classes.clone() };
-        let platform = plan.platform.name.clone();
-        let calls = Calls {
-            run: run.clone(),
-            drivers: self.drivers.clone(),
-            store: Arc::clone(&self.store),
-            fleet: Arc::new(fleet),
-        };
+        let platform = machine.plan().platform.name.clone();
+        let calls = self.calls(run, machine.plan());
         let torn = leased.journal.torn;
         let mut drive = Drive {
             runtime: self,

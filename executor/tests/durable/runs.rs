@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use switchback_executor::{
     env::RuntimeClock,
     machine::{Rest, Settings},
-    ops,
     ports::{Call, Capturing, Driver, Failure},
+    runs::{self, Reclaimed},
     runtime::{Drivers, Ended, RunError, Runtime, Stop},
     store::{
         LocalStore, Store, claims,
@@ -176,7 +176,7 @@ fn runtime(world: &Arc<World>, disk: &SimDisk) -> Runtime {
 }
 
 async fn apply(runtime: &Runtime, plan: &[u8]) -> Result<(RunId, Ended), RunError> {
-    ops::open_or_resume(runtime, plan, &Stop::new(), &mut |_| {}).await
+    runs::apply(runtime, plan, &Stop::new(), &mut |_| {}).await
 }
 
 fn ended(end: End) -> Ended {
@@ -233,7 +233,7 @@ async fn killed_at_any_disk_operation_a_run_ends_with_each_effect_done_once() {
             assert_eq!(end, ended(End::Complete), "operation {operation}, {unsynced:?}");
             each_once(&world);
             assert_eq!(claims::holder(&*runtime.store, &label("test")).await.unwrap(), None);
-            assert_eq!(ops::status(&*runtime.store, &run).await.unwrap().residue, Vec::<String>::new());
+            assert_eq!(runs::status(&*runtime.store, &run).await.unwrap().residue, Vec::<String>::new());
         }
     }
 }
@@ -277,10 +277,10 @@ async fn a_second_plan_is_told_which_run_has_the_platform() {
 
     // Giving it up releases the platform and names what was left.
     let says = SideKind::Abandon { reason: "a test".to_owned() };
-    ops::say(&*runtime.store, &*runtime.clock, &first, by(), says).await.unwrap();
-    assert_eq!(ops::due(&*runtime.store, runtime.clock.now()).await.unwrap(), std::slice::from_ref(&first));
+    runs::request(runtime.handle(&first), by(), says).await.unwrap();
+    assert_eq!(runs::due(&*runtime.store, runtime.clock.now()).await.unwrap(), std::slice::from_ref(&first));
     assert_eq!(apply(&runtime, &three()).await.unwrap().1, ended(End::Abandoned));
-    let report = ops::status(&*runtime.store, &first).await.unwrap();
+    let report = runs::status(&*runtime.store, &first).await.unwrap();
     assert!(
         report.residue.iter().any(|line| line.contains("a was done and is not undone")),
         "{:?}",

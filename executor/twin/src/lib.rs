@@ -40,12 +40,14 @@ pub mod aws {
     pub use crate::cloud::Cloud;
     pub use crate::cloud::ec2::{CapacityReservation, Subnet};
     pub use crate::cloud::eks::state::{
-        Addon, AddonVersion, Cluster, DeprecatedUse, Drain, Eks, ErrorDetail, Insight, Instance,
-        InstanceState, Minor, Nodegroup, Refresh, Roll, Scaling, Taint, Template, Update, UpdateConfig,
-        UpdateParam, Upgrade,
+        Addon, AddonStatus, AddonVersion, Cluster, DeprecatedUse, Drain, Eks, ErrorDetail, Insight,
+        InsightCategory, InsightStatus, Instance, InstanceState, Minor, Nodegroup, NodegroupStatus, Refresh,
+        Roll, Scaling, SupportType, Taint, Template, Update, UpdateConfig, UpdateParam, UpdateStatus,
+        UpdateType, Upgrade,
     };
     pub use crate::cloud::identity::{AccessKey, Role};
     pub use crate::cloud::rds::state::{
-        Database, Instance as DbInstance, Operation, Rds, Settings as DbSettings, Snapshot as DbSnapshot,
+        Database, Instance as DbInstance, Operation, OperationStatus, Rds, Settings as DbSettings,
+        Snapshot as DbSnapshot, SnapshotStatus,
     };
 }

@@ -147,7 +147,7 @@ impl Twin {
         let mut state = self.state();
         let text = call.argv.join(" ");
         let fault = fault::hit(&mut state.faults, "program", &text);
-        let began = state.world.now();
+        let (began, before) = (state.world.now(), state.world.resource_version());
         let mut result = match &fault {
             Some(FaultKind::Before { status, .. }) => ProgramResult::failed(
                 1,
@@ -174,6 +174,8 @@ impl Twin {
             path: text,
             manager: None,
             status: u16::try_from(result.exit).unwrap_or(u16::MAX),
+            request: None,
+            before,
             resource_version: state.world.resource_version(),
         };
         state.world.note(entry);
@@ -205,6 +207,8 @@ impl Twin {
                 path: call.path.clone(),
                 manager: call.param("fieldManager").map(str::to_owned),
                 status: *code,
+                request: None,
+                before,
                 resource_version: state.world.resource_version(),
             };
             state.world.note(entry);
@@ -239,7 +243,7 @@ impl Twin {
         let names =
             [("aws", &*what), (&*request.call.method, &*what), (&*request.call.method, &*request.call.path)];
         let fault = fault::hit_any(&mut state.faults, &names);
-        let now = state.world.now();
+        let (now, before) = (state.world.now(), state.world.resource_version());
         let refusal = match &fault {
             Some(FaultKind::Before { status, retry_after }) => {
                 let mut error = cloud::AwsError::injected(&request.service, *status);
@@ -273,6 +277,8 @@ impl Twin {
                 path: format!("{what} {effect}"),
                 manager: cloud::who(&state.world, request),
                 status: 200,
+                request: request.sent(),
+                before,
                 resource_version: state.world.resource_version(),
             };
             state.world.note(entry);

@@ -2,25 +2,26 @@
 
 use std::ffi::OsString;
 
-use clap::{
-    Arg, ArgAction, Args as _, Command, FromArgMatches as _, Parser,
-    builder::{PossibleValuesParser, TypedValueParser as _, ValueParser},
+use clap::{Arg, ArgAction, Command, CommandFactory as _, FromArgMatches as _, Parser, builder::ValueParser};
+use switchback_face::{
+    ColorChoice,
+    commands::{self, COMMANDS, Entry},
 };
-use switchback_face::ColorChoice;
 
-use crate::{commands::Own, forward};
+use crate::commands::Own;
 
 /// Compiles upgrade manifests to plans that people review as a diff.
 #[derive(Debug, Parser)]
-#[command(name = "switchback", version, about, max_term_width = 110, subcommand_required = true)]
+#[command(name = "switchback", version, max_term_width = 110, subcommand_required = true)]
 pub(crate) struct Args {
-    /// Colour in text; `auto` is on a terminal, unless `NO_COLOR` is set
+    /// Colour in text: auto (on a terminal, unless `NO_COLOR` is set), always or never
     #[arg(
         long,
         global = true,
         value_name = "WHEN",
+        value_enum,
         default_value_t,
-        value_parser = PossibleValuesParser::new(ColorChoice::NAMES).try_map(|name| name.parse::<ColorChoice>())
+        hide_possible_values = true
     )]
     pub(crate) color: ColorChoice,
     /// What to do.
@@ -50,7 +51,7 @@ pub(crate) struct Forward {
 pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Parsed, clap::Error> {
     let matches = command().try_get_matches_from(line)?;
     if let Some((name, after)) = matches.subcommand()
-        && forward::COMMANDS.iter().any(|(known, _)| *known == name)
+        && commands::find(name).is_some_and(Entry::is_forwarded)
     {
         let color = *matches.get_one::<ColorChoice>("color").unwrap_or(&ColorChoice::Auto);
         let rest = after.get_many::<OsString>(REST).into_iter().flatten().cloned();
@@ -72,14 +73,15 @@ fn command() -> Command {
         .allow_hyphen_values(true)
         .value_parser(ValueParser::os_string())
         .hide(true);
-    let forwarded = forward::COMMANDS
-        .iter()
-        .map(|(name, about)| Command::new(*name).about(*about).disable_help_flag(true).arg(rest.clone()));
-    Args::augment_args(Command::new("switchback")).subcommands(forwarded)
+    let forwarded = COMMANDS.iter().filter(|entry| entry.is_forwarded());
+    let forwarded = forwarded.map(|entry| Command::new(entry.name).disable_help_flag(true).arg(rest.clone()));
+    commands::described(Args::command().subcommands(forwarded))
 }
 
 #[cfg(test)]
 mod tests {
+    use switchback_face::commands::Program;
+
     use super::*;
 
     fn words(line: &str) -> Vec<OsString> {
@@ -105,6 +107,23 @@ mod tests {
                 other => panic!("{rest}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn every_command_of_the_table_is_here_and_no_other() {
+        let program = command();
+        let here: Vec<&str> = program.get_subcommands().map(Command::get_name).collect();
+        let table = COMMANDS.iter().filter(|entry| entry.by != Program::Internal);
+        assert_eq!(here, table.map(|entry| entry.name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn other_names_lead_to_the_command() {
+        let Ok(Parsed::Forward(forward)) = parse(words("switchback resume --reason x")) else {
+            panic!("resume is continue")
+        };
+        assert_eq!(forward.words, words("continue --reason x"));
+        assert!(matches!(parse(words("switchback validate a.yaml")), Ok(Parsed::Own(_))));
     }
 
     #[test]

@@ -15,28 +15,6 @@ use crate::{args::Forward, environment::Environment, error::Error};
 /// The program that is handed over to.
 const PROGRAM: &str = "switchback-exec";
 
-/// What is handed over, with what it does.
-pub(crate) const COMMANDS: [(&str, &str); 18] = [
-    ("preflight", "Checks a plan against the live platform; changes nothing"),
-    ("apply", "Starts or resumes the run of a plan"),
-    ("status", "Shows where a run stands and what it waits for"),
-    ("tick", "Resumes the runs that are due"),
-    ("approve", "Records an approval"),
-    ("override", "Overrides one gate, with a reason and an expiry"),
-    ("pause", "Stops dispatch of a run"),
-    ("continue", "Goes on with a run that is held or paused"),
-    ("retry", "Tries a failed step again"),
-    ("rollback", "Shows the ways back, or takes one"),
-    ("close", "Removes what a run that is over keeps for its ways back"),
-    ("abandon", "Gives a run up and lists what is left"),
-    ("report", "Writes the account of a run"),
-    ("verify", "Checks the chain of a journal"),
-    ("janitor", "Cleans up after an accident"),
-    ("lock", "Shows and releases claims and leases"),
-    ("twin", "Serves a digital twin on loopback"),
-    ("demo", "The tour, without a cloud"),
-];
-
 /// Becomes the other program. Comes back only with an error.
 pub(crate) fn exec(forward: &Forward, environment: &Environment) -> Error {
     let Some(path) = find(environment) else {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use switchback_face::{Exit, Sources, diagnostics};
 use switchback_planner::{
-    catalog::Catalog,
+    components::built_in,
     manifest::{self, Manifests},
+    registry::Registry,
 };
 use switchback_schemas::Diagnostic;
 
@@ -21,14 +22,20 @@ pub(crate) struct Read {
     pub(crate) sources: Sources,
 }
 
+/// The components of this build.
+pub(crate) fn registry() -> Result<&'static Registry<'static>, Error> {
+    built_in().map_err(|bug| Error::Unknown(bug.message))
+}
+
 /// Reads files and directories of manifests.
-pub(crate) fn read(paths: &[PathBuf]) -> Read {
+pub(crate) fn read(registry: &Registry<'_>, paths: &[PathBuf]) -> Read {
     let (files, mut findings) = files::read(paths);
-    let (manifests, found) = manifest::read(files.iter().map(|(name, bytes)| (name.as_str(), bytes)));
+    let named = files.iter().map(|(name, bytes)| (name.as_str(), bytes));
+    let (manifests, found) = manifest::read(registry.kinds(), named);
     findings.extend(found);
     // A file that could not be read is an error, so what is left is not the whole set.
     let manifests = manifests.filter(|_| Exit::of(&findings) == Exit::Success);
-    Read { manifests, findings, sources: files.into_iter().chain(Catalog::sources()).collect() }
+    Read { manifests, findings, sources: files.into_iter().chain(registry.catalog().sources()).collect() }
 }
 
 /// Says what was found on the stream for remarks, and how a command that found it ends.

@@ -1,10 +1,10 @@
-//! The catalog: facts about versions, with the source of each. Data, embedded; one file per component. README.md says what
-//! a file holds and how to add one.
+//! The catalog: facts about versions, with the source of each. Data, embedded: one file for each component, in the component's
+//! folder or, where there is no lowering yet, in `data/`. README.md says what a file holds and how to add one.
 
 mod check;
 mod facts;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{any::Any, collections::BTreeMap, sync::Arc};
 
 use switchback_schemas::{Diagnostic, Digest, Label, codes};
 
@@ -14,30 +14,15 @@ pub use facts::{
     Note, Observed, OneAtATime, Release, Row, Skew, Source, Strength, Support, Way,
 };
 
-use crate::{
-    components::{
-        eks::facts::{EksFacts, RemovedApis},
-        karpenter::facts::KarpenterFacts,
-        mlflow::facts::MlflowFacts,
-    },
-    source::{self, Node},
-};
-
-const KARPENTER: &str = include_str!("../components/karpenter/catalog.yaml");
-const MLFLOW: &str = include_str!("../components/mlflow/catalog.yaml");
-const EKS: &str = include_str!("../components/eks/catalog.yaml");
-const REMOVED_APIS: &str = include_str!("../components/eks/removed-apis.yaml");
+use crate::source::{self, Node};
 
 /// The files of `data/`, by component.
 const FILES: &[(&str, &str)] = &[
     ("argo-workflows", include_str!("data/argo-workflows.yaml")),
     ("coredns", include_str!("data/coredns.yaml")),
-    ("eks", include_str!("data/eks.yaml")),
     ("gpu-operator", include_str!("data/gpu-operator.yaml")),
-    ("karpenter", include_str!("data/karpenter.yaml")),
     ("kserve", include_str!("data/kserve.yaml")),
     ("kube-proxy", include_str!("data/kube-proxy.yaml")),
-    ("mlflow", include_str!("data/mlflow.yaml")),
     ("node-images", include_str!("data/node-images.yaml")),
     ("nvsentinel", include_str!("data/nvsentinel.yaml")),
     ("openpai", include_str!("data/openpai.yaml")),
@@ -46,80 +31,100 @@ const FILES: &[(&str, &str)] = &[
     ("vpc-cni", include_str!("data/vpc-cni.yaml")),
 ];
 
+/// The texts of a component's catalog files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Texts {
+    /// What the joint path is solved from; without it the path does not know the component.
+    pub versions: Option<&'static str>,
+    /// What its lowering needs to know beside that.
+    pub lowering: &'static [&'static str],
+}
+
+/// What one component adds to the catalog.
+pub struct Contribution {
+    /// The component.
+    pub component: &'static str,
+    /// Its files.
+    pub texts: Texts,
+    /// What its lowering needs to know, in a type of its own.
+    pub facts: Box<dyn Any + Send + Sync>,
+}
+
 /// Facts of every component that has some.
-#[derive(Debug)]
 pub struct Catalog {
-    /// What the lowering of Karpenter needs to know.
-    pub karpenter: KarpenterFacts,
-    /// What the lowering of MLflow needs to know.
-    pub mlflow: MlflowFacts,
-    /// What the lowering of EKS needs to know.
-    pub eks: EksFacts,
-    /// API versions that a minor of Kubernetes no longer serves.
-    pub removed_apis: RemovedApis,
     /// Digest of the files that plans are compiled from.
     pub digest: Digest,
     /// What the path is solved from, by component.
     pub components: BTreeMap<String, ComponentFacts>,
-    files: BTreeMap<String, Arc<Node>>,
+    /// What lowerings need to know, by component.
+    own: BTreeMap<&'static str, Box<dyn Any + Send + Sync>>,
+    files: BTreeMap<String, (String, Arc<Node>)>,
 }
 
 impl Catalog {
-    /// The catalog of this build. An error is a bug of this build.
-    pub fn embedded() -> Result<Self, Diagnostic> {
-        Self::of(FILES)
+    /// The catalog of components that can be moved and of those that only the path knows. An error is a bug of this build.
+    pub fn new(contributions: Vec<Contribution>) -> Result<Self, Diagnostic> {
+        let versions = contributions.iter().filter_map(|from| Some((from.component, from.texts.versions?)));
+        let files: BTreeMap<&str, &str> = FILES.iter().copied().chain(versions).collect();
+        let files: Vec<(&str, &str)> = files.into_iter().collect();
+        let lowering = contributions.iter().flat_map(|from| from.texts.lowering).copied();
+        let texts = lowering.chain(files.iter().map(|(_, text)| *text));
+        let mut catalog = Self { digest: Digest::of(texts.collect::<String>()), ..Self::of(&files)? };
+        catalog.own = contributions.into_iter().map(|from| (from.component, from.facts)).collect();
+        Ok(catalog)
     }
 
-    /// A catalog of other files, by component; what the lowering needs is this build's.
+    /// A catalog of files, by component, from which a path can be solved and nothing lowered.
     pub fn of(files: &[(&str, &str)]) -> Result<Self, Diagnostic> {
-        let (karpenter, _) = read("karpenter/catalog.yaml", KARPENTER)?;
-        let (mlflow, _) = read("mlflow/catalog.yaml", MLFLOW)?;
-        let (eks, _) = read("eks/catalog.yaml", EKS)?;
-        let (removed_apis, _) = read("eks/removed-apis.yaml", REMOVED_APIS)?;
+        let texts = files.iter().map(|(_, text)| *text);
         let mut catalog = Self {
-            karpenter,
-            mlflow,
-            eks,
-            removed_apis,
-            digest: digest(files),
+            digest: Digest::of(texts.collect::<String>()),
             components: BTreeMap::new(),
+            own: BTreeMap::new(),
             files: BTreeMap::new(),
         };
         for (name, text) in files {
-            let (facts, root) = read::<ComponentFacts>(&file_name(name), text)?;
+            let (facts, root) = read_spanned::<ComponentFacts>(&file_name(name), text)?;
             if facts.component != *name {
                 let message = format!("the catalog file of {name} says that it is of {}", facts.component);
                 return Err(Diagnostic::error(codes::BUG, message));
             }
             catalog.components.insert((*name).to_owned(), facts);
-            catalog.files.insert((*name).to_owned(), root);
+            catalog.files.insert((*name).to_owned(), ((*text).to_owned(), root));
         }
         Ok(catalog)
     }
 
+    /// What the lowering of a component needs to know.
+    pub fn lowering<F: Any>(&self, component: &str) -> Option<&F> {
+        self.own.get(component)?.downcast_ref()
+    }
+
     /// A label at a JSON pointer of a component's file.
     pub fn label(&self, component: &str, pointer: &str, text: &str) -> Option<Label> {
-        let range = self.files.get(component)?.find(pointer).range();
-        Some(Label::new(&file_name(component), range, text))
+        let (_, root) = self.files.get(component)?;
+        Some(Label::new(&file_name(component), root.find(pointer).range(), text))
     }
 
     /// The files by the names that labels give them, for showing what a label points at.
-    pub fn sources() -> impl Iterator<Item = (String, Vec<u8>)> {
-        FILES.iter().map(|(name, text)| (file_name(name), text.as_bytes().to_vec()))
+    pub fn sources(&self) -> impl Iterator<Item = (String, Vec<u8>)> {
+        self.files.iter().map(|(name, (text, _))| (file_name(name), text.as_bytes().to_vec()))
     }
-}
-
-/// Over everything that plans are compiled from: what lowerings need, and what the path is solved from.
-fn digest(files: &[(&str, &str)]) -> Digest {
-    let own = [KARPENTER, MLFLOW, EKS, REMOVED_APIS];
-    Digest::of(own.into_iter().chain(files.iter().map(|(_, text)| *text)).collect::<String>())
 }
 
 fn file_name(component: &str) -> String {
     format!("catalog/{component}.yaml")
 }
 
-fn read<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Result<(T, Arc<Node>), Diagnostic> {
+/// Reads a catalog file, named as a message would name it. An error is a bug of this build.
+pub fn read<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Result<T, Diagnostic> {
+    read_spanned(name, text).map(|(facts, _)| facts)
+}
+
+fn read_spanned<T: serde::de::DeserializeOwned>(
+    name: &str,
+    text: &str,
+) -> Result<(T, Arc<Node>), Diagnostic> {
     let bug = |what: String| {
         Diagnostic::error(codes::BUG, format!("the catalog file {name} cannot be read: {what}"))
     };

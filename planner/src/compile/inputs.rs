@@ -7,7 +7,7 @@ use switchback_schemas::{
     manifest::{OnFailure, TargetSpec},
 };
 
-use crate::{components::HopSpec, context::Cx, findings::Accepted, manifest::Manifests};
+use crate::{context::Cx, findings::Accepted, hop::HopSpec, manifest::Manifests};
 
 /// The instant for which dates are judged.
 pub(super) fn as_of(manifests: &Manifests, inventory: &Inventory, given: Option<Timestamp>) -> Timestamp {

@@ -1,8 +1,10 @@
 //! From manifests, inventory, lock and catalog to a plan. Pure: the same inputs give the same bytes.
 
+mod carry_over;
 mod gates;
 mod inputs;
 mod pools;
+mod unsupported;
 
 use std::collections::BTreeSet;
 
@@ -22,15 +24,15 @@ use switchback_schemas::{
 };
 
 use crate::{
-    catalog::Catalog,
-    components::{COMPONENTS, Component, HopSpec},
-    context::Cx,
-    continued,
+    component::{Lookups, PlannedHop},
+    context::{Cx, Given},
     findings::Findings,
+    hop::HopSpec,
     lower::{Lowering, durations, failure, rights, ways},
     manifest::Manifests,
     outlook::Outlook,
     path,
+    registry::Registry,
 };
 
 /// What a plan is compiled from.
@@ -52,23 +54,25 @@ pub struct Sources<'a> {
 }
 
 /// Compiles a plan. Without one there is at least one error among the diagnostics, or nothing to do.
-pub fn compile(sources: &Sources<'_>) -> (Option<Plan>, Vec<Diagnostic>) {
-    compile_preferring(sources, &[])
+pub fn compile(registry: &Registry<'_>, sources: &Sources<'_>) -> (Option<Plan>, Vec<Diagnostic>) {
+    compile_preferring(registry, sources, &[])
 }
 
 /// The same with hops in this sequence as far as the order among them allows it; those that it does not name come after, in the
 /// sequence that was solved. Any sequence that keeps the order can be had so, and none that does not.
 ///
 /// What the plan says of untested states names the hops that enter and leave them in the sequence that was solved.
-pub fn compile_preferring(sources: &Sources<'_>, sequence: &[StepId]) -> (Option<Plan>, Vec<Diagnostic>) {
-    let catalog = match Catalog::embedded() {
-        Ok(catalog) => catalog,
-        Err(bug) => return (None, vec![bug]),
-    };
-    let as_of = inputs::as_of(sources.manifests, sources.inventory, sources.as_of);
-    let findings = Findings::new(inputs::accepted(sources.manifests), as_of);
-    let cx = Cx::new(sources.manifests, sources.inventory, sources.lock, &catalog, &findings, as_of);
-    let plan = build(sources, &cx, sequence);
+pub fn compile_preferring(
+    registry: &Registry<'_>,
+    sources: &Sources<'_>,
+    sequence: &[StepId],
+) -> (Option<Plan>, Vec<Diagnostic>) {
+    let Sources { manifests, inventory, lock, .. } = *sources;
+    let as_of = inputs::as_of(manifests, inventory, sources.as_of);
+    let findings = Findings::new(inputs::accepted(manifests), as_of);
+    let catalog = registry.catalog();
+    let cx = context(registry, Given { manifests, inventory, lock, catalog, findings: &findings, as_of });
+    let plan = build(registry, sources, &cx, sequence);
     inputs::unused_waivers(&cx);
     let plan = plan.filter(|_| !findings.any_error());
     let diagnostics = findings.into_list();
@@ -77,11 +81,11 @@ pub fn compile_preferring(sources: &Sources<'_>, sequence: &[StepId]) -> (Option
 }
 
 /// What has to be rendered before a plan can be compiled.
-pub fn asks(manifests: &Manifests, inventory: &Inventory) -> (Option<Asks>, Vec<Diagnostic>) {
-    let catalog = match Catalog::embedded() {
-        Ok(catalog) => catalog,
-        Err(bug) => return (None, vec![bug]),
-    };
+pub fn asks(
+    registry: &Registry<'_>,
+    manifests: &Manifests,
+    inventory: &Inventory,
+) -> (Option<Asks>, Vec<Diagnostic>) {
     let as_of = inputs::as_of(manifests, inventory, None);
     let findings = Findings::new(inputs::accepted(manifests), as_of);
     let lock = Lock {
@@ -92,10 +96,16 @@ pub fn asks(manifests: &Manifests, inventory: &Inventory) -> (Option<Asks>, Vec<
         renders: Vec::new(),
         addons: Vec::new(),
     };
-    let cx = Cx::new(manifests, inventory, &lock, &catalog, &findings, as_of);
-    let mut charts: Vec<_> = COMPONENTS.iter().flat_map(|component| component.asks(&cx)).collect();
+    let catalog = registry.catalog();
+    let given = Given { manifests, inventory, lock: &lock, catalog, findings: &findings, as_of };
+    let cx = context(registry, given);
+    unsupported::refuse(&cx, registry);
+    let mut lookups = Lookups::default();
+    for (name, component) in registry.components() {
+        component.ask_all(&cx, name, &mut lookups);
+    }
+    let Lookups { mut charts, mut addons } = lookups;
     charts.sort_by(|a, b| (&a.release, &a.version).cmp(&(&b.release, &b.version)));
-    let mut addons: Vec<_> = COMPONENTS.iter().flat_map(|component| component.asks_addons(&cx)).collect();
     addons.sort();
     addons.dedup();
     let aws = manifests.platform.spec.targets.iter();
@@ -107,11 +117,22 @@ pub fn asks(manifests: &Manifests, inventory: &Inventory) -> (Option<Asks>, Vec<
     ((!failed).then_some(asks), findings.into_list())
 }
 
-fn build(sources: &Sources<'_>, cx: &Cx<'_>, sequence: &[StepId]) -> Option<Plan> {
+/// Solves the joint path, and gives it to the components with all else.
+fn context<'a>(registry: &Registry<'_>, given: Given<'a>) -> Cx<'a> {
+    let requests = registry.requests(given.manifests, Some(given.inventory));
+    let path = path::solve(&given, requests);
+    Cx::new(&given, path)
+}
+
+fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: &[StepId]) -> Option<Plan> {
     inputs::check(cx);
-    let asked: Vec<HopSpec> = COMPONENTS.iter().flat_map(|component| component.hops(cx)).collect();
+    unsupported::refuse(cx, registry);
+    let asked: Vec<PlannedHop<'_>> =
+        registry.components().flat_map(|(name, component)| component.plan_all(cx, name)).collect();
+    let specs: Vec<HopSpec> = asked.iter().map(|hop| hop.spec.clone()).collect();
+    let mut outlook = Outlook::new(cx.inventory, carry_over::still_held(cx, registry));
     if asked.is_empty() {
-        continued::check(cx, &asked, &Outlook::new(cx.inventory).left_open());
+        carry_over::check(cx, &specs, &outlook.left_open());
         if !cx.findings.any_error() {
             let message = "what is there already is what the manifests ask for";
             cx.findings.say(Diagnostic {
@@ -122,40 +143,37 @@ fn build(sources: &Sources<'_>, cx: &Cx<'_>, sequence: &[StepId]) -> Option<Plan
         return None;
     }
     let mut lowering = Lowering::default();
-    let hops = path::order(cx, &asked, sequence, &mut lowering.sources);
-    let mut outlook = Outlook::new(cx.inventory);
+    let ordered = path::order(cx, &specs, sequence, &mut lowering.sources);
     let mut savepoints = vec![Savepoint {
         id: SavepointId::sanitized("start"),
         title: "before anything was changed".to_owned(),
         frontier: Vec::new(),
     }];
-    let mut last = None;
-    for (spec, hop) in &hops {
+    let mut hops: Vec<(HopSpec, Hop)> = Vec::new();
+    for (number, hop) in ordered {
+        let planned = asked.get(number)?;
+        let spec = &planned.spec;
         let before = lowering.steps.len();
-        component(spec)?.lower(cx, spec, &mut outlook, &mut lowering);
+        planned.lower(&mut outlook, &mut lowering);
         if lowering.steps.len() == before {
             return None;
         }
         let ends = savepoints.last().map(|savepoint| savepoint.frontier.clone()).unwrap_or_default();
         let steps = lowering.steps.get_mut(before..).unwrap_or_default();
         let day = path::not_before(cx.path.as_ref(), spec);
-        lowering.gates.extend(day.and_then(|day| gates::not_before(hop, day, steps)));
-        follow(steps, &ends, hop, last);
+        lowering.gates.extend(day.and_then(|day| gates::not_before(&hop, day, steps)));
+        follow(steps, &ends, &hop, hops.last().map(|(_, last)| &last.id));
         savepoints.push(Savepoint {
             id: hop.savepoint.clone(),
             title: format!("{} is at {}, verified", spec.upgrade, spec.to),
             frontier: sinks(lowering.steps.get(before..).unwrap_or_default()),
         });
-        last = Some(&hop.id);
+        hops.push((spec.clone(), hop));
     }
-    continued::check(cx, &asked, &outlook.left_open());
+    carry_over::check(cx, &specs, &outlook.left_open());
     gates::add(cx, &mut lowering);
     rights::add(cx, &mut lowering);
     Some(assemble(sources, cx, hops, savepoints, lowering))
-}
-
-fn component(spec: &HopSpec) -> Option<&'static dyn Component> {
-    COMPONENTS.into_iter().find(|component| component.name() == spec.component)
 }
 
 /// Steps of a hop that need nothing of it wait for the end of the hop before: because a fact says so, or because one component

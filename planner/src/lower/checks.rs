@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
     Diagnostic, codes,
-    inventory::{Inventory, Node, Pod},
+    inventory::{Inventory, Pod},
     name::ObjectRef,
     plan::{OnDrain, PodSelector, Pool, Strategy, Then, WorkloadClass},
 };
 
-use crate::findings::Findings;
+use crate::{findings::Findings, index::nodes_of};
 
 /// The first class that matches a pod. Everything a selector gives must match.
 pub fn class_of<'a>(pod: &Pod, classes: &'a [WorkloadClass]) -> Option<&'a WorkloadClass> {
@@ -22,12 +22,6 @@ fn matches(pod: &Pod, select: &PodSelector) -> bool {
     (select.namespaces.is_empty() || select.namespaces.iter().any(|n| n == namespace))
         && select.labels.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
         && (select.owner_kinds.is_empty() || select.owner_kinds.iter().any(|kind| kind == top))
-}
-
-/// Nodes of a pool.
-pub fn nodes_of<'a>(inventory: &'a Inventory, pool: &Pool) -> Vec<&'a Node> {
-    let inside = |node: &&Node| pool.labels.iter().all(|(key, value)| node.labels.get(key) == Some(value));
-    inventory.nodes.iter().filter(inside).collect()
 }
 
 /// Whether a drain leaves a pod alone: DaemonSets come back, static pods belong to the kubelet.

@@ -9,7 +9,7 @@ use switchback_schemas::{
 
 use crate::{
     catalog::{Catalog, Duration},
-    components::HopSpec,
+    hop::HopSpec,
 };
 
 /// Puts the catalog's durations into the steps that they are about, either way.
@@ -20,7 +20,7 @@ pub fn put<'a>(
     rollback: &mut [RollbackStep],
 ) {
     let durations = |(spec, hop): &'a (HopSpec, Hop)| {
-        let facts = catalog.components.get(spec.component)?;
+        let facts = catalog.components.get(spec.component.as_str())?;
         (!facts.durations.is_empty()).then_some((&hop.id, &facts.durations))
     };
     let of_hop: BTreeMap<&StepId, &Vec<Duration>> = hops.iter().filter_map(durations).collect();

@@ -52,7 +52,7 @@ impl Freeze {
     pub fn new(scope: &HopScope, pool: &NodePool, api_version: &str, outlook: &Outlook<'_>) -> Self {
         let object = ObjectRef::new(api_version, "NodePool", &ObjectName::cluster(&pool.name));
         let close = scope.id(&format!("thaw/{}", pool.name));
-        let before = outlook.budgets(pool);
+        let before = outlook.put_back(&object, POINTER).unwrap_or_else(|| pool.budgets.clone());
         let (before, by) = if before == frozen() {
             match outlook.take_over(&object, POINTER) {
                 Some((first, capture)) => (first.clone(), By::EarlierRun(capture.clone())),
@@ -73,6 +73,11 @@ impl Freeze {
             by,
             instance: scope.hop.as_str().rsplit('/').next().unwrap_or_default().to_owned(),
         }
+    }
+
+    /// Notes the budgets of the NodePool, as earlier hops leave them.
+    pub fn note(&self, pool: &NodePool, outlook: &Outlook<'_>) {
+        outlook.note_held(&self.object, POINTER, &pool.budgets);
     }
 
     /// The NodePool.
@@ -169,7 +174,7 @@ impl Freeze {
         };
         let reads = outlook.take_reads();
         if matches!(self.by, By::EarlierRun(_)) {
-            outlook.puts_back(name, self.before.clone(), &self.close);
+            outlook.puts_back(&self.object, POINTER, self.before.clone(), &self.close);
         }
         let undo = Undoing::Unneeded(why.to_owned());
         let until = self.still_frozen();

@@ -11,7 +11,6 @@ pub mod failure;
 pub mod freeze;
 pub mod helm;
 pub mod nodes;
-pub mod owners;
 pub mod rights;
 mod rollback;
 pub mod ways;
@@ -27,6 +26,8 @@ use switchback_schemas::{
 };
 
 pub use rollback::{Rollback, Undoing};
+
+use crate::hop::HopSpec;
 
 /// What a hop is lowered into.
 #[derive(Debug, Default)]
@@ -96,6 +97,11 @@ pub struct HopScope {
 }
 
 impl HopScope {
+    /// What the steps of a hop share.
+    pub fn of(hop: &HopSpec) -> Self {
+        Self { hop: hop.id(), target: hop.target.clone() }
+    }
+
     /// The id of a step of this hop.
     pub fn id(&self, part: &str) -> StepId {
         StepId::sanitized(&format!("{}/{part}", self.hop))

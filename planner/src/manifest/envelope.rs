@@ -1,18 +1,16 @@
 //! Which kind a document is of.
 
-use switchback_schemas::{
-    Diagnostic, codes,
-    manifest::{API_VERSION, Kind},
-};
+use switchback_schemas::{Diagnostic, codes, manifest::API_VERSION};
 
 use super::{
+    kinds::{Kinds, NOT_BUILT},
     nearest::{all, nearest},
     place::Place,
 };
 use crate::source::Content;
 
 /// The kind of a document, or why it has none that this build knows.
-pub(super) fn kind(place: &Place) -> Result<Kind, Vec<Diagnostic>> {
+pub(super) fn kind(kinds: &Kinds<'_>, place: &Place) -> Result<&'static str, Vec<Diagnostic>> {
     if !matches!(place.root.content, Content::Mapping(_)) {
         let message = "a manifest is a mapping with apiVersion, kind, metadata and spec";
         return Err(vec![
@@ -28,7 +26,7 @@ pub(super) fn kind(place: &Place) -> Result<Kind, Vec<Diagnostic>> {
             Diagnostic::error(codes::MANIFEST_MISSING_FIELD, format!("`{field}` is missing"))
                 .at_all(place.first_labels("", "in this document"))
                 .help(match field {
-                    "kind" => format!("add `kind:`; this build knows {}", names()),
+                    "kind" => format!("add `kind:`; this build knows {}", names(kinds)),
                     _ => format!("add `apiVersion: {API_VERSION}`"),
                 })
         })
@@ -51,24 +49,24 @@ pub(super) fn kind(place: &Place) -> Result<Kind, Vec<Diagnostic>> {
                 }),
         ]);
     }
-    Kind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or_else(|| vec![unknown(place, kind)])
+    kinds.names().find(|known| *known == kind).ok_or_else(|| vec![unknown(kinds, place, kind)])
 }
 
-fn unknown(place: &Place, kind: &str) -> Diagnostic {
-    if Kind::NOT_BUILT.contains(&kind) {
+fn unknown(kinds: &Kinds<'_>, place: &Place, kind: &str) -> Diagnostic {
+    if NOT_BUILT.contains(&kind) {
         return Diagnostic::error(codes::MANIFEST_NOT_BUILT, format!("the kind `{kind}` is not built yet"))
             .at_all(place.labels("/kind", "not built yet"))
-            .help(format!("this build knows {}", names()));
+            .help(format!("this build knows {}", names(kinds)));
     }
-    let known = Kind::ALL.map(Kind::as_str).into_iter().chain(Kind::NOT_BUILT);
+    let known = kinds.names().chain(NOT_BUILT);
     Diagnostic::error(codes::MANIFEST_UNKNOWN_KIND, format!("the kind `{kind}` is not known"))
         .at_all(place.labels("/kind", "not a kind"))
         .help(match nearest(kind, known) {
             Some(name) => format!("did you mean `{name}`?"),
-            None => format!("this build knows {}", names()),
+            None => format!("this build knows {}", names(kinds)),
         })
 }
 
-fn names() -> String {
-    all(Kind::ALL.map(Kind::as_str))
+fn names(kinds: &Kinds<'_>) -> String {
+    all(kinds.names())
 }

@@ -1,17 +1,9 @@
-//! The schemas of all kinds, compiled once.
-
-use std::sync::OnceLock;
+//! The schema of a kind, compiled to what finds all faults at once.
 
 use jiff::{Timestamp, civil::Time};
 use jsonschema::{Keyword, ValidationError, Validator};
 use serde_json::{Map, Value};
-use switchback_schemas::{
-    Version,
-    codes::Code,
-    manifest::{Kind, VersionTarget},
-    name::Label,
-    seconds::Length,
-};
+use switchback_schemas::{Version, codes::Code, manifest::VersionTarget, name::Label, seconds::Length};
 
 /// The schema of a kind, as JSON and as a validator.
 pub(super) struct Compiled {
@@ -78,19 +70,8 @@ impl PartialEq for Format {
     }
 }
 
-/// The schema of a kind. An error is one of ours.
-pub(super) fn of(kind: Kind) -> Result<&'static Compiled, String> {
-    static ALL: OnceLock<Vec<(Kind, Result<Compiled, String>)>> = OnceLock::new();
-    let all = ALL.get_or_init(|| Kind::ALL.map(|kind| (kind, compile(kind))).into());
-    match all.iter().find(|(known, _)| *known == kind) {
-        Some((_, Ok(compiled))) => Ok(compiled),
-        Some((_, Err(error))) => Err(error.clone()),
-        None => Err(format!("no schema for {}", kind.as_str())),
-    }
-}
-
-fn compile(kind: Kind) -> Result<Compiled, String> {
-    let mut schema = kind.schema().to_value();
+pub(super) fn compile(schema: &schemars::Schema) -> Result<Compiled, String> {
+    let mut schema = schema.as_value().clone();
     tighten(&mut schema);
     let options = FORMATS.into_iter().fold(jsonschema::draft202012::options(), |options, format| {
         options.with_format(format.name, format.reads)

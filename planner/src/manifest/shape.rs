@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use switchback_schemas::{Diagnostic, Label, codes, manifest::Kind};
+use switchback_schemas::{Diagnostic, Label, codes};
 
 use super::{
     finding::{self, Finding, What},
     nearest::{all, any, help, nearest},
     place::Place,
-    schema::{self, Format},
+    schema::{Compiled, Format},
 };
 use crate::source::{MAX_FAULTS, Scalar};
 
 /// All faults of shape, and numbers that YAML reads differently from what stands there.
-pub(super) fn check(kind: Kind, value: &Value, place: &Place) -> Vec<Diagnostic> {
-    let compiled = match schema::of(kind) {
+pub(super) fn check(compiled: Result<&Compiled, String>, value: &Value, place: &Place) -> Vec<Diagnostic> {
+    let compiled = match compiled {
         Ok(compiled) => compiled,
         Err(error) => {
             return vec![Diagnostic::error(codes::BUG, format!("a schema cannot be compiled: {error}"))];

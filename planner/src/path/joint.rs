@@ -11,10 +11,10 @@ use switchback_schemas::{
 use super::Edge;
 use crate::{
     catalog,
-    components::HopSpec,
-    context::Cx,
+    context::{Cx, Given},
+    hop::HopSpec,
     solver::{
-        self, BUDGET, JointPath,
+        self, BUDGET, JointPath, Requests,
         answer::{Hop, Reason, Span},
     },
 };
@@ -24,17 +24,17 @@ const SAID: [codes::Code; 3] = [codes::PLAN_UNCHANGED, codes::PATH_BACKWARDS, co
 
 /// Solves the joint path of all components that the catalog knows, those that stay included. `None` where nothing of them
 /// moves, or where there is no path, which is said.
-pub fn solve(cx: &Cx<'_>) -> Option<JointPath> {
-    let day = cx.as_of.to_zoned(TimeZone::UTC).date();
-    let (ask, found) = solver::ask(cx.catalog, cx.manifests, Some(cx.inventory), day);
+pub fn solve(given: &Given<'_>, requests: Requests) -> Option<JointPath> {
+    let day = given.as_of.to_zoned(TimeZone::UTC).date();
+    let (ask, found) = solver::ask(given.catalog, given.manifests, requests, Some(given.inventory), day);
     for finding in found.into_iter().filter(|finding| !SAID.contains(&finding.code)) {
-        cx.findings.say(finding);
+        given.findings.say(finding);
     }
     let ask = ask.filter(|ask| !ask.is_idle())?;
-    match solver::path(cx.catalog, &ask, BUDGET) {
+    match solver::path(given.catalog, &ask, BUDGET) {
         Ok(path) => {
             for crossed in &path.crossed {
-                cx.findings.say_about(
+                given.findings.say_about(
                     &crossed.about,
                     Diagnostic::error(
                         crossed.code,
@@ -45,21 +45,15 @@ pub fn solve(cx: &Cx<'_>) -> Option<JointPath> {
             Some(path)
         }
         Err(refused) => {
-            cx.findings.say(refused);
+            given.findings.say(refused);
             None
         }
     }
 }
 
-/// The versions that a component moves through, in order; none where the path does not move it.
-pub fn versions(path: Option<&JointPath>, component: &str) -> Vec<Version> {
-    let hops = path.into_iter().flat_map(|path| &path.hops);
-    hops.filter(|hop| hop.component == component).map(|hop| hop.to.clone()).collect()
-}
-
 /// The first day on which a hop can begin, where that is still to come: its version, or one that it waits for, comes out then.
 pub fn not_before(path: Option<&JointPath>, hop: &HopSpec) -> Option<Date> {
-    let own = |known: &&Hop| known.component == hop.component && known.to == hop.to;
+    let own = |known: &&Hop| known.component == hop.component.as_str() && known.to == hop.to;
     path?.hops.iter().find(own)?.not_before
 }
 
@@ -77,11 +71,12 @@ pub(super) fn known<'a>(cx: &'a Cx<'_>, asked: &[HopSpec]) -> Known<'a> {
     let mut places: Vec<Option<usize>> = vec![None; asked.len()];
     for target in path.into_iter().flat_map(|path| &path.targets) {
         let Some(upgrade) = &target.asked_by else { continue };
-        let own = |hop: &&HopSpec| hop.component == target.component && hop.upgrade.as_str() == upgrade;
+        let own =
+            |hop: &&HopSpec| hop.component.as_str() == target.component && hop.upgrade.as_str() == upgrade;
         // A hop from no version moves what stayed behind, such as nodes: the path knows versions only.
         let moves = asked.iter().filter(own).filter(|hop| hop.from.is_some());
         let moves: Vec<&Version> = moves.map(|hop| &hop.to).collect();
-        let wanted = versions(path, &target.component);
+        let wanted = cx.versions(&target.component);
         if moves.is_empty() || moves.iter().copied().eq(&wanted) {
             continue;
         }
@@ -101,7 +96,7 @@ pub(super) fn known<'a>(cx: &'a Cx<'_>, asked: &[HopSpec]) -> Known<'a> {
     }
     for (number, hop) in asked.iter().enumerate() {
         let position = path.and_then(|path| {
-            path.hops.iter().position(|known| known.component == hop.component && known.to == hop.to)
+            path.hops.iter().position(|known| known.component == hop.component.as_str() && known.to == hop.to)
         });
         if let Some(place) = places.get_mut(number) {
             *place = position;
@@ -173,7 +168,7 @@ pub fn states(
     let Some(path) = &cx.path else { return Vec::new() };
     let id = |known: &String| -> Option<StepId> {
         let hop = path.hops.iter().find(|hop| hop.id == *known)?;
-        let own = |spec: &&HopSpec| spec.component == hop.component && spec.to == hop.to;
+        let own = |spec: &&HopSpec| spec.component.as_str() == hop.component && spec.to == hop.to;
         hops.iter().map(|(spec, _)| spec).find(own).map(HopSpec::id)
     };
     let state = |span: &Span| UntestedState {

@@ -17,9 +17,9 @@ use switchback_schemas::{
     plan::{Hop, HopBasis, HopOrder, Source},
 };
 
-pub use joint::{blind_spots, not_before, solve, states, versions};
+pub use joint::{blind_spots, not_before, solve, states};
 
-use crate::{components::HopSpec, context::Cx};
+use crate::{context::Cx, hop::HopSpec};
 
 /// A hop that has to come before another one.
 struct Edge {
@@ -30,14 +30,14 @@ struct Edge {
     place: Label,
 }
 
-/// Hops in the order in which they run, each with why it comes after others; empty when there is no order. Of hops that are free
+/// Positions of hops in the order in which they run, each with the plan's word of it and why it comes after others; empty when there is no order. Of hops that are free
 /// those come first that `sequence` names first. Sources are added to the table.
 pub fn order(
     cx: &Cx<'_>,
     asked: &[HopSpec],
     sequence: &[StepId],
     sources: &mut BTreeMap<String, Source>,
-) -> Vec<(HopSpec, Hop)> {
+) -> Vec<(usize, Hop)> {
     let known = joint::known(cx, asked);
     let mut after: BTreeMap<usize, Vec<Edge>> = BTreeMap::new();
     for (number, hop) in asked.iter().enumerate() {
@@ -70,7 +70,6 @@ pub fn order(
     let mut hops = Vec::new();
     for number in sorted {
         let Some(spec) = asked.get(number) else { continue };
-        let Ok(component) = switchback_schemas::ComponentName::new(spec.component) else { continue };
         let edges = after.remove(&number).unwrap_or_default();
         let before = edges.into_iter().filter_map(|edge| {
             let hop = asked.get(edge.before)?.id();
@@ -82,7 +81,7 @@ pub fn order(
         });
         let hop = Hop {
             id: spec.id(),
-            component,
+            component: spec.component.clone(),
             asked_by: spec.upgrade.clone(),
             from: spec.from.clone(),
             to: spec.to.clone(),
@@ -91,7 +90,7 @@ pub fn order(
             leave_by: known.leave_by(number),
             savepoint: SavepointId::sanitized(spec.id().as_str()),
         };
-        hops.push((spec.clone(), hop));
+        hops.push((number, hop));
     }
     hops
 }

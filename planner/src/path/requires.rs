@@ -1,9 +1,9 @@
 //! What manifests say themselves must come first.
 
-use switchback_schemas::{Diagnostic, Version, codes, manifest::Requires};
+use switchback_schemas::{Diagnostic, codes, manifest::Requires};
 
 use super::Edge;
-use crate::{components::HopSpec, context::Cx};
+use crate::{context::Cx, hop::HopSpec};
 
 /// The edge that a declared requirement makes; none when it is met already, or cannot be met, which is said.
 pub(super) fn edge(cx: &Cx<'_>, asked: &[HopSpec], hop: &HopSpec, requires: &Requires) -> Option<Edge> {
@@ -22,17 +22,13 @@ fn unmet(cx: &Cx<'_>, hop: &HopSpec, requires: &Requires, asked: &[HopSpec]) {
     let going = asked.iter().filter(|other| other.upgrade == requires.upgrade).map(|other| &other.to).max();
     let Some(going) = going else {
         // The other upgrade has nothing to do, so it is at its target.
-        let target = target_of(cx, requires.upgrade.as_str());
+        let target = cx.manifests.named(&requires.upgrade).map(|upgrade| upgrade.to().clone());
         if target.is_none_or(|target| target >= requires.at_least) {
             return;
         }
         return refuse(cx, hop, requires, "its own target is older");
     };
     refuse(cx, hop, requires, &format!("it goes to {going} only"));
-}
-
-fn target_of(cx: &Cx<'_>, name: &str) -> Option<Version> {
-    cx.manifests.upgrades().find(|asked| asked.name.as_str() == name).map(|asked| asked.spec.to().clone())
 }
 
 fn refuse(cx: &Cx<'_>, hop: &HopSpec, requires: &Requires, why: &str) {

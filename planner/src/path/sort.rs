@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchback_schemas::{Diagnostic, StepId, codes};
 
 use super::Edge;
-use crate::{components::HopSpec, context::Cx};
+use crate::{context::Cx, hop::HopSpec};
 
 /// What decides between hops that are free: the sequence that is preferred, then what an earlier run began, then the joint path's own,
 /// then the order of asking.

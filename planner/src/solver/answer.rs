@@ -318,6 +318,12 @@ impl Found<'_> {
 }
 
 impl JointPath {
+    /// The versions that a component moves through, in order; none where the path does not move it.
+    pub fn versions(&self, component: &str) -> Vec<Version> {
+        let hops = self.hops.iter().filter(|hop| hop.component == component);
+        hops.map(|hop| hop.to.clone()).collect()
+    }
+
     /// Why one hop comes after another: the fewest hops from the earlier to the later one, each with why it comes after the one
     /// before. `None` if the later one does not wait for the earlier, or if there is no such hop.
     pub fn why(&self, later: &str, earlier: &str) -> Option<Vec<(&Hop, &After)>> {

@@ -11,7 +11,7 @@ use switchback_schemas::{
     manifest::{PathClass, VersionRange, VersionTarget},
 };
 
-use super::requests::{self, Request};
+use super::requests::{self, Request, Requests};
 use crate::{
     catalog::{Catalog, ComponentFacts, Observed},
     manifest::Manifests,
@@ -72,25 +72,26 @@ impl Ask {
     }
 }
 
-/// Components that move inside of the hops of a cluster's upgrade: nodes and add-ons. Its lowering holds them to the cluster.
-const WITH_EKS: [&str; 4] = ["node-images", "kube-proxy", "vpc-cni", "coredns"];
-
 /// Reads what manifests ask for. Without an inventory every request has to say where its component is.
 pub fn ask(
     catalog: &Catalog,
     manifests: &Manifests,
+    requests: Requests,
     inventory: Option<&Inventory>,
     as_of: Date,
 ) -> (Option<Ask>, Vec<Diagnostic>) {
     let mut reader = Reader { catalog, inventory, manifests, as_of, found: Vec::new() };
-    let requests = requests::all(manifests, inventory, &mut reader.found);
-    let mut components: Vec<Asked> = requests.iter().filter_map(|request| reader.asked(request)).collect();
+    let requests = requests.with_catalog(manifests);
+    let distinct = requests.distinct(manifests, &mut reader.found);
+    let mut components: Vec<Asked> = distinct.iter().filter_map(|asked| reader.asked(asked)).collect();
     let mut unknown = Vec::new();
     if inventory.is_some() {
+        let carried = requests.carried();
         for facts in catalog.components.values() {
-            let follows = !manifests.eks.is_empty() && WITH_EKS.contains(&facts.component.as_str());
             // What a manifest asks for in vain was said already.
-            if follows || requests.iter().any(|request| request.component == facts.component) {
+            if carried.contains(facts.component.as_str())
+                || distinct.iter().any(|asked| asked.request.component == facts.component)
+            {
                 continue;
             }
             if let Some(from) = reader.observed(facts) {
@@ -107,11 +108,12 @@ pub fn ask(
     } else {
         unknown.push("there is no inventory: components that no manifest names are not looked at".to_owned());
     }
-    let others = manifests.deployments.len() + manifests.helm_releases.len();
-    if others > 0 {
-        let upgrades = if others == 1 { "upgrade" } else { "upgrades" };
+    if requests.untold > 0 {
+        let upgrades = if requests.untold == 1 { "upgrade" } else { "upgrades" };
         unknown.push(format!(
-            "{others} {upgrades} of Deployments and Helm releases: which components they are is not told"
+            "{} {upgrades} of {}: which components they are is not told",
+            requests.untold,
+            requests.untold_kinds.join(" and ")
         ));
     }
     components.sort_by(|a, b| a.component.cmp(&b.component));
@@ -141,10 +143,11 @@ struct Reader<'a> {
     found: Vec<Diagnostic>,
 }
 
-impl<'a> Reader<'a> {
-    fn asked(&mut self, request: &Request<'a>) -> Option<Asked> {
-        let label = |pointer: &str, text: &str| self.manifests.label(request.doc, pointer, text);
-        let Some(facts) = self.catalog.components.get(request.component) else {
+impl Reader<'_> {
+    fn asked(&mut self, asked: &requests::DocumentRequest) -> Option<Asked> {
+        let request: &Request = &asked.request;
+        let label = |pointer: &str, text: &str| self.manifests.label(asked.doc, pointer, text);
+        let Some(facts) = self.catalog.components.get(&request.component) else {
             let known: Vec<&str> = self.catalog.components.keys().map(String::as_str).collect();
             let message = format!("the catalog has no facts about `{}`", request.component);
             self.found.push(
@@ -197,7 +200,7 @@ impl<'a> Reader<'a> {
             from,
             to,
             floating,
-            upgrade: Some(request.name.to_owned()),
+            upgrade: Some(asked.name.clone()),
             place: Some(place),
         })
     }

@@ -21,6 +21,7 @@ use switchback_schemas::Diagnostic;
 pub use answer::JointPath;
 pub use ask::{Ask, Asked, Waived, ask};
 pub use back::{Back, Closed};
+pub use requests::{DocumentRequest, Request, Requests};
 pub use search::BUDGET;
 
 use crate::catalog::Catalog;

@@ -1,110 +1,119 @@
 //! Which manifests ask for which component of the catalog.
 
-use switchback_schemas::{
-    Diagnostic, Version, codes,
-    inventory::Inventory,
-    manifest::VersionTarget,
-    name::{ObjectName, ObjectRef},
-};
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchback_schemas::{Diagnostic, Version, codes, manifest::VersionTarget};
 
 use crate::manifest::{DocRef, Manifests};
 
-/// A request of one manifest.
-pub(super) struct Request<'a> {
-    /// The manifest.
-    pub(super) doc: DocRef,
-    /// Its name.
-    pub(super) name: &'a str,
-    /// The component.
-    pub(super) component: &'a str,
-    /// Where it is, if the manifest says so or names what the inventory shows.
-    pub(super) from: Option<Version>,
+/// What one document asks of the joint path, as its component says it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The component, by its name in the catalog.
+    pub component: String,
+    /// Where it is, if the document says so or names what the inventory shows.
+    pub from: Option<Version>,
     /// Where it has to be.
-    pub(super) to: VersionTarget,
+    pub to: VersionTarget,
     /// The field that says what is moved, and so where it is.
-    pub(super) whence: &'static str,
-    /// Whether the manifest could say where it is.
-    pub(super) may_say_from: bool,
+    pub whence: &'static str,
+    /// Whether the document could say where it is.
+    pub may_say_from: bool,
+    /// Whether facts are about one such thing by itself: a second one is no contradiction, and the first stands for all.
+    pub stands_for_all: bool,
+    /// Components of the catalog that move inside of its hops; its lowering holds them to it.
+    pub carries: &'static [&'static str],
 }
 
-/// One request for each component; a second one for the same is said and left out.
-pub(super) fn all<'a>(
-    manifests: &'a Manifests,
-    inventory: Option<&Inventory>,
-    found: &mut Vec<Diagnostic>,
-) -> Vec<Request<'a>> {
-    let mut requests: Vec<Request<'a>> = Vec::new();
-    for request in every(manifests, inventory) {
-        let label = |doc, text: &str| manifests.label(doc, "/metadata/name", text);
-        match requests.iter().find(|other| other.component == request.component) {
-            None => requests.push(request),
-            Some(other) => found.push(
-                Diagnostic::error(
-                    codes::MANIFEST_CONFLICT,
-                    format!("{} is asked for twice", request.component),
-                )
-                .at(label(request.doc, "asked for here"))
-                .at(label(other.doc, "and here"))
-                .help("keep one of them"),
-            ),
+impl Request {
+    /// For a component that has to be at a version.
+    pub fn exact(component: &str, from: Option<Version>, to: Version, whence: &'static str) -> Self {
+        Self {
+            component: component.to_owned(),
+            from,
+            to: VersionTarget::Exact(to),
+            whence,
+            may_say_from: false,
+            stands_for_all: false,
+            carries: &[],
         }
     }
-    requests
 }
 
-fn every<'a>(manifests: &'a Manifests, inventory: Option<&Inventory>) -> Vec<Request<'a>> {
-    let karpenter = manifests.karpenter.iter().map(|doc| Request {
-        doc: doc.doc,
-        name: doc.metadata.name.as_str(),
-        component: "karpenter",
-        from: inventory.and_then(|inventory| of_release(inventory, &doc.spec.release)),
-        to: VersionTarget::Exact(doc.spec.to.clone()),
-        whence: "/spec/release",
-        may_say_from: false,
-    });
-    let eks = manifests.eks.iter().map(|doc| Request {
-        doc: doc.doc,
-        name: doc.metadata.name.as_str(),
-        component: "eks",
-        from: None,
-        to: VersionTarget::Exact(doc.spec.to.minor_line()),
-        whence: "/spec/target",
-        may_say_from: false,
-    });
-    // Facts about MLflow are about one server by itself, so a second server is no contradiction; the first stands for them.
-    let mlflow = manifests.mlflow.iter().take(1).map(|doc| Request {
-        doc: doc.doc,
-        name: doc.metadata.name.as_str(),
-        component: "mlflow",
-        from: inventory.and_then(|inventory| of_image(inventory, &doc.spec.deployment, &doc.spec.container)),
-        to: VersionTarget::Exact(doc.spec.to.clone()),
-        whence: "/spec/deployment",
-        may_say_from: false,
-    });
-    let components = manifests.components.iter().map(|doc| Request {
-        doc: doc.doc,
-        name: doc.metadata.name.as_str(),
-        component: doc.spec.component.as_str(),
-        from: doc.spec.from.clone(),
-        to: doc.spec.to.clone(),
-        whence: "/spec/component",
-        may_say_from: true,
-    });
-    karpenter.chain(eks).chain(mlflow).chain(components).collect()
+/// A request with the document that makes it.
+#[derive(Clone, Debug)]
+pub struct DocumentRequest {
+    /// The manifest.
+    pub doc: DocRef,
+    /// Its name.
+    pub name: String,
+    /// What it asks.
+    pub request: Request,
 }
 
-/// The chart version of a release.
-fn of_release(inventory: &Inventory, release: &ObjectName) -> Option<Version> {
-    let found = inventory.releases.iter().find(|found| found.name == *release)?;
-    Some(found.chart_version.clone())
+/// All that the manifests of components ask of the joint path.
+#[derive(Clone, Debug, Default)]
+pub struct Requests {
+    /// Requests, in the order of components and then of names.
+    pub asked: Vec<DocumentRequest>,
+    /// How many documents move something of which the catalog does not know what it is.
+    pub untold: usize,
+    /// What such documents can move, in the plural.
+    pub untold_kinds: Vec<&'static str>,
 }
 
-/// The version that the tag of a container's image names.
-fn of_image(inventory: &Inventory, deployment: &ObjectName, container: &str) -> Option<Version> {
-    let object = ObjectRef::new("apps/v1", "Deployment", deployment);
-    let workload = inventory.workloads.iter().find(|workload| workload.object == object)?;
-    let image = &workload.containers.iter().find(|found| found.name == container)?.image;
-    let (_, tag) = image.split('@').next()?.rsplit_once(':')?;
-    // A port is no tag: `registry:5000/mlflow`.
-    (!tag.contains('/')).then(|| tag.parse().ok()).flatten()
+impl Requests {
+    /// Adds those for components that only the catalog knows.
+    pub(super) fn with_catalog(mut self, manifests: &Manifests) -> Self {
+        self.asked.extend(manifests.components.iter().map(|doc| DocumentRequest {
+            doc: doc.doc,
+            name: doc.metadata.name.to_string(),
+            request: Request {
+                component: doc.spec.component.to_string(),
+                from: doc.spec.from.clone(),
+                to: doc.spec.to.clone(),
+                whence: "/spec/component",
+                may_say_from: true,
+                stands_for_all: false,
+                carries: &[],
+            },
+        }));
+        self
+    }
+
+    /// One for each component; a second one for the same is said and left out.
+    pub(super) fn distinct(
+        &self,
+        manifests: &Manifests,
+        found: &mut Vec<Diagnostic>,
+    ) -> Vec<&DocumentRequest> {
+        let mut first: BTreeMap<&str, &DocumentRequest> = BTreeMap::new();
+        let mut distinct = Vec::new();
+        for asked in &self.asked {
+            let Some(other) = first.get(asked.request.component.as_str()) else {
+                first.insert(&asked.request.component, asked);
+                distinct.push(asked);
+                continue;
+            };
+            if asked.request.stands_for_all && other.request.stands_for_all {
+                continue;
+            }
+            let label = |doc, text: &str| manifests.label(doc, "/metadata/name", text);
+            found.push(
+                Diagnostic::error(
+                    codes::MANIFEST_CONFLICT,
+                    format!("{} is asked for twice", asked.request.component),
+                )
+                .at(label(asked.doc, "asked for here"))
+                .at(label(other.doc, "and here"))
+                .help("keep one of them"),
+            );
+        }
+        distinct
+    }
+
+    /// Components that move inside of the hops of others.
+    pub(super) fn carried(&self) -> BTreeSet<&'static str> {
+        self.asked.iter().flat_map(|asked| asked.request.carries).copied().collect()
+    }
 }

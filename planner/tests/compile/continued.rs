@@ -168,6 +168,8 @@ fn what_was_closed_by_hand_is_not_asked_for_again() {
     let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", KARPENTER)];
     let (_, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
     assert_eq!(found(&diagnostics, codes::PLAN_LEFT_OPEN), Vec::<&Diagnostic>::new());
+    // What the run left was looked at: its hop is named as not gone on with.
+    assert_eq!(found(&diagnostics, codes::PLAN_UNFINISHED).len(), 1, "{diagnostics:#?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use switchback_face::plan::{back, dry_run::DryRun};
 use switchback_model::{Graph, lint::lint, summary::summary, way_back::way_back};
-use switchback_planner::catalog::{Catalog, Duration};
+use switchback_planner::catalog::Duration;
 use switchback_schemas::{
     Digest, StepId,
     inventory::{Inventory, eks::InsightStatus},
@@ -15,7 +15,7 @@ use switchback_schemas::{
 };
 
 use crate::{
-    world::v,
+    world::{registry, v},
     world_eks::{
         EKS, PLATFORM, addons, change, compiled, eks, eks_and_karpenter, group, insight, node, with_karpenter,
     },
@@ -304,9 +304,12 @@ fn nodes_alone_follow_a_control_plane_that_is_there() {
 #[test]
 fn add_ons_are_asked_for_at_every_minor_on_the_way() {
     let upgrade = two_minors();
-    let (manifests, _) =
-        switchback_planner::manifest::read([("p.yaml", PLATFORM), ("e.yaml", upgrade.as_str())]);
-    let (asks, diagnostics) = switchback_planner::compile::asks(&manifests.expect("manifests"), &eks());
+    let (manifests, _) = switchback_planner::manifest::read(
+        registry().kinds(),
+        [("p.yaml", PLATFORM), ("e.yaml", upgrade.as_str())],
+    );
+    let (asks, diagnostics) =
+        switchback_planner::compile::asks(registry(), &manifests.expect("manifests"), &eks());
     let asks = asks.unwrap_or_else(|| panic!("asks, not {diagnostics:#?}"));
     let asked: Vec<String> =
         asks.addons.iter().map(|ask| format!("{} {}", ask.addon, ask.kubernetes)).collect();
@@ -403,7 +406,7 @@ fn every_call_of_the_cloud_is_among_the_permissions() {
 #[test]
 fn lengths_of_steps_are_the_catalogs() {
     let plan = plan_of(PLATFORM, &two_minors(), &eks());
-    let catalog = Catalog::embedded().expect("the catalog");
+    let catalog = registry().catalog();
     let rows =
         catalog.components["eks"].durations.iter().flat_map(|row| row.steps.iter().map(move |at| (at, row)));
     let mut about: BTreeMap<&str, &Duration> = rows.map(|(at, row)| (at.as_str(), row)).collect();

@@ -2,7 +2,6 @@
 
 use switchback_model::{Graph, lint::lint, summary::expected};
 use switchback_planner::{
-    catalog::Catalog,
     compile::{Sources, asks, compile},
     manifest,
 };
@@ -15,7 +14,7 @@ use switchback_schemas::{
 
 use crate::{
     states::{Hop, State, broken, walk},
-    world::{KARPENTER, PLATFORM, compiled, inventory, lock},
+    world::{KARPENTER, PLATFORM, compiled, inventory, lock, registry},
     world_eks, world_mlflow,
 };
 
@@ -38,8 +37,8 @@ fn eks_with_karpenter(version: &str) -> Inventory {
 
 fn asked(files: &[&str], inventory: &Inventory) -> (Option<Asks>, Vec<Diagnostic>) {
     let files = files.iter().enumerate().map(|(number, text)| (format!("{number}.yaml"), *text));
-    let (manifests, found) = manifest::read(files);
-    asks(&manifests.unwrap_or_else(|| panic!("{found:#?}")), inventory)
+    let (manifests, found) = manifest::read(registry().kinds(), files);
+    asks(registry(), &manifests.unwrap_or_else(|| panic!("{found:#?}")), inventory)
 }
 
 fn found(diagnostics: &[Diagnostic], code: codes::Code) -> &Diagnostic {
@@ -181,19 +180,22 @@ fn joint_from(mut observed: Inventory) -> Plan {
     let mlflow = world_mlflow::MLFLOW.replace("target: main", "target: cluster");
     let eks = world_eks::EKS.replace("1.32", "1.33");
     let files = [("p.yaml", platform.as_str()), ("k.yaml", KARPENTER), ("e.yaml", &eks), ("m.yaml", &mlflow)];
-    let (manifests, diagnostics) = manifest::read(files);
+    let (manifests, diagnostics) = manifest::read(registry().kinds(), files);
     let manifests = manifests.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     let mut lock = lock(&observed, manifests.digest, &["1.8.8"]);
     lock.addons = world_eks::addons();
-    let (plan, diagnostics) = compile(&Sources {
-        manifests: &manifests,
-        inventory: &observed,
-        inventory_digest: Digest::of("inventory"),
-        lock: &lock,
-        lock_digest: Digest::of("lock"),
-        as_of: None,
-        estimates: None,
-    });
+    let (plan, diagnostics) = compile(
+        registry(),
+        &Sources {
+            manifests: &manifests,
+            inventory: &observed,
+            inventory_digest: Digest::of("inventory"),
+            lock: &lock,
+            lock_digest: Digest::of("lock"),
+            as_of: None,
+            estimates: None,
+        },
+    );
     plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"))
 }
 
@@ -234,7 +236,7 @@ fn nodes_that_stayed_behind_follow_while_other_components_move() {
 #[test]
 fn every_order_of_the_plans_hops_keeps_every_state_valid() {
     let plan = joint();
-    let catalog = Catalog::embedded().expect("the catalog");
+    let catalog = registry().catalog();
     let position = |id: &StepId| plan.hops.iter().position(|hop| hop.id == *id).expect("a hop");
     let hops: Vec<Hop> = plan
         .hops
@@ -252,7 +254,7 @@ fn every_order_of_the_plans_hops_keeps_every_state_valid() {
     }
     for seed in 0..200 {
         walk(&hops, &start, seed, |state, told| {
-            assert_eq!(broken(&catalog, state), Vec::<String>::new(), "{told}");
+            assert_eq!(broken(catalog, state), Vec::<String>::new(), "{told}");
         });
     }
 }

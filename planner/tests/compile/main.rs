@@ -10,6 +10,7 @@ mod joint;
 mod karpenter;
 mod mlflow;
 mod mlflow_refused;
+mod outside;
 mod refusals;
 #[path = "../solver/states.rs"]
 mod states;

@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use switchback_schemas::{
-    Diagnostic, Severity, codes,
+    Diagnostic, Digest, Severity, codes,
     inventory::{Budget, Inventory, OwnerEvidence, Workload},
+    lock::Lock,
     manifest::OwnerKind,
     name::{ObjectName, ObjectRef},
 };
 
-use crate::world::{KARPENTER, PLATFORM, compiled, inventory, pod};
+use crate::world::{KARPENTER, PLATFORM, compiled, compiled_with, inventory, label, pod};
 
 fn refused(files: &[(&str, &str)], inventory: &Inventory) -> Vec<Diagnostic> {
     let (plan, diagnostics) = compiled(files, inventory, &["1.8.8"]);
@@ -99,12 +100,37 @@ fn a_version_that_is_known_to_be_bad_or_not_known_at_all() {
 }
 
 #[test]
-fn a_lock_without_the_version_or_of_another_observation() {
+fn a_lock_without_the_version() {
     let inventory = inventory("1.5.8");
     let (plan, diagnostics) =
         compiled(&[("p.yaml", PLATFORM), ("k.yaml", KARPENTER)], &inventory, &["1.7.6"]);
     assert!(plan.is_none());
     assert!(diagnostics.iter().any(|d| d.code == codes::PLAN_LOCK_MISSING), "{diagnostics:#?}");
+}
+
+/// A lock that was made for something else is refused, and says for what.
+#[test]
+fn a_lock_of_other_manifests_or_of_another_observation_is_stale() {
+    let files = [("p.yaml", PLATFORM), ("k.yaml", KARPENTER)];
+    let inventory = inventory("1.5.8");
+    let stale = |change: fn(&mut Lock)| {
+        let (plan, diagnostics) = compiled_with(&files, &inventory, &["1.8.8"], change);
+        assert!(plan.is_none(), "a plan from a stale lock");
+        let errors = diagnostics.into_iter().filter(Diagnostic::is_error);
+        errors.map(|found| (found.code, found.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        stale(|lock| lock.manifests = Digest::of("others")),
+        [(codes::PLAN_LOCK_STALE, "the lock was resolved for other manifests".to_owned())]
+    );
+    let of = &inventory.observation;
+    assert_eq!(
+        stale(|lock| lock.observation = label("another")),
+        [(
+            codes::PLAN_LOCK_STALE,
+            format!("the lock was resolved against observation another, and the inventory is {of}")
+        )]
+    );
 }
 
 #[test]

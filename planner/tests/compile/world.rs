@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use switchback_planner::{
     compile::{Sources, compile},
+    components::built_in,
     manifest,
+    registry::Registry,
 };
 use switchback_schemas::{
     ComponentName, Diagnostic, Digest, Version,
@@ -19,6 +21,11 @@ use switchback_schemas::{
     name::{Label, ObjectName, ObjectRef},
     plan::{Chart, Plan},
 };
+
+/// The components of this build.
+pub(crate) fn registry() -> &'static Registry<'static> {
+    built_in().expect("the catalog")
+}
 
 pub(crate) fn v(text: &str) -> Version {
     text.parse().expect(text)
@@ -251,18 +258,32 @@ pub(crate) fn compiled(
     inventory: &Inventory,
     versions: &[&str],
 ) -> (Option<Plan>, Vec<Diagnostic>) {
-    let (manifests, diagnostics) = manifest::read(files.iter().copied());
+    compiled_with(files, inventory, versions, |_| ())
+}
+
+/// The same with a lock that somebody changed.
+pub(crate) fn compiled_with(
+    files: &[(&str, &str)],
+    inventory: &Inventory,
+    versions: &[&str],
+    change: impl FnOnce(&mut Lock),
+) -> (Option<Plan>, Vec<Diagnostic>) {
+    let (manifests, diagnostics) = manifest::read(registry().kinds(), files.iter().copied());
     let Some(manifests) = manifests else { return (None, diagnostics) };
-    let lock = lock(inventory, manifests.digest, versions);
-    compile(&Sources {
-        manifests: &manifests,
-        inventory,
-        inventory_digest: Digest::of("inventory"),
-        lock: &lock,
-        lock_digest: Digest::of("lock"),
-        as_of: None,
-        estimates: None,
-    })
+    let mut lock = lock(inventory, manifests.digest, versions);
+    change(&mut lock);
+    compile(
+        registry(),
+        &Sources {
+            manifests: &manifests,
+            inventory,
+            inventory_digest: Digest::of("inventory"),
+            lock: &lock,
+            lock_digest: Digest::of("lock"),
+            as_of: None,
+            estimates: None,
+        },
+    )
 }
 
 pub(crate) const PLATFORM: &str = r"

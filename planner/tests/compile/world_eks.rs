@@ -18,7 +18,7 @@ use switchback_schemas::{
     plan::{Arn, Count, InsightCategory, Plan},
 };
 
-use crate::world::{inventory, label, lock, v};
+use crate::world::{inventory, label, lock, registry, v};
 
 pub(crate) const PLATFORM: &str = r"
 apiVersion: switchback.dev/v1alpha1
@@ -243,16 +243,19 @@ pub(crate) fn compiled(
     inventory: &Inventory,
     addons: Vec<AddonVersions>,
 ) -> (Option<Plan>, Vec<Diagnostic>) {
-    let (manifests, diagnostics) = manifest::read(files.iter().copied());
+    let (manifests, diagnostics) = manifest::read(registry().kinds(), files.iter().copied());
     let Some(manifests) = manifests else { return (None, diagnostics) };
     let lock = Lock { addons, ..lock(inventory, manifests.digest, &["1.8.8"]) };
-    compile(&Sources {
-        manifests: &manifests,
-        inventory,
-        inventory_digest: Digest::of("inventory"),
-        lock: &lock,
-        lock_digest: Digest::of("lock"),
-        as_of: None,
-        estimates: None,
-    })
+    compile(
+        registry(),
+        &Sources {
+            manifests: &manifests,
+            inventory,
+            inventory_digest: Digest::of("inventory"),
+            lock: &lock,
+            lock_digest: Digest::of("lock"),
+            as_of: None,
+            estimates: None,
+        },
+    )
 }

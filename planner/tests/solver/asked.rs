@@ -1,7 +1,6 @@
 //! What is asked: pins, observations, and requests that mean nothing.
 
 use switchback_planner::{
-    catalog::Catalog,
     compile, manifest,
     solver::{self, BUDGET},
 };
@@ -9,7 +8,7 @@ use switchback_schemas::{Diagnostic, codes};
 
 use crate::{
     platform::{asked, day, path},
-    world,
+    world::{self, registry},
 };
 
 fn codes_of(found: &[Diagnostic]) -> Vec<&str> {
@@ -51,29 +50,35 @@ fn what_means_nothing_is_said() {
 #[test]
 fn what_the_inventory_shows_stays_and_counts() {
     let inventory = world::inventory("1.0.8");
-    let catalog = Catalog::embedded().expect("the catalog");
+    let catalog = registry().catalog();
     let minor = inventory.cluster.version.minor_line();
     let (ask, _) = asked(&[("karpenter", "", "1.14.1")], Some(&inventory), "2026-11-20");
     let ask = ask.expect("it can be asked");
     let eks = ask.components.iter().find(|asked| asked.component == "eks").expect("the cluster is there");
     assert_eq!((&eks.from, &eks.to), (&minor, &minor));
-    let path = solver::path(&catalog, &ask, BUDGET).expect("a path");
+    let path = solver::path(catalog, &ask, BUDGET).expect("a path");
     assert!(path.hops.iter().all(|hop| hop.component == "karpenter"));
 
     // The cluster alone cannot leave what Karpenter 1.0 supports.
     let (ask, _) = asked(&[("eks", "", "1.34")], Some(&inventory), "2026-11-20");
-    let refused = solver::path(&catalog, &ask.expect("it can be asked"), BUDGET).expect_err("no path");
+    let refused = solver::path(catalog, &ask.expect("it can be asked"), BUDGET).expect_err("no path");
     assert!(refused.help.as_ref().is_some_and(|help| help.contains("nobody asks to move")), "{refused:#?}");
 }
 
 #[test]
 fn one_component_is_asked_for_once() {
     let twice = [("p.yaml", world::PLATFORM), ("k.yaml", world::KARPENTER), ("c.yaml", COMPONENT)];
-    let (manifests, found) = manifest::read(twice);
+    let (manifests, found) = manifest::read(registry().kinds(), twice);
     let manifests = manifests.unwrap_or_else(|| panic!("{found:#?}"));
-    let catalog = Catalog::embedded().expect("the catalog");
+    let catalog = registry().catalog();
     let inventory = world::inventory("1.0.8");
-    let (ask, found) = solver::ask(&catalog, &manifests, Some(&inventory), day("2026-11-20"));
+    let (ask, found) = solver::ask(
+        catalog,
+        &manifests,
+        registry().requests(&manifests, Some(&inventory)),
+        Some(&inventory),
+        day("2026-11-20"),
+    );
     assert!(ask.is_none());
     assert_eq!(codes_of(&found), [codes::MANIFEST_CONFLICT.as_str()]);
 }
@@ -84,9 +89,10 @@ const COMPONENT: &str = "apiVersion: switchback.dev/v1alpha1\nkind: ComponentUpg
 #[test]
 fn a_plan_refuses_by_name_what_it_cannot_lower() {
     let text = COMPONENT.replace("karpenter", "kserve");
-    let (manifests, found) = manifest::read([("p.yaml", world::PLATFORM), ("c.yaml", text.as_str())]);
+    let (manifests, found) =
+        manifest::read(registry().kinds(), [("p.yaml", world::PLATFORM), ("c.yaml", text.as_str())]);
     let manifests = manifests.unwrap_or_else(|| panic!("{found:#?}"));
-    let (asks, found) = compile::asks(&manifests, &world::inventory("1.0.8"));
+    let (asks, found) = compile::asks(registry(), &manifests, &world::inventory("1.0.8"));
     assert!(asks.is_none());
     let refused = found.iter().find(|d| d.code == codes::MANIFEST_NOT_BUILT).expect("it is refused");
     assert!(refused.message.contains("kserve has no lowering yet"), "{}", refused.message);
@@ -94,4 +100,22 @@ fn a_plan_refuses_by_name_what_it_cannot_lower() {
         world::compiled(&[("p.yaml", world::PLATFORM), ("c.yaml", &text)], &world::inventory("1.0.8"), &[]);
     assert!(plan.is_none());
     assert!(codes_of(&found).contains(&codes::MANIFEST_NOT_BUILT.as_str()), "{found:#?}");
+}
+
+/// EKS had no lowering for long, and the refusal went on saying so when it had one.
+#[test]
+fn a_component_with_a_kind_of_its_own_is_refused_by_that_kind() {
+    for (component, kind) in
+        [("eks", "EksUpgrade"), ("karpenter", "KarpenterUpgrade"), ("mlflow", "MlflowUpgrade")]
+    {
+        let text = COMPONENT.replace("component: karpenter", &format!("component: {component}"));
+        let (manifests, found) =
+            manifest::read(registry().kinds(), [("p.yaml", world::PLATFORM), ("c.yaml", text.as_str())]);
+        let manifests = manifests.unwrap_or_else(|| panic!("{found:#?}"));
+        let (_, found) = compile::asks(registry(), &manifests, &world::inventory("1.0.8"));
+        let refused = found.iter().find(|d| d.code == codes::MANIFEST_NOT_BUILT).expect("it is refused");
+        let help = refused.help.as_deref().unwrap_or_default();
+        assert!(help.contains(&format!("`kind: {kind}`")), "{component}: {help}");
+        assert!(!refused.message.contains("no lowering"), "{}", refused.message);
+    }
 }

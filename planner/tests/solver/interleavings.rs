@@ -1,16 +1,15 @@
 //! Hops of the acceptance case in any order that the path allows, up and down: no state breaks a hard fact. Undone in reverse
 //! the states are the same.
 
-use switchback_planner::catalog::Catalog;
-
 use crate::{
     platform::{ALL, path},
     states::{Hop, State, broken, walk},
+    world::registry,
 };
 
 #[test]
 fn every_order_that_the_path_allows_keeps_every_state_valid() {
-    let catalog = Catalog::embedded().expect("the catalog");
+    let catalog = registry().catalog();
     let mut older = ALL;
     older[0].1 = "1.29";
     older[1].1 = "0.37.0";
@@ -33,7 +32,7 @@ fn every_order_that_the_path_allows_keeps_every_state_valid() {
         for seed in 0..200 {
             walk(&hops, &start, seed, |state, told| {
                 looked += 1;
-                assert_eq!(broken(&catalog, state), Vec::<String>::new(), "{told}");
+                assert_eq!(broken(catalog, state), Vec::<String>::new(), "{told}");
             });
         }
         assert!(looked >= 200 * (2 * hops.len() + 1));
@@ -42,7 +41,7 @@ fn every_order_that_the_path_allows_keeps_every_state_valid() {
         let free: Vec<Hop> = hops.into_iter().map(|hop| Hop { after: Vec::new(), ..hop }).collect();
         let mut bad = 0;
         for seed in 0..20 {
-            walk(&free, &start, seed, |state, _| bad += usize::from(!broken(&catalog, state).is_empty()));
+            walk(&free, &start, seed, |state, _| bad += usize::from(!broken(catalog, state).is_empty()));
         }
         assert!(bad > 0);
     }

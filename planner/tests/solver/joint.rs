@@ -1,11 +1,14 @@
 //! Paths on the catalog as it is.
 
 use switchback_planner::{
-    catalog::{Catalog, Finding, Way, check},
+    catalog::{Finding, Way, check},
     solver::JointPath,
 };
 
-use crate::platform::{ALL, day, path, told};
+use crate::{
+    platform::{ALL, day, path, told},
+    world::registry,
+};
 
 fn position(path: &JointPath, id: &str) -> usize {
     path.hops.iter().position(|hop| hop.id == id).unwrap_or_else(|| panic!("no hop {id} in {:#?}", path.hops))
@@ -13,11 +16,11 @@ fn position(path: &JointPath, id: &str) -> usize {
 
 #[test]
 fn the_catalog_has_no_faults() {
-    let catalog = Catalog::embedded().expect("the catalog");
-    let findings = check(&catalog, Some(day("2026-11-20")));
+    let catalog = registry().catalog();
+    let findings = check(catalog, Some(day("2026-11-20")));
     let faults: Vec<&Finding> = findings.iter().filter(|finding| finding.is_fault()).collect();
     assert!(faults.is_empty(), "{faults:#?}");
-    let late = check(&catalog, Some(day("2027-11-20")));
+    let late = check(catalog, Some(day("2027-11-20")));
     assert!(late.iter().any(|finding| matches!(finding, Finding::Old { .. })), "sources grow old");
 }
 

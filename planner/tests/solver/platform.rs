@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use jiff::civil::Date;
 use switchback_planner::{
-    catalog::Catalog,
     manifest::{self, Manifests},
     solver::{self, Ask, BUDGET, JointPath, answer::Span},
 };
 use switchback_schemas::{Diagnostic, inventory::Inventory};
+
+use crate::world::registry;
 
 const PLATFORM: &str = "apiVersion: switchback.dev/v1alpha1\nkind: Platform\nmetadata: {name: dev}\n\
                         spec: {targets: {main: {cluster: {}}}}\n";
@@ -38,7 +39,7 @@ pub(crate) fn manifests(upgrades: &[(&str, &str, &str)]) -> Manifests {
              spec: {{component: {component}, {from}to: '{to}'}}\n"
         );
     }
-    let (manifests, found) = manifest::read([("upgrades.yaml", text)]);
+    let (manifests, found) = manifest::read(registry().kinds(), [("upgrades.yaml", text)]);
     manifests.unwrap_or_else(|| panic!("{found:#?}"))
 }
 
@@ -47,14 +48,15 @@ pub(crate) fn asked(
     inventory: Option<&Inventory>,
     as_of: &str,
 ) -> (Option<Ask>, Vec<Diagnostic>) {
-    let catalog = Catalog::embedded().expect("the catalog");
-    solver::ask(&catalog, &manifests(upgrades), inventory, day(as_of))
+    let manifests = manifests(upgrades);
+    let requests = registry().requests(&manifests, inventory);
+    solver::ask(registry().catalog(), &manifests, requests, inventory, day(as_of))
 }
 
 pub(crate) fn path(upgrades: &[(&str, &str, &str)], as_of: &str) -> Result<JointPath, Diagnostic> {
-    let catalog = Catalog::embedded().expect("the catalog");
+    let catalog = registry().catalog();
     let (ask, found) = asked(upgrades, None, as_of);
-    solver::path(&catalog, &ask.unwrap_or_else(|| panic!("{found:#?}")), BUDGET)
+    solver::path(catalog, &ask.unwrap_or_else(|| panic!("{found:#?}")), BUDGET)
 }
 
 /// What decides about a path, without notes and sources.

@@ -1,12 +1,12 @@
 //! Where there is no path, and what is said.
 
-use switchback_planner::{
-    catalog::Catalog,
-    solver::{self, Ask},
-};
+use switchback_planner::solver::{self, Ask};
 use switchback_schemas::{Diagnostic, codes};
 
-use crate::platform::{ALL, asked, path};
+use crate::{
+    platform::{ALL, asked, path},
+    world::registry,
+};
 
 fn refused(upgrades: &[(&str, &str, &str)], as_of: &str) -> Diagnostic {
     let refused = path(upgrades, as_of).expect_err("there is no path");
@@ -112,9 +112,9 @@ fn a_bad_version_is_a_reason() {
 
 #[test]
 fn a_search_that_gives_up_does_not_say_that_there_is_no_path() {
-    let catalog = Catalog::embedded().expect("the catalog");
+    let catalog = registry().catalog();
     let ask: Ask = asked(&ALL, None, "2026-11-20").0.expect("it can be asked");
-    let refused = solver::path(&catalog, &ask, 3).expect_err("three states are too few");
+    let refused = solver::path(catalog, &ask, 3).expect_err("three states are too few");
     assert_eq!(refused.code, codes::PATH_GAVE_UP);
     assert!(refused.message.contains("is not known"), "{}", refused.message);
 }

@@ -2,7 +2,7 @@
 
 use switchback_planner::{
     catalog::{Catalog, Finding, check},
-    solver::{self, BUDGET, JointPath},
+    solver::{self, BUDGET, JointPath, Requests},
 };
 use switchback_schemas::Diagnostic;
 
@@ -24,7 +24,8 @@ fn catalog(files: &[(&str, &str)]) -> Catalog {
 }
 
 fn path(catalog: &Catalog, upgrades: &[(&str, &str, &str)]) -> Result<JointPath, Diagnostic> {
-    let (ask, found) = solver::ask(catalog, &manifests(upgrades), None, day("2026-01-01"));
+    let (ask, found) =
+        solver::ask(catalog, &manifests(upgrades), Requests::default(), None, day("2026-01-01"));
     solver::path(catalog, &ask.unwrap_or_else(|| panic!("{found:#?}")), BUDGET)
 }
 

@@ -4,7 +4,9 @@
 //! streams and the files that both commands write to. Nothing here reads a clock or the environment: what a stream can
 //! show comes in as a [`Look`] or as [`terminal::Surroundings`]. Only [`documents`] touches files.
 
+pub mod answer;
 pub mod codes;
+pub mod commands;
 pub mod contract;
 pub mod diagnostics;
 pub mod documents;
@@ -18,6 +20,7 @@ pub mod safe;
 pub mod table;
 pub mod terminal;
 
+pub use answer::{Answer, Page};
 pub use diagnostics::Sources;
 pub use exit::Exit;
 pub use look::{ColorChoice, Look};

@@ -1,6 +1,6 @@
 //! What the place that text goes to can show.
 
-use std::{fmt, str::FromStr};
+use clap::ValueEnum;
 
 /// What a terminal, a log or a file can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ impl Look {
     pub const ASCII: Self = Self { unicode: false, ..Self::PLAIN };
 }
 
-/// What a person asked for with `--color`, by the names `auto`, `always` and `never`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a person asked for with `--color`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
     /// Colour on a terminal, unless the environment speaks against it.
     #[default]
@@ -33,32 +33,7 @@ pub enum ColorChoice {
     Never,
 }
 
-/// A name that is none of a colour choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is auto, always or never")]
-pub struct UnknownChoice;
-
-impl FromStr for ColorChoice {
-    type Err = UnknownChoice;
-
-    fn from_str(name: &str) -> Result<Self, UnknownChoice> {
-        [Self::Auto, Self::Always, Self::Never]
-            .into_iter()
-            .find(|choice| choice.name() == name)
-            .ok_or(UnknownChoice)
-    }
-}
-
-impl fmt::Display for ColorChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 impl ColorChoice {
-    /// Every name.
-    pub const NAMES: [&str; 3] = [Self::Auto.name(), Self::Always.name(), Self::Never.name()];
-
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -82,13 +57,6 @@ impl ColorChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_choice_is_found_by_its_name() {
-        let found = ColorChoice::NAMES.map(|name| name.parse::<ColorChoice>().map(ColorChoice::name));
-        assert_eq!(found, ColorChoice::NAMES.map(Ok));
-        assert_eq!("sometimes".parse::<ColorChoice>(), Err(UnknownChoice));
-    }
 
     #[test]
     fn colour_needs_a_terminal_and_no_objection() {

@@ -247,7 +247,8 @@ fn brackets(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(Stri
         }
         for id in [&bracket.open, &bracket.close] {
             let goes_back = plan.step(id).is_some_and(|step| step.undo == Undo::Rollback {});
-            if !goes_back && !(found_open && *id == bracket.open) {
+            let only_found = found_open && *id == bracket.open;
+            if !(goes_back || only_found) {
                 say(format!(
                     "bracket {}: {id} has no rollback, so going back would leave it half open",
                     bracket.id
@@ -302,7 +303,7 @@ fn undos(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)
         let id = &step.id;
         match (&step.undo, named.contains(id)) {
             (Undo::Rollback {}, false) => {
-                say(format!("{id} says that it is rolled back, and no rollback step names it"))
+                say(format!("{id} says that it is rolled back, and no rollback step names it"));
             }
             (Undo::Unneeded { .. } | Undo::Irreversible { .. }, true) => {
                 say(format!("a rollback step names {id}, which does not say that it is rolled back"));
@@ -338,6 +339,10 @@ fn of_rollback(
         say(format!("rollback step {id} undoes no step of the plan"));
         return;
     };
+    // Its name is where it stands in a rollback, so it must not be that of a step elsewhere.
+    if plan.step(id).is_some() && rollback.place() != Some(id) {
+        say(format!("rollback step {id} is called like a step whose place it does not take"));
+    }
     let hop = |step: &StepId| plan.step(step).map(|step| &step.hop);
     for step in rollback.undoes.iter().skip(1) {
         let after = graph.number(step).is_some_and(|number| reach.before(place, number));

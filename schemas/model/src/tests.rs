@@ -186,7 +186,7 @@ fn a_plan_is_read_back_as_it_was_written() {
     assert_eq!(read, plan);
     assert_eq!(read.to_json().expect("JSON"), bytes);
     let text = String::from_utf8(bytes).expect("text");
-    assert!(text.starts_with("{\n  \"format\": \"switchback.plan/1.0\""), "{text}");
+    assert!(text.starts_with("{\n  \"format\": \"switchback.plan/2.0\""), "{text}");
     let newer = text.replacen("\"kube.apply\"", "\"kube.apply\", \"rocm.reset\"", 1);
     assert!(
         Plan::from_json(newer.as_bytes()).expect_err("unknown feature").to_string().contains("rocm.reset")

@@ -56,7 +56,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Plan {
-    /// `switchback.plan/1.0`.
+    /// `switchback.plan/2.0`.
     pub format: Format,
     /// Kinds of effects and optional parts that the plan uses; a reader that does not know one refuses.
     pub features: BTreeSet<String>,
@@ -381,7 +381,7 @@ pub enum PlanError {
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
     /// Not JSON, or not of the shape that its format promises.
-    #[error("not a plan of format switchback.plan/1: {0}")]
+    #[error("not a plan of format switchback.plan/2: {0}")]
     Shape(#[from] serde_json::Error),
 }
 

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -53,15 +52,8 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "contract: {text}");
 }
 
-fn kubeconfig() -> Option<PathBuf> {
-    static SAID: Once = Once::new();
-    let path = env("SWITCHBACK_KUBECONFIG");
-    if path.is_none() {
-        SAID.call_once(|| {
-            say("SWITCHBACK_KUBECONFIG is not set; the real side was NOT run (see tests/cluster)");
-        });
-    }
-    path
+fn kubeconfig() -> PathBuf {
+    env("SWITCHBACK_KUBECONFIG").expect("SWITCHBACK_KUBECONFIG names a cluster (see tests/cluster)")
 }
 
 impl Server {
@@ -74,11 +66,10 @@ impl Server {
         Self::ready(client, Some(twin), row).await
     }
 
-    /// The real server, where there is one.
-    pub(crate) async fn real(row: &str) -> Option<Self> {
-        let path = kubeconfig()?;
-        let client = Client::try_from(config(&path).await).expect("a client");
-        Some(Self::ready(client, None, row).await)
+    /// The real server.
+    pub(crate) async fn real(row: &str) -> Self {
+        let client = Client::try_from(config(&kubeconfig()).await).expect("a client");
+        Self::ready(client, None, row).await
     }
 
     async fn ready(client: Client, twin: Option<Twin>, row: &str) -> Self {
@@ -103,7 +94,7 @@ impl Server {
         let client = if let Some(twin) = &self.twin {
             Client::new(Bearer(twin.kube(), token.to_owned()), "default")
         } else {
-            let mut config = config(&kubeconfig().expect("a cluster")).await;
+            let mut config = config(&kubeconfig()).await;
             config.auth_info = kube::config::AuthInfo::default();
             config.auth_info.token = Some(token.to_owned().into());
             Client::try_from(config).expect("a client")

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, Once, Weak},
+    sync::{Arc, Mutex, Weak},
 };
 
 use serde_json::{Value, json};
@@ -31,31 +31,24 @@ pub(crate) struct Ground {
     dir: TempDir,
 }
 
-/// Where `setup` has put things; without them the suite says so.
-pub(crate) fn places() -> Option<(PathBuf, PathBuf)> {
-    static SAID: Once = Once::new();
+/// Where `setup` has put things.
+pub(crate) fn places() -> (PathBuf, PathBuf) {
     let places = host::path_var("SWITCHBACK_MLFLOW").zip(host::path_var("SWITCHBACK_POSTGRES"));
-    if places.is_none() {
-        SAID.call_once(|| {
-            let variables = "SWITCHBACK_MLFLOW and SWITCHBACK_POSTGRES are not set";
-            host::say(&format!("{variables}; the suite on a real database was NOT run (see tests/database)"));
-        });
-    }
-    places
+    places.expect("SWITCHBACK_MLFLOW and SWITCHBACK_POSTGRES are set by tests/database/setup")
 }
 
 impl Ground {
     /// That of the tests which run now, made by the first and ended with the last.
-    pub(crate) fn shared() -> Option<Arc<Self>> {
+    pub(crate) fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<Ground>> = Mutex::new(Weak::new());
-        let (releases, bin) = places()?;
+        let (releases, bin) = places();
         let mut shared = SHARED.lock().expect("the first test made it");
         if let Some(ground) = shared.upgrade() {
-            return Some(ground);
+            return ground;
         }
         let ground = Arc::new(Self::make(&releases, &bin));
         *shared = Arc::downgrade(&ground);
-        Some(ground)
+        ground
     }
 
     fn make(releases: &Path, bin: &Path) -> Self {

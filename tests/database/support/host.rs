@@ -4,7 +4,6 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::Write as _,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -14,11 +13,6 @@ use std::{
 /// A variable as a path; empty counts as unset.
 pub(crate) fn path_var(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-}
-
-/// Says something that the test harness does not swallow.
-pub(crate) fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "database: {text}");
 }
 
 /// A command that sees nothing of the caller's environment but where programs are: a proxy, a `PGHOST` or an

@@ -62,6 +62,8 @@ pub(crate) fn that_goes_back(world: &str) -> String {
 pub(crate) struct Point {
     /// The place, and how far it was.
     pub(crate) told: String,
+    /// How far its place was.
+    pub(crate) how: &'static str,
     pub(crate) step: StepId,
     /// Whether its step is done, and not begun or half done.
     pub(crate) whole: bool,
@@ -72,8 +74,11 @@ pub(crate) struct Point {
 
 /// An example, applied once from its start to its end.
 pub(crate) struct Applied {
+    /// Its directory in plans/.
+    pub(crate) name: &'static str,
     pub(crate) planned: Planned,
     pub(crate) points: Vec<Point>,
+    pub(crate) end: World,
     /// The world at each savepoint.
     pub(crate) at: BTreeMap<SavepointId, Projection>,
 }
@@ -81,13 +86,13 @@ pub(crate) struct Applied {
 /// The written procedures, applied once for all tests.
 pub(crate) fn mlops() -> &'static Applied {
     static APPLIED: OnceLock<Applied> = OnceLock::new();
-    APPLIED.get_or_init(|| block_on(applied(example("mlops-platform", that_goes_back))))
+    APPLIED.get_or_init(|| block_on(applied("mlops-platform", example("mlops-platform", that_goes_back))))
 }
 
 /// The small example, applied once for all tests.
 pub(crate) fn small() -> &'static Applied {
     static APPLIED: OnceLock<Applied> = OnceLock::new();
-    APPLIED.get_or_init(|| block_on(applied(example("karpenter-small", str::to_owned))))
+    APPLIED.get_or_init(|| block_on(applied("karpenter-small", example("karpenter-small", str::to_owned))))
 }
 
 /// What a record begins or ends, and how many records are durable for a process that dies there.
@@ -124,7 +129,7 @@ fn tells(plan: &Plan, at: &At, first: &mut BTreeMap<Label, At>) -> bool {
 }
 
 /// Applies an example once, and keeps a copy of store and world at every moment.
-pub(crate) async fn applied((planned, world): (Planned, World)) -> Applied {
+pub(crate) async fn applied(name: &'static str, (planned, world): (Planned, World)) -> Applied {
     let platform = Platform::of(world, SimDisk::new()).await;
     let start = platform.twin.snapshot();
     let mut at = BTreeMap::from([(planned.plan.savepoints[0].id.clone(), settled(start))]);
@@ -141,6 +146,7 @@ pub(crate) async fn applied((planned, world): (Planned, World)) -> Applied {
             }
             points.push(Point {
                 told: format!("{at} {how}"),
+                how,
                 hop: step_of(&planned.plan, &at).expect("a step of the plan").hop.clone(),
                 whole,
                 step: at.step,
@@ -150,5 +156,5 @@ pub(crate) async fn applied((planned, world): (Planned, World)) -> Applied {
         })
         .await;
     assert_eq!(rest, Rest::Ended(End::Complete));
-    Applied { planned, points, at }
+    Applied { name, planned, points, end: platform.twin.snapshot(), at }
 }

@@ -1,6 +1,8 @@
 //! What the tests share.
 
+pub(crate) mod effects;
 pub(crate) mod example;
+pub(crate) mod oracle;
 pub(crate) mod planning;
 pub(crate) mod platform;
 #[path = "../../wire/support/projection.rs"]

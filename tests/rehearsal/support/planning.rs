@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use switchback_executor::{env::Clock as _, handover, store::sim::SimDisk};
+use switchback_executor::{env::Clock as _, runs, store::sim::SimDisk};
 use switchback_kube::Observing;
 use switchback_planner::{
     compile::{Sources, asks, compile_preferring},
+    components::built_in,
     manifest::{self, Manifests},
+    registry::Registry,
 };
 use switchback_programs::{HelmTarget, Resolver, VerifiedCharts};
 use switchback_schemas::{
@@ -23,6 +25,11 @@ use super::{
     run::Planned,
     time::Random,
 };
+
+/// The components of this build.
+fn registry() -> &'static Registry<'static> {
+    built_in().expect("the catalog")
+}
 
 /// What is asked of a platform, and what was seen of it.
 pub(crate) struct Asked {
@@ -56,8 +63,10 @@ impl Asked {
         platform: &Platform,
         continued: Option<&RunId>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let (manifests, found) =
-            manifest::read(files.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+        let (manifests, found) = manifest::read(
+            registry().kinds(),
+            files.iter().map(|(name, text)| (name.as_str(), text.as_str())),
+        );
         let manifests = manifests.unwrap_or_else(|| panic!("{found:#?}"));
         let now = platform.time.now();
         let mut inventory =
@@ -72,10 +81,10 @@ impl Asked {
         add("eks", serde_json::to_value(&seen.eks).expect("JSON"));
         add("rds", serde_json::to_value(&seen.rds).expect("JSON"));
         if let Some(run) = continued {
-            let carried = handover::carry_over(&platform.store(), run).await;
+            let carried = runs::carry_over(&platform.store(), run).await;
             inventory.carry_over = Some(carried.expect("what the run hands over"));
         }
-        let (asks, found) = asks(&manifests, &inventory);
+        let (asks, found) = asks(registry(), &manifests, &inventory);
         let mut asks = asks.ok_or(found)?;
         // Manifests name a directory of the place where commands are run, which a test has not.
         for ask in &mut asks.charts {
@@ -107,7 +116,7 @@ impl Asked {
             as_of: None,
             estimates: None,
         };
-        let (plan, found) = compile_preferring(&sources, sequence);
+        let (plan, found) = compile_preferring(registry(), &sources, sequence);
         Ok(Planned::of(plan.ok_or(found)?.to_json().expect("JSON")))
     }
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use switchback_executor::{
     env::Clock as _,
     machine::Rest,
-    ops,
+    runs::{self, RunHandle},
     runtime::{Ended, RunError, Stop},
-    store::{Store as _, disk::Disk as _, sim::SimDisk},
+    store::{Store, disk::Disk as _, sim::SimDisk},
 };
 use switchback_schemas::{
     Digest, RunId,
@@ -39,7 +39,7 @@ impl Planned {
     }
 
     pub(crate) fn run(&self) -> RunId {
-        ops::run_id(&Digest::of(&self.bytes)).expect("a name for its run")
+        runs::run_id(&Digest::of(&self.bytes)).expect("a name for its run")
     }
 }
 
@@ -122,7 +122,7 @@ impl Platform {
                     look(self, record);
                 }
             };
-            let ended = ops::open_or_resume(&runtime, &planned.bytes, &Stop::new(), &mut view).await;
+            let ended = runs::apply(&runtime, &planned.bytes, &Stop::new(), &mut view).await;
             match ended.expect("the run is carried on").1 {
                 Ended::Rest(Rest::Parked { waits_for, wake_at }) => {
                     last.clone_from(&waits_for);
@@ -136,6 +136,10 @@ impl Platform {
             }
         }
         panic!("the run never comes to its end at {}: {last:#?}", self.time.now());
+    }
+
+    fn handle<'a>(&'a self, store: &'a dyn Store, run: &'a RunId) -> RunHandle<'a> {
+        RunHandle { store, clock: &self.time, holder: "a rehearsal", run }
     }
 
     /// Gives the approvals that are waited for; whether there were any.
@@ -154,7 +158,7 @@ impl Platform {
                 given: self.time.now(),
                 expires: None,
             };
-            let given = ops::approve(&self.store(), &self.time, &planned.run(), approval).await;
+            let given = runs::approve(self.handle(&self.store(), &planned.run()), approval).await;
             given.expect("an approval");
             any = true;
         }
@@ -165,13 +169,13 @@ impl Platform {
     pub(crate) async fn back(&self, planned: &Planned, to: &SavepointId) -> Back {
         let by = Identified::Kubernetes("twin-admin".to_owned());
         let says = SideKind::Rollback { scope: BackScope::Savepoint(to.clone()), reason: "tired".to_owned() };
-        match ops::say(&self.store(), &self.time, &planned.run(), by, says).await {
+        match runs::request(self.handle(&self.store(), &planned.run()), by, says).await {
             Ok(()) => {}
             Err(RunError::NotAllowed { why, .. }) => return Back::Refused(why),
             Err(error) => panic!("back to {to}: {error}"),
         }
         let runtime = self.runtime(&planned.plan, &Manner::default()).await;
-        let ended = ops::resume(&runtime, &planned.run(), &Stop::new(), &mut |_| ()).await;
+        let ended = runs::resume(&runtime, &planned.run(), &Stop::new(), &mut |_| ()).await;
         match ended.unwrap_or_else(|error| panic!("back to {to}: {error}")) {
             Ended::Rest(rest) => Back::Rested(rest, settled(self.twin.snapshot())),
             Ended::Interrupted { calling } => panic!("back to {to}: interrupted at {calling:?}"),
@@ -180,7 +184,8 @@ impl Platform {
 
     /// Savepoints that the run reached, the last one first, each with what stands in the way back to it.
     pub(crate) async fn ways_back(&self, planned: &Planned) -> Vec<(SavepointId, Option<String>)> {
-        let ways = ops::ways_back(&self.store(), &planned.run(), self.time.now()).await.expect("ways back");
+        let ways =
+            runs::rollback_targets(&self.store(), &planned.run(), self.time.now()).await.expect("ways back");
         let savepoint = |(scope, obstacle)| match scope {
             BackScope::Savepoint(id) => (id, obstacle),
             BackScope::Step(step) => panic!("a savepoint is no step: {step}"),
@@ -190,7 +195,7 @@ impl Platform {
 
     /// A run that went back took back all that it did, and says so.
     pub(crate) async fn nothing_is_left(&self, planned: &Planned, what: &str) {
-        let report = ops::status(&self.store(), &planned.run()).await.expect("a report");
+        let report = runs::status(&self.store(), &planned.run()).await.expect("a report");
         let ended = switchback_schemas::report::RunState::Ended { end: End::Unwound };
         assert_eq!(report.state, ended, "{what}");
         assert!(report.open_brackets.is_empty(), "{what}: {:?}", report.open_brackets);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde_json::Value;
-use switchback_planner::catalog::Catalog;
+use switchback_planner::{catalog::Catalog, components::built_in};
 use switchback_schemas::Version;
 use switchback_twin::{Change, ChangeKind, Key, World};
 
@@ -27,7 +27,7 @@ const IMAGES: [(&str, &str); 5] = [
 
 /// What has to hold, and what did not.
 pub(crate) struct Watch {
-    catalog: Catalog,
+    catalog: &'static Catalog,
     floors: Vec<(&'static str, &'static str, usize)>,
     served: Vec<(&'static str, &'static str, usize)>,
     training: bool,
@@ -68,7 +68,7 @@ impl Watch {
     /// The facts about versions, and the budgets of a platform on which everything is well now.
     pub(crate) fn of() -> Self {
         Self {
-            catalog: Catalog::embedded().expect("the catalog"),
+            catalog: built_in().expect("the catalog").catalog(),
             floors: Vec::new(),
             served: Vec::new(),
             training: false,
@@ -208,7 +208,7 @@ impl Watch {
         if !self.states.insert(state.clone()) {
             return;
         }
-        let mut wrong = broken(&self.catalog, &state);
+        let mut wrong = broken(self.catalog, &state);
         wrong.extend(self.skewed(&state));
         self.wrong.extend(wrong.into_iter().map(|wrong| format!("{}: {wrong}", world.now())));
     }
@@ -245,7 +245,7 @@ pub(crate) fn there(world: &World) -> State {
     for cluster in world.cloud().eks.clusters.values() {
         add("eks", &cluster.version);
         // While it moves, what talks to it may meet either.
-        for update in cluster.updates.iter().filter(|update| update.status == "InProgress") {
+        for update in cluster.updates.iter().filter(|update| update.running()) {
             let to = update.params.iter().find(|param| param.kind == "Version");
             let to = to.filter(|_| update.nodegroup.is_none() && update.addon.is_none());
             if let Some(to) = to {

@@ -1,39 +1,50 @@
-//! The real API server, where there is one.
+//! A real control plane.
 
-use std::{io::Write as _, path::PathBuf, process::Stdio, sync::Once};
+use std::{path::PathBuf, process::Stdio};
 
 use serde_json::Value;
+use switchback_cluster::{Access, Toolchain};
+use tempfile::TempDir;
 
-use super::bins::{env, program};
+use super::bins::program;
+
+/// A control plane of one test's own. It stops when this is dropped.
+pub(crate) struct Own {
+    pub(crate) cluster: Cluster,
+    _running: switchback_cluster::Cluster,
+    // Declared last: it must outlive the programs that write there.
+    _dir: TempDir,
+}
+
+impl Own {
+    /// Starts an empty one.
+    pub(crate) fn start() -> Self {
+        let tools = Toolchain::build().expect("the programs of a control plane");
+        let dir = tempfile::Builder::new().prefix("switchback-wire-cluster-").tempdir().expect("a directory");
+        let running = switchback_cluster::Cluster::start(&tools, dir.path()).expect("a control plane");
+        let cluster = Cluster::of(Access::new(&running.kubeconfig(), &tools));
+        Self { cluster, _running: running, _dir: dir }
+    }
+}
 
 /// Programs and kubeconfig of a real cluster.
 #[derive(Clone)]
 pub(crate) struct Cluster {
     pub(crate) kubeconfig: PathBuf,
-    kubectl: String,
-    /// Both helms, by their names.
-    pub(crate) helms: Vec<(&'static str, String)>,
+    kubectl: PathBuf,
+    pub(crate) helm3: String,
+    pub(crate) helm4: String,
 }
 
 impl Cluster {
-    /// The cluster that the environment names; says once, and clearly, when there is none.
-    pub(crate) fn from_env() -> Option<Self> {
-        static SAID: Once = Once::new();
-        let Some(kubeconfig) = env("SWITCHBACK_KUBECONFIG").map(PathBuf::from) else {
-            SAID.call_once(|| {
-                // Past the harness, which keeps what a test prints to itself when it passes.
-                let line =
-                    "wire: SWITCHBACK_KUBECONFIG is not set; the real side was NOT run (see tests/cluster)";
-                drop(writeln!(std::io::stderr(), "{line}"));
-            });
-            return None;
-        };
-        let helms = [("helm3", "SWITCHBACK_HELM3"), ("helm4", "SWITCHBACK_HELM4")];
-        Some(Self {
-            kubeconfig,
-            kubectl: env("SWITCHBACK_KUBECTL").unwrap_or_else(|| "kubectl".to_owned()),
-            helms: helms.into_iter().filter_map(|(name, variable)| Some((name, env(variable)?))).collect(),
-        })
+    fn of(access: Access) -> Self {
+        let helm = |path: Option<PathBuf>| path.expect("a helm").to_string_lossy().into_owned();
+        Self {
+            kubeconfig: access.kubeconfig,
+            kubectl: access.kubectl.expect("kubectl"),
+            helm3: helm(access.helm3),
+            helm4: helm(access.helm4),
+        }
     }
 
     /// Runs kubectl; what it prints.

@@ -13,19 +13,19 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt as _, Limited};
+use switchback_executor::untrusted::text::{self, url_part};
 
 use super::session::Service;
-use crate::{
-    classify::{CallError, chain},
-    time,
-    xml::Element,
-};
+use crate::{classify::CallError, time, xml::Element};
 
 /// Bytes of an answer that are read at most.
 const LARGEST: usize = 8 << 20;
 
 /// How long a presigned URL can be used, as the AWS tools sign them for EKS.
 const PRESIGNED: Duration = Duration::from_mins(1);
+
+/// The service whose presigned URL is a token of EKS.
+const STS: &str = "sts";
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
@@ -48,9 +48,9 @@ impl Query {
         action: &str,
         parameters: &[(String, String)],
     ) -> Result<Element, CallError> {
-        let mut form = format!("Action={}&Version={}", encoded(action), encoded(service.version));
+        let mut form = format!("Action={}&Version={}", url_part(action), url_part(service.version));
         for (name, value) in parameters {
-            let _ = write!(form, "&{}={}", encoded(name), encoded(value));
+            let _ = write!(form, "&{}={}", url_part(name), url_part(value));
         }
         let mut wait = self.backoff;
         for _ in 1..self.attempts {
@@ -87,7 +87,7 @@ impl Query {
         service: Service,
         form: &str,
     ) -> Result<HttpRequest, CallError> {
-        let url = self.url(service);
+        let url = self.url(service.name);
         let mut request = http::Request::builder()
             .method("POST")
             .uri(&url)
@@ -122,7 +122,7 @@ impl Query {
         credentials: &Credentials,
         cluster: &str,
     ) -> Result<String, CallError> {
-        let url = format!("{}?Action=GetCallerIdentity&Version=2011-06-15", self.url(Service::STS));
+        let url = format!("{}?Action=GetCallerIdentity&Version=2011-06-15", self.url(STS));
         let mut settings = SigningSettings::default();
         settings.signature_location = SignatureLocation::QueryParams;
         settings.expires_in = Some(PRESIGNED);
@@ -130,7 +130,7 @@ impl Query {
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
-            .name(Service::STS.name)
+            .name(STS)
             .time(time::now())
             .settings(settings)
             .build()
@@ -142,22 +142,22 @@ impl Query {
         let (instructions, _) = sign(signable, &parameters).map_err(|error| unsigned(&error))?.into_parts();
         let mut signed = url;
         for (name, value) in instructions.params() {
-            let _ = write!(signed, "&{}={}", encoded(name), encoded(value));
+            let _ = write!(signed, "&{}={}", url_part(name), url_part(value));
         }
         Ok(signed)
     }
 
-    fn url(&self, service: Service) -> String {
+    fn url(&self, service: &str) -> String {
         if let Some(endpoint) = &self.endpoint {
             return format!("{}/", endpoint.trim_end_matches('/'));
         }
         let suffix = if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        format!("https://{}.{}.{suffix}/", service.name, self.region)
+        format!("https://{}.{}.{suffix}/", service, self.region)
     }
 }
 
 fn unsigned(error: &(dyn std::error::Error + 'static)) -> CallError {
-    CallError::malformed(format!("a request that cannot be signed: {}", chain(error)))
+    CallError::malformed(format!("a request that cannot be signed: {}", text::chain(error)))
 }
 
 async fn read(response: HttpResponse) -> Result<Element, CallError> {
@@ -172,29 +172,5 @@ async fn read(response: HttpResponse) -> Result<Element, CallError> {
     match error.text_at(&["Code"]) {
         "" => Err(CallError::refused(status, "", "it holds no error in XML")),
         code => Err(CallError::refused(status, code, error.text_at(&["Message"]))),
-    }
-}
-
-/// Percent-encoding as signatures want it: everything but unreserved characters.
-fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            byte => {
-                let _ = write!(out, "%{byte:02X}");
-            }
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_encoded_as_signatures_want_it() {
-        assert_eq!(encoded("a b/ä+~"), "a%20b%2F%C3%A4%2B~");
     }
 }

@@ -7,6 +7,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_eks::config::IdentityCache;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use switchback_executor::untrusted::text;
 use switchback_schemas::plan::Arn;
 
 use super::{Inner, Kept, PATIENT_ATTEMPTS, query::Query};
@@ -19,6 +20,7 @@ pub(crate) struct Session {
     pub(crate) eks: aws_sdk_eks::Client,
     /// RDS.
     pub(crate) rds: aws_sdk_rds::Client,
+    sts: aws_sdk_sts::Client,
     query: Query,
     kept: Kept,
     base: Kept,
@@ -79,6 +81,7 @@ impl Session {
         Self {
             eks: aws_sdk_eks::Client::new(&config),
             rds: aws_sdk_rds::Client::new(&config),
+            sts: aws_sdk_sts::Client::new(&config),
             query,
             kept,
             base: aws.base.clone(),
@@ -98,7 +101,7 @@ impl Session {
             Err(error) => {
                 // A role that is not given to us any more may be given to other credentials.
                 self.forget().await;
-                let why = crate::classify::chain(&error);
+                let why = text::chain(&error);
                 let what = match &self.role {
                     Some(role) => format!("the role {role} cannot be taken on: {why}"),
                     None => why,
@@ -148,12 +151,10 @@ impl Session {
 
     /// Whose credentials these are. Everybody may ask (`sts:GetCallerIdentity` cannot be denied).
     pub(crate) async fn caller(&self) -> Result<Caller, CallError> {
-        let answer = self.query(Service::STS, "GetCallerIdentity", &[]).await?;
-        let text = |name| answer.text_at(&["GetCallerIdentityResult", name]).to_owned();
-        let caller = Caller { account: text("Account"), arn: text("Arn") };
-        match caller.account.is_empty() {
-            true => Err(CallError::Garbled { what: "GetCallerIdentity names no account".to_owned() }),
-            false => Ok(caller),
+        let answer = self.call(self.sts.get_caller_identity().send()).await?;
+        match answer.account {
+            Some(account) => Ok(Caller { account, arn: answer.arn.unwrap_or_default() }),
+            None => Err(CallError::Garbled { what: "GetCallerIdentity names no account".to_owned() }),
         }
     }
 
@@ -178,8 +179,6 @@ impl Service {
     pub(crate) const EC2: Self = Self { name: "ec2", version: "2016-11-15" };
     /// EC2 Auto Scaling.
     pub(crate) const AUTOSCALING: Self = Self { name: "autoscaling", version: "2011-01-01" };
-    /// STS.
-    pub(crate) const STS: Self = Self { name: "sts", version: "2011-06-15" };
 }
 
 /// A session, shared by all calls that need the same.

@@ -1,7 +1,7 @@
 //! A field of something that AWS describes passes a test.
 
 use serde_json::Value;
-use switchback_executor::foreign::fields;
+use switchback_executor::untrusted::fields;
 use switchback_schemas::{
     journal::Verdict,
     plan::{CloudKind, CloudRef, Test},

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_eks::types::{Category, InsightStatus, InsightSummary, InsightsFilter, InsightsRefreshStatus};
 use jiff::{SignedDuration, Timestamp};
-use switchback_executor::foreign::text;
+use switchback_executor::untrusted::text;
 use switchback_schemas::{
     Version,
     journal::{Evidence, Verdict},

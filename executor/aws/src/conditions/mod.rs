@@ -4,7 +4,7 @@ mod addresses;
 mod cloud;
 mod insights;
 
-use switchback_executor::env::Clock;
+use switchback_executor::{env::Clock, ports::Classify as _};
 use switchback_schemas::{journal::Verdict, plan::Condition};
 
 pub(crate) use addresses::subnets;
@@ -50,6 +50,6 @@ pub(crate) async fn check(aws: &Aws, targets: &Targets, clock: &dyn Clock, condi
 
 /// Holds or fails, with the same evidence.
 fn verdict(holds: bool, line: &str) -> Verdict {
-    let line = switchback_executor::foreign::text::line(line);
+    let line = switchback_executor::untrusted::text::line(line);
     if holds { Verdict::holds(line) } else { Verdict::fails(line) }
 }

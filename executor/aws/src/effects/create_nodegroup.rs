@@ -1,6 +1,7 @@
 //! `eks.create-nodegroup`: a managed group as a copy of another one.
 
 use aws_sdk_eks::types::{AmiTypes, Nodegroup, NodegroupStatus};
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::{Version, journal::Outcome, plan::EksCreateNodegroup};
 
 use super::{Scene, Size, issues};

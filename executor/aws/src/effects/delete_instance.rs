@@ -1,6 +1,7 @@
 //! `rds.delete-instance`: an instance that a restore put aside. Protection from deletion is taken off first, and what the instance
 //! holds stays as its last snapshot.
 
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::{journal::Outcome, plan::RdsDeleteInstance};
 
 use super::Scene;

@@ -1,6 +1,7 @@
 //! `eks.delete-nodegroup`: a group that has no nodes. One that still has some is refused, since EKS would drain them its own way.
 
 use aws_sdk_eks::types::{Nodegroup, NodegroupStatus};
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::{journal::Outcome, plan::EksDeleteNodegroup};
 
 use super::{Scene, issues};

@@ -1,5 +1,6 @@
 //! `rds.delete-snapshot`: a snapshot that a step of the plan took, when nothing goes back to it any more.
 
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::{journal::Outcome, plan::RdsDeleteSnapshot};
 
 use super::Scene;

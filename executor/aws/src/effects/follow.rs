@@ -2,6 +2,7 @@
 //! begin one.
 
 use aws_sdk_eks::types::{Update, UpdateParamType, UpdateType};
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::journal::Outcome;
 
 use super::Scene;

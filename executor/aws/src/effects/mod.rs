@@ -14,7 +14,10 @@ mod update_addon;
 mod update_cluster;
 mod update_nodegroup;
 
-use switchback_executor::{foreign::fields, ports::Call};
+use switchback_executor::{
+    ports::{Call, Classify as _},
+    untrusted::fields,
+};
 use switchback_schemas::{
     journal::{Class, Outcome},
     name::Label,

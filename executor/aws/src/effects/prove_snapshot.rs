@@ -3,7 +3,7 @@
 //! That it was available is written on the snapshot, as a tag, before the trial is deleted: so a process that comes later knows.
 
 use aws_sdk_rds::types::{DbInstance, DbSnapshot};
-use switchback_executor::foreign::fields;
+use switchback_executor::{ports::Classify as _, untrusted::fields};
 use switchback_schemas::{journal::Outcome, plan::RdsProveSnapshot};
 
 use super::{Scene, snapshot};

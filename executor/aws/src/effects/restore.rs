@@ -10,7 +10,7 @@
 //! | another one | the captured one | that is the restored one: wait for it, and mend settings that did not take |
 
 use aws_sdk_rds::types::DbInstance;
-use switchback_executor::foreign::fields;
+use switchback_executor::{ports::Classify as _, untrusted::fields};
 use switchback_schemas::{journal::Outcome, plan::RdsRestore};
 
 use super::{Scene, snapshot};

@@ -1,6 +1,7 @@
 //! `rds.snapshot`: a snapshot under a name that the plan fixes. RDS has no tokens, so the name is what tells it from others.
 
 use aws_sdk_rds::types::DbSnapshot;
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::{journal::Outcome, plan::RdsSnapshot};
 
 use super::Scene;

@@ -1,5 +1,6 @@
 //! `node.terminate`: the instance of a drained node goes, and its group does not replace it.
 
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::{journal::Outcome, plan::NodeTerminate};
 
 use super::Scene;

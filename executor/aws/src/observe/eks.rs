@@ -181,7 +181,7 @@ async fn addons(session: &Session, cluster: &str, gaps: &mut Gaps) -> Vec<Addon>
 /// An issue, for people.
 fn told(code: Option<&str>, message: Option<&str>) -> String {
     let line = format!("{}: {}", code.unwrap_or("Unknown"), message.unwrap_or_default());
-    switchback_executor::foreign::text::line(&line)
+    switchback_executor::untrusted::text::line(&line)
 }
 
 async fn fargate(session: &Session, cluster: &str) -> Result<u64, CallError> {

@@ -1,7 +1,7 @@
 //! Insights of a cluster. Those that do not pass are looked at closer, for the calls that they saw.
 
 use aws_sdk_eks::types::{Insight as Described, InsightSummary};
-use switchback_executor::foreign::text;
+use switchback_executor::untrusted::text;
 use switchback_schemas::{
     inventory::eks::{DeprecatedUse, Insight, InsightStatus},
     plan::InsightCategory,

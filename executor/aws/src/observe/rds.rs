@@ -1,7 +1,7 @@
 //! An instance of RDS, and its manual snapshots.
 
 use aws_sdk_rds::types::{DbInstance, DbSnapshot};
-use switchback_executor::foreign::fields::shown;
+use switchback_executor::untrusted::fields::shown;
 use switchback_schemas::{
     inventory::rds::{RdsInstance, Snapshot},
     plan::Arn,

@@ -66,7 +66,7 @@ async fn a_snapshot_is_made_once_and_of_the_right_instance() {
             account: "111122223333".into(),
             region: "eu-west-1".into(),
             instance: "another".into(),
-            status: "available".into(),
+            status: switchback_twin::aws::SnapshotStatus::Available,
             begun: Some(world.now()),
             ..switchback_twin::aws::DbSnapshot::default()
         };

@@ -2,7 +2,7 @@
 //! only with `--now`, which is a point of no return and is approved as one.
 
 use jiff::Timestamp;
-use switchback_executor::ops;
+use switchback_executor::runs;
 use switchback_face::Exit;
 use switchback_schemas::{
     RunId,
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Why
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// A name that nobody checks, instead of what the API server says of the credentials
+    /// Act as NAME without verification, instead of as whom the API server says
     #[arg(long, value_name = "NAME")]
     asserted: Option<String>,
     #[command(flatten)]
@@ -49,14 +49,14 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let speaker = SpeakerArgs { platform: args.drive.platform.clone(), asserted: args.asserted.clone() };
     let speaker = Speaker::new(&chosen, &speaker, host).await?;
     let now = speaker.clock.now();
-    let before = ops::status(&*speaker.opened.store, &speaker.run).await?;
+    let before = runs::status(&*speaker.opened.store, &speaker.run).await?;
     // What has had its time goes without an approval.
     if args.now && before.kept.iter().any(|kept| kept.until > now) {
         approve(&speaker, &args.reason).await?;
     }
     speaker.say_quietly(SideKind::Close { early: args.now, reason: args.reason.clone() }).await?;
     let exit = drive(What::Run(&speaker.run), &args.drive, &speaker.opened, host).await?;
-    let report = ops::status(&*speaker.opened.store, &speaker.run).await?;
+    let report = runs::status(&*speaker.opened.store, &speaker.run).await?;
     host.answer(&account::kept(&report, speaker.clock.now()))?;
     // A run that went back before it was closed has ended as it should.
     Ok(if exit == Exit::RolledBack { Exit::Success } else { exit })
@@ -83,8 +83,8 @@ async fn chosen(args: &RunArgs, store: &dyn switchback_executor::store::Store) -
     }
     // One that was killed in the middle may keep nothing more, and is not over.
     let closes = |report: &Report| report.steps.iter().any(|step| step.at.way == Way::Close);
-    let meant = |report: &Report| !report.kept.is_empty() || (closes(report) && !ops::is_over(report));
-    let runs = ops::runs(store).await?;
+    let meant = |report: &Report| !report.kept.is_empty() || (closes(report) && !runs::is_over(report));
+    let runs = runs::list(store).await?;
     let keeping = runs.iter().filter(|(_, report)| report.as_ref().is_ok_and(meant));
     let keeping: Vec<&str> = keeping.map(|(run, _)| run.as_str()).collect();
     match runs.iter().find(|(run, _)| keeping == [run.as_str()]) {
@@ -99,5 +99,5 @@ async fn chosen(args: &RunArgs, store: &dyn switchback_executor::store::Store) -
 
 /// What a run keeps whose time has passed.
 pub(super) fn due(report: &Report, now: Timestamp) -> Vec<&Kept> {
-    report.kept.iter().filter(|kept| ops::is_over(report) && kept.until <= now).collect()
+    report.kept.iter().filter(|kept| runs::is_over(report) && kept.until <= now).collect()
 }

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use clap::ValueEnum;
 use switchback_executor::{
-    handover,
-    machine::{Rest, Settings},
-    ops,
+    machine::Rest,
+    runs,
     runtime::{Ended, Runtime, Stop},
     store::Store,
 };
-use switchback_face::Exit;
+use switchback_face::{Answer, Exit};
 use switchback_schemas::{
     RunId, Seconds,
     event::RunEvent,
@@ -46,23 +44,13 @@ pub(super) struct DriveArgs {
     max_runtime: Option<Length>,
     /// How to show progress
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: Answer,
     /// Shows only what disrupts something, what is reached and what stops
     #[arg(long)]
     brief: bool,
     /// Shows no progress, only the end
     #[arg(long, short)]
     quiet: bool,
-}
-
-/// How to show progress.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// Every event as a line of JSON
-    Json,
 }
 
 /// What is carried on.
@@ -76,11 +64,11 @@ pub(super) enum What<'a> {
 impl DriveArgs {
     fn style(&self, host: &Host) -> Style {
         match self.format {
-            Format::Json => Style::Json,
-            Format::Text if self.quiet => Style::None,
-            Format::Text if self.brief => Style::Brief,
-            Format::Text if host.environment.around.stderr && host.environment.around.stdout => Style::Bars,
-            Format::Text => Style::Lines,
+            Answer::Json => Style::Json,
+            Answer::Text if self.quiet => Style::None,
+            Answer::Text if self.brief => Style::Brief,
+            Answer::Text if host.environment.around.stderr && host.environment.around.stdout => Style::Bars,
+            Answer::Text => Style::Lines,
         }
     }
 }
@@ -95,24 +83,21 @@ pub(super) async fn drive(
     // From here on a signal asks the run to come to rest.
     let mut signals = Signals::new()?;
     let (run, bytes) = match what {
-        What::Plan(bytes) => (ops::run_id(&switchback_schemas::Digest::of(bytes))?, bytes.to_vec()),
+        What::Plan(bytes) => (runs::run_id(&switchback_schemas::Digest::of(bytes))?, bytes.to_vec()),
         What::Run(run) => (run.clone(), opened.store.plan(run).await?),
     };
     let plan = Plan::from_json(&bytes).map_err(|error| Error::Run(error.into()))?;
     let earlier = opened.store.journal(&run).await?.map(|journal| journal.records).unwrap_or_default();
     let platform = Platform::open(&args.platform, &host.environment)?;
-    let runtime = Runtime {
-        store: Arc::clone(&opened.store),
-        drivers: platform.drivers(&plan, opened.programs(&run), &host.environment).await?,
-        clock: Arc::clone(&platform.clock),
-        settings: Settings::default(),
-        holder: host.holder(),
-        grace: GRACE,
-        max_runtime: args.max_runtime.map(|length| length.0),
-    };
+    let drivers = platform.drivers(&plan, opened.programs(&run), &host.environment).await?;
+    let runtime =
+        Runtime::new(Arc::clone(&opened.store), drivers, Arc::clone(&platform.clock), host.holder());
+    let runtime = Runtime { grace: GRACE, max_runtime: args.max_runtime.map(|length| length.0), ..runtime };
     let stop = Stop::new();
     let style = args.style(host);
-    let ended = carried(&runtime, &run, what, (&plan, &earlier, style), &stop, &mut signals, host).await?;
+    let carried = carried(&runtime, &run, what, (&plan, &earlier, style), &stop, &mut signals, host);
+    // Its future is large.
+    let ended = Box::pin(carried).await?;
     let Some((ended, signalled)) = ended else {
         host.remark(&format!(
             "run {run}: stopped at once; calls under way are in doubt until it is taken up again"
@@ -138,7 +123,7 @@ pub(super) async fn drive(
 
 /// The run that has the platform again, now that the one which continued it is back where it began.
 pub(super) async fn returned(store: &dyn Store, run: &RunId) -> Result<Option<String>, Error> {
-    let earlier = handover::returned_to(store, run).await?;
+    let earlier = runs::returned_to(store, run).await?;
     Ok(earlier.map(|earlier| {
         format!(
             "  run {earlier}, which it continued, has the platform again and holds: \
@@ -161,10 +146,8 @@ async fn carried(
     let mut view = |event: &RunEvent| progress.show(event);
     let work = async {
         match what {
-            What::Plan(bytes) => {
-                ops::open_or_resume(runtime, bytes, stop, &mut view).await.map(|(_, ended)| ended)
-            }
-            What::Run(_) => ops::resume(runtime, run, stop, &mut view).await,
+            What::Plan(bytes) => runs::apply(runtime, bytes, stop, &mut view).await.map(|(_, ended)| ended),
+            What::Run(_) => runs::resume(runtime, run, stop, &mut view).await,
         }
     };
     let mut signalled = false;

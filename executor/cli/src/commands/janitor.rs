@@ -1,7 +1,7 @@
 //! `janitor`: what runs left behind, by name, each with what clears it, and the clearing itself where a run that is over can
 //! still take its own doing back. A run that is not over clears its own when it is taken up.
 
-use switchback_executor::{janitor, ops, store::Store};
+use switchback_executor::{runs, store::Store};
 use switchback_face::{Exit, terminal::Failure as _};
 use switchback_schemas::RunId;
 
@@ -66,7 +66,7 @@ async fn fix(args: &Args, name: &str, reason: &str, host: &mut Host) -> Result<E
     let drivers =
         platform.drivers(&speaker.plan().await?, place.path().to_owned(), &host.environment).await?;
     let runtime = super::runtime(&opened, drivers, std::sync::Arc::clone(&platform.clock), host);
-    let seen = janitor::clear(&runtime, &run, name, &speaker.by, reason).await?;
+    let seen = runs::clear(&runtime, &run, name, &speaker.by, reason).await?;
     host.answer(&format!("run {run}: {name} is cleared\n"))?;
     for line in &seen.0 {
         host.answer(&format!("  {line}\n"))?;
@@ -82,7 +82,7 @@ async fn left_it(store: &dyn Store, name: &str) -> Result<RunId, Error> {
     let mut found = Vec::new();
     for run in store.runs().await? {
         // One that cannot be read is not asked to clear anything.
-        let Ok(left) = ops::leftovers(store, &run).await else { continue };
+        let Ok(left) = runs::leftovers(store, &run).await else { continue };
         let has = left.brackets.iter().any(|(bracket, _, _)| bracket.as_str() == name)
             || left.nodes.iter().any(|node| node == name);
         found.extend(has.then_some(run));
@@ -101,8 +101,8 @@ async fn left_it(store: &dyn Store, name: &str) -> Result<RunId, Error> {
 }
 
 async fn left_by(store: &dyn Store, run: &RunId) -> Result<String, Error> {
-    let left = ops::leftovers(store, run).await?;
-    let over = ops::is_over(&ops::status(store, run).await?);
+    let left = runs::leftovers(store, run).await?;
+    let over = runs::is_over(&runs::status(store, run).await?);
     let fixed = |name: &str| match over {
         true => format!("\n    or: switchback janitor --run {run} --fix {name} --reason WHY"),
         false => String::new(),

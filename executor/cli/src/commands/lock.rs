@@ -2,8 +2,7 @@
 
 use clap::Subcommand;
 use switchback_executor::{
-    ops,
-    reclaim::{self, From},
+    runs::{self, Reclaimed},
     runtime::Drivers,
     store::claims,
 };
@@ -114,8 +113,7 @@ async fn taken_back(opened: &Opened) -> Result<Vec<String>, Error> {
 
 async fn release(args: &Release, host: &mut Host) -> Result<Exit, Error> {
     let speaker = Speaker::new(&args.run, &args.speaker, host).await?;
-    let runtime = speaker.runtime(host);
-    let last = reclaim::lease(&runtime, &speaker.run, &speaker.by, &args.reason).await?;
+    let last = runs::release_lease(speaker.handle(), &speaker.by, &args.reason).await?;
     host.answer(&format!("run {}: the lease of {last} is released; `apply` goes on\n", speaker.run))?;
     Ok(Exit::Success)
 }
@@ -125,15 +123,15 @@ async fn take_back(args: &TakeBack, host: &mut Host) -> Result<Exit, Error> {
     let (by, clock) = who_speaks(&args.speaker, host).await?;
     let runtime = super::runtime(&opened, Drivers::default(), clock, host);
     let platform = &args.platform;
-    let text = match reclaim::claim(&runtime, platform, &by, &args.reason).await? {
+    let text = match runs::release_claim(&runtime, platform, &by, &args.reason).await? {
         None => format!("platform {platform} is not claimed\n"),
-        Some(From::Nobody(run)) => {
+        Some(Reclaimed::Nobody(run)) => {
             format!("platform {platform}: the claim of run {run}, which is over, is taken back\n")
         }
-        Some(From::Unreadable(run, why)) => format!(
+        Some(Reclaimed::Unreadable(run, why)) => format!(
             "platform {platform}: the claim of run {run} is taken back; it cannot be read, so what it left is not known: {why}\n"
         ),
-        Some(From::Abandoned(run, left)) => {
+        Some(Reclaimed::Abandoned(run, left)) => {
             let left = left.iter().fold(String::new(), |text, line| text + "  " + line + "\n");
             format!(
                 "platform {platform}: run {run} is abandoned, and its claim is taken back; it left\n{left}"
@@ -148,7 +146,7 @@ async fn rows(opened: &Opened) -> Result<Vec<[String; 5]>, Error> {
     let mut rows = Vec::new();
     for platform in opened.store.claims().await? {
         let Some(run) = claims::holder(&*opened.store, &platform).await? else { continue };
-        let (state, since, ends) = match ops::status(&*opened.store, &run).await {
+        let (state, since, ends) = match runs::status(&*opened.store, &run).await {
             Ok(report) => (
                 words::state(&report.state),
                 report.started.to_string(),

@@ -28,73 +28,42 @@ use std::sync::Arc;
 use clap::Subcommand;
 use switchback_executor::{
     env::Clock,
-    machine::Settings,
     runtime::{Drivers, Runtime},
 };
 use switchback_face::Exit;
-use switchback_schemas::Seconds;
 
 use crate::{error::Error, host::Host, store::Opened};
 use word::Word;
 
-/// The commands.
+/// The commands; `switchback_face::commands` describes them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Reads the platform and writes inventory.json
     Observe(observe::Args),
-    /// Reads the charts that manifests ask for and writes the lock; `switchback resolve` calls it
     Resolve(resolve::Args),
-    /// Checks a plan against the live platform; changes nothing
     Preflight(preflight::Args),
-    /// Starts or resumes the run of a plan
     Apply(apply::Args),
-    /// Shows where a run stands and what it waits for
     Status(status::Args),
-    /// Resumes the runs that are due
     Tick(tick::Args),
-    /// Records an approval
     Approve(approve::Args),
-    /// Overrides one gate, with a reason and an expiry
     Override(over::Args),
-    /// Stops dispatch of a run
     Pause(word::Args),
-    /// Goes on with a run that is held or paused
     Continue(word::Args),
-    /// Tries a failed step again
     Retry(retry::Args),
-    /// Shows the ways back, or takes one
     Rollback(rollback::Args),
-    /// Removes what a run that is over keeps for its ways back
     Close(close::Args),
-    /// Gives a run up and lists what is left
     Abandon(word::Args),
-    /// Writes the account of a run
     Report(report::Args),
-    /// Checks the chain of a journal
     Verify(verify::Args),
-    /// Lists what runs left behind, and takes it back where that is asked for
     Janitor(janitor::Args),
-    /// Shows claims and leases, and takes back what nobody gives back
     Lock(lock::Args),
-    /// Prints a token for an EKS cluster, as a kubeconfig's `exec` asks for it
     EksToken(eks_token::Args),
-    /// Serves a digital twin on loopback, or plays a program on one
     Twin(twin::Args),
-    /// The tour, without a cloud
     Demo(demo::Args),
 }
 
 /// What a command calls drivers and writes to a run with, when it does not carry the run on.
 fn runtime(opened: &Opened, drivers: Drivers, clock: Arc<dyn Clock>, host: &Host) -> Runtime {
-    Runtime {
-        store: Arc::clone(&opened.store),
-        drivers,
-        clock,
-        settings: Settings::default(),
-        holder: host.holder(),
-        grace: Seconds(0),
-        max_runtime: None,
-    }
+    Runtime::new(Arc::clone(&opened.store), drivers, clock, host.holder())
 }
 
 /// Runs a command.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use switchback_executor::handover;
+use switchback_executor::runs;
 use switchback_face::Exit;
 use switchback_kube::Observing;
 use switchback_schemas::{
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     }
     if let Some(run) = &args.continues {
         let opened = store::open(&args.store, &host.environment)?;
-        inventory.carry_over = Some(handover::carry_over(&*opened.store, run).await?);
+        inventory.carry_over = Some(runs::carry_over(&*opened.store, run).await?);
     }
     documents::write(&args.output, &inventory.to_json()?)?;
     host.remark(&format!(

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use switchback_executor::{
-    machine::{Settings, WindowAnswer, scope_text, window_answer},
+    machine::{WindowAnswer, scope_text, window_answer},
     ports::{Call, Driver, Fleet},
     runtime::{Drivers, Runtime},
 };
@@ -55,18 +55,12 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let opened = store::open(&args.store, &host.environment)?;
     let place = tempfile::tempdir().map_err(Error::Start)?;
     let programs = place.path().to_owned();
-    let runtime = Runtime {
-        store: Arc::clone(&opened.store),
-        drivers: platform.drivers(&plan.value, programs.join("live"), &host.environment).await?,
-        clock: Arc::clone(&platform.clock),
-        settings: Settings::default(),
-        holder: host.holder(),
-        grace: Seconds(0),
-        max_runtime: None,
-    };
+    let drivers = platform.drivers(&plan.value, programs.join("live"), &host.environment).await?;
+    let runtime = super::runtime(&opened, drivers, Arc::clone(&platform.clock), host);
     let mut seen = Vec::new();
     seen.push(("targets".to_owned(), who(&runtime, &plan.value).await));
-    let asking = Asking { plan: &plan.value, drivers: &runtime.drivers, fleet: Arc::new(fleet(&plan.value)) };
+    let asking =
+        Asking { plan: &plan.value, drivers: &runtime.drivers, fleet: Arc::new(Fleet::of(&plan.value)) };
     let steps = &plan.value.steps;
     for step in steps {
         for (number, found) in asking.reads(step).await.into_iter().enumerate() {
@@ -115,10 +109,6 @@ async fn who(runtime: &Runtime, plan: &Plan) -> Found {
     }
 }
 
-fn fleet(plan: &Plan) -> Fleet {
-    Fleet { pools: plan.pools.clone(), classes: plan.classes.clone() }
-}
-
 /// Asks the platform on behalf of no run.
 struct Asking<'a> {
     plan: &'a Plan,
@@ -128,18 +118,9 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     fn call(&self, step: &Step) -> Call {
-        Call {
-            run: RunId::sanitized("preflight"),
-            at: At::forward(&step.id),
-            target: step.target.clone(),
-            token: "preflight".to_owned(),
-            attempt: 1,
-            fleet: Arc::clone(&self.fleet),
-            artifact: None,
-            operation: None,
-            back: false,
-            waited: Seconds(0),
-        }
+        let (run, at) = (RunId::sanitized("preflight"), At::forward(&step.id));
+        let call = Call::first(run, at, step.target.clone(), "preflight".to_owned());
+        Call { fleet: Arc::clone(&self.fleet), ..call }
     }
 
     /// What the step was compiled from, as far as it is true before the first step.

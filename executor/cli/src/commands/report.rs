@@ -1,8 +1,7 @@
 //! `report`: the account of a run.
 
-use clap::ValueEnum;
-use switchback_executor::ops;
-use switchback_face::Exit;
+use switchback_executor::runs;
+use switchback_face::{Exit, Page};
 use switchback_schemas::plan::Plan;
 
 use crate::{
@@ -21,38 +20,26 @@ pub(crate) struct Args {
     time: TimeArgs,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: Page,
     /// In short: one line for each hop
     #[arg(long)]
     brief: bool,
 }
 
-/// How to answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For a page or a pull request
-    Markdown,
-    /// For programs
-    Json,
-}
-
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let opened = store::open(&args.run.store, &host.environment)?;
     let run = store::chosen(&args.run, &*opened.store).await?;
-    let report = ops::status(&*opened.store, &run).await?;
+    let report = runs::status(&*opened.store, &run).await?;
     let now = args.time.now(&host.environment)?;
     let text = match args.format {
-        Format::Text if args.brief => {
+        Page::Text if args.brief => {
             let plan =
                 Plan::from_json(&opened.store.plan(&run).await?).map_err(|error| Error::Run(error.into()))?;
             account::brief(&report, &plan, now, host.terminal.out.look())
         }
-        Format::Text => account::text(&report, now, host.terminal.out.look()),
-        Format::Markdown => account::markdown(&report, now),
-        Format::Json => serde_json::to_string_pretty(&report)? + "\n",
+        Page::Text => account::text(&report, now, host.terminal.out.look()),
+        Page::Markdown => account::markdown(&report, now),
+        Page::Json => serde_json::to_string_pretty(&report)? + "\n",
     };
     host.answer(&text)?;
     Ok(Exit::Success)

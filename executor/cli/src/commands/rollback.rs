@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use switchback_executor::ops;
+use switchback_executor::runs;
 use switchback_face::{Exit, plan::back::Back};
 use switchback_model::{Graph, forecast, way_back};
 use switchback_schemas::{
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Why
     #[arg(long, value_name = "TEXT", default_value = "rolled back by hand")]
     reason: String,
-    /// A name that nobody checks, instead of what the API server says of the credentials
+    /// Act as NAME without verification, instead of as whom the API server says
     #[arg(long, value_name = "NAME")]
     asserted: Option<String>,
     #[command(flatten)]
@@ -63,12 +63,12 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
 async fn prices(speaker: &Speaker) -> Result<String, Error> {
     let plan = speaker.plan().await?;
     let graph = Graph::of(&plan).map_err(|error| Error::Unknown(format!("the plan is no DAG: {error}")))?;
-    let report = ops::status(&*speaker.opened.store, &speaker.run).await?;
+    let report = runs::status(&*speaker.opened.store, &speaker.run).await?;
     let started = forecast::standing(&report);
     let at = speaker.clock.now().max(report.last);
     let forecast = forecast::forecast(&plan, &graph, at, &forecast::ran(&report))
         .map_err(|error| Error::Unknown(error.to_string()))?;
-    let ways = ops::ways_back(&*speaker.opened.store, &speaker.run, at).await?;
+    let ways = runs::rollback_targets(&*speaker.opened.store, &speaker.run, at).await?;
     let mut text = String::new();
     for (scope, obstacle) in &ways {
         let BackScope::Savepoint(id) = scope else { continue };

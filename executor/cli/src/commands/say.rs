@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use switchback_executor::{
     env::{Clock, SystemClock},
-    ops,
-    runtime::{Drivers, Runtime},
+    runs::{self, RunHandle},
 };
 use switchback_face::Exit;
 use switchback_schemas::{
@@ -29,6 +28,7 @@ pub(super) struct Speaker {
     pub(super) run: RunId,
     pub(super) by: Identified,
     pub(super) clock: Arc<dyn Clock>,
+    holder: String,
 }
 
 impl Speaker {
@@ -38,12 +38,12 @@ impl Speaker {
         let opened = store::open(&run.store, &host.environment)?;
         let run = store::chosen(run, &*opened.store).await?;
         let (by, clock) = who_speaks(speaker, host).await?;
-        Ok(Self { opened, run, by, clock })
+        Ok(Self { opened, run, by, clock, holder: host.holder() })
     }
 
-    /// A runtime that can write to the run and calls nothing.
-    pub(super) fn runtime(&self, host: &Host) -> Runtime {
-        super::runtime(&self.opened, Drivers::default(), Arc::clone(&self.clock), host)
+    /// The run, to write to it.
+    pub(super) fn handle(&self) -> RunHandle<'_> {
+        RunHandle { store: &*self.opened.store, clock: &*self.clock, holder: &self.holder, run: &self.run }
     }
 
     /// The run's plan.
@@ -61,7 +61,7 @@ impl Speaker {
 
     /// Says it, for a command that goes on and shows what came of it.
     pub(super) async fn say_quietly(&self, says: SideKind) -> Result<(), Error> {
-        Ok(ops::say(&*self.opened.store, &*self.clock, &self.run, self.by.clone(), says).await?)
+        Ok(runs::request(self.handle(), self.by.clone(), says).await?)
     }
 
     /// Approves, and says what that is worth.

@@ -1,9 +1,8 @@
 //! `status`: where runs stand and what they wait for.
 
-use clap::ValueEnum;
-use switchback_executor::ops;
+use switchback_executor::runs;
 use switchback_face::{
-    Exit,
+    Answer, Exit,
     table::{self, Column},
 };
 use switchback_schemas::report::Report;
@@ -27,30 +26,20 @@ pub(crate) struct Args {
     time: TimeArgs,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
-
-/// How to answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
+    format: Answer,
 }
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let opened = store::open(&args.run.store, &host.environment)?;
     if args.all {
-        return all(&ops::runs(&*opened.store).await?, args.format, host);
+        return all(&runs::list(&*opened.store).await?, args.format, host);
     }
     let run = store::chosen(&args.run, &*opened.store).await?;
-    let report = ops::status(&*opened.store, &run).await?;
+    let report = runs::status(&*opened.store, &run).await?;
     let now = args.time.now(&host.environment)?;
     let text = match args.format {
-        Format::Text => account::status(&report, now, host.terminal.out.look()),
-        Format::Json => serde_json::to_string_pretty(&report)? + "\n",
+        Answer::Text => account::status(&report, now, host.terminal.out.look()),
+        Answer::Json => serde_json::to_string_pretty(&report)? + "\n",
     };
     host.answer(&text)?;
     Ok(Exit::Success)
@@ -59,14 +48,14 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
 type Listed = (switchback_schemas::RunId, Result<Report, switchback_executor::runtime::RunError>);
 
 /// A run that cannot be read is a line of its own and hides no other.
-fn all(runs: &[Listed], format: Format, host: &mut Host) -> Result<Exit, Error> {
+fn all(runs: &[Listed], format: Answer, host: &mut Host) -> Result<Exit, Error> {
     let unreadable = runs.iter().any(|(_, report)| report.is_err());
     let text = match format {
-        Format::Json => {
+        Answer::Json => {
             let readable: Vec<&Report> = runs.iter().filter_map(|(_, report)| report.as_ref().ok()).collect();
             serde_json::to_string_pretty(&readable)? + "\n"
         }
-        Format::Text => {
+        Answer::Text => {
             let row = |(run, report): &Listed| match report {
                 Ok(report) => [
                     run.to_string(),

@@ -1,6 +1,6 @@
 //! `tick`: resumes the runs that are due. What cron or a scheduled job calls.
 
-use switchback_executor::ops;
+use switchback_executor::runs;
 use switchback_face::{Exit, terminal::Failure as _};
 
 use super::{
@@ -20,12 +20,12 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let opened = store::open(&args.store, &host.environment)?;
     let platform = Platform::open(&args.drive.platform, &host.environment)?;
-    let due = ops::due(&*opened.store, platform.clock.now()).await?;
+    let due = runs::due(&*opened.store, platform.clock.now()).await?;
     if due.is_empty() {
         host.remark("no run is due")?;
     }
     // Closing is a point of no return, so it is told and not done.
-    for (run, report) in ops::runs(&*opened.store).await? {
+    for (run, report) in runs::list(&*opened.store).await? {
         let Ok(report) = report else { continue };
         let kept = close::due(&report, platform.clock.now());
         if let Some(first) = kept.first() {

@@ -1,6 +1,6 @@
 //! `verify`: whether journals are whole, and tell a possible story.
 
-use switchback_executor::{handover, ops};
+use switchback_executor::runs;
 use switchback_face::{Exit, terminal::Failure as _};
 use switchback_schemas::{RunId, journal::Captured};
 
@@ -40,9 +40,9 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
 async fn verify(opened: &Opened, run: &RunId) -> Result<String, Error> {
     let missing = || switchback_executor::store::StoreError::NoSuchRun(run.clone());
     let journal = opened.store.journal(run).await?.ok_or_else(missing)?;
-    ops::status(&*opened.store, run).await?;
+    runs::status(&*opened.store, run).await?;
     let mut artifacts = 0_usize;
-    let carried = handover::carry_over(&*opened.store, run).await?;
+    let carried = runs::carry_over(&*opened.store, run).await?;
     for captured in carried.captures.values().flat_map(|captures| captures.values()) {
         if let Captured::Artifact { digest, .. } = captured {
             opened.store.artifact(run, digest).await?;

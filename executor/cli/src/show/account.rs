@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use jiff::Timestamp;
-use switchback_executor::{machine::step_of, ops, report};
+use switchback_executor::{machine::step_of, report, runs};
 use switchback_face::{
     Look, markdown,
     plan::back,
@@ -212,7 +212,7 @@ fn tail(report: &Report, now: Timestamp) -> String {
         let _ = writeln!(text, "open       bracket {bracket}");
     }
     // Before its end, what a run has done is no residue.
-    for line in report.residue.iter().filter(|_| ops::is_over(report)) {
+    for line in report.residue.iter().filter(|_| runs::is_over(report)) {
         let _ = writeln!(text, "left       {line}");
     }
     for way in &report.closing {
@@ -229,7 +229,7 @@ pub(crate) fn kept(report: &Report, now: Timestamp) -> String {
         let due = if kept.until <= now { "; closing is due" } else { "" };
         let _ = writeln!(text, "kept       {} until {}{due}: {}", kept.what, kept.until, kept.why);
     }
-    if ops::is_over(report) && !report.kept.is_empty() {
+    if runs::is_over(report) && !report.kept.is_empty() {
         let _ = writeln!(text, "close      switchback close --run {} --reason TEXT", report.run);
     }
     text

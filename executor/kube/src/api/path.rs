@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use switchback_executor::untrusted::text::url_part;
+
 use super::Resource;
 use crate::classify::CallError;
 
@@ -42,9 +44,8 @@ pub(crate) fn query_path(path: &str, query: &[(&str, &str)]) -> String {
     let mut out = path.to_owned();
     for (i, (name, value)) in query.iter().enumerate() {
         out.push(if i == 0 { '?' } else { '&' });
-        out.push_str(name);
-        out.push('=');
-        encode(value, &mut out);
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{name}={}", url_part(value));
     }
     out
 }
@@ -55,19 +56,7 @@ fn segment(text: &str) -> Result<String, CallError> {
         let what = format!("{:?} cannot be a part of a path", text.chars().take(80).collect::<String>());
         return Err(CallError::Malformed { what });
     }
-    let mut out = String::new();
-    encode(text, &mut out);
-    Ok(out)
-}
-
-fn encode(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
-            // Writing to a String cannot fail.
-            _ => drop(write!(out, "%{byte:02X}")),
-        }
-    }
+    Ok(url_part(text).to_string())
 }
 
 #[cfg(test)]

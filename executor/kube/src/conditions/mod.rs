@@ -9,7 +9,7 @@ mod release;
 mod rollout;
 pub(crate) mod stored;
 
-use switchback_executor::ports::Call;
+use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{journal::Verdict, plan::Condition};
 
 use crate::{api::Reader, classify::CallError};
@@ -70,6 +70,6 @@ pub(crate) async fn check(api: &Reader, call: &Call, condition: &Condition) -> V
 
 /// Holds or fails, with the same evidence.
 fn verdict(holds: bool, line: &str) -> Verdict {
-    let line = switchback_executor::foreign::text::line(line);
+    let line = switchback_executor::untrusted::text::line(line);
     if holds { Verdict::holds(line) } else { Verdict::fails(line) }
 }

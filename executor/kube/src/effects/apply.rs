@@ -1,6 +1,7 @@
 //! `kube.apply`: server-side apply of one object.
 
 use serde_json::Value;
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome},
     name::ObjectRef,

@@ -1,7 +1,7 @@
 //! `node.cordon`: makes a node unschedulable, or schedulable again, and leaves the cordons of others alone.
 
 use serde_json::{Value, json};
-use switchback_executor::ports::Call;
+use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
     journal::{Class, Outcome},
     plan::NodeCordon,

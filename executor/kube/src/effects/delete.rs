@@ -1,6 +1,7 @@
 //! `kube.delete`: deletes one object under its UID.
 
 use serde_json::json;
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::{journal::Outcome, plan::KubeDelete};
 
 use crate::{

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use switchback_executor::{
-    foreign::text,
-    ports::{Call, Failure},
+    ports::{Call, Certainty, Classify as _, Failure},
+    untrusted::text,
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, WaitsFor},
@@ -20,7 +20,7 @@ use switchback_schemas::{
 
 use crate::{
     api::{Kinds, Query, Writer, object_path},
-    classify::{CallError, Certainty},
+    classify::CallError,
     fields,
     nodes::{self, pods_query},
     pods::{
@@ -210,7 +210,8 @@ impl Drain<'_> {
                 return Evicted::Ended(refused(format!("{line}: the API server can never evict it")));
             }
         }
-        match error.judge() {
+        let failed = error.classify();
+        match (failed.certainty(), failed.class()) {
             // Somebody else evicts under the same budget at this moment.
             (Certainty::NotDone, Class::Conflict) => Evicted::Waits(WaitsFor::Unreadable {
                 what: format!("whether pod {} may be evicted", pods::name(pod)),

@@ -2,6 +2,7 @@
 //! (user-pain P-12).
 
 use serde_json::{Value, json};
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::{
     journal::{Class, Outcome},
     name::{ObjectName, ObjectRef},

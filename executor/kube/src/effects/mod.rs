@@ -8,7 +8,7 @@ mod migrate_storage;
 mod patch;
 mod restore;
 
-use switchback_executor::ports::Call;
+use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
     journal::{Class, Outcome},
     plan::Effect,

@@ -1,6 +1,7 @@
 //! `kube.patch`: compare-and-set of some fields of one object, as a JSON patch that tests the object's resourceVersion.
 
 use serde_json::{Value, json};
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome},
     plan::{KubePatch, SetField},

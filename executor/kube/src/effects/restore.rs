@@ -1,7 +1,7 @@
 //! `kube.restore`: puts objects back as they were captured.
 
 use serde_json::Value;
-use switchback_executor::ports::Call;
+use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
     journal::{Evidence, Outcome},
     plan::KubeRestore,

@@ -1,7 +1,7 @@
 //! The lists that an observation is made of, each read once.
 
 use serde_json::Value;
-use switchback_executor::foreign::text;
+use switchback_executor::untrusted::text;
 use switchback_schemas::inventory::Unread;
 
 use crate::{

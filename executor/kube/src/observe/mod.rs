@@ -19,7 +19,7 @@ mod workloads;
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
-use switchback_executor::ports::Failure;
+use switchback_executor::ports::{Classify as _, Failure};
 use switchback_schemas::{Digest, format::Document, inventory::Inventory, name::Label};
 
 use crate::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use switchback_executor::foreign::text::line;
+use switchback_executor::untrusted::text::line;
 use switchback_schemas::{
     inventory::{OwnerEvidence, Ownership},
     manifest::OwnerKind,

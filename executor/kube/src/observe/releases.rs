@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use switchback_executor::foreign::{manifest, text};
+use switchback_executor::untrusted::{manifest, text};
 use switchback_model::secret;
 use switchback_schemas::{
     inventory::{Release, Revision},

@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use switchback_executor::{foreign::text, ports::Failure};
+use switchback_executor::{ports::Failure, untrusted::text};
 use switchback_schemas::{
     Digest, Version,
     journal::{Class, Evidence},

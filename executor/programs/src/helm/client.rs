@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
-use switchback_executor::{foreign::text, ports::Failure};
+use switchback_executor::{
+    ports::{Classify as _, Failure},
+    untrusted::text,
+};
 use switchback_schemas::{
     Version,
     journal::{Class, Evidence},

@@ -14,7 +14,7 @@ pub(crate) mod values;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use switchback_executor::ports::{Call, Driver, Failure};
+use switchback_executor::ports::{Call, Classify as _, Driver, Failure};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
     name::ObjectName,
@@ -64,7 +64,7 @@ impl HelmDriver {
                     "a helm of an earlier process was still at work on release {release}, and has ended: look again"
                 )),
             }),
-            Err(error) => Err(error.outcome()),
+            Err(error) => Err(error.of_write()),
         }
     }
 

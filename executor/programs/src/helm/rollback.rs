@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use switchback_executor::ports::Call;
+use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
     journal::{Class, Outcome, Verdict},
     name::{ObjectName, ObjectRef},
@@ -53,7 +53,7 @@ impl HelmDriver {
         let args =
             args.into_iter().chain(["--history-max", HISTORY, "--timeout", HOOKS]).map(Arg::from).collect();
         let called = self.helm.call(Helm::slot(release), args, BTreeMap::new(), WITHIN).await;
-        called.map_err(|error| error.outcome())
+        called.map_err(|error| error.of_write())
     }
 
     /// Marks a CRD so that Helm leaves it, and every object of it, when the revision gone back to does not hold it

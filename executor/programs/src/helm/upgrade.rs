@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use switchback_executor::ports::Call;
+use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome},
     name::ObjectName,
@@ -66,7 +66,7 @@ impl HelmDriver {
         args.extend(["--history-max", HISTORY, "--timeout", HOOKS].map(Arg::from));
         let files = BTreeMap::from([(VALUES.to_owned(), effect.set.to_string().into_bytes())]);
         let exit = self.helm.call(Helm::slot(release), args, files, WITHIN).await;
-        let exit = exit.map_err(|error| error.outcome())?;
+        let exit = exit.map_err(|error| error.of_write())?;
         Ok(self.ended(release, history, &exit).await)
     }
 

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::Stdio, time::Duration};
 
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process_group};
-use switchback_executor::foreign::text;
+use switchback_executor::untrusted::text;
 use tokio::process::{Child, Command};
 
 use crate::port::{Arg, Exit, Invocation, Programs, RunError, Settled};
@@ -135,6 +135,7 @@ async fn stop(child: &mut Child) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use switchback_executor::ports::Classify as _;
     use switchback_schemas::journal::{Class, Outcome};
 
     fn programs(dir: &tempfile::TempDir) -> OsPrograms {
@@ -197,7 +198,7 @@ mod tests {
         let exit = programs(&dir).run(&call(&["sh", "-c", "echo no >&2; exit 3"], MINUTE)).await.unwrap();
         assert_eq!((exit.code, exit.complaint()), (Some(3), vec!["no".to_owned()]));
         let missing = programs(&dir).run(&call(&["no-such-program"], MINUTE)).await.unwrap_err();
-        assert!(matches!(missing.outcome(), Outcome::NotDone { .. }), "{missing}");
+        assert!(matches!(missing.of_write(), Outcome::NotDone { .. }), "{missing}");
     }
 
     /// Nobody holds the slot. A child that another test is starting may have a copy of the lock until its exec.
@@ -211,7 +212,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let stopped =
             programs(&dir).run(&call(&["sleep", "600"], Duration::from_millis(1))).await.unwrap_err();
-        assert!(matches!(stopped.outcome(), Outcome::InDoubt { class: Class::Deadline, .. }), "{stopped}");
+        assert!(matches!(stopped.of_write(), Outcome::InDoubt { class: Class::Deadline, .. }), "{stopped}");
         is_free(&programs(&dir)).await;
     }
 

@@ -8,8 +8,8 @@ use std::{
 
 use serde_json::Value;
 use switchback_executor::{
-    foreign::{manifest, text},
-    ports::Failure,
+    ports::{Classify as _, Failure},
+    untrusted::{manifest, text},
 };
 use switchback_model::secret;
 use switchback_schemas::{

@@ -24,7 +24,11 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
-use switchback_executor::foreign::text;
+use switchback_executor::{
+    ports::{Certainty, Classify, FailedCall},
+    untrusted::text,
+};
+use switchback_schemas::journal::{Class, Evidence};
 use tower::{BoxError, Service};
 
 /// Bytes of an answer that are read at most.
@@ -68,6 +72,18 @@ pub enum WebError {
     /// TLS cannot be spoken on this machine.
     #[error("TLS cannot be spoken: {0}")]
     Tls(String),
+}
+
+impl Classify for WebError {
+    fn classify(&self) -> FailedCall {
+        let (certainty, class) = match self {
+            Self::Address(_) => (Certainty::NotDone, Class::Refused),
+            Self::NotSent(_) | Self::Tls(_) => (Certainty::NotDone, Class::Unreachable),
+            Self::Lost(_) => (Certainty::InDoubt, Class::Unreachable),
+            Self::Deadline(_) => (Certainty::InDoubt, Class::Deadline),
+        };
+        FailedCall::new(certainty, class, Evidence::line(self.to_string()))
+    }
 }
 
 /// Sends requests.
@@ -122,8 +138,8 @@ impl Web for HyperWeb {
         let http = http.map_err(|_| WebError::Address("it is no URL".to_owned()))?;
         let answered = async {
             let response = self.client.request(http).await.map_err(|error| match error.is_connect() {
-                true => WebError::NotSent(chain(&error)),
-                false => WebError::Lost(chain(&error)),
+                true => WebError::NotSent(root_cause(&error)),
+                false => WebError::Lost(root_cause(&error)),
             })?;
             let status = response.status().as_u16();
             let body = Limited::new(response.into_body(), LARGEST).collect().await;
@@ -138,7 +154,7 @@ impl Web for HyperWeb {
 }
 
 /// The last cause of an error; the ones above only wrap it.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut last = error;
     while let Some(next) = last.source() {
         last = next;

@@ -1,6 +1,6 @@
 //! After an accident: what a run that is over left, a lease whose process is dead, a claim that nobody gives back.
 
-use switchback_executor::{janitor, reclaim, store::disk::Disk};
+use switchback_executor::store::disk::Disk;
 
 use super::*;
 
@@ -24,9 +24,9 @@ async fn p40_what_was_held_over_is_taken_back_when_that_is_safe_and_only_once() 
     world.odd.lock().unwrap().insert("do work".to_owned(), refused());
     let (run, end) = apply(&runtime, &held_over()).await.unwrap();
     assert_eq!(end, ended(End::UnwoundHeld));
-    let left = async || ops::leftovers(&*runtime.store, &run).await.unwrap();
+    let left = async || runs::leftovers(&*runtime.store, &run).await.unwrap();
     assert_eq!(left().await.brackets.len(), 1);
-    let clear = async || janitor::clear(&runtime, &run, "open", &by(), "the nodes are back").await;
+    let clear = async || runs::clear(&runtime, &run, "open", &by(), "the nodes are back").await;
 
     let error = clear().await.unwrap_err();
     assert!(error.to_string().contains("not be safe"), "{error}");
@@ -51,13 +51,13 @@ async fn what_a_run_has_in_hand_is_not_taken_from_it() {
     let runtime = runtime(&world, &disk);
     world.odd.lock().unwrap().insert("do b".to_owned(), refused());
     let (run, _) = apply(&runtime, &three()).await.unwrap();
-    let error = janitor::clear(&runtime, &run, "a", &by(), "a test").await.unwrap_err();
+    let error = runs::clear(&runtime, &run, "a", &by(), "a test").await.unwrap_err();
     assert!(error.to_string().contains("is not over"), "{error}");
     let held = runtime.store.take(&run, None).await.unwrap();
     for error in [
-        janitor::clear(&runtime, &run, "a", &by(), "a test").await.unwrap_err(),
-        reclaim::lease(&runtime, &run, &by(), "a test").await.unwrap_err(),
-        reclaim::claim(&runtime, &label("test"), &by(), "a test").await.unwrap_err(),
+        runs::clear(&runtime, &run, "a", &by(), "a test").await.unwrap_err(),
+        runs::release_lease(runtime.handle(&run), &by(), "a test").await.unwrap_err(),
+        runs::release_claim(&runtime, &label("test"), &by(), "a test").await.unwrap_err(),
     ] {
         assert!(error.to_string().contains("another process is working"), "{error}");
     }
@@ -75,19 +75,22 @@ async fn a_lease_is_released_with_a_word_and_the_run_goes_on() {
     let mut head = before.journal.head;
     // The process is cut off and its lock is lost; what it still writes must not come through.
     disk.restart(Unsynced::Kept);
-    assert_eq!(reclaim::lease(&runtime, &run, &by(), "its machine is gone").await.unwrap(), "test");
+    assert_eq!(
+        runs::release_lease(runtime.handle(&run), &by(), "its machine is gone").await.unwrap(),
+        "test"
+    );
     let line =
         head.line(epoch, "2026-11-20T10:00:00Z".parse().unwrap(), Event::Noted { text: "late".into() });
     assert!(cut_off.append(expected, epoch, &[line.unwrap()]).await.is_err());
-    let report = ops::status(&*runtime.store, &run).await.unwrap();
+    let report = runs::status(&*runtime.store, &run).await.unwrap();
     assert!(matches!(report.state, RunState::Held { .. }), "{:?}", report.state);
     let noted = runtime.store.journal(&run).await.unwrap().unwrap().records;
     let told = |event: &Event| matches!(event, Event::Noted { text } if text.contains("its machine is gone"));
     assert!(noted.iter().any(|record| told(&record.event)));
     world.odd.lock().unwrap().clear();
     let says = SideKind::Retry { step: id("b"), reason: "again".to_owned() };
-    ops::say(&*runtime.store, &*runtime.clock, &run, by(), says).await.unwrap();
-    assert_eq!(ops::resume(&runtime, &run, &Stop::new(), &mut |_| {}).await.unwrap(), ended(End::Complete));
+    runs::request(runtime.handle(&run), by(), says).await.unwrap();
+    assert_eq!(runs::resume(&runtime, &run, &Stop::new(), &mut |_| {}).await.unwrap(), ended(End::Complete));
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,17 +103,17 @@ async fn a_claim_that_is_taken_back_abandons_its_run_and_another_can_begin() {
     let other = bytes(vec![step("other", &[])], |_| {});
     assert!(matches!(apply(&runtime, &other).await, Err(RunError::Claimed { .. })));
     let platform = label("test");
-    let taken = reclaim::claim(&runtime, &platform, &by(), "the plan is void").await.unwrap();
-    let Some(reclaim::From::Abandoned(abandoned, left)) = taken else { panic!("{taken:?}") };
+    let taken = runs::release_claim(&runtime, &platform, &by(), "the plan is void").await.unwrap();
+    let Some(Reclaimed::Abandoned(abandoned, left)) = taken else { panic!("{taken:?}") };
     assert_eq!(abandoned, run);
     assert!(
         left[0].contains("the plan is void") && left.iter().any(|line| line.contains("a was done")),
         "{left:?}"
     );
-    let report = ops::status(&*runtime.store, &run).await.unwrap();
+    let report = runs::status(&*runtime.store, &run).await.unwrap();
     assert_eq!(report.state, RunState::Ended { end: End::Abandoned });
     assert_eq!(apply(&runtime, &other).await.unwrap().1, ended(End::Complete));
-    assert_eq!(reclaim::claim(&runtime, &platform, &by(), "again").await.unwrap(), None);
+    assert_eq!(runs::release_claim(&runtime, &platform, &by(), "again").await.unwrap(), None);
     assert_eq!(runtime.store.claim_notes().await.unwrap().len(), 1);
 }
 
@@ -130,8 +133,8 @@ async fn a_claim_of_a_run_that_cannot_be_read_is_taken_back_with_a_reason_beside
     let other = super::bytes(vec![step("other", &[])], |_| {});
     assert!(apply(&runtime, &other).await.is_err(), "nobody knows whether the platform is free");
     let platform = label("test");
-    let taken = reclaim::claim(&runtime, &platform, &by(), "its disk is broken").await.unwrap();
-    assert!(matches!(taken, Some(reclaim::From::Unreadable(of, _)) if of == run));
+    let taken = runs::release_claim(&runtime, &platform, &by(), "its disk is broken").await.unwrap();
+    assert!(matches!(taken, Some(Reclaimed::Unreadable(of, _)) if of == run));
     let notes = runtime.store.claim_notes().await.unwrap();
     assert!(matches!(&notes[0].says, SideKind::Note { text } if text.contains("its disk is broken")));
     assert_eq!(apply(&runtime, &other).await.unwrap().1, ended(End::Complete));

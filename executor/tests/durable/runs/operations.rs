@@ -1,6 +1,5 @@
 //! Operations: a plan that continues a run, the way back through both, and what the earlier one keeps.
 
-use switchback_executor::handover;
 use switchback_schemas::{
     plan::{Action, Bracket, ClosesEarlier, OpenedBy, Undo, Wait},
     report::{CarryOver, Report},
@@ -36,7 +35,7 @@ async fn child_of(runtime: &Runtime, old: &RunId, name: &str, closes: Vec<Closes
 }
 
 async fn continued_by(runtime: &Runtime, old: &RunId, step: Drawn, closes: Vec<ClosesEarlier>) -> Vec<u8> {
-    let carried = handover::carry_over(&*runtime.store, old).await.unwrap();
+    let carried = runs::carry_over(&*runtime.store, old).await.unwrap();
     bytes(vec![step], |plan| {
         plan.parent = Some(Parent {
             run: old.clone(),
@@ -49,7 +48,7 @@ async fn continued_by(runtime: &Runtime, old: &RunId, step: Drawn, closes: Vec<C
 }
 
 async fn status(runtime: &Runtime, run: &RunId) -> Report {
-    ops::status(&*runtime.store, run).await.unwrap()
+    runs::status(&*runtime.store, run).await.unwrap()
 }
 
 async fn holder(runtime: &Runtime) -> Option<RunId> {
@@ -57,7 +56,7 @@ async fn holder(runtime: &Runtime) -> Option<RunId> {
 }
 
 async fn say(runtime: &Runtime, run: &RunId, says: SideKind) -> Result<(), RunError> {
-    ops::say(&*runtime.store, &*runtime.clock, run, by(), says).await
+    runs::request(runtime.handle(run), by(), says).await
 }
 
 fn back() -> SideKind {
@@ -67,7 +66,7 @@ fn back() -> SideKind {
 
 async fn go_back(runtime: &Runtime, run: &RunId) -> Ended {
     say(runtime, run, back()).await.unwrap();
-    ops::resume(runtime, run, &Stop::new(), &mut |_| {}).await.unwrap()
+    runs::resume(runtime, run, &Stop::new(), &mut |_| {}).await.unwrap()
 }
 
 /// The later run is back where it began, and the earlier one holds the platform again.
@@ -75,7 +74,7 @@ async fn is_returned(runtime: &Runtime, old: &RunId, new: &RunId, what: &str) {
     let state = status(runtime, old).await.state;
     assert!(matches!(&state, RunState::Held { why } if why.contains(new.as_str())), "{what}: {state:?}");
     assert_eq!(holder(runtime).await.as_ref(), Some(old), "{what}");
-    let returned = handover::returned_to(&*runtime.store, new).await.unwrap();
+    let returned = runs::returned_to(&*runtime.store, new).await.unwrap();
     assert_eq!(returned.as_ref(), Some(old), "{what}");
 }
 
@@ -89,7 +88,7 @@ async fn a_plan_that_continues_a_run_takes_over_its_claim_and_its_captures() {
     };
     world.odd.lock().unwrap().insert("do b".to_owned(), Odd::Answers(refused));
     let (old, _) = apply(&runtime, &three()).await.unwrap();
-    let carried = handover::carry_over(&*runtime.store, &old).await.unwrap();
+    let carried = runs::carry_over(&*runtime.store, &old).await.unwrap();
     assert!(carried.captures[&id("a")].contains_key("before"));
     assert_eq!(carried.done, [id("a"), id("c")]);
     let hops: Vec<_> = carried.hops.iter().map(|hop| (hop.id.as_str(), hop.whole)).collect();
@@ -110,7 +109,7 @@ async fn a_plan_that_continues_a_run_takes_over_its_claim_and_its_captures() {
     assert!(matches!(stale, RunError::Parent { .. }), "{stale}");
     let (new, end) = apply(&runtime, &child(carried.journal_head.clone())).await.unwrap();
     assert_eq!(end, ended(End::Complete));
-    let left = ops::status(&*runtime.store, &old).await.unwrap().state;
+    let left = runs::status(&*runtime.store, &old).await.unwrap().state;
     assert_eq!(left, RunState::Superseded { by: new });
     assert_eq!(apply(&runtime, &three()).await.unwrap().1, Ended::Rest(Rest::Superseded(new_id(&left))));
 }
@@ -204,7 +203,7 @@ async fn a_later_run_that_left_something_open_gives_the_platform_back_when_it_is
     let (old, new) = left_open(&world, &runtime).await;
     let error = say(&runtime, &old, back()).await.unwrap_err();
     assert!(error.to_string().contains(new.as_str()), "{error}");
-    switchback_executor::janitor::clear(&runtime, &new, "open", &by(), "it is safe now").await.unwrap();
+    runs::clear(&runtime, &new, "open", &by(), "it is safe now").await.unwrap();
     is_returned(&runtime, &old, &new, "cleared").await;
     assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound));
     assert_eq!(world.done.lock().unwrap().iter().collect::<Vec<_>>(), ["other"]);
@@ -217,8 +216,8 @@ async fn a_platform_that_somebody_else_had_meanwhile_is_not_given_back() {
     let (old, new) = left_open(&world, &runtime).await;
     let third = bytes(vec![step("e", &[])], |_| {});
     assert_eq!(apply(&runtime, &third).await.unwrap().1, ended(End::Complete));
-    switchback_executor::janitor::clear(&runtime, &new, "open", &by(), "it is safe now").await.unwrap();
-    assert_eq!(handover::returned_to(&*runtime.store, &new).await.unwrap(), None);
+    runs::clear(&runtime, &new, "open", &by(), "it is safe now").await.unwrap();
+    assert_eq!(runs::returned_to(&*runtime.store, &new).await.unwrap(), None);
     assert_eq!(holder(&runtime).await, None);
     let error = say(&runtime, &old, back()).await.unwrap_err();
     assert!(error.to_string().contains(new.as_str()), "{error}");
@@ -249,7 +248,7 @@ async fn killed_at_any_disk_operation_of_the_way_back_the_platform_is_the_earlie
             let (new, _) = apply(&runtime, &plan).await.unwrap();
             say(&runtime, &new, back()).await.unwrap();
             disk.fault_at(disk.operations() + operation, Fault::Crash);
-            let gone = ops::resume(&runtime, &new, &Stop::new(), &mut |_| {}).await;
+            let gone = runs::resume(&runtime, &new, &Stop::new(), &mut |_| {}).await;
             if !disk.crashed() {
                 assert_eq!(gone.unwrap(), ended(End::Unwound));
                 assert!(operation > 20, "{operation}");
@@ -277,7 +276,7 @@ async fn a_later_run_ends_the_way_back_of_an_earlier_one_for_good() {
     // A run between the two, which is held too.
     world.odd.lock().unwrap().insert("do d".to_owned(), refused());
     let (second, _) = apply(&runtime, &child(&runtime, &first).await).await.unwrap();
-    let carried = handover::carry_over(&*runtime.store, &second).await.unwrap();
+    let carried = runs::carry_over(&*runtime.store, &second).await.unwrap();
     let hops: Vec<_> = carried.hops.iter().map(|hop| (hop.id.as_str(), &hop.run)).collect();
     assert_eq!(hops, [("hop@1", &first)], "hops of all runs, as far as they were begun");
     let closes =
@@ -292,7 +291,7 @@ async fn a_later_run_ends_the_way_back_of_an_earlier_one_for_good() {
     world.odd.lock().unwrap().clear();
     say(&runtime, &second, SideKind::Retry { step: id("d"), reason: "a test".to_owned() }).await.unwrap();
     assert_eq!(
-        ops::resume(&runtime, &second, &Stop::new(), &mut |_| {}).await.unwrap(),
+        runs::resume(&runtime, &second, &Stop::new(), &mut |_| {}).await.unwrap(),
         ended(End::Complete)
     );
     let error = say(&runtime, &second, back()).await.unwrap_err();
@@ -326,7 +325,7 @@ async fn what_an_earlier_run_left_open_is_handed_on_before_it_was_looked_at() {
     let opened = bytes(in_a_row(), |plan| plan.brackets.push(plans::bracket("a", "b")));
     let first = held(&world, &runtime, &opened).await;
     let open = |carried: CarryOver| carried.open_brackets.len();
-    assert_eq!(open(handover::carry_over(&*runtime.store, &first).await.unwrap()), 1);
+    assert_eq!(open(runs::carry_over(&*runtime.store, &first).await.unwrap()), 1);
 
     let parent = Plan::from_json(&child(&runtime, &first).await).unwrap().parent;
     let plan = bytes(vec![step("d", &[]), looks("look", &["d"]), step("shut", &["look"])], |plan| {
@@ -337,7 +336,7 @@ async fn what_an_earlier_run_left_open_is_handed_on_before_it_was_looked_at() {
     world.odd.lock().unwrap().insert("do d".to_owned(), refused());
     let (second, end) = apply(&runtime, &plan).await.unwrap();
     assert!(matches!(end, Ended::Rest(Rest::Held { .. })), "{end:?}");
-    assert_eq!(open(handover::carry_over(&*runtime.store, &second).await.unwrap()), 1);
+    assert_eq!(open(runs::carry_over(&*runtime.store, &second).await.unwrap()), 1);
     assert_eq!(status(&runtime, &second).await.open_brackets.len(), 1, "it accounts for it");
     assert_eq!(status(&runtime, &first).await.open_brackets, Vec::new(), "and the first no more");
 }
@@ -349,7 +348,7 @@ async fn what_a_later_run_finished_is_not_unfinished() {
     let runtime = runtime(&world, &disk);
     let first = held(&world, &runtime, &three()).await;
     let (second, _) = apply(&runtime, &child(&runtime, &first).await).await.unwrap();
-    let hops = handover::carry_over(&*runtime.store, &second).await.unwrap().hops;
+    let hops = runs::carry_over(&*runtime.store, &second).await.unwrap().hops;
     let hops: Vec<_> = hops.iter().map(|hop| (&hop.run, hop.whole)).collect();
     assert_eq!(hops, [(&first, true), (&second, true)]);
 }
@@ -364,7 +363,7 @@ fn with_nets() -> Vec<u8> {
 
 async fn close(runtime: &Runtime, run: &RunId) -> Result<Ended, RunError> {
     say(runtime, run, SideKind::Close { early: false, reason: "a test".to_owned() }).await?;
-    ops::resume(runtime, run, &Stop::new(), &mut |_| {}).await
+    runs::resume(runtime, run, &Stop::new(), &mut |_| {}).await
 }
 
 async fn days(days: u64) {
@@ -390,7 +389,7 @@ async fn what_a_continued_run_keeps_is_removed_when_the_later_one_is_over() {
     say(&runtime, &new, SideKind::Retry { step: id("d"), reason: "a test".to_owned() }).await.unwrap();
     assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Complete));
     // One of two has had its time: the run is what it was before, continued by another.
-    let rest = ops::resume(&runtime, &old, &Stop::new(), &mut |_| {}).await.unwrap();
+    let rest = runs::resume(&runtime, &old, &Stop::new(), &mut |_| {}).await.unwrap();
     assert_eq!(rest, Ended::Rest(Rest::Superseded(new.clone())));
     assert!(world.done.lock().unwrap().contains("net-a"));
     assert!(!world.done.lock().unwrap().contains("do b"), "nothing else goes on");
@@ -420,6 +419,6 @@ async fn a_continued_run_that_is_closed_is_not_gone_back_to() {
     assert_eq!(counts(&world)["do b"], 1, "what had failed is not tried again");
     assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
     assert_eq!(holder(&runtime).await, None);
-    assert_eq!(handover::returned_to(&*runtime.store, &new).await.unwrap(), None);
+    assert_eq!(runs::returned_to(&*runtime.store, &new).await.unwrap(), None);
     assert_eq!(status(&runtime, &old).await.state, RunState::Ended { end: End::Closed });
 }

@@ -17,9 +17,9 @@ async fn a_failure_can_be_retried_or_taken_back_by_a_person() {
                 SideKind::Rollback { scope: BackScope::Savepoint(SavepointId::new("start").unwrap()), reason }
             }
         };
-        ops::say(&*runtime.store, &*runtime.clock, &run, by(), says).await.unwrap();
-        let end = ops::resume(&runtime, &run, &Stop::new(), &mut |_| {}).await.unwrap();
-        let report = ops::status(&*runtime.store, &run).await.unwrap();
+        runs::request(runtime.handle(&run), by(), says).await.unwrap();
+        let end = runs::resume(&runtime, &run, &Stop::new(), &mut |_| {}).await.unwrap();
+        let report = runs::status(&*runtime.store, &run).await.unwrap();
         let status = |name: &str| {
             let forward = switchback_schemas::journal::At::forward(&id(name));
             report.steps.iter().find(|step| step.at == forward).unwrap().status
@@ -64,11 +64,11 @@ async fn a_run_parks_for_an_approval_and_goes_on_when_it_is_given() {
             said.extend(waits_for.clone());
         }
     };
-    let (run, end) = ops::open_or_resume(&runtime, &plan, &Stop::new(), &mut view).await.unwrap();
+    let (run, end) = runs::apply(&runtime, &plan, &Stop::new(), &mut view).await.unwrap();
     let approval = vec![WaitsFor::Approval { scope: "plan".to_owned() }];
     assert_eq!(end, Ended::Rest(Rest::Parked { waits_for: approval.clone(), wake_at: None }));
     assert_eq!(said, approval, "it is said once");
-    assert!(ops::due(&*runtime.store, runtime.clock.now()).await.unwrap().is_empty());
+    assert!(runs::due(&*runtime.store, runtime.clock.now()).await.unwrap().is_empty());
 
     let review = Plan::from_json(&plan).unwrap().digests.review;
     let given = |review| Approval {
@@ -80,10 +80,10 @@ async fn a_run_parks_for_an_approval_and_goes_on_when_it_is_given() {
         expires: None,
     };
     let other = given(switchback_schemas::Digest::of("another"));
-    let refused = ops::approve(&*runtime.store, &*runtime.clock, &run, other).await.unwrap_err();
+    let refused = runs::approve(runtime.handle(&run), other).await.unwrap_err();
     assert!(matches!(refused, RunError::NotAllowed { .. }), "{refused}");
-    ops::approve(&*runtime.store, &*runtime.clock, &run, given(review)).await.unwrap();
-    assert_eq!(ops::due(&*runtime.store, runtime.clock.now()).await.unwrap(), [run]);
+    runs::approve(runtime.handle(&run), given(review)).await.unwrap();
+    assert_eq!(runs::due(&*runtime.store, runtime.clock.now()).await.unwrap(), [run]);
     assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Complete));
 }
 
@@ -99,9 +99,9 @@ async fn asked_to_stop_a_run_lets_its_calls_end_and_parks() {
             asking.ask("a signal");
         }
     };
-    let (run, end) = ops::open_or_resume(&runtime, &three(), &stop, &mut view).await.unwrap();
+    let (run, end) = runs::apply(&runtime, &three(), &stop, &mut view).await.unwrap();
     assert!(matches!(end, Ended::Rest(Rest::Parked { .. })), "{end:?}");
-    let report = ops::status(&*runtime.store, &run).await.unwrap();
+    let report = runs::status(&*runtime.store, &run).await.unwrap();
     assert!(matches!(report.state, RunState::Parked { .. }));
     assert_eq!(apply(&runtime, &three()).await.unwrap().1, ended(End::Complete));
     each_once(&world);
@@ -142,7 +142,7 @@ async fn one_unreadable_run_does_not_hide_the_others() {
     let disk: &dyn switchback_executor::store::disk::Disk = &disk;
     disk.make_dirs(dir).unwrap();
     disk.create(&dir.join("journal")).unwrap().append(b"not a journal\n").unwrap();
-    let runs = ops::runs(&*runtime.store).await.unwrap();
+    let runs = runs::list(&*runtime.store).await.unwrap();
     assert_eq!(runs.len(), 2);
     assert!(runs.iter().any(|(name, report)| *name == run && report.is_ok()));
     assert!(runs.iter().any(|(_, report)| report.is_err()));

@@ -24,7 +24,6 @@ fn resolve(cloud: &mut Cloud, start: jiff::Timestamp) -> Result<(), String> {
     for (name, cluster) in &mut cloud.eks.clusters {
         or(&mut cluster.account, &account);
         or(&mut cluster.region, &region);
-        or(&mut cluster.support, "EXTENDED");
         let known = versions.get(&cluster.version).ok_or_else(|| {
             format!("cloud: cluster {name}: no version {:?} in eks.versions", cluster.version)
         })?;
@@ -43,7 +42,6 @@ fn resolve(cloud: &mut Cloud, start: jiff::Timestamp) -> Result<(), String> {
             or(&mut one.release, &format!("{}-{}", known.patch, known.ami));
             or(&mut one.ami_type, "AL2023_x86_64_STANDARD");
             or(&mut one.capacity_type, "ON_DEMAND");
-            or(&mut one.status, "ACTIVE");
             or(&mut one.role, &format!("arn:aws:iam::{}:role/eks-node-{name}", cluster.account));
             one.created = one.created.or(cluster.created);
             one.modified = one.modified.or(one.created);
@@ -56,9 +54,6 @@ fn resolve(cloud: &mut Cloud, start: jiff::Timestamp) -> Result<(), String> {
             if one.scaling.max == 0 {
                 one.scaling.max = one.scaling.desired.max(1);
             }
-        }
-        for addon in cluster.addons.values_mut() {
-            or(&mut addon.status, "ACTIVE");
         }
     }
     for subnet in cloud.subnets.values_mut() {
@@ -85,7 +80,6 @@ fn databases(cloud: &mut Cloud, long_ago: jiff::Timestamp) {
     for snapshot in cloud.rds.snapshots.values_mut() {
         or(&mut snapshot.account, &account);
         or(&mut snapshot.region, &region);
-        or(&mut snapshot.status, "available");
         snapshot.settings.fill(&region);
         snapshot.begun = snapshot.begun.or(Some(long_ago));
         snapshot.ready = snapshot.ready.or(snapshot.begun);

@@ -28,6 +28,7 @@ mod protocol;
 pub(crate) mod rds;
 mod secrets;
 mod sts;
+mod words;
 
 pub(crate) use install::{install, settled};
 pub(crate) use protocol::{Answered, AwsError, Request};

@@ -107,6 +107,14 @@ impl Request<'_> {
         serde_json::from_slice(&self.call.body)
             .map_err(|e| AwsError::new(400, "SerializationException", e.to_string()))
     }
+
+    /// What was sent with it, for the log of effects.
+    pub(crate) fn sent(&self) -> Option<Value> {
+        if self.form.is_empty() {
+            return serde_json::from_slice(&self.call.body).ok();
+        }
+        Some(self.form.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect())
+    }
 }
 
 /// A path without what stands at the place of names.

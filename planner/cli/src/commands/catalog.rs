@@ -2,12 +2,11 @@
 
 use std::fmt::Write as _;
 
-use clap::ValueEnum;
 use jiff::civil::Date;
-use switchback_face::Exit;
+use switchback_face::{Answer, Exit};
 use switchback_planner::catalog::{Catalog, ComponentFacts, Finding, check};
 
-use crate::{error::Error, terminal::Terminal};
+use crate::{error::Error, manifests::registry, terminal::Terminal};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -22,21 +21,11 @@ pub(crate) struct Args {
     as_of: Option<Date>,
     /// How to answer
     #[arg(long, value_enum, default_value_t, requires = "check")]
-    format: Format,
-}
-
-/// How to answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
+    format: Answer,
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
-    let catalog = Catalog::embedded().map_err(|bug| Error::Unknown(bug.message))?;
+    let catalog = registry()?.catalog();
     let facts = args.component.as_ref().map(|name| {
         let known: Vec<&str> = catalog.components.keys().map(String::as_str).collect();
         let unknown = || Error::Unknown(format!("the catalog has no {name:?}; it has {}", known.join(", ")));
@@ -45,21 +34,21 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let facts = facts.transpose()?;
     let mut exit = Exit::Success;
     let text = if args.check {
-        let mut findings = check(&catalog, args.as_of);
+        let mut findings = check(catalog, args.as_of);
         findings.retain(|finding| facts.is_none_or(|facts| facts.component == finding.component()));
         if findings.iter().any(Finding::is_fault) {
             exit = Exit::Failed;
         }
         match args.format {
-            Format::Json => serde_json::to_string_pretty(&findings)? + "\n",
-            Format::Text => findings.iter().map(told).collect::<String>() + &summary(&findings),
+            Answer::Json => serde_json::to_string_pretty(&findings)? + "\n",
+            Answer::Text => findings.iter().map(told).collect::<String>() + &summary(&findings),
         }
     } else {
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = match facts {
             Some(facts) => write(&mut text, facts),
-            None => list(&mut text, &catalog),
+            None => list(&mut text, catalog),
         };
         text
     };

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-use switchback_face::{Exit, diagnostics};
+use switchback_face::{Answer, Exit, diagnostics};
 use switchback_planner::manifest::Manifests;
 
 use crate::{
@@ -19,24 +18,15 @@ pub(crate) struct Args {
     files: Vec<PathBuf>,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
-
-/// How to answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
+    format: Answer,
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
-    let Read { manifests, findings, sources } = manifests::read(&args.files);
+    let registry = manifests::registry()?;
+    let Read { manifests, findings, sources } = manifests::read(registry, &args.files);
     let text = match args.format {
-        Format::Json => diagnostics::json(&findings, &sources)?,
-        Format::Text => {
+        Answer::Json => diagnostics::json(&findings, &sources)?,
+        Answer::Text => {
             let mut text = diagnostics::text(&findings, &sources, terminal.out.look());
             text.extend(manifests.iter().map(accepted));
             text

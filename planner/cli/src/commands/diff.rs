@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-use switchback_face::{Exit, markdown, plan::diff::Diff};
+use switchback_face::{Exit, Page, markdown, plan::diff::Diff};
 use switchback_model::diff;
 
 use crate::{documents, error::Error, terminal::Terminal};
@@ -16,34 +15,22 @@ pub(crate) struct Args {
     new: PathBuf,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: Page,
     /// Exits with 2 when the plans differ
     #[arg(long)]
     detailed_exitcode: bool,
-}
-
-/// How to answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For a comment on a pull request
-    Markdown,
-    /// For programs
-    Json,
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let (old, new) = (documents::plan(&args.old)?, documents::plan(&args.new)?);
     let diff = diff(&old.value, &new.value);
     let text = match args.format {
-        Format::Text => Diff(&diff).to_string(),
-        Format::Markdown => markdown::fit(
+        Page::Text => Diff(&diff).to_string(),
+        Page::Markdown => markdown::fit(
             [markdown::fenced(&Diff(&diff).to_string(), "diff").as_str()],
             markdown::COMMENT_LIMIT,
         ),
-        Format::Json => serde_json::to_string_pretty(&diff)? + "\n",
+        Page::Json => serde_json::to_string_pretty(&diff)? + "\n",
     };
     terminal.out.text(&text).map_err(Error::Write)?;
     let differs = !diff.is_empty() || diff.review_changed || diff.effects_changed;

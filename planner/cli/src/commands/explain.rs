@@ -7,12 +7,12 @@ use switchback_face::{
     plan::explain::{Explain, order},
 };
 use switchback_schemas::{
-    StepId,
+    ComponentName, StepId,
     codes::{ALL, Code},
 };
 
 use super::rollback_plan::unknown_step;
-use crate::{documents, error::Error, terminal::Terminal};
+use crate::{documents, error::Error, manifests::registry, terminal::Terminal};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -40,7 +40,12 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
                     "{code:?} is not a code; run `switchback explain` for all of them, or name a step together with --plan"
                 ))
             })?;
-            codes::explain(entry)
+            let finders: Vec<&str> = registry()?.finders(entry.code).map(ComponentName::as_str).collect();
+            let found_by = match finders.as_slice() {
+                [] => String::new(),
+                some => format!("\nFound by {}.\n", some.join(", ")),
+            };
+            codes::explain(entry) + &found_by
         }
         _ => {
             return Err(Error::Unknown(

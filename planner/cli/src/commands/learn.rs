@@ -5,10 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::ValueEnum;
 use serde::Deserialize;
 use switchback_face::{
-    Exit, Terminal,
+    Answer, Exit, Terminal,
     documents::{self, DocumentError},
     table::{self, Column},
 };
@@ -35,17 +34,7 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
-
-/// How to answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// The estimates themselves
-    Json,
+    format: Answer,
 }
 
 /// One report, or a list of them.
@@ -70,8 +59,8 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
         documents::write(output, &estimates.to_json()?)?;
     }
     let text = match args.format {
-        Format::Json => String::from_utf8_lossy(&estimates.to_json()?).into_owned(),
-        Format::Text => shown(&estimates, terminal),
+        Answer::Json => String::from_utf8_lossy(&estimates.to_json()?).into_owned(),
+        Answer::Text => shown(&estimates, terminal),
     };
     terminal.out.text(&text).map_err(Error::Write)?;
     Ok(Exit::Success)

@@ -22,38 +22,23 @@ use switchback_face::Exit;
 
 use crate::{args::Forward, error::Error, terminal::Terminal};
 
-/// The commands that need files only.
+/// The commands that need files only; `switchback_face::commands` describes them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Own {
-    /// Says all that is wrong with manifests, and nothing else
     Check(check::Args),
-    /// Reads the platform with `switchback-exec`, and writes inventory.json
     Observe(observe::Args),
-    /// Works out which charts manifests need, and reads them with `switchback-exec`
     Resolve(resolve::Args),
-    /// Orders the hops of all components that manifests move, and says why
     Path(path::Args),
-    /// Compiles manifests to a plan and prints the dry-run
     Plan(plan::Args),
-    /// Prints the dry-run of a plan
     Show(show::Args),
-    /// Says what changed between two plans
     Diff(diff::Args),
-    /// Prints the DAG of a plan for drawing programs
     Graph(graph::Args),
-    /// Checks that a plan keeps its own rules
     Lint(lint::Args),
-    /// Learns how long steps take, from accounts of runs
     Learn(learn::Args),
-    /// Shows the way back at a point of a plan
     RollbackPlan(rollback_plan::Args),
-    /// Lists what the executor's credentials must allow
     Permissions(permissions::Args),
-    /// Says what a code means, what a step is, or why one step comes after another
     Explain(explain::Args),
-    /// Shows what is known about versions, and checks it
     Catalog(catalog::Args),
-    /// Prints, writes or checks the JSON Schemas of manifests and documents
     Schema(schema::Args),
 }
 

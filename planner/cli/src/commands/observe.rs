@@ -42,7 +42,8 @@ pub(crate) struct Args {
 pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<Forward, Exit>, Error> {
     let mut words: Vec<OsString> = vec!["observe".into(), "--output".into(), args.output.clone().into()];
     if !args.files.is_empty() {
-        let Read { manifests, findings, sources } = manifests::read(&args.files);
+        let registry = manifests::registry()?;
+        let Read { manifests, findings, sources } = manifests::read(registry, &args.files);
         let exit = remark(terminal, &findings, &sources)?;
         let Some(manifests) = manifests else { return Ok(Err(exit)) };
         let targets = manifests.platform.spec.targets.iter();

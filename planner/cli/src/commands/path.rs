@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use switchback_face::Exit;
+use switchback_face::{Answer, Exit};
 use switchback_planner::{
-    catalog::Catalog,
     manifest::Manifests,
+    registry::Registry,
     solver::{self, BUDGET, JointPath},
 };
 use switchback_schemas::{Diagnostic, inventory::Inventory};
@@ -39,47 +38,40 @@ pub(crate) struct Args {
     budget: usize,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
-
-/// How to answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
+    format: Answer,
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
-    let Read { manifests, mut findings, sources } = manifests::read(&args.files);
+    let registry = manifests::registry()?;
+    let Read { manifests, mut findings, sources } = manifests::read(registry, &args.files);
     let Some(manifests) = manifests else { return remark(terminal, &findings, &sources) };
     let inventory = args.inventory.as_deref().map(documents::inventory).transpose()?.map(|read| read.value);
     let as_of = as_of(args, &manifests, inventory.as_ref())?;
-    let path = solved(args, &manifests, inventory.as_ref(), as_of, &mut findings);
+    let path = solved(registry, args, &manifests, inventory.as_ref(), as_of, &mut findings);
     let exit = remark(terminal, &findings, &sources)?;
     let Some(path) = path.filter(|_| exit == Exit::Success) else { return Ok(exit) };
     let text = match (&args.why, args.format) {
         (Some(hops), _) => why(&path, hops)?,
-        (None, Format::Json) => serde_json::to_string_pretty(&path)? + "\n",
-        (None, Format::Text) => path_text::whole(manifests.platform.metadata.name.as_str(), &path),
+        (None, Answer::Json) => serde_json::to_string_pretty(&path)? + "\n",
+        (None, Answer::Text) => path_text::whole(manifests.platform.metadata.name.as_str(), &path),
     };
     terminal.out.text(&text).map_err(Error::Write)?;
     Ok(exit)
 }
 
 fn solved(
+    registry: &Registry<'_>,
     args: &Args,
     manifests: &Manifests,
     inventory: Option<&Inventory>,
     as_of: Date,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<JointPath> {
-    let catalog = Catalog::embedded().map_err(|bug| findings.push(bug)).ok()?;
-    let (ask, found) = solver::ask(&catalog, manifests, inventory, as_of);
+    let catalog = registry.catalog();
+    let requests = registry.requests(manifests, inventory);
+    let (ask, found) = solver::ask(catalog, manifests, requests, inventory, as_of);
     findings.extend(found);
-    solver::path(&catalog, &ask?, args.budget).map_err(|refused| findings.push(refused)).ok()
+    solver::path(catalog, &ask?, args.budget).map_err(|refused| findings.push(refused)).ok()
 }
 
 fn as_of(args: &Args, manifests: &Manifests, inventory: Option<&Inventory>) -> Result<Date, Error> {

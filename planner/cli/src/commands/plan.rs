@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use jiff::Timestamp;
 use switchback_face::{
-    Exit,
+    Exit, Page,
     plan::{dry_run::DryRun, markdown},
 };
 use switchback_model::{lint::lint, summary::summary};
@@ -41,7 +40,7 @@ pub(crate) struct Args {
     estimates: Option<PathBuf>,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: Page,
     /// In short: hops and their ways back, no steps
     #[arg(long)]
     brief: bool,
@@ -50,33 +49,25 @@ pub(crate) struct Args {
     detailed_exitcode: bool,
 }
 
-/// How to answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For a comment on a pull request
-    Markdown,
-    /// The plan itself
-    Json,
-}
-
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
-    let Read { manifests, mut findings, sources } = manifests::read(&args.files);
+    let registry = manifests::registry()?;
+    let Read { manifests, mut findings, sources } = manifests::read(registry, &args.files);
     let Some(manifests) = manifests else { return remark(terminal, &findings, &sources) };
     let inventory = documents::inventory(&args.inventory)?;
     let lock = documents::lock(&args.lock)?;
     let estimates = args.estimates.as_deref().map(documents::estimates).transpose()?;
-    let (plan, found) = compile(&compile::Sources {
-        manifests: &manifests,
-        inventory: &inventory.value,
-        inventory_digest: inventory.digest(),
-        lock: &lock.value,
-        lock_digest: lock.digest(),
-        as_of: args.as_of,
-        estimates: estimates.as_ref().map(|read| (&read.value, read.digest())),
-    });
+    let (plan, found) = compile(
+        registry,
+        &compile::Sources {
+            manifests: &manifests,
+            inventory: &inventory.value,
+            inventory_digest: inventory.digest(),
+            lock: &lock.value,
+            lock_digest: lock.digest(),
+            as_of: args.as_of,
+            estimates: estimates.as_ref().map(|read| (&read.value, read.digest())),
+        },
+    );
     findings.extend(found);
     findings.extend(plan.iter().flat_map(lint));
     let exit = remark(terminal, &findings, &sources)?;
@@ -91,12 +82,12 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
 }
 
 /// A plan in one of the formats.
-pub(super) fn shown(plan: &Plan, digest: Digest, format: Format, steps: bool) -> Result<String, Error> {
+pub(super) fn shown(plan: &Plan, digest: Digest, format: Page, steps: bool) -> Result<String, Error> {
     let graph = documents::graph(plan, "the plan".as_ref())?;
     let summary = summary(plan, &graph);
     Ok(match format {
-        Format::Text => DryRun { plan, graph: &graph, summary: &summary, digest, steps }.to_string(),
-        Format::Markdown => markdown::comment(plan, &graph, &summary, digest),
-        Format::Json => String::from_utf8_lossy(&plan.to_json()?).into_owned(),
+        Page::Text => DryRun { plan, graph: &graph, summary: &summary, digest, steps }.to_string(),
+        Page::Markdown => markdown::comment(plan, &graph, &summary, digest),
+        Page::Json => String::from_utf8_lossy(&plan.to_json()?).into_owned(),
     })
 }

@@ -31,10 +31,11 @@ pub(crate) struct Args {
 
 /// What `switchback-exec` is to be called with, or how the command ends without it.
 pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<Forward, Exit>, Error> {
-    let Read { manifests, mut findings, sources } = manifests::read(&args.files);
+    let registry = manifests::registry()?;
+    let Read { manifests, mut findings, sources } = manifests::read(registry, &args.files);
     let inventory = documents::inventory(&args.inventory)?;
     let asks = manifests.and_then(|manifests| {
-        let (asks, found) = asks(&manifests, &inventory.value);
+        let (asks, found) = asks(registry, &manifests, &inventory.value);
         findings.extend(found);
         asks
     });

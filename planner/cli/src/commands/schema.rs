@@ -5,10 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use schemars::Schema;
 use switchback_face::Exit;
 use switchback_schemas::published;
 
-use crate::{documents, error::Error, terminal::Terminal};
+use crate::{documents, error::Error, manifests::registry, terminal::Terminal};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -30,7 +31,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     if let Some(directory) = &args.check {
         return check(directory, terminal);
     }
-    let all = published::all();
+    let all = all()?;
     let text = match &args.name {
         None => all.iter().flat_map(|(name, _)| [*name, "\n"]).collect(),
         Some(asked) => {
@@ -47,8 +48,14 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     Ok(Exit::Success)
 }
 
+/// Every schema by its name: kinds of manifests as they are written, documents in lower case.
+fn all() -> Result<Vec<(&'static str, Schema)>, Error> {
+    let kinds = registry()?.kinds().schemas().map(|(kind, schema)| (kind, schema.clone()));
+    Ok(kinds.chain(published::documents()).collect())
+}
+
 fn write(directory: &Path, terminal: &mut Terminal) -> Result<Exit, Error> {
-    for (name, schema) in published::all() {
+    for (name, schema) in all()? {
         let path = directory.join(published::file_name(name));
         let text = published::text(&schema);
         if read(&path).is_some_and(|old| old == text) {
@@ -62,7 +69,7 @@ fn write(directory: &Path, terminal: &mut Terminal) -> Result<Exit, Error> {
 
 fn check(directory: &Path, terminal: &mut Terminal) -> Result<Exit, Error> {
     let mut exit = Exit::Success;
-    for (name, schema) in published::all() {
+    for (name, schema) in all()? {
         let path = directory.join(published::file_name(name));
         if read(&path).is_none_or(|old| old != published::text(&schema)) {
             let line = format!(

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use switchback_face::Exit;
+use switchback_face::{Exit, Page};
 
-use super::plan::{Format, shown};
+use super::plan::shown;
 use crate::{documents, error::Error, terminal::Terminal};
 
 #[derive(Debug, clap::Args)]
@@ -13,7 +13,7 @@ pub(crate) struct Args {
     plan: PathBuf,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: Page,
     /// In short: hops and their ways back, no steps
     #[arg(long)]
     brief: bool,

@@ -87,17 +87,22 @@ fn check_answers_programs_with_lines_and_columns() {
 
 #[test]
 fn check_reads_standard_input() {
-    let mut command = switchback(&["check", "-"]);
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let manifest = fs::read(root().join(PLATFORM)).expect("it is there");
-    child.stdin.take().expect("a pipe").write_all(&manifest).expect("it reads");
-    let output = child.wait_with_output().expect("it ends");
+    let check = |file: &str| {
+        let mut command = switchback(&["check", "--format", "json", "-"]);
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().expect("it starts");
+        let manifest = fs::read(root().join(file)).expect("it is there");
+        child.stdin.take().expect("a pipe").write_all(&manifest).expect("it reads");
+        let output = child.wait_with_output().expect("it ends");
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+        (output, answer)
+    };
+    let (output, answer) = check(PLATFORM);
     ends(&output, Exit::Success);
+    assert_eq!(answer["errors"], 0, "{answer}");
+    let (output, answer) = check("fixtures/manifests/broken/tab.yaml");
+    ends(&output, Exit::Failed);
+    assert_eq!(answer["diagnostics"][0]["code"], "SB0111", "{answer}");
 }
 
 #[test]

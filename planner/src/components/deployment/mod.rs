@@ -1,10 +1,13 @@
 //! A plain Deployment: one container's image moves, by compare-and-set.
 
+mod spec;
+
 use serde_json::json;
 use switchback_schemas::{
-    Seconds, Version,
-    lock::Ask,
-    manifest::{DeploymentUpgrade, OwnerKind},
+    Diagnostic, Seconds, Version,
+    codes::Code,
+    inventory::Inventory,
+    manifest::OwnerKind,
     name::ObjectRef,
     plan::{
         CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand, SetField,
@@ -12,12 +15,17 @@ use switchback_schemas::{
     },
 };
 
-use super::{Component, HopSpec};
+pub use self::spec::DeploymentUpgrade;
 use crate::{
-    context::Cx,
+    catalog::Texts,
+    component::{Component, DocCx, Held, HopCx, Lookups},
+    hop::{HopSpec, rising},
+    image::Image,
     lower::{Lowering, Rollback, Undoing, changes, permission, verify},
-    manifest::Spanned,
+    manifest::{Checks, Touch},
     outlook::Outlook,
+    sections::Sections,
+    solver::Request,
 };
 
 /// The component.
@@ -26,27 +34,63 @@ pub struct Deployment;
 const WITHIN: Seconds = Seconds::minutes(10);
 const IMAGE: &str = "image";
 
-type Doc = Spanned<switchback_schemas::manifest::Document<DeploymentUpgrade>>;
-
 impl Component for Deployment {
+    type Spec = DeploymentUpgrade;
+    type Hop = ();
+    type Facts = ();
+
     fn name(&self) -> &'static str {
         "deployment"
     }
 
-    fn asks(&self, _: &Cx<'_>) -> Vec<Ask> {
-        Vec::new()
+    fn codes(&self) -> &'static [Code] {
+        &[]
     }
 
-    fn hops(&self, cx: &Cx<'_>) -> Vec<HopSpec> {
-        cx.manifests.deployments.iter().filter_map(|doc| hop(cx, doc)).collect()
+    fn catalog(&self) -> Texts {
+        Texts { versions: None, lowering: &[] }
     }
 
-    fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        let Some(doc) = hop.written(&cx.manifests.deployments) else { return };
-        let spec = &doc.spec;
+    fn facts(&self) -> Result<(), Diagnostic> {
+        Ok(())
+    }
+
+    fn strings(&self, spec: &DeploymentUpgrade, checks: &mut Checks<'_, '_>) {
+        checks.object("/spec/deployment", &spec.deployment);
+        checks.container("/spec/container", &spec.container);
+        checks.image("/spec/image", &spec.image);
+    }
+
+    fn references(&self, _: &DeploymentUpgrade, _: &mut Checks<'_, '_>) {}
+
+    fn contradictions(&self, _: &DeploymentUpgrade, _: &mut Checks<'_, '_>) {}
+
+    fn touches(&self, spec: &DeploymentUpgrade) -> Vec<Touch> {
+        vec![Touch::container("/spec/container", &spec.target, &spec.deployment, &spec.container)]
+    }
+
+    fn request(&self, _: &DeploymentUpgrade, _: Option<&Inventory>) -> Option<Request> {
+        None
+    }
+
+    fn untold(&self) -> Option<&'static str> {
+        Some("Deployments")
+    }
+
+    fn asks(&self, _: &DocCx<'_, Self>, _: &mut Lookups) {}
+
+    fn hops(&self, at: &DocCx<'_, Self>) -> Vec<(HopSpec, ())> {
+        hop(at).into_iter().map(|hop| (hop, ())).collect()
+    }
+
+    fn held(&self, _: &Sections<'_>, _: &ObjectRef, _: &str) -> Option<Held> {
+        None
+    }
+
+    fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+        let (cx, spec, scope) = (hop.cx, &hop.doc.spec, &hop.scope);
         let Some((_, index, before)) = outlook.container(&spec.deployment, &spec.container) else { return };
         let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
-        let scope = hop.scope();
         let id = scope.id(IMAGE);
         let container = format!("/spec/template/spec/containers/{index}");
         let pointer = format!("{container}/image");
@@ -124,13 +168,13 @@ fn is(value: serde_json::Value) -> Test {
     Test::Equals(Operand::Value(value))
 }
 
-fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
-    let spec = &doc.spec;
+fn hop(at: &DocCx<'_, Deployment>) -> Option<HopSpec> {
+    let (cx, doc, spec) = (at.cx, at.doc, &at.doc.spec);
     let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
-    let (_, found) = super::container(cx, doc.doc, &spec.deployment, &spec.container)?;
-    let asked = HopSpec::asked(cx, "deployment", doc);
+    let (_, found) = cx.container(doc.doc, &spec.deployment, &spec.container)?;
+    let asked = at.asked();
     // The tag is the only version that the platform tells; without one the path has no number to compare.
-    let from: Option<Version> = super::tag(&found.image).and_then(|tag| tag.parse().ok());
+    let from: Option<Version> = Image(&found.image).version();
     let is_set = found.image == spec.image;
     if (is_set || from.as_ref() == Some(&spec.to))
         && let Some(finishing) = asked.finishing(cx)
@@ -142,7 +186,7 @@ fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
         return Some(finishing);
     }
     if let Some(from) = if is_set { Some(&spec.to) } else { from.as_ref() } {
-        super::rising(cx, doc.doc, &object.to_string(), from, &spec.to)?;
+        rising(cx, doc.doc, &object.to_string(), from, &spec.to)?;
     }
     cx.owner(&object, OwnerKind::Kubectl);
     Some(HopSpec { from, ..asked })

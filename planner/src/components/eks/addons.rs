@@ -4,20 +4,18 @@ use switchback_schemas::{
     Diagnostic, StepId, Version, codes,
     inventory::eks::EksCluster,
     lock::AddonVersions,
-    manifest::{AddonRule, Document, EksUpgrade},
     plan::{CaptureKind, Disruption, Effect, EksUpdateAddon, Operand, Work},
     seconds::Seconds,
 };
 
 use super::{
-    hops::following,
-    lower::Road,
+    AddonRule, Doc,
+    context::Road,
+    minors::following,
     names::{is, says},
 };
 use crate::{
-    context::Cx,
     lower::{Lowering, Rollback, Undoing, verify},
-    manifest::Spanned,
     outlook::Outlook,
 };
 
@@ -35,20 +33,14 @@ struct Moving<'a> {
     by: Option<StepId>,
 }
 
-fn rule<'a>(doc: &'a Spanned<Document<EksUpgrade>>, addon: &str) -> Option<&'a AddonRule> {
+fn rule<'a>(doc: &'a Doc, addon: &str) -> Option<&'a AddonRule> {
     doc.spec.addons.iter().find(|rule| rule.name == addon)
 }
 
 /// The versions that an add-on goes through at a minor, the last of them its own; `Err` says what is wrong.
-fn stops(
-    cx: &Cx<'_>,
-    doc: &Spanned<Document<EksUpgrade>>,
-    addon: &str,
-    version: &str,
-    known: &AddonVersions,
-) -> Result<Vec<String>, Wrong> {
+fn stops(road: &Road<'_>, addon: &str, version: &str, known: &AddonVersions) -> Result<Vec<String>, Wrong> {
     let minor = &known.kubernetes;
-    let rule = rule(doc, addon);
+    let rule = rule(road.doc, addon);
     let works = known.versions.iter().any(|candidate| candidate == version);
     if rule.is_some_and(|rule| rule.keep) {
         let message =
@@ -77,7 +69,7 @@ fn stops(
         let message = format!("the add-on {addon} would go down from {version} to {target} for {minor}");
         return Err(Wrong::of(message, format!("pin a version under `addons:`; {}", offers(known))));
     }
-    let mut stops = between(cx, addon, before.as_ref(), after.as_ref(), known)?;
+    let mut stops = between(road, addon, before.as_ref(), after.as_ref(), known)?;
     stops.push(target.clone());
     Ok(stops)
 }
@@ -89,13 +81,13 @@ fn offers(known: &AddonVersions) -> String {
 
 /// The newest version of each minor between, for add-ons that do not skip one.
 fn between(
-    cx: &Cx<'_>,
+    road: &Road<'_>,
     addon: &str,
     before: Option<&Version>,
     after: Option<&Version>,
     known: &AddonVersions,
 ) -> Result<Vec<String>, Wrong> {
-    let one_by_one = cx.catalog.eks.one_minor_at_a_time.addons.iter().any(|name| name == addon);
+    let one_by_one = road.facts.one_minor_at_a_time.addons.iter().any(|name| name == addon);
     let (Some(before), Some(after)) = (before, after) else { return Ok(Vec::new()) };
     if !one_by_one || before.major() != after.major() {
         return Ok(Vec::new());
@@ -133,8 +125,8 @@ impl Wrong {
 }
 
 /// What the lock says about an add-on at a minor.
-fn known<'a>(cx: &Cx<'a>, road: &Road<'_>, addon: &str, minor: &Version) -> Result<&'a AddonVersions, Wrong> {
-    cx.lock.addon(&road.names.target, addon, minor).ok_or_else(|| Wrong {
+fn known<'a>(road: &Road<'a>, addon: &str, minor: &Version) -> Result<&'a AddonVersions, Wrong> {
+    road.lock.addon(&road.own.names.target, addon, minor).ok_or_else(|| Wrong {
         code: codes::PLAN_LOCK_MISSING,
         message: format!("the lock does not say which versions of the add-on {addon} work with {minor}"),
         help: "run `switchback resolve` again for these manifests and this inventory".to_owned(),
@@ -142,17 +134,17 @@ fn known<'a>(cx: &Cx<'a>, road: &Road<'_>, addon: &str, minor: &Version) -> Resu
 }
 
 /// Add-ons as they are when the hop begins, in their order. What was wrong in an earlier hop was said there.
-fn before<'a>(cx: &Cx<'_>, road: &Road<'_>, cluster: &'a EksCluster) -> Vec<Moving<'a>> {
+fn before<'a>(road: &Road<'_>, cluster: &'a EksCluster) -> Vec<Moving<'a>> {
     let mut moving: Vec<Moving<'a>> = cluster
         .addons
         .iter()
         .map(|addon| Moving { name: &addon.name, version: addon.version.clone(), by: None })
         .collect();
-    moving.sort_by_key(|addon| (cx.catalog.eks.place(addon.name), addon.name));
+    moving.sort_by_key(|addon| (road.facts.place(addon.name), addon.name));
     for (minor, scope) in road.earlier() {
         for addon in &mut moving {
-            let Ok(known) = known(cx, road, addon.name, &minor) else { continue };
-            let Ok(stops) = stops(cx, road.doc, addon.name, &addon.version, known) else { continue };
+            let Ok(known) = known(road, addon.name, &minor) else { continue };
+            let Ok(stops) = stops(road, addon.name, &addon.version, known) else { continue };
             if let Some(last) = stops.last() {
                 addon.by = Some(scope.id(&part(addon.name, last)));
                 addon.version.clone_from(last);
@@ -168,7 +160,6 @@ fn part(addon: &str, version: &str) -> String {
 
 /// Adds the steps of one hop; each needs the one before it. Says what the next step has to wait for.
 pub(super) fn steps(
-    cx: &Cx<'_>,
     road: &Road<'_>,
     after: &[StepId],
     outlook: &Outlook<'_>,
@@ -176,17 +167,17 @@ pub(super) fn steps(
 ) -> Vec<StepId> {
     let mut last = after.to_vec();
     let mut first = true;
-    for addon in before(cx, road, road.cluster) {
-        let stops = known(cx, road, addon.name, &road.hop.to)
-            .and_then(|known| stops(cx, road.doc, addon.name, &addon.version, known));
+    for addon in before(road, &road.own.cluster) {
+        let stops = known(road, addon.name, &road.hop.to)
+            .and_then(|known| stops(road, addon.name, &addon.version, known));
         let stops = match stops {
             Ok(stops) => stops,
             Err(wrong) => {
                 let number = road.doc.spec.addons.iter().position(|rule| rule.name == addon.name);
                 let pointer = number.map_or("/spec/to".to_owned(), |n| format!("/spec/addons/{n}"));
-                cx.findings.say(
+                road.findings.say(
                     Diagnostic::error(wrong.code, wrong.message)
-                        .at(cx.label(road.doc.doc, &pointer, "asked here"))
+                        .at(road.label(road.doc.doc, &pointer, "asked here"))
                         .help(wrong.help),
                 );
                 continue;
@@ -195,7 +186,7 @@ pub(super) fn steps(
         let mut was = (addon.version.clone(), addon.by.clone());
         for stop in stops {
             let why = if first { Why::ControlPlane } else { Why::Order(addon.name) };
-            let id = step(cx, road, addon.name, (&was.0, was.1.as_ref()), &stop, (&last, &why), outlook, to);
+            let id = step(road, addon.name, (&was.0, was.1.as_ref()), &stop, (&last, &why), outlook, to);
             first = false;
             was = (stop, Some(id.clone()));
             last = vec![id];
@@ -211,12 +202,12 @@ enum Why<'a> {
 }
 
 impl Why<'_> {
-    fn said(&self, cx: &Cx<'_>) -> (String, Option<String>) {
-        let row = |addon: &str| cx.catalog.eks.addon_order.iter().find(|row| row.addon == addon);
+    fn said(&self, road: &Road<'_>) -> (String, Option<String>) {
+        let row = |addon: &str| road.facts.addon_order.iter().find(|row| row.addon == addon);
         match self {
             Self::ControlPlane => (
                 "add-ons follow the control plane: none of them is newer than it".to_owned(),
-                Some(cx.catalog.eks.skew.source.clone()),
+                Some(road.facts.skew.source.clone()),
             ),
             Self::Order(addon) => row(addon).map_or_else(
                 || ("one add-on moves at a time, so that a failure has one cause".to_owned(), None),
@@ -226,12 +217,7 @@ impl Why<'_> {
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what it was, what it becomes, what comes first and where it goes"
-)]
 fn step(
-    cx: &Cx<'_>,
     road: &Road<'_>,
     addon: &str,
     (was, by): (&str, Option<&StepId>),
@@ -240,13 +226,13 @@ fn step(
     outlook: &Outlook<'_>,
     to: &mut Lowering,
 ) -> StepId {
-    let object = road.names.addon(addon);
+    let object = road.own.names.addon(addon);
     let part = part(addon, becomes);
     let id = road.scope.id(&part);
     let conflicts = rule(road.doc, addon).map_or_else(Default::default, |rule| rule.conflicts);
     let update = |version: Operand| {
         Effect::EksUpdateAddon(EksUpdateAddon {
-            target: road.names.target.clone(),
+            target: road.own.names.target.clone(),
             addon: addon.to_owned(),
             version,
             conflicts,
@@ -258,8 +244,8 @@ fn step(
         verify(title, says(&object, "/status", "ACTIVE"), Seconds(30), Seconds::minutes(15))
     };
     let permissions = || {
-        let mut permissions = road.names.on_addon(addon, &["UpdateAddon", "DescribeAddon"]);
-        permissions.extend(road.names.on_cluster(&["UpdateAddon", "DescribeUpdate", "ListUpdates"]));
+        let mut permissions = road.own.names.on_addon(addon, &["UpdateAddon", "DescribeAddon"]);
+        permissions.extend(road.own.names.on_cluster(&["UpdateAddon", "DescribeUpdate", "ListUpdates"]));
         permissions
     };
     let stays = if addon == "coredns" { "; its PodDisruptionBudget stays" } else { "" };
@@ -273,7 +259,7 @@ fn step(
     });
     outlook.cloud(&object, POINTER, serde_json::json!(was), by);
     let effect = update(Operand::Value(serde_json::json!(becomes)));
-    let (why, source) = why.said(cx);
+    let (why, source) = why.said(road);
     let title = format!("move the add-on {addon} from {was} to {becomes}");
     let mut step = road
         .scope

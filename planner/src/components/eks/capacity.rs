@@ -8,11 +8,11 @@ use switchback_schemas::{
     plan::{Capacity, Pool, Strategy},
 };
 
-use super::{fleet::Group, lower::Road, names::NODEGROUP};
+use super::{context::Road, fleet::Group, names::NODEGROUP};
 use crate::context::Cx;
 
 /// Nodes that are needed while the group moves.
-fn surge(cx: &Cx<'_>, group: &Group<'_>) -> u64 {
+fn surge(road: &Road<'_>, group: &Group<'_>) -> u64 {
     let desired = group.observed.desired;
     match group.strategy() {
         // A whole second group stands beside the first.
@@ -20,10 +20,10 @@ fn surge(cx: &Cx<'_>, group: &Group<'_>) -> u64 {
         Strategy::GroupUpdate if group.observed.update_strategy == "MINIMAL" => 0,
         Strategy::GroupUpdate => {
             let of_group = |node: &&Node| node.labels.get(NODEGROUP) == Some(&group.observed.name);
-            let inside = cx.inventory.nodes.iter().filter(of_group);
+            let inside = road.inventory.nodes.iter().filter(of_group);
             let zones: BTreeSet<&String> =
                 inside.filter_map(|node| node.labels.get("topology.kubernetes.io/zone")).collect();
-            let per_zone = cx.catalog.eks.group_update.surge_per_zone;
+            let per_zone = road.facts.group_update.surge_per_zone;
             let spread = per_zone.saturating_mul(zones.len().max(1) as u64);
             spread.max(group.observed.max_unavailable.of(desired))
         }
@@ -32,8 +32,8 @@ fn surge(cx: &Cx<'_>, group: &Group<'_>) -> u64 {
 }
 
 /// Refuses a move that needs nodes which its capacity does not have.
-pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
-    let needed = surge(cx, group);
+pub(super) fn observed(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
+    let needed = surge(road, group);
     if needed == 0 {
         return;
     }
@@ -52,11 +52,15 @@ pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, pool: &Pool, group: &Group<
         }
         Capacity::Fixed => format!("{what}, and pool {} is a fixed set of machines", pool.name),
         Capacity::Reserved => {
-            if unread(cx) {
+            if unread(road.cx) {
                 return;
             }
-            let free: u64 =
-                group.observed.instance_types.iter().filter_map(|kind| road.cluster.reserved.get(kind)).sum();
+            let free: u64 = group
+                .observed
+                .instance_types
+                .iter()
+                .filter_map(|kind| road.own.cluster.reserved.get(kind))
+                .sum();
             if free >= needed {
                 return;
             }
@@ -67,10 +71,10 @@ pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, pool: &Pool, group: &Group<
             )
         }
     };
-    cx.findings.say_about(
+    road.findings.say_about(
         pool.name.as_str(),
         Diagnostic::error(codes::PLAN_CAPACITY, message)
-            .at(cx.label(cx.manifests.platform.doc, "/spec/pools", "one of these"))
+            .at(road.label(road.manifests.platform.doc, "/spec/pools", "one of these"))
             .help(minimal),
     );
 }

@@ -7,20 +7,23 @@
 
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
-    inventory::karpenter::{Karpenter, NodeClass},
-    manifest::LastNodes,
+    inventory::{
+        Node,
+        karpenter::{Karpenter, NodeClass},
+    },
     plan::{BlindSpot, Disruption, Pool, Roll, Stale, Strategy},
 };
 
-use super::{guard, lower::Road, names::NODEPOOL, nodes};
+use super::{LastNodes, context::Road, guard, names::NODEPOOL, nodes};
 use crate::{
     context::Cx,
-    lower::{Lowering, Undoing, checks, nodes as rolls},
+    index::nodes_of,
+    lower::{Lowering, Undoing, nodes as rolls},
 };
 
 /// NodeClasses of a pool: by the NodePools that its labels or its nodes name.
 fn classes<'k>(cx: &Cx<'_>, section: &'k Karpenter, pool: &Pool) -> Vec<&'k NodeClass> {
-    let nodes = checks::nodes_of(cx.inventory, pool);
+    let nodes = nodes_of(cx.inventory, pool);
     let named = |name: &str| {
         pool.labels.get(NODEPOOL).is_some_and(|label| label == name)
             || nodes.iter().any(|node| node.labels.get(NODEPOOL).is_some_and(|label| label == name))
@@ -39,40 +42,48 @@ fn pools<'a>(cx: &'a Cx<'_>) -> impl Iterator<Item = &'a Pool> {
 }
 
 /// Pools whose image goes by an alias: their nodes follow the control plane.
-pub(super) fn moving<'a>(cx: &'a Cx<'_>, section: Option<&Karpenter>) -> Vec<&'a Pool> {
-    let Some(section) = section else { return Vec::new() };
+pub(super) fn moving<'r>(road: &'r Road<'_>) -> Vec<&'r Pool> {
+    let cx = road.cx;
+    let Some(section) = road.own.karpenter.as_deref() else { return Vec::new() };
     let follows = |pool: &&Pool| classes(cx, section, pool).iter().any(|class| !class.ami_aliases.is_empty());
     pools(cx).filter(follows).collect()
 }
 
+/// Nodes that Karpenter makes anew in every hop.
+pub(super) fn claimed<'r>(road: &'r Road<'_>) -> Vec<&'r Node> {
+    let pools = moving(road);
+    pools.into_iter().flat_map(|pool| nodes_of(road.inventory, pool)).collect()
+}
+
 /// Says what pools of Karpenter cannot do that the manifest asks for.
-pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>) {
-    let place = |text: &str| cx.label(road.doc.doc, "/spec/nodes", text);
-    let Some(section) = &road.karpenter else {
-        if let Some(pool) = pools(cx).next() {
+pub(super) fn observed(road: &Road<'_>) {
+    let place = |text: &str| road.label(road.doc.doc, "/spec/nodes", text);
+    let Some(section) = road.own.karpenter.as_deref() else {
+        if let Some(pool) = pools(road.cx).next() {
             let message =
                 format!("pool {} is Karpenter's, and the inventory holds nothing about Karpenter", pool.name);
-            cx.findings.say(
+            road.findings.say(
                 Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)
-                    .at(cx.label(cx.manifests.platform.doc, "/spec/pools", "needs it"))
+                    .at(road.label(road.manifests.platform.doc, "/spec/pools", "needs it"))
                     .help("observe again with credentials that may list NodePools and NodeClaims"),
             );
         }
         return;
     };
-    let moving = moving(cx, Some(section));
-    for pool in pools(cx) {
-        let names: Vec<&str> = classes(cx, section, pool).iter().map(|class| class.name.as_str()).collect();
+    let moving = moving(road);
+    for pool in pools(road.cx) {
+        let names: Vec<&str> =
+            classes(road.cx, section, pool).iter().map(|class| class.name.as_str()).collect();
         let names = names.join(", ");
         if !moving.contains(&pool) {
             let message = format!(
                 "nodes of pool {} stay at their minor: the image of EC2NodeClass {names} goes by no alias",
                 pool.name
             );
-            cx.findings.say_about(
+            road.findings.say_about(
                 pool.name.as_str(),
                 Diagnostic::warning(codes::PLAN_STRATEGY, message)
-                    .at(cx.label(cx.manifests.platform.doc, "/spec/pools", "one of these"))
+                    .at(road.label(road.manifests.platform.doc, "/spec/pools", "one of these"))
                     .help("point it to an image of the new minor yourself after the plan, and upgrade Karpenter's nodes then"),
             );
         } else if road.doc.spec.nodes == LastNodes::Stay {
@@ -81,7 +92,7 @@ pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>) {
                  control plane, and Karpenter replaces them as soon as it may",
                 pool.name
             );
-            cx.findings.say(
+            road.findings.say(
                 Diagnostic::error(codes::PLAN_STRATEGY, message)
                     .at(place("these do not stay"))
                     .help("let nodes follow, or select its image by id before the plan is made"),
@@ -94,7 +105,7 @@ pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>) {
 pub(super) fn rule(road: &Road<'_>, pool: &Pool) -> (Roll, u64) {
     let cx = road.cx;
     let minor = &road.hop.to;
-    let inside = checks::nodes_of(cx.inventory, pool);
+    let inside = nodes_of(cx.inventory, pool);
     let old =
         inside.iter().filter(|node| node.kubelet.as_ref().is_none_or(|kubelet| kubelet < minor)).count();
     let (nodes, observed) = (inside.len() as u64, old as u64);

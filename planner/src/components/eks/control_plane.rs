@@ -13,10 +13,9 @@ use switchback_schemas::{
     seconds::Seconds,
 };
 
-use super::{guard, hops::preceding, lower::Road, names::says, readiness::no_kubelet, support};
+use super::{context::Road, guard, minors::preceding, names::says, readiness::no_kubelet, support};
 use crate::{
-    components::HopSpec,
-    context::Cx,
+    hop::HopSpec,
     lower::{Lowering, Rollback, Undoing, verify},
     outlook::Outlook,
 };
@@ -34,13 +33,12 @@ pub(super) fn step(
     outlook: &Outlook<'_>,
     to: &mut Lowering,
 ) -> StepId {
-    let cx = road.cx;
-    let cluster = road.names.cluster();
+    let cluster = road.own.names.cluster();
     let minor = &road.hop.to;
     let id = road.scope.id("control-plane");
     let previous = road.earlier().last().map(|(_, scope)| scope.id("control-plane"));
     outlook.cloud(&cluster, "/version", serde_json::json!(from.as_str()), previous.as_ref());
-    let title = format!("update the control plane of {} from {from} to {minor}", road.names.arn.name());
+    let title = format!("update the control plane of {} from {from} to {minor}", road.own.names.arn.name());
     let effect = update(road, from, minor);
     let first = if follow { guard::before(road, &id, to) } else { Vec::new() };
     let undo = undo(road, from, (&id, first), to);
@@ -48,7 +46,7 @@ pub(super) fn step(
         .scope
         .step("control-plane", title, effect, undo, outlook.take_reads())
         .done_when(at(road, minor))
-        .verify(verified(cx, road, minor))
+        .verify(verified(road, minor))
         .within(WITHIN)
         .idempotent()
         .disrupts(Disruption::Restart, None)
@@ -70,21 +68,21 @@ pub(super) fn step(
 }
 
 fn update(road: &Road<'_>, from: &Version, to: &Version) -> Effect {
-    let target = road.names.target.clone();
+    let target = road.own.names.target.clone();
     Effect::EksUpdateCluster(EksUpdateCluster { target, from: from.clone(), to: to.clone() })
 }
 
 /// The cluster is at a minor and at rest.
 pub(super) fn at(road: &Road<'_>, minor: &Version) -> Condition {
-    let cluster = road.names.cluster();
+    let cluster = road.own.names.cluster();
     Condition::All {
         of: vec![says(&cluster, "/version", minor.as_str()), says(&cluster, "/status", "ACTIVE")],
     }
 }
 
 /// The update has ended as it should, and the API server answers.
-fn verified(cx: &Cx<'_>, road: &Road<'_>, minor: &Version) -> Vec<Verify> {
-    let uid = &cx.inventory.cluster.kube_system_uid;
+fn verified(road: &Road<'_>, minor: &Version) -> Vec<Verify> {
+    let uid = &road.inventory.cluster.kube_system_uid;
     let system = ObjectRef::new("v1", "Namespace", &ObjectName::cluster("kube-system"));
     let answers = Condition::Field {
         object: Target::Object(system),
@@ -99,8 +97,12 @@ fn verified(cx: &Cx<'_>, road: &Road<'_>, minor: &Version) -> Vec<Verify> {
 }
 
 fn permissions(road: &Road<'_>) -> Vec<switchback_schemas::plan::Permission> {
-    let mut permissions =
-        road.names.on_cluster(&["UpdateClusterVersion", "DescribeCluster", "DescribeUpdate", "ListUpdates"]);
+    let mut permissions = road.own.names.on_cluster(&[
+        "UpdateClusterVersion",
+        "DescribeCluster",
+        "DescribeUpdate",
+        "ListUpdates",
+    ]);
     permissions.push(crate::lower::permission("get", "", "namespaces", None));
     permissions.push(crate::lower::permission("list", "", "nodes", None));
     permissions
@@ -109,16 +111,15 @@ fn permissions(road: &Road<'_>) -> Vec<switchback_schemas::plan::Permission> {
 /// The way back: the same call downwards, while EKS takes it. What would make it wrong is read before it: nodes that are too new,
 /// and what EKS itself finds.
 fn undo(road: &Road<'_>, from: &Version, (id, first): (&StepId, Vec<StepId>), to: &mut Lowering) -> Undoing {
-    let cx = road.cx;
     let minor = &road.hop.to;
-    let facts = &cx.catalog.eks;
+    let facts = road.facts;
     for key in ["rollback", "insights"] {
         if let Some(source) = facts.source(key) {
             to.sources.insert(key.to_owned(), source);
         }
     }
-    let end = support::end(road.cluster, from);
-    if let Some(end) = end.as_ref().filter(|end| support::over(cx, end)) {
+    let end = support::end(&road.own.cluster, from);
+    if let Some(end) = end.as_ref().filter(|end| support::over(road.cx, end)) {
         return Undoing::Irreversible {
             why: format!("EKS takes no control plane back to {from}: {}", end.why),
             recovery: recovery(from),
@@ -132,7 +133,7 @@ fn undo(road: &Road<'_>, from: &Version, (id, first): (&StepId, Vec<StepId>), to
     closes.extend(end.map(|end| Expiry { at: ExpiresAt::Instant(end.at), why: end.why }));
     let before = |condition| Read { condition, basis: ReadBasis::After(id.clone()) };
     let insights = Condition::Insights {
-        target: road.names.target.clone(),
+        target: road.own.names.target.clone(),
         category: InsightCategory::RollbackReadiness,
         kubernetes: from.clone(),
         accepted_until: BTreeMap::new(),
@@ -147,12 +148,15 @@ fn undo(road: &Road<'_>, from: &Version, (id, first): (&StepId, Vec<StepId>), to
                 before(insights),
             ],
             done_when: Some(at(road, from)),
-            verify: verified(cx, road, from),
+            verify: verified(road, from),
             timeout: WITHIN,
             disruption: Disruption::Restart,
             permissions: permissions(road),
             ..Work::effect(
-                format!("take the control plane of {} back from {minor} to {from}", road.names.arn.name()),
+                format!(
+                    "take the control plane of {} back from {minor} to {from}",
+                    road.own.names.arn.name()
+                ),
                 update(road, minor, from),
             )
         })
@@ -175,7 +179,7 @@ pub(super) fn line(
     recovery: String,
     to: &mut Lowering,
 ) -> Label {
-    let id = road.label(part);
+    let id = road.unique(part);
     to.gates.push(Gate {
         id: id.clone(),
         title: format!("approve the end of {closes}"),
@@ -189,7 +193,7 @@ pub(super) fn line(
 /// Where the older minor is out of support, the control plane itself is the line.
 fn line_of_support(road: &Road<'_>, to: &mut Lowering) -> Option<Label> {
     let from = road.hop.from.as_ref()?;
-    let end = support::end(road.cluster, from)?;
+    let end = support::end(&road.own.cluster, from)?;
     if !support::over(road.cx, &end) {
         return None;
     }
@@ -231,7 +235,7 @@ fn crossing_run(road: &Road<'_>, first: &StepId, to: &mut Lowering) -> Option<La
     let earlier = HopSpec { to: from.clone(), ..road.hop.clone() }.id();
     let moved = road.cx.carried().find(|carried| carried.id == earlier && carried.from.is_some())?;
     let came_from = moved.from.clone()?;
-    if support::end(road.cluster, &came_from).is_some_and(|end| support::over(road.cx, &end)) {
+    if support::end(&road.own.cluster, &came_from).is_some_and(|end| support::over(road.cx, &end)) {
         return None;
     }
     let run = &moved.run;

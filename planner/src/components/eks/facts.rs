@@ -31,6 +31,9 @@ pub struct EksFacts {
     pub group_update: GroupUpdate,
     /// How long things take.
     pub durations: Durations,
+    /// API versions that a minor of Kubernetes no longer serves; they stand in a file of their own.
+    #[serde(skip)]
+    pub removed_apis: RemovedApis,
 }
 
 /// That something is said, and where.
@@ -161,7 +164,7 @@ impl Takes {
 }
 
 /// API versions that a minor no longer serves.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RemovedApis {
     /// When they were read.
@@ -212,12 +215,11 @@ impl EksFacts {
 
 #[cfg(test)]
 mod tests {
-    use crate::catalog::Catalog;
+    use crate::{component::Component as _, components::eks::Eks};
 
     #[test]
     fn every_fact_has_a_source_and_every_source_a_fact() {
-        let catalog = Catalog::embedded().expect("the catalog");
-        let facts = &catalog.eks;
+        let facts = Eks.facts().expect("the catalog");
         let mut keys = vec![
             &facts.free_addresses.source,
             &facts.way_back.source,
@@ -233,15 +235,15 @@ mod tests {
         for key in keys {
             assert!(facts.source(key).is_some(), "{key}");
         }
-        assert!(catalog.removed_apis.rows.len() > 30);
+        assert!(facts.removed_apis.rows.len() > 30);
     }
 
     #[test]
     fn al2_ends_and_says_what_takes_over() {
-        let catalog = Catalog::embedded().expect("the catalog");
+        let facts = Eks.facts().expect("the catalog");
         let of = |ami: &str, instance: &str, minor: &str| {
             let minor = minor.parse().expect("a minor");
-            catalog.eks.successor(ami, &[instance.to_owned()], &minor).map(str::to_owned)
+            facts.successor(ami, &[instance.to_owned()], &minor).map(str::to_owned)
         };
         assert_eq!(of("AL2_x86_64", "m5.large", "1.32"), None);
         assert_eq!(of("AL2_x86_64", "m5.large", "1.33").as_deref(), Some("AL2023_x86_64_STANDARD"));

@@ -8,15 +8,16 @@ use switchback_schemas::{
         Node,
         eks::{EksCluster, Nodegroup},
     },
-    manifest::LastNodes,
     plan::{CloudRef, Pool, Strategy},
 };
 
 use super::{
-    hops::{Doc, following},
+    Doc, LastNodes,
+    context::Road,
+    minors::following,
     names::{NODEGROUP, successor},
 };
-use crate::{components::HopSpec, context::Cx, outlook::Outlook};
+use crate::{context::Cx, hop::HopSpec, lower::HopScope, outlook::Outlook};
 
 /// A managed group, as it is before some hop.
 #[derive(Clone, Debug)]
@@ -115,16 +116,12 @@ pub(super) fn moves(doc: &Doc, minor: &Version) -> bool {
 }
 
 /// The managed groups as they are when the hop begins.
-pub(super) fn before<'a>(
-    cx: &'a Cx<'_>,
-    doc: &Doc,
-    cluster: &'a EksCluster,
-    hop: &HopSpec,
-) -> Vec<Group<'a>> {
+pub(super) fn before<'a>(road: &'a Road<'_>) -> Vec<Group<'a>> {
+    let (cx, doc, hop, cluster) = (road.cx, road.doc, road.hop, &*road.own.cluster);
     let mut groups = observed(cx, cluster);
     let mut minor = following(&cluster.version.minor_line());
     while minor < hop.to {
-        let scope = HopSpec { to: minor.clone(), ..hop.clone() }.scope();
+        let scope = HopScope::of(&HopSpec { to: minor.clone(), ..hop.clone() });
         for group in &mut groups {
             group.kept = None;
             if !moves(doc, &minor) || !group.follows(&minor) {
@@ -136,7 +133,7 @@ pub(super) fn before<'a>(
                 let next = successor(&group.name, &minor);
                 group.by = Some(scope.id(&format!("{part}/copy")));
                 if let Some(ami) =
-                    cx.catalog.eks.successor(&group.ami_type, &group.observed.instance_types, &minor)
+                    road.facts.successor(&group.ami_type, &group.observed.instance_types, &minor)
                 {
                     group.ami_type = ami.to_owned();
                 }

@@ -11,8 +11,8 @@ use switchback_schemas::{
 };
 
 use super::{
+    context::Road,
     fleet::{Group, part, read},
-    lower::Road,
     names::{is, says},
     nodes::{self, ONE_BY_ONE},
     readiness::ready,
@@ -33,14 +33,14 @@ pub(super) fn update(
     outlook: &Outlook<'_>,
     to: &mut Lowering,
 ) -> StepId {
-    let object = road.names.group(&group.name);
+    let object = road.own.names.group(&group.name);
     read(outlook, &object, group);
     let minor = &road.hop.to;
     let part = format!("{}/update", part(pool, &group.name));
     let id = road.scope.id(&part);
     let effect = |kubernetes: &Version, release: Option<Operand>| {
         Effect::EksUpdateNodegroup(EksUpdateNodegroup {
-            target: road.names.target.clone(),
+            target: road.own.names.target.clone(),
             nodegroup: group.name.clone(),
             kubernetes: kubernetes.clone(),
             release,
@@ -55,8 +55,8 @@ pub(super) fn update(
     let whole = || whole(road, pool, group);
     let permissions = || {
         let mut permissions =
-            road.names.on_group(&group.name, &["UpdateNodegroupVersion", "DescribeNodegroup"]);
-        permissions.extend(road.names.on_cluster(&["DescribeUpdate", "ListUpdates"]));
+            road.own.names.on_group(&group.name, &["UpdateNodegroupVersion", "DescribeNodegroup"]);
+        permissions.extend(road.own.names.on_cluster(&["DescribeUpdate", "ListUpdates"]));
         permissions
     };
     let back = Rollback {
@@ -85,7 +85,7 @@ pub(super) fn update(
               replace-group does not depend on it"
             .to_owned(),
     });
-    let facts = &road.cx.catalog.eks.group_update;
+    let facts = &road.facts.group_update;
     let title = format!(
         "let EKS replace the {} nodes of group {} by {minor}: it picks them at random, drains each for {} minutes at \
          most, and cannot be paused",
@@ -102,7 +102,7 @@ pub(super) fn update(
         .disrupts(Disruption::Drain, Some(pool.tier))
         .permits(permissions());
     for step in after {
-        draft = draft.needs(step, ONE_BY_ONE, Some(&road.cx.catalog.eks.parity.source));
+        draft = draft.needs(step, ONE_BY_ONE, Some(&road.facts.parity.source));
     }
     to.pools.push(pool.clone());
     to.add(draft)
@@ -110,7 +110,7 @@ pub(super) fn update(
 
 /// How long EKS takes for a group: its batches one after the other, each as long as a drain may take at most.
 pub(super) fn estimate(road: &Road<'_>, group: &Group<'_>) -> Estimate {
-    let facts = &road.cx.catalog.eks;
+    let facts = road.facts;
     let nodes = group.observed.desired;
     let batch = group.observed.max_unavailable.of(nodes).max(1);
     let batches = nodes.div_ceil(batch);

@@ -16,10 +16,13 @@ use switchback_schemas::{
 
 use super::{
     claims::{moving, rule},
-    lower::Road,
+    context::Road,
     names::NODEPOOL,
 };
-use crate::lower::{Draft, Lowering, Rollback, checks, nodes as rolls, permission};
+use crate::{
+    index::nodes_of,
+    lower::{Draft, Lowering, Rollback, nodes as rolls, permission},
+};
 
 const LIMITS: &str = "/spec/limits";
 
@@ -40,7 +43,7 @@ pub(super) fn captures(road: &Road<'_>, mut draft: Draft) -> Draft {
 /// What comes before the control plane goes back.
 pub(super) fn before(road: &Road<'_>, moved: &StepId, to: &mut Lowering) -> Vec<StepId> {
     let mut ends = Vec::new();
-    for pool in moving(road.cx, road.karpenter.as_ref()) {
+    for pool in moving(road) {
         let held: Vec<StepId> =
             node_pools(road, pool).into_iter().map(|node_pool| holding(road, node_pool)).collect();
         let id = ending(road, pool);
@@ -83,8 +86,8 @@ fn end(road: &Road<'_>, pool: &Pool) -> Rollback {
 
 /// NodePools whose nodes follow the control plane.
 fn node_pools<'r>(road: &'r Road<'_>, pool: &Pool) -> Vec<&'r NodePool> {
-    let Some(section) = &road.karpenter else { return Vec::new() };
-    let nodes = checks::nodes_of(road.cx.inventory, pool);
+    let Some(section) = road.own.karpenter.as_deref() else { return Vec::new() };
+    let nodes = nodes_of(road.cx.inventory, pool);
     let named = |name: &str| {
         pool.labels.get(NODEPOOL).is_some_and(|label| label == name)
             || nodes.iter().any(|node| node.labels.get(NODEPOOL).is_some_and(|label| label == name))
@@ -137,7 +140,7 @@ fn lifting(road: &Road<'_>, node_pool: &NodePool) -> StepId {
 /// NodePools of all pools whose nodes follow the control plane.
 fn all_node_pools<'r>(road: &'r Road<'_>) -> Vec<&'r NodePool> {
     let mut all: Vec<&NodePool> = Vec::new();
-    for pool in moving(road.cx, road.karpenter.as_ref()) {
+    for pool in moving(road) {
         for node_pool in node_pools(road, pool) {
             if !all.iter().any(|known| known.name == node_pool.name) {
                 all.push(node_pool);

@@ -1,39 +1,41 @@
 //! Which minors a cluster moves through, and what is refused before anything is looked at more closely.
 
+use std::rc::Rc;
+
 use switchback_schemas::{
-    ComponentName, Diagnostic, Version, codes,
-    inventory::eks::{EksCluster, EksSection},
-    manifest::{Document, EksUpgrade, LastNodes, TargetSpec},
+    Diagnostic, codes,
+    inventory::{
+        eks::{EksCluster, EksSection},
+        karpenter::Karpenter,
+    },
+    manifest::TargetSpec,
     plan::HopBasis,
 };
 
-use super::{fleet, support};
+use super::{Doc, Eks, LastNodes, context::OnCluster, fleet, minors::following, names::Names, support};
 use crate::{
-    components::{HopSpec, rising},
+    carried,
+    component::DocCx,
     context::Cx,
-    continued,
-    manifest::Spanned,
+    hop::{HopSpec, rising},
 };
 
-pub(super) type Doc = Spanned<Document<EksUpgrade>>;
-
 /// The cluster of a manifest as it was observed. What is missing is said.
-pub(super) fn cluster(cx: &Cx<'_>, doc: &Doc) -> Option<EksCluster> {
+fn cluster(cx: &Cx<'_>, doc: &Doc) -> Option<EksCluster> {
     let name = &doc.spec.target;
     let place = |text: &str| cx.label(doc.doc, "/spec/target", text);
     // A target that is no EKS cluster was refused when the manifests were read.
     let Some(TargetSpec::Cluster(target)) = cx.manifests.platform.spec.targets.get(name) else { return None };
     let eks = target.eks.as_ref()?;
-    let component = ComponentName::new("eks").ok()?;
-    let section: EksSection = match cx.inventory.section(&component) {
+    let section: Rc<EksSection> = match cx.sections.get("eks") {
         Ok(section) => section.unwrap_or_default(),
         Err(error) => {
-            let unreadable = Diagnostic::error(codes::PLAN_UNREADABLE, error.to_string());
+            let unreadable = Diagnostic::error(codes::PLAN_UNREADABLE, error);
             cx.findings.say(unreadable.at(place("needs it")).help("observe again with this release"));
             return None;
         }
     };
-    let Some(found) = section.0.into_iter().find(|(target, _)| target == name).map(|(_, found)| found) else {
+    let Some(found) = section.0.get(name).cloned() else {
         let message = format!("the inventory holds nothing about the EKS cluster {}", eks.name);
         let help = "observe again and give the manifests to it, so that it knows account and region: \
                     `switchback observe MANIFESTS`";
@@ -54,16 +56,42 @@ pub(super) fn cluster(cx: &Cx<'_>, doc: &Doc) -> Option<EksCluster> {
     Some(found)
 }
 
-/// The hops of one manifest.
-pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
+/// The section of Karpenter, whose nodes follow the control plane.
+fn karpenter(cx: &Cx<'_>) -> Result<Option<Rc<Karpenter>>, Diagnostic> {
+    cx.sections.get("karpenter").map_err(|error| {
+        Diagnostic::error(codes::PLAN_UNREADABLE, error).help("observe again with this release")
+    })
+}
+
+/// The hops of one document.
+pub(super) fn of(at: &DocCx<'_, Eks>) -> Vec<(HopSpec, OnCluster)> {
+    let (cx, doc) = (at.cx, at.doc);
     let Some(cluster) = cluster(cx, doc) else { return Vec::new() };
-    let spec = &doc.spec;
+    let karpenter = match karpenter(cx) {
+        Ok(karpenter) => karpenter,
+        Err(unreadable) => {
+            cx.findings.say(unreadable);
+            return Vec::new();
+        }
+    };
+    let cluster = Rc::new(cluster);
+    let own = |hop: HopSpec| {
+        let names = Names { target: hop.target.clone(), arn: cluster.arn.clone() };
+        let first = hop.from.as_ref().is_none_or(|from| *from == cluster.version.minor_line());
+        (hop, OnCluster { names, cluster: Rc::clone(&cluster), karpenter: karpenter.clone(), first })
+    };
+    minors(at, &cluster).into_iter().map(own).collect()
+}
+
+/// One hop for each minor, or one for nodes alone.
+fn minors(at: &DocCx<'_, Eks>, cluster: &EksCluster) -> Vec<HopSpec> {
+    let (cx, doc, spec) = (at.cx, at.doc, &at.doc.spec);
     let (from, to) = (cluster.version.minor_line(), spec.to.minor_line());
-    let asked = HopSpec::asked(cx, "eks", doc);
-    if not_built(cx, doc, &cluster) {
+    let asked = at.asked();
+    if not_built(cx, doc, cluster) {
         return Vec::new();
     }
-    if from == to && spec.nodes == LastNodes::Follow && fleet::lags(cx, &cluster) {
+    if from == to && spec.nodes == LastNodes::Follow && fleet::lags(cx, cluster) {
         // The control plane is there already; only nodes follow.
         return vec![HopSpec { to, ..asked }];
     }
@@ -71,7 +99,7 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
     if rising(cx, doc.doc, &what, &from, &to).is_none() {
         return Vec::new();
     }
-    if !support::offered(cx, doc, &cluster) {
+    if !support::offered(cx, doc, cluster) {
         return Vec::new();
     }
     unfinished(cx, doc, &HopSpec { to: from.clone(), ..asked.clone() });
@@ -96,24 +124,12 @@ fn unfinished(cx: &Cx<'_>, doc: &Doc, here: &HopSpec) {
         "run {run} began {} and did not finish it, and the next minor begins when the one before is whole",
         here.id()
     );
-    let ways = continued::ways(&carried.run, run);
+    let ways = carried::ways(&carried.run, run);
     cx.findings.say(
         Diagnostic::error(codes::PLAN_UNFINISHED, message)
             .at(cx.label(doc.doc, "/spec/to", "would go past it"))
             .help(format!("{ways}, and observe again")),
     );
-}
-
-/// The minor after one.
-pub(super) fn following(minor: &Version) -> Version {
-    let next = format!("{}.{}", minor.major(), minor.minor().saturating_add(1));
-    next.parse().unwrap_or_else(|_| minor.clone())
-}
-
-/// The minor before one.
-pub(super) fn preceding(minor: &Version) -> Version {
-    let before = format!("{}.{}", minor.major(), minor.minor().saturating_sub(1));
-    before.parse().unwrap_or_else(|_| minor.clone())
 }
 
 /// Kinds of nodes that a plan would silently leave behind: refused by name.

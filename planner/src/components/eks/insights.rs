@@ -9,13 +9,13 @@ use switchback_schemas::{
     plan::{BlindSpot, InsightCategory},
 };
 
-use super::lower::Road;
-use crate::{context::Cx, lower::Lowering};
+use super::context::Road;
+use crate::lower::Lowering;
 
 /// Findings that the manifest accepts, by name, with the end of that, which is not over. Accepted twice, the later end counts.
-pub(super) fn accepted(cx: &Cx<'_>, road: &Road<'_>) -> BTreeMap<String, Timestamp> {
+pub(super) fn accepted(road: &Road<'_>) -> BTreeMap<String, Timestamp> {
     let mut until: BTreeMap<String, Timestamp> = BTreeMap::new();
-    for accepted in road.doc.spec.insights.iter().filter(|accepted| accepted.expires > cx.as_of) {
+    for accepted in road.doc.spec.insights.iter().filter(|accepted| accepted.expires > road.as_of) {
         let slot = until.entry(accepted.name.clone()).or_insert(accepted.expires);
         *slot = (*slot).max(accepted.expires);
     }
@@ -24,15 +24,15 @@ pub(super) fn accepted(cx: &Cx<'_>, road: &Road<'_>) -> BTreeMap<String, Timesta
 
 /// Judges what was observed for the minor of a hop. Later hops are judged again when they begin, so what stands against them
 /// today is a warning.
-pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, to: &mut Lowering) {
+pub(super) fn observed(road: &Road<'_>, to: &mut Lowering) {
     let minor = &road.hop.to;
-    let accepted = accepted(cx, road);
+    let accepted = accepted(road);
     let about = |insight: &&Insight| {
         insight.category == InsightCategory::UpgradeReadiness
             && insight.kubernetes.as_ref().is_none_or(|version| version.minor_line() == *minor)
     };
     let mut seen = false;
-    for insight in road.cluster.insights.iter().filter(about) {
+    for insight in road.own.cluster.insights.iter().filter(about) {
         seen = true;
         let stands = match insight.status {
             InsightStatus::Passing => false,
@@ -42,7 +42,7 @@ pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, to: &mut Lowering) {
         if !stands || accepted.contains_key(&insight.name) {
             continue;
         }
-        say(cx, road, insight);
+        say(road, insight);
     }
     if !seen {
         to.blind_spots.push(BlindSpot {
@@ -53,7 +53,7 @@ pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, to: &mut Lowering) {
     }
 }
 
-fn say(cx: &Cx<'_>, road: &Road<'_>, insight: &Insight) {
+fn say(road: &Road<'_>, insight: &Insight) {
     let word = match insight.status {
         InsightStatus::Passing => "passing",
         InsightStatus::Warning => "a warning",
@@ -80,34 +80,34 @@ fn say(cx: &Cx<'_>, road: &Road<'_>, insight: &Insight) {
     if let Some(refreshed) = insight.refreshed {
         message = format!("{message}; it was looked at {refreshed}");
     }
-    let place = cx.label(road.doc.doc, "/spec/insights", "not accepted here");
+    let place = road.label(road.doc.doc, "/spec/insights", "not accepted here");
     let diagnostic = match insight.status {
         // Not known is no reason to refuse a plan: the gate blocks until it is known.
         InsightStatus::Unknown => Diagnostic::warning(codes::PLAN_INSIGHT, message)
             .help("the gate before the control plane waits until it is known; refresh the insights"),
-        _ if !road.first => Diagnostic::warning(codes::PLAN_INSIGHT, message)
+        _ if !road.own.first => Diagnostic::warning(codes::PLAN_INSIGHT, message)
             .help("it is asked again before this minor; fix what it names until then"),
         _ => Diagnostic::error(codes::PLAN_INSIGHT, message).help(
             "fix what it names; if that is done since it was looked at, `aws eks start-insights-refresh` has it looked at again, then \
              observe; if EKS still counts the last 30 days, accept it by name under `insights:` with the evidence and a date",
         ),
     };
-    cx.findings.say(diagnostic.at(place));
+    road.findings.say(diagnostic.at(place));
 }
 
 /// Says which acceptances are expired or name no insight, once for each manifest.
-pub(super) fn unused(cx: &Cx<'_>, road: &Road<'_>) {
+pub(super) fn unused(road: &Road<'_>) {
     for (number, accepted) in road.doc.spec.insights.iter().enumerate() {
-        let place = |text: &str| cx.label(road.doc.doc, &format!("/spec/insights/{number}"), text);
-        let known = road.cluster.insights.iter().any(|insight| insight.name == accepted.name);
-        let (message, text) = match (accepted.expires <= cx.as_of, known) {
+        let place = |text: &str| road.label(road.doc.doc, &format!("/spec/insights/{number}"), text);
+        let known = road.own.cluster.insights.iter().any(|insight| insight.name == accepted.name);
+        let (message, text) = match (accepted.expires <= road.as_of, known) {
             (true, _) => {
                 (format!("what is accepted of {:?} expired {}", accepted.name, accepted.expires), "expired")
             }
             (false, false) => (format!("there is no insight {:?}", accepted.name), "no such insight"),
             (false, true) => continue,
         };
-        cx.findings.say(
+        road.findings.say(
             Diagnostic::warning(codes::MANIFEST_WAIVER, message)
                 .at(place(text))
                 .help("remove it, or renew it with new evidence"),

@@ -9,8 +9,8 @@ use switchback_schemas::{
 };
 
 use super::{
+    context::Road,
     fleet::Group,
-    lower::Road,
     names::{absent, says},
 };
 use crate::lower::{Lowering, Rollback, Undoing};
@@ -38,9 +38,9 @@ pub(super) fn steps(
 ) -> Vec<StepId> {
     let mut dropped: Vec<StepId> = Vec::new();
     for name in groups.iter().filter_map(|group| group.kept.as_deref()) {
-        let object = road.names.group(name);
+        let object = road.own.names.group(name);
         let effect = Effect::EksDeleteNodegroup(EksDeleteNodegroup {
-            target: road.names.target.clone(),
+            target: road.own.names.target.clone(),
             nodegroup: name.to_owned(),
         });
         // A run may turn back before the deletion was called: then it stays, as it was before.
@@ -52,8 +52,8 @@ pub(super) fn steps(
                 Effect::Wait(Wait { until }),
             )
         });
-        let mut permissions = road.names.on_group(name, &["DeleteNodegroup", "DescribeNodegroup"]);
-        permissions.extend(road.names.on_cluster(&["DescribeUpdate"]));
+        let mut permissions = road.own.names.on_group(name, &["DeleteNodegroup", "DescribeNodegroup"]);
+        permissions.extend(road.own.names.on_cluster(&["DescribeUpdate"]));
         let mut draft = road
             .scope
             .step(
@@ -64,14 +64,14 @@ pub(super) fn steps(
                 Vec::new(),
             )
             .done_when(absent(&object))
-            .time(WITHIN, road.cx.catalog.eks.durations.group.estimate())
+            .time(WITHIN, road.facts.durations.group.estimate())
             .idempotent()
             .permits(permissions);
         for step in after.iter().chain(dropped.last()) {
             draft = draft.needs(
                 step,
                 "groups are deleted one by one, when the cluster is seen to be ready",
-                Some(&road.cx.catalog.eks.parity.source),
+                Some(&road.facts.parity.source),
             );
         }
         for gate in gates {

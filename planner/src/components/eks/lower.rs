@@ -1,122 +1,54 @@
 //! One hop of EKS, as steps: look, freeze, clear, control plane, watch, add-ons, nodes, verify, thaw.
 
 use switchback_schemas::{
-    Diagnostic, Seconds, StepId, Version, codes,
-    inventory::{Node, eks::EksCluster, karpenter::Karpenter},
-    name::Label,
-    plan::{Condition, Estimate, Pool, Target, Verify},
+    Seconds, StepId, Version,
+    plan::{Condition, Estimate, Target, Verify},
 };
 
 use super::{
-    addons, claims, control_plane,
+    addons, claims,
+    context::Road,
+    control_plane,
     fleet::{self, Group},
-    hops::{self, Doc, following},
-    insights, kept,
-    names::Names,
-    nodes, readiness, removed, skew, strategies,
+    insights, kept, nodes, readiness, removed, skew, strategies,
 };
 use crate::{
-    components::HopSpec,
-    context::Cx,
-    lower::{HopScope, Lowering, checks, freeze::Freeze, verify},
+    lower::{Lowering, freeze::Freeze, verify},
     outlook::Outlook,
 };
 
-/// What every part of a hop looks at.
-pub(super) struct Road<'a> {
-    pub(super) cx: &'a Cx<'a>,
-    pub(super) hop: &'a HopSpec,
-    pub(super) doc: &'a Doc,
-    pub(super) scope: HopScope,
-    pub(super) names: Names,
-    pub(super) cluster: &'a EksCluster,
-    pub(super) karpenter: Option<Karpenter>,
-    /// Whether it is the first hop of its manifest: what was observed is what it begins from.
-    pub(super) first: bool,
-}
-
-impl<'a> Road<'a> {
-    /// The minors that the cluster goes through, the one that it has first.
-    pub(super) fn minors(&self) -> Vec<Version> {
-        let mut minors = vec![self.cluster.version.minor_line()];
-        while let Some(last) = minors.last().filter(|last| **last < self.doc.spec.to.minor_line()) {
-            minors.push(following(last));
-        }
-        minors
-    }
-
-    /// The hops of the manifest before this one: where they end, and their scopes.
-    pub(super) fn earlier(&self) -> Vec<(Version, HopScope)> {
-        let before = |minor: &Version| *minor < self.hop.to;
-        let scope = |minor: Version| {
-            let scope = HopSpec { to: minor.clone(), ..self.hop.clone() }.scope();
-            (minor, scope)
-        };
-        self.minors().into_iter().skip(1).filter(before).map(scope).collect()
-    }
-
-    /// A name that is unique in the plan.
-    pub(super) fn label(&self, part: &str) -> Label {
-        Label::sanitized(&format!("{}-{}-{part}", self.hop.upgrade, self.hop.to))
-    }
-
-    /// Ready nodes of a pool, as observed.
-    pub(super) fn ready(&self, pool: &Pool) -> u64 {
-        let seen = checks::nodes_of(self.cx.inventory, pool);
-        seen.iter().filter(|node| node.ready && node.schedulable).count() as u64
-    }
-
-    /// Nodes that Karpenter makes anew in every hop.
-    pub(super) fn claimed(&self) -> Vec<&'a Node> {
-        claims::moving(self.cx, self.karpenter.as_ref())
-            .iter()
-            .flat_map(|pool| checks::nodes_of(self.cx.inventory, pool))
-            .collect()
-    }
-}
-
 /// Lowers one hop.
-pub(super) fn hop(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-    let Some(cluster) = hops::cluster(cx, doc) else { return };
-    let karpenter = match outlook.karpenter() {
-        Ok(karpenter) => karpenter,
-        Err(error) => {
-            let unreadable = Diagnostic::error(codes::PLAN_UNREADABLE, error.to_string());
-            return cx.findings.say(unreadable.help("observe again with this release"));
-        }
-    };
-    let names = Names { target: hop.target.clone(), arn: cluster.arn.clone() };
-    let first = hop.from.as_ref().is_none_or(|from| *from == cluster.version.minor_line());
-    let road = Road { cx, hop, doc, scope: hop.scope(), names, cluster: &cluster, karpenter, first };
-    let groups = fleet::before(cx, doc, &cluster, hop);
-    if first {
-        readiness::observed(cx, &road);
-        insights::unused(cx, &road);
-        skew::unpooled(cx, &road);
-        claims::observed(cx, &road);
-        strategies::platform(cx, &road, &groups);
+pub(super) fn hop(road: &Road<'_>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+    let hop = road.hop;
+    let groups = fleet::before(road);
+    if road.own.first {
+        readiness::observed(road);
+        insights::unused(road);
+        skew::unpooled(road);
+        claims::observed(road);
+        strategies::platform(road, &groups);
     }
     if hop.from.is_some() {
-        insights::observed(cx, &road, to);
-        removed::observed(cx, &road, outlook, to);
+        insights::observed(road, to);
+        removed::observed(road, outlook, to);
     }
-    skew::observed(cx, &road, &groups, to);
-    strategies::observed(cx, &road, &groups, to);
-    sources(cx, to);
-    build(&road, &groups, outlook, to);
+    skew::observed(road, &groups, to);
+    strategies::observed(road, &groups, to);
+    sources(road, to);
+    build(road, &groups, outlook, to);
 }
 
-fn sources(cx: &Cx<'_>, to: &mut Lowering) {
+fn sources(road: &Road<'_>, to: &mut Lowering) {
     for key in ["update-cluster", "api", "node-update", "skew", "addons", "waiters", "karpenter-drift"] {
-        if let Some(source) = cx.catalog.eks.source(key) {
+        if let Some(source) = road.facts.source(key) {
             to.sources.insert(key.to_owned(), source);
         }
     }
 }
 
 fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &Outlook<'_>, to: &mut Lowering) {
-    let cx = road.cx;
     let freezes: Vec<Freeze> = road
+        .own
         .karpenter
         .iter()
         .flat_map(|section| &section.node_pools)
@@ -128,7 +60,7 @@ fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &Outlook<'_>, to: &mut 
         let look = nodes::look(road, to);
         freeze(road, &freezes, &look, outlook, to)
     };
-    let mut ends = addons::steps(cx, road, &begun, outlook, to);
+    let mut ends = addons::steps(road, &begun, outlook, to);
     if fleet::moves(road.doc, &road.hop.to) {
         ends = nodes::steps(road, groups, &ends, outlook, to);
     }
@@ -153,9 +85,8 @@ fn begin(
     outlook: &Outlook<'_>,
     to: &mut Lowering,
 ) -> Vec<StepId> {
-    let cx = road.cx;
     let follow = fleet::moves(road.doc, &road.hop.to);
-    let mut gates = readiness::gates(cx, road, groups, to);
+    let mut gates = readiness::gates(road, groups, to);
     let look = readiness::step(road, from, &gates, to);
     let mut before = freeze(road, freezes, &look, outlook, to);
     // What begins to end the way back of the minor before is the deletion of groups that it needs, if there are such.
@@ -174,11 +105,11 @@ fn freeze(
     outlook: &Outlook<'_>,
     to: &mut Lowering,
 ) -> Vec<StepId> {
-    let pools = road.karpenter.iter().flat_map(|section| &section.node_pools);
+    let pools = road.own.karpenter.iter().flat_map(|section| &section.node_pools);
     let mut frozen = Vec::new();
     for (freeze, pool) in freezes.iter().zip(pools) {
         freeze.check(road.cx);
-        outlook.note_budgets(pool, &freeze.object().api_version);
+        freeze.note(pool, outlook);
         let draft = freeze.open_step(&road.scope, outlook).needs(
             look,
             "nothing is changed before the cluster is seen to be ready",
@@ -204,7 +135,8 @@ fn bake(road: &Road<'_>, moved: Vec<StepId>, to: &mut Lowering) -> Vec<StepId> {
     let watched =
         verify(format!("the cluster stays ACTIVE at {}", road.hop.to), until.clone(), length, within);
     let checks = road.cx.verifications(&road.doc.spec.verify).into_iter().map(longer);
-    let title = format!("watch {} at {} for {bake} before nodes move", road.names.arn.name(), road.hop.to);
+    let title =
+        format!("watch {} at {} for {bake} before nodes move", road.own.names.arn.name(), road.hop.to);
     let mut draft = road
         .scope
         .look("bake", title, until, Vec::new())
@@ -218,7 +150,6 @@ fn bake(road: &Road<'_>, moved: Vec<StepId>, to: &mut Lowering) -> Vec<StepId> {
 
 /// The end of the minor: the cluster, its nodes, its own workloads, and what the manifest says.
 fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
-    let cx = road.cx;
     let within = Seconds::minutes(20);
     let mut checks = vec![verify(
         format!("the cluster is ACTIVE at {}", road.hop.to),
@@ -226,14 +157,14 @@ fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
         Seconds(30),
         within,
     )];
-    for pool in &cx.pools {
+    for pool in &road.pools {
         let ready = road.ready(pool);
         if ready > 0 {
             let floor = nodes::floor(road, ready);
             checks.push(crate::lower::nodes::floor_kept(pool, floor, ready, within));
         }
     }
-    let own = cx.inventory.workloads.iter().map(|workload| &workload.object).filter(|object| {
+    let own = road.inventory.workloads.iter().map(|workload| &workload.object).filter(|object| {
         object.namespace.as_deref() == Some("kube-system")
             && ["aws-node", "kube-proxy", "coredns"].contains(&object.name.as_str())
             && ["DaemonSet", "Deployment"].contains(&object.kind.as_str())
@@ -242,8 +173,8 @@ fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
         let condition = Condition::Rollout { object: Target::Object(object.clone()) };
         checks.push(verify(format!("{object} is rolled out"), condition, Seconds(10), within));
     }
-    checks.extend(cx.verifications(&road.doc.spec.verify));
-    let title = format!("see {} whole at {}", road.names.arn.name(), road.hop.to);
+    checks.extend(road.verifications(&road.doc.spec.verify));
+    let title = format!("see {} whole at {}", road.own.names.arn.name(), road.hop.to);
     let until = control_plane::at(road, &road.hop.to);
     let mut draft = road
         .scope

@@ -4,8 +4,10 @@
 mod addons;
 mod capacity;
 mod claims;
+mod context;
+mod contradictions;
 mod control_plane;
-pub mod facts;
+mod facts;
 mod fleet;
 mod groups;
 mod guard;
@@ -13,55 +15,139 @@ mod hops;
 mod insights;
 mod kept;
 mod lower;
+mod minors;
 mod names;
 mod nodes;
 mod readiness;
 mod removed;
 mod replace;
 mod skew;
+mod spec;
 mod strategies;
 mod support;
 
-use switchback_schemas::lock::{Ask, AskAddon};
+use switchback_schemas::{
+    Diagnostic,
+    codes::{self, Code},
+    inventory::Inventory,
+    lock::AskAddon,
+    manifest::TargetSpec,
+    name::ObjectRef,
+};
 
-use super::{Component, HopSpec};
-use crate::{context::Cx, lower::Lowering, outlook::Outlook};
+pub use self::spec::{AcceptedInsight, AddonRule, EksUpgrade, LastNodes, Parity};
+use self::{context::OnCluster, facts::EksFacts};
+use crate::{
+    catalog::{self, Texts},
+    component::{self, Component, DocCx, Held, HopCx, Lookups},
+    hop::HopSpec,
+    lower::Lowering,
+    manifest::{Checks, Touch},
+    outlook::Outlook,
+    sections::Sections,
+    solver::Request,
+};
+
+const FACTS: &str = include_str!("catalog.yaml");
+const REMOVED_APIS: &str = include_str!("removed-apis.yaml");
+
+/// Components that move inside of the hops of a cluster: nodes and add-ons.
+const CARRIES: &[&str] = &["node-images", "kube-proxy", "vpc-cni", "coredns"];
+
+type Doc = component::Doc<Eks>;
 
 /// The component.
 pub struct Eks;
 
 impl Component for Eks {
+    type Spec = EksUpgrade;
+    type Hop = OnCluster;
+    type Facts = EksFacts;
+
     fn name(&self) -> &'static str {
         "eks"
     }
 
-    fn hops(&self, cx: &Cx<'_>) -> Vec<HopSpec> {
-        cx.manifests.eks.iter().flat_map(|doc| hops::of(cx, doc)).collect()
+    fn codes(&self) -> &'static [Code] {
+        &[
+            codes::PATH_SUPPORT,
+            codes::PLAN_STRATEGY,
+            codes::PLAN_NOT_READY,
+            codes::PLAN_INSIGHT,
+            codes::PLAN_REMOVED_API,
+            codes::PLAN_CAPACITY,
+            codes::PLAN_UNFINISHED,
+        ]
     }
 
-    /// None: add-ons are no charts.
-    fn asks(&self, _: &Cx<'_>) -> Vec<Ask> {
-        Vec::new()
+    fn catalog(&self) -> Texts {
+        Texts { versions: Some(include_str!("versions.yaml")), lowering: &[FACTS, REMOVED_APIS] }
+    }
+
+    fn facts(&self) -> Result<EksFacts, Diagnostic> {
+        let removed_apis = catalog::read("eks/removed-apis.yaml", REMOVED_APIS)?;
+        Ok(EksFacts { removed_apis, ..catalog::read("eks/catalog.yaml", FACTS)? })
+    }
+
+    /// None: what it names are things of AWS, which go into requests and never onto a command line.
+    fn strings(&self, _: &EksUpgrade, _: &mut Checks<'_, '_>) {}
+
+    /// A target that is there has to say which EKS cluster it is.
+    fn references(&self, spec: &EksUpgrade, checks: &mut Checks<'_, '_>) {
+        checks.rollout_references(&spec.rollout);
+        let name = &spec.target;
+        let target = checks.platform().and_then(|platform| platform.spec.targets.get(name));
+        if let Some(TargetSpec::Cluster(target)) = target
+            && target.eks.is_none()
+        {
+            checks.with_platform(
+                codes::MANIFEST_MISSING_FIELD,
+                format!("target `{name}` does not say which EKS cluster it is"),
+                ("/spec/target", "moves an EKS cluster"),
+                (&format!("/spec/targets/{name}"), "`eks` is missing here"),
+                format!("add it: `{name}: {{cluster: {{eks: {{name: NAME, region: eu-central-1, account: '111122223333'}}}}}}`"),
+            );
+        }
+    }
+
+    fn contradictions(&self, spec: &EksUpgrade, checks: &mut Checks<'_, '_>) {
+        contradictions::check(spec, checks);
+    }
+
+    fn touches(&self, spec: &EksUpgrade) -> Vec<Touch> {
+        let title = format!("the EKS cluster `{}`", spec.target);
+        vec![Touch::new("/spec/target", "control-plane", &spec.target, "", title)]
+    }
+
+    fn request(&self, spec: &EksUpgrade, _: Option<&Inventory>) -> Option<Request> {
+        let request = Request::exact(self.name(), None, spec.to.minor_line(), "/spec/target");
+        Some(Request { carries: CARRIES, ..request })
+    }
+
+    fn untold(&self) -> Option<&'static str> {
+        None
     }
 
     /// Every add-on that is there, at every minor on the way.
-    fn asks_addons(&self, cx: &Cx<'_>) -> Vec<AskAddon> {
-        let mut asks = Vec::new();
-        for hop in self.hops(cx) {
-            let Some(doc) = hop.written(&cx.manifests.eks) else { continue };
-            let Some(cluster) = hops::cluster(cx, doc) else { continue };
-            asks.extend(cluster.addons.iter().map(|addon| AskAddon {
+    fn asks(&self, at: &DocCx<'_, Self>, asks: &mut Lookups) {
+        for (hop, own) in hops::of(at) {
+            asks.addons.extend(own.cluster.addons.iter().map(|addon| AskAddon {
                 target: hop.target.clone(),
                 addon: addon.name.clone(),
                 kubernetes: hop.to.clone(),
             }));
         }
-        asks
     }
 
-    fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        if let Some(doc) = hop.written(&cx.manifests.eks) {
-            lower::hop(cx, hop, doc, outlook, to);
-        }
+    fn hops(&self, at: &DocCx<'_, Self>) -> Vec<(HopSpec, OnCluster)> {
+        hops::of(at)
+    }
+
+    fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, out: &mut Lowering) {
+        lower::hop(hop, outlook, out);
+    }
+
+    fn held(&self, _: &Sections<'_>, _: &ObjectRef, _: &str) -> Option<Held> {
+        None
     }
 }

@@ -7,21 +7,22 @@ use switchback_schemas::{
     seconds::Seconds,
 };
 
-use super::{claims, control_plane, fleet::Group, groups, lower::Road, names::NODEGROUP, replace};
+use super::{claims, context::Road, control_plane, fleet::Group, groups, names::NODEGROUP, replace};
 use crate::{
-    lower::{Lowering, checks, nodes},
+    index::nodes_of,
+    lower::{Lowering, nodes},
     outlook::Outlook,
 };
 
 /// A look at the cluster before nodes alone move.
 pub(super) fn look(road: &Road<'_>, to: &mut Lowering) -> StepId {
     let until = control_plane::at(road, &road.hop.to);
-    let title = format!("see that {} is ACTIVE at {}", road.names.arn.name(), road.hop.to);
+    let title = format!("see that {} is ACTIVE at {}", road.own.names.arn.name(), road.hop.to);
     let draft = road
         .scope
         .look("readiness", title, until, Vec::new())
         .time(Seconds::minutes(30), Estimate::seconds(5, 30))
-        .permits(road.names.on_cluster(&["DescribeCluster"]));
+        .permits(road.own.names.on_cluster(&["DescribeCluster"]));
     to.add(draft)
 }
 
@@ -38,7 +39,7 @@ pub(super) fn steps(
     outlook: &Outlook<'_>,
     to: &mut Lowering,
 ) -> Vec<StepId> {
-    let claimed = claims::moving(road.cx, road.karpenter.as_ref());
+    let claimed = claims::moving(road);
     let mut pools: Vec<&Pool> = road.cx.pools.iter().collect();
     pools.sort_by_key(|pool| (pool.tier, &pool.name));
     let mut last = after.to_vec();
@@ -73,5 +74,5 @@ pub(super) const ONE_BY_ONE: &str = "add-ons come first, then pools of a lower t
 fn own(road: &Road<'_>, pool: &Pool, group: Option<&&Group<'_>>) -> bool {
     let of_group =
         |node: &Node| group.is_some_and(|group| node.labels.get(NODEGROUP) == Some(&group.observed.name));
-    checks::nodes_of(road.cx.inventory, pool).into_iter().all(of_group)
+    nodes_of(road.cx.inventory, pool).into_iter().all(of_group)
 }

@@ -9,37 +9,37 @@ use switchback_schemas::{
     seconds::Seconds,
 };
 
-use super::{fleet::Group, insights, lower::Road, names::says, skew};
-use crate::{context::Cx, lower::Lowering};
+use super::{context::Road, fleet::Group, insights, names::says, skew};
+use crate::lower::Lowering;
 
 /// Refuses to begin on a cluster that something else is changing, or that is not whole.
-pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>) {
-    let cluster = road.cluster;
-    let place = || cx.label(road.doc.doc, "/spec/target", "this cluster");
+pub(super) fn observed(road: &Road<'_>) {
+    let cluster = &road.own.cluster;
+    let place = || road.label(road.doc.doc, "/spec/target", "this cluster");
     for update in &cluster.in_progress {
         let message = format!(
             "an update of {} is under way: {} {}, begun {}",
             update.of, update.kind, update.id, update.began
         );
         let found = Diagnostic::error(codes::PLAN_NOT_READY, message).at(place());
-        cx.findings
+        road.findings
             .say(found.help("EKS makes one update at a time: let it end, then observe and resolve again"));
     }
     if cluster.status != "ACTIVE" && cluster.in_progress.is_empty() {
         let message = format!("the EKS cluster {} is {}", cluster.arn.name(), cluster.status);
         let found = Diagnostic::error(codes::PLAN_NOT_READY, message).at(place());
-        cx.findings.say(found.help("wait until it is ACTIVE, then observe and resolve again"));
+        road.findings.say(found.help("wait until it is ACTIVE, then observe and resolve again"));
     }
     for addon in cluster.addons.iter().filter(|addon| addon.status != "ACTIVE" || !addon.issues.is_empty()) {
         let why = because(&addon.status, &addon.issues);
         let message = format!("the add-on {} is not healthy: {why}", addon.name);
         let found = Diagnostic::error(codes::PLAN_NOT_READY, message).at(place());
-        cx.findings.say_about(
+        road.findings.say_about(
             &addon.name,
             found.help("repair it first: its update would fail, or hide what is wrong"),
         );
     }
-    addresses(cx, road);
+    addresses(road);
 }
 
 /// A status and the issues with it.
@@ -47,12 +47,12 @@ pub(super) fn because(status: &str, issues: &[String]) -> String {
     if issues.is_empty() { status.to_owned() } else { format!("{status} ({})", issues.join(", ")) }
 }
 
-fn addresses(cx: &Cx<'_>, road: &Road<'_>) {
-    let cluster = road.cluster;
+fn addresses(road: &Road<'_>) {
+    let cluster = &road.own.cluster;
     if cluster.subnets.is_empty() {
         return;
     }
-    let wanted = cx.catalog.eks.free_addresses.at_least;
+    let wanted = road.facts.free_addresses.at_least;
     let free: u64 = cluster.subnets.iter().map(|subnet| subnet.free).sum();
     let full: Vec<&str> =
         cluster.subnets.iter().filter(|subnet| subnet.free == 0).map(|subnet| subnet.id.as_str()).collect();
@@ -66,19 +66,19 @@ fn addresses(cx: &Cx<'_>, road: &Road<'_>) {
         cluster.arn.name(),
         list.join(", ")
     );
-    cx.findings.say(
+    road.findings.say(
         Diagnostic::error(codes::PLAN_CAPACITY, message)
-            .at(cx.label(road.doc.doc, "/spec/target", "this cluster"))
+            .at(road.label(road.doc.doc, "/spec/target", "this cluster"))
             .help("free addresses in each of them, or give the cluster other subnets; else the update fails half way"),
     );
 }
 
 /// The gates before a control plane. They are asked of the look before it, of what is removed for it, and of itself.
-pub(super) fn gates(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowering) -> Vec<Label> {
-    let target = road.names.target.clone();
+pub(super) fn gates(road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowering) -> Vec<Label> {
+    let target = road.own.names.target.clone();
     let minor = &road.hop.to;
-    let wanted = cx.catalog.eks.free_addresses.at_least;
-    let accepted_until = insights::accepted(cx, road);
+    let wanted = road.facts.free_addresses.at_least;
+    let accepted_until = insights::accepted(road);
     let mut title = format!("EKS finds nothing that stands against {minor}");
     if !accepted_until.is_empty() {
         let but: Vec<String> =
@@ -86,7 +86,7 @@ pub(super) fn gates(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut
         title = format!("{title}, but for what is accepted: {}", but.join(", "));
     }
     let gate = |part: &str, title: String, condition: Condition, may_override: bool| Gate {
-        id: road.label(part),
+        id: road.unique(part),
         title,
         kind: GateKind::Check(condition),
         may_override,
@@ -102,7 +102,7 @@ pub(super) fn gates(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut
         gate("insights", title, upgrade, true),
         gate("addresses", format!("{wanted} addresses are free in the subnets"), addresses, true),
     ];
-    let (title, nodes) = skew::gate(cx, road, groups);
+    let (title, nodes) = skew::gate(road, groups);
     gates.push(gate("nodes", title, nodes, false));
     let ids = gates.iter().map(|gate| gate.id.clone()).collect();
     to.gates.extend(gates);
@@ -111,12 +111,12 @@ pub(super) fn gates(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut
 
 /// A look at the cluster behind all gates, before anything of the hop is changed.
 pub(super) fn step(road: &Road<'_>, from: &Version, gates: &[Label], to: &mut Lowering) -> StepId {
-    let cluster = road.names.cluster();
+    let cluster = road.own.names.cluster();
     let until = Condition::All {
         of: vec![says(&cluster, "/status", "ACTIVE"), says(&cluster, "/version", from.as_str())],
     };
     let title =
-        format!("see that {} is ACTIVE at {from} and ready for {}", road.names.arn.name(), road.hop.to);
+        format!("see that {} is ACTIVE at {from} and ready for {}", road.own.names.arn.name(), road.hop.to);
     let mut draft = road
         .scope
         .look("readiness", title, until, Vec::new())

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use switchback_schemas::{Diagnostic, Severity, codes, plan::BlindSpot};
 
-use super::{facts::RemovedApi, lower::Road};
-use crate::{context::Cx, lower::Lowering, objects, outlook::Outlook};
+use super::{context::Road, facts::RemovedApi};
+use crate::{lower::Lowering, objects, outlook::Outlook};
 
 /// A use of an API that goes away, by the name under which a waiver accepts it.
 struct Use {
@@ -16,17 +16,17 @@ struct Use {
 }
 
 /// Says who uses what the minor of a hop removes, and what could not be looked at.
-pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, outlook: &Outlook<'_>, to: &mut Lowering) {
+pub(super) fn observed(road: &Road<'_>, outlook: &Outlook<'_>, to: &mut Lowering) {
     let Some(from) = &road.hop.from else { return };
     let minor = &road.hop.to;
-    let rows: Vec<&RemovedApi> = cx
-        .catalog
+    let rows: Vec<&RemovedApi> = road
+        .facts
         .removed_apis
         .rows
         .iter()
         .filter(|row| *from < row.removed_in && row.removed_in <= *minor)
         .collect();
-    let source = &cx.catalog.removed_apis;
+    let source = &road.facts.removed_apis;
     to.sources.insert(
         "removed-apis".to_owned(),
         switchback_schemas::plan::Source { title: source.source.clone(), read_on: source.read_on.clone() },
@@ -36,7 +36,7 @@ pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, outlook: &Outlook<'_>, to: 
     }
     let mut uses = Vec::new();
     let mut coverage = vec![format!("{} Helm releases", helm(outlook, &rows, &mut uses))];
-    match &cx.inventory.api_use.written {
+    match &road.inventory.api_use.written {
         Some(written) => {
             coverage.push("field managers".to_owned());
             managers(written, &rows, &mut uses);
@@ -48,7 +48,7 @@ pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, outlook: &Outlook<'_>, to: 
             "objects could not be listed with their managers",
         ),
     }
-    match &cx.inventory.api_use.requested {
+    match &road.inventory.api_use.requested {
         Some(requested) => {
             coverage.push("calls since the API servers started".to_owned());
             calls(requested, &rows, &mut uses);
@@ -56,6 +56,7 @@ pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, outlook: &Outlook<'_>, to: 
         None => blind(to, minor, "who still calls an API", "the metrics of the API server could not be read"),
     }
     let insights = road
+        .own
         .cluster
         .insights
         .iter()
@@ -63,20 +64,20 @@ pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, outlook: &Outlook<'_>, to: 
     if insights {
         coverage.push("insights of EKS (30 days of its audit log)".to_owned());
     }
-    let unserved = !cx.inventory.cluster.apis.is_empty()
-        && rows.iter().all(|row| !cx.inventory.cluster.apis.contains(&row.api));
+    let unserved = !road.inventory.cluster.apis.is_empty()
+        && rows.iter().all(|row| !road.inventory.cluster.apis.contains(&row.api));
     if unserved {
         coverage.push("the API server, which serves none of them now".to_owned());
     }
     for found in uses {
-        let place = cx.label(road.doc.doc, "/spec/to", format!("{minor} no longer serves it").as_str());
+        let place = road.label(road.doc.doc, "/spec/to", format!("{minor} no longer serves it").as_str());
         let diagnostic = Diagnostic::error(codes::PLAN_REMOVED_API, found.message).at(place).help(found.help);
-        cx.findings.say_about(&found.about, diagnostic);
+        road.findings.say_about(&found.about, diagnostic);
     }
     let apis: Vec<String> = rows.iter().map(|row| format!("{} {}", row.api, row.kind)).collect();
     let message =
         format!("{minor} no longer serves {}; looked for in {}", apis.join(", "), coverage.join(", "));
-    cx.findings.say(Diagnostic {
+    road.findings.say(Diagnostic {
         severity: Severity::Advice,
         ..Diagnostic::warning(codes::PLAN_REMOVED_API, message)
     });

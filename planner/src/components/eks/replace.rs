@@ -12,8 +12,8 @@ use switchback_schemas::{
 };
 
 use super::{
+    context::Road,
     fleet::{Group, part, read},
-    lower::Road,
     names::{NODEGROUP, Names, absent, is, says, successor},
     nodes::{self, ONE_BY_ONE},
     readiness::ready,
@@ -73,11 +73,11 @@ pub(super) fn steps(
 
 impl Replacing<'_> {
     fn old(&self) -> CloudRef {
-        self.road.names.group(&self.group.name)
+        self.road.own.names.group(&self.group.name)
     }
 
     fn fresh(&self) -> CloudRef {
-        self.road.names.group(&self.new)
+        self.road.own.names.group(&self.new)
     }
 
     fn labels(group: &str) -> BTreeMap<String, String> {
@@ -100,7 +100,7 @@ impl Replacing<'_> {
     }
 
     fn scale(&self, group: &str, size: NodegroupSize) -> Effect {
-        let target = self.road.names.target.clone();
+        let target = self.road.own.names.target.clone();
         Effect::EksScaleNodegroup(EksScaleNodegroup { target, nodegroup: group.to_owned(), size })
     }
 
@@ -112,23 +112,23 @@ impl Replacing<'_> {
     }
 
     fn permissions(&self, group: &str, actions: &[&str]) -> Vec<switchback_schemas::plan::Permission> {
-        let mut permissions = self.road.names.on_group(group, actions);
-        permissions.extend(self.road.names.on_group(group, &["DescribeNodegroup"]));
-        permissions.extend(self.road.names.on_cluster(&["DescribeUpdate", "ListUpdates"]));
+        let mut permissions = self.road.own.names.on_group(group, actions);
+        permissions.extend(self.road.own.names.on_group(group, &["DescribeNodegroup"]));
+        permissions.extend(self.road.own.names.on_cluster(&["DescribeUpdate", "ListUpdates"]));
         permissions
     }
 
     fn takes(&self) -> switchback_schemas::plan::Estimate {
-        self.road.cx.catalog.eks.durations.group.estimate()
+        self.road.facts.durations.group.estimate()
     }
 
     /// A copy of the group at the new minor, without nodes: taken back before it has some, it can be deleted as it is.
     fn copy(&self, after: &[StepId], outlook: &Outlook<'_>, to: &mut Lowering) {
         let (road, group, new) = (self.road, self.group, &self.new);
         let minor = &road.hop.to;
-        let ami = road.cx.catalog.eks.successor(&group.ami_type, &group.observed.instance_types, minor);
+        let ami = road.facts.successor(&group.ami_type, &group.observed.instance_types, minor);
         let effect = Effect::EksCreateNodegroup(EksCreateNodegroup {
-            target: road.names.target.clone(),
+            target: road.own.names.target.clone(),
             nodegroup: new.clone(),
             like: group.name.clone(),
             kubernetes: minor.clone(),
@@ -139,7 +139,7 @@ impl Replacing<'_> {
             },
         });
         let delete = Effect::EksDeleteNodegroup(EksDeleteNodegroup {
-            target: road.names.target.clone(),
+            target: road.own.names.target.clone(),
             nodegroup: new.clone(),
         });
         let undo = Rollback::new(Work {
@@ -154,7 +154,7 @@ impl Replacing<'_> {
         let title =
             format!("make node group {new} at {minor} as a copy of {}, without nodes{becomes}", group.name);
         let mut permissions = self.permissions(new, &["CreateNodegroup"]);
-        permissions.extend(road.names.on_cluster(&["CreateNodegroup"]));
+        permissions.extend(road.own.names.on_cluster(&["CreateNodegroup"]));
         permissions.extend(Names::on_copy());
         let active = Condition::All {
             of: vec![
@@ -171,7 +171,7 @@ impl Replacing<'_> {
             .permits(permissions);
         let mut draft = self.captures(draft);
         for step in after {
-            draft = draft.needs(step, ONE_BY_ONE, Some(&road.cx.catalog.eks.parity.source));
+            draft = draft.needs(step, ONE_BY_ONE, Some(&road.facts.parity.source));
         }
         to.add(draft);
     }
@@ -326,7 +326,7 @@ impl Replacing<'_> {
             batch: fixed(rule.batch),
             max_unavailable: fixed(rule.max_unavailable),
             floor: kept,
-            recipe: rolls::instances(&road.names.target, rolls::drain_within(rollout)),
+            recipe: rolls::instances(&road.own.names.target, rolls::drain_within(rollout)),
             verify: vec![rolls::ready(self.pool, floor.max(1), Seconds::minutes(20))],
             ..rule
         }
@@ -334,7 +334,7 @@ impl Replacing<'_> {
 
     fn roll_permissions(&self) -> Vec<switchback_schemas::plan::Permission> {
         let mut permissions = rolls::drain_permissions();
-        permissions.extend(self.road.names.on_instances());
+        permissions.extend(self.road.own.names.on_instances());
         permissions
     }
 
@@ -397,7 +397,7 @@ impl Replacing<'_> {
 
     fn leftover(&self, roll: &StepId) -> Leftover {
         let (road, name) = (self.road, &self.group.name);
-        let days = road.cx.catalog.eks.way_back.days;
+        let days = road.facts.way_back.days;
         Leftover {
             what: format!("node group {name}, at size 0"),
             why: format!("it is the way back of pool {} to {}", self.pool.name, self.group.version),
@@ -412,7 +412,7 @@ impl Replacing<'_> {
                 ..Work::effect(
                     format!("delete node group {name}, which has no nodes any more"),
                     Effect::EksDeleteNodegroup(EksDeleteNodegroup {
-                        target: road.names.target.clone(),
+                        target: road.own.names.target.clone(),
                         nodegroup: name.clone(),
                     }),
                 )

@@ -6,35 +6,35 @@ use std::collections::BTreeMap;
 use switchback_schemas::{
     Diagnostic, Version, codes,
     inventory::Node,
-    manifest::Parity,
     plan::{BlindSpot, Condition, Strategy, Test},
 };
 
 use super::{
+    Parity, claims,
+    context::Road,
     fleet::{self, Group},
-    lower::Road,
     names::{NODEGROUP, says},
     readiness::no_kubelet,
 };
-use crate::{components::tag, context::Cx, lower::Lowering};
+use crate::{context::Cx, image::Image, lower::Lowering};
 
 /// The oldest minor that nodes may have under a control plane.
-fn oldest(cx: &Cx<'_>, minor: &Version) -> Version {
-    let number = minor.minor().saturating_sub(cx.catalog.eks.skew.behind);
+fn oldest(road: &Road<'_>, minor: &Version) -> Version {
+    let number = minor.minor().saturating_sub(road.facts.skew.behind);
     format!("{}.{number}", minor.major()).parse().unwrap_or_else(|_| minor.clone())
 }
 
 /// Refuses a hop that leaves a node too far behind, or that EKS refuses because of a managed group.
-pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowering) {
+pub(super) fn observed(road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowering) {
     let Some(from) = &road.hop.from else { return };
     for group in groups {
-        parity(cx, road, group, from);
+        parity(road, group, from);
     }
-    kubelets(cx, road, groups, to);
-    kube_proxy(cx, road, to);
+    kubelets(road, groups, to);
+    kube_proxy(road, to);
 }
 
-fn parity(cx: &Cx<'_>, road: &Road<'_>, group: &Group<'_>, from: &Version) {
+fn parity(road: &Road<'_>, group: &Group<'_>, from: &Version) {
     if group.version >= *from || road.doc.spec.parity == Parity::Skew {
         return;
     }
@@ -46,15 +46,15 @@ fn parity(cx: &Cx<'_>, road: &Road<'_>, group: &Group<'_>, from: &Version) {
         Strategy::Keep | Strategy::Nodeclaim => format!(
             "give it a pool that moves by group-update or replace-group, or write `parity: skew` if it may be up to {} \
              minors behind",
-            cx.catalog.eks.skew.behind
+            road.facts.skew.behind
         ),
         Strategy::GroupUpdate | Strategy::ReplaceGroup => format!(
             "bring its nodes to {from} first: an EksUpgrade with `to: '{from}'` moves nodes alone; or write `parity: skew`"
         ),
     };
-    cx.findings.say(
+    road.findings.say(
         Diagnostic::error(codes::PATH_REQUIREMENT, message)
-            .at(cx.label(road.doc.doc, "/spec/to", "not from here"))
+            .at(road.label(road.doc.doc, "/spec/to", "not from here"))
             .help(help),
     );
 }
@@ -70,17 +70,17 @@ fn minor_of(
     if let Some(group) = node.labels.get(NODEGROUP).and_then(|name| groups.get(name.as_str())) {
         return Some(if group.by.is_some() { group.version.clone() } else { kubelet });
     }
-    let moved = !road.first && rolled.iter().any(|other| other.uid == node.uid);
+    let moved = !road.own.first && rolled.iter().any(|other| other.uid == node.uid);
     Some(if moved { road.hop.from.clone()? } else { kubelet })
 }
 
-fn kubelets(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowering) {
+fn kubelets(road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowering) {
     let by_name: BTreeMap<&str, &Group<'_>> =
         groups.iter().map(|group| (group.observed.name.as_str(), group)).collect();
-    let rolled = road.claimed();
-    let oldest = oldest(cx, &road.hop.to);
+    let rolled = claims::claimed(road);
+    let oldest = oldest(road, &road.hop.to);
     let (mut old, mut new, mut mute) = (Vec::new(), Vec::new(), 0_usize);
-    for node in &cx.inventory.nodes {
+    for node in &road.inventory.nodes {
         match minor_of(road, &by_name, &rolled, node) {
             Some(minor) if minor < oldest => old.push((node.name.as_str(), minor)),
             Some(minor) if road.hop.from.as_ref().is_some_and(|from| minor > *from) => {
@@ -94,10 +94,10 @@ fn kubelets(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowerin
         let message = format!(
             "{} would be more than {} minors behind {}: {name} is at {minor}",
             count(old.len()),
-            cx.catalog.eks.skew.behind,
+            road.facts.skew.behind,
             road.hop.to
         );
-        say(cx, road, message, "move them first: give them a pool, or replace them by hand");
+        say(road, message, "move them first: give them a pool, or replace them by hand");
     }
     if let Some((name, minor)) = new.first() {
         let from = road.hop.from.as_ref().unwrap_or(&road.hop.to);
@@ -105,7 +105,7 @@ fn kubelets(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowerin
             "the kubelets of {} are newer than the control plane at {from}: {name} is at {minor}",
             count(new.len())
         );
-        say(cx, road, message, "no version supports that; replace them by nodes of the cluster's minor");
+        say(road, message, "no version supports that; replace them by nodes of the cluster's minor");
     }
     if mute > 0 {
         to.blind_spots.push(BlindSpot {
@@ -119,22 +119,22 @@ fn count(nodes: usize) -> String {
     if nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") }
 }
 
-fn say(cx: &Cx<'_>, road: &Road<'_>, message: String, help: &str) {
-    cx.findings.say(
+fn say(road: &Road<'_>, message: String, help: &str) {
+    road.findings.say(
         Diagnostic::error(codes::PATH_REQUIREMENT, message)
-            .at(cx.label(road.doc.doc, "/spec/to", "not with these nodes"))
+            .at(road.label(road.doc.doc, "/spec/to", "not with these nodes"))
             .help(help),
     );
 }
 
 /// A kube-proxy that no hop moves: as an add-on that is kept, or as a DaemonSet of somebody else's.
-fn kube_proxy(cx: &Cx<'_>, road: &Road<'_>, to: &mut Lowering) {
-    let addon = road.cluster.addons.iter().find(|addon| addon.name == "kube-proxy");
+fn kube_proxy(road: &Road<'_>, to: &mut Lowering) {
+    let addon = road.own.cluster.addons.iter().find(|addon| addon.name == "kube-proxy");
     let kept = road.doc.spec.addons.iter().any(|rule| rule.name == "kube-proxy" && rule.keep);
     let version: Option<Version> = match addon {
         Some(addon) if kept => addon.version.parse().ok(),
         Some(_) => return,
-        None => daemonset(cx),
+        None => daemonset(road.cx),
     };
     let Some(version) = version else {
         to.blind_spots.push(BlindSpot {
@@ -144,12 +144,12 @@ fn kube_proxy(cx: &Cx<'_>, road: &Road<'_>, to: &mut Lowering) {
         return;
     };
     let minor = version.minor_line();
-    if minor < oldest(cx, &road.hop.to) {
+    if minor < oldest(road, &road.hop.to) {
         let message = format!(
             "kube-proxy stays at {minor}, more than {} minors behind {}",
-            cx.catalog.eks.skew.behind, road.hop.to
+            road.facts.skew.behind, road.hop.to
         );
-        say(cx, road, message, "let EKS manage it as an add-on without `keep`, or update it first");
+        say(road, message, "let EKS manage it as an add-on without `keep`, or update it first");
     } else if addon.is_none() {
         to.blind_spots.push(BlindSpot {
             what: format!("whether kube-proxy {minor} works with {}", road.hop.to),
@@ -166,30 +166,32 @@ fn daemonset(cx: &Cx<'_>) -> Option<Version> {
     };
     let found = cx.inventory.workloads.iter().find(|workload| named(&workload.object))?;
     let image = &found.containers.first()?.image;
-    tag(image)?.parse().ok()
+    Image(image).version()
 }
 
 /// What is asked of nodes before the control plane: managed groups at its minor, and no kubelet too old for the next.
-pub(super) fn gate(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>]) -> (String, Condition) {
-    let oldest = oldest(cx, &road.hop.to);
+pub(super) fn gate(road: &Road<'_>, groups: &[Group<'_>]) -> (String, Condition) {
+    let oldest = oldest(road, &road.hop.to);
     let mut of = vec![no_kubelet(&BTreeMap::new(), Test::VersionBelow(oldest.clone()))];
     let mut title = format!("no kubelet is older than {oldest}");
     if let Some(from) = road.hop.from.as_ref().filter(|_| road.doc.spec.parity == Parity::Required) {
         title = format!("managed groups are at {from}, and {title}");
-        of.extend(groups.iter().map(|group| says(&road.names.group(&group.name), "/version", from.as_str())));
+        of.extend(
+            groups.iter().map(|group| says(&road.own.names.group(&group.name), "/version", from.as_str())),
+        );
     }
     (title, Condition::All { of })
 }
 
 /// Says which managed groups no pool has: they stay as they are.
-pub(super) fn unpooled(cx: &Cx<'_>, road: &Road<'_>) {
-    for group in fleet::observed(cx, road.cluster).iter().filter(|group| group.pools.is_empty()) {
+pub(super) fn unpooled(road: &Road<'_>) {
+    for group in fleet::observed(road.cx, &road.own.cluster).iter().filter(|group| group.pools.is_empty()) {
         let message =
             format!("node group {} is in no pool, so its nodes stay at {}", group.name, group.version);
-        cx.findings.say_about(
+        road.findings.say_about(
             &group.name,
             Diagnostic::warning(codes::PLAN_STRATEGY, message)
-                .at(cx.label(cx.manifests.platform.doc, "/spec/pools", "none of these matches it"))
+                .at(road.label(road.manifests.platform.doc, "/spec/pools", "none of these matches it"))
                 .help("add a pool that matches labels which the group gives its nodes"),
         );
     }

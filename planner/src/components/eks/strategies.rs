@@ -8,13 +8,13 @@ use switchback_schemas::{
 
 use super::{
     capacity,
+    context::Road,
     fleet::{self, Group},
     groups,
-    lower::Road,
     names::{NODEGROUP, successor},
     readiness::because,
 };
-use crate::{context::Cx, lower::checks};
+use crate::{context::Cx, index::nodes_of, lower::checks};
 
 fn word(strategy: Strategy) -> &'static str {
     match strategy {
@@ -34,12 +34,12 @@ fn refuse(cx: &Cx<'_>, message: String, help: impl Into<String>) {
 }
 
 /// What pools and groups say of each other, once for a manifest.
-pub(super) fn platform(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>]) {
+pub(super) fn platform(road: &Road<'_>, groups: &[Group<'_>]) {
     for group in groups {
         if let [one, other, ..] = group.pools.as_slice() {
             let message =
                 format!("node group {} is in two pools, {} and {}", group.name, one.name, other.name);
-            refuse(cx, message, "narrow `matchLabels` of one of them: a group moves as a whole");
+            refuse(road.cx, message, "narrow `matchLabels` of one of them: a group moves as a whole");
         }
         if let Some(pool) = group.pool().filter(|pool| pool.strategy == Strategy::Nodeclaim) {
             let message = format!(
@@ -47,13 +47,13 @@ pub(super) fn platform(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>]) {
                 pool.name, group.name
             );
             refuse(
-                cx,
+                road.cx,
                 message,
                 "give the group a pool of its own that moves by group-update or replace-group",
             );
         }
     }
-    for pool in cx.pools.iter().filter(|pool| moved(pool)) {
+    for pool in road.pools.iter().filter(|pool| moved(pool)) {
         if !groups.iter().any(|group| group.pool() == Some(pool)) {
             let message = format!(
                 "pool {} moves by {}, and no managed node group has its labels",
@@ -61,20 +61,20 @@ pub(super) fn platform(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>]) {
                 word(pool.strategy)
             );
             let help = "match labels which the group itself gives its nodes, or choose another strategy";
-            refuse(cx, message, help);
+            refuse(road.cx, message, help);
         }
     }
     let plain = Rollout::default();
     if road.doc.spec.rollout != plain {
-        for pool in cx.pools.iter().filter(|pool| pool.strategy == Strategy::GroupUpdate) {
+        for pool in road.pools.iter().filter(|pool| pool.strategy == Strategy::GroupUpdate) {
             let message = format!(
                 "`rollout` says nothing about pool {}: by group-update EKS chooses the nodes, and the whole group is one batch",
                 pool.name
             );
-            cx.findings.say_about(
+            road.findings.say_about(
                 pool.name.as_str(),
                 Diagnostic::warning(codes::PLAN_STRATEGY, message)
-                    .at(cx.label(road.doc.doc, "/spec/rollout", "not for this pool"))
+                    .at(road.label(road.doc.doc, "/spec/rollout", "not for this pool"))
                     .help("replace-group has canaries and batches"),
             );
         }
@@ -86,32 +86,32 @@ fn moved(pool: &Pool) -> bool {
 }
 
 /// What stands against the moves of one hop.
-pub(super) fn observed(cx: &Cx<'_>, road: &Road<'_>, groups: &[Group<'_>], to: &mut crate::lower::Lowering) {
+pub(super) fn observed(road: &Road<'_>, groups: &[Group<'_>], to: &mut crate::lower::Lowering) {
     if !fleet::moves(road.doc, &road.hop.to) {
         return;
     }
-    if road.first {
-        let claimed = super::claims::moving(cx, road.karpenter.as_ref());
-        for pool in cx.pools.iter().filter(|pool| moved(pool) || claimed.contains(pool)) {
-            checks::drainable(cx.findings, cx.inventory, pool, &cx.classes);
+    if road.own.first {
+        let claimed = super::claims::moving(road);
+        for pool in road.pools.iter().filter(|pool| moved(pool) || claimed.contains(pool)) {
+            checks::drainable(road.findings, road.inventory, pool, &road.classes);
         }
     }
     for group in groups.iter().filter(|group| group.follows(&road.hop.to)) {
         let Some(pool) = group.pool() else { continue };
         if group.ami_type == "CUSTOM" {
-            custom(cx, pool, group);
+            custom(road.cx, pool, group);
             continue;
         }
-        if road.first {
-            healthy(cx, road, group);
+        if road.own.first {
+            healthy(road, group);
         }
-        image(cx, road, pool, group, to);
+        image(road, pool, group, to);
         match pool.strategy {
-            Strategy::GroupUpdate => by_eks(cx, road, pool, group),
-            Strategy::ReplaceGroup => replaced(cx, road, pool, group),
+            Strategy::GroupUpdate => by_eks(road, pool, group),
+            Strategy::ReplaceGroup => replaced(road, pool, group),
             Strategy::Nodeclaim | Strategy::Keep => {}
         }
-        capacity::observed(cx, road, pool, group);
+        capacity::observed(road, pool, group);
     }
 }
 
@@ -128,23 +128,23 @@ fn custom(cx: &Cx<'_>, pool: &Pool, group: &Group<'_>) {
     refuse(cx, message, help);
 }
 
-fn healthy(cx: &Cx<'_>, road: &Road<'_>, group: &Group<'_>) {
+fn healthy(road: &Road<'_>, group: &Group<'_>) {
     let seen = group.observed;
     if seen.status == "ACTIVE" && seen.issues.is_empty() {
         return;
     }
     let message = format!("node group {} is not healthy: {}", seen.name, because(&seen.status, &seen.issues));
-    cx.findings.say_about(
+    road.findings.say_about(
         &seen.name,
         Diagnostic::error(codes::PLAN_NOT_READY, message)
-            .at(cx.label(road.doc.doc, "/spec/target", "of this cluster"))
+            .at(road.label(road.doc.doc, "/spec/target", "of this cluster"))
             .help("repair it first: its nodes are not replaced while EKS cannot make any"),
     );
 }
 
 /// Amazon Linux 2 has no image past its last minor: only another group can take over.
-fn image(cx: &Cx<'_>, road: &Road<'_>, pool: &Pool, group: &Group<'_>, to: &mut crate::lower::Lowering) {
-    let facts = &cx.catalog.eks;
+fn image(road: &Road<'_>, pool: &Pool, group: &Group<'_>, to: &mut crate::lower::Lowering) {
+    let facts = road.facts;
     let minor = &road.hop.to;
     let Some(next) = facts.successor(&group.ami_type, &group.observed.instance_types, minor) else { return };
     if let Some(source) = facts.source("al2") {
@@ -159,36 +159,36 @@ fn image(cx: &Cx<'_>, road: &Road<'_>, pool: &Pool, group: &Group<'_>, to: &mut 
             "let pool {} move by replace-group: a new group with {next} takes over, and the old one stays as the way back",
             pool.name
         );
-        return refuse(cx, message, help);
+        return refuse(road.cx, message, help);
     }
     if group.observed.launch_template {
         let message = format!(
             "node group {} has a launch template, and its user data may be for {}: {next} reads a NodeConfig instead of bootstrap.sh",
             group.name, group.ami_type
         );
-        cx.findings.say_about(
+        road.findings.say_about(
             &group.name,
             Diagnostic::warning(codes::PLAN_STRATEGY, message)
-                .at(cx.label(cx.manifests.platform.doc, "/spec/pools", "one of these"))
+                .at(road.label(road.manifests.platform.doc, "/spec/pools", "one of these"))
                 .help("give the group a template without user data, or with one that both understand"),
         );
     }
 }
 
 /// What EKS does by itself does not wait for anybody.
-fn by_eks(cx: &Cx<'_>, road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
-    let minutes = cx.catalog.eks.group_update.drain_minutes;
-    let nodes = checks::nodes_of(cx.inventory, pool);
-    for class in &cx.classes {
+fn by_eks(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
+    let minutes = road.facts.group_update.drain_minutes;
+    let nodes = nodes_of(road.inventory, pool);
+    for class in &road.classes {
         let promise = match &class.on_drain {
             OnDrain::Wait { max, .. } if class.gang => format!("wait up to {max}, together"),
             OnDrain::Wait { max, .. } => format!("wait up to {max}"),
             OnDrain::Never {} => "are never touched".to_owned(),
             OnDrain::Requeue {} | OnDrain::Evict {} => continue,
         };
-        let here = cx.inventory.pods.iter().find(|pod| {
+        let here = road.inventory.pods.iter().find(|pod| {
             let of_class =
-                || checks::class_of(pod, &cx.classes).is_some_and(|found| found.name == class.name);
+                || checks::class_of(pod, &road.classes).is_some_and(|found| found.name == class.name);
             nodes.iter().any(|node| node.name == pod.node) && of_class()
         });
         let Some(pod) = here else { continue };
@@ -197,14 +197,14 @@ fn by_eks(cx: &Cx<'_>, road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
              {minutes} minutes (pod {})",
             class.name, pool.name, pod.name
         );
-        refuse(cx, message, "let the pool move by replace-group, which waits for them");
+        refuse(road.cx, message, "let the pool move by replace-group, which waits for them");
     }
-    fits(cx, road, pool, group);
+    fits(road, pool, group);
 }
 
 /// An update that cannot be paused has to fit a window together with its way back.
-fn fits(cx: &Cx<'_>, road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
-    let windows = &cx.manifests.platform.spec.windows;
+fn fits(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
+    let windows = &road.manifests.platform.spec.windows;
     let longest = windows
         .iter()
         .filter(|window| window.used_for == WindowUse::Forward)
@@ -221,24 +221,24 @@ fn fits(cx: &Cx<'_>, road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
         "let pool {} move by replace-group, which rests between batches, give the group a larger maxUnavailable, or widen a window",
         pool.name
     );
-    refuse(cx, message, help);
+    refuse(road.cx, message, help);
 }
 
-fn replaced(cx: &Cx<'_>, road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
+fn replaced(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
     if pool.labels.contains_key(NODEGROUP) {
         let message = format!(
             "pool {} matches the name of node group {}, and by replace-group another group takes over",
             pool.name, group.name
         );
         let help = "match a label that the group gives its nodes (`labels` of the node group); its copy gives them the same";
-        return refuse(cx, message, help);
+        return refuse(road.cx, message, help);
     }
     let next = successor(&group.name, &road.hop.to);
-    if fleet::names(road.cluster).contains(next.as_str()) {
+    if fleet::names(&road.own.cluster).contains(next.as_str()) {
         let message =
             format!("node group {} is to be replaced by {next}, and there is one of that name", group.name);
         refuse(
-            cx,
+            road.cx,
             message,
             "delete that group if it is a leftover, or rename the old one's successor by hand",
         );

@@ -6,7 +6,7 @@ use switchback_schemas::{
     inventory::eks::{EksCluster, Support},
 };
 
-use super::hops::Doc;
+use super::Doc;
 use crate::context::Cx;
 
 /// The row of a minor.

@@ -1,23 +1,32 @@
 //! A Helm release: its chart moves to another version; CRDs of the chart's `crds/` directory, which Helm never
 //! upgrades, are applied first.
 
+mod spec;
+
 use switchback_schemas::{
-    Diagnostic, Seconds, codes,
-    inventory::Release,
+    Diagnostic, Seconds,
+    codes::{self, Code},
+    inventory::{Inventory, Release},
     lock::Ask,
-    manifest::{Document, HelmReleaseUpgrade, OwnerKind},
+    manifest::OwnerKind,
+    name::ObjectRef,
     plan::{
         CaptureKind, Condition, Effect, Estimate, KubeApply, KubeRestore, Target, Test, UndoKind, Wait, Work,
     },
 };
 
-use super::{Component, HopSpec, nested};
+pub use self::spec::HelmReleaseUpgrade;
 use crate::{
+    catalog::Texts,
+    component::{Component, Doc, DocCx, Held, HopCx, Lookups},
     context::Cx,
+    hop::{HopSpec, rising},
     lower::{HopScope, Lowering, Rollback, Undoing, changes, helm, permission, verify},
-    manifest::Spanned,
+    manifest::{Checks, Touch},
     objects,
     outlook::{Outlook, crd_ref},
+    sections::Sections,
+    solver::Request,
 };
 
 /// The component.
@@ -25,46 +34,83 @@ pub struct HelmRelease;
 
 const WITHIN: Seconds = Seconds::minutes(10);
 
-type Doc = Spanned<Document<HelmReleaseUpgrade>>;
-
 impl Component for HelmRelease {
+    type Spec = HelmReleaseUpgrade;
+    type Hop = ();
+    type Facts = ();
+
     fn name(&self) -> &'static str {
         "helm-release"
     }
 
-    fn asks(&self, cx: &Cx<'_>) -> Vec<Ask> {
-        let ask = |doc: &Doc| {
-            let spec = &doc.spec;
-            let seen = cx.index.release(&spec.release);
-            let chart = spec.chart.clone().or_else(|| seen.map(|release| release.chart.clone()))?;
-            Some(Ask {
-                release: spec.release.clone(),
-                chart,
-                source: spec.charts.clone(),
-                version: spec.to.clone(),
-                set: nested(&spec.set),
-            })
-        };
-        cx.manifests.helm_releases.iter().filter_map(ask).collect()
+    fn codes(&self) -> &'static [Code] {
+        &[codes::PLAN_STORED_VERSION]
     }
 
-    fn hops(&self, cx: &Cx<'_>) -> Vec<HopSpec> {
-        cx.manifests.helm_releases.iter().filter_map(|doc| hop(cx, doc)).collect()
+    fn catalog(&self) -> Texts {
+        Texts { versions: None, lowering: &[] }
     }
 
-    fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        let Some(doc) = hop.written(&cx.manifests.helm_releases) else { return };
-        let spec = &doc.spec;
+    fn facts(&self) -> Result<(), Diagnostic> {
+        Ok(())
+    }
+
+    fn strings(&self, spec: &HelmReleaseUpgrade, checks: &mut Checks<'_, '_>) {
+        checks.object("/spec/release", &spec.release);
+        checks.charts(&spec.charts);
+        if let Some(chart) = &spec.chart {
+            checks.word("/spec/chart", "the name of a chart", chart, b"-_.");
+        }
+    }
+
+    fn references(&self, _: &HelmReleaseUpgrade, _: &mut Checks<'_, '_>) {}
+
+    fn contradictions(&self, _: &HelmReleaseUpgrade, _: &mut Checks<'_, '_>) {}
+
+    fn touches(&self, spec: &HelmReleaseUpgrade) -> Vec<Touch> {
+        vec![Touch::release("/spec/release", &spec.target, &spec.release)]
+    }
+
+    fn request(&self, _: &HelmReleaseUpgrade, _: Option<&Inventory>) -> Option<Request> {
+        None
+    }
+
+    fn untold(&self) -> Option<&'static str> {
+        Some("Helm releases")
+    }
+
+    fn asks(&self, at: &DocCx<'_, Self>, asks: &mut Lookups) {
+        let spec = &at.doc.spec;
+        let seen = at.index.release(&spec.release);
+        let chart = spec.chart.clone().or_else(|| seen.map(|release| release.chart.clone()));
+        asks.charts.extend(chart.map(|chart| Ask {
+            release: spec.release.clone(),
+            chart,
+            source: spec.charts.clone(),
+            version: spec.to.clone(),
+            set: objects::nested(&spec.set),
+        }));
+    }
+
+    fn hops(&self, at: &DocCx<'_, Self>) -> Vec<(HopSpec, ())> {
+        hop(at).into_iter().map(|hop| (hop, ())).collect()
+    }
+
+    fn held(&self, _: &Sections<'_>, _: &ObjectRef, _: &str) -> Option<Held> {
+        None
+    }
+
+    fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+        let (cx, doc, spec, scope, hop) = (hop.cx, hop.doc, &hop.doc.spec, &hop.scope, hop.hop);
         let Some(render) = cx.render(&spec.release, &hop.to, cx.label(doc.doc, "/spec/to", "this version"))
         else {
             return;
         };
-        let scope = hop.scope();
         let within = spec.within.map_or(WITHIN, |length| length.0);
         if hop.finishes {
             if helm::is_there(outlook, render) {
                 let title = format!("see that release {} works at {}", spec.release, hop.to);
-                let look = helm::look(&scope, title, render, outlook);
+                let look = helm::look(scope, title, render, outlook);
                 let look = look.verify(cx.verifications(&spec.verify));
                 to.add(look.time(within, Estimate::seconds(10, 120)));
                 return;
@@ -72,14 +118,14 @@ impl Component for HelmRelease {
             cx.index.release(&spec.release).into_iter().for_each(|release| owned(cx, doc, release));
         }
         let crds: Vec<_> =
-            render.crds.iter().filter_map(|crd| crd_step(cx, &scope, outlook, crd, to)).collect();
+            render.crds.iter().filter_map(|crd| crd_step(cx, scope, outlook, crd, to)).collect();
         let title = format!("upgrade release {} to chart {} {}", spec.release, render.chart.name, hop.to);
         let step = helm::ReleaseStep { part: "release", title, render, within };
         let label = cx.label(doc.doc, "/spec/to", "this version of the chart");
         if let Some(before) = outlook.release(&render.release) {
             helm::warn_about_hands(cx.findings, &before.objects, render, Some(&label));
         }
-        let Some(mut draft) = helm::upgrade(&scope, outlook, step) else { return };
+        let Some(mut draft) = helm::upgrade(scope, outlook, step) else { return };
         for crd in &crds {
             draft = draft.needs(crd, "objects of the new version need their CRD first", None);
         }
@@ -89,8 +135,8 @@ impl Component for HelmRelease {
     }
 }
 
-fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
-    let spec = &doc.spec;
+fn hop(at: &DocCx<'_, HelmRelease>) -> Option<HopSpec> {
+    let (cx, doc, spec) = (at.cx, at.doc, &at.doc.spec);
     let label = cx.label(doc.doc, "/spec/release", "not upgradable as it is");
     let release = helm::observed(cx, &spec.release, Some(label))?;
     if let Some(chart) = spec.chart.as_ref().filter(|chart| **chart != release.chart) {
@@ -102,19 +148,19 @@ fn hop(cx: &Cx<'_>, doc: &Doc) -> Option<HopSpec> {
         );
         return None;
     }
-    let asked = HopSpec::asked(cx, "helm-release", doc);
+    let asked = at.asked();
     if release.chart_version == spec.to
         && let Some(finishing) = asked.finishing(cx)
     {
         return Some(finishing);
     }
-    super::rising(cx, doc.doc, &format!("release {}", spec.release), &release.chart_version, &spec.to)?;
+    rising(cx, doc.doc, &format!("release {}", spec.release), &release.chart_version, &spec.to)?;
     owned(cx, doc, release);
     Some(HopSpec { from: Some(release.chart_version.clone()), ..asked })
 }
 
 /// Says whose its workloads are, if they are not Helm's.
-fn owned(cx: &Cx<'_>, doc: &Doc, release: &Release) {
+fn owned(cx: &Cx<'_>, doc: &Doc<HelmRelease>, release: &Release) {
     for object in helm::workloads(&release.objects, &doc.spec.release) {
         cx.owner(&object, OwnerKind::Helm);
     }

@@ -2,12 +2,17 @@
 
 use switchback_schemas::{
     Seconds, StepId,
-    manifest::NodeMove,
-    plan::{Condition, Disruption, Estimate, Pool, Roll, Stale, Strategy},
+    plan::{Condition, Disruption, Effect, Estimate, Pool, Roll, Stale, Strategy, Wait},
 };
 
-use super::lower::{CONTROLLER_PART, HEALTH, Road};
-use crate::lower::{Lowering, Rollback, Undoing, checks, nodes};
+use super::{
+    NodeMove,
+    lower::{CONTROLLER_PART, HEALTH, Road},
+};
+use crate::{
+    index::nodes_of,
+    lower::{Lowering, Undoing, checks, nodes},
+};
 
 /// A pool that may have to move.
 pub(super) struct PoolRoll {
@@ -26,7 +31,7 @@ impl Road<'_> {
             self.cx.pools.iter().filter(|pool| pool.strategy == Strategy::Nodeclaim).collect();
         pools.sort_by_key(|pool| (pool.tier, pool.name.clone()));
         let roll = |pool: &'_ Pool| {
-            let inside = checks::nodes_of(self.cx.inventory, pool);
+            let inside = nodes_of(self.cx.inventory, pool);
             let drifted = inside
                 .iter()
                 .filter(|node| node.node_claim.as_ref().is_some_and(|claim| claim.drifted))
@@ -38,34 +43,33 @@ impl Road<'_> {
         pools.into_iter().map(roll).collect()
     }
 
-    /// Looks at a pool before anything moves.
+    /// Looks at a pool before anything moves. Where something does, a rollback leaves the pool as it was seen here: what has drifted
+    /// from the restored state moves when the controller is back and Karpenter is still frozen, so that comes where this look came.
     pub(super) fn baseline(&self, roll: &PoolRoll, frozen: &[StepId], to: &mut Lowering) -> StepId {
         checks::drainable(self.cx.findings, self.cx.inventory, &roll.pool, &self.cx.classes);
         let part = format!("nodes/{}/baseline", roll.pool.name);
         let plan = self.roll_of(roll, Stale::Drifted {});
         let until = Condition::NodesReady { pool: roll.pool.name.clone(), at_least: plan.floor };
         let title = format!("see that pool {} has its floor of {} Ready nodes", roll.pool.name, plan.floor);
-        let mut draft = self.scope.look(&part, title, until, Vec::new());
+        let undo = match self.moves() {
+            true => Undoing::Apart,
+            false => Undoing::Unneeded("it only looks".to_owned()),
+        };
+        let mut draft = self.scope.step(&part, title, Effect::Wait(Wait { until }), undo, Vec::new());
         for step in frozen {
             draft = draft.needs(step, "what is looked at must not be moved by drift meanwhile", None);
         }
-        let draft = draft.time(HEALTH, Estimate::seconds(5, 30));
         to.pools.push(roll.pool.clone());
-        to.add(draft)
+        let seen = to.add(draft.time(HEALTH, Estimate::seconds(5, 30)).idempotent());
+        if self.moves() {
+            let back = nodes::back(&roll.pool, &plan);
+            to.rollback.push(back.named(self.returning(roll), vec![seen.clone()]));
+        }
+        seen
     }
 
     fn returning(&self, roll: &PoolRoll) -> StepId {
         self.scope.id(&format!("nodes/{}/return", roll.pool.name))
-    }
-
-    /// Moves what has drifted from the restored state, late in a rollback: when the controller is back, `moved` being the first step
-    /// that moved something of it, and while Karpenter is still frozen.
-    pub(super) fn return_nodes(&self, roll: &PoolRoll, moved: &StepId, to: &mut Lowering) {
-        let rollback = nodes::back(&roll.pool, &self.roll_of(roll, Stale::Drifted {}));
-        let undoing =
-            to.rollback.iter().filter(|other| other.place() == Some(moved) && other.work.roll().is_none());
-        let after = undoing.map(|other| other.id.clone()).collect();
-        to.rollback.push(Rollback { after, ..rollback }.named(self.returning(roll), vec![moved.clone()]));
     }
 
     fn roll_of(&self, roll: &PoolRoll, stale: Stale) -> Roll {

@@ -2,30 +2,24 @@
 //! patches only, so that such a patch comes first (user-pain P-13), and that 0.3x goes over 1.0. A hop that an earlier run of the
 //! operation began is finished when its version runs already: what is left of it is looked at, nodes move, and the NodePools thaw.
 
-use switchback_schemas::{
-    manifest::{Document, KarpenterUpgrade},
-    plan::HopBasis,
-};
+use switchback_schemas::plan::HopBasis;
 
+use super::Karpenter;
 use crate::{
-    components::{HopSpec, rising},
-    context::Cx,
+    component::DocCx,
+    hop::{HopSpec, rising},
     lower::helm,
-    manifest::Spanned,
-    path,
 };
 
-pub(super) type Doc = Spanned<Document<KarpenterUpgrade>>;
-
-/// The hops of one manifest.
-pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
-    let spec = &doc.spec;
+/// The hops of one document.
+pub(super) fn of(at: &DocCx<'_, Karpenter>) -> Vec<HopSpec> {
+    let (cx, doc, spec) = (at.cx, at.doc, &at.doc.spec);
     let not = |pointer: &str| Some(cx.label(doc.doc, pointer, "not upgradable as it is"));
     let release = helm::observed(cx, &spec.release, not("/spec/release"));
     let crds = helm::observed(cx, &spec.crd_release, not("/spec/crdRelease"));
     let (Some(release), Some(_)) = (release, crds) else { return Vec::new() };
     let from = &release.chart_version;
-    let asked = HopSpec::asked(cx, "karpenter", doc);
+    let asked = at.asked();
     if *from == spec.to
         && let Some(finishing) = asked.finishing(cx)
     {
@@ -35,7 +29,7 @@ pub(super) fn of(cx: &Cx<'_>, doc: &Doc) -> Vec<HopSpec> {
         return Vec::new();
     }
     // Where there is no path, that was said already.
-    let versions = path::versions(cx.path.as_ref(), "karpenter");
+    let versions = cx.versions(at.component.as_str());
     let mut before = from.clone();
     let mut hops = Vec::new();
     for (number, version) in versions.into_iter().enumerate() {

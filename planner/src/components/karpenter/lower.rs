@@ -1,9 +1,11 @@
 //! One hop of Karpenter, as steps: freeze, look, CRDs, controller, health, nodes, thaw. Without CRDs and controller where an earlier
 //! run of the operation made them what the manifests ask for, and did not finish the hop.
 
+use std::ops::Deref;
+
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
-    inventory::karpenter::{Karpenter, NodePool},
+    inventory::karpenter::{Karpenter as Section, NodePool},
     lock::Render,
     name::{Label, ObjectRef},
     plan::{
@@ -13,11 +15,10 @@ use switchback_schemas::{
     report::CarriedHop,
 };
 
-use super::{hops::Doc, notices, storage};
+use super::{Karpenter, notices, storage};
 use crate::{
-    components::HopSpec,
-    context::Cx,
-    lower::{HopScope, Lowering, freeze::Freeze, helm, nodes, verify},
+    component::HopCx,
+    lower::{Lowering, freeze::Freeze, helm, nodes, verify},
     objects,
     outlook::{Outlook, crd_ref},
 };
@@ -30,9 +31,10 @@ pub(super) const HEALTH: Seconds = Seconds::minutes(10);
 pub(super) const CONTROLLER_PART: &str = "controller";
 
 /// Lowers one hop. What is missing is said once and the hop left out: no plan comes out then.
-pub(super) fn hop(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+pub(super) fn hop(at: &HopCx<'_, Karpenter>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+    let (cx, hop, doc) = (at.cx, at.hop, at.doc);
     let label = |text: &str| cx.label(doc.doc, "/spec/to", text);
-    let section = match outlook.karpenter() {
+    let section = match cx.sections.get::<Section>("karpenter") {
         Ok(Some(section)) => section,
         Ok(None) => {
             let message = "the inventory holds nothing about Karpenter";
@@ -42,9 +44,7 @@ pub(super) fn hop(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'
             );
         }
         Err(error) => {
-            return cx
-                .findings
-                .say(Diagnostic::error(codes::PLAN_UNREADABLE, error.to_string()).at(label("needs it")));
+            return cx.findings.say(Diagnostic::error(codes::PLAN_UNREADABLE, error).at(label("needs it")));
         }
     };
     let crds = cx.render(&doc.spec.crd_release, &hop.to, label("this version of the CRD chart"));
@@ -53,21 +53,26 @@ pub(super) fn hop(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'
     let moves = |render: &Render| !hop.finishes || !helm::is_there(outlook, render);
     let crds = Some(crds).filter(|render| moves(render));
     let controller = Some(controller).filter(|render| moves(render));
-    notices::add(cx, hop, &section, to);
-    let road = Road { cx, hop, doc, scope: hop.scope(), section: &section, crds, controller };
+    notices::add(at, &section, to);
+    let road = Road { at, section: &section, crds, controller };
     road.build(outlook, to);
 }
 
 /// What every part of a hop looks at.
 pub(super) struct Road<'a> {
-    pub(super) cx: &'a Cx<'a>,
-    pub(super) hop: &'a HopSpec,
-    pub(super) doc: &'a Doc,
-    pub(super) scope: HopScope,
-    section: &'a Karpenter,
+    at: &'a HopCx<'a, Karpenter>,
+    section: &'a Section,
     /// The CRD chart and the controller's, where they move.
     crds: Option<&'a Render>,
     controller: Option<&'a Render>,
+}
+
+impl<'a> Deref for Road<'a> {
+    type Target = HopCx<'a, Karpenter>;
+
+    fn deref(&self) -> &HopCx<'a, Karpenter> {
+        self.at
+    }
 }
 
 impl Road<'_> {
@@ -82,7 +87,7 @@ impl Road<'_> {
         for (freeze, pool) in &freezes {
             freeze.check(self.cx);
             // A later hop finds the budgets as the earlier hop's thaw left them, which is the same value.
-            outlook.note_budgets(pool, &freeze.object().api_version);
+            freeze.note(pool, outlook);
             frozen.push(to.add(freeze.open_step(&self.scope, outlook)));
             freeze.bracket(pool, self.safe_to_thaw(freeze), to);
         }
@@ -93,10 +98,6 @@ impl Road<'_> {
         let after = crds.map_or_else(|| before.clone(), |step| vec![step]);
         let controller = self.controller.and_then(|render| self.move_controller(render, outlook, &after, to));
         let after = controller.clone().map_or(after, |step| vec![step]);
-        // Replaced nodes stay; those that drift from the restored state are moved again.
-        if let Some(first) = self.first_moved(&before, to) {
-            rolls.iter().for_each(|roll| self.return_nodes(roll, &first, to));
-        }
         let health = self.health(&after, outlook, to);
         let since = controller.or_else(|| self.moved_before()).unwrap_or_else(|| health.clone());
         let mut last = vec![health.clone()];
@@ -119,13 +120,6 @@ impl Road<'_> {
         }
     }
 
-    /// The first step that moves something of Karpenter, if this hop does.
-    fn first_moved(&self, before: &[StepId], to: &Lowering) -> Option<StepId> {
-        let here = self.hop.id();
-        let own = to.steps.iter().filter(|step| step.hop == here && !before.contains(&step.id));
-        own.map(|step| step.id.clone()).next().filter(|_| self.moves())
-    }
-
     /// Whether this hop moves anything of Karpenter itself.
     pub(super) fn moves(&self) -> bool {
         self.crds.is_some() || self.controller.is_some()
@@ -134,7 +128,7 @@ impl Road<'_> {
     /// The API version in which NodePools are written during this hop: v1beta1 until 1.0 runs.
     fn api_version(&self) -> &'static str {
         let runs = self.hop.from.as_ref().unwrap_or(&self.hop.to);
-        if *runs < self.cx.catalog.karpenter.bridge.from { "karpenter.sh/v1beta1" } else { "karpenter.sh/v1" }
+        if *runs < self.facts.bridge.from { "karpenter.sh/v1beta1" } else { "karpenter.sh/v1" }
     }
 
     fn deployment(&self) -> ObjectRef {
@@ -167,7 +161,7 @@ impl Road<'_> {
         after: &[StepId],
         to: &mut Lowering,
     ) -> Vec<StepId> {
-        let names = &self.cx.catalog.karpenter.crds;
+        let names = &self.facts.crds;
         let moving: Vec<_> = names
             .iter()
             .filter_map(|name| outlook.crd(name))
@@ -182,7 +176,7 @@ impl Road<'_> {
         if let Some(first) = steps.first().cloned()
             && self.closes_the_way_below_one(&first, to)
         {
-            let gate = Label::sanitized(&format!("below-{}", self.cx.catalog.karpenter.bridge.from));
+            let gate = Label::sanitized(&format!("below-{}", self.facts.bridge.from));
             for step in to.steps.iter_mut().filter(|step| steps.contains(&step.id)) {
                 step.gates.push(gate.clone());
             }
@@ -196,7 +190,7 @@ impl Road<'_> {
     /// If an earlier hop of this plan, or of a run that it continues, came from below 1.0, its way back ends when v1beta1 is no
     /// longer stored.
     fn closes_the_way_below_one(&self, first: &StepId, to: &mut Lowering) -> bool {
-        let bridge = &self.cx.catalog.karpenter.bridge;
+        let bridge = &self.facts.bridge;
         let here = self.hop.id();
         let why =
             format!("{} serves no {}, and no object is stored in it any more", self.hop.to, bridge.drops);

@@ -2,40 +2,112 @@
 //! known about it and where the usual procedure fails.
 
 mod claims;
-pub mod facts;
+mod facts;
 mod hops;
 mod lower;
 mod notices;
+mod spec;
 mod storage;
 
-use switchback_schemas::lock::Ask;
+use switchback_schemas::{
+    Diagnostic,
+    codes::{self, Code},
+    inventory::{Inventory, karpenter::Karpenter as Section},
+    lock::Ask,
+    manifest::Rollout,
+    name::ObjectRef,
+};
 
-use super::{Component, HopSpec, nested};
-use crate::{context::Cx, lower::Lowering, outlook::Outlook};
+use self::facts::KarpenterFacts;
+pub use self::spec::{KarpenterUpgrade, NodeMove};
+use crate::{
+    catalog::{self, Texts},
+    component::{Component, DocCx, Held, HopCx, Lookups},
+    hop::HopSpec,
+    lower::{Lowering, freeze},
+    manifest::{Checks, Touch},
+    objects::nested,
+    outlook::Outlook,
+    sections::Sections,
+    solver::Request,
+};
+
+const FACTS: &str = include_str!("catalog.yaml");
 
 /// The component.
 pub struct Karpenter;
 
 impl Component for Karpenter {
+    type Spec = KarpenterUpgrade;
+    type Hop = ();
+    type Facts = KarpenterFacts;
+
     fn name(&self) -> &'static str {
         "karpenter"
     }
 
-    fn hops(&self, cx: &Cx<'_>) -> Vec<HopSpec> {
-        cx.manifests.karpenter.iter().flat_map(|doc| hops::of(cx, doc)).collect()
+    fn codes(&self) -> &'static [Code] {
+        &[codes::PLAN_NOT_READY, codes::PLAN_FLOATING_IMAGE]
+    }
+
+    fn catalog(&self) -> Texts {
+        Texts { versions: Some(include_str!("versions.yaml")), lowering: &[FACTS] }
+    }
+
+    fn facts(&self) -> Result<KarpenterFacts, Diagnostic> {
+        catalog::read("karpenter/catalog.yaml", FACTS)
+    }
+
+    fn strings(&self, spec: &KarpenterUpgrade, checks: &mut Checks<'_, '_>) {
+        checks.object("/spec/release", &spec.release);
+        checks.object("/spec/crdRelease", &spec.crd_release);
+        checks.charts(&spec.charts);
+    }
+
+    fn references(&self, spec: &KarpenterUpgrade, checks: &mut Checks<'_, '_>) {
+        checks.rollout_references(&spec.rollout);
+    }
+
+    fn contradictions(&self, spec: &KarpenterUpgrade, checks: &mut Checks<'_, '_>) {
+        if spec.nodes == NodeMove::None && spec.rollout != Rollout::default() {
+            checks.pair(
+                codes::MANIFEST_CONFLICT,
+                "`rollout` says how nodes move, and `nodes: none` that none does",
+                ("/spec/rollout", "nothing would read this"),
+                ("/spec/nodes", "no node moves"),
+                "remove `rollout`, or choose `nodes: drifted` or `nodes: all`",
+            );
+        }
+        checks.rollout_sizes(&spec.rollout);
+    }
+
+    fn touches(&self, spec: &KarpenterUpgrade) -> Vec<Touch> {
+        vec![
+            Touch::release("/spec/release", &spec.target, &spec.release),
+            Touch::release("/spec/crdRelease", &spec.target, &spec.crd_release),
+        ]
+    }
+
+    fn request(&self, spec: &KarpenterUpgrade, inventory: Option<&Inventory>) -> Option<Request> {
+        let releases = inventory.into_iter().flat_map(|inventory| &inventory.releases);
+        let release = releases.into_iter().find(|release| release.name == spec.release);
+        let from = release.map(|release| release.chart_version.clone());
+        Some(Request::exact(self.name(), from, spec.to.clone(), "/spec/release"))
+    }
+
+    fn untold(&self) -> Option<&'static str> {
+        None
     }
 
     /// Both charts, at every version on the way.
-    fn asks(&self, cx: &Cx<'_>) -> Vec<Ask> {
-        let mut asks = Vec::new();
-        for hop in self.hops(cx) {
-            let Some(doc) = hop.written(&cx.manifests.karpenter) else { continue };
-            let spec = &doc.spec;
+    fn asks(&self, at: &DocCx<'_, Self>, asks: &mut Lookups) {
+        let spec = &at.doc.spec;
+        for hop in hops::of(at) {
             for (release, chart, set) in [
                 (&spec.crd_release, "karpenter-crd", serde_json::json!({})),
                 (&spec.release, "karpenter", nested(&spec.set)),
             ] {
-                asks.push(Ask {
+                asks.charts.push(Ask {
                     release: release.clone(),
                     chart: chart.to_owned(),
                     source: spec.charts.clone(),
@@ -44,12 +116,23 @@ impl Component for Karpenter {
                 });
             }
         }
-        asks
     }
 
-    fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        if let Some(doc) = hop.written(&cx.manifests.karpenter) {
-            lower::hop(cx, hop, doc, outlook, to);
+    fn hops(&self, at: &DocCx<'_, Self>) -> Vec<(HopSpec, ())> {
+        hops::of(at).into_iter().map(|hop| (hop, ())).collect()
+    }
+
+    fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, out: &mut Lowering) {
+        lower::hop(hop, outlook, out);
+    }
+
+    /// The budgets of a NodePool: where it is frozen.
+    fn held(&self, sections: &Sections<'_>, object: &ObjectRef, pointer: &str) -> Option<Held> {
+        if object.kind != "NodePool" || pointer != freeze::POINTER {
+            return None;
         }
+        let section = sections.get::<Section>("karpenter").ok().flatten()?;
+        let pool = section.node_pools.iter().find(|pool| pool.name == object.name);
+        Some(pool.map_or(Held::Absent, |pool| Held::Is(pool.budgets.clone())))
     }
 }

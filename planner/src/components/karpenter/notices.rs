@@ -1,38 +1,42 @@
 //! What somebody should know beside the steps.
 
-use switchback_schemas::{Diagnostic, Version, codes, inventory::karpenter::Karpenter, plan::BlindSpot};
+use switchback_schemas::{
+    Diagnostic, Version, codes, inventory::karpenter::Karpenter as Section, plan::BlindSpot,
+};
 
-use crate::{components::HopSpec, context::Cx, lower::Lowering};
+use super::Karpenter;
+use crate::{component::HopCx, lower::Lowering};
 
 /// Adds sources, warnings and blind spots of one hop.
-pub(super) fn add(cx: &Cx<'_>, hop: &HopSpec, section: &Karpenter, to: &mut Lowering) {
-    sources(cx, to);
-    notices(cx, hop, section, to);
+pub(super) fn add(at: &HopCx<'_, Karpenter>, section: &Section, to: &mut Lowering) {
+    sources(at, to);
+    notices(at, section, to);
 }
 
-fn sources(cx: &Cx<'_>, to: &mut Lowering) {
+fn sources(at: &HopCx<'_, Karpenter>, to: &mut Lowering) {
     for key in ["compatibility", "charts", "kubernetes-crd-versions"] {
-        if let Some(source) = cx.catalog.karpenter.source(key) {
+        if let Some(source) = at.facts.source(key) {
             to.sources.insert(key.to_owned(), source);
         }
     }
 }
 
-fn notices(cx: &Cx<'_>, hop: &HopSpec, section: &Karpenter, to: &mut Lowering) {
+fn notices(at: &HopCx<'_, Karpenter>, section: &Section, to: &mut Lowering) {
+    let hop = at.hop;
     for class in &section.node_classes {
         for alias in class.ami_aliases.iter().filter(|alias| alias.ends_with("@latest")) {
             let message = format!(
                 "EC2NodeClass {} uses {alias}, which moves by itself and drifts nodes when it does",
                 class.name
             );
-            cx.findings.say_about(
+            at.findings.say_about(
                 &class.name,
                 Diagnostic::warning(codes::PLAN_FLOATING_IMAGE, message)
                     .help("pin the alias to the version that runs"),
             );
         }
     }
-    let facts = &cx.catalog.karpenter;
+    let facts = at.facts;
     let crossed =
         |version: &Version| hop.from.as_ref().is_none_or(|from| from < version) && *version <= hop.to;
     for drift in facts.drifts.iter().filter(|drift| crossed(&drift.version)) {

@@ -83,14 +83,14 @@ impl MlflowFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Catalog;
+    use crate::{component::Component as _, components::mlflow::Mlflow};
 
     fn v(text: &str) -> Version {
         text.parse().expect(text)
     }
 
     fn facts() -> MlflowFacts {
-        Catalog::embedded().expect("the catalog").mlflow
+        Mlflow.facts().expect("the catalog")
     }
 
     #[test]

@@ -10,15 +10,31 @@ mod notices;
 mod road;
 mod server;
 mod site;
+mod spec;
 mod who;
 
 use switchback_schemas::{
-    lock::Ask,
-    manifest::{Document, MlflowUpgrade},
+    Diagnostic,
+    codes::{self, Code},
+    inventory::Inventory,
+    name::ObjectRef,
 };
 
-use super::{Component, HopSpec};
-use crate::{context::Cx, lower::Lowering, manifest::Spanned, outlook::Outlook};
+pub use self::spec::{AcceptedOutage, MlflowUpgrade, OtherDatabase, SnapshotProof};
+use self::{facts::MlflowFacts, site::Site};
+use crate::{
+    catalog::{self, Texts},
+    component::{self, Component, DocCx, Held, HopCx, Lookups},
+    hop::HopSpec,
+    image::Image,
+    lower::Lowering,
+    manifest::{Checks, Touch},
+    outlook::Outlook,
+    sections::Sections,
+    solver::Request,
+};
+
+const FACTS: &str = include_str!("catalog.yaml");
 
 /// Whether an image accepts the database as it is: run by `python -c` with the name of the variable that holds the address.
 pub const CHECK_SCHEMA: &str = include_str!("check_schema.py");
@@ -27,27 +43,95 @@ pub const CHECK_SCHEMA: &str = include_str!("check_schema.py");
 /// name of the variable, the instance's host, and names of accepted databases.
 pub const CHECK_ADDRESS: &str = include_str!("check_address.py");
 
-type Doc = Spanned<Document<MlflowUpgrade>>;
+type Doc = component::Doc<Mlflow>;
 
 /// The component.
 pub struct Mlflow;
 
 impl Component for Mlflow {
+    type Spec = MlflowUpgrade;
+    type Hop = Site;
+    type Facts = MlflowFacts;
+
     fn name(&self) -> &'static str {
         "mlflow"
     }
 
-    fn asks(&self, _: &Cx<'_>) -> Vec<Ask> {
-        Vec::new()
+    fn codes(&self) -> &'static [Code] {
+        &[
+            codes::PLAN_HOOK,
+            codes::PLAN_BLIND_SPOT,
+            codes::PLAN_NOT_READY,
+            codes::PLAN_OUTAGE,
+            codes::PLAN_SHARED_DATABASE,
+        ]
     }
 
-    fn hops(&self, cx: &Cx<'_>) -> Vec<HopSpec> {
-        cx.manifests.mlflow.iter().filter_map(|doc| hops::of(cx, doc)).collect()
+    fn catalog(&self) -> Texts {
+        Texts { versions: Some(include_str!("versions.yaml")), lowering: &[FACTS] }
     }
 
-    fn lower(&self, cx: &Cx<'_>, hop: &HopSpec, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        if let Some(doc) = hop.written(&cx.manifests.mlflow) {
-            road::lower(cx, hop, doc, outlook, to);
+    fn facts(&self) -> Result<MlflowFacts, Diagnostic> {
+        catalog::read("mlflow/catalog.yaml", FACTS)
+    }
+
+    fn strings(&self, spec: &MlflowUpgrade, checks: &mut Checks<'_, '_>) {
+        checks.object("/spec/deployment", &spec.deployment);
+        checks.container("/spec/container", &spec.container);
+        checks.image("/spec/image", &spec.image);
+        checks.address("/spec/url", &spec.url, &["http://", "https://"]);
+        if let Some(variable) = &spec.uri_variable {
+            checks.word("/spec/uriVariable", "the name of a variable", variable, b"_");
         }
+        for (index, other) in spec.other_databases.iter().enumerate() {
+            let at = format!("/spec/otherDatabases/{index}/name");
+            checks.word(&at, "the name of a database", &other.name, b"-_.");
+        }
+    }
+
+    fn references(&self, spec: &MlflowUpgrade, checks: &mut Checks<'_, '_>) {
+        checks.database("/spec/database", &spec.database);
+    }
+
+    fn contradictions(&self, _: &MlflowUpgrade, _: &mut Checks<'_, '_>) {}
+
+    fn touches(&self, spec: &MlflowUpgrade) -> Vec<Touch> {
+        let database = &spec.database;
+        // Two servers on one instance: the restore of the one takes the other's database along.
+        let title = format!("the database `{database}`, which goes back as a whole");
+        vec![
+            Touch::container("/spec/container", &spec.target, &spec.deployment, &spec.container),
+            Touch::new("/spec/database", "database", database, "", title),
+        ]
+    }
+
+    /// Facts about MLflow are about one server by itself, so a second server is no contradiction; the first stands for them.
+    fn request(&self, spec: &MlflowUpgrade, inventory: Option<&Inventory>) -> Option<Request> {
+        let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
+        let workloads = inventory.into_iter().flat_map(|inventory| &inventory.workloads);
+        let workload = workloads.into_iter().find(|workload| workload.object == object);
+        let containers = workload.into_iter().flat_map(|workload| &workload.containers);
+        let container = containers.into_iter().find(|found| found.name == spec.container);
+        let from = container.and_then(|container| Image(&container.image).version());
+        let request = Request::exact(self.name(), from, spec.to.clone(), "/spec/deployment");
+        Some(Request { stands_for_all: true, ..request })
+    }
+
+    fn untold(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn asks(&self, _: &DocCx<'_, Self>, _: &mut Lookups) {}
+
+    fn hops(&self, at: &DocCx<'_, Self>) -> Vec<(HopSpec, Site)> {
+        hops::of(at).into_iter().collect()
+    }
+
+    fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, out: &mut Lowering) {
+        road::lower(hop, outlook, out);
+    }
+
+    fn held(&self, _: &Sections<'_>, _: &ObjectRef, _: &str) -> Option<Held> {
+        None
     }
 }

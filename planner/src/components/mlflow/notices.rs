@@ -5,15 +5,15 @@ use switchback_schemas::{
     plan::{BlindSpot, Leftover},
 };
 
-use super::{Doc, back, facts::Does, site::Site};
-use crate::{components::HopSpec, context::Cx, lower::Lowering};
+use super::{Doc, Mlflow, back, facts::Does, site::Site};
+use crate::{component::HopCx, context::Cx, hop::HopSpec, lower::Lowering};
 
 /// How long safety nets are kept when the manifest does not say so.
 const KEEP: Seconds = Seconds::hours(14 * 24);
 
 /// Adds sources, blind spots and advice of one hop.
-pub(super) fn add(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, site: &Site, to: &mut Lowering) {
-    let facts = &cx.catalog.mlflow;
+pub(super) fn add(at: &HopCx<'_, Mlflow>, to: &mut Lowering) {
+    let (cx, hop, doc, site, facts) = (at.cx, at.hop, at.doc, at.own, at.facts);
     let mut keys = vec!["rds", "check"];
     keys.extend(facts.head(&hop.to).map(|row| row.source.as_str()));
     if !site.server.autoscalers.is_empty() && site.migrates {
@@ -24,14 +24,15 @@ pub(super) fn add(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, site: &Site, to: &mut L
             to.sources.insert(key.to_owned(), source);
         }
     }
-    silent(cx, hop, doc, site);
+    silent(at);
     pending(cx, doc, site);
     blind_spots(hop, site, to);
 }
 
 /// Why the image is set only after the migration: its server may migrate by itself, and from every replica.
-fn silent(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, site: &Site) {
-    let start = cx.catalog.mlflow.start(&hop.to).filter(|start| start.does == Does::Migrates);
+fn silent(at: &HopCx<'_, Mlflow>) {
+    let (cx, hop, doc, site) = (at.cx, at.hop, at.doc, at.own);
+    let start = at.facts.start(&hop.to).filter(|start| start.does == Does::Migrates);
     let Some(start) = start.filter(|_| site.migrates) else { return };
     let message = format!(
         "a server of MLflow {} that starts on an older database may migrate it by itself: {}",

@@ -1,9 +1,10 @@
 //! The steps of one upgrade, in order: look, stop, snapshot, migrate, check, image, start, ask.
 
+use std::ops::Deref;
+
 use serde_json::{Value, json};
 use switchback_schemas::{
     Seconds, StepId,
-    manifest::SnapshotProof,
     plan::{
         CaptureKind, Change, Condition, Disruption, Effect, Estimate, KubeApply, Mark, RdsProveSnapshot,
         RdsSnapshot, Target, Test, Wait, Work,
@@ -11,16 +12,15 @@ use switchback_schemas::{
 };
 
 use super::{
-    Doc, back,
+    Mlflow, SnapshotProof, back,
     jobs::{self, Task},
     names::Names,
     notices,
     server::{self, Patches},
-    site::{self, Site},
+    site::Site,
 };
 use crate::{
-    components::HopSpec,
-    context::Cx,
+    component::HopCx,
     lower::{Draft, HopScope, Lowering, Rollback, Undoing, aws::iam, permission},
     outlook::Outlook,
 };
@@ -31,35 +31,38 @@ const MIGRATION: Seconds = Seconds::minutes(30);
 const LOOKS: Seconds = Seconds::minutes(16);
 
 /// Lowers the hop. What is wrong was said when the hop was asked for; then no plan comes out.
-pub(super) fn lower(cx: &Cx<'_>, hop: &HopSpec, doc: &Doc, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+pub(super) fn lower(at: &HopCx<'_, Mlflow>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+    let (cx, hop, doc, site, scope) = (at.cx, at.hop, at.doc, at.own, &at.scope);
     let spec = &doc.spec;
-    let Some((workload, index, image)) = outlook.container(&spec.deployment, &spec.container) else { return };
-    let from = if hop.finishes { Some(&hop.to) } else { hop.from.as_ref() };
-    let Some(site) = site::find(cx, doc, workload, from) else { return };
+    let Some((_, index, image)) = outlook.container(&spec.deployment, &spec.container) else { return };
     outlook.take_reads();
     if hop.finishes {
-        return server::works(cx, doc, &site, &hop.scope(), to);
+        return server::works(cx, doc, site, scope, to);
     }
-    notices::add(cx, hop, doc, &site, to);
-    let scope = hop.scope();
+    notices::add(at, to);
     let on_database = HopScope { hop: scope.hop.clone(), target: spec.database.clone() };
     let names = Names::new(&cx.inventory.observation, &scope.hop);
-    let patches = Patches::new(&site, &scope, spec, (index, image));
-    let road = Road { cx, doc, site: &site, scope, on_database, names, patches };
+    let patches = Patches::new(site, scope, spec, (index, image));
+    let road = Road { at, site, on_database, names, patches };
     road.build(outlook, to);
 }
 
 /// What every part of the road looks at.
 struct Road<'a> {
-    cx: &'a Cx<'a>,
-    doc: &'a Doc,
+    at: &'a HopCx<'a, Mlflow>,
     site: &'a Site,
-    /// Steps on the cluster.
-    scope: HopScope,
     /// Steps on the database.
     on_database: HopScope,
     names: Names,
     patches: Patches<'a>,
+}
+
+impl<'a> Deref for Road<'a> {
+    type Target = HopCx<'a, Mlflow>;
+
+    fn deref(&self) -> &HopCx<'a, Mlflow> {
+        self.at
+    }
 }
 
 impl Road<'_> {

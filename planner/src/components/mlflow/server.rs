@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 use switchback_schemas::{
     Seconds, StepId,
-    manifest::MlflowUpgrade,
     name::{Label, ObjectRef},
     plan::{
         ApprovalScope, BlindSpot, Bracket, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest,
@@ -12,7 +11,7 @@ use switchback_schemas::{
     },
 };
 
-use super::{Doc, back, road::is, site::Site, who};
+use super::{Doc, MlflowUpgrade, back, road::is, site::Site, who};
 use crate::{
     context::Cx,
     lower::{Draft, HopScope, Lowering, Rollback, Undoing, changes, permission, verify},

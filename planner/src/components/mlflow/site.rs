@@ -1,6 +1,8 @@
 //! Where an upgrade takes place: the server, its settings, its instance. What is not as it has to be is refused here, all of it
 //! at once.
 
+use std::rc::Rc;
+
 use switchback_schemas::{
     Diagnostic, Version, codes,
     inventory::{
@@ -11,8 +13,8 @@ use switchback_schemas::{
     name::ObjectRef,
 };
 
-use super::{Doc, who};
-use crate::{components::tag, context::Cx, outlook::section};
+use super::{Doc, Mlflow, who};
+use crate::{component::DocCx, context::Cx};
 
 /// The variable of MLflow's own command line.
 const VARIABLE: &str = "MLFLOW_BACKEND_STORE_URI";
@@ -21,7 +23,7 @@ const OPTION: &str = "backend-store-uri";
 
 /// Everything that the steps of one upgrade are made of.
 #[derive(Clone, Debug)]
-pub(super) struct Site {
+pub struct Site {
     /// The Deployment.
     pub(super) object: ObjectRef,
     /// How many replicas were observed.
@@ -47,17 +49,10 @@ impl Site {
     }
 }
 
-/// The version that a container runs; `None` where its image has no tag that is one.
-pub(super) fn runs(image: &str) -> Option<Version> {
-    // The `v` belongs to the tag, not to the version.
-    let tag = tag(image)?;
-    tag.strip_prefix('v').unwrap_or(tag).parse().ok()
-}
-
 /// Finds the site, and says everything that is wrong with it.
-pub(super) fn find(cx: &Cx<'_>, doc: &Doc, workload: &Workload, from: Option<&Version>) -> Option<Site> {
-    let spec = &doc.spec;
-    let section: MlflowSection = said(cx, doc, "/spec/deployment", "mlflow", "the server")?;
+pub(super) fn find(at: &DocCx<'_, Mlflow>, workload: &Workload, from: Option<&Version>) -> Option<Site> {
+    let (cx, doc, spec) = (at.cx, at.doc, &at.doc.spec);
+    let section: Rc<MlflowSection> = said(cx, doc, "/spec/deployment", "mlflow", "the server")?;
     let server = section.servers.iter().find(|server| server.deployment == spec.deployment);
     let settings = server.and_then(|server| server.containers.get(&spec.container));
     let (Some(server), Some(settings)) = (server, settings) else {
@@ -65,14 +60,14 @@ pub(super) fn find(cx: &Cx<'_>, doc: &Doc, workload: &Workload, from: Option<&Ve
         missing(cx, doc, "/spec/deployment", message, "observe again");
         return None;
     };
-    let target = cx.catalog.mlflow.head(&spec.to);
-    let before = from.and_then(|from| cx.catalog.mlflow.head(from));
+    let target = at.facts.head(&spec.to);
+    let before = from.and_then(|from| at.facts.head(from));
     let migrates =
         target.is_none() || before.is_none_or(|before| target.is_some_and(|to| to.head != before.head));
     let variable = address(cx, doc, settings);
     let instance = instance(cx, doc);
     if target.is_none() {
-        unknown_head(cx, doc);
+        unknown_head(at);
     }
     if migrates {
         autoscalers(cx, doc, server);
@@ -99,14 +94,14 @@ pub(super) fn find(cx: &Cx<'_>, doc: &Doc, workload: &Workload, from: Option<&Ve
     Some(site)
 }
 
-fn said<T: serde::de::DeserializeOwned>(
+fn said<T: serde::de::DeserializeOwned + 'static>(
     cx: &Cx<'_>,
     doc: &Doc,
     at: &str,
-    name: &str,
+    name: &'static str,
     what: &str,
-) -> Option<T> {
-    match section(cx.inventory, name) {
+) -> Option<Rc<T>> {
+    match cx.sections.get(name) {
         Ok(Some(section)) => Some(section),
         Ok(None) => {
             let message = format!("the inventory says nothing about {what}");
@@ -120,7 +115,7 @@ fn said<T: serde::de::DeserializeOwned>(
             None
         }
         Err(error) => {
-            refuse(cx, doc, at, codes::PLAN_UNREADABLE, error.to_string(), "observe again");
+            refuse(cx, doc, at, codes::PLAN_UNREADABLE, error, "observe again");
             None
         }
     }
@@ -135,8 +130,8 @@ fn missing(cx: &Cx<'_>, doc: &Doc, at: &str, message: String, help: &str) {
     refuse(cx, doc, at, codes::PLAN_INVENTORY_MISSING, message, help);
 }
 
-fn unknown_head(cx: &Cx<'_>, doc: &Doc) {
-    let facts = &cx.catalog.mlflow;
+fn unknown_head(at: &DocCx<'_, Mlflow>) {
+    let (cx, doc, facts) = (at.cx, at.doc, at.facts);
     let to = &doc.spec.to;
     let newest = facts.newest().map(ToString::to_string).unwrap_or_default();
     let message = format!("the catalog does not know which database revision MLflow {to} demands");
@@ -248,8 +243,8 @@ fn service(cx: &Cx<'_>, doc: &Doc, server: &Server) {
 fn instance(cx: &Cx<'_>, doc: &Doc) -> Option<RdsInstance> {
     let at = "/spec/database";
     let database = &doc.spec.database;
-    let mut section: RdsSection = said(cx, doc, at, "rds", "databases")?;
-    let Some(instance) = section.0.remove(database) else {
+    let section: Rc<RdsSection> = said(cx, doc, at, "rds", "databases")?;
+    let Some(instance) = section.0.get(database).cloned() else {
         let message = format!("the inventory holds no instance for the database {database}");
         missing(
             cx,

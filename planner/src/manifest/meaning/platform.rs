@@ -8,11 +8,10 @@ use switchback_schemas::{
     seconds::Seconds,
 };
 
-use super::Faults;
-use crate::manifest::{DocRef, Spanned, nearest::nearest};
+use crate::manifest::{DocRef, Spanned, faults::Faults, nearest::nearest, set::Set};
 
-pub(super) fn check(faults: &mut Faults<'_>) {
-    for platform in &faults.set.platforms {
+pub(super) fn check(set: &Set<'_>, faults: &mut Faults<'_>) {
+    for platform in &set.platforms {
         clusters(faults, platform);
         let spec = &platform.spec;
         unique(faults, platform.doc, "pools", spec.pools.iter().map(|pool| &pool.name));

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use switchback_executor::ops;
+use switchback_executor::runs;
 use switchback_face::Exit;
 use switchback_schemas::Digest;
 use tokio::{
@@ -171,7 +171,7 @@ impl<'a> Tour<'a> {
     /// The run of the plan that was applied last.
     pub(super) fn run_id(&self) -> Result<String, Error> {
         let plan = documents::plan(&self.dir.join("plan.json"))?;
-        Ok(ops::run_id(&Digest::of(&plan.bytes))?.to_string())
+        Ok(runs::run_id(&Digest::of(&plan.bytes))?.to_string())
     }
 
     /// Stops the twin.

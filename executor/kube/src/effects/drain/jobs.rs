@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use switchback_executor::foreign::text;
+use switchback_executor::untrusted::text;
 use switchback_schemas::journal::WaitsFor;
 
 use super::{Drain, Leaving};

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{cluster, cluster_mut, epoch, insights_key, maybe, minor, minor_text, page, without_nulls};
-use crate::cloud::eks::state::{Cluster, DeprecatedUse, Insight, Refresh};
+use crate::cloud::eks::state::{Cluster, DeprecatedUse, Insight, InsightCategory, InsightStatus, Refresh};
 use crate::cloud::plan;
 use crate::cloud::protocol::{Answered, AwsError, Done, Request};
 use crate::world::World;
@@ -62,7 +62,11 @@ pub(super) fn list(world: &mut World, request: &Request<'_>, name: &str) -> Answ
         (filter("categories"), filter("kubernetesVersions"), filter("statuses"));
     let all: Vec<Value> = of(cluster(world, name)?)
         .iter()
-        .filter(|i| fits(&categories, &i.category) && fits(&minors, &i.minor) && fits(&statuses, &i.status))
+        .filter(|i| {
+            fits(&categories, i.category.as_str())
+                && fits(&minors, &i.minor)
+                && fits(&statuses, i.status.as_str())
+        })
         .map(summary)
         .collect();
     let most = body.get("maxResults").map(Value::to_string);
@@ -167,7 +171,7 @@ fn look(world: &World, name: &str, at: Timestamp) -> Vec<Insight> {
     let (major, now) = minor(&found.version);
     let mut all = Vec::new();
     let next = (major, now + 1);
-    for (target, bad) in [(next, "ERROR"), ((major, now + 2), "WARNING")] {
+    for (target, bad) in [(next, InsightStatus::Error), ((major, now + 2), InsightStatus::Warning)] {
         let uses: Vec<DeprecatedUse> = found
             .deprecated_use
             .iter()
@@ -176,7 +180,7 @@ fn look(world: &World, name: &str, at: Timestamp) -> Vec<Insight> {
             .collect();
         let mut insight = insight(
             &format!("Deprecated APIs removed in Kubernetes v{}", minor_text(target)),
-            "UPGRADE_READINESS",
+            InsightCategory::Upgrade,
             target,
             if uses.is_empty() {
                 None
@@ -191,31 +195,37 @@ fn look(world: &World, name: &str, at: Timestamp) -> Vec<Insight> {
         insight.deprecated = uses;
         all.push(insight);
     }
-    all.extend(skews(world, name, found, "UPGRADE_READINESS", next));
+    all.extend(skews(world, name, found, InsightCategory::Upgrade, next));
     if let Some(upgrade) = found.upgraded.as_ref().filter(|u| at.duration_since(u.at) <= WINDOW) {
         let target = minor(&upgrade.from);
         all.push(insight(
             "API usage",
-            "ROLLBACK_READINESS",
+            InsightCategory::Rollback,
             target,
             None,
             "No API usage that the earlier version does not serve.",
         ));
-        all.extend(skews(world, name, found, "ROLLBACK_READINESS", target));
+        all.extend(skews(world, name, found, InsightCategory::Rollback, target));
     }
     all
 }
 
 /// What both directions look at.
-fn skews(world: &World, name: &str, found: &Cluster, category: &str, target: (u32, u32)) -> Vec<Insight> {
+fn skews(
+    world: &World,
+    name: &str,
+    found: &Cluster,
+    category: InsightCategory,
+    target: (u32, u32),
+) -> Vec<Insight> {
     // A kubelet may be three minors older than its API server and never newer.
     let fits = |(major, of): (u32, u32)| major == target.0 && of <= target.1 && of + 3 >= target.1;
-    let nodes: Vec<(String, String)> = kubelets(world, name, found)
+    let nodes: Vec<(String, InsightStatus)> = kubelets(world, name, found)
         .into_iter()
         .filter(|(_, of)| !fits(*of))
-        .map(|(node, _)| (format!("/api/v1/nodes/{node}"), "ERROR".to_owned()))
+        .map(|(node, _)| (format!("/api/v1/nodes/{node}"), InsightStatus::Error))
         .collect();
-    let verdict = |bad: bool, why: &'static str| bad.then_some(("ERROR", why));
+    let verdict = |bad: bool, why: &'static str| bad.then_some((InsightStatus::Error, why));
     let mut kubelet = insight(
         "Kubelet version skew",
         category,
@@ -234,11 +244,11 @@ fn skews(world: &World, name: &str, found: &Cluster, category: &str, target: (u3
             .get(addon)
             .is_none_or(|all| all.iter().any(|v| v.version == version && v.minors.contains(&wanted)))
     };
-    let wrong: Vec<(String, String)> = found
+    let wrong: Vec<(String, InsightStatus)> = found
         .addons
         .iter()
         .filter(|(addon, a)| addon.as_str() != "kube-proxy" && !known(addon, &a.version))
-        .map(|(addon, _)| (format!("/addons/{addon}"), "ERROR".to_owned()))
+        .map(|(addon, _)| (format!("/addons/{addon}"), InsightStatus::Error))
         .collect();
     let mut addons = insight(
         "EKS add-on version compatibility",
@@ -265,13 +275,19 @@ fn skews(world: &World, name: &str, found: &Cluster, category: &str, target: (u3
     ]
 }
 
-fn insight(name: &str, category: &str, target: (u32, u32), bad: Option<(&str, &str)>, good: &str) -> Insight {
-    let (status, reason) = bad.unwrap_or(("PASSING", good));
+fn insight(
+    name: &str,
+    category: InsightCategory,
+    target: (u32, u32),
+    bad: Option<(InsightStatus, &str)>,
+    good: &str,
+) -> Insight {
+    let (status, reason) = bad.unwrap_or((InsightStatus::Passing, good));
     let mut made = Insight {
         name: name.into(),
-        category: category.into(),
+        category,
         minor: minor_text(target),
-        status: status.into(),
+        status,
         reason: reason.into(),
         description: format!("Checks for: {name}."),
         recommendation: format!("Mend what {name} names, then refresh."),

@@ -18,7 +18,7 @@ mod updates;
 mod versions;
 
 pub(super) use clusters::show;
-use state::{Cluster, ErrorDetail, Refresh, Update, UpdateParam};
+use state::{Cluster, ErrorDetail, Refresh, Update, UpdateParam, UpdateStatus, UpdateType};
 
 /// The group of the keys under which the provider looks at what is of EKS.
 pub(super) const GROUP: &str = "eks";
@@ -47,14 +47,14 @@ pub(super) fn act(world: &mut World, key: &Key) {
 fn update(world: &mut World, cluster: &str, id: &str) {
     let Ok(found) = self::cluster(world, cluster) else { return };
     let Some(update) = found.updates.iter().find(|u| u.id == id && u.running()).cloned() else { return };
-    match (&update.addon, update.kind.as_str()) {
+    match (&update.addon, update.kind) {
         (Some(_), _) => addons::act(world, cluster, &update),
-        (None, "VersionUpdate" | "VersionRollback") if update.nodegroup.is_none() => {
+        (None, kind) if kind.moves_version() && update.nodegroup.is_none() => {
             clusters::act(world, cluster, &update);
         }
         _ => match &update.doom {
-            Some(doom) => end(world, cluster, id, "Failed", vec![doom.clone()]),
-            None => end(world, cluster, id, "Successful", Vec::new()),
+            Some(doom) => end(world, cluster, id, UpdateStatus::Failed, vec![doom.clone()]),
+            None => end(world, cluster, id, UpdateStatus::Successful, Vec::new()),
         },
     }
 }
@@ -277,7 +277,7 @@ fn given<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
 
 /// An update that is about to be accepted.
 struct Wish<'a> {
-    kind: &'static str,
+    kind: UpdateType,
     params: Vec<(&'static str, String)>,
     nodegroup: Option<&'a str>,
     addon: Option<&'a str>,
@@ -307,8 +307,8 @@ fn accept(world: &mut World, name: &str, wish: Wish<'_>) -> Result<Update, AwsEr
     let doom = world.cloud_mut().doom.take();
     let update = Update {
         id,
-        kind: wish.kind.into(),
-        status: "InProgress".into(),
+        kind: wish.kind,
+        status: UpdateStatus::InProgress,
         created: Some(now),
         params: wish
             .params
@@ -327,11 +327,11 @@ fn accept(world: &mut World, name: &str, wish: Wish<'_>) -> Result<Update, AwsEr
 }
 
 /// Ends an update.
-pub(crate) fn end(world: &mut World, name: &str, id: &str, status: &str, errors: Vec<ErrorDetail>) {
+pub(crate) fn end(world: &mut World, name: &str, id: &str, status: UpdateStatus, errors: Vec<ErrorDetail>) {
     if let Ok(cluster) = cluster_mut(world, name)
         && let Some(update) = cluster.updates.iter_mut().find(|u| u.id == id)
     {
-        update.status = status.into();
+        update.status = status;
         update.errors = errors;
     }
 }

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{cluster, cluster_mut, invalid, maybe, paged, without_nulls};
-use crate::cloud::eks::state::{ErrorDetail, Update};
+use crate::cloud::eks::state::{ErrorDetail, Update, UpdateStatus, UpdateType};
 use crate::cloud::protocol::{Answered, AwsError, Done, Request};
 use crate::world::World;
 
 /// An update as the API shows it.
 pub(super) fn shown(update: &Update) -> Value {
-    let cancellation = update.cancelled.then(|| json!({"status": "InProgress"}));
+    let cancellation = update.cancelled.then(|| json!({"status": UpdateStatus::InProgress}));
     without_nulls(json!({
         "id": update.id, "status": update.status, "type": update.kind, "params": update.params,
         "createdAt": maybe(update.created), "errors": update.errors.iter().map(detail).collect::<Vec<_>>(),
@@ -63,7 +63,7 @@ pub(super) fn cancel(world: &mut World, request: &Request<'_>, name: &str) -> An
     if !update.running() {
         return Err(invalid(name, format!("update {id} is {}", update.status)));
     }
-    if update.kind != "VersionRollback" || !auto {
+    if update.kind != UpdateType::VersionRollback || !auto {
         return Err(AwsError::new(
             400,
             "InvalidRequestException",

@@ -5,9 +5,16 @@
 
 use std::fmt::Write as _;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
 use crate::call::{Call, decode};
+
+/// All but letters, digits and `-._~`.
+const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The same for a whole path.
+const PATH: &AsciiSet = &PART.remove(b'/');
 
 /// What a signature says about itself.
 struct Signed {
@@ -21,8 +28,12 @@ struct Signed {
 
 /// Whether the signature of a call is one of this secret.
 pub(crate) fn holds(call: &Call, secret: &str) -> bool {
-    let Some(signed) = parse(call) else { return false };
-    let Some((date, rest)) = signed.scope.split_once('/') else { return false };
+    parse(call).is_some_and(|signed| expected(call, secret, &signed).as_ref() == Some(&signed.signature))
+}
+
+/// What the signature of a call would be with this secret.
+fn expected(call: &Call, secret: &str, signed: &Signed) -> Option<String> {
+    let (date, rest) = signed.scope.split_once('/')?;
     let mut parts = rest.split('/');
     let (region, service) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let headers = signed.headers.split(';').fold(String::new(), |mut out, name| {
@@ -38,16 +49,11 @@ pub(crate) fn holds(call: &Call, secret: &str) -> bool {
         &signed.payload,
     ]
     .join("\n");
-    let text = ["AWS4-HMAC-SHA256", &signed.date, &signed.scope, &hex(&Sha256::digest(canonical.as_bytes()))]
-        .join("\n");
-    let key = ["aws4_request"].iter().fold(
-        hmac(
-            &hmac(&hmac(format!("AWS4{secret}").as_bytes(), date.as_bytes()), region.as_bytes()),
-            service.as_bytes(),
-        ),
-        |key, last| hmac(&key, last.as_bytes()),
-    );
-    hex(&hmac(&key, text.as_bytes())) == signed.signature
+    let text =
+        ["AWS4-HMAC-SHA256", &signed.date, &signed.scope, &hex::encode(Sha256::digest(canonical))].join("\n");
+    let seed = format!("AWS4{secret}").into_bytes();
+    let key = [date, region, service, "aws4_request"].iter().try_fold(seed, |key, part| hmac(&key, part))?;
+    hmac(&key, &text).map(hex::encode)
 }
 
 fn value(call: &Call, name: &str) -> String {
@@ -62,7 +68,7 @@ fn parse(call: &Call) -> Option<Signed> {
             headers: call.param("X-Amz-SignedHeaders")?.to_owned(),
             signature: signature.to_owned(),
             date: call.param("X-Amz-Date")?.to_owned(),
-            payload: hex(&Sha256::digest(&call.body)),
+            payload: hex::encode(Sha256::digest(&call.body)),
             query: query(call, "X-Amz-Signature"),
         });
     }
@@ -74,7 +80,7 @@ fn parse(call: &Call) -> Option<Signed> {
         headers: part("SignedHeaders=")?,
         signature: part("Signature=")?,
         date: call.header("x-amz-date")?.to_owned(),
-        payload: hex(&Sha256::digest(&call.body)),
+        payload: hex::encode(Sha256::digest(&call.body)),
         query: query(call, ""),
     })
 }
@@ -84,7 +90,7 @@ fn query(call: &Call, without: &str) -> String {
         .query
         .iter()
         .filter(|(name, _)| name != without)
-        .map(|(name, value)| format!("{}={}", encode(name, false), encode(value, false)))
+        .map(|(name, value)| format!("{}={}", encode(name, PART), encode(value, PART)))
         .collect();
     all.sort();
     all.join("&")
@@ -92,35 +98,18 @@ fn query(call: &Call, without: &str) -> String {
 
 /// The path, whose parts are encoded once more than they were sent.
 fn path(raw: &str) -> String {
-    let once = raw.split('/').map(|p| encode(&decode(p), false)).collect::<Vec<_>>().join("/");
-    encode(if once.is_empty() { "/" } else { &once }, true)
+    let once = raw.split('/').map(|p| encode(&decode(p), PART)).collect::<Vec<_>>().join("/");
+    encode(if once.is_empty() { "/" } else { &once }, PATH)
 }
 
-fn encode(text: &str, slashes: bool) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (slashes && byte == b'/') {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
+fn encode(text: &str, set: &'static AsciiSet) -> String {
+    utf8_percent_encode(text, set).to_string()
 }
 
-fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
-    const BLOCK: usize = 64;
-    let mut block = if key.len() > BLOCK { Sha256::digest(key).to_vec() } else { key.to_vec() };
-    block.resize(BLOCK, 0);
-    let padded = |pad: u8| block.iter().map(|b| b ^ pad).collect::<Vec<u8>>();
-    let inner = Sha256::new().chain_update(padded(0x36)).chain_update(message).finalize();
-    Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+/// Nothing only where the key could not be one, which no length of it is.
+fn hmac(key: &[u8], message: &str) -> Option<Vec<u8>> {
+    let mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    Some(mac.chain_update(message).finalize().into_bytes().to_vec())
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use super::{filter, find, identifier, idle, named, operations, page, shown, snapshots, tags};
 use crate::cloud::identity::Caller;
 use crate::cloud::protocol::{Answered, AwsError, Done, Request, Xml};
-use crate::cloud::rds::state::{Database, Instance as DbInstance, Operation, Settings as DbSettings};
+use crate::cloud::rds::state::{
+    Database, Instance as DbInstance, Operation, OperationStatus, Settings as DbSettings,
+};
 use crate::world::World;
 
 pub(super) fn describe(world: &World, request: &Request<'_>, caller: &Caller) -> Answered {
@@ -54,7 +56,7 @@ pub(super) fn begin(
     let fails = fails.or_else(|| {
         world.cloud_mut().doom.take().map(|d| if d.code.is_empty() { "failed".into() } else { d.code })
     });
-    instance.operation = Some(Operation { status: "creating".into(), fails, ..Operation::default() });
+    instance.operation = Some(Operation { status: OperationStatus::Creating, fails, ..Operation::default() });
     world.cloud_mut().rds.instances.insert(id.to_owned(), instance);
     operations::begin(world, id, takes);
     let body = world.cloud().rds.instances.get(id).map(|i| shown(world, id, i)).unwrap_or_default();
@@ -133,7 +135,7 @@ pub(super) fn delete(world: &mut World, request: &Request<'_>, caller: &Caller) 
     }
     if let Some(found) = world.cloud_mut().rds.instances.get_mut(&id) {
         found.operation =
-            Some(Operation { status: "deleting".into(), snapshot: last, ..Operation::default() });
+            Some(Operation { status: OperationStatus::Deleting, snapshot: last, ..Operation::default() });
     }
     operations::begin(world, &id, takes);
     let body = world.cloud().rds.instances.get(&id).map(|i| shown(world, &id, i)).unwrap_or_default();

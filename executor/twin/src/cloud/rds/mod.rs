@@ -51,7 +51,7 @@ pub(super) fn answer(world: &mut World, request: &Request<'_>, caller: &Caller) 
 /// The status that an instance shows.
 pub(crate) fn status(instance: &DbInstance) -> &str {
     match &instance.operation {
-        Some(operation) => &operation.status,
+        Some(operation) => operation.status.as_str(),
         None if instance.status.is_empty() => "available",
         None => &instance.status,
     }

@@ -3,7 +3,7 @@
 use super::{find, identifier, idle, instances, named, operations, shown};
 use crate::cloud::identity::Caller;
 use crate::cloud::protocol::{Answered, AwsError, Done, Request, Xml};
-use crate::cloud::rds::state::{Operation, Settings};
+use crate::cloud::rds::state::{Operation, OperationStatus, Settings};
 use crate::world::World;
 
 /// Parameters that wait for the maintenance window unless `ApplyImmediately` is given, and what they are called while they wait.
@@ -87,7 +87,7 @@ pub(super) fn modify(world: &mut World, request: &Request<'_>, caller: &Caller) 
             // This one is there before anything else is.
             found.settings.deletion_protection = settings.deletion_protection;
             found.operation = Some(Operation {
-                status: if rename.is_some() { "renaming" } else { "modifying" }.into(),
+                status: if rename.is_some() { OperationStatus::Renaming } else { OperationStatus::Modifying },
                 rename,
                 settings: Some(settings),
                 fails: doom.map(|d| d.code),

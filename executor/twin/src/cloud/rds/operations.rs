@@ -1,6 +1,7 @@
 //! What is being done to a database instance comes to its end.
 
 use super::key;
+use super::state::{OperationStatus, SnapshotStatus};
 use crate::cloud::plan;
 use crate::world::{Timings, World};
 
@@ -21,12 +22,13 @@ pub(super) fn act(world: &mut World, id: &str) {
         return;
     }
     let Some(operation) = instance.operation.take() else { return };
-    let deleted = operation.status == "deleting";
+    let deleted = operation.status == OperationStatus::Deleting;
     if deleted {
         cloud.rds.instances.remove(id);
     }
     if let Some(snapshot) = operation.snapshot.as_ref().and_then(|name| cloud.rds.snapshots.get_mut(name)) {
-        snapshot.status = if operation.fails.is_some() { "failed" } else { "available" }.into();
+        snapshot.status =
+            if operation.fails.is_some() { SnapshotStatus::Failed } else { SnapshotStatus::Available };
         snapshot.ready = Some(now);
     }
     if deleted || operation.snapshot.is_some() {

@@ -4,7 +4,7 @@ use super::{find_snapshot, identifier, instances, named, tags};
 use crate::cloud::identity::Caller;
 use crate::cloud::protocol::{Answered, AwsError, Request};
 use crate::cloud::rds::state::{
-    DEFAULT_GROUP, Instance as DbInstance, Settings as DbSettings, default_group,
+    DEFAULT_GROUP, Instance as DbInstance, Settings as DbSettings, SnapshotStatus, default_group,
 };
 use crate::world::World;
 
@@ -14,7 +14,7 @@ pub(super) fn restore(world: &mut World, request: &Request<'_>, caller: &Caller)
     // An ARN names a snapshot too.
     let snapshot = snapshot.rsplit(':').next().unwrap_or_default().to_owned();
     let found = find_snapshot(world.cloud(), request, caller, &snapshot)?.clone();
-    if found.status != "available" {
+    if found.status != SnapshotStatus::Available {
         return Err(AwsError::new(
             400,
             "InvalidDBSnapshotState",

@@ -6,7 +6,7 @@ use super::{find, find_snapshot, identifier, idle, operations, page, tag_list, t
 use crate::cloud::Cloud;
 use crate::cloud::identity::Caller;
 use crate::cloud::protocol::{Answered, AwsError, Done, Request, Xml};
-use crate::cloud::rds::state::{Operation, Snapshot as DbSnapshot};
+use crate::cloud::rds::state::{Operation, OperationStatus, Snapshot as DbSnapshot, SnapshotStatus};
 use crate::world::World;
 
 /// Manual snapshots that an account may have.
@@ -42,7 +42,7 @@ pub(super) fn begin(world: &mut World, id: &str, of: &str, takes: i64) {
         region: instance.region.clone(),
         instance: of.to_owned(),
         resource_id: instance.resource_id.clone(),
-        status: "creating".into(),
+        status: SnapshotStatus::Creating,
         begun: Some(now),
         ready,
         settings: instance.settings.clone(),
@@ -67,7 +67,7 @@ pub(super) fn create(world: &mut World, request: &Request<'_>, caller: &Caller) 
     }
     if let Some(instance) = cloud.rds.instances.get_mut(&of) {
         instance.operation = Some(Operation {
-            status: "backing-up".into(),
+            status: OperationStatus::BackingUp,
             snapshot: Some(id.clone()),
             fails: doom.map(|d| d.code),
             ..Operation::default()
@@ -108,7 +108,7 @@ pub(super) fn describe(world: &World, request: &Request<'_>, caller: &Caller) ->
 pub(super) fn delete(world: &mut World, request: &Request<'_>, caller: &Caller) -> Answered {
     let id = request.required("DBSnapshotIdentifier")?.to_lowercase();
     let mut found = find_snapshot(world.cloud(), request, caller, &id)?.clone();
-    if !matches!(found.status.as_str(), "available" | "failed") {
+    if !matches!(found.status, SnapshotStatus::Available | SnapshotStatus::Failed) {
         return Err(AwsError::new(
             400,
             "InvalidDBSnapshotState",
@@ -116,14 +116,14 @@ pub(super) fn delete(world: &mut World, request: &Request<'_>, caller: &Caller) 
         ));
     }
     world.cloud_mut().rds.snapshots.remove(&id);
-    found.status = "deleted".into();
+    found.status = SnapshotStatus::Deleted;
     Ok(Done::xml(Xml::default().inside("DBSnapshot", shown(world, &id, &found)).done()).on(id))
 }
 
 /// Hundredths that are done.
 fn progress(world: &World, snapshot: &DbSnapshot) -> i64 {
     let (Some(begun), Some(ready)) = (snapshot.begun, snapshot.ready) else { return 100 };
-    if snapshot.status != "creating" {
+    if snapshot.status != SnapshotStatus::Creating {
         return 100;
     }
     let whole = ready.duration_since(begun).as_secs().max(1);
@@ -138,7 +138,7 @@ fn shown(world: &World, id: &str, snapshot: &DbSnapshot) -> Xml {
         .text("SnapshotCreateTime", when(snapshot.begun))
         .text("Engine", &s.engine)
         .text("AllocatedStorage", s.storage)
-        .text("Status", &snapshot.status)
+        .text("Status", snapshot.status)
         .text("Port", s.port)
         .some("AvailabilityZone", &s.zone)
         .text("MasterUsername", &s.username)

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::cloud::words::words;
+
 /// RDS.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -37,7 +39,7 @@ pub struct Instance {
     /// When it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
-    /// The status while nothing is done to it; `available` where it is left out.
+    /// The status while nothing is done to it; `available` where it is left out. A text, since a fault may say any.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub status: String,
     /// Of a running world: changes that wait for the maintenance window, by the name of their parameter.
@@ -92,6 +94,40 @@ pub struct Settings {
     pub tags: BTreeMap<String, String>,
 }
 
+words! {
+    /// The status of an instance while something is done to it.
+    #[derive(Default)]
+    pub enum OperationStatus {
+        /// It comes.
+        Creating = "creating",
+        /// A snapshot is taken.
+        BackingUp = "backing-up",
+        /// Its settings change.
+        #[default]
+        Modifying = "modifying",
+        /// Its identifier changes.
+        Renaming = "renaming",
+        /// It goes.
+        Deleting = "deleting",
+    }
+}
+
+words! {
+    /// How far a snapshot is.
+    #[derive(Default)]
+    pub enum SnapshotStatus {
+        /// It is being taken.
+        Creating = "creating",
+        /// It can be restored.
+        #[default]
+        Available = "available",
+        /// It was not taken.
+        Failed = "failed",
+        /// It is gone: shown once, never kept.
+        Deleted = "deleted",
+    }
+}
+
 /// A database.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -108,8 +144,8 @@ pub struct Database {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Operation {
-    /// The status meanwhile: `creating`, `backing-up`, `modifying`, `renaming`, `deleting`.
-    pub status: String,
+    /// What it is.
+    pub status: OperationStatus,
     /// When it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends: Option<Timestamp>,
@@ -139,9 +175,8 @@ pub struct Snapshot {
     pub instance: String,
     /// `DbiResourceId` of that instance.
     pub resource_id: String,
-    /// `available` where it is left out.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub status: String,
+    /// How far it is; `available` where it is left out.
+    pub status: SnapshotStatus,
     /// When it was begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begun: Option<Timestamp>,

@@ -6,7 +6,7 @@ use super::{
     Wish, accept, cluster, cluster_mut, given, in_use, invalid, maybe, names, replay, updates, visible,
     without_nulls,
 };
-use crate::cloud::eks::state::{Addon, Cluster};
+use crate::cloud::eks::state::{Addon, AddonStatus, Cluster, UpdateType};
 use crate::cloud::protocol::{Answered, AwsError, Done, Request};
 use crate::world::World;
 
@@ -42,7 +42,7 @@ pub(super) fn describe(world: &World, request: &Request<'_>, name: &str) -> Answ
     let role = Some(one.role.as_str()).filter(|r| !r.is_empty());
     let configuration = Some(one.configuration.as_str()).filter(|r| !r.is_empty());
     Ok(Done::json(json!({"addon": without_nulls(json!({
-        "addonName": addon, "clusterName": name, "status": if moving { "UPDATING" } else { one.status.as_str() },
+        "addonName": addon, "clusterName": name, "status": if moving { AddonStatus::Updating } else { one.status },
         "addonVersion": one.version, "health": {"issues": issues},
         "addonArn": format!("arn:aws:eks:{}:{}:addon/{name}/{addon}/twin", found.region, found.account),
         "createdAt": maybe(found.created), "modifiedAt": maybe(one.modified.or(found.created)),
@@ -69,8 +69,14 @@ pub(super) fn update(world: &mut World, request: &Request<'_>, name: &str) -> An
         params.push(("ConfigurationValues", values.to_owned()));
     }
     let token = given(&body, "clientRequestToken");
-    let wish =
-        Wish { kind: "AddonUpdate", params, nodegroup: None, addon: Some(&addon), token, force: false };
+    let wish = Wish {
+        kind: UpdateType::AddonUpdate,
+        params,
+        nodegroup: None,
+        addon: Some(&addon),
+        token,
+        force: false,
+    };
     if let Some(before) = replay(world, name, &wish)? {
         return Ok(Done::json(before));
     }

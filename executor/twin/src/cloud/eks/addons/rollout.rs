@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cloud::eks::state::{Addon, ErrorDetail, Update};
+use crate::cloud::eks::state::{Addon, AddonStatus, ErrorDetail, Update, UpdateStatus};
 use crate::cloud::eks::{self, update_key};
 use crate::cloud::plan;
 use crate::world::key::{list, number};
@@ -49,8 +49,8 @@ pub(in crate::cloud::eks) fn act(world: &mut World, cluster: &str, update: &Upda
     let Ok(found) = eks::cluster(world, cluster) else { return };
     let Some(addon) = found.addons.get(&name).cloned() else { return };
     if let Some(error) = update.doom.clone().or_else(|| conflict(&addon.changed, update)) {
-        set(world, cluster, &name, "UPDATE_FAILED", |a| a.issues = vec![error.clone()]);
-        return eks::end(world, cluster, &update.id, "Failed", vec![error]);
+        set(world, cluster, &name, AddonStatus::UpdateFailed, |a| a.issues = vec![error.clone()]);
+        return eks::end(world, cluster, &update.id, UpdateStatus::Failed, vec![error]);
     }
     let version = update.param("AddonVersion").unwrap_or_default().to_owned();
     let ready = workload(&addon.workload).and_then(|k| world.get(&k)).is_none_or(|o| rolled_out(o));
@@ -72,15 +72,15 @@ pub(in crate::cloud::eks) fn act(world: &mut World, cluster: &str, update: &Upda
             resources: Vec::new(),
         };
         // What was applied stays applied.
-        set(world, cluster, &name, "DEGRADED", |a| {
+        set(world, cluster, &name, AddonStatus::Degraded, |a| {
             a.version.clone_from(&version);
             a.issues = vec![error.clone()];
         });
-        return eks::end(world, cluster, &update.id, "Failed", vec![error]);
+        return eks::end(world, cluster, &update.id, UpdateStatus::Failed, vec![error]);
     }
     let overwrite = update.param("ResolveConflicts") == Some("OVERWRITE");
     let (role, values) = (update.param("ServiceAccountRoleArn"), update.param("ConfigurationValues"));
-    set(world, cluster, &name, "ACTIVE", |a| {
+    set(world, cluster, &name, AddonStatus::Active, |a| {
         a.version = version;
         a.modified = Some(now);
         if overwrite {
@@ -93,14 +93,14 @@ pub(in crate::cloud::eks) fn act(world: &mut World, cluster: &str, update: &Upda
             values.clone_into(&mut a.configuration);
         }
     });
-    eks::end(world, cluster, &update.id, "Successful", Vec::new());
+    eks::end(world, cluster, &update.id, UpdateStatus::Successful, Vec::new());
 }
 
-fn set(world: &mut World, cluster: &str, name: &str, status: &str, change: impl FnOnce(&mut Addon)) {
+fn set(world: &mut World, cluster: &str, name: &str, status: AddonStatus, change: impl FnOnce(&mut Addon)) {
     if let Ok(found) = eks::cluster_mut(world, cluster)
         && let Some(addon) = found.addons.get_mut(name)
     {
-        status.clone_into(&mut addon.status);
+        addon.status = status;
         change(addon);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::addresses;
 use crate::cloud::eks;
-use crate::cloud::eks::state::{ErrorDetail, Update, Upgrade};
+use crate::cloud::eks::state::{ErrorDetail, Update, UpdateStatus, UpdateType, Upgrade};
 use crate::kube::controllers::template_hash;
 use crate::world::{Key, World};
 
@@ -11,10 +11,10 @@ const ADDRESSES: i64 = 5;
 
 pub(in crate::cloud::eks) fn act(world: &mut World, cluster: &str, update: &Update) {
     if let Some(doom) = &update.doom {
-        return eks::end(world, cluster, &update.id, "Failed", vec![doom.clone()]);
+        return eks::end(world, cluster, &update.id, UpdateStatus::Failed, vec![doom.clone()]);
     }
     if update.cancelled {
-        return eks::end(world, cluster, &update.id, "Cancelled", Vec::new());
+        return eks::end(world, cluster, &update.id, UpdateStatus::Cancelled, Vec::new());
     }
     if addresses(world, cluster) < ADDRESSES {
         let subnets = eks::cluster(world, cluster).map(|c| c.subnets.clone()).unwrap_or_default();
@@ -23,16 +23,16 @@ pub(in crate::cloud::eks) fn act(world: &mut World, cluster: &str, update: &Upda
             message: "One or more of the subnets provided does not have enough free IP addresses".into(),
             resources: subnets,
         };
-        return eks::end(world, cluster, &update.id, "Failed", vec![error]);
+        return eks::end(world, cluster, &update.id, UpdateStatus::Failed, vec![error]);
     }
     let to = update.param("Version").unwrap_or_default().to_owned();
     let (now, platform) = (world.now(), update.param("PlatformVersion").unwrap_or_default().to_owned());
     if let Ok(found) = eks::cluster_mut(world, cluster) {
         let from = std::mem::replace(&mut found.version, to.clone());
         found.platform = platform;
-        found.upgraded = (update.kind == "VersionUpdate").then_some(Upgrade { from, at: now });
+        found.upgraded = (update.kind == UpdateType::VersionUpdate).then_some(Upgrade { from, at: now });
     }
-    eks::end(world, cluster, &update.id, "Successful", Vec::new());
+    eks::end(world, cluster, &update.id, UpdateStatus::Successful, Vec::new());
     if world.cloud().face() == Some(cluster) {
         show(world, &to);
     }

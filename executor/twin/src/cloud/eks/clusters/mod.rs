@@ -7,7 +7,9 @@ use super::{
     Wish, accept, cluster, cluster_mut, given, in_use, insights, invalid, maybe, minor, minor_text, names,
     refused, replay, update_key, updates, visible, without_nulls,
 };
-use crate::cloud::eks::state::Cluster;
+use crate::cloud::eks::state::{
+    Cluster, ClusterStatus, InsightCategory, InsightStatus, SupportType, UpdateType,
+};
 use crate::cloud::identity::Caller;
 use crate::cloud::plan;
 use crate::cloud::protocol::{Answered, AwsError, Done, Request};
@@ -41,11 +43,12 @@ pub(super) fn fargate(world: &World, request: &Request<'_>, name: &str) -> Answe
 }
 
 /// `UPDATING` while its control plane moves, as soon as that shows.
-fn status(world: &World, cluster: &Cluster) -> &'static str {
-    let moving = cluster.updates.iter().any(|u| {
-        u.running() && u.kind.starts_with("Version") && u.nodegroup.is_none() && visible(world, u.created)
-    });
-    if moving { "UPDATING" } else { "ACTIVE" }
+fn status(world: &World, cluster: &Cluster) -> ClusterStatus {
+    let moving = cluster
+        .updates
+        .iter()
+        .any(|u| u.running() && u.kind.moves_version() && u.nodegroup.is_none() && visible(world, u.created));
+    if moving { ClusterStatus::Updating } else { ClusterStatus::Active }
 }
 
 pub(super) fn describe(world: &World, request: &Request<'_>, name: &str) -> Answered {
@@ -110,7 +113,11 @@ pub(super) fn update_version(world: &mut World, request: &Request<'_>, name: &st
     let to = given(&body, "version").ok_or_else(|| invalid(name, "version is required"))?.to_owned();
     let force = body.get("force").and_then(Value::as_bool).unwrap_or(false);
     let found = cluster(world, name)?;
-    let kind = if minor(&to) < minor(&found.version) { "VersionRollback" } else { "VersionUpdate" };
+    let kind = if minor(&to) < minor(&found.version) {
+        UpdateType::VersionRollback
+    } else {
+        UpdateType::VersionUpdate
+    };
     let mut wish = Wish {
         kind,
         params: vec![("Version", to.clone())],
@@ -120,7 +127,7 @@ pub(super) fn update_version(world: &mut World, request: &Request<'_>, name: &st
         force,
     };
     // A repeated call is answered with what it made, wherever the cluster is by then.
-    for kind in ["VersionUpdate", "VersionRollback"] {
+    for kind in [UpdateType::VersionUpdate, UpdateType::VersionRollback] {
         wish.kind = kind;
         if let Ok(Some(before)) = replay(world, name, &wish) {
             return Ok(Done::json(before));
@@ -137,8 +144,8 @@ pub(super) fn update_version(world: &mut World, request: &Request<'_>, name: &st
         Way::Up => parity(found, name)?,
         Way::Back => back(world, found, name, &to, force)?,
     }
-    if matches!(kind, "VersionUpdate") && world.cloud().eks.enforce_insights && !force {
-        blocked(found, name, "UPGRADE_READINESS", &to)?;
+    if kind == UpdateType::VersionUpdate && world.cloud().eks.enforce_insights && !force {
+        blocked(found, name, InsightCategory::Upgrade, &to)?;
     }
     wish.params.push(("PlatformVersion", platform));
     let update = accept(world, name, wish)?;
@@ -230,21 +237,23 @@ fn back(world: &World, found: &Cluster, name: &str, to: &str, force: bool) -> Re
     }
     let today = world.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let extended = world.cloud().eks.versions.get(to).is_some_and(|m| today > m.standard_until);
-    if extended && found.support == "STANDARD" {
+    if extended && found.support == SupportType::Standard {
         return Err(refused(
             name,
             format!("Version {to} is in extended support; set the upgrade policy to EXTENDED first"),
         ));
     }
-    if force { Ok(()) } else { blocked(found, name, "ROLLBACK_READINESS", to) }
+    if force { Ok(()) } else { blocked(found, name, InsightCategory::Rollback, to) }
 }
 
 /// Findings of the last refresh that stand in the way.
-fn blocked(found: &Cluster, name: &str, category: &str, to: &str) -> Result<(), AwsError> {
+fn blocked(found: &Cluster, name: &str, category: InsightCategory, to: &str) -> Result<(), AwsError> {
     let bad: Vec<String> = insights::of(found)
         .into_iter()
         .filter(|i| {
-            i.category == category && i.minor == to && matches!(i.status.as_str(), "ERROR" | "UNKNOWN")
+            i.category == category
+                && i.minor == to
+                && matches!(i.status, InsightStatus::Error | InsightStatus::Unknown)
         })
         .map(|i| format!("{} ({})", i.name, i.status))
         .collect();
@@ -263,11 +272,10 @@ pub(super) fn update_config(world: &mut World, request: &Request<'_>, name: &str
     let Some(policy) = policy.filter(|_| !others) else {
         return Err(AwsError::not_simulated("eks:UpdateClusterConfig of anything but upgradePolicy"));
     };
-    if !matches!(policy, "STANDARD" | "EXTENDED") {
-        return Err(invalid(name, format!("supportType {policy} is neither STANDARD nor EXTENDED")));
-    }
+    let policy: SupportType = serde_json::from_value(policy.into())
+        .map_err(|_| invalid(name, format!("supportType {policy} is neither STANDARD nor EXTENDED")))?;
     let wish = Wish {
-        kind: "UpgradePolicyUpdate",
+        kind: UpdateType::UpgradePolicyUpdate,
         params: vec![("UpgradePolicy", json!({"supportType": policy}).to_string())],
         nodegroup: None,
         addon: None,
@@ -281,7 +289,7 @@ pub(super) fn update_config(world: &mut World, request: &Request<'_>, name: &str
         return Err(in_use(name, update));
     }
     let update = accept(world, name, wish)?;
-    policy.clone_into(&mut cluster_mut(world, name)?.support);
+    cluster_mut(world, name)?.support = policy;
     let after = world.settings().cloud.visible;
     plan(world, update_key(name, &update.id), after);
     Ok(Done::json(json!({"update": updates::shown(&update)})).on(format!("{name} {policy}")))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{busy, find, look};
-use crate::cloud::eks::state::{Scaling, Taint, UpdateConfig};
+use crate::cloud::eks::state::{Scaling, Taint, UpdateConfig, UpdateType};
 use crate::cloud::eks::{Wish, accept, cluster, cluster_mut, given, invalid, replay, update_key, updates};
 use crate::cloud::plan;
 use crate::cloud::protocol::{Answered, AwsError, Done, Request};
@@ -99,8 +99,14 @@ pub(super) fn config(world: &mut World, request: &Request<'_>, name: &str, group
         params.push(("MaxUnavailable", after.update.max_unavailable.unwrap_or(1).to_string()));
     }
     let token = given(&body, "clientRequestToken");
-    let wish =
-        Wish { kind: "ConfigUpdate", params, nodegroup: Some(group), addon: None, token, force: false };
+    let wish = Wish {
+        kind: UpdateType::ConfigUpdate,
+        params,
+        nodegroup: Some(group),
+        addon: None,
+        token,
+        force: false,
+    };
     if let Some(before) = replay(world, name, &wish)? {
         return Ok(Done::json(before));
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::config::{scaling, taints, texts, update_config};
 use super::version::{image_exists, release};
 use super::{look, shown};
-use crate::cloud::eks::state::{Cluster, Nodegroup, Scaling, UpdateConfig};
+use crate::cloud::eks::state::{Cluster, Nodegroup, NodegroupStatus, Scaling, UpdateConfig};
 use crate::cloud::eks::{cluster, cluster_mut, given, in_use, invalid, minor, refused};
 use crate::cloud::protocol::{Answered, AwsError, Done, Request};
 use crate::world::World;
@@ -33,7 +33,7 @@ pub(super) fn create(world: &mut World, request: &Request<'_>, name: &str) -> An
     if let Some(update) = found
         .updates
         .iter()
-        .find(|u| u.running() && u.nodegroup.is_none() && u.addon.is_none() && u.kind.starts_with("Version"))
+        .find(|u| u.running() && u.nodegroup.is_none() && u.addon.is_none() && u.kind.moves_version())
     {
         return Err(in_use(name, update));
     }
@@ -99,7 +99,7 @@ fn described(world: &World, name: &str, body: &Value, found: &Cluster) -> Result
             .filter(|t| t.is_object())
             .and_then(|t| serde_json::from_value(t.clone()).ok()),
         tags: texts(body.get("tags")),
-        status: "CREATING".into(),
+        status: NodegroupStatus::Creating,
         created: Some(world.now()),
         modified: Some(world.now()),
         ..Nodegroup::default()

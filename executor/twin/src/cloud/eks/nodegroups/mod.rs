@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{GROUP, cluster, cluster_mut, in_use, maybe, names, visible, without_nulls};
-use crate::cloud::eks::state::{Cluster, Nodegroup, Scaling};
+use crate::cloud::eks::state::{Cluster, Nodegroup, NodegroupStatus, Scaling};
 use crate::cloud::plan;
 use crate::cloud::protocol::{Answered, AwsError, Done, Request};
 use crate::world::key::set;
@@ -97,7 +97,7 @@ fn shown(world: &World, name: &str, group: &str) -> Result<Value, AwsError> {
         "nodegroupArn": format!("arn:aws:eks:{}:{}:nodegroup/{name}/{group}/twin", found.region, found.account),
         "version": one.version, "releaseVersion": one.release,
         "createdAt": maybe(one.created.or(found.created)), "modifiedAt": maybe(one.modified.or(one.created).or(found.created)),
-        "status": if moving && one.status == "ACTIVE" { "UPDATING" } else { one.status.as_str() },
+        "status": if moving && one.status == NodegroupStatus::Active { NodegroupStatus::Updating } else { one.status },
         "capacityType": one.capacity_type,
         "scalingConfig": {"minSize": one.scaling.min, "maxSize": one.scaling.max, "desiredSize": one.scaling.desired},
         "instanceTypes": one.instance_types, "subnets": one.subnets, "amiType": one.ami_type, "nodeRole": one.role,
@@ -112,13 +112,13 @@ fn busy(found: &Cluster, name: &str, group: &str) -> Result<(), AwsError> {
     let update = found.updates.iter().find(|u| {
         u.running()
             && (u.nodegroup.as_deref() == Some(group)
-                || (u.nodegroup.is_none() && u.addon.is_none() && u.kind.starts_with("Version")))
+                || (u.nodegroup.is_none() && u.addon.is_none() && u.kind.moves_version()))
     });
     if let Some(update) = update {
         return Err(in_use(name, update));
     }
-    match found.nodegroups.get(group).map(|g| g.status.as_str()) {
-        Some(status @ ("CREATING" | "DELETING")) => {
+    match found.nodegroups.get(group).map(|g| g.status) {
+        Some(status @ (NodegroupStatus::Creating | NodegroupStatus::Deleting)) => {
             Err(AwsError::new(409, "ResourceInUseException", format!("Nodegroup {group} is {status}"))
                 .with("clusterName", name)
                 .with("nodegroupName", group))
@@ -134,9 +134,9 @@ fn delete(world: &mut World, name: &str, group: &str) -> Answered {
     if let Some(update) = update {
         return Err(in_use(name, update));
     }
-    let again = found.nodegroups.get(group).is_some_and(|g| g.status == "DELETING");
+    let again = found.nodegroups.get(group).is_some_and(|g| g.status == NodegroupStatus::Deleting);
     if let Some(one) = cluster_mut(world, name)?.nodegroups.get_mut(group) {
-        one.status = "DELETING".into();
+        one.status = NodegroupStatus::Deleting;
         one.scaling = Scaling { min: 0, desired: 0, max: one.scaling.max };
     }
     look(world, name, group);

@@ -3,7 +3,7 @@
 use super::drain::{self, Progress};
 use super::{change, get, instances, key, roll};
 use crate::cloud::eks;
-use crate::cloud::eks::state::{ErrorDetail, InstanceState, Nodegroup};
+use crate::cloud::eks::state::{ErrorDetail, InstanceState, Nodegroup, NodegroupStatus};
 use crate::cloud::plan;
 use crate::world::{Timings, World};
 
@@ -17,14 +17,14 @@ pub(in crate::cloud::eks) fn act(world: &mut World, cluster: &str, group: &str) 
         reconcile(world, cluster, group, &found);
     }
     let Some(found) = get(world, cluster, group) else { return };
-    match found.status.as_str() {
-        "DELETING" if found.instances.is_empty() => {
+    match found.status {
+        NodegroupStatus::Deleting if found.instances.is_empty() => {
             if let Ok(cluster) = eks::cluster_mut(world, cluster) {
                 cluster.nodegroups.remove(group);
             }
             return;
         }
-        "CREATING" => settle(world, cluster, group, &found),
+        NodegroupStatus::Creating => settle(world, cluster, group, &found),
         _ => {}
     }
     if busy(world, cluster, group) {
@@ -54,7 +54,7 @@ fn follow(world: &mut World, cluster: &str, group: &str) {
 
 /// Launches what is missing, drains what is too much.
 fn reconcile(world: &mut World, cluster: &str, group: &str, found: &Nodegroup) {
-    if found.status == "CREATE_FAILED" {
+    if found.status == NodegroupStatus::CreateFailed {
         return;
     }
     let staying: Vec<_> = found
@@ -69,9 +69,10 @@ fn reconcile(world: &mut World, cluster: &str, group: &str, found: &Nodegroup) {
             break;
         }
     }
-    if live >= found.scaling.desired && found.status == "DEGRADED" && !found.issues.is_empty() {
+    if live >= found.scaling.desired && found.status == NodegroupStatus::Degraded && !found.issues.is_empty()
+    {
         change(world, cluster, group, |g| {
-            g.status = "ACTIVE".into();
+            g.status = NodegroupStatus::Active;
             g.issues = Vec::new();
         });
     }
@@ -95,7 +96,11 @@ fn reconcile(world: &mut World, cluster: &str, group: &str, found: &Nodegroup) {
 
 fn missing(world: &mut World, cluster: &str, group: &str, error: ErrorDetail) {
     change(world, cluster, group, |g| {
-        g.status = if g.status == "CREATING" { "CREATE_FAILED" } else { "DEGRADED" }.into();
+        g.status = if g.status == NodegroupStatus::Creating {
+            NodegroupStatus::CreateFailed
+        } else {
+            NodegroupStatus::Degraded
+        };
         g.issues = vec![error];
     });
 }
@@ -104,7 +109,7 @@ fn missing(world: &mut World, cluster: &str, group: &str, error: ErrorDetail) {
 fn settle(world: &mut World, cluster: &str, group: &str, found: &Nodegroup) {
     let ready = found.instances.values().filter(|i| instances::ready(world, i)).count();
     if i64::try_from(ready).unwrap_or(0) >= found.scaling.desired {
-        change(world, cluster, group, |g| g.status = "ACTIVE".into());
+        change(world, cluster, group, |g| g.status = NodegroupStatus::Active);
     }
 }
 
@@ -115,7 +120,10 @@ fn busy(world: &World, cluster: &str, group: &str) -> bool {
         let count = i64::try_from(g.instances.len()).unwrap_or(0);
         g.roll.is_some()
             || moving
-            || matches!(g.status.as_str(), "CREATING" | "DELETING" | "DEGRADED")
-            || (count != g.scaling.desired && g.status != "CREATE_FAILED")
+            || matches!(
+                g.status,
+                NodegroupStatus::Creating | NodegroupStatus::Deleting | NodegroupStatus::Degraded
+            )
+            || (count != g.scaling.desired && g.status != NodegroupStatus::CreateFailed)
     })
 }

@@ -7,7 +7,9 @@
 use super::drain::{self, Progress};
 use super::{change, get, instances};
 use crate::cloud::eks;
-use crate::cloud::eks::state::{ErrorDetail, Instance, InstanceState, Nodegroup, Roll, Template, Update};
+use crate::cloud::eks::state::{
+    ErrorDetail, Instance, InstanceState, Nodegroup, Roll, Template, Update, UpdateStatus,
+};
 use crate::world::{Timings, World};
 
 /// The order in which a group takes its nodes: the same for the same seed.
@@ -188,7 +190,7 @@ fn finish(world: &mut World, cluster: &str, group: &str, roll: &Roll) {
         g.issues = Vec::new();
         g.roll = None;
     });
-    eks::end(world, cluster, &roll.update, "Successful", Vec::new());
+    eks::end(world, cluster, &roll.update, UpdateStatus::Successful, Vec::new());
 }
 
 /// A failed update leaves what was replaced replaced; old nodes take pods again, and what is too much goes.
@@ -207,5 +209,5 @@ fn fail(world: &mut World, cluster: &str, group: &str, roll: &Roll, error: Error
         }
         g.roll = None;
     });
-    eks::end(world, cluster, &roll.update, "Failed", vec![error]);
+    eks::end(world, cluster, &roll.update, UpdateStatus::Failed, vec![error]);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{busy, find, look, roll};
-use crate::cloud::eks::state::Template;
+use crate::cloud::eks::state::{Template, UpdateType};
 use crate::cloud::eks::{Wish, accept, cluster, given, invalid, minor, replay, updates};
 use crate::cloud::protocol::{Answered, AwsError, Done, Request};
 use crate::world::World;
@@ -58,7 +58,8 @@ pub(super) fn version(world: &mut World, request: &Request<'_>, name: &str, grou
         params.push(("ReleaseVersion", release.to_owned()));
     }
     let force = body.get("force").and_then(Value::as_bool).unwrap_or(false);
-    let mut wish = Wish { kind: "VersionUpdate", params, nodegroup: Some(group), addon: None, token, force };
+    let mut wish =
+        Wish { kind: UpdateType::VersionUpdate, params, nodegroup: Some(group), addon: None, token, force };
     if let Some(before) = replay(world, name, &wish)? {
         return Ok(Done::json(before));
     }

@@ -6,9 +6,14 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 mod nodegroup;
+mod status;
 
 pub use nodegroup::{
     Drain, Instance, InstanceState, Nodegroup, Roll, Scaling, Taint, Template, UpdateConfig,
+};
+pub(crate) use status::ClusterStatus;
+pub use status::{
+    AddonStatus, InsightCategory, InsightStatus, NodegroupStatus, SupportType, UpdateStatus, UpdateType,
 };
 
 /// EKS.
@@ -79,8 +84,8 @@ pub struct Cluster {
     /// When it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
-    /// `STANDARD` or `EXTENDED`; the latter where it is left out.
-    pub support: String,
+    /// Its upgrade policy; `EXTENDED` where it is left out.
+    pub support: SupportType,
     /// Ids of its subnets.
     pub subnets: Vec<String>,
     /// Its VPC.
@@ -133,7 +138,7 @@ pub struct Addon {
     /// Its version.
     pub version: String,
     /// Its status; `ACTIVE` where it is left out.
-    pub status: String,
+    pub status: AddonStatus,
     /// The workload that it installs, such as `daemonsets/aws-node` in `kube-system`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub workload: String,
@@ -184,12 +189,12 @@ pub struct Insight {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// `UPGRADE_READINESS` or `ROLLBACK_READINESS`.
-    pub category: String,
+    /// What it is about; `UPGRADE_READINESS` where it is left out.
+    pub category: InsightCategory,
     /// The minor that it is about.
     pub minor: String,
-    /// `PASSING`, `WARNING`, `ERROR` or `UNKNOWN`.
-    pub status: String,
+    /// What it found; `PASSING` where it is left out.
+    pub status: InsightStatus,
     /// Why.
     pub reason: String,
     /// What it is about, in a sentence.
@@ -198,7 +203,7 @@ pub struct Insight {
     pub recommendation: String,
     /// Objects it is about: URI and status.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub resources: Vec<(String, String)>,
+    pub resources: Vec<(String, InsightStatus)>,
     /// Calls to APIs that go away.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deprecated: Vec<DeprecatedUse>,
@@ -237,11 +242,11 @@ pub struct Refresh {
 pub struct Update {
     /// Its id.
     pub id: String,
-    /// `VersionUpdate`, `VersionRollback`, `AddonUpdate`, `ConfigUpdate`.
+    /// What moves.
     #[serde(rename = "type")]
-    pub kind: String,
-    /// `InProgress`, `Successful`, `Failed`, `Cancelled`.
-    pub status: String,
+    pub kind: UpdateType,
+    /// How far it is.
+    pub status: UpdateStatus,
     /// When it was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
@@ -273,7 +278,7 @@ pub struct Update {
 impl Update {
     /// Whether it is under way.
     pub fn running(&self) -> bool {
-        self.status == "InProgress"
+        self.status == UpdateStatus::InProgress
     }
 
     /// What was asked under a name.

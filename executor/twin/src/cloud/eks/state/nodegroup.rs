@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ErrorDetail;
+use super::status::NodegroupStatus;
 
 /// A managed node group.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ pub struct Nodegroup {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     /// Its status; `ACTIVE` where it is left out.
-    pub status: String,
+    pub status: NodegroupStatus,
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub issues: Vec<ErrorDetail>,

@@ -1,0 +1,48 @@
+//! A run as the store has it: its plan, indexed, and its journal, folded.
+
+use std::sync::Arc;
+
+use switchback_model::journal::Journal;
+use switchback_schemas::{Digest, RunId, journal::Event, plan::Plan};
+
+use crate::{
+    machine::{Index, Machine, Settings},
+    report::{self, ReportError},
+    runtime::RunError,
+    store::{Store, StoreError},
+};
+
+pub(crate) type Done<T> = Result<T, RunError>;
+
+/// A plan by its bytes.
+pub(crate) fn indexed(bytes: &[u8]) -> Done<Arc<Index>> {
+    let plan = Plan::from_json(bytes)?;
+    let index = Index::new(Arc::new(plan), Digest::of(bytes));
+    index.map(Arc::new).map_err(|error| RunError::Bug(format!("the plan is no DAG: {error}")))
+}
+
+/// A report's refusal as a run's.
+pub(crate) fn unreportable(run: &RunId) -> impl FnOnce(ReportError) -> RunError + '_ {
+    move |error| match error {
+        ReportError::Illegal(source) => RunError::Illegal { run: run.clone(), source: Box::new(source) },
+        ReportError::NoHeader => RunError::Bug(format!("run {run}: {error}")),
+    }
+}
+
+/// The plan and the journal of a run.
+pub(crate) async fn load(store: &dyn Store, run: &RunId) -> Done<(Arc<Index>, Journal)> {
+    let journal = store.journal(run).await?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
+    let index = indexed(&store.plan(run).await?)?;
+    Ok((index, journal))
+}
+
+/// The machine of a run, as its journal leaves it.
+pub(crate) fn replayed(index: &Arc<Index>, run: &RunId, journal: &Journal) -> Done<Machine> {
+    if let Some(Event::Header { plan, .. }) = journal.records.first().map(|record| &record.event)
+        && *plan != index.digest
+    {
+        return Err(RunError::OtherPlan { run: run.clone(), plan: *plan });
+    }
+    let illegal = |source| RunError::Illegal { run: run.clone(), source: Box::new(source) };
+    report::replay(index, journal, Settings::default()).map_err(illegal)
+}

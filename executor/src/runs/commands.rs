@@ -1,0 +1,67 @@
+//! What operators ask of a run. It acts when its process next looks, or when it is next taken up.
+
+use switchback_schemas::journal::{Approval, Identified, SideEntry, SideKind};
+
+use super::{handle::RunHandle, handover};
+use crate::{
+    load::{Done, load, replayed},
+    runtime::RunError,
+};
+
+/// Asks a run to pause, continue, retry, roll back or be abandoned, or adds a note.
+pub async fn request(handle: RunHandle<'_>, by: Identified, says: SideKind) -> Done<()> {
+    let RunHandle { store, clock, run, .. } = handle;
+    handover::get_back(handle).await?;
+    let (index, journal) = load(store, run).await?;
+    let mut machine = replayed(&index, run, &journal)?;
+    machine.hear(store.side(run).await?);
+    let refuse = |why: String| Err(RunError::NotAllowed { run: run.clone(), why });
+    let state = machine.state();
+    let still = match &says {
+        SideKind::Rollback { .. } => state.is_complete() || state.is_closed(),
+        SideKind::Close { .. } | SideKind::Approve { .. } => state.may_close(),
+        _ => false,
+    };
+    if state.is_over() && !still {
+        return refuse(match &state.superseded {
+            Some(by) => {
+                format!("was continued by run {by}: when that one is back where it began, this one goes on")
+            }
+            None if state.is_closed() => "is closed".to_owned(),
+            None => "is over".to_owned(),
+        });
+    }
+    let now = clock.now();
+    match &says {
+        SideKind::Retry { step, .. } if index.plan.step(step).is_none() => {
+            return refuse(format!("has no step {step}"));
+        }
+        SideKind::Rollback { scope, .. } => {
+            if let Some(obstacle) = machine.obstacle(scope, now) {
+                return refuse(format!("cannot go back there: {obstacle}"));
+            }
+        }
+        // What is being removed goes on; it was decided when that began.
+        SideKind::Close { .. } if state.closing.is_some() && !state.is_over() => {}
+        SideKind::Close { .. } if !state.is_over() => {
+            return refuse("is not over: what it keeps is removed after its end".to_owned());
+        }
+        SideKind::Close { early, .. } => {
+            if let Some(obstacle) = machine.obstacle_to_close(*early, now) {
+                return refuse(format!("cannot be closed now: {obstacle}"));
+            }
+        }
+        SideKind::Approve { approval } if approval.review != index.plan.digests.review => {
+            return refuse(
+                "has another review digest: what was approved is not what would be done".to_owned(),
+            );
+        }
+        _ => {}
+    }
+    Ok(store.say(&SideEntry { run: run.clone(), at: now, by, says }).await?)
+}
+
+/// Approves something of a run, or overrides a gate.
+pub async fn approve(handle: RunHandle<'_>, approval: Approval) -> Done<()> {
+    request(handle, approval.by.clone(), SideKind::Approve { approval }).await
+}

@@ -1,0 +1,20 @@
+//! The life of a run, from its start to what is cleaned up after it: what a command line does.
+//!
+//! `start` carries runs on, `commands` takes what operators ask of them, `handover` joins the runs of one operation,
+//! `recover` takes back what dead processes hold, `cleanup` what a run left on the platform, `status` only looks.
+
+mod cleanup;
+mod commands;
+mod handle;
+mod handover;
+mod recover;
+mod start;
+mod status;
+
+pub use cleanup::clear;
+pub use commands::{approve, request};
+pub use handle::RunHandle;
+pub use handover::{carry_over, returned_to};
+pub use recover::{Reclaimed, release_claim, release_lease};
+pub use start::{apply, resume, run_id};
+pub use status::{due, is_over, leftovers, list, rollback_targets, status};

@@ -1,0 +1,124 @@
+//! Starting a run, taking it up again, carrying it on.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use switchback_model::{
+    journal::{Head, Line},
+    lint,
+};
+use switchback_schemas::{
+    Digest, RunId, Severity,
+    format::Document,
+    journal::{End, Event},
+    plan::Plan,
+};
+
+use super::handover;
+use crate::{
+    load::{Done, indexed, load, replayed},
+    machine::{Index, Rest},
+    runtime::{Ended, RunError, Runtime, Stop, View},
+    store::{NewRun, Store, claims},
+};
+
+/// The run of a plan. One plan has one run, so starting it twice resumes it; a plan of a later observation has other bytes.
+pub fn run_id(plan: &Digest) -> Done<RunId> {
+    RunId::new(format!("r-{}", plan.short(12))).map_err(|error| RunError::Bug(error.to_string()))
+}
+
+/// Starts the run of a plan, or takes it up where it is, and carries it on until it comes to rest.
+///
+/// The plan is checked, drivers are looked for and targets prove who they are before anything is called; the platform is
+/// claimed before the first effect.
+pub async fn apply(runtime: &Runtime, plan: &[u8], stop: &Stop, view: &mut View<'_>) -> Done<(RunId, Ended)> {
+    let index = indexed(plan)?;
+    let findings: Vec<_> =
+        lint::lint(&index.plan).into_iter().filter(|finding| finding.severity == Severity::Error).collect();
+    if !findings.is_empty() {
+        return Err(RunError::Lint(findings));
+    }
+    let missing = runtime.drivers.missing(&index.plan);
+    if !missing.is_empty() {
+        return Err(RunError::NoDriver(missing));
+    }
+    let run = run_id(&index.digest)?;
+    let ended = carry_on(runtime, &run, index, Some(plan), stop, view).await?;
+    Ok((run, ended))
+}
+
+/// Takes up a run by its name, from the plan that is kept with it.
+pub async fn resume(runtime: &Runtime, run: &RunId, stop: &Stop, view: &mut View<'_>) -> Done<Ended> {
+    let (index, _) = load(&*runtime.store, run).await?;
+    carry_on(runtime, run, index, None, stop, view).await
+}
+
+async fn carry_on(
+    runtime: &Runtime,
+    run: &RunId,
+    index: Arc<Index>,
+    new: Option<&[u8]>,
+    stop: &Stop,
+    view: &mut View<'_>,
+) -> Done<Ended> {
+    let store = &*runtime.store;
+    handover::get_back(runtime.handle(run)).await?;
+    let over = match store.journal(run).await? {
+        Some(journal) => {
+            let mut machine = replayed(&index, run, &journal)?;
+            machine.hear(store.side(run).await?);
+            machine.stays_over()
+        }
+        None => false,
+    };
+    if !over {
+        may_claim(store, &index.plan, run).await?;
+        runtime.prove(&index.plan).await?;
+    }
+    let inherited = match &index.plan.parent {
+        Some(parent) => Some(handover::carry_over(store, &parent.run).await?),
+        None => None,
+    };
+    let operation = inherited.as_ref().map_or(run, |carried| &carried.operation);
+    let new = new.map(|plan| header(&index, run, operation, plan, runtime.clock.now())).transpose()?;
+    let leased = store.take(run, new).await?;
+    let mut machine = replayed(&index, run, &leased.journal)?;
+    if let (Some(parent), Some(carried)) = (&index.plan.parent, inherited) {
+        if !over {
+            handover::take_over(runtime.handle(run), parent, &carried).await?;
+        }
+        machine.inherit(carried);
+    }
+    machine.set(runtime.settings);
+    machine.hear(store.side(run).await?);
+    let ended = runtime.carry_on(run, leased, machine, stop, view).await?;
+    if ended == Ended::Rest(Rest::Ended(End::Unwound)) {
+        handover::give_back(runtime.handle(run)).await?;
+    }
+    Ok(ended)
+}
+
+fn header(index: &Index, run: &RunId, operation: &RunId, plan: &[u8], now: Timestamp) -> Done<NewRun> {
+    let event = Event::Header {
+        format: Document::Journal.current(),
+        run: run.clone(),
+        operation: operation.clone(),
+        platform: index.plan.platform.name.clone(),
+        plan: index.digest,
+        review: index.plan.digests.review,
+    };
+    let first: Line =
+        Head::default().line(0, now, event).map_err(|error| RunError::Bug(error.to_string()))?;
+    Ok(NewRun { plan: plan.to_vec(), first })
+}
+
+/// Whether nobody else has the platform, or the one that this plan continues.
+async fn may_claim(store: &dyn Store, plan: &Plan, run: &RunId) -> Done<()> {
+    let platform = &plan.platform.name;
+    match claims::holder(store, platform).await? {
+        Some(by) if by != *run && plan.parent.as_ref().is_none_or(|parent| parent.run != by) => {
+            Err(RunError::Claimed { platform: platform.clone(), by })
+        }
+        _ => Ok(()),
+    }
+}

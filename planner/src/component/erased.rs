@@ -1,0 +1,171 @@
+//! Components without their types: what a registry holds.
+
+use std::{any::Any, sync::Arc};
+
+use schemars::Schema;
+use serde_json::Value;
+use switchback_schemas::{
+    ComponentName, Diagnostic,
+    codes::{self, Code},
+    inventory::Inventory,
+    manifest::schema,
+    name::ObjectRef,
+};
+
+use super::{Component, Doc, DocCx, Held, HopCx, Lookups};
+use crate::{
+    catalog::Contribution,
+    context::Cx,
+    hop::HopSpec,
+    lower::{HopScope, Lowering},
+    manifest::{Checks, DocRef, Manifests, Spanned, Spec, Touch, UpgradeKind, Written},
+    outlook::Outlook,
+    sections::Sections,
+    solver::{DocumentRequest, Requests},
+};
+
+/// A [`Component`] of any kind. Every component is one.
+pub trait AnyComponent: UpgradeKind {
+    /// [`Component::name`].
+    fn component(&self) -> &'static str;
+
+    /// [`Component::codes`].
+    fn finds(&self) -> &'static [Code];
+
+    /// What it adds to the catalog.
+    fn contribution(&self) -> Result<Contribution, Diagnostic>;
+
+    /// Adds what its documents ask of the joint path.
+    fn request_all(&self, manifests: &Manifests, inventory: Option<&Inventory>, requests: &mut Requests);
+
+    /// Adds what its documents need looked up.
+    fn ask_all(&self, cx: &Cx<'_>, name: &ComponentName, lookups: &mut Lookups);
+
+    /// The hops that its documents ask for.
+    fn plan_all<'a>(&'a self, cx: &'a Cx<'a>, name: &'a ComponentName) -> Vec<PlannedHop<'a>>;
+
+    /// [`Component::held`].
+    fn observed(&self, sections: &Sections<'_>, object: &ObjectRef, pointer: &str) -> Option<Held>;
+}
+
+/// A hop with all that its steps are made of.
+pub struct PlannedHop<'a> {
+    /// The hop.
+    pub spec: HopSpec,
+    work: Box<dyn Lower + 'a>,
+}
+
+impl PlannedHop<'_> {
+    /// Turns it into steps.
+    pub fn lower(&self, outlook: &mut Outlook<'_>, out: &mut Lowering) {
+        self.work.lower(&self.spec, outlook, out);
+    }
+}
+
+trait Lower {
+    fn lower(&self, spec: &HopSpec, outlook: &mut Outlook<'_>, out: &mut Lowering);
+}
+
+/// A hop of a component, its document and its own finds.
+struct Own<'a, C: Component> {
+    component: &'a C,
+    at: DocCx<'a, C>,
+    found: C::Hop,
+}
+
+impl<C: Component> Lower for Own<'_, C> {
+    fn lower(&self, spec: &HopSpec, outlook: &mut Outlook<'_>, out: &mut Lowering) {
+        let hop = HopCx { at: self.at, hop: spec, scope: HopScope::of(spec), own: &self.found };
+        Component::lower(self.component, &hop, outlook, out);
+    }
+}
+
+/// The document of a component, if it is one of it.
+fn own<C: Component>(written: &dyn Written) -> Option<&Doc<C>> {
+    let any: &dyn Any = written;
+    any.downcast_ref()
+}
+
+/// Documents of a component with the platform and its facts.
+fn documents<'a, C: Component>(component: &C, cx: &'a Cx<'a>, name: &'a ComponentName) -> Vec<DocCx<'a, C>> {
+    let Some(facts) = cx.catalog.lowering::<C::Facts>(component.name()) else {
+        let message = format!("the catalog was made without the component {name}");
+        cx.findings.say(Diagnostic::error(codes::BUG, message));
+        return Vec::new();
+    };
+    cx.manifests.of::<C::Spec>().map(|doc| DocCx { cx, component: name, doc, facts }).collect()
+}
+
+impl<C: Component> UpgradeKind for C {
+    fn kind(&self) -> &'static str {
+        C::Spec::KIND
+    }
+
+    fn schema(&self) -> Schema {
+        schema::<C::Spec>(C::Spec::KIND)
+    }
+
+    fn typed(&self, doc: DocRef, value: Value) -> Result<Arc<dyn Written>, serde_json::Error> {
+        Ok(Arc::new(Spanned::<switchback_schemas::manifest::Document<C::Spec>>::read(doc, value)?))
+    }
+
+    fn check(&self, document: &dyn Written, checks: &mut Checks<'_, '_>) {
+        let Some(document) = own::<C>(document) else { return };
+        self.references(&document.spec, checks);
+        self.contradictions(&document.spec, checks);
+        self.strings(&document.spec, checks);
+    }
+
+    fn touches(&self, document: &dyn Written) -> Vec<Touch> {
+        own::<C>(document).map(|document| Component::touches(self, &document.spec)).unwrap_or_default()
+    }
+}
+
+impl<C: Component> AnyComponent for C {
+    fn component(&self) -> &'static str {
+        self.name()
+    }
+
+    fn finds(&self) -> &'static [Code] {
+        self.codes()
+    }
+
+    fn contribution(&self) -> Result<Contribution, Diagnostic> {
+        let facts = Box::new(self.facts()?);
+        Ok(Contribution { component: self.name(), texts: self.catalog(), facts })
+    }
+
+    fn request_all(&self, manifests: &Manifests, inventory: Option<&Inventory>, requests: &mut Requests) {
+        requests.untold_kinds.extend(self.untold());
+        for doc in manifests.of::<C::Spec>() {
+            match self.request(&doc.spec, inventory) {
+                Some(request) => {
+                    let name = doc.metadata.name.to_string();
+                    requests.asked.push(DocumentRequest { doc: doc.doc, name, request });
+                }
+                None => requests.untold += 1,
+            }
+        }
+    }
+
+    fn ask_all(&self, cx: &Cx<'_>, name: &ComponentName, lookups: &mut Lookups) {
+        for at in documents(self, cx, name) {
+            self.asks(&at, lookups);
+        }
+    }
+
+    fn plan_all<'a>(&'a self, cx: &'a Cx<'a>, name: &'a ComponentName) -> Vec<PlannedHop<'a>> {
+        let of = |at: DocCx<'a, C>| {
+            let hops = self.hops(&at).into_iter();
+            hops.map(move |(spec, found)| PlannedHop {
+                spec,
+                work: Box::new(Own { component: self, at, found }),
+            })
+        };
+        documents(self, cx, name).into_iter().flat_map(of).collect()
+    }
+
+    fn observed(&self, sections: &Sections<'_>, object: &ObjectRef, pointer: &str) -> Option<Held> {
+        self.held(sections, object, pointer)
+    }
+}
