@@ -148,8 +148,21 @@ impl<'a> Ways<'a> {
                 && !control_plane
                 && (moves_nodes(&step.work) || own.into_iter().any(moves_nodes))
         };
-        let nodes: BTreeSet<&StepId> = self.plan.steps.iter().filter(moves).map(|step| &step.id).collect();
+        let mut nodes: BTreeSet<&StepId> =
+            self.plan.steps.iter().filter(moves).map(|step| &step.id).collect();
         let own = || self.plan.steps.iter().filter(|step| step.hop == hop.id);
+        // What is looked at between them is of nodes that are not there then.
+        let needed: BTreeSet<&StepId> = own()
+            .filter(|step| nodes.contains(&step.id))
+            .flat_map(|step| &step.needs)
+            .map(|need| &need.step)
+            .collect();
+        let between: Vec<&StepId> = own()
+            .filter(|step| step.work.only_looks() && needed.contains(&step.id))
+            .filter(|step| step.needs.iter().any(|need| nodes.contains(&need.step)))
+            .map(|step| &step.id)
+            .collect();
+        nodes.extend(between);
         let control_plane =
             |step: &Step| matches!(&step.work.action, Action::Effect(Effect::EksUpdateCluster(_)));
         if nodes.is_empty() || !own().any(control_plane) {

@@ -9,8 +9,8 @@ use switchback_schemas::{
     Diagnostic, StepId, codes,
     name::Label,
     plan::{
-        ApprovalScope, ExpiresAt, GateKind, Leftover, NodeUndo, OpenedBy, Plan, RetryClass, Roll,
-        RollbackStep, Stale, Undo, Work,
+        Action, ApprovalScope, Effect, ExpiresAt, GateKind, Leftover, NodeUndo, OpenedBy, Plan, RetryClass,
+        Roll, RollbackStep, Stale, Step, Undo, Work,
     },
 };
 
@@ -310,7 +310,10 @@ fn undos(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)
             }
             // What a roll does to nodes, its recipe says how that is undone.
             (Undo::Unneeded { .. }, false)
-                if !step.work.only_looks() && !retained.contains(id) && step.work.roll().is_none() =>
+                if !step.work.only_looks()
+                    && !retained.contains(id)
+                    && step.work.roll().is_none()
+                    && !gone_anyway(plan, graph, reach, step) =>
             {
                 say(format!("{id} changes something and says that there is nothing to undo"));
             }
@@ -325,6 +328,21 @@ fn undos(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)
     for rollback in &plan.rollback {
         of_rollback(plan, graph, reach, rollback, say);
     }
+}
+
+/// Whether a step only deletes what every rollback past it deletes, too: what a step before it had made.
+fn gone_anyway(plan: &Plan, graph: &Graph, reach: &Reach, step: &Step) -> bool {
+    let deleted = |work: &Work| match &work.action {
+        Action::Effect(Effect::KubeDelete(delete)) => Some(delete.object.clone()),
+        _ => None,
+    };
+    let before = |rollback: &RollbackStep| {
+        let place = rollback.place().and_then(|place| graph.number(place));
+        place.zip(graph.number(&step.id)).is_some_and(|(place, number)| reach.before(place, number))
+    };
+    deleted(&step.work).is_some_and(|object| {
+        plan.rollback.iter().any(|back| deleted(&back.work).as_ref() == Some(&object) && before(back))
+    })
 }
 
 fn of_rollback(

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use switchback_schemas::{
     StepId,
-    plan::{Plan, RollbackStep, Undo},
+    name::{ObjectName, ObjectRef},
+    plan::{Action, Effect, KubeDelete, Plan, RollbackStep, Target, Undo},
 };
 
 use crate::{
@@ -134,4 +135,24 @@ fn what_is_undone_together_is_of_one_hop_and_comes_after_the_first() {
 fn a_rollback_step_is_not_called_like_a_step_elsewhere() {
     let plan = chain(vec![undoing("a", &["c"]), undoing("b", &["b"]), undoing("x", &["a"])]);
     assert!(said(&plan, "a is called like a step whose place it does not take"), "{:?}", lint(&plan));
+}
+
+#[test]
+fn to_delete_what_a_rollback_deletes_anyway_needs_no_undo() {
+    let job = |name: &str| {
+        let object = ObjectRef::new("batch/v1", "Job", &ObjectName::cluster(name));
+        Action::Effect(Effect::KubeDelete(KubeDelete { object: Target::Object(object) }))
+    };
+    let tidied = |made: &str, deleted: &str| {
+        let mut back = undoing("a", &["a"]);
+        back.work.action = job(made);
+        let mut plan = chain(vec![back, undoing("b", &["b"])]);
+        plan.steps[2].work.action = job(deleted);
+        plan.steps[2].undo = Undo::Unneeded { why: "it is deleted on the way back, too".to_owned() };
+        plan.features.insert("kube.delete".to_owned());
+        plan.digests = digests(&plan).expect("digests");
+        plan
+    };
+    assert_eq!(lint(&tidied("check", "check")), []);
+    assert!(said(&tidied("check", "other"), "c changes something and says that there is nothing to undo"));
 }

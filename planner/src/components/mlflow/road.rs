@@ -7,7 +7,7 @@ use switchback_schemas::{
     Seconds, StepId,
     plan::{
         CaptureKind, Change, Condition, Disruption, Effect, Estimate, KubeApply, Mark, RdsProveSnapshot,
-        RdsSnapshot, Target, Test, Wait, Work,
+        RdsSnapshot, Target, Test,
     },
 };
 
@@ -340,13 +340,10 @@ impl Road<'_> {
             object: Target::Object(job.object.clone()),
         });
         let gone = back::whole(&job.object, Test::Absent {});
-        let undo = Undoing::by(Rollback::new(Work {
-            done_when: Some(Condition::All { of: Vec::new() }),
-            ..Work::effect(
-                format!("leave the {} Job as it is: it had ended", job.part),
-                Effect::Wait(Wait { until: Condition::All { of: Vec::new() } }),
-            )
-        }));
+        let undo = Undoing::Unneeded(format!(
+            "the {} Job had ended, and a rollback deletes it wherever it is still there",
+            job.part
+        ));
         let step = self
             .scope
             .step(
