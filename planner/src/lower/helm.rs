@@ -7,11 +7,11 @@ use switchback_schemas::{
     name::{ObjectName, ObjectRef},
     plan::{
         CaptureKind, Change, Condition, Disruption, Effect, Estimate, HelmRollback, HelmUpgrade, Mark,
-        Operand, Permission, Target, Undo, UndoStep, Verify, Work,
+        Operand, Permission, Target, Verify, Work,
     },
 };
 
-use super::{Draft, HopScope, changes, permission, verify};
+use super::{Draft, HopScope, Rollback, Undoing, changes, permission, verify};
 use crate::{context::Cx, findings::Findings, objects, outlook::Outlook};
 
 /// The name of the capture that every release step makes.
@@ -131,7 +131,7 @@ pub fn upgrade(scope: &HopScope, outlook: &Outlook<'_>, step: ReleaseStep<'_>) -
     };
     let disruption = if after(&render.objects).is_empty() { Disruption::None } else { Disruption::Restart };
     let permissions = permissions(release, &render.objects);
-    let undo = UndoStep::new(Work {
+    let undo = Rollback::new(Work {
         done_when: Some(at(&before.version, before.values)),
         verify: rolled_out(&before.objects),
         disruption,
@@ -150,7 +150,7 @@ pub fn upgrade(scope: &HopScope, outlook: &Outlook<'_>, step: ReleaseStep<'_>) -
         values: render.values,
     });
     let draft = scope
-        .step(part, title, effect, Undo::Step(Box::new(undo)), reads)
+        .step(part, title, effect, Undoing::by(undo), reads)
         .captures(REVISION, CaptureKind::Revision(release.clone()))
         .done_when(at(&render.chart.version, render.values))
         .verify(rolled_out(&render.objects))

@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchback_schemas::{
     Diagnostic, StepId, codes,
     name::Label,
-    plan::{ApprovalScope, ClosingAt, GateKind, Leftover, Plan, RetryClass, Roll, Stale, Step, Undo, Work},
+    plan::{
+        Action, ApprovalScope, Effect, ExpiresAt, GateKind, Leftover, NodeUndo, OpenedBy, Plan, RetryClass,
+        Roll, RollbackStep, Stale, Step, Undo, Work,
+    },
 };
 
 use crate::{
@@ -41,6 +44,7 @@ pub fn lint(plan: &Plan) -> Vec<Diagnostic> {
             captures(plan, &graph, &reach, &mut say);
             old_nodes(plan, &graph, &reach, &mut say);
             brackets(plan, &graph, &reach, &mut say);
+            undos(plan, &graph, &reach, &mut say);
             ways_back(plan, &graph, &reach, &mut say);
         }
         Err(error @ GraphError::Cycle(_)) => {
@@ -100,12 +104,12 @@ fn references(plan: &Plan, say: &mut impl FnMut(String)) {
         for gate in step.gates.iter().filter(|gate| plan.gate(gate).is_none()) {
             say(format!("{} waits for gate {gate}, which is not in the plan", step.id));
         }
-        for roll in rolls(step) {
-            if !pools.contains(&roll.pool) {
-                say(format!("{} rolls pool {}, which is not in the plan", step.id, roll.pool));
-            }
-            recipe(step, roll, say);
+    }
+    for (id, roll) in plan.works().filter_map(|(id, work)| Some((id, work.roll()?))) {
+        if !pools.contains(&roll.pool) {
+            say(format!("{id} rolls pool {}, which is not in the plan", roll.pool));
         }
+        recipe(id, roll, say);
     }
     let savepoints: BTreeSet<_> = plan.savepoints.iter().map(|savepoint| &savepoint.id).collect();
     for hop in &plan.hops {
@@ -115,31 +119,24 @@ fn references(plan: &Plan, say: &mut impl FnMut(String)) {
     }
 }
 
-fn rolls(step: &Step) -> impl Iterator<Item = &Roll> {
-    step.works().filter_map(Work::roll)
-}
-
 /// A recipe names each step once, and each step needs earlier ones only, so it cannot hold a circle.
-fn recipe(step: &Step, roll: &Roll, say: &mut impl FnMut(String)) {
+fn recipe(id: &StepId, roll: &Roll, say: &mut impl FnMut(String)) {
     let mut seen: BTreeSet<&Label> = BTreeSet::new();
     for part in &roll.recipe {
         for need in part.needs.iter().filter(|need| !seen.contains(need)) {
-            say(format!(
-                "{}: recipe step {} needs {need}, which does not come before it",
-                step.id, part.name
-            ));
+            say(format!("{id}: recipe step {} needs {need}, which does not come before it", part.name));
         }
         if !seen.insert(&part.name) {
-            say(format!("{}: two recipe steps are called {}", step.id, part.name));
+            say(format!("{id}: two recipe steps are called {}", part.name));
         }
     }
     if roll.recipe.is_empty() || roll.max_passes == 0 {
-        say(format!("{}: a roll needs a recipe and at least one pass", step.id));
+        say(format!("{id}: a roll needs a recipe and at least one pass"));
     }
 }
 
 fn features(plan: &Plan, say: &mut impl FnMut(String)) {
-    let mut used: BTreeSet<String> = used_features(&plan.steps, &plan.leftovers);
+    let mut used: BTreeSet<String> = used_features(plan.works().map(|(_, work)| work), &plan.leftovers);
     if plan.parent.is_some() {
         used.insert("continue".to_owned());
     }
@@ -148,10 +145,12 @@ fn features(plan: &Plan, say: &mut impl FnMut(String)) {
     }
 }
 
-/// The features that steps use, and the removal of what they leave.
-pub fn used_features(steps: &[Step], leftovers: &[Leftover]) -> BTreeSet<String> {
-    let works: Vec<&Work> =
-        steps.iter().flat_map(Step::works).chain(leftovers.iter().map(|left| &left.removal)).collect();
+/// The features that work uses, that of leftovers among it.
+pub fn used_features<'plan>(
+    works: impl IntoIterator<Item = &'plan Work>,
+    leftovers: &[Leftover],
+) -> BTreeSet<String> {
+    let works: Vec<&Work> = works.into_iter().collect();
     let mut used: BTreeSet<String> =
         works.iter().flat_map(|work| work.effects()).map(|effect| effect.kind().to_owned()).collect();
     if works.iter().any(|work| work.roll().is_some()) {
@@ -171,25 +170,30 @@ fn digests_match(plan: &Plan, say: &mut impl FnMut(String)) {
     }
 }
 
-/// A capture that is used was made by the same step, or by one that comes before it.
+/// A capture that is used was made by the same step, or by one that comes before it. A rollback step can use those of every step
+/// that it undoes or that comes before the first of those, and its own.
 fn captures(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)) {
-    let made: BTreeMap<&StepId, BTreeSet<&str>> = plan
-        .steps
-        .iter()
-        .map(|step| (&step.id, step.work.captures.iter().map(|capture| capture.name.as_str()).collect()))
-        .collect();
-    for (number, step) in plan.steps.iter().enumerate() {
-        for (from, name) in uses(step) {
+    let steps = plan.steps.iter().map(|step| (&step.id, &step.id, &step.work));
+    let rollback = plan.rollback.iter().filter_map(|step| Some((&step.id, step.place()?, &step.work)));
+    let mut made: BTreeMap<&StepId, BTreeSet<&str>> = BTreeMap::new();
+    for (id, _, work) in steps.clone().chain(rollback.clone()) {
+        made.entry(id).or_default().extend(work.captures.iter().map(|capture| capture.name.as_str()));
+    }
+    for (id, place, work) in steps.chain(rollback) {
+        let number = graph.number(place);
+        for (from, name) in work.captures_used() {
             // A step of an earlier plan of the same operation is not in this one.
             if plan.parent.is_some() && !made.contains_key(&from) {
                 continue;
             }
             let there = made.get(&from).is_some_and(|names| names.contains(name.as_str()));
-            let before = graph.number(&from).is_some_and(|from| from == number || reach.before(from, number));
+            let before = from == *id
+                || from == *place
+                || graph.number(&from).zip(number).is_some_and(|(from, number)| reach.before(from, number));
             if !there {
-                say(format!("{} uses capture {name:?} of {from}, which does not capture it", step.id));
+                say(format!("{id} uses capture {name:?} of {from}, which does not capture it"));
             } else if !before {
-                say(format!("{} uses capture {name:?} of {from}, which does not come before it", step.id));
+                say(format!("{id} uses capture {name:?} of {from}, which does not come before it"));
             }
         }
     }
@@ -197,27 +201,22 @@ fn captures(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(Stri
 
 /// What tells old nodes from new ones was applied when the nodes are looked at.
 fn old_nodes(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)) {
-    for (number, step) in plan.steps.iter().enumerate() {
-        for roll in rolls(step) {
-            let Stale::BornBefore(since) = &roll.stale else { continue };
-            let before = match graph.number(since) {
-                Some(since) => reach.before(since, number),
-                // A step of an earlier plan of the same operation is not in this one.
-                None => plan.parent.is_some(),
-            };
-            if !before {
-                say(format!("{} moves nodes older than {since}, which does not come before it", step.id));
-            }
+    let steps = plan.steps.iter().map(|step| (&step.id, &step.id, &step.work));
+    let rollback = plan.rollback.iter().filter_map(|step| Some((&step.id, step.place()?, &step.work)));
+    for (id, place, work) in steps.chain(rollback) {
+        let Some(Stale::BornBefore(since)) = work.roll().map(|roll| &roll.stale) else { continue };
+        let before = match graph.number(since) {
+            Some(since) => graph.number(place).is_some_and(|place| reach.before(since, place)),
+            // A step of an earlier plan of the same operation is not in this one.
+            None => plan.parent.is_some(),
+        };
+        if !before {
+            say(format!("{id} moves nodes older than {since}, which does not come before it"));
         }
     }
 }
 
-/// Captures that a step and its undo use.
-pub(crate) fn uses(step: &Step) -> Vec<(StepId, String)> {
-    step.works().flat_map(Work::captures_used).collect()
-}
-
-/// Only a step and its undo can be a roll. What removes a leftover is repeated, and looked at first.
+/// Only a step and a rollback step can be a roll. What removes a leftover is repeated, and looked at first.
 fn single_effects(plan: &Plan, say: &mut impl FnMut(String)) {
     for (id, work) in plan.works() {
         let inside = work.roll().into_iter().flat_map(Roll::works);
@@ -241,15 +240,17 @@ fn brackets(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(Stri
         if !reach.before(open, close) {
             say(format!("bracket {} closes without waiting for its opening step", bracket.id));
         }
-        // What an earlier run of the operation opened is only looked at, and that run's way back closes it.
-        let found_open = |id: &StepId| plan.parent.is_some() && *id == bracket.open;
+        // What an earlier run of the operation opened is only looked at, and that run's rollback closes it.
+        let found_open = bracket.opened_by == OpenedBy::EarlierRun;
+        if found_open && plan.parent.is_none() {
+            say(format!("bracket {} was opened by an earlier run, and the plan continues none", bracket.id));
+        }
         for id in [&bracket.open, &bracket.close] {
-            let undo = plan.step(id).map(|step| &step.undo);
-            let goes_back = matches!(undo, Some(Undo::Step(_)))
-                || matches!(undo, Some(Undo::ReadOnly { .. })) && found_open(id);
-            if !goes_back {
+            let goes_back = plan.step(id).is_some_and(|step| step.undo == Undo::Rollback {});
+            let only_found = found_open && *id == bracket.open;
+            if !(goes_back || only_found) {
                 say(format!(
-                    "bracket {}: {id} has no undo, so going back would leave it half open",
+                    "bracket {}: {id} has no rollback, so going back would leave it half open",
                     bracket.id
                 ));
             }
@@ -270,31 +271,114 @@ fn ways_back(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(Str
     let mut seen = BTreeSet::new();
     for back in &way.steps {
         if let Some(need) = back.needs.iter().find(|need| !seen.contains(*need)) {
-            say(format!("undo steps wait for each other in a circle: {} and {need}", back.step));
+            say(format!("rollback steps wait for each other in a circle: {} and {need}", back.step));
         }
         seen.insert(&back.step);
     }
-    for (number, step) in plan.steps.iter().enumerate() {
-        if matches!(step.undo, Undo::Commit { .. }) {
-            crossing(plan, graph, reach, &step.id, say);
+    for step in plan.steps.iter().filter(|step| matches!(step.undo, Undo::Irreversible { .. })) {
+        crossing(plan, graph, reach, &step.id, say);
+    }
+    for expiry in plan.rollback.iter().flat_map(|step| &step.expires) {
+        if let ExpiresAt::Start(closer) = &expiry.at
+            && graph.number(closer).is_some()
+        {
+            crossing(plan, graph, reach, closer, say);
         }
-        if let Undo::CoveredBy { step: by, .. } = &step.undo {
-            let undone = plan.step(by).is_some_and(|by| matches!(by.undo, Undo::Step(_)));
-            let before = graph.number(by).is_some_and(|by| reach.before(by, number));
-            if !undone || !before {
-                say(format!(
-                    "{} relies on the undo of {by}, which does not come before it or has none",
-                    step.id
-                ));
+    }
+}
+
+/// A step says that it is rolled back exactly if a rollback step names it, and no effect that changes something needs no undo.
+fn undos(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)) {
+    for pair in plan.rollback.windows(2) {
+        if let [one, two] = pair
+            && one.id >= two.id
+        {
+            say(format!("rollback steps are not sorted by id: {} stands before {}", one.id, two.id));
+        }
+    }
+    let named: BTreeSet<&StepId> = plan.rollback.iter().flat_map(|step| &step.undoes).collect();
+    let retained: BTreeSet<&StepId> =
+        plan.leftovers.iter().filter(|left| !left.by_undo).map(|left| &left.step).collect();
+    for step in &plan.steps {
+        let id = &step.id;
+        match (&step.undo, named.contains(id)) {
+            (Undo::Rollback {}, false) => {
+                say(format!("{id} says that it is rolled back, and no rollback step names it"));
             }
-        }
-        let Undo::Step(undo) = &step.undo else { continue };
-        for closing in &undo.closes {
-            if let ClosingAt::Start(closer) = &closing.at
-                && graph.number(closer).is_some()
+            (Undo::Unneeded { .. } | Undo::Irreversible { .. }, true) => {
+                say(format!("a rollback step names {id}, which does not say that it is rolled back"));
+            }
+            // What a roll does to nodes, its recipe says how that is undone.
+            (Undo::Unneeded { .. }, false)
+                if !step.work.only_looks()
+                    && !retained.contains(id)
+                    && step.work.roll().is_none()
+                    && !gone_anyway(plan, graph, reach, step) =>
             {
-                crossing(plan, graph, reach, closer, say);
+                say(format!("{id} changes something and says that there is nothing to undo"));
             }
+            _ => {}
+        }
+        for part in step.work.roll().into_iter().flat_map(|roll| &roll.recipe) {
+            if matches!(part.undo, NodeUndo::Unneeded { .. }) && !part.work.only_looks() {
+                say(format!("{id}: {} changes something and says that there is nothing to undo", part.name));
+            }
+        }
+    }
+    for rollback in &plan.rollback {
+        of_rollback(plan, graph, reach, rollback, say);
+    }
+}
+
+/// Whether a step only deletes what every rollback past it deletes, too: what a step before it had made.
+fn gone_anyway(plan: &Plan, graph: &Graph, reach: &Reach, step: &Step) -> bool {
+    let deleted = |work: &Work| match &work.action {
+        Action::Effect(Effect::KubeDelete(delete)) => Some(delete.object.clone()),
+        _ => None,
+    };
+    let before = |rollback: &RollbackStep| {
+        let place = rollback.place().and_then(|place| graph.number(place));
+        place.zip(graph.number(&step.id)).is_some_and(|(place, number)| reach.before(place, number))
+    };
+    deleted(&step.work).is_some_and(|object| {
+        plan.rollback.iter().any(|back| deleted(&back.work).as_ref() == Some(&object) && before(back))
+    })
+}
+
+fn of_rollback(
+    plan: &Plan,
+    graph: &Graph,
+    reach: &Reach,
+    rollback: &RollbackStep,
+    say: &mut impl FnMut(String),
+) {
+    let id = &rollback.id;
+    let Some(place) = rollback.place().and_then(|place| graph.number(place)) else {
+        say(format!("rollback step {id} undoes no step of the plan"));
+        return;
+    };
+    // Its name is where it stands in a rollback, so it must not be that of a step elsewhere.
+    if plan.step(id).is_some() && rollback.place() != Some(id) {
+        say(format!("rollback step {id} is called like a step whose place it does not take"));
+    }
+    let hop = |step: &StepId| plan.step(step).map(|step| &step.hop);
+    for step in rollback.undoes.iter().skip(1) {
+        let after = graph.number(step).is_some_and(|number| reach.before(place, number));
+        if !after || hop(step) != rollback.place().and_then(hop) {
+            say(format!(
+                "rollback step {id} undoes {step}, which does not come after the first that it undoes, in its hop"
+            ));
+        }
+    }
+    for after in rollback.after.iter().filter(|after| plan.rollback_step(after).is_none()) {
+        say(format!("rollback step {id} comes after {after}, which is no rollback step of the plan"));
+    }
+    if let Some(lifts) = &rollback.lifted_by {
+        let lifting = plan.rollback_step(lifts);
+        if lifting.is_none_or(|lifting| lifting.undoes != rollback.undoes) {
+            say(format!(
+                "rollback step {id} suspends what {lifts} lifts, and one can be taken without the other"
+            ));
         }
     }
 }

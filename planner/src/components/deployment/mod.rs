@@ -11,7 +11,7 @@ use switchback_schemas::{
     name::ObjectRef,
     plan::{
         CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand, SetField,
-        Target, Test, Undo, UndoStep, Work,
+        Target, Test, Work,
     },
 };
 
@@ -21,7 +21,7 @@ use crate::{
     component::{Component, DocCx, Held, HopCx, Lookups},
     hop::{HopSpec, rising},
     image::Image,
-    lower::{Lowering, changes, permission, verify},
+    lower::{Lowering, Rollback, Undoing, changes, permission, verify},
     manifest::{Checks, Touch},
     outlook::Outlook,
     sections::Sections,
@@ -135,10 +135,10 @@ impl Component for Deployment {
             let look = look.verify(std::iter::once(rolled()).chain(cx.verifications(&spec.verify)));
             let namespace = spec.deployment.namespace.as_deref();
             let look = look.permits([permission("get", "apps", "deployments", namespace)]);
-            to.add(look.time(within, Estimate::seconds(10, 120)).done());
+            to.add(look.time(within, Estimate::seconds(10, 120)));
             return;
         }
-        let undo = UndoStep::new(Work {
+        let undo = Rollback::new(Work {
             done_when: Some(field(old())),
             verify: vec![rolled()],
             disruption: Disruption::Restart,
@@ -155,7 +155,7 @@ impl Component for Deployment {
         );
         let effect = patch(Operand::Value(json!(before)), new());
         let step = scope
-            .step(IMAGE, title, effect, Undo::Step(Box::new(undo)), outlook.take_reads())
+            .step(IMAGE, title, effect, Undoing::by(undo), outlook.take_reads())
             .captures(
                 IMAGE,
                 CaptureKind::Field { object: Target::Object(object.clone()), pointer: pointer.clone() },
@@ -167,7 +167,7 @@ impl Component for Deployment {
             .disrupts(Disruption::Restart, None)
             .permits(permissions)
             .changes(vec![change]);
-        to.add(step.done());
+        to.add(step);
     }
 }
 

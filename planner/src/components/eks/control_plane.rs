@@ -6,8 +6,8 @@ use switchback_schemas::{
     StepId, Version,
     name::{Label, ObjectName, ObjectRef},
     plan::{
-        ClosesEarlier, Closing, ClosingAt, Condition, Disruption, Effect, EksUpdateCluster, InsightCategory,
-        NoReturn, Operand, Read, ReadBasis, Target, Test, Undo, UndoKind, UndoStep, Verify, Work,
+        ClosesEarlier, Condition, Disruption, Effect, EksUpdateCluster, ExpiresAt, Expiry, InsightCategory,
+        NoReturn, Operand, Read, ReadBasis, Step, Target, Test, Undo, UndoKind, Verify, Work,
     },
     seconds::Seconds,
 };
@@ -16,11 +16,12 @@ use super::{
     context::{self, Road},
     kubelets::no_kubelet,
     minors::preceding,
+    nodes::rollback_guard,
     support,
 };
 use crate::{
     hop::HopSpec,
-    lower::{Lowering, verify},
+    lower::{Lowering, Rollback, Undoing, verify},
     outlook::Outlook,
 };
 
@@ -28,10 +29,10 @@ use crate::{
 const WITHIN: Seconds = Seconds::minutes(120);
 const DAY: u64 = 24 * 3600;
 
-/// Adds the update. `after` comes first; `gates` are asked again.
+/// Adds the update. `after` comes first; `gates` are asked again. Where nodes `follow`, the newer ones go before it goes back.
 pub(super) fn step(
     road: &Road<'_>,
-    from: &Version,
+    (from, follow): (&Version, bool),
     after: &[StepId],
     gates: &[Label],
     outlook: &Outlook<'_>,
@@ -44,7 +45,8 @@ pub(super) fn step(
     outlook.cloud(&cluster, "/version", serde_json::json!(from.as_str()), previous.as_ref());
     let title = format!("update the control plane of {} from {from} to {minor}", road.own.names.arn.name());
     let effect = update(road, from, minor);
-    let undo = undo(road, from, &id, to);
+    let first = if follow { rollback_guard::before(road, &id, to) } else { Vec::new() };
+    let undo = undo(road, from, (&id, first), to);
     let mut draft = road
         .scope
         .step("control-plane", title, effect, undo, outlook.take_reads())
@@ -54,6 +56,9 @@ pub(super) fn step(
         .idempotent()
         .disrupts(Disruption::Restart, None)
         .permits(permissions(road));
+    if follow {
+        draft = rollback_guard::captures(road, draft);
+    }
     for step in after {
         draft = draft.needs(
             step,
@@ -64,7 +69,7 @@ pub(super) fn step(
     for gate in gates.iter().chain(&line_of_support(road, to)) {
         draft = draft.gate(gate);
     }
-    to.add(draft.done())
+    to.add(draft)
 }
 
 fn update(road: &Road<'_>, from: &Version, to: &Version) -> Effect {
@@ -102,7 +107,7 @@ fn permissions(road: &Road<'_>) -> Vec<switchback_schemas::plan::Permission> {
 
 /// The way back: the same call downwards, while EKS takes it. What would make it wrong is read before it: nodes that are too new,
 /// and what EKS itself finds.
-fn undo(road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowering) -> Undo {
+fn undo(road: &Road<'_>, from: &Version, (id, first): (&StepId, Vec<StepId>), to: &mut Lowering) -> Undoing {
     let minor = &road.hop.to;
     let facts = road.facts;
     for key in ["rollback", "insights"] {
@@ -112,17 +117,17 @@ fn undo(road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowering) -> Undo
     }
     let end = support::end(&road.own.cluster, from);
     if let Some(end) = end.as_ref().filter(|end| support::over(road.cx, end)) {
-        return Undo::Commit {
+        return Undoing::Irreversible {
             why: format!("EKS takes no control plane back to {from}: {}", end.why),
             recovery: recovery(from),
         };
     }
     let days = facts.way_back.days;
-    let mut closes = vec![Closing {
-        at: ClosingAt::After(Seconds(days * DAY)),
+    let mut closes = vec![Expiry {
+        at: ExpiresAt::After(Seconds(days * DAY)),
         why: format!("EKS takes a control plane back within {days} days of the end of its update"),
     }];
-    closes.extend(end.map(|end| Closing { at: ClosingAt::Instant(end.at), why: end.why }));
+    closes.extend(end.map(|end| Expiry { at: ExpiresAt::Instant(end.at), why: end.why }));
     let before = |condition| Read { condition, basis: ReadBasis::After(id.clone()) };
     let insights = Condition::Insights {
         target: road.own.names.target.clone(),
@@ -130,10 +135,11 @@ fn undo(road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowering) -> Undo
         kubernetes: from.clone(),
         accepted_until: BTreeMap::new(),
     };
-    Undo::Step(Box::new(UndoStep {
+    Undoing::by(Rollback {
         kind: UndoKind::Window,
-        closes,
-        ..UndoStep::new(Work {
+        after: first,
+        expires: closes,
+        ..Rollback::new(Work {
             reads: vec![
                 before(no_kubelet(&BTreeMap::new(), Test::VersionAtLeast(minor.clone()))),
                 before(insights),
@@ -151,7 +157,7 @@ fn undo(road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowering) -> Undo
                 update(road, minor, from),
             )
         })
-    }))
+    })
 }
 
 /// What a person still has when the way back is over.
@@ -190,19 +196,19 @@ fn line_of_support(road: &Road<'_>, to: &mut Lowering) -> Option<Label> {
 pub(super) fn crossing(road: &Road<'_>, first: &StepId, to: &mut Lowering) -> Option<Label> {
     let Some((minor, scope)) = road.earlier().pop() else { return crossing_run(road, first, to) };
     let came_from = preceding(&minor);
-    let inside = to.steps.iter().filter(|step| step.hop == scope.hop);
-    if inside.into_iter().any(|step| matches!(step.undo, Undo::Commit { .. })) {
+    let inside: Vec<&Step> = to.steps.iter().filter(|step| step.hop == scope.hop).collect();
+    if inside.iter().any(|step| matches!(step.undo, Undo::Irreversible { .. })) {
         return None;
     }
+    let ids: Vec<StepId> = inside.iter().map(|step| step.id.clone()).collect();
     let mut found = false;
-    for step in to.steps.iter_mut().filter(|step| step.hop == scope.hop) {
-        let Undo::Step(undo) = &mut step.undo else { continue };
+    for undo in to.rollback.iter_mut().filter(|undo| undo.place().is_some_and(|id| ids.contains(id))) {
         if undo.kind == UndoKind::Window {
             let why = format!(
                 "the control plane goes on to {}, and EKS takes it back by one minor only",
                 road.hop.to
             );
-            undo.closes.push(Closing { at: ClosingAt::Start(first.clone()), why });
+            undo.expires.push(Expiry { at: ExpiresAt::Start(first.clone()), why });
             found = true;
         }
     }

@@ -11,8 +11,7 @@ use switchback_schemas::{
     manifest::OwnerKind,
     name::ObjectRef,
     plan::{
-        CaptureKind, Condition, Effect, Estimate, KubeApply, KubeRestore, Target, Test, Undo, UndoKind,
-        UndoStep, Work,
+        CaptureKind, Condition, Effect, Estimate, KubeApply, KubeRestore, Target, Test, UndoKind, Wait, Work,
     },
 };
 
@@ -22,7 +21,7 @@ use crate::{
     component::{Component, Doc, DocCx, Held, HopCx, Lookups},
     context::Cx,
     hop::{HopSpec, rising},
-    lower::{HopScope, Lowering, changes, helm, permission, verify},
+    lower::{HopScope, Lowering, Rollback, Undoing, changes, helm, permission, verify},
     manifest::{Checks, Touch},
     objects,
     outlook::{Outlook, crd_ref},
@@ -120,7 +119,7 @@ impl Component for HelmRelease {
                 let title = format!("see that release {} works at {}", spec.release, hop.to);
                 let look = helm::look(scope, title, render, outlook);
                 let look = look.verify(cx.verifications(&spec.verify));
-                to.add(look.time(within, Estimate::seconds(10, 120)).done());
+                to.add(look.time(within, Estimate::seconds(10, 120)));
                 return;
             }
             cx.index.release(&spec.release).into_iter().for_each(|release| owned(cx, doc, release));
@@ -137,7 +136,7 @@ impl Component for HelmRelease {
         for crd in &crds {
             draft = draft.needs(crd, "objects of the new version need their CRD first", None);
         }
-        let id = to.add(draft.verify(cx.verifications(&spec.verify)).done());
+        let id = to.add(draft.verify(cx.verifications(&spec.verify)));
         outlook.upgraded(render, &id);
         helm::warn_about_hooks(cx.findings, render, Some(&label));
     }
@@ -208,9 +207,9 @@ fn crd_step(
     let permissions = ["get", "patch", "create"]
         .map(|verb| permission(verb, "apiextensions.k8s.io", "customresourcedefinitions", None));
     let undo = match &seen {
-        Some(_) => Undo::Step(Box::new(UndoStep {
+        Some(_) => Undoing::by(Rollback {
             kind: UndoKind::Restore,
-            ..UndoStep::new(Work {
+            ..Rollback::new(Work {
                 estimate: Estimate::seconds(5, 30),
                 permissions: permissions.to_vec(),
                 ..Work::effect(
@@ -218,10 +217,15 @@ fn crd_step(
                     Effect::KubeRestore(KubeRestore { step: id.clone(), name: BEFORE.to_owned() }),
                 )
             })
+        }),
+        // Removing it would remove its objects.
+        None => Undoing::by(Rollback::new(Work {
+            done_when: Some(Condition::All { of: Vec::new() }),
+            ..Work::effect(
+                format!("leave CRD {name}, which was not there before, with its objects"),
+                Effect::Wait(Wait { until: Condition::All { of: Vec::new() } }),
+            )
         })),
-        None => Undo::ReadOnly {
-            why: "a CRD that was not there before stays: removing it would remove its objects".to_owned(),
-        },
     };
     let effect = Effect::KubeApply(KubeApply { object: object.clone(), force: true });
     let mut draft = scope
@@ -237,5 +241,5 @@ fn crd_step(
     if seen.is_some() {
         draft = draft.captures(BEFORE, CaptureKind::Objects(vec![target]));
     }
-    Some(to.add(draft.done()))
+    Some(to.add(draft))
 }

@@ -9,8 +9,8 @@ use switchback_schemas::{
     lock::Render,
     name::{Label, ObjectRef},
     plan::{
-        Action, ClosesEarlier, Closing, ClosingAt, Condition, Effect, Estimate, FieldTest, Find, Hop,
-        NoReturn, Operand, Target, Test, Undo,
+        Action, ClosesEarlier, Condition, Effect, Estimate, ExpiresAt, Expiry, FieldTest, Find, Hop,
+        NoReturn, Operand, Target, Test,
     },
     report::CarriedHop,
 };
@@ -88,7 +88,7 @@ impl Road<'_> {
             freeze.check(self.cx);
             // A later hop finds the budgets as the earlier hop's thaw left them, which is the same value.
             freeze.note(pool, outlook);
-            frozen.push(to.add(freeze.open_step(&self.scope, outlook).done()));
+            frozen.push(to.add(freeze.open_step(&self.scope, outlook)));
             freeze.bracket(pool, self.safe_to_thaw(freeze), to);
         }
         let rolls = self.rolls();
@@ -116,7 +116,7 @@ impl Road<'_> {
                     None,
                 );
             }
-            to.add(draft.done());
+            to.add(draft);
         }
     }
 
@@ -206,13 +206,17 @@ impl Road<'_> {
             .collect();
         let mut found = !earlier.is_empty();
         to.closes_earlier.extend(earlier);
-        for step in
-            to.steps.iter_mut().filter(|step| step.hop != here && step.id.as_str().starts_with("karpenter/"))
-        {
-            if let Undo::Step(undo) = &mut step.undo
+        let earlier: Vec<&StepId> = to
+            .steps
+            .iter()
+            .filter(|step| step.hop != here && step.id.as_str().starts_with("karpenter/"))
+            .map(|step| &step.id)
+            .collect();
+        for undo in &mut to.rollback {
+            if undo.place().is_some_and(|place| earlier.contains(&place))
                 && matches!(undo.work.action, Action::Effect(Effect::HelmRollback(_)))
             {
-                undo.closes.push(Closing { at: ClosingAt::Start(first.clone()), why: why.clone() });
+                undo.expires.push(Expiry { at: ExpiresAt::Start(first.clone()), why: why.clone() });
                 found = true;
             }
         }
@@ -267,7 +271,7 @@ impl Road<'_> {
             verify(format!("the API server can convert {name}"), condition, Seconds(5), Seconds::minutes(2))
         });
         let verifies: Vec<_> = established.chain(callable).collect();
-        let id = to.add(draft.verify(verifies).done());
+        let id = to.add(draft.verify(verifies));
         outlook.upgraded(render, &id);
         Some(id)
     }
@@ -289,7 +293,7 @@ impl Road<'_> {
         for step in after {
             draft = draft.needs(step, why, source);
         }
-        let id = to.add(draft.done());
+        let id = to.add(draft);
         outlook.upgraded(render, &id);
         helm::warn_about_hooks(
             self.cx.findings,
@@ -365,6 +369,6 @@ impl Road<'_> {
         for step in after {
             draft = draft.needs(step, why, None);
         }
-        to.add(draft.done())
+        to.add(draft)
     }
 }

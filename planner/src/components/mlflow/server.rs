@@ -6,14 +6,14 @@ use switchback_schemas::{
     name::{Label, ObjectRef},
     plan::{
         BlindSpot, Bracket, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, Find, KubePatch,
-        NoReturn, Operand, Permission, Read, SetField, Target, Test, Undo, UndoStep, Verify, Wait, Work,
+        NoReturn, OpenedBy, Operand, Permission, Read, SetField, Target, Test, Verify, Wait, Work,
     },
 };
 
 use super::{Doc, MlflowUpgrade, back, site::Site, who};
 use crate::{
     context::Cx,
-    lower::{Draft, HopScope, Lowering, changes, permission, verify},
+    lower::{Draft, HopScope, Lowering, Rollback, Undoing, changes, permission, verify},
 };
 
 const REPLICAS: &str = "/spec/replicas";
@@ -137,7 +137,7 @@ impl<'a> Patches<'a> {
     pub(super) fn stop(&self, scope: &HopScope, reads: Vec<Read>) -> Draft {
         let zero = || Operand::Value(json!(0));
         let at_zero = vec![FieldTest { pointer: REPLICAS.to_owned(), is: is(json!(0)) }];
-        let undo = Undo::Step(Box::new(UndoStep::new(Work {
+        let undo = Undoing::by(Rollback::new(Work {
             done_when: Some(self.replicas(Test::Differs(zero()))),
             verify: vec![self.rolled_out()],
             disruption: Disruption::Restart,
@@ -148,7 +148,7 @@ impl<'a> Patches<'a> {
                 format!("give {} its replicas back", self.object()),
                 self.patch(at_zero, REPLICAS, self.captured()),
             )
-        })));
+        }));
         let effect = self.patch(self.container_has(Operand::Value(json!(self.before))), REPLICAS, zero());
         scope
             .step(
@@ -184,7 +184,7 @@ impl<'a> Patches<'a> {
         } else {
             (Disruption::None, Estimate::seconds(2, 10))
         };
-        let undo = Undo::Step(Box::new(UndoStep::new(Work {
+        let undo = Undoing::by(Rollback::new(Work {
             done_when: Some(self.image_is(old())),
             verify: rolled().into_iter().collect(),
             disruption,
@@ -194,7 +194,7 @@ impl<'a> Patches<'a> {
                 format!("set the image of {} back to {}", self.object(), self.before),
                 self.patch(self.container_has(new()), &pointer, old()),
             )
-        })));
+        }));
         let effect = self.patch(self.container_has(Operand::Value(json!(self.before))), &pointer, new());
         let title = format!(
             "set the image of container {} of {} to {}",
@@ -224,7 +224,7 @@ impl<'a> Patches<'a> {
         let zero = || Operand::Value(json!(0));
         let not_zero = || Test::Differs(zero());
         let running = vec![FieldTest { pointer: REPLICAS.to_owned(), is: not_zero() }];
-        let undo = Undo::Step(Box::new(UndoStep::new(Work {
+        let undo = Undoing::by(Rollback::new(Work {
             done_when: Some(self.replicas(is(json!(0)))),
             verify: vec![self.no_pods()],
             disruption: Disruption::Outage,
@@ -235,7 +235,7 @@ impl<'a> Patches<'a> {
                 format!("scale {} to 0 again", self.object()),
                 self.patch(running, REPLICAS, zero()),
             )
-        })));
+        }));
         let mut only_if = self.container_has(Operand::Value(json!(self.spec.image)));
         only_if.push(FieldTest { pointer: REPLICAS.to_owned(), is: is(json!(0)) });
         scope
@@ -303,6 +303,7 @@ impl<'a> Patches<'a> {
             id: Label::sanitized(&format!("{instance}-away")),
             title,
             open: scope.id(STOP),
+            opened_by: OpenedBy::ThisRun,
             close: scope.id(START),
             held: self.replicas(is(json!(0))),
             safe_to_close: safe,
@@ -347,7 +348,7 @@ pub(super) fn works(cx: &Cx<'_>, doc: &Doc, site: &Site, scope: &HopScope, to: &
         .look("health", title, until, Vec::new())
         .time(Seconds::minutes(10), Estimate::seconds(2, 30))
         .permits([permission("get", "apps", "deployments", namespace)]);
-    let whole = to.add(whole.done());
+    let whole = to.add(whole);
     ask(cx, doc, site, scope, &whole, to);
 }
 
@@ -380,7 +381,7 @@ pub(super) fn ask(
     let goes_on =
         verify(format!("{url} goes on answering"), answers.clone(), Seconds(15), Seconds::minutes(5));
     let title = format!("see {url} answer as MLflow {}, and read an experiment", doc.spec.to.plain());
-    let undo = Undo::ReadOnly { why: "it only asks".to_owned() };
+    let undo = Undoing::Unneeded("it only asks".to_owned());
     let namespace = who::host(url).and_then(|host| host.split('.').nth(1));
     let step = scope
         .step("api", title, Effect::Wait(Wait { until: answers }), undo, Vec::new())
@@ -389,7 +390,7 @@ pub(super) fn ask(
         .time(Seconds::minutes(10), Estimate::seconds(20, 120))
         .idempotent()
         .permits([permission("get", "", "services/proxy", namespace)]);
-    to.add(step.done())
+    to.add(step)
 }
 
 /// A test of equality with a value.
