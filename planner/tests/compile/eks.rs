@@ -1,6 +1,6 @@
 //! EKS, from manifests to a plan.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use switchback_face::plan::{back, dry_run::DryRun};
 use switchback_model::{Graph, lint::lint, summary::summary, way_back::way_back};
@@ -17,11 +17,11 @@ use switchback_schemas::{
 use crate::{
     world::{registry, v},
     world_eks::{
-        EKS, PLATFORM, addons, change, compiled, eks, eks_and_karpenter, group, insight, node, with_karpenter,
+        EKS, PLATFORM, addons, change, compiled, eks, eks_and_karpenter, group, insight, with_karpenter,
     },
 };
 
-fn plan_of(platform: &str, upgrade: &str, inventory: &Inventory) -> Plan {
+pub(crate) fn plan_of(platform: &str, upgrade: &str, inventory: &Inventory) -> Plan {
     let (plan, diagnostics) =
         compiled(&[("platform.yaml", platform), ("eks.yaml", upgrade)], inventory, addons());
     let plan = plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"));
@@ -41,7 +41,7 @@ fn step<'plan>(plan: &'plan Plan, id: &str) -> &'plan Step {
     plan.steps.iter().find(|step| step.id.as_str() == id).unwrap_or_else(|| panic!("no {id} among {all:#?}"))
 }
 
-fn two_minors() -> String {
+pub(crate) fn two_minors() -> String {
     EKS.replace("1.32", "1.33")
 }
 
@@ -421,33 +421,4 @@ fn lengths_of_steps_are_the_catalogs() {
         assert_eq!((step.work.estimate, undo.work.estimate), (wanted, wanted), "{id}");
     }
     assert!(about.is_empty(), "rows that no step was looked at for: {:?}", about.keys());
-}
-
-#[test]
-fn a_thousand_nodes_in_five_pools_over_two_minors_stay_small() {
-    let mut large = eks();
-    large.nodes.clear();
-    large.pods.clear();
-    let mut platform = PLATFORM.split("  pools:").next().expect("a head").to_owned() + "  pools:\n";
-    let mut groups = Vec::new();
-    for pool in 0..5_u64 {
-        let strategy = if pool == 0 { "group-update" } else { "replace-group" };
-        let name = format!("pool-{pool}");
-        let _ = writeln!(
-            platform,
-            "    - {{name: {name}, matchLabels: {{pool: {name}}}, tier: {pool}, capacity: on-demand, strategy: {strategy}}}"
-        );
-        groups.push(group(&name, &name, "AL2023_x86_64_STANDARD", 200));
-        large.nodes.extend((0..200).map(|n| node(&name, &name, n, "1.31.13")));
-    }
-    change(&mut large, |cluster| cluster.nodegroups = groups);
-    let upgrade = format!("{}  rollout: {{batch: {{percent: 10}}}}\n", two_minors());
-    let plan = plan_of(&platform, &upgrade, &large);
-    assert!(plan.steps.len() < 300, "{} steps", plan.steps.len());
-    let graph = Graph::of(&plan).expect("a DAG");
-    let text =
-        switchback_face::plan::markdown::comment(&plan, &graph, &summary(&plan, &graph), Digest::of("plan"));
-    assert!(text.len() < 65_536, "{} bytes", text.len());
-    let bytes = plan.to_json().expect("JSON");
-    assert!(!String::from_utf8_lossy(&bytes).contains("pool-3-17"), "no node is named");
 }
