@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::Condition;
 use crate::{Seconds, StepId, name::Label};
 
-/// A pair of steps around others.
+/// A suspension: a pair of steps around others.
 ///
-/// Going back past an open or closed bracket is ordinary: the rollback of the closing step opens it again, that of the opening
-/// step closes it.
+/// Rolling back past one is ordinary: the rollback of the closing step suspends again, that of the opening step resumes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Bracket {
@@ -41,7 +40,7 @@ pub struct Bracket {
     pub closing_command: String,
 }
 
-/// Who opened a bracket.
+/// Who suspended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OpenedBy {
