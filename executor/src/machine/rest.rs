@@ -204,14 +204,16 @@ pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
     };
     for (at, task) in &state.tasks {
         let undone = at.way == Way::Forward && state.undone.contains(&at.step);
-        let looks = work_at(plan, state, at).is_some_and(Work::only_looks);
-        // What needs no undo is retained where it is more than a look.
-        let retained = plan.step(&at.step).is_some_and(|step| matches!(step.undo, Undo::Unneeded { .. }));
+        // What needs no undo is retained where it is more than a look, and listed with the leftovers.
+        let retained = at.way == Way::Forward
+            && at.item.is_none()
+            && plan.step(&at.step).is_some_and(|step| matches!(step.undo, Undo::Unneeded { .. }));
+        let no_residue = retained || work_at(plan, state, at).is_some_and(Work::only_looks);
         let what = match task.phase {
             _ if theirs(at) => continue,
             _ if task.phase == Phase::HeldOver || undone => continue,
-            Phase::InDoubt | Phase::Asked | Phase::Called if !looks => "may or may not have happened",
-            Phase::Failed | Phase::Unproven if task.touched && !looks => {
+            Phase::InDoubt | Phase::Asked | Phase::Called if !no_residue => "may or may not have happened",
+            Phase::Failed | Phase::Unproven if task.touched && !no_residue => {
                 "failed and may have changed something"
             }
             Phase::Stopped if at.way == Way::Back => "was not undone",

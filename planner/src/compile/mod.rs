@@ -71,7 +71,10 @@ pub fn compile_preferring(
     let as_of = inputs::as_of(manifests, inventory, sources.as_of);
     let findings = Findings::new(inputs::accepted(manifests), as_of);
     let catalog = registry.catalog();
-    let cx = context(registry, Given { manifests, inventory, lock, catalog, findings: &findings, as_of });
+    let cx = context(
+        registry,
+        Given { manifests, inventory, lock, catalog, findings: &findings, as_of, owners: registry.owners() },
+    );
     let plan = build(registry, sources, &cx, sequence);
     inputs::unused_waivers(&cx);
     let plan = plan.filter(|_| !findings.any_error());
@@ -97,7 +100,15 @@ pub fn asks(
         addons: Vec::new(),
     };
     let catalog = registry.catalog();
-    let given = Given { manifests, inventory, lock: &lock, catalog, findings: &findings, as_of };
+    let given = Given {
+        manifests,
+        inventory,
+        lock: &lock,
+        catalog,
+        findings: &findings,
+        as_of,
+        owners: registry.owners(),
+    };
     let cx = context(registry, given);
     unsupported::refuse(&cx, registry);
     let mut lookups = Lookups::default();

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
     inventory::karpenter::NodePool,
-    manifest::OwnerKind,
     name::{Label, ObjectName, ObjectRef},
     plan::{
         Bracket, CaptureKind, Condition, Effect, Estimate, FieldTest, KubePatch, OpenedBy, Operand, SetField,
@@ -93,7 +92,7 @@ impl Freeze {
     /// Says what is in the way of writing the NodePool, or that it is left as it is.
     pub fn check(&self, cx: &Cx<'_>) {
         if !matches!(self.by, By::Others) {
-            return cx.owner(&self.object, OwnerKind::Kubectl);
+            return cx.written_directly(&self.object);
         }
         let name = &self.object.name;
         let message =

@@ -9,7 +9,6 @@ pub mod checks;
 pub mod durations;
 pub mod failure;
 pub mod freeze;
-pub mod helm;
 pub mod nodes;
 pub mod rights;
 mod rollback;

@@ -4,58 +4,57 @@ use std::collections::BTreeMap;
 
 use switchback_schemas::{
     StepId, Version,
-    name::{Label, ObjectName, ObjectRef},
+    name::Label,
     plan::{
-        ClosesEarlier, Condition, Disruption, Effect, EksUpdateCluster, ExpiresAt, Expiry, InsightCategory,
-        NoReturn, Operand, Read, ReadBasis, Step, Target, Test, Undo, UndoKind, Verify, Work,
+        ClosesEarlier, Condition, ExpiresAt, Expiry, InsightCategory, NoReturn, Read, ReadBasis, Step, Test,
+        Undo, UndoKind,
     },
     seconds::Seconds,
 };
 
-use super::{
-    context::{self, Road},
-    kubelets::no_kubelet,
-    minors::preceding,
-    nodes::rollback_guard,
-    support,
-};
+use super::{context::Road, kubelets::no_kubelet, minors::preceding, nodes::rollback_guard, support};
 use crate::{
     hop::HopSpec,
-    lower::{Lowering, Rollback, Undoing, verify},
+    lower::Lowering,
     outlook::Outlook,
+    owner::{Asked, ClusterBack, Desired, DesiredCluster, Window},
 };
 
-/// How long an update may take before it is looked at by a person.
-const WITHIN: Seconds = Seconds::minutes(120);
+/// The part of the step's id.
+const PART: &str = "control-plane";
 const DAY: u64 = 24 * 3600;
 
 /// Adds the update. `after` comes first; `gates` are asked again. Where nodes `follow`, the newer ones go before it goes back.
+/// `None` where what is in the way was said.
 pub(super) fn step(
     road: &Road<'_>,
     (from, follow): (&Version, bool),
     after: &[StepId],
     gates: &[Label],
-    outlook: &Outlook<'_>,
+    outlook: &mut Outlook<'_>,
     to: &mut Lowering,
-) -> StepId {
-    let cluster = road.own.names.cluster();
+) -> Option<StepId> {
     let minor = &road.hop.to;
-    let id = road.scope.id("control-plane");
-    let previous = road.earlier().last().map(|(_, scope)| scope.id("control-plane"));
-    outlook.cloud(&cluster, "/version", serde_json::json!(from.as_str()), previous.as_ref());
-    let title = format!("update the control plane of {} from {from} to {minor}", road.own.names.arn.name());
-    let effect = update(road, from, minor);
+    let id = road.scope.id(PART);
+    let previous = road.earlier().last().map(|(_, scope)| scope.id(PART));
+    outlook.cloud(&road.own.names.cluster(), "/version", serde_json::json!(from.as_str()), previous.as_ref());
     let first = if follow { rollback_guard::before(road, &id, to) } else { Vec::new() };
-    let undo = undo(road, from, (&id, first), to);
-    let mut draft = road
-        .scope
-        .step("control-plane", title, effect, undo, outlook.take_reads())
-        .done_when(context::at(road, minor))
-        .verify(verified(road, minor))
-        .within(WITHIN)
-        .idempotent()
-        .disrupts(Disruption::Restart, None)
-        .permits(permissions(road));
+    let arn = road.own.names.arn.clone();
+    let asked = Asked {
+        cx: road.cx,
+        scope: &road.scope,
+        part: PART,
+        title: format!("update the control plane of {} from {from} to {minor}", arn.name()),
+        desired: Desired::Cluster(DesiredCluster {
+            arn,
+            uid: road.inventory.cluster.kube_system_uid.clone(),
+            from: from.clone(),
+            to: minor.clone(),
+            back: back(road, from, (&id, first), to),
+        }),
+        place: road.label(road.doc.doc, "/spec/to", "this minor"),
+    };
+    let mut draft = asked.change(outlook, to)?;
     if follow {
         draft = rollback_guard::captures(road, draft);
     }
@@ -69,45 +68,17 @@ pub(super) fn step(
     for gate in gates.iter().chain(&line_of_support(road, to)) {
         draft = draft.gate(gate);
     }
-    to.add(draft)
+    Some(to.add(draft))
 }
 
-fn update(road: &Road<'_>, from: &Version, to: &Version) -> Effect {
-    let target = road.own.names.target.clone();
-    Effect::EksUpdateCluster(EksUpdateCluster { target, from: from.clone(), to: to.clone() })
-}
-
-/// The update has ended as it should, and the API server answers.
-fn verified(road: &Road<'_>, minor: &Version) -> Vec<Verify> {
-    let uid = &road.inventory.cluster.kube_system_uid;
-    let system = ObjectRef::new("v1", "Namespace", &ObjectName::cluster("kube-system"));
-    let answers = Condition::Field {
-        object: Target::Object(system),
-        pointer: "/metadata/uid".to_owned(),
-        is: Test::Equals(Operand::Value(serde_json::json!(uid))),
-    };
-    let within = Seconds::minutes(15);
-    vec![
-        verify(format!("the cluster is ACTIVE at {minor}"), context::at(road, minor), Seconds(30), within),
-        verify("the API server answers", answers, Seconds(30), within),
-    ]
-}
-
-fn permissions(road: &Road<'_>) -> Vec<switchback_schemas::plan::Permission> {
-    let mut permissions = road.own.names.on_cluster(&[
-        "UpdateClusterVersion",
-        "DescribeCluster",
-        "DescribeUpdate",
-        "ListUpdates",
-    ]);
-    permissions.push(crate::lower::permission("get", "", "namespaces", None));
-    permissions.push(crate::lower::permission("list", "", "nodes", None));
-    permissions
-}
-
-/// The way back: the same call downwards, while EKS takes it. What would make it wrong is read before it: nodes that are too new,
-/// and what EKS itself finds.
-fn undo(road: &Road<'_>, from: &Version, (id, first): (&StepId, Vec<StepId>), to: &mut Lowering) -> Undoing {
+/// How it goes back: while EKS takes it. What would make that wrong is read before it: nodes that are too new, and what EKS itself
+/// finds.
+fn back(
+    road: &Road<'_>,
+    from: &Version,
+    (id, first): (&StepId, Vec<StepId>),
+    to: &mut Lowering,
+) -> ClusterBack {
     let minor = &road.hop.to;
     let facts = road.facts;
     for key in ["rollback", "insights"] {
@@ -117,17 +88,17 @@ fn undo(road: &Road<'_>, from: &Version, (id, first): (&StepId, Vec<StepId>), to
     }
     let end = support::end(&road.own.cluster, from);
     if let Some(end) = end.as_ref().filter(|end| support::over(road.cx, end)) {
-        return Undoing::Irreversible {
+        return ClusterBack::Never {
             why: format!("EKS takes no control plane back to {from}: {}", end.why),
             recovery: recovery(from),
         };
     }
     let days = facts.way_back.days;
-    let mut closes = vec![Expiry {
+    let mut expires = vec![Expiry {
         at: ExpiresAt::After(Seconds(days * DAY)),
         why: format!("EKS takes a control plane back within {days} days of the end of its update"),
     }];
-    closes.extend(end.map(|end| Expiry { at: ExpiresAt::Instant(end.at), why: end.why }));
+    expires.extend(end.map(|end| Expiry { at: ExpiresAt::Instant(end.at), why: end.why }));
     let before = |condition| Read { condition, basis: ReadBasis::After(id.clone()) };
     let insights = Condition::Insights {
         target: road.own.names.target.clone(),
@@ -135,29 +106,9 @@ fn undo(road: &Road<'_>, from: &Version, (id, first): (&StepId, Vec<StepId>), to
         kubernetes: from.clone(),
         accepted_until: BTreeMap::new(),
     };
-    Undoing::by(Rollback {
-        kind: UndoKind::Window,
-        after: first,
-        expires: closes,
-        ..Rollback::new(Work {
-            reads: vec![
-                before(no_kubelet(&BTreeMap::new(), Test::VersionAtLeast(minor.clone()))),
-                before(insights),
-            ],
-            done_when: Some(context::at(road, from)),
-            verify: verified(road, from),
-            timeout: WITHIN,
-            disruption: Disruption::Restart,
-            permissions: permissions(road),
-            ..Work::effect(
-                format!(
-                    "take the control plane of {} back from {minor} to {from}",
-                    road.own.names.arn.name()
-                ),
-                update(road, minor, from),
-            )
-        })
-    })
+    let reads =
+        vec![before(no_kubelet(&BTreeMap::new(), Test::VersionAtLeast(minor.clone()))), before(insights)];
+    ClusterBack::Window(Window { after: first, reads, expires })
 }
 
 /// What a person still has when the way back is over.

@@ -47,7 +47,7 @@ fn sources(road: &Road<'_>, to: &mut Lowering) {
     }
 }
 
-fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &Outlook<'_>, to: &mut Lowering) {
+fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &mut Outlook<'_>, to: &mut Lowering) {
     let freezes: Vec<Freeze> = road
         .own
         .karpenter
@@ -83,7 +83,7 @@ fn begin(
     from: &Version,
     groups: &[Group<'_>],
     freezes: &[Freeze],
-    outlook: &Outlook<'_>,
+    outlook: &mut Outlook<'_>,
     to: &mut Lowering,
 ) -> Vec<StepId> {
     let follow = node_groups::moves(road.doc, &road.hop.to);
@@ -95,7 +95,7 @@ fn begin(
     gates.extend(control_plane::crossing(road, &crosses, to));
     before.extend(retained_groups::steps(road, groups, &before, &gates, to));
     let moved = control_plane::step(road, (from, follow), &before, &gates, outlook, to);
-    bake(road, vec![moved], to)
+    bake(road, moved.into_iter().collect(), to)
 }
 
 /// Freezes every NodePool: a new minor drifts nodes whose image goes by an alias (user-pain P-14).

@@ -23,6 +23,7 @@ use crate::{
     component::HopCx,
     lower::{Draft, HopScope, Lowering, Rollback, Undoing, aws::iam, permission},
     outlook::Outlook,
+    owner::{Asked, Desired},
 };
 
 /// How long a migration may take when the manifest does not say so.
@@ -66,7 +67,7 @@ impl<'a> Deref for Road<'a> {
 }
 
 impl Road<'_> {
-    fn build(&self, outlook: &Outlook<'_>, to: &mut Lowering) {
+    fn build(&self, outlook: &mut Outlook<'_>, to: &mut Lowering) {
         let baseline = to.add(self.patches.baseline(&self.scope));
         let database = self.database(outlook, to);
         let (address, seen) = self.job(
@@ -248,14 +249,20 @@ impl Road<'_> {
         to.add(step)
     }
 
-    fn image(&self, checked: &StepId, outlook: &Outlook<'_>, to: &mut Lowering) -> StepId {
+    fn image(&self, checked: &StepId, outlook: &mut Outlook<'_>, to: &mut Lowering) -> StepId {
         outlook.container(&self.doc.spec.deployment, &self.doc.spec.container);
-        let step = self.patches.image(&self.scope, outlook.take_reads()).needs(
-            checked,
-            "a new server refuses a database that is not at its head, or migrates it by itself",
-            Some("check"),
-        );
-        to.add(step)
+        let asked = Asked {
+            cx: self.cx,
+            scope: &self.scope,
+            part: server::IMAGE,
+            title: self.patches.image_title(),
+            desired: Desired::Field(self.patches.image()),
+            place: self.label(self.doc.doc, "/spec/image", "this image"),
+        };
+        // Where its owner does not make the change, that was said, and no plan comes out.
+        let Some(step) = asked.change(outlook, to) else { return checked.clone() };
+        let why = "a new server refuses a database that is not at its head, or migrates it by itself";
+        to.add(step.needs(checked, why, Some("check")))
     }
 
     fn start(&self, set: &StepId, to: &mut Lowering) -> StepId {

@@ -14,12 +14,13 @@ use super::{Doc, MlflowUpgrade, back, site::Site, who};
 use crate::{
     context::Cx,
     lower::{Draft, HopScope, Lowering, Rollback, Undoing, changes, permission, verify},
+    owner::DesiredField,
 };
 
 const REPLICAS: &str = "/spec/replicas";
 const BASELINE: &str = "baseline";
 const STOP: &str = "stop";
-const IMAGE: &str = "image";
+pub(super) const IMAGE: &str = "image";
 const START: &str = "start";
 /// How long pods may take to end, and new ones to be ready.
 const PODS: Seconds = Seconds::minutes(15);
@@ -35,7 +36,6 @@ pub(super) struct Patches<'a> {
     /// `/spec/template/spec/containers/N`.
     container: String,
     baseline: StepId,
-    image: StepId,
 }
 
 impl<'a> Patches<'a> {
@@ -51,7 +51,6 @@ impl<'a> Patches<'a> {
             before,
             container: format!("/spec/template/spec/containers/{index}"),
             baseline: scope.id(BASELINE),
-            image: scope.id(IMAGE),
         }
     }
 
@@ -67,8 +66,8 @@ impl<'a> Patches<'a> {
         self.field(REPLICAS, is)
     }
 
-    fn image_is(&self, image: Operand) -> Condition {
-        self.field(&format!("{}/image", self.container), Test::Equals(image))
+    fn image_is(&self, image: &str) -> Condition {
+        self.field(&format!("{}/image", self.container), is(json!(image)))
     }
 
     fn patch(&self, only_if: Vec<FieldTest>, pointer: &str, to: Operand) -> Effect {
@@ -80,10 +79,15 @@ impl<'a> Patches<'a> {
         })
     }
 
-    /// The container is the one that was observed, with this image.
-    fn container_has(&self, image: Operand) -> Vec<FieldTest> {
-        let test = |field: &str, is| FieldTest { pointer: format!("{}/{field}", self.container), is };
-        vec![test("name", is(json!(self.spec.container))), test("image", Test::Equals(image))]
+    /// The container is the one that was observed.
+    fn container_is(&self) -> FieldTest {
+        FieldTest { pointer: format!("{}/name", self.container), is: is(json!(self.spec.container)) }
+    }
+
+    /// The same, with this image.
+    fn container_has(&self, image: &str) -> Vec<FieldTest> {
+        let image = FieldTest { pointer: format!("{}/image", self.container), is: is(json!(image)) };
+        vec![self.container_is(), image]
     }
 
     fn capture(pointer: &str, object: &ObjectRef) -> CaptureKind {
@@ -149,7 +153,7 @@ impl<'a> Patches<'a> {
                 self.patch(at_zero, REPLICAS, self.captured()),
             )
         }));
-        let effect = self.patch(self.container_has(Operand::Value(json!(self.before))), REPLICAS, zero());
+        let effect = self.patch(self.container_has(self.before), REPLICAS, zero());
         scope
             .step(
                 STOP,
@@ -172,51 +176,25 @@ impl<'a> Patches<'a> {
             )])
     }
 
-    /// Sets the image, by compare-and-set. While the server has pods, they roll.
-    pub(super) fn image(&self, scope: &HopScope, reads: Vec<Read>) -> Draft {
-        let new = || Operand::Value(json!(self.spec.image));
-        let old = || Operand::Captured { step: self.image.clone(), name: IMAGE.to_owned() };
-        let pointer = format!("{}/image", self.container);
-        let rolls = !self.site.migrates;
-        let rolled = || rolls.then(|| self.rolled_out());
-        let (disruption, estimate) = if rolls {
-            (Disruption::Restart, Estimate::seconds(60, 300))
-        } else {
-            (Disruption::None, Estimate::seconds(2, 10))
-        };
-        let undo = Undoing::by(Rollback::new(Work {
-            done_when: Some(self.image_is(old())),
-            verify: rolled().into_iter().collect(),
-            disruption,
-            estimate,
-            permissions: self.permissions(),
-            ..Work::effect(
-                format!("set the image of {} back to {}", self.object(), self.before),
-                self.patch(self.container_has(new()), &pointer, old()),
-            )
-        }));
-        let effect = self.patch(self.container_has(Operand::Value(json!(self.before))), &pointer, new());
-        let title = format!(
-            "set the image of container {} of {} to {}",
-            self.spec.container,
-            self.object(),
-            self.spec.image
-        );
-        scope
-            .step(IMAGE, title, effect, undo, reads)
-            .captures(IMAGE, Self::capture(&pointer, self.object()))
-            .done_when(self.image_is(new()))
-            .verify(rolled())
-            .time(Seconds::minutes(2), estimate)
-            .idempotent()
-            .disrupts(disruption, None)
-            .permits(self.permissions())
-            .changes(vec![changes::of_field(
-                self.object().clone(),
-                &format!("containers[{}].image", self.spec.container),
-                &json!(self.before),
-                &json!(self.spec.image),
-            )])
+    /// The image of the container. While the server has pods, they roll.
+    pub(super) fn image(&self) -> DesiredField {
+        DesiredField {
+            object: self.object().clone(),
+            pointer: format!("{}/image", self.container),
+            path: format!("containers[{}].image", self.spec.container),
+            what: format!("the image of {}", self.object()),
+            only_if: vec![self.container_is()],
+            before: json!(self.before),
+            after: json!(self.spec.image),
+            capture: IMAGE,
+            restarts: (!self.site.migrates).then_some(PODS),
+        }
+    }
+
+    /// The title of the step that sets it.
+    pub(super) fn image_title(&self) -> String {
+        let (container, image) = (&self.spec.container, &self.spec.image);
+        format!("set the image of container {container} of {} to {image}", self.object())
     }
 
     /// Gives the server its replicas back, with the new image.
@@ -236,7 +214,7 @@ impl<'a> Patches<'a> {
                 self.patch(running, REPLICAS, zero()),
             )
         }));
-        let mut only_if = self.container_has(Operand::Value(json!(self.spec.image)));
+        let mut only_if = self.container_has(&self.spec.image);
         only_if.push(FieldTest { pointer: REPLICAS.to_owned(), is: is(json!(0)) });
         scope
             .step(
@@ -290,12 +268,9 @@ impl<'a> Patches<'a> {
         let safe = Condition::Any {
             of: vec![
                 Condition::All {
-                    of: vec![
-                        back::whole(migration, Test::Absent {}),
-                        self.image_is(Operand::Value(json!(self.before))),
-                    ],
+                    of: vec![back::whole(migration, Test::Absent {}), self.image_is(self.before)],
                 },
-                Condition::All { of: vec![complete, self.image_is(Operand::Value(json!(self.spec.image)))] },
+                Condition::All { of: vec![complete, self.image_is(&self.spec.image)] },
             ],
         };
         let instance = scope.hop.as_str().rsplit('/').next().unwrap_or_default().replace('@', "-");
