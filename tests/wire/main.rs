@@ -19,6 +19,7 @@ mod crash;
 mod docs;
 mod examples;
 mod gangs;
+mod logs;
 mod people;
 mod real;
 mod road;

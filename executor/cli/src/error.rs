@@ -14,6 +14,7 @@ use switchback_schemas::{
     codes::{self, Code},
     journal::Class,
 };
+#[cfg(feature = "twin")]
 use switchback_twin::{TwinError, WorldError};
 
 use crate::twin::ControlError;
@@ -83,9 +84,11 @@ pub(crate) enum Error {
     #[error(transparent)]
     Control(#[from] ControlError),
     /// The twin.
+    #[cfg(feature = "twin")]
     #[error(transparent)]
     Twin(#[from] TwinError),
     /// The world.
+    #[cfg(feature = "twin")]
     #[error("{} cannot be used", path.display())]
     World {
         path: PathBuf,
@@ -93,6 +96,7 @@ pub(crate) enum Error {
         source: WorldError,
     },
     /// A program that is part of this one's work is not there, or failed.
+    #[cfg(feature = "twin")]
     #[error("{program} {what}")]
     Program { program: String, what: String },
 }
@@ -123,6 +127,7 @@ impl Failure for Error {
                 | RunError::Store(StoreError::Leased(_) | StoreError::ClaimMoved(_)),
             ) => Exit::Busy,
             Self::Run(RunError::Bug(_)) | Self::Json(_) => Exit::Bug,
+            #[cfg(feature = "twin")]
             Self::Program { .. } => Exit::Unavailable,
             _ => Exit::Failed,
         }
@@ -144,7 +149,10 @@ impl Failure for Error {
             Self::Run(error) => error.code(),
             Self::Resolve(ResolveError::OtherObservation { .. }) => codes::PLAN_LOCK_STALE,
             Self::Resolve(ResolveError::Chart { .. }) => codes::PLATFORM_CHART,
-            Self::Control(_) | Self::Twin(_) | Self::World { .. } => codes::PLATFORM_TWIN,
+            Self::Control(_) => codes::PLATFORM_TWIN,
+            #[cfg(feature = "twin")]
+            Self::Twin(_) | Self::World { .. } => codes::PLATFORM_TWIN,
+            #[cfg(feature = "twin")]
             Self::Program { .. } => codes::PLATFORM_PROGRAM,
         }
     }
@@ -175,13 +183,9 @@ impl Failure for Error {
             Self::Control(_) => "serve one with `switchback twin serve`".to_owned(),
             Self::Json(_) => "please report it with this message".to_owned(),
             Self::Document(error) => error.help().to_owned(),
-            Self::Write(_)
-            | Self::Start(_)
-            | Self::Copy { .. }
-            | Self::Web(_)
-            | Self::Twin(_)
-            | Self::World { .. }
-            | Self::Program { .. } => return None,
+            Self::Write(_) | Self::Start(_) | Self::Copy { .. } | Self::Web(_) => return None,
+            #[cfg(feature = "twin")]
+            Self::Twin(_) | Self::World { .. } | Self::Program { .. } => return None,
         })
     }
 }

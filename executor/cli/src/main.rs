@@ -6,6 +6,7 @@ mod commands;
 mod eks;
 mod environment;
 mod error;
+mod grammar;
 mod host;
 mod platform;
 mod services;
@@ -16,9 +17,9 @@ mod twin;
 
 use std::{process::ExitCode, time::Duration};
 
-use switchback_face::{Exit, Terminal, contract, documents, terminal};
+use switchback_face::{Answer, Exit, Terminal, contract, documents, terminal};
 
-use crate::{args::Args, environment::Environment, error::Error, host::Host};
+use crate::{environment::Environment, error::Error, grammar::Args, host::Host};
 
 /// How long what still runs in the background may take at the end.
 const LAST: Duration = Duration::from_millis(200);
@@ -27,8 +28,8 @@ fn main() -> ExitCode {
     let environment = Environment::read();
     match Args::read(std::env::args_os()) {
         Ok(args) => {
-            let terminal = Terminal::new(args.color, &environment.around);
-            log(&environment);
+            let terminal = Terminal::new(args.options.color, &environment.around);
+            log(args.options.log_format, &environment);
             let mut host = Host { environment, terminal };
             let result = run(args, &mut host);
             host.terminal.end(result).into()
@@ -51,11 +52,16 @@ fn run(args: Args, host: &mut Host) -> Result<Exit, Error> {
     result
 }
 
+/// What is logged where only the format was named: how each call of a run ended.
+const CALLS: &str = "switchback_executor=info";
+
 /// Logs go to standard error, and only where somebody asked for them.
-fn log(environment: &Environment) {
-    if let Some(filter) = &environment.log {
-        let logs = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
-        // Somebody else has set one up already.
-        drop(logs.try_init());
-    }
+fn log(format: Option<Answer>, environment: &Environment) {
+    let Some(filter) = environment.log.as_deref().or(format.map(|_| CALLS)) else { return };
+    let logs = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    // An error is that somebody else has set one up already.
+    drop(match format {
+        Some(Answer::Json) => logs.json().flatten_event(true).with_current_span(false).try_init(),
+        Some(Answer::Text) | None => logs.with_ansi(false).try_init(),
+    });
 }

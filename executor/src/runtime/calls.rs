@@ -10,8 +10,9 @@ use switchback_schemas::{
     plan::{CaptureKind, Condition, Effect, Roll},
 };
 use tokio::sync::mpsc::UnboundedSender;
+use tracing::Instrument as _;
 
-use super::Drivers;
+use super::{Drivers, spans};
 use crate::{
     machine::{Answer, Command, Machine, What, step_of},
     ports::{Call, Capturing, Failure, Fleet},
@@ -67,7 +68,13 @@ impl Calls {
             waited: command.waited,
         };
         let (this, answers, id) = (self.clone(), answers.clone(), command.id);
-        let work = tokio::spawn(async move { this.carry_out(call, bound).await });
+        let span = spans::attempt(&call, &command.what);
+        let work = async move {
+            let answer = this.carry_out(call, bound).await;
+            spans::answered(&answer);
+            answer
+        };
+        let work = tokio::spawn(work.instrument(span));
         tokio::spawn(async move {
             let answer = work.await.unwrap_or_else(|error| broken(&command.what, &error.to_string()));
             // Nobody listens any more when the process ends.

@@ -3,6 +3,7 @@
 mod calls;
 mod drivers;
 mod error;
+mod spans;
 mod stop;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -20,6 +21,7 @@ use switchback_schemas::{
     plan::Plan,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tracing::Instrument as _;
 
 use crate::{
     env::Clock,
@@ -143,7 +145,8 @@ impl Runtime {
             shown: BTreeMap::new(),
             view,
         };
-        let ended = drive.run(torn.map(|torn| torn.bytes), stop).await;
+        let span = spans::run(run, drive.machine.plan());
+        let ended = drive.run(torn.map(|torn| torn.bytes), stop).instrument(span).await;
         if ended.is_err() {
             drive.let_end(self.grace).await;
         }

@@ -39,6 +39,7 @@ mod people;
 #[path = "../machine/plans.rs"]
 #[expect(dead_code, reason = "shared with the machine's tests")]
 mod plans;
+mod spans;
 
 /// A world of things that are done or not, and the driver that does them.
 #[derive(Default)]

@@ -259,6 +259,7 @@ pub fn plan(mut drawn: Vec<Drawn>) -> Plan {
         lines: Vec::new(),
         pools: Vec::new(),
         classes: Vec::new(),
+        releases: Vec::new(),
         windows: Vec::new(),
         channels: Vec::new(),
         untested: Vec::new(),

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, Command, CommandFactory as _, FromArgMatches as _, Parser, builder::ValueParser};
 use switchback_face::{
-    ColorChoice,
+    GlobalOptions,
     commands::{self, COMMANDS, Entry},
 };
 
@@ -12,18 +12,16 @@ use crate::{commands::Own, forward::Forward};
 
 /// Compiles upgrade manifests to plans that people review as a diff.
 #[derive(Debug, Parser)]
-#[command(name = "switchback", version, max_term_width = 110, subcommand_required = true)]
+#[command(
+    name = "switchback",
+    version,
+    max_term_width = 110,
+    propagate_version = true,
+    subcommand_required = true
+)]
 pub(crate) struct Args {
-    /// Colour in text: auto (on a terminal, unless `NO_COLOR` is set), always or never
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        value_enum,
-        default_value_t,
-        hide_possible_values = true
-    )]
-    pub(crate) color: ColorChoice,
+    #[command(flatten)]
+    pub(crate) options: GlobalOptions,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Own,
@@ -44,10 +42,10 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
     if let Some((name, after)) = matches.subcommand()
         && commands::find(name).is_some_and(Entry::is_forwarded)
     {
-        let color = *matches.get_one::<ColorChoice>("color").unwrap_or(&ColorChoice::Auto);
+        let options = GlobalOptions::from_arg_matches(&matches)?;
         let rest = after.get_many::<OsString>(REST).into_iter().flatten().cloned();
         let words = std::iter::once(OsString::from(name)).chain(rest).collect();
-        return Ok(Parsed::Forward(Forward { color, words }));
+        return Ok(Parsed::Forward(Forward { options, words }));
     }
     Args::from_arg_matches(&matches).map(Parsed::Own).map_err(|error| error.format(&mut command()))
 }
@@ -65,7 +63,9 @@ fn command() -> Command {
         .value_parser(ValueParser::os_string())
         .hide(true);
     let forwarded = COMMANDS.iter().filter(|entry| entry.is_forwarded());
-    let forwarded = forwarded.map(|entry| Command::new(entry.name).disable_help_flag(true).arg(rest.clone()));
+    let forwarded = forwarded.map(|entry| {
+        Command::new(entry.name).disable_help_flag(true).disable_version_flag(true).arg(rest.clone())
+    });
     commands::described(Args::command().subcommands(forwarded))
 }
 
@@ -89,6 +89,7 @@ mod tests {
         for rest in [
             "apply plan.json",
             "apply --help",
+            "apply --version",
             "rollback --step a/b -- -x",
             "status",
             "demo -v --color never",

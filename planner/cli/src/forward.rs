@@ -9,7 +9,7 @@ use std::{
     process::{Command, Output},
 };
 
-use switchback_face::{ColorChoice, contract};
+use switchback_face::{GlobalOptions, contract};
 
 use crate::{environment::Environment, error::Error};
 
@@ -19,8 +19,8 @@ const PROGRAM: &str = "switchback-exec";
 /// A command that is handed on as it is.
 #[derive(Debug)]
 pub(crate) struct Forward {
-    /// `--color`, if it stood before the command.
-    pub(crate) color: ColorChoice,
+    /// Options that stood before the command.
+    pub(crate) options: GlobalOptions,
     /// The command and everything after it.
     pub(crate) words: Vec<OsString>,
 }
@@ -39,12 +39,7 @@ pub(crate) fn exec(forward: &Forward, environment: &Environment) -> Error {
     if let Err(source) = contract::check(&answer) {
         return Error::Release { path, source };
     }
-    let mut command = program(&path);
-    if forward.color != ColorChoice::Auto {
-        command.args(["--color", forward.color.name()]);
-    }
-    command.args(&forward.words);
-    let source = command.exec();
+    let source = program(&path).args(forward.options.words()).args(&forward.words).exec();
     Error::Start { path, source }
 }
 

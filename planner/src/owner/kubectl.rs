@@ -3,6 +3,7 @@
 use switchback_schemas::{
     Seconds,
     manifest::OwnerKind,
+    name::plural,
     plan::{
         CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand, Permission,
         SetField, Target, Test, Verify, Work,
@@ -12,7 +13,6 @@ use switchback_schemas::{
 use super::{Asked, Desired, DesiredField, Owner, Refusable, Refusal};
 use crate::{
     lower::{Draft, Lowering, Rollback, Undoing, changes, permission, verify},
-    objects,
     outlook::Outlook,
 };
 
@@ -130,10 +130,9 @@ impl DesiredField {
     }
 
     fn permissions(&self) -> Vec<Permission> {
-        let group = self.object.api_version.split_once('/').map_or("", |(group, _)| group);
-        let resource = objects::plural(&self.object.kind);
+        let resource = plural(&self.object.kind);
         ["get", "patch"]
-            .map(|verb| permission(verb, group, &resource, self.object.namespace.as_deref()))
+            .map(|verb| permission(verb, self.object.group(), &resource, self.object.namespace.as_deref()))
             .into()
     }
 }

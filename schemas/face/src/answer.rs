@@ -12,6 +12,16 @@ pub enum Answer {
     Json,
 }
 
+impl Answer {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// In text, as a page or as data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Page {

@@ -148,6 +148,7 @@ pub(crate) fn plan(mut drawn: Vec<Drawn>) -> Plan {
         lines: Vec::new(),
         pools: Vec::new(),
         classes: Vec::new(),
+        releases: Vec::new(),
         windows: Vec::new(),
         channels: Vec::new(),
         untested: Vec::new(),

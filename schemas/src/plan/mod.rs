@@ -10,6 +10,7 @@ mod condition;
 mod effect;
 mod gate;
 mod leftover;
+mod release;
 mod roll;
 mod step;
 mod undo;
@@ -36,6 +37,7 @@ pub use effect::{
 };
 pub use gate::{ApprovalScope, Day, Gate, GateKind, NoReturn, Window, WindowUse};
 pub use leftover::Leftover;
+pub use release::{Grant, Objects, PolicyRule, ReleaseObjects, RoleName};
 pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};
 pub use step::{
     Capture, CaptureKind, Disruption, Estimate, FailureAction, FailurePolicy, Need, Permission, Read,
@@ -94,6 +96,9 @@ pub struct Plan {
     /// What a drain does to which pods, first match wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<WorkloadClass>,
+    /// What the Helm releases that the plan moves consist of, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<ReleaseObjects>,
     /// When steps may start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Window>,

@@ -17,10 +17,12 @@ mod rollback_plan;
 mod schema;
 mod show;
 
+use std::ffi::OsString;
+
 use clap::Subcommand;
 use switchback_face::Exit;
 
-use crate::{error::Error, forward::Forward, terminal::Terminal};
+use crate::{error::Error, terminal::Terminal};
 
 /// The commands that need files only; `switchback_face::commands` describes them.
 #[derive(Debug, Subcommand)]
@@ -46,19 +48,19 @@ pub(crate) enum Own {
 pub(crate) enum Then {
     /// Nothing.
     End(Exit),
-    /// The other program does the rest.
-    HandOver(Forward),
+    /// The other program does the rest, called with these words.
+    HandOver(Vec<OsString>),
 }
 
 /// Runs a command.
 pub(crate) fn run(command: Own, terminal: &mut Terminal) -> Result<Then, Error> {
     let exit = match command {
         Own::Observe(args) => match observe::prepare(&args, terminal)? {
-            Ok(forward) => return Ok(Then::HandOver(forward)),
+            Ok(words) => return Ok(Then::HandOver(words)),
             Err(exit) => exit,
         },
         Own::Resolve(args) => match resolve::prepare(&args, terminal)? {
-            Ok(forward) => return Ok(Then::HandOver(forward)),
+            Ok(words) => return Ok(Then::HandOver(words)),
             Err(exit) => exit,
         },
         Own::Check(args) => check::run(&args, terminal)?,

@@ -8,7 +8,6 @@ use switchback_schemas::inventory::Wanted;
 use crate::{
     documents,
     error::Error,
-    forward::Forward,
     manifests::{self, Read, remark},
     terminal::Terminal,
 };
@@ -38,8 +37,8 @@ pub(crate) struct Args {
     rest: Vec<OsString>,
 }
 
-/// What `switchback-exec` is to be called with, or how the command ends without it.
-pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<Forward, Exit>, Error> {
+/// The words that `switchback-exec` is to be called with, or how the command ends without it.
+pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<Vec<OsString>, Exit>, Error> {
     let mut words: Vec<OsString> = vec!["observe".into(), "--output".into(), args.output.clone().into()];
     if !args.files.is_empty() {
         let registry = manifests::registry()?;
@@ -63,5 +62,5 @@ pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<For
     pass("--continue", args.continues.clone().map(Into::into));
     pass("--store", args.store.clone().map(Into::into));
     words.extend(args.rest.iter().cloned());
-    Ok(Ok(Forward { color: switchback_face::ColorChoice::Auto, words }))
+    Ok(Ok(words))
 }

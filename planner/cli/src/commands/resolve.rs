@@ -1,6 +1,6 @@
 //! `switchback resolve`: works out which charts the manifests need, and hands reading them to `switchback-exec`.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use switchback_face::Exit;
 use switchback_planner::compile::asks;
@@ -8,7 +8,6 @@ use switchback_planner::compile::asks;
 use crate::{
     documents,
     error::Error,
-    forward::Forward,
     manifests::{self, Read, remark},
     terminal::Terminal,
 };
@@ -26,11 +25,11 @@ pub(crate) struct Args {
     output: PathBuf,
     /// Passed on to `switchback-exec resolve`
     #[arg(last = true)]
-    rest: Vec<std::ffi::OsString>,
+    rest: Vec<OsString>,
 }
 
-/// What `switchback-exec` is to be called with, or how the command ends without it.
-pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<Forward, Exit>, Error> {
+/// The words that `switchback-exec` is to be called with, or how the command ends without it.
+pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<Vec<OsString>, Exit>, Error> {
     let registry = manifests::registry()?;
     let Read { manifests, mut findings, sources } = manifests::read(registry, &args.files);
     let inventory = documents::inventory(&args.inventory)?;
@@ -45,7 +44,7 @@ pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<For
     name.push(".asks");
     let path = args.output.with_file_name(name);
     documents::write(&path, &serde_json::to_vec_pretty(&asks)?)?;
-    let mut words: Vec<std::ffi::OsString> = vec!["resolve".into(), "--asks".into(), path.into()];
+    let mut words: Vec<OsString> = vec!["resolve".into(), "--asks".into(), path.into()];
     words.extend([
         "--inventory".into(),
         args.inventory.clone().into(),
@@ -53,5 +52,5 @@ pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<For
         args.output.clone().into(),
     ]);
     words.extend(args.rest.iter().cloned());
-    Ok(Ok(Forward { color: switchback_face::ColorChoice::Auto, words }))
+    Ok(Ok(words))
 }

@@ -8,7 +8,7 @@ use switchback_schemas::{
     Seconds, Version,
     lock::Render,
     manifest::OwnerKind,
-    name::{ObjectName, ObjectRef},
+    name::{ObjectName, ObjectRef, plural},
     plan::{
         CaptureKind, Change, Condition, Disruption, Effect, Estimate, HelmRollback, HelmUpgrade, Mark,
         Operand, Permission, Target, Verify, Work,
@@ -70,7 +70,7 @@ impl Owner for Helm {
         let render = release(&asked.desired)?.render;
         let rolled = following(&render.objects, &render.release);
         let get = |object: &ObjectRef| {
-            permission("get", "apps", &objects::plural(&object.kind), object.namespace.as_deref())
+            permission("get", "apps", &plural(&object.kind), object.namespace.as_deref())
         };
         let permissions: Vec<Permission> = rolled.iter().map(get).collect();
         let rollout = |object| Condition::Rollout { object: Target::Object(object) };
@@ -176,8 +176,8 @@ fn permissions(release: &ObjectName, objects: &[Value]) -> Vec<Permission> {
         .map(|verb| permission(verb, "", "secrets", namespace))
         .into();
     for object in objects.iter().filter_map(objects::reference) {
-        let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
-        let resource = objects::plural(&object.kind);
+        let group = object.group();
+        let resource = plural(&object.kind);
         for verb in ["get", "create", "patch", "delete"] {
             list.push(Permission {
                 declared: true,
