@@ -49,6 +49,7 @@ pub use closing::standing;
 pub use gates::{scope_text, who};
 pub use illegal::{Illegal, Reason};
 pub use index::Index;
+pub use place::step_of;
 pub use place_event::PlaceEvent;
 pub use rest::residue;
 pub use retry::{Reaction, not_done, not_seen};
