@@ -14,7 +14,7 @@ use switchback_model::{
 use switchback_schemas::{
     RunId, Seconds, StepId,
     format::Document,
-    journal::{At, BackScope, Captured, End, Event, SideEntry, SideKind, Way},
+    journal::{At, BackScope, Captured, End, Event, Residue, SideEntry, SideKind, Way},
     name::{Label, SavepointId},
     plan::{Action, Bracket, Hop, Leftover, Plan, Roll, Savepoint, Stale, Step},
     report::{
@@ -200,8 +200,8 @@ pub struct Leftovers {
     pub nodes: Vec<String>,
     /// Calls of which nobody knows whether they happened.
     pub in_doubt: Vec<At>,
-    /// Everything that was left, by name.
-    pub residue: Vec<String>,
+    /// Everything that was left.
+    pub residue: Vec<Residue>,
 }
 
 impl Leftovers {
@@ -209,13 +209,7 @@ impl Leftovers {
     pub(crate) fn without(&mut self, cleared: &[&str]) {
         self.brackets.retain(|(bracket, _, _)| !cleared.contains(&bracket.as_str()));
         self.nodes.retain(|node| !cleared.contains(&node.as_str()));
-        let told = |line: &String| {
-            let of = |name: &&str| {
-                line.starts_with(&format!("bracket {name} ")) || line.starts_with(&format!("node {name} "))
-            };
-            cleared.iter().any(of)
-        };
-        self.residue.retain(|line| !told(line));
+        self.residue.retain(|left| !cleared.iter().any(|name| left.is_named(name)));
     }
 }
 
@@ -292,11 +286,11 @@ fn steps(index: &Index, state: &RunState, worked: &BTreeMap<At, Seconds>) -> Vec
             let undo = index.plan.rollback_step(&at.step).filter(|_| at.way == Way::Back);
             let own = undo.map_or(&step.work.title, |undo| &undo.work.title);
             let title = match node {
-                Some(node) => format!("{own} on {node}"),
+                Some(_) => own.clone(),
                 None if at.way == Way::Close => closing_title(&index.plan, step),
                 None => format!("undo: {own}"),
             };
-            reports.push(one(at, title));
+            reports.push(StepReport { node: node.map(str::to_owned), ..one(at, title) });
         }
     }
     reports
@@ -336,6 +330,7 @@ fn one(state: &RunState, at: &At, title: String) -> StepReport {
     StepReport {
         at: at.clone(),
         title,
+        node: None,
         status,
         started: task.map(|task| task.began),
         ended: task.map(|task| task.last),

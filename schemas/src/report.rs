@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest, RunId, Seconds, StepId, Version,
     format::Format,
-    journal::{Approval, At, Captured, End, Evidence, WaitsFor},
+    journal::{Approval, At, Captured, End, Evidence, Residue, WaitsFor},
     name::{Label, SavepointId},
     plan::Condition,
 };
@@ -42,9 +42,9 @@ pub struct Report {
     /// Approvals that counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
-    /// What is left behind, by name.
+    /// What is left behind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub residue: Vec<String>,
+    pub residue: Vec<Residue>,
     /// Safety nets that the run has put up and that are still needed by a way back, the one to remove first in front.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Kept>,
@@ -121,8 +121,11 @@ pub enum RunState {
 pub struct StepReport {
     /// The step.
     pub at: At,
-    /// Its title; for items of a roll with the node's name.
+    /// Its title.
     pub title: String,
+    /// The node, for an item of a roll.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// What became of it.
     pub status: StepStatus,
     /// When its first record was written.

@@ -1,5 +1,7 @@
 //! The example plans are what the commands write today.
 
+use switchback_schemas::plan::Plan;
+
 use crate::support::{
     bins::root,
     manifests::{all, borrowed},
@@ -36,6 +38,20 @@ fn is_up_to_date(name: &str, scene: &Scene) {
             "{} is out of date; run `UPDATE=1 cargo test -p switchback-tests-wire example` and read the difference",
             path.display()
         );
+    }
+}
+
+/// A reviewer reads plans in a pull request.
+#[test]
+fn a_step_of_an_example_takes_four_kilobytes_and_ninety_lines() {
+    for name in ["karpenter-small", "mlops-platform"] {
+        let path = root().join("plans").join(name).join("plan.json");
+        let text = std::fs::read_to_string(path).expect("the plan");
+        let plan = Plan::from_json(text.as_bytes()).expect("a plan");
+        let steps = plan.steps.len() + plan.rollback.len();
+        let (bytes, lines) = (text.len() / steps, text.lines().count() / steps);
+        assert!(bytes <= 4096, "{name}: {bytes} bytes a step");
+        assert!(lines <= 90, "{name}: {lines} lines a step");
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use switchback_schemas::{
     StepId,
-    journal::{At, BackScope, End, Event, SideEntry, SideKind, Way},
+    journal::{At, BackScope, End, Event, Residue, SideEntry, SideKind, Way},
 };
 
 use super::{Decision, Machine, gates::who, rest};
@@ -104,7 +104,7 @@ impl Machine {
             },
             SideKind::Abandon { reason } => {
                 let mut residue = rest::residue(&self.index.plan, &self.state);
-                residue.insert(0, format!("abandoned by {by}: {reason}"));
+                residue.insert(0, Residue::Abandoned { by, reason: reason.clone() });
                 Some(vec![Event::Done { end: End::Abandoned, residue }])
             }
         }

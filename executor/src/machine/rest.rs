@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use switchback_schemas::{
     Seconds,
-    journal::{At, BackScope, End, Event, WaitsFor, Way},
+    journal::{At, BackScope, End, Event, Residue, Unfinished, WaitsFor, Way},
     plan::{Plan, Undo, Work},
 };
 
@@ -181,21 +181,19 @@ fn is_timed(waits: &[WaitsFor]) -> bool {
     waits.iter().any(|wait| matches!(wait, WaitsFor::Instant { .. } | WaitsFor::Window { .. }))
 }
 
-/// What is left behind, by name: brackets, doubts, failures, nodes that were touched, and, unless everything is done or
+/// What is left behind: brackets, doubts, failures, nodes that were touched, and, unless everything is done or
 /// undone, each step that was neither. Where another run took over, that one accounts for everything but what is removed.
-pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
+pub fn residue(plan: &Plan, state: &RunState) -> Vec<Residue> {
     let mut left = Vec::new();
     let theirs = |at: &At| state.superseded.is_some() && at.way != Way::Close;
     for bracket in brackets::open(plan, state) {
-        let why = state.held_over.get(&bracket.id).map_or("", String::as_str);
-        left.push(format!(
-            "bracket {} is open ({}){}{why}; {} closes it by: {}",
-            bracket.id,
-            bracket.title,
-            if why.is_empty() { "" } else { ": " },
-            bracket.owner,
-            bracket.closing_command
-        ));
+        left.push(Residue::Bracket {
+            id: bracket.id.clone(),
+            title: bracket.title.clone(),
+            why: state.held_over.get(&bracket.id).cloned(),
+            owner: bracket.owner.clone(),
+            command: bracket.closing_command.clone(),
+        });
     }
     let complete = state.back.is_none() && state.all_done();
     let kept = |step: &switchback_schemas::StepId| {
@@ -212,26 +210,24 @@ pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
         let what = match task.phase {
             _ if theirs(at) => continue,
             _ if task.phase == Phase::HeldOver || undone => continue,
-            Phase::InDoubt | Phase::Asked | Phase::Called if !no_residue => "may or may not have happened",
-            Phase::Failed | Phase::Unproven if task.touched && !no_residue => {
-                "failed and may have changed something"
-            }
-            Phase::Stopped if at.way == Way::Back => "was not undone",
-            Phase::Failed | Phase::Again | Phase::Blocked if at.way == Way::Close => {
-                "did not come to its end"
-            }
+            Phase::InDoubt | Phase::Asked | Phase::Called if !no_residue => Unfinished::InDoubt,
+            Phase::Failed | Phase::Unproven if task.touched && !no_residue => Unfinished::FailedInPart,
+            Phase::Stopped if at.way == Way::Back => Unfinished::NotUndone,
+            Phase::Failed | Phase::Again | Phase::Blocked if at.way == Way::Close => Unfinished::NotRemoved,
             Phase::Done | Phase::Applied | Phase::Blocked | Phase::Rolling
                 if at.way == Way::Forward && at.item.is_none() && !kept(&at.step) && !retained =>
             {
-                "was done and is not undone"
+                Unfinished::Done
             }
-            Phase::Blocked if at.way == Way::Forward && at.item.is_some() && !kept(&at.step) => "was begun",
+            Phase::Blocked if at.way == Way::Forward && at.item.is_some() && !kept(&at.step) => {
+                Unfinished::Begun
+            }
             _ => continue,
         };
-        left.push(format!("{at} {what}"));
+        left.push(Residue::Work { at: at.clone(), left: what });
     }
     for (roll, item) in state.touched_nodes(plan).into_iter().filter(|(roll, _)| !theirs(roll)) {
-        left.push(format!("node {} was begun by {roll}, and is neither replaced nor let go", item.name));
+        left.push(Residue::Node { node: item.name.clone(), roll: roll.clone() });
     }
     left
 }

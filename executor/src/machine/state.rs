@@ -8,7 +8,9 @@ use std::{
 use jiff::Timestamp;
 use switchback_schemas::{
     Digest, ItemKey, RunId, Seconds, StepId,
-    journal::{Approval, At, AtItem, BackScope, Captured, Class, End, Evidence, Item, WaitsFor, Way},
+    journal::{
+        Approval, At, AtItem, BackScope, Captured, Class, End, Evidence, Item, Residue, WaitsFor, Way,
+    },
     name::{Label, SavepointId},
     plan::Plan,
 };
@@ -45,7 +47,7 @@ pub struct RunState {
     /// Why no process works on it.
     pub parked: Option<(Vec<WaitsFor>, Option<Timestamp>)>,
     /// How it ended, and what it left.
-    pub ended: Option<(End, Vec<String>)>,
+    pub ended: Option<(End, Vec<Residue>)>,
     /// The run that took over.
     pub superseded: Option<RunId>,
     /// Hops that cannot be taken back any more since a run that had taken over returned, and why.

@@ -6,7 +6,7 @@
 
 use switchback_schemas::{
     RunId,
-    journal::{End, Event, Identified, SideEntry, SideKind},
+    journal::{End, Event, Identified, Residue, SideEntry, SideKind},
     name::Label,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reclaimed {
     /// A run that was not over; it is abandoned now, and this is what it left.
-    Abandoned(RunId, Vec<String>),
+    Abandoned(RunId, Vec<Residue>),
     /// A run that ended, or of which the store knows nothing.
     Nobody(RunId),
     /// A run whose journal cannot be read.
@@ -86,7 +86,7 @@ pub async fn release_claim(
     let held = runtime.handle(&run).take().await?;
     let state = held.machine.state();
     let mut left = residue(held.machine.plan(), state);
-    left.insert(0, format!("abandoned when its claim was taken back by {}: {reason}", who(by)));
+    left.insert(0, Residue::ClaimTaken { by: who(by), reason: reason.to_owned() });
     // As when a run is taken up, calls that the dead process left open are in doubt.
     let mut events: Vec<Event> = state.lost_calls(|_| false).collect();
     events.push(Event::Done { end: End::Abandoned, residue: left.clone() });

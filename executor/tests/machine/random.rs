@@ -119,7 +119,7 @@ fn accounted(drive: &Drive, end: End) {
     let plan = &drive.index.plan;
     let state = drive.machine.state();
     let (_, residue) = state.ended.clone().unwrap();
-    let named = |step: &str| residue.iter().any(|line| line.contains(step));
+    let named = |step: &str| residue.iter().any(|left| left.to_string().contains(step));
     let kept: Vec<&str> = match (&state.back, end) {
         (_, End::Complete) => plan.steps.iter().map(|step| step.id.as_str()).collect(),
         (Some(back), _) => {

@@ -221,7 +221,10 @@ fn p40_a_bracket_that_is_not_safe_to_close_is_handed_over_by_name() {
     assert_eq!(drive.rest(), Rest::Ended(End::UnwoundHeld));
     let (_, residue) = drive.machine.state().ended.clone().unwrap();
     assert!(
-        residue.iter().any(|line| line.contains("bracket open is open") && line.contains("undo open")),
+        residue
+            .iter()
+            .map(ToString::to_string)
+            .any(|line| line.contains("bracket open is open") && line.contains("undo open")),
         "{residue:?}"
     );
     assert!(drive.world.done.contains("open"), "it stays as it is");

@@ -29,7 +29,7 @@ use crate::{
     context::{Cx, Given},
     findings::Findings,
     hop::HopSpec,
-    lower::{Lowering, durations, failure, rights, ways},
+    lower::{Lowering, durations, failure, ways},
     manifest::Manifests,
     outlook::Outlook,
     path,
@@ -184,7 +184,6 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
     }
     carry_over::check(cx, &specs, &outlook.left_open());
     gates::add(cx, &mut lowering);
-    rights::add(cx, &mut lowering);
     Some(assemble(sources, cx, hops, savepoints, lowering))
 }
 

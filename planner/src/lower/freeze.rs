@@ -12,7 +12,7 @@ use switchback_schemas::{
     report::CaptureName,
 };
 
-use super::{Draft, HopScope, Lowering, Rollback, Undoing, changes, permission};
+use super::{Draft, HopScope, Lowering, Rollback, Undoing, changes};
 use crate::{context::Cx, outlook::Outlook};
 
 /// Where a NodePool has its budgets.
@@ -148,7 +148,6 @@ impl Freeze {
             ..Rollback::new(Work {
                 done_when: Some(done),
                 estimate: Estimate::seconds(2, 10),
-                permissions: permissions(),
                 ..Work::effect(title, effect)
             })
         })
@@ -182,7 +181,6 @@ impl Freeze {
             .step(&format!("frozen/{name}"), title, Effect::Wait(Wait { until }), undo, reads)
             .time(Seconds::minutes(1), Estimate::seconds(2, 10))
             .idempotent()
-            .permits(permissions())
     }
 
     fn freezing(&self, scope: &HopScope, outlook: &Outlook<'_>) -> Draft {
@@ -201,7 +199,6 @@ impl Freeze {
             .done_when(self.still_frozen())
             .time(Seconds::minutes(1), Estimate::seconds(2, 10))
             .idempotent()
-            .permits(permissions())
             .changes(vec![changes::of_field(
                 self.object.clone(),
                 "spec.disruption.budgets",
@@ -224,7 +221,6 @@ impl Freeze {
             .done_when(self.not_ours())
             .time(Seconds::minutes(1), Estimate::seconds(2, 10))
             .idempotent()
-            .permits(permissions())
             .changes(vec![changes::of_field(
                 self.object.clone(),
                 "spec.disruption.budgets",
@@ -275,8 +271,4 @@ impl Freeze {
             ),
         });
     }
-}
-
-fn permissions() -> Vec<switchback_schemas::plan::Permission> {
-    ["get", "patch"].map(|verb| permission(verb, "karpenter.sh", "nodepools", None)).into()
 }

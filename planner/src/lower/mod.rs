@@ -3,14 +3,12 @@
 //! A component hands typed steps to a [`Lowering`]; it cannot name a client, and what it does not say about a step it is
 //! asked for by the type system, not by a default.
 
-pub mod aws;
 pub mod changes;
 pub mod checks;
 pub mod durations;
 pub mod failure;
 pub mod freeze;
 pub mod nodes;
-pub mod rights;
 mod rollback;
 pub mod ways;
 
@@ -20,7 +18,7 @@ use switchback_schemas::{
     plan::{
         Action, ApprovalScope, BlindSpot, Bracket, Capture, CaptureKind, Change, ClosesEarlier, Condition,
         Disruption, Effect, Estimate, FailureAction, FailurePolicy, Gate, GateKind, Leftover, Need, NoReturn,
-        Permission, Pool, Read, RetryClass, RollbackStep, Source, Step, Verify, Wait, Work,
+        Pool, Read, RetryClass, RollbackStep, Source, Step, Verify, Wait, Work,
     },
 };
 
@@ -225,12 +223,6 @@ impl Draft {
         self
     }
 
-    /// What the credentials must allow.
-    pub fn permits(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
-        self.step.work.permissions.extend(permissions);
-        self
-    }
-
     /// What is expected to change.
     pub fn changes(mut self, changes: Vec<Change>) -> Self {
         self.step.changes = changes;
@@ -246,17 +238,6 @@ impl Draft {
     /// Its id.
     pub fn id(&self) -> &StepId {
         &self.step.id
-    }
-}
-
-/// A permission of a typed call.
-pub fn permission(verb: &str, group: &str, resource: &str, namespace: Option<&str>) -> Permission {
-    Permission {
-        verb: verb.to_owned(),
-        group: group.to_owned(),
-        resource: resource.to_owned(),
-        namespace: namespace.map(str::to_owned),
-        declared: false,
     }
 }
 

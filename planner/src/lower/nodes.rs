@@ -9,12 +9,12 @@ use switchback_schemas::{
     name::Label,
     plan::{
         Action, Canary, Condition, Count, Disruption, Effect, Estimate, FieldTest, Find, KubeDelete,
-        NodeCordon, NodeDrain, NodeTerminate, NodeUndo, OrderKey, Permission, Pool, RecipeStep, Roll, Stale,
-        Strategy, Target, Test, Verify, Work,
+        NodeCordon, NodeDrain, NodeTerminate, NodeUndo, OrderKey, Pool, RecipeStep, Roll, Stale, Strategy,
+        Target, Test, Verify, Work,
     },
 };
 
-use super::{Rollback, permission, verify};
+use super::{Rollback, verify};
 use crate::context::Cx;
 
 /// Passes after which a roll that still finds old nodes fails to converge: something keeps making them.
@@ -93,30 +93,6 @@ pub fn estimate(roll: &Roll, nodes: u64) -> Estimate {
     let soak = roll.soak.0 * batches + roll.canary.as_ref().map_or(0, |canary| canary.soak.0);
     let soak = if roll.observed == 0 { 0 } else { soak };
     Estimate::seconds(10 + batches * NODE.expected.0 + soak, 60 + batches * NODE.p90.0 + soak)
-}
-
-/// What a roll calls that deletes NodeClaims.
-pub fn permissions() -> Vec<Permission> {
-    let mut permissions =
-        ["delete", "get", "list"].map(|verb| permission(verb, "karpenter.sh", "nodeclaims", None)).to_vec();
-    permissions.extend(drain_permissions());
-    permissions
-}
-
-/// What a roll calls to list, cordon and drain nodes.
-pub fn drain_permissions() -> Vec<Permission> {
-    vec![
-        permission("get", "", "nodes", None),
-        permission("list", "", "nodes", None),
-        permission("patch", "", "nodes", None),
-        permission("list", "", "pods", None),
-        permission("create", "", "pods/eviction", None),
-        permission("list", "policy", "poddisruptionbudgets", None),
-        // A pod's class follows from its topmost owner.
-        permission("get", "apps", "replicasets", None),
-        permission("list", "apps", "replicasets", None),
-        permission("get", "batch", "jobs", None),
-    ]
 }
 
 fn part(name: &str) -> Label {
@@ -289,7 +265,6 @@ pub fn back(pool: &Pool, roll: &Roll) -> Rollback {
             timeout: Seconds::hours(24),
             disruption: Disruption::Drain,
             estimate,
-            permissions: permissions(),
             ..Work::new(title, Action::Roll(back))
         })
     }

@@ -5,14 +5,14 @@ use switchback_schemas::{
     manifest::OwnerKind,
     name::{Label, ObjectName, ObjectRef},
     plan::{
-        CloudKind, CloudRef, Condition, Disruption, Effect, EksUpdateCluster, Operand, Permission, Target,
-        Test, UndoKind, Verify, Work,
+        CloudKind, CloudRef, Condition, Disruption, Effect, EksUpdateCluster, Operand, Target, Test,
+        UndoKind, Verify, Work,
     },
 };
 
 use super::{Asked, ClusterBack, Desired, DesiredCluster, Owner, Refusable, Refusal};
 use crate::{
-    lower::{Draft, Lowering, Rollback, Undoing, aws::iam, permission, verify},
+    lower::{Draft, Lowering, Rollback, Undoing, verify},
     outlook::Outlook,
 };
 
@@ -61,7 +61,6 @@ impl Owner for Eks {
                     verify: cluster.verified(target, from),
                     timeout: WITHIN,
                     disruption: Disruption::Restart,
-                    permissions: cluster.permissions(),
                     ..Work::effect(
                         format!("take the control plane of {} back from {to} to {from}", arn.name()),
                         update(to, from),
@@ -76,8 +75,7 @@ impl Owner for Eks {
             .verify(cluster.verified(target, to))
             .within(WITHIN)
             .idempotent()
-            .disrupts(Disruption::Restart, None)
-            .permits(cluster.permissions());
+            .disrupts(Disruption::Restart, None);
         Ok(Some(draft))
     }
 
@@ -85,7 +83,7 @@ impl Owner for Eks {
         let cluster = cluster(&asked.desired)?;
         let until = at(&asked.scope.target, &cluster.to);
         let look = asked.scope.look(asked.part, &asked.title, until, outlook.take_reads());
-        Ok(look.verify(cluster.verified(&asked.scope.target, &cluster.to)).permits(cluster.permissions()))
+        Ok(look.verify(cluster.verified(&asked.scope.target, &cluster.to)))
     }
 }
 
@@ -124,14 +122,5 @@ impl DesiredCluster {
             verify(format!("the cluster is ACTIVE at {minor}"), at(target, minor), Seconds(30), within),
             verify("the API server answers", answers, Seconds(30), within),
         ]
-    }
-
-    fn permissions(&self) -> Vec<Permission> {
-        let actions = ["UpdateClusterVersion", "DescribeCluster", "DescribeUpdate", "ListUpdates"];
-        let mut permissions: Vec<_> =
-            actions.iter().map(|action| iam(&format!("eks:{action}"), self.arn.as_str())).collect();
-        permissions.push(permission("get", "", "namespaces", None));
-        permissions.push(permission("list", "", "nodes", None));
-        permissions
     }
 }

@@ -3,16 +3,15 @@
 use switchback_schemas::{
     Seconds,
     manifest::OwnerKind,
-    name::plural,
     plan::{
-        CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand, Permission,
-        SetField, Target, Test, Verify, Work,
+        CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand, SetField,
+        Target, Test, Verify, Work,
     },
 };
 
 use super::{Asked, Desired, DesiredField, Owner, Refusable, Refusal};
 use crate::{
-    lower::{Draft, Lowering, Rollback, Undoing, changes, permission, verify},
+    lower::{Draft, Lowering, Rollback, Undoing, changes, verify},
     outlook::Outlook,
 };
 
@@ -42,13 +41,11 @@ impl Owner for Kubectl {
             Some(_) => (Disruption::Restart, Estimate::seconds(60, 300)),
             None => (Disruption::None, Estimate::seconds(2, 10)),
         };
-        let permissions = field.permissions();
         let undo = Rollback::new(Work {
             done_when: Some(field.is(old())),
             verify: field.rolled_out().into_iter().collect(),
             disruption,
             estimate,
-            permissions: permissions.clone(),
             ..Work::effect(
                 format!("set {} back to {}", field.what, plain(&field.before)),
                 field.patch(new(), old()),
@@ -73,7 +70,6 @@ impl Owner for Kubectl {
             .time(Seconds::minutes(2), estimate)
             .idempotent()
             .disrupts(disruption, None)
-            .permits(permissions)
             .changes(vec![change]);
         Ok(Some(draft))
     }
@@ -83,9 +79,7 @@ impl Owner for Kubectl {
         let mut of = vec![field.is(Operand::Value(field.after.clone()))];
         of.extend(field.restarts.map(|_| Condition::Rollout { object: field.target() }));
         let look = asked.scope.look(asked.part, &asked.title, Condition::All { of }, outlook.take_reads());
-        Ok(look
-            .verify(field.rolled_out())
-            .permits(field.permissions().into_iter().filter(|permission| permission.verb == "get")))
+        Ok(look.verify(field.rolled_out()))
     }
 }
 
@@ -127,12 +121,5 @@ impl DesiredField {
         let condition = Condition::Rollout { object: self.target() };
         self.restarts
             .map(|within| verify(format!("{} is rolled out", self.object), condition, Seconds(10), within))
-    }
-
-    fn permissions(&self) -> Vec<Permission> {
-        let resource = plural(&self.object.kind);
-        ["get", "patch"]
-            .map(|verb| permission(verb, self.object.group(), &resource, self.object.namespace.as_deref()))
-            .into()
     }
 }

@@ -6,8 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 use switchback_schemas::{
     StepId,
-    plan::{Hop, Mark, NoReturn, Plan, RollbackStep, Step},
+    plan::{Hop, Mark, NoReturn, Plan, PolicyRule, RollbackStep, Step},
 };
+
+use crate::permissions::{Statement, of_plan, policy, roles};
 
 /// The difference of two plans.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -77,11 +79,20 @@ pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
             aspect("windows", &old.windows, &new.windows),
             aspect("blind spots", &old.blind_spots, &new.blind_spots),
             aspect("platform", &old.platform, &new.platform),
+            aspect("permissions", &permissions(old), &permissions(new)),
         ]
         .into_iter()
         .flatten()
         .collect(),
     }
+}
+
+/// What the credentials must allow, as few rules: what was added to them is seen without the steps.
+fn permissions(plan: &Plan) -> (BTreeMap<String, Vec<PolicyRule>>, Vec<Statement>) {
+    let needed = of_plan(plan);
+    let place = |namespace: Option<String>| namespace.unwrap_or_else(|| "everywhere".to_owned());
+    let roles = roles(needed.keys()).into_iter().map(|(namespace, rules)| (place(namespace), rules));
+    (roles.collect(), policy(needed.keys()))
 }
 
 fn by_key<T: Clone + PartialEq>(old: &[T], new: &[T], key: impl Fn(&T) -> String) -> Vec<(Mark, T)> {
@@ -145,7 +156,6 @@ fn aspects(old: &Step, new: &Step) -> Vec<Aspect> {
         aspect("retry", &old.work.retry, &new.work.retry),
         aspect("timeout", &old.work.timeout, &new.work.timeout),
         aspect("changes", &old.changes, &new.changes),
-        aspect("permissions", &old.work.permissions, &new.work.permissions),
     ]
     .into_iter()
     .flatten()

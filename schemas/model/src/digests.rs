@@ -119,7 +119,6 @@ fn quiet(verify: &mut [Verify]) {
 fn in_work(work: &mut Work) {
     work.title.clear();
     work.reads.clear();
-    work.permissions.clear();
     work.estimate = NO_ESTIMATE;
     quiet(&mut work.verify);
     if let Action::Roll(roll) = &mut work.action {

@@ -4,6 +4,7 @@
 //! writer, and the first 16 bytes of the SHA-256 of the line before, so that splicing, reordering and dropping are seen.
 
 mod outcome;
+mod residue;
 mod side;
 
 use std::{collections::BTreeMap, fmt};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use outcome::{Class, Evidence, Outcome, Verdict, WaitsFor};
+pub use residue::{Residue, Unfinished};
 pub use side::{Approval, Identified, SideEntry, SideKind};
 
 use crate::{
@@ -336,8 +338,8 @@ pub enum Event {
     Done {
         /// How it ended.
         end: End,
-        /// What is left behind, by name.
-        residue: Vec<String>,
+        /// What is left behind.
+        residue: Vec<Residue>,
     },
 }
 

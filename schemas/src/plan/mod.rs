@@ -43,8 +43,8 @@ pub use leftover::Leftover;
 pub use release::{Grant, Objects, PolicyRule, ReleaseObjects, RoleName};
 pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};
 pub use step::{
-    Capture, CaptureKind, Disruption, Estimate, FailureAction, FailurePolicy, Need, Permission, Read,
-    ReadBasis, RetryClass, Step,
+    Capture, CaptureKind, Disruption, Estimate, FailureAction, FailurePolicy, Need, Read, ReadBasis,
+    RetryClass, Step,
 };
 pub use undo::{ExpiresAt, Expiry, NodeUndo, RollbackStep, Undo, UndoKind};
 pub use walk::Arguments;

@@ -171,26 +171,3 @@ pub enum FailureAction {
     /// Go back to the savepoint before the hop, then end.
     RollbackHop,
 }
-
-/// One call that the executor's credentials must allow.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Permission {
-    /// The verb, such as `patch`; for IAM the action, such as `eks:UpdateClusterVersion`.
-    pub verb: String,
-    /// The API group; empty for the core group; [`Permission::IAM`] for an action of IAM.
-    pub group: String,
-    /// The resource in the plural, with a subresource after `/`; for IAM a pattern of ARNs.
-    pub resource: String,
-    /// In one namespace, or everywhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-    /// Whether the call is derived from a rendered chart or declared by a person rather than typed by us.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub declared: bool,
-}
-
-impl Permission {
-    /// The group of permissions that IAM gives and not a cluster's RBAC.
-    pub const IAM: &'static str = "iam";
-}

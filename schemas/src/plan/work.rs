@@ -4,9 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Action, Capture, Condition, Disruption, Effect, Estimate, Permission, Read, RetryClass, Roll, Verify,
-};
+use super::{Action, Capture, Condition, Disruption, Effect, Estimate, Read, RetryClass, Roll, Verify};
 use crate::Seconds;
 
 /// What is done at one place of a plan, when it is done already, how it is verified, and what it takes.
@@ -38,9 +36,6 @@ pub struct Work {
     pub captures: Vec<Capture>,
     /// How long it takes.
     pub estimate: Estimate,
-    /// What the executor's credentials must allow.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub permissions: Vec<Permission>,
 }
 
 impl Work {
@@ -58,7 +53,6 @@ impl Work {
             disruption: Disruption::None,
             captures: Vec::new(),
             estimate: Estimate::seconds(10, 60),
-            permissions: Vec::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use switchback_executor::{runs, store::Store};
 use switchback_face::{Exit, terminal::Failure as _};
-use switchback_schemas::{RunId, codes};
+use switchback_schemas::{RunId, codes, journal::Residue};
 
 use super::say::Speaker;
 use crate::{
@@ -121,12 +121,8 @@ async fn left_by(store: &dyn Store, run: &RunId) -> Result<String, Error> {
         )
     });
     let doubts = left.in_doubt.iter().map(|at| format!("  {at} may or may not have happened\n"));
-    let told = |line: &&String| {
-        let named = |what: &str, name: &str| line.starts_with(&format!("{what} {name} "));
-        left.brackets.iter().any(|(bracket, _, _)| named("bracket", bracket.as_str()))
-            || left.nodes.iter().any(|node| named("node", node))
-    };
-    let residue = left.residue.iter().filter(|_| over).filter(|line| !told(line));
+    let told = |left: &&Residue| matches!(left, Residue::Bracket { .. } | Residue::Node { .. });
+    let residue = left.residue.iter().filter(|_| over).filter(|left| !told(left));
     let residue = residue.map(|line| format!("  {line}\n"));
     let text: String = brackets.chain(nodes).chain(doubts).chain(residue).collect();
     if text.is_empty() {

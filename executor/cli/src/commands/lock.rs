@@ -132,7 +132,7 @@ async fn take_back(args: &TakeBack, host: &mut Host) -> Result<Exit, Error> {
             "platform {platform}: the claim of run {run} is taken back; it cannot be read, so what it left is not known: {why}\n"
         ),
         Some(Reclaimed::Abandoned(run, left)) => {
-            let left = left.iter().fold(String::new(), |text, line| text + "  " + line + "\n");
+            let left = left.iter().fold(String::new(), |text, line| text + "  " + &line.to_string() + "\n");
             format!(
                 "platform {platform}: run {run} is abandoned, and its claim is taken back; it left\n{left}"
             )

@@ -153,7 +153,7 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn new(step: &'a StepReport) -> Self {
         let what = match &step.at.item {
-            Some(_) => format!("  {}", step.title.rsplit(' ').next().unwrap_or_default()),
+            Some(_) => format!("  {}", step.node.as_deref().unwrap_or_default()),
             None => step.at.to_string(),
         };
         let mut line = Self {

@@ -243,18 +243,12 @@ fn step(
         let title = format!("the add-on {addon} is ACTIVE");
         verify(title, says(&object, "/status", "ACTIVE"), Seconds(30), Seconds::minutes(15))
     };
-    let permissions = || {
-        let mut permissions = road.own.names.on_addon(addon, &["UpdateAddon", "DescribeAddon"]);
-        permissions.extend(road.own.names.on_cluster(&["UpdateAddon", "DescribeUpdate", "ListUpdates"]));
-        permissions
-    };
     let stays = if addon == "coredns" { "; its PodDisruptionBudget stays" } else { "" };
     let undo = Rollback::new(Work {
         done_when: Some(is(&object, POINTER, captured())),
         verify: vec![active()],
         timeout: WITHIN,
         disruption: Disruption::Restart,
-        permissions: permissions(),
         ..Work::effect(format!("move the add-on {addon} back to {was}{stays}"), update(captured()))
     });
     outlook.cloud(&object, POINTER, serde_json::json!(was), by);
@@ -269,8 +263,7 @@ fn step(
         .verify([active()])
         .within(WITHIN)
         .idempotent()
-        .disrupts(Disruption::Restart, None)
-        .permits(permissions());
+        .disrupts(Disruption::Restart, None);
     for after in after {
         step = step.needs(after, why.clone(), source.as_deref());
     }

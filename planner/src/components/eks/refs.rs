@@ -3,10 +3,8 @@
 use switchback_schemas::{
     Version,
     name::Label,
-    plan::{Arn, CloudKind, CloudRef, Condition, Operand, Permission, Test},
+    plan::{Arn, CloudKind, CloudRef, Condition, Operand, Test},
 };
-
-use crate::lower::aws::{beside, iam, of_cluster};
 
 /// The label of a node that says which managed group it is of.
 pub(super) const NODEGROUP: &str = "eks.amazonaws.com/nodegroup";
@@ -42,38 +40,6 @@ impl Names {
     /// A managed group.
     pub(super) fn group(&self, name: &str) -> CloudRef {
         self.reference(CloudKind::EksNodegroup, Some(name))
-    }
-
-    /// Actions on the cluster.
-    pub(super) fn on_cluster(&self, actions: &[&str]) -> Vec<Permission> {
-        actions.iter().map(|action| iam(&format!("eks:{action}"), self.arn.as_str())).collect()
-    }
-
-    /// Actions on an add-on.
-    pub(super) fn on_addon(&self, name: &str, actions: &[&str]) -> Vec<Permission> {
-        let resource = of_cluster(&self.arn, "addon", name);
-        actions.iter().map(|action| iam(&format!("eks:{action}"), resource.clone())).collect()
-    }
-
-    /// Actions on a managed group.
-    pub(super) fn on_group(&self, name: &str, actions: &[&str]) -> Vec<Permission> {
-        let resource = of_cluster(&self.arn, "nodegroup", name);
-        actions.iter().map(|action| iam(&format!("eks:{action}"), resource.clone())).collect()
-    }
-
-    /// What a copy of a group needs beside: its launch template is read, and instances are made of it.
-    pub(super) fn on_copy() -> Vec<Permission> {
-        ["ec2:DescribeLaunchTemplateVersions", "ec2:RunInstances"].map(|action| iam(action, "*")).to_vec()
-    }
-
-    /// To end an instance of a group.
-    pub(super) fn on_instances(&self) -> Vec<Permission> {
-        let groups = format!("{}:autoScalingGroup:*", beside(&self.arn, "autoscaling"));
-        vec![
-            iam("autoscaling:TerminateInstanceInAutoScalingGroup", groups),
-            iam("autoscaling:DescribeAutoScalingInstances", "*"),
-            iam("ec2:DescribeInstances", "*"),
-        ]
     }
 }
 

@@ -112,8 +112,7 @@ impl Road<'_> {
             .needs(baseline, "the pool had its floor before", None)
             .time(Seconds::hours(24), estimate)
             .idempotent()
-            .disrupts(Disruption::Drain, Some(roll.pool.tier))
-            .permits(nodes::permissions());
+            .disrupts(Disruption::Drain, Some(roll.pool.tier));
         if let Some(previous) = previous {
             draft = draft.needs(previous, "pools of a lower tier move first, one pool at a time", None);
         }

@@ -13,7 +13,7 @@ use switchback_schemas::{
 };
 
 use crate::{
-    lower::{HopScope, Lowering, Rollback, Undoing, permission},
+    lower::{HopScope, Lowering, Rollback, Undoing},
     objects,
     outlook::{Outlook, crd_ref},
 };
@@ -56,13 +56,7 @@ pub(super) fn migrate(
         }],
         set: vec![SetField { pointer: POINTER.to_owned(), to: captured() }],
     });
-    let (group, plural) = name.split_once('.').map_or(("", name.as_str()), |(plural, group)| (group, plural));
-    let permissions = vec![
-        permission("list", group, plural, None),
-        permission("update", group, plural, None),
-        permission("get", "apiextensions.k8s.io", "customresourcedefinitions", None),
-        permission("patch", "apiextensions.k8s.io", "customresourcedefinitions/status", None),
-    ];
+    let (_, group) = name.split_once('.').unwrap_or((name, ""));
     let undo = Undoing::by(Rollback {
         kind: UndoKind::Inverse,
         ..Rollback::new(Work {
@@ -82,7 +76,6 @@ pub(super) fn migrate(
                 ],
             }),
             estimate: Estimate::seconds(5, 30),
-            permissions: permissions.clone(),
             ..Work::effect(format!("list {} of CRD {name} as stored again", crd.stored.join(", ")), back)
         })
     });
@@ -107,8 +100,7 @@ pub(super) fn migrate(
         )
         .done_when(done)
         .time(Seconds::minutes(10), Estimate::seconds(5 + objects / 20, 30 + objects / 5))
-        .idempotent()
-        .permits(permissions);
+        .idempotent();
     for step in after {
         draft = draft.needs(step, "nothing may move while objects are rewritten", None);
     }

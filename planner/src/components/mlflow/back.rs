@@ -7,59 +7,27 @@ use switchback_schemas::{
     Seconds, StepId,
     name::{Label, ObjectRef},
     plan::{
-        CloudKind, CloudRef, Condition, Disruption, Effect, Estimate, KubeDelete, Operand, Permission,
-        RdsDeleteInstance, RdsDeleteSnapshot, RdsRestore, Target, Test, UndoKind, Work,
+        CloudKind, CloudRef, Condition, Disruption, Effect, Estimate, KubeDelete, Operand, RdsDeleteInstance,
+        RdsDeleteSnapshot, RdsRestore, Target, Test, UndoKind, Work,
     },
 };
 
 use super::site::Site;
-use crate::lower::{
-    Rollback, Undoing,
-    aws::{iam, of_rds},
-    permission, verify,
-};
+use crate::lower::{Rollback, Undoing, verify};
 
 /// Something that an object does not have, or does.
 pub(super) fn whole(object: &ObjectRef, is: Test) -> Condition {
     Condition::Field { object: Target::Object(object.clone()), pointer: String::new(), is }
 }
 
-/// What a Job's calls need.
-pub(super) fn job_permissions(site: &Site) -> Vec<Permission> {
-    ["get", "create", "patch", "delete"]
-        .map(|verb| permission(verb, "batch", "jobs", site.object.namespace.as_deref()))
-        .into()
-}
-
 /// The deletion of a Job that may not be there.
-pub(super) fn job_gone(site: &Site, job: &ObjectRef, what: &str) -> Rollback {
+pub(super) fn job_gone(job: &ObjectRef, what: &str) -> Rollback {
     let effect = Effect::KubeDelete(KubeDelete { object: Target::Object(job.clone()) });
     Rollback::new(Work {
         done_when: Some(whole(job, Test::Absent {})),
         estimate: Estimate::seconds(2, 10),
-        permissions: job_permissions(site),
         ..Work::effect(format!("delete the {what} Job"), effect)
     })
-}
-
-/// A resource of the same partition, region and account.
-pub(super) fn sibling(site: &Site, kind: &str, name: &str) -> String {
-    of_rds(&site.instance.arn, kind, name)
-}
-
-/// What making an instance from a snapshot needs.
-pub(super) fn restore_permissions(site: &Site, snapshot: &str, instance: &str) -> Vec<Permission> {
-    let of = |kind, name: &str| sibling(site, kind, name);
-    let mut all = vec![
-        iam("rds:DescribeDBInstances", of("db", "*")),
-        iam("rds:DescribeDBSnapshots", of("snapshot", snapshot)),
-    ];
-    // The call names the instance, the snapshot, and the groups that a restore would otherwise lose.
-    let named =
-        [of("db", instance), of("snapshot", snapshot), of("subgrp", "*"), of("pg", "*"), of("og", "*")];
-    all.extend(named.into_iter().map(|resource| iam("rds:RestoreDBInstanceFromDBSnapshot", &resource)));
-    all.push(iam("rds:AddTagsToResource", of("db", instance)));
-    all
 }
 
 /// What a restore needs to know beside the site.
@@ -88,9 +56,6 @@ pub(super) fn restore(site: &Site, restoring: Restoring<'_>) -> Undoing {
     let mut loses =
         vec!["every run, metric, parameter and model that was logged after the snapshot".to_owned()];
     loses.extend(others.iter().map(|other| format!("what was written to {other} after the snapshot")));
-    let mut permissions = restore_permissions(site, snapshot, name);
-    permissions.push(iam("rds:ModifyDBInstance", sibling(site, "db", name)));
-    permissions.push(iam("rds:ModifyDBInstance", sibling(site, "db", aside)));
     let effect = Effect::RdsRestore(RdsRestore {
         target: of.target.clone(),
         snapshot: snapshot.to_owned(),
@@ -112,7 +77,6 @@ pub(super) fn restore(site: &Site, restoring: Restoring<'_>) -> Undoing {
             timeout: Seconds::hours(4),
             disruption: Disruption::Outage,
             estimate: Estimate::seconds(30 * 60, 90 * 60),
-            permissions,
             ..Work::effect(title, effect)
         })
     })
@@ -124,13 +88,11 @@ pub(super) fn instance_of(database: &switchback_schemas::name::Label) -> CloudRe
 }
 
 /// Deletes the snapshot, when the way back to it is over.
-pub(super) fn delete_snapshot(site: &Site, target: &Label, snapshot: &str) -> Work {
-    let of = sibling(site, "snapshot", snapshot);
+pub(super) fn delete_snapshot(target: &Label, snapshot: &str) -> Work {
     Work {
         done_when: Some(gone(target, CloudKind::RdsSnapshot, snapshot)),
         timeout: Seconds::minutes(30),
         estimate: Estimate::seconds(30, 300),
-        permissions: vec![iam("rds:DescribeDBSnapshots", &of), iam("rds:DeleteDBSnapshot", &of)],
         ..Work::effect(
             format!("delete snapshot {snapshot}"),
             Effect::RdsDeleteSnapshot(RdsDeleteSnapshot {
@@ -142,20 +104,12 @@ pub(super) fn delete_snapshot(site: &Site, target: &Label, snapshot: &str) -> Wo
 }
 
 /// Deletes the instance that a restore put aside; what was written to it stays in a last snapshot.
-pub(super) fn delete_aside(site: &Site, target: &Label, aside: &str) -> Work {
+pub(super) fn delete_aside(target: &Label, aside: &str) -> Work {
     let last_snapshot = format!("{aside}-last");
-    let (of, last) = (sibling(site, "db", aside), sibling(site, "snapshot", &last_snapshot));
     Work {
         done_when: Some(gone(target, CloudKind::RdsInstance, aside)),
         timeout: Seconds::hours(2),
         estimate: Estimate::seconds(10 * 60, 45 * 60),
-        permissions: vec![
-            iam("rds:DescribeDBInstances", &of),
-            iam("rds:ModifyDBInstance", &of),
-            iam("rds:DeleteDBInstance", &of),
-            iam("rds:DeleteDBInstance", &last),
-            iam("rds:CreateDBSnapshot", &last),
-        ],
         ..Work::effect(
             format!("delete instance {aside}; its last snapshot stays as {last_snapshot}"),
             Effect::RdsDeleteInstance(RdsDeleteInstance {

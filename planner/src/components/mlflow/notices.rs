@@ -94,7 +94,6 @@ fn blind_spots(hop: &HopSpec, site: &Site, to: &mut Lowering) {
 /// What is kept, until when, and how it is removed.
 pub(super) fn leftovers(
     doc: &Doc,
-    site: &Site,
     (snapshot, taken): (&str, &StepId),
     aside: Option<(&str, &StepId)>,
     to: &mut Lowering,
@@ -111,7 +110,7 @@ pub(super) fn leftovers(
         step: taken.clone(),
         by_undo: false,
         keep,
-        removal: back::delete_snapshot(site, &doc.spec.database, snapshot),
+        removal: back::delete_snapshot(&doc.spec.database, snapshot),
     });
     if let Some((aside, migrated)) = aside {
         to.leftovers.push(Leftover {
@@ -120,7 +119,7 @@ pub(super) fn leftovers(
             step: migrated.clone(),
             by_undo: true,
             keep,
-            removal: back::delete_aside(site, &doc.spec.database, aside),
+            removal: back::delete_aside(&doc.spec.database, aside),
         });
     }
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     component::HopCx,
-    lower::{Draft, HopScope, Lowering, Rollback, Undoing, aws::iam, permission},
+    lower::{Draft, HopScope, Lowering, Rollback, Undoing},
     outlook::Outlook,
     owner::{Asked, Desired},
 };
@@ -132,8 +132,7 @@ impl Road<'_> {
                 "a database that goes back only by a restore needs a snapshot that is good",
                 Some("check"),
             )
-            .time(Seconds::minutes(1), Estimate::seconds(2, 10))
-            .permits(back::job_permissions(self.site));
+            .time(Seconds::minutes(1), Estimate::seconds(2, 10));
         let clear = to.add(clear);
         let aside = self.names.instance(self.instance(), "before-restore");
         let others = self.doc.spec.other_databases.iter().map(|other| format!("database {}", other.name));
@@ -154,10 +153,10 @@ impl Road<'_> {
             .disrupts(Disruption::Outage, None);
         let begun = to.add(draft);
         // The Job goes when the database is back: what it would still do, it does to the instance that was put aside.
-        let job_gone = back::job_gone(self.site, &job.object, "migration");
+        let job_gone = back::job_gone(&job.object, "migration");
         let id = self.scope.id("migrate/delete-job");
         to.rollback.push(Rollback { after: vec![begun.clone()], ..job_gone }.named(id, vec![begun.clone()]));
-        notices::leftovers(self.doc, self.site, (&self.snapshot_name(), &taken), Some((&aside, &begun)), to);
+        notices::leftovers(self.doc, (&self.snapshot_name(), &taken), Some((&aside, &begun)), to);
         let within = self.doc.spec.migrate_within.map_or(MIGRATION, |length| length.0);
         let p90 = Seconds(within.0.max(180));
         let title = format!("see the database migrated to revision {}", self.site.head);
@@ -185,8 +184,7 @@ impl Road<'_> {
             .look("database", title, until, outlook.take_reads())
             .captures("instance", capture(""))
             .captures("resource", capture("/DbiResourceId"))
-            .time(Seconds::minutes(10), Estimate::seconds(2, 30))
-            .permits([iam("rds:DescribeDBInstances", back::sibling(self.site, "db", "*"))]);
+            .time(Seconds::minutes(10), Estimate::seconds(2, 30));
         to.add(step)
     }
 
@@ -200,23 +198,15 @@ impl Road<'_> {
             "a snapshot changes nothing; it is kept, and listed with what is left".to_owned(),
         );
         let title = format!("take snapshot {snapshot} of instance {}", self.instance());
-        let of = |kind, name: &str| back::sibling(self.site, kind, name);
         let step = self
             .on_database
             .step("snapshot", title, effect, undo, Vec::new())
             .needs(after, why, Some("rds"))
             .time(Seconds::hours(2), Estimate::seconds(5 * 60, 30 * 60))
-            .idempotent()
-            .permits([
-                iam("rds:CreateDBSnapshot", of("db", self.instance())),
-                iam("rds:CreateDBSnapshot", of("snapshot", &snapshot)),
-                iam("rds:AddTagsToResource", of("snapshot", &snapshot)),
-                iam("rds:DescribeDBSnapshots", of("snapshot", &snapshot)),
-                iam("rds:DescribeDBInstances", of("db", "*")),
-            ]);
+            .idempotent();
         let id = to.add(step);
         if !self.site.migrates {
-            notices::leftovers(self.doc, self.site, (&snapshot, &id), None, to);
+            notices::leftovers(self.doc, (&snapshot, &id), None, to);
         }
         id
     }
@@ -236,16 +226,12 @@ impl Road<'_> {
         let title =
             format!("prove that {snapshot} can be restored: make instance {trial} of it, and delete that");
         let undo = Undoing::Unneeded("the trial instance is deleted by the step itself".to_owned());
-        let mut permissions = back::restore_permissions(self.site, &snapshot, &trial);
-        permissions.push(iam("rds:ModifyDBInstance", back::sibling(self.site, "db", &trial)));
-        permissions.push(iam("rds:DeleteDBInstance", back::sibling(self.site, "db", &trial)));
         let step = self
             .on_database
             .step("prove", title, effect, undo, Vec::new())
             .needs(taken, "it is the snapshot that would be restored", Some("rds"))
             .time(Seconds::hours(4), Estimate::seconds(20 * 60, 60 * 60))
-            .idempotent()
-            .permits(permissions);
+            .idempotent();
         to.add(step)
     }
 
@@ -287,12 +273,8 @@ impl Road<'_> {
             }
             _ => ("begin to compare the database with the image", "see that the image accepts the database"),
         };
-        let mut step = self.apply(
-            &job,
-            task,
-            first.to_owned(),
-            Undoing::by(back::job_gone(self.site, &job.object, task.part())),
-        );
+        let mut step =
+            self.apply(&job, task, first.to_owned(), Undoing::by(back::job_gone(&job.object, task.part())));
         for (after, why) in after {
             step = step.needs(after, *why, None);
         }
@@ -317,7 +299,6 @@ impl Road<'_> {
             .done_when(back::whole(&job.object, Test::Present {}))
             .time(Seconds::minutes(2), Estimate::seconds(2, 10))
             .idempotent()
-            .permits(back::job_permissions(self.site))
             .changes(vec![Change { mark: Mark::Add, object: job.object.clone(), diff: Vec::new() }])
     }
 
@@ -339,7 +320,6 @@ impl Road<'_> {
             .look(&format!("{}/done", job.part), title, until, Vec::new())
             .verify([verify])
             .time(within, Estimate::seconds(20, 180))
-            .permits([permission("get", "batch", "jobs", self.site.object.namespace.as_deref())])
     }
 
     fn tidy(&self, job: &Made, after: &StepId, to: &mut Lowering) {
@@ -364,7 +344,6 @@ impl Road<'_> {
             .done_when(gone)
             .time(Seconds::minutes(2), Estimate::seconds(2, 10))
             .idempotent()
-            .permits(back::job_permissions(self.site))
             .changes(vec![Change { mark: Mark::Remove, object: job.object.clone(), diff: Vec::new() }]);
         to.add(step);
     }

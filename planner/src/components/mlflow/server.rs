@@ -6,14 +6,14 @@ use switchback_schemas::{
     name::{Label, ObjectRef},
     plan::{
         BlindSpot, Bracket, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, Find, KubePatch,
-        NoReturn, OpenedBy, Operand, Permission, Read, SetField, Target, Test, Verify, Wait, Work,
+        NoReturn, OpenedBy, Operand, Read, SetField, Target, Test, Verify, Wait, Work,
     },
 };
 
-use super::{Doc, MlflowUpgrade, back, site::Site, who};
+use super::{Doc, MlflowUpgrade, back, site::Site};
 use crate::{
     context::Cx,
-    lower::{Draft, HopScope, Lowering, Rollback, Undoing, changes, permission, verify},
+    lower::{Draft, HopScope, Lowering, Rollback, Undoing, changes, verify},
     owner::DesiredField,
 };
 
@@ -98,14 +98,6 @@ impl<'a> Patches<'a> {
         Operand::Captured { step: self.baseline.clone(), name: "replicas".to_owned() }
     }
 
-    fn permissions(&self) -> Vec<Permission> {
-        let namespace = self.object().namespace.as_deref();
-        let mut all: Vec<_> =
-            ["get", "patch"].map(|verb| permission(verb, "apps", "deployments", namespace)).into();
-        all.push(permission("list", "", "pods", namespace));
-        all
-    }
-
     fn rolled_out(&self) -> Verify {
         let condition = Condition::Rollout { object: Target::Object(self.object().clone()) };
         verify(format!("{} is rolled out", self.object()), condition, Seconds(10), PODS)
@@ -134,7 +126,6 @@ impl<'a> Patches<'a> {
             .look(BASELINE, title, until, Vec::new())
             .captures("replicas", Self::capture(REPLICAS, self.object()))
             .time(Seconds::minutes(10), Estimate::seconds(2, 30))
-            .permits([permission("get", "apps", "deployments", self.object().namespace.as_deref())])
     }
 
     /// Scales the server to 0.
@@ -147,7 +138,6 @@ impl<'a> Patches<'a> {
             disruption: Disruption::Restart,
             timeout: PODS,
             estimate: Estimate::seconds(60, 300),
-            permissions: self.permissions(),
             ..Work::effect(
                 format!("give {} its replicas back", self.object()),
                 self.patch(at_zero, REPLICAS, self.captured()),
@@ -167,7 +157,6 @@ impl<'a> Patches<'a> {
             .time(PODS, Estimate::seconds(30, 180))
             .idempotent()
             .disrupts(Disruption::Outage, None)
-            .permits(self.permissions())
             .changes(vec![changes::of_field(
                 self.object().clone(),
                 "spec.replicas",
@@ -208,7 +197,6 @@ impl<'a> Patches<'a> {
             disruption: Disruption::Outage,
             timeout: PODS,
             estimate: Estimate::seconds(30, 180),
-            permissions: self.permissions(),
             ..Work::effect(
                 format!("scale {} to 0 again", self.object()),
                 self.patch(running, REPLICAS, zero()),
@@ -229,7 +217,6 @@ impl<'a> Patches<'a> {
             .time(PODS, Estimate::seconds(60, 300))
             .idempotent()
             .disrupts(Disruption::Restart, None)
-            .permits(self.permissions())
             .changes(vec![changes::of_field(
                 self.object().clone(),
                 "spec.replicas",
@@ -318,11 +305,8 @@ pub(super) fn line(doc: &Doc, site: &Site, scope: &HopScope, snapshot: &str, to:
 pub(super) fn works(cx: &Cx<'_>, doc: &Doc, site: &Site, scope: &HopScope, to: &mut Lowering) {
     let until = Condition::Rollout { object: Target::Object(site.object.clone()) };
     let title = format!("see {} whole with {}", site.object, doc.spec.image);
-    let namespace = site.object.namespace.as_deref();
-    let whole = scope
-        .look("health", title, until, Vec::new())
-        .time(Seconds::minutes(10), Estimate::seconds(2, 30))
-        .permits([permission("get", "apps", "deployments", namespace)]);
+    let whole =
+        scope.look("health", title, until, Vec::new()).time(Seconds::minutes(10), Estimate::seconds(2, 30));
     let whole = to.add(whole);
     ask(cx, doc, site, scope, &whole, to);
 }
@@ -357,14 +341,12 @@ pub(super) fn ask(
         verify(format!("{url} goes on answering"), answers.clone(), Seconds(15), Seconds::minutes(5));
     let title = format!("see {url} answer as MLflow {}, and read an experiment", doc.spec.to.plain());
     let undo = Undoing::Unneeded("it only asks".to_owned());
-    let namespace = who::host(url).and_then(|host| host.split('.').nth(1));
     let step = scope
         .step("api", title, Effect::Wait(Wait { until: answers }), undo, Vec::new())
         .needs(up, "the new server is up", None)
         .verify(std::iter::once(goes_on).chain(cx.verifications(&doc.spec.verify)))
         .time(Seconds::minutes(10), Estimate::seconds(20, 120))
-        .idempotent()
-        .permits([permission("get", "", "services/proxy", namespace)]);
+        .idempotent();
     to.add(step)
 }
 

@@ -10,7 +10,7 @@ use switchback_schemas::{
 
 use crate::{
     context::Cx,
-    lower::{HopScope, Lowering, Rollback, Undoing, changes, permission, verify},
+    lower::{HopScope, Lowering, Rollback, Undoing, changes, verify},
     objects,
     outlook::{Outlook, crd_ref},
 };
@@ -46,14 +46,11 @@ pub(super) fn step(
         pointer: "/status/conditions".to_owned(),
         is: Test::Contains(serde_json::json!({"type": "Established", "status": "True"})),
     };
-    let permissions = ["get", "patch", "create"]
-        .map(|verb| permission(verb, "apiextensions.k8s.io", "customresourcedefinitions", None));
     let undo = match &seen {
         Some(_) => Undoing::by(Rollback {
             kind: UndoKind::Restore,
             ..Rollback::new(Work {
                 estimate: Estimate::seconds(5, 30),
-                permissions: permissions.to_vec(),
                 ..Work::effect(
                     format!("restore CRD {name} as it was"),
                     Effect::KubeRestore(KubeRestore { step: id.clone(), name: BEFORE.to_owned() }),
@@ -75,7 +72,6 @@ pub(super) fn step(
         .verify([verify(format!("CRD {name} is established"), established, Seconds(0), Seconds::minutes(1))])
         .time(Seconds::minutes(1), Estimate::seconds(5, 30))
         .idempotent()
-        .permits(permissions)
         .changes(match &seen {
             Some(_) => Vec::new(),
             None => changes::between(&[], std::slice::from_ref(object)),

@@ -8,10 +8,10 @@ use switchback_schemas::{
     Seconds, Version,
     lock::Render,
     manifest::OwnerKind,
-    name::{ObjectName, ObjectRef, plural},
+    name::ObjectRef,
     plan::{
         CaptureKind, Change, Condition, Disruption, Effect, Estimate, HelmRollback, HelmUpgrade, Mark,
-        Operand, Permission, Target, Verify, Work,
+        Operand, Target, Verify, Work,
     },
 };
 
@@ -20,7 +20,7 @@ use super::{
     release::{following, workloads},
 };
 use crate::{
-    lower::{Draft, Lowering, Rollback, Undoing, changes, permission, verify},
+    lower::{Draft, Lowering, Rollback, Undoing, changes, verify},
     objects,
     outlook::Outlook,
 };
@@ -69,14 +69,9 @@ impl Owner for Helm {
     fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft> {
         let render = release(&asked.desired)?.render;
         let rolled = following(&render.objects, &render.release);
-        let get = |object: &ObjectRef| {
-            permission("get", "apps", &plural(&object.kind), object.namespace.as_deref())
-        };
-        let permissions: Vec<Permission> = rolled.iter().map(get).collect();
         let rollout = |object| Condition::Rollout { object: Target::Object(object) };
         let until = Condition::All { of: rolled.into_iter().map(rollout).collect() };
-        let look = asked.scope.look(asked.part, &asked.title, until, outlook.take_reads());
-        Ok(look.permits(permissions))
+        Ok(asked.scope.look(asked.part, &asked.title, until, outlook.take_reads()))
     }
 }
 
@@ -122,14 +117,12 @@ fn upgrade(asked: &Asked<'_>, change: &DesiredRelease<'_>, outlook: &Outlook<'_>
         following(objects, release).into_iter().map(rolled).collect()
     };
     let disruption = if after(&render.objects).is_empty() { Disruption::None } else { Disruption::Restart };
-    let permissions = permissions(release, &render.objects);
     let undo = Rollback::new(Work {
         done_when: Some(at(&before.version, before.values)),
         verify: rolled_out(&before.objects),
         disruption,
         timeout: Seconds::minutes(5),
         estimate: Estimate::seconds(60, 240),
-        permissions: permissions.clone(),
         ..Work::effect(
             format!("roll {release} back to the chart {} {}", before.chart, before.version),
             Effect::HelmRollback(back),
@@ -148,7 +141,6 @@ fn upgrade(asked: &Asked<'_>, change: &DesiredRelease<'_>, outlook: &Outlook<'_>
         .verify(rolled_out(&render.objects))
         .time(Seconds::minutes(5), Estimate::seconds(60, 240))
         .disrupts(disruption, None)
-        .permits(permissions)
         .changes(expected(&before.objects, render))
         // Chart, version and values are pinned, so a second call makes the same release again; the driver mends what a
         // killed helm left pending before it calls.
@@ -166,26 +158,5 @@ fn expected(before: &[Value], render: &Render) -> Vec<Change> {
         Some(Change { mark: Mark::Run, object, diff: vec![format!(" hook: {}", hook.events.join(", "))] })
     });
     list.extend(runs);
-    list
-}
-
-/// What Helm needs: its release Secrets, and what the chart holds, derived from the render.
-fn permissions(release: &ObjectName, objects: &[Value]) -> Vec<Permission> {
-    let namespace = release.namespace.as_deref();
-    let mut list: Vec<Permission> = ["get", "list", "create", "update", "delete"]
-        .map(|verb| permission(verb, "", "secrets", namespace))
-        .into();
-    for object in objects.iter().filter_map(objects::reference) {
-        let group = object.group();
-        let resource = plural(&object.kind);
-        for verb in ["get", "create", "patch", "delete"] {
-            list.push(Permission {
-                declared: true,
-                ..permission(verb, group, &resource, object.namespace.as_deref())
-            });
-        }
-    }
-    list.sort();
-    list.dedup();
     list
 }

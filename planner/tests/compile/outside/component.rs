@@ -8,7 +8,7 @@ use switchback_planner::{
     component::{Component, DocCx, Held, HopCx, Lookups},
     hop::{HopSpec, rising},
     image::Image,
-    lower::{Lowering, Rollback, Undoing, permission},
+    lower::{Lowering, Rollback, Undoing},
     manifest::{Checks, Touch},
     outlook::Outlook,
     sections::Sections,
@@ -186,15 +186,11 @@ impl Component for Widget {
             })
         };
         let (before, after) = (&hop.own.image, format!("{}:{}", hop.facts.images, hop.hop.to.plain()));
-        let permits = ["get", "patch"].map(|verb| permission(verb, "apps", "deployments", Some("ops")));
-        let undo = Work {
-            permissions: permits.to_vec(),
-            ..Work::effect("set the image back", patch(&after, before))
-        };
+        let undo = Work { ..Work::effect("set the image back", patch(&after, before)) };
         let undo = Undoing::by(Rollback::new(undo));
         let title = format!("give the widget its image {after}");
         let step = hop.scope.step("image", title, patch(before, &after), undo, outlook.take_reads());
-        out.add(step.verify(hop.verifications(&hop.doc.spec.verify)).idempotent().permits(permits));
+        out.add(step.verify(hop.verifications(&hop.doc.spec.verify)).idempotent());
     }
 
     fn held(&self, _: &Sections<'_>, _: &ObjectRef, _: &str) -> Option<Held> {

@@ -52,12 +52,6 @@ pub(super) fn update(
     let takes = estimate(road, group);
     let within = Seconds(takes.p90.0.saturating_mul(2).max(3600));
     let whole = || whole(road, pool, group);
-    let permissions = || {
-        let mut permissions =
-            road.own.names.on_group(&group.name, &["UpdateNodegroupVersion", "DescribeNodegroup"]);
-        permissions.extend(road.own.names.on_cluster(&["DescribeUpdate", "ListUpdates"]));
-        permissions
-    };
     let back = Rollback {
         needs_capacity: group.observed.update_strategy != "MINIMAL",
         ..Rollback::new(Work {
@@ -68,7 +62,6 @@ pub(super) fn update(
             timeout: within,
             disruption: Disruption::Drain,
             estimate: takes,
-            permissions: permissions(),
             ..Work::effect(
                 format!(
                     "let EKS put node group {} back to {} and the image that it had",
@@ -98,8 +91,7 @@ pub(super) fn update(
         .verify(whole())
         .time(within, takes)
         .idempotent()
-        .disrupts(Disruption::Drain, Some(pool.tier))
-        .permits(permissions());
+        .disrupts(Disruption::Drain, Some(pool.tier));
     for step in after {
         draft = draft.needs(step, ONE_BY_ONE, Some(&road.facts.parity.source));
     }

@@ -151,8 +151,7 @@ pub(in crate::components::eks) fn steps(
         .roll(&part, format!("move the nodes of pool {} to {minor}", pool.name), rule, undo)
         .time(Seconds::hours(24), takes)
         .idempotent()
-        .disrupts(Disruption::Drain, Some(pool.tier))
-        .permits(rolls::permissions());
+        .disrupts(Disruption::Drain, Some(pool.tier));
     for step in after {
         draft = draft.needs(step, ONE_BY_ONE, None);
     }

@@ -15,7 +15,7 @@ use super::super::{
     context::{ONE_BY_ONE, Road},
     kubelets::ready,
     node_groups::{Group, part, read},
-    refs::{NODEGROUP, Names, absent, is, says, successor},
+    refs::{NODEGROUP, absent, is, says, successor},
 };
 use crate::{
     lower::{Draft, Lowering, Rollback, Undoing, nodes as rolls, verify},
@@ -110,13 +110,6 @@ impl Replacing<'_> {
         draft
     }
 
-    fn permissions(&self, group: &str, actions: &[&str]) -> Vec<switchback_schemas::plan::Permission> {
-        let mut permissions = self.road.own.names.on_group(group, actions);
-        permissions.extend(self.road.own.names.on_group(group, &["DescribeNodegroup"]));
-        permissions.extend(self.road.own.names.on_cluster(&["DescribeUpdate", "ListUpdates"]));
-        permissions
-    }
-
     fn takes(&self) -> switchback_schemas::plan::Estimate {
         self.road.facts.durations.group.estimate()
     }
@@ -145,16 +138,12 @@ impl Replacing<'_> {
             done_when: Some(absent(&self.fresh())),
             timeout: WITHIN,
             estimate: self.takes(),
-            permissions: self.permissions(new, &["DeleteNodegroup"]),
             ..Work::effect(format!("delete node group {new}, which has no nodes any more"), delete)
         });
         let becomes = ami
             .map_or_else(String::new, |ami| format!(" with the image {ami} instead of {}", group.ami_type));
         let title =
             format!("make node group {new} at {minor} as a copy of {}, without nodes{becomes}", group.name);
-        let mut permissions = self.permissions(new, &["CreateNodegroup"]);
-        permissions.extend(road.own.names.on_cluster(&["CreateNodegroup"]));
-        permissions.extend(Names::on_copy());
         let active = Condition::All {
             of: vec![
                 says(&self.fresh(), "/status", "ACTIVE"),
@@ -166,8 +155,7 @@ impl Replacing<'_> {
             .step(&format!("{}/copy", self.part), title, effect, Undoing::by(undo), outlook.take_reads())
             .done_when(active)
             .time(WITHIN, self.takes())
-            .idempotent()
-            .permits(permissions);
+            .idempotent();
         let mut draft = self.captures(draft);
         for step in after {
             draft = draft.needs(step, ONE_BY_ONE, Some(&road.facts.parity.source));
@@ -181,7 +169,6 @@ impl Replacing<'_> {
         let (new, nodes) = (&self.new, self.group.observed.desired);
         let zero = || Operand::Value(serde_json::json!(0));
         let none = NodegroupSize { desired: zero(), ..Self::size(&self.copy, zero()) };
-        let permissions = || self.permissions(new, &["UpdateNodegroupConfig"]);
         let empty = is(&self.fresh(), "/scalingConfig/desiredSize", zero());
         let undo = Rollback {
             after: vec![self.emptying()],
@@ -189,7 +176,6 @@ impl Replacing<'_> {
                 done_when: Some(Condition::Any { of: vec![empty, absent(&self.fresh())] }),
                 timeout: Seconds::minutes(30),
                 estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
-                permissions: permissions(),
                 ..Work::effect(
                     format!("give node group {new} the size 0: what has not joined the cluster yet goes"),
                     self.scale(new, none),
@@ -209,8 +195,7 @@ impl Replacing<'_> {
             )
             .needs(&self.copy, "the group is there", None)
             .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
-            .idempotent()
-            .permits(permissions());
+            .idempotent();
         to.add(draft)
     }
 
@@ -248,7 +233,6 @@ impl Replacing<'_> {
             timeout: Seconds::hours(24),
             disruption: Disruption::Drain,
             estimate: rolls::estimate(&back, nodes),
-            permissions: self.roll_permissions(),
             ..Work::new(
                 format!("drain and terminate the nodes of group {new}"),
                 Action::Roll(Roll { observed: 0, ..back }),
@@ -276,7 +260,6 @@ impl Replacing<'_> {
                 )],
                 timeout: WITHIN,
                 estimate: self.takes(),
-                permissions: self.permissions(name, &["UpdateNodegroupConfig"]),
                 ..Work::effect(
                     format!("give node group {name} its size back: its own nodes at {}", self.group.version),
                     self.scale(name, Self::size(&id, Self::captured(&id, "min"))),
@@ -292,8 +275,7 @@ impl Replacing<'_> {
             .step(&part, title, effect, Undoing::by(undo), Vec::new())
             .needs(grown, "no old node goes before the new ones are Ready", None)
             .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
-            .idempotent()
-            .permits(self.permissions(name, &["UpdateNodegroupConfig"]));
+            .idempotent();
         to.add(self.captures(draft))
     }
 
@@ -322,12 +304,6 @@ impl Replacing<'_> {
         }
     }
 
-    fn roll_permissions(&self) -> Vec<switchback_schemas::plan::Permission> {
-        let mut permissions = rolls::drain_permissions();
-        permissions.extend(self.road.own.names.on_instances());
-        permissions
-    }
-
     fn roll(&self, open: &StepId, grown: &StepId, to: &mut Lowering) -> StepId {
         let name = &self.group.name;
         let rule = self.rule(name, Stale::KubeletBelow(self.road.hop.to.clone()));
@@ -347,8 +323,7 @@ impl Replacing<'_> {
             .needs(grown, "the new nodes are Ready", None)
             .time(Seconds::hours(24), takes)
             .idempotent()
-            .disrupts(Disruption::Drain, Some(self.pool.tier))
-            .permits(self.roll_permissions());
+            .disrupts(Disruption::Drain, Some(self.pool.tier));
         to.add(draft)
     }
 
@@ -357,7 +332,6 @@ impl Replacing<'_> {
         let new = &self.new;
         let min = || Self::captured(&self.copy, "min");
         let (_, pointer) = SIZE[0];
-        let permissions = || self.permissions(new, &["UpdateNodegroupConfig"]);
         let zero = || Operand::Value(serde_json::json!(0));
         let undo = Rollback::new(Work {
             done_when: Some(Condition::Any {
@@ -365,7 +339,6 @@ impl Replacing<'_> {
             }),
             timeout: Seconds::minutes(30),
             estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
-            permissions: permissions(),
             ..Work::effect(
                 format!("let node group {new} become empty: its smallest size is 0"),
                 self.scale(new, Self::size(&self.copy, zero())),
@@ -380,8 +353,7 @@ impl Replacing<'_> {
             .needs(roll, "it takes over when the old group is empty", None)
             .done_when(is(&self.fresh(), pointer, min()))
             .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
-            .idempotent()
-            .permits(permissions());
+            .idempotent();
         to.add(draft)
     }
 
@@ -398,7 +370,6 @@ impl Replacing<'_> {
                 done_when: Some(absent(&self.old())),
                 timeout: WITHIN,
                 estimate: self.takes(),
-                permissions: self.permissions(name, &["DeleteNodegroup"]),
                 ..Work::effect(
                     format!("delete node group {name}, which has no nodes any more"),
                     Effect::EksDeleteNodegroup(EksDeleteNodegroup {

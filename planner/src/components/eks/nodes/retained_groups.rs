@@ -52,8 +52,6 @@ pub(in crate::components::eks) fn steps(
                 Effect::Wait(Wait { until }),
             )
         });
-        let mut permissions = road.own.names.on_group(name, &["DeleteNodegroup", "DescribeNodegroup"]);
-        permissions.extend(road.own.names.on_cluster(&["DescribeUpdate"]));
         let mut draft = road
             .scope
             .step(
@@ -65,8 +63,7 @@ pub(in crate::components::eks) fn steps(
             )
             .done_when(absent(&object))
             .time(WITHIN, road.facts.durations.group.estimate())
-            .idempotent()
-            .permits(permissions);
+            .idempotent();
         for step in after.iter().chain(dropped.last()) {
             draft = draft.needs(
                 step,

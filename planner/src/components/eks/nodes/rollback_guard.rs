@@ -18,7 +18,7 @@ use super::{
     super::context::Road,
     karpenter::{ending, moving, node_pools, rule},
 };
-use crate::lower::{Draft, Lowering, Rollback, nodes as rolls, permission};
+use crate::lower::{Draft, Lowering, Rollback, nodes as rolls};
 
 const LIMITS: &str = "/spec/limits";
 
@@ -26,7 +26,7 @@ const LIMITS: &str = "/spec/limits";
 pub(in crate::components::eks) fn captures(road: &Road<'_>, mut draft: Draft) -> Draft {
     for node_pool in all_node_pools(road) {
         let what = CaptureKind::Field { object: object(node_pool), pointer: LIMITS.to_owned() };
-        draft = draft.captures(&capture(node_pool), what).permits(permissions());
+        draft = draft.captures(&capture(node_pool), what);
     }
     draft
 }
@@ -69,7 +69,6 @@ fn end(road: &Road<'_>, pool: &Pool) -> Rollback {
             timeout: Seconds::hours(24),
             disruption: Disruption::Outage,
             estimate: rolls::estimate(&back, nodes),
-            permissions: rolls::permissions(),
             ..Work::new(title, Action::Roll(Roll { observed: 0, ..back }))
         })
     }
@@ -95,10 +94,6 @@ fn set_limits(node_pool: &NodePool, only_if: Test, value: Operand) -> Action {
         only_if: vec![FieldTest { pointer: LIMITS.to_owned(), is: only_if }],
         set: vec![SetField { pointer: LIMITS.to_owned(), to: value }],
     }))
-}
-
-fn permissions() -> Vec<switchback_schemas::plan::Permission> {
-    ["get", "patch"].map(|verb| permission(verb, "karpenter.sh", "nodepools", None)).into()
 }
 
 fn capture(node_pool: &NodePool) -> String {
@@ -139,7 +134,6 @@ fn hold(road: &Road<'_>, node_pool: &NodePool, moved: &StepId) -> Rollback {
             done_when: Some(limits_are(node_pool, Test::Equals(zero()))),
             disruption: Disruption::Outage,
             estimate: Estimate::seconds(2, 10),
-            permissions: permissions(),
             ..Work::new(
                 format!("keep NodePool {} from making nodes at {}", node_pool.name, road.hop.to),
                 set_limits(node_pool, Test::Equals(captured(node_pool, moved)), zero()),
@@ -157,7 +151,6 @@ fn lift(road: &Road<'_>, node_pool: &NodePool, moved: &StepId) -> Rollback {
         ..Rollback::new(Work {
             done_when: Some(limits_are(node_pool, Test::Differs(Operand::Value(nothing())))),
             estimate: Estimate::seconds(2, 10),
-            permissions: permissions(),
             ..Work::new(
                 format!("let NodePool {} make nodes again", node_pool.name),
                 set_limits(node_pool, zero(), captured(node_pool, moved)),

@@ -1,0 +1,118 @@
+//! What a run left behind that nobody asked for.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::At;
+use crate::name::Label;
+
+/// One thing that a run left behind, by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Residue {
+    /// An operator abandoned the run.
+    Abandoned {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Its claim was taken back, which abandoned it.
+    ClaimTaken {
+        /// By whom.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A bracket is open.
+    Bracket {
+        /// The bracket.
+        id: Label,
+        /// What it suspends.
+        title: String,
+        /// Why it was left open, if the run said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+        /// Who closes it.
+        owner: String,
+        /// By which command.
+        command: String,
+    },
+    /// Work did not come to a good end, or is not undone.
+    Work {
+        /// Where.
+        at: At,
+        /// How far it came.
+        left: Unfinished,
+    },
+    /// A node was touched, and is neither replaced nor let go.
+    Node {
+        /// Its name.
+        node: String,
+        /// The roll that began it.
+        roll: At,
+    },
+}
+
+/// How far work came that is left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unfinished {
+    /// Nobody knows.
+    InDoubt,
+    /// It failed after it may have changed something.
+    FailedInPart,
+    /// A rollback that was stopped.
+    NotUndone,
+    /// A cleanup that did not come to its end.
+    NotRemoved,
+    /// It is done, and its rollback is not.
+    Done,
+    /// It was begun on a node.
+    Begun,
+}
+
+impl Residue {
+    /// Whether it is the bracket or the node of this name: what can be cleared by name.
+    pub fn is_named(&self, name: &str) -> bool {
+        match self {
+            Self::Bracket { id, .. } => id.as_str() == name,
+            Self::Node { node, .. } => node == name,
+            Self::Abandoned { .. } | Self::ClaimTaken { .. } | Self::Work { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InDoubt => "may or may not have happened",
+            Self::FailedInPart => "failed and may have changed something",
+            Self::NotUndone => "was not undone",
+            Self::NotRemoved => "did not come to its end",
+            Self::Done => "was done and is not undone",
+            Self::Begun => "was begun",
+        })
+    }
+}
+
+impl fmt::Display for Residue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Abandoned { by, reason } => write!(f, "abandoned by {by}: {reason}"),
+            Self::ClaimTaken { by, reason } => {
+                write!(f, "abandoned when its claim was taken back by {by}: {reason}")
+            }
+            Self::Bracket { id, title, why, owner, command } => {
+                let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+                write!(f, "bracket {id} is open ({title}){why}; {owner} closes it by: {command}")
+            }
+            Self::Work { at, left } => write!(f, "{at} {left}"),
+            Self::Node { node, roll } => {
+                write!(f, "node {node} was begun by {roll}, and is neither replaced nor let go")
+            }
+        }
+    }
+}
