@@ -71,6 +71,6 @@ fn circle(cx: &Cx<'_>, asked: &[HopSpec], after: &BTreeMap<usize, Vec<Edge>>, op
     cx.findings.say(
         Diagnostic::error(codes::PATH_CYCLE, message)
             .at_all(labels)
-            .help("take one of the requirements away"),
+            .help("remove one of the requirements"),
     );
 }
