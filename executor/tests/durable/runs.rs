@@ -234,7 +234,7 @@ async fn killed_at_any_disk_operation_a_run_ends_with_each_effect_done_once() {
             assert_eq!(end, ended(End::Complete), "operation {operation}, {unsynced:?}");
             each_once(&world);
             assert_eq!(claims::holder(&*runtime.store, &label("test")).await.unwrap(), None);
-            assert_eq!(runs::status(&*runtime.store, &run).await.unwrap().residue, Vec::<String>::new());
+            assert_eq!(runs::status(&*runtime.store, &run).await.unwrap().residue, []);
         }
     }
 }
@@ -283,7 +283,7 @@ async fn a_second_plan_is_told_which_run_has_the_platform() {
     assert_eq!(apply(&runtime, &three()).await.unwrap().1, ended(End::Abandoned));
     let report = runs::status(&*runtime.store, &first).await.unwrap();
     assert!(
-        report.residue.iter().any(|line| line.contains("a was done and is not undone")),
+        report.residue.iter().any(|left| left.to_string().contains("a was done and is not undone")),
         "{:?}",
         report.residue
     );

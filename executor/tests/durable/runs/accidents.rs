@@ -39,7 +39,7 @@ async fn p40_what_was_held_over_is_taken_back_when_that_is_safe_and_only_once() 
     assert!(matches!(&said.last().unwrap().says, SideKind::Cleared { what, .. } if what == "open"));
 
     assert!(left().await.brackets.is_empty());
-    assert!(!left().await.residue.iter().any(|line| line.contains("bracket open")));
+    assert!(!left().await.residue.iter().any(|left| left.to_string().contains("bracket open")));
     let error = clear().await.unwrap_err();
     assert!(matches!(error, RunError::NotAllowed { .. }), "{error}");
     assert_eq!(counts(&world)["undo open"], 1);
@@ -107,7 +107,8 @@ async fn a_claim_that_is_taken_back_abandons_its_run_and_another_can_begin() {
     let Some(Reclaimed::Abandoned(abandoned, left)) = taken else { panic!("{taken:?}") };
     assert_eq!(abandoned, run);
     assert!(
-        left[0].contains("the plan is void") && left.iter().any(|line| line.contains("a was done")),
+        left[0].to_string().contains("the plan is void")
+            && left.iter().any(|left| left.to_string().contains("a was done")),
         "{left:?}"
     );
     let report = runs::status(&*runtime.store, &run).await.unwrap();

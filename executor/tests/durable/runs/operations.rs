@@ -141,7 +141,7 @@ async fn an_operation_goes_back_through_its_runs_to_where_the_first_began() {
     assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound));
     assert_eq!(holder(&runtime).await, None);
     assert!(world.done.lock().unwrap().is_empty(), "{:?}", world.done);
-    assert_eq!(status(&runtime, &old).await.residue, Vec::<String>::new());
+    assert_eq!(status(&runtime, &old).await.residue, []);
 }
 
 /// What it saw was well, and nobody minds that: the way back of the operation still leads through it.
@@ -395,7 +395,7 @@ async fn what_a_continued_run_keeps_is_removed_when_the_later_one_is_over() {
     assert!(!world.done.lock().unwrap().contains("do b"), "nothing else goes on");
     let report = status(&runtime, &old).await;
     assert_eq!(report.state, RunState::Superseded { by: new.clone() });
-    assert_eq!(report.residue, Vec::<String>::new(), "the later run accounts for the rest");
+    assert_eq!(report.residue, [], "the later run accounts for the rest");
     assert_eq!(report.kept.iter().map(|kept| kept.step.as_str()).collect::<Vec<_>>(), ["c"]);
 
     // The way back leads to the earlier run, and not through it.
@@ -415,7 +415,7 @@ async fn a_continued_run_that_is_closed_is_not_gone_back_to() {
     assert_eq!(close(&runtime, &old).await.unwrap(), ended(End::Closed));
     let report = status(&runtime, &old).await;
     assert_eq!((report.state, report.kept), (RunState::Ended { end: End::Closed }, Vec::new()));
-    assert_eq!(report.residue, Vec::<String>::new(), "the later run accounts for the rest");
+    assert_eq!(report.residue, [], "the later run accounts for the rest");
     assert_eq!(counts(&world)["do b"], 1, "what had failed is not tried again");
     assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
     assert_eq!(holder(&runtime).await, None);
