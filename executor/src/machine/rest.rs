@@ -187,7 +187,7 @@ pub fn residue(plan: &Plan, state: &RunState) -> Vec<Residue> {
     let mut left = Vec::new();
     let theirs = |at: &At| state.superseded.is_some() && at.way != Way::Close;
     for bracket in brackets::open(plan, state) {
-        left.push(Residue::Bracket {
+        left.push(Residue::Suspended {
             id: bracket.id.clone(),
             title: bracket.title.clone(),
             why: state.held_over.get(&bracket.id).cloned(),

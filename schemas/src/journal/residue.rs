@@ -26,16 +26,16 @@ pub enum Residue {
         /// Why.
         reason: String,
     },
-    /// A bracket is open.
-    Bracket {
-        /// The bracket.
+    /// Something is left suspended.
+    Suspended {
+        /// The name of the suspension.
         id: Label,
-        /// What it suspends.
+        /// What is suspended.
         title: String,
-        /// Why it was left open, if the run said so.
+        /// Why it is, if the run said so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
-        /// Who closes it.
+        /// Who resumes it.
         owner: String,
         /// By which command.
         command: String,
@@ -75,10 +75,10 @@ pub enum Unfinished {
 }
 
 impl Residue {
-    /// Whether it is the bracket or the node of this name: what can be cleared by name.
+    /// Whether it is the suspension or the node of this name: what can be cleared by name.
     pub fn is_named(&self, name: &str) -> bool {
         match self {
-            Self::Bracket { id, .. } => id.as_str() == name,
+            Self::Suspended { id, .. } => id.as_str() == name,
             Self::Node { node, .. } => node == name,
             Self::Abandoned { .. } | Self::ClaimTaken { .. } | Self::Work { .. } => false,
         }
@@ -105,7 +105,7 @@ impl fmt::Display for Residue {
             Self::ClaimTaken { by, reason } => {
                 write!(f, "abandoned when its claim was taken back by {by}: {reason}")
             }
-            Self::Bracket { id, title, why, owner, command } => {
+            Self::Suspended { id, title, why, owner, command } => {
                 let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
                 write!(f, "bracket {id} is open ({title}){why}; {owner} closes it by: {command}")
             }

@@ -121,7 +121,7 @@ async fn left_by(store: &dyn Store, run: &RunId) -> Result<String, Error> {
         )
     });
     let doubts = left.in_doubt.iter().map(|at| format!("  {at} may or may not have happened\n"));
-    let told = |left: &&Residue| matches!(left, Residue::Bracket { .. } | Residue::Node { .. });
+    let told = |left: &&Residue| matches!(left, Residue::Suspended { .. } | Residue::Node { .. });
     let residue = left.residue.iter().filter(|_| over).filter(|left| !told(left));
     let residue = residue.map(|line| format!("  {line}\n"));
     let text: String = brackets.chain(nodes).chain(doubts).chain(residue).collect();
