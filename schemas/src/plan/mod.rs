@@ -9,6 +9,7 @@ mod cloud;
 mod condition;
 mod effect;
 mod gate;
+mod identity;
 mod leftover;
 mod platform;
 mod release;
@@ -37,6 +38,7 @@ pub use effect::{
     SetField, Wait,
 };
 pub use gate::{ApprovalScope, Day, Gate, GateKind, NoReturn, Window, WindowUse};
+pub use identity::{Identity, PlatformRef, Proof};
 pub use leftover::Leftover;
 pub use platform::{Identity, PlatformRef, Proof};
 pub use release::{Grant, Objects, PolicyRule, ReleaseObjects, RoleName};
