@@ -11,7 +11,6 @@ mod effect;
 mod gate;
 mod identity;
 mod leftover;
-mod platform;
 mod release;
 mod roll;
 mod step;
@@ -40,7 +39,6 @@ pub use effect::{
 pub use gate::{ApprovalScope, Day, Gate, GateKind, NoReturn, Window, WindowUse};
 pub use identity::{Identity, PlatformRef, Proof};
 pub use leftover::Leftover;
-pub use platform::{Identity, PlatformRef, Proof};
 pub use release::{Grant, Objects, PolicyRule, ReleaseObjects, RoleName};
 pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};
 pub use step::{
