@@ -157,8 +157,8 @@ impl Failure for Error {
         }
     }
 
-    fn help(&self) -> Option<String> {
-        Some(match self {
+    fn help(&self) -> String {
+        match self {
             Self::NoSuch { help, .. } => help.clone(),
             Self::NoRun { help, .. } | Self::Missing { help, .. } => (*help).to_owned(),
             Self::Ambiguous { runs, .. } => format!("name one with --run: {runs}"),
@@ -174,7 +174,7 @@ impl Failure for Error {
                 "check the credentials; `switchback permissions PLAN` lists what a plan needs".to_owned()
             }
             Self::Platform { .. } => "check --kubeconfig, --context and the network".to_owned(),
-            Self::Run(error) => return error.help(),
+            Self::Run(error) => error.help(),
             Self::Resolve(ResolveError::OtherObservation { .. }) => "observe or plan again".to_owned(),
             Self::Resolve(ResolveError::Chart { .. }) => {
                 "check the chart's repository or directory in the manifest, and the credentials for it"
@@ -183,10 +183,28 @@ impl Failure for Error {
             Self::Control(_) => "serve one with `switchback twin serve`".to_owned(),
             Self::Json(_) => "please report it with this message".to_owned(),
             Self::Document(error) => error.help().to_owned(),
-            Self::Write(_) | Self::Start(_) | Self::Copy { .. } | Self::Web(_) => return None,
+            Self::Write(_) => "make room, or send the output elsewhere".to_owned(),
+            Self::Start(_) => {
+                "check the directory for temporary files (TMPDIR) and the limits on processes and files"
+                    .to_owned()
+            }
+            Self::Copy { .. } => {
+                "make room in the directory for temporary files, or name another with TMPDIR".to_owned()
+            }
+            Self::Web(_) => {
+                "check the certificates that this machine trusts (SSL_CERT_FILE, SSL_CERT_DIR)".to_owned()
+            }
             #[cfg(feature = "twin")]
-            Self::Twin(_) | Self::World { .. } | Self::Program { .. } => return None,
-        })
+            Self::Twin(_) => "name another --port or --dir, or leave them out".to_owned(),
+            #[cfg(feature = "twin")]
+            Self::World { .. } => {
+                "check the file; fixtures/worlds/ of the checkout holds worlds to begin from".to_owned()
+            }
+            #[cfg(feature = "twin")]
+            Self::Program { .. } => {
+                "build both commands from one checkout: `cargo build --workspace --bins --locked`".to_owned()
+            }
+        }
     }
 }
 

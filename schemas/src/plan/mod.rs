@@ -18,7 +18,10 @@ mod walk;
 mod work;
 mod workload;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::{Timestamp, civil::Date};
 use schemars::JsonSchema;
@@ -204,6 +207,15 @@ pub enum Proof {
         /// The name.
         arn: Arn,
     },
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KubeSystem { uid } => write!(f, "the cluster whose kube-system has UID {uid}"),
+            Self::Arn { arn } => arn.fmt(f),
+        }
+    }
 }
 
 /// The annotation of an object that a step makes for the time of its hop, with the hop.
