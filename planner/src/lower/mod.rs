@@ -10,6 +10,7 @@ pub mod failure;
 pub mod freeze;
 pub mod nodes;
 mod rollback;
+pub mod suspension;
 pub mod ways;
 
 use switchback_schemas::{
