@@ -22,7 +22,7 @@ pub struct Index<'a> {
 type Identity<'a> = (&'a str, &'a str, Option<&'a str>, &'a str);
 
 fn identity(object: &ObjectRef) -> Identity<'_> {
-    let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
+    let group = object.group();
     (group, &object.kind, object.namespace.as_deref(), &object.name)
 }
 

@@ -47,16 +47,6 @@ pub fn versions<'a>(crd: &'a Value, flag: Option<&str>) -> Vec<&'a str> {
     list.iter().filter(flagged).filter_map(|version| text(version, "/name")).collect()
 }
 
-/// The resource of a kind, by the rule that the kinds of Kubernetes itself follow; a guess for kinds with an odd plural.
-pub fn plural(kind: &str) -> String {
-    let lower = kind.to_ascii_lowercase();
-    match lower.strip_suffix('y') {
-        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
-        _ if lower.ends_with('s') => format!("{lower}es"),
-        _ => format!("{lower}s"),
-    }
-}
-
 /// Nested fields from dotted paths: `{"controller.replicas": 2}` to `{"controller": {"replicas": 2}}`.
 pub fn nested(set: &BTreeMap<String, Value>) -> Value {
     let mut root = Map::new();
@@ -82,23 +72,6 @@ pub fn nested(set: &BTreeMap<String, Value>) -> Value {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-
-    #[test]
-    fn resources_of_kinds() {
-        for (kind, resource) in [
-            ("Deployment", "deployments"),
-            ("NetworkPolicy", "networkpolicies"),
-            ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
-            ("CSIStorageCapacity", "csistoragecapacities"),
-            ("FlowSchema", "flowschemas"),
-            ("Ingress", "ingresses"),
-            ("IngressClass", "ingressclasses"),
-            ("IPAddress", "ipaddresses"),
-            ("Gateway", "gateways"),
-        ] {
-            assert_eq!(super::plural(kind), resource);
-        }
-    }
 
     #[test]
     fn dotted_paths_nest() {

@@ -34,7 +34,7 @@ pub struct Outlook<'a> {
 type Field = (String, &'static str);
 
 fn field(object: &ObjectRef, pointer: &'static str) -> Field {
-    let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
+    let group = object.group();
     let namespace = object.namespace.as_deref().unwrap_or_default();
     (format!("{group}/{}/{namespace}/{}", object.kind, object.name), pointer)
 }

@@ -215,6 +215,27 @@ impl ObjectRef {
             name: name.name.clone(),
         }
     }
+
+    /// The API group; empty for the core group.
+    pub fn group(&self) -> &str {
+        group(&self.api_version)
+    }
+}
+
+/// The group of an API version; empty for the core group.
+pub fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// The resource of a kind, by the rule that the kinds of Kubernetes itself follow; a guess for kinds with an odd plural.
+pub fn plural(kind: &str) -> String {
+    let lower = kind.to_ascii_lowercase();
+    match lower.strip_suffix('y') {
+        _ if lower == "endpoints" => lower,
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ if lower.ends_with('s') => format!("{lower}es"),
+        _ => format!("{lower}s"),
+    }
 }
 
 impl fmt::Display for ObjectRef {
@@ -246,6 +267,24 @@ mod tests {
             assert!(Label::new(Label::sanitized(text).as_str()).is_ok(), "{text}");
         }
         assert_eq!(StepId::sanitized("ok/fine@1.2").as_str(), "ok/fine@1.2");
+    }
+
+    #[test]
+    fn resources_of_kinds() {
+        for (kind, resource) in [
+            ("Deployment", "deployments"),
+            ("NetworkPolicy", "networkpolicies"),
+            ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+            ("CSIStorageCapacity", "csistoragecapacities"),
+            ("Endpoints", "endpoints"),
+            ("FlowSchema", "flowschemas"),
+            ("Ingress", "ingresses"),
+            ("IngressClass", "ingressclasses"),
+            ("IPAddress", "ipaddresses"),
+            ("Gateway", "gateways"),
+        ] {
+            assert_eq!(plural(kind), resource);
+        }
     }
 
     #[test]

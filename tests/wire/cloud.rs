@@ -3,11 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use switchback_schemas::{
-    journal::End,
-    plan::{Permission, Plan},
-    report::RunState,
-};
+use switchback_model::permissions::{Permission, of_forward};
+use switchback_schemas::{journal::End, plan::Plan, report::RunState};
 
 use crate::support::{
     journal::{Events, record},
@@ -68,9 +65,16 @@ const NOT_CALLED: [(&str, &str); 6] = [
 
 /// Every operation of AWS that a run called is listed by its plan, and nothing else is but what is told above.
 fn the_plan_asks_for_what_was_called(plan: &Plan, called: &BTreeSet<String>) {
-    let permissions = plan.steps.iter().flat_map(|step| &step.work.permissions);
-    let listed: BTreeSet<&str> =
-        permissions.filter(|one| one.group == Permission::IAM).map(|one| one.verb.as_str()).collect();
+    // What only a rollback or a cleanup calls is not called here.
+    let works = plan.steps.iter().map(|step| of_forward(plan, step));
+    let listed: BTreeSet<String> = works
+        .flatten()
+        .filter_map(|permission| match permission {
+            Permission::Iam(iam) => Some(iam.action),
+            Permission::Rbac(_) => None,
+        })
+        .collect();
+    let listed: BTreeSet<&str> = listed.iter().map(String::as_str).collect();
     // Everybody may ask who he is.
     let called: BTreeSet<&str> =
         called.iter().map(String::as_str).filter(|what| *what != "sts:GetCallerIdentity").collect();

@@ -157,7 +157,12 @@ fn p40_what_two_runs_left_open_is_named_by_the_later_one_and_cleared_by_name() {
     let left = scene.switchback("janitor --store store").exits(1);
     for pool in ["general", "gpu"] {
         let bracket = format!("karpenter-1.8.8-freeze-{pool}");
-        assert_eq!(left.stdout.matches(&format!("bracket {bracket} is open")).count(), 1, "{}", left.stdout);
+        assert_eq!(
+            left.stdout.matches(&format!("suspension {bracket} still stands")).count(),
+            1,
+            "{}",
+            left.stdout
+        );
         scene.on_store(&format!("janitor --fix {bracket} --reason tidy")).exits(0);
     }
     let all = budgets(&scene);

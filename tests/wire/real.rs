@@ -1,5 +1,5 @@
-//! The same road on a real API server with real helms, and the training job of gangs.rs. Pods and nodes are played by kwok,
-//! Karpenter by a stand-in. Real minutes pass, so each case has a control plane of its own and all run side by side; what each
+//! The same road on a real API server with real helms, and the training job of gangs.rs, each under the roles alone that
+//! `switchback permissions` prints for its plan. Pods and nodes are played by kwok, Karpenter by a stand-in. Real minutes pass, so each case has a control plane of its own and all run side by side; what each
 //! helm does alone is held by the drivers' own suite.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,6 +116,7 @@ fn the_road_is_gone_up_parked_and_gone_back() {
     let manifests = manifests(without_nodes());
     let scene = Scene::on_cluster(&borrowed(&manifests), cluster, helm);
     scene.plan();
+    scene.under_roles(cluster);
     let before = settings(cluster);
     let preflight = scene.on_store("preflight plan.json").exits(0);
     assert!(preflight.stdout.contains("0 wrong"), "{}", preflight.stdout);
@@ -173,6 +174,7 @@ fn the_road_is_gone_on_with_when_its_process_was_killed() {
     let scene = Scene::on_cluster(&borrowed(&manifests), cluster, helm);
     let before: Vec<Value> = cluster.items(&["get", "nodes", "-l", "karpenter.sh/nodepool"]);
     scene.plan();
+    scene.under_roles(cluster);
     let mut child = scene.applying();
     let drains = |event: &Value| {
         record(event, "intent").is_some_and(|intent| intent["at"]["item"]["recipe"] == "drain")
@@ -228,6 +230,7 @@ fn a_gang_is_waited_for_then_moves() {
     });
     let scene = Scene::on_cluster(&borrowed(&waiting), cluster, helm);
     scene.plan();
+    scene.under_roles(cluster);
     let out = scene.apply().exits(3);
     assert!(out.stdout.contains("Job training/llm-7b"), "{}", out.stdout);
     assert_eq!(training(cluster), trained, "not one pod was touched");

@@ -12,6 +12,7 @@ pub(crate) struct Environment {
     /// `CI`, set to anything but `false` or `0`: the machine is gone after the job.
     pub(crate) ci: bool,
     /// `PATH`.
+    #[cfg(feature = "twin")]
     pub(crate) path: Option<OsString>,
     /// `SWITCHBACK_STORE`: where runs are kept.
     pub(crate) store: Option<PathBuf>,
@@ -65,6 +66,7 @@ impl Environment {
         Self {
             around: Surroundings::of(text, stdout, stderr),
             ci: text("CI").is_some_and(|ci| !matches!(ci.as_str(), "false" | "0")),
+            #[cfg(feature = "twin")]
             path: std::env::var_os("PATH"),
             store: text("SWITCHBACK_STORE").map(PathBuf::from),
             state: directory("XDG_STATE_HOME", ".local/state"),

@@ -14,6 +14,7 @@ use switchback_schemas::{
     codes::{self, Code},
     journal::Class,
 };
+#[cfg(feature = "twin")]
 use switchback_twin::{TwinError, WorldError};
 
 use crate::twin::ControlError;
@@ -83,9 +84,11 @@ pub(crate) enum Error {
     #[error(transparent)]
     Control(#[from] ControlError),
     /// The twin.
+    #[cfg(feature = "twin")]
     #[error(transparent)]
     Twin(#[from] TwinError),
     /// The world.
+    #[cfg(feature = "twin")]
     #[error("{} cannot be used", path.display())]
     World {
         path: PathBuf,
@@ -93,6 +96,7 @@ pub(crate) enum Error {
         source: WorldError,
     },
     /// A program that is part of this one's work is not there, or failed.
+    #[cfg(feature = "twin")]
     #[error("{program} {what}")]
     Program { program: String, what: String },
 }
@@ -123,6 +127,7 @@ impl Failure for Error {
                 | RunError::Store(StoreError::Leased(_) | StoreError::ClaimMoved(_)),
             ) => Exit::Busy,
             Self::Run(RunError::Bug(_)) | Self::Json(_) => Exit::Bug,
+            #[cfg(feature = "twin")]
             Self::Program { .. } => Exit::Unavailable,
             _ => Exit::Failed,
         }
@@ -144,13 +149,16 @@ impl Failure for Error {
             Self::Run(error) => error.code(),
             Self::Resolve(ResolveError::OtherObservation { .. }) => codes::PLAN_LOCK_STALE,
             Self::Resolve(ResolveError::Chart { .. }) => codes::PLATFORM_CHART,
-            Self::Control(_) | Self::Twin(_) | Self::World { .. } => codes::PLATFORM_TWIN,
+            Self::Control(_) => codes::PLATFORM_TWIN,
+            #[cfg(feature = "twin")]
+            Self::Twin(_) | Self::World { .. } => codes::PLATFORM_TWIN,
+            #[cfg(feature = "twin")]
             Self::Program { .. } => codes::PLATFORM_PROGRAM,
         }
     }
 
-    fn help(&self) -> Option<String> {
-        Some(match self {
+    fn help(&self) -> String {
+        match self {
             Self::NoSuch { help, .. } => help.clone(),
             Self::NoRun { help, .. } | Self::Missing { help, .. } => (*help).to_owned(),
             Self::Ambiguous { runs, .. } => format!("name one with --run: {runs}"),
@@ -166,7 +174,7 @@ impl Failure for Error {
                 "check the credentials; `switchback permissions PLAN` lists what a plan needs".to_owned()
             }
             Self::Platform { .. } => "check --kubeconfig, --context and the network".to_owned(),
-            Self::Run(error) => return error.help(),
+            Self::Run(error) => error.help(),
             Self::Resolve(ResolveError::OtherObservation { .. }) => "observe or plan again".to_owned(),
             Self::Resolve(ResolveError::Chart { .. }) => {
                 "check the chart's repository or directory in the manifest, and the credentials for it"
@@ -175,14 +183,28 @@ impl Failure for Error {
             Self::Control(_) => "serve one with `switchback twin serve`".to_owned(),
             Self::Json(_) => "please report it with this message".to_owned(),
             Self::Document(error) => error.help().to_owned(),
-            Self::Write(_)
-            | Self::Start(_)
-            | Self::Copy { .. }
-            | Self::Web(_)
-            | Self::Twin(_)
-            | Self::World { .. }
-            | Self::Program { .. } => return None,
-        })
+            Self::Write(_) => "make room, or send the output elsewhere".to_owned(),
+            Self::Start(_) => {
+                "check the directory for temporary files (TMPDIR) and the limits on processes and files"
+                    .to_owned()
+            }
+            Self::Copy { .. } => {
+                "make room in the directory for temporary files, or name another with TMPDIR".to_owned()
+            }
+            Self::Web(_) => {
+                "check the certificates that this machine trusts (SSL_CERT_FILE, SSL_CERT_DIR)".to_owned()
+            }
+            #[cfg(feature = "twin")]
+            Self::Twin(_) => "name another --port or --dir, or leave them out".to_owned(),
+            #[cfg(feature = "twin")]
+            Self::World { .. } => {
+                "check the file; fixtures/worlds/ of the checkout holds worlds to begin from".to_owned()
+            }
+            #[cfg(feature = "twin")]
+            Self::Program { .. } => {
+                "build both commands from one checkout: `cargo build --workspace --bins --locked`".to_owned()
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod commands;
 mod eks;
 mod environment;
 mod error;
+mod grammar;
 mod host;
 mod platform;
 mod services;
@@ -18,7 +19,7 @@ use std::{process::ExitCode, time::Duration};
 
 use switchback_face::{Answer, Exit, Terminal, contract, documents, terminal};
 
-use crate::{args::Args, environment::Environment, error::Error, host::Host};
+use crate::{environment::Environment, error::Error, grammar::Args, host::Host};
 
 /// How long what still runs in the background may take at the end.
 const LAST: Duration = Duration::from_millis(200);

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use switchback_aws::{Aws, AwsDriver, AwsSettings, StaticCredentials};
 use switchback_executor::{
     env::{Clock, SystemClock},
@@ -22,7 +23,7 @@ use switchback_schemas::plan::Plan;
 use tempfile::TempPath;
 
 use crate::{
-    args::PlatformArgs,
+    args::{PlatformArgs, TimeArgs},
     eks,
     environment::{self, Environment},
     error::Error,
@@ -57,7 +58,8 @@ impl Platform {
     }
 
     fn of(kubeconfig: PathBuf, args: &PlatformArgs) -> Result<Self, Error> {
-        let twin = marked(&kubeconfig, args.context.as_deref())?.map(|mark| (mark, InFlight::default()));
+        let twin = marked(&kubeconfig, args.context.as_deref()).map_err(Error::Kubeconfig)?;
+        let twin = twin.map(|mark| (mark, InFlight::default()));
         let clock: Arc<dyn Clock> = match &twin {
             Some((mark, calls)) => {
                 Arc::new(TwinClock::new(Control::new(&mark.endpoint)?, calls.clone(), mark.follows)?)
@@ -142,6 +144,15 @@ impl Platform {
             None => driver,
         }
     }
+}
+
+/// The time by which dates are judged: a twin's, or here.
+pub(crate) fn now(args: &TimeArgs, environment: &Environment) -> Result<Timestamp, Error> {
+    if args.kubeconfig.is_none() {
+        return Ok(SystemClock.now());
+    }
+    let platform = PlatformArgs { kubeconfig: args.kubeconfig.clone(), ..PlatformArgs::default() };
+    Ok(Platform::open(&platform, environment)?.clock.now())
 }
 
 /// Programs of the operating system, with what they may know of the environment.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http_body_util::{BodyExt as _, Limited};
 use kube::client::Body;
+use switchback_model::service::Service;
 use switchback_programs::{Web, WebAnswer, WebError, WebRequest};
 
 /// Bytes of an answer that are read at most.
@@ -24,10 +25,11 @@ impl ClusterWeb {
         Self { outside, client }
     }
 
-    async fn ask(&self, Proxied { host, path }: &Proxied) -> Result<WebAnswer, WebError> {
+    async fn ask(&self, service: &Service) -> Result<WebAnswer, WebError> {
         let lost = |error: &dyn std::fmt::Display| WebError::Lost(error.to_string());
         // The API server hands the Host header on. Servers that look at it (MLflow does) shall see what their clients send.
-        let request = http::Request::get(path).header(http::header::HOST, host).body(Body::empty());
+        let request =
+            http::Request::get(path(service)).header(http::header::HOST, &service.host).body(Body::empty());
         let request = request.map_err(|_| WebError::Address("it is no URL".to_owned()))?;
         let answer = self.client.send(request).await.map_err(|error| lost(&error))?;
         let status = answer.status().as_u16();
@@ -40,10 +42,10 @@ impl ClusterWeb {
 impl Web for ClusterWeb {
     async fn send(&self, request: &WebRequest) -> Result<WebAnswer, WebError> {
         // Posting past a proxy could change something that no plan names.
-        let (None, Some(proxied)) = (&request.post, proxied(&request.url)) else {
+        let (None, Some(service)) = (&request.post, Service::of_url(&request.url)) else {
             return self.outside.send(request).await;
         };
-        let answered = tokio::time::timeout(request.within, self.ask(&proxied)).await;
+        let answered = tokio::time::timeout(request.within, self.ask(&service)).await;
         let answer = answered.map_err(|_| WebError::Deadline(request.within.as_secs()))??;
         // The API server's own words, not the service's: nothing was asked.
         match (answer.status, from_api_server(&answer.body)) {
@@ -60,36 +62,9 @@ fn from_api_server(body: &[u8]) -> Option<String> {
     Some(status.get("message")?.as_str()?.to_owned())
 }
 
-/// A service as the API server reaches it.
-#[derive(Debug, PartialEq, Eq)]
-struct Proxied {
-    /// Host and port, as a client in the cluster names them.
-    host: String,
-    /// The path at the API server.
-    path: String,
-}
-
-/// The way through the API server for an address of the form `http://NAME.NAMESPACE.svc[.cluster.local][:PORT]/…`.
-fn proxied(url: &str) -> Option<Proxied> {
-    let (scheme, rest) = match url.split_once("://")? {
-        ("http", rest) => ("", rest),
-        ("https", rest) => ("https:", rest),
-        _ => return None,
-    };
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
-    let host = host.strip_suffix(".cluster.local").unwrap_or(host);
-    let (name, namespace) = host.strip_suffix(".svc")?.split_once('.')?;
-    let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let good = plain(name) && plain(namespace) && (port.is_empty() || plain(port));
-    let service = match (scheme, port) {
-        ("", "") => name.to_owned(),
-        _ => format!("{scheme}{name}:{port}"),
-    };
-    good.then(|| Proxied {
-        host: authority.to_owned(),
-        path: format!("/api/v1/namespaces/{namespace}/services/{service}/proxy/{path}"),
-    })
+/// The path of a Service's proxy at the API server.
+fn path(Service { namespace, name, path, .. }: &Service) -> String {
+    format!("/api/v1/namespaces/{namespace}/services/{name}/proxy/{path}")
 }
 
 #[cfg(test)]
@@ -98,9 +73,9 @@ mod tests {
 
     #[test]
     fn only_services_of_the_cluster_go_through_the_api_server() {
-        let to = |url: &str| proxied(url).map(|proxied| proxied.path);
+        let to = |url: &str| Service::of_url(url).map(|service| path(&service));
         let at = |rest: &str| Some(format!("/api/v1/namespaces/mlops/services/{rest}"));
-        let host = proxied("http://mlflow.mlops.svc:5000/version").map(|proxied| proxied.host);
+        let host = Service::of_url("http://mlflow.mlops.svc:5000/version").map(|service| service.host);
         assert_eq!(host.as_deref(), Some("mlflow.mlops.svc:5000"), "what a client in the cluster sends");
         assert_eq!(to("http://mlflow.mlops.svc:5000/version"), at("mlflow:5000/proxy/version"));
         assert_eq!(to("http://mlflow.mlops.svc.cluster.local/a/b?c=d"), at("mlflow/proxy/a/b?c=d"));

@@ -127,8 +127,8 @@ impl RunError {
     }
 
     /// What to do next.
-    pub fn help(&self) -> Option<String> {
-        Some(match self {
+    pub fn help(&self) -> String {
+        match self {
             Self::Plan(_) => "make the plan anew with this build".to_owned(),
             Self::Lint(_) => {
                 "`switchback lint PLAN` lists them; a plan that was changed by hand is made anew".to_owned()
@@ -159,6 +159,6 @@ impl RunError {
                 "restore the journal from a copy; `switchback verify` checks it".to_owned()
             }
             Self::Bug(_) => "please report it with this message".to_owned(),
-        })
+        }
     }
 }

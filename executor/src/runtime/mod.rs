@@ -91,7 +91,8 @@ impl Runtime {
             let found = self.drivers.proofs(target).await;
             let found = found.map_err(|failure| RunError::Unproven { target: target.clone(), failure })?;
             if let Some(missing) = expected.proofs().into_iter().find(|proof| !found.contains(proof)) {
-                let (expected, found) = (format!("{missing:?}"), format!("{found:?}"));
+                let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+                let (expected, found) = (missing.to_string(), found.join(" and "));
                 return Err(RunError::Identity { target: target.clone(), expected, found });
             }
         }

@@ -245,6 +245,7 @@ pub fn plan(mut steps: Vec<Step>) -> Plan {
         lines: Vec::new(),
         pools: Vec::new(),
         classes: Vec::new(),
+        releases: Vec::new(),
         windows: Vec::new(),
         channels: Vec::new(),
         untested: Vec::new(),

@@ -78,8 +78,8 @@ impl Failure for Error {
         }
     }
 
-    fn help(&self) -> Option<String> {
-        Some(match self {
+    fn help(&self) -> String {
+        match self {
             Self::NoSuch { help, .. } => help.clone(),
             Self::Missing { help, .. } => (*help).to_owned(),
             Self::NotInstalled { .. } => "install it, for example with `cargo install --path executor/cli`; \
@@ -88,7 +88,8 @@ impl Failure for Error {
             Self::Start { .. } | Self::Release { .. } => "install both commands from one release".to_owned(),
             Self::Json(_) | Self::Bug(_) => "please report it with this message".to_owned(),
             Self::Document(error) => error.help().to_owned(),
-            Self::Write(_) | Self::NoPlan(_) => return None,
-        })
+            Self::Write(_) => "make room, or send the output elsewhere".to_owned(),
+            Self::NoPlan(_) => "name another --at or --to; without -o the rollback is only shown".to_owned(),
+        }
     }
 }

@@ -4,6 +4,7 @@ mod carry_over;
 mod gates;
 mod inputs;
 mod pools;
+mod releases;
 mod unsupported;
 
 use std::collections::BTreeSet;
@@ -268,6 +269,7 @@ fn assemble(
         lines,
         classes: if pools.is_empty() { Vec::new() } else { cx.classes.clone() },
         pools,
+        releases: Vec::new(),
         windows: cx.windows(),
         channels: cx.manifests.platform.spec.channels.clone(),
         untested,
@@ -276,6 +278,7 @@ fn assemble(
         leftovers,
         sources: table,
     };
+    plan.releases = releases::moved(cx, plan.works().map(|(_, work)| work));
     match Graph::of(&plan) {
         Ok(graph) => {
             let approved = cx.manifests.platform.spec.approvals.before_start;

@@ -4,7 +4,7 @@ use switchback_schemas::{
     Diagnostic, Label, Seconds, codes,
     inventory::Release,
     lock::Render,
-    name::{ObjectName, ObjectRef},
+    name::{ObjectName, ObjectRef, plural},
     plan::{
         CaptureKind, Change, Condition, Disruption, Effect, Estimate, HelmRollback, HelmUpgrade, Mark,
         Operand, Permission, Target, Undo, UndoStep, Verify, Work,
@@ -82,7 +82,7 @@ pub fn look(scope: &HopScope, title: String, render: &Render, outlook: &Outlook<
     let rolled = following(&render.objects, &render.release);
     let permissions: Vec<Permission> = rolled
         .iter()
-        .map(|object| permission("get", "apps", &objects::plural(&object.kind), object.namespace.as_deref()))
+        .map(|object| permission("get", "apps", &plural(&object.kind), object.namespace.as_deref()))
         .collect();
     let of = rolled.into_iter().map(|object| Condition::Rollout { object: Target::Object(object) }).collect();
     scope.look("health", title, Condition::All { of }, outlook.take_reads()).permits(permissions)
@@ -249,8 +249,8 @@ fn permissions(release: &ObjectName, objects: &[serde_json::Value]) -> Vec<Permi
         .map(|verb| permission(verb, "", "secrets", namespace))
         .into();
     for object in objects.iter().filter_map(objects::reference) {
-        let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
-        let resource = objects::plural(&object.kind);
+        let group = object.group();
+        let resource = plural(&object.kind);
         for verb in ["get", "create", "patch", "delete"] {
             list.push(Permission {
                 declared: true,

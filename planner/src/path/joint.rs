@@ -62,13 +62,14 @@ pub(super) struct Known<'a> {
     path: Option<&'a JointPath>,
     /// For each hop of the plan, its position in the path.
     places: Vec<Option<usize>>,
+    /// The hops of the plan by their names in the path.
+    numbers: BTreeMap<&'a str, usize>,
 }
 
 /// Finds the hops of a plan in the joint path. A component that moves otherwise than the path says is refused: its states were
 /// not looked at.
 pub(super) fn known<'a>(cx: &'a Cx<'_>, asked: &[HopSpec]) -> Known<'a> {
     let path = cx.path.as_ref();
-    let mut places: Vec<Option<usize>> = vec![None; asked.len()];
     for target in path.into_iter().flat_map(|path| &path.targets) {
         let Some(upgrade) = &target.asked_by else { continue };
         let own =
@@ -94,15 +95,14 @@ pub(super) fn known<'a>(cx: &'a Cx<'_>, asked: &[HopSpec]) -> Known<'a> {
                 .help("ask for the first of these versions, and for the next when it is reached"),
         );
     }
-    for (number, hop) in asked.iter().enumerate() {
-        let position = path.and_then(|path| {
-            path.hops.iter().position(|known| known.component == hop.component.as_str() && known.to == hop.to)
-        });
-        if let Some(place) = places.get_mut(number) {
-            *place = position;
-        }
-    }
-    Known { path, places }
+    let hops: &[Hop] = path.map_or(&[], |path| &path.hops);
+    let moves = hops.iter().enumerate().map(|(place, hop)| ((hop.component.as_str(), &hop.to), place));
+    let moves: BTreeMap<(&str, &Version), usize> = moves.collect();
+    let places: Vec<Option<usize>> =
+        asked.iter().map(|hop| moves.get(&(hop.component.as_str(), &hop.to)).copied()).collect();
+    let named = places.iter().enumerate();
+    let named = named.filter_map(|(number, place)| Some((hops.get((*place)?)?.id.as_str(), number)));
+    Known { path, numbers: named.collect(), places }
 }
 
 impl Known<'_> {
@@ -128,13 +128,8 @@ impl Known<'_> {
     /// What the path says must come before a hop; that hops of one component follow each other is known anyway.
     pub(super) fn edges(&self, cx: &Cx<'_>, asked: &[HopSpec], number: usize) -> Vec<Edge> {
         let Some((hop, spec)) = self.hop(number).zip(asked.get(number)) else { return Vec::new() };
-        let position = |id: &str| {
-            let path = self.path?;
-            let place = path.hops.iter().position(|hop| hop.id == id)?;
-            self.places.iter().position(|known| *known == Some(place))
-        };
         let edge = |after: &solver::answer::After| {
-            let before = position(&after.hop)?;
+            let before = *self.numbers.get(after.hop.as_str())?;
             let why: Vec<&str> = after.why.iter().map(|reason| reason.text.as_str()).collect();
             let source = after.why.iter().find_map(|reason| source(cx, reason));
             let place = cx.label(spec.doc, "/spec/to", "waits");

@@ -39,6 +39,8 @@ pub fn order(
     sources: &mut BTreeMap<String, Source>,
 ) -> Vec<(usize, Hop)> {
     let known = joint::known(cx, asked);
+    let by_upgrade = requires::by_upgrade(asked);
+    let preferred: BTreeMap<&StepId, usize> = sequence.iter().zip(0..).collect();
     let mut after: BTreeMap<usize, Vec<Edge>> = BTreeMap::new();
     for (number, hop) in asked.iter().enumerate() {
         let edges = after.entry(number).or_default();
@@ -54,13 +56,13 @@ pub fn order(
         }
         // Only the first hop of an upgrade can be held back: the others follow it.
         for requires in hop.requires.iter().filter(|_| earlier.is_none()) {
-            edges.extend(requires::edge(cx, asked, hop, requires));
+            edges.extend(requires::edge(cx, asked, &by_upgrade, hop, requires));
         }
         edges.extend(known.edges(cx, asked, number));
     }
     let key = |number: usize| {
         let hop = asked.get(number).map(HopSpec::id);
-        let preferred = sequence.iter().position(|id| Some(id) == hop.as_ref()).unwrap_or(sequence.len());
+        let preferred = hop.as_ref().and_then(|hop| preferred.get(hop)).copied().unwrap_or(sequence.len());
         let place = known.place(number);
         // What an earlier run began is finished first: it left something suspended.
         let begun = hop.as_ref().is_some_and(|hop| cx.unfinished(hop).is_some());

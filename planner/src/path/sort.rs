@@ -69,8 +69,6 @@ fn circle(cx: &Cx<'_>, asked: &[HopSpec], after: &BTreeMap<usize, Vec<Edge>>, op
     let message = format!("hops wait for each other in a circle: {}", told.join(" -> "));
     let labels = circle.iter().map(|(_, edge)| edge.place.clone());
     cx.findings.say(
-        Diagnostic::error(codes::PATH_CYCLE, message)
-            .at_all(labels)
-            .help("take one of the requirements away"),
+        Diagnostic::error(codes::PATH_CYCLE, message).at_all(labels).help("remove one of the requirements"),
     );
 }

@@ -2,11 +2,17 @@
 
 use serde_json::{Value, json};
 use switchback_face::plan::{back, dry_run::DryRun};
-use switchback_model::{Graph, lint::lint, summary::summary, way_back::way_back};
+use switchback_model::{
+    Graph,
+    lint::lint,
+    permissions::{Iam, Permission, of_forward},
+    summary::summary,
+    way_back::way_back,
+};
 use switchback_schemas::{
     Digest, Severity, StepId, codes,
     inventory::Inventory,
-    plan::{Action, Effect, FailureAction, Permission, Plan, Step, Undo, UndoKind},
+    plan::{Action, Effect, FailureAction, Plan, Step, Undo, UndoKind},
 };
 
 use crate::{
@@ -172,12 +178,11 @@ fn steps_on_the_instance_act_on_its_target_and_name_their_iam_actions() {
     for part in ["database", "snapshot", "prove"] {
         assert_eq!(step(&plan, part).target.as_str(), "runs", "{part}");
     }
-    let permission = &step(&plan, "snapshot").work.permissions[0];
-    assert_eq!(
-        (permission.group.as_str(), permission.verb.as_str()),
-        (Permission::IAM, "rds:CreateDBSnapshot")
-    );
-    assert_eq!(permission.resource, "arn:aws:rds:eu-central-1:111122223333:db:mlops-platform-dev-mlflow");
+    let iam = Iam {
+        action: "rds:CreateDBSnapshot".to_owned(),
+        resource: "arn:aws:rds:eu-central-1:111122223333:db:mlops-platform-dev-mlflow".to_owned(),
+    };
+    assert!(of_forward(&plan, step(&plan, "snapshot")).contains(&Permission::Iam(iam)));
     let kept: Vec<&StepId> = plan.leftovers.iter().map(|leftover| &leftover.step).collect();
     assert_eq!(kept, [&step(&plan, "snapshot").id, &step(&plan, "migrate").id]);
     assert_eq!(plan.leftovers[0].keep.0, 14 * 86_400);

@@ -69,12 +69,12 @@ pub trait Failure: Error {
     fn code(&self) -> Code;
 
     /// What to do next.
-    fn help(&self) -> Option<String>;
+    fn help(&self) -> String;
 
     /// What is shown of it: the code, what happened, what to do next.
     fn told(&self) -> String {
-        let help = self.help().map(|help| format!("\n  help: {}", SafeText::line(&help, 2_000)));
-        format!("error {}: {}{}", self.code(), self.chain(), help.unwrap_or_default())
+        let help = SafeText::line(&self.help(), 2_000);
+        format!("error {}: {}\n  help: {help}", self.code(), self.chain())
     }
 
     /// The error and what caused it, on one line. What stands in it already is not said twice.
@@ -184,8 +184,8 @@ mod tests {
             codes::COMMAND_OUTPUT
         }
 
-        fn help(&self) -> Option<String> {
-            Some("free some".to_owned())
+        fn help(&self) -> String {
+            "free some".to_owned()
         }
     }
 

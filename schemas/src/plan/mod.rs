@@ -10,6 +10,7 @@ mod condition;
 mod effect;
 mod gate;
 mod leftover;
+mod release;
 mod roll;
 mod step;
 mod undo;
@@ -17,7 +18,10 @@ mod walk;
 mod work;
 mod workload;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::{Timestamp, civil::Date};
 use schemars::JsonSchema;
@@ -36,6 +40,7 @@ pub use effect::{
 };
 pub use gate::{ApprovalScope, Day, Gate, GateKind, NoReturn, Window, WindowUse};
 pub use leftover::Leftover;
+pub use release::{Grant, Objects, PolicyRule, ReleaseObjects, RoleName};
 pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};
 pub use step::{
     Capture, CaptureKind, Disruption, Estimate, FailureAction, FailurePolicy, Need, Permission, Read,
@@ -90,6 +95,9 @@ pub struct Plan {
     /// What a drain does to which pods, first match wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<WorkloadClass>,
+    /// What the Helm releases that the plan moves consist of, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<ReleaseObjects>,
     /// When steps may start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Window>,
@@ -195,6 +203,15 @@ pub enum Proof {
         /// The name.
         arn: Arn,
     },
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KubeSystem { uid } => write!(f, "the cluster whose kube-system has UID {uid}"),
+            Self::Arn { arn } => arn.fmt(f),
+        }
+    }
 }
 
 /// The annotation of an object that a step makes for the time of its hop, with the hop.

@@ -63,7 +63,7 @@ impl Roll {
 
 impl Work {
     /// The work itself, and what it does to nodes.
-    fn all(&self) -> Vec<&Self> {
+    pub fn all(&self) -> Vec<&Self> {
         let inside = self.roll().into_iter().flat_map(Roll::works).flat_map(Self::all);
         std::iter::once(self).chain(inside).collect()
     }

@@ -124,6 +124,20 @@ impl Scene {
         scene
     }
 
+    /// From now on the cluster is spoken to by somebody who may do what the plan says that it needs, and nothing else.
+    pub(crate) fn under_roles(&self, cluster: &Cluster) {
+        let runner = "switchback-runner";
+        let roles = "permissions plan.json --format rbac --bind serviceaccount:kube-system/";
+        let roles = self.switchback(&format!("{roles}{runner}")).exits(0).stdout;
+        self.write("roles.yaml", &roles);
+        cluster.kubectl(&["-n", "kube-system", "create", "serviceaccount", runner]);
+        cluster.kubectl(&["apply", "-f", &self.path("roles.yaml").to_string_lossy()]);
+        let token = cluster.kubectl(&["-n", "kube-system", "create", "token", runner, "--duration", "2h"]);
+        let mut kubeconfig: Value = serde_json::from_str(&self.read("kubeconfig")).expect("JSON");
+        kubeconfig["users"][0]["user"] = serde_json::json!({"token": token.trim()});
+        self.write("kubeconfig", &kubeconfig.to_string());
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

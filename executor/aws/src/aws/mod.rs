@@ -14,7 +14,8 @@ use switchback_schemas::plan::{Arn, AwsResource};
 use tokio::sync::Mutex;
 
 pub(crate) use credentials::Kept;
-pub(crate) use session::{Service, Session, SharedSession};
+pub(crate) use query::Service;
+pub(crate) use session::{Session, SharedSession};
 use transport::Transport;
 
 /// How long one request may take.

@@ -15,7 +15,6 @@ use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt as _, Limited};
 use switchback_executor::untrusted::text::{self, url_part};
 
-use super::session::Service;
 use crate::{classify::CallError, time, xml::Element};
 
 /// Bytes of an answer that are read at most.
@@ -28,6 +27,22 @@ const PRESIGNED: Duration = Duration::from_mins(1);
 const STS: &str = "sts";
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+
+/// A service with a query API that is spoken to without an SDK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Service {
+    /// As it stands in a signature and in its address.
+    pub(crate) name: &'static str,
+    /// The API's version.
+    pub(crate) version: &'static str,
+}
+
+impl Service {
+    /// EC2.
+    pub(crate) const EC2: Self = Self { name: "ec2", version: "2016-11-15" };
+    /// EC2 Auto Scaling.
+    pub(crate) const AUTOSCALING: Self = Self { name: "autoscaling", version: "2011-01-01" };
+}
 
 #[derive(Debug)]
 pub(super) struct Query {

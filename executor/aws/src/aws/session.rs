@@ -10,7 +10,10 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use switchback_executor::untrusted::text;
 use switchback_schemas::plan::Arn;
 
-use super::{Inner, Kept, PATIENT_ATTEMPTS, query::Query};
+use super::{
+    Inner, Kept, PATIENT_ATTEMPTS,
+    query::{Query, Service},
+};
 use crate::{classify::CallError, xml::Element};
 
 /// Clients for one region with one role.
@@ -163,22 +166,6 @@ impl Session {
         let credentials = self.credentials().await?;
         self.query.presign_caller(&credentials, cluster)
     }
-}
-
-/// A service with a query API that is spoken to without an SDK.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Service {
-    /// As it stands in a signature and in its address.
-    pub(crate) name: &'static str,
-    /// The API's version.
-    pub(crate) version: &'static str,
-}
-
-impl Service {
-    /// EC2.
-    pub(crate) const EC2: Self = Self { name: "ec2", version: "2016-11-15" };
-    /// EC2 Auto Scaling.
-    pub(crate) const AUTOSCALING: Self = Self { name: "autoscaling", version: "2011-01-01" };
 }
 
 /// A session, shared by all calls that need the same.

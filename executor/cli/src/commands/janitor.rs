@@ -109,7 +109,10 @@ async fn left_by(store: &dyn Store, run: &RunId) -> Result<String, Error> {
         false => String::new(),
     };
     let brackets = left.brackets.iter().map(|(bracket, owner, command)| {
-        format!("  bracket {bracket} is open; {owner} closes it by: {command}{}\n", fixed(bracket.as_str()))
+        format!(
+            "  suspension {bracket} still stands; {owner} resumes it by: {command}{}\n",
+            fixed(bracket.as_str())
+        )
     });
     let nodes = left.nodes.iter().map(|node| {
         format!(

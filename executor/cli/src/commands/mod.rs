@@ -3,6 +3,7 @@
 mod apply;
 mod approve;
 mod close;
+#[cfg(feature = "twin")]
 mod demo;
 mod drive;
 mod eks_token;
@@ -19,6 +20,7 @@ mod say;
 mod status;
 mod tell;
 mod tick;
+#[cfg(feature = "twin")]
 mod twin;
 mod verify;
 mod word;
@@ -57,7 +59,9 @@ pub(crate) enum Command {
     Janitor(janitor::Args),
     Lock(lock::Args),
     EksToken(eks_token::Args),
+    #[cfg(feature = "twin")]
     Twin(twin::Args),
+    #[cfg(feature = "twin")]
     Demo(demo::Args),
 }
 
@@ -88,7 +92,9 @@ pub(crate) async fn run(command: Command, host: &mut Host) -> Result<Exit, Error
         Command::Janitor(args) => janitor::run(&args, host).await,
         Command::Lock(args) => lock::run(&args, host).await,
         Command::EksToken(args) => eks_token::run(&args, host).await,
+        #[cfg(feature = "twin")]
         Command::Twin(args) => twin::run(&args, host).await,
+        #[cfg(feature = "twin")]
         Command::Demo(args) => demo::run(&args, host).await,
     }
 }

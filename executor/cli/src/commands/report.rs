@@ -8,6 +8,7 @@ use crate::{
     args::{RunArgs, TimeArgs},
     error::Error,
     host::Host,
+    platform::now,
     show::account,
     store,
 };
@@ -30,7 +31,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let opened = store::open(&args.run.store, &host.environment)?;
     let run = store::chosen(&args.run, &*opened.store).await?;
     let report = runs::status(&*opened.store, &run).await?;
-    let now = args.time.now(&host.environment)?;
+    let now = now(&args.time, &host.environment)?;
     let text = match args.format {
         Page::Text if args.brief => {
             let plan =

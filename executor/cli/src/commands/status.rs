@@ -11,6 +11,7 @@ use crate::{
     args::{RunArgs, TimeArgs},
     error::Error,
     host::Host,
+    platform::now,
     show::{account, words},
     store,
 };
@@ -36,7 +37,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     }
     let run = store::chosen(&args.run, &*opened.store).await?;
     let report = runs::status(&*opened.store, &run).await?;
-    let now = args.time.now(&host.environment)?;
+    let now = now(&args.time, &host.environment)?;
     let text = match args.format {
         Answer::Text => account::status(&report, now, host.terminal.out.look()),
         Answer::Json => serde_json::to_string_pretty(&report)? + "\n",

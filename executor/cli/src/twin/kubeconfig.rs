@@ -17,10 +17,8 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_yaml::{Mapping, Value};
+use serde_yaml::Value;
 use switchback_face::documents::{self, DocumentError};
-
-use crate::error::Error;
 
 const NAME: &str = "switchback.dev/twin";
 
@@ -38,7 +36,9 @@ pub(crate) struct Mark {
 }
 
 /// A twin's kubeconfig with its mark.
+#[cfg(any(test, feature = "twin"))]
 pub(crate) fn mark(kubeconfig: &str, mark: &Mark) -> Result<String, serde_yaml::Error> {
+    use serde_yaml::Mapping;
     let mut config: Value = serde_yaml::from_str(kubeconfig)?;
     let mut extension = Mapping::new();
     extension.insert("name".into(), NAME.into());
@@ -53,9 +53,9 @@ pub(crate) fn mark(kubeconfig: &str, mark: &Mark) -> Result<String, serde_yaml::
 }
 
 /// The mark of a context's cluster; `None` when it is no twin.
-pub(crate) fn marked(path: &Path, context: Option<&str>) -> Result<Option<Mark>, Error> {
-    let text = documents::text(path).map_err(Error::Kubeconfig)?;
-    find(&text, context).map_err(|error| Error::Kubeconfig(DocumentError::unusable(path, &error)))
+pub(crate) fn marked(path: &Path, context: Option<&str>) -> Result<Option<Mark>, DocumentError> {
+    let text = documents::text(path)?;
+    find(&text, context).map_err(|error| DocumentError::unusable(path, &error))
 }
 
 fn find(text: &str, context: Option<&str>) -> Result<Option<Mark>, serde_yaml::Error> {

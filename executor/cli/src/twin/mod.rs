@@ -8,4 +8,6 @@ mod kubeconfig;
 pub(crate) use clock::TwinClock;
 pub(crate) use control::{Control, ControlError};
 pub(crate) use in_flight::{Counted, InFlight};
-pub(crate) use kubeconfig::{Mark, mark, marked};
+#[cfg(feature = "twin")]
+pub(crate) use kubeconfig::mark;
+pub(crate) use kubeconfig::{Mark, marked};

@@ -1,126 +1,286 @@
-//! Helm releases: `helm.upgrade` and `helm.rollback`.
-//!
-//! helm is called without `--wait`: whether workloads became ready is asked by conditions, so no child lives long. A killed
-//! helm leaves its release pending for good; such a release is repaired here only when it is proven that the helm was ours
-//! and is dead, and a copy of its record is kept first (user-pain P-34).
+//! The program `helm`: the calls that are made of it, and how its answers are read.
 
-mod client;
-mod rollback;
-#[cfg(test)]
-mod tests;
-mod upgrade;
 pub(crate) mod values;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use switchback_executor::ports::{Call, Classify as _, Driver, Failure};
+use serde::Deserialize;
+use serde_json::Value;
+use switchback_executor::{
+    ports::{Classify as _, Failure},
+    untrusted::text,
+};
 use switchback_schemas::{
-    journal::{Class, Evidence, Outcome, Verdict},
+    Version,
+    journal::{Class, Evidence},
     name::ObjectName,
-    plan::{Condition, Effect},
 };
 
-pub use client::HelmTarget;
-pub(crate) use client::{Helm, failed, namespace, refused};
+use crate::port::{Arg, Exit, Invocation, Programs, RunError, slot};
 
-use crate::{
-    charts::Charts,
-    port::{Exit, Programs, Settled},
-};
-use client::{History, class_of};
+/// How long a call that only reads may run.
+const READING: Duration = Duration::from_mins(2);
 
-/// How long helm waits for hooks of a chart.
-const HOOKS: &str = "5m0s";
+/// Revisions that are kept and looked at.
+pub(crate) const HISTORY: &str = "10";
 
-/// How long one call of helm may run: its hooks, and the objects of the chart.
-const WITHIN: Duration = Duration::from_mins(15);
+/// The oldest helm that is tried.
+const OLDEST: &str = "3.17";
 
-/// Upgrades Helm releases and rolls them back.
-pub struct HelmDriver {
-    helm: Helm,
-    charts: Arc<dyn Charts>,
-    kube: Arc<dyn Driver>,
+/// Which helm, and which cluster it speaks to.
+#[derive(Clone, Debug, Default)]
+pub struct HelmTarget {
+    /// The program; `helm` on `PATH` when it is left out.
+    pub program: Option<String>,
+    /// The kubeconfig; helm's own choice when it is left out.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig.
+    pub context: Option<String>,
 }
 
-impl HelmDriver {
-    /// `kube` speaks to the same cluster; CRDs are marked through it before a rollback that would delete them.
-    pub fn new(
-        programs: Arc<dyn Programs>,
-        charts: Arc<dyn Charts>,
-        kube: Arc<dyn Driver>,
-        target: HelmTarget,
-    ) -> Self {
-        Self { helm: Helm::new(programs, target), charts, kube }
+/// Calls helm.
+#[derive(Clone)]
+pub(crate) struct Helm {
+    programs: Arc<dyn Programs>,
+    target: HelmTarget,
+}
+
+/// One line of `helm history`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Entry {
+    /// Its number.
+    pub(crate) revision: u64,
+    /// `deployed`, `superseded`, `failed`, `pending-upgrade`, …
+    pub(crate) status: String,
+    /// When it was last written.
+    #[serde(default)]
+    pub(crate) updated: String,
+}
+
+/// The revisions of a release, rising; none when there is no such release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct History(pub(crate) Vec<Entry>);
+
+impl History {
+    /// The last revision.
+    pub(crate) fn last(&self) -> Option<&Entry> {
+        self.0.last()
     }
 
-    /// Proves that no helm of an earlier process is at work on a release.
-    async fn settle(&self, release: &ObjectName) -> Result<(), Outcome> {
-        match self.helm.programs().settle(&Helm::slot(release), WITHIN).await {
-            Ok(Settled::Free) => Ok(()),
-            Ok(Settled::Ended) => Err(Outcome::InDoubt {
-                class: Class::Crashed,
-                evidence: Evidence::line(format!(
-                    "a helm of an earlier process was still at work on release {release}, and has ended: look again"
-                )),
-            }),
-            Err(error) => Err(error.of_write()),
-        }
+    /// The last deployed revision.
+    pub(crate) fn deployed(&self) -> Option<&Entry> {
+        self.0.iter().rev().find(|entry| entry.status == "deployed")
     }
 
-    /// What a call of helm that was to change a release came to.
-    async fn ended(&self, release: &ObjectName, before: &History, exit: &Exit) -> Outcome {
-        if exit.is_success() {
-            let after = self.helm.history(release).await.ok();
-            let revision = after.as_ref().and_then(History::last).map_or(0, |entry| entry.revision);
-            return Outcome::Done {
-                evidence: Evidence::line(format!("release {release} is at revision {revision}")),
-            };
+    /// The revision whose values an upgrade starts from: the deployed one, else the last.
+    pub(crate) fn current(&self) -> Option<&Entry> {
+        self.deployed().or(self.last())
+    }
+
+    /// A revision that a rollback can go to.
+    pub(crate) fn has_good(&self, revision: u64) -> bool {
+        let good = |entry: &&Entry| matches!(entry.status.as_str(), "deployed" | "superseded");
+        self.0.iter().filter(good).any(|entry| entry.revision == revision)
+    }
+}
+
+impl Helm {
+    pub(crate) fn new(programs: Arc<dyn Programs>, target: HelmTarget) -> Self {
+        Self { programs, target }
+    }
+
+    pub(crate) fn programs(&self) -> &dyn Programs {
+        &*self.programs
+    }
+
+    /// The slot in which a release is written.
+    pub(crate) fn slot(release: &ObjectName) -> String {
+        slot(&["helm", release.namespace.as_deref().unwrap_or_default(), &release.name])
+    }
+
+    /// Calls helm with the cluster's flags.
+    pub(crate) async fn call(
+        &self,
+        slot: String,
+        args: Vec<Arg>,
+        files: BTreeMap<String, Vec<u8>>,
+        within: Duration,
+    ) -> Result<Exit, RunError> {
+        let mut words = vec![Arg::from(self.target.program.as_deref().unwrap_or("helm"))];
+        words.extend(args);
+        if let Some(kubeconfig) = &self.target.kubeconfig {
+            words.extend([Arg::from("--kubeconfig"), kubeconfig.to_string_lossy().into_owned().into()]);
         }
-        let class = class_of(&String::from_utf8_lossy(&exit.stderr));
-        let mut lines = vec![format!("helm {}", exit.said())];
-        lines.extend(exit.complaint());
-        // A new revision, even a failed one, means that some of its objects may have been written.
-        match self.helm.history(release).await {
-            Ok(after) if exit.code.is_some() && after.last() == before.last() => {
-                Outcome::NotDone { class, evidence: Evidence(lines) }
+        if let Some(context) = &self.target.context {
+            words.extend([Arg::from("--kube-context"), context.clone().into()]);
+        }
+        self.programs.run(&Invocation { slot, argv: words, env: BTreeMap::new(), files, within }).await
+    }
+
+    /// A call that only reads. It must succeed.
+    pub(crate) async fn read(&self, slot: String, args: &[&str]) -> Result<String, Failure> {
+        let exit = self.read_exit(slot, args).await?;
+        if exit.is_success() { Ok(exit.printed()) } else { Err(failed(args, &exit)) }
+    }
+
+    async fn read_exit(&self, slot: String, args: &[&str]) -> Result<Exit, Failure> {
+        let args = args.iter().map(|arg| Arg::from(*arg)).collect();
+        self.call(slot, args, BTreeMap::new(), READING).await.map_err(|error| error.failure())
+    }
+
+    /// Helm's version; refused when it is one that the calls below were never tried with.
+    pub(crate) async fn version(&self) -> Result<Version, Failure> {
+        let printed = self.read(slot(&["helm", "version"]), &["version", "--short"]).await?;
+        let version: Version = printed
+            .trim()
+            .parse()
+            .map_err(|_| refused(format!("helm does not say its version: {:?}", text::line(&printed))))?;
+        let oldest: Version = OLDEST.parse().map_err(|_| refused("the oldest helm has no version"))?;
+        if version < oldest || version.major() > 4 {
+            return Err(refused(format!(
+                "helm {version} is not supported; use helm {OLDEST} or newer, or helm 4"
+            )));
+        }
+        Ok(version)
+    }
+
+    /// The revisions of a release.
+    pub(crate) async fn history(&self, release: &ObjectName) -> Result<History, Failure> {
+        let namespace = namespace(release)?;
+        let args = ["history", &release.name, "--namespace", namespace, "--output", "json", "--max", "256"];
+        let exit = self.read_exit(format!("{}_read", Self::slot(release)), &args).await?;
+        if !exit.is_success() {
+            let complaint = String::from_utf8_lossy(&exit.stderr);
+            if complaint.contains("release: not found") {
+                return Ok(History(Vec::new()));
             }
-            Ok(after) => {
-                if let Some(last) = after.last() {
-                    lines.push(format!("revision {} of release {release} is {}", last.revision, last.status));
-                }
-                Outcome::InDoubt { class, evidence: Evidence(lines) }
-            }
-            Err(_) => Outcome::InDoubt { class, evidence: Evidence(lines) },
+            return Err(failed(&args, &exit));
+        }
+        let mut entries: Vec<Entry> = serde_json::from_slice(&exit.stdout)
+            .map_err(|error| refused(format!("helm history cannot be read: {error}")))?;
+        entries.sort_by_key(|entry| entry.revision);
+        Ok(History(entries))
+    }
+
+    /// The values that a revision was given by a person; empty when the release is not there.
+    pub(crate) async fn values(&self, release: &ObjectName, history: &History) -> Result<Value, Failure> {
+        let Some(current) = history.current() else { return Ok(Value::Object(serde_json::Map::new())) };
+        let (namespace, revision) = (namespace(release)?, current.revision.to_string());
+        let args = [
+            "get",
+            "values",
+            &release.name,
+            "--namespace",
+            namespace,
+            "--revision",
+            &revision,
+            "--output",
+            "json",
+        ];
+        let printed = self.read(format!("{}_read", Self::slot(release)), &args).await?;
+        let values: Value = serde_json::from_str(&printed)
+            .map_err(|error| refused(format!("helm get values cannot be read: {error}")))?;
+        Ok(if values.is_null() { Value::Object(serde_json::Map::new()) } else { values })
+    }
+}
+
+/// A release's namespace; every release has one.
+pub(crate) fn namespace(release: &ObjectName) -> Result<&str, Failure> {
+    let missing = || refused(format!("release {release} has no namespace"));
+    let namespace = release.namespace.as_deref().ok_or_else(missing)?;
+    for part in [namespace, release.name.as_str()] {
+        // helm would take it for a flag.
+        if part.is_empty() || part.starts_with('-') {
+            return Err(refused(format!("{part:?} is no name of a release or a namespace")));
         }
     }
+    Ok(namespace)
 }
 
-/// A reading that failed before anything was changed.
-fn not_done(failure: Failure) -> Outcome {
-    Outcome::NotDone { class: failure.class, evidence: failure.evidence }
+pub(crate) fn refused(line: impl AsRef<str>) -> Failure {
+    Failure { class: Class::Refused, evidence: Evidence::line(text::line(line.as_ref())) }
 }
 
-#[async_trait]
-impl Driver for HelmDriver {
-    fn applies(&self, effect: &Effect) -> bool {
-        matches!(effect, Effect::HelmUpgrade(_) | Effect::HelmRollback(_))
-    }
+/// A reading that failed.
+pub(crate) fn failed(args: &[&str], exit: &Exit) -> Failure {
+    let mut lines = vec![format!("helm {} {}", args.first().copied().unwrap_or_default(), exit.said())];
+    lines.extend(exit.complaint());
+    Failure { class: class_of(&String::from_utf8_lossy(&exit.stderr)), evidence: Evidence(lines) }
+}
 
-    fn checks(&self, _condition: &Condition) -> bool {
-        false
+/// What kind of failure helm's complaint tells of. helm has one exit code for everything, so its words decide.
+pub(crate) fn class_of(complaint: &str) -> Class {
+    let complaint = complaint.to_lowercase();
+    let says = |parts: &[&str]| parts.iter().any(|part| complaint.contains(part));
+    if says(&[
+        "cluster unreachable",
+        "connection refused",
+        "i/o timeout",
+        "no such host",
+        "connection reset",
+        ": eof",
+        "unexpected eof",
+    ]) {
+        Class::Unreachable
+    } else if says(&[
+        "another operation (install/upgrade/rollback) is in progress",
+        "the object has been modified",
+    ]) {
+        Class::Conflict
+    } else if says(&["is forbidden", "unauthorized", "must be logged in"]) {
+        Class::Denied
+    } else if says(&["too many requests"]) {
+        Class::Throttled
+    } else if says(&["timed out waiting", "context deadline exceeded"]) {
+        Class::Deadline
+    } else {
+        Class::Refused
     }
+}
 
-    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
-        let ended = match effect {
-            Effect::HelmUpgrade(effect) => self.upgrade(call, effect).await,
-            Effect::HelmRollback(effect) => self.rollback(call, effect).await,
-            other => Err(not_done(refused(format!("{} is no effect of helm", other.kind())))),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(statuses: &[&str]) -> History {
+        let entry = |(i, status): (usize, &&str)| Entry {
+            revision: i as u64 + 1,
+            status: (*status).to_owned(),
+            updated: String::new(),
         };
-        ended.unwrap_or_else(|outcome| outcome)
+        History(statuses.iter().enumerate().map(entry).collect())
     }
 
-    async fn check(&self, _call: &Call, _condition: &Condition) -> Verdict {
-        Verdict::unknown("helm checks no conditions: releases are read from the cluster")
+    #[test]
+    fn an_upgrade_starts_from_the_deployed_revision() {
+        let pending = history(&["superseded", "deployed", "pending-upgrade"]);
+        assert_eq!(pending.current().unwrap().revision, 2);
+        assert_eq!(history(&["failed"]).current().unwrap().revision, 1);
+        assert_eq!(history(&[]).current(), None);
+    }
+
+    #[test]
+    fn p37_only_good_revisions_can_be_gone_back_to() {
+        let history = history(&["superseded", "failed", "deployed"]);
+        assert!(history.has_good(1) && !history.has_good(2) && !history.has_good(9));
+    }
+
+    #[test]
+    fn the_words_of_both_helms_are_understood() {
+        for complaint in
+            ["Error: Kubernetes cluster unreachable: x", "Error: kubernetes cluster unreachable: y"]
+        {
+            assert_eq!(class_of(complaint), Class::Unreachable);
+        }
+        let pending = "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress";
+        assert_eq!(class_of(pending), Class::Conflict);
+        assert_eq!(class_of("Error: UPGRADE FAILED: execution error at (x)"), Class::Refused);
+    }
+
+    #[test]
+    fn names_that_helm_would_take_for_flags_are_refused() {
+        assert!(namespace(&ObjectName::namespaced("a", "--kubeconfig=x")).is_err());
+        assert!(namespace(&ObjectName::cluster("x")).is_err());
+        assert_eq!(namespace(&ObjectName::namespaced("a", "b")).unwrap(), "a");
     }
 }

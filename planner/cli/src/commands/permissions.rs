@@ -1,9 +1,13 @@
 //! `switchback permissions`: what the executor's credentials must allow.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
-use switchback_face::Exit;
-use switchback_schemas::plan::Plan;
+use clap::ValueEnum;
+use switchback_face::{
+    Exit,
+    plan::permissions::{self, Subject},
+};
+use switchback_model::permissions::of_plan;
 
 use crate::{documents, error::Error, terminal::Terminal};
 
@@ -11,35 +15,37 @@ use crate::{documents, error::Error, terminal::Terminal};
 pub(crate) struct Args {
     /// The plan
     plan: PathBuf,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Who is bound to the roles: user:NAME, group:NAME or serviceaccount:NAMESPACE/NAME
+    #[arg(long, value_name = "SUBJECT")]
+    bind: Option<Subject>,
+}
+
+/// How to answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// Roles and their bindings, for `kubectl apply -f -`
+    Rbac,
+    /// A policy for AWS IAM
+    Iam,
+    /// For programs, with the steps that need each permission
+    Json,
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let plan = documents::plan(&args.plan)?.value;
-    terminal.out.text(&listed(&plan)).map_err(Error::Write)?;
+    let needed = of_plan(&plan);
+    let text = match args.format {
+        Format::Text => permissions::text(&plan, &needed, terminal.out.look()),
+        Format::Rbac => permissions::rbac(&plan, &needed, args.bind.as_ref()),
+        Format::Iam => serde_json::to_string_pretty(&permissions::iam(&needed))? + "\n",
+        Format::Json => serde_json::to_string_pretty(&permissions::rows(&needed))? + "\n",
+    };
+    terminal.out.text(&text).map_err(Error::Write)?;
     Ok(Exit::Success)
-}
-
-/// Permissions of all steps, their undo and the removal of what they leave, one line per resource.
-fn listed(plan: &Plan) -> String {
-    let mut rows: BTreeMap<(String, bool), Vec<&str>> = BTreeMap::new();
-    for permission in plan.works().flat_map(|(_, work)| &work.permissions) {
-        let group =
-            if permission.group.is_empty() { String::new() } else { format!(".{}", permission.group) };
-        let place = permission
-            .namespace
-            .as_ref()
-            .map_or_else(|| "everywhere".to_owned(), |name| format!("in {name}"));
-        let row =
-            rows.entry((format!("{}{group} {place}", permission.resource), permission.declared)).or_default();
-        if !row.contains(&permission.verb.as_str()) {
-            row.push(&permission.verb);
-        }
-    }
-    let mut text = String::new();
-    for ((resource, declared), mut verbs) in rows {
-        verbs.sort_unstable();
-        let derived = if declared { "  (derived from the chart)" } else { "" };
-        let _ = writeln!(text, "{resource}: {}{derived}", verbs.join(", "));
-    }
-    text
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use switchback_schemas::{Diagnostic, Severity, codes, plan::BlindSpot};
+use switchback_schemas::{Diagnostic, Severity, codes, name::plural, plan::BlindSpot};
 
 use super::{context::Road, facts::RemovedApi};
 use crate::{lower::Lowering, objects, outlook::Outlook};
@@ -145,7 +145,7 @@ fn calls(
             group => format!("{group}/{}", call.version),
         };
         let resource = call.resource.split('/').next().unwrap_or_default();
-        let row = rows.iter().find(|row| row.api == api && objects::plural(&row.kind) == resource);
+        let row = rows.iter().find(|row| row.api == api && plural(&row.kind) == resource);
         let Some(row) = row else { continue };
         uses.push(Use {
             about: format!("{resource}.{api}"),

@@ -4,7 +4,10 @@ mod component;
 
 use std::collections::BTreeMap;
 
-use switchback_model::lint::lint;
+use switchback_model::{
+    lint::lint,
+    permissions::{On, Permission, of_forward},
+};
 use switchback_planner::{
     compile::{Sources, asks, compile},
     component::AnyComponent,
@@ -160,8 +163,17 @@ fn it_moves_on_the_joint_path_and_lowers() {
     assert_eq!(steps.len(), 2);
     assert!(steps[1].work.title.ends_with("registry.example/widget:3.0"), "{}", steps[1].work.title);
     assert!(steps[1].needs.iter().any(|need| need.step == steps[0].id), "one hop after the other");
-    let patch = steps[0].work.permissions.iter().find(|p| p.verb == "patch").expect("what the step needs");
-    assert_eq!((patch.resource.as_str(), patch.namespace.as_deref()), ("deployments", Some("ops")));
+    let needs = of_forward(&plan, steps[0]);
+    let rbac = needs.iter().filter_map(|permission| match permission {
+        Permission::Rbac(rbac) if rbac.verb == "patch" => Some((rbac.namespace.as_deref(), &rbac.on)),
+        _ => None,
+    });
+    let on = On::Resource {
+        group: "apps".to_owned(),
+        resource: "deployments".to_owned(),
+        name: Some("widget".to_owned()),
+    };
+    assert_eq!(rbac.collect::<Vec<_>>(), [(Some("ops"), &on)], "nobody wrote it down");
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use std::{collections::VecDeque, fmt};
 
-use switchback_model::Graph;
+use switchback_model::{Graph, permissions::of_forward};
 use switchback_schemas::{
     StepId,
     plan::{Plan, ReadBasis, Step, Undo},
 };
 
-use super::words;
+use super::{permissions, words};
 
 /// Everything about one step.
 pub struct Explain<'a> {
@@ -74,19 +74,8 @@ impl fmt::Display for Explain<'_> {
                 writeln!(f, "  no undo       {why}\n                instead: {recovery}")?;
             }
         }
-        for permission in &step.work.permissions {
-            let namespace = permission
-                .namespace
-                .as_ref()
-                .map_or_else(String::new, |namespace| format!(" in {namespace}"));
-            let group =
-                if permission.group.is_empty() { String::new() } else { format!(".{}", permission.group) };
-            let declared = if permission.declared { " (derived from the chart)" } else { "" };
-            writeln!(
-                f,
-                "  needs to      {} {}{group}{namespace}{declared}",
-                permission.verb, permission.resource
-            )?;
+        for permission in of_forward(self.plan, step) {
+            writeln!(f, "  needs to      {}", permissions::line(&permission))?;
         }
         Ok(())
     }

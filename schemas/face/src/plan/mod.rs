@@ -8,4 +8,5 @@ pub mod dry_run;
 pub mod explain;
 pub mod graph;
 pub mod markdown;
+pub mod permissions;
 mod words;

@@ -73,8 +73,7 @@ impl<'a> Tour<'a> {
         let switchback = beside.into_iter().chain(on_path).find(|path| path.is_file());
         let missing = || Error::Program {
             program: "switchback".to_owned(),
-            what: "is neither beside this command nor on PATH; build it with `cargo build --bin switchback`"
-                .to_owned(),
+            what: "is neither beside this command nor on PATH".to_owned(),
         };
         Ok(Self { dir: dir.to_owned(), exec, switchback: switchback.ok_or_else(missing)?, twin: None, host })
     }

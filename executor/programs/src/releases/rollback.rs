@@ -10,8 +10,11 @@ use switchback_schemas::{
     plan::{Condition, Effect, HelmRollback, KubePatch, Operand, SetField, Target, Test},
 };
 
-use super::{HOOKS, Helm, HelmDriver, WITHIN, client::HISTORY, namespace, not_done, refused};
-use crate::port::{Arg, Exit};
+use super::{HOOKS, HelmDriver, WITHIN, not_done};
+use crate::{
+    helm::{HISTORY, Helm, namespace, refused},
+    port::{Arg, Exit},
+};
 
 /// Where Helm's word to keep an object stands. Helm reads it on the live object before it deletes (seen with 3.22 and 4.3).
 const KEEP: &str = "/metadata/annotations/helm.sh~1resource-policy";

@@ -9,12 +9,11 @@ use switchback_schemas::{
     plan::HelmUpgrade,
 };
 
-use super::{
-    HOOKS, Helm, HelmDriver, WITHIN,
-    client::{HISTORY, History},
-    namespace, not_done, refused, values,
+use super::{HOOKS, HelmDriver, WITHIN, not_done};
+use crate::{
+    helm::{HISTORY, Helm, History, namespace, refused, values},
+    port::Arg,
 };
-use crate::port::Arg;
 
 /// The file of the values that change.
 const VALUES: &str = "values.json";

@@ -16,9 +16,10 @@ use switchback_schemas::{
     plan::{Chart, Condition, Effect, HelmRollback, HelmUpgrade, Operand},
 };
 
-use super::{HelmDriver, HelmTarget, values};
+use super::HelmDriver;
 use crate::{
     charts::NamedCharts,
+    helm::{HelmTarget, values},
     port::{Arg, Exit, Invocation, Programs, RunError, Settled},
 };
 

@@ -1,0 +1,248 @@
+//! What is asked of the API server.
+
+use switchback_schemas::{
+    StepId,
+    name::{ObjectRef, group, plural},
+    plan::{CaptureKind, Condition, Effect, Find, Identity, Target},
+};
+
+use super::{Needs, On, Permission, Rbac};
+use crate::service::Service;
+
+/// Kinds of owners of pods that are always looked up, and pods themselves.
+const OWNERS: [&str; 7] = ["Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"];
+
+const CRDS: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefinitions");
+
+/// Objects of a resource: all of them, those of a namespace, or one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    group: String,
+    resource: String,
+    namespace: Option<String>,
+    name: Option<String>,
+}
+
+impl Place {
+    /// Everywhere.
+    pub(super) fn all(group: &str, resource: &str) -> Self {
+        Self { group: group.to_owned(), resource: resource.to_owned(), ..Self::default() }
+    }
+
+    /// In a namespace, if there is one.
+    pub(super) fn within(mut self, namespace: Option<&str>) -> Self {
+        self.namespace = namespace.map(str::to_owned);
+        self
+    }
+
+    /// One object.
+    pub(super) fn named(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
+    }
+
+    /// The same, whatever its name: what is created has none yet.
+    fn any(&self) -> Self {
+        Self { name: None, ..self.clone() }
+    }
+
+    fn part(mut self, subresource: Option<&str>) -> Self {
+        if let Some(subresource) = subresource {
+            self.resource = format!("{}/{subresource}", self.resource);
+        }
+        self
+    }
+
+    fn object(object: &ObjectRef) -> Self {
+        Self::all(object.group(), &plural(&object.kind))
+            .within(object.namespace.as_deref())
+            .named(&object.name)
+    }
+
+    /// An object; any node or its claim where only the run knows which.
+    fn target(target: &Target) -> Self {
+        match target {
+            Target::Object(object) | Target::Bound { object, .. } => Self::object(object),
+            Target::ItemNode {} => Self::all("", "nodes"),
+            Target::ItemNodeClaim {} => Self::all("karpenter.sh", "nodeclaims"),
+        }
+    }
+
+    fn found(find: &Find) -> Self {
+        Self::all(group(&find.api_version), &plural(&find.kind)).within(find.namespace.as_deref())
+    }
+
+    fn crd(name: &str) -> Self {
+        Self::all(CRDS.0, CRDS.1).named(name)
+    }
+}
+
+impl Needs<'_> {
+    pub(super) fn rbac(&mut self, verbs: &[&str], place: &Place) {
+        let Place { group, resource, namespace, name } = place;
+        for verb in verbs {
+            let on = On::Resource { group: group.clone(), resource: resource.clone(), name: name.clone() };
+            let verb = (*verb).to_owned();
+            self.found.insert(Permission::Rbac(Rbac { namespace: namespace.clone(), on, verb }));
+        }
+    }
+
+    /// To prove which platform it is.
+    pub(super) fn identity(&mut self) {
+        for (target, identity) in &self.plan.platform.targets {
+            if matches!(identity, Identity::Cluster { .. }) {
+                self.rbac(&["get"], &Place::all("", "namespaces").named("kube-system"));
+            }
+            self.proof_at_aws(target, identity);
+        }
+    }
+
+    pub(super) fn kube_effect(&mut self, effect: &Effect) {
+        match effect {
+            Effect::KubeApply(apply) => {
+                let text = |pointer| apply.object.pointer(pointer).and_then(serde_json::Value::as_str);
+                let (version, kind) = (text("/apiVersion"), text("/kind"));
+                let resource = plural(kind.unwrap_or_default());
+                let place = Place::all(group(version.unwrap_or_default()), &resource)
+                    .within(text("/metadata/namespace"))
+                    .named(text("/metadata/name").unwrap_or_default());
+                self.rbac(&["patch"], &place);
+                self.rbac(&["create"], &place.any());
+            }
+            Effect::KubePatch(patch) => {
+                let place = Place::target(&patch.object);
+                self.rbac(&["get"], &place);
+                self.rbac(&["patch"], &place.part(patch.subresource.as_deref()));
+            }
+            Effect::KubeRestore(restore) => self.restored(&restore.step, &restore.name),
+            Effect::KubeDelete(delete) => self.rbac(&["get", "delete"], &Place::target(&delete.object)),
+            Effect::MigrateStorage(migrate) => {
+                let (resource, group) = migrate.crd.split_once('.').unwrap_or((&migrate.crd, ""));
+                self.rbac(&["get", "list", "update"], &Place::all(group, resource));
+                self.rbac(&["get"], &Place::crd(&migrate.crd));
+                self.rbac(&["patch"], &Place::crd(&migrate.crd).part(Some("status")));
+            }
+            Effect::NodeCordon(cordon) => self.rbac(&["get", "patch"], &Place::target(&cordon.node)),
+            Effect::NodeDrain(drain) => {
+                self.rbac(&["get"], &Place::target(&drain.node));
+                self.rbac(&["create"], &Place::all("", "pods").part(Some("eviction")));
+                self.rbac(&["list"], &Place::all("policy", "poddisruptionbudgets"));
+                self.pods_and_owners();
+            }
+            Effect::HelmUpgrade(upgrade) => self.release(&upgrade.release),
+            Effect::HelmRollback(rollback) => {
+                self.release(&rollback.release);
+                for crd in &rollback.keep_crds {
+                    self.rbac(&["get", "patch"], &Place::crd(crd));
+                }
+            }
+            // What a command calls by itself nobody knows.
+            Effect::Command(_)
+            | Effect::Notify(_)
+            | Effect::Wait(_)
+            | Effect::EksUpdateCluster(_)
+            | Effect::EksUpdateAddon(_)
+            | Effect::EksUpdateNodegroup(_)
+            | Effect::EksCreateNodegroup(_)
+            | Effect::EksScaleNodegroup(_)
+            | Effect::EksDeleteNodegroup(_)
+            | Effect::NodeTerminate(_)
+            | Effect::RdsSnapshot(_)
+            | Effect::RdsProveSnapshot(_)
+            | Effect::RdsRestore(_)
+            | Effect::RdsDeleteSnapshot(_)
+            | Effect::RdsDeleteInstance(_) => {}
+        }
+    }
+
+    /// What a roll looks at to choose nodes.
+    pub(super) fn members(&mut self) {
+        self.rbac(&["list"], &Place::all("", "nodes"));
+        self.rbac(&["list"], &Place::all("karpenter.sh", "nodeclaims"));
+        self.pods_and_owners();
+    }
+
+    /// Pods, and whose they are.
+    fn pods_and_owners(&mut self) {
+        self.rbac(&["list"], &Place::all("", "pods"));
+        self.rbac(&["list"], &Place::all("apps", "replicasets"));
+        for resource in ["replicasets", "deployments", "statefulsets", "daemonsets"] {
+            self.rbac(&["get"], &Place::all("apps", resource));
+        }
+        for resource in ["jobs", "cronjobs"] {
+            self.rbac(&["get"], &Place::all("batch", resource));
+        }
+        // Classes name kinds without their group.
+        let plan = self.plan;
+        let kinds = plan.classes.iter().flat_map(|class| &class.select.owner_kinds);
+        for kind in kinds.filter(|kind| !OWNERS.contains(&kind.as_str())) {
+            self.rbac(&["get"], &Place::all("*", &plural(kind)));
+        }
+    }
+
+    fn restored(&mut self, step: &StepId, name: &str) {
+        let plan = self.plan;
+        let captures = plan.works().filter(|(id, _)| *id == step).flat_map(|(_, work)| &work.captures);
+        for capture in captures.filter(|capture| capture.name == name) {
+            let places = match &capture.what {
+                CaptureKind::Objects(targets) => targets.iter().map(Place::target).collect(),
+                CaptureKind::Found(find) => vec![Place::found(find)],
+                CaptureKind::Field { .. } | CaptureKind::Revision(_) | CaptureKind::Cloud { .. } => {
+                    Vec::new()
+                }
+            };
+            for place in places {
+                self.rbac(&["get", "update"], &place);
+                self.rbac(&["create"], &place.any());
+            }
+        }
+    }
+
+    pub(super) fn capture(&mut self, what: &CaptureKind) {
+        match what {
+            CaptureKind::Field { object, .. } => self.rbac(&["get"], &Place::target(object)),
+            CaptureKind::Revision(release) => self.records(release, &["list"]),
+            CaptureKind::Objects(targets) => {
+                for target in targets {
+                    self.rbac(&["get"], &Place::target(target));
+                }
+            }
+            CaptureKind::Found(find) => self.rbac(&["list"], &Place::found(find)),
+            CaptureKind::Cloud { of, .. } => self.described(of),
+        }
+    }
+
+    pub(super) fn kube_condition(&mut self, condition: &Condition) {
+        match condition {
+            Condition::Field { object, .. } | Condition::Rollout { object } => {
+                self.rbac(&["get"], &Place::target(object));
+            }
+            Condition::Count { find, .. } => self.rbac(&["list"], &Place::found(find)),
+            Condition::Release { release, .. } => self.records(release, &["list"]),
+            Condition::Drained { node } => {
+                self.rbac(&["get"], &Place::target(node));
+                self.rbac(&["list"], &Place::all("", "pods"));
+            }
+            Condition::ConversionReady { crd } => {
+                self.rbac(&["get"], &Place::crd(crd));
+                // Which Service converts stands in the definition.
+                self.rbac(&["get"], &Place::all("", "services"));
+                self.rbac(&["list"], &Place::all("discovery.k8s.io", "endpointslices"));
+            }
+            Condition::StoredAs { crd, .. } => self.rbac(&["get"], &Place::crd(crd)),
+            Condition::NodesReady { .. } => self.rbac(&["list"], &Place::all("", "nodes")),
+            Condition::Http { url, .. } | Condition::Prometheus { url, .. } => {
+                if let Some(service) = Service::of_url(url) {
+                    let proxy = Place::all("", "services/proxy");
+                    self.rbac(&["get"], &proxy.within(Some(&service.namespace)).named(&service.name));
+                }
+            }
+            Condition::All { .. }
+            | Condition::Any { .. }
+            | Condition::Cloud { .. }
+            | Condition::Insights { .. }
+            | Condition::FreeAddresses { .. }
+            | Condition::Command(_) => {}
+        }
+    }
+}
