@@ -20,9 +20,7 @@ struct Packages {
 
 impl Packages {
     fn read() -> Self {
-        let read = |path: PathBuf| {
-            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-        };
+        let read = |path: PathBuf| fs::read_to_string(path).expect("what cargo reads is there");
         let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for package in read(root().join("Cargo.lock")).split("[[package]]").skip(1) {
             let name = package.lines().find_map(|line| line.strip_prefix("name = ")).expect("a name");
