@@ -16,7 +16,7 @@ use switchback_schemas::{
     format::Document,
     journal::{At, BackScope, Captured, End, Event, SideEntry, SideKind, Way},
     name::{Label, SavepointId},
-    plan::{Action, Bracket, Hop, Leftover, Plan, Roll, Savepoint, Stale, Step, Undo},
+    plan::{Action, Bracket, Hop, Leftover, Plan, Roll, Savepoint, Stale, Step},
     report::{
         CaptureName, CarriedHop, CarryOver, ClosingWay, Kept, OpenBracket, Report, RunState as Stands,
         StepReport, StepStatus,
@@ -24,7 +24,7 @@ use switchback_schemas::{
 };
 
 use crate::machine::{
-    Illegal, Index, Machine, Phase, RunState, Settings, Task, open_brackets, residue, standing,
+    Illegal, Index, Machine, Phase, RunState, Settings, Task, open_brackets, residue, standing, step_of,
 };
 
 /// Why there is no account.
@@ -120,10 +120,7 @@ pub(crate) fn carry_over(index: &std::sync::Arc<Index>, journal: &Journal) -> Re
             captures.entry(at.step.clone()).or_default().extend(task.captured.clone());
         }
     }
-    let can_be_undone = |step: &StepId| {
-        let undo = index.plan.step(step).map(|step| &step.undo);
-        matches!(undo, Some(Undo::Step(_) | Undo::CoveredBy { .. })) && state.is_started(step)
-    };
+    let can_be_undone = |step: &StepId| !index.rollback_of(step).is_empty() && state.is_started(step);
     let done = index.plan.steps.iter().map(|step| &step.id);
     let done = done.filter(|step| state.phase(&At::forward(step)) == Phase::Done && can_be_undone(step));
     Ok(CarryOver {
@@ -161,7 +158,7 @@ fn begun(index: &Index, state: &RunState, run: &RunId) -> Vec<CarriedHop> {
         if state.is_started(&step.id) {
             begun.insert(&step.hop);
         }
-        let undone = state.phase(&At::back(&step.id)).is_finished();
+        let undone = state.undone.contains(&step.id);
         if undone || !state.phase(&At::forward(&step.id)).is_finished() {
             lacking.insert(&step.hop);
         }
@@ -281,20 +278,23 @@ fn stands(state: &RunState) -> Stands {
 
 fn steps(index: &Index, state: &RunState, worked: &BTreeMap<At, Seconds>) -> Vec<StepReport> {
     let mut reports = Vec::new();
-    let one = |at: &At, title| StepReport { worked: worked.get(at).copied(), ..one(index, state, at, title) };
+    let one = |at: &At, title| StepReport { worked: worked.get(at).copied(), ..one(state, at, title) };
+    let mut others: BTreeMap<&StepId, Vec<&At>> = BTreeMap::new();
+    for at in state.tasks.keys().filter(|at| at.item.is_some() || at.way != Way::Forward) {
+        if let Some(step) = step_of(&index.plan, at) {
+            others.entry(&step.id).or_default().push(at);
+        }
+    }
     for step in &index.plan.steps {
-        let forward = At::forward(&step.id);
-        reports.push(one(&forward, step.work.title.clone()));
-        let items = state
-            .tasks
-            .keys()
-            .filter(|at| at.step == step.id && (at.item.is_some() || at.way != Way::Forward));
-        for at in items {
+        reports.push(one(&At::forward(&step.id), step.work.title.clone()));
+        for at in others.remove(&step.id).unwrap_or_default() {
             let node = state.item(at).map(|item| item.name.as_str());
+            let undo = index.plan.rollback_step(&at.step).filter(|_| at.way == Way::Back);
+            let own = undo.map_or(&step.work.title, |undo| &undo.work.title);
             let title = match node {
-                Some(node) => format!("{} on {node}", step.work.title),
+                Some(node) => format!("{own} on {node}"),
                 None if at.way == Way::Close => closing_title(&index.plan, step),
-                None => format!("undo: {}", step.work.title),
+                None => format!("undo: {own}"),
             };
             reports.push(one(at, title));
         }
@@ -308,13 +308,9 @@ fn closing_title(plan: &Plan, step: &Step) -> String {
     left.map_or_else(|| step.work.title.clone(), |left| left.removal.title.clone())
 }
 
-fn one(index: &Index, state: &RunState, at: &At, title: String) -> StepReport {
+fn one(state: &RunState, at: &At, title: String) -> StepReport {
     let task = state.task(at);
-    let undone_by = match index.plan.step(&at.step).map(|step| &step.undo) {
-        Some(Undo::CoveredBy { step, .. }) => step,
-        _ => &at.step,
-    };
-    let undone = at.way == Way::Forward && state.phase(&At::back(undone_by)).is_finished();
+    let undone = at.way == Way::Forward && state.undone.contains(&at.step);
     let gone = at.item.as_ref().is_some_and(|item| {
         let roll = At { item: None, ..at.clone() };
         state.roll(&roll).is_some_and(|roll| roll.gone.contains(&item.key))

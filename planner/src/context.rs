@@ -5,7 +5,7 @@ use switchback_schemas::{
     Diagnostic, Label, Seconds, StepId, Version, codes,
     inventory::{Container, Inventory, Workload},
     lock::{Lock, Render},
-    manifest::{Check, DrainSpec, OwnerKind, Verification},
+    manifest::{Check, DrainSpec, Verification},
     name::{Label as Name, ObjectName, ObjectRef},
     plan::{Condition, FieldTest, Find, OnDrain, Pool, Target, Test, Verify, Window, WorkloadClass},
     report::CarriedHop,
@@ -14,9 +14,9 @@ use switchback_schemas::{
 use crate::{
     catalog::Catalog,
     findings::Findings,
-    index::{Index, nodes_of, same},
+    index::{Index, nodes_of},
     manifest::{DocRef, Manifests},
-    owners,
+    owner::Owner,
     sections::Sections,
     solver::JointPath,
 };
@@ -39,6 +39,8 @@ pub struct Given<'a> {
     pub findings: &'a Findings,
     /// The instant for which dates are judged.
     pub as_of: Timestamp,
+    /// Who can write changes.
+    pub owners: &'a [&'a dyn Owner],
 }
 
 /// What every component is given: the manifests, what is there, what the targets are, the facts, and a place to say what is
@@ -56,6 +58,8 @@ pub struct Cx<'a> {
     pub findings: &'a Findings,
     /// The instant for which dates are judged.
     pub as_of: Timestamp,
+    /// Who can write changes.
+    pub owners: &'a [&'a dyn Owner],
     /// Inventory and lock by key.
     pub index: Index<'a>,
     /// What single components observed, each read once.
@@ -102,6 +106,7 @@ impl<'a> Cx<'a> {
             catalog: given.catalog,
             findings: given.findings,
             as_of: given.as_of,
+            owners: given.owners,
             index: Index::new(inventory, given.lock),
             sections: Sections::new(inventory),
             pools: spec.pools.iter().map(pool).collect(),
@@ -192,12 +197,6 @@ impl<'a> Cx<'a> {
             );
         }
         Some((workload, found?))
-    }
-
-    /// Checks the owner of an object before the plan writes it.
-    pub fn owner(&self, object: &ObjectRef, through: OwnerKind) {
-        let rule = self.manifests.platform.spec.owners.iter().find(|rule| same(&rule.object, object));
-        owners::check(self.findings, self.index.ownership(object), rule, object, through);
     }
 }
 

@@ -21,7 +21,7 @@ pub mod lower;
 pub mod manifest;
 pub mod objects;
 pub mod outlook;
-pub mod owners;
+pub mod owner;
 pub mod path;
 pub mod registry;
 pub mod sections;

@@ -1,4 +1,4 @@
-//! The components that there are: what every list of kinds is made from.
+//! The components that there are, what every list of kinds is made from, and the owners.
 
 use switchback_schemas::{ComponentName, Diagnostic, codes, codes::Code, inventory::Inventory};
 
@@ -6,12 +6,14 @@ use crate::{
     catalog::Catalog,
     component::AnyComponent,
     manifest::{Kinds, Manifests, UpgradeKind},
+    owner::{OWNERS, Owner},
     solver::Requests,
 };
 
 /// Components, with what is read once of all of them: schemas and catalog.
 pub struct Registry<'r> {
     components: Vec<(ComponentName, &'r dyn AnyComponent)>,
+    owners: Vec<&'r dyn Owner>,
     kinds: Kinds<'r>,
     catalog: Catalog,
 }
@@ -30,9 +32,21 @@ impl<'r> Registry<'r> {
             components.iter().map(|component| component.contribution()).collect();
         Ok(Self {
             components: components.iter().map(named).collect::<Result<_, Diagnostic>>()?,
+            owners: OWNERS.to_vec(),
             kinds: Kinds::new(kinds),
             catalog: Catalog::new(contributions?)?,
         })
+    }
+
+    /// The same with one more owner of what is changed.
+    pub fn with_owner(mut self, owner: &'r dyn Owner) -> Self {
+        self.owners.push(owner);
+        self
+    }
+
+    /// Who can write changes.
+    pub fn owners(&self) -> &[&'r dyn Owner] {
+        &self.owners
     }
 
     /// Kinds of manifests, for [`crate::manifest::read`].

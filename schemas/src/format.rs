@@ -50,7 +50,7 @@ impl Document {
     /// The version that this build writes.
     pub const fn current(self) -> Format {
         let major = match self {
-            // Since 2.0 everything that acts stands in a `work`.
+            // 1 had its work in four shapes, and what undoes a step inside of the step.
             Self::Plan => 2,
             Self::Inventory
             | Self::Lock
@@ -97,8 +97,9 @@ pub enum Unreadable {
     },
     /// Written in a format that this build does not know.
     #[error(
-        "this {document} is in format {major}.x, this build reads {}.x; use the release that wrote it",
-        .document.current().major
+        "this {document} is in format {major}.x, this build reads {}.x; {}",
+        .document.current().major,
+        if *.major < .document.current().major { "write it again with this release" } else { "use the release that wrote it" }
     )]
     OtherMajor {
         /// What it is.
@@ -200,14 +201,19 @@ mod tests {
         let error = head.check(Document::Plan, &["helm.upgrade"]).expect_err("a feature is unknown");
         assert!(error.to_string().contains("rocm.reset"), "{error}");
         assert!(head.check(Document::Lock, &[]).is_err());
-        assert!("switchback.plan/3.0".parse::<Format>().expect("a format").check(Document::Plan).is_err());
+        let newer = "switchback.plan/3.0".parse::<Format>().expect("a format").check(Document::Plan);
+        assert_eq!(
+            newer.expect_err("a newer major").to_string(),
+            "this plan is in format 3.x, this build reads 2.x; use the release that wrote it"
+        );
     }
 
     #[test]
-    fn a_plan_of_the_first_format_is_refused_by_name() {
-        let head: Head =
-            serde_json::from_str(r#"{"format": "switchback.plan/1.0", "steps": []}"#).expect("a head");
-        let error = head.check(Document::Plan, &[]).expect_err("its steps have another shape");
-        assert!(error.to_string().contains("format 1.x, this build reads 2.x"), "{error}");
+    fn older_plans_are_refused_by_name() {
+        let older = "switchback.plan/1.0".parse::<Format>().expect("a format").check(Document::Plan);
+        assert_eq!(
+            older.expect_err("an older major").to_string(),
+            "this plan is in format 1.x, this build reads 2.x; write it again with this release"
+        );
     }
 }

@@ -9,7 +9,10 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
-use switchback_executor::{machine::Rest, store::sim::SimDisk};
+use switchback_executor::{
+    machine::{Rest, step_of},
+    store::sim::SimDisk,
+};
 use switchback_schemas::{
     StepId,
     journal::{End, Event, Outcome},
@@ -139,7 +142,7 @@ async fn carried(asked: &Asked, seed: u64) -> Carried {
             if let Event::Ended { at, outcome: Outcome::Done { .. }, .. } = &record.event
                 && at.item.is_none()
             {
-                let step = planned.plan.step(&at.step).expect("a step of the plan");
+                let step = step_of(&planned.plan, at).expect("a step of the plan");
                 steps.entry(step.hop.clone()).or_default().push(step.id.clone());
             }
         })

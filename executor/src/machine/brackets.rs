@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use switchback_schemas::{
     journal::{At, Event, Evidence, Verdict, WaitsFor, Way},
     name::Label,
-    plan::{Bracket, Plan, Undo},
+    plan::{Bracket, OpenedBy, Plan},
 };
 
 use super::{
@@ -21,10 +21,7 @@ pub fn open<'plan>(plan: &'plan Plan, state: &RunState) -> Vec<&'plan Bracket> {
         return Vec::new();
     }
     let returns = state.returns(plan);
-    let found_open = |bracket: &Bracket| {
-        let undo = plan.step(&bracket.open).map(|step| &step.undo);
-        matches!(undo, Some(Undo::ReadOnly { .. }))
-    };
+    let found_open = |bracket: &Bracket| bracket.opened_by == OpenedBy::EarlierRun;
     let is_open = |bracket: &&Bracket| {
         if returns && found_open(bracket) {
             return false;
@@ -34,8 +31,7 @@ pub fn open<'plan>(plan: &'plan Plan, state: &RunState) -> Vec<&'plan Bracket> {
             || state.is_started(&bracket.open)
             || state.held_over.contains_key(&bracket.id);
         let closing = At::forward(&bracket.close);
-        let closed =
-            state.phase(&closing).is_finished() && !state.phase(&At::back(&bracket.close)).is_finished();
+        let closed = state.phase(&closing).is_finished() && !state.undone.contains(&bracket.close);
         opened && !closed
     };
     plan.brackets.iter().filter(is_open).collect()
@@ -117,10 +113,10 @@ impl Machine {
         self.live.brackets.get(bracket).and_then(|watch| watch.last.as_ref())
     }
 
-    /// The bracket that the undo of a step closes.
+    /// The bracket that a rollback step closes.
     pub(super) fn closes(&self, at: &At) -> Option<&Bracket> {
         let undoes = at.way == Way::Back && at.item.is_none() && self.state.phase(at) == Phase::New;
-        self.index.opens(&at.step).filter(|_| undoes)
+        self.index.closed_by(&at.step).filter(|_| undoes)
     }
 
     /// Closing would not be safe, or nobody knows: asked again for as long as the closing may take, then handed over.

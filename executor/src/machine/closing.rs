@@ -17,7 +17,7 @@ pub fn standing<'plan>(plan: &'plan Plan, state: &RunState) -> Vec<(&'plan Lefto
 
 fn needed_until(left: &Leftover, state: &RunState) -> Option<Timestamp> {
     let (forward, back) = (At::forward(&left.step), At::back(&left.step));
-    let undone = state.phase(&back).is_finished();
+    let undone = state.undone.contains(&left.step);
     let by = if left.by_undo { &back } else { &forward };
     let removed = state.phase(&At::close(&left.step)).is_finished();
     let stands = state.phase(by) == Phase::Done && undone == left.by_undo && !removed;

@@ -7,7 +7,7 @@ use switchback_model::way_back;
 use switchback_schemas::{
     StepId,
     journal::{At, BackScope, Event, Way},
-    plan::{ClosingAt, FailureAction, Undo},
+    plan::{ExpiresAt, FailureAction, RollbackStep},
 };
 
 use super::{Decision, Machine, Phase, live::later, prepare::said, turn::scope_of};
@@ -78,12 +78,11 @@ impl Machine {
         step.on_failure.action.min(most)
     }
 
-    /// The step whose undo undoes a step: itself, or one that covers it.
+    /// The step from which on a step is undone: itself, or the first of those that are undone with it.
     fn undone_with<'a>(&'a self, step: &'a StepId) -> &'a StepId {
-        match self.index.plan.step(step).map(|step| &step.undo) {
-            Some(Undo::CoveredBy { step: by, .. }) => by,
-            _ => step,
-        }
+        let plan = &self.index.plan;
+        let undoing = self.index.rollback_of(step).first().and_then(|id| plan.rollback_step(id));
+        undoing.and_then(RollbackStep::place).unwrap_or(step)
     }
 
     fn scope(&self, action: FailureAction, step: &StepId) -> Option<BackScope> {
@@ -140,11 +139,11 @@ impl Machine {
             return Err(format!("{commit} cannot be undone"));
         }
         let alone = started.iter().find_map(|step| {
-            let by = self.undone_with(step);
-            (by != step && !way.steps.iter().any(|back| back.step == *by)).then_some((step, by))
+            let from = self.undone_with(step);
+            (from != step && !steps.contains(from)).then_some((step, from))
         });
-        if let Some((step, by)) = alone {
-            return Err(format!("{step} is undone only together with {by}"));
+        if let Some((step, from)) = alone {
+            return Err(format!("{step} is undone only together with {from}"));
         }
         match way.steps.iter().find_map(|back| self.closed(&back.step, now)) {
             Some(closed) => Err(closed),
@@ -160,22 +159,22 @@ impl Machine {
         plan.parent.is_some() && start.as_ref() == Some(scope)
     }
 
-    /// Why the way back of one step is closed.
+    /// Why one rollback step is not possible any more.
     fn closed(&self, step: &StepId, now: Timestamp) -> Option<String> {
-        let hop = self.index.plan.step(step).map(|step| &step.hop);
+        let undo = self.index.plan.rollback_step(step)?;
+        let hop = undo.place().and_then(|place| self.index.plan.step(place)).map(|step| &step.hop);
         if let Some(why) = hop.and_then(|hop| self.state.lost.get(hop)) {
             return Some(format!("the way back of {step} is closed: {why}"));
         }
-        let Some(Undo::Step(undo)) = self.index.plan.step(step).map(|step| &step.undo) else { return None };
-        let task = self.state.task(&At::forward(step));
-        let is_closed = |at: &ClosingAt| match at {
-            ClosingAt::Instant(instant) => *instant <= now,
-            ClosingAt::After(length) => {
+        let task = undo.place().and_then(|place| self.state.task(&At::forward(place)));
+        let is_closed = |at: &ExpiresAt| match at {
+            ExpiresAt::Instant(instant) => *instant <= now,
+            ExpiresAt::After(length) => {
                 task.and_then(|task| task.applied).is_some_and(|applied| later(applied, *length) <= now)
             }
-            ClosingAt::Start(other) => self.state.is_started(other),
+            ExpiresAt::Start(other) => self.state.is_started(other),
         };
-        let closing = undo.closes.iter().find(|closing| is_closed(&closing.at))?;
+        let closing = undo.expires.iter().find(|closing| is_closed(&closing.at))?;
         Some(format!("the way back of {step} is closed: {}", closing.why))
     }
 }

@@ -1,11 +1,14 @@
 //! A plan, indexed once for everything that asks about it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use switchback_model::{Graph, GraphError, group::Room, schedule};
 use switchback_schemas::{
     Digest, Seconds, StepId,
-    plan::{Bracket, Plan},
+    plan::{Bracket, Plan, RollbackStep},
 };
 
 /// A plan with its graph.
@@ -25,6 +28,8 @@ pub struct Index {
     pub members: Vec<BTreeSet<usize>>,
     /// For each step, the savepoints that hold it.
     pub savepoints_of: Vec<Vec<usize>>,
+    /// For each step, the rollback steps that undo it.
+    pub undone_by: BTreeMap<StepId, Vec<StepId>>,
 }
 
 impl Index {
@@ -42,7 +47,10 @@ impl Index {
                 }
             }
         }
-        Ok(Self { plan, digest, graph, remaining, room, members, savepoints_of })
+        let names = |undoing: Vec<&RollbackStep>| undoing.into_iter().map(|step| step.id.clone()).collect();
+        let undone_by = plan.rollback_by_step().into_iter();
+        let undone_by = undone_by.map(|(step, undoing)| (step.clone(), names(undoing))).collect();
+        Ok(Self { plan, digest, graph, remaining, room, members, savepoints_of, undone_by })
     }
 
     /// The id of a step.
@@ -50,8 +58,14 @@ impl Index {
         self.plan.steps.get(number).map(|step| &step.id)
     }
 
-    /// The bracket that a step opens.
-    pub fn opens(&self, step: &StepId) -> Option<&Bracket> {
-        self.plan.brackets.iter().find(|bracket| bracket.open == *step)
+    /// The bracket that a rollback step closes: it undoes its opening.
+    pub fn closed_by(&self, rollback: &StepId) -> Option<&Bracket> {
+        let undoes = &self.plan.rollback_step(rollback)?.undoes;
+        self.plan.brackets.iter().find(|bracket| undoes.contains(&bracket.open))
+    }
+
+    /// The rollback steps that undo a step.
+    pub fn rollback_of(&self, step: &StepId) -> &[StepId] {
+        self.undone_by.get(step).map(Vec::as_slice).unwrap_or_default()
     }
 }

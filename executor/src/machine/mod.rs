@@ -48,6 +48,7 @@ pub use closing::standing;
 pub use gates::{scope_text, who};
 pub use illegal::{Illegal, Reason};
 pub use index::Index;
+pub use place::step_of;
 pub use rest::residue;
 pub use retry::{Reaction, not_done, not_seen};
 pub use state::{Back, Batch, Closing, Hold, Phase, RollState, RunState, Task};

@@ -1,11 +1,11 @@
-//! What the plan says about a place of the journal: a step, its undo, a step of a roll's recipe on one node, or what takes that
+//! What the plan says about a place of the journal: a step, a rollback step, a step of a roll's recipe on one node, or what takes that
 //! back.
 
 use switchback_schemas::{
     StepId,
     journal::{At, Way},
     name::Label,
-    plan::{Action, Effect, Plan, RecipeStep, Roll, Target, Work},
+    plan::{Action, Effect, Plan, RecipeStep, Roll, RollbackStep, Step, Target, Work},
 };
 
 use super::RunState;
@@ -16,7 +16,7 @@ pub(super) fn work_at<'plan>(plan: &'plan Plan, state: &RunState, at: &At) -> Op
     if item.let_go {
         return recipe_step(plan, &at.step, Way::Back, &item.recipe)?.undo.work();
     }
-    // Going back, a node is either one that the undo's own roll moves, or one that the roll forward touched and left.
+    // Going back, a node is either one that a rollback step's own roll moves, or one that the roll forward touched and left.
     let moved_back =
         || state.roll(&At::back(&at.step)).is_some_and(|roll| roll.moved.contains_key(&item.key));
     if at.way == Way::Back && !moved_back() {
@@ -29,18 +29,27 @@ pub(super) fn work_at<'plan>(plan: &'plan Plan, state: &RunState, at: &At) -> Op
 fn work_of<'plan>(plan: &'plan Plan, step: &StepId, way: Way) -> Option<&'plan Work> {
     match way {
         Way::Forward => Some(&plan.step(step)?.work),
-        Way::Back => plan.step(step)?.undo.work(),
+        Way::Back => Some(&plan.rollback_step(step)?.work),
         Way::Close => Some(&plan.leftovers.iter().find(|left| left.step == *step)?.removal),
     }
 }
 
-/// The roll of a step, or of its undo.
+/// The roll of a step, or of a rollback step.
 pub(super) fn roll_of<'plan>(plan: &'plan Plan, step: &StepId, way: Way) -> Option<&'plan Roll> {
     work_of(plan, step, way)?.roll()
 }
 
 fn recipe_step<'plan>(plan: &'plan Plan, step: &StepId, way: Way, name: &Label) -> Option<&'plan RecipeStep> {
     roll_of(plan, step, way)?.recipe.iter().find(|part| part.name == *name)
+}
+
+/// The step whose hop and target a place has: a rollback step has those of the first step that it undoes.
+pub fn step_of<'plan>(plan: &'plan Plan, at: &At) -> Option<&'plan Step> {
+    let undone = || plan.rollback_step(&at.step).and_then(RollbackStep::place);
+    match at.way {
+        Way::Back => plan.step(undone().unwrap_or(&at.step)),
+        Way::Forward | Way::Close => plan.step(&at.step),
+    }
 }
 
 /// Gates that a place waits for: a step forward has its own.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use switchback_schemas::{
     Seconds,
     journal::{At, BackScope, End, Event, WaitsFor, Way},
-    plan::{Plan, Undo},
+    plan::{Plan, Undo, Work},
 };
 
 use super::{Decision, Machine, Phase, Rest, RunState, brackets, live::later, place::work_at};
@@ -203,20 +203,17 @@ pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
         complete || saved
     };
     for (at, task) in &state.tasks {
-        let by = match plan.step(&at.step).map(|step| &step.undo) {
-            Some(Undo::CoveredBy { step, .. }) => step,
-            _ => &at.step,
-        };
-        let undone = at.way == Way::Forward && state.phase(&At::back(by)).is_finished();
-        let held_over = state.phase(&At::back(&at.step)) == Phase::HeldOver;
-        let read_only = plan.step(&at.step).is_some_and(|step| matches!(step.undo, Undo::ReadOnly { .. }))
+        let undone = at.way == Way::Forward && state.undone.contains(&at.step);
+        // What needs no undo is retained where it is more than a look, and listed with the leftovers.
+        let retained = at.way == Way::Forward
             && at.item.is_none()
-            && at.way != Way::Close;
+            && plan.step(&at.step).is_some_and(|step| matches!(step.undo, Undo::Unneeded { .. }));
+        let no_residue = retained || work_at(plan, state, at).is_some_and(Work::only_looks);
         let what = match task.phase {
             _ if theirs(at) => continue,
-            _ if task.phase == Phase::HeldOver || held_over || undone => continue,
-            Phase::InDoubt | Phase::Asked | Phase::Called if !read_only => "may or may not have happened",
-            Phase::Failed | Phase::Unproven if task.touched && !read_only => {
+            _ if task.phase == Phase::HeldOver || undone => continue,
+            Phase::InDoubt | Phase::Asked | Phase::Called if !no_residue => "may or may not have happened",
+            Phase::Failed | Phase::Unproven if task.touched && !no_residue => {
                 "failed and may have changed something"
             }
             Phase::Stopped if at.way == Way::Back => "was not undone",
@@ -224,7 +221,7 @@ pub fn residue(plan: &Plan, state: &RunState) -> Vec<String> {
                 "did not come to its end"
             }
             Phase::Done | Phase::Applied | Phase::Blocked | Phase::Rolling
-                if at.way == Way::Forward && at.item.is_none() && !kept(&at.step) && !read_only =>
+                if at.way == Way::Forward && at.item.is_none() && !kept(&at.step) && !retained =>
             {
                 "was done and is not undone"
             }

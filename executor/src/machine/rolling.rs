@@ -196,12 +196,12 @@ impl RunState {
                 continue;
             }
             for recipe in &roll.recipe {
-                let undoable = matches!(recipe.undo, switchback_schemas::plan::Undo::Step(_));
+                let undoable = recipe.undo.work().is_some();
                 let place = roll_at.release(&item.key, &recipe.name);
                 // What came after it is taken back before it.
                 let after_is_back =
                     roll.recipe.iter().filter(|later| later.needs.contains(&recipe.name)).all(|later| {
-                        let has_undo = matches!(later.undo, switchback_schemas::plan::Undo::Step(_));
+                        let has_undo = later.undo.work().is_some();
                         !has_undo
                             || !touched(&forward(&later.name))
                             || self.phase(&roll_at.release(&item.key, &later.name)).is_finished()

@@ -58,6 +58,8 @@ pub struct RunState {
     pub tasks: BTreeMap<At, Task>,
     /// Rolls that have begun, by the roll's own place.
     pub rolls: BTreeMap<At, RollState>,
+    /// Steps that are undone: every rollback step that undoes them is done.
+    pub undone: BTreeSet<StepId>,
     /// Savepoints that hold, in the order in which they were reached.
     pub reached: Vec<SavepointId>,
     /// Brackets that had to stay open, and why.
@@ -105,7 +107,7 @@ pub enum Phase {
     Done,
     /// It was done already.
     Skipped,
-    /// Left open on purpose: the undo of a bracket's opening that would not be safe.
+    /// Left open on purpose: the rollback of a bracket's opening that would not be safe.
     HeldOver,
 }
 
@@ -207,17 +209,22 @@ pub struct Back {
     pub scope: BackScope,
     /// Why.
     pub why: String,
-    /// The undo steps of the way, and which of them come first.
+    /// The rollback steps of the way, and which of them come first.
     pub needs: BTreeMap<StepId, BTreeSet<StepId>>,
     /// How long each of them and the longest chain after it take.
     pub rest: BTreeMap<StepId, Seconds>,
-    /// Undo steps whose needs are done and that are not done themselves, the longest chain first.
+    /// Rollback steps whose needs are done and that are not done themselves, the longest chain first.
     pub ready: BTreeSet<(Reverse<Seconds>, StepId)>,
     /// Every step that the scope takes back, also those that have nothing to undo.
     pub steps: BTreeSet<StepId>,
 }
 
 impl Back {
+    /// Whether the scope takes back what happened at a place.
+    pub(super) fn has(&self, at: &At) -> bool {
+        self.steps.contains(&at.step) || (at.way == Way::Back && self.needs.contains_key(&at.step))
+    }
+
     /// A step with its place in the queue.
     pub(super) fn queued(&self, step: &StepId) -> (Reverse<Seconds>, StepId) {
         (Reverse(self.rest.get(step).copied().unwrap_or_default()), step.clone())
@@ -341,7 +348,7 @@ impl RunState {
         let forward = At::forward(step);
         let acted =
             self.task(&forward).is_some_and(Task::may_have_acted) || self.rolls.contains_key(&forward);
-        acted && !self.phase(&At::back(step)).is_finished()
+        acted && !self.undone.contains(step)
     }
 
     /// Steps that may have changed something that was not taken back.

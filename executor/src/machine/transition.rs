@@ -292,7 +292,7 @@ pub(super) fn may_act(index: &Index, state: &RunState, at: &At) -> Result<(), Re
     if releases {
         let let_go = at.item.as_ref().is_some_and(|item| item.let_go);
         let failed = state.hold.as_ref().is_some_and(|hold| hold.at.is_some());
-        let backs_there = state.back.as_ref().is_some_and(|back| back.steps.contains(&at.step));
+        let backs_there = state.back.as_ref().is_some_and(|back| back.has(at));
         let may = match (let_go, state.back.is_some()) {
             (true, _) => failed && backs_there,
             (false, true) => backs_there,

@@ -40,7 +40,7 @@ impl RunState {
             (Some(_), _) if self.is_release(at) => {}
             (Some(item), _) => self.item_moved(index, at, &item.key, now),
             (None, Way::Forward) => self.finish(index, &at.step),
-            (None, Way::Back) => self.finish_back(&at.step),
+            (None, Way::Back) => self.finish_back(index, &at.step),
             (None, Way::Close) => {}
         }
     }
@@ -62,7 +62,12 @@ impl RunState {
         }
     }
 
-    fn finish_back(&mut self, step: &StepId) {
+    fn finish_back(&mut self, index: &Index, step: &StepId) {
+        let undoes = index.plan.rollback_step(step).into_iter().flat_map(|rollback| &rollback.undoes);
+        let is_done = |rollback: &StepId| self.phase(&At::back(rollback)).is_finished();
+        let undone = undoes.filter(|step| index.rollback_of(step).iter().all(is_done)).cloned();
+        let undone: Vec<StepId> = undone.collect();
+        self.undone.extend(undone);
         let Some(back) = &mut self.back else { return };
         back.ready.remove(&back.queued(step));
         let dependants = back.needs.iter().filter(|(_, needs)| needs.contains(step)).map(|(step, _)| step);
@@ -148,16 +153,18 @@ impl RunState {
                 return Err(Reason::Other("the way back is not at its end".to_owned()));
             }
             let steps = back.steps.clone();
-            let open = steps.iter().filter(|step| self.phase(&At::back(step)) == Phase::HeldOver);
-            let open: Vec<At> = open.map(At::forward).collect();
-            self.back = None;
-            self.held_over.clear();
-            self.rolls.retain(|at, _| !steps.contains(&at.step));
-            for (at, task) in self.tasks.iter_mut().filter(|(at, _)| steps.contains(&at.step)) {
+            let held_over = back.needs.keys().filter(|id| self.phase(&At::back(id)) == Phase::HeldOver);
+            let held_over = held_over.filter_map(|id| index.plan.rollback_step(id));
+            let open: Vec<At> = held_over.flat_map(|rollback| &rollback.undoes).map(At::forward).collect();
+            self.rolls.retain(|at, _| !back.has(at));
+            for (at, task) in self.tasks.iter_mut().filter(|(at, _)| back.has(at)) {
                 task.next_round();
                 self.open.remove(at);
                 self.failed.remove(at);
             }
+            self.back = None;
+            self.held_over.clear();
+            self.undone.retain(|step| !steps.contains(step));
             self.doubt(open);
             self.recount(index);
         }
@@ -276,8 +283,8 @@ impl RunState {
         now: Timestamp,
     ) -> Result<(), Reason> {
         let known = index.plan.brackets.iter().find(|known| known.id == *bracket);
-        let at = known.map(|bracket| At::back(&bracket.open));
-        let at = at.filter(|at| self.phase(at) == Phase::New && self.back.is_some());
+        let closing = known.into_iter().flat_map(|bracket| index.rollback_of(&bracket.open)).map(At::back);
+        let at = closing.into_iter().find(|at| self.phase(at) == Phase::New && self.back.is_some());
         let at = at.ok_or_else(|| Reason::Other(format!("bracket {bracket} is not being closed")))?;
         self.held_over.insert(bracket.clone(), why.to_owned());
         self.set(index, &at, Phase::HeldOver, now);

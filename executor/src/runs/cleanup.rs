@@ -92,8 +92,8 @@ fn work(machine: &Machine, name: &str) -> Option<Vec<Work>> {
     let (plan, state) = (machine.plan(), machine.state());
     if let Some(bracket) = open_brackets(plan, state).into_iter().find(|open| open.id.as_str() == name) {
         // What an earlier run opened has no undo here; it is closed as the run would have closed it.
-        let undo = At::back(&bracket.open);
-        let at = if machine.work(&undo).is_some() { undo } else { At::forward(&bracket.close) };
+        let undo = machine.index().rollback_of(&bracket.open).first().map(At::back);
+        let at = undo.unwrap_or_else(|| At::forward(&bracket.close));
         let (effect, done_when, reads) = machine.work(&at)?;
         let first = std::iter::once(bracket.safe_to_close.clone());
         let first = first.chain(reads.iter().map(|read| read.condition.clone())).collect();

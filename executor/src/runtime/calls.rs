@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use super::{Drivers, spans};
 use crate::{
-    machine::{Answer, Command, Machine, What},
+    machine::{Answer, Command, Machine, What, step_of},
     ports::{Call, Capturing, Failure, Fleet},
     store::Store,
 };
@@ -50,7 +50,7 @@ impl Calls {
         answers: &UnboundedSender<(u64, Answer)>,
     ) {
         let bound = bind(machine, &command);
-        let Some(step) = machine.plan().step(&command.at.step) else {
+        let Some(step) = step_of(machine.plan(), &command.at) else {
             // An index is never made of such a plan.
             let _ = answers.send((command.id, broken(&command.what, "the plan has no such step")));
             return;

@@ -26,12 +26,12 @@ use switchback_schemas::{
     name::{Label, SavepointId},
     plan::{
         ApprovalScope, Capture, CaptureKind, Condition, Effect, Gate, GateKind, Identity, Operand, Parent,
-        Plan, Proof, Step, Target, Test,
+        Plan, Proof, Target, Test,
     },
     report::{RunState, StepStatus},
 };
 
-use plans::{id, label, plan, step};
+use plans::{Drawn, id, label, plan, step};
 
 mod accidents;
 mod operations;
@@ -120,13 +120,13 @@ impl Driver for World {
 }
 
 /// A plan that lint passes, as bytes.
-fn bytes(steps: Vec<Step>, change: impl FnOnce(&mut Plan)) -> Vec<u8> {
+fn bytes(steps: Vec<Drawn>, change: impl FnOnce(&mut Plan)) -> Vec<u8> {
     let mut plan = plan(steps);
     plan.platform
         .targets
         .insert(label("cluster"), Identity::Cluster { kube_system_uid: String::new(), eks: None });
     change(&mut plan);
-    plan.features = lint::used_features(&plan.steps, &plan.leftovers);
+    plan.features = lint::used_features(plan.works().map(|(_, work)| work), &plan.leftovers);
     if plan.parent.is_some() {
         plan.features.insert("continue".to_owned());
     }
@@ -137,6 +137,19 @@ fn bytes(steps: Vec<Step>, change: impl FnOnce(&mut Plan)) -> Vec<u8> {
 }
 
 fn three() -> Vec<u8> {
+    bytes(in_a_row(), |_| {})
+}
+
+/// The steps of a plan, each with what undoes it.
+fn drawn(plan: &Plan) -> Vec<Drawn> {
+    let one = |own: &switchback_schemas::plan::Step| Drawn {
+        step: own.clone(),
+        rollback: plan.rollback_step(&own.id).cloned().unwrap_or_else(|| step(own.id.as_str(), &[]).rollback),
+    };
+    plan.steps.iter().map(one).collect()
+}
+
+fn in_a_row() -> Vec<Drawn> {
     let mut first = step("a", &[]);
     first.work.captures.push(Capture {
         name: "before".to_owned(),
@@ -147,7 +160,7 @@ fn three() -> Vec<u8> {
             name: "x".to_owned(),
         })]),
     });
-    bytes(vec![first, step("b", &["a"]), step("c", &["a"])], |_| {})
+    vec![first, step("b", &["a"]), step("c", &["a"])]
 }
 
 fn runtime(world: &Arc<World>, disk: &SimDisk) -> Runtime {

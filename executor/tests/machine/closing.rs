@@ -6,7 +6,7 @@ use switchback_schemas::{
     Seconds,
     journal::{Approval, At, BackScope, Class, End, Event, Identified, SideKind},
     name::SavepointId,
-    plan::{Action, ApprovalScope, Plan, Savepoint, Undo},
+    plan::{ApprovalScope, Plan, Savepoint, Undo},
 };
 
 use super::{
@@ -224,7 +224,7 @@ proptest! {
             End::Abandoned => {}
             end => prop_assert!(false, "{:?}", end),
         }
-        let undoable = |step: &switchback_schemas::plan::Step| matches!(step.undo, Undo::Step(_) if matches!(step.work.action, Action::Effect(_)));
+        let undoable = |step: &switchback_schemas::plan::Step| step.undo == Undo::Rollback {} && step.work.roll().is_none();
         if drive.machine.state().is_closed() && drive.index.plan.steps.iter().any(undoable) {
             prop_assert!(drive.machine.obstacle(&back_to("start"), drive.now).is_some(), "no way back is left");
         }

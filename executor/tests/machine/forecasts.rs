@@ -10,33 +10,29 @@ use switchback_model::{Graph, forecast::forecast};
 use switchback_schemas::{
     Seconds,
     journal::{At, End, Event},
-    plan::{
-        Action, Day, Disruption, Estimate, FailureAction, Gate, GateKind, Plan, Step, Undo, Window, WindowUse,
-    },
+    plan::{Action, Day, Disruption, Estimate, FailureAction, Gate, GateKind, Plan, Step, Window, WindowUse},
 };
 
 use super::{
     drive::{Drive, start},
-    plans::{bracket, label, plan, roll, step},
+    plans::{Drawn, bracket, label, plan, roll, step},
     world::{Weather, World},
 };
 
 const MINUTE: u64 = 60;
 
 /// A step without proofs: it takes as long as its call.
-fn bare(mut step: Step, expected: u64, p90: u64) -> Step {
+fn bare(mut step: Drawn, expected: u64, p90: u64) -> Drawn {
     step.work.verify.clear();
     step.work.done_when = None;
     step.work.estimate = Estimate::seconds(expected * MINUTE, p90 * MINUTE);
     step.on_failure.action = FailureAction::Hold;
-    if let Undo::Step(undo) = &mut step.undo {
-        undo.work.estimate = Estimate::seconds(MINUTE, p90 * MINUTE);
-    }
+    step.rollback.work.estimate = Estimate::seconds(MINUTE, p90 * MINUTE);
     step
 }
 
 /// Moves `nodes` one at a time, each batch in as many minutes.
-fn rolls(name: &str, needs: &[&str], nodes: u64, minutes: u64) -> Step {
+fn rolls(name: &str, needs: &[&str], nodes: u64, minutes: u64) -> Drawn {
     let mut step = bare(roll(name, needs, "pool"), 0, 0);
     let Action::Roll(rule) = &mut step.work.action else { panic!("it rolls") };
     rule.batch = switchback_schemas::plan::Count::Nodes(1);

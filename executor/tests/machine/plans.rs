@@ -9,8 +9,8 @@ use switchback_schemas::{
     plan::{
         Action, Bracket, Capture, CaptureKind, Command, Condition, Count, Digests, Disruption, Effect,
         Estimate, FailureAction, FailurePolicy, Inputs, KubeDelete, Leftover, Need, NodeCordon, NodeDrain,
-        Plan, PlatformRef, Read, ReadBasis, RecipeStep, RetryClass, Roll, Savepoint, Stale, Step, Target,
-        Undo, UndoKind, UndoStep, Verify, Work,
+        NodeUndo, OpenedBy, Plan, PlatformRef, Read, ReadBasis, RecipeStep, RetryClass, Roll, RollbackStep,
+        Savepoint, Stale, Step, Target, Undo, UndoKind, Verify, Work,
     },
 };
 
@@ -59,83 +59,88 @@ pub fn captures(name: &str) -> Capture {
     Capture { name: name.to_owned(), what: CaptureKind::Revision(release) }
 }
 
+/// A step with the rollback step that undoes it, where its undo says so.
+#[derive(Clone)]
+pub struct Drawn {
+    pub step: Step,
+    pub rollback: RollbackStep,
+}
+
+impl std::ops::Deref for Drawn {
+    type Target = Step;
+
+    fn deref(&self) -> &Step {
+        &self.step
+    }
+}
+
+impl std::ops::DerefMut for Drawn {
+    fn deref_mut(&mut self) -> &mut Step {
+        &mut self.step
+    }
+}
+
+fn work(title: &str, effect: Effect) -> Work {
+    Work { estimate: Estimate::seconds(10, 20), ..Work::effect(title, effect) }
+}
+
 /// A step with an inverse: `do ID`, `undo ID`, both visible, both repeatable.
-pub fn step(name: &str, needs: &[&str]) -> Step {
-    let undo = UndoStep {
+pub fn step(name: &str, needs: &[&str]) -> Drawn {
+    let rollback = RollbackStep {
+        id: id(name),
+        undoes: vec![id(name)],
         kind: UndoKind::Inverse,
         work: Work {
-            title: format!("undo {name}"),
-            action: Action::Effect(does(&["undo", name])),
-            reads: Vec::new(),
             done_when: Some(asks(&["undone", name])),
             verify: vec![proves(&["undone", name], 0)],
-            timeout: Seconds(600),
-            retry: RetryClass::Idempotent,
-            disruption: Disruption::None,
-            captures: Vec::new(),
-            estimate: Estimate::seconds(10, 20),
-            permissions: Vec::new(),
+            ..work(&format!("undo {name}"), does(&["undo", name]))
         },
+        after: Vec::new(),
+        lifted_by: None,
         loses: Vec::new(),
         needs_capacity: false,
-        closes: Vec::new(),
+        expires: Vec::new(),
     };
-    Step {
+    let step = Step {
         id: id(name),
         hop: id("hop@1"),
         target: label("cluster"),
         work: Work {
-            title: name.to_owned(),
-            action: Action::Effect(does(&["do", name])),
-            reads: Vec::new(),
             done_when: Some(asks(&["done", name])),
             verify: vec![proves(&["healthy", name], 10)],
-            timeout: Seconds(600),
-            retry: RetryClass::Idempotent,
-            disruption: Disruption::None,
-            captures: Vec::new(),
-            estimate: Estimate::seconds(10, 20),
-            permissions: Vec::new(),
+            ..work(name, does(&["do", name]))
         },
         needs: needs
             .iter()
             .map(|need| Need { step: id(need), why: "a test says so".to_owned(), source: None })
             .collect(),
-        undo: Undo::Step(Box::new(undo)),
+        undo: Undo::Rollback {},
         tier: None,
         on_failure: FailurePolicy { action: FailureAction::Hold, why: "a test says so".to_owned() },
         gates: Vec::new(),
         changes: Vec::new(),
-    }
+    };
+    Drawn { step, rollback }
 }
 
 /// A step that cordons, drains and deletes the nodes of the pool `pool`, three at most at a time; its undo does the same.
-pub fn roll(name: &str, needs: &[&str], pool: &str) -> Step {
+pub fn roll(name: &str, needs: &[&str], pool: &str) -> Drawn {
     let recipe = |name: &str, needs: &[&str], effect, done_when, undo| RecipeStep {
         name: label(name),
         work: Work {
-            title: name.to_owned(),
-            action: Action::Effect(effect),
             done_when,
-            verify: Vec::new(),
-            timeout: Seconds(600),
-            retry: RetryClass::Idempotent,
-            captures: Vec::new(),
             disruption: Disruption::Drain,
             estimate: Estimate::seconds(30, 60),
-            reads: Vec::new(),
-            permissions: Vec::new(),
+            ..Work::effect(name, effect)
         },
         needs: needs.iter().map(|need| label(need)).collect(),
         undo,
     };
     let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: Target::ItemNode {}, unschedulable });
-    let Undo::Step(mut uncordon) = step(name, &[]).undo else { unreachable!() };
-    uncordon.work.action = Action::Effect(cordon(false));
-    uncordon.work.done_when = Some(asks(&["uncordoned"]));
-    uncordon.work.verify = Vec::new();
-    let read_only = || Undo::ReadOnly { why: "pods come back by themselves".to_owned() };
-    let commit = Undo::Commit { why: "the node is gone".to_owned(), recovery: "none is needed".to_owned() };
+    let uncordon =
+        Work { done_when: Some(asks(&["uncordoned"])), ..work(&format!("undo {name}"), cordon(false)) };
+    let stays =
+        |why: &str| NodeUndo::Irreversible { why: why.to_owned(), recovery: "none is needed".to_owned() };
     let rule = Roll {
         pool: label(pool),
         labels: BTreeMap::new(),
@@ -146,20 +151,26 @@ pub fn roll(name: &str, needs: &[&str], pool: &str) -> Step {
         max_unavailable: Count::Nodes(3),
         floor: 1,
         recipe: vec![
-            recipe("cordon", &[], cordon(true), Some(asks(&["cordoned"])), Undo::Step(uncordon)),
+            recipe(
+                "cordon",
+                &[],
+                cordon(true),
+                Some(asks(&["cordoned"])),
+                NodeUndo::Rollback(Box::new(uncordon)),
+            ),
             recipe(
                 "drain",
                 &["cordon"],
                 Effect::NodeDrain(NodeDrain { node: Target::ItemNode {} }),
                 Some(asks(&["drained"])),
-                read_only(),
+                stays("pods come back by themselves"),
             ),
             recipe(
                 "delete",
                 &["drain"],
                 Effect::KubeDelete(KubeDelete { object: Target::ItemNodeClaim {} }),
                 Some(asks(&["deleted"])),
-                commit,
+                stays("the node is gone"),
             ),
         ],
         verify: vec![proves(&["healthy", name], 0)],
@@ -170,11 +181,9 @@ pub fn roll(name: &str, needs: &[&str], pool: &str) -> Step {
     let mut step = step(name, needs);
     step.work.action = Action::Roll(rule.clone());
     step.work.done_when = None;
-    if let Undo::Step(undo) = &mut step.undo {
-        undo.work.action = Action::Roll(rule);
-        undo.work.done_when = None;
-        undo.work.verify = Vec::new();
-    }
+    step.rollback.work.action = Action::Roll(rule);
+    step.rollback.work.done_when = None;
+    step.rollback.work.verify = Vec::new();
     step
 }
 
@@ -183,6 +192,7 @@ pub fn bracket(open: &str, close: &str) -> Bracket {
         id: label(open),
         title: format!("suspend {open}"),
         open: id(open),
+        opened_by: OpenedBy::ThisRun,
         close: id(close),
         held: asks(&["held", open]),
         safe_to_close: asks(&["safe", open]),
@@ -195,8 +205,11 @@ pub fn bracket(open: &str, close: &str) -> Bracket {
 }
 
 /// A plan of one hop over these steps.
-pub fn plan(mut steps: Vec<Step>) -> Plan {
-    steps.sort_by(|a, b| a.id.cmp(&b.id));
+pub fn plan(mut drawn: Vec<Drawn>) -> Plan {
+    drawn.sort_by(|a, b| a.id.cmp(&b.id));
+    let undone = drawn.iter().filter(|drawn| drawn.undo == Undo::Rollback {});
+    let rollback = undone.map(|drawn| drawn.rollback.clone()).collect();
+    let steps: Vec<Step> = drawn.into_iter().map(|drawn| drawn.step).collect();
     let needed: BTreeSet<&StepId> =
         steps.iter().flat_map(|step| step.needs.iter().map(|need| &need.step)).collect();
     let frontier = steps.iter().map(|step| &step.id).filter(|id| !needed.contains(id)).cloned().collect();
@@ -238,7 +251,8 @@ pub fn plan(mut steps: Vec<Step>) -> Plan {
             leave_by: None,
             savepoint: SavepointId::new("end").unwrap(),
         }],
-        steps: steps.clone(),
+        steps,
+        rollback,
         savepoints: vec![savepoint("start", Vec::new()), savepoint("end", frontier)],
         brackets: Vec::new(),
         gates: Vec::new(),
@@ -300,7 +314,7 @@ impl Random {
 pub fn random(random: &mut Random) -> Plan {
     let count = 3 + random.below(18);
     let name = |number: u64| format!("s{number:02}");
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<Drawn> = Vec::new();
     for number in 0..count {
         let mut needs: Vec<String> = Vec::new();
         for earlier in 0..number {
@@ -322,7 +336,7 @@ pub fn random(random: &mut Random) -> Plan {
         made.on_failure.action =
             *random.pick(&[FailureAction::Hold, FailureAction::RollbackStep, FailureAction::RollbackHop]);
         if random.percent(10) && matches!(made.work.action, Action::Effect(_)) {
-            made.undo = Undo::ReadOnly { why: "a look".to_owned() };
+            made.undo = Undo::Unneeded { why: "a look".to_owned() };
         }
         if random.percent(10) {
             made.work.done_when = None;
@@ -343,7 +357,7 @@ pub fn random(random: &mut Random) -> Plan {
     let effect = |plan: &Plan, number: u64| {
         let step = plan.step(&id(&name(number))).unwrap();
         matches!(step.work.action, Action::Effect(_))
-            && matches!(step.undo, Undo::Step(_))
+            && step.undo == Undo::Rollback {}
             && step.work.done_when.is_some()
     };
     if effect(&plan, 0) && effect(&plan, count - 1) {

@@ -130,7 +130,7 @@ fn accounted(drive: &Drive, end: End) {
     };
     for what in &drive.world.done {
         let read_only =
-            plan.steps.iter().any(|s| s.id.as_str() == what && matches!(s.undo, Undo::ReadOnly { .. }));
+            plan.steps.iter().any(|s| s.id.as_str() == what && matches!(s.undo, Undo::Unneeded { .. }));
         assert!(
             kept.contains(&what.as_str()) || named(what) || read_only,
             "{what} is left without a word: {residue:?}"
@@ -263,7 +263,7 @@ proptest! {
         });
         drive.take_over();
         let undoable = |step: &switchback_schemas::StepId| {
-            matches!(drive.index.plan.step(step).unwrap().undo, Undo::Step(_))
+            drive.index.plan.step(step).unwrap().undo == Undo::Rollback {}
         };
         let changed = drive.machine.state().started().iter().any(undoable);
         match drive.rest() {

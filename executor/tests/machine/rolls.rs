@@ -5,18 +5,18 @@ use switchback_executor::ports::Member;
 use switchback_schemas::{
     Seconds,
     journal::{At, BackScope, Class, End, Event, Outcome, SideKind, WaitsFor},
-    plan::{Action, Canary, Count, FailureAction, OrderKey, Plan, Roll, Step, Undo},
+    plan::{Action, Canary, Count, FailureAction, OrderKey, Plan, Roll},
 };
 
 use super::{
     drive::{Drive, start},
-    plans::{id, plan, proves, roll, step},
+    plans::{Drawn, id, plan, proves, roll, step},
     steps::{answers, held, not},
     world::{World, item},
 };
 
 fn rule(change: impl FnOnce(&mut Roll)) -> Roll {
-    let Action::Roll(mut rule) = roll("r", &[], "pool").work.action else { panic!() };
+    let Action::Roll(mut rule) = roll("r", &[], "pool").step.work.action else { panic!() };
     change(&mut rule);
     rule
 }
@@ -116,7 +116,7 @@ fn what_joins_later_belongs_to_a_later_pass_and_passes_end() {
     assert_eq!(choose(&roll, &state, &nodes), Choice::Converged);
 }
 
-fn rolling(change: impl FnOnce(&mut Step)) -> Drive {
+fn rolling(change: impl FnOnce(&mut Drawn)) -> Drive {
     let mut step = roll("r", &[], "pool");
     change(&mut step);
     let mut world = World::default();
@@ -124,7 +124,7 @@ fn rolling(change: impl FnOnce(&mut Step)) -> Drive {
     Drive::new(plan_of(step), world, 7)
 }
 
-fn plan_of(step: Step) -> Plan {
+fn plan_of(step: Drawn) -> Plan {
     plan(vec![step])
 }
 
@@ -260,7 +260,7 @@ fn the_undo_of_a_roll_is_a_roll() {
     let mut drive = rolling(|step| {
         step.on_failure.action = FailureAction::RollbackHop;
         step.work.verify = vec![proves(&["steady", "pool"], 0)];
-        assert!(matches!(&step.undo, Undo::Step(undo) if matches!(undo.work.action, Action::Roll(_))));
+        assert!(step.rollback.work.roll().is_some());
     });
     drive.world.fails.insert("steady pool".to_owned());
     assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
@@ -272,7 +272,7 @@ fn the_undo_of_a_roll_is_a_roll() {
 #[test]
 fn a_node_that_is_going_is_nothing_that_is_left_when_the_run_goes_back() {
     let mut drive = rolling(|rolls| {
-        let Action::Effect(looks) = step("gone", &[]).work.action else { panic!() };
+        let Action::Effect(looks) = step("gone", &[]).step.work.action else { panic!() };
         let Action::Roll(rule) = &mut rolls.work.action else { panic!() };
         let mut gone = rule.recipe[1].clone();
         (gone.name, gone.needs) = ("gone".parse().unwrap(), vec!["delete".parse().unwrap()]);
@@ -303,8 +303,7 @@ fn a_run_goes_back_from_the_end_of_a_node_that_nobody_can_look_at() {
         let mut drive = rolling(|step| {
             let Action::Roll(rule) = &mut step.work.action else { panic!() };
             rule.recipe[2].work.done_when = None;
-            let Undo::Step(undo) = &mut step.undo else { panic!() };
-            let Action::Roll(back) = &mut undo.work.action else { panic!() };
+            let Action::Roll(back) = &mut step.rollback.work.action else { panic!() };
             // While nodes that moved back are looked at nothing waits and nothing begins.
             back.verify = vec![proves(&["healthy", "r"], 60)];
         });

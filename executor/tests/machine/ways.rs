@@ -5,16 +5,16 @@ use switchback_schemas::{
     RunId, Seconds,
     journal::{At, BackScope, Class, End, Event, SideKind, WaitsFor},
     name::SavepointId,
-    plan::{Closing, ClosingAt, FailureAction, Plan, Step, Undo},
+    plan::{ExpiresAt, Expiry, FailureAction, Plan, Undo},
 };
 
 use super::{
     drive::Drive,
-    plans::{asks, bracket, id, plan, step},
+    plans::{Drawn, asks, bracket, id, plan, step},
     steps::{answers, drive, held, not},
 };
 
-fn fails(mut step: Step, action: FailureAction) -> Step {
+fn fails(mut step: Drawn, action: FailureAction) -> Drawn {
     step.on_failure.action = action;
     step
 }
@@ -95,9 +95,10 @@ fn going_on_without_a_failed_step_does_the_rest_and_holds_again() {
 
 #[test]
 fn a_line_of_no_return_is_never_crossed_backwards_by_itself() {
-    let mut steps = three(FailureAction::RollbackHop).steps;
-    steps[1].undo = Undo::Commit { why: "one way".to_owned(), recovery: "restore".to_owned() };
-    let mut drive = drive(plan(steps));
+    let mut plan = three(FailureAction::RollbackHop);
+    plan.steps[1].undo = Undo::Irreversible { why: "one way".to_owned(), recovery: "restore".to_owned() };
+    plan.rollback.remove(1);
+    let mut drive = drive(plan);
     answers(&mut drive, "do c", [not(Class::Refused)]);
     let rest = drive.rest();
     assert!(held(&rest).contains("b cannot be undone"), "{rest:?}");
@@ -109,10 +110,10 @@ fn a_line_of_no_return_is_never_crossed_backwards_by_itself() {
 
 #[test]
 fn a_way_back_that_has_closed_is_not_taken() {
-    let mut steps = three(FailureAction::RollbackHop).steps;
-    let Undo::Step(undo) = &mut steps[0].undo else { panic!() };
-    undo.closes = vec![Closing { at: ClosingAt::After(Seconds(5)), why: "the platform forgets".to_owned() }];
-    let mut drive = drive(plan(steps));
+    let mut plan = three(FailureAction::RollbackHop);
+    plan.rollback[0].expires =
+        vec![Expiry { at: ExpiresAt::After(Seconds(5)), why: "the platform forgets".to_owned() }];
+    let mut drive = drive(plan);
     answers(&mut drive, "do c", [not(Class::Refused)]);
     assert!(held(&drive.rest()).contains("the platform forgets"));
 }

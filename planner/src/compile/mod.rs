@@ -20,7 +20,7 @@ use switchback_schemas::{
     name::SavepointId,
     plan::{
         BlindSpot, ClosesEarlier, Digests, Hop, Identity, Inputs, Leftover, Need, Parent, Plan, PlatformRef,
-        Savepoint, Step,
+        Savepoint, Step, Work,
     },
 };
 
@@ -72,7 +72,10 @@ pub fn compile_preferring(
     let as_of = inputs::as_of(manifests, inventory, sources.as_of);
     let findings = Findings::new(inputs::accepted(manifests), as_of);
     let catalog = registry.catalog();
-    let cx = context(registry, Given { manifests, inventory, lock, catalog, findings: &findings, as_of });
+    let cx = context(
+        registry,
+        Given { manifests, inventory, lock, catalog, findings: &findings, as_of, owners: registry.owners() },
+    );
     let plan = build(registry, sources, &cx, sequence);
     inputs::unused_waivers(&cx);
     let plan = plan.filter(|_| !findings.any_error());
@@ -98,7 +101,15 @@ pub fn asks(
         addons: Vec::new(),
     };
     let catalog = registry.catalog();
-    let given = Given { manifests, inventory, lock: &lock, catalog, findings: &findings, as_of };
+    let given = Given {
+        manifests,
+        inventory,
+        lock: &lock,
+        catalog,
+        findings: &findings,
+        as_of,
+        owners: registry.owners(),
+    };
     let cx = context(registry, given);
     unsupported::refuse(&cx, registry);
     let mut lookups = Lookups::default();
@@ -208,6 +219,7 @@ fn assemble(
 ) -> Plan {
     let Lowering {
         mut steps,
+        mut rollback,
         brackets,
         gates,
         lines,
@@ -219,11 +231,13 @@ fn assemble(
     } = lowering;
     let untested = path::states(cx, &hops, &mut table);
     steps.sort_by(|a, b| a.id.cmp(&b.id));
-    durations::put(cx.catalog, &hops, &mut steps);
+    rollback.sort_by(|a, b| a.id.cmp(&b.id));
+    durations::put(cx.catalog, &hops, &mut steps, &mut rollback);
     if let Some((estimates, _)) = sources.estimates {
-        learn::apply(&mut steps, estimates);
+        learn::apply(&mut steps, &mut rollback, estimates);
     }
-    let verified = pools::verified(&steps);
+    let works = || steps.iter().map(|step| &step.work).chain(rollback.iter().map(|step| &step.work));
+    let verified = pools::verified(works());
     pools.extend(cx.pools.iter().filter(|pool| verified.contains(&pool.name)).cloned());
     pools.sort_by(|a, b| a.name.cmp(&b.name));
     pools.dedup_by(|a, b| a.name == b.name);
@@ -247,7 +261,7 @@ fn assemble(
     let nothing = Digest::of("");
     let mut plan = Plan {
         format: switchback_schemas::format::Document::Plan.current(),
-        features: features(&steps, &leftovers, cx),
+        features: features(works(), &leftovers, cx),
         platform: platform(cx),
         parent: parent(cx, closes_earlier),
         inputs: Inputs {
@@ -263,6 +277,7 @@ fn assemble(
         digests: Digests { effects: nothing, review: nothing },
         hops: hops.into_iter().map(|(_, hop)| hop).collect(),
         steps,
+        rollback,
         savepoints,
         brackets,
         gates,
@@ -290,8 +305,13 @@ fn assemble(
     plan
 }
 
-fn features(steps: &[Step], leftovers: &[Leftover], cx: &Cx<'_>) -> BTreeSet<String> {
-    let mut features = lint::used_features(steps, leftovers);
+fn features<'plan>(
+    works: impl Iterator<Item = &'plan Work>,
+    leftovers: &'plan [Leftover],
+    cx: &Cx<'_>,
+) -> BTreeSet<String> {
+    let works = works.chain(leftovers.iter().map(|left| &left.removal));
+    let mut features = lint::used_features(works, leftovers);
     if cx.inventory.carry_over.is_some() {
         features.insert("continue".to_owned());
     }

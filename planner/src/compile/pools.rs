@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use switchback_schemas::{
     name::Label,
-    plan::{Condition, Step},
+    plan::{Condition, Work},
 };
 
-/// Every pool whose nodes a step counts.
-pub(super) fn verified(steps: &[Step]) -> BTreeSet<Label> {
-    let works = steps.iter().flat_map(Step::works);
+/// Every pool whose nodes some work counts.
+pub(super) fn verified<'plan>(works: impl Iterator<Item = &'plan Work>) -> BTreeSet<Label> {
     let mut pools = BTreeSet::new();
     for condition in works.flat_map(|work| work.conditions()).flat_map(Condition::leaves) {
         if let Condition::NodesReady { pool, .. } = condition {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use switchback_schemas::{
     StepId, estimates,
-    plan::{Action, Estimate, Hop, Step, Undo},
+    plan::{Estimate, Hop, RollbackStep, Step},
 };
 
 use crate::{
@@ -13,12 +13,18 @@ use crate::{
 };
 
 /// Puts the catalog's durations into the steps that they are about, either way.
-pub fn put<'a>(catalog: &'a Catalog, hops: &'a [(HopSpec, Hop)], steps: &mut [Step]) {
+pub fn put<'a>(
+    catalog: &'a Catalog,
+    hops: &'a [(HopSpec, Hop)],
+    steps: &mut [Step],
+    rollback: &mut [RollbackStep],
+) {
     let durations = |(spec, hop): &'a (HopSpec, Hop)| {
         let facts = catalog.components.get(spec.component.as_str())?;
         (!facts.durations.is_empty()).then_some((&hop.id, &facts.durations))
     };
     let of_hop: BTreeMap<&StepId, &Vec<Duration>> = hops.iter().filter_map(durations).collect();
+    let mut put_back: BTreeMap<&StepId, Estimate> = BTreeMap::new();
     for step in steps {
         let Some(known) = of_hop.get(&step.hop) else { continue };
         let Some(path) = inside(&step.id, &step.hop) else { continue };
@@ -26,10 +32,12 @@ pub fn put<'a>(catalog: &'a Catalog, hops: &'a [(HopSpec, Hop)], steps: &mut [St
         let estimate =
             Estimate { expected: known.takes.0, p90: known.p90.map_or(known.takes.0, |p90| p90.0) };
         step.work.estimate = estimate;
-        if let Undo::Step(undo) = &mut step.undo
-            && matches!(undo.work.action, Action::Effect(_))
-        {
-            undo.work.estimate = estimate;
+        put_back.insert(&step.id, estimate);
+    }
+    // The step's own inverse takes as long; what else comes in its place has its own length.
+    for undo in rollback.iter_mut().filter(|undo| undo.work.roll().is_none()) {
+        if let Some(estimate) = put_back.get(&undo.id) {
+            undo.work.estimate = *estimate;
         }
     }
 }

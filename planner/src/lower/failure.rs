@@ -1,12 +1,12 @@
 //! What follows a failure, decided at plan time from the price of the way back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_model::Graph;
 use switchback_schemas::{
     Diagnostic, StepId, codes,
     manifest::OnFailure,
-    plan::{Action, Disruption, FailureAction, FailurePolicy, Plan, Step, Undo, UndoKind},
+    plan::{Disruption, FailureAction, FailurePolicy, Plan, RollbackStep, Step, Undo, UndoKind},
 };
 
 use crate::findings::Findings;
@@ -27,19 +27,20 @@ pub struct Price {
 }
 
 impl Price {
-    /// The price of undoing some steps. The order of a way back does not change what it costs.
-    pub fn of<'plan>(steps: impl IntoIterator<Item = &'plan Step>) -> Self {
+    /// The price of undoing some steps, of which one may be named more than once. The order of a way back does not change what it
+    /// costs.
+    pub fn of<'plan>(steps: impl IntoIterator<Item = &'plan Step>, undoing: &Undoing<'plan>) -> Self {
         let mut price = Self::default();
+        let mut counted: BTreeSet<&StepId> = BTreeSet::new();
         for step in steps {
-            match &step.undo {
-                Undo::Step(undo) => {
-                    price.disruption = price.disruption.max(Some(undo.work.disruption));
-                    price.loses.extend(undo.loses.iter().cloned());
-                    price.needs_capacity |= undo.needs_capacity;
-                    price.only_once |= undo.kind == UndoKind::Window;
-                }
-                Undo::Commit { .. } => price.commits.push(step.id.clone()),
-                Undo::ReadOnly { .. } | Undo::CoveredBy { .. } => {}
+            if matches!(step.undo, Undo::Irreversible { .. }) {
+                price.commits.push(step.id.clone());
+            }
+            for undo in undoing.get(&step.id).into_iter().flatten().filter(|undo| counted.insert(&undo.id)) {
+                price.disruption = price.disruption.max(Some(undo.work.disruption));
+                price.loses.extend(undo.loses.iter().cloned());
+                price.needs_capacity |= undo.needs_capacity;
+                price.only_once |= undo.kind == UndoKind::Window;
             }
         }
         price
@@ -67,12 +68,16 @@ impl Price {
     }
 }
 
+/// Rollback steps, by the steps that they undo.
+type Undoing<'plan> = BTreeMap<&'plan StepId, Vec<&'plan RollbackStep>>;
+
 /// What a manifest asks for, by hop.
 pub type Wishes = BTreeMap<StepId, (Option<OnFailure>, Option<switchback_schemas::Label>)>;
 
 /// Decides the failure action of every step.
 pub fn decide(plan: &mut Plan, graph: &Graph, wishes: &Wishes, approved: bool, findings: &Findings) {
     let reach = graph.reach();
+    let undoing = plan.rollback_by_step();
     let mut hops: BTreeMap<&StepId, Vec<usize>> = BTreeMap::new();
     for (number, step) in plan.steps.iter().enumerate() {
         hops.entry(&step.hop).or_default().push(number);
@@ -81,23 +86,24 @@ pub fn decide(plan: &mut Plan, graph: &Graph, wishes: &Wishes, approved: bool, f
     for (hop, steps) in hops {
         let (wish, label) = wishes.get(hop).cloned().unwrap_or_default();
         let get = |number: &usize| plan.steps.get(*number);
-        let whole = Price::of(steps.iter().filter_map(get));
+        let whole = Price::of(steps.iter().filter_map(get), &undoing);
         if wish == Some(OnFailure::RollbackHop) && !approved {
             refuse_unapproved(&whole, label, findings);
         }
-        let looks = steps.iter().filter_map(get).all(|step| matches!(step.undo, Undo::ReadOnly { .. }));
+        let looks = steps.iter().filter_map(get).all(|step| matches!(step.undo, Undo::Unneeded { .. }));
         for number in &steps {
             let Some(step) = get(number) else { continue };
             // What comes after the step cannot have been started when it fails. A hop that is cheap as a whole is cheap
             // from anywhere in it.
             let started = || steps.iter().filter(|other| !reach.before(*number, **other)).filter_map(get);
-            let back = if whole.too_dear().is_none() { whole.clone() } else { Price::of(started()) };
-            let own = Price::of(undone_by(plan, step));
+            let back =
+                if whole.too_dear().is_none() { whole.clone() } else { Price::of(started(), &undoing) };
+            let own = Price::of([step], &undoing);
             let hold = |why: &str| FailurePolicy { action: FailureAction::Hold, why: why.to_owned() };
             let policy = match stays(step) {
                 _ if looks => hold("nothing of the hop could be undone"),
                 Some(why) if wish != Some(OnFailure::RollbackHop) => hold(why),
-                _ => policy(wish, &back, &own, matches!(step.undo, Undo::ReadOnly { .. })),
+                _ => policy(wish, &back, &own, matches!(step.undo, Undo::Unneeded { .. })),
             };
             if let Some(slot) = policies.get_mut(*number) {
                 *slot = Some(policy);
@@ -111,16 +117,8 @@ pub fn decide(plan: &mut Plan, graph: &Graph, wishes: &Wishes, approved: bool, f
 
 /// Why going back after a failure of a step would not take back what it did.
 fn stays(step: &Step) -> Option<&'static str> {
-    let moves = matches!(step.work.action, Action::Roll(_)) && matches!(step.undo, Undo::ReadOnly { .. });
+    let moves = step.work.roll().is_some() && matches!(step.undo, Undo::Unneeded { .. });
     moves.then_some("nodes that moved stay, so going on or back is for a person to decide")
-}
-
-/// The step whose undo undoes a step: itself, or the one that covers it.
-fn undone_by<'plan>(plan: &'plan Plan, step: &'plan Step) -> Option<&'plan Step> {
-    match &step.undo {
-        Undo::CoveredBy { step, .. } => plan.step(step),
-        _ => Some(step),
-    }
 }
 
 /// A dear way back is automatic only where the manifest says so *and* somebody approved the plan that says so.

@@ -4,16 +4,15 @@ use serde_json::{Value, json};
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
     inventory::karpenter::NodePool,
-    manifest::OwnerKind,
     name::{Label, ObjectName, ObjectRef},
     plan::{
-        Bracket, CaptureKind, Condition, Effect, Estimate, FieldTest, KubePatch, Operand, SetField, Target,
-        Test, Undo, UndoKind, UndoStep, Wait, Work,
+        Bracket, CaptureKind, Condition, Effect, Estimate, FieldTest, KubePatch, OpenedBy, Operand, SetField,
+        Target, Test, UndoKind, Wait, Work,
     },
     report::CaptureName,
 };
 
-use super::{Draft, HopScope, Lowering, changes, permission};
+use super::{Draft, HopScope, Lowering, Rollback, Undoing, changes, permission};
 use crate::{context::Cx, outlook::Outlook};
 
 /// Where a NodePool has its budgets.
@@ -93,7 +92,7 @@ impl Freeze {
     /// Says what is in the way of writing the NodePool, or that it is left as it is.
     pub fn check(&self, cx: &Cx<'_>) {
         if !matches!(self.by, By::Others) {
-            return cx.owner(&self.object, OwnerKind::Kubectl);
+            return cx.written_directly(&self.object);
         }
         let name = &self.object.name;
         let message =
@@ -143,16 +142,16 @@ impl Freeze {
         self.patch(Test::Equals(Operand::Value(frozen())), self.captured())
     }
 
-    fn undo(title: String, effect: Effect, done: Condition) -> Undo {
-        Undo::Step(Box::new(UndoStep {
+    fn undo(title: String, effect: Effect, done: Condition) -> Undoing {
+        Undoing::by(Rollback {
             kind: UndoKind::Inverse,
-            ..UndoStep::new(Work {
+            ..Rollback::new(Work {
                 done_when: Some(done),
                 estimate: Estimate::seconds(2, 10),
                 permissions: permissions(),
                 ..Work::effect(title, effect)
             })
-        }))
+        })
     }
 
     fn still_frozen(&self) -> Condition {
@@ -176,7 +175,7 @@ impl Freeze {
         if matches!(self.by, By::EarlierRun(_)) {
             outlook.puts_back(&self.object, POINTER, self.before.clone(), &self.close);
         }
-        let undo = Undo::ReadOnly { why: why.to_owned() };
+        let undo = Undoing::Unneeded(why.to_owned());
         let until = self.still_frozen();
         let title = format!("see that drift and consolidation of NodePool {name} are still frozen");
         scope
@@ -260,6 +259,10 @@ impl Freeze {
             id: Label::sanitized(&format!("{instance}-freeze-{name}")),
             title: format!("drift and consolidation of NodePool {name}"),
             open: self.open.clone(),
+            opened_by: match self.by {
+                By::EarlierRun(_) => OpenedBy::EarlierRun,
+                By::Us | By::Others => OpenedBy::ThisRun,
+            },
             close: self.close.clone(),
             held: self.still_frozen(),
             safe_to_close: safe,

@@ -9,9 +9,9 @@ pub mod checks;
 pub mod durations;
 pub mod failure;
 pub mod freeze;
-pub mod helm;
 pub mod nodes;
 pub mod rights;
+mod rollback;
 pub mod ways;
 
 use switchback_schemas::{
@@ -20,9 +20,11 @@ use switchback_schemas::{
     plan::{
         Action, ApprovalScope, BlindSpot, Bracket, Capture, CaptureKind, Change, ClosesEarlier, Condition,
         Disruption, Effect, Estimate, FailureAction, FailurePolicy, Gate, GateKind, Leftover, Need, NoReturn,
-        Permission, Pool, Read, RetryClass, Source, Step, Undo, Verify, Wait, Work,
+        Permission, Pool, Read, RetryClass, RollbackStep, Source, Step, Verify, Wait, Work,
     },
 };
+
+pub use rollback::{Rollback, Undoing};
 
 use crate::hop::HopSpec;
 
@@ -31,6 +33,8 @@ use crate::hop::HopSpec;
 pub struct Lowering {
     /// Steps, in the order in which they were added.
     pub steps: Vec<Step>,
+    /// Rollback steps, in the order in which they were added.
+    pub rollback: Vec<RollbackStep>,
     /// Brackets.
     pub brackets: Vec<Bracket>,
     /// Gates.
@@ -50,9 +54,15 @@ pub struct Lowering {
 }
 
 impl Lowering {
-    /// Adds a step and says its id.
-    pub fn add(&mut self, step: Step) -> StepId {
+    /// Adds a step with what undoes it, and says its id.
+    pub fn add(&mut self, draft: Draft) -> StepId {
+        let Draft { step, undo } = draft;
         let id = step.id.clone();
+        match undo {
+            Undoing::By(rollback) => self.rollback.push(rollback.named(id.clone(), vec![id.clone()])),
+            Undoing::With(rollback) => self.undoes(&rollback, &id),
+            Undoing::Unneeded(_) | Undoing::Apart | Undoing::Irreversible { .. } => {}
+        }
         self.steps.push(step);
         id
     }
@@ -68,6 +78,15 @@ impl Lowering {
         });
         self.lines.push(point);
         id
+    }
+
+    /// Makes a rollback step undo another step, too.
+    pub fn undoes(&mut self, rollback: &StepId, step: &StepId) {
+        if let Some(rollback) = self.rollback.iter_mut().find(|candidate| candidate.id == *rollback)
+            && !rollback.undoes.contains(step)
+        {
+            rollback.undoes.push(step.clone());
+        }
     }
 
     /// Makes a step wait for another one.
@@ -106,7 +125,7 @@ impl HopScope {
         part: &str,
         title: impl Into<String>,
         effect: Effect,
-        undo: Undo,
+        undo: Undoing,
         reads: Vec<Read>,
     ) -> Draft {
         self.draft(part, title.into(), Action::Effect(effect), undo, reads)
@@ -114,7 +133,7 @@ impl HopScope {
 
     /// A step that waits until something holds, and only looks; it is there for what holds on it.
     pub fn look(&self, part: &str, title: impl Into<String>, until: Condition, reads: Vec<Read>) -> Draft {
-        let undo = Undo::ReadOnly { why: "it only looks".to_owned() };
+        let undo = Undoing::Unneeded("it only looks".to_owned());
         self.step(part, title, Effect::Wait(Wait { until }), undo, reads).idempotent()
     }
 
@@ -124,109 +143,109 @@ impl HopScope {
         part: &str,
         title: impl Into<String>,
         roll: switchback_schemas::plan::Roll,
-        undo: Undo,
+        undo: Undoing,
     ) -> Draft {
         self.draft(part, title.into(), Action::Roll(roll), undo, Vec::new())
     }
 
-    fn draft(&self, part: &str, title: String, action: Action, undo: Undo, reads: Vec<Read>) -> Draft {
-        Draft(Step {
+    fn draft(&self, part: &str, title: String, action: Action, undo: Undoing, reads: Vec<Read>) -> Draft {
+        let step = Step {
             id: self.id(part),
             hop: self.hop.clone(),
             target: self.target.clone(),
             work: Work { reads, retry: RetryClass::NotDone, ..Work::new(title, action) },
             needs: Vec::new(),
-            undo,
+            undo: undo.of_step(),
             tier: None,
             // Decided by `failure`, when the whole plan is known.
             on_failure: FailurePolicy { action: FailureAction::Hold, why: String::new() },
             gates: Vec::new(),
             changes: Vec::new(),
-        })
+        };
+        Draft { step, undo }
     }
 }
 
 /// A step that is being built.
 #[must_use]
-pub struct Draft(Step);
+#[derive(Debug)]
+pub struct Draft {
+    step: Step,
+    undo: Undoing,
+}
 
 impl Draft {
     /// It comes after another step.
     pub fn needs(mut self, step: &StepId, why: impl Into<String>, source: Option<&str>) -> Self {
-        self.0.needs.push(Need { step: step.clone(), why: why.into(), source: source.map(str::to_owned) });
+        self.step.needs.push(Need { step: step.clone(), why: why.into(), source: source.map(str::to_owned) });
         self
     }
 
     /// When it is done already.
     pub fn done_when(mut self, condition: Condition) -> Self {
-        self.0.work.done_when = Some(condition);
+        self.step.work.done_when = Some(condition);
         self
     }
 
     /// What must hold after it.
     pub fn verify(mut self, verify: impl IntoIterator<Item = Verify>) -> Self {
-        self.0.work.verify.extend(verify);
+        self.step.work.verify.extend(verify);
         self
     }
 
     /// How long it may take; how long it is expected to, the catalog says.
     pub fn within(mut self, timeout: Seconds) -> Self {
-        self.0.work.timeout = timeout;
+        self.step.work.timeout = timeout;
         self
     }
 
     /// How long it may take, and how long it is expected to.
     pub fn time(mut self, timeout: Seconds, estimate: Estimate) -> Self {
-        self.0.work.timeout = timeout;
-        self.0.work.estimate = estimate;
+        self.step.work.timeout = timeout;
+        self.step.work.estimate = estimate;
         self
     }
 
     /// It can be called again without harm.
     pub fn idempotent(mut self) -> Self {
-        self.0.work.retry = RetryClass::Idempotent;
+        self.step.work.retry = RetryClass::Idempotent;
         self
     }
 
     /// What it does to workloads.
     pub fn disrupts(mut self, disruption: Disruption, tier: Option<u32>) -> Self {
-        self.0.work.disruption = disruption;
-        self.0.tier = tier;
+        self.step.work.disruption = disruption;
+        self.step.tier = tier;
         self
     }
 
     /// What is read and kept before it.
     pub fn captures(mut self, name: &str, what: CaptureKind) -> Self {
-        self.0.work.captures.push(Capture { name: name.to_owned(), what });
+        self.step.work.captures.push(Capture { name: name.to_owned(), what });
         self
     }
 
     /// What the credentials must allow.
     pub fn permits(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
-        self.0.work.permissions.extend(permissions);
+        self.step.work.permissions.extend(permissions);
         self
     }
 
     /// What is expected to change.
     pub fn changes(mut self, changes: Vec<Change>) -> Self {
-        self.0.changes = changes;
+        self.step.changes = changes;
         self
     }
 
     /// A gate that it waits for.
     pub fn gate(mut self, gate: &Label) -> Self {
-        self.0.gates.push(gate.clone());
+        self.step.gates.push(gate.clone());
         self
     }
 
     /// Its id.
     pub fn id(&self) -> &StepId {
-        &self.0.id
-    }
-
-    /// The finished step.
-    pub fn done(self) -> Step {
-        self.0
+        &self.step.id
     }
 }
 

@@ -9,12 +9,12 @@ use switchback_schemas::{
     name::Label,
     plan::{
         Action, Canary, Condition, Count, Disruption, Effect, Estimate, FieldTest, Find, KubeDelete,
-        NodeCordon, NodeDrain, NodeTerminate, OrderKey, Permission, Pool, RecipeStep, Roll, Stale, Strategy,
-        Target, Test, Undo, UndoStep, Verify, Work,
+        NodeCordon, NodeDrain, NodeTerminate, NodeUndo, OrderKey, Permission, Pool, RecipeStep, Roll, Stale,
+        Strategy, Target, Test, Verify, Work,
     },
 };
 
-use super::{permission, verify};
+use super::{Rollback, permission, verify};
 use crate::context::Cx;
 
 /// Passes after which a roll that still finds old nodes fails to converge: something keeps making them.
@@ -124,7 +124,7 @@ fn part(name: &str) -> Label {
 }
 
 /// A step of a recipe with nothing special about it.
-fn step(name: &str, title: &str, effect: Effect, needs: &[&str], undo: Undo) -> RecipeStep {
+fn step(name: &str, title: &str, effect: Effect, needs: &[&str], undo: NodeUndo) -> RecipeStep {
     RecipeStep {
         name: part(name),
         work: Work {
@@ -137,29 +137,29 @@ fn step(name: &str, title: &str, effect: Effect, needs: &[&str], undo: Undo) -> 
     }
 }
 
-fn kept(why: &str) -> Undo {
-    Undo::ReadOnly { why: why.to_owned() }
+fn stays(why: &str) -> NodeUndo {
+    NodeUndo::Irreversible { why: why.to_owned(), recovery: REPLACED.to_owned() }
 }
 
-/// Why a node that was ended is not undone.
-const COVERED: &str = "a node that is gone is not put back; its replacement stays";
+/// What follows where a step of a recipe is not undone.
+const REPLACED: &str = "pods run where their owners place them, and a replacement stays";
 
 /// What is done to every node first: cordon and drain.
 fn emptied(drain_within: Seconds) -> Vec<RecipeStep> {
     let node = || Target::ItemNode {};
     let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: node(), unschedulable });
-    let uncordon = UndoStep::new(Work::effect(
+    let uncordon = NodeUndo::Rollback(Box::new(Work::effect(
         "make the node schedulable again, if this run cordoned it",
         cordon(false),
-    ));
+    )));
     vec![
-        step("cordon", "place nothing new on the node", cordon(true), &[], Undo::Step(Box::new(uncordon))),
+        step("cordon", "place nothing new on the node", cordon(true), &[], uncordon),
         step(
             "drain",
             "move its pods as their classes say",
             Effect::NodeDrain(NodeDrain { node: node() }),
             &["cordon"],
-            kept("pods that moved stay where they are; their owners placed them there"),
+            stays("pods that moved stay where they are; their owners placed them there"),
         )
         .with(|work| Work {
             timeout: drain_within,
@@ -174,11 +174,14 @@ fn emptied(drain_within: Seconds) -> Vec<RecipeStep> {
 fn gone(after: &str) -> RecipeStep {
     let until = Condition::Field { object: Target::ItemNode {}, pointer: String::new(), is: Test::Absent {} };
     let wait = Effect::Wait(switchback_schemas::plan::Wait { until });
-    step("gone", "see the old node gone", wait, &[after], kept(COVERED)).with(|work| Work {
-        timeout: Seconds::minutes(20),
-        estimate: Estimate::seconds(110, 260),
-        ..work
-    })
+    step(
+        "gone",
+        "see the old node gone",
+        wait,
+        &[after],
+        NodeUndo::Unneeded { why: "it only looks".to_owned() },
+    )
+    .with(|work| Work { timeout: Seconds::minutes(20), estimate: Estimate::seconds(110, 260), ..work })
 }
 
 /// The recipe for a node that Karpenter made: cordon, drain, delete its NodeClaim, see it gone.
@@ -190,7 +193,7 @@ fn claims(drain_within: Seconds) -> Vec<RecipeStep> {
             "let Karpenter replace the empty node",
             Effect::KubeDelete(KubeDelete { object: Target::ItemNodeClaim {} }),
             &["drain"],
-            kept(COVERED),
+            stays("a node that is gone is not put back"),
         )
         .with(|work| Work {
             done_when: Some(Condition::Field {
@@ -215,7 +218,7 @@ pub fn instances(target: &Label, drain_within: Seconds) -> Vec<RecipeStep> {
             "terminate the empty node and do not replace it",
             Effect::NodeTerminate(terminate),
             &["drain"],
-            kept("an instance that is gone is not put back; its group is, when it is scaled up again"),
+            stays("an instance that is gone is not put back; its group is, when it is scaled up again"),
         )
         .with(|work| Work {
             timeout: Seconds::minutes(20),
@@ -275,21 +278,21 @@ fn no_claims(labels: &BTreeMap<String, String>, each: Vec<FieldTest>) -> Conditi
     }
 }
 
-/// The undo of a baseline: nodes that have drifted from the restored state move as the plan's own roll does.
-pub fn back(pool: &Pool, roll: &Roll) -> Undo {
+/// What moves nodes when a controller has gone back: those that have drifted from the restored state move as the plan's own roll does.
+pub fn back(pool: &Pool, roll: &Roll) -> Rollback {
     let back = Roll { stale: Stale::Drifted {}, observed: 0, canary: roll.canary.clone(), ..roll.clone() };
     let title = format!("move nodes of pool {} that have drifted from the restored state", pool.name);
     let estimate = estimate(&Roll { observed: roll.observed, ..back.clone() }, roll.observed);
-    Undo::Step(Box::new(switchback_schemas::plan::UndoStep {
+    Rollback {
         needs_capacity: pool.capacity.can_surge(),
-        ..UndoStep::new(Work {
+        ..Rollback::new(Work {
             timeout: Seconds::hours(24),
             disruption: Disruption::Drain,
             estimate,
             permissions: permissions(),
             ..Work::new(title, Action::Roll(back))
         })
-    }))
+    }
 }
 
 #[cfg(test)]

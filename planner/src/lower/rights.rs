@@ -1,12 +1,13 @@
 //! What a step's credentials need at AWS for what it asks and does, beside what its component says of its own call: for each
 //! condition that is asked of it, for each right that AWS checks inside of another call, and for the roles that are taken on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
+    StepId,
     manifest::TargetSpec,
     name::Label,
-    plan::{Arn, CloudKind, CloudRef, Condition, Effect, GateKind, Permission, Undo, Work},
+    plan::{Arn, CloudKind, CloudRef, Condition, Effect, GateKind, Permission, Work},
 };
 
 use super::{
@@ -15,11 +16,18 @@ use super::{
 };
 use crate::context::Cx;
 
-/// Adds to each step, and to each undo, what is missing among its permissions.
+/// Adds to each step, and to each rollback step, what is missing among its permissions.
 pub fn add(cx: &Cx<'_>, lowering: &mut Lowering) {
-    let Lowering { steps, gates, .. } = lowering;
+    let Lowering { steps, rollback, gates, .. } = lowering;
     let targets = &cx.manifests.platform.spec.targets;
     let arn = |target: &Label| targets.get(target)?.aws().map(|resource| resource.arn);
+    let complete = |work: &mut Work, checks: &[&Condition], target: &Label| {
+        let own = of(work, checks, target, &arn);
+        put(&mut work.permissions, own);
+        let taken_on = targets.get(target).map(taken_on).unwrap_or_default();
+        take(&mut work.permissions, &taken_on);
+    };
+    let mut target_of: BTreeMap<StepId, Label> = BTreeMap::new();
     for step in steps {
         let checks: Vec<&Condition> = gates
             .iter()
@@ -29,17 +37,12 @@ pub fn add(cx: &Cx<'_>, lowering: &mut Lowering) {
                 GateKind::Approval(_) | GateKind::Window(_) | GateKind::NotBefore(_) => None,
             })
             .collect();
-        let taken_on = targets.get(&step.target).map(taken_on).unwrap_or_default();
-        let undo = match &mut step.undo {
-            Undo::Step(undo) => Some(&mut undo.work),
-            Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. } => None,
-        };
-        for (work, checks) in
-            std::iter::once((&mut step.work, checks)).chain(undo.map(|undo| (undo, Vec::new())))
-        {
-            let own = of(work, &checks, &step.target, &arn);
-            put(&mut work.permissions, own);
-            take(&mut work.permissions, &taken_on);
+        complete(&mut step.work, &checks, &step.target);
+        target_of.insert(step.id.clone(), step.target.clone());
+    }
+    for step in rollback {
+        if let Some(target) = step.undoes.first().and_then(|place| target_of.get(place)) {
+            complete(&mut step.work, &[], target);
         }
     }
 }

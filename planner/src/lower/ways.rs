@@ -15,7 +15,7 @@ use switchback_model::{
 };
 use switchback_schemas::{
     Diagnostic, Label, Seconds, StepId, codes,
-    plan::{Action, Effect, Hop, Need, Plan, Step, Undo},
+    plan::{Action, Effect, Hop, Need, Plan, RollbackStep, Step, Work},
 };
 
 use crate::findings::Findings;
@@ -138,9 +138,31 @@ impl<'a> Ways<'a> {
     /// The remedy of leaving nodes a minor behind for a while, if the control plane then goes back in time.
     fn bake(&self, hop: &Hop) -> Option<String> {
         let minor = hop.from.as_ref()?;
-        let moves = |step: &&Step| step.hop == hop.id && moves_nodes(step);
-        let nodes: BTreeSet<&StepId> = self.plan.steps.iter().filter(moves).map(|step| &step.id).collect();
+        let undoing = self.plan.rollback_by_step();
+        let back =
+            |step: &Step| undoing.get(&step.id).into_iter().flatten().map(|undo| (undo.place(), &undo.work));
+        let moves = |step: &&Step| {
+            let own = back(step).filter(|(place, _)| *place == Some(&step.id)).map(|(_, work)| work);
+            let control_plane = matches!(&step.work.action, Action::Effect(Effect::EksUpdateCluster(_)));
+            step.hop == hop.id
+                && !control_plane
+                && (moves_nodes(&step.work) || own.into_iter().any(moves_nodes))
+        };
+        let mut nodes: BTreeSet<&StepId> =
+            self.plan.steps.iter().filter(moves).map(|step| &step.id).collect();
         let own = || self.plan.steps.iter().filter(|step| step.hop == hop.id);
+        // What is looked at between them is of nodes that are not there then.
+        let needed: BTreeSet<&StepId> = own()
+            .filter(|step| nodes.contains(&step.id))
+            .flat_map(|step| &step.needs)
+            .map(|need| &need.step)
+            .collect();
+        let between: Vec<&StepId> = own()
+            .filter(|step| step.work.only_looks() && needed.contains(&step.id))
+            .filter(|step| step.needs.iter().any(|need| nodes.contains(&need.step)))
+            .map(|step| &step.id)
+            .collect();
+        nodes.extend(between);
         let control_plane =
             |step: &Step| matches!(&step.work.action, Action::Effect(Effect::EksUpdateCluster(_)));
         if nodes.is_empty() || !own().any(control_plane) {
@@ -164,16 +186,15 @@ impl<'a> Ways<'a> {
     }
 }
 
-/// Whether a step, or its undo, moves nodes that go back before their control plane.
-fn moves_nodes(step: &Step) -> bool {
-    let moves = |action: &Action| match action {
+/// Whether work moves nodes, which go back before their control plane.
+fn moves_nodes(work: &Work) -> bool {
+    match &work.action {
         Action::Roll(_) => true,
         Action::Effect(effect) => matches!(
             effect,
             Effect::EksUpdateNodegroup(_) | Effect::EksScaleNodegroup(_) | Effect::EksCreateNodegroup(_)
         ),
-    };
-    moves(&step.work.action) || matches!(&step.undo, Undo::Step(undo) if moves(&undo.work.action))
+    }
 }
 
 /// A plan without some of its steps; what needed one of them needs what that one needed.
@@ -191,7 +212,12 @@ fn without(plan: &Plan, gone: &BTreeSet<&StepId>) -> Plan {
     };
     let kept = plan.steps.iter().filter(|step| !gone.contains(&step.id));
     let steps = kept.map(|step| Step { needs: needs(step), ..step.clone() }).collect();
-    Plan { steps, ..plan.clone() }
+    // What moves nodes back has none to move.
+    let stays = |undo: &&RollbackStep| {
+        undo.place().is_some_and(|place| !gone.contains(place)) && undo.work.roll().is_none()
+    };
+    let rollback = plan.rollback.iter().filter(stays).cloned().collect();
+    Plan { steps, rollback, ..plan.clone() }
 }
 
 /// A release that is upgraded too often in one plan has lost the revision to which the first hop goes back.

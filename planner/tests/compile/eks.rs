@@ -1,6 +1,6 @@
 //! EKS, from manifests to a plan.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use switchback_face::plan::{back, dry_run::DryRun};
 use switchback_model::{
@@ -15,19 +15,19 @@ use switchback_schemas::{
     Digest, StepId,
     inventory::{Inventory, eks::InsightStatus},
     plan::{
-        Action, ApprovalScope, ClosingAt, Condition, Disruption, Effect, Estimate, FailureAction, GateKind,
-        Operand, Plan, Stale, Step, Test, Undo, UndoKind,
+        Action, ApprovalScope, Condition, Disruption, Effect, Estimate, ExpiresAt, FailureAction, GateKind,
+        Operand, Plan, RollbackStep, Stale, Step, Test, UndoKind,
     },
 };
 
 use crate::{
     world::{registry, v},
     world_eks::{
-        EKS, PLATFORM, addons, change, compiled, eks, eks_and_karpenter, group, insight, node, with_karpenter,
+        EKS, PLATFORM, addons, change, compiled, eks, eks_and_karpenter, group, insight, with_karpenter,
     },
 };
 
-fn plan_of(platform: &str, upgrade: &str, inventory: &Inventory) -> Plan {
+pub(crate) fn plan_of(platform: &str, upgrade: &str, inventory: &Inventory) -> Plan {
     let (plan, diagnostics) =
         compiled(&[("platform.yaml", platform), ("eks.yaml", upgrade)], inventory, addons());
     let plan = plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"));
@@ -47,8 +47,15 @@ fn step<'plan>(plan: &'plan Plan, id: &str) -> &'plan Step {
     plan.steps.iter().find(|step| step.id.as_str() == id).unwrap_or_else(|| panic!("no {id} among {all:#?}"))
 }
 
-fn two_minors() -> String {
+pub(crate) fn two_minors() -> String {
     EKS.replace("1.32", "1.33")
+}
+
+fn rollback<'plan>(plan: &'plan Plan, id: &str) -> &'plan RollbackStep {
+    plan.rollback
+        .iter()
+        .find(|step| step.id.as_str() == id)
+        .unwrap_or_else(|| panic!("no rollback step {id}"))
 }
 
 #[test]
@@ -87,19 +94,17 @@ fn the_line_of_no_return_stands_at_the_second_minor() {
     };
     assert!(asked("eks/dev@1.33/drop/gpu") && asked("eks/dev@1.33/control-plane"));
     assert!(!asked("eks/dev@1.32/control-plane"));
-    let closes = |id: &str| match &step(&plan, id).undo {
-        Undo::Step(undo) => {
-            assert_eq!(undo.kind, UndoKind::Window);
-            undo.closes.iter().map(|closing| closing.at.clone()).collect::<Vec<_>>()
-        }
-        other => panic!("a step, not {other:?}"),
+    let closes = |id: &str| {
+        let undo = rollback(&plan, id);
+        assert_eq!(undo.kind, UndoKind::Window);
+        undo.expires.iter().map(|expiry| expiry.at.clone()).collect::<Vec<_>>()
     };
     let first = closes("eks/dev@1.32/control-plane");
-    assert!(first.contains(&ClosingAt::Start(line.step.clone())), "{first:?}");
+    assert!(first.contains(&ExpiresAt::Start(line.step.clone())), "{first:?}");
     let end = "2026-11-26T00:00:00Z".parse().expect("an instant");
-    assert!(first.contains(&ClosingAt::Instant(end)), "1.31 ends soon: {first:?}");
+    assert!(first.contains(&ExpiresAt::Instant(end)), "1.31 ends soon: {first:?}");
     let second = closes("eks/dev@1.33/control-plane");
-    assert!(!second.iter().any(|at| matches!(at, ClosingAt::Start(_))), "{second:?}");
+    assert!(!second.iter().any(|at| matches!(at, ExpiresAt::Start(_))), "{second:?}");
 }
 
 #[test]
@@ -123,13 +128,13 @@ fn the_way_back_goes_over_nodes_and_add_ons_to_the_control_plane() {
         order.iter().position(|id| id.ends_with(part)).unwrap_or_else(|| panic!("no {part} in {order:#?}"))
     };
     // The old group has its nodes again before the new one is emptied, and that before it is deleted.
-    assert!(at("gpu/gpu/open") < at("gpu/gpu/grow") && at("gpu/gpu/grow") < at("gpu/gpu/copy"));
+    assert!(at("gpu/gpu/open") < at("gpu/gpu/empty") && at("gpu/gpu/empty") < at("gpu/gpu/copy"));
     // Machines of the new group that never joined are no nodes that could be drained; they go with its size.
-    assert!(at("gpu/gpu/grow") < at("gpu/gpu/size") && at("gpu/gpu/size") < at("gpu/gpu/copy"));
+    assert!(at("gpu/gpu/empty") < at("gpu/gpu/size") && at("gpu/gpu/size") < at("gpu/gpu/copy"));
     assert!(at("gpu/gpu/copy") < at("addons/coredns@v1.11.4-eksbuild.22"));
     assert!(at("addons/coredns@v1.11.4-eksbuild.22") < at("addons/kube-proxy@v1.32.3-eksbuild.7"));
     assert_eq!(at("/control-plane"), order.len() - 1, "{order:#?}");
-    let Undo::Step(undo) = &step(&plan, "eks/dev@1.32/control-plane").undo else { panic!("a step") };
+    let undo = rollback(&plan, "eks/dev@1.32/control-plane");
     let reads: Vec<&Condition> = undo.work.reads.iter().map(|read| &read.condition).collect();
     assert!(reads.iter().any(|read| matches!(read, Condition::Insights { .. })), "{reads:?}");
     assert!(reads.iter().any(|read| matches!(read, Condition::Count { .. })), "{reads:?}");
@@ -143,13 +148,25 @@ fn p14_nodes_of_karpenter_leave_before_the_control_plane_goes_back() {
     let way = way_back(&plan, &graph, &started, &plan.savepoints[0]);
     assert!(way.is_open(), "{:?}", way.commits);
     let order: Vec<&str> = way.steps.iter().map(|back| back.step.as_str()).collect();
-    let parts =
-        ["/hold/general", "nodes/general/baseline", "/control-plane", "/limits/general", "/freeze/general"];
+    let parts = [
+        "limits/general/hold",
+        "nodes/general/end",
+        "/control-plane",
+        "limits/general/lift",
+        "/freeze/general",
+    ];
     let at = parts.map(|part| {
         order.iter().position(|id| id.ends_with(part)).unwrap_or_else(|| panic!("no {part} in {order:#?}"))
     });
     assert!(at.is_sorted(), "{order:#?}");
-    let Undo::Step(undo) = &step(&plan, "eks/dev@1.32/nodes/general/baseline").undo else { panic!("a step") };
+    let undo = rollback(&plan, "eks/dev@1.32/nodes/general/end");
+    assert_eq!(
+        undo.undoes,
+        ["eks/dev@1.32/control-plane", "eks/dev@1.32/nodes/general/roll"]
+            .map(|id| StepId::new(id).expect("an id"))
+    );
+    let hold = rollback(&plan, "eks/dev@1.32/limits/general/hold");
+    assert_eq!(hold.lifted_by.as_ref().map(StepId::as_str), Some("eks/dev@1.32/limits/general/lift"));
     let Action::Roll(roll) = &undo.work.action else { panic!("a roll") };
     assert_eq!(roll.stale, Stale::KubeletAtLeast(v("1.32")));
     assert_eq!(undo.work.disruption, Disruption::Outage);
@@ -235,7 +252,7 @@ fn what_is_kept_is_said_and_what_the_next_minor_needs_gone_is_deleted() {
         matches!(&removal.action, Action::Effect(Effect::EksDeleteNodegroup(delete)) if delete.nodegroup == "gpu-1-32")
     );
     // Its undo holds also if it never happened: the group is there as it was.
-    let Undo::Step(undo) = &step(&plan, "eks/dev@1.33/drop/gpu").undo else { panic!("a step") };
+    let undo = rollback(&plan, "eks/dev@1.33/drop/gpu");
     let Some(Condition::Any { of }) = &undo.work.done_when else { panic!("{:?}", undo.work.done_when) };
     let holds = |test: &Test| of.iter().any(|one| matches!(one, Condition::Cloud { is, .. } if is == test));
     let active = Test::Equals(Operand::Value("ACTIVE".into()));
@@ -396,37 +413,8 @@ fn lengths_of_steps_are_the_catalogs() {
         let row = about.remove(at).unwrap_or_else(|| panic!("a row about {at}"));
         let wanted = Estimate { expected: row.takes.0, p90: row.p90.expect("it is said").0 };
         let step = step(&plan, id);
-        let Undo::Step(undo) = &step.undo else { panic!("{id} goes back") };
+        let undo = rollback(&plan, id);
         assert_eq!((step.work.estimate, undo.work.estimate), (wanted, wanted), "{id}");
     }
     assert!(about.is_empty(), "rows that no step was looked at for: {:?}", about.keys());
-}
-
-#[test]
-fn a_thousand_nodes_in_five_pools_over_two_minors_stay_small() {
-    let mut large = eks();
-    large.nodes.clear();
-    large.pods.clear();
-    let mut platform = PLATFORM.split("  pools:").next().expect("a head").to_owned() + "  pools:\n";
-    let mut groups = Vec::new();
-    for pool in 0..5_u64 {
-        let strategy = if pool == 0 { "group-update" } else { "replace-group" };
-        let name = format!("pool-{pool}");
-        let _ = writeln!(
-            platform,
-            "    - {{name: {name}, matchLabels: {{pool: {name}}}, tier: {pool}, capacity: on-demand, strategy: {strategy}}}"
-        );
-        groups.push(group(&name, &name, "AL2023_x86_64_STANDARD", 200));
-        large.nodes.extend((0..200).map(|n| node(&name, &name, n, "1.31.13")));
-    }
-    change(&mut large, |cluster| cluster.nodegroups = groups);
-    let upgrade = format!("{}  rollout: {{batch: {{percent: 10}}}}\n", two_minors());
-    let plan = plan_of(&platform, &upgrade, &large);
-    assert!(plan.steps.len() < 300, "{} steps", plan.steps.len());
-    let graph = Graph::of(&plan).expect("a DAG");
-    let text =
-        switchback_face::plan::markdown::comment(&plan, &graph, &summary(&plan, &graph), Digest::of("plan"));
-    assert!(text.len() < 65_536, "{} bytes", text.len());
-    let bytes = plan.to_json().expect("JSON");
-    assert!(!String::from_utf8_lossy(&bytes).contains("pool-3-17"), "no node is named");
 }

@@ -122,8 +122,11 @@ fn every_step_says_how_it_is_undone_and_what_it_relied_on() {
     let plan = plan(KARPENTER, "1.0.8", &["1.8.8"]);
     for step in &plan.steps {
         match &step.undo {
-            Undo::Step(undo) => assert!(!undo.work.title.is_empty(), "{}", step.id),
-            Undo::CoveredBy { why, .. } | Undo::ReadOnly { why } | Undo::Commit { why, .. } => {
+            Undo::Rollback {} => {
+                let mut undoing = plan.rollback_of(&step.id);
+                assert!(undoing.any(|undo| !undo.work.title.is_empty()), "{}", step.id);
+            }
+            Undo::Unneeded { why } | Undo::Irreversible { why, .. } => {
                 assert!(!why.is_empty(), "{}", step.id);
             }
         }

@@ -4,6 +4,7 @@
 
 mod continued;
 mod eks;
+mod eks_large;
 mod eks_refused;
 mod finished;
 mod joint;

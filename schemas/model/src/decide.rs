@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use switchback_schemas::{
     Seconds, StepId,
-    plan::{Action, ClosingAt, Plan, UndoStep},
+    plan::{ExpiresAt, Plan, RollbackStep},
     report::ClosingWay,
 };
 
@@ -29,7 +29,7 @@ pub struct BackTimes {
     pub closes_at: Timestamp,
     /// What closes it.
     pub why: String,
-    /// The step whose undo closes.
+    /// The rollback step that closes.
     pub step: StepId,
     /// The latest instant at which it can begin; absent where no rollback window has room for it before it closes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,8 +79,9 @@ pub fn times(
     windows: &Windows<'_>,
     at: Timestamp,
 ) -> Option<BackTimes> {
-    let undo: BTreeMap<&StepId, &UndoStep> = way.undo_steps(plan).into_iter().collect();
-    let closings = undo.iter().filter_map(|(id, undo)| Some((*id, closing(plan, id, undo, forecast)?)));
+    let undo: BTreeMap<&StepId, &RollbackStep> =
+        way.rollback_steps(plan).map(|step| (&step.id, step)).collect();
+    let closings = undo.iter().filter_map(|(id, undo)| Some((*id, closing(plan, undo, forecast)?)));
     let closings: BTreeMap<&StepId, (Timestamp, &str)> = closings.collect();
     let (step, (closes_at, why)) = closings.iter().min_by_key(|(_, (at, _))| *at)?;
     let decide_by = decide_by(way, (&undo, forecast.room()), &closings, windows);
@@ -93,28 +94,23 @@ pub fn times(
     })
 }
 
-/// When an undo step stops being possible, and why; what is not known to happen closes nothing.
-fn closing<'u>(
-    plan: &Plan,
-    step: &StepId,
-    undo: &'u UndoStep,
-    forecast: &Forecast,
-) -> Option<(Timestamp, &'u str)> {
+/// When a rollback step stops being possible, and why; what is not known to happen closes nothing.
+fn closing<'u>(plan: &Plan, undo: &'u RollbackStep, forecast: &Forecast) -> Option<(Timestamp, &'u str)> {
     let waits = |step: &StepId| !forecast.has_begun(step) && plan.lines.iter().any(|line| line.step == *step);
-    let at = |at: &ClosingAt| match at {
-        ClosingAt::Instant(at) => Some(*at),
-        ClosingAt::After(length) => Some(later(forecast.of(step)?.ends, *length)),
-        ClosingAt::Start(other) if waits(other) => None,
-        ClosingAt::Start(other) => Some(forecast.of(other)?.begins),
+    let at = |at: &ExpiresAt| match at {
+        ExpiresAt::Instant(at) => Some(*at),
+        ExpiresAt::After(length) => Some(later(forecast.of(undo.place()?)?.ends, *length)),
+        ExpiresAt::Start(other) if waits(other) => None,
+        ExpiresAt::Start(other) => Some(forecast.of(other)?.begins),
     };
-    let all = undo.closes.iter().filter_map(|closing| Some((at(&closing.at)?, closing.why.as_str())));
+    let all = undo.expires.iter().filter_map(|closing| Some((at(&closing.at)?, closing.why.as_str())));
     all.min_by_key(|(at, _)| *at)
 }
 
 /// Backwards from what closes: each undo step has to end before those that need it begin.
 fn decide_by(
     way: &WayBack,
-    (undo, room): (&BTreeMap<&StepId, &UndoStep>, &Room),
+    (undo, room): (&BTreeMap<&StepId, &RollbackStep>, &Room),
     closings: &BTreeMap<&StepId, (Timestamp, &str)>,
     windows: &Windows<'_>,
 ) -> Option<Timestamp> {
@@ -148,11 +144,10 @@ fn decide_by(
 
 /// The latest begin with which an undo step has ended by an instant. Nothing begins without room for the rest of its group;
 /// a roll that is a group of its own rests between batches.
-fn latest(undo: &UndoStep, needed: Seconds, end: Timestamp, windows: &Windows<'_>) -> Option<Timestamp> {
-    match &undo.work.action {
-        Action::Roll(roll) if batch(roll) == needed => {
-            windows.last_spread(end, needed, undo.work.estimate.p90)
-        }
-        Action::Roll(_) | Action::Effect(_) => windows.last(earlier(end, undo.work.estimate.p90), needed),
+fn latest(undo: &RollbackStep, needed: Seconds, end: Timestamp, windows: &Windows<'_>) -> Option<Timestamp> {
+    let p90 = undo.work.estimate.p90;
+    match undo.work.roll() {
+        Some(roll) if batch(roll) == needed => windows.last_spread(end, needed, p90),
+        _ => windows.last(earlier(end, p90), needed),
     }
 }

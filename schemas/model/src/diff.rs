@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use switchback_schemas::{
     StepId,
-    plan::{Hop, Mark, NoReturn, Plan, Step},
+    plan::{Hop, Mark, NoReturn, Plan, RollbackStep, Step},
 };
 
 /// The difference of two plans.
@@ -66,7 +66,7 @@ pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
         effects_changed: old.digests.effects != new.digests.effects,
         review_changed: old.digests.review != new.digests.review,
         hops: by_key(&old.hops, &new.hops, |hop| hop.id.as_str().to_owned()),
-        steps: steps(&old.steps, &new.steps),
+        steps: steps(old, new),
         lines: by_key(&old.lines, &new.lines, |line| line.id.as_str().to_owned()),
         parts: [
             aspect("gates", &old.gates, &new.gates),
@@ -98,9 +98,10 @@ fn by_key<T: Clone + PartialEq>(old: &[T], new: &[T], key: impl Fn(&T) -> String
     keys.into_iter().filter_map(mark).collect()
 }
 
-fn steps(old: &[Step], new: &[Step]) -> Vec<StepDiff> {
-    let before: BTreeMap<&StepId, &Step> = old.iter().map(|step| (&step.id, step)).collect();
-    let after: BTreeMap<&StepId, &Step> = new.iter().map(|step| (&step.id, step)).collect();
+fn steps(old: &Plan, new: &Plan) -> Vec<StepDiff> {
+    let before: BTreeMap<&StepId, &Step> = old.steps.iter().map(|step| (&step.id, step)).collect();
+    let after: BTreeMap<&StepId, &Step> = new.steps.iter().map(|step| (&step.id, step)).collect();
+    let (undone_before, undone_after) = (old.rollback_by_step(), new.rollback_by_step());
     let ids: BTreeSet<&StepId> = before.keys().chain(after.keys()).copied().collect();
     let compare = |id: &StepId| {
         let whole = |step: &Step, mark| StepDiff {
@@ -111,7 +112,12 @@ fn steps(old: &[Step], new: &[Step]) -> Vec<StepDiff> {
         };
         match (before.get(id), after.get(id)) {
             (Some(old), Some(new)) => {
-                let aspects = aspects(old, new);
+                let mut aspects = aspects(old, new);
+                let undo = |step: &Step, by: Option<&Vec<&RollbackStep>>| {
+                    (step.undo.clone(), by.into_iter().flatten().copied().cloned().collect::<Vec<_>>())
+                };
+                let (old, to) = (undo(old, undone_before.get(id)), undo(new, undone_after.get(id)));
+                aspects.extend(aspect("undo", &old, &to));
                 (!aspects.is_empty()).then(|| StepDiff { aspects, ..whole(new, Mark::Change) })
             }
             (None, Some(new)) => Some(whole(new, Mark::Add)),
@@ -131,7 +137,6 @@ fn aspects(old: &Step, new: &Step) -> Vec<Aspect> {
         aspect("needs", &old.needs, &new.needs),
         aspect("done when", &old.work.done_when, &new.work.done_when),
         aspect("verify", &old.work.verify, &new.work.verify),
-        aspect("undo", &old.undo, &new.undo),
         aspect("disruption", &old.work.disruption, &new.work.disruption),
         aspect("tier", &old.tier, &new.tier),
         aspect("on failure", &old.on_failure, &new.on_failure),

@@ -4,8 +4,8 @@ use serde::Serialize;
 use switchback_schemas::{
     Digest, Seconds,
     plan::{
-        Action, Bracket, Condition, Digests, Estimate, Gate, Leftover, NoReturn, Plan, PlatformRef, Pool,
-        Roll, Step, Undo, Verify, Window, Work, WorkloadClass,
+        Action, Bracket, Condition, Digests, Estimate, Gate, Leftover, NoReturn, NodeUndo, Plan, PlatformRef,
+        Pool, Roll, RollbackStep, Step, Undo, Verify, Window, Work, WorkloadClass,
     },
 };
 
@@ -17,6 +17,7 @@ use switchback_schemas::{
 /// a plan whose risk is the same keeps its approvals.
 pub fn digests(plan: &Plan) -> Result<Digests, serde_json::Error> {
     let steps: Vec<Step> = plan.steps.iter().map(without_prose).collect();
+    let rollback: Vec<RollbackStep> = plan.rollback.iter().map(quiet_rollback).collect();
     let effects: Vec<Effects<'_>> = steps.iter().map(Effects::of).collect();
     let gates: Vec<Gate> =
         plan.gates.iter().map(|gate| Gate { title: String::new(), ..gate.clone() }).collect();
@@ -24,6 +25,7 @@ pub fn digests(plan: &Plan) -> Result<Digests, serde_json::Error> {
     let review = Review {
         platform: &plan.platform,
         steps: &steps,
+        rollback: &rollback,
         gates: &gates,
         brackets: &plan.brackets,
         lines: &plan.lines,
@@ -67,6 +69,7 @@ impl<'plan> Effects<'plan> {
 struct Review<'plan> {
     platform: &'plan PlatformRef,
     steps: &'plan [Step],
+    rollback: &'plan [RollbackStep],
     gates: &'plan [Gate],
     brackets: &'plan [Bracket],
     lines: &'plan [NoReturn],
@@ -87,7 +90,15 @@ fn without_prose(step: &Step) -> Step {
         need.why.clear();
         need.source = None;
     }
-    in_undo(&mut step.undo);
+    if let Undo::Unneeded { why } | Undo::Irreversible { why, .. } = &mut step.undo {
+        why.clear();
+    }
+    step
+}
+
+fn quiet_rollback(step: &RollbackStep) -> RollbackStep {
+    let mut step = step.clone();
+    in_work(&mut step.work);
     step
 }
 
@@ -124,12 +135,8 @@ fn in_roll(roll: &mut Roll) {
     }
     for part in &mut roll.recipe {
         in_work(&mut part.work);
-        in_undo(&mut part.undo);
-    }
-}
-
-fn in_undo(undo: &mut Undo) {
-    if let Undo::Step(undo) = undo {
-        in_work(&mut undo.work);
+        if let NodeUndo::Rollback(work) = &mut part.undo {
+            in_work(work);
+        }
     }
 }

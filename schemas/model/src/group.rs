@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
     Seconds, StepId,
-    plan::{Action, Bracket, Disruption, Plan, Roll, Step, Undo},
+    plan::{Bracket, Disruption, Plan, Roll, Work},
 };
 
 use crate::{
@@ -28,14 +28,21 @@ pub struct Room {
 impl Room {
     /// Of every step of a plan.
     pub fn of(plan: &Plan, graph: &Graph) -> Self {
-        let mut forward: Vec<Seconds> = plan.steps.iter().map(alone).collect();
-        let rolls = plan.steps.iter().enumerate().filter_map(|(number, step)| match &step.work.action {
-            Action::Roll(roll) => Some((number, batch(roll))),
-            Action::Effect(_) => None,
-        });
+        let mut forward: Vec<Seconds> = plan.steps.iter().map(|step| once(&step.work)).collect();
+        // What a step takes back for itself follows it, one after the other; a roll rests before it goes back.
+        for rollback in &plan.rollback {
+            let number = rollback.place().and_then(|id| graph.number(id));
+            let effect =
+                |number: &usize| plan.steps.get(*number).is_some_and(|step| step.work.roll().is_none());
+            if let Some(slot) = number.filter(effect).and_then(|number| forward.get_mut(number)) {
+                *slot = *slot + once(&rollback.work);
+            }
+        }
+        let rolls = plan.steps.iter().enumerate();
+        let rolls = rolls.filter_map(|(number, step)| Some((number, batch(step.work.roll()?))));
         let mut batches: BTreeMap<usize, Seconds> = rolls.collect();
         let mut back: BTreeMap<StepId, Seconds> =
-            plan.steps.iter().map(|step| (step.id.clone(), undo_alone(step))).collect();
+            plan.rollback.iter().map(|step| (step.id.clone(), once(&step.work))).collect();
         for group in groups(plan, graph) {
             let members: Vec<usize> = group.iter().copied().collect();
             let way = of_hop(plan, graph, &members);
@@ -66,7 +73,7 @@ impl Room {
         self.batches.get(&number).copied().unwrap_or_default()
     }
 
-    /// The undo of a step, and the rest of its group's way back.
+    /// A rollback step, and the rest of its group's way back.
     pub fn back(&self, step: &StepId) -> Seconds {
         self.back.get(step).copied().unwrap_or_default()
     }
@@ -117,15 +124,12 @@ fn chains(plan: &Plan, graph: &Graph, group: &BTreeSet<usize>) -> BTreeMap<usize
     rest
 }
 
-/// The same for the undo steps of a way back.
+/// The same for the rollback steps of a way back.
 fn chains_back(plan: &Plan, way: &WayBack) -> BTreeMap<StepId, Seconds> {
     let mut after: BTreeMap<&StepId, Seconds> = BTreeMap::new();
     let mut rest = BTreeMap::new();
     for back in way.steps.iter().rev() {
-        let own = match plan.step(&back.step).map(|step| &step.undo) {
-            Some(Undo::Step(undo)) => undo.work.estimate.p90,
-            _ => Seconds(0),
-        };
+        let own = plan.rollback_step(&back.step).map_or(Seconds(0), |step| step.work.estimate.p90);
         let all = own + after.get(&back.step).copied().unwrap_or_default();
         for need in &back.needs {
             let slot = after.entry(need).or_default();
@@ -136,21 +140,9 @@ fn chains_back(plan: &Plan, way: &WayBack) -> BTreeMap<StepId, Seconds> {
     rest
 }
 
-fn alone(step: &Step) -> Seconds {
-    match &step.work.action {
-        Action::Effect(_) => step.work.estimate.p90 + undo_alone(step),
-        Action::Roll(roll) => batch(roll),
-    }
-}
-
-fn undo_alone(step: &Step) -> Seconds {
-    match &step.undo {
-        Undo::Step(undo) => match &undo.work.action {
-            Action::Effect(_) => undo.work.estimate.p90,
-            Action::Roll(roll) => batch(roll),
-        },
-        Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. } => Seconds(0),
-    }
+/// What is not rested in: an effect, or one batch of a roll.
+fn once(work: &Work) -> Seconds {
+    work.roll().map_or(work.estimate.p90, batch)
 }
 
 /// One batch of a roll, nine times of ten.
@@ -170,6 +162,7 @@ mod tests {
             id: Label::sanitized(open),
             title: String::new(),
             open: id(open),
+            opened_by: switchback_schemas::plan::OpenedBy::ThisRun,
             close: id(close),
             held: Condition::All { of: Vec::new() },
             safe_to_close: Condition::All { of: Vec::new() },

@@ -8,7 +8,7 @@ use switchback_schemas::{
     estimates::{self, Estimates, StepEstimate},
     format::Document,
     journal::{At, Event, Record, Way},
-    plan::{Action, Estimate, Step, Undo},
+    plan::{Estimate, RollbackStep, Step, Work},
     report::Report,
 };
 
@@ -75,27 +75,23 @@ fn rank(values: &[u64], percent: usize) -> u64 {
     values.get(at).copied().unwrap_or_default()
 }
 
-/// Puts estimates into steps; says which of them were put somewhere.
-pub fn apply(steps: &mut [Step], estimates: &Estimates) -> BTreeSet<String> {
+/// Puts estimates into steps and rollback steps; says which of them were put somewhere.
+pub fn apply(steps: &mut [Step], rollback: &mut [RollbackStep], estimates: &Estimates) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for step in steps {
-        let id = step.id.clone();
-        put(&mut step.work.estimate, &step.work.action, estimates.of(&id, Way::Forward), &mut used);
-        if let Undo::Step(undo) = &mut step.undo {
-            put(&mut undo.work.estimate, &undo.work.action, estimates.of(&id, Way::Back), &mut used);
-        }
+        put(&mut step.work, estimates.of(&step.id, Way::Forward), &mut used);
+    }
+    for step in rollback {
+        put(&mut step.work, estimates.of(&step.id, Way::Back), &mut used);
     }
     used
 }
 
-fn put(slot: &mut Estimate, action: &Action, known: Option<&StepEstimate>, used: &mut BTreeSet<String>) {
+fn put(work: &mut Work, known: Option<&StepEstimate>, used: &mut BTreeSet<String>) {
     let Some(known) = known else { return };
-    let times = match action {
-        Action::Roll(roll) if known.each_node => roll.observed,
-        _ => 1,
-    };
+    let times = work.roll().filter(|_| known.each_node).map_or(1, |roll| roll.observed);
     let of = |length: Seconds| length.0.saturating_mul(times);
-    *slot = Estimate::seconds(of(known.takes.expected), of(known.takes.p90));
+    work.estimate = Estimate::seconds(of(known.takes.expected), of(known.takes.p90));
     used.insert(known.step.clone());
 }
 
@@ -125,8 +121,8 @@ mod tests {
         let known = learned.of(&id("karpenter/main@1.14.1/controller"), Way::Forward).expect("it was seen");
         assert_eq!((known.seen, known.takes), (11, Estimate::seconds(60, 100)));
         assert_eq!(learned.of(&id("karpenter/main@1.14.1/controller"), Way::Back), None);
-        let mut steps = [step("karpenter/main@1.14.1/controller", &[])];
-        assert_eq!(apply(&mut steps, &learned).len(), 1);
+        let mut steps = [step("karpenter/main@1.14.1/controller", &[]).step];
+        assert_eq!(apply(&mut steps, &mut [], &learned).len(), 1);
         assert_eq!(steps[0].work.estimate, Estimate::seconds(60, 100));
     }
 

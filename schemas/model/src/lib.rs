@@ -33,3 +33,5 @@ mod testing;
 mod tests;
 #[cfg(test)]
 mod times;
+#[cfg(test)]
+mod undo_tests;

@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchback_schemas::{
-    Seconds, StepId,
-    plan::{Plan, Undo},
-};
+use switchback_schemas::{Seconds, StepId, plan::Plan};
 
 use crate::{graph::Graph, way_back::WayBack};
 
@@ -58,24 +55,18 @@ pub fn takes(plan: &Plan, way: &WayBack) -> Seconds {
     let mut ends: BTreeMap<&StepId, Seconds> = BTreeMap::new();
     for back in &way.steps {
         let start = back.needs.iter().filter_map(|need| ends.get(need)).max().copied().unwrap_or_default();
-        let own = match plan.step(&back.step).map(|step| &step.undo) {
-            Some(Undo::Step(undo)) => undo.work.estimate.expected,
-            _ => Seconds(0),
-        };
+        let own = plan.rollback_step(&back.step).map_or(Seconds(0), |step| step.work.estimate.expected);
         ends.insert(&back.step, start + own);
     }
     ends.into_values().max().unwrap_or_default()
 }
 
-/// How long each undo step of a way back and the longest chain after it take: what a ready queue is ordered by.
+/// How long each rollback step of a way back and the longest chain after it take: what a ready queue is ordered by.
 pub fn remaining_back(plan: &Plan, way: &WayBack) -> BTreeMap<StepId, Seconds> {
     // What each has to wait for after it, then, with its own length, what it and the rest take.
     let mut rest: BTreeMap<StepId, Seconds> = BTreeMap::new();
     for back in way.steps.iter().rev() {
-        let own = match plan.step(&back.step).map(|step| &step.undo) {
-            Some(Undo::Step(undo)) => undo.work.estimate.expected,
-            _ => Seconds(0),
-        };
+        let own = plan.rollback_step(&back.step).map_or(Seconds(0), |step| step.work.estimate.expected);
         let after = rest.get(&back.step).copied().unwrap_or_default();
         let all = own + after;
         rest.insert(back.step.clone(), all);

@@ -7,8 +7,8 @@ use serde::Serialize;
 use switchback_schemas::{
     Seconds, StepId,
     plan::{
-        Action, ClosingAt, Disruption, Effect, FailureAction, GateKind, Hop, NoReturn, Plan, Roll, Savepoint,
-        Step, Undo, UntestedState,
+        Disruption, ExpiresAt, FailureAction, GateKind, Hop, NoReturn, Plan, Roll, Savepoint, Step, Undo,
+        UntestedState,
     },
 };
 
@@ -166,15 +166,12 @@ pub fn steps_of<'plan>(plan: &'plan Plan, graph: &Graph, hop: &StepId) -> Vec<&'
 
 /// The roll of a step, if it is one.
 pub fn roll(step: &Step) -> Option<&Roll> {
-    match &step.work.action {
-        Action::Roll(roll) => Some(roll),
-        Action::Effect(_) => None,
-    }
+    step.work.roll()
 }
 
 /// Whether a step changes nothing by itself.
 pub fn only_looks(step: &Step) -> bool {
-    matches!(&step.work.action, Action::Effect(Effect::Wait(_)))
+    step.work.only_looks()
 }
 
 /// The savepoint before a hop: that of the hop before, or the state before the run.
@@ -217,15 +214,15 @@ pub fn of_way(plan: &Plan, way: &WayBack, forecast: &Forecast, at: Timestamp) ->
         commits: way.commits.clone(),
         ..BackSummary::default()
     };
-    for (_, undo) in way.undo_steps(plan) {
+    for undo in way.rollback_steps(plan) {
         summary.disruption = summary.disruption.max(Some(undo.work.disruption));
         summary.loses.extend(undo.loses.iter().cloned());
         summary.needs_capacity |= undo.needs_capacity;
-        for closing in &undo.closes {
+        for closing in &undo.expires {
             let at = match &closing.at {
-                ClosingAt::Instant(instant) => format!("at {instant}"),
-                ClosingAt::After(length) => format!("{length} after the step"),
-                ClosingAt::Start(step) => format!("when {step} starts"),
+                ExpiresAt::Instant(instant) => format!("at {instant}"),
+                ExpiresAt::After(length) => format!("{length} after the step"),
+                ExpiresAt::Start(step) => format!("when {step} starts"),
             };
             let text = format!("{at}: {}", closing.why);
             if !summary.closes.contains(&text) {
@@ -238,14 +235,14 @@ pub fn of_way(plan: &Plan, way: &WayBack, forecast: &Forecast, at: Timestamp) ->
     summary
 }
 
-/// Every step with an undo, as it may have been started when `step` fails.
+/// Every rollback step, as it may have been started when `step` fails.
 pub fn back_from(plan: &Plan, graph: &Graph, step: &StepId, to: &Savepoint) -> WayBack {
     let started = schedule::started_when_failing(graph, plan, step);
     // What comes later in the plan's own order cannot have been started: hops follow each other.
     let reached = plan.step(step).and_then(|step| plan.hops.iter().position(|hop| hop.id == step.hop));
     let may = |id: &StepId| {
         let hop = plan.step(id).and_then(|step| plan.hops.iter().position(|hop| hop.id == step.hop));
-        hop <= reached && !matches!(plan.step(id).map(|step| &step.undo), Some(Undo::ReadOnly { .. }))
+        hop <= reached && !matches!(plan.step(id).map(|step| &step.undo), Some(Undo::Unneeded { .. }))
     };
     way_back(plan, graph, &started.into_iter().filter(may).collect(), to)
 }

@@ -5,9 +5,8 @@ use switchback_schemas::{
     format::Document,
     name::{Label, SavepointId},
     plan::{
-        Action, Condition, Digests, Disruption, Effect, Estimate, FailureAction, FailurePolicy, Hop,
-        HopBasis, Inputs, KubeApply, Need, Plan, PlatformRef, RetryClass, Savepoint, Step, Undo, UndoKind,
-        UndoStep, Wait, Work,
+        Action, Condition, Digests, Effect, Estimate, FailureAction, FailurePolicy, Hop, HopBasis, Inputs,
+        KubeApply, Need, Plan, PlatformRef, RollbackStep, Savepoint, Step, Undo, UndoKind, Wait, Work,
     },
 };
 
@@ -24,68 +23,77 @@ fn effect(name: &str) -> Action {
     Action::Effect(Effect::KubeApply(KubeApply { object, force: false }))
 }
 
-pub(crate) fn undo(name: &str, seconds: u64) -> Undo {
-    Undo::Step(Box::new(UndoStep {
+/// A step with the rollback step that undoes it, where its undo says so.
+#[derive(Clone)]
+pub(crate) struct Drawn {
+    pub(crate) step: Step,
+    pub(crate) rollback: RollbackStep,
+}
+
+impl std::ops::Deref for Drawn {
+    type Target = Step;
+
+    fn deref(&self) -> &Step {
+        &self.step
+    }
+}
+
+impl std::ops::DerefMut for Drawn {
+    fn deref_mut(&mut self) -> &mut Step {
+        &mut self.step
+    }
+}
+
+fn work(title: String, name: &str, estimate: Estimate) -> Work {
+    Work { timeout: Seconds(60), estimate, ..Work::new(title, effect(name)) }
+}
+
+pub(crate) fn rollback(name: &str, seconds: u64) -> RollbackStep {
+    RollbackStep {
+        id: id(name),
+        undoes: vec![id(name)],
         kind: UndoKind::Inverse,
-        work: Work {
-            title: format!("undo {name}"),
-            action: effect(name),
-            reads: Vec::new(),
-            done_when: None,
-            verify: Vec::new(),
-            timeout: Seconds(60),
-            retry: RetryClass::Idempotent,
-            disruption: Disruption::None,
-            captures: Vec::new(),
-            estimate: Estimate::seconds(seconds, seconds),
-            permissions: Vec::new(),
-        },
+        work: work(format!("undo {name}"), name, Estimate::seconds(seconds, seconds)),
+        after: Vec::new(),
+        lifted_by: None,
         loses: Vec::new(),
         needs_capacity: false,
-        closes: Vec::new(),
-    }))
+        expires: Vec::new(),
+    }
 }
 
 /// A step with an undo; `needs` are names of other steps.
-pub(crate) fn step(name: &str, needs: &[&str]) -> Step {
+pub(crate) fn step(name: &str, needs: &[&str]) -> Drawn {
     let need = |need: &&str| Need { step: id(need), why: format!("{name} after {need}"), source: None };
-    Step {
+    let step = Step {
         id: id(name),
         hop: id("hop"),
         target: label("cluster"),
-        work: Work {
-            title: name.to_owned(),
-            action: effect(name),
-            reads: Vec::new(),
-            done_when: None,
-            verify: Vec::new(),
-            timeout: Seconds(60),
-            retry: RetryClass::Idempotent,
-            disruption: Disruption::None,
-            captures: Vec::new(),
-            estimate: Estimate::seconds(10, 20),
-            permissions: Vec::new(),
-        },
+        work: work(name.to_owned(), name, Estimate::seconds(10, 20)),
         needs: needs.iter().map(need).collect(),
-        undo: undo(name, 10),
+        undo: Undo::Rollback {},
         tier: None,
         on_failure: FailurePolicy { action: FailureAction::Hold, why: String::new() },
         gates: Vec::new(),
         changes: Vec::new(),
-    }
+    };
+    Drawn { step, rollback: rollback(name, 10) }
 }
 
 /// A step that changes nothing.
-pub(crate) fn reading(name: &str, needs: &[&str]) -> Step {
+pub(crate) fn reading(name: &str, needs: &[&str]) -> Drawn {
     let until = Condition::All { of: Vec::new() };
-    let mut step = step(name, needs);
-    step.work.action = Action::Effect(Effect::Wait(Wait { until }));
-    step.undo = Undo::ReadOnly { why: "it only looks".to_owned() };
-    step
+    let mut drawn = step(name, needs);
+    drawn.work.action = Action::Effect(Effect::Wait(Wait { until }));
+    drawn.undo = Undo::Unneeded { why: "it only looks".to_owned() };
+    drawn
 }
 
-pub(crate) fn plan(mut steps: Vec<Step>) -> Plan {
-    steps.sort_by(|a, b| a.id.cmp(&b.id));
+pub(crate) fn plan(mut drawn: Vec<Drawn>) -> Plan {
+    drawn.sort_by(|a, b| a.id.cmp(&b.id));
+    let undone = drawn.iter().filter(|drawn| drawn.undo == Undo::Rollback {});
+    let rollback: Vec<RollbackStep> = undone.map(|drawn| drawn.rollback.clone()).collect();
+    let steps: Vec<Step> = drawn.into_iter().map(|drawn| drawn.step).collect();
     let nothing = Digest::of("");
     let savepoint = |name: &str, frontier| Savepoint {
         id: SavepointId::new(name).expect("a savepoint id"),
@@ -95,7 +103,10 @@ pub(crate) fn plan(mut steps: Vec<Step>) -> Plan {
     let all = steps.iter().map(|step| step.id.clone()).collect();
     let mut plan = Plan {
         format: Document::Plan.current(),
-        features: crate::lint::used_features(&steps, &[]),
+        features: crate::lint::used_features(
+            steps.iter().map(|step| &step.work).chain(rollback.iter().map(|step| &step.work)),
+            &[],
+        ),
         platform: PlatformRef {
             name: label("test"),
             targets: std::iter::once((
@@ -131,6 +142,7 @@ pub(crate) fn plan(mut steps: Vec<Step>) -> Plan {
         }],
         savepoints: vec![savepoint("start", Vec::new()), savepoint("end", all)],
         steps,
+        rollback,
         brackets: Vec::new(),
         gates: Vec::new(),
         lines: Vec::new(),

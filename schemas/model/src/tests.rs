@@ -34,14 +34,15 @@ fn diamond() -> Plan {
 
 #[test]
 fn a_circle_is_listed_with_the_reason_of_each_edge() {
-    let steps = [step("a", &["c"]), step("b", &["a"]), step("c", &["b"]), step("d", &["c"])];
+    let steps =
+        [step("a", &["c"]), step("b", &["a"]), step("c", &["b"]), step("d", &["c"])].map(|drawn| drawn.step);
     let Err(GraphError::Cycle(waits)) = Graph::of_steps(&steps) else { panic!("a cycle") };
     assert_eq!(waits.len(), 3);
     for (wait, next) in waits.iter().zip(waits.iter().cycle().skip(1)) {
         assert_eq!(wait.needs, next.step);
         assert_eq!(wait.why, format!("{} after {}", wait.step, wait.needs));
     }
-    assert!(Graph::of_steps(&[step("a", &["a"])]).is_err());
+    assert!(Graph::of_steps(&[step("a", &["a"]).step]).is_err());
 }
 
 #[test]
@@ -66,7 +67,7 @@ fn order_holds_through_steps_that_have_no_undo() {
 #[test]
 fn what_cannot_be_undone_blocks_the_way() {
     let mut steps = vec![step("a", &[]), step("b", &["a"])];
-    steps[1].undo = Undo::Commit { why: "gone".to_owned(), recovery: "restore".to_owned() };
+    steps[1].undo = Undo::Irreversible { why: "gone".to_owned(), recovery: "restore".to_owned() };
     let plan = plan(steps);
     let graph = Graph::of(&plan).expect("a DAG");
     let way = way_back(&plan, &graph, &ids(&["a", "b"]), &plan.savepoints[0]);
@@ -106,7 +107,7 @@ fn a_plan_changed_by_hand_is_found_out() {
     });
     assert!(cycle.iter().any(|f| f.code == codes::PATH_CYCLE));
     let commit = findings(|plan| {
-        plan.steps[0].undo = Undo::Commit { why: "gone".to_owned(), recovery: "restore".to_owned() };
+        plan.steps[0].undo = Undo::Irreversible { why: "gone".to_owned(), recovery: "restore".to_owned() };
     });
     assert!(commit.iter().any(|f| f.message.contains("line of no return")));
 }
@@ -166,7 +167,10 @@ fn a_diff_names_what_changed() {
     let mut new = diamond();
     new.steps[1].work.timeout.0 = 5;
     new.steps.remove(3);
-    new.steps.push(step("e", &["b"]));
+    new.rollback.remove(3);
+    let added = step("e", &["b"]);
+    new.steps.push(added.step);
+    new.rollback.push(added.rollback);
     let diff = diff::diff(&old, &new);
     let marks: Vec<_> = diff.steps.iter().map(|step| (step.id.as_str(), step.mark)).collect();
     assert_eq!(marks, [("b", Mark::Change), ("d", Mark::Remove), ("e", Mark::Add)]);

@@ -7,8 +7,8 @@ use switchback_schemas::{
     Seconds,
     name::{Label, SavepointId},
     plan::{
-        Closing, ClosingAt, Day, Estimate, Gate, GateKind, NoReturn, Plan, Savepoint, Step, Undo, UndoKind,
-        Window, WindowUse,
+        Day, Estimate, ExpiresAt, Expiry, Gate, GateKind, NoReturn, Plan, Savepoint, UndoKind, Window,
+        WindowUse,
     },
     report::ClosingWay,
 };
@@ -18,7 +18,7 @@ use crate::{
     decide::{BackTimes, Stand, times},
     forecast::{Ran, forecast},
     schedule,
-    testing::{id, plan, step},
+    testing::{Drawn, id, plan, step},
     way_back::{WayBack, way_back},
     windows::Windows,
 };
@@ -31,23 +31,19 @@ fn at(text: &str) -> Timestamp {
     text.parse().expect(text)
 }
 
-fn takes(name: &str, needs: &[&str], forward: u64, back: u64) -> Step {
+fn takes(name: &str, needs: &[&str], forward: u64, back: u64) -> Drawn {
     let mut step = step(name, needs);
     step.work.estimate = Estimate::seconds(forward, forward);
-    if let Undo::Step(undo) = &mut step.undo {
-        undo.work.estimate = Estimate::seconds(back / 2, back);
-    }
+    step.rollback.work.estimate = Estimate::seconds(back / 2, back);
     step
 }
 
 /// A minor of a cluster: its control plane, add-ons, nodes; going back, the control plane comes last.
-fn minor(closes: Vec<ClosingAt>) -> Vec<Step> {
+fn minor(closes: Vec<ExpiresAt>) -> Vec<Drawn> {
     let mut control_plane = takes("a-control-plane", &[], 30 * MINUTE, HOUR);
-    if let Undo::Step(undo) = &mut control_plane.undo {
-        undo.kind = UndoKind::Window;
-        undo.closes =
-            closes.into_iter().map(|at| Closing { at, why: "EKS takes back one minor".to_owned() }).collect();
-    }
+    control_plane.rollback.kind = UndoKind::Window;
+    control_plane.rollback.expires =
+        closes.into_iter().map(|at| Expiry { at, why: "EKS takes back one minor".to_owned() }).collect();
     vec![
         control_plane,
         takes("b-addons", &["a-control-plane"], 10 * MINUTE, 30 * MINUTE),
@@ -55,8 +51,8 @@ fn minor(closes: Vec<ClosingAt>) -> Vec<Step> {
     ]
 }
 
-fn week() -> ClosingAt {
-    ClosingAt::After(Seconds(7 * DAY))
+fn week() -> ExpiresAt {
+    ExpiresAt::After(Seconds(7 * DAY))
 }
 
 fn window(used_for: WindowUse, days: &[Day], start: (i8, i8), hours: u64) -> Window {
@@ -77,7 +73,7 @@ fn back_of(plan: &Plan, started: &[&str]) -> WayBack {
 }
 
 /// The times of the way back of everything, if the run begins at an instant and nothing was started.
-fn whole(steps: Vec<Step>, windows: Vec<Window>, from: &str) -> Option<BackTimes> {
+fn whole(steps: Vec<Drawn>, windows: Vec<Window>, from: &str) -> Option<BackTimes> {
     let plan = Plan { windows, ..plan(steps) };
     back(&plan, &["a-control-plane", "b-addons", "c-nodes"], from)
 }
@@ -93,9 +89,11 @@ fn back(plan: &Plan, started: &[&str], from: &str) -> Option<BackTimes> {
 /// two hours; back, nodes take up to two hours, add-ons 30 minutes, the control plane one hour, and half of that as a rule.
 #[test]
 fn the_three_times_of_a_way_back_are_these() {
-    let support = |text: &str| ClosingAt::Instant(at(text));
+    let support = |text: &str| ExpiresAt::Instant(at(text));
     let gated_next = |mut plan: Plan| {
-        plan.steps.push(takes("d-next", &["c-nodes"], 30 * MINUTE, HOUR));
+        let next = takes("d-next", &["c-nodes"], 30 * MINUTE, HOUR);
+        plan.steps.push(next.step);
+        plan.rollback.push(next.rollback);
         let gate = Label::new("window").expect("a name");
         plan.steps[3].gates.push(gate.clone());
         let kind = GateKind::Window(WindowUse::Forward);
@@ -104,9 +102,7 @@ fn the_three_times_of_a_way_back_are_these() {
     };
     let minor_that = |closes| plan(minor(closes));
     let mut short = minor(vec![support("2027-03-28T05:00:00Z")]);
-    if let Undo::Step(undo) = &mut short[2].undo {
-        undo.work.estimate = Estimate::seconds(45 * MINUTE, 90 * MINUTE);
-    }
+    short[2].rollback.work.estimate = Estimate::seconds(45 * MINUTE, 90 * MINUTE);
     let cases = [
         // 30 min after the begin, and seven days; 2 h and 30 min before that the nodes begin.
         (
@@ -126,7 +122,7 @@ fn the_three_times_of_a_way_back_are_these() {
         // The next step begins when the nodes are through, at 04:40Z.
         (
             "closing step",
-            gated_next(minor_that(vec![week(), ClosingAt::Start(id("d-next"))])),
+            gated_next(minor_that(vec![week(), ExpiresAt::Start(id("d-next"))])),
             "2026-12-07T04:40:00Z",
             "2026-12-07T02:10:00Z",
             105,
@@ -136,7 +132,7 @@ fn the_three_times_of_a_way_back_are_these() {
             "closing step that waits for a maintenance window",
             Plan {
                 windows: vec![window(WindowUse::Forward, &[], (2, 0), 5)],
-                ..gated_next(minor_that(vec![week(), ClosingAt::Start(id("d-next"))]))
+                ..gated_next(minor_that(vec![week(), ExpiresAt::Start(id("d-next"))]))
             },
             "2026-12-08T01:00:00Z",
             "2026-12-07T22:30:00Z",
@@ -177,7 +173,7 @@ fn a_way_back_is_decided_so_early_that_what_closes_last_still_begins() {
     // Columns: what closes it, rollback windows, when the run begins, when it closes, by when one decides. The control plane
     // ends 30 minutes after the begin; going back takes 2 h for nodes and 30 min for add-ons before its turn comes.
     let saturdays = || vec![window(WindowUse::Rollback, &[Day::Sat], (2, 0), 4)];
-    let support = |text: &str| ClosingAt::Instant(at(text));
+    let support = |text: &str| ExpiresAt::Instant(at(text));
     let cases = [
         (
             "seven days",
@@ -244,11 +240,9 @@ fn the_clock_is_changed_inside_of_a_window() {
     // Berlin goes from 02:00 to 03:00 on 2027-03-28: the window of 02:30 begins at 01:00Z and lasts three hours.
     let nightly = || vec![window(WindowUse::Rollback, &[], (2, 30), 3)];
     let only = |length: u64, closes: &str| {
-        let mut steps = minor(vec![ClosingAt::Instant(at(closes))]);
+        let mut steps = minor(vec![ExpiresAt::Instant(at(closes))]);
         steps.truncate(1);
-        if let Undo::Step(undo) = &mut steps[0].undo {
-            undo.work.estimate = Estimate::seconds(length, length);
-        }
+        steps[0].rollback.work.estimate = Estimate::seconds(length, length);
         steps
     };
     let decide = |length, closes: &str, from: &str| {
@@ -266,7 +260,7 @@ fn the_clock_is_changed_inside_of_a_window() {
 
 #[test]
 fn the_start_of_a_later_step_closes_it() {
-    let mut steps = minor(vec![week(), ClosingAt::Start(id("d-next"))]);
+    let mut steps = minor(vec![week(), ExpiresAt::Start(id("d-next"))]);
     steps.push(takes("d-next", &["c-nodes"], 30 * MINUTE, HOUR));
     let found = whole(steps.clone(), Vec::new(), "2026-12-07T02:00:00Z").expect("it closes");
     assert_eq!(found.closes_at, at("2026-12-07T04:40:00Z"), "30 min, 10 min and 2 h after the begin");
@@ -333,7 +327,7 @@ fn what_is_looked_at_too_late_is_late_and_then_closed() {
 #[test]
 fn what_nothing_closes_has_no_times() {
     assert_eq!(whole(minor(Vec::new()), Vec::new(), "2026-12-07T02:00:00Z"), None);
-    let unknown = vec![ClosingAt::Start(id("never-there"))];
+    let unknown = vec![ExpiresAt::Start(id("never-there"))];
     assert_eq!(whole(minor(unknown), Vec::new(), "2026-12-07T02:00:00Z"), None);
 }
 

@@ -1,29 +1,29 @@
-//! The way back: which undo steps lead from where a run is to a savepoint, and in which order.
+//! The way back: which rollback steps lead from where a run is to a savepoint, and in which order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
     StepId,
-    plan::{Plan, Savepoint, Undo, UndoStep},
+    plan::{Plan, RollbackStep, Savepoint, Undo},
 };
 
 use crate::graph::Graph;
 
-/// The undo steps from a state of a run to a savepoint.
+/// The rollback steps from a state of a run to a savepoint.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WayBack {
-    /// What is undone, in an order in which each step comes after what its undo needs.
+    /// What is taken, in an order in which each step comes after what it needs.
     pub steps: Vec<BackStep>,
     /// Started steps that cannot be undone. The way is blocked while there is one.
     pub commits: Vec<StepId>,
 }
 
-/// One undo step of a way back.
+/// One rollback step of a way back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackStep {
-    /// The step that is undone.
+    /// The rollback step.
     pub step: StepId,
-    /// Steps of this way whose undo must be done first.
+    /// Rollback steps of this way that must be done first.
     pub needs: BTreeSet<StepId>,
 }
 
@@ -33,23 +33,17 @@ impl WayBack {
         self.commits.is_empty()
     }
 
-    /// The undo steps themselves, in order.
-    pub fn undo_steps<'plan>(&self, plan: &'plan Plan) -> Vec<(&'plan StepId, &'plan UndoStep)> {
-        let find = |back: &BackStep| {
-            let step = plan.step(&back.step)?;
-            match &step.undo {
-                Undo::Step(undo) => Some((&step.id, &**undo)),
-                Undo::ReadOnly { .. } | Undo::CoveredBy { .. } | Undo::Commit { .. } => None,
-            }
-        };
-        self.steps.iter().filter_map(find).collect()
+    /// The rollback steps themselves, in order.
+    pub fn rollback_steps<'plan>(&self, plan: &'plan Plan) -> impl Iterator<Item = &'plan RollbackStep> {
+        self.steps.iter().filter_map(|back| plan.rollback_step(&back.step))
     }
 }
 
-/// The undo steps of everything that was started and is not in the savepoint.
+/// The rollback steps of everything that was started and is not in the savepoint.
 ///
-/// The order is the reversed `needs`, through steps that have no undo of their own.
-/// Cost is linear in the steps and edges outside of the savepoint.
+/// A rollback step is taken if one of the steps that it undoes was started and the first of them is outside of the savepoint. The
+/// order is the reversed `needs` of those first steps, through steps of which nothing is taken, and `after`. Cost is linear in
+/// the steps and edges outside of the savepoint.
 pub fn way_back(plan: &Plan, graph: &Graph, started: &BTreeSet<StepId>, to: &Savepoint) -> WayBack {
     let kept = graph.members(to);
     let started: BTreeSet<usize> =
@@ -58,45 +52,72 @@ pub fn way_back(plan: &Plan, graph: &Graph, started: &BTreeSet<StepId>, to: &Sav
     among(plan, graph, &outside, &started)
 }
 
-/// The undo steps of one hop, when all of it was started: the way back from its end to where it began.
+/// The rollback steps of one hop, when all of it was started: the way back from its end to where it began.
 pub fn of_hop(plan: &Plan, graph: &Graph, hop: &[usize]) -> WayBack {
     among(plan, graph, &graph.sorted(hop.iter().copied()), &hop.iter().copied().collect())
 }
 
-/// The undo steps of what was started, among steps that come in topological order.
+/// The rollback steps of what was started, among steps that come in topological order.
 fn among(plan: &Plan, graph: &Graph, steps: &[usize], started: &BTreeSet<usize>) -> WayBack {
-    let undo = |number: usize| plan.steps.get(number).map(|step| &step.undo);
-    let undoable = |number: usize| matches!(undo(number), Some(Undo::Step(_)));
-    let id = |number: usize| plan.steps.get(number).map(|step| step.id.clone());
-
-    // For each step from last to first: the nearest started dependants that are undone before it.
-    let mut before: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    for number in steps.iter().rev().copied() {
-        let mut first = BTreeSet::new();
-        for dependant in graph.dependants(number) {
-            if started.contains(&dependant) && undoable(dependant) {
-                first.insert(dependant);
-            } else if let Some(through) = before.get(&dependant) {
-                first.extend(through.iter().copied());
-            }
-        }
-        before.insert(number, first);
-    }
-
+    let taken = taken(plan, graph, &steps.iter().copied().collect(), started);
+    // For each step from last to first: the nearest rollback steps that come before those of what it needs.
+    let mut ends: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     let mut needs: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    for number in started.iter().copied().filter(|number| undoable(*number)) {
-        needs.insert(number, before.remove(&number).unwrap_or_default());
+    for number in steps.iter().rev().copied() {
+        let later = graph.dependants(number).filter_map(|dependant| ends.get(&dependant));
+        let before: BTreeSet<usize> = later.flatten().copied().collect();
+        let here = taken.places.get(&number).map(Vec::as_slice).unwrap_or_default();
+        let after = |rollback: usize| taken.after.get(&rollback).into_iter().flatten().copied();
+        for rollback in here.iter().copied() {
+            let mut first: BTreeSet<usize> = after(rollback).collect();
+            if !here.iter().any(|other| first.contains(other)) {
+                first.extend(before.iter().copied());
+            }
+            needs.insert(rollback, first);
+        }
+        let waited: BTreeSet<usize> = here.iter().copied().flat_map(after).collect();
+        let last = here.iter().copied().filter(|rollback| !waited.contains(rollback));
+        ends.insert(number, if here.is_empty() { before } else { last.collect() });
     }
+    let is_commit = |step: &usize| {
+        plan.steps.get(*step).is_some_and(|step| matches!(step.undo, Undo::Irreversible { .. }))
+    };
+    let commits = started.iter().filter(|step| is_commit(step)).filter_map(|n| plan.steps.get(*n));
+    let id = |rollback: usize| plan.rollback.get(rollback).map(|step| step.id.clone());
+    WayBack { commits: commits.map(|step| step.id.clone()).collect(), steps: in_order(&needs, id) }
+}
 
-    let commits = started
-        .iter()
-        .filter(|number| matches!(undo(**number), Some(Undo::Commit { .. })))
-        .filter_map(|n| id(*n));
-    WayBack { commits: commits.collect(), steps: in_order(&needs, id) }
+/// Rollback steps that are taken, by number.
+struct Taken {
+    /// By the step whose place they take.
+    places: BTreeMap<usize, Vec<usize>>,
+    /// Which of them come before one, beyond the order of places.
+    after: BTreeMap<usize, BTreeSet<usize>>,
+}
+
+fn taken(plan: &Plan, graph: &Graph, outside: &BTreeSet<usize>, started: &BTreeSet<usize>) -> Taken {
+    let mut places: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut numbers: BTreeMap<&StepId, usize> = BTreeMap::new();
+    for (number, rollback) in plan.rollback.iter().enumerate() {
+        let place = rollback.place().and_then(|id| graph.number(id)).filter(|place| outside.contains(place));
+        let mut undoes = rollback.undoes.iter().filter_map(|id| graph.number(id));
+        if let Some(place) = place
+            && undoes.any(|step| started.contains(&step))
+        {
+            places.entry(place).or_default().push(number);
+            numbers.insert(&rollback.id, number);
+        }
+    }
+    let of = |number: usize| {
+        let after = plan.rollback.get(number).into_iter().flat_map(|rollback| &rollback.after);
+        (number, after.filter_map(|id| numbers.get(id).copied()).collect())
+    };
+    let after = numbers.values().copied().map(of).collect();
+    Taken { places, after }
 }
 
 /// Orders steps so that each comes after what it needs; ties go by the step's id. A circle cannot be ordered: `lint`
-/// refuses plans whose undo edges make one, and its steps come last here so that none is lost.
+/// refuses plans whose rollback makes one, and its steps come last here so that none is lost.
 fn in_order(needs: &BTreeMap<usize, BTreeSet<usize>>, id: impl Fn(usize) -> Option<StepId>) -> Vec<BackStep> {
     let mut open: BTreeMap<usize, usize> =
         needs.iter().map(|(number, needs)| (*number, needs.len())).collect();

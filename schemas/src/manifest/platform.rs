@@ -200,6 +200,8 @@ pub enum OwnerKind {
     Helm,
     /// People with kubectl; changed by server-side apply.
     Kubectl,
+    /// Calls of the EKS API: of clusters, not of objects.
+    Eks,
     /// Argo CD or Flux.
     Gitops,
     /// Terraform.

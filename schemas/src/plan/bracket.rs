@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::Condition;
 use crate::{Seconds, StepId, name::Label};
 
-/// A pair of steps around others.
+/// A suspension: a pair of steps around others.
 ///
-/// Going back past an open or closed bracket is ordinary: the undo of the closing step opens it again, the undo of
-/// the opening step closes it.
+/// Rolling back past one is ordinary: the rollback of the closing step suspends again, that of the opening step resumes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Bracket {
@@ -17,8 +16,11 @@ pub struct Bracket {
     pub id: Label,
     /// What is suspended, for people.
     pub title: String,
-    /// The step that opens it.
+    /// The step that opens it, or sees that it is open.
     pub open: StepId,
+    /// Who opened it.
+    #[serde(default, skip_serializing_if = "OpenedBy::is_this_run")]
+    pub opened_by: OpenedBy,
     /// The step that closes it.
     pub close: StepId,
     /// Watched while it is open; an actor that undoes it stops dispatch.
@@ -36,4 +38,25 @@ pub struct Bracket {
     pub owner: String,
     /// What a person types to close it by hand.
     pub closing_command: String,
+}
+
+/// Who suspended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OpenedBy {
+    /// A run of this plan.
+    #[default]
+    ThisRun,
+    /// An earlier run of the operation; its rollback closes it.
+    EarlierRun,
+}
+
+impl OpenedBy {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the shape that serde's skip_serializing_if asks for"
+    )]
+    fn is_this_run(&self) -> bool {
+        *self == Self::ThisRun
+    }
 }

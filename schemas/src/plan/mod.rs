@@ -28,7 +28,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, Change, Mark, Operand, Target};
-pub use bracket::Bracket;
+pub use bracket::{Bracket, OpenedBy};
 pub use cloud::{Arn, AwsResource, BadArn, CloudKind, CloudRef, InsightCategory, Roles};
 pub use condition::{Compare, Condition, FieldTest, Find, Missing, Test, Verify};
 pub use effect::{
@@ -46,7 +46,7 @@ pub use step::{
     Capture, CaptureKind, Disruption, Estimate, FailureAction, FailurePolicy, Need, Permission, Read,
     ReadBasis, RetryClass, Step,
 };
-pub use undo::{Closing, ClosingAt, Undo, UndoKind, UndoStep};
+pub use undo::{ExpiresAt, Expiry, NodeUndo, RollbackStep, Undo, UndoKind};
 pub use walk::Arguments;
 pub use work::Work;
 pub use workload::{Capacity, OnDrain, PodSelector, Pool, Strategy, Then, WorkloadClass};
@@ -78,6 +78,10 @@ pub struct Plan {
     pub hops: Vec<Hop>,
     /// All steps, sorted by id.
     pub steps: Vec<Step>,
+    /// The steps of rollbacks, sorted by id. Only they are stored of the way back; which of them are taken, and in which
+    /// order, follows from what was started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollback: Vec<RollbackStep>,
     /// Verified sets of steps to which one can return, in the order in which they are reached.
     pub savepoints: Vec<Savepoint>,
     /// Pairs of steps that suspend an actor and resume it.
@@ -423,6 +427,27 @@ impl Plan {
     /// A step by its id; steps are sorted.
     pub fn step(&self, id: &StepId) -> Option<&Step> {
         self.steps.binary_search_by(|step| step.id.cmp(id)).ok().and_then(|i| self.steps.get(i))
+    }
+
+    /// A rollback step by its id; they are sorted.
+    pub fn rollback_step(&self, id: &StepId) -> Option<&RollbackStep> {
+        self.rollback.binary_search_by(|step| step.id.cmp(id)).ok().and_then(|i| self.rollback.get(i))
+    }
+
+    /// The rollback steps that undo a step.
+    pub fn rollback_of(&self, step: &StepId) -> impl Iterator<Item = &RollbackStep> {
+        self.rollback.iter().filter(move |rollback| rollback.undoes.contains(step))
+    }
+
+    /// The rollback steps by the steps that they undo.
+    pub fn rollback_by_step(&self) -> BTreeMap<&StepId, Vec<&RollbackStep>> {
+        let mut by_step: BTreeMap<&StepId, Vec<&RollbackStep>> = BTreeMap::new();
+        for rollback in &self.rollback {
+            for step in &rollback.undoes {
+                by_step.entry(step).or_default().push(rollback);
+            }
+        }
+        by_step
     }
 
     /// A savepoint by its id.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Undo, Verify, Work};
+use super::{NodeUndo, Verify, Work};
 use crate::{Seconds, StepId, Version, name::Label};
 
 /// A rule that chooses nodes, an order, a pace, and what is done to each.
@@ -120,7 +120,7 @@ pub struct RecipeStep {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Label>,
     /// How it is undone while its node is still there.
-    pub undo: Undo,
+    pub undo: NodeUndo,
 }
 
 impl RecipeStep {

@@ -1,4 +1,4 @@
-//! Undo: every step says how it is undone. There is no default.
+//! Undo: every step says how it is undone, and the steps of a rollback are a list of the plan's own.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -7,26 +7,19 @@ use serde::{Deserialize, Serialize};
 use super::Work;
 use crate::{Seconds, StepId};
 
-/// How a step is undone.
+/// How a step is undone. There is no default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Undo {
-    /// Nothing was changed.
-    ReadOnly {
+    /// There is nothing to undo: its effect only looks, or what it makes is retained and removed by cleanup.
+    Unneeded {
         /// Why that is so.
         why: String,
     },
-    /// The undo of another step, which comes before this one, undoes it too.
-    CoveredBy {
-        /// The other step.
-        step: StepId,
-        /// How.
-        why: String,
-    },
-    /// An ordinary step of the undo graph.
-    Step(Box<UndoStep>),
-    /// There is no way back.
-    Commit {
+    /// By the rollback steps of the plan that name it.
+    Rollback {},
+    /// It cannot be undone.
+    Irreversible {
         /// Why.
         why: String,
         /// What a person does instead.
@@ -34,15 +27,48 @@ pub enum Undo {
     },
 }
 
-/// How a step is taken back: work, and what it costs.
+/// How a step of a roll's recipe is undone while its node is still there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct UndoStep {
-    /// What kind of undo it is.
+pub enum NodeUndo {
+    /// There is nothing to undo.
+    Unneeded {
+        /// Why that is so.
+        why: String,
+    },
+    /// By this, on the same node.
+    Rollback(Box<Work>),
+    /// It cannot be undone.
+    Irreversible {
+        /// Why.
+        why: String,
+        /// What follows from that.
+        recovery: String,
+    },
+}
+
+/// A step of a rollback. Its `doneWhen` also holds if what it undoes never happened, or happened by half.
+///
+/// It is taken if one of the steps that it undoes was started, and comes where the first of them came: after the rollback steps
+/// of everything that came after that one, before those of everything that came before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RollbackStep {
+    /// Its stable path.
+    pub id: StepId,
+    /// The steps that it undoes, all of one hop; the others come after the first.
+    pub undoes: Vec<StepId>,
+    /// Of which kind it is.
     pub kind: UndoKind,
     /// What is done.
     pub work: Work,
-    /// What is lost by going back.
+    /// Rollback steps that come before it, beyond that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<StepId>,
+    /// The rollback step that lifts what this one suspends: neither is ever taken without the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifted_by: Option<StepId>,
+    /// What is lost by it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loses: Vec<String>,
     /// Whether it needs nodes beyond those that are there.
@@ -50,17 +76,17 @@ pub struct UndoStep {
     pub needs_capacity: bool,
     /// When it stops being possible; the earliest counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub closes: Vec<Closing>,
+    pub expires: Vec<Expiry>,
 }
 
-impl UndoStep {
-    /// An inverse that loses nothing and has no end; fields are set with struct update.
-    pub fn new(work: Work) -> Self {
-        Self { kind: UndoKind::Inverse, work, loses: Vec::new(), needs_capacity: false, closes: Vec::new() }
+impl RollbackStep {
+    /// The step whose place it takes: the first that it undoes.
+    pub fn place(&self) -> Option<&StepId> {
+        self.undoes.first()
     }
 }
 
-/// Kinds of undo.
+/// Kinds of rollback steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UndoKind {
@@ -74,23 +100,23 @@ pub enum UndoKind {
     RestoreOnly,
 }
 
-/// One thing that ends a way back.
+/// One thing after which a rollback step is not possible any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Closing {
+pub struct Expiry {
     /// When.
-    pub at: ClosingAt,
+    pub at: ExpiresAt,
     /// Why.
     pub why: String,
 }
 
-/// When a way back closes.
+/// When a rollback step expires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum ClosingAt {
+pub enum ExpiresAt {
     /// At an instant, such as an end of support.
     Instant(Timestamp),
-    /// So long after the step itself ended.
+    /// So long after the first step that it undoes has ended.
     After(Seconds),
     /// When another step starts.
     Start(StepId),

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use super::{
-    Action, Condition, Effect, FieldTest, NodegroupSize, Operand, Plan, Roll, Step, Target, Test, Undo, Work,
+    Action, Condition, Effect, FieldTest, NodeUndo, NodegroupSize, Operand, Plan, Roll, Target, Test, Work,
 };
 use crate::StepId;
 
@@ -29,27 +29,21 @@ pub trait Arguments {
 }
 
 impl Plan {
-    /// All work, with the step that it belongs to: of steps, of their undo, and of the removal of what they leave. What rolls
+    /// All work, with the step that it belongs to: of steps, of rollback steps, and of the removal of what is kept. What rolls
     /// hold is inside of their work.
     pub fn works(&self) -> impl Iterator<Item = (&StepId, &Work)> {
-        let steps = self.steps.iter().flat_map(|step| step.works().map(|work| (&step.id, work)));
-        steps.chain(self.leftovers.iter().map(|left| (&left.step, &left.removal)))
+        let steps = self.steps.iter().map(|step| (&step.id, &step.work));
+        let rollback = self.rollback.iter().map(|step| (&step.id, &step.work));
+        steps.chain(rollback).chain(self.leftovers.iter().map(|left| (&left.step, &left.removal)))
     }
 }
 
-impl Step {
-    /// Its own work, and that of its undo.
-    pub fn works(&self) -> impl Iterator<Item = &Work> {
-        std::iter::once(&self.work).chain(self.undo.work())
-    }
-}
-
-impl Undo {
+impl NodeUndo {
     /// What is done to undo it, if something is.
     pub fn work(&self) -> Option<&Work> {
         match self {
-            Self::Step(undo) => Some(&undo.work),
-            Self::ReadOnly { .. } | Self::CoveredBy { .. } | Self::Commit { .. } => None,
+            Self::Rollback(work) => Some(work),
+            Self::Unneeded { .. } | Self::Irreversible { .. } => None,
         }
     }
 }
@@ -75,6 +69,11 @@ impl Work {
             Action::Roll(_) => None,
         });
         own.collect()
+    }
+
+    /// Whether nothing is changed by it.
+    pub fn only_looks(&self) -> bool {
+        self.effects().into_iter().all(Effect::only_looks)
     }
 
     /// Every condition that is asked for it, as a whole; see [`Condition::leaves`].
@@ -121,8 +120,8 @@ impl Work {
                 verify.into_iter().try_for_each(|one| one.visit(arguments))?;
                 for part in &mut roll.recipe {
                     part.work.visit(arguments)?;
-                    if let Undo::Step(undo) = &mut part.undo {
-                        undo.work.visit(arguments)?;
+                    if let NodeUndo::Rollback(work) = &mut part.undo {
+                        work.visit(arguments)?;
                     }
                 }
                 Ok(())
@@ -132,6 +131,36 @@ impl Work {
 }
 
 impl Effect {
+    /// Whether nothing is left of it on the platform. The list is closed: what is not in it has to be undone.
+    pub fn only_looks(&self) -> bool {
+        match self {
+            // What a notification told somebody cannot be taken back, and is no part of the platform. A proof makes an instance
+            // of its own and does not end before that is gone.
+            Self::Wait(_) | Self::Notify(_) | Self::RdsProveSnapshot(_) => true,
+            Self::KubeApply(_)
+            | Self::KubePatch(_)
+            | Self::KubeRestore(_)
+            | Self::KubeDelete(_)
+            | Self::MigrateStorage(_)
+            | Self::NodeCordon(_)
+            | Self::NodeDrain(_)
+            | Self::HelmUpgrade(_)
+            | Self::HelmRollback(_)
+            | Self::EksUpdateCluster(_)
+            | Self::EksUpdateAddon(_)
+            | Self::EksUpdateNodegroup(_)
+            | Self::EksCreateNodegroup(_)
+            | Self::EksScaleNodegroup(_)
+            | Self::EksDeleteNodegroup(_)
+            | Self::NodeTerminate(_)
+            | Self::RdsSnapshot(_)
+            | Self::RdsRestore(_)
+            | Self::RdsDeleteSnapshot(_)
+            | Self::RdsDeleteInstance(_)
+            | Self::Command(_) => false,
+        }
+    }
+
     /// Visits its arguments.
     pub fn visit<A: Arguments>(&mut self, arguments: &mut A) -> Result<(), A::Error> {
         match self {

@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
-use switchback_executor::{machine::Rest, store::sim::SimDisk};
+use switchback_executor::{
+    machine::{Rest, step_of},
+    store::sim::SimDisk,
+};
 use switchback_schemas::{
     StepId,
-    journal::{At, End, Event, Outcome, Record},
+    journal::{At, End, Event, Outcome, Record, Way},
     name::{Label, SavepointId},
     plan::{Action, Effect, Plan},
 };
@@ -110,7 +113,12 @@ fn moment(record: &Record) -> Option<(At, &'static str, u64)> {
 /// Whether a moment within a step is one of its own: who only looks is where it was before, and of a pool the node that moves first
 /// is like all that move after it.
 fn tells(plan: &Plan, at: &At, first: &mut BTreeMap<Label, At>) -> bool {
-    match (&plan.step(&at.step).expect("a step of the plan").work.action, &at.item) {
+    let work = match at.way {
+        Way::Back => plan.rollback_step(&at.step).map(|step| &step.work),
+        Way::Forward | Way::Close => None,
+    };
+    let work = work.or_else(|| step_of(plan, at).map(|step| &step.work)).expect("a step of the plan");
+    match (&work.action, &at.item) {
         (Action::Effect(effect), _) => !matches!(effect, Effect::Wait(_)),
         (Action::Roll(_), None) => true,
         (Action::Roll(roll), Some(item)) => {
@@ -139,7 +147,7 @@ pub(crate) async fn applied(name: &'static str, (planned, world): (Planned, Worl
             points.push(Point {
                 told: format!("{at} {how}"),
                 how,
-                hop: planned.plan.step(&at.step).expect("a step of the plan").hop.clone(),
+                hop: step_of(&planned.plan, &at).expect("a step of the plan").hop.clone(),
                 whole,
                 step: at.step,
                 files: Files::of(&platform.disk).cut(records),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use jiff::Timestamp;
-use switchback_executor::{report, runs};
+use switchback_executor::{machine::step_of, report, runs};
 use switchback_face::{
     Look, markdown,
     plan::back,
@@ -85,7 +85,7 @@ pub(crate) fn brief(report: &Report, plan: &Plan, now: Timestamp, look: Look) ->
     let rows = plan.hops.iter().map(|hop| {
         // What was removed later is no part of the hop.
         let of_hop = |step: &&StepReport| {
-            step.at.way != Way::Close && plan.step(&step.at.step).is_some_and(|found| found.hop == hop.id)
+            step.at.way != Way::Close && step_of(plan, &step.at).is_some_and(|found| found.hop == hop.id)
         };
         let steps: Vec<&StepReport> = report.steps.iter().filter(of_hop).collect();
         let forward = || steps.iter().filter(|step| step.at.way == Way::Forward);

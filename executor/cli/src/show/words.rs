@@ -19,16 +19,19 @@ pub(crate) fn scope(scope: &ApprovalScope) -> String {
 
 /// What a place does, in the plan's words.
 pub(crate) fn title(plan: &Plan, at: &At) -> String {
-    let Some(step) = plan.step(&at.step) else { return at.to_string() };
-    let left = plan.leftovers.iter().find(|left| at.way == Way::Close && left.step == at.step);
-    let undo = match (&step.undo, left) {
-        (_, Some(left)) => left.removal.title.as_str(),
-        (switchback_schemas::plan::Undo::Step(undo), None) if at.way == Way::Back => undo.work.title.as_str(),
-        (_, None) => step.work.title.as_str(),
+    let work = match at.way {
+        Way::Forward => plan.step(&at.step).map(|step| &step.work),
+        // What a roll did to a node is taken back under the roll's own name.
+        Way::Back => plan
+            .rollback_step(&at.step)
+            .map(|step| &step.work)
+            .or_else(|| plan.step(&at.step).map(|step| &step.work)),
+        Way::Close => plan.leftovers.iter().find(|left| left.step == at.step).map(|left| &left.removal),
     };
+    let Some(work) = work else { return at.to_string() };
     match &at.item {
-        Some(item) => format!("{undo}: {} of {}", item.recipe, item.key),
-        None => undo.to_owned(),
+        Some(item) => format!("{}: {} of {}", work.title, item.recipe, item.key),
+        None => work.title.clone(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Operations: a plan that continues a run, the way back through both, and what the earlier one keeps.
 
 use switchback_schemas::{
-    plan::{ClosesEarlier, Step, Undo},
+    plan::{Action, Bracket, ClosesEarlier, OpenedBy, Undo, Wait},
     report::{CarryOver, Report},
 };
 
@@ -20,12 +20,21 @@ async fn child(runtime: &Runtime, old: &RunId) -> Vec<u8> {
     child_of(runtime, old, "d", Vec::new()).await
 }
 
+/// A step that only looks.
+fn looks(name: &str, needs: &[&str]) -> Drawn {
+    let mut step = step(name, needs);
+    step.work.action = Action::Effect(Effect::Wait(Wait { until: plans::asks(&["there", name]) }));
+    step.work.done_when = None;
+    step.undo = Undo::Unneeded { why: "it only looks".to_owned() };
+    step
+}
+
 /// The same with a step of this name, which ends ways back of earlier runs.
 async fn child_of(runtime: &Runtime, old: &RunId, name: &str, closes: Vec<ClosesEarlier>) -> Vec<u8> {
     continued_by(runtime, old, step(name, &[]), closes).await
 }
 
-async fn continued_by(runtime: &Runtime, old: &RunId, step: Step, closes: Vec<ClosesEarlier>) -> Vec<u8> {
+async fn continued_by(runtime: &Runtime, old: &RunId, step: Drawn, closes: Vec<ClosesEarlier>) -> Vec<u8> {
     let carried = runs::carry_over(&*runtime.store, old).await.unwrap();
     bytes(vec![step], |plan| {
         plan.parent = Some(Parent {
@@ -141,16 +150,14 @@ async fn a_later_run_that_only_looked_gives_the_platform_back() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let runtime = runtime(&world, &disk);
     let old = held(&world, &runtime, &three()).await;
-    let only_looks = Undo::ReadOnly { why: "it only looks".to_owned() };
-    let plan = continued_by(&runtime, &old, Step { undo: only_looks, ..step("d", &[]) }, Vec::new()).await;
+    let plan = continued_by(&runtime, &old, looks("d", &[]), Vec::new()).await;
     let (new, end) = apply(&runtime, &plan).await.unwrap();
     assert_eq!(end, ended(End::Complete));
     assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
     is_returned(&runtime, &old, &new, "nothing was undone").await;
     assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound));
     // Alone it would have nothing to go back to.
-    let alone = Step { undo: Undo::ReadOnly { why: "it only looks".to_owned() }, ..step("e", &[]) };
-    let (run, _) = apply(&runtime, &bytes(vec![alone], |_| {})).await.unwrap();
+    let (run, _) = apply(&runtime, &bytes(vec![looks("e", &[])], |_| {})).await.unwrap();
     let error = say(&runtime, &run, back()).await.unwrap_err();
     assert!(error.to_string().contains("nothing was changed"), "{error}");
 }
@@ -161,10 +168,9 @@ async fn a_later_run_that_fails_before_it_changed_anything_holds() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let runtime = runtime(&world, &disk);
     let old = held(&world, &runtime, &three()).await;
-    let mut looks = step("d", &[]);
-    looks.undo = Undo::ReadOnly { why: "it only looks".to_owned() };
-    looks.on_failure.action = switchback_schemas::plan::FailureAction::RollbackHop;
-    let plan = continued_by(&runtime, &old, looks, Vec::new()).await;
+    let mut first = step("d", &[]);
+    first.on_failure.action = switchback_schemas::plan::FailureAction::RollbackHop;
+    let plan = continued_by(&runtime, &old, first, Vec::new()).await;
     world.odd.lock().unwrap().insert("do d".to_owned(), refused());
     let (new, end) = apply(&runtime, &plan).await.unwrap();
     let Ended::Rest(Rest::Held { why }) = &end else { panic!("{end:?}") };
@@ -177,8 +183,8 @@ async fn a_later_run_that_fails_before_it_changed_anything_holds() {
 async fn left_open(world: &World, runtime: &Runtime) -> (RunId, RunId) {
     let old = held(world, runtime, &three()).await;
     let parent = Plan::from_json(&child(runtime, &old).await).unwrap().parent;
-    let mut own = Plan::from_json(&accidents::held_over()).unwrap();
-    let plan = bytes(std::mem::take(&mut own.steps), |plan| {
+    let own = Plan::from_json(&accidents::held_over()).unwrap();
+    let plan = bytes(drawn(&own), |plan| {
         plan.parent = parent;
         plan.brackets = own.brackets;
     });
@@ -316,18 +322,16 @@ async fn what_a_later_run_did_not_begin_ends_no_way_back() {
 async fn what_an_earlier_run_left_open_is_handed_on_before_it_was_looked_at() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let runtime = runtime(&world, &disk);
-    let opened = Plan::from_json(&three()).unwrap();
-    let opened = bytes(opened.steps, |plan| plan.brackets.push(plans::bracket("a", "b")));
+    let opened = bytes(in_a_row(), |plan| plan.brackets.push(plans::bracket("a", "b")));
     let first = held(&world, &runtime, &opened).await;
     let open = |carried: CarryOver| carried.open_brackets.len();
     assert_eq!(open(runs::carry_over(&*runtime.store, &first).await.unwrap()), 1);
 
-    let mut look = step("look", &["d"]);
-    look.undo = Undo::ReadOnly { why: "the first run opened it".to_owned() };
     let parent = Plan::from_json(&child(&runtime, &first).await).unwrap().parent;
-    let plan = bytes(vec![step("d", &[]), look, step("shut", &["look"])], |plan| {
+    let plan = bytes(vec![step("d", &[]), looks("look", &["d"]), step("shut", &["look"])], |plan| {
         plan.parent = parent;
-        plan.brackets.push(plans::bracket("look", "shut"));
+        let opened_by = OpenedBy::EarlierRun;
+        plan.brackets.push(Bracket { opened_by, ..plans::bracket("look", "shut") });
     });
     world.odd.lock().unwrap().insert("do d".to_owned(), refused());
     let (second, end) = apply(&runtime, &plan).await.unwrap();
@@ -351,8 +355,7 @@ async fn what_a_later_run_finished_is_not_unfinished() {
 
 /// The same three steps, of which `a` and `c` leave something for a while.
 fn with_nets() -> Vec<u8> {
-    let plan = Plan::from_json(&three()).unwrap();
-    bytes(plan.steps, |plan| {
+    bytes(in_a_row(), |plan| {
         plans::leaves(plan, "a", Seconds::hours(24));
         plans::leaves(plan, "c", Seconds::hours(24 * 30));
     })

@@ -34,7 +34,7 @@ fn compiled(upgrade: &Upgrade) -> Plan {
         let mut step = step(&made.name, &needs);
         step.work.verify.clear();
         step.work.done_when = None;
-        step.undo = Undo::ReadOnly { why: "only time is measured".to_owned() };
+        step.undo = Undo::Unneeded { why: "only time is measured".to_owned() };
         step.work.estimate.expected = Seconds(made.minutes * 60);
         step.work.estimate.p90 = step.work.estimate.expected;
         step

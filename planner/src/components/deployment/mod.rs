@@ -7,12 +7,8 @@ use switchback_schemas::{
     Diagnostic, Seconds, Version,
     codes::Code,
     inventory::Inventory,
-    manifest::OwnerKind,
     name::ObjectRef,
-    plan::{
-        CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand, SetField,
-        Target, Test, Undo, UndoStep, Work,
-    },
+    plan::{FieldTest, Operand, Test},
 };
 
 pub use self::spec::DeploymentUpgrade;
@@ -21,9 +17,10 @@ use crate::{
     component::{Component, DocCx, Held, HopCx, Lookups},
     hop::{HopSpec, rising},
     image::Image,
-    lower::{Lowering, changes, permission, verify},
+    lower::Lowering,
     manifest::{Checks, Touch},
     outlook::Outlook,
+    owner::{Asked, Desired, DesiredField, Subject},
     sections::Sections,
     solver::Request,
 };
@@ -40,6 +37,7 @@ pub struct Deployment;
 
 const WITHIN: Seconds = Seconds::minutes(10);
 const IMAGE: &str = "image";
+const HEALTH: &str = "health";
 
 impl Component for Deployment {
     type Spec = DeploymentUpgrade;
@@ -95,79 +93,40 @@ impl Component for Deployment {
     }
 
     fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        let (cx, spec, scope) = (hop.cx, &hop.doc.spec, &hop.scope);
+        let (cx, spec) = (hop.cx, &hop.doc.spec);
         let Some((_, index, before)) = outlook.container(&spec.deployment, &spec.container) else { return };
         let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
-        let id = scope.id(IMAGE);
         let container = format!("/spec/template/spec/containers/{index}");
-        let pointer = format!("{container}/image");
-        let name = FieldTest { pointer: format!("{container}/name"), is: is(json!(spec.container)) };
-        let image = |image: Operand| FieldTest { pointer: pointer.clone(), is: Test::Equals(image) };
-        let patch = |only: Operand, set: Operand| {
-            Effect::KubePatch(KubePatch {
-                object: Target::Object(object.clone()),
-                subresource: None,
-                only_if: vec![name.clone(), image(only)],
-                set: vec![SetField { pointer: pointer.clone(), to: set }],
-            })
-        };
-        let field = |image: Operand| Condition::Field {
-            object: Target::Object(object.clone()),
-            pointer: pointer.clone(),
-            is: Test::Equals(image),
-        };
-        let new = || Operand::Value(json!(spec.image));
-        let old = || Operand::Captured { step: id.clone(), name: IMAGE.to_owned() };
-        let within = spec.within.map_or(WITHIN, |length| length.0);
-        let rolled = || {
-            let condition = Condition::Rollout { object: Target::Object(object.clone()) };
-            verify(format!("{object} is rolled out"), condition, Seconds(10), within)
-        };
-        let permissions = ["get", "patch"]
-            .map(|verb| permission(verb, "apps", "deployments", spec.deployment.namespace.as_deref()));
-        if before == spec.image {
+        let there = before == spec.image;
+        let title = if there {
             // An earlier run of the operation set it; what is left is that it works, as the manifests now say.
-            let until = Condition::All {
-                of: vec![field(new()), Condition::Rollout { object: Target::Object(object.clone()) }],
-            };
-            let title = format!("see that {object} works with {}", spec.image);
-            let look = scope.look("health", title, until, outlook.take_reads());
-            let look = look.verify(std::iter::once(rolled()).chain(cx.verifications(&spec.verify)));
-            let namespace = spec.deployment.namespace.as_deref();
-            let look = look.permits([permission("get", "apps", "deployments", namespace)]);
-            to.add(look.time(within, Estimate::seconds(10, 120)).done());
-            return;
+            format!("see that {object} works with {}", spec.image)
+        } else {
+            format!("set the image of container {} of {object} to {}", spec.container, spec.image)
+        };
+        let change = DesiredField {
+            pointer: format!("{container}/image"),
+            path: format!("containers[{}].image", spec.container),
+            what: format!("the image of {object}"),
+            only_if: vec![FieldTest { pointer: format!("{container}/name"), is: is(json!(spec.container)) }],
+            before: json!(before),
+            after: json!(spec.image),
+            capture: IMAGE,
+            restarts: Some(spec.within.map_or(WITHIN, |length| length.0)),
+            object,
+        };
+        let asked = Asked {
+            cx,
+            scope: &hop.scope,
+            part: if there { HEALTH } else { IMAGE },
+            title,
+            desired: Desired::Field(change),
+            place: cx.label(hop.doc.doc, "/spec/image", "this image"),
+        };
+        let step = if there { asked.prove(outlook) } else { asked.change(outlook, to) };
+        if let Some(step) = step {
+            to.add(step.verify(cx.verifications(&spec.verify)));
         }
-        let undo = UndoStep::new(Work {
-            done_when: Some(field(old())),
-            verify: vec![rolled()],
-            disruption: Disruption::Restart,
-            estimate: Estimate::seconds(60, 300),
-            permissions: permissions.to_vec(),
-            ..Work::effect(format!("set the image of {object} back to {before}"), patch(new(), old()))
-        });
-        let title = format!("set the image of container {} of {object} to {}", spec.container, spec.image);
-        let change = changes::of_field(
-            object.clone(),
-            &format!("containers[{}].image", spec.container),
-            &json!(before),
-            &json!(spec.image),
-        );
-        let effect = patch(Operand::Value(json!(before)), new());
-        let step = scope
-            .step(IMAGE, title, effect, Undo::Step(Box::new(undo)), outlook.take_reads())
-            .captures(
-                IMAGE,
-                CaptureKind::Field { object: Target::Object(object.clone()), pointer: pointer.clone() },
-            )
-            .done_when(field(new()))
-            .verify(std::iter::once(rolled()).chain(cx.verifications(&spec.verify)))
-            .time(Seconds::minutes(2), Estimate::seconds(60, 300))
-            .idempotent()
-            .disrupts(Disruption::Restart, None)
-            .permits(permissions)
-            .changes(vec![change]);
-        to.add(step.done());
     }
 }
 
@@ -188,13 +147,13 @@ fn hop(at: &DocCx<'_, Deployment>) -> Option<HopSpec> {
     {
         // Another image of the same version, where the one that was asked for was wrong.
         if !is_set {
-            cx.owner(&object, OwnerKind::Kubectl);
+            cx.owner(&Subject::Object(&object));
         }
         return Some(finishing);
     }
     if let Some(from) = if is_set { Some(&spec.to) } else { from.as_ref() } {
         rising(cx, doc.doc, &object.to_string(), from, &spec.to)?;
     }
-    cx.owner(&object, OwnerKind::Kubectl);
+    cx.owner(&Subject::Object(&object));
     Some(HopSpec { from, ..asked })
 }

@@ -4,7 +4,7 @@ use switchback_schemas::{
     Diagnostic, StepId, Version, codes,
     inventory::eks::EksCluster,
     lock::AddonVersions,
-    plan::{CaptureKind, Disruption, Effect, EksUpdateAddon, Operand, Undo, UndoStep, Work},
+    plan::{CaptureKind, Disruption, Effect, EksUpdateAddon, Operand, Work},
     seconds::Seconds,
 };
 
@@ -15,7 +15,7 @@ use super::{
     refs::{is, says},
 };
 use crate::{
-    lower::{Lowering, verify},
+    lower::{Lowering, Rollback, Undoing, verify},
     outlook::Outlook,
 };
 
@@ -249,7 +249,7 @@ fn step(
         permissions
     };
     let stays = if addon == "coredns" { "; its PodDisruptionBudget stays" } else { "" };
-    let undo = UndoStep::new(Work {
+    let undo = Rollback::new(Work {
         done_when: Some(is(&object, POINTER, captured())),
         verify: vec![active()],
         timeout: WITHIN,
@@ -263,7 +263,7 @@ fn step(
     let title = format!("move the add-on {addon} from {was} to {becomes}");
     let mut step = road
         .scope
-        .step(&part, title, effect, Undo::Step(Box::new(undo)), outlook.take_reads())
+        .step(&part, title, effect, Undoing::by(undo), outlook.take_reads())
         .captures(VERSION, CaptureKind::Cloud { of: object.clone(), pointer: POINTER.to_owned() })
         .done_when(says(&object, POINTER, becomes))
         .verify([active()])
@@ -274,5 +274,5 @@ fn step(
     for after in after {
         step = step.needs(after, why.clone(), source.as_deref());
     }
-    to.add(step.done())
+    to.add(step)
 }

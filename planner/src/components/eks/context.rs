@@ -9,16 +9,13 @@ use switchback_schemas::{
     plan::{Condition, Pool},
 };
 
-use super::{
-    Eks,
-    minors::following,
-    refs::{Names, says},
-};
+use super::{Eks, minors::following, refs::Names};
 use crate::{
     component::HopCx,
     hop::HopSpec,
     index::nodes_of,
     lower::{HopScope, nodes},
+    owner::cluster_at,
 };
 
 /// What a hop carries: its cluster, as it was observed.
@@ -78,10 +75,7 @@ impl Road<'_> {
 
 /// The cluster is at a minor and at rest.
 pub(super) fn at(road: &Road<'_>, minor: &Version) -> Condition {
-    let cluster = road.own.names.cluster();
-    Condition::All {
-        of: vec![says(&cluster, "/version", minor.as_str()), says(&cluster, "/status", "ACTIVE")],
-    }
+    cluster_at(&road.own.names.target, minor)
 }
 
 /// A status and the issues with it.

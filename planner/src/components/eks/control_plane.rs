@@ -4,56 +4,60 @@ use std::collections::BTreeMap;
 
 use switchback_schemas::{
     StepId, Version,
-    name::{Label, ObjectName, ObjectRef},
+    name::Label,
     plan::{
-        ClosesEarlier, Closing, ClosingAt, Condition, Disruption, Effect, EksUpdateCluster, InsightCategory,
-        NoReturn, Operand, Read, ReadBasis, Target, Test, Undo, UndoKind, UndoStep, Verify, Work,
+        ClosesEarlier, Condition, ExpiresAt, Expiry, InsightCategory, NoReturn, Read, ReadBasis, Step, Test,
+        Undo, UndoKind,
     },
     seconds::Seconds,
 };
 
-use super::{
-    context::{self, Road},
-    kubelets::no_kubelet,
-    minors::preceding,
-    support,
-};
+use super::{context::Road, kubelets::no_kubelet, minors::preceding, nodes::rollback_guard, support};
 use crate::{
     hop::HopSpec,
-    lower::{Lowering, verify},
+    lower::Lowering,
     outlook::Outlook,
+    owner::{Asked, ClusterBack, Desired, DesiredCluster, Window},
 };
 
-/// How long an update may take before it is looked at by a person.
-const WITHIN: Seconds = Seconds::minutes(120);
+/// The part of the step's id.
+const PART: &str = "control-plane";
 const DAY: u64 = 24 * 3600;
 
-/// Adds the update. `after` comes first; `gates` are asked again.
+/// Adds the update. `after` comes first; `gates` are asked again. Where nodes `follow`, the newer ones go before it goes back.
+/// `None` where what is in the way was said.
 pub(super) fn step(
     road: &Road<'_>,
-    from: &Version,
+    (from, follow): (&Version, bool),
     after: &[StepId],
     gates: &[Label],
-    outlook: &Outlook<'_>,
+    outlook: &mut Outlook<'_>,
     to: &mut Lowering,
-) -> StepId {
-    let cluster = road.own.names.cluster();
+) -> Option<StepId> {
     let minor = &road.hop.to;
-    let id = road.scope.id("control-plane");
-    let previous = road.earlier().last().map(|(_, scope)| scope.id("control-plane"));
-    outlook.cloud(&cluster, "/version", serde_json::json!(from.as_str()), previous.as_ref());
-    let title = format!("update the control plane of {} from {from} to {minor}", road.own.names.arn.name());
-    let effect = update(road, from, minor);
-    let undo = undo(road, from, &id, to);
-    let mut draft = road
-        .scope
-        .step("control-plane", title, effect, undo, outlook.take_reads())
-        .done_when(context::at(road, minor))
-        .verify(verified(road, minor))
-        .within(WITHIN)
-        .idempotent()
-        .disrupts(Disruption::Restart, None)
-        .permits(permissions(road));
+    let id = road.scope.id(PART);
+    let previous = road.earlier().last().map(|(_, scope)| scope.id(PART));
+    outlook.cloud(&road.own.names.cluster(), "/version", serde_json::json!(from.as_str()), previous.as_ref());
+    let first = if follow { rollback_guard::before(road, &id, to) } else { Vec::new() };
+    let arn = road.own.names.arn.clone();
+    let asked = Asked {
+        cx: road.cx,
+        scope: &road.scope,
+        part: PART,
+        title: format!("update the control plane of {} from {from} to {minor}", arn.name()),
+        desired: Desired::Cluster(DesiredCluster {
+            arn,
+            uid: road.inventory.cluster.kube_system_uid.clone(),
+            from: from.clone(),
+            to: minor.clone(),
+            back: back(road, from, (&id, first), to),
+        }),
+        place: road.label(road.doc.doc, "/spec/to", "this minor"),
+    };
+    let mut draft = asked.change(outlook, to)?;
+    if follow {
+        draft = rollback_guard::captures(road, draft);
+    }
     for step in after {
         draft = draft.needs(
             step,
@@ -64,45 +68,17 @@ pub(super) fn step(
     for gate in gates.iter().chain(&line_of_support(road, to)) {
         draft = draft.gate(gate);
     }
-    to.add(draft.done())
+    Some(to.add(draft))
 }
 
-fn update(road: &Road<'_>, from: &Version, to: &Version) -> Effect {
-    let target = road.own.names.target.clone();
-    Effect::EksUpdateCluster(EksUpdateCluster { target, from: from.clone(), to: to.clone() })
-}
-
-/// The update has ended as it should, and the API server answers.
-fn verified(road: &Road<'_>, minor: &Version) -> Vec<Verify> {
-    let uid = &road.inventory.cluster.kube_system_uid;
-    let system = ObjectRef::new("v1", "Namespace", &ObjectName::cluster("kube-system"));
-    let answers = Condition::Field {
-        object: Target::Object(system),
-        pointer: "/metadata/uid".to_owned(),
-        is: Test::Equals(Operand::Value(serde_json::json!(uid))),
-    };
-    let within = Seconds::minutes(15);
-    vec![
-        verify(format!("the cluster is ACTIVE at {minor}"), context::at(road, minor), Seconds(30), within),
-        verify("the API server answers", answers, Seconds(30), within),
-    ]
-}
-
-fn permissions(road: &Road<'_>) -> Vec<switchback_schemas::plan::Permission> {
-    let mut permissions = road.own.names.on_cluster(&[
-        "UpdateClusterVersion",
-        "DescribeCluster",
-        "DescribeUpdate",
-        "ListUpdates",
-    ]);
-    permissions.push(crate::lower::permission("get", "", "namespaces", None));
-    permissions.push(crate::lower::permission("list", "", "nodes", None));
-    permissions
-}
-
-/// The way back: the same call downwards, while EKS takes it. What would make it wrong is read before it: nodes that are too new,
-/// and what EKS itself finds.
-fn undo(road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowering) -> Undo {
+/// How it goes back: while EKS takes it. What would make that wrong is read before it: nodes that are too new, and what EKS itself
+/// finds.
+fn back(
+    road: &Road<'_>,
+    from: &Version,
+    (id, first): (&StepId, Vec<StepId>),
+    to: &mut Lowering,
+) -> ClusterBack {
     let minor = &road.hop.to;
     let facts = road.facts;
     for key in ["rollback", "insights"] {
@@ -112,17 +88,17 @@ fn undo(road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowering) -> Undo
     }
     let end = support::end(&road.own.cluster, from);
     if let Some(end) = end.as_ref().filter(|end| support::over(road.cx, end)) {
-        return Undo::Commit {
+        return ClusterBack::Never {
             why: format!("EKS takes no control plane back to {from}: {}", end.why),
             recovery: recovery(from),
         };
     }
     let days = facts.way_back.days;
-    let mut closes = vec![Closing {
-        at: ClosingAt::After(Seconds(days * DAY)),
+    let mut expires = vec![Expiry {
+        at: ExpiresAt::After(Seconds(days * DAY)),
         why: format!("EKS takes a control plane back within {days} days of the end of its update"),
     }];
-    closes.extend(end.map(|end| Closing { at: ClosingAt::Instant(end.at), why: end.why }));
+    expires.extend(end.map(|end| Expiry { at: ExpiresAt::Instant(end.at), why: end.why }));
     let before = |condition| Read { condition, basis: ReadBasis::After(id.clone()) };
     let insights = Condition::Insights {
         target: road.own.names.target.clone(),
@@ -130,28 +106,9 @@ fn undo(road: &Road<'_>, from: &Version, id: &StepId, to: &mut Lowering) -> Undo
         kubernetes: from.clone(),
         accepted_until: BTreeMap::new(),
     };
-    Undo::Step(Box::new(UndoStep {
-        kind: UndoKind::Window,
-        closes,
-        ..UndoStep::new(Work {
-            reads: vec![
-                before(no_kubelet(&BTreeMap::new(), Test::VersionAtLeast(minor.clone()))),
-                before(insights),
-            ],
-            done_when: Some(context::at(road, from)),
-            verify: verified(road, from),
-            timeout: WITHIN,
-            disruption: Disruption::Restart,
-            permissions: permissions(road),
-            ..Work::effect(
-                format!(
-                    "take the control plane of {} back from {minor} to {from}",
-                    road.own.names.arn.name()
-                ),
-                update(road, minor, from),
-            )
-        })
-    }))
+    let reads =
+        vec![before(no_kubelet(&BTreeMap::new(), Test::VersionAtLeast(minor.clone()))), before(insights)];
+    ClusterBack::Window(Window { after: first, reads, expires })
 }
 
 /// What a person still has when the way back is over.
@@ -190,19 +147,19 @@ fn line_of_support(road: &Road<'_>, to: &mut Lowering) -> Option<Label> {
 pub(super) fn crossing(road: &Road<'_>, first: &StepId, to: &mut Lowering) -> Option<Label> {
     let Some((minor, scope)) = road.earlier().pop() else { return crossing_run(road, first, to) };
     let came_from = preceding(&minor);
-    let inside = to.steps.iter().filter(|step| step.hop == scope.hop);
-    if inside.into_iter().any(|step| matches!(step.undo, Undo::Commit { .. })) {
+    let inside: Vec<&Step> = to.steps.iter().filter(|step| step.hop == scope.hop).collect();
+    if inside.iter().any(|step| matches!(step.undo, Undo::Irreversible { .. })) {
         return None;
     }
+    let ids: Vec<StepId> = inside.iter().map(|step| step.id.clone()).collect();
     let mut found = false;
-    for step in to.steps.iter_mut().filter(|step| step.hop == scope.hop) {
-        let Undo::Step(undo) = &mut step.undo else { continue };
+    for undo in to.rollback.iter_mut().filter(|undo| undo.place().is_some_and(|id| ids.contains(id))) {
         if undo.kind == UndoKind::Window {
             let why = format!(
                 "the control plane goes on to {}, and EKS takes it back by one minor only",
                 road.hop.to
             );
-            undo.closes.push(Closing { at: ClosingAt::Start(first.clone()), why });
+            undo.expires.push(Expiry { at: ExpiresAt::Start(first.clone()), why });
             found = true;
         }
     }

@@ -10,7 +10,7 @@ use super::{
     context::{self, Road},
     control_plane, insights,
     node_groups::{self, Group},
-    nodes::{self, karpenter, retained_groups, rollback_guard, strategies},
+    nodes::{self, karpenter, retained_groups, strategies},
     readiness, removed, skew,
 };
 use crate::{
@@ -47,7 +47,7 @@ fn sources(road: &Road<'_>, to: &mut Lowering) {
     }
 }
 
-fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &Outlook<'_>, to: &mut Lowering) {
+fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &mut Outlook<'_>, to: &mut Lowering) {
     let freezes: Vec<Freeze> = road
         .own
         .karpenter
@@ -73,7 +73,7 @@ fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &Outlook<'_>, to: &mut 
             "nothing may drift before the minor is verified and its nodes have moved",
             Some("karpenter-drift"),
         );
-        to.add(draft.done());
+        to.add(draft);
     }
 }
 
@@ -83,24 +83,19 @@ fn begin(
     from: &Version,
     groups: &[Group<'_>],
     freezes: &[Freeze],
-    outlook: &Outlook<'_>,
+    outlook: &mut Outlook<'_>,
     to: &mut Lowering,
 ) -> Vec<StepId> {
     let follow = node_groups::moves(road.doc, &road.hop.to);
     let mut gates = readiness::gates(road, groups, to);
     let look = readiness::step(road, from, &gates, to);
     let mut before = freeze(road, freezes, &look, outlook, to);
-    if follow {
-        let limits = rollback_guard::limits(road, &before, to);
-        before.extend(limits);
-    }
     // What begins to end the way back of the minor before is the deletion of groups that it needs, if there are such.
     let crosses = retained_groups::first(road, groups).unwrap_or_else(|| road.scope.id("control-plane"));
     gates.extend(control_plane::crossing(road, &crosses, to));
     before.extend(retained_groups::steps(road, groups, &before, &gates, to));
-    let moved = control_plane::step(road, from, &before, &gates, outlook, to);
-    let guarded = if follow { rollback_guard::steps(road, &moved, to) } else { vec![moved] };
-    bake(road, guarded, to)
+    let moved = control_plane::step(road, (from, follow), &before, &gates, outlook, to);
+    bake(road, moved.into_iter().collect(), to)
 }
 
 /// Freezes every NodePool: a new minor drifts nodes whose image goes by an alias (user-pain P-14).
@@ -121,7 +116,7 @@ fn freeze(
             "nothing is changed before the cluster is seen to be ready",
             None,
         );
-        frozen.push(to.add(draft.done()));
+        frozen.push(to.add(draft));
         freeze.bracket(pool, crate::lower::nodes::none_drifted(&std::collections::BTreeMap::new()), to);
     }
     if frozen.is_empty() { vec![look.clone()] } else { frozen }
@@ -151,7 +146,7 @@ fn bake(road: &Road<'_>, moved: Vec<StepId>, to: &mut Lowering) -> Vec<StepId> {
     for step in &moved {
         draft = draft.needs(step, "there is something to watch", None);
     }
-    vec![to.add(draft.done())]
+    vec![to.add(draft)]
 }
 
 /// The end of the minor: the cluster, its nodes, its own workloads, and what the manifest says.
@@ -190,5 +185,5 @@ fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
     for end in ends {
         draft = draft.needs(end, "the minor is verified when everything of it has moved", None);
     }
-    to.add(draft.done())
+    to.add(draft)
 }

@@ -124,5 +124,5 @@ pub(super) fn step(road: &Road<'_>, from: &Version, gates: &[Label], to: &mut Lo
     for gate in gates {
         draft = draft.gate(gate);
     }
-    to.add(draft.done())
+    to.add(draft)
 }

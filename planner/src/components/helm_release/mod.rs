@@ -6,26 +6,22 @@ mod spec;
 use switchback_schemas::{
     Diagnostic, Seconds,
     codes::{self, Code},
-    inventory::{Inventory, Release},
+    inventory::Inventory,
     lock::Ask,
-    manifest::OwnerKind,
     name::ObjectRef,
-    plan::{
-        CaptureKind, Condition, Effect, Estimate, KubeApply, KubeRestore, Target, Test, Undo, UndoKind,
-        UndoStep, Work,
-    },
+    plan::Estimate,
 };
 
 pub use self::spec::HelmReleaseUpgrade;
 use crate::{
     catalog::Texts,
-    component::{Component, Doc, DocCx, Held, HopCx, Lookups},
-    context::Cx,
+    component::{Component, DocCx, Held, HopCx, Lookups},
     hop::{HopSpec, rising},
-    lower::{HopScope, Lowering, changes, helm, permission, verify},
+    lower::Lowering,
     manifest::{Checks, Touch},
     objects,
-    outlook::{Outlook, crd_ref},
+    outlook::Outlook,
+    owner::{Asked, Desired, DesiredRelease, Subject, release},
     sections::Sections,
     solver::Request,
 };
@@ -109,46 +105,41 @@ impl Component for HelmRelease {
     }
 
     fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        let (cx, doc, spec, scope, hop) = (hop.cx, hop.doc, &hop.doc.spec, &hop.scope, hop.hop);
-        let Some(render) = cx.render(&spec.release, &hop.to, cx.label(doc.doc, "/spec/to", "this version"))
+        let (cx, doc, spec, spec_hop) = (hop.cx, hop.doc, &hop.doc.spec, hop.hop);
+        let Some(render) =
+            cx.render(&spec.release, &spec_hop.to, cx.label(doc.doc, "/spec/to", "this version"))
         else {
             return;
         };
         let within = spec.within.map_or(WITHIN, |length| length.0);
-        if hop.finishes {
-            if helm::is_there(outlook, render) {
-                let title = format!("see that release {} works at {}", spec.release, hop.to);
-                let look = helm::look(scope, title, render, outlook);
-                let look = look.verify(cx.verifications(&spec.verify));
-                to.add(look.time(within, Estimate::seconds(10, 120)).done());
-                return;
-            }
-            cx.index.release(&spec.release).into_iter().for_each(|release| owned(cx, doc, release));
+        let asked = |part: &'static str, title: String| Asked {
+            cx,
+            scope: &hop.scope,
+            part,
+            title,
+            desired: Desired::Release(DesiredRelease { render, within }),
+            place: cx.label(doc.doc, "/spec/to", "this version of the chart"),
+        };
+        let look = asked("health", format!("see that release {} works at {}", spec.release, spec.to));
+        let step = if spec_hop.finishes && look.is_there(outlook) {
+            look.prove(outlook).map(|look| look.time(within, Estimate::seconds(10, 120)))
+        } else {
+            let chart = &render.chart.name;
+            let title = format!("upgrade release {} to chart {chart} {}", spec.release, spec_hop.to);
+            asked("release", title).change(outlook, to)
+        };
+        if let Some(step) = step {
+            to.add(step.verify(cx.verifications(&spec.verify)));
         }
-        let crds: Vec<_> =
-            render.crds.iter().filter_map(|crd| crd_step(cx, scope, outlook, crd, to)).collect();
-        let title = format!("upgrade release {} to chart {} {}", spec.release, render.chart.name, hop.to);
-        let step = helm::ReleaseStep { part: "release", title, render, within };
-        let label = cx.label(doc.doc, "/spec/to", "this version of the chart");
-        if let Some(before) = outlook.release(&render.release) {
-            helm::warn_about_hands(cx.findings, &before.objects, render, Some(&label));
-        }
-        let Some(mut draft) = helm::upgrade(scope, outlook, step) else { return };
-        for crd in &crds {
-            draft = draft.needs(crd, "objects of the new version need their CRD first", None);
-        }
-        let id = to.add(draft.verify(cx.verifications(&spec.verify)).done());
-        outlook.upgraded(render, &id);
-        helm::warn_about_hooks(cx.findings, render, Some(&label));
     }
 }
 
 fn hop(at: &DocCx<'_, HelmRelease>) -> Option<HopSpec> {
     let (cx, doc, spec) = (at.cx, at.doc, &at.doc.spec);
     let label = cx.label(doc.doc, "/spec/release", "not upgradable as it is");
-    let release = helm::observed(cx, &spec.release, Some(label))?;
-    if let Some(chart) = spec.chart.as_ref().filter(|chart| **chart != release.chart) {
-        let message = format!("release {} is of chart {}, not {chart}", spec.release, release.chart);
+    let found = release::observed(cx, &spec.release, Some(label))?;
+    if let Some(chart) = spec.chart.as_ref().filter(|chart| **chart != found.chart) {
+        let message = format!("release {} is of chart {}, not {chart}", spec.release, found.chart);
         cx.findings.say(
             Diagnostic::error(codes::MANIFEST_CONFLICT, message)
                 .at(cx.label(doc.doc, "/spec/chart", "another chart"))
@@ -157,85 +148,12 @@ fn hop(at: &DocCx<'_, HelmRelease>) -> Option<HopSpec> {
         return None;
     }
     let asked = at.asked();
-    if release.chart_version == spec.to
+    if found.chart_version == spec.to
         && let Some(finishing) = asked.finishing(cx)
     {
         return Some(finishing);
     }
-    rising(cx, doc.doc, &format!("release {}", spec.release), &release.chart_version, &spec.to)?;
-    owned(cx, doc, release);
-    Some(HopSpec { from: Some(release.chart_version.clone()), ..asked })
-}
-
-/// Says whose its workloads are, if they are not Helm's.
-fn owned(cx: &Cx<'_>, doc: &Doc<HelmRelease>, release: &Release) {
-    for object in helm::workloads(&release.objects, &doc.spec.release) {
-        cx.owner(&object, OwnerKind::Helm);
-    }
-}
-
-/// Applies a CRD of the `crds/` directory. It is captured first, and going back restores it; a CRD that was not there stays,
-/// because removing it would remove its objects.
-fn crd_step(
-    cx: &Cx<'_>,
-    scope: &HopScope,
-    outlook: &Outlook<'_>,
-    object: &serde_json::Value,
-    to: &mut Lowering,
-) -> Option<switchback_schemas::StepId> {
-    const BEFORE: &str = "before";
-    let name = objects::name(object)?.to_owned();
-    let seen = outlook.crd(&name);
-    let versions = objects::versions(object, None);
-    if let Some(dropped) =
-        seen.as_ref().and_then(|crd| crd.stored.iter().find(|stored| !versions.contains(&stored.as_str())))
-    {
-        let message = format!("CRD {name} drops version {dropped}, in which objects are stored");
-        cx.findings.say_about(
-            &name,
-            Diagnostic::error(codes::PLAN_STORED_VERSION, message)
-                .help("move its objects to another stored version first, and remove the old one from status.storedVersions"),
-        );
-    }
-    let target = Target::Object(crd_ref(&name));
-    let part = format!("crds/{name}");
-    let id = scope.id(&part);
-    let established = Condition::Field {
-        object: target.clone(),
-        pointer: "/status/conditions".to_owned(),
-        is: Test::Contains(serde_json::json!({"type": "Established", "status": "True"})),
-    };
-    let permissions = ["get", "patch", "create"]
-        .map(|verb| permission(verb, "apiextensions.k8s.io", "customresourcedefinitions", None));
-    let undo = match &seen {
-        Some(_) => Undo::Step(Box::new(UndoStep {
-            kind: UndoKind::Restore,
-            ..UndoStep::new(Work {
-                estimate: Estimate::seconds(5, 30),
-                permissions: permissions.to_vec(),
-                ..Work::effect(
-                    format!("restore CRD {name} as it was"),
-                    Effect::KubeRestore(KubeRestore { step: id.clone(), name: BEFORE.to_owned() }),
-                )
-            })
-        })),
-        None => Undo::ReadOnly {
-            why: "a CRD that was not there before stays: removing it would remove its objects".to_owned(),
-        },
-    };
-    let effect = Effect::KubeApply(KubeApply { object: object.clone(), force: true });
-    let mut draft = scope
-        .step(&part, format!("apply CRD {name}"), effect, undo, outlook.take_reads())
-        .verify([verify(format!("CRD {name} is established"), established, Seconds(0), Seconds::minutes(1))])
-        .time(Seconds::minutes(1), Estimate::seconds(5, 30))
-        .idempotent()
-        .permits(permissions)
-        .changes(match &seen {
-            Some(_) => Vec::new(),
-            None => changes::between(&[], std::slice::from_ref(object)),
-        });
-    if seen.is_some() {
-        draft = draft.captures(BEFORE, CaptureKind::Objects(vec![target]));
-    }
-    Some(to.add(draft.done()))
+    rising(cx, doc.doc, &format!("release {}", spec.release), &found.chart_version, &spec.to)?;
+    cx.owner(&Subject::Release(&spec.release));
+    Some(HopSpec { from: Some(found.chart_version.clone()), ..asked })
 }

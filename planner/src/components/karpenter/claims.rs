@@ -2,7 +2,7 @@
 
 use switchback_schemas::{
     Seconds, StepId,
-    plan::{Condition, Disruption, Effect, Estimate, Pool, Roll, Stale, Strategy, Undo, Wait},
+    plan::{Condition, Disruption, Effect, Estimate, Pool, Roll, Stale, Strategy, Wait},
 };
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     index::nodes_of,
-    lower::{Lowering, checks, nodes},
+    lower::{Lowering, Undoing, checks, nodes},
 };
 
 /// A pool that may have to move.
@@ -43,25 +43,33 @@ impl Road<'_> {
         pools.into_iter().map(roll).collect()
     }
 
-    /// Looks at a pool before anything moves. Its undo, which comes late on the way back, moves what has drifted from the
-    /// restored state, while Karpenter is still frozen. Where an earlier run moved the version, that is for its way back.
+    /// Looks at a pool before anything moves. Where something does, a rollback leaves the pool as it was seen here: what has drifted
+    /// from the restored state moves when the controller is back and Karpenter is still frozen, so that comes where this look came.
     pub(super) fn baseline(&self, roll: &PoolRoll, frozen: &[StepId], to: &mut Lowering) -> StepId {
         checks::drainable(self.cx.findings, self.cx.inventory, &roll.pool, &self.cx.classes);
         let part = format!("nodes/{}/baseline", roll.pool.name);
         let plan = self.roll_of(roll, Stale::Drifted {});
         let until = Condition::NodesReady { pool: roll.pool.name.clone(), at_least: plan.floor };
-        let undo = match self.moves() {
-            true => nodes::back(&roll.pool, &plan),
-            false => Undo::ReadOnly { why: "it only looks".to_owned() },
-        };
         let title = format!("see that pool {} has its floor of {} Ready nodes", roll.pool.name, plan.floor);
+        let undo = match self.moves() {
+            true => Undoing::Apart,
+            false => Undoing::Unneeded("it only looks".to_owned()),
+        };
         let mut draft = self.scope.step(&part, title, Effect::Wait(Wait { until }), undo, Vec::new());
         for step in frozen {
             draft = draft.needs(step, "what is looked at must not be moved by drift meanwhile", None);
         }
-        let draft = draft.time(HEALTH, Estimate::seconds(5, 30)).idempotent();
         to.pools.push(roll.pool.clone());
-        to.add(draft.done())
+        let seen = to.add(draft.time(HEALTH, Estimate::seconds(5, 30)).idempotent());
+        if self.moves() {
+            let back = nodes::back(&roll.pool, &plan);
+            to.rollback.push(back.named(self.returning(roll), vec![seen.clone()]));
+        }
+        seen
+    }
+
+    fn returning(&self, roll: &PoolRoll) -> StepId {
+        self.scope.id(&format!("nodes/{}/return", roll.pool.name))
     }
 
     fn roll_of(&self, roll: &PoolRoll, stale: Stale) -> Roll {
@@ -85,15 +93,11 @@ impl Road<'_> {
         let built = self.roll_of(roll, stale);
         let estimate = nodes::estimate(&built, roll.nodes);
         let undo = match self.moves() {
-            true => Undo::CoveredBy {
-                step: baseline.clone(),
-                why: "replaced nodes stay; those that drift from the restored state are moved by it"
+            true => Undoing::With(self.returning(roll)),
+            false => Undoing::Unneeded(
+                "replaced nodes stay: they are of the version that runs, which this plan does not take back"
                     .to_owned(),
-            },
-            false => Undo::ReadOnly {
-                why: "replaced nodes stay: they are of the version that runs, which this plan does not take back"
-                    .to_owned(),
-            },
+            ),
         };
         let which = match self.doc.spec.nodes {
             NodeMove::All if self.moved_before().as_ref() == Some(since) => "what is left of the nodes",
@@ -113,7 +117,7 @@ impl Road<'_> {
         if let Some(previous) = previous {
             draft = draft.needs(previous, "pools of a lower tier move first, one pool at a time", None);
         }
-        to.add(draft.done())
+        to.add(draft)
     }
 
     /// The step of an earlier run that moved the controller, if that run saw it done: nodes that it moved since stay.

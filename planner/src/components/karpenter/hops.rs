@@ -8,15 +8,15 @@ use super::Karpenter;
 use crate::{
     component::DocCx,
     hop::{HopSpec, rising},
-    lower::helm,
+    owner::release,
 };
 
 /// The hops of one document.
 pub(super) fn of(at: &DocCx<'_, Karpenter>) -> Vec<HopSpec> {
     let (cx, doc, spec) = (at.cx, at.doc, &at.doc.spec);
     let not = |pointer: &str| Some(cx.label(doc.doc, pointer, "not upgradable as it is"));
-    let release = helm::observed(cx, &spec.release, not("/spec/release"));
-    let crds = helm::observed(cx, &spec.crd_release, not("/spec/crdRelease"));
+    let release = release::observed(cx, &spec.release, not("/spec/release"));
+    let crds = release::observed(cx, &spec.crd_release, not("/spec/crdRelease"));
     let (Some(release), Some(_)) = (release, crds) else { return Vec::new() };
     let from = &release.chart_version;
     let asked = at.asked();

@@ -9,8 +9,8 @@ use switchback_schemas::{
     lock::Render,
     name::{Label, ObjectRef},
     plan::{
-        Action, ClosesEarlier, Closing, ClosingAt, Condition, Effect, Estimate, FieldTest, Find, Hop,
-        NoReturn, Operand, Target, Test, Undo,
+        ClosesEarlier, Condition, Estimate, ExpiresAt, Expiry, FieldTest, Find, Hop, NoReturn, Operand, Step,
+        Target, Test,
     },
     report::CarriedHop,
 };
@@ -18,15 +18,18 @@ use switchback_schemas::{
 use super::{Karpenter, notices, storage};
 use crate::{
     component::HopCx,
-    lower::{Lowering, freeze::Freeze, helm, nodes, verify},
+    lower::{Lowering, freeze::Freeze, nodes, verify},
     objects,
     outlook::{Outlook, crd_ref},
+    owner::{Asked, Desired, DesiredRelease},
 };
 
 /// How long the controller may take to be ready, and its NodePools after it.
 const CONTROLLER: Seconds = Seconds::minutes(10);
 pub(super) const HEALTH: Seconds = Seconds::minutes(10);
 
+/// The step that moves the CRDs.
+const CRDS_PART: &str = "crds";
 /// The step that moves the controller.
 pub(super) const CONTROLLER_PART: &str = "controller";
 
@@ -50,11 +53,13 @@ pub(super) fn hop(at: &HopCx<'_, Karpenter>, outlook: &mut Outlook<'_>, to: &mut
     let crds = cx.render(&doc.spec.crd_release, &hop.to, label("this version of the CRD chart"));
     let controller = cx.render(&doc.spec.release, &hop.to, label("this version of the chart"));
     let (Some(crds), Some(controller)) = (crds, controller) else { return };
-    let moves = |render: &Render| !hop.finishes || !helm::is_there(outlook, render);
-    let crds = Some(crds).filter(|render| moves(render));
-    let controller = Some(controller).filter(|render| moves(render));
     notices::add(at, &section, to);
-    let road = Road { at, section: &section, crds, controller };
+    let mut road = Road { at, section: &section, crds: Some(crds), controller: Some(controller) };
+    if hop.finishes {
+        road.crds = road.crds.filter(|render| !road.asked(CRDS_PART, render).is_there(outlook));
+        road.controller =
+            road.controller.filter(|render| !road.asked(CONTROLLER_PART, render).is_there(outlook));
+    }
     road.build(outlook, to);
 }
 
@@ -75,7 +80,20 @@ impl<'a> Deref for Road<'a> {
     }
 }
 
-impl Road<'_> {
+impl<'a> Road<'a> {
+    /// A release of Karpenter at the version of the hop.
+    fn asked(&self, part: &'static str, render: &'a Render) -> Asked<'a> {
+        let what = if part == CRDS_PART { "CRDs" } else { "controller" };
+        Asked {
+            cx: self.cx,
+            scope: &self.at.scope,
+            part,
+            title: format!("upgrade the {what} to {} by release {}", self.hop.to, render.release),
+            desired: Desired::Release(DesiredRelease { render, within: CONTROLLER }),
+            place: self.cx.label(self.doc.doc, "/spec/to", "this version of the chart"),
+        }
+    }
+
     fn build(&self, outlook: &mut Outlook<'_>, to: &mut Lowering) {
         let freezes: Vec<(Freeze, &NodePool)> = self
             .section
@@ -88,7 +106,7 @@ impl Road<'_> {
             freeze.check(self.cx);
             // A later hop finds the budgets as the earlier hop's thaw left them, which is the same value.
             freeze.note(pool, outlook);
-            frozen.push(to.add(freeze.open_step(&self.scope, outlook).done()));
+            frozen.push(to.add(freeze.open_step(&self.scope, outlook)));
             freeze.bracket(pool, self.safe_to_thaw(freeze), to);
         }
         let rolls = self.rolls();
@@ -116,7 +134,7 @@ impl Road<'_> {
                     None,
                 );
             }
-            to.add(draft.done());
+            to.add(draft);
         }
     }
 
@@ -206,13 +224,20 @@ impl Road<'_> {
             .collect();
         let mut found = !earlier.is_empty();
         to.closes_earlier.extend(earlier);
-        for step in
-            to.steps.iter_mut().filter(|step| step.hop != here && step.id.as_str().starts_with("karpenter/"))
-        {
-            if let Undo::Step(undo) = &mut step.undo
-                && matches!(undo.work.action, Action::Effect(Effect::HelmRollback(_)))
-            {
-                undo.closes.push(Closing { at: ClosingAt::Start(first.clone()), why: why.clone() });
+        let releases = |step: &&Step| {
+            let moved = |part: &str| step.id.as_str() == format!("{}/{part}", step.hop);
+            step.hop != here && (moved(CRDS_PART) || moved(CONTROLLER_PART))
+        };
+        let earlier: Vec<&StepId> = to
+            .steps
+            .iter()
+            .filter(|step| Hop::moved(&step.hop) == Hop::moved(&here))
+            .filter(releases)
+            .map(|step| &step.id)
+            .collect();
+        for undo in &mut to.rollback {
+            if undo.place().is_some_and(|place| earlier.contains(&place)) {
+                undo.expires.push(Expiry { at: ExpiresAt::Start(first.clone()), why: why.clone() });
                 found = true;
             }
         }
@@ -232,7 +257,7 @@ impl Road<'_> {
     /// Stored versions, then the CRDs.
     fn move_crds(
         &self,
-        render: &Render,
+        render: &'a Render,
         outlook: &mut Outlook<'_>,
         frozen: &[StepId],
         before: &[StepId],
@@ -243,9 +268,7 @@ impl Road<'_> {
         for name in &names {
             outlook.crd(name);
         }
-        let title = format!("upgrade the CRDs to {} by release {}", self.hop.to, render.release);
-        let step = helm::ReleaseStep { part: "crds", title, render, within: CONTROLLER };
-        let mut draft = helm::upgrade(&self.scope, outlook, step)?;
+        let mut draft = self.asked(CRDS_PART, render).change(outlook, to)?;
         for step in before.iter().chain(&stored) {
             draft = draft.needs(
                 step,
@@ -267,21 +290,18 @@ impl Road<'_> {
             verify(format!("the API server can convert {name}"), condition, Seconds(5), Seconds::minutes(2))
         });
         let verifies: Vec<_> = established.chain(callable).collect();
-        let id = to.add(draft.verify(verifies).done());
-        outlook.upgraded(render, &id);
-        Some(id)
+        Some(to.add(draft.verify(verifies)))
     }
 
     fn move_controller(
         &self,
-        render: &Render,
+        render: &'a Render,
         outlook: &mut Outlook<'_>,
         after: &[StepId],
         to: &mut Lowering,
     ) -> Option<StepId> {
-        let title = format!("upgrade the controller to {} by release {}", self.hop.to, render.release);
-        let step = helm::ReleaseStep { part: CONTROLLER_PART, title, render, within: CONTROLLER };
-        let mut draft = helm::upgrade(&self.scope, outlook, step)?.verify([self.version_label()]);
+        let asked = self.asked(CONTROLLER_PART, render);
+        let mut draft = asked.change(outlook, to)?.verify([self.version_label()]);
         let (why, source) = match self.crds {
             Some(_) => ("the controller needs the CRDs of its version", Some("charts")),
             None => ("drift is frozen and pools have their floor before the controller changes", None),
@@ -289,14 +309,7 @@ impl Road<'_> {
         for step in after {
             draft = draft.needs(step, why, source);
         }
-        let id = to.add(draft.done());
-        outlook.upgraded(render, &id);
-        helm::warn_about_hooks(
-            self.cx.findings,
-            render,
-            Some(&self.cx.label(self.doc.doc, "/spec/to", "this version of the chart")),
-        );
-        Some(id)
+        Some(to.add(draft))
     }
 
     /// That the controller which runs is the one that was asked for: a chart that pins the image by digest keeps the old one
@@ -365,6 +378,6 @@ impl Road<'_> {
         for step in after {
             draft = draft.needs(step, why, None);
         }
-        to.add(draft.done())
+        to.add(draft)
     }
 }

@@ -8,12 +8,12 @@ use switchback_schemas::{
     lock::Render,
     plan::{
         CaptureKind, Condition, Effect, Estimate, FieldTest, Find, KubePatch, MigrateStorage, Operand,
-        SetField, Target, Test, Undo, UndoKind, UndoStep, Work,
+        SetField, Target, Test, UndoKind, Work,
     },
 };
 
 use crate::{
-    lower::{HopScope, Lowering, permission},
+    lower::{HopScope, Lowering, Rollback, Undoing, permission},
     objects,
     outlook::{Outlook, crd_ref},
 };
@@ -63,9 +63,9 @@ pub(super) fn migrate(
         permission("get", "apiextensions.k8s.io", "customresourcedefinitions", None),
         permission("patch", "apiextensions.k8s.io", "customresourcedefinitions/status", None),
     ];
-    let undo = Undo::Step(Box::new(UndoStep {
+    let undo = Undoing::by(Rollback {
         kind: UndoKind::Inverse,
-        ..UndoStep::new(Work {
+        ..Rollback::new(Work {
             done_when: Some(Condition::Any {
                 of: vec![
                     Condition::Field {
@@ -85,7 +85,7 @@ pub(super) fn migrate(
             permissions: permissions.clone(),
             ..Work::effect(format!("list {} of CRD {name} as stored again", crd.stored.join(", ")), back)
         })
-    }));
+    });
     let effect = Effect::MigrateStorage(MigrateStorage { crd: name.clone(), to: crd.storage.clone() });
     let title = format!(
         "store every object of {name} as {}: Karpenter {version} drops {}",
@@ -112,5 +112,5 @@ pub(super) fn migrate(
     for step in after {
         draft = draft.needs(step, "nothing may move while objects are rewritten", None);
     }
-    to.add(draft.done())
+    to.add(draft)
 }

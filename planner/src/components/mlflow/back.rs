@@ -8,12 +8,13 @@ use switchback_schemas::{
     name::{Label, ObjectRef},
     plan::{
         CloudKind, CloudRef, Condition, Disruption, Effect, Estimate, KubeDelete, Operand, Permission,
-        RdsDeleteInstance, RdsDeleteSnapshot, RdsRestore, Target, Test, Undo, UndoKind, UndoStep, Work,
+        RdsDeleteInstance, RdsDeleteSnapshot, RdsRestore, Target, Test, UndoKind, Work,
     },
 };
 
 use super::site::Site;
 use crate::lower::{
+    Rollback, Undoing,
     aws::{iam, of_rds},
     permission, verify,
 };
@@ -31,14 +32,14 @@ pub(super) fn job_permissions(site: &Site) -> Vec<Permission> {
 }
 
 /// The deletion of a Job that may not be there.
-pub(super) fn delete_job(site: &Site, job: &ObjectRef, what: &str) -> Undo {
+pub(super) fn job_gone(site: &Site, job: &ObjectRef, what: &str) -> Rollback {
     let effect = Effect::KubeDelete(KubeDelete { object: Target::Object(job.clone()) });
-    Undo::Step(Box::new(UndoStep::new(Work {
+    Rollback::new(Work {
         done_when: Some(whole(job, Test::Absent {})),
         estimate: Estimate::seconds(2, 10),
         permissions: job_permissions(site),
         ..Work::effect(format!("delete the {what} Job"), effect)
-    })))
+    })
 }
 
 /// A resource of the same partition, region and account.
@@ -77,7 +78,7 @@ pub(super) struct Restoring<'a> {
 
 /// Puts the instance back as the snapshot holds it. It is done when an instance of the same name is another resource than before,
 /// and available: an instance that was only put aside is none of that name.
-pub(super) fn restore(site: &Site, restoring: Restoring<'_>) -> Undo {
+pub(super) fn restore(site: &Site, restoring: Restoring<'_>) -> Undoing {
     let Restoring { snapshot, aside, captured, of, others } = restoring;
     let capture = |name: &str| Operand::Captured { step: captured.clone(), name: name.to_owned() };
     let cloud = |pointer: &str, is| Condition::Cloud { of: of.clone(), pointer: pointer.to_owned(), is };
@@ -97,10 +98,10 @@ pub(super) fn restore(site: &Site, restoring: Restoring<'_>) -> Undo {
         instance: capture("instance"),
     });
     let title = format!("restore {name} from snapshot {snapshot}; the live instance is kept as {aside}");
-    Undo::Step(Box::new(UndoStep {
+    Undoing::by(Rollback {
         kind: UndoKind::RestoreOnly,
         loses,
-        ..UndoStep::new(Work {
+        ..Rollback::new(Work {
             done_when: Some(Condition::All { of: vec![another, available()] }),
             verify: vec![verify(
                 format!("instance {name} is available"),
@@ -114,7 +115,7 @@ pub(super) fn restore(site: &Site, restoring: Restoring<'_>) -> Undo {
             permissions,
             ..Work::effect(title, effect)
         })
-    }))
+    })
 }
 
 /// The instance that is a target, as the provider describes it.

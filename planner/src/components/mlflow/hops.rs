@@ -1,6 +1,6 @@
 //! The one hop of an upgrade, and what is refused before it.
 
-use switchback_schemas::{Diagnostic, Severity, Version, codes, manifest::OwnerKind, name::ObjectRef};
+use switchback_schemas::{Diagnostic, Severity, Version, codes, name::ObjectRef};
 
 use super::{Doc, Mlflow, observed, site::Site};
 use crate::{
@@ -40,7 +40,7 @@ pub(super) fn of(at: &DocCx<'_, Mlflow>) -> Option<(HopSpec, Site)> {
         Some(from) => rising(cx, doc.doc, &what, from, &spec.to)?,
         None => unknown_version(cx, doc, &what, &found.image),
     }
-    cx.owner(&object, OwnerKind::Kubectl);
+    cx.written_directly(&object);
     let site = observed::find(at, workload, from.as_ref())?;
     Some((HopSpec { from, ..asked }, site))
 }

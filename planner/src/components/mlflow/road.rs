@@ -7,7 +7,7 @@ use switchback_schemas::{
     Seconds, StepId,
     plan::{
         CaptureKind, Change, Condition, Disruption, Effect, Estimate, KubeApply, Mark, RdsProveSnapshot,
-        RdsSnapshot, Target, Test, Undo, Wait,
+        RdsSnapshot, Target, Test,
     },
 };
 
@@ -21,8 +21,9 @@ use super::{
 };
 use crate::{
     component::HopCx,
-    lower::{Draft, HopScope, Lowering, aws::iam, permission},
+    lower::{Draft, HopScope, Lowering, Rollback, Undoing, aws::iam, permission},
     outlook::Outlook,
+    owner::{Asked, Desired},
 };
 
 /// How long a migration may take when the manifest does not say so.
@@ -66,8 +67,8 @@ impl<'a> Deref for Road<'a> {
 }
 
 impl Road<'_> {
-    fn build(&self, outlook: &Outlook<'_>, to: &mut Lowering) {
-        let baseline = to.add(self.patches.baseline(&self.scope).done());
+    fn build(&self, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+        let baseline = to.add(self.patches.baseline(&self.scope));
         let database = self.database(outlook, to);
         let (address, seen) = self.job(
             &self.address(),
@@ -114,7 +115,7 @@ impl Road<'_> {
             None,
         );
         // The line is approved before anything is away: nobody should have to be found while it is.
-        let stop = to.add(stop.gate(&line).done());
+        let stop = to.add(stop.gate(&line));
         let taken =
             self.snapshot(&stop, "nothing writes any more, so nothing is lost by going back to it", to);
         let proven = match self.doc.spec.snapshot {
@@ -123,13 +124,8 @@ impl Road<'_> {
         };
         let job = self.made(&Task::Migrate);
         let none = back::whole(&job.object, Test::Absent {});
-        let clear = self.scope.step(
-            "migrate/clear",
-            "see that no Job of an earlier try is there",
-            Effect::Wait(Wait { until: none }),
-            back::delete_job(self.site, &job.object, "migration"),
-            Vec::new(),
-        );
+        let clear =
+            self.scope.look("migrate/clear", "see that no Job of an earlier try is there", none, Vec::new());
         let clear = clear
             .needs(
                 &proven,
@@ -137,9 +133,8 @@ impl Road<'_> {
                 Some("check"),
             )
             .time(Seconds::minutes(1), Estimate::seconds(2, 10))
-            .idempotent()
             .permits(back::job_permissions(self.site));
-        let clear = to.add(clear.done());
+        let clear = to.add(clear);
         let aside = self.names.instance(self.instance(), "before-restore");
         let others = self.doc.spec.other_databases.iter().map(|other| format!("database {}", other.name));
         let undo = back::restore(
@@ -157,7 +152,11 @@ impl Road<'_> {
             .apply(&job, &Task::Migrate, title, undo)
             .needs(&clear, "an older Job's success would be taken for this one's", None)
             .disrupts(Disruption::Outage, None);
-        let begun = to.add(draft.done());
+        let begun = to.add(draft);
+        // The Job goes when the database is back: what it would still do, it does to the instance that was put aside.
+        let job_gone = back::job_gone(self.site, &job.object, "migration");
+        let id = self.scope.id("migrate/delete-job");
+        to.rollback.push(Rollback { after: vec![begun.clone()], ..job_gone }.named(id, vec![begun.clone()]));
         notices::leftovers(self.doc, self.site, (&self.snapshot_name(), &taken), Some((&aside, &begun)), to);
         let within = self.doc.spec.migrate_within.map_or(MIGRATION, |length| length.0);
         let p90 = Seconds(within.0.max(180));
@@ -166,7 +165,7 @@ impl Road<'_> {
             .ended(&job, title, within)
             .needs(&begun, "it is the Job that was begun", None)
             .time(within, Estimate { expected: Seconds(120), p90 });
-        let done = to.add(done.done());
+        let done = to.add(done);
         (job, done)
     }
 
@@ -188,7 +187,7 @@ impl Road<'_> {
             .captures("resource", capture("/DbiResourceId"))
             .time(Seconds::minutes(10), Estimate::seconds(2, 30))
             .permits([iam("rds:DescribeDBInstances", back::sibling(self.site, "db", "*"))]);
-        to.add(step.done())
+        to.add(step)
     }
 
     fn snapshot(&self, after: &StepId, why: &str, to: &mut Lowering) -> StepId {
@@ -197,9 +196,9 @@ impl Road<'_> {
             target: self.doc.spec.database.clone(),
             snapshot: snapshot.clone(),
         });
-        let undo = Undo::ReadOnly {
-            why: "a snapshot changes nothing; it is kept, and listed with what is left".to_owned(),
-        };
+        let undo = Undoing::Unneeded(
+            "a snapshot changes nothing; it is kept, and listed with what is left".to_owned(),
+        );
         let title = format!("take snapshot {snapshot} of instance {}", self.instance());
         let of = |kind, name: &str| back::sibling(self.site, kind, name);
         let step = self
@@ -215,7 +214,7 @@ impl Road<'_> {
                 iam("rds:DescribeDBSnapshots", of("snapshot", &snapshot)),
                 iam("rds:DescribeDBInstances", of("db", "*")),
             ]);
-        let id = to.add(step.done());
+        let id = to.add(step);
         if !self.site.migrates {
             notices::leftovers(self.doc, self.site, (&snapshot, &id), None, to);
         }
@@ -236,7 +235,7 @@ impl Road<'_> {
         });
         let title =
             format!("prove that {snapshot} can be restored: make instance {trial} of it, and delete that");
-        let undo = Undo::ReadOnly { why: "the trial instance is deleted by the step itself".to_owned() };
+        let undo = Undoing::Unneeded("the trial instance is deleted by the step itself".to_owned());
         let mut permissions = back::restore_permissions(self.site, &snapshot, &trial);
         permissions.push(iam("rds:ModifyDBInstance", back::sibling(self.site, "db", &trial)));
         permissions.push(iam("rds:DeleteDBInstance", back::sibling(self.site, "db", &trial)));
@@ -247,23 +246,29 @@ impl Road<'_> {
             .time(Seconds::hours(4), Estimate::seconds(20 * 60, 60 * 60))
             .idempotent()
             .permits(permissions);
-        to.add(step.done())
+        to.add(step)
     }
 
-    fn image(&self, checked: &StepId, outlook: &Outlook<'_>, to: &mut Lowering) -> StepId {
+    fn image(&self, checked: &StepId, outlook: &mut Outlook<'_>, to: &mut Lowering) -> StepId {
         outlook.container(&self.doc.spec.deployment, &self.doc.spec.container);
-        let step = self.patches.image(&self.scope, outlook.take_reads()).needs(
-            checked,
-            "a new server refuses a database that is not at its head, or migrates it by itself",
-            Some("check"),
-        );
-        to.add(step.done())
+        let asked = Asked {
+            cx: self.cx,
+            scope: &self.scope,
+            part: server::IMAGE,
+            title: self.patches.image_title(),
+            desired: Desired::Field(self.patches.image()),
+            place: self.label(self.doc.doc, "/spec/image", "this image"),
+        };
+        // Where its owner does not make the change, that was said, and no plan comes out.
+        let Some(step) = asked.change(outlook, to) else { return checked.clone() };
+        let why = "a new server refuses a database that is not at its head, or migrates it by itself";
+        to.add(step.needs(checked, why, Some("check")))
     }
 
     fn start(&self, set: &StepId, to: &mut Lowering) -> StepId {
         let line = server::line_name(self.doc);
         let step = self.patches.start(&self.scope).needs(set, "the old image must not come up again", None);
-        let id = to.add(step.gate(&line).done());
+        let id = to.add(step.gate(&line));
         self.patches.bracket(
             &self.scope,
             &self.made(&Task::Migrate).object,
@@ -282,14 +287,18 @@ impl Road<'_> {
             }
             _ => ("begin to compare the database with the image", "see that the image accepts the database"),
         };
-        let mut step =
-            self.apply(&job, task, first.to_owned(), back::delete_job(self.site, &job.object, task.part()));
+        let mut step = self.apply(
+            &job,
+            task,
+            first.to_owned(),
+            Undoing::by(back::job_gone(self.site, &job.object, task.part())),
+        );
         for (after, why) in after {
             step = step.needs(after, *why, None);
         }
-        let begun = to.add(step.done());
+        let begun = to.add(step);
         let done = self.ended(&job, seen.to_owned(), LOOKS).needs(&begun, why, Some("check"));
-        let done = to.add(done.done());
+        let done = to.add(done);
         (job, done)
     }
 
@@ -300,7 +309,7 @@ impl Road<'_> {
 
     /// It happened when the Job is there: what comes of it is another step's to see. So a run that was killed in between knows
     /// that it was begun.
-    fn apply(&self, job: &Made, task: &Task, title: String, undo: Undo) -> Draft {
+    fn apply(&self, job: &Made, task: &Task, title: String, undo: Undoing) -> Draft {
         let object = jobs::object(self.site, &self.doc.spec.image, &self.scope.hop, &job.object.name, task);
         let effect = Effect::KubeApply(KubeApply { object, force: false });
         self.scope
@@ -337,7 +346,11 @@ impl Road<'_> {
         let effect = Effect::KubeDelete(switchback_schemas::plan::KubeDelete {
             object: Target::Object(job.object.clone()),
         });
-        let undo = Undo::ReadOnly { why: "a Job that has ended does nothing any more".to_owned() };
+        let gone = back::whole(&job.object, Test::Absent {});
+        let undo = Undoing::Unneeded(format!(
+            "the {} Job had ended, and a rollback deletes it wherever it is still there",
+            job.part
+        ));
         let step = self
             .scope
             .step(
@@ -348,12 +361,12 @@ impl Road<'_> {
                 Vec::new(),
             )
             .needs(after, "its log is there for as long as it may be needed", None)
-            .done_when(back::whole(&job.object, Test::Absent {}))
+            .done_when(gone)
             .time(Seconds::minutes(2), Estimate::seconds(2, 10))
             .idempotent()
             .permits(back::job_permissions(self.site))
             .changes(vec![Change { mark: Mark::Remove, object: job.object.clone(), diff: Vec::new() }]);
-        to.add(step.done());
+        to.add(step);
     }
 
     fn address(&self) -> Task {

@@ -6,20 +6,21 @@ use switchback_schemas::{
     name::{Label, ObjectRef},
     plan::{
         BlindSpot, Bracket, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, Find, KubePatch,
-        NoReturn, Operand, Permission, Read, SetField, Target, Test, Undo, UndoStep, Verify, Wait, Work,
+        NoReturn, OpenedBy, Operand, Permission, Read, SetField, Target, Test, Verify, Wait, Work,
     },
 };
 
 use super::{Doc, MlflowUpgrade, back, site::Site, who};
 use crate::{
     context::Cx,
-    lower::{Draft, HopScope, Lowering, changes, permission, verify},
+    lower::{Draft, HopScope, Lowering, Rollback, Undoing, changes, permission, verify},
+    owner::DesiredField,
 };
 
 const REPLICAS: &str = "/spec/replicas";
 const BASELINE: &str = "baseline";
 const STOP: &str = "stop";
-const IMAGE: &str = "image";
+pub(super) const IMAGE: &str = "image";
 const START: &str = "start";
 /// How long pods may take to end, and new ones to be ready.
 const PODS: Seconds = Seconds::minutes(15);
@@ -35,7 +36,6 @@ pub(super) struct Patches<'a> {
     /// `/spec/template/spec/containers/N`.
     container: String,
     baseline: StepId,
-    image: StepId,
 }
 
 impl<'a> Patches<'a> {
@@ -51,7 +51,6 @@ impl<'a> Patches<'a> {
             before,
             container: format!("/spec/template/spec/containers/{index}"),
             baseline: scope.id(BASELINE),
-            image: scope.id(IMAGE),
         }
     }
 
@@ -67,8 +66,8 @@ impl<'a> Patches<'a> {
         self.field(REPLICAS, is)
     }
 
-    fn image_is(&self, image: Operand) -> Condition {
-        self.field(&format!("{}/image", self.container), Test::Equals(image))
+    fn image_is(&self, image: &str) -> Condition {
+        self.field(&format!("{}/image", self.container), is(json!(image)))
     }
 
     fn patch(&self, only_if: Vec<FieldTest>, pointer: &str, to: Operand) -> Effect {
@@ -80,10 +79,15 @@ impl<'a> Patches<'a> {
         })
     }
 
-    /// The container is the one that was observed, with this image.
-    fn container_has(&self, image: Operand) -> Vec<FieldTest> {
-        let test = |field: &str, is| FieldTest { pointer: format!("{}/{field}", self.container), is };
-        vec![test("name", is(json!(self.spec.container))), test("image", Test::Equals(image))]
+    /// The container is the one that was observed.
+    fn container_is(&self) -> FieldTest {
+        FieldTest { pointer: format!("{}/name", self.container), is: is(json!(self.spec.container)) }
+    }
+
+    /// The same, with this image.
+    fn container_has(&self, image: &str) -> Vec<FieldTest> {
+        let image = FieldTest { pointer: format!("{}/image", self.container), is: is(json!(image)) };
+        vec![self.container_is(), image]
     }
 
     fn capture(pointer: &str, object: &ObjectRef) -> CaptureKind {
@@ -137,7 +141,7 @@ impl<'a> Patches<'a> {
     pub(super) fn stop(&self, scope: &HopScope, reads: Vec<Read>) -> Draft {
         let zero = || Operand::Value(json!(0));
         let at_zero = vec![FieldTest { pointer: REPLICAS.to_owned(), is: is(json!(0)) }];
-        let undo = Undo::Step(Box::new(UndoStep::new(Work {
+        let undo = Undoing::by(Rollback::new(Work {
             done_when: Some(self.replicas(Test::Differs(zero()))),
             verify: vec![self.rolled_out()],
             disruption: Disruption::Restart,
@@ -148,8 +152,8 @@ impl<'a> Patches<'a> {
                 format!("give {} its replicas back", self.object()),
                 self.patch(at_zero, REPLICAS, self.captured()),
             )
-        })));
-        let effect = self.patch(self.container_has(Operand::Value(json!(self.before))), REPLICAS, zero());
+        }));
+        let effect = self.patch(self.container_has(self.before), REPLICAS, zero());
         scope
             .step(
                 STOP,
@@ -172,51 +176,25 @@ impl<'a> Patches<'a> {
             )])
     }
 
-    /// Sets the image, by compare-and-set. While the server has pods, they roll.
-    pub(super) fn image(&self, scope: &HopScope, reads: Vec<Read>) -> Draft {
-        let new = || Operand::Value(json!(self.spec.image));
-        let old = || Operand::Captured { step: self.image.clone(), name: IMAGE.to_owned() };
-        let pointer = format!("{}/image", self.container);
-        let rolls = !self.site.migrates;
-        let rolled = || rolls.then(|| self.rolled_out());
-        let (disruption, estimate) = if rolls {
-            (Disruption::Restart, Estimate::seconds(60, 300))
-        } else {
-            (Disruption::None, Estimate::seconds(2, 10))
-        };
-        let undo = Undo::Step(Box::new(UndoStep::new(Work {
-            done_when: Some(self.image_is(old())),
-            verify: rolled().into_iter().collect(),
-            disruption,
-            estimate,
-            permissions: self.permissions(),
-            ..Work::effect(
-                format!("set the image of {} back to {}", self.object(), self.before),
-                self.patch(self.container_has(new()), &pointer, old()),
-            )
-        })));
-        let effect = self.patch(self.container_has(Operand::Value(json!(self.before))), &pointer, new());
-        let title = format!(
-            "set the image of container {} of {} to {}",
-            self.spec.container,
-            self.object(),
-            self.spec.image
-        );
-        scope
-            .step(IMAGE, title, effect, undo, reads)
-            .captures(IMAGE, Self::capture(&pointer, self.object()))
-            .done_when(self.image_is(new()))
-            .verify(rolled())
-            .time(Seconds::minutes(2), estimate)
-            .idempotent()
-            .disrupts(disruption, None)
-            .permits(self.permissions())
-            .changes(vec![changes::of_field(
-                self.object().clone(),
-                &format!("containers[{}].image", self.spec.container),
-                &json!(self.before),
-                &json!(self.spec.image),
-            )])
+    /// The image of the container. While the server has pods, they roll.
+    pub(super) fn image(&self) -> DesiredField {
+        DesiredField {
+            object: self.object().clone(),
+            pointer: format!("{}/image", self.container),
+            path: format!("containers[{}].image", self.spec.container),
+            what: format!("the image of {}", self.object()),
+            only_if: vec![self.container_is()],
+            before: json!(self.before),
+            after: json!(self.spec.image),
+            capture: IMAGE,
+            restarts: (!self.site.migrates).then_some(PODS),
+        }
+    }
+
+    /// The title of the step that sets it.
+    pub(super) fn image_title(&self) -> String {
+        let (container, image) = (&self.spec.container, &self.spec.image);
+        format!("set the image of container {container} of {} to {image}", self.object())
     }
 
     /// Gives the server its replicas back, with the new image.
@@ -224,7 +202,7 @@ impl<'a> Patches<'a> {
         let zero = || Operand::Value(json!(0));
         let not_zero = || Test::Differs(zero());
         let running = vec![FieldTest { pointer: REPLICAS.to_owned(), is: not_zero() }];
-        let undo = Undo::Step(Box::new(UndoStep::new(Work {
+        let undo = Undoing::by(Rollback::new(Work {
             done_when: Some(self.replicas(is(json!(0)))),
             verify: vec![self.no_pods()],
             disruption: Disruption::Outage,
@@ -235,8 +213,8 @@ impl<'a> Patches<'a> {
                 format!("scale {} to 0 again", self.object()),
                 self.patch(running, REPLICAS, zero()),
             )
-        })));
-        let mut only_if = self.container_has(Operand::Value(json!(self.spec.image)));
+        }));
+        let mut only_if = self.container_has(&self.spec.image);
         only_if.push(FieldTest { pointer: REPLICAS.to_owned(), is: is(json!(0)) });
         scope
             .step(
@@ -290,12 +268,9 @@ impl<'a> Patches<'a> {
         let safe = Condition::Any {
             of: vec![
                 Condition::All {
-                    of: vec![
-                        back::whole(migration, Test::Absent {}),
-                        self.image_is(Operand::Value(json!(self.before))),
-                    ],
+                    of: vec![back::whole(migration, Test::Absent {}), self.image_is(self.before)],
                 },
-                Condition::All { of: vec![complete, self.image_is(Operand::Value(json!(self.spec.image)))] },
+                Condition::All { of: vec![complete, self.image_is(&self.spec.image)] },
             ],
         };
         let instance = scope.hop.as_str().rsplit('/').next().unwrap_or_default().replace('@', "-");
@@ -303,6 +278,7 @@ impl<'a> Patches<'a> {
             id: Label::sanitized(&format!("{instance}-away")),
             title,
             open: scope.id(STOP),
+            opened_by: OpenedBy::ThisRun,
             close: scope.id(START),
             held: self.replicas(is(json!(0))),
             safe_to_close: safe,
@@ -347,7 +323,7 @@ pub(super) fn works(cx: &Cx<'_>, doc: &Doc, site: &Site, scope: &HopScope, to: &
         .look("health", title, until, Vec::new())
         .time(Seconds::minutes(10), Estimate::seconds(2, 30))
         .permits([permission("get", "apps", "deployments", namespace)]);
-    let whole = to.add(whole.done());
+    let whole = to.add(whole);
     ask(cx, doc, site, scope, &whole, to);
 }
 
@@ -380,7 +356,7 @@ pub(super) fn ask(
     let goes_on =
         verify(format!("{url} goes on answering"), answers.clone(), Seconds(15), Seconds::minutes(5));
     let title = format!("see {url} answer as MLflow {}, and read an experiment", doc.spec.to.plain());
-    let undo = Undo::ReadOnly { why: "it only asks".to_owned() };
+    let undo = Undoing::Unneeded("it only asks".to_owned());
     let namespace = who::host(url).and_then(|host| host.split('.').nth(1));
     let step = scope
         .step("api", title, Effect::Wait(Wait { until: answers }), undo, Vec::new())
@@ -389,7 +365,7 @@ pub(super) fn ask(
         .time(Seconds::minutes(10), Estimate::seconds(20, 120))
         .idempotent()
         .permits([permission("get", "", "services/proxy", namespace)]);
-    to.add(step.done())
+    to.add(step)
 }
 
 /// A test of equality with a value.

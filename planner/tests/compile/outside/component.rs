@@ -8,7 +8,7 @@ use switchback_planner::{
     component::{Component, DocCx, Held, HopCx, Lookups},
     hop::{HopSpec, rising},
     image::Image,
-    lower::{Lowering, permission},
+    lower::{Lowering, Rollback, Undoing, permission},
     manifest::{Checks, Touch},
     outlook::Outlook,
     sections::Sections,
@@ -21,7 +21,7 @@ use switchback_schemas::{
     inventory::Inventory,
     manifest::{OnFailure, Requires},
     name::{Label, ObjectName, ObjectRef},
-    plan::{Effect, FieldTest, HopBasis, KubePatch, Operand, SetField, Target, Test, Undo, UndoStep, Work},
+    plan::{Effect, FieldTest, HopBasis, KubePatch, Operand, SetField, Target, Test, Work},
 };
 
 /// Moves a widget.
@@ -191,10 +191,10 @@ impl Component for Widget {
             permissions: permits.to_vec(),
             ..Work::effect("set the image back", patch(&after, before))
         };
-        let undo = Undo::Step(Box::new(UndoStep::new(undo)));
+        let undo = Undoing::by(Rollback::new(undo));
         let title = format!("give the widget its image {after}");
         let step = hop.scope.step("image", title, patch(before, &after), undo, outlook.take_reads());
-        out.add(step.verify(hop.verifications(&hop.doc.spec.verify)).idempotent().permits(permits).done());
+        out.add(step.verify(hop.verifications(&hop.doc.spec.verify)).idempotent().permits(permits));
     }
 
     fn held(&self, _: &Sections<'_>, _: &ObjectRef, _: &str) -> Option<Held> {

@@ -38,11 +38,12 @@ impl fmt::Display for Back<'_> {
         if let Some(times) = &summary.times {
             writeln!(f, "  {}", words::times(times))?;
         }
-        for (number, (id, undo)) in self.way.undo_steps(self.plan).into_iter().enumerate() {
+        for (number, undo) in self.way.rollback_steps(self.plan).enumerate() {
             writeln!(f, "  {:>3}. {}", number + 1, undo.work.title)?;
             writeln!(
                 f,
-                "       undoes {id} · ~{} · disrupts: {}",
+                "       undoes {} · ~{} · disrupts: {}",
+                words::ids(&undo.undoes),
                 undo.work.estimate.expected,
                 words::disruption(undo.work.disruption)
             )?;

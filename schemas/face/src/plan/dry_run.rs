@@ -8,7 +8,7 @@ use switchback_model::{
 };
 use switchback_schemas::{
     Digest, Seconds,
-    plan::{Disruption, Plan, Step, Undo, Work},
+    plan::{Disruption, Plan, RollbackStep, Step, Undo, Work},
 };
 
 use super::words;
@@ -103,8 +103,10 @@ impl DryRun<'_> {
         }
         if self.steps {
             writeln!(f)?;
+            let undoing = self.plan.rollback_by_step();
             for step in steps_of(self.plan, self.graph, &hop.id) {
-                step_lines(f, step)?;
+                let undoing = undoing.get(&step.id).map(Vec::as_slice).unwrap_or_default();
+                step_lines(f, step, undoing)?;
             }
         }
         writeln!(f)
@@ -279,12 +281,12 @@ fn mark(step: &Step) -> char {
         return '?';
     }
     match &step.undo {
-        Undo::Commit { .. } => '!',
+        Undo::Irreversible { .. } => '!',
         _ => '~',
     }
 }
 
-fn step_lines(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
+fn step_lines(f: &mut fmt::Formatter<'_>, step: &Step, undoing: &[&RollbackStep]) -> fmt::Result {
     writeln!(f, "     {} {}", mark(step), step.id)?;
     writeln!(f, "         {}", step.work.title)?;
     let mut facts = String::new();
@@ -298,10 +300,14 @@ fn step_lines(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
     }
     writeln!(f, "         {facts}")?;
     match &step.undo {
-        Undo::Step(undo) => writeln!(f, "         undo: {}", undo.work.title)?,
-        Undo::CoveredBy { step, why } => writeln!(f, "         undo: by {step}; {why}")?,
-        Undo::Commit { why, recovery } => writeln!(f, "         no undo: {why}; {recovery}")?,
-        Undo::ReadOnly { .. } => {}
+        Undo::Rollback {} => {
+            undoing
+                .iter()
+                .try_for_each(|undo| writeln!(f, "         undo: {}", words::undo(undo, &step.id)))?;
+        }
+        Undo::Irreversible { why, recovery } => writeln!(f, "         no undo: {why}; {recovery}")?,
+        Undo::Unneeded { .. } if only_looks(step) => {}
+        Undo::Unneeded { why } => writeln!(f, "         nothing to undo: {why}")?,
     }
     for change in &step.changes {
         writeln!(f, "         {} {}", change.mark.symbol(), change.object)?;

@@ -58,19 +58,20 @@ impl fmt::Display for Explain<'_> {
             writeln!(f, "  verified by   {} within {}{settle}", verify.title, verify.within)?;
         }
         match &step.undo {
-            Undo::Step(undo) => {
-                writeln!(f, "  undo          {}", undo.work.title)?;
-                writeln!(
-                    f,
-                    "                ~{}, disrupts: {}",
-                    undo.work.estimate.expected,
-                    words::disruption(undo.work.disruption)
-                )?;
-                undo.loses.iter().try_for_each(|loss| writeln!(f, "                loses {loss}"))?;
+            Undo::Rollback {} => {
+                for undo in self.plan.rollback_of(&step.id) {
+                    writeln!(f, "  undo          {}", words::undo(undo, &step.id))?;
+                    writeln!(
+                        f,
+                        "                ~{}, disrupts: {}",
+                        undo.work.estimate.expected,
+                        words::disruption(undo.work.disruption)
+                    )?;
+                    undo.loses.iter().try_for_each(|loss| writeln!(f, "                loses {loss}"))?;
+                }
             }
-            Undo::CoveredBy { step, why } => writeln!(f, "  undo          by {step}: {why}")?,
-            Undo::ReadOnly { why } => writeln!(f, "  undo          nothing to undo: {why}")?,
-            Undo::Commit { why, recovery } => {
+            Undo::Unneeded { why } => writeln!(f, "  undo          nothing to undo: {why}")?,
+            Undo::Irreversible { why, recovery } => {
                 writeln!(f, "  no undo       {why}\n                instead: {recovery}")?;
             }
         }

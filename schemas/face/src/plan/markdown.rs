@@ -84,12 +84,16 @@ fn not_known(plan: &Plan, summary: &Summary) -> String {
 
 fn steps(plan: &Plan, graph: &Graph, hop: &switchback_schemas::StepId) -> String {
     let mut body = String::new();
+    let undoing = plan.rollback_by_step();
     for step in steps_of(plan, graph, hop) {
         let undo = match &step.undo {
-            Undo::Step(undo) => escape(&undo.work.title),
-            Undo::CoveredBy { step, .. } => format!("by {}", code(step.as_str())),
-            Undo::Commit { why, .. } => format!("none: {}", escape(why)),
-            Undo::ReadOnly { .. } => "nothing to undo".to_owned(),
+            Undo::Rollback {} => {
+                let undoing = undoing.get(&step.id).into_iter().flatten();
+                let titles: Vec<String> = undoing.map(|undo| escape(&words::undo(undo, &step.id))).collect();
+                titles.join("; ")
+            }
+            Undo::Irreversible { why, .. } => format!("none: {}", escape(why)),
+            Undo::Unneeded { .. } => "nothing to undo".to_owned(),
         };
         let _ = writeln!(
             body,

@@ -7,12 +7,25 @@ use switchback_model::{
 use switchback_schemas::Seconds;
 use switchback_schemas::plan::{
     ApprovalScope, CloudKind, CloudRef, Condition, Count, Disruption, FailureAction, GateKind, HopBasis,
-    InsightCategory, Roll, Stale, UntestedState, WindowUse,
+    InsightCategory, Roll, RollbackStep, Stale, UntestedState, WindowUse,
 };
 
 /// `1 step`, `2 steps`.
 pub(super) fn count(n: usize, one: &str, many: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+}
+
+/// Some steps in one line.
+pub(super) fn ids(steps: &[switchback_schemas::StepId]) -> String {
+    steps.iter().map(switchback_schemas::StepId::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What undoes a step, and with which other one where it takes that one's place.
+pub(super) fn undo(rollback: &RollbackStep, step: &switchback_schemas::StepId) -> String {
+    match rollback.place().filter(|place| *place != step) {
+        Some(place) => format!("{}, together with {place}", rollback.work.title),
+        None => rollback.work.title.clone(),
+    }
 }
 
 pub(super) fn basis(basis: HopBasis) -> &'static str {

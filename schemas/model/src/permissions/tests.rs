@@ -3,7 +3,7 @@ use switchback_schemas::{
     name::{Label, ObjectName, ObjectRef},
     plan::{
         Arn, AwsResource, Bracket, Effect, EksDeleteNodegroup, Grant, HelmUpgrade, Identity, KubePatch,
-        NodeDrain, Objects, Plan, PodSelector, PolicyRule, ReleaseObjects, Roles, Step, Target, Work,
+        NodeDrain, Objects, Plan, PodSelector, PolicyRule, ReleaseObjects, Roles, Target, Work,
     },
 };
 
@@ -11,9 +11,9 @@ use super::*;
 use crate::testing;
 
 fn with_effect(effect: Effect) -> Plan {
-    let step = testing::step("a/b/c", &[]);
-    let step = Step { work: Work::effect("does it", effect), ..step };
-    testing::plan(vec![step])
+    let mut drawn = testing::step("a/b/c", &[]);
+    drawn.step.work = Work::effect("does it", effect);
+    testing::plan(vec![drawn])
 }
 
 fn lines(plan: &Plan) -> Vec<String> {

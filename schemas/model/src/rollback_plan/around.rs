@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use switchback_schemas::{
     StepId,
     name::{Label, SavepointId},
-    plan::{ApprovalScope, Bracket, Gate, GateKind, Hop, HopBasis, Savepoint, Step, Undo, Window, WindowUse},
+    plan::{ApprovalScope, Bracket, Gate, GateKind, Hop, HopBasis, Savepoint, Step, Window, WindowUse},
 };
 
 use super::{NoPlan, back::Back};
@@ -44,23 +44,27 @@ impl Back<'_> {
         }
     }
 
-    /// The bracket that is open where the way begins and that an undo step closes.
+    /// The bracket that is open where the way begins and that a rollback step closes.
     pub(super) fn closes(&self, undone: &StepId) -> Option<&Bracket> {
-        let open = |bracket: &&Bracket| bracket.open == *undone && !self.ids.contains_key(&bracket.close);
+        let undoes = |rollback: &StepId, step: &StepId| {
+            self.plan.rollback_step(rollback).is_some_and(|rollback| rollback.undoes.contains(step))
+        };
+        let open = |bracket: &&Bracket| {
+            undoes(undone, &bracket.open) && !self.ids.keys().any(|id| undoes(id, &bracket.close))
+        };
         self.plan.brackets.iter().find(open)
     }
 
     /// Going back past a closed bracket opens it and closes it again.
     pub(super) fn brackets(&self) -> Vec<Bracket> {
         let both = self.plan.brackets.iter().filter_map(|bracket| {
-            let (open, close) = (self.ids.get(&bracket.close)?, self.ids.get(&bracket.open)?);
-            let again = |id: &StepId| {
-                let old = self.plan.step(id);
-                old.is_some_and(|old| matches!(&old.undo, Undo::Step(undo) if self.again(old, undo).is_ok()))
-            };
             // Its halves have to be undone like those of any bracket.
-            let whole = again(&bracket.open) && again(&bracket.close);
-            whole.then(|| Bracket { open: open.clone(), close: close.clone(), ..bracket.clone() })
+            let turned = |step: &StepId| {
+                let undo = self.plan.rollback_of(step).find(|undo| self.ids.contains_key(&undo.id))?;
+                self.ids.get(&undo.id).filter(|_| self.again(undo).is_ok()).cloned()
+            };
+            let (open, close) = (turned(&bracket.close)?, turned(&bracket.open)?);
+            Some(Bracket { open, close, ..bracket.clone() })
         });
         both.collect()
     }
@@ -74,7 +78,7 @@ impl Back<'_> {
         }];
         let mut gone: BTreeSet<&StepId> = BTreeSet::new();
         for hop in self.plan.hops.iter().rev().filter(|hop| self.hops.contains_key(&hop.id)) {
-            let of_hop = |id: &&&StepId| self.plan.step(id).is_some_and(|step| step.hop == hop.id);
+            let of_hop = |id: &&&StepId| self.hop_of(id) == Some(&hop.id);
             gone.extend(self.ids.keys().filter(of_hop).copied());
             // The last of what is undone by then: what no other of it waits for.
             let waited: BTreeSet<&StepId> = self

@@ -1,4 +1,4 @@
-//! Undo steps as steps, and what undoes them.
+//! Rollback steps as steps, and what undoes them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,9 +9,9 @@ use switchback_schemas::{
     Digest, StepId,
     name::Label,
     plan::{
-        Action, ApprovalScope, Arguments, Digests, FailureAction, FailurePolicy, Gate, GateKind, Hop, Inputs,
-        Need, NoReturn, Operand, Parent, Plan, Read, ReadBasis, Savepoint, Stale, Step, Undo, UndoKind,
-        UndoStep, Work,
+        ApprovalScope, Arguments, Digests, FailureAction, FailurePolicy, Gate, GateKind, Hop, Inputs, Need,
+        NoReturn, Operand, Parent, Plan, Read, ReadBasis, RollbackStep, Savepoint, Stale, Step, Undo,
+        UndoKind, Work,
     },
 };
 
@@ -22,40 +22,56 @@ use crate::{lint::used_features, way_back::WayBack};
 pub(super) struct Back<'a> {
     pub(super) plan: &'a Plan,
     pub(super) way: &'a WayBack,
-    /// New ids, by those of the steps that are undone.
+    /// New ids, by those of the rollback steps.
     pub(super) ids: BTreeMap<&'a StepId, StepId>,
     /// New hops, by those that are undone.
     pub(super) hops: BTreeMap<&'a StepId, StepId>,
+    by_step: BTreeMap<&'a StepId, Vec<&'a RollbackStep>>,
+}
+
+/// A rollback step as a step, with what undoes that.
+struct Turned {
+    step: Step,
+    again: Option<RollbackStep>,
+    line: Option<NoReturn>,
 }
 
 impl<'a> Back<'a> {
     pub(super) fn new(plan: &'a Plan, way: &'a WayBack) -> Self {
-        let steps = || way.steps.iter().filter_map(|back| plan.step(&back.step));
-        let undone: BTreeSet<&StepId> = steps().map(|step| &step.hop).collect();
+        let steps = || way.rollback_steps(plan).filter_map(|step| Some((step, plan.step(step.place()?)?)));
+        let undone: BTreeSet<&StepId> = steps().map(|(_, place)| &place.hop).collect();
         let hops = plan.hops.iter().filter(|hop| undone.contains(&hop.id));
         let hops: BTreeMap<&StepId, StepId> = hops.map(|hop| (&hop.id, back_of(hop))).collect();
-        let id = |step: &'a Step| {
-            let hop = hops.get(&step.hop).map_or("back", StepId::as_str);
+        let id = |(step, place): (&'a RollbackStep, &'a Step)| {
+            let hop = hops.get(&place.hop).map_or("back", StepId::as_str);
             let part =
-                step.id.as_str().strip_prefix(step.hop.as_str()).and_then(|rest| rest.strip_prefix('/'));
+                step.id.as_str().strip_prefix(place.hop.as_str()).and_then(|rest| rest.strip_prefix('/'));
             (&step.id, StepId::sanitized(&format!("{hop}/{}", part.unwrap_or(step.id.as_str()))))
         };
-        Self { plan, way, ids: steps().map(id).collect(), hops }
+        Self { plan, way, ids: steps().map(id).collect(), by_step: plan.rollback_by_step(), hops }
+    }
+
+    /// The hop of a rollback step.
+    pub(super) fn hop_of(&self, rollback: &StepId) -> Option<&'a StepId> {
+        Some(&self.plan.step(self.plan.rollback_step(rollback)?.place()?)?.hop)
     }
 
     pub(super) fn plan(&self, to: &Savepoint, continued: Option<Continued<'_>>) -> Result<Plan, NoPlan> {
         let (mut gates, windows) = self.gates();
         let everywhere: Vec<Label> = gates.iter().map(|gate| gate.id.clone()).collect();
-        let (mut steps, mut lines) = (Vec::new(), Vec::new());
+        let (mut steps, mut rollback, mut lines) = (Vec::new(), Vec::new(), Vec::new());
         for back in &self.way.steps {
-            let Some((mut step, again)) = self.step(&back.step, &back.needs)? else { continue };
+            let Some(Turned { mut step, again, line }) = self.step(&back.step, &back.needs)? else {
+                continue;
+            };
+            rollback.extend(again);
             step.gates.clone_from(&everywhere);
             if let Some(bracket) = self.closes(&back.step) {
                 let gate = safe(bracket);
                 step.gates.push(gate.id.clone());
                 gates.push(gate);
             }
-            if let Some(line) = again {
+            if let Some(line) = line {
                 let kind = GateKind::Approval(ApprovalScope::Line(line.id.clone()));
                 let title = format!("approve that {}", line.closes);
                 step.gates.push(line.id.clone());
@@ -66,9 +82,11 @@ impl<'a> Back<'a> {
         }
         self.approvals(&mut steps, &mut gates);
         steps.sort_by(|one, other| one.id.cmp(&other.id));
+        rollback.sort_by(|one, other| one.id.cmp(&other.id));
         lines.sort_by(|one, other| one.id.cmp(&other.id));
         let savepoints = self.savepoints(to)?;
-        let mut features = used_features(&steps, &[]);
+        let works = steps.iter().map(|step| &step.work).chain(rollback.iter().map(|step| &step.work));
+        let mut features = used_features(works, &[]);
         features.extend(continued.map(|_| "continue".to_owned()));
         Ok(Plan {
             features,
@@ -83,6 +101,7 @@ impl<'a> Back<'a> {
             digests: Digests { effects: Digest::of(""), review: Digest::of("") },
             hops: self.new_hops(&savepoints),
             steps,
+            rollback,
             savepoints,
             brackets: self.brackets(),
             gates,
@@ -105,35 +124,31 @@ impl<'a> Back<'a> {
         }
     }
 
-    /// The undo of a step as a step, and the line that it crosses where going forward again is not the same as it was.
-    fn step(
-        &self,
-        undone: &StepId,
-        needs: &BTreeSet<StepId>,
-    ) -> Result<Option<(Step, Option<NoReturn>)>, NoPlan> {
-        let (Some(old), Some(id)) = (self.plan.step(undone), self.ids.get(undone)) else { return Ok(None) };
-        let Undo::Step(undo) = &old.undo else { return Ok(None) };
-        if let Action::Roll(roll) = &undo.work.action
-            && matches!(roll.stale, Stale::BornBefore(_))
-        {
-            return Err(NoPlan::Roll(undone.clone()));
+    /// A rollback step as a step, and the line that it crosses where going forward again is not the same as it was.
+    fn step(&self, rollback: &StepId, needs: &BTreeSet<StepId>) -> Result<Option<Turned>, NoPlan> {
+        let found = self.plan.rollback_step(rollback).zip(self.ids.get(rollback));
+        let Some((undo, id)) = found else { return Ok(None) };
+        let Some(old) = undo.place().and_then(|place| self.plan.step(place)) else { return Ok(None) };
+        if let Some(Stale::BornBefore(_)) = undo.work.roll().map(|roll| &roll.stale) {
+            return Err(NoPlan::Roll(rollback.clone()));
         }
         let need = |need: &StepId| {
-            let why = format!("it is undone before {undone}, as it came after it");
+            let why = format!("it is undone before {rollback}, as it came after it");
             Some(Need { step: self.ids.get(need)?.clone(), why, source: None })
         };
-        let (undo_again, line) = match self.again(old, undo) {
-            Ok(again) => (Undo::Step(Box::new(again)), None),
+        let (undo_again, again, line) = match self.again(undo) {
+            _ if undo.work.only_looks() => (Undo::Unneeded { why: "it only looks".to_owned() }, None, None),
+            Ok(work) => (Undo::Rollback {}, Some(inverse(id, work)), None),
             Err(why) => {
                 let name = Label::sanitized(&id.as_str().replace(['/', '@', '.', ':'], "-"));
                 let recovery = "make a new plan forward, from what is there then".to_owned();
                 let line = NoReturn {
                     id: name,
                     step: id.clone(),
-                    closes: format!("what {undone} did is gone back on for good: {why}"),
+                    closes: format!("what {rollback} did is gone back on for good: {why}"),
                     recovery: recovery.clone(),
                 };
-                (Undo::Commit { why, recovery }, Some(line))
+                (Undo::Irreversible { why, recovery }, None, Some(line))
             }
         };
         // What an earlier step left is what is there now.
@@ -153,14 +168,19 @@ impl<'a> Back<'a> {
             gates: Vec::new(),
             changes: Vec::new(),
         };
-        Ok(Some((own_captures(step, undone, undo), line)))
+        Ok(Some(own_captures(Turned { step, again, line }, undo)))
     }
 
     /// Going forward again, or why that would not be what it was.
-    pub(super) fn again(&self, old: &Step, undo: &UndoStep) -> Result<UndoStep, String> {
-        let covers = |step: &&Step| matches!(&step.undo, Undo::CoveredBy { step, .. } if *step == old.id);
-        if let Some(covered) = self.plan.steps.iter().find(covers) {
-            return Err(format!("{} is undone with it", covered.id));
+    pub(super) fn again(&self, undo: &RollbackStep) -> Result<Work, String> {
+        let Some(old) = undo.place().and_then(|place| self.plan.step(place)) else {
+            return Err("what it undoes is not in the plan".to_owned());
+        };
+        if let Some(with) = undo.undoes.get(1) {
+            return Err(format!("{with} is undone with it"));
+        }
+        if self.by_step.get(&old.id).is_some_and(|undoing| undoing.len() > 1) {
+            return Err(format!("{} is undone by more than one step", old.id));
         }
         if !undo.loses.is_empty() || undo.kind == UndoKind::RestoreOnly {
             let what = if undo.loses.is_empty() {
@@ -173,18 +193,33 @@ impl<'a> Back<'a> {
         if self.plan.lines.iter().any(|line| line.step == old.id) {
             return Err("going forward again would cross a line of no return".to_owned());
         }
-        if matches!(old.work.action, Action::Roll(_)) || matches!(undo.work.action, Action::Roll(_)) {
+        if old.work.roll().is_some() || undo.work.roll().is_some() {
             return Err("nodes that moved back are moved forward by a new plan only".to_owned());
         }
         if old.work.done_when.is_none() {
             return Err("nobody could see whether it was done again".to_owned());
         }
-        Ok(UndoStep::new(Work {
+        Ok(Work {
             title: format!("{} again", old.work.title),
             reads: Vec::new(),
             captures: Vec::new(),
             ..old.work.clone()
-        }))
+        })
+    }
+}
+
+/// The rollback step that undoes a step of the same id, as good as it was.
+fn inverse(id: &StepId, work: Work) -> RollbackStep {
+    RollbackStep {
+        id: id.clone(),
+        undoes: vec![id.clone()],
+        kind: UndoKind::Inverse,
+        work,
+        after: Vec::new(),
+        lifted_by: None,
+        loses: Vec::new(),
+        needs_capacity: false,
+        expires: Vec::new(),
     }
 }
 
@@ -197,15 +232,15 @@ fn back_of(hop: &Hop) -> StepId {
     }
 }
 
-/// What an undo step captures itself is captured by the new step.
-fn own_captures(mut step: Step, undone: &StepId, undo: &UndoStep) -> Step {
+/// What a rollback step captures itself is captured by the new step.
+fn own_captures(mut turned: Turned, undo: &RollbackStep) -> Turned {
     let names = undo.work.captures.iter().map(|capture| capture.name.as_str()).collect();
-    let mut own = Own { from: undone, to: step.id.clone(), names };
-    let Ok(()) = step.work.visit(&mut own);
-    if let Undo::Step(again) = &mut step.undo {
+    let mut own = Own { from: &undo.id, to: turned.step.id.clone(), names };
+    let Ok(()) = turned.step.work.visit(&mut own);
+    if let Some(again) = &mut turned.again {
         let Ok(()) = again.work.visit(&mut own);
     }
-    step
+    turned
 }
 
 /// Captures of these names that one step made are those of another.

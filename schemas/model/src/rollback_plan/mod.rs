@@ -1,6 +1,6 @@
 //! A way back as a plan of its own, to be read, compared, approved and applied like any other.
 //!
-//! Its steps are the undo steps of the way, in the induced order. What the run forward captured stays named by the older
+//! Its steps are the rollback steps of the way, in the induced order. What the run forward captured stays named by the older
 //! plan's steps: the plan continues that run, and is handed its captures when it is applied. Made for no run, it can be read
 //! and compared only, unless it needs no capture.
 //!
@@ -16,11 +16,11 @@ mod tests;
 use switchback_schemas::{
     Digest, StepId,
     name::{Label, SavepointId},
-    plan::{Bracket, Plan, Savepoint, Undo},
+    plan::{Bracket, OpenedBy, Plan, Savepoint},
     report::CarryOver,
 };
 
-use crate::{digests::digests, lint::uses, way_back::WayBack};
+use crate::{digests::digests, way_back::WayBack};
 use back::Back;
 
 /// The run that is gone back in, as it was observed.
@@ -113,13 +113,13 @@ pub fn rollback_plan(
 
 /// Whether the way takes the closing of a bracket back whose opening is no step of the plan's own.
 fn reopens(plan: &Plan, way: &WayBack, bracket: &Bracket) -> bool {
-    let found_open = plan.step(&bracket.open).is_some_and(|step| matches!(step.undo, Undo::ReadOnly { .. }));
-    found_open && way.steps.iter().any(|back| back.step == bracket.close)
+    let found_open = bracket.opened_by == OpenedBy::EarlierRun;
+    found_open && way.rollback_steps(plan).any(|step| step.undoes.contains(&bracket.close))
 }
 
 /// Whether the run made every capture that the plan uses of it.
 fn known(made: &Plan, carried: &CarryOver) -> Result<(), NoPlan> {
-    for (step, name) in made.steps.iter().flat_map(uses) {
+    for (step, name) in made.works().flat_map(|(_, work)| work.captures_used()) {
         let own = made.step(&step).is_some();
         if !own && !carried.captures.get(&step).is_some_and(|captures| captures.contains_key(&name)) {
             return Err(NoPlan::NotCaptured { run: carried.run.clone(), step, name });

@@ -8,8 +8,8 @@ use switchback_schemas::{
     journal::Captured,
     name::ObjectRef,
     plan::{
-        Action, Bracket, Capture, CaptureKind, Condition, Effect, GateKind, KubePatch, Operand, SetField,
-        Target, Undo,
+        Action, Bracket, Capture, CaptureKind, Condition, Effect, GateKind, KubePatch, OpenedBy, Operand,
+        SetField, Target, Undo,
     },
 };
 
@@ -39,18 +39,16 @@ fn three() -> Plan {
     first.work.done_when = Some(Condition::All { of: Vec::new() });
     let to = Operand::Captured { step: id("a"), name: "v".to_owned() };
     let set = vec![SetField { pointer: "/data/v".to_owned(), to }];
-    if let Undo::Step(undo) = &mut first.undo {
-        undo.work.action = Action::Effect(Effect::KubePatch(KubePatch {
-            object: object(),
-            subresource: None,
-            only_if: Vec::new(),
-            set,
-        }));
-    }
-    let mut last = step("c", &["b"]);
-    last.undo = Undo::CoveredBy { step: id("b"), why: "it goes with it".to_owned() };
-    let mut plan = small(vec![first, step("b", &["a"]), last]);
-    plan.features = crate::lint::used_features(&plan.steps, &plan.leftovers);
+    first.rollback.work.action = Action::Effect(Effect::KubePatch(KubePatch {
+        object: object(),
+        subresource: None,
+        only_if: Vec::new(),
+        set,
+    }));
+    let mut plan = small(vec![first, step("b", &["a"]), step("c", &["b"])]);
+    plan.rollback.remove(2);
+    plan.rollback[1].undoes.push(id("c"));
+    plan.features = crate::lint::used_features(plan.works().map(|(_, work)| work), &plan.leftovers);
     plan.digests = digests(&plan).unwrap();
     plan
 }
@@ -99,8 +97,9 @@ fn a_way_back_of_a_run_is_a_sound_plan_that_continues_it() {
     assert_eq!(made.parent.as_ref().map(|parent| parent.run.as_str()), Some("r-1"));
     assert_eq!(made.hops[0].from, Some("1.0".parse().unwrap()));
     // Going forward again is the same for `a`; `b` took `c` back with it, so somebody approves that by name.
-    assert!(matches!(&made.steps[0].undo, Undo::Step(undo) if undo.work.title == "a again"));
-    assert!(matches!(made.steps[1].undo, Undo::Commit { .. }));
+    assert_eq!(made.steps[0].undo, Undo::Rollback {});
+    assert_eq!(made.rollback[0].work.title, "a again");
+    assert!(matches!(made.steps[1].undo, Undo::Irreversible { .. }));
     assert_eq!(made.lines.iter().map(|line| line.step.as_str()).collect::<Vec<_>>(), ["hop/back/b"]);
 }
 
@@ -119,9 +118,10 @@ fn what_no_run_knows_is_refused_by_name() {
 #[test]
 fn a_way_that_is_closed_or_empty_is_no_plan() {
     let mut plan = small(vec![step("a", &[])]);
-    plan.steps[0].undo = Undo::Commit { why: "gone".to_owned(), recovery: "none".to_owned() };
+    plan.steps[0].undo = Undo::Irreversible { why: "gone".to_owned(), recovery: "none".to_owned() };
     assert!(matches!(back(&plan, None), Err(NoPlan::Closed(steps)) if steps == [id("a")]));
-    plan.steps[0].undo = Undo::ReadOnly { why: "a look".to_owned() };
+    plan.steps[0].undo = Undo::Unneeded { why: "a look".to_owned() };
+    plan.rollback.clear();
     assert!(matches!(back(&plan, None), Err(NoPlan::Nothing(_))));
 }
 
@@ -137,6 +137,7 @@ fn brackets_and_windows_are_turned_round() {
         id: Label::new("x").unwrap(),
         title: String::new(),
         open: id("a"),
+        opened_by: OpenedBy::ThisRun,
         close: id("c"),
         held: Condition::All { of: Vec::new() },
         safe_to_close: safe.clone(),
@@ -172,7 +173,9 @@ fn brackets_and_windows_are_turned_round() {
     assert!(made.step(&id("hop/back/a")).unwrap().gates.contains(&gate.id));
 
     // One that an earlier run opened would be left open by nobody's run.
-    plan.steps[0].undo = Undo::ReadOnly { why: "an earlier run did it".to_owned() };
+    plan.steps[0].undo = Undo::Unneeded { why: "an earlier run did it".to_owned() };
+    plan.rollback.remove(0);
+    plan.brackets[0].opened_by = OpenedBy::EarlierRun;
     let refused = back(&plan, None).unwrap_err();
     assert!(matches!(&refused, NoPlan::Reopens(bracket) if bracket.as_str() == "x"), "{refused}");
 }

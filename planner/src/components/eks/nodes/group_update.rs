@@ -5,7 +5,7 @@ use switchback_schemas::{
     StepId, Version,
     plan::{
         BlindSpot, CaptureKind, Condition, Disruption, Effect, EksUpdateNodegroup, Estimate, Operand, Pool,
-        Undo, UndoStep, Verify, Work,
+        Verify, Work,
     },
     seconds::Seconds,
 };
@@ -17,7 +17,7 @@ use super::super::{
     refs::{NODEGROUP, is, says},
 };
 use crate::{
-    lower::{Lowering, verify},
+    lower::{Lowering, Rollback, Undoing, verify},
     outlook::Outlook,
 };
 
@@ -58,9 +58,9 @@ pub(super) fn update(
         permissions.extend(road.own.names.on_cluster(&["DescribeUpdate", "ListUpdates"]));
         permissions
     };
-    let back = UndoStep {
+    let back = Rollback {
         needs_capacity: group.observed.update_strategy != "MINIMAL",
-        ..UndoStep::new(Work {
+        ..Rollback::new(Work {
             done_when: Some(Condition::All {
                 of: vec![is(&object, "/releaseVersion", captured()), says(&object, "/status", "ACTIVE")],
             }),
@@ -92,7 +92,7 @@ pub(super) fn update(
     );
     let mut draft = road
         .scope
-        .step(&part, title, effect(minor, None), Undo::Step(Box::new(back)), outlook.take_reads())
+        .step(&part, title, effect(minor, None), Undoing::by(back), outlook.take_reads())
         .captures(RELEASE, CaptureKind::Cloud { of: object.clone(), pointer: "/releaseVersion".to_owned() })
         .done_when(at(minor))
         .verify(whole())
@@ -104,7 +104,7 @@ pub(super) fn update(
         draft = draft.needs(step, ONE_BY_ONE, Some(&road.facts.parity.source));
     }
     to.pools.push(pool.clone());
-    to.add(draft.done())
+    to.add(draft)
 }
 
 /// How long EKS takes for a group: its batches one after the other, each as long as a drain may take at most.

@@ -11,7 +11,7 @@ use switchback_schemas::{
         Node,
         karpenter::{Karpenter, NodeClass, NodePool},
     },
-    plan::{BlindSpot, Disruption, Pool, Roll, Stale, Strategy, Undo},
+    plan::{BlindSpot, Disruption, Pool, Roll, Stale, Strategy},
 };
 
 use super::super::{
@@ -22,7 +22,7 @@ use super::super::{
 use crate::{
     context::Cx,
     index::nodes_of,
-    lower::{Lowering, nodes as rolls},
+    lower::{Lowering, Undoing, nodes as rolls},
 };
 
 /// NodePools of a pool: those that its labels or its nodes name.
@@ -123,14 +123,9 @@ pub(in crate::components::eks) fn rule(road: &Road<'_>, pool: &Pool) -> (Roll, u
     (rule, nodes)
 }
 
-/// The step whose undo ends the newer nodes of a pool.
-pub(in crate::components::eks) fn baseline_id(road: &Road<'_>, pool: &Pool) -> StepId {
-    road.scope.id(&baseline_part(pool))
-}
-
-/// The part of its id.
-pub(in crate::components::eks) fn baseline_part(pool: &Pool) -> String {
-    format!("nodes/{}/baseline", pool.name)
+/// The rollback step that ends the newer nodes of a pool.
+pub(in crate::components::eks) fn ending(road: &Road<'_>, pool: &Pool) -> StepId {
+    road.scope.id(&format!("nodes/{}/end", pool.name))
 }
 
 /// Adds the roll of one pool.
@@ -143,14 +138,11 @@ pub(in crate::components::eks) fn steps(
     let minor = &road.hop.to;
     let (rule, nodes) = rule(road, pool);
     let undo = match road.hop.from {
-        Some(_) => Undo::CoveredBy {
-            step: baseline_id(road, pool),
-            why: "on the way back every node that is newer than the control plane goes".to_owned(),
-        },
-        None => Undo::ReadOnly {
-            why: "a node that is gone is not put back: Karpenter makes nodes at the control plane's minor"
+        Some(_) => Undoing::With(ending(road, pool)),
+        None => Undoing::Unneeded(
+            "a node that is gone is not put back: Karpenter makes nodes at the control plane's minor"
                 .to_owned(),
-        },
+        ),
     };
     let takes = rolls::estimate(&rule, nodes);
     let part = format!("nodes/{}/roll", pool.name);
@@ -169,5 +161,5 @@ pub(in crate::components::eks) fn steps(
         what: format!("which image Karpenter gives to nodes of pool {} at {minor}", pool.name),
         why: "its alias is resolved by Karpenter when the control plane has moved".to_owned(),
     });
-    to.add(draft.done())
+    to.add(draft)
 }

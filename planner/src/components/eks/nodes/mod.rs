@@ -31,7 +31,7 @@ pub(super) fn look(road: &Road<'_>, to: &mut Lowering) -> StepId {
         .look("readiness", title, until, Vec::new())
         .time(Seconds::minutes(30), Estimate::seconds(5, 30))
         .permits(road.own.names.on_cluster(&["DescribeCluster"]));
-    to.add(draft.done())
+    to.add(draft)
 }
 
 /// Adds the moves of every pool that follows; each needs the one before it. Says what the next step has to wait for.

@@ -7,8 +7,7 @@ use switchback_schemas::{
     Seconds, StepId,
     plan::{
         Action, CaptureKind, CloudRef, Condition, Count, Disruption, Effect, EksCreateNodegroup,
-        EksDeleteNodegroup, EksScaleNodegroup, Leftover, NodegroupSize, Operand, Pool, Roll, Stale, Undo,
-        UndoStep, Wait, Work,
+        EksDeleteNodegroup, EksScaleNodegroup, Leftover, NodegroupSize, Operand, Pool, Roll, Stale, Work,
     },
 };
 
@@ -19,7 +18,7 @@ use super::super::{
     refs::{NODEGROUP, Names, absent, is, says, successor},
 };
 use crate::{
-    lower::{Draft, Lowering, nodes as rolls, verify},
+    lower::{Draft, Lowering, Rollback, Undoing, nodes as rolls, verify},
     outlook::Outlook,
 };
 
@@ -61,6 +60,7 @@ pub(super) fn steps(
     to.pools.push(pool.clone());
     this.copy(after, outlook, to);
     let sized = this.size_up(to);
+    this.empty_again(&sized, to);
     let grown = this.grow(&sized, to);
     let open = this.open(&grown, to);
     let roll = this.roll(&open, &grown, to);
@@ -141,7 +141,7 @@ impl Replacing<'_> {
             target: road.own.names.target.clone(),
             nodegroup: new.clone(),
         });
-        let undo = UndoStep::new(Work {
+        let undo = Rollback::new(Work {
             done_when: Some(absent(&self.fresh())),
             timeout: WITHIN,
             estimate: self.takes(),
@@ -163,13 +163,7 @@ impl Replacing<'_> {
         };
         let draft = road
             .scope
-            .step(
-                &format!("{}/copy", self.part),
-                title,
-                effect,
-                Undo::Step(Box::new(undo)),
-                outlook.take_reads(),
-            )
+            .step(&format!("{}/copy", self.part), title, effect, Undoing::by(undo), outlook.take_reads())
             .done_when(active)
             .time(WITHIN, self.takes())
             .idempotent()
@@ -178,7 +172,7 @@ impl Replacing<'_> {
         for step in after {
             draft = draft.needs(step, ONE_BY_ONE, Some(&road.facts.parity.source));
         }
-        to.add(draft.done());
+        to.add(draft);
     }
 
     /// Gives the copy its size, and so its nodes. Its undo comes last before the copy is deleted, when its nodes are drained and
@@ -189,16 +183,19 @@ impl Replacing<'_> {
         let none = NodegroupSize { desired: zero(), ..Self::size(&self.copy, zero()) };
         let permissions = || self.permissions(new, &["UpdateNodegroupConfig"]);
         let empty = is(&self.fresh(), "/scalingConfig/desiredSize", zero());
-        let undo = UndoStep::new(Work {
-            done_when: Some(Condition::Any { of: vec![empty, absent(&self.fresh())] }),
-            timeout: Seconds::minutes(30),
-            estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
-            permissions: permissions(),
-            ..Work::effect(
-                format!("give node group {new} the size 0: what has not joined the cluster yet goes"),
-                self.scale(new, none),
-            )
-        });
+        let undo = Rollback {
+            after: vec![self.emptying()],
+            ..Rollback::new(Work {
+                done_when: Some(Condition::Any { of: vec![empty, absent(&self.fresh())] }),
+                timeout: Seconds::minutes(30),
+                estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
+                permissions: permissions(),
+                ..Work::effect(
+                    format!("give node group {new} the size 0: what has not joined the cluster yet goes"),
+                    self.scale(new, none),
+                )
+            })
+        };
         // No `done when`: an autoscaler can give nodes to a group that had none, and the undo is to find them.
         let draft = self
             .road
@@ -207,22 +204,47 @@ impl Replacing<'_> {
                 &format!("{}/size", self.part),
                 format!("give node group {new} the size of {nodes} nodes"),
                 self.scale(new, Self::size(&self.copy, zero())),
-                Undo::Step(Box::new(undo)),
+                Undoing::by(undo),
                 Vec::new(),
             )
             .needs(&self.copy, "the group is there", None)
             .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
             .idempotent()
             .permits(permissions());
-        to.add(draft.done())
+        to.add(draft)
     }
 
-    /// Sees the nodes of the copy before an old one goes (user-pain P-05). Its undo comes after the old group has its nodes again
-    /// and before the copy is deleted: it empties the copy. The smallest size stays 0 until the end, so that it can.
+    /// Sees the nodes of the copy before an old one goes (user-pain P-05).
     fn grow(&self, sized: &StepId, to: &mut Lowering) -> StepId {
         let (new, nodes) = (&self.new, self.group.observed.desired);
+        let there = ready(&Self::labels(new), nodes);
+        let settled = verify(
+            format!("{nodes} nodes of group {new} are Ready"),
+            there.clone(),
+            Seconds::minutes(2),
+            WITHIN,
+        );
+        let title = format!("see the {nodes} nodes of node group {new} Ready");
+        let draft = self
+            .road
+            .scope
+            .look(&format!("{}/grow", self.part), title, there, Vec::new())
+            .needs(sized, "the group has its size", None)
+            .verify([settled])
+            .time(WITHIN, self.takes());
+        to.add(draft)
+    }
+
+    fn emptying(&self) -> StepId {
+        self.road.scope.id(&format!("{}/empty", self.part))
+    }
+
+    /// Empties the copy, after the old group has its nodes again and before the copy's size is taken from it. The smallest size stays
+    /// 0 until the end, so that it can.
+    fn empty_again(&self, sized: &StepId, to: &mut Lowering) {
+        let (new, nodes) = (&self.new, self.group.observed.desired);
         let back = Roll { canary: None, ..self.rule(new, Stale::KubeletAtLeast(self.road.hop.to.clone())) };
-        let undo = UndoStep::new(Work {
+        let rollback = Rollback::new(Work {
             timeout: Seconds::hours(24),
             disruption: Disruption::Drain,
             estimate: rolls::estimate(&back, nodes),
@@ -232,28 +254,7 @@ impl Replacing<'_> {
                 Action::Roll(Roll { observed: 0, ..back }),
             )
         });
-        let there = ready(&Self::labels(new), nodes);
-        let settled = verify(
-            format!("{nodes} nodes of group {new} are Ready"),
-            there.clone(),
-            Seconds::minutes(2),
-            WITHIN,
-        );
-        let draft = self
-            .road
-            .scope
-            .step(
-                &format!("{}/grow", self.part),
-                format!("see the {nodes} nodes of node group {new} Ready"),
-                Effect::Wait(Wait { until: there }),
-                Undo::Step(Box::new(undo)),
-                Vec::new(),
-            )
-            .needs(sized, "the group has its size", None)
-            .verify([settled])
-            .time(WITHIN, self.takes())
-            .idempotent();
-        to.add(draft.done())
+        to.rollback.push(rollback.named(self.emptying(), vec![sized.clone()]));
     }
 
     /// Lets the old group become smaller. Its undo gives it back its size, and so its nodes: first thing on the way back.
@@ -261,9 +262,9 @@ impl Replacing<'_> {
         let name = &self.group.name;
         let part = format!("{}/open", self.part);
         let id = self.road.scope.id(&part);
-        let undo = UndoStep {
+        let undo = Rollback {
             needs_capacity: true,
-            ..UndoStep::new(Work {
+            ..Rollback::new(Work {
                 done_when: Some(Condition::All {
                     of: SIZE.map(|(name, at)| is(&self.old(), at, Self::captured(&id, name))).to_vec(),
                 }),
@@ -288,12 +289,12 @@ impl Replacing<'_> {
         let draft = self
             .road
             .scope
-            .step(&part, title, effect, Undo::Step(Box::new(undo)), Vec::new())
+            .step(&part, title, effect, Undoing::by(undo), Vec::new())
             .needs(grown, "no old node goes before the new ones are Ready", None)
             .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
             .idempotent()
             .permits(self.permissions(name, &["UpdateNodegroupConfig"]));
-        to.add(self.captures(draft).done())
+        to.add(self.captures(draft))
     }
 
     /// The rule by which the nodes of one of the two groups leave: all of them, under the budget of the manifest, while the pool
@@ -330,9 +331,8 @@ impl Replacing<'_> {
     fn roll(&self, open: &StepId, grown: &StepId, to: &mut Lowering) -> StepId {
         let name = &self.group.name;
         let rule = self.rule(name, Stale::KubeletBelow(self.road.hop.to.clone()));
-        let why =
-            "the old group gets its nodes back by its size, and those of the copy are drained".to_owned();
-        let undo = Undo::CoveredBy { step: grown.clone(), why };
+        // The old group gets its nodes back by its size, and those of the copy are drained.
+        let undo = Undoing::With(self.emptying());
         let takes = rolls::estimate(&rule, self.group.observed.desired);
         let draft = self
             .road
@@ -349,7 +349,7 @@ impl Replacing<'_> {
             .idempotent()
             .disrupts(Disruption::Drain, Some(self.pool.tier))
             .permits(self.roll_permissions());
-        to.add(draft.done())
+        to.add(draft)
     }
 
     /// Gives the new group the smallest size that the old one had.
@@ -359,7 +359,7 @@ impl Replacing<'_> {
         let (_, pointer) = SIZE[0];
         let permissions = || self.permissions(new, &["UpdateNodegroupConfig"]);
         let zero = || Operand::Value(serde_json::json!(0));
-        let undo = UndoStep::new(Work {
+        let undo = Rollback::new(Work {
             done_when: Some(Condition::Any {
                 of: vec![is(&self.fresh(), pointer, zero()), absent(&self.fresh())],
             }),
@@ -376,13 +376,13 @@ impl Replacing<'_> {
         let draft = self
             .road
             .scope
-            .step(&format!("{}/settle", self.part), title, effect, Undo::Step(Box::new(undo)), Vec::new())
+            .step(&format!("{}/settle", self.part), title, effect, Undoing::by(undo), Vec::new())
             .needs(roll, "it takes over when the old group is empty", None)
             .done_when(is(&self.fresh(), pointer, min()))
             .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
             .idempotent()
             .permits(permissions());
-        to.add(draft.done())
+        to.add(draft)
     }
 
     fn leftover(&self, roll: &StepId) -> Leftover {

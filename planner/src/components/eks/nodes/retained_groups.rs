@@ -4,7 +4,7 @@
 use switchback_schemas::{
     StepId,
     name::Label,
-    plan::{Condition, Effect, EksDeleteNodegroup, Undo, UndoStep, Wait, Work},
+    plan::{Condition, Effect, EksDeleteNodegroup, Wait, Work},
     seconds::Seconds,
 };
 
@@ -13,7 +13,7 @@ use super::super::{
     node_groups::Group,
     refs::{absent, says},
 };
-use crate::lower::Lowering;
+use crate::lower::{Lowering, Rollback, Undoing};
 
 /// How long a deletion may take.
 const WITHIN: Seconds = Seconds::minutes(60);
@@ -45,7 +45,7 @@ pub(in crate::components::eks) fn steps(
         });
         // A run may turn back before the deletion was called: then it stays, as it was before.
         let until = Condition::Any { of: vec![absent(&object), says(&object, "/status", "ACTIVE")] };
-        let undo = UndoStep::new(Work {
+        let undo = Rollback::new(Work {
             done_when: Some(until.clone()),
             ..Work::effect(
                 format!("leave node group {name} deleted, or empty: what is gone back to has its successor"),
@@ -60,7 +60,7 @@ pub(in crate::components::eks) fn steps(
                 &format!("drop/{name}"),
                 format!("delete the empty node group {name}: EKS does not go past a group that is behind"),
                 effect,
-                Undo::Step(Box::new(undo)),
+                Undoing::by(undo),
                 Vec::new(),
             )
             .done_when(absent(&object))
@@ -77,7 +77,7 @@ pub(in crate::components::eks) fn steps(
         for gate in gates {
             draft = draft.gate(gate);
         }
-        dropped.push(to.add(draft.done()));
+        dropped.push(to.add(draft));
     }
     dropped
 }

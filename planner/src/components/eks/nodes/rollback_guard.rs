@@ -1,7 +1,7 @@
-//! The way back of a control plane past Karpenter. It makes nodes at the control plane's own minor, and EKS takes no control plane back
+//! The rollback of a control plane past Karpenter. It makes nodes at the control plane's own minor, and EKS takes no control plane back
 //! under newer nodes: first no new node may be made, then the newer ones go, then the control plane goes, then nodes may be made
-//! again. Steps that look are where those undo steps hang; they stand right beside the control plane, so that a node which joins
-//! at any time after it is found.
+//! again. All of that undoes the update of the control plane, and comes where that came, so that a node which joins at any time after
+//! it is found.
 
 use serde_json::json;
 use switchback_schemas::{
@@ -10,40 +10,48 @@ use switchback_schemas::{
     name::{ObjectName, ObjectRef},
     plan::{
         Action, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand, Pool,
-        Roll, SetField, Stale, Target, Test, Undo, UndoStep, Wait, Work,
+        Roll, SetField, Stale, Target, Test, Work,
     },
 };
 
 use super::{
     super::context::Road,
-    karpenter::{baseline_part, moving, node_pools, rule},
+    karpenter::{ending, moving, node_pools, rule},
 };
-use crate::lower::{Lowering, nodes as rolls, permission};
+use crate::lower::{Draft, Lowering, Rollback, nodes as rolls, permission};
 
 const LIMITS: &str = "/spec/limits";
-const CAPTURE: &str = "limits";
 
-/// Adds what the way back past the control plane needs of every pool. Says what comes next has to wait for.
-pub(in crate::components::eks) fn steps(road: &Road<'_>, moved: &StepId, to: &mut Lowering) -> Vec<StepId> {
-    let mut last = Vec::new();
-    for pool in moving(road) {
-        let baseline = baseline(road, pool, moved, to);
-        to.pools.push(pool.clone());
-        let held = hold(road, pool, &baseline, to);
-        last.extend(if held.is_empty() { vec![baseline] } else { held });
+/// What is kept of every NodePool before the control plane moves, as captures of that step.
+pub(in crate::components::eks) fn captures(road: &Road<'_>, mut draft: Draft) -> Draft {
+    for node_pool in all_node_pools(road) {
+        let what = CaptureKind::Field { object: object(node_pool), pointer: LIMITS.to_owned() };
+        draft = draft.captures(&capture(node_pool), what).permits(permissions());
     }
-    if last.is_empty() { vec![moved.clone()] } else { last }
+    draft
 }
 
-/// The pool has its floor under the new control plane. Its undo ends the nodes that are newer than the one that is gone back to.
-fn baseline(road: &Road<'_>, pool: &Pool, moved: &StepId, to: &mut Lowering) -> StepId {
+/// What comes before the control plane goes back.
+pub(in crate::components::eks) fn before(road: &Road<'_>, moved: &StepId, to: &mut Lowering) -> Vec<StepId> {
+    let mut ends = Vec::new();
+    for pool in moving(road) {
+        let held: Vec<StepId> =
+            node_pools(road, pool).into_iter().map(|node_pool| holding(road, node_pool)).collect();
+        let id = ending(road, pool);
+        to.rollback.push(Rollback { after: held, ..end(road, pool) }.named(id.clone(), vec![moved.clone()]));
+        to.pools.push(pool.clone());
+        ends.push(id);
+    }
+    for node_pool in all_node_pools(road) {
+        to.rollback.push(hold(road, node_pool, moved).named(holding(road, node_pool), vec![moved.clone()]));
+        to.rollback.push(lift(road, node_pool, moved).named(lifting(road, node_pool), vec![moved.clone()]));
+    }
+    ends
+}
+
+/// Ends the nodes of a pool that are newer than the control plane that is gone back to.
+fn end(road: &Road<'_>, pool: &Pool) -> Rollback {
     let (rule, nodes) = rule(road, pool);
-    let floor = road.floor(nodes);
-    let until = Condition::NodesReady { pool: pool.name.clone(), at_least: floor };
-    let title = format!(
-        "see that pool {} has its floor of {floor} Ready nodes under the new control plane",
-        pool.name
-    );
     let back = Roll {
         stale: Stale::KubeletAtLeast(road.hop.to.clone()),
         canary: None,
@@ -51,35 +59,20 @@ fn baseline(road: &Road<'_>, pool: &Pool, moved: &StepId, to: &mut Lowering) -> 
         verify: Vec::new(),
         ..rule
     };
-    let undo = UndoStep {
+    let title = format!(
+        "drain and end the nodes of pool {} at {} or newer; what stood on them waits for the control plane",
+        pool.name, road.hop.to
+    );
+    Rollback {
         needs_capacity: true,
-        ..UndoStep::new(Work {
+        ..Rollback::new(Work {
             timeout: Seconds::hours(24),
             disruption: Disruption::Outage,
             estimate: rolls::estimate(&back, nodes),
             permissions: rolls::permissions(),
-            ..Work::new(
-                format!(
-                    "drain and end the nodes of pool {} at {} or newer; what stood on them waits for the control plane",
-                    pool.name, road.hop.to
-                ),
-                Action::Roll(Roll { observed: 0, ..back }),
-            )
+            ..Work::new(title, Action::Roll(Roll { observed: 0, ..back }))
         })
-    };
-    let draft = road
-        .scope
-        .step(
-            &baseline_part(pool),
-            title,
-            Effect::Wait(Wait { until }),
-            Undo::Step(Box::new(undo)),
-            Vec::new(),
-        )
-        .needs(moved, "its nodes are newer than the minor before from here on", None)
-        .time(Seconds::minutes(10), Estimate::seconds(5, 30))
-        .idempotent();
-    to.add(draft.done())
+    }
 }
 
 fn object(node_pool: &NodePool) -> Target {
@@ -108,98 +101,67 @@ fn permissions() -> Vec<switchback_schemas::plan::Permission> {
     ["get", "patch"].map(|verb| permission(verb, "karpenter.sh", "nodepools", None)).into()
 }
 
-/// The look at a NodePool's limits before the control plane: on the way back they are given back after it.
-pub(in crate::components::eks) fn limits(
-    road: &Road<'_>,
-    after: &[StepId],
-    to: &mut Lowering,
-) -> Vec<StepId> {
-    let mut seen = Vec::new();
+fn capture(node_pool: &NodePool) -> String {
+    format!("limits of {}", node_pool.name)
+}
+
+fn captured(node_pool: &NodePool, moved: &StepId) -> Operand {
+    Operand::Captured { step: moved.clone(), name: capture(node_pool) }
+}
+
+fn holding(road: &Road<'_>, node_pool: &NodePool) -> StepId {
+    road.scope.id(&format!("limits/{}/hold", node_pool.name))
+}
+
+fn lifting(road: &Road<'_>, node_pool: &NodePool) -> StepId {
+    road.scope.id(&format!("limits/{}/lift", node_pool.name))
+}
+
+/// NodePools of all pools whose nodes follow the control plane.
+fn all_node_pools<'r>(road: &'r Road<'_>) -> Vec<&'r NodePool> {
+    let mut all: Vec<&NodePool> = Vec::new();
     for pool in moving(road) {
         for node_pool in node_pools(road, pool) {
-            let part = limits_part(node_pool);
-            let id = road.scope.id(&part);
-            if seen.contains(&id) {
-                continue;
+            if !all.iter().any(|known| known.name == node_pool.name) {
+                all.push(node_pool);
             }
-            let captured = Operand::Captured { step: id.clone(), name: CAPTURE.to_owned() };
-            let zero = || Test::Equals(Operand::Value(nothing()));
-            let undo = UndoStep::new(Work {
-                done_when: Some(limits_are(node_pool, Test::Differs(Operand::Value(nothing())))),
-                estimate: Estimate::seconds(2, 10),
-                permissions: permissions(),
-                ..Work::new(
-                    format!("let NodePool {} make nodes again", node_pool.name),
-                    set_limits(node_pool, zero(), captured),
-                )
-            });
-            let until = Condition::Field {
-                object: object(node_pool),
-                pointer: "/metadata/uid".to_owned(),
-                is: Test::Present {},
-            };
-            let title = format!("keep what NodePool {} may make, for the way back", node_pool.name);
-            let wait = Effect::Wait(Wait { until });
-            let mut draft = road
-                .scope
-                .step(&part, title, wait, Undo::Step(Box::new(undo)), Vec::new())
-                .captures(
-                    CAPTURE,
-                    CaptureKind::Field { object: object(node_pool), pointer: LIMITS.to_owned() },
-                )
-                .time(Seconds::minutes(5), Estimate::seconds(2, 10))
-                .idempotent()
-                .permits(permissions());
-            for step in after {
-                draft = draft.needs(
-                    step,
-                    "what is captured is what was there before the control plane moved",
-                    None,
-                );
-            }
-            seen.push(to.add(draft.done()));
         }
     }
-    seen
+    all
 }
 
-fn limits_part(node_pool: &NodePool) -> String {
-    format!("limits/{}", node_pool.name)
-}
-
-/// A step that changes nothing; its undo keeps NodePools from making nodes at the minor that is left, before theirs go.
-fn hold(road: &Road<'_>, pool: &Pool, baseline: &StepId, to: &mut Lowering) -> Vec<StepId> {
-    let mut held = Vec::new();
-    for node_pool in node_pools(road, pool) {
-        let limits = road.scope.id(&limits_part(node_pool));
-        let captured = || Operand::Captured { step: limits.clone(), name: CAPTURE.to_owned() };
-        let zero = || Operand::Value(nothing());
-        let undo = UndoStep::new(Work {
+/// Keeps a NodePool from making nodes at the minor that is left, before its newer nodes go.
+fn hold(road: &Road<'_>, node_pool: &NodePool, moved: &StepId) -> Rollback {
+    let zero = || Operand::Value(nothing());
+    Rollback {
+        lifted_by: Some(lifting(road, node_pool)),
+        ..Rollback::new(Work {
             done_when: Some(limits_are(node_pool, Test::Equals(zero()))),
             disruption: Disruption::Outage,
             estimate: Estimate::seconds(2, 10),
             permissions: permissions(),
             ..Work::new(
                 format!("keep NodePool {} from making nodes at {}", node_pool.name, road.hop.to),
-                set_limits(node_pool, Test::Equals(captured()), zero()),
+                set_limits(node_pool, Test::Equals(captured(node_pool, moved)), zero()),
             )
-        });
-        let title = format!("see that NodePool {} may make what it could before", node_pool.name);
-        let wait = Effect::Wait(Wait { until: limits_are(node_pool, Test::Equals(captured())) });
-        let draft = road
-            .scope
-            .step(
-                &format!("nodes/{}/hold/{}", pool.name, node_pool.name),
-                title,
-                wait,
-                Undo::Step(Box::new(undo)),
-                Vec::new(),
-            )
-            .needs(baseline, "the way back ends nodes only when no new one is made", None)
-            .time(Seconds::minutes(10), Estimate::seconds(2, 10))
-            .idempotent()
-            .permits(permissions());
-        held.push(to.add(draft.done()));
+        })
     }
-    held
+}
+
+/// Gives a NodePool its limits back, when the control plane is back.
+fn lift(road: &Road<'_>, node_pool: &NodePool, moved: &StepId) -> Rollback {
+    let zero = || Test::Equals(Operand::Value(nothing()));
+    let held = holding(road, node_pool);
+    Rollback {
+        after: vec![moved.clone(), held],
+        ..Rollback::new(Work {
+            done_when: Some(limits_are(node_pool, Test::Differs(Operand::Value(nothing())))),
+            estimate: Estimate::seconds(2, 10),
+            permissions: permissions(),
+            ..Work::new(
+                format!("let NodePool {} make nodes again", node_pool.name),
+                set_limits(node_pool, zero(), captured(node_pool, moved)),
+            )
+        })
+    }
 }

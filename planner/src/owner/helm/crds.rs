@@ -1,0 +1,87 @@
+//! CRDs of a chart's `crds/` directory, which Helm never upgrades.
+
+use serde_json::Value;
+use switchback_schemas::{
+    Diagnostic, Seconds, StepId, codes,
+    plan::{
+        CaptureKind, Condition, Effect, Estimate, KubeApply, KubeRestore, Target, Test, UndoKind, Wait, Work,
+    },
+};
+
+use crate::{
+    context::Cx,
+    lower::{HopScope, Lowering, Rollback, Undoing, changes, permission, verify},
+    objects,
+    outlook::{Outlook, crd_ref},
+};
+
+/// Applies a CRD of the `crds/` directory. It is captured first, and going back restores it; a CRD that was not there stays,
+/// because removing it would remove its objects.
+pub(super) fn step(
+    cx: &Cx<'_>,
+    scope: &HopScope,
+    outlook: &Outlook<'_>,
+    object: &Value,
+    to: &mut Lowering,
+) -> Option<StepId> {
+    const BEFORE: &str = "before";
+    let name = objects::name(object)?.to_owned();
+    let seen = outlook.crd(&name);
+    let versions = objects::versions(object, None);
+    if let Some(dropped) =
+        seen.as_ref().and_then(|crd| crd.stored.iter().find(|stored| !versions.contains(&stored.as_str())))
+    {
+        let message = format!("CRD {name} drops version {dropped}, in which objects are stored");
+        cx.findings.say_about(
+            &name,
+            Diagnostic::error(codes::PLAN_STORED_VERSION, message)
+                .help("move its objects to another stored version first, and remove the old one from status.storedVersions"),
+        );
+    }
+    let target = Target::Object(crd_ref(&name));
+    let part = format!("crds/{name}");
+    let id = scope.id(&part);
+    let established = Condition::Field {
+        object: target.clone(),
+        pointer: "/status/conditions".to_owned(),
+        is: Test::Contains(serde_json::json!({"type": "Established", "status": "True"})),
+    };
+    let permissions = ["get", "patch", "create"]
+        .map(|verb| permission(verb, "apiextensions.k8s.io", "customresourcedefinitions", None));
+    let undo = match &seen {
+        Some(_) => Undoing::by(Rollback {
+            kind: UndoKind::Restore,
+            ..Rollback::new(Work {
+                estimate: Estimate::seconds(5, 30),
+                permissions: permissions.to_vec(),
+                ..Work::effect(
+                    format!("restore CRD {name} as it was"),
+                    Effect::KubeRestore(KubeRestore { step: id.clone(), name: BEFORE.to_owned() }),
+                )
+            })
+        }),
+        // Removing it would remove its objects.
+        None => Undoing::by(Rollback::new(Work {
+            done_when: Some(Condition::All { of: Vec::new() }),
+            ..Work::effect(
+                format!("leave CRD {name}, which was not there before, with its objects"),
+                Effect::Wait(Wait { until: Condition::All { of: Vec::new() } }),
+            )
+        })),
+    };
+    let effect = Effect::KubeApply(KubeApply { object: object.clone(), force: true });
+    let mut draft = scope
+        .step(&part, format!("apply CRD {name}"), effect, undo, outlook.take_reads())
+        .verify([verify(format!("CRD {name} is established"), established, Seconds(0), Seconds::minutes(1))])
+        .time(Seconds::minutes(1), Estimate::seconds(5, 30))
+        .idempotent()
+        .permits(permissions)
+        .changes(match &seen {
+            Some(_) => Vec::new(),
+            None => changes::between(&[], std::slice::from_ref(object)),
+        });
+    if seen.is_some() {
+        draft = draft.captures(BEFORE, CaptureKind::Objects(vec![target]));
+    }
+    Some(to.add(draft))
+}

@@ -1,0 +1,191 @@
+//! Helm as an owner: a release is upgraded and rolled back by helm itself.
+
+mod crds;
+mod unseen;
+
+use serde_json::Value;
+use switchback_schemas::{
+    Seconds, Version,
+    lock::Render,
+    manifest::OwnerKind,
+    name::{ObjectName, ObjectRef, plural},
+    plan::{
+        CaptureKind, Change, Condition, Disruption, Effect, Estimate, HelmRollback, HelmUpgrade, Mark,
+        Operand, Permission, Target, Verify, Work,
+    },
+};
+
+use super::{
+    Asked, Desired, DesiredRelease, Owner, Refusable, Refusal,
+    release::{following, workloads},
+};
+use crate::{
+    lower::{Draft, Lowering, Rollback, Undoing, changes, permission, verify},
+    objects,
+    outlook::Outlook,
+};
+
+/// The name of the capture that every release step makes.
+const REVISION: &str = "revision";
+
+/// Releases, by helm.
+pub(super) struct Helm;
+
+impl Owner for Helm {
+    fn kind(&self) -> OwnerKind {
+        OwnerKind::Helm
+    }
+
+    fn is_there(&self, desired: &Desired<'_>, outlook: &Outlook<'_>) -> bool {
+        let Desired::Release(DesiredRelease { render, .. }) = desired else { return false };
+        let seen = outlook.releases().find(|(name, _)| **name == render.release);
+        let is = seen
+            .is_some_and(|(_, seen)| seen.version == render.chart.version && seen.values == render.values);
+        is && outlook.release(&render.release).is_some()
+    }
+
+    fn change(
+        &self,
+        asked: &Asked<'_>,
+        outlook: &mut Outlook<'_>,
+        out: &mut Lowering,
+    ) -> Refusable<Option<Draft>> {
+        let release = release(&asked.desired)?;
+        let (cx, render) = (asked.cx, release.render);
+        let crds: Vec<_> =
+            render.crds.iter().filter_map(|crd| crds::step(cx, asked.scope, outlook, crd, out)).collect();
+        if let Some(before) = outlook.release(&render.release) {
+            unseen::deleted_by_hand(cx.findings, &before.objects, render, &asked.place);
+        }
+        let Some(mut draft) = upgrade(asked, release, outlook) else { return Ok(None) };
+        for crd in &crds {
+            draft = draft.needs(crd, "objects of the new version need their CRD first", None);
+        }
+        outlook.upgraded(render, draft.id());
+        unseen::hooks(cx.findings, render, &asked.place);
+        Ok(Some(draft))
+    }
+
+    fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft> {
+        let render = release(&asked.desired)?.render;
+        let rolled = following(&render.objects, &render.release);
+        let get = |object: &ObjectRef| {
+            permission("get", "apps", &plural(&object.kind), object.namespace.as_deref())
+        };
+        let permissions: Vec<Permission> = rolled.iter().map(get).collect();
+        let rollout = |object| Condition::Rollout { object: Target::Object(object) };
+        let until = Condition::All { of: rolled.into_iter().map(rollout).collect() };
+        let look = asked.scope.look(asked.part, &asked.title, until, outlook.take_reads());
+        Ok(look.permits(permissions))
+    }
+}
+
+fn release<'a>(change: &'a Desired<'_>) -> Refusable<&'a DesiredRelease<'a>> {
+    match change {
+        Desired::Release(release) => Ok(release),
+        Desired::Field(_) | Desired::Cluster(_) => Err(Refusal::new(
+            "Helm changes releases as a whole",
+            "give the release other values by a HelmReleaseUpgrade",
+        )),
+    }
+}
+
+/// The step that upgrades a release, with its way back.
+///
+/// Going back is `helm rollback` to the captured revision. CRDs that the older chart does not hold keep their objects:
+/// Helm would delete them (user-pain P-35).
+fn upgrade(asked: &Asked<'_>, change: &DesiredRelease<'_>, outlook: &Outlook<'_>) -> Option<Draft> {
+    let Asked { scope, part, title, .. } = asked;
+    let DesiredRelease { render, within } = *change;
+    let before = outlook.release(&render.release)?.clone();
+    let reads = outlook.take_reads();
+    let release = &render.release;
+    let after = |list: &[Value]| workloads(list, release);
+    let kept: Vec<String> = {
+        let old = before.crds();
+        objects::crds(&render.objects).into_iter().filter(|crd| !old.contains(crd)).collect()
+    };
+    let at = |version: &Version, values| Condition::Release {
+        release: release.clone(),
+        chart_version: Some(version.clone()),
+        revision: None,
+        values: Some(values),
+    };
+    let id = scope.id(part);
+    let to = Operand::Captured { step: id.clone(), name: REVISION.to_owned() };
+    let back = HelmRollback { release: release.clone(), to, keep_crds: kept };
+    let rolled_out = |objects: &[Value]| -> Vec<Verify> {
+        let rolled = |object: ObjectRef| {
+            let title = format!("{object} is rolled out");
+            verify(title, Condition::Rollout { object: Target::Object(object) }, Seconds(10), within)
+        };
+        following(objects, release).into_iter().map(rolled).collect()
+    };
+    let disruption = if after(&render.objects).is_empty() { Disruption::None } else { Disruption::Restart };
+    let permissions = permissions(release, &render.objects);
+    let undo = Rollback::new(Work {
+        done_when: Some(at(&before.version, before.values)),
+        verify: rolled_out(&before.objects),
+        disruption,
+        timeout: Seconds::minutes(5),
+        estimate: Estimate::seconds(60, 240),
+        permissions: permissions.clone(),
+        ..Work::effect(
+            format!("roll {release} back to the chart {} {}", before.chart, before.version),
+            Effect::HelmRollback(back),
+        )
+    });
+    let effect = Effect::HelmUpgrade(HelmUpgrade {
+        release: release.clone(),
+        chart: render.chart.clone(),
+        set: render.set.clone(),
+        values: render.values,
+    });
+    let draft = scope
+        .step(part, title, effect, Undoing::by(undo), reads)
+        .captures(REVISION, CaptureKind::Revision(release.clone()))
+        .done_when(at(&render.chart.version, render.values))
+        .verify(rolled_out(&render.objects))
+        .time(Seconds::minutes(5), Estimate::seconds(60, 240))
+        .disrupts(disruption, None)
+        .permits(permissions)
+        .changes(expected(&before.objects, render))
+        // Chart, version and values are pinned, so a second call makes the same release again; the driver mends what a
+        // killed helm left pending before it calls.
+        .idempotent();
+    Some(draft)
+}
+
+/// What a chart will change: its objects, and what its hooks run.
+fn expected(before: &[Value], render: &Render) -> Vec<Change> {
+    let mut list = changes::between(before, &render.objects);
+    let upgrade =
+        |hook: &&switchback_schemas::lock::Hook| hook.events.iter().any(|e| e.ends_with("-upgrade"));
+    let runs = render.hooks.iter().filter(upgrade).filter_map(|hook| {
+        let object = objects::reference(&hook.object)?;
+        Some(Change { mark: Mark::Run, object, diff: vec![format!(" hook: {}", hook.events.join(", "))] })
+    });
+    list.extend(runs);
+    list
+}
+
+/// What Helm needs: its release Secrets, and what the chart holds, derived from the render.
+fn permissions(release: &ObjectName, objects: &[Value]) -> Vec<Permission> {
+    let namespace = release.namespace.as_deref();
+    let mut list: Vec<Permission> = ["get", "list", "create", "update", "delete"]
+        .map(|verb| permission(verb, "", "secrets", namespace))
+        .into();
+    for object in objects.iter().filter_map(objects::reference) {
+        let group = object.group();
+        let resource = plural(&object.kind);
+        for verb in ["get", "create", "patch", "delete"] {
+            list.push(Permission {
+                declared: true,
+                ..permission(verb, group, &resource, object.namespace.as_deref())
+            });
+        }
+    }
+    list.sort();
+    list.dedup();
+    list
+}

@@ -1,0 +1,138 @@
+//! People with kubectl as owners: a field is set by compare-and-set, and set back to what was captured.
+
+use switchback_schemas::{
+    Seconds,
+    manifest::OwnerKind,
+    name::plural,
+    plan::{
+        CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand, Permission,
+        SetField, Target, Test, Verify, Work,
+    },
+};
+
+use super::{Asked, Desired, DesiredField, Owner, Refusable, Refusal};
+use crate::{
+    lower::{Draft, Lowering, Rollback, Undoing, changes, permission, verify},
+    outlook::Outlook,
+};
+
+/// Objects, by patches.
+pub(super) struct Kubectl;
+
+impl Owner for Kubectl {
+    fn kind(&self) -> OwnerKind {
+        OwnerKind::Kubectl
+    }
+
+    fn is_there(&self, desired: &Desired<'_>, _: &Outlook<'_>) -> bool {
+        matches!(desired, Desired::Field(field) if field.before == field.after)
+    }
+
+    fn change(
+        &self,
+        asked: &Asked<'_>,
+        outlook: &mut Outlook<'_>,
+        _: &mut Lowering,
+    ) -> Refusable<Option<Draft>> {
+        let field = field(&asked.desired)?;
+        let old = || Operand::Captured { step: asked.scope.id(asked.part), name: field.capture.to_owned() };
+        let new = || Operand::Value(field.after.clone());
+        let observed = Operand::Value(field.before.clone());
+        let (disruption, estimate) = match field.restarts {
+            Some(_) => (Disruption::Restart, Estimate::seconds(60, 300)),
+            None => (Disruption::None, Estimate::seconds(2, 10)),
+        };
+        let permissions = field.permissions();
+        let undo = Rollback::new(Work {
+            done_when: Some(field.is(old())),
+            verify: field.rolled_out().into_iter().collect(),
+            disruption,
+            estimate,
+            permissions: permissions.clone(),
+            ..Work::effect(
+                format!("set {} back to {}", field.what, plain(&field.before)),
+                field.patch(new(), old()),
+            )
+        });
+        let change = changes::of_field(field.object.clone(), &field.path, &field.before, &field.after);
+        let draft = asked
+            .scope
+            .step(
+                asked.part,
+                &asked.title,
+                field.patch(observed, new()),
+                Undoing::by(undo),
+                outlook.take_reads(),
+            )
+            .captures(
+                field.capture,
+                CaptureKind::Field { object: field.target(), pointer: field.pointer.clone() },
+            )
+            .done_when(field.is(new()))
+            .verify(field.rolled_out())
+            .time(Seconds::minutes(2), estimate)
+            .idempotent()
+            .disrupts(disruption, None)
+            .permits(permissions)
+            .changes(vec![change]);
+        Ok(Some(draft))
+    }
+
+    fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft> {
+        let field = field(&asked.desired)?;
+        let mut of = vec![field.is(Operand::Value(field.after.clone()))];
+        of.extend(field.restarts.map(|_| Condition::Rollout { object: field.target() }));
+        let look = asked.scope.look(asked.part, &asked.title, Condition::All { of }, outlook.take_reads());
+        Ok(look
+            .verify(field.rolled_out())
+            .permits(field.permissions().into_iter().filter(|permission| permission.verb == "get")))
+    }
+}
+
+fn field<'a>(change: &'a Desired<'_>) -> Refusable<&'a DesiredField> {
+    match change {
+        Desired::Field(field) => Ok(field),
+        Desired::Release(_) | Desired::Cluster(_) => Err(Refusal::new(
+            "a person with kubectl changes fields of objects",
+            "say under `owners:` of the Platform who else owns it",
+        )),
+    }
+}
+
+/// A text without its quotes, and anything else as JSON.
+fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+impl DesiredField {
+    fn target(&self) -> Target {
+        Target::Object(self.object.clone())
+    }
+
+    fn is(&self, value: Operand) -> Condition {
+        Condition::Field { object: self.target(), pointer: self.pointer.clone(), is: Test::Equals(value) }
+    }
+
+    fn patch(&self, only: Operand, to: Operand) -> Effect {
+        let own = FieldTest { pointer: self.pointer.clone(), is: Test::Equals(only) };
+        Effect::KubePatch(KubePatch {
+            object: self.target(),
+            subresource: None,
+            only_if: self.only_if.iter().cloned().chain([own]).collect(),
+            set: vec![SetField { pointer: self.pointer.clone(), to }],
+        })
+    }
+
+    fn rolled_out(&self) -> Option<Verify> {
+        let condition = Condition::Rollout { object: self.target() };
+        self.restarts
+            .map(|within| verify(format!("{} is rolled out", self.object), condition, Seconds(10), within))
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        let resource = plural(&self.object.kind);
+        ["get", "patch"]
+            .map(|verb| permission(verb, self.object.group(), &resource, self.object.namespace.as_deref()))
+            .into()
+    }
+}

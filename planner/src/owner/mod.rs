@@ -1,0 +1,301 @@
+//! Owners: a change written past its owner is undone by it. So a component asks for a change of a subject, and the owner of
+//! the subject writes the steps: forward, back, and the proof that it was made.
+//!
+//! A component names no owner. An owner is a line of [`OWNERS`]; it may as well live outside of this crate and be given to a
+//! [`crate::registry::Registry`].
+
+mod eks;
+mod evidence;
+mod helm;
+mod kubectl;
+pub mod release;
+
+use serde_json::Value;
+use switchback_schemas::{
+    Diagnostic, Label, Seconds, Version, codes,
+    lock::Render,
+    manifest::OwnerKind,
+    name::{ObjectName, ObjectRef},
+    plan::{Arn, FieldTest},
+};
+
+pub use self::eks::at as cluster_at;
+use self::evidence::{Evidence, Found, word};
+use crate::{
+    context::Cx,
+    index::same,
+    lower::{Draft, HopScope, Lowering},
+    outlook::Outlook,
+};
+
+/// All owners of this build.
+pub const OWNERS: [&dyn Owner; 3] = [&helm::Helm, &kubectl::Kubectl, &eks::Eks];
+
+/// Who writes a change so that it lasts.
+pub trait Owner: Sync {
+    /// Which owner it is, in evidence and in the Platform's `owners:`.
+    fn kind(&self) -> OwnerKind;
+
+    /// Whether a change is there already, as an earlier run of the operation left it. Notes what it looked at, if it is.
+    fn is_there(&self, desired: &Desired<'_>, outlook: &Outlook<'_>) -> bool;
+
+    /// The step that makes a change, with what undoes it and what proves it. Steps that come before it are added to `out`, and it
+    /// waits for them. `None` where what is in the way was said.
+    fn change(
+        &self,
+        asked: &Asked<'_>,
+        outlook: &mut Outlook<'_>,
+        out: &mut Lowering,
+    ) -> Refusable<Option<Draft>>;
+
+    /// A step that only proves that a change is there and works.
+    fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft>;
+}
+
+/// A change of a subject.
+#[derive(Debug)]
+pub enum Desired<'a> {
+    /// A release at a chart and values.
+    Release(DesiredRelease<'a>),
+    /// A field of an object at a value.
+    Field(DesiredField),
+    /// A cluster at a minor.
+    Cluster(DesiredCluster),
+}
+
+/// A release at a chart and values.
+#[derive(Clone, Copy, Debug)]
+pub struct DesiredRelease<'a> {
+    /// The chart with its values, rendered.
+    pub render: &'a Render,
+    /// How long its workloads may take to become ready.
+    pub within: Seconds,
+}
+
+/// A field of an object at a value.
+#[derive(Clone, Debug)]
+pub struct DesiredField {
+    /// The object.
+    pub object: ObjectRef,
+    /// Where the field is: a JSON pointer.
+    pub pointer: String,
+    /// The same for people.
+    pub path: String,
+    /// What it is, for people: `the image of Deployment ml/mlflow`.
+    pub what: String,
+    /// What else has to be as it was observed.
+    pub only_if: Vec<FieldTest>,
+    /// What it has.
+    pub before: Value,
+    /// What it is to have.
+    pub after: Value,
+    /// Its name among what the step captures.
+    pub capture: &'static str,
+    /// How long pods that the change restarts may take to be ready; `None` where it restarts none.
+    pub restarts: Option<Seconds>,
+}
+
+/// A cluster at a minor.
+#[derive(Debug)]
+pub struct DesiredCluster {
+    /// The cluster.
+    pub arn: Arn,
+    /// The UID of its namespace `kube-system`, which says that the API server which answers is its own.
+    pub uid: String,
+    /// The minor that it has.
+    pub from: Version,
+    /// The minor that it is to have.
+    pub to: Version,
+    /// How it goes back, and until when.
+    pub back: ClusterBack,
+}
+
+/// How a cluster goes back to the minor before.
+#[derive(Debug)]
+pub enum ClusterBack {
+    /// It is taken back, while the provider does that.
+    Window(Window),
+    /// It cannot be taken back.
+    Never {
+        /// Why.
+        why: String,
+        /// What a person does instead.
+        recovery: String,
+    },
+}
+
+/// Until when a cluster is taken back, and what has to be done and looked at before.
+#[derive(Debug, Default)]
+pub struct Window {
+    /// Rollback steps that come before.
+    pub after: Vec<switchback_schemas::StepId>,
+    /// What is read before.
+    pub reads: Vec<switchback_schemas::plan::Read>,
+    /// When it stops being possible.
+    pub expires: Vec<switchback_schemas::plan::Expiry>,
+}
+
+/// A change that a component asks for, with all that its steps are called by.
+pub struct Asked<'a> {
+    /// The platform.
+    pub cx: &'a Cx<'a>,
+    /// What the steps of the hop share.
+    pub scope: &'a HopScope,
+    /// The part of the step's id.
+    pub part: &'a str,
+    /// The step's title.
+    pub title: String,
+    /// What is asked for.
+    pub desired: Desired<'a>,
+    /// Where a manifest asks for it.
+    pub place: Label,
+}
+
+/// What an owner answers: the steps, or why it makes no such change.
+pub type Refusable<T> = Result<T, Refusal>;
+
+/// An owner makes no such change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub why: String,
+    /// What a person can do.
+    pub help: String,
+}
+
+impl Refusal {
+    /// A refusal.
+    pub fn new(why: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { why: why.into(), help: help.into() }
+    }
+}
+
+impl Asked<'_> {
+    /// The step that makes the change, by its owner. `None` where what is in the way was said.
+    pub fn change(&self, outlook: &mut Outlook<'_>, out: &mut Lowering) -> Option<Draft> {
+        let owner = self.owner()?;
+        self.said(owner, owner.change(self, outlook, out))?
+    }
+
+    /// A step that only proves that the change is there and works.
+    pub fn prove(&self, outlook: &mut Outlook<'_>) -> Option<Draft> {
+        let owner = self.owner()?;
+        self.said(owner, owner.prove(self, outlook))
+    }
+
+    /// Whether the change is there already, as an earlier run of the operation left it.
+    pub fn is_there(&self, outlook: &Outlook<'_>) -> bool {
+        self.owner().is_some_and(|owner| owner.is_there(&self.desired, outlook))
+    }
+
+    fn owner(&self) -> Option<&dyn Owner> {
+        self.cx.owner(&match &self.desired {
+            Desired::Release(change) => Subject::Release(&change.render.release),
+            Desired::Field(change) => Subject::Object(&change.object),
+            Desired::Cluster(change) => Subject::Cluster(&change.arn),
+        })
+    }
+
+    fn said<T>(&self, owner: &dyn Owner, answer: Refusable<T>) -> Option<T> {
+        let Refusal { why, help } = match answer {
+            Ok(answer) => return Some(answer),
+            Err(refusal) => refusal,
+        };
+        let subject = self.desired.subject();
+        let message = format!("{subject} belongs to {}, which does not change it: {why}", word(owner.kind()));
+        let refused = Diagnostic::error(codes::PLAN_OWNER_UNKNOWN, message);
+        self.cx.findings.say_about(&subject, refused.at(self.place.clone()).help(help));
+        None
+    }
+}
+
+impl Desired<'_> {
+    /// What is changed, for people.
+    pub fn subject(&self) -> String {
+        match self {
+            Desired::Release(change) => format!("release {}", change.render.release),
+            Desired::Field(change) => change.what.clone(),
+            Desired::Cluster(change) => format!("the version of EKS cluster {}", change.arn.name()),
+        }
+    }
+}
+
+/// What somebody owns.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'s> {
+    /// A release.
+    Release(&'s ObjectName),
+    /// An object.
+    Object(&'s ObjectRef),
+    /// A cluster.
+    Cluster(&'s Arn),
+}
+
+impl Subject<'_> {
+    /// Who writes it where nobody else is known to own it.
+    fn natural(&self) -> OwnerKind {
+        match self {
+            Subject::Release(_) => OwnerKind::Helm,
+            Subject::Object(_) => OwnerKind::Kubectl,
+            Subject::Cluster(_) => OwnerKind::Eks,
+        }
+    }
+}
+
+impl<'a> Cx<'a> {
+    fn evidence<'o>(&self, object: &'o ObjectRef) -> Evidence<'o>
+    where
+        'a: 'o,
+    {
+        let rule = self.manifests.platform.spec.owners.iter().find(|rule| same(&rule.object, object));
+        Evidence::new(object, rule, self.index.ownership(object))
+    }
+
+    /// Checks that an object may be written directly. What is in the way is said.
+    pub fn written_directly(&self, object: &ObjectRef) {
+        let evidence = self.evidence(object);
+        let wrong = match evidence.owner(OwnerKind::Kubectl) {
+            Found::Owner(OwnerKind::Kubectl | OwnerKind::Operator) => return,
+            Found::Owner(owner) => evidence.past(owner, OwnerKind::Kubectl),
+            Found::Nobody | Found::Several => evidence.unknown(),
+        };
+        self.findings.say_about(&object.to_string(), wrong);
+    }
+
+    /// The owner of a subject; where there is none that can be asked, that is said.
+    pub fn owner(&self, subject: &Subject<'_>) -> Option<&'a dyn Owner> {
+        let natural = subject.natural();
+        let objects = match subject {
+            Subject::Release(name) => {
+                let objects = self.index.release(name).map(|release| release.objects.as_slice());
+                release::workloads(objects.unwrap_or_default(), name)
+            }
+            Subject::Object(object) => vec![(*object).clone()],
+            Subject::Cluster(_) => Vec::new(),
+        };
+        let mut owner = natural;
+        let mut wrong = false;
+        for object in &objects {
+            let evidence = self.evidence(object);
+            let found = match evidence.owner(natural) {
+                // That the release is there is evidence that Helm made it.
+                Found::Nobody if natural == OwnerKind::Helm => continue,
+                Found::Owner(found) if found == natural => continue,
+                Found::Owner(found) if owner == natural && self.asked_for(found).is_some() => {
+                    owner = found;
+                    continue;
+                }
+                Found::Owner(found) if found == owner => continue,
+                Found::Owner(found) => evidence.past(found, natural),
+                Found::Nobody | Found::Several => evidence.unknown(),
+            };
+            wrong = true;
+            self.findings.say_about(&object.to_string(), found);
+        }
+        if wrong { None } else { self.asked_for(owner) }
+    }
+
+    fn asked_for(&self, kind: OwnerKind) -> Option<&'a dyn Owner> {
+        self.owners.iter().copied().find(|owner| owner.kind() == kind)
+    }
+}

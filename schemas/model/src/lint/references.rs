@@ -1,0 +1,89 @@
+//! Every name leads somewhere, and is there once.
+
+use std::collections::BTreeSet;
+
+use switchback_schemas::{
+    StepId,
+    name::Label,
+    plan::{Plan, Roll},
+};
+
+pub(super) fn order_of_ids(plan: &Plan, say: &mut impl FnMut(String)) {
+    for pair in plan.steps.windows(2) {
+        if let [one, two] = pair
+            && one.id >= two.id
+        {
+            say(format!("steps are not sorted by id: {} stands before {}", one.id, two.id));
+        }
+    }
+}
+
+pub(super) fn references(plan: &Plan, say: &mut impl FnMut(String)) {
+    let hops: BTreeSet<_> = plan.hops.iter().map(|hop| &hop.id).collect();
+    let ids: BTreeSet<_> = plan.steps.iter().map(|step| &step.id).collect();
+    let pools: BTreeSet<_> = plan.pools.iter().map(|pool| &pool.name).collect();
+    let mut known = |what: &str, id: &StepId| {
+        if !ids.contains(id) {
+            say(format!("{what} names step {id}, which is not in the plan"));
+        }
+    };
+    for savepoint in &plan.savepoints {
+        savepoint.frontier.iter().for_each(|id| known(&format!("savepoint {}", savepoint.id), id));
+    }
+    for closing in plan.parent.iter().flat_map(|parent| &parent.closes) {
+        known(&format!("the end of the way back of {}", closing.hop), &closing.at);
+    }
+    for line in &plan.lines {
+        known(&format!("line {}", line.id), &line.step);
+    }
+    for left in &plan.leftovers {
+        known(&left.what, &left.step);
+    }
+    for bracket in &plan.brackets {
+        known(&format!("bracket {}", bracket.id), &bracket.open);
+        known(&format!("bracket {}", bracket.id), &bracket.close);
+    }
+    let mut left_by = BTreeSet::new();
+    for left in plan.leftovers.iter().filter(|left| !left_by.insert(&left.step)) {
+        say(format!("{} leaves more than one thing, {} among them", left.step, left.what));
+    }
+    for step in &plan.steps {
+        if !hops.contains(&step.hop) {
+            say(format!("{} belongs to hop {}, which is not in the plan", step.id, step.hop));
+        }
+        if !plan.platform.targets.contains_key(&step.target) {
+            say(format!("{} acts on target {}, which the platform does not have", step.id, step.target));
+        }
+        for gate in step.gates.iter().filter(|gate| plan.gate(gate).is_none()) {
+            say(format!("{} waits for gate {gate}, which is not in the plan", step.id));
+        }
+    }
+    for (id, roll) in plan.works().filter_map(|(id, work)| Some((id, work.roll()?))) {
+        if !pools.contains(&roll.pool) {
+            say(format!("{id} rolls pool {}, which is not in the plan", roll.pool));
+        }
+        recipe(id, roll, say);
+    }
+    let savepoints: BTreeSet<_> = plan.savepoints.iter().map(|savepoint| &savepoint.id).collect();
+    for hop in &plan.hops {
+        if !savepoints.contains(&hop.savepoint) {
+            say(format!("hop {} ends in savepoint {}, which is not in the plan", hop.id, hop.savepoint));
+        }
+    }
+}
+
+/// A recipe names each step once, and each step needs earlier ones only, so it cannot hold a circle.
+fn recipe(id: &StepId, roll: &Roll, say: &mut impl FnMut(String)) {
+    let mut seen: BTreeSet<&Label> = BTreeSet::new();
+    for part in &roll.recipe {
+        for need in part.needs.iter().filter(|need| !seen.contains(need)) {
+            say(format!("{id}: recipe step {} needs {need}, which does not come before it", part.name));
+        }
+        if !seen.insert(&part.name) {
+            say(format!("{id}: two recipe steps are called {}", part.name));
+        }
+    }
+    if roll.recipe.is_empty() || roll.max_passes == 0 {
+        say(format!("{id}: a roll needs a recipe and at least one pass"));
+    }
+}
