@@ -5,6 +5,7 @@ mod gates;
 mod inputs;
 mod pools;
 mod releases;
+mod suspensions;
 mod unsupported;
 
 use std::collections::BTreeSet;
@@ -166,7 +167,9 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
         let planned = asked.get(number)?;
         let spec = &planned.spec;
         let before = lowering.steps.len();
+        let lowered = suspensions::Before::of(&lowering);
         planned.lower(&mut outlook, &mut lowering);
+        suspensions::around(cx, registry, (spec, lowered), &outlook, &mut lowering);
         if lowering.steps.len() == before {
             return None;
         }

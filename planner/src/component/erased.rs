@@ -17,7 +17,7 @@ use crate::{
     catalog::Contribution,
     context::Cx,
     hop::HopSpec,
-    lower::{HopScope, Lowering},
+    lower::{HopScope, Lowering, suspension::RollSuspension},
     manifest::{Checks, DocRef, Manifests, Spanned, Spec, Touch, UpgradeKind, Written},
     outlook::Outlook,
     sections::Sections,
@@ -43,6 +43,9 @@ pub trait AnyComponent: UpgradeKind {
 
     /// The hops that its documents ask for.
     fn plan_all<'a>(&'a self, cx: &'a Cx<'a>, name: &'a ComponentName) -> Vec<PlannedHop<'a>>;
+
+    /// [`Component::suspensions`].
+    fn suspends(&self, cx: &Cx<'_>) -> Vec<RollSuspension>;
 
     /// [`Component::held`].
     fn observed(&self, sections: &Sections<'_>, object: &ObjectRef, pointer: &str) -> Option<Held>;
@@ -163,6 +166,10 @@ impl<C: Component> AnyComponent for C {
             })
         };
         documents(self, cx, name).into_iter().flat_map(of).collect()
+    }
+
+    fn suspends(&self, cx: &Cx<'_>) -> Vec<RollSuspension> {
+        self.suspensions(cx)
     }
 
     fn observed(&self, sections: &Sections<'_>, object: &ObjectRef, pointer: &str) -> Option<Held> {

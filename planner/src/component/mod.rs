@@ -21,8 +21,9 @@ pub use self::{
 };
 use crate::{
     catalog::Texts,
+    context::Cx,
     hop::HopSpec,
-    lower::Lowering,
+    lower::{Lowering, suspension::RollSuspension},
     manifest::{Checks, Spanned, Spec, Touch},
     outlook::Outlook,
     sections::Sections,
@@ -77,7 +78,10 @@ pub trait Component: Sync + Sized + 'static {
     /// Turns one hop into steps. The outlook is as earlier hops leave it, and is changed to what this one leaves.
     fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, out: &mut Lowering);
 
-    /// What was observed in a field of an object that its brackets hold; `None` for what is not its own or was not observed.
+    /// What it does to nodes by itself and has to be kept from while nodes move, in whatever hop. Nothing where it is not there.
+    fn suspensions(&self, cx: &Cx<'_>) -> Vec<RollSuspension>;
+
+    /// What was observed in a field of an object that its suspensions hold; `None` for what is not its own or was not observed.
     fn held(&self, sections: &Sections<'_>, object: &ObjectRef, pointer: &str) -> Option<Held>;
 }
 

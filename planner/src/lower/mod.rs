@@ -12,6 +12,7 @@ pub mod freeze;
 pub mod nodes;
 pub mod rights;
 mod rollback;
+pub mod suspension;
 pub mod ways;
 
 use switchback_schemas::{

@@ -15,9 +15,10 @@ pub use self::spec::DeploymentUpgrade;
 use crate::{
     catalog::Texts,
     component::{Component, DocCx, Held, HopCx, Lookups},
+    context::Cx,
     hop::{HopSpec, rising},
     image::Image,
-    lower::Lowering,
+    lower::{Lowering, suspension::RollSuspension},
     manifest::{Checks, Touch},
     outlook::Outlook,
     owner::{Asked, Desired, DesiredField, Subject},
@@ -86,6 +87,10 @@ impl Component for Deployment {
 
     fn hops(&self, at: &DocCx<'_, Self>) -> Vec<(HopSpec, ())> {
         hop(at).into_iter().map(|hop| (hop, ())).collect()
+    }
+
+    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+        Vec::new()
     }
 
     fn held(&self, _: &Sections<'_>, _: &ObjectRef, _: &str) -> Option<Held> {

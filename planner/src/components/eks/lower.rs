@@ -14,7 +14,7 @@ use super::{
     readiness, removed, skew,
 };
 use crate::{
-    lower::{Lowering, freeze::Freeze, verify},
+    lower::{Lowering, freeze, suspension::Suspension, verify},
     outlook::Outlook,
 };
 
@@ -48,12 +48,12 @@ fn sources(road: &Road<'_>, to: &mut Lowering) {
 }
 
 fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &mut Outlook<'_>, to: &mut Lowering) {
-    let freezes: Vec<Freeze> = road
+    let freezes: Vec<Suspension> = road
         .own
         .karpenter
         .iter()
         .flat_map(|section| &section.node_pools)
-        .map(|pool| Freeze::new(&road.scope, pool, "karpenter.sh/v1", outlook))
+        .map(|pool| Suspension::new(&road.scope, freeze::of(pool, "karpenter.sh/v1"), outlook))
         .collect();
     let begun = if let Some(from) = &road.hop.from {
         begin(road, from, groups, &freezes, outlook, to)
@@ -82,7 +82,7 @@ fn begin(
     road: &Road<'_>,
     from: &Version,
     groups: &[Group<'_>],
-    freezes: &[Freeze],
+    freezes: &[Suspension],
     outlook: &mut Outlook<'_>,
     to: &mut Lowering,
 ) -> Vec<StepId> {
@@ -101,23 +101,22 @@ fn begin(
 /// Freezes every NodePool: a new minor drifts nodes whose image goes by an alias (user-pain P-14).
 fn freeze(
     road: &Road<'_>,
-    freezes: &[Freeze],
+    freezes: &[Suspension],
     look: &StepId,
     outlook: &Outlook<'_>,
     to: &mut Lowering,
 ) -> Vec<StepId> {
-    let pools = road.own.karpenter.iter().flat_map(|section| &section.node_pools);
     let mut frozen = Vec::new();
-    for (freeze, pool) in freezes.iter().zip(pools) {
+    for freeze in freezes {
         freeze.check(road.cx);
-        freeze.note(pool, outlook);
+        freeze.note(outlook);
         let draft = freeze.open_step(&road.scope, outlook).needs(
             look,
             "nothing is changed before the cluster is seen to be ready",
             None,
         );
         frozen.push(to.add(draft));
-        freeze.bracket(pool, crate::lower::nodes::none_drifted(&std::collections::BTreeMap::new()), to);
+        freeze.declare(crate::lower::nodes::none_drifted(&std::collections::BTreeMap::new()), to);
     }
     if frozen.is_empty() { vec![look.clone()] } else { frozen }
 }

@@ -34,8 +34,9 @@ use self::{context::OnCluster, facts::EksFacts};
 use crate::{
     catalog::{self, Texts},
     component::{self, Component, DocCx, Held, HopCx, Lookups},
+    context::Cx,
     hop::HopSpec,
-    lower::Lowering,
+    lower::{Lowering, suspension::RollSuspension},
     manifest::{Checks, Touch},
     outlook::Outlook,
     sections::Sections,
@@ -139,6 +140,10 @@ impl Component for Eks {
 
     fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, out: &mut Lowering) {
         lower::hop(hop, outlook, out);
+    }
+
+    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+        Vec::new()
     }
 
     fn held(&self, _: &Sections<'_>, _: &ObjectRef, _: &str) -> Option<Held> {

@@ -16,8 +16,9 @@ pub use self::spec::HelmReleaseUpgrade;
 use crate::{
     catalog::Texts,
     component::{Component, DocCx, Held, HopCx, Lookups},
+    context::Cx,
     hop::{HopSpec, rising},
-    lower::Lowering,
+    lower::{Lowering, suspension::RollSuspension},
     manifest::{Checks, Touch},
     objects,
     outlook::Outlook,
@@ -98,6 +99,10 @@ impl Component for HelmRelease {
 
     fn hops(&self, at: &DocCx<'_, Self>) -> Vec<(HopSpec, ())> {
         hop(at).into_iter().map(|hop| (hop, ())).collect()
+    }
+
+    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+        Vec::new()
     }
 
     fn held(&self, _: &Sections<'_>, _: &ObjectRef, _: &str) -> Option<Held> {

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
-    inventory::karpenter::{Karpenter as Section, NodePool},
+    inventory::karpenter::Karpenter as Section,
     lock::Render,
     name::{Label, ObjectRef},
     plan::{
@@ -18,7 +18,7 @@ use switchback_schemas::{
 use super::{Karpenter, notices, storage};
 use crate::{
     component::HopCx,
-    lower::{Lowering, freeze::Freeze, nodes, verify},
+    lower::{Lowering, freeze, nodes, suspension::Suspension, verify},
     objects,
     outlook::{Outlook, crd_ref},
     owner::{Asked, Desired, DesiredRelease},
@@ -95,19 +95,19 @@ impl<'a> Road<'a> {
     }
 
     fn build(&self, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        let freezes: Vec<(Freeze, &NodePool)> = self
+        let freezes: Vec<Suspension> = self
             .section
             .node_pools
             .iter()
-            .map(|pool| (Freeze::new(&self.scope, pool, self.api_version(), outlook), pool))
+            .map(|pool| Suspension::new(&self.scope, freeze::of(pool, self.api_version()), outlook))
             .collect();
         let mut frozen = Vec::new();
-        for (freeze, pool) in &freezes {
+        for freeze in &freezes {
             freeze.check(self.cx);
             // A later hop finds the budgets as the earlier hop's thaw left them, which is the same value.
-            freeze.note(pool, outlook);
+            freeze.note(outlook);
             frozen.push(to.add(freeze.open_step(&self.scope, outlook)));
-            freeze.bracket(pool, self.safe_to_thaw(freeze), to);
+            freeze.declare(self.safe_to_thaw(freeze), to);
         }
         let rolls = self.rolls();
         let baselines: Vec<StepId> = rolls.iter().map(|roll| self.baseline(roll, &frozen, to)).collect();
@@ -125,7 +125,7 @@ impl<'a> Road<'a> {
             previous = Some(step.clone());
             last.push(step);
         }
-        for (freeze, _) in &freezes {
+        for freeze in &freezes {
             let Some(mut draft) = freeze.close_step(&self.scope) else { continue };
             for step in &last {
                 draft = draft.needs(
@@ -155,7 +155,7 @@ impl<'a> Road<'a> {
 
     /// Thawing in a mixed state would let drift take the fleet: the controller must be whole and nothing drifted. A NodePool that was
     /// not frozen in that state when this hop came is not kept from it.
-    fn safe_to_thaw(&self, freeze: &Freeze) -> Condition {
+    fn safe_to_thaw(&self, freeze: &Suspension) -> Condition {
         let mut of = vec![Condition::Rollout { object: Target::Object(self.deployment()) }];
         if self.moves() || !freeze.is_ours() {
             of.push(nodes::none_drifted(&std::collections::BTreeMap::new()));

@@ -23,8 +23,9 @@ pub use self::spec::{KarpenterUpgrade, NodeMove};
 use crate::{
     catalog::{self, Texts},
     component::{Component, DocCx, Held, HopCx, Lookups},
+    context::Cx,
     hop::HopSpec,
-    lower::{Lowering, freeze},
+    lower::{Lowering, freeze, suspension::RollSuspension},
     manifest::{Checks, Touch},
     objects::nested,
     outlook::Outlook,
@@ -124,6 +125,10 @@ impl Component for Karpenter {
 
     fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, out: &mut Lowering) {
         lower::hop(hop, outlook, out);
+    }
+
+    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+        Vec::new()
     }
 
     /// The budgets of a NodePool: where it is frozen.

@@ -26,9 +26,10 @@ use self::{facts::MlflowFacts, site::Site};
 use crate::{
     catalog::{self, Texts},
     component::{self, Component, DocCx, Held, HopCx, Lookups},
+    context::Cx,
     hop::HopSpec,
     image::Image,
-    lower::Lowering,
+    lower::{Lowering, suspension::RollSuspension},
     manifest::{Checks, Touch},
     outlook::Outlook,
     sections::Sections,
@@ -130,6 +131,10 @@ impl Component for Mlflow {
 
     fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, out: &mut Lowering) {
         road::lower(hop, outlook, out);
+    }
+
+    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+        Vec::new()
     }
 
     fn held(&self, _: &Sections<'_>, _: &ObjectRef, _: &str) -> Option<Held> {

@@ -6,9 +6,10 @@ use serde_json::json;
 use switchback_planner::{
     catalog::{self, Texts},
     component::{Component, DocCx, Held, HopCx, Lookups},
+    context::Cx,
     hop::{HopSpec, rising},
     image::Image,
-    lower::{Lowering, Rollback, Undoing, permission},
+    lower::{Lowering, Rollback, Undoing, permission, suspension::RollSuspension},
     manifest::{Checks, Touch},
     outlook::Outlook,
     sections::Sections,
@@ -195,6 +196,10 @@ impl Component for Widget {
         let title = format!("give the widget its image {after}");
         let step = hop.scope.step("image", title, patch(before, &after), undo, outlook.take_reads());
         out.add(step.verify(hop.verifications(&hop.doc.spec.verify)).idempotent().permits(permits));
+    }
+
+    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+        Vec::new()
     }
 
     fn held(&self, _: &Sections<'_>, _: &ObjectRef, _: &str) -> Option<Held> {

@@ -1,6 +1,9 @@
 //! A component that is defined outside of the crate and given to the compiler is one like any other.
 
 mod component;
+mod pipeline;
+mod seams;
+mod sentry;
 
 use std::collections::BTreeMap;
 

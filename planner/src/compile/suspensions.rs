@@ -1,0 +1,69 @@
+//! What components are kept from while nodes move, in hops of others, too.
+
+use switchback_schemas::{
+    StepId,
+    plan::{Disruption, Work},
+};
+
+use crate::{
+    context::Cx,
+    hop::HopSpec,
+    lower::{HopScope, Lowering, suspension::Suspension},
+    outlook::Outlook,
+    registry::Registry,
+};
+
+/// How much was lowered before a hop.
+#[derive(Clone, Copy)]
+pub(super) struct Before {
+    steps: usize,
+    rollback: usize,
+}
+
+impl Before {
+    pub(super) fn of(lowering: &Lowering) -> Self {
+        Self { steps: lowering.steps.len(), rollback: lowering.rollback.len() }
+    }
+}
+
+/// Suspends around all steps of a hop with which nodes move, forward or in its rollback.
+pub(super) fn around(
+    cx: &Cx<'_>,
+    registry: &Registry<'_>,
+    (hop, before): (&HopSpec, Before),
+    outlook: &Outlook<'_>,
+    out: &mut Lowering,
+) {
+    let moving = moving(out, before);
+    if moving.is_empty() {
+        return;
+    }
+    let scope = HopScope::of(hop);
+    for asked in registry.components().flat_map(|(_, component)| component.suspends(cx)) {
+        let what = asked.suspended.titles.what.clone();
+        let suspension = Suspension::new(&scope, asked.suspended, outlook);
+        suspension.check(cx);
+        suspension.note(outlook);
+        let open = out.add(suspension.open_step(&scope, outlook));
+        suspension.declare(asked.safe, out);
+        for step in &moving {
+            out.order(step, &open, &format!("{what} is suspended before a node moves"));
+        }
+        let Some(mut close) = suspension.close_step(&scope) else { continue };
+        for step in &moving {
+            close = close.needs(step, "it is resumed when no node moves any more", None);
+        }
+        out.add(close);
+    }
+}
+
+/// Steps of the hop with which nodes move, or with whose rollback they do.
+fn moving(out: &Lowering, before: Before) -> Vec<StepId> {
+    let moves = |work: &Work| work.roll().is_some() || work.disruption == Disruption::Drain;
+    let steps = out.steps.iter().skip(before.steps).filter(|step| moves(&step.work)).map(|step| &step.id);
+    let rollback = out.rollback.iter().skip(before.rollback).filter(|back| moves(&back.work));
+    let mut moving: Vec<StepId> = steps.chain(rollback.filter_map(|back| back.place())).cloned().collect();
+    moving.sort();
+    moving.dedup();
+    moving
+}

@@ -1,0 +1,100 @@
+//! An owner that is defined outside of the crate: a pipeline that applies the version which an object of its own names.
+
+use serde_json::json;
+use switchback_planner::{
+    lower::{Draft, Lowering, Rollback, Undoing},
+    outlook::Outlook,
+    owner::{Asked, Desired, DesiredRelease, Owner, Refusable, Refusal},
+};
+use switchback_schemas::{
+    Seconds, Version,
+    manifest::OwnerKind,
+    name::{ObjectName, ObjectRef},
+    plan::{Condition, Effect, Estimate, FieldTest, KubePatch, Operand, SetField, Target, Test, Work},
+};
+
+/// The owner.
+pub(crate) struct Pipeline;
+
+const VERSION: &str = "/spec/chart/version";
+
+fn application(release: &ObjectName) -> Target {
+    Target::Object(ObjectRef::new(
+        "pipeline.example/v1",
+        "Application",
+        &ObjectName::namespaced("pipeline", &release.name),
+    ))
+}
+
+fn says(release: &ObjectName, version: &Version) -> Condition {
+    let is = Test::Equals(Operand::Value(json!(version.as_str())));
+    Condition::Field { object: application(release), pointer: "/status/applied".to_owned(), is }
+}
+
+fn names(release: &ObjectName, from: &Version, to: &Version) -> Effect {
+    let value = |version: &Version| Operand::Value(json!(version.as_str()));
+    Effect::KubePatch(KubePatch {
+        object: application(release),
+        subresource: None,
+        only_if: vec![FieldTest { pointer: VERSION.to_owned(), is: Test::Equals(value(from)) }],
+        set: vec![SetField { pointer: VERSION.to_owned(), to: value(to) }],
+    })
+}
+
+fn release<'a>(asked: &'a Asked<'_>) -> Refusable<&'a DesiredRelease<'a>> {
+    match &asked.desired {
+        Desired::Release(release) => Ok(release),
+        _ => Err(Refusal::new("the pipeline applies charts only", "change it in its repository")),
+    }
+}
+
+impl Owner for Pipeline {
+    fn kind(&self) -> OwnerKind {
+        OwnerKind::Gitops
+    }
+
+    fn is_there(&self, _: &Desired<'_>, _: &Outlook<'_>) -> bool {
+        false
+    }
+
+    fn change(
+        &self,
+        asked: &Asked<'_>,
+        outlook: &mut Outlook<'_>,
+        _: &mut Lowering,
+    ) -> Refusable<Option<Draft>> {
+        let render = release(asked)?.render;
+        let Some(before) = outlook.release(&render.release).map(|seen| seen.version.clone()) else {
+            return Ok(None);
+        };
+        let after = &render.chart.version;
+        let undo = Rollback::new(Work {
+            done_when: Some(says(&render.release, &before)),
+            ..Work::effect(
+                format!("name {before} in the pipeline again"),
+                names(&render.release, after, &before),
+            )
+        });
+        let title = format!("name {after} in the pipeline of {}", render.release);
+        let draft = asked
+            .scope
+            .step(
+                asked.part,
+                title,
+                names(&render.release, &before, after),
+                Undoing::by(undo),
+                outlook.take_reads(),
+            )
+            .done_when(says(&render.release, after))
+            .time(Seconds::minutes(10), Estimate::seconds(60, 300))
+            .idempotent();
+        outlook.upgraded(render, draft.id());
+        Ok(Some(draft))
+    }
+
+    fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft> {
+        let render = release(asked)?.render;
+        let until = says(&render.release, &render.chart.version);
+        Ok(asked.scope.look(asked.part, &asked.title, until, outlook.take_reads()))
+    }
+}

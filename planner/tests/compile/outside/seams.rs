@@ -1,0 +1,170 @@
+//! Owners and suspensions that are defined outside of the crate are ones like any other.
+
+use switchback_model::lint::lint;
+use switchback_planner::{
+    compile::{Sources, compile},
+    component::AnyComponent,
+    components::COMPONENTS,
+    manifest,
+    registry::Registry,
+};
+use switchback_schemas::{
+    Diagnostic, Digest, codes,
+    inventory::{Inventory, OwnerEvidence, Ownership, Workload},
+    manifest::OwnerKind,
+    name::{ObjectName, ObjectRef},
+    plan::{Bracket, Effect, OpenedBy, Plan, Step, Undo},
+};
+
+use super::{
+    pipeline::Pipeline,
+    sentry::{self, Sentry},
+};
+use crate::world::{self, KARPENTER, PLATFORM};
+
+fn registry() -> Registry<'static> {
+    Registry::new(&COMPONENTS).expect("a registry")
+}
+
+fn compiled(registry: &Registry<'_>, inventory: &Inventory) -> (Option<Plan>, Vec<Diagnostic>) {
+    let (manifests, found) = manifest::read(registry.kinds(), [("p.yaml", PLATFORM), ("k.yaml", KARPENTER)]);
+    let manifests = manifests.unwrap_or_else(|| panic!("{found:#?}"));
+    let lock = world::lock(inventory, manifests.digest, &["1.8.8"]);
+    let sources = Sources {
+        manifests: &manifests,
+        inventory,
+        inventory_digest: Digest::of("inventory"),
+        lock: &lock,
+        lock_digest: Digest::of("lock"),
+        as_of: None,
+        estimates: None,
+    };
+    compile(registry, &sources)
+}
+
+fn plan_of(registry: &Registry<'_>, inventory: &Inventory) -> Plan {
+    let (plan, found) = compiled(registry, inventory);
+    let plan = plan.unwrap_or_else(|| panic!("{found:#?}"));
+    assert_eq!(lint(&plan), [], "the plan keeps its own rules");
+    plan
+}
+
+fn step<'plan>(plan: &'plan Plan, part: &str) -> &'plan Step {
+    let found =
+        plan.steps.iter().find(|step| step.id.as_str() == format!("karpenter/karpenter@1.8.8/{part}"));
+    found.unwrap_or_else(|| {
+        panic!("no {part} in {:#?}", plan.steps.iter().map(|step| &step.id).collect::<Vec<_>>())
+    })
+}
+
+/// Karpenter, whose controller and its owner are observed.
+fn owned_by(owner: OwnerKind) -> Inventory {
+    let mut inventory = world::inventory("1.5.8");
+    let controller = ObjectRef::new("apps/v1", "Deployment", &world::karpenter());
+    let evidence = vec![OwnerEvidence { owner, because: "a label of it".to_owned() }];
+    inventory.owners.push(Ownership { object: controller, evidence });
+    inventory
+}
+
+fn is_helms(plan: &Plan) -> bool {
+    let mut effects = plan.works().flat_map(|(_, work)| work.effects());
+    effects.any(|effect| matches!(effect, Effect::HelmUpgrade(_) | Effect::HelmRollback(_)))
+}
+
+#[test]
+fn a_release_that_nobody_else_owns_is_moved_by_helm() {
+    let plan = plan_of(&registry(), &owned_by(OwnerKind::Helm));
+    assert!(is_helms(&plan));
+    assert!(matches!(step(&plan, "controller").work.effects()[..], [Effect::HelmUpgrade(_)]));
+}
+
+#[test]
+fn a_release_whose_owner_is_not_built_is_refused_by_name() {
+    let (plan, found) = compiled(&registry(), &owned_by(OwnerKind::Gitops));
+    assert!(plan.is_none(), "a change past its owner would be undone by it");
+    let refused =
+        found.iter().find(|found| found.code == codes::PLAN_OWNER_NOT_BUILT).expect("it is refused");
+    assert!(
+        refused.message.contains("Deployment kube-system/karpenter belongs to a GitOps controller"),
+        "{refused:#?}"
+    );
+}
+
+#[test]
+fn an_owner_from_outside_writes_the_steps_forward_back_and_their_proof() {
+    let registry = registry().with_owner(&Pipeline);
+    let plan = plan_of(&registry, &owned_by(OwnerKind::Gitops));
+    let moved = step(&plan, "controller");
+    assert_eq!(moved.work.title, "name 1.8.8 in the pipeline of kube-system/karpenter");
+    assert!(matches!(moved.work.effects()[..], [Effect::KubePatch(_)]), "{:#?}", moved.work);
+    assert!(moved.work.done_when.is_some(), "its proof");
+    assert!(!moved.work.verify.is_empty(), "what Karpenter asks of it stays");
+    let crds = step(&plan, "crds");
+    assert!(moved.needs.iter().any(|need| need.step == crds.id), "and its order");
+    assert_eq!(moved.undo, Undo::Rollback {});
+    let back = plan.rollback_step(&moved.id).expect("a rollback step");
+    assert_eq!(back.work.title, "name 1.5.8 in the pipeline again");
+    let health = step(&plan, "health");
+    assert!(health.needs.iter().any(|need| need.step == moved.id), "what comes after waits for it");
+}
+
+#[test]
+fn an_owner_that_makes_no_such_change_says_so() {
+    let (plan, found) = compiled(&registry(), &owned_by(OwnerKind::Kubectl));
+    assert!(plan.is_none());
+    let refused = found.iter().find(|found| found.code == codes::PLAN_OWNER_UNKNOWN).expect("it is refused");
+    assert!(refused.message.contains("belongs to kubectl, which does not change it"), "{refused:#?}");
+}
+
+fn with_sentry() -> Registry<'static> {
+    let components: Vec<&'static dyn AnyComponent> = COMPONENTS.into_iter().chain([&Sentry as _]).collect();
+    Registry::new(&components).expect("a registry")
+}
+
+fn watched() -> Inventory {
+    let mut inventory = world::inventory("1.5.8");
+    inventory.workloads.push(Workload {
+        object: sentry::deployment(),
+        replicas: 1,
+        ready: 1,
+        survives: None,
+        labels: std::collections::BTreeMap::new(),
+        containers: Vec::new(),
+    });
+    let config = ObjectRef::new("v1", "ConfigMap", &ObjectName::namespaced("ops", "sentry"));
+    let evidence = vec![OwnerEvidence { owner: OwnerKind::Kubectl, because: "field manager".to_owned() }];
+    inventory.owners.push(Ownership { object: config, evidence });
+    inventory
+}
+
+#[test]
+fn a_component_that_nobody_moves_is_suspended_around_rolls_of_others() {
+    let plan = plan_of(&with_sentry(), &watched());
+    let (open, close) = (step(&plan, "suspend/sentry"), step(&plan, "resume/sentry"));
+    let needs = |step: &Step, other: &Step| step.needs.iter().any(|need| need.step == other.id);
+    let rolls: Vec<&Step> = plan.steps.iter().filter(|step| step.work.roll().is_some()).collect();
+    assert_eq!(rolls.len(), 2, "two pools move");
+    for roll in rolls {
+        assert!(needs(roll, open), "{} does not wait until evictions are suspended", roll.id);
+        assert!(needs(close, roll), "evictions are resumed before {} is over", roll.id);
+    }
+    // A rollback moves nodes, too, in the place of the step that was there before anything moved.
+    let places = plan.rollback.iter().filter(|back| back.work.roll().is_some());
+    for place in places.filter_map(|back| plan.step(back.place()?)) {
+        assert!(needs(place, open), "{} is rolled back with evictions on", place.id);
+    }
+    assert_eq!((&open.undo, &close.undo), (&Undo::Rollback {}, &Undo::Rollback {}));
+    let declared = |bracket: &&Bracket| bracket.open == open.id && bracket.close == close.id;
+    let suspension = plan.brackets.iter().find(declared).expect("it is watched while it lasts");
+    assert_eq!(suspension.opened_by, OpenedBy::ThisRun);
+    assert_eq!(
+        suspension.closing_command,
+        r#"kubectl patch configmap sentry -n ops --type=merge -p '{"data":{"evict":"true"}}'"#
+    );
+}
+
+#[test]
+fn what_is_not_there_is_not_suspended() {
+    let plan = plan_of(&with_sentry(), &world::inventory("1.5.8"));
+    assert!(plan.steps.iter().all(|step| !step.id.as_str().ends_with("/sentry")));
+}
