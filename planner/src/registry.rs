@@ -39,6 +39,7 @@ impl<'r> Registry<'r> {
     }
 
     /// The same with one more owner of what is changed.
+    #[must_use]
     pub fn with_owner(mut self, owner: &'r dyn Owner) -> Self {
         self.owners.push(owner);
         self
