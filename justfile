@@ -21,7 +21,8 @@ generate:
     cargo run --locked --bin switchback -- explain --all-markdown > target/codes.md
     mv target/codes.md docs/codes.md
     UPDATE=1 cargo test --locked -p switchback-tests-it -p switchback-tests-contract
-    UPDATE=1 cargo test --locked -p switchback-tests-wire example
+    cargo build --workspace --bins --locked
+    UPDATE=1 cargo test --workspace --locked --test wire example
 
 # The real control plane: `just cluster up`, `just cluster down`, `just cluster test`
 cluster command *arguments:

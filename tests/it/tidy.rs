@@ -3,17 +3,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
-    process::Command,
+    path::PathBuf,
 };
 
-use serde_json::Value;
 use switchback_tests_it::root;
 
 /// Lines that a source file may have.
 const LINES: usize = 450;
 
-/// Names of packages, and what each depends on when it is built (not what its tests use).
+/// Names of packages, and what each depends on when it is built (not what its tests use). Read from the files that cargo keeps: of
+/// ours the manifests, which set dependencies of tests apart; of all others Cargo.lock, where what only another system needs counts, too.
 struct Packages {
     members: BTreeMap<String, PathBuf>,
     edges: BTreeMap<String, BTreeSet<String>>,
@@ -21,38 +20,31 @@ struct Packages {
 
 impl Packages {
     fn read() -> Self {
-        // Without a platform cargo would want the sources of every system's packages.
-        let version = cargo(&["-vV"]);
-        let host =
-            version.lines().find_map(|line| line.strip_prefix("host: ")).expect("cargo names its host");
-        let output = cargo(&["metadata", "--format-version", "1", "--locked", "--filter-platform", host]);
-        let metadata: Value = serde_json::from_str(&output).expect("cargo writes JSON");
-        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let packages = list(&metadata["packages"]);
-        let names: BTreeMap<String, String> =
-            packages.iter().map(|package| (text(&package["id"]), text(&package["name"]))).collect();
-        let ours: BTreeSet<String> = list(&metadata["workspace_members"]).iter().map(text).collect();
-        let directory = |package: &Value| {
-            Path::new(&text(&package["manifest_path"])).parent().map(Path::to_owned).unwrap_or_default()
-        };
-        let members = packages
-            .iter()
-            .filter(|package| ours.contains(&text(&package["id"])))
-            .map(|package| (text(&package["name"]), directory(package)))
-            .collect();
+        let read = |path: PathBuf| fs::read_to_string(path).expect("what cargo reads is there");
         let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for node in list(&metadata["resolve"]["nodes"]) {
-            let name = names.get(&text(&node["id"])).expect("a package");
-            for dependency in list(&node["deps"]) {
-                let built = list(&dependency["dep_kinds"]).iter().any(|kind| kind["kind"] != "dev");
-                if built {
-                    let other = names.get(&text(&dependency["pkg"])).expect("a package");
-                    // Two versions of one package count as one.
-                    edges.entry(name.clone()).or_default().insert(other.clone());
-                }
-            }
+        for package in read(root().join("Cargo.lock")).split("[[package]]").skip(1) {
+            let name = package.lines().find_map(|line| line.strip_prefix("name = ")).expect("a name");
+            let dependencies = package.split_once("dependencies = [").map_or("", |(_, list)| list);
+            // Two versions of one package count as one.
+            let names = dependencies
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix('"')?.split(['"', ' ']).next());
+            edges.entry(unquoted(name)).or_default().extend(names.map(str::to_owned));
         }
+        let workspace = read(root().join("Cargo.toml"));
+        let (_, members) = workspace.split_once("members = [").expect("members");
+        let (members, _) = members.split_once(']').expect("an end of the members");
+        let members: BTreeMap<String, PathBuf> = members
+            .split(',')
+            .map(|member| root().join(unquoted(member.trim())))
+            .filter(|path| *path != root())
+            .map(|path| {
+                let manifest = read(path.join("Cargo.toml"));
+                let name = manifest.lines().find_map(|line| line.strip_prefix("name = ")).expect("a name");
+                edges.insert(unquoted(name), built_with(&manifest, &workspace));
+                (unquoted(name), path)
+            })
+            .collect();
         Self { members, edges }
     }
 
@@ -78,12 +70,36 @@ impl Packages {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "asks the cargo that runs this test")]
-fn cargo(arguments: &[&str]) -> String {
-    let output =
-        Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("cargo writes text")
+/// What a package's manifest depends on to be built. A table of its own for one dependency or one system is not read, and refused.
+fn built_with(manifest: &str, workspace: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut section = "";
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
+            assert!(
+                !line.contains("dependencies.") && !line.starts_with("[target"),
+                "{line}: write it in one line"
+            );
+        } else if let Some(end) = line.find(['.', ' ', '='])
+            && ["[dependencies]", "[build-dependencies]"].contains(&section)
+            && !line.starts_with('#')
+        {
+            let (name, _) = line.split_at(end);
+            // Under another name here: the workspace says which package it is.
+            let renamed = workspace.lines().find_map(|known| {
+                let (_, package) =
+                    known.strip_prefix(name)?.strip_prefix(" = {")?.split_once("package = \"")?;
+                package.split('"').next()
+            });
+            names.insert(renamed.unwrap_or(name).to_owned());
+        }
+    }
+    names
+}
+
+fn unquoted(text: &str) -> String {
+    text.trim_matches('"').to_owned()
 }
 
 fn client(name: &str) -> bool {
@@ -122,6 +138,13 @@ fn walls_between_rooms_hold() {
     wall("switchback-twin", "the drivers' client", &|name| name == "kube" || name == "k8s-openapi");
     wall("switchback-tests-it", "a runtime or a client", &runtime);
     assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+    // What is there is seen, also where packages of others lie between.
+    for far in ["tokio", "hyper", "rustls", "serde_derive", "yaml_serde"] {
+        assert!(
+            packages.breach("switchback-executor-cli", &|name| name == far).is_some(),
+            "{far} is not seen"
+        );
+    }
 }
 
 #[test]
