@@ -16,7 +16,6 @@ use crate::{
     findings::Findings,
     index::{Index, nodes_of},
     manifest::{DocRef, Manifests},
-    owner::Owner,
     sections::Sections,
     solver::JointPath,
 };
@@ -39,8 +38,6 @@ pub struct Given<'a> {
     pub findings: &'a Findings,
     /// The instant for which dates are judged.
     pub as_of: Timestamp,
-    /// Who can write changes.
-    pub owners: &'a [&'a dyn Owner],
 }
 
 /// What every component is given: the manifests, what is there, what the targets are, the facts, and a place to say what is
@@ -58,8 +55,6 @@ pub struct Cx<'a> {
     pub findings: &'a Findings,
     /// The instant for which dates are judged.
     pub as_of: Timestamp,
-    /// Who can write changes.
-    pub owners: &'a [&'a dyn Owner],
     /// Inventory and lock by key.
     pub index: Index<'a>,
     /// What single components observed, each read once.
@@ -106,7 +101,6 @@ impl<'a> Cx<'a> {
             catalog: given.catalog,
             findings: given.findings,
             as_of: given.as_of,
-            owners: given.owners,
             index: Index::new(inventory, given.lock),
             sections: Sections::new(inventory),
             pools: spec.pools.iter().map(pool).collect(),

@@ -13,6 +13,7 @@ pub mod compile;
 pub mod component;
 pub mod components;
 pub mod context;
+mod evidence;
 pub mod findings;
 pub mod hop;
 pub mod image;

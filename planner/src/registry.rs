@@ -6,7 +6,7 @@ use crate::{
     catalog::Catalog,
     component::AnyComponent,
     manifest::{Kinds, Manifests, UpgradeKind},
-    owner::{OWNERS, Owner},
+    owner::{OWNERS, Owner, Owners},
     solver::Requests,
 };
 
@@ -46,8 +46,8 @@ impl<'r> Registry<'r> {
     }
 
     /// Who can write changes.
-    pub fn owners(&self) -> &[&'r dyn Owner] {
-        &self.owners
+    pub fn owners(&self) -> Owners<'_> {
+        Owners::new(&self.owners)
     }
 
     /// Kinds of manifests, for [`crate::manifest::read`].

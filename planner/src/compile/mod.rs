@@ -73,10 +73,7 @@ pub fn compile_preferring(
     let as_of = inputs::as_of(manifests, inventory, sources.as_of);
     let findings = Findings::new(inputs::accepted(manifests), as_of);
     let catalog = registry.catalog();
-    let cx = context(
-        registry,
-        Given { manifests, inventory, lock, catalog, findings: &findings, as_of, owners: registry.owners() },
-    );
+    let cx = context(registry, Given { manifests, inventory, lock, catalog, findings: &findings, as_of });
     let plan = build(registry, sources, &cx, sequence);
     inputs::unused_waivers(&cx);
     let plan = plan.filter(|_| !findings.any_error());
@@ -102,20 +99,12 @@ pub fn asks(
         addons: Vec::new(),
     };
     let catalog = registry.catalog();
-    let given = Given {
-        manifests,
-        inventory,
-        lock: &lock,
-        catalog,
-        findings: &findings,
-        as_of,
-        owners: registry.owners(),
-    };
+    let given = Given { manifests, inventory, lock: &lock, catalog, findings: &findings, as_of };
     let cx = context(registry, given);
     unsupported::refuse(&cx, registry);
     let mut lookups = Lookups::default();
     for (name, component) in registry.components() {
-        component.ask_all(&cx, name, &mut lookups);
+        component.ask_all(&cx, registry.owners(), name, &mut lookups);
     }
     let Lookups { mut charts, mut addons } = lookups;
     charts.sort_by(|a, b| (&a.release, &a.version).cmp(&(&b.release, &b.version)));
@@ -140,8 +129,10 @@ fn context<'a>(registry: &Registry<'_>, given: Given<'a>) -> Cx<'a> {
 fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: &[StepId]) -> Option<Plan> {
     inputs::check(cx);
     unsupported::refuse(cx, registry);
-    let asked: Vec<PlannedHop<'_>> =
-        registry.components().flat_map(|(name, component)| component.plan_all(cx, name)).collect();
+    let asked: Vec<PlannedHop<'_>> = registry
+        .components()
+        .flat_map(|(name, component)| component.plan_all(cx, registry.owners(), name))
+        .collect();
     let specs: Vec<HopSpec> = asked.iter().map(|hop| hop.spec.clone()).collect();
     let mut outlook = Outlook::new(cx.inventory, carry_over::still_held(cx, registry));
     if asked.is_empty() {

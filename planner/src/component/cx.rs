@@ -5,12 +5,14 @@ use std::ops::Deref;
 use switchback_schemas::ComponentName;
 
 use super::{Component, Doc};
-use crate::{context::Cx, hop::HopSpec, lower::HopScope};
+use crate::{context::Cx, hop::HopSpec, lower::HopScope, owner::Owners};
 
 /// One document of a component, with the platform and the component's facts.
 pub struct DocCx<'a, C: Component> {
     /// The platform.
     pub cx: &'a Cx<'a>,
+    /// Who can write changes.
+    pub owners: Owners<'a>,
     /// The component's name.
     pub component: &'a ComponentName,
     /// The document.

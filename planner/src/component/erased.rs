@@ -20,6 +20,7 @@ use crate::{
     lower::{HopScope, Lowering, suspension::RollSuspension},
     manifest::{Checks, DocRef, Manifests, Spanned, Spec, Touch, UpgradeKind, Written},
     outlook::Outlook,
+    owner::Owners,
     sections::Sections,
     solver::{DocumentRequest, Requests},
 };
@@ -39,10 +40,15 @@ pub trait AnyComponent: UpgradeKind {
     fn request_all(&self, manifests: &Manifests, inventory: Option<&Inventory>, requests: &mut Requests);
 
     /// Adds what its documents need looked up.
-    fn ask_all(&self, cx: &Cx<'_>, name: &ComponentName, lookups: &mut Lookups);
+    fn ask_all(&self, cx: &Cx<'_>, owners: Owners<'_>, name: &ComponentName, lookups: &mut Lookups);
 
     /// The hops that its documents ask for.
-    fn plan_all<'a>(&'a self, cx: &'a Cx<'a>, name: &'a ComponentName) -> Vec<PlannedHop<'a>>;
+    fn plan_all<'a>(
+        &'a self,
+        cx: &'a Cx<'a>,
+        owners: Owners<'a>,
+        name: &'a ComponentName,
+    ) -> Vec<PlannedHop<'a>>;
 
     /// [`Component::suspensions`].
     fn suspends(&self, cx: &Cx<'_>) -> Vec<RollSuspension>;
@@ -90,13 +96,18 @@ fn own<C: Component>(written: &dyn Written) -> Option<&Doc<C>> {
 }
 
 /// Documents of a component with the platform and its facts.
-fn documents<'a, C: Component>(component: &C, cx: &'a Cx<'a>, name: &'a ComponentName) -> Vec<DocCx<'a, C>> {
+fn documents<'a, C: Component>(
+    component: &C,
+    cx: &'a Cx<'a>,
+    owners: Owners<'a>,
+    name: &'a ComponentName,
+) -> Vec<DocCx<'a, C>> {
     let Some(facts) = cx.catalog.lowering::<C::Facts>(component.name()) else {
         let message = format!("the catalog was made without the component {name}");
         cx.findings.say(Diagnostic::error(codes::BUG, message));
         return Vec::new();
     };
-    cx.manifests.of::<C::Spec>().map(|doc| DocCx { cx, component: name, doc, facts }).collect()
+    cx.manifests.of::<C::Spec>().map(|doc| DocCx { cx, owners, component: name, doc, facts }).collect()
 }
 
 impl<C: Component> UpgradeKind for C {
@@ -151,13 +162,18 @@ impl<C: Component> AnyComponent for C {
         }
     }
 
-    fn ask_all(&self, cx: &Cx<'_>, name: &ComponentName, lookups: &mut Lookups) {
-        for at in documents(self, cx, name) {
+    fn ask_all(&self, cx: &Cx<'_>, owners: Owners<'_>, name: &ComponentName, lookups: &mut Lookups) {
+        for at in documents(self, cx, owners, name) {
             self.asks(&at, lookups);
         }
     }
 
-    fn plan_all<'a>(&'a self, cx: &'a Cx<'a>, name: &'a ComponentName) -> Vec<PlannedHop<'a>> {
+    fn plan_all<'a>(
+        &'a self,
+        cx: &'a Cx<'a>,
+        owners: Owners<'a>,
+        name: &'a ComponentName,
+    ) -> Vec<PlannedHop<'a>> {
         let of = |at: DocCx<'a, C>| {
             let hops = self.hops(&at).into_iter();
             hops.map(move |(spec, found)| PlannedHop {
@@ -165,7 +181,7 @@ impl<C: Component> AnyComponent for C {
                 work: Box::new(Own { component: self, at, found }),
             })
         };
-        documents(self, cx, name).into_iter().flat_map(of).collect()
+        documents(self, cx, owners, name).into_iter().flat_map(of).collect()
     }
 
     fn suspends(&self, cx: &Cx<'_>) -> Vec<RollSuspension> {

@@ -5,7 +5,6 @@
 //! [`crate::registry::Registry`].
 
 mod eks;
-mod evidence;
 mod helm;
 mod kubectl;
 pub mod release;
@@ -20,10 +19,9 @@ use switchback_schemas::{
 };
 
 pub use self::eks::at as cluster_at;
-use self::evidence::{Evidence, Found, word};
 use crate::{
     context::Cx,
-    index::same,
+    evidence::{Evidence, Found, word},
     lower::{Draft, HopScope, Lowering},
     outlook::Outlook,
 };
@@ -139,6 +137,8 @@ pub struct Window {
 pub struct Asked<'a> {
     /// The platform.
     pub cx: &'a Cx<'a>,
+    /// Who can write it.
+    pub owners: Owners<'a>,
     /// What the steps of the hop share.
     pub scope: &'a HopScope,
     /// The part of the step's id.
@@ -189,11 +189,12 @@ impl Asked<'_> {
     }
 
     fn owner(&self) -> Option<&dyn Owner> {
-        self.cx.owner(&match &self.desired {
-            Desired::Release(change) => Subject::Release(&change.render.release),
-            Desired::Field(change) => Subject::Object(&change.object),
-            Desired::Cluster(change) => Subject::Cluster(&change.arn),
-        })
+        let subject = match &self.desired {
+            Desired::Release(desired) => Subject::Release(&desired.render.release),
+            Desired::Field(desired) => Subject::Object(&desired.object),
+            Desired::Cluster(desired) => Subject::Cluster(&desired.arn),
+        };
+        self.owners.of(self.cx, &subject)
     }
 
     fn said<T>(&self, owner: &dyn Owner, answer: Refusable<T>) -> Option<T> {
@@ -242,32 +243,28 @@ impl Subject<'_> {
     }
 }
 
-impl<'a> Cx<'a> {
-    fn evidence<'o>(&self, object: &'o ObjectRef) -> Evidence<'o>
-    where
-        'a: 'o,
-    {
-        let rule = self.manifests.platform.spec.owners.iter().find(|rule| same(&rule.object, object));
-        Evidence::new(object, rule, self.index.ownership(object))
+/// The owners that there are.
+#[derive(Clone, Copy)]
+pub struct Owners<'a> {
+    list: &'a [&'a dyn Owner],
+}
+
+impl<'a> Owners<'a> {
+    /// These.
+    pub fn new(list: &'a [&'a dyn Owner]) -> Self {
+        Self { list }
     }
 
-    /// Checks that an object may be written directly. What is in the way is said.
-    pub fn written_directly(&self, object: &ObjectRef) {
-        let evidence = self.evidence(object);
-        let wrong = match evidence.owner(OwnerKind::Kubectl) {
-            Found::Owner(OwnerKind::Kubectl | OwnerKind::Operator) => return,
-            Found::Owner(owner) => evidence.past(owner, OwnerKind::Kubectl),
-            Found::Nobody | Found::Several => evidence.unknown(),
-        };
-        self.findings.say_about(&object.to_string(), wrong);
+    fn kind(&self, kind: OwnerKind) -> Option<&'a dyn Owner> {
+        self.list.iter().copied().find(|owner| owner.kind() == kind)
     }
 
     /// The owner of a subject; where there is none that can be asked, that is said.
-    pub fn owner(&self, subject: &Subject<'_>) -> Option<&'a dyn Owner> {
+    pub fn of(&self, cx: &Cx<'_>, subject: &Subject<'_>) -> Option<&'a dyn Owner> {
         let natural = subject.natural();
         let objects = match subject {
             Subject::Release(name) => {
-                let objects = self.index.release(name).map(|release| release.objects.as_slice());
+                let objects = cx.index.release(name).map(|release| release.objects.as_slice());
                 release::workloads(objects.unwrap_or_default(), name)
             }
             Subject::Object(object) => vec![(*object).clone()],
@@ -276,26 +273,21 @@ impl<'a> Cx<'a> {
         let mut owner = natural;
         let mut wrong = false;
         for object in &objects {
-            let evidence = self.evidence(object);
+            let evidence = Evidence::of(cx, object);
             let found = match evidence.owner(natural) {
                 // That the release is there is evidence that Helm made it.
                 Found::Nobody if natural == OwnerKind::Helm => continue,
-                Found::Owner(found) if found == natural => continue,
-                Found::Owner(found) if owner == natural && self.asked_for(found).is_some() => {
+                Found::Owner(found) if found == natural || found == owner => continue,
+                Found::Owner(found) if owner == natural && self.kind(found).is_some() => {
                     owner = found;
                     continue;
                 }
-                Found::Owner(found) if found == owner => continue,
                 Found::Owner(found) => evidence.past(found, natural),
                 Found::Nobody | Found::Several => evidence.unknown(),
             };
             wrong = true;
-            self.findings.say_about(&object.to_string(), found);
+            cx.findings.say_about(&object.to_string(), found);
         }
-        if wrong { None } else { self.asked_for(owner) }
-    }
-
-    fn asked_for(&self, kind: OwnerKind) -> Option<&'a dyn Owner> {
-        self.owners.iter().copied().find(|owner| owner.kind() == kind)
+        if wrong { None } else { self.kind(owner) }
     }
 }

@@ -122,6 +122,7 @@ impl Component for Deployment {
         };
         let asked = Asked {
             cx,
+            owners: hop.owners,
             scope: &hop.scope,
             part: if there { HEALTH } else { IMAGE },
             title,
@@ -152,13 +153,13 @@ fn hop(at: &DocCx<'_, Deployment>) -> Option<HopSpec> {
     {
         // Another image of the same version, where the one that was asked for was wrong.
         if !is_set {
-            cx.owner(&Subject::Object(&object));
+            at.owners.of(cx, &Subject::Object(&object));
         }
         return Some(finishing);
     }
     if let Some(from) = if is_set { Some(&spec.to) } else { from.as_ref() } {
         rising(cx, doc.doc, &object.to_string(), from, &spec.to)?;
     }
-    cx.owner(&Subject::Object(&object));
+    at.owners.of(cx, &Subject::Object(&object));
     Some(HopSpec { from, ..asked })
 }

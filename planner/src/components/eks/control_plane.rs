@@ -42,6 +42,7 @@ pub(super) fn step(
     let arn = road.own.names.arn.clone();
     let asked = Asked {
         cx: road.cx,
+        owners: road.owners,
         scope: &road.scope,
         part: PART,
         title: format!("update the control plane of {} from {from} to {minor}", arn.name()),

@@ -119,6 +119,7 @@ impl Component for HelmRelease {
         let within = spec.within.map_or(WITHIN, |length| length.0);
         let asked = |part: &'static str, title: String| Asked {
             cx,
+            owners: hop.owners,
             scope: &hop.scope,
             part,
             title,
@@ -159,6 +160,6 @@ fn hop(at: &DocCx<'_, HelmRelease>) -> Option<HopSpec> {
         return Some(finishing);
     }
     rising(cx, doc.doc, &format!("release {}", spec.release), &found.chart_version, &spec.to)?;
-    cx.owner(&Subject::Release(&spec.release));
+    at.owners.of(cx, &Subject::Release(&spec.release));
     Some(HopSpec { from: Some(found.chart_version.clone()), ..asked })
 }

@@ -86,6 +86,7 @@ impl<'a> Road<'a> {
         let what = if part == CRDS_PART { "CRDs" } else { "controller" };
         Asked {
             cx: self.cx,
+            owners: self.owners,
             scope: &self.at.scope,
             part,
             title: format!("upgrade the {what} to {} by release {}", self.hop.to, render.release),

@@ -253,6 +253,7 @@ impl Road<'_> {
         outlook.container(&self.doc.spec.deployment, &self.doc.spec.container);
         let asked = Asked {
             cx: self.cx,
+            owners: self.owners,
             scope: &self.scope,
             part: server::IMAGE,
             title: self.patches.image_title(),

@@ -1,14 +1,11 @@
 //! Whose something is: what the Platform says about it, else what was observed of it.
 
-use switchback_schemas::{
-    Diagnostic, codes,
-    inventory::Ownership,
-    manifest::{OwnerKind, OwnerRule},
-    name::ObjectRef,
-};
+use switchback_schemas::{Diagnostic, codes, inventory::Ownership, manifest::OwnerKind, name::ObjectRef};
+
+use crate::{context::Cx, index::same};
 
 /// Whose an object is, and why one thinks so.
-pub(super) struct Evidence<'a> {
+pub(crate) struct Evidence<'a> {
     object: &'a ObjectRef,
     rule: Option<OwnerKind>,
     ownership: Option<&'a Ownership>,
@@ -16,7 +13,7 @@ pub(super) struct Evidence<'a> {
 
 /// Who owns something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// This owner.
     Owner(OwnerKind),
     /// Nothing was observed that shows an owner.
@@ -27,12 +24,9 @@ pub(super) enum Found {
 
 impl<'a> Evidence<'a> {
     /// The Platform's own word, and what was observed.
-    pub(super) fn new(
-        object: &'a ObjectRef,
-        rule: Option<&OwnerRule>,
-        ownership: Option<&'a Ownership>,
-    ) -> Self {
-        Self { object, rule: rule.map(|rule| rule.owner), ownership }
+    pub(crate) fn of(cx: &Cx<'a>, object: &'a ObjectRef) -> Self {
+        let rule = cx.manifests.platform.spec.owners.iter().find(|rule| same(&rule.object, object));
+        Self { object, rule: rule.map(|rule| rule.owner), ownership: cx.index.ownership(object) }
     }
 
     fn seen(&self) -> Vec<OwnerKind> {
@@ -45,7 +39,7 @@ impl<'a> Evidence<'a> {
 
     /// The owner. The Platform's own word wins; a pipeline that reconciles outranks what Helm or kubectl left behind, since it
     /// would undo the change. What an operator writes, people write too: `natural` is who writes it then.
-    pub(super) fn owner(&self, natural: OwnerKind) -> Found {
+    pub(crate) fn owner(&self, natural: OwnerKind) -> Found {
         let seen = self.seen();
         let reconciles = |owner: &OwnerKind| matches!(owner, OwnerKind::Gitops | OwnerKind::Terraform);
         let owner = self.rule.or_else(|| seen.iter().copied().find(reconciles));
@@ -69,7 +63,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// What is said where the change would be made past its owner.
-    pub(super) fn past(&self, owner: OwnerKind, through: OwnerKind) -> Diagnostic {
+    pub(crate) fn past(&self, owner: OwnerKind, through: OwnerKind) -> Diagnostic {
         let (object, because) = (self.object, self.because());
         if matches!(owner, OwnerKind::Gitops | OwnerKind::Terraform) {
             let message = format!(
@@ -92,7 +86,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// What is said where no single owner is known.
-    pub(super) fn unknown(&self) -> Diagnostic {
+    pub(crate) fn unknown(&self) -> Diagnostic {
         let message = if self.seen().is_empty() {
             format!("nothing shows who owns {}", self.object)
         } else {
@@ -103,8 +97,21 @@ impl<'a> Evidence<'a> {
     }
 }
 
+impl Cx<'_> {
+    /// Checks that an object may be written directly. What is in the way is said.
+    pub fn written_directly(&self, object: &ObjectRef) {
+        let evidence = Evidence::of(self, object);
+        let wrong = match evidence.owner(OwnerKind::Kubectl) {
+            Found::Owner(OwnerKind::Kubectl) => return,
+            Found::Owner(owner) => evidence.past(owner, OwnerKind::Kubectl),
+            Found::Nobody | Found::Several => evidence.unknown(),
+        };
+        self.findings.say_about(&object.to_string(), wrong);
+    }
+}
+
 /// An owner, for people.
-pub(super) fn word(owner: OwnerKind) -> &'static str {
+pub(crate) fn word(owner: OwnerKind) -> &'static str {
     match owner {
         OwnerKind::Helm => "Helm",
         OwnerKind::Kubectl => "kubectl",
