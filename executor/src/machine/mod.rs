@@ -1,36 +1,15 @@
 //! The machine that decides: what is written, what is called, when to look again. It does neither itself.
 //!
 //! [`Machine::apply`] is the only thing that changes the state of a run, and records are its only input; the state is a
-//! fold. Beside it the machine remembers what it is in the middle of asking. That is lost with its process, and nothing
-//! depends on it: a machine that is folded from the same records asks again.
+//! fold (`fold/`); what happens next is decided from it (`decide/`). Beside it the machine remembers what it is in the
+//! middle of asking. That is lost with its process, and nothing depends on it: a machine that is folded from the same records
+//! asks again.
 //!
 //! Who drives it keeps three promises: it applies every event of [`Decision::append`], in order and durable, before it
 //! polls again; it starts every command of [`Decision::start`]; it brings every answer.
 
-mod brackets;
-mod choose;
-mod closing;
-mod dispatch;
-mod failure;
-mod gates;
-mod illegal;
-mod index;
-mod live;
-mod lost_calls;
-mod observe;
-mod people;
-mod place;
-mod place_event;
-mod prepare;
-mod rest;
-mod retry;
-mod rolling;
-mod rolls;
-mod state;
-mod transition;
-mod turn;
-mod verify;
-mod windows;
+mod decide;
+mod fold;
 
 use std::sync::Arc;
 
@@ -43,21 +22,15 @@ use switchback_schemas::{
     report::CarryOver,
 };
 
-pub use brackets::open as open_brackets;
-pub use choose::{Choice, choose};
-pub use closing::standing;
-pub use gates::{scope_text, who};
-pub use illegal::{Illegal, Reason};
-pub use index::Index;
-pub use place::step_of;
-pub use place_event::PlaceEvent;
-pub use rest::residue;
-pub use retry::{Reaction, not_done, not_seen};
-pub use state::{Back, Batch, Closing, Hold, Phase, RollState, RunState, Task};
-pub use windows::{Answer as WindowAnswer, answer as window_answer};
+pub use decide::{Choice, WindowAnswer, choose, scope_text, who, window_answer};
+pub use fold::{
+    Back, Batch, Closing, Hold, Illegal, Index, Phase, PlaceEvent, Reaction, Reason, RollState, RunState,
+    Task, not_done, not_seen, open_brackets, residue, standing, step_of,
+};
 
 use crate::ports::{Failure, Member};
-use live::Live;
+use decide::in_flight::{Live, Purpose};
+use fold::{place, transition};
 
 /// How patient the machine is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,6 +239,6 @@ impl Machine {
 
     /// Whether calls of effects are under way.
     pub fn calling(&self) -> bool {
-        self.live.commands.values().any(|asked| asked.purpose == live::Purpose::Apply)
+        self.live.commands.values().any(|asked| asked.purpose == Purpose::Apply)
     }
 }

@@ -11,7 +11,11 @@ use switchback_schemas::{
 use super::RunState;
 
 /// What is done at a place; `None` when it is no place of the plan.
-pub(super) fn work_at<'plan>(plan: &'plan Plan, state: &RunState, at: &At) -> Option<&'plan Work> {
+pub(in crate::machine) fn work_at<'plan>(
+    plan: &'plan Plan,
+    state: &RunState,
+    at: &At,
+) -> Option<&'plan Work> {
     let Some(item) = &at.item else { return work_of(plan, &at.step, at.way) };
     if item.let_go {
         return recipe_step(plan, &at.step, Way::Back, &item.recipe)?.undo.work();
@@ -35,7 +39,7 @@ fn work_of<'plan>(plan: &'plan Plan, step: &StepId, way: Way) -> Option<&'plan W
 }
 
 /// The roll of a step, or of a rollback step.
-pub(super) fn roll_of<'plan>(plan: &'plan Plan, step: &StepId, way: Way) -> Option<&'plan Roll> {
+pub(in crate::machine) fn roll_of<'plan>(plan: &'plan Plan, step: &StepId, way: Way) -> Option<&'plan Roll> {
     work_of(plan, step, way)?.roll()
 }
 
@@ -53,13 +57,13 @@ pub fn step_of<'plan>(plan: &'plan Plan, at: &At) -> Option<&'plan Step> {
 }
 
 /// Gates that a place waits for: a step forward has its own.
-pub(super) fn gates_of<'plan>(plan: &'plan Plan, at: &At) -> &'plan [Label] {
+pub(in crate::machine) fn gates_of<'plan>(plan: &'plan Plan, at: &At) -> &'plan [Label] {
     let forward = at.way == Way::Forward && at.item.is_none();
     plan.step(&at.step).filter(|_| forward).map(|step| step.gates.as_slice()).unwrap_or_default()
 }
 
 /// Whether a recipe step ends its node: what comes after it cannot be taken back by uncordoning.
-pub(super) fn ends_node(part: &RecipeStep) -> bool {
+pub(in crate::machine) fn ends_node(part: &RecipeStep) -> bool {
     match &part.work.action {
         Action::Effect(Effect::KubeDelete(delete)) => {
             matches!(delete.object, Target::ItemNode {} | Target::ItemNodeClaim {})

@@ -6,7 +6,8 @@ use switchback_schemas::{
     journal::{At, BackScope, End, Event, Residue, SideEntry, SideKind, Way},
 };
 
-use super::{Decision, Machine, gates::who, rest};
+use super::gates::who;
+use crate::machine::{Decision, Machine, residue};
 
 impl Machine {
     /// The entries that nobody has acted on.
@@ -103,7 +104,7 @@ impl Machine {
                 Err(obstacle) => note(format!("{by} asked to close, which is refused: {obstacle}")),
             },
             SideKind::Abandon { reason } => {
-                let mut residue = rest::residue(&self.index.plan, &self.state);
+                let mut residue = residue(&self.index.plan, &self.state);
                 residue.insert(0, Residue::Abandoned { by, reason: reason.clone() });
                 Some(vec![Event::Done { end: End::Abandoned, residue }])
             }

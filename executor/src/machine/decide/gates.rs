@@ -9,11 +9,8 @@ use switchback_schemas::{
     plan::{ApprovalScope, Condition, GateKind, Plan, WindowUse},
 };
 
-use super::{
-    Index, RunState,
-    place::roll_of,
-    windows::{self, Answer},
-};
+use super::windows::{self, Answer};
+use crate::machine::{Index, RunState, fold::place::roll_of};
 
 /// What a gate says now.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,8 @@ use switchback_schemas::{
     plan::{ExpiresAt, FailureAction, RollbackStep},
 };
 
-use super::{Decision, Machine, Phase, live::later, prepare::said, turn::scope_of};
+use super::{in_flight::later, prepare::said};
+use crate::machine::{Decision, Machine, Phase, fold::direction::scope_of};
 
 /// Why a way back of no steps is none.
 const NOTHING: &str = "nothing was changed that could be undone";

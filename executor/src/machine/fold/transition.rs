@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Applies one record.
-pub(super) fn apply(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Illegal> {
+pub(in crate::machine) fn apply(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Illegal> {
     let refuse = |reason| Illegal { seq: record.seq, reason };
     head(index, state, record).map_err(refuse)?;
     event(index, state, record).map_err(refuse)?;
@@ -270,7 +270,7 @@ fn guard(index: &Index, state: &RunState, at: &At, event: PlaceEvent) -> Result<
 }
 
 /// Whether it is this place's turn: the run goes its way, does not hold, and what it needs is done.
-pub(super) fn may_act(index: &Index, state: &RunState, at: &At) -> Result<(), Reason> {
+pub(in crate::machine) fn may_act(index: &Index, state: &RunState, at: &At) -> Result<(), Reason> {
     let wrong = |how| Err(Reason::Direction(at.clone(), how));
     let releases = at.item.is_some() && at.way == Way::Back && state.is_release(at);
     if releases {

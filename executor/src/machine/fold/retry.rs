@@ -22,7 +22,7 @@ pub enum Reaction {
 }
 
 /// Tries of [`Reaction::Again`] before a failure.
-pub(super) const TRIES: u32 = 6;
+pub(in crate::machine) const TRIES: u32 = 6;
 
 /// What follows an effect that did not happen.
 pub fn not_done(class: Class, retry: RetryClass) -> Reaction {
@@ -47,7 +47,7 @@ pub fn not_seen(retry: RetryClass) -> Reaction {
 
 /// When the next try is due: 2 s, 4 s, … up to 5 min after the last one, less up to a half that is spread by a hash, so
 /// that a replay decides the same and many runs do not try at once.
-pub(super) fn due(run: Option<&RunId>, at: &At, failures: u32, ended: Timestamp) -> Timestamp {
+pub(in crate::machine) fn due(run: Option<&RunId>, at: &At, failures: u32, ended: Timestamp) -> Timestamp {
     let longest: u64 = 300_000;
     let full = 2_000_u64.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(longest);
     let seed = format!("{}|{at}|{failures}", run.map_or("", RunId::as_str));

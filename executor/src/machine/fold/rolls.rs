@@ -16,7 +16,7 @@ use super::{
 impl RunState {
     /// Whether a place takes back what a roll did to a node that it did not replace, and is not a step of an undo's own
     /// roll.
-    pub(super) fn is_release(&self, at: &At) -> bool {
+    pub(in crate::machine) fn is_release(&self, at: &At) -> bool {
         let Some(item) = &at.item else { return false };
         let moved_back =
             || self.roll(&At::back(&at.step)).is_some_and(|roll| roll.moved.contains_key(&item.key));
@@ -24,7 +24,7 @@ impl RunState {
     }
 
     /// Whether a step of a recipe may act: its node is in the batch and what comes first is done.
-    pub(super) fn recipe_may_act(&self, index: &Index, at: &At) -> Result<(), Reason> {
+    pub(in crate::machine) fn recipe_may_act(&self, index: &Index, at: &At) -> Result<(), Reason> {
         let missing = || Reason::NoSuchPlace(at.clone());
         let item = at.item.as_ref().ok_or_else(missing)?;
         let roll_at = At { item: None, ..at.clone() };
@@ -42,7 +42,7 @@ impl RunState {
         }
     }
 
-    pub(super) fn freeze(
+    pub(in crate::machine) fn freeze(
         &mut self,
         index: &Index,
         at: &At,
@@ -84,7 +84,7 @@ impl RunState {
         Ok(())
     }
 
-    pub(super) fn vanish(
+    pub(in crate::machine) fn vanish(
         &mut self,
         index: &Index,
         at: &At,
@@ -112,7 +112,12 @@ impl RunState {
         Ok(())
     }
 
-    pub(super) fn batch_done(&mut self, at: &At, batch: u32, now: Timestamp) -> Result<(), Reason> {
+    pub(in crate::machine) fn batch_done(
+        &mut self,
+        at: &At,
+        batch: u32,
+        now: Timestamp,
+    ) -> Result<(), Reason> {
         let wrong = || Reason::Other(format!("batch {batch} of {at} is not done"));
         let roll = self.rolls.get_mut(at).ok_or_else(wrong)?;
         let open = roll.batch.take().ok_or_else(wrong)?;
@@ -125,7 +130,12 @@ impl RunState {
         Ok(())
     }
 
-    pub(super) fn converge(&mut self, index: &Index, at: &At, now: Timestamp) -> Result<(), Reason> {
+    pub(in crate::machine) fn converge(
+        &mut self,
+        index: &Index,
+        at: &At,
+        now: Timestamp,
+    ) -> Result<(), Reason> {
         if self.roll(at).is_some_and(|roll| roll.batch.is_some()) {
             return Err(Reason::Other(format!("{at} converges in the middle of a batch")));
         }
@@ -141,7 +151,7 @@ impl RunState {
         gone || roll.recipe.iter().all(|recipe| self.phase(&roll_at.item(key, &recipe.name)).is_finished())
     }
 
-    pub(super) fn item_moved(&mut self, index: &Index, at: &At, key: &ItemKey, now: Timestamp) {
+    pub(in crate::machine) fn item_moved(&mut self, index: &Index, at: &At, key: &ItemKey, now: Timestamp) {
         let roll_at = At { item: None, ..at.clone() };
         if !self.item_is_done(&index.plan, &roll_at, key) {
             return;
@@ -156,7 +166,7 @@ impl RunState {
     }
 
     /// A roll that failed is tried again: its batch is verified anew, its passes are counted anew.
-    pub(super) fn resume_roll(&mut self, at: &At, now: Timestamp) {
+    pub(in crate::machine) fn resume_roll(&mut self, at: &At, now: Timestamp) {
         let Some(roll) = self.rolls.get_mut(at) else { return };
         match &mut roll.batch {
             Some(batch) => batch.moved = batch.moved.map(|_| now),
@@ -264,7 +274,7 @@ impl RunState {
     }
 
     /// Steps that end a node of a roll's batch, of which nobody knows whether they did.
-    pub(super) fn doubtful_ends(&self, index: &Index, roll_at: &At) -> Vec<At> {
+    pub(in crate::machine) fn doubtful_ends(&self, index: &Index, roll_at: &At) -> Vec<At> {
         let (Some(roll), Some(state)) =
             (roll_of(&index.plan, &roll_at.step, roll_at.way), self.roll(roll_at))
         else {
@@ -281,7 +291,7 @@ impl RunState {
     }
 
     /// Nodes that were let go begin their recipe anew: a node that was schedulable again has to be drained again.
-    pub(super) fn take_up_released(&mut self, roll_at: &At) {
+    pub(in crate::machine) fn take_up_released(&mut self, roll_at: &At) {
         let Some(roll) = self.roll(roll_at) else { return };
         let items = roll.batch.iter().flat_map(|batch| &batch.items);
         let items: Vec<Item> = items.filter(|item| !roll.gone.contains(&item.key)).cloned().collect();
@@ -306,7 +316,7 @@ impl RunState {
     }
 
     /// Places whose effect may still be there although they begin anew.
-    pub(super) fn doubt(&mut self, places: Vec<At>) {
+    pub(in crate::machine) fn doubt(&mut self, places: Vec<At>) {
         for at in places {
             if let Some(task) = self.tasks.get_mut(&at) {
                 task.phase = Phase::InDoubt;

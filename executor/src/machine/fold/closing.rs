@@ -1,14 +1,13 @@
-//! Closing: a run that is over removes what it kept for its ways back. By date nobody is asked; what a way back still needs goes
-//! only with an approval that says so.
+//! What a run that is over keeps for its ways back, and how it is removed.
 
 use jiff::{SignedDuration, Timestamp};
 use switchback_schemas::{
     StepId,
-    journal::{Approval, At, End, Event, Way},
+    journal::{At, End, Way},
     plan::{ApprovalScope, Leftover, Plan},
 };
 
-use super::{Index, Machine, Phase, Reason, RunState, gates::Gated, state::Closing};
+use super::{Index, Phase, Reason, RunState, state::Closing};
 
 /// What a run keeps, with the instant until which a way back needs it.
 pub fn standing<'plan>(plan: &'plan Plan, state: &RunState) -> Vec<(&'plan Leftover, Timestamp)> {
@@ -26,73 +25,6 @@ fn needed_until(left: &Leftover, state: &RunState) -> Option<Timestamp> {
     Some(done.checked_add(keep).unwrap_or(Timestamp::MAX))
 }
 
-/// What closing would remove now.
-pub(super) struct ToClose {
-    steps: Vec<StepId>,
-    /// Those of them that a way back still needs.
-    early: Vec<StepId>,
-    /// Approvals that allow that.
-    approvals: Vec<Approval>,
-}
-
-impl ToClose {
-    /// As records, in their order.
-    pub(super) fn events(self, already: &[Approval], why: String) -> Vec<Event> {
-        let new = self.approvals.into_iter().filter(|approval| !already.contains(approval));
-        let turned = Event::TurnedToClose { steps: self.steps, early: self.early, why };
-        new.map(|approval| Event::Approved { approval }).chain([turned]).collect()
-    }
-}
-
-impl Machine {
-    /// Why nothing can be removed now.
-    pub fn obstacle_to_close(&self, early: bool, now: Timestamp) -> Option<String> {
-        self.to_close(early, now).err()
-    }
-
-    /// What is to be removed: what has had its time, and everything else where that is asked for and approved.
-    pub(super) fn to_close(&self, early: bool, now: Timestamp) -> Result<ToClose, String> {
-        let standing = standing(&self.index.plan, &self.state);
-        if standing.is_empty() {
-            return Err("it keeps nothing".to_owned());
-        }
-        let chosen: Vec<_> = standing.iter().filter(|(_, until)| early || *until <= now).collect();
-        if chosen.is_empty() {
-            let needed: Vec<String> = standing
-                .iter()
-                .map(|(left, until)| format!("{} is needed until {until}: {}", left.what, left.why))
-                .collect();
-            return Err(format!("{}; --now gives that up", needed.join("; ")));
-        }
-        let steps = chosen.iter().map(|(left, _)| left.step.clone()).collect();
-        let early: Vec<StepId> =
-            chosen.iter().filter(|(_, until)| *until > now).map(|(left, _)| left.step.clone()).collect();
-        let approvals = match self.asking(now).approved(&ApprovalScope::Closing {}) {
-            _ if early.is_empty() => Vec::new(),
-            Gated::Pass { approvals, .. } => approvals,
-            Gated::Wait { .. } | Gated::Ask(_) => {
-                return Err("a way back still needs it, and too few have approved that it goes: \
-                            `switchback approve --closing`"
-                    .to_owned());
-            }
-        };
-        Ok(ToClose { steps, early, approvals })
-    }
-
-    /// Going on with what was begun to be removed.
-    pub(super) fn closing_again(&self, why: String, now: Timestamp) -> Option<Event> {
-        let closing = self.state.closing.as_ref()?;
-        let left = standing(&self.index.plan, &self.state).into_iter();
-        let left: Vec<_> = left.filter(|(left, _)| closing.steps.contains(&left.step)).collect();
-        let early = left.iter().filter(|(_, until)| *until > now).map(|(left, _)| left.step.clone());
-        Some(Event::TurnedToClose {
-            early: early.collect(),
-            steps: left.into_iter().map(|(left, _)| left.step.clone()).collect(),
-            why,
-        })
-    }
-}
-
 impl RunState {
     /// Whether it is over with something that may be removed: at its targets, back at a savepoint, or continued by another run,
     /// whose claim keeps it from being closed until that one is over.
@@ -103,7 +35,7 @@ impl RunState {
         }
     }
 
-    pub(super) fn turn_to_close(
+    pub(in crate::machine) fn turn_to_close(
         &mut self,
         index: &Index,
         (steps, early): (&[StepId], &[StepId]),
@@ -147,19 +79,19 @@ impl RunState {
     }
 
     /// Whether everything that is being removed is removed.
-    pub(super) fn has_closed(&self) -> bool {
+    pub(in crate::machine) fn has_closed(&self) -> bool {
         let gone = |step: &StepId| self.phase(&At::close(step)).is_finished();
         self.closing.as_ref().is_some_and(|closing| closing.steps.iter().all(gone))
     }
 
     /// How a run ends that has closed, or has closed in part; `None` also where another run goes on from it.
-    pub(super) fn end_of_closing(&self, plan: &Plan) -> Option<End> {
+    pub(in crate::machine) fn end_of_closing(&self, plan: &Plan) -> Option<End> {
         let closing = self.closing.as_ref().filter(|_| self.has_closed())?;
         if standing(plan, self).is_empty() { Some(End::Closed) } else { closing.from }
     }
 
     /// What a way back would need and has not any more: the leftover, and since when it is gone or going.
-    pub(super) fn removed<'plan>(
+    pub(in crate::machine) fn removed<'plan>(
         &self,
         plan: &'plan Plan,
         taken_back: impl Fn(&StepId) -> bool,

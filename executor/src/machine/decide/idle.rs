@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use switchback_schemas::{
     Seconds,
-    journal::{At, BackScope, End, Event, Residue, Unfinished, WaitsFor, Way},
-    plan::{Plan, Undo, Work},
+    journal::{At, BackScope, End, Event, WaitsFor},
 };
 
-use super::{Decision, Machine, Phase, Rest, RunState, brackets, live::later, place::work_at};
+use super::in_flight::{Purpose, later};
+use crate::machine::{Decision, Machine, Phase, Rest, fold::place::work_at, open_brackets, residue};
 
 impl Machine {
     /// Whether the process may end before anything else is looked at.
@@ -104,21 +104,21 @@ impl Machine {
             return;
         }
         let far = wake_at.is_none_or(|wake| wake > later(now, self.settings.patience));
-        let spans = brackets::open(&self.index.plan, &self.state).iter().all(|bracket| bracket.spans_park);
+        let spans = open_brackets(&self.index.plan, &self.state).iter().all(|bracket| bracket.spans_park);
         if far && spans && self.patience_ends(now).is_none() {
             self.park(waits_for, wake_at, "", out);
         }
     }
 
     /// Whether a command looks at a bracket that was seen before; what comes to rest need not wait for its answer.
-    fn is_watch(&self, purpose: &super::live::Purpose) -> bool {
-        let super::live::Purpose::Held(bracket) = purpose else { return false };
+    fn is_watch(&self, purpose: &Purpose) -> bool {
+        let Purpose::Held(bracket) = purpose else { return false };
         self.live.brackets.get(bracket).is_some_and(|watch| watch.last.is_some())
     }
 
     fn park(&self, waits_for: Vec<WaitsFor>, wake_at: Option<Timestamp>, why: &str, out: &mut Decision) {
         for bracket in
-            brackets::open(&self.index.plan, &self.state).iter().filter(|bracket| !bracket.spans_park)
+            open_brackets(&self.index.plan, &self.state).iter().filter(|bracket| !bracket.spans_park)
         {
             let text =
                 format!("parked ({why}) although bracket {} is open, which should not span it", bracket.id);
@@ -179,55 +179,4 @@ const PARKED_POLL: Seconds = Seconds::minutes(15);
 
 fn is_timed(waits: &[WaitsFor]) -> bool {
     waits.iter().any(|wait| matches!(wait, WaitsFor::Instant { .. } | WaitsFor::Window { .. }))
-}
-
-/// What is left behind: brackets, doubts, failures, nodes that were touched, and, unless everything is done or
-/// undone, each step that was neither. Where another run took over, that one accounts for everything but what is removed.
-pub fn residue(plan: &Plan, state: &RunState) -> Vec<Residue> {
-    let mut left = Vec::new();
-    let theirs = |at: &At| state.superseded.is_some() && at.way != Way::Close;
-    for bracket in brackets::open(plan, state) {
-        left.push(Residue::Suspended {
-            id: bracket.id.clone(),
-            title: bracket.title.clone(),
-            why: state.held_over.get(&bracket.id).cloned(),
-            owner: bracket.owner.clone(),
-            command: bracket.closing_command.clone(),
-        });
-    }
-    let complete = state.back.is_none() && state.all_done();
-    let kept = |step: &switchback_schemas::StepId| {
-        let saved = state.back.as_ref().is_some_and(|back| !back.steps.contains(step));
-        complete || saved
-    };
-    for (at, task) in &state.tasks {
-        let undone = at.way == Way::Forward && state.undone.contains(&at.step);
-        // What needs no undo is retained where it is more than a look, and listed with the leftovers.
-        let retained = at.way == Way::Forward
-            && at.item.is_none()
-            && plan.step(&at.step).is_some_and(|step| matches!(step.undo, Undo::Unneeded { .. }));
-        let no_residue = retained || work_at(plan, state, at).is_some_and(Work::only_looks);
-        let what = match task.phase {
-            _ if theirs(at) => continue,
-            _ if task.phase == Phase::HeldOver || undone => continue,
-            Phase::InDoubt | Phase::Asked | Phase::Called if !no_residue => Unfinished::InDoubt,
-            Phase::Failed | Phase::Unproven if task.touched && !no_residue => Unfinished::FailedInPart,
-            Phase::Stopped if at.way == Way::Back => Unfinished::NotUndone,
-            Phase::Failed | Phase::Again | Phase::Blocked if at.way == Way::Close => Unfinished::NotRemoved,
-            Phase::Done | Phase::Applied | Phase::Blocked | Phase::Rolling
-                if at.way == Way::Forward && at.item.is_none() && !kept(&at.step) && !retained =>
-            {
-                Unfinished::Done
-            }
-            Phase::Blocked if at.way == Way::Forward && at.item.is_some() && !kept(&at.step) => {
-                Unfinished::Begun
-            }
-            _ => continue,
-        };
-        left.push(Residue::Work { at: at.clone(), left: what });
-    }
-    for (roll, item) in state.touched_nodes(plan).into_iter().filter(|(roll, _)| !theirs(roll)) {
-        left.push(Residue::Node { node: item.name.clone(), roll: roll.clone() });
-    }
-    left
 }

@@ -4,18 +4,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
-pub(super) use switchback_model::windows::later;
+pub(in crate::machine) use switchback_model::windows::later;
 use switchback_schemas::{
     RunId,
     journal::{At, Event, Outcome, Record, SideEntry, Verdict, WaitsFor},
     name::Label,
 };
 
-use super::{Phase, RunState};
-use crate::ports::Member;
+use crate::{
+    machine::{Phase, RunState},
+    ports::Member,
+};
 
 #[derive(Debug, Default)]
-pub(super) struct Live {
+pub(in crate::machine) struct Live {
     pub next: u64,
     pub commands: BTreeMap<u64, Asked>,
     pub places: BTreeMap<At, Place>,
@@ -34,14 +36,14 @@ pub(super) struct Live {
 
 /// A command that was not answered yet.
 #[derive(Debug, PartialEq)]
-pub(super) struct Asked {
+pub(in crate::machine) struct Asked {
     pub at: At,
     pub purpose: Purpose,
 }
 
 /// What a command is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(in crate::machine) enum Purpose {
     Claim,
     Gate(Label),
     DoneWhen,
@@ -57,7 +59,7 @@ pub(super) enum Purpose {
 
 /// How far the preparation of a call has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(in crate::machine) enum Stage {
     #[default]
     Gates,
     DoneWhen,
@@ -69,7 +71,7 @@ pub(super) enum Stage {
 
 /// What is going on at one place.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(in crate::machine) struct Place {
     pub command: Option<u64>,
     pub stage: Stage,
     /// Not looked at before.
@@ -84,7 +86,7 @@ pub(super) struct Place {
 
 /// How far one verification has come.
 #[derive(Debug, Default)]
-pub(super) struct Proof {
+pub(in crate::machine) struct Proof {
     pub holds_since: Option<Timestamp>,
     pub last: Option<Verdict>,
     pub next: Option<Timestamp>,
@@ -92,26 +94,26 @@ pub(super) struct Proof {
 
 /// An open bracket that is looked at.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(in crate::machine) struct Watch {
     pub asked: bool,
     pub next: Option<Timestamp>,
     pub last: Option<Verdict>,
 }
 
 /// What idempotency tokens are made of: the same for every attempt, another when a step was undone and begins anew.
-pub(super) fn token(run: Option<&RunId>, at: &At, round: u32) -> String {
+pub(in crate::machine) fn token(run: Option<&RunId>, at: &At, round: u32) -> String {
     let seed = format!("{}|{at}|{round}", run.map_or("", RunId::as_str));
     let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
     Sha256::digest(seed).iter().take(16).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 impl Live {
-    pub(super) fn place(&mut self, at: &At) -> &mut Place {
+    pub(in crate::machine) fn place(&mut self, at: &At) -> &mut Place {
         self.places.entry(at.clone()).or_default()
     }
 
     /// What a record makes out of date.
-    pub(super) fn after(&mut self, state: &RunState, record: &Record) {
+    pub(in crate::machine) fn after(&mut self, state: &RunState, record: &Record) {
         let at = match &record.event {
             Event::Epoch { .. } => {
                 *self = Self { side: std::mem::take(&mut self.side), ..Self::default() };

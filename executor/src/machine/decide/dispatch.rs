@@ -7,13 +7,10 @@ use switchback_schemas::{
     plan::{Action, Condition, Effect},
 };
 
-use super::{
-    Answer, Command, Decision, Machine, Phase, What,
-    live::{Asked, Proof, Purpose, later, token},
-    place::work_at,
-    retry,
-    state::Task,
-    transition::may_act,
+use super::in_flight::{Asked, Proof, Purpose, later, token};
+use crate::machine::{
+    Answer, Command, Decision, Machine, Phase, Task, What,
+    fold::{place::work_at, retry, transition::may_act},
 };
 
 impl Machine {

@@ -9,12 +9,16 @@ use switchback_schemas::{
 };
 
 use super::{
-    Decision, Machine, Phase, What,
     gates::{Asking, Gated},
-    live::{Purpose, Stage, later},
-    place::{gates_of, work_at},
+    in_flight::{Purpose, Stage, later},
 };
-use crate::ports::Failure;
+use crate::{
+    machine::{
+        Decision, Machine, Phase, What,
+        fold::place::{gates_of, work_at},
+    },
+    ports::Failure,
+};
 
 impl Machine {
     pub(super) fn prepare(&mut self, at: &At, now: Timestamp, out: &mut Decision) {

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use switchback_schemas::journal::{At, Class, Event, Evidence, Outcome, Verdict, WaitsFor, Way};
 
-use super::{
+use super::{in_flight::Purpose, prepare::said};
+use crate::machine::{
     Decision, Machine, Phase,
-    live::Purpose,
-    place::work_at,
-    prepare::said,
-    retry::{Reaction, TRIES, not_seen},
+    fold::{
+        place::work_at,
+        retry::{Reaction, TRIES, not_seen},
+    },
 };
 
 impl Machine {

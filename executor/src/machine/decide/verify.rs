@@ -7,11 +7,8 @@ use switchback_schemas::{
     plan::{Verify, Work},
 };
 
-use super::{
-    Decision, Machine,
-    live::{Proof, Purpose, later},
-    place::work_at,
-};
+use super::in_flight::{Proof, Purpose, later};
+use crate::machine::{Decision, Machine, fold::place::work_at};
 
 impl Machine {
     /// Verifies an effect that happened.

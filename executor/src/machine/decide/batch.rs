@@ -8,8 +8,7 @@ use switchback_schemas::{
     plan::{OrderKey, Roll},
 };
 
-use super::state::RollState;
-use crate::ports::Member;
+use crate::{machine::RollState, ports::Member};
 
 /// What a roll does next.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,13 +8,17 @@ use switchback_schemas::{
 };
 
 use super::{
-    Decision, Machine, Phase, What,
-    choose::{Choice, choose},
+    batch::{Choice, choose},
     gates::Gated,
-    live::{Purpose, later},
-    place::{ends_node, roll_of, work_at},
+    in_flight::{Purpose, later},
 };
-use crate::ports::{Failure, Member};
+use crate::{
+    machine::{
+        Decision, Machine, Phase, Task, What,
+        fold::place::{ends_node, roll_of, work_at},
+    },
+    ports::{Failure, Member},
+};
 
 impl Machine {
     /// Brings a roll forward.
@@ -118,7 +122,7 @@ impl Machine {
     fn is_ending(&self, at: &At, roll: &Roll, key: &switchback_schemas::ItemKey) -> bool {
         let ends = roll.recipe.iter().filter(|recipe| ends_node(recipe));
         ends.map(|recipe| at.item(key, &recipe.name))
-            .any(|place| self.state.task(&place).is_some_and(super::Task::may_have_acted))
+            .any(|place| self.state.task(&place).is_some_and(Task::may_have_acted))
     }
 
     /// The nodes of a roll were listed.

@@ -75,9 +75,9 @@ pub struct RunState {
     /// Steps forward, by number, whose needs are done and that are not done themselves; the longest chain first.
     pub ready: BTreeSet<(Reverse<Seconds>, usize)>,
     /// For each step, how many of its needs are not done.
-    pub(super) lacking: Vec<usize>,
+    pub(in crate::machine) lacking: Vec<usize>,
     /// For each savepoint, how many of its steps are not done.
-    pub(super) missing: Vec<usize>,
+    pub(in crate::machine) missing: Vec<usize>,
 }
 
 /// Where a place stands.
@@ -167,7 +167,7 @@ pub struct Task {
 }
 
 impl Task {
-    pub(super) fn new(at: Timestamp) -> Self {
+    pub(in crate::machine) fn new(at: Timestamp) -> Self {
         Self {
             phase: Phase::New,
             attempts: 0,
@@ -192,7 +192,7 @@ impl Task {
     }
 
     /// Begins anew, as another effect.
-    pub(super) fn next_round(&mut self) {
+    pub(in crate::machine) fn next_round(&mut self) {
         self.phase = Phase::New;
         self.round = self.round.saturating_add(1);
         self.failures = 0;
@@ -223,12 +223,12 @@ pub struct Back {
 
 impl Back {
     /// Whether the scope takes back what happened at a place.
-    pub(super) fn has(&self, at: &At) -> bool {
+    pub(in crate::machine) fn has(&self, at: &At) -> bool {
         self.steps.contains(&at.step) || (at.way == Way::Back && self.needs.contains_key(&at.step))
     }
 
     /// A step with its place in the queue.
-    pub(super) fn queued(&self, step: &StepId) -> (Reverse<Seconds>, StepId) {
+    pub(in crate::machine) fn queued(&self, step: &StepId) -> (Reverse<Seconds>, StepId) {
         (Reverse(self.rest.get(step).copied().unwrap_or_default()), step.clone())
     }
 }

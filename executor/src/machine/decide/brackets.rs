@@ -4,38 +4,14 @@ use jiff::Timestamp;
 use switchback_schemas::{
     journal::{At, Event, Evidence, Verdict, WaitsFor, Way},
     name::Label,
-    plan::{Bracket, OpenedBy, Plan},
+    plan::Bracket,
 };
 
 use super::{
-    Decision, Machine, Phase, RunState,
-    live::{Purpose, later},
-    place::work_at,
+    in_flight::{Purpose, later},
     prepare::said,
 };
-
-/// Brackets that this run opened, or found open, and did not close. They are the business of the run that took over, if one did;
-/// and what it found open is again that of the run which it continues, when it is back where it began.
-pub fn open<'plan>(plan: &'plan Plan, state: &RunState) -> Vec<&'plan Bracket> {
-    if state.superseded.is_some() {
-        return Vec::new();
-    }
-    let returns = state.returns(plan);
-    let found_open = |bracket: &Bracket| bracket.opened_by == OpenedBy::EarlierRun;
-    let is_open = |bracket: &&Bracket| {
-        if returns && found_open(bracket) {
-            return false;
-        }
-        // What an earlier run opened is open before this one has looked at it.
-        let opened = found_open(bracket)
-            || state.is_started(&bracket.open)
-            || state.held_over.contains_key(&bracket.id);
-        let closing = At::forward(&bracket.close);
-        let closed = state.phase(&closing).is_finished() && !state.undone.contains(&bracket.close);
-        opened && !closed
-    };
-    plan.brackets.iter().filter(is_open).collect()
-}
+use crate::machine::{Decision, Machine, Phase, fold::place::work_at};
 
 impl Machine {
     /// Brackets that hold now and have to go on holding: opened, verified, and not being closed.

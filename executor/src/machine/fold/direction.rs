@@ -23,14 +23,14 @@ use super::{
 
 impl RunState {
     /// The task of a place, made if it has none.
-    pub(super) fn touch(&mut self, at: &At, now: Timestamp) -> &mut Task {
+    pub(in crate::machine) fn touch(&mut self, at: &At, now: Timestamp) -> &mut Task {
         let task = self.tasks.entry(at.clone()).or_insert_with(|| Task::new(now));
         task.last = now;
         task
     }
 
     /// Moves a place into a phase, and everything that follows from it.
-    pub(super) fn set(&mut self, index: &Index, at: &At, phase: Phase, now: Timestamp) {
+    pub(in crate::machine) fn set(&mut self, index: &Index, at: &At, phase: Phase, now: Timestamp) {
         self.touch(at, now).phase = phase;
         keep(&mut self.open, at, phase.is_open());
         keep(&mut self.failed, at, phase.is_failed());
@@ -81,7 +81,7 @@ impl RunState {
     }
 
     /// Counts what is lacking everywhere, from the phases.
-    pub(super) fn recount(&mut self, index: &Index) {
+    pub(in crate::machine) fn recount(&mut self, index: &Index) {
         let done: Vec<bool> =
             index.plan.steps.iter().map(|step| self.phase(&At::forward(&step.id)).is_finished()).collect();
         let is_done = |number: usize| done.get(number).copied().unwrap_or(false);
@@ -95,7 +95,7 @@ impl RunState {
         self.ready = open.map(|(number, _)| (Reverse(rest(index, number)), number)).collect();
     }
 
-    pub(super) fn reach(&mut self, index: &Index, savepoint: &SavepointId) -> Result<(), Reason> {
+    pub(in crate::machine) fn reach(&mut self, index: &Index, savepoint: &SavepointId) -> Result<(), Reason> {
         let position = index.plan.savepoints.iter().position(|known| known.id == *savepoint);
         let missing = position.and_then(|position| self.missing.get(position));
         if missing != Some(&0) || self.reached.contains(savepoint) || self.back.is_some() {
@@ -105,7 +105,7 @@ impl RunState {
         Ok(())
     }
 
-    pub(super) fn turn_back(
+    pub(in crate::machine) fn turn_back(
         &mut self,
         index: &Index,
         scope: &BackScope,
@@ -148,7 +148,7 @@ impl RunState {
         Ok(())
     }
 
-    pub(super) fn turn_forward(&mut self, index: &Index) -> Result<(), Reason> {
+    pub(in crate::machine) fn turn_forward(&mut self, index: &Index) -> Result<(), Reason> {
         if let Some(back) = &self.back {
             if !back.ready.is_empty() || matches!(back.scope, BackScope::Savepoint(_)) {
                 return Err(Reason::Other("the way back is not at its end".to_owned()));
@@ -180,14 +180,18 @@ impl RunState {
     }
 
     /// Another run goes on from here. What was under way is accounted for by that run, or by this one when it returns.
-    pub(super) fn hand_over(&mut self, by: &RunId) {
+    pub(in crate::machine) fn hand_over(&mut self, by: &RunId) {
         self.superseded = Some(by.clone());
         self.claimed = false;
         self.closing = None;
     }
 
     /// The run that went on from here is back where it began. A person says how this one goes on.
-    pub(super) fn take_back(&mut self, from: &RunId, lost: &BTreeMap<StepId, String>) -> Result<(), Reason> {
+    pub(in crate::machine) fn take_back(
+        &mut self,
+        from: &RunId,
+        lost: &BTreeMap<StepId, String>,
+    ) -> Result<(), Reason> {
         if self.superseded.as_ref() != Some(from) {
             return Err(Reason::Other(format!("run {from} did not take over")));
         }
@@ -205,12 +209,12 @@ impl RunState {
     }
 
     /// Whether every step is done.
-    pub(super) fn all_done(&self) -> bool {
+    pub(in crate::machine) fn all_done(&self) -> bool {
         self.ready.is_empty() && self.lacking.iter().all(|lacking| *lacking == 0)
     }
 
     /// Whether the run may end like that.
-    pub(super) fn may_end(&self, plan: &Plan, end: End) -> Result<(), Reason> {
+    pub(in crate::machine) fn may_end(&self, plan: &Plan, end: End) -> Result<(), Reason> {
         let back = self.back.as_ref().filter(|back| matches!(back.scope, BackScope::Savepoint(_)));
         let all_back =
             back.is_some_and(|back| back.needs.keys().all(|step| self.phase(&At::back(step)).is_finished()));
@@ -228,7 +232,7 @@ impl RunState {
         }
     }
 
-    pub(super) fn retry(&mut self, index: &Index, at: &At, now: Timestamp) -> Result<(), Reason> {
+    pub(in crate::machine) fn retry(&mut self, index: &Index, at: &At, now: Timestamp) -> Result<(), Reason> {
         if work_at(&index.plan, self, at).is_none() {
             return Err(Reason::NoSuchPlace(at.clone()));
         }
@@ -254,7 +258,7 @@ impl RunState {
     }
 
     /// Gives a failed place another chance, from where it failed.
-    pub(super) fn again(&mut self, index: &Index, at: &At, now: Timestamp) {
+    pub(in crate::machine) fn again(&mut self, index: &Index, at: &At, now: Timestamp) {
         let rolling = self.rolls.contains_key(at);
         let task = self.touch(at, now);
         task.failures = 0;
@@ -277,7 +281,7 @@ impl RunState {
         self.set(index, at, phase, now);
     }
 
-    pub(super) fn hold_over(
+    pub(in crate::machine) fn hold_over(
         &mut self,
         index: &Index,
         bracket: &Label,
@@ -295,7 +299,10 @@ impl RunState {
 }
 
 /// Where a scope goes back to, and the numbers of the steps that it takes back.
-pub(super) fn scope_of(index: &Index, scope: &BackScope) -> Result<(Savepoint, BTreeSet<usize>), Reason> {
+pub(in crate::machine) fn scope_of(
+    index: &Index,
+    scope: &BackScope,
+) -> Result<(Savepoint, BTreeSet<usize>), Reason> {
     let unknown = || Reason::Other(format!("the plan has no {scope:?} to go back to"));
     match scope {
         BackScope::Savepoint(id) => {

@@ -1,0 +1,21 @@
+//! What happens next: from the state of a run, what was answered and the time to events, commands and when to look again.
+//! Nothing here changes the state; that does only a record that was written.
+
+mod batch;
+mod brackets;
+mod closing;
+mod dispatch;
+mod failure;
+mod gates;
+mod idle;
+pub(super) mod in_flight;
+mod observe;
+mod prepare;
+mod requests;
+mod rolls;
+mod verify;
+mod windows;
+
+pub use batch::{Choice, choose};
+pub use gates::{scope_text, who};
+pub use windows::{Answer as WindowAnswer, answer as window_answer};

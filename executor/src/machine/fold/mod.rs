@@ -1,0 +1,26 @@
+//! The state of a run: a fold over the records of its journal, total and pure. A record that does not follow from those
+//! before it is refused, and changes nothing. Nothing here decides what happens next.
+
+mod brackets;
+mod closing;
+pub(super) mod direction;
+mod illegal;
+mod index;
+mod lost_calls;
+pub(super) mod place;
+mod place_event;
+mod residue;
+pub(super) mod retry;
+mod rolls;
+mod state;
+pub(super) mod transition;
+
+pub use brackets::open as open_brackets;
+pub use closing::standing;
+pub use illegal::{Illegal, Reason};
+pub use index::Index;
+pub use place::step_of;
+pub use place_event::PlaceEvent;
+pub use residue::residue;
+pub use retry::{Reaction, not_done, not_seen};
+pub use state::{Back, Batch, Closing, Hold, Phase, RollState, RunState, Task};
