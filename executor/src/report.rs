@@ -34,7 +34,7 @@ pub enum ReportError {
     #[error(transparent)]
     Illegal(#[from] Illegal),
     /// The journal has no header, or no savepoint has a name.
-    #[error("the journal does not begin like one")]
+    #[error("the file does not start like a journal")]
     NoHeader,
 }
 

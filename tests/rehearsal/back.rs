@@ -18,7 +18,7 @@ use crate::support::{
 };
 
 const NOTHING: &str = "nothing was changed that could be undone";
-const ONE_MINOR: &str = "EKS takes it back by one minor only";
+const ONE_MINOR: &str = "EKS rolls it back by one minor only";
 
 /// Takes the way back from a point to the savepoint before it, notes what was done on it, and says to which earlier ones there is
 /// none any more.
@@ -112,13 +112,13 @@ fn from_everywhere_in_karpenter_between_the_minors() {
 #[test]
 fn from_everywhere_in_the_second_minor() {
     let closed = from_everywhere(mlops(), "eks/mlops-platform-dev@1.34");
-    assert_eq!(closed, BTreeSet::from(["start".parse().expect("a savepoint")]), "the line of no return");
+    assert_eq!(closed, BTreeSet::from(["start".parse().expect("a savepoint")]), "the point of no return");
 }
 
 #[test]
 fn from_everywhere_in_mlflow() {
     let closed = from_everywhere(mlops(), "mlflow/mlflow@3.18.0");
-    assert_eq!(closed, BTreeSet::from(["start".parse().expect("a savepoint")]), "the line of no return");
+    assert_eq!(closed, BTreeSet::from(["start".parse().expect("a savepoint")]), "the point of no return");
 }
 
 /// The small example over the wire is gone back from in back.rs of tests/wire; here also from within its steps.

@@ -30,7 +30,7 @@ enum Came {
     Refused(Vec<Code>),
 }
 
-const ONE_MINOR: &str = "EKS takes it back by one minor only";
+const ONE_MINOR: &str = "EKS rolls it back by one minor only";
 
 async fn goes_on(applied: &Applied, files: &[(String, String)], point: &Point) -> Came {
     let told = format!("continued from where {}", point.told);

@@ -27,7 +27,7 @@ fn a_run_that_holds_shows_the_ways_back_and_takes_one() {
     scene.apply().exits(4);
     let prices = scene.switchback("rollback --store store --kubeconfig kubeconfig").exits(0);
     assert!(prices.stdout.contains("to savepoint start"), "{}", prices.stdout);
-    assert!(prices.stdout.contains("take it with: switchback rollback"), "{}", prices.stdout);
+    assert!(prices.stdout.contains("run it with: switchback rollback"), "{}", prices.stdout);
     assert!(matches!(scene.report().state, RunState::Held { .. }), "looking changes nothing");
 
     let out =

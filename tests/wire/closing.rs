@@ -45,35 +45,37 @@ fn a_complete_run_keeps_what_its_ways_back_need_until_they_are_over() {
     scene.plan();
     carried_through(&scene).exits(0);
     let kept = scene.switchback("status --store store --kubeconfig kubeconfig").exits(0).stdout;
-    assert!(kept.contains(&format!("kept       node group {GROUP}, at size 0 until 2026-11-27")), "{kept}");
-    assert!(kept.contains("close      switchback close --run") && !kept.contains("due"), "{kept}");
+    assert!(kept.contains(&format!("retained   node group {GROUP}, at size 0 until 2026-11-27")), "{kept}");
+    assert!(kept.contains("cleanup    switchback cleanup --run") && !kept.contains("due"), "{kept}");
 
     let early = scene.on_store("close --reason tidy").exits(1).stderr;
     assert!(early.contains(&format!("node group {GROUP}, at size 0 is needed until 2026-11-27")), "{early}");
     assert!(early.contains("snapshot mlops-platform-dev-mlflow-before-3-18-0"), "{early}");
-    assert!(early.contains("--now gives that up"), "{early}");
+    assert!(early.contains("--now deletes it anyway"), "{early}");
     // What is kept is no dirt.
     scene.on_store(&format!("janitor --fix {GROUP} --reason tidy")).exits(1);
-    assert!(scene.switchback("janitor --store store").exits(0).stdout.contains("nothing is left behind"));
+    assert!(
+        scene.switchback("janitor --store store").exits(0).stdout.contains("no run left anything behind")
+    );
     assert_eq!(ended(&scene), End::Complete);
 
     days(&scene, 8);
     let due = scene.on_store("tick").exits(0).stderr;
-    assert!(due.contains("closing is due since 2026-11-27") && due.contains("1 of the 2 things"), "{due}");
+    assert!(due.contains("cleanup is due since 2026-11-27") && due.contains("1 of 2 retained"), "{due}");
     let status = scene.switchback("status --store store --kubeconfig kubeconfig").exits(0).stdout;
-    assert!(status.contains("closing is due: it is the way back of pool gpu-inference"), "{status}");
+    assert!(status.contains("cleanup is due: rollback of pool gpu-inference"), "{status}");
     assert!(node_groups(&scene).contains(&GROUP.to_owned()), "tick removes nothing");
 
     let out = scene.on_store("close --reason tidy").exits(0).stdout;
-    assert!(out.contains(&format!("CLOSE    removes node group {GROUP}, at size 0: ")), "{out}");
-    assert!(out.contains("kept       snapshot"), "{out}");
+    assert!(out.contains(&format!("CLEANUP  deletes node group {GROUP}, at size 0: ")), "{out}");
+    assert!(out.contains("retained   snapshot"), "{out}");
     assert!(!node_groups(&scene).contains(&GROUP.to_owned()));
     assert_eq!(snapshots(&scene).len(), 1, "its time has not come");
     assert_eq!(ended(&scene), End::Complete, "something is still kept");
     let ways = scene.on_store("rollback").exits(0).stdout;
     assert!(
         ways.contains(&format!(
-            "cannot be taken now: it needs node group {GROUP}, at size 0, which was removed"
+            "not possible now: it needs node group {GROUP}, at size 0, which was removed"
         )),
         "{ways}"
     );
@@ -102,7 +104,7 @@ fn a_close_that_is_killed_is_taken_up_and_nothing_goes_back_after_it() {
     scene.heal();
     assert!(matches!(scene.report().state, RunState::Running {}), "{:?}", scene.report().state);
     let back = scene.on_store("rollback --to start --reason regret").exits(1).stderr;
-    assert!(back.contains("cannot go back there"), "{back}");
+    assert!(back.contains("cannot roll back there"), "{back}");
 
     scene.on_store("close --reason again").exits(0);
     let report = scene.report();
@@ -126,9 +128,9 @@ fn a_close_that_is_killed_is_taken_up_and_nothing_goes_back_after_it() {
         assert!(refused.contains("which was removed at"), "{refused}");
     }
     let again = scene.apply().exits(0).stdout;
-    assert!(again.contains("closed: nothing is kept"), "{again}");
+    assert!(again.contains("cleaned up: nothing is retained"), "{again}");
     let refused = scene.on_store(&format!("close --run {} --now --reason more", report.run)).exits(1).stderr;
-    assert!(refused.contains("is closed"), "{refused}");
+    assert!(refused.contains("is cleaned up"), "{refused}");
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn p40_what_two_runs_left_open_is_named_by_the_later_one_and_cleared_by_name() {
     for pool in ["general", "gpu"] {
         let bracket = format!("karpenter-1.8.8-freeze-{pool}");
         assert_eq!(
-            left.stdout.matches(&format!("suspension {bracket} still stands")).count(),
+            left.stdout.matches(&format!("suspension {bracket} is still active")).count(),
             1,
             "{}",
             left.stdout

@@ -86,7 +86,7 @@ fn a_channel_is_told_where_a_run_came_to_rest() {
     let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
     scene.plan();
     let out = scene.apply().exits(0);
-    assert!(out.stderr.contains("not told: channel team"), "{}", out.stderr);
+    assert!(out.stderr.contains("not notified: channel team"), "{}", out.stderr);
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn a_gang_is_waited_for_then_moves() {
     let scene = Scene::on_cluster(&borrowed(&manifests), cluster, helm);
     scene.plan();
     let out = scene.apply().exits(0);
-    let chosen = out.stdout.lines().filter(|line| line.contains("chosen") && line.contains("/gpu/"));
+    let chosen = out.stdout.lines().filter(|line| line.contains("selected") && line.contains("/gpu/"));
     assert_eq!(chosen.count(), 1, "all sixteen are one batch: {}", out.stdout);
     let left = training(cluster);
     assert!(left.iter().all(|uid| !trained.contains(uid)), "every pod has moved");

@@ -82,7 +82,7 @@ fn an_image_that_never_gets_ready_takes_its_hop_back() {
     scene.plan();
     let before = scene.world();
     let out = scene.apply().exits(5);
-    assert!(out.stdout.contains("BACK     to savepoint start"), "{}", out.stdout);
+    assert!(out.stdout.contains("ROLLBACK to savepoint start"), "{}", out.stdout);
     crate::support::projection::same(&before, &scene.settled(), "the world after going back");
     // The end of a run stays its end.
     scene.apply().exits(5);
@@ -145,12 +145,12 @@ fn the_tour_comes_to_its_end_anywhere() {
     for part in [
         "Nothing has been changed.",
         "Killed",
-        "PARKED   waits for an approval: switchback approve --line mlops-platform-dev-1.34-back-to-1.32",
-        "BACK     to savepoint eks/mlops-platform-dev@1.34",
+        "PARKED   waits for an approval: switchback approve --line mlops-platform-dev-1.34-rollback-to-1.32",
+        "ROLLBACK to savepoint eks/mlops-platform-dev@1.34",
         "complete: targets reached",
-        "kept       snapshot",
-        "CLOSE    removes node group gpu-inference-1-33",
-        "closed: nothing is kept",
+        "retained   snapshot",
+        "CLEANUP  deletes node group gpu-inference-1-33",
+        "cleaned up: nothing is retained",
     ] {
         assert!(text.contains(part), "{part:?} is missing from {text}");
     }

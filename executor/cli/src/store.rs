@@ -41,7 +41,7 @@ pub(crate) fn open(args: &StoreArgs, environment: &Environment) -> Result<Opened
     Ok(Opened { store: Arc::new(LocalStore::new(&dir)), dir })
 }
 
-/// Refuses a store that a CI job's machine takes with it: with the journal goes the way back.
+/// Refuses a store that a CI job's machine takes with it: with the journal goes the rollback.
 pub(crate) fn outlives_job(args: &StoreArgs, environment: &Environment, accepted: bool) -> Result<(), Error> {
     if !environment.ci || accepted {
         return Ok(());

@@ -49,7 +49,7 @@ pub async fn clear(
         return Err(refuse(format!("was continued by run {heir}, which has to account for {name} now")));
     }
     if !machine.state().is_over() {
-        return Err(refuse("is not over: `apply`, `rollback` or `abandon` goes on from here".to_owned()));
+        return Err(refuse("has not ended: continue with `apply`, `rollback` or `abandon`".to_owned()));
     }
     let platform = &machine.plan().platform.name;
     match claims::holder(store, platform).await? {
@@ -61,10 +61,10 @@ pub async fn clear(
     let side = store.side(run).await?;
     let work = if cleared(&side).contains(&name) { None } else { work(machine, name) };
     let Some(work) = work else {
-        return Err(refuse(format!("left no {name:?} that can be taken back; `janitor` lists what it left")));
+        return Err(refuse(format!("left no {name:?} that can be undone; `janitor` lists what it left")));
     };
     if work.is_empty() {
-        return Err(refuse(format!("began to end node {name}: nothing of it can be taken back")));
+        return Err(refuse(format!("started to terminate node {name}: that cannot be undone")));
     }
     runtime.prove(machine.plan()).await?;
     // What is about to be done is durable before it is done.
@@ -122,7 +122,7 @@ async fn take_back(
         .await
     {
         Answer::Checked(verdict) => verdict,
-        _ => Verdict::unknown("nobody answered"),
+        _ => Verdict::unknown("no response"),
     };
     let said = |evidence: &Evidence| evidence.0.join("; ");
     if let Some(condition) = &work.done_when
@@ -142,7 +142,7 @@ async fn take_back(
             }
             Verdict::Unknown { evidence } => {
                 let why = said(&evidence);
-                return Err(format!("left {} as it is: nobody knows whether that is safe: {why}", work.at));
+                return Err(format!("left {} as it is: whether that is safe is unknown: {why}", work.at));
             }
         }
     }
@@ -152,19 +152,19 @@ async fn take_back(
             Some(condition) => match ask(condition).await {
                 Verdict::Holds { evidence: seen } => Ok(Evidence([evidence.0, seen.0].concat())),
                 verdict => {
-                    Err(format!("called {}, and it is not seen: {}", work.at, said(verdict.evidence())))
+                    Err(format!("called {}, but it is not verified: {}", work.at, said(verdict.evidence())))
                 }
             },
         },
         Answer::Applied(Outcome::NotDone { evidence, .. }) => {
-            Err(format!("could not take back {}: {}", work.at, said(&evidence)))
+            Err(format!("could not undo {}: {}", work.at, said(&evidence)))
         }
         Answer::Applied(Outcome::InDoubt { evidence, .. }) => {
-            Err(format!("may or may not have taken back {}: {}", work.at, said(&evidence)))
+            Err(format!("may or may not have undone {}: {}", work.at, said(&evidence)))
         }
         Answer::Applied(Outcome::Blocked { .. }) => {
             Err(format!("{} waits for something; try again", work.at))
         }
-        _ => Err(format!("nobody answered for {}", work.at)),
+        _ => Err(format!("no response for {}", work.at)),
     }
 }

@@ -103,7 +103,7 @@ async fn give_back(
     from: Reclaimed,
 ) -> Done<Option<Reclaimed>> {
     let store = &*runtime.store;
-    let text = format!("the claim on {platform} was taken back: {reason}");
+    let text = format!("the claim on {platform} was released: {reason}");
     let entry = SideEntry {
         run: named.clone(),
         at: runtime.clock.now(),

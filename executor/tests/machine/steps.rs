@@ -164,7 +164,7 @@ fn a_doubt_that_cannot_be_repeated_waits_for_a_person() {
     one.on_failure.action = FailureAction::RollbackHop;
     let mut drive = drive(plan(vec![one]));
     answers(&mut drive, "do a", [doubt()]);
-    assert!(held(&drive.rest()).contains("nobody knows"));
+    assert!(held(&drive.rest()).contains("is unknown"));
     drive.say(switchback_schemas::journal::SideKind::Retry { step: id("a"), reason: "looked".to_owned() });
     drive.take_over();
     assert_eq!(drive.rest(), Rest::Ended(End::Complete));

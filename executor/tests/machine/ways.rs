@@ -224,7 +224,7 @@ fn p40_a_bracket_that_is_not_safe_to_close_is_handed_over_by_name() {
         residue
             .iter()
             .map(ToString::to_string)
-            .any(|line| line.contains("bracket open is open") && line.contains("undo open")),
+            .any(|line| line.contains("suspension open is left") && line.contains("undo open")),
         "{residue:?}"
     );
     assert!(drive.world.done.contains("open"), "it stays as it is");

@@ -65,21 +65,18 @@ fn observed(cx: &Cx<'_>, registry: &Registry<'_>, object: &ObjectRef, pointer: &
 
 fn left_open(run: &RunId, bracket: &OpenBracket) -> Diagnostic {
     let OpenBracket { id, title, closing_command, .. } = bracket;
-    let message = format!(
-        "run {run} opened bracket {id} ({title}), and nothing in this plan puts back what was there before"
-    );
+    let message = format!("run {run} suspended {title} ({id}), and nothing in this plan resumes it");
     let ways = crate::carried::ways(run, run);
     Diagnostic::error(codes::PLAN_LEFT_OPEN, message).help(format!(
-        "{ways}, and observe again; or let these manifests ask for the component again; by hand it is closed by: \
+        "{ways}, and observe again; or let these manifests ask for the component again; to resume it by hand: \
          {closing_command}"
     ))
 }
 
 fn unfinished(last: &RunId, hop: &CarriedHop) -> Diagnostic {
     let CarriedHop { id, run, .. } = hop;
-    let message =
-        format!("run {run} began {id} and did not finish it, and this plan does nothing more for it");
+    let message = format!("run {run} began {id} and did not finish it, and this plan does not continue it");
     let ways = crate::carried::ways(last, run);
     Diagnostic::warning(codes::PLAN_UNFINISHED, message)
-        .help(format!("what was done of it stays as it is; else {ways}, before this plan is applied"))
+        .help(format!("what was done of it stays as it is; to undo it, {ways}, before this plan is applied"))
 }

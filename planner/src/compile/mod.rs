@@ -138,7 +138,7 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
     if asked.is_empty() {
         carry_over::check(cx, &specs, &outlook.left_open());
         if !cx.findings.any_error() {
-            let message = "what is there already is what the manifests ask for";
+            let message = "the platform is at the requested versions already";
             cx.findings.say(Diagnostic {
                 severity: switchback_schemas::Severity::Advice,
                 ..Diagnostic::warning(codes::PLAN_UNCHANGED, message)
@@ -150,7 +150,7 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
     let ordered = path::order(cx, &specs, sequence, &mut lowering.sources);
     let mut savepoints = vec![Savepoint {
         id: SavepointId::sanitized("start"),
-        title: "before anything was changed".to_owned(),
+        title: "before the first change".to_owned(),
         frontier: Vec::new(),
     }];
     let mut hops: Vec<(HopSpec, Hop)> = Vec::new();
@@ -186,7 +186,7 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
 fn follow(steps: &mut [Step], ends: &[StepId], hop: &Hop, last: Option<&StepId>) {
     let fact = hop.after.iter().find(|order| Some(&order.hop) == last);
     let alone =
-        || format!("{} moves when what came before is verified: one component at a time", hop.asked_by);
+        || format!("{} moves after the hop before is verified: one component at a time", hop.asked_by);
     let (why, source) =
         fact.map_or_else(|| (alone(), None), |order| (order.why.clone(), order.source.clone()));
     for step in steps.iter_mut().filter(|step| step.needs.is_empty()) {
@@ -249,7 +249,7 @@ fn assemble(
         .collect();
     let places = hops
         .iter()
-        .map(|(spec, hop)| (hop.id.clone(), cx.label(spec.doc, "/spec/to", "asked here")))
+        .map(|(spec, hop)| (hop.id.clone(), cx.label(spec.doc, "/spec/to", "requested here")))
         .collect();
     let nothing = Digest::of("");
     let mut plan = Plan {

@@ -132,7 +132,7 @@ impl HopScope {
 
     /// A step that waits until something holds, and only looks; it is there for what holds on it.
     pub fn look(&self, part: &str, title: impl Into<String>, until: Condition, reads: Vec<Read>) -> Draft {
-        let undo = Undoing::Unneeded("it only looks".to_owned());
+        let undo = Undoing::Unneeded("it only reads".to_owned());
         self.step(part, title, Effect::Wait(Wait { until }), undo, reads).idempotent()
     }
 

@@ -125,14 +125,14 @@ fn emptied(drain_within: Seconds) -> Vec<RecipeStep> {
     let node = || Target::ItemNode {};
     let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: node(), unschedulable });
     let uncordon = NodeUndo::Rollback(Box::new(Work::effect(
-        "make the node schedulable again, if this run cordoned it",
+        "uncordon the node, if this run cordoned it",
         cordon(false),
     )));
     vec![
-        step("cordon", "place nothing new on the node", cordon(true), &[], uncordon),
+        step("cordon", "cordon the node", cordon(true), &[], uncordon),
         step(
             "drain",
-            "move its pods as their classes say",
+            "drain the node as the workload classes say",
             Effect::NodeDrain(NodeDrain { node: node() }),
             &["cordon"],
             stays("pods that moved stay where they are; their owners placed them there"),
@@ -152,10 +152,10 @@ fn gone(after: &str) -> RecipeStep {
     let wait = Effect::Wait(switchback_schemas::plan::Wait { until });
     step(
         "gone",
-        "see the old node gone",
+        "verify that the old node is gone",
         wait,
         &[after],
-        NodeUndo::Unneeded { why: "it only looks".to_owned() },
+        NodeUndo::Unneeded { why: "it only reads".to_owned() },
     )
     .with(|work| Work { timeout: Seconds::minutes(20), estimate: Estimate::seconds(110, 260), ..work })
 }
@@ -169,7 +169,7 @@ fn claims(drain_within: Seconds) -> Vec<RecipeStep> {
             "let Karpenter replace the empty node",
             Effect::KubeDelete(KubeDelete { object: Target::ItemNodeClaim {} }),
             &["drain"],
-            stays("a node that is gone is not put back"),
+            stays("a terminated node is not restored"),
         )
         .with(|work| Work {
             done_when: Some(Condition::Field {
@@ -194,7 +194,7 @@ pub fn instances(target: &Label, drain_within: Seconds) -> Vec<RecipeStep> {
             "terminate the empty node and do not replace it",
             Effect::NodeTerminate(terminate),
             &["drain"],
-            stays("an instance that is gone is not put back; its group is, when it is scaled up again"),
+            stays("a terminated instance is not restored; its group scales up again"),
         )
         .with(|work| Work {
             timeout: Seconds::minutes(20),
@@ -226,7 +226,7 @@ pub fn floor_kept(pool: &Pool, floor: u64, nodes: u64, within: Seconds) -> Verif
     let one = Condition::NodesReady { pool: pool.name.clone(), at_least: 1 };
     let condition = Condition::Any { of: vec![one, no_claims(&pool.labels, Vec::new())] };
     // Longer than Karpenter takes to make a claim for pods that wait.
-    let title = format!("a node of pool {} is Ready, or none is asked for", pool.name);
+    let title = format!("a node of pool {} is Ready, or none is requested", pool.name);
     verify(title, condition, Seconds::minutes(1), within)
 }
 

@@ -86,7 +86,7 @@ impl Titles {
             resume: format!("resume {what}"),
             undo_suspend: format!("resume {what}"),
             undo_resume: format!("suspend {what} again"),
-            already: format!("{what} is suspended already, which this plan did not do and leaves"),
+            already: format!("{what} is suspended already, not by this plan, which leaves it so"),
         }
     }
 }

@@ -34,15 +34,15 @@ pub fn check(plan: &Plan, graph: &Graph, places: &BTreeMap<StepId, Label>, findi
         let Some(late) = ways.late(&hop.id) else { continue };
         let message = match late.times.decide_by {
             _ if late.times.stand == Stand::Closed => format!(
-                "the way back of {} is closed when the hop is verified, at {} if the run may begin at {}: it closes {} ({})",
+                "rollback of {} has expired when the hop is verified, at {} if the run starts at {}: it expires {} ({})",
                 hop.id, late.verified, plan.inputs.as_of, late.times.closes_at, late.times.why
             ),
             Some(by) => format!(
-                "the way back of {} has to begin by {by}, and the hop is verified at {} if the run may begin at {}; it closes {} ({})",
+                "rollback of {} has to start by {by}, and the hop is verified at {} if the run starts at {}; it expires {} ({})",
                 hop.id, late.verified, plan.inputs.as_of, late.times.closes_at, late.times.why
             ),
             None => format!(
-                "no rollback window has room for the way back of {} before it closes at {} ({})",
+                "no rollback window has room for the rollback of {} before it expires at {} ({})",
                 hop.id, late.times.closes_at, late.times.why
             ),
         };
@@ -181,7 +181,7 @@ impl<'a> Ways<'a> {
             .any(|other| other.component == hop.component);
         let how = if last { "`bake`, or `nodes: stay`" } else { "`bake`" };
         Some(format!(
-            "a bake with nodes at {minor} until {by}, which leaves {left} in which the control plane goes back without them ({how})"
+            "a bake with nodes at {minor} until {by}, which leaves {left} in which the control plane is rolled back without them ({how})"
         ))
     }
 }
@@ -230,7 +230,7 @@ fn revisions(plan: &Plan, findings: &Findings) {
     }
     for (release, steps) in upgrades.into_iter().filter(|(_, steps)| steps.len() > REVISIONS) {
         let message = format!(
-            "release {release} is upgraded {} times, and Helm keeps ten revisions: the one to go back to would be gone",
+            "release {release} is upgraded {} times, and Helm keeps ten revisions: the revision to roll back to would be deleted",
             steps.len()
         );
         findings.say(

@@ -62,7 +62,7 @@ impl Owner for Eks {
                     timeout: WITHIN,
                     disruption: Disruption::Restart,
                     ..Work::effect(
-                        format!("take the control plane of {} back from {to} to {from}", arn.name()),
+                        format!("roll the control plane of {} back from {to} to {from}", arn.name()),
                         update(to, from),
                     )
                 })
@@ -92,7 +92,7 @@ fn cluster<'a>(change: &'a Desired<'_>) -> Refusable<&'a DesiredCluster> {
         Desired::Cluster(cluster) => Ok(cluster),
         Desired::Release(_) | Desired::Field(_) => Err(Refusal::new(
             "the EKS API changes clusters",
-            "say under `owners:` of the Platform who owns what is in the cluster",
+            "name the owner under `owners:` of the Platform",
         )),
     }
 }

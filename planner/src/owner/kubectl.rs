@@ -47,7 +47,7 @@ impl Owner for Kubectl {
             disruption,
             estimate,
             ..Work::effect(
-                format!("set {} back to {}", field.what, plain(&field.before)),
+                format!("restore {} to {}", field.what, plain(&field.before)),
                 field.patch(new(), old()),
             )
         });
@@ -87,8 +87,8 @@ fn field<'a>(change: &'a Desired<'_>) -> Refusable<&'a DesiredField> {
     match change {
         Desired::Field(field) => Ok(field),
         Desired::Release(_) | Desired::Cluster(_) => Err(Refusal::new(
-            "a person with kubectl changes fields of objects",
-            "say under `owners:` of the Platform who else owns it",
+            "kubectl changes fields of objects only",
+            "name its owner under `owners:` of the Platform",
         )),
     }
 }

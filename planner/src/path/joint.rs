@@ -88,7 +88,7 @@ pub(super) fn known<'a>(cx: &'a Cx<'_>, asked: &[HopSpec]) -> Known<'a> {
             told(&mut wanted.iter().map(ToString::to_string)),
             told(&mut moves.iter().map(ToString::to_string)),
         );
-        let place = asked.iter().find(own).map(|hop| cx.label(hop.doc, "/spec/to", "asked here"));
+        let place = asked.iter().find(own).map(|hop| cx.label(hop.doc, "/spec/to", "requested here"));
         cx.findings.say(
             Diagnostic::error(codes::PATH_REQUIREMENT, message)
                 .at_all(place)

@@ -224,7 +224,7 @@ impl Found<'_> {
                 late.push(BlindSpot {
                     what: format!("the day of {}", hop.id),
                     why: format!(
-                        "it cannot begin before {day}, and {} is out of support after {until}",
+                        "it cannot start before {day}, and {} is out of support after {until}",
                         hop.from
                     ),
                 });
@@ -237,7 +237,7 @@ impl Found<'_> {
                 late.push(BlindSpot {
                     what: format!("the day of {}", hop.id),
                     why: format!(
-                        "it cannot begin before {day}, and nothing can move to {} after {}",
+                        "it cannot start before {day}, and nothing can move to {} after {}",
                         hop.to, support.until
                     ),
                 });

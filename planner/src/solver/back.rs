@@ -85,7 +85,7 @@ fn ended(found: &Found<'_>, hop: usize, edges: &[Edge]) -> Vec<(usize, String)> 
     if let Some((from, to)) = versions(own)
         && of(facts, from, to).way == Some(Way::None)
     {
-        ended.push((hop, "there is no way back from it".to_owned()));
+        ended.push((hop, "it cannot be rolled back".to_owned()));
     }
     let previous = (0..hop)
         .rev()
@@ -94,7 +94,7 @@ fn ended(found: &Found<'_>, hop: usize, edges: &[Edge]) -> Vec<(usize, String)> 
         && let Some((from, to)) = found.moves.get(number).and_then(versions)
         && row(facts, from, to).is_some_and(|down| down.closed_by_next)
     {
-        ended.push((number, format!("{} goes back one hop only", facts.title)));
+        ended.push((number, format!("{} rolls back one hop only", facts.title)));
     }
     // What a hop for good needs cannot go back either, nor what came before that.
     let mut next = 0;

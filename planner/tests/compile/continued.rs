@@ -152,7 +152,13 @@ fn what_nobody_would_close_is_refused_and_what_is_not_gone_on_with_is_said() {
     assert!(plan.is_none());
     let open = found(&diagnostics, codes::PLAN_LEFT_OPEN);
     assert_eq!(open.len(), 2, "{diagnostics:#?}");
-    assert!(open[0].message.contains("run r-old opened bracket old-freeze-general"), "{}", open[0].message);
+    assert!(
+        open[0]
+            .message
+            .contains("run r-old suspended drift and consolidation of NodePool general (old-freeze-general)"),
+        "{}",
+        open[0].message
+    );
     let unfinished = found(&diagnostics, codes::PLAN_UNFINISHED);
     assert_eq!((unfinished.len(), unfinished[0].severity), (1, Severity::Warning));
 }
@@ -233,8 +239,8 @@ fn the_next_minor_ends_the_way_back_of_the_run_that_moved_the_one_before() {
     assert_eq!(lint(&plan), []);
     let closes = &plan.parent.as_ref().expect("it continues a run").closes;
     assert_eq!(closes.iter().map(|closes| closes.hop.as_str()).collect::<Vec<_>>(), ["eks/dev@1.32"]);
-    let line = plan.lines.iter().find(|line| line.step == closes[0].at).expect("it is a line of no return");
-    assert_eq!(line.closes, "the way back to EKS 1.31, from which run r-old came");
+    let line = plan.lines.iter().find(|line| line.step == closes[0].at).expect("it is a point of no return");
+    assert_eq!(line.closes, "rollback to EKS 1.31, from which run r-old came,");
     let step = plan.step(&line.step).expect("a step");
     assert!(step.gates.contains(&line.id), "somebody approves it: {:?}", step.gates);
 }

@@ -83,7 +83,7 @@ fn the_line_of_no_return_stands_at_the_second_minor() {
     let plan = plan_of(PLATFORM, &two_minors(), &eks());
     let [line] = plan.lines.as_slice() else { panic!("one line, not {:#?}", plan.lines) };
     // The old group of the first minor is the first thing that its way back needs and that the second minor takes away.
-    assert_eq!(line.step.as_str(), "eks/dev@1.33/drop/gpu");
+    assert_eq!(line.step.as_str(), "eks/dev@1.33/delete-retained/gpu");
     assert!(line.closes.contains("1.31"), "{}", line.closes);
     let asked = |id: &str| {
         step(&plan, id)
@@ -92,7 +92,7 @@ fn the_line_of_no_return_stands_at_the_second_minor() {
             .filter_map(|gate| plan.gate(gate))
             .any(|gate| gate.kind == GateKind::Approval(ApprovalScope::Line(line.id.clone())))
     };
-    assert!(asked("eks/dev@1.33/drop/gpu") && asked("eks/dev@1.33/control-plane"));
+    assert!(asked("eks/dev@1.33/delete-retained/gpu") && asked("eks/dev@1.33/control-plane"));
     assert!(!asked("eks/dev@1.32/control-plane"));
     let closes = |id: &str| {
         let undo = rollback(&plan, id);
@@ -128,7 +128,7 @@ fn the_way_back_goes_over_nodes_and_add_ons_to_the_control_plane() {
         order.iter().position(|id| id.ends_with(part)).unwrap_or_else(|| panic!("no {part} in {order:#?}"))
     };
     // The old group has its nodes again before the new one is emptied, and that before it is deleted.
-    assert!(at("gpu/gpu/open") < at("gpu/gpu/empty") && at("gpu/gpu/empty") < at("gpu/gpu/copy"));
+    assert!(at("gpu/gpu/allow-empty") < at("gpu/gpu/empty") && at("gpu/gpu/empty") < at("gpu/gpu/copy"));
     // Machines of the new group that never joined are no nodes that could be drained; they go with its size.
     assert!(at("gpu/gpu/empty") < at("gpu/gpu/size") && at("gpu/gpu/size") < at("gpu/gpu/copy"));
     assert!(at("gpu/gpu/copy") < at("addons/coredns@v1.11.4-eksbuild.22"));
@@ -149,24 +149,24 @@ fn p14_nodes_of_karpenter_leave_before_the_control_plane_goes_back() {
     assert!(way.is_open(), "{:?}", way.commits);
     let order: Vec<&str> = way.steps.iter().map(|back| back.step.as_str()).collect();
     let parts = [
-        "limits/general/hold",
-        "nodes/general/end",
+        "limits/general/suspend",
+        "nodes/general/terminate",
         "/control-plane",
-        "limits/general/lift",
+        "limits/general/restore",
         "/freeze/general",
     ];
     let at = parts.map(|part| {
         order.iter().position(|id| id.ends_with(part)).unwrap_or_else(|| panic!("no {part} in {order:#?}"))
     });
     assert!(at.is_sorted(), "{order:#?}");
-    let undo = rollback(&plan, "eks/dev@1.32/nodes/general/end");
+    let undo = rollback(&plan, "eks/dev@1.32/nodes/general/terminate");
     assert_eq!(
         undo.undoes,
         ["eks/dev@1.32/control-plane", "eks/dev@1.32/nodes/general/roll"]
             .map(|id| StepId::new(id).expect("an id"))
     );
-    let hold = rollback(&plan, "eks/dev@1.32/limits/general/hold");
-    assert_eq!(hold.lifted_by.as_ref().map(StepId::as_str), Some("eks/dev@1.32/limits/general/lift"));
+    let hold = rollback(&plan, "eks/dev@1.32/limits/general/suspend");
+    assert_eq!(hold.lifted_by.as_ref().map(StepId::as_str), Some("eks/dev@1.32/limits/general/restore"));
     let Action::Roll(roll) = &undo.work.action else { panic!("a roll") };
     assert_eq!(roll.stale, Stale::KubeletAtLeast(v("1.32")));
     assert_eq!(undo.work.disruption, Disruption::Outage);
@@ -252,7 +252,7 @@ fn what_is_kept_is_said_and_what_the_next_minor_needs_gone_is_deleted() {
         matches!(&removal.action, Action::Effect(Effect::EksDeleteNodegroup(delete)) if delete.nodegroup == "gpu-1-32")
     );
     // Its undo holds also if it never happened: the group is there as it was.
-    let undo = rollback(&plan, "eks/dev@1.33/drop/gpu");
+    let undo = rollback(&plan, "eks/dev@1.33/delete-retained/gpu");
     let Some(Condition::Any { of }) = &undo.work.done_when else { panic!("{:?}", undo.work.done_when) };
     let holds = |test: &Test| of.iter().any(|one| matches!(one, Condition::Cloud { is, .. } if is == test));
     let active = Test::Equals(Operand::Value("ACTIVE".into()));
@@ -289,7 +289,7 @@ fn a_group_that_an_earlier_run_emptied_moves_no_more_and_goes_before_the_next_mi
     assert_eq!(plan.lines, [], "the run that kept it is over");
     let step = |id: &str| plan.steps.iter().any(|step| step.id.as_str() == id);
     assert!(
-        step("eks/dev@1.33/drop/gpu") && step("eks/dev@1.33/nodes/gpu/gpu-1-32/copy"),
+        step("eks/dev@1.33/delete-retained/gpu") && step("eks/dev@1.33/nodes/gpu/gpu-1-32/copy"),
         "{:#?}",
         plan.hops
     );

@@ -42,9 +42,9 @@ fn what_is_left_of_a_hop_is_done_when_its_version_runs_already() {
             "frozen/general",
             "frozen/gpu",
             "health",
-            "nodes/general/baseline",
+            "nodes/general/min-ready",
             "nodes/general/roll",
-            "nodes/gpu/baseline",
+            "nodes/gpu/min-ready",
             "nodes/gpu/roll",
             "thaw/general",
             "thaw/gpu"

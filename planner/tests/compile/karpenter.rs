@@ -57,7 +57,7 @@ fn p13_from_below_one_there_are_three_hops_and_a_line_of_no_return() {
     assert_eq!(lint(&plan), []);
     let hops: Vec<_> = plan.hops.iter().map(|hop| hop.to.to_string()).collect();
     assert_eq!(hops, ["0.37.7", "1.0.14", "1.1.10"]);
-    let line = plan.lines.first().expect("a line of no return");
+    let line = plan.lines.first().expect("a point of no return");
     assert_eq!(line.id.as_str(), "below-1.0");
     assert!(line.step.as_str().starts_with("karpenter/karpenter@1.1.10/storage/"), "{}", line.step);
 }

@@ -65,8 +65,8 @@ fn p29_the_database_is_migrated_while_no_server_runs_and_the_image_comes_last() 
         "address/done",
         "stop",
         "snapshot",
-        "prove",
-        "migrate/clear",
+        "verify-restore",
+        "migrate/no-job",
         "migrate",
         "migrate/done",
         "schema",
@@ -149,7 +149,7 @@ fn a_restore_is_never_automatic_and_what_comes_before_it_is() {
     for part in ["migrate", "migrate/done", "schema/done", "start", "api"] {
         assert_eq!(action(part), FailureAction::Hold, "{part}");
     }
-    for part in ["stop", "snapshot", "prove", "migrate/clear"] {
+    for part in ["stop", "snapshot", "verify-restore", "migrate/no-job"] {
         assert_eq!(action(part), FailureAction::RollbackHop, "{part}: only the replicas go back");
     }
     let wished = format!("{MLFLOW}  onFailure: rollback-hop\n");
@@ -162,7 +162,7 @@ fn a_restore_is_never_automatic_and_what_comes_before_it_is() {
 #[test]
 fn the_line_is_approved_before_the_server_is_away() {
     let plan = plan_of(MLFLOW, &platform(OLD));
-    let line = plan.lines.first().expect("a line of no return");
+    let line = plan.lines.first().expect("a point of no return");
     assert_eq!(line.step, step(&plan, "start").id);
     for part in ["stop", "start"] {
         assert!(step(&plan, part).gates.contains(&line.id), "{part} waits for it");
@@ -175,7 +175,7 @@ fn the_line_is_approved_before_the_server_is_away() {
 #[test]
 fn steps_on_the_instance_act_on_its_target_and_name_their_iam_actions() {
     let plan = plan_of(MLFLOW, &platform(OLD));
-    for part in ["database", "snapshot", "prove"] {
+    for part in ["database", "snapshot", "verify-restore"] {
         assert_eq!(step(&plan, part).target.as_str(), "runs", "{part}");
     }
     let iam = Iam {
@@ -192,7 +192,7 @@ fn steps_on_the_instance_act_on_its_target_and_name_their_iam_actions() {
 fn a_snapshot_that_is_only_available_is_not_proven() {
     let trusting = format!("{MLFLOW}  snapshot: available\n");
     let plan = plan_of(&trusting, &platform(OLD));
-    assert!(plan.steps.iter().all(|step| !step.id.as_str().ends_with("/prove")));
+    assert!(plan.steps.iter().all(|step| !step.id.as_str().ends_with("/verify-restore")));
     assert!(before(&plan, "snapshot", "migrate"));
 }
 

@@ -27,11 +27,11 @@ use crate::{
 pub struct Summary {
     /// Its hops, in order.
     pub hops: Vec<HopSummary>,
-    /// How many steps it has, rolls not counted.
+    /// How many steps it has, rolls among them.
     pub steps: usize,
-    /// How many rolls.
+    /// How many of them are rolls of nodes.
     pub rolls: usize,
-    /// How many gates wait for a person.
+    /// How many approvals it needs.
     pub approvals: usize,
     /// How many brackets it opens.
     pub brackets: usize,
@@ -93,7 +93,7 @@ pub struct BackSummary {
     pub needs_capacity: bool,
     /// Steps that cannot be undone.
     pub commits: Vec<StepId>,
-    /// What ends it, for people; empty while the run's claim is held.
+    /// What ends it, as text; empty while the run's claim is held.
     pub closes: Vec<String>,
     /// When it ends, and by when one has to decide, as far as that is expected.
     pub times: Option<BackTimes>,
@@ -129,7 +129,7 @@ pub fn summary(plan: &Plan, graph: &Graph) -> Summary {
     };
     Summary {
         untested: plan.untested.iter().map(lasts).collect(),
-        steps: plan.steps.len() - rolls,
+        steps: plan.steps.len(),
         rolls,
         approvals: plan.gates.iter().filter(|gate| asks(&gate.kind)).count(),
         brackets: plan.brackets.len(),
@@ -221,7 +221,7 @@ pub fn of_way(plan: &Plan, way: &WayBack, forecast: &Forecast, at: Timestamp) ->
         for closing in &undo.expires {
             let at = match &closing.at {
                 ExpiresAt::Instant(instant) => format!("at {instant}"),
-                ExpiresAt::After(length) => format!("{length} after the step"),
+                ExpiresAt::After(length) => format!("{length} after its step"),
                 ExpiresAt::Start(step) => format!("when {step} starts"),
             };
             let text = format!("{at}: {}", closing.why);

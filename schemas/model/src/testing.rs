@@ -85,7 +85,7 @@ pub(crate) fn reading(name: &str, needs: &[&str]) -> Drawn {
     let until = Condition::All { of: Vec::new() };
     let mut drawn = step(name, needs);
     drawn.work.action = Action::Effect(Effect::Wait(Wait { until }));
-    drawn.undo = Undo::Unneeded { why: "it only looks".to_owned() };
+    drawn.undo = Undo::Unneeded { why: "it only reads".to_owned() };
     drawn
 }
 

@@ -109,7 +109,7 @@ fn a_plan_changed_by_hand_is_found_out() {
     let commit = findings(|plan| {
         plan.steps[0].undo = Undo::Irreversible { why: "gone".to_owned(), recovery: "restore".to_owned() };
     });
-    assert!(commit.iter().any(|f| f.message.contains("line of no return")));
+    assert!(commit.iter().any(|f| f.message.contains("point of no return")));
 }
 
 #[test]

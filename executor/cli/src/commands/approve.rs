@@ -33,13 +33,13 @@ struct Scope {
     /// The whole plan
     #[arg(long)]
     plan: bool,
-    /// One line of no return
+    /// One point of no return
     #[arg(long, value_name = "LINE")]
     line: Option<Label>,
     /// One gate
     #[arg(long, value_name = "GATE")]
     gate: Option<Label>,
-    /// Removing what the run keeps before its ways back are over
+    /// Cleanup of what the run retains for rollback, before its time
     #[arg(long)]
     closing: bool,
 }

@@ -1,4 +1,4 @@
-//! `close`: removes what a run that is over keeps for its ways back. What has had its time goes; what a way back still needs goes
+//! `close`: deletes what a run that has ended retains for rollback. What has had its time goes; what a rollback still needs goes
 //! only with `--now`, which is a point of no return and is approved as one.
 
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
-    /// Removes also what a way back still needs, and approves that; it cannot be taken back
+    /// Delete also what a rollback still needs, and approve that; this cannot be undone
     #[arg(long)]
     now: bool,
     /// Why

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
-    /// Takes one thing back that a run which is over left, by its name: a bracket or a node
+    /// Undo one thing that a run which has ended left, by name: a suspension or a node
     #[arg(long, value_name = "NAME", requires = "reason")]
     fix: Option<String>,
     /// Why
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         host.answer(&text)?;
     }
     if clean {
-        host.answer("nothing is left behind\n")?;
+        host.answer("no run left anything behind\n")?;
     }
     if clean { Ok(Exit::Success) } else { host.failed(codes::RUN_LEFTOVERS) }
 }
@@ -110,7 +110,7 @@ async fn left_by(store: &dyn Store, run: &RunId) -> Result<String, Error> {
     };
     let brackets = left.brackets.iter().map(|(bracket, owner, command)| {
         format!(
-            "  suspension {bracket} still stands; {owner} resumes it by: {command}{}\n",
+            "  suspension {bracket} is still active; {owner} resumes it with: {command}{}\n",
             fixed(bracket.as_str())
         )
     });
@@ -128,6 +128,6 @@ async fn left_by(store: &dyn Store, run: &RunId) -> Result<String, Error> {
     if text.is_empty() {
         return Ok(text);
     }
-    let help = if over { "it is over, and left" } else { "`apply` or `rollback` goes on from here" };
+    let help = if over { "it has ended, and left" } else { "continue it with `apply` or `rollback`" };
     Ok(format!("run {run}: {help}\n{text}"))
 }

@@ -30,13 +30,13 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Lists claims
+    /// List claims
     List(StoreArgs),
-    /// Says what a claim and a lease are, and how each ends
+    /// Explain what a claim and a lease are, and how each ends
     Explain(StoreArgs),
-    /// Releases the lease of a run whose process is dead
+    /// Release the lease of a run whose process is dead
     Release(Release),
-    /// Takes the claim on a platform back: its run is abandoned where it stands
+    /// Release the claim on a platform: its run is abandoned where it stands
     TakeBack(TakeBack),
 }
 
@@ -65,13 +65,13 @@ struct TakeBack {
 }
 
 const EXPLAINED: &str = "\
-A claim says that a platform belongs to a run, from its first effect until it is over. It has no time limit: a run that \
-waits for days still holds it. It ends when the run is complete, when it is back at a savepoint, when a plan that continues \
+A claim says that a platform belongs to a run, from its first effect until it ends. It has no time limit: a run that \
+waits for days still holds it. It ends when the run is complete, when it has rolled back to a savepoint, when a plan that continues \
 it takes it over, or by `abandon`. `lock take-back` ends it where no process can: the run is abandoned in its journal, or, \
 if that cannot be read, left as it is, with the reason kept beside the claim.
 
 A lease says that a process is working on a run. The operating system ends it with the process, however that died, so \
-there is nothing to clear: `apply` takes the run up again. `lock release` is for a process that was cut off with its \
+there is nothing to clear: `apply` resumes the run. `lock release` is for a process that was cut off with its \
 machine: it takes the lease, which proves that nobody has it, and writes a new epoch, under which the other can write no more.
 ";
 
@@ -114,7 +114,7 @@ async fn taken_back(opened: &Opened) -> Result<Vec<String>, Error> {
 async fn release(args: &Release, host: &mut Host) -> Result<Exit, Error> {
     let speaker = Speaker::new(&args.run, &args.speaker, host).await?;
     let last = runs::release_lease(speaker.handle(), &speaker.by, &args.reason).await?;
-    host.answer(&format!("run {}: the lease of {last} is released; `apply` goes on\n", speaker.run))?;
+    host.answer(&format!("run {}: the lease of {last} is released; continue with `apply`\n", speaker.run))?;
     Ok(Exit::Success)
 }
 
@@ -126,16 +126,14 @@ async fn take_back(args: &TakeBack, host: &mut Host) -> Result<Exit, Error> {
     let text = match runs::release_claim(&runtime, platform, &by, &args.reason).await? {
         None => format!("platform {platform} is not claimed\n"),
         Some(Reclaimed::Nobody(run)) => {
-            format!("platform {platform}: the claim of run {run}, which is over, is taken back\n")
+            format!("platform {platform}: the claim of run {run}, which has ended, is released\n")
         }
         Some(Reclaimed::Unreadable(run, why)) => format!(
-            "platform {platform}: the claim of run {run} is taken back; it cannot be read, so what it left is not known: {why}\n"
+            "platform {platform}: the claim of run {run} is released; it cannot be read, so what it left is unknown: {why}\n"
         ),
         Some(Reclaimed::Abandoned(run, left)) => {
             let left = left.iter().fold(String::new(), |text, line| text + "  " + &line.to_string() + "\n");
-            format!(
-                "platform {platform}: run {run} is abandoned, and its claim is taken back; it left\n{left}"
-            )
+            format!("platform {platform}: run {run} is abandoned, and its claim is released; it left\n{left}")
         }
     };
     host.answer(&text)?;

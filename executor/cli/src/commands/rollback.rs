@@ -1,4 +1,4 @@
-//! `rollback`: bare, it shows the ways back and their price; with a step or a savepoint, it takes one.
+//! `rollback`: bare, it shows what each rollback would do; with a step or a savepoint, it runs one.
 
 use std::collections::BTreeSet;
 
@@ -24,10 +24,10 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Undoes one step and what was started because of it; then the run holds
+    /// Roll back one step and what was started because of it; then the run holds
     #[arg(long, value_name = "STEP", conflicts_with = "to")]
     step: Option<StepId>,
-    /// Goes back to a savepoint; then the run is over
+    /// Roll back to a savepoint; then the run has ended
     #[arg(long, value_name = "SAVEPOINT")]
     to: Option<SavepointId>,
     /// Why
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     drive(What::Run(&speaker.run), &args.drive, &speaker.opened, host).await
 }
 
-/// Every way back of the run from where it is, with what it would do.
+/// Every rollback of the run from where it is, with what it would do.
 async fn prices(speaker: &Speaker) -> Result<String, Error> {
     let plan = speaker.plan().await?;
     let graph = Graph::of(&plan).map_err(|error| RunError::Bug(format!("the plan is no DAG: {error}")))?;
@@ -77,18 +77,18 @@ async fn prices(speaker: &Speaker) -> Result<String, Error> {
         let from = "where the run is".to_owned();
         text.push_str(&Back { plan: &plan, from, to, way: &way, forecast: &forecast, at }.to_string());
         let how = match obstacle {
-            Some(obstacle) => format!("  cannot be taken now: {obstacle}\n\n"),
-            None => format!("  take it with: switchback rollback --run {} --to {id}\n\n", speaker.run),
+            Some(obstacle) => format!("  not possible now: {obstacle}\n\n"),
+            None => format!("  run it with: switchback rollback --run {} --to {id}\n\n", speaker.run),
         };
         text.push_str(&how);
     }
     if text.is_empty() {
-        text.push_str("nothing was started, so there is nothing to go back from\n");
+        text.push_str("nothing was started, so there is nothing to roll back\n");
     }
     text.push_str(&single(&plan, &started, &speaker.run));
     if let Some(earlier) = plan.parent.as_ref().map(|parent| &parent.run) {
         let further = format!(
-            "further back: run {earlier}, which this one continues, has the platform again when this one is back at start; then: \
+            "further: run {earlier}, which this one continues, has the platform again after this one is rolled back to start; then: \
              switchback rollback --run {earlier}\n"
         );
         text.push_str(&further);

@@ -121,7 +121,7 @@ fn known(scope: &ApprovalScope, plan: &Plan) -> Result<(), Error> {
     };
     match scope {
         ApprovalScope::Line(line) if !plan.lines.iter().any(|known| known.id == *line) => missing(
-            "line of no return",
+            "point of no return",
             line.as_str(),
             plan.lines.iter().map(|line| line.id.as_str()).collect(),
         ),

@@ -20,12 +20,12 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
-    /// Lists every run of the store
+    /// List every run of the store
     #[arg(long, conflicts_with = "run")]
     all: bool,
     #[command(flatten)]
     time: TimeArgs,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Answer,
 }

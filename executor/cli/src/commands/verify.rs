@@ -55,7 +55,7 @@ async fn verify(opened: &Opened, run: &RunId) -> Result<String, Error> {
     });
     let records = journal.records.len();
     Ok(format!(
-        "{records} records, whole and in order, head {}; {artifacts} artifacts verified{torn}",
+        "{records} records, complete and in order, head {}; {artifacts} artifacts verified{torn}",
         journal.head.prev
     ))
 }

@@ -37,7 +37,7 @@ pub(crate) async fn run(word: Word, args: &Args, host: &mut Host) -> Result<Exit
     let reason = args.reason.clone();
     let (says, done) = match word {
         Word::Pause => (SideKind::Pause { reason }, "paused"),
-        Word::Continue => (SideKind::Continue { reason }, "goes on"),
+        Word::Continue => (SideKind::Continue { reason }, "continues"),
         Word::Abandon => (SideKind::Abandon { reason }, "abandoned"),
     };
     speaker.say(says, done, host).await

@@ -209,28 +209,28 @@ fn tail(report: &Report, now: Timestamp) -> String {
         let _ = writeln!(text, "approved   {scope} by {who} at {}{reason}", approval.given);
     }
     for bracket in &report.open_brackets {
-        let _ = writeln!(text, "open       bracket {bracket}");
+        let _ = writeln!(text, "suspended  {bracket}");
     }
     // Before its end, what a run has done is no residue.
     for line in report.residue.iter().filter(|_| runs::is_over(report)) {
         let _ = writeln!(text, "left       {line}");
     }
     for way in &report.closing {
-        let _ = writeln!(text, "back       to {}: {}", way.to, back::times(&BackTimes::of(way, now)));
+        let _ = writeln!(text, "rollback   to {}: {}", way.to, back::times(&BackTimes::of(way, now)));
     }
     text.push_str(&kept(report, now));
     text
 }
 
-/// What is kept, until when, and whether closing is due.
+/// What is retained for rollback, until when, and whether cleanup is due.
 pub(crate) fn kept(report: &Report, now: Timestamp) -> String {
     let mut text = String::new();
     for kept in &report.kept {
-        let due = if kept.until <= now { "; closing is due" } else { "" };
-        let _ = writeln!(text, "kept       {} until {}{due}: {}", kept.what, kept.until, kept.why);
+        let due = if kept.until <= now { "; cleanup is due" } else { "" };
+        let _ = writeln!(text, "retained   {} until {}{due}: {}", kept.what, kept.until, kept.why);
     }
     if runs::is_over(report) && !report.kept.is_empty() {
-        let _ = writeln!(text, "close      switchback close --run {} --reason TEXT", report.run);
+        let _ = writeln!(text, "cleanup    switchback cleanup --run {} --reason TEXT", report.run);
     }
     text
 }
@@ -265,7 +265,7 @@ pub(crate) fn markdown(report: &Report, now: Timestamp) -> String {
             markdown::escape(&step.evidence.0.join("; ")),
         ]
     });
-    let steps = markdown::table(&["step", "status", "began", "ended", "calls", "seen last"], rows);
+    let steps = markdown::table(&["step", "status", "began", "ended", "calls", "last seen"], rows);
     text.push('\n');
     text.push_str(&markdown::details(&format!("{} steps", report.steps.len()), &steps));
     text
@@ -314,9 +314,12 @@ mod tests {
         };
         for (now, told) in [
             // A clock that is behind the run's own is not believed.
-            ("2026-11-19T00:00:00Z", "to start: decide by 2026-11-27T06:00:00Z; closes 2026-11-27T10:00:00Z"),
-            ("2026-11-27T07:00:00Z", "to start: too late to decide: it had to begin by 2026-11-27T06:00:00Z"),
-            ("2026-12-24T00:00:00Z", "to start: closed from 2026-11-27T10:00:00Z on (EKS takes back"),
+            (
+                "2026-11-19T00:00:00Z",
+                "to start: decide by 2026-11-27T06:00:00Z; expires 2026-11-27T10:00:00Z",
+            ),
+            ("2026-11-27T07:00:00Z", "to start: too late: it had to start by 2026-11-27T06:00:00Z"),
+            ("2026-12-24T00:00:00Z", "to start: expired 2026-11-27T10:00:00Z (EKS takes back"),
         ] {
             let text = status(&report, at(now), Look::PLAIN);
             assert!(text.contains(told), "{now}: {text}");

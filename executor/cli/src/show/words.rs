@@ -52,12 +52,12 @@ pub(crate) fn waits_for(waits: &WaitsFor) -> String {
         WaitsFor::Terminating { pods, node } => format!("{pods} pods that are leaving node {node}"),
         WaitsFor::Approval { scope } => format!("an approval: switchback approve --{scope}"),
         WaitsFor::Window { window } => format!("the window {window}"),
-        WaitsFor::Instant { at } => format!("{at}"),
+        WaitsFor::Instant { at } => at.to_string(),
         WaitsFor::Capacity { message } => format!("capacity: {message}"),
         WaitsFor::Credentials { message } => format!("credentials: {message}"),
         WaitsFor::Unreadable { what, why } => format!("{what}, which cannot be read: {why}"),
         WaitsFor::Operation { message, .. } | WaitsFor::Condition { message } => message.clone(),
-        WaitsFor::Person { message } => format!("a person: {message}"),
+        WaitsFor::Person { message } => format!("an operator: {message}"),
     }
 }
 
@@ -69,10 +69,10 @@ pub(crate) fn all_waits(waits: &[WaitsFor]) -> String {
 /// Where a run stands, in a few words.
 pub(crate) fn state(state: &RunState) -> String {
     match state {
-        RunState::Running {} => "under way, or its process died".to_owned(),
+        RunState::Running {} => "running, or its process died (continue with `switchback apply`)".to_owned(),
         RunState::Held { why } => format!("held: {why}"),
         RunState::Parked { waits_for, wake_at } => {
-            let wake = wake_at.map_or_else(String::new, |at| format!(", looks again at {at}"));
+            let wake = wake_at.map_or_else(String::new, |at| format!(", next check at {at}"));
             format!("parked: waits for {}{wake}", all_waits(waits_for))
         }
         RunState::Superseded { by } => format!("continued by {by}"),
@@ -85,9 +85,9 @@ pub(crate) fn end(end: End) -> &'static str {
     match end {
         End::Complete => "complete: targets reached and verified",
         End::Unwound => "rolled back to a savepoint",
-        End::UnwoundHeld => "rolled back to a savepoint, with brackets that had to stay open",
+        End::UnwoundHeld => "rolled back to a savepoint, with suspensions left",
         End::Abandoned => "abandoned",
-        End::Closed => "closed: nothing is kept for a way back any more",
+        End::Closed => "cleaned up: nothing is retained for rollback",
     }
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn status(status: StepStatus) -> &'static str {
         StepStatus::Skipped => "skipped, was done",
         StepStatus::Failed => "failed",
         StepStatus::RolledBack => "rolled back",
-        StepStatus::Gone => "gone by itself",
+        StepStatus::Gone => "disappeared by itself",
     }
 }
 
@@ -142,6 +142,6 @@ pub(crate) fn verdict(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Holds { .. } => "done".to_owned(),
         Verdict::Fails { .. } => format!("failed: {seen}"),
-        Verdict::Unknown { .. } => format!("not known: {seen}"),
+        Verdict::Unknown { .. } => format!("unknown: {seen}"),
     }
 }

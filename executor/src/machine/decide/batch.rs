@@ -90,7 +90,7 @@ pub fn choose(roll: &Roll, state: &RollState, members: &[Member]) -> Choice {
     };
     if picked.is_empty() {
         let message = format!(
-            "no node of pool {} can be taken within its budget: {} of {} are available, the floor is {}",
+            "no node of pool {} can be moved within its budget: {} of {} are Ready, min ready is {}",
             roll.pool,
             members.iter().filter(|member| member.available).count(),
             members.len(),

@@ -31,7 +31,7 @@ impl Machine {
         self.live.brackets.retain(|id, watch| watch.asked || watched.iter().any(|bracket| bracket.id == *id));
         for bracket in watched {
             let opened = self.state.task(&At::forward(&bracket.open)).and_then(|task| task.applied);
-            let text = format!("bracket {} is open for longer than {}", bracket.id, bracket.max_open);
+            let text = format!("suspension {} has lasted longer than {}", bracket.id, bracket.max_open);
             let overdue = opened.is_some_and(|opened| later(opened, bracket.max_open) < now);
             if overdue && !self.state.notes.contains(&text) {
                 out.append.push(Event::Noted { text });
@@ -55,7 +55,7 @@ impl Machine {
         let pause = if verdict.is_holding() { self.settings.watch } else { self.settings.poll };
         if let Verdict::Fails { evidence } = &verdict {
             let why = said(
-                &format!("bracket {} is undone by somebody else ({})", bracket.id, bracket.title),
+                &format!("suspension {} was ended by somebody else ({})", bracket.id, bracket.title),
                 evidence,
             );
             self.live.outbox.push_back(Event::Held { at: Some(At::forward(&bracket.open)), why });
@@ -76,7 +76,7 @@ impl Machine {
         // One that cannot be read is told of also where another was not looked at yet.
         let unread = std::iter::once(first).chain(unsure).find_map(|bracket| {
             let why = self.seen(&bracket.id)?.evidence().0.join("; ");
-            Some(WaitsFor::Unreadable { what: format!("whether bracket {} holds", bracket.id), why })
+            Some(WaitsFor::Unreadable { what: format!("whether suspension {} is in force", bracket.id), why })
         });
         if let Some(waits) = unread {
             self.look_again(at, waits, now);
@@ -99,11 +99,11 @@ impl Machine {
     pub(super) fn not_safe(&mut self, at: &At, bracket: &Label, evidence: &Evidence, now: Timestamp) {
         let timeout = work_at(&self.index.plan, &self.state, at).map(|work| work.timeout).unwrap_or_default();
         let since = self.live.place(at).since.unwrap_or(now);
-        let why = said("it is not safe to close it", evidence);
+        let why = said("it is not safe to resume it", evidence);
         if later(since, timeout) <= now {
             self.live.outbox.push_back(Event::HeldOver { bracket: bracket.clone(), why });
         } else {
-            self.look_again(at, WaitsFor::Condition { message: format!("bracket {bracket}: {why}") }, now);
+            self.look_again(at, WaitsFor::Condition { message: format!("suspension {bracket}: {why}") }, now);
         }
     }
 }

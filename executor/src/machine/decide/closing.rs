@@ -39,7 +39,7 @@ impl Machine {
     pub(super) fn to_close(&self, early: bool, now: Timestamp) -> Result<ToClose, String> {
         let standing = standing(&self.index.plan, &self.state);
         if standing.is_empty() {
-            return Err("it keeps nothing".to_owned());
+            return Err("it retains nothing".to_owned());
         }
         let chosen: Vec<_> = standing.iter().filter(|(_, until)| early || *until <= now).collect();
         if chosen.is_empty() {
@@ -47,7 +47,7 @@ impl Machine {
                 .iter()
                 .map(|(left, until)| format!("{} is needed until {until}: {}", left.what, left.why))
                 .collect();
-            return Err(format!("{}; --now gives that up", needed.join("; ")));
+            return Err(format!("{}; --now deletes it anyway", needed.join("; ")));
         }
         let steps = chosen.iter().map(|(left, _)| left.step.clone()).collect();
         let early: Vec<StepId> =

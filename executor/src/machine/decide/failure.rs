@@ -55,7 +55,7 @@ impl Machine {
         let held = |why: String| Event::Held { at: Some(at.clone()), why };
         let event = match (action, self.scope(action, self.undone_with(&at.step))) {
             (FailureAction::Hold, _) => held(what),
-            (_, None) => held(format!("{what}; there is no savepoint to go back to")),
+            (_, None) => held(format!("{what}; there is no savepoint to roll back to")),
             (_, Some(scope)) => match self.undoes(&scope, now) {
                 Ok(true) => Event::TurnedBack { scope, why: what },
                 Ok(false) => held(format!("{what}; not rolled back: {NOTHING}")),
@@ -119,7 +119,7 @@ impl Machine {
     /// Whether a way back undoes anything, or why it cannot be taken now.
     fn undoes(&self, scope: &BackScope, now: Timestamp) -> Result<bool, String> {
         let Ok((to, numbers)) = scope_of(&self.index, scope) else {
-            return Err("the plan has no such place to go back to".to_owned());
+            return Err("the plan has no such savepoint or step".to_owned());
         };
         if let BackScope::Savepoint(savepoint) = scope
             && !self.state.reached.contains(savepoint)
@@ -132,7 +132,7 @@ impl Machine {
         }
         let goes_now = self.state.closing.is_some() && !self.state.is_over();
         if goes_now || self.state.is_closed() {
-            return Err("what the run kept for its ways back is gone, or goes now".to_owned());
+            return Err("what the run retained for rollback is deleted, or is being deleted".to_owned());
         }
         let started: BTreeSet<StepId> = self.state.started().intersection(&steps).cloned().collect();
         let way = way_back(&self.index.plan, &self.index.graph, &started, &to);
@@ -165,7 +165,7 @@ impl Machine {
         let undo = self.index.plan.rollback_step(step)?;
         let hop = undo.place().and_then(|place| self.index.plan.step(place)).map(|step| &step.hop);
         if let Some(why) = hop.and_then(|hop| self.state.lost.get(hop)) {
-            return Some(format!("the way back of {step} is closed: {why}"));
+            return Some(format!("the rollback of {step} has expired: {why}"));
         }
         let task = undo.place().and_then(|place| self.state.task(&At::forward(place)));
         let is_closed = |at: &ExpiresAt| match at {
@@ -176,7 +176,7 @@ impl Machine {
             ExpiresAt::Start(other) => self.state.is_started(other),
         };
         let closing = undo.expires.iter().find(|closing| is_closed(&closing.at))?;
-        Some(format!("the way back of {step} is closed: {}", closing.why))
+        Some(format!("the rollback of {step} has expired: {}", closing.why))
     }
 }
 
@@ -184,7 +184,7 @@ fn how(phase: Phase) -> &'static str {
     match phase {
         Phase::Stopped => "stopped, because what it was compiled from no longer holds",
         Phase::Unproven => "cannot be verified, because the evidence cannot be read",
-        Phase::Asked => "needs a person to decide",
+        Phase::Asked => "needs an operator to decide",
         _ => "failed",
     }
 }

@@ -143,7 +143,7 @@ impl Asking<'_> {
     pub(super) fn window(&self, used_for: WindowUse, needed: Seconds) -> Gated {
         let wait = |window: String, wake_at| Gated::Wait { waits_for: WaitsFor::Window { window }, wake_at };
         match windows::answer(&self.plan().windows, used_for, needed, self.now) {
-            Answer::Always => pass("no window says otherwise".to_owned()),
+            Answer::Always => pass("the plan has no window".to_owned()),
             Answer::Open { window, until } => pass(format!("window {window} is open until {until}")),
             Answer::Frozen { window, until } => wait(format!("the end of {window}"), Some(until)),
             Answer::Closed { window, opens } => wait(window, Some(opens)),

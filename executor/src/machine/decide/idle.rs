@@ -120,8 +120,10 @@ impl Machine {
         for bracket in
             open_brackets(&self.index.plan, &self.state).iter().filter(|bracket| !bracket.spans_park)
         {
-            let text =
-                format!("parked ({why}) although bracket {} is open, which should not span it", bracket.id);
+            let text = format!(
+                "parked ({why}) although suspension {} is active, which should not last over a park",
+                bracket.id
+            );
             out.append.push(Event::Noted { text });
         }
         out.append.push(Event::Parked { waits_for, wake_at });

@@ -277,7 +277,7 @@ impl Machine {
                 self.live.outbox.push_back(Event::Captured { at: at.clone(), name: name.to_owned(), value });
             }
             Err(failure) => {
-                let what = format!("{name}, which {at} keeps before it starts");
+                let what = format!("{name}, which {at} captures before it starts");
                 self.look_again(at, WaitsFor::Unreadable { what, why: failure.to_string() }, now);
             }
         }

@@ -80,14 +80,14 @@ impl Machine {
             SideKind::Retry { step, reason } => {
                 let places = self.retried(step);
                 if places.is_empty() {
-                    return note(format!("{by} asked for a retry of {step}, where nothing has failed"));
+                    return note(format!("{by} requested a retry of {step}, where nothing has failed"));
                 }
                 let why = format!("{by}: {reason}");
                 Some(places.into_iter().map(|at| Event::Retry { at, why: why.clone() }).collect())
             }
             _ if self.calling() => None,
             SideKind::Rollback { scope, reason } => match self.obstacle(scope, now) {
-                Some(obstacle) => note(format!("{by} asked to go back, which is refused: {obstacle}")),
+                Some(obstacle) => note(format!("{by} requested a rollback, which is refused: {obstacle}")),
                 None => {
                     Some(vec![Event::TurnedBack { scope: scope.clone(), why: format!("{by}: {reason}") }])
                 }
@@ -98,10 +98,10 @@ impl Machine {
             }
             SideKind::Close { early, reason } => match self.to_close(*early, now) {
                 _ if self.state.reopened.is_none() && self.state.superseded.is_none() => {
-                    note(format!("{by} asked to close a run that is not over"))
+                    note(format!("{by} requested cleanup of a run that has not ended"))
                 }
                 Ok(found) => Some(found.events(&self.state.approvals, format!("{by}: {reason}"))),
-                Err(obstacle) => note(format!("{by} asked to close, which is refused: {obstacle}")),
+                Err(obstacle) => note(format!("{by} requested cleanup, which is refused: {obstacle}")),
             },
             SideKind::Abandon { reason } => {
                 let mut residue = residue(&self.index.plan, &self.state);

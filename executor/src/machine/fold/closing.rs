@@ -47,12 +47,12 @@ impl RunState {
             (Some(closing), _) => closing.from,
             (None, Some(end)) => Some(end),
             (None, None) if self.superseded.is_some() => None,
-            (None, None) => return wrong("a run is closed after its end".to_owned()),
+            (None, None) => return wrong("cleanup comes after the end of a run".to_owned()),
         };
         let standing = standing(&index.plan, self);
         for step in steps {
             match standing.iter().find(|(left, _)| left.step == *step) {
-                None => return wrong(format!("nothing is kept that {step} left")),
+                None => return wrong(format!("nothing of {step} is retained")),
                 Some((_, until)) if *until > now && !early.contains(step) => {
                     return wrong(format!("what {step} left is needed until {until}"));
                 }
@@ -61,7 +61,7 @@ impl RunState {
         }
         let approved = || self.approvals.iter().any(|given| given.scope == ApprovalScope::Closing {});
         if !early.is_empty() && !approved() {
-            return wrong("nobody approved that a way back ends before its time".to_owned());
+            return wrong("a cleanup before its time has no approval".to_owned());
         }
         if from.is_none() {
             // What was under way or had failed when another run took over is looked at if this one ever returns.

@@ -113,11 +113,11 @@ impl RunState {
         now: Timestamp,
     ) -> Result<(), Reason> {
         if self.closing.is_some() {
-            return Err(Reason::Other("the run removes what its ways back need".to_owned()));
+            return Err(Reason::Other("the run deletes what its rollbacks need".to_owned()));
         }
         let (to, numbers) = scope_of(index, scope)?;
         if matches!(scope, BackScope::Savepoint(savepoint) if !self.reached.contains(savepoint)) {
-            return Err(Reason::Other(format!("the run goes back to {scope:?}, which it never reached")));
+            return Err(Reason::Other(format!("the run rolls back to {scope:?}, which it never reached")));
         }
         let steps: BTreeSet<StepId> = numbers.iter().filter_map(|n| index.id(*n)).cloned().collect();
         let started = self.started().intersection(&steps).cloned().collect();
@@ -151,7 +151,7 @@ impl RunState {
     pub(in crate::machine) fn turn_forward(&mut self, index: &Index) -> Result<(), Reason> {
         if let Some(back) = &self.back {
             if !back.ready.is_empty() || matches!(back.scope, BackScope::Savepoint(_)) {
-                return Err(Reason::Other("the way back is not at its end".to_owned()));
+                return Err(Reason::Other("the rollback is not at its end".to_owned()));
             }
             let steps = back.steps.clone();
             let held_over = back.needs.keys().filter(|id| self.phase(&At::back(id)) == Phase::HeldOver);
@@ -203,7 +203,7 @@ impl RunState {
         };
         (self.open, self.failed) =
             (places(|task| task.phase.is_open()), places(|task| task.phase.is_failed() && !task.left));
-        let why = format!("run {from}, which had taken over, went back to where it began");
+        let why = format!("run {from}, which had taken over, rolled back to its start");
         self.hold = Some(Hold { at: None, why });
         Ok(())
     }
@@ -291,7 +291,7 @@ impl RunState {
         let known = index.plan.brackets.iter().find(|known| known.id == *bracket);
         let closing = known.into_iter().flat_map(|bracket| index.rollback_of(&bracket.open)).map(At::back);
         let at = closing.into_iter().find(|at| self.phase(at) == Phase::New && self.back.is_some());
-        let at = at.ok_or_else(|| Reason::Other(format!("bracket {bracket} is not being closed")))?;
+        let at = at.ok_or_else(|| Reason::Other(format!("suspension {bracket} is not being resumed")))?;
         self.held_over.insert(bracket.clone(), why.to_owned());
         self.set(index, &at, Phase::HeldOver, now);
         Ok(())
@@ -303,7 +303,7 @@ pub(in crate::machine) fn scope_of(
     index: &Index,
     scope: &BackScope,
 ) -> Result<(Savepoint, BTreeSet<usize>), Reason> {
-    let unknown = || Reason::Other(format!("the plan has no {scope:?} to go back to"));
+    let unknown = || Reason::Other(format!("the plan has no {scope:?} to roll back to"));
     match scope {
         BackScope::Savepoint(id) => {
             let position =

@@ -60,7 +60,7 @@ fn head(index: &Index, state: &RunState, record: &Record) -> Result<(), Reason> 
         return Err(Reason::Epoch { found: record.epoch, current: state.epoch });
     }
     if state.parked.is_some() && !takes_over {
-        return Err(Reason::Other("a parked run goes on only under a new epoch".to_owned()));
+        return Err(Reason::Other("a parked run continues only under a new epoch".to_owned()));
     }
     Ok(())
 }
@@ -282,7 +282,7 @@ pub(in crate::machine) fn may_act(index: &Index, state: &RunState, at: &At) -> R
             (false, true) => backs_there,
             (false, false) => failed,
         };
-        return if may { Ok(()) } else { wrong("neither holds after a failure nor goes back there") };
+        return if may { Ok(()) } else { wrong("neither holds after a failure nor rolls back there") };
     }
     if state.hold.is_some() {
         return wrong("holds");
@@ -300,11 +300,11 @@ pub(in crate::machine) fn may_act(index: &Index, state: &RunState, at: &At) -> R
         }
         (Some(back), Way::Back) => match back.needs.get(&at.step) {
             Some(needs) => needs.iter().map(At::back).collect(),
-            None => return wrong("does not go back there"),
+            None => return wrong("does not roll back there"),
         },
         (None, Way::Back) => return wrong("goes forward"),
         (_, Way::Close) => return wrong("removes nothing"),
-        (Some(_), Way::Forward) => return wrong("goes back"),
+        (Some(_), Way::Forward) => return wrong("rolls back"),
     };
     if let Some(need) = needs.into_iter().find(|need| !state.phase(need).is_finished()) {
         return Err(Reason::Order { step: at.step.clone(), need: need.step });

@@ -39,7 +39,7 @@ async fn p40_what_was_held_over_is_taken_back_when_that_is_safe_and_only_once() 
     assert!(matches!(&said.last().unwrap().says, SideKind::Cleared { what, .. } if what == "open"));
 
     assert!(left().await.brackets.is_empty());
-    assert!(!left().await.residue.iter().any(|left| left.to_string().contains("bracket open")));
+    assert!(!left().await.residue.iter().any(|left| left.to_string().contains("suspension open")));
     let error = clear().await.unwrap_err();
     assert!(matches!(error, RunError::NotAllowed { .. }), "{error}");
     assert_eq!(counts(&world)["undo open"], 1);

@@ -25,7 +25,7 @@ fn looks(name: &str, needs: &[&str]) -> Drawn {
     let mut step = step(name, needs);
     step.work.action = Action::Effect(Effect::Wait(Wait { until: plans::asks(&["there", name]) }));
     step.work.done_when = None;
-    step.undo = Undo::Unneeded { why: "it only looks".to_owned() };
+    step.undo = Undo::Unneeded { why: "it only reads".to_owned() };
     step
 }
 
@@ -295,7 +295,7 @@ async fn a_later_run_ends_the_way_back_of_an_earlier_one_for_good() {
         ended(End::Complete)
     );
     let error = say(&runtime, &second, back()).await.unwrap_err();
-    assert!(error.to_string().contains("the way back of d is closed: the platform went on"), "{error}");
+    assert!(error.to_string().contains("the rollback of d has expired: the platform went on"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

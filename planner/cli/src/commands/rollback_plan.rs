@@ -24,16 +24,16 @@ use crate::{documents, error::Error, terminal::Terminal};
 pub(crate) struct Args {
     /// The plan
     plan: PathBuf,
-    /// The step that fails; without it, the way back at the end of every hop
+    /// The step that fails; without it, the rollback from the end of every hop
     #[arg(long, value_name = "STEP", conflicts_with = "from")]
     at: Option<StepId>,
     /// The savepoint to go to; when it is left out, the one before the step's hop, or the last that the run reached
     #[arg(long, value_name = "SAVEPOINT")]
     to: Option<SavepointId>,
-    /// An inventory that `observe --continue RUN` wrote: the way back from where that run of the plan is
+    /// An inventory that `observe --continue RUN` wrote: the rollback from where that run of the plan is
     #[arg(long = "continue", value_name = "INVENTORY", id = "from")]
     from: Option<PathBuf>,
-    /// Writes the way back as a plan of its own
+    /// Write the rollback as a plan of its own
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let Some(at) = &args.at else {
         if args.to.is_some() || args.output.is_some() {
             return Err(Error::Missing {
-                what: "it is not clear from where to roll back",
+                what: "the step to roll back from is not clear",
                 help: "pass --at STEP, or --continue INVENTORY for where a run is",
             });
         }

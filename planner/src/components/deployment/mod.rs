@@ -105,7 +105,7 @@ impl Component for Deployment {
         let there = before == spec.image;
         let title = if there {
             // An earlier run of the operation set it; what is left is that it works, as the manifests now say.
-            format!("see that {object} works with {}", spec.image)
+            format!("verify {object} with {}", spec.image)
         } else {
             format!("set the image of container {} of {object} to {}", spec.container, spec.image)
         };

@@ -177,7 +177,7 @@ pub(super) fn steps(
                 let pointer = number.map_or("/spec/to".to_owned(), |n| format!("/spec/addons/{n}"));
                 road.findings.say(
                     Diagnostic::error(wrong.code, wrong.message)
-                        .at(road.label(road.doc.doc, &pointer, "asked here"))
+                        .at(road.label(road.doc.doc, &pointer, "requested here"))
                         .help(wrong.help),
                 );
                 continue;
@@ -240,7 +240,7 @@ fn step(
     };
     let captured = || Operand::Captured { step: id.clone(), name: VERSION.to_owned() };
     let active = || {
-        let title = format!("the add-on {addon} is ACTIVE");
+        let title = format!("add-on {addon} is ACTIVE");
         verify(title, says(&object, "/status", "ACTIVE"), Seconds(30), Seconds::minutes(15))
     };
     let stays = if addon == "coredns" { "; its PodDisruptionBudget stays" } else { "" };
@@ -249,12 +249,12 @@ fn step(
         verify: vec![active()],
         timeout: WITHIN,
         disruption: Disruption::Restart,
-        ..Work::effect(format!("move the add-on {addon} back to {was}{stays}"), update(captured()))
+        ..Work::effect(format!("roll add-on {addon} back to {was}{stays}"), update(captured()))
     });
     outlook.cloud(&object, POINTER, serde_json::json!(was), by);
     let effect = update(Operand::Value(serde_json::json!(becomes)));
     let (why, source) = why.said(road);
-    let title = format!("move the add-on {addon} from {was} to {becomes}");
+    let title = format!("update add-on {addon} from {was} to {becomes}");
     let mut step = road
         .scope
         .step(&part, title, effect, Undoing::by(undo), outlook.take_reads())

@@ -60,11 +60,8 @@ pub(super) fn step(
         draft = rollback_guard::captures(road, draft);
     }
     for step in after {
-        draft = draft.needs(
-            step,
-            "everything is looked at, frozen and cleared before the control plane moves",
-            None,
-        );
+        draft =
+            draft.needs(step, "every check, freeze and clean-up comes before the control plane moves", None);
     }
     for gate in gates.iter().chain(&line_of_support(road, to)) {
         draft = draft.gate(gate);
@@ -90,14 +87,14 @@ fn back(
     let end = support::end(&road.own.cluster, from);
     if let Some(end) = end.as_ref().filter(|end| support::over(road.cx, end)) {
         return ClusterBack::Never {
-            why: format!("EKS takes no control plane back to {from}: {}", end.why),
+            why: format!("EKS rolls no control plane back to {from}: {}", end.why),
             recovery: recovery(from),
         };
     }
     let days = facts.way_back.days;
     let mut expires = vec![Expiry {
         at: ExpiresAt::After(Seconds(days * DAY)),
-        why: format!("EKS takes a control plane back within {days} days of the end of its update"),
+        why: format!("EKS rolls a control plane back within {days} days of the end of its update"),
     }];
     expires.extend(end.map(|end| Expiry { at: ExpiresAt::Instant(end.at), why: end.why }));
     let before = |condition| Read { condition, basis: ReadBasis::After(id.clone()) };
@@ -129,7 +126,7 @@ pub(super) fn line(
     to: &mut Lowering,
 ) -> Label {
     let point = NoReturn { id: road.unique(part), step: step.clone(), closes, recovery };
-    to.point_of_no_return(format!("approve the end of {}", point.closes), point)
+    to.point_of_no_return(format!("approve that {} ends", point.closes), point)
 }
 
 /// Where the older minor is out of support, the control plane itself is the line.
@@ -139,8 +136,8 @@ fn line_of_support(road: &Road<'_>, to: &mut Lowering) -> Option<Label> {
     if !support::over(road.cx, &end) {
         return None;
     }
-    let closes = format!("every way back to EKS {from}");
-    Some(line(road, "no-way-back", &road.scope.id("control-plane"), closes, recovery(from), to))
+    let closes = format!("every rollback to EKS {from}");
+    Some(line(road, "no-rollback", &road.scope.id("control-plane"), closes, recovery(from), to))
 }
 
 /// The next minor ends the way back of the one before it: `first` is the step with which it begins to. Says the line's gate;
@@ -157,7 +154,7 @@ pub(super) fn crossing(road: &Road<'_>, first: &StepId, to: &mut Lowering) -> Op
     for undo in to.rollback.iter_mut().filter(|undo| undo.place().is_some_and(|id| ids.contains(id))) {
         if undo.kind == UndoKind::Window {
             let why = format!(
-                "the control plane goes on to {}, and EKS takes it back by one minor only",
+                "the control plane goes on to {}, and EKS rolls it back by one minor only",
                 road.hop.to
             );
             undo.expires.push(Expiry { at: ExpiresAt::Start(first.clone()), why });
@@ -167,8 +164,8 @@ pub(super) fn crossing(road: &Road<'_>, first: &StepId, to: &mut Lowering) -> Op
     if !found {
         return None;
     }
-    let closes = format!("the way back to EKS {came_from}");
-    Some(line(road, &format!("back-to-{came_from}"), first, closes, recovery(&came_from), to))
+    let closes = format!("rollback to EKS {came_from}");
+    Some(line(road, &format!("rollback-to-{came_from}"), first, closes, recovery(&came_from), to))
 }
 
 /// The same, where an earlier run of the operation moved the minor before.
@@ -182,10 +179,10 @@ fn crossing_run(road: &Road<'_>, first: &StepId, to: &mut Lowering) -> Option<La
     }
     let run = &moved.run;
     let why = format!(
-        "the control plane, which run {run} moved from {came_from}, went on to {}: EKS takes it back by one minor only",
+        "the control plane, which run {run} moved from {came_from}, went on to {}: EKS rolls it back by one minor only",
         road.hop.to
     );
     to.closes_earlier.push(ClosesEarlier { hop: earlier, at: first.clone(), why });
-    let closes = format!("the way back to EKS {came_from}, from which run {run} came");
-    Some(line(road, &format!("back-to-{came_from}"), first, closes, recovery(&came_from), to))
+    let closes = format!("rollback to EKS {came_from}, from which run {run} came,");
+    Some(line(road, &format!("rollback-to-{came_from}"), first, closes, recovery(&came_from), to))
 }

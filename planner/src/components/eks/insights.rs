@@ -78,7 +78,7 @@ fn say(road: &Road<'_>, insight: &Insight) {
         message = format!("{message}; it was accepted until {}", expired.expires);
     }
     if let Some(refreshed) = insight.refreshed {
-        message = format!("{message}; it was looked at {refreshed}");
+        message = format!("{message}; it was last refreshed {refreshed}");
     }
     let place = road.label(road.doc.doc, "/spec/insights", "not accepted here");
     let diagnostic = match insight.status {

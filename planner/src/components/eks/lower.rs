@@ -112,7 +112,7 @@ fn freeze(
         freeze.note(outlook);
         let draft = freeze.open_step(&road.scope, outlook).needs(
             look,
-            "nothing is changed before the cluster is seen to be ready",
+            "nothing is changed before the cluster is checked",
             None,
         );
         frozen.push(to.add(draft));
@@ -143,7 +143,7 @@ fn bake(road: &Road<'_>, moved: Vec<StepId>, to: &mut Lowering) -> Vec<StepId> {
         .verify(std::iter::once(watched).chain(checks))
         .time(Seconds::hours(1), Estimate { expected: length, p90: within });
     for step in &moved {
-        draft = draft.needs(step, "there is something to watch", None);
+        draft = draft.needs(step, "the update comes before its watch", None);
     }
     vec![to.add(draft)]
 }
@@ -174,7 +174,7 @@ fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
         checks.push(verify(format!("{object} is rolled out"), condition, Seconds(10), within));
     }
     checks.extend(road.verifications(&road.doc.spec.verify));
-    let title = format!("see {} whole at {}", road.own.names.arn.name(), road.hop.to);
+    let title = format!("verify cluster {} at {}", road.own.names.arn.name(), road.hop.to);
     let until = context::at(road, &road.hop.to);
     let mut draft = road
         .scope

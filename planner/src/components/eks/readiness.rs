@@ -116,7 +116,7 @@ pub(super) fn step(road: &Road<'_>, from: &Version, gates: &[Label], to: &mut Lo
         of: vec![says(&cluster, "/status", "ACTIVE"), says(&cluster, "/version", from.as_str())],
     };
     let title =
-        format!("see that {} is ACTIVE at {from} and ready for {}", road.own.names.arn.name(), road.hop.to);
+        format!("check that {} is ACTIVE at {from} and ready for {}", road.own.names.arn.name(), road.hop.to);
     let mut draft = road
         .scope
         .look("readiness", title, until, Vec::new())

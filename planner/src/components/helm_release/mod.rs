@@ -126,7 +126,7 @@ impl Component for HelmRelease {
             desired: Desired::Release(DesiredRelease { render, within }),
             place: cx.label(doc.doc, "/spec/to", "this version of the chart"),
         };
-        let look = asked("health", format!("see that release {} works at {}", spec.release, spec.to));
+        let look = asked("health", format!("verify release {} at {}", spec.release, spec.to));
         let step = if spec_hop.finishes && look.is_there(outlook) {
             look.prove(outlook).map(|look| look.time(within, Estimate::seconds(10, 120)))
         } else {

@@ -200,7 +200,7 @@ impl<'a> Road<'a> {
                 step.gates.push(gate.clone());
             }
             for step in steps.iter().skip(1) {
-                to.order(step, &first, "the line is crossed once, by the first of them");
+                to.order(step, &first, "the first of them passes the point of no return");
             }
         }
         steps
@@ -244,13 +244,13 @@ impl<'a> Road<'a> {
         }
         if found {
             let id = Label::sanitized(&format!("below-{}", bridge.from));
-            let closes = format!("the way back below Karpenter {}", bridge.from);
+            let closes = format!("rollback below Karpenter {}", bridge.from);
             let recovery = format!(
                 "restore the exported objects into a cluster that runs Karpenter below {}",
                 bridge.from
             );
             let point = NoReturn { id, step: first.clone(), closes, recovery };
-            to.point_of_no_return(format!("approve the end of {}", point.closes), point);
+            to.point_of_no_return(format!("approve that {} ends", point.closes), point);
         }
         found
     }
@@ -305,7 +305,9 @@ impl<'a> Road<'a> {
         let mut draft = asked.change(outlook, to)?.verify([self.version_label()]);
         let (why, source) = match self.crds {
             Some(_) => ("the controller needs the CRDs of its version", Some("charts")),
-            None => ("drift is frozen and pools have their floor before the controller changes", None),
+            None => {
+                ("drift is frozen and pools have their min ready nodes before the controller changes", None)
+            }
         };
         for step in after {
             draft = draft.needs(step, why, source);
@@ -322,7 +324,7 @@ impl<'a> Road<'a> {
             is: Test::Equals(Operand::Value(serde_json::json!(self.hop.to.plain()))),
         };
         verify(
-            format!("the controller says it is {}", self.hop.to.plain()),
+            format!("the controller reports {}", self.hop.to.plain()),
             condition,
             Seconds(0),
             Seconds::minutes(2),
@@ -363,7 +365,10 @@ impl<'a> Road<'a> {
                 ready("EC2NodeClass", "karpenter.k8s.aws/v1", classes),
             ],
         };
-        let title = format!("see {pools} NodePools and {classes} EC2NodeClasses Ready under {}", self.hop.to);
+        let title = format!(
+            "verify that {pools} NodePools and {classes} EC2NodeClasses are Ready under {}",
+            self.hop.to
+        );
         let settled = verify("Karpenter stays healthy", until.clone(), Seconds::minutes(1), HEALTH);
         // Else the step that moves it has read its version back.
         let runs = self.controller.is_none().then(|| self.version_label());
@@ -374,7 +379,7 @@ impl<'a> Road<'a> {
             .time(HEALTH, Estimate::seconds(70, 180));
         let why = match self.moves() {
             true => "the new controller has to take over its objects",
-            false => "drift is frozen and pools have their floor before it counts",
+            false => "drift is frozen and pools have their min ready nodes before it is verified",
         };
         for step in after {
             draft = draft.needs(step, why, None);

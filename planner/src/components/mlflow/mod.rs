@@ -100,7 +100,7 @@ impl Component for Mlflow {
     fn touches(&self, spec: &MlflowUpgrade) -> Vec<Touch> {
         let database = &spec.database;
         // Two servers on one instance: the restore of the one takes the other's database along.
-        let title = format!("the database `{database}`, which goes back as a whole");
+        let title = format!("the database `{database}`, which is restored as a whole");
         vec![
             Touch::container("/spec/container", &spec.target, &spec.deployment, &spec.container),
             Touch::new("/spec/database", "database", database, "", title),

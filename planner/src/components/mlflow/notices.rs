@@ -53,12 +53,12 @@ fn pending(cx: &Cx<'_>, doc: &Doc, site: &Site) {
     let name = site.instance.arn.name();
     let waiting = site.instance.pending.join(", ");
     let message = format!(
-        "changes of instance {name} wait for its maintenance window ({waiting}), and the way back would apply them at once"
+        "changes of instance {name} wait for its maintenance window ({waiting}), and a rollback would apply them at once"
     );
     cx.findings.say(
         Diagnostic::warning(codes::PLAN_NOT_READY, message)
             .at(cx.label(doc.doc, "/spec/database", "has pending changes"))
-            .help("apply them before the upgrade, or take them back"),
+            .help("apply them before the upgrade, or cancel them"),
     );
 }
 
@@ -68,7 +68,7 @@ fn blind_spots(hop: &HopSpec, site: &Site, to: &mut Lowering) {
     if site.migrates {
         add(
             format!("who logs to {} from outside of the cluster", hop.upgrade),
-            "only pods that are told a tracking server are seen",
+            "only pods with a tracking server in their settings are found",
         );
         add(
             format!("whether Terraform or CloudFormation keeps instance {name}"),
@@ -100,9 +100,9 @@ pub(super) fn leftovers(
 ) {
     let keep = doc.spec.keep.map_or(KEEP, |length| length.0);
     let why = if aside.is_some() {
-        "the database goes back to it, and by nothing else"
+        "the database can be restored from this snapshot only"
     } else {
-        "nothing was migrated; it is there for what nobody thought of"
+        "nothing was migrated; a precaution"
     };
     to.leftovers.push(Leftover {
         what: format!("snapshot {snapshot}"),

@@ -44,8 +44,7 @@ pub(super) fn find(at: &DocCx<'_, Mlflow>, workload: &Workload, from: Option<&Ve
         who::outage(cx, doc, server, &section);
         if workload.replicas == 0 {
             let message = format!("{} is scaled to 0 already", workload.object);
-            let help =
-                "scale it up, so that what is given back at the end is known, or finish what scaled it down";
+            let help = "scale it up, so that the plan knows how many replicas to restore, or finish what scaled it down";
             refuse(cx, doc, "/spec/deployment", codes::PLAN_NOT_READY, message, help);
         }
     }

@@ -72,8 +72,11 @@ impl Road<'_> {
         let database = self.database(outlook, to);
         let (address, seen) = self.job(
             &self.address(),
-            &[(&baseline, "it is looked at while it serves"), (&database, "the instance is known to be available")],
-            "nobody is stopped before it is known that the new image runs, connects, and reaches the instance",
+            &[
+                (&baseline, "it is verified while it serves"),
+                (&database, "the instance is known to be available"),
+            ],
+            "no client is stopped before the new image is known to run, connect and reach the instance",
             to,
         );
         let mut tidy = vec![address];
@@ -82,7 +85,7 @@ impl Road<'_> {
             tidy.push(job);
             migrated
         } else {
-            self.snapshot(&seen, "everything that can be seen beforehand was seen", to)
+            self.snapshot(&seen, "every check that needs no outage was made", to)
         };
         let (schema, checked) = self.job(
             &Task::Schema,
@@ -111,25 +114,28 @@ impl Road<'_> {
         outlook.container(&self.doc.spec.deployment, &self.doc.spec.container);
         let stop = self.patches.stop(&self.scope, outlook.take_reads()).needs(
             seen,
-            "what can be found out while it serves was found out",
+            "every check that needs no outage was made",
             None,
         );
         // The line is approved before anything is away: nobody should have to be found while it is.
         let stop = to.add(stop.gate(&line));
-        let taken =
-            self.snapshot(&stop, "nothing writes any more, so nothing is lost by going back to it", to);
+        let taken = self.snapshot(&stop, "nothing writes any more, so restoring it loses nothing", to);
         let proven = match self.doc.spec.snapshot {
             SnapshotProof::Restore => self.prove(&taken, database, to),
             SnapshotProof::Available => taken.clone(),
         };
         let job = self.made(&Task::Migrate);
         let none = back::whole(&job.object, Test::Absent {});
-        let clear =
-            self.scope.look("migrate/clear", "see that no Job of an earlier try is there", none, Vec::new());
+        let clear = self.scope.look(
+            "migrate/no-job",
+            "check that no Job of an earlier attempt exists",
+            none,
+            Vec::new(),
+        );
         let clear = clear
             .needs(
                 &proven,
-                "a database that goes back only by a restore needs a snapshot that is good",
+                "a database that is rolled back by a restore needs a verified snapshot",
                 Some("check"),
             )
             .time(Seconds::minutes(1), Estimate::seconds(2, 10));
@@ -146,7 +152,7 @@ impl Road<'_> {
                 others: others.collect(),
             },
         );
-        let title = format!("begin to migrate the database to revision {}", self.site.head);
+        let title = format!("start the Job that migrates the database to revision {}", self.site.head);
         let draft = self
             .apply(&job, &Task::Migrate, title, undo)
             .needs(&clear, "an older Job's success would be taken for this one's", None)
@@ -159,10 +165,10 @@ impl Road<'_> {
         notices::leftovers(self.doc, (&self.snapshot_name(), &taken), Some((&aside, &begun)), to);
         let within = self.doc.spec.migrate_within.map_or(MIGRATION, |length| length.0);
         let p90 = Seconds(within.0.max(180));
-        let title = format!("see the database migrated to revision {}", self.site.head);
+        let title = format!("verify that the database is at revision {}", self.site.head);
         let done = self
             .ended(&job, title, within)
-            .needs(&begun, "it is the Job that was begun", None)
+            .needs(&begun, "it is the Job that was started", None)
             .time(within, Estimate { expected: Seconds(120), p90 });
         let done = to.add(done);
         (job, done)
@@ -178,7 +184,8 @@ impl Road<'_> {
             pointer: "/DBInstanceStatus".to_owned(),
             is: Test::OneOf(vec![json!("available"), json!("storage-optimization")]),
         };
-        let title = format!("see instance {} available, and keep how it is described", self.instance());
+        let title =
+            format!("check that instance {} is available, and capture its description", self.instance());
         let step = self
             .on_database
             .look("database", title, until, outlook.take_reads())
@@ -194,9 +201,7 @@ impl Road<'_> {
             target: self.doc.spec.database.clone(),
             snapshot: snapshot.clone(),
         });
-        let undo = Undoing::Unneeded(
-            "a snapshot changes nothing; it is kept, and listed with what is left".to_owned(),
-        );
+        let undo = Undoing::Unneeded("a snapshot changes nothing; it is retained for rollback".to_owned());
         let title = format!("take snapshot {snapshot} of instance {}", self.instance());
         let step = self
             .on_database
@@ -223,12 +228,13 @@ impl Road<'_> {
                 name: "instance".to_owned(),
             },
         });
-        let title =
-            format!("prove that {snapshot} can be restored: make instance {trial} of it, and delete that");
+        let title = format!(
+            "verify that {snapshot} can be restored: create instance {trial} from it, then delete that"
+        );
         let undo = Undoing::Unneeded("the trial instance is deleted by the step itself".to_owned());
         let step = self
             .on_database
-            .step("prove", title, effect, undo, Vec::new())
+            .step("verify-restore", title, effect, undo, Vec::new())
             .needs(taken, "it is the snapshot that would be restored", Some("rds"))
             .time(Seconds::hours(4), Estimate::seconds(20 * 60, 60 * 60))
             .idempotent();
@@ -269,10 +275,14 @@ impl Road<'_> {
     fn job(&self, task: &Task, after: &[(&StepId, &str)], why: &str, to: &mut Lowering) -> (Made, StepId) {
         let job = self.made(task);
         let (first, seen) = match task {
-            Task::Address { .. } => {
-                ("begin to look where the address leads", "see that the address leads to the instance")
-            }
-            _ => ("begin to compare the database with the image", "see that the image accepts the database"),
+            Task::Address { .. } => (
+                "start the Job that checks which instance the address reaches",
+                "verify that the address reaches the instance",
+            ),
+            _ => (
+                "start the Job that checks the database against the image",
+                "verify that the image accepts the database",
+            ),
         };
         let mut step =
             self.apply(&job, task, first.to_owned(), Undoing::by(back::job_gone(&job.object, task.part())));

@@ -121,7 +121,7 @@ impl<'a> Patches<'a> {
     pub(super) fn baseline(&self, scope: &HopScope) -> Draft {
         let rolled = Condition::Rollout { object: Target::Object(self.object().clone()) };
         let until = Condition::All { of: vec![rolled, self.replicas(Test::AtLeast(1))] };
-        let title = format!("see {} whole, and keep how many replicas it has", self.object());
+        let title = format!("verify {}, and capture its replicas", self.object());
         scope
             .look(BASELINE, title, until, Vec::new())
             .captures("replicas", Self::capture(REPLICAS, self.object()))
@@ -139,7 +139,7 @@ impl<'a> Patches<'a> {
             timeout: PODS,
             estimate: Estimate::seconds(60, 300),
             ..Work::effect(
-                format!("give {} its replicas back", self.object()),
+                format!("restore the replicas of {}", self.object()),
                 self.patch(at_zero, REPLICAS, self.captured()),
             )
         }));
@@ -207,7 +207,7 @@ impl<'a> Patches<'a> {
         scope
             .step(
                 START,
-                format!("give {} its replicas back: it takes calls again", self.object()),
+                format!("restore the replicas of {}: it takes calls again", self.object()),
                 self.patch(only_if, REPLICAS, self.captured()),
                 undo,
                 Vec::new(),
@@ -287,12 +287,11 @@ pub(super) fn line_name(doc: &Doc) -> Label {
 pub(super) fn line(doc: &Doc, site: &Site, scope: &HopScope, snapshot: &str, to: &mut Lowering) -> Label {
     let id = line_name(doc);
     let name = &doc.metadata.name;
-    let asks =
-        format!("approve that {name} takes calls again: from then on going back loses what was logged");
+    let asks = format!("approve that {name} takes calls again: a later rollback loses what was logged since");
     let point = NoReturn {
         id,
         step: scope.id(START),
-        closes: format!("the way back of {name} that loses nothing"),
+        closes: format!("rollback of {name} without loss"),
         recovery: format!(
             "restore instance {} from snapshot {snapshot}: what was logged since then is lost",
             site.instance.arn.name()
@@ -304,7 +303,7 @@ pub(super) fn line(doc: &Doc, site: &Site, scope: &HopScope, snapshot: &str, to:
 /// What is left of a hop whose server an earlier run of the operation started: that it works, as the manifests now say.
 pub(super) fn works(cx: &Cx<'_>, doc: &Doc, site: &Site, scope: &HopScope, to: &mut Lowering) {
     let until = Condition::Rollout { object: Target::Object(site.object.clone()) };
-    let title = format!("see {} whole with {}", site.object, doc.spec.image);
+    let title = format!("verify {} with {}", site.object, doc.spec.image);
     let whole =
         scope.look("health", title, until, Vec::new()).time(Seconds::minutes(10), Estimate::seconds(2, 30));
     let whole = to.add(whole);
@@ -339,8 +338,9 @@ pub(super) fn ask(
     let answers = Condition::All { of };
     let goes_on =
         verify(format!("{url} goes on answering"), answers.clone(), Seconds(15), Seconds::minutes(5));
-    let title = format!("see {url} answer as MLflow {}, and read an experiment", doc.spec.to.plain());
-    let undo = Undoing::Unneeded("it only asks".to_owned());
+    let title =
+        format!("verify that {url} answers as MLflow {} and reads an experiment", doc.spec.to.plain());
+    let undo = Undoing::Unneeded("it only reads".to_owned());
     let step = scope
         .step("api", title, Effect::Wait(Wait { until: answers }), undo, Vec::new())
         .needs(up, "the new server is up", None)

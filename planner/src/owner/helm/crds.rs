@@ -52,7 +52,7 @@ pub(super) fn step(
             ..Rollback::new(Work {
                 estimate: Estimate::seconds(5, 30),
                 ..Work::effect(
-                    format!("restore CRD {name} as it was"),
+                    format!("restore CRD {name}"),
                     Effect::KubeRestore(KubeRestore { step: id.clone(), name: BEFORE.to_owned() }),
                 )
             })
@@ -61,7 +61,7 @@ pub(super) fn step(
         None => Undoing::by(Rollback::new(Work {
             done_when: Some(Condition::All { of: Vec::new() }),
             ..Work::effect(
-                format!("leave CRD {name}, which was not there before, with its objects"),
+                format!("leave the new CRD {name} with its objects"),
                 Effect::Wait(Wait { until: Condition::All { of: Vec::new() } }),
             )
         })),

@@ -1,4 +1,4 @@
-//! The way back at a point of a plan, as text.
+//! The rollback from a point of a plan, as text.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use switchback_schemas::{
 
 use super::words;
 
-/// The way back from a point to a savepoint.
+/// The rollback from a point to a savepoint.
 pub struct Back<'a> {
     /// The plan.
     pub plan: &'a Plan,
-    /// From where: a step that fails, or the end of a hop; for people.
+    /// From where: a step that fails, or the end of a hop, as text.
     pub from: String,
     /// To where.
     pub to: &'a Savepoint,
@@ -33,7 +33,7 @@ impl fmt::Display for Back<'_> {
         writeln!(f, "from {} to savepoint {} ({})", self.from, self.to.id, self.to.title)?;
         writeln!(f, "  {}", words::back(&summary))?;
         for closing in &summary.closes {
-            writeln!(f, "  ends {closing}")?;
+            writeln!(f, "  expires {closing}")?;
         }
         if let Some(times) = &summary.times {
             writeln!(f, "  {}", words::times(times))?;
@@ -42,7 +42,7 @@ impl fmt::Display for Back<'_> {
             writeln!(f, "  {:>3}. {}", number + 1, undo.work.title)?;
             writeln!(
                 f,
-                "       undoes {} · ~{} · disrupts: {}",
+                "       undoes {} · about {} · disrupts: {}",
                 words::ids(&undo.undoes),
                 undo.work.estimate.expected,
                 words::disruption(undo.work.disruption)
@@ -52,12 +52,12 @@ impl fmt::Display for Back<'_> {
     }
 }
 
-/// When a way back closes, and by when one has to decide, or that it is too late for that; in one line.
+/// When a rollback expires, and by when to decide, or that it is too late for that; in one line.
 pub fn times(times: &BackTimes) -> String {
     words::times(times)
 }
 
-/// What `rollback.txt` holds: the way back at the end of each hop, to each savepoint before it.
+/// What `rollback.txt` holds: the rollback from the end of each hop, to each savepoint before it.
 pub fn every_way_back(plan: &Plan, graph: &switchback_model::Graph) -> String {
     let mut text = String::new();
     let forecast = summary::expected(plan, graph);

@@ -25,7 +25,7 @@ impl fmt::Display for Explain<'_> {
         writeln!(f, "  hop           {}", step.hop)?;
         writeln!(
             f,
-            "  takes         ~{}, nine times in ten at most {}",
+            "  takes         about {}, nine times in ten at most {}",
             step.work.estimate.expected, step.work.estimate.p90
         )?;
         writeln!(f, "  disrupts      {}", words::disruption(step.work.disruption))?;
@@ -47,7 +47,7 @@ impl fmt::Display for Explain<'_> {
             writeln!(f, "  relies on     {} ({basis})", words::condition(&read.condition))?;
         }
         for capture in &step.work.captures {
-            writeln!(f, "  keeps         {}", capture.name)?;
+            writeln!(f, "  captures      {}", capture.name)?;
         }
         if let Some(done) = &step.work.done_when {
             writeln!(f, "  done when     {}", words::condition(done))?;
@@ -63,7 +63,7 @@ impl fmt::Display for Explain<'_> {
                     writeln!(f, "  undo          {}", words::undo(undo, &step.id))?;
                     writeln!(
                         f,
-                        "                ~{}, disrupts: {}",
+                        "                about {}, disrupts: {}",
                         undo.work.estimate.expected,
                         words::disruption(undo.work.disruption)
                     )?;

@@ -21,7 +21,7 @@ pub fn comment(plan: &Plan, graph: &Graph, summary: &Summary, digest: Digest) ->
     for hop in &summary.hops {
         for line in &hop.lines {
             parts.push(format!(
-                "> **Line of no return** {}: it ends {}. After it: {}\n\n",
+                "> **Point of no return** {}: {} ends here. Recovery afterwards: {}\n\n",
                 code(line.id.as_str()),
                 escape(&line.closes),
                 escape(&line.recovery)
@@ -37,10 +37,9 @@ pub fn comment(plan: &Plan, graph: &Graph, summary: &Summary, digest: Digest) ->
 
 fn head(plan: &Plan, summary: &Summary, digest: Digest) -> String {
     format!(
-        "### Switchback: {}\n\n{}, {}, ~{} without waiting. Observed {}, plan {}, review {}.\n\n",
+        "### Switchback: {}\n\n{}, about {} excluding waits. Observed {}, plan {}, review {}.\n\n",
         escape(plan.platform.name.as_str()),
-        words::count(summary.steps, "step", "steps"),
-        words::count(summary.rolls, "roll", "rolls"),
+        words::steps(summary),
         summary.takes,
         plan.inputs.observed_at,
         code(&digest.short(12)),
@@ -56,28 +55,27 @@ fn hops(summary: &Summary) -> String {
             escape(&format!("{from}{}", hop.hop.to)),
             words::basis(hop.hop.basis).to_owned(),
             hop.steps.to_string(),
-            format!("~{}", hop.takes),
+            format!("about {}", hop.takes),
             words::disruption(hop.disruption).to_owned(),
             escape(&words::back(&hop.back)),
         ]
     });
-    table(&["component", "hop", "basis", "steps", "takes", "disrupts", "way back"], rows) + "\n"
+    table(&["component", "hop", "basis", "steps", "takes", "disrupts", "rollback"], rows) + "\n"
 }
 
 fn not_known(plan: &Plan, summary: &Summary) -> String {
     let untested = plan.untested.iter().zip(&summary.untested).map(|(state, length)| {
-        format!("- outside: {}: {}\n", escape(&words::untested(state, *length)), escape(&state.fact))
+        format!("- untested: {}: {}\n", escape(&words::untested(state, *length)), escape(&state.fact))
     });
     let spots = plan
         .blind_spots
         .iter()
-        .map(|spot| format!("- not known: {}: {}\n", escape(&spot.what), escape(&spot.why)));
+        .map(|spot| format!("- blind spot: {}: {}\n", escape(&spot.what), escape(&spot.why)));
     let notices =
         plan.notices.iter().map(|notice| format!("- {} {}\n", notice.code, escape(&notice.message)));
-    let kept = plan
-        .leftovers
-        .iter()
-        .map(|left| format!("- kept for {}: {}: {}\n", left.keep, escape(&left.what), escape(&left.why)));
+    let kept = plan.leftovers.iter().map(|left| {
+        format!("- retained for rollback for {}: {}: {}\n", left.keep, escape(&left.what), escape(&left.why))
+    });
     let list: String = untested.chain(kept).chain(spots).chain(notices).collect();
     if list.is_empty() { list } else { list + "\n" }
 }

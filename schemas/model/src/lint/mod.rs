@@ -100,7 +100,7 @@ fn single_effects(plan: &Plan, say: &mut impl FnMut(String)) {
     for left in &plan.leftovers {
         let work = &left.removal;
         if work.roll().is_some() || work.done_when.is_none() || work.retry != RetryClass::Idempotent {
-            say(format!("{} is not removed by one effect that can be repeated and looked at", left.what));
+            say(format!("{} is not deleted by one effect that can be repeated and verified", left.what));
         }
     }
 }

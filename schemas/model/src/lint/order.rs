@@ -61,19 +61,19 @@ pub(super) fn brackets(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl
             continue;
         };
         if !reach.before(open, close) {
-            say(format!("bracket {} closes without waiting for its opening step", bracket.id));
+            say(format!("suspension {} is resumed without waiting for the step that suspends", bracket.id));
         }
         // What an earlier run of the operation opened is only looked at, and that run's rollback closes it.
         let found_open = bracket.opened_by == OpenedBy::EarlierRun;
         if found_open && plan.parent.is_none() {
-            say(format!("bracket {} was opened by an earlier run, and the plan continues none", bracket.id));
+            say(format!("suspension {} is of an earlier run, and the plan continues none", bracket.id));
         }
         for id in [&bracket.open, &bracket.close] {
             let goes_back = plan.step(id).is_some_and(|step| step.undo == Undo::Rollback {});
             let only_found = found_open && *id == bracket.open;
             if !(goes_back || only_found) {
                 say(format!(
-                    "bracket {}: {id} has no rollback, so going back would leave it half open",
+                    "suspension {}: {id} has no rollback, so a rollback would leave it half undone",
                     bracket.id
                 ));
             }

@@ -31,17 +31,17 @@ pub(super) fn references(plan: &Plan, say: &mut impl FnMut(String)) {
         savepoint.frontier.iter().for_each(|id| known(&format!("savepoint {}", savepoint.id), id));
     }
     for closing in plan.parent.iter().flat_map(|parent| &parent.closes) {
-        known(&format!("the end of the way back of {}", closing.hop), &closing.at);
+        known(&format!("the end of the rollback of {}", closing.hop), &closing.at);
     }
     for line in &plan.lines {
-        known(&format!("line {}", line.id), &line.step);
+        known(&format!("point of no return {}", line.id), &line.step);
     }
     for left in &plan.leftovers {
         known(&left.what, &left.step);
     }
     for bracket in &plan.brackets {
-        known(&format!("bracket {}", bracket.id), &bracket.open);
-        known(&format!("bracket {}", bracket.id), &bracket.close);
+        known(&format!("suspension {}", bracket.id), &bracket.open);
+        known(&format!("suspension {}", bracket.id), &bracket.close);
     }
     let mut left_by = BTreeSet::new();
     for left in plan.leftovers.iter().filter(|left| !left_by.insert(&left.step)) {

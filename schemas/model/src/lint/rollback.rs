@@ -124,7 +124,7 @@ pub(super) fn ways_back(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut imp
     let mut seen = BTreeSet::new();
     for back in &way.steps {
         if let Some(need) = back.needs.iter().find(|need| !seen.contains(*need)) {
-            say(format!("rollback steps wait for each other in a circle: {} and {need}", back.step));
+            say(format!("dependency cycle of rollback steps: {} and {need}", back.step));
         }
         seen.insert(&back.step);
     }
@@ -158,6 +158,6 @@ fn crossing(plan: &Plan, graph: &Graph, reach: &Reach, step: &StepId, say: &mut 
         })
     });
     if !asked {
-        say(format!("{step} ends a way back without a line of no return that somebody has to approve"));
+        say(format!("{step} ends a rollback without a point of no return that needs an approval"));
     }
 }

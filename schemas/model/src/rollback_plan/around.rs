@@ -73,7 +73,7 @@ impl Back<'_> {
     pub(super) fn savepoints(&self, to: &Savepoint) -> Result<Vec<Savepoint>, NoPlan> {
         let mut savepoints = vec![Savepoint {
             id: SavepointId::new("start")?,
-            title: "before going back".to_owned(),
+            title: "before the rollback".to_owned(),
             frontier: Vec::new(),
         }];
         let mut gone: BTreeSet<&StepId> = BTreeSet::new();
@@ -90,11 +90,11 @@ impl Back<'_> {
                 .collect();
             let last = gone.iter().filter(|id| !waited.contains(*id)).filter_map(|id| self.ids.get(*id));
             let id = SavepointId::new(format!("before-{}", hop.savepoint))?;
-            let title = format!("{} is back where it was before {}", hop.component, hop.id);
+            let title = format!("{} is as it was before {}", hop.component, hop.id);
             savepoints.push(Savepoint { id, title, frontier: last.cloned().collect() });
         }
         if let Some(end) = savepoints.last_mut() {
-            end.title = format!("back at {} ({})", to.id, to.title);
+            end.title = format!("rolled back to {} ({})", to.id, to.title);
         }
         Ok(savepoints)
     }
@@ -120,7 +120,7 @@ impl Back<'_> {
 pub(super) fn safe(bracket: &Bracket) -> Gate {
     Gate {
         id: Label::sanitized(&format!("safe-{}", bracket.id)),
-        title: format!("it is safe to close bracket {}", bracket.id),
+        title: format!("it is safe to resume suspension {}", bracket.id),
         kind: GateKind::Check(bracket.safe_to_close.clone()),
         may_override: true,
     }

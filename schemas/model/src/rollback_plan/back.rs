@@ -137,7 +137,7 @@ impl<'a> Back<'a> {
             Some(Need { step: self.ids.get(need)?.clone(), why, source: None })
         };
         let (undo_again, again, line) = match self.again(undo) {
-            _ if undo.work.only_looks() => (Undo::Unneeded { why: "it only looks".to_owned() }, None, None),
+            _ if undo.work.only_looks() => (Undo::Unneeded { why: "it only reads".to_owned() }, None, None),
             Ok(work) => (Undo::Rollback {}, Some(inverse(id, work)), None),
             Err(why) => {
                 let name = Label::sanitized(&id.as_str().replace(['/', '@', '.', ':'], "-"));
@@ -145,7 +145,9 @@ impl<'a> Back<'a> {
                 let line = NoReturn {
                     id: name,
                     step: id.clone(),
-                    closes: format!("what {rollback} did is gone back on for good: {why}"),
+                    closes: format!(
+                        "the way forward again past {rollback} (it cannot be repeated as it was: {why})"
+                    ),
                     recovery: recovery.clone(),
                 };
                 (Undo::Irreversible { why, recovery }, None, Some(line))
@@ -163,7 +165,7 @@ impl<'a> Back<'a> {
             tier: old.tier,
             on_failure: FailurePolicy {
                 action: FailureAction::Hold,
-                why: "a way back that fails is looked at by a person".to_owned(),
+                why: "an operator decides about a rollback that fails".to_owned(),
             },
             gates: Vec::new(),
             changes: Vec::new(),
@@ -191,13 +193,13 @@ impl<'a> Back<'a> {
             return Err(format!("it loses {what}"));
         }
         if self.plan.lines.iter().any(|line| line.step == old.id) {
-            return Err("going forward again would cross a line of no return".to_owned());
+            return Err("going forward again would pass a point of no return".to_owned());
         }
         if old.work.roll().is_some() || undo.work.roll().is_some() {
             return Err("nodes that moved back are moved forward by a new plan only".to_owned());
         }
         if old.work.done_when.is_none() {
-            return Err("nobody could see whether it was done again".to_owned());
+            return Err("nothing verifies whether it was done again".to_owned());
         }
         Ok(Work {
             title: format!("{} again", old.work.title),

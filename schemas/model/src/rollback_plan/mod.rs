@@ -36,7 +36,7 @@ pub struct Continued<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum NoPlan {
     /// A step cannot be undone.
-    #[error("there is no way back past {}", .0.iter().map(StepId::as_str).collect::<Vec<_>>().join(", "))]
+    #[error("no rollback leads past {}", .0.iter().map(StepId::as_str).collect::<Vec<_>>().join(", "))]
     Closed(Vec<StepId>),
     /// Nothing of it was done.
     #[error("there is nothing to undo on the way to {0}; name an earlier savepoint")]
@@ -51,7 +51,7 @@ pub enum NoPlan {
     },
     /// The run did not make a capture that the way needs.
     #[error(
-        "run {run} captured no {name:?} of {step}, which the way back needs; `switchback rollback` says what is left"
+        "run {run} captured no {name:?} of {step}, which the rollback needs; `switchback rollback` shows what is left"
     )]
     NotCaptured {
         /// The run.
@@ -68,8 +68,8 @@ pub enum NoPlan {
     Roll(StepId),
     /// The way opens a bracket again that an earlier run of the operation opened first.
     #[error(
-        "bracket {0} was opened by an earlier run of the operation, which closes it on its own way back; only \
-         `switchback rollback` gives the platform back to that run"
+        "suspension {0} is of an earlier run of the operation, which resumes it in its own rollback; only \
+         `switchback rollback` returns the platform to that run"
     )]
     Reopens(Label),
     /// A name does not come out as one.

@@ -63,16 +63,13 @@ pub(super) fn update(
             disruption: Disruption::Drain,
             estimate: takes,
             ..Work::effect(
-                format!(
-                    "let EKS put node group {} back to {} and the image that it had",
-                    group.name, group.version
-                ),
+                format!("roll node group {} back to {} and its earlier image", group.name, group.version),
                 effect(&group.version, Some(captured())),
             )
         })
     };
     to.blind_spots.push(BlindSpot {
-        what: format!("whether EKS takes node group {} back to {}", group.name, group.version),
+        what: format!("whether EKS rolls node group {} back to {}", group.name, group.version),
         why: "the API text of UpdateNodegroupVersion says no and the page about rollbacks tells to do it; \
               replace-group does not depend on it"
             .to_owned(),

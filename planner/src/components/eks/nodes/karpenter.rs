@@ -125,7 +125,7 @@ pub(in crate::components::eks) fn rule(road: &Road<'_>, pool: &Pool) -> (Roll, u
 
 /// The rollback step that ends the newer nodes of a pool.
 pub(in crate::components::eks) fn ending(road: &Road<'_>, pool: &Pool) -> StepId {
-    road.scope.id(&format!("nodes/{}/end", pool.name))
+    road.scope.id(&format!("nodes/{}/terminate", pool.name))
 }
 
 /// Adds the roll of one pool.
@@ -140,7 +140,7 @@ pub(in crate::components::eks) fn steps(
     let undo = match road.hop.from {
         Some(_) => Undoing::With(ending(road, pool)),
         None => Undoing::Unneeded(
-            "a node that is gone is not put back: Karpenter makes nodes at the control plane's minor"
+            "a terminated node is not restored: Karpenter makes nodes at the control plane's minor"
                 .to_owned(),
         ),
     };

@@ -25,7 +25,7 @@ use crate::{index::nodes_of, lower::Lowering, outlook::Outlook};
 /// A look at the cluster before nodes alone move.
 pub(super) fn look(road: &Road<'_>, to: &mut Lowering) -> StepId {
     let until = context::at(road, &road.hop.to);
-    let title = format!("see that {} is ACTIVE at {}", road.own.names.arn.name(), road.hop.to);
+    let title = format!("verify that {} is ACTIVE at {}", road.own.names.arn.name(), road.hop.to);
     let draft = road
         .scope
         .look("readiness", title, until, Vec::new())

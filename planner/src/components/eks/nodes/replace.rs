@@ -138,7 +138,7 @@ impl Replacing<'_> {
             done_when: Some(absent(&self.fresh())),
             timeout: WITHIN,
             estimate: self.takes(),
-            ..Work::effect(format!("delete node group {new}, which has no nodes any more"), delete)
+            ..Work::effect(format!("delete the empty node group {new}"), delete)
         });
         let becomes = ami
             .map_or_else(String::new, |ami| format!(" with the image {ami} instead of {}", group.ami_type));
@@ -177,7 +177,9 @@ impl Replacing<'_> {
                 timeout: Seconds::minutes(30),
                 estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
                 ..Work::effect(
-                    format!("give node group {new} the size 0: what has not joined the cluster yet goes"),
+                    format!(
+                        "scale node group {new} to 0: instances that have not joined the cluster are terminated"
+                    ),
                     self.scale(new, none),
                 )
             })
@@ -188,7 +190,7 @@ impl Replacing<'_> {
             .scope
             .step(
                 &format!("{}/size", self.part),
-                format!("give node group {new} the size of {nodes} nodes"),
+                format!("scale node group {new} to {nodes} nodes"),
                 self.scale(new, Self::size(&self.copy, zero())),
                 Undoing::by(undo),
                 Vec::new(),
@@ -209,11 +211,11 @@ impl Replacing<'_> {
             Seconds::minutes(2),
             WITHIN,
         );
-        let title = format!("see the {nodes} nodes of node group {new} Ready");
+        let title = format!("wait until the {nodes} nodes of node group {new} are Ready");
         let draft = self
             .road
             .scope
-            .look(&format!("{}/grow", self.part), title, there, Vec::new())
+            .look(&format!("{}/wait-ready", self.part), title, there, Vec::new())
             .needs(sized, "the group has its size", None)
             .verify([settled])
             .time(WITHIN, self.takes());
@@ -244,7 +246,7 @@ impl Replacing<'_> {
     /// Lets the old group become smaller. Its undo gives it back its size, and so its nodes: first thing on the way back.
     fn open(&self, grown: &StepId, to: &mut Lowering) -> StepId {
         let name = &self.group.name;
-        let part = format!("{}/open", self.part);
+        let part = format!("{}/allow-empty", self.part);
         let id = self.road.scope.id(&part);
         let undo = Rollback {
             needs_capacity: true,
@@ -261,19 +263,19 @@ impl Replacing<'_> {
                 timeout: WITHIN,
                 estimate: self.takes(),
                 ..Work::effect(
-                    format!("give node group {name} its size back: its own nodes at {}", self.group.version),
+                    format!("restore the size of node group {name}: its own nodes at {}", self.group.version),
                     self.scale(name, Self::size(&id, Self::captured(&id, "min"))),
                 )
             })
         };
-        let title = format!("let node group {name} become empty: its smallest size is 0");
+        let title = format!("set minSize of node group {name} to 0");
         let effect = self.scale(name, Self::size(&id, Operand::Value(serde_json::json!(0))));
         // No `done when`: a group whose smallest size is 0 already is to be given its nodes back all the same.
         let draft = self
             .road
             .scope
             .step(&part, title, effect, Undoing::by(undo), Vec::new())
-            .needs(grown, "no old node goes before the new ones are Ready", None)
+            .needs(grown, "no old node is drained before the new ones are Ready", None)
             .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
             .idempotent();
         to.add(self.captures(draft))
@@ -319,7 +321,7 @@ impl Replacing<'_> {
                 rule,
                 undo,
             )
-            .needs(open, "the group may shrink", None)
+            .needs(open, "minSize of the group is 0", None)
             .needs(grown, "the new nodes are Ready", None)
             .time(Seconds::hours(24), takes)
             .idempotent()
@@ -340,17 +342,17 @@ impl Replacing<'_> {
             timeout: Seconds::minutes(30),
             estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
             ..Work::effect(
-                format!("let node group {new} become empty: its smallest size is 0"),
+                format!("set minSize of node group {new} to 0"),
                 self.scale(new, Self::size(&self.copy, zero())),
             )
         });
-        let title = format!("give node group {new} the smallest size of {}", self.group.name);
+        let title = format!("set minSize of node group {new} to that of {}", self.group.name);
         let effect = self.scale(new, Self::size(&self.copy, min()));
         let draft = self
             .road
             .scope
-            .step(&format!("{}/settle", self.part), title, effect, Undoing::by(undo), Vec::new())
-            .needs(roll, "it takes over when the old group is empty", None)
+            .step(&format!("{}/restore-min", self.part), title, effect, Undoing::by(undo), Vec::new())
+            .needs(roll, "the new group takes over after the old one is empty", None)
             .done_when(is(&self.fresh(), pointer, min()))
             .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
             .idempotent();
@@ -362,7 +364,7 @@ impl Replacing<'_> {
         let days = road.facts.way_back.days;
         Leftover {
             what: format!("node group {name}, at size 0"),
-            why: format!("it is the way back of pool {} to {}", self.pool.name, self.group.version),
+            why: format!("rollback of pool {} to {} needs it", self.pool.name, self.group.version),
             step: roll.clone(),
             by_undo: false,
             keep: Seconds::hours(24 * days),
@@ -371,7 +373,7 @@ impl Replacing<'_> {
                 timeout: WITHIN,
                 estimate: self.takes(),
                 ..Work::effect(
-                    format!("delete node group {name}, which has no nodes any more"),
+                    format!("delete the empty node group {name}"),
                     Effect::EksDeleteNodegroup(EksDeleteNodegroup {
                         target: road.own.names.target.clone(),
                         nodegroup: name.clone(),
