@@ -1,5 +1,5 @@
 //! Where a step of the example plans is done, the process of the run dies, and a day later a plan is made from what is there that
-//! continues the run. It brings the platform to the same end, and the way back through both runs leads to where the first began;
+//! continues the run. It brings the platform to the same end, and the rollback through both runs leads to where the first began;
 //! or it is refused with its reason, and then the first run goes on.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -22,7 +22,7 @@ use crate::support::{
 /// What came of a plan that continues a run.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Came {
-    /// To the same end, and all the way back.
+    /// To the same end, and all the rollback.
     Through,
     /// To the same end, and back to where the second run began; what lies before that is closed, and was said to be.
     ThroughClosed,
@@ -72,10 +72,10 @@ async fn goes_on(applied: &Applied, files: &[(String, String)], point: &Point) -
     }
 }
 
-/// A way back that was begun ends where it leads to.
+/// A rollback that was begun ends where it leads to.
 fn went(platform: &Platform, back: Back, to: &Projection, told: &str) -> Back {
     if let Back::Rested(rest, world) = &back {
-        assert_eq!(*rest, Rest::Ended(End::Unwound), "{told}\n{}", Files::of(&platform.disk).tail());
+        assert_eq!(*rest, Rest::Ended(End::RolledBack), "{told}\n{}", Files::of(&platform.disk).tail());
         same(to, world, &format!("{told}, and back"));
     }
     back

@@ -54,8 +54,8 @@ fn p40_what_a_dead_run_left_is_cleared_by_name() {
         let why = "--reason cleaned --asserted ann --kubeconfig kubeconfig --store store";
         scene.switchback(&format!("janitor --fix {name} {why}"))
     };
-    for bracket in &plan.brackets {
-        fix(bracket.id.as_str()).exits(0);
+    for suspension in &plan.suspensions {
+        fix(suspension.id.as_str()).exits(0);
     }
     for pool in scene.objects("NodePool") {
         assert_eq!(pool["spec"]["disruption"]["budgets"][0]["nodes"], "1", "what was suspended is as it was");

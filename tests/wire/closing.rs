@@ -1,4 +1,4 @@
-//! Closing on the twin: what a run that is over keeps for its ways back is removed, by date or by an approval.
+//! Closing on the twin: what a run that is over keeps for its rollbacks is removed, by date or by an approval.
 
 use serde_json::{Value, json};
 use switchback_schemas::{
@@ -48,7 +48,7 @@ fn a_complete_run_keeps_what_its_ways_back_need_until_they_are_over() {
     assert!(kept.contains(&format!("retained   node group {GROUP}, at size 0 until 2026-11-27")), "{kept}");
     assert!(kept.contains("cleanup    switchback cleanup --run") && !kept.contains("due"), "{kept}");
 
-    let early = scene.on_store("close --reason tidy").exits(1).stderr;
+    let early = scene.on_store("cleanup --reason tidy").exits(1).stderr;
     assert!(early.contains(&format!("node group {GROUP}, at size 0 is needed until 2026-11-27")), "{early}");
     assert!(early.contains("snapshot mlops-platform-dev-mlflow-before-3-18-0"), "{early}");
     assert!(early.contains("--now deletes it anyway"), "{early}");
@@ -66,7 +66,7 @@ fn a_complete_run_keeps_what_its_ways_back_need_until_they_are_over() {
     assert!(status.contains("cleanup is due: rollback of pool gpu-inference"), "{status}");
     assert!(node_groups(&scene).contains(&GROUP.to_owned()), "tick removes nothing");
 
-    let out = scene.on_store("close --reason tidy").exits(0).stdout;
+    let out = scene.on_store("cleanup --reason tidy").exits(0).stdout;
     assert!(out.contains(&format!("CLEANUP  deletes node group {GROUP}, at size 0: ")), "{out}");
     assert!(out.contains("retained   snapshot"), "{out}");
     assert!(!node_groups(&scene).contains(&GROUP.to_owned()));
@@ -81,10 +81,10 @@ fn a_complete_run_keeps_what_its_ways_back_need_until_they_are_over() {
     );
 
     days(&scene, 7);
-    scene.on_store("close --reason tidy").exits(0);
+    scene.on_store("cleanup --reason tidy").exits(0);
     assert!(snapshots(&scene).is_empty());
-    assert_eq!(ended(&scene), End::Closed);
-    assert!(scene.report().kept.is_empty());
+    assert_eq!(ended(&scene), End::CleanedUp);
+    assert!(scene.report().retained.is_empty());
 }
 
 #[test]
@@ -96,8 +96,8 @@ fn a_close_that_is_killed_is_taken_up_and_nothing_goes_back_after_it() {
     scene.fault(
         &json!({"verb": "aws", "path": "eks:DeleteNodegroup", "kind": {"delay": {"seconds": 86_400}}}),
     );
-    let mut child = scene.at_work("close --now --reason budget");
-    let begun = |event: &Value| record(event, "intent").is_some_and(|found| found["at"]["way"] == "close");
+    let mut child = scene.at_work("cleanup --now --reason budget");
+    let begun = |event: &Value| record(event, "intent").is_some_and(|found| found["at"]["way"] == "cleanup");
     assert!(Events::of(&mut child).until(begun), "it removes something");
     child.kill().expect("killed");
     child.wait().expect("ended");
@@ -106,16 +106,19 @@ fn a_close_that_is_killed_is_taken_up_and_nothing_goes_back_after_it() {
     let back = scene.on_store("rollback --to start --reason regret").exits(1).stderr;
     assert!(back.contains("cannot roll back there"), "{back}");
 
-    scene.on_store("close --reason again").exits(0);
+    scene.on_store("cleanup --reason again").exits(0);
     let report = scene.report();
-    assert_eq!(report.state, RunState::Ended { end: End::Closed });
-    assert!(report.kept.is_empty() && report.closing.is_empty() && report.residue.is_empty(), "{report:?}");
+    assert_eq!(report.state, RunState::Ended { end: End::CleanedUp });
+    assert!(
+        report.retained.is_empty() && report.expiring.is_empty() && report.residue.is_empty(),
+        "{report:?}"
+    );
     let approved: Vec<_> = report.approvals.iter().map(|given| &given.scope).collect();
     assert!(
-        approved.contains(&&ApprovalScope::Closing {}),
+        approved.contains(&&ApprovalScope::Cleanup {}),
         "the point of no return is approved: {approved:?}"
     );
-    let closed = report.steps.iter().filter(|step| step.at.way == switchback_schemas::journal::Way::Close);
+    let closed = report.steps.iter().filter(|step| step.at.way == switchback_schemas::journal::Way::Cleanup);
     assert_eq!(
         closed.filter(|step| step.status == StepStatus::Done || step.status == StepStatus::Skipped).count(),
         2
@@ -129,7 +132,8 @@ fn a_close_that_is_killed_is_taken_up_and_nothing_goes_back_after_it() {
     }
     let again = scene.apply().exits(0).stdout;
     assert!(again.contains("cleaned up: nothing is retained"), "{again}");
-    let refused = scene.on_store(&format!("close --run {} --now --reason more", report.run)).exits(1).stderr;
+    let refused =
+        scene.on_store(&format!("cleanup --run {} --now --reason more", report.run)).exits(1).stderr;
     assert!(refused.contains("is cleaned up"), "{refused}");
 }
 
@@ -140,11 +144,11 @@ fn what_a_way_back_put_aside_is_removed_too_and_its_last_state_is_kept() {
     scene.plan();
     carried_through(&scene).exits(0);
     scene.on_store("rollback --to start --reason regret").exits(0);
-    let kept = scene.report().kept;
+    let kept = scene.report().retained;
     assert_eq!(kept.len(), 2, "the snapshot, and the instance that was put aside: {kept:?}");
     days(&scene, 15);
-    scene.on_store("close --reason tidy").exits(0);
-    assert_eq!(ended(&scene), End::Closed);
+    scene.on_store("cleanup --reason tidy").exits(0);
+    assert_eq!(ended(&scene), End::CleanedUp);
     let cloud = scene.cloud();
     assert_eq!(names(&cloud["rds"]["instances"]), ["mlops-platform-dev-mlflow"]);
     let left = snapshots(&scene);

@@ -1,4 +1,4 @@
-//! Clearing what a run that is over left behind: a bracket that had to stay open, a node that it cordoned.
+//! Clearing what a run that is over left behind: a suspension that had to stay open, a node that it cordoned.
 //!
 //! Only what is still the run's own doing is taken back: it is called by the plan's own undo, which compares before it
 //! sets. The run's lease is held meanwhile, so no process works on it, and what was done stands in its side log, before
@@ -13,7 +13,7 @@ use switchback_schemas::{
 
 use super::handover;
 use crate::{
-    machine::{Answer, Machine, What, open_brackets},
+    machine::{Answer, Machine, What, left_suspended},
     report::cleared,
     runtime::{RunError, Runtime},
     store::claims,
@@ -28,7 +28,7 @@ struct Work {
     first: Vec<Condition>,
 }
 
-/// Clears one thing that a run left, by the name under which it is listed: a bracket or a node. Says what was seen.
+/// Clears one thing that a run left, by the name under which it is listed: a suspension or a node. Says what was seen.
 pub async fn clear(
     runtime: &Runtime,
     run: &RunId,
@@ -43,7 +43,7 @@ pub async fn clear(
         held.machine.inherit(handover::carry_over(store, &parent.run).await?);
     }
     let machine = &held.machine;
-    // A run that continues another one knows its brackets and not its nodes; while it is under way it has the claim.
+    // A run that continues another one knows its suspensions and not its nodes; while it is under way it has the claim.
     let touched = machine.state().touched_nodes(machine.plan()).iter().any(|(_, item)| item.name == name);
     if let Some(heir) = machine.state().superseded.as_ref().filter(|_| !touched) {
         return Err(refuse(format!("was continued by run {heir}, which has to account for {name} now")));
@@ -82,7 +82,7 @@ pub async fn clear(
         SideKind::Cleared { what: name.to_owned(), reason: reason.to_owned(), evidence: evidence.clone() };
     say(runtime.clock.now(), says).await?;
     drop(held);
-    // With the last bracket that it had to leave open, the platform is that of the run which it continues.
+    // With the last suspension that it had to leave open, the platform is that of the run which it continues.
     handover::give_back(runtime.handle(run)).await?;
     Ok(evidence)
 }
@@ -90,12 +90,12 @@ pub async fn clear(
 /// What has to be called to take something back; `None` when nothing of that name was left.
 fn work(machine: &Machine, name: &str) -> Option<Vec<Work>> {
     let (plan, state) = (machine.plan(), machine.state());
-    if let Some(bracket) = open_brackets(plan, state).into_iter().find(|open| open.id.as_str() == name) {
+    if let Some(suspension) = left_suspended(plan, state).into_iter().find(|open| open.id.as_str() == name) {
         // What an earlier run opened has no undo here; it is closed as the run would have closed it.
-        let undo = machine.index().rollback_of(&bracket.open).first().map(At::back);
-        let at = undo.unwrap_or_else(|| At::forward(&bracket.close));
+        let undo = machine.index().rollback_of(&suspension.suspend).first().map(At::rollback);
+        let at = undo.unwrap_or_else(|| At::forward(&suspension.resume));
         let (effect, done_when, reads) = machine.work(&at)?;
-        let first = std::iter::once(bracket.safe_to_close.clone());
+        let first = std::iter::once(suspension.safe_to_resume.clone());
         let first = first.chain(reads.iter().map(|read| read.condition.clone())).collect();
         return Some(vec![Work { at, effect: effect.clone(), done_when: done_when.cloned(), first }]);
     }

@@ -19,7 +19,7 @@ pub async fn request(handle: RunHandle<'_>, by: Identified, says: SideKind) -> D
     let state = machine.state();
     let still = match &says {
         SideKind::Rollback { .. } => state.is_complete() || state.is_closed(),
-        SideKind::Close { .. } | SideKind::Approve { .. } => state.may_close(),
+        SideKind::Cleanup { .. } | SideKind::Approve { .. } => state.may_clean_up(),
         _ => false,
     };
     if state.is_over() && !still {
@@ -44,12 +44,12 @@ pub async fn request(handle: RunHandle<'_>, by: Identified, says: SideKind) -> D
             }
         }
         // What is being removed goes on; it was decided when that began.
-        SideKind::Close { .. } if state.closing.is_some() && !state.is_over() => {}
-        SideKind::Close { .. } if !state.is_over() => {
+        SideKind::Cleanup { .. } if state.cleanup.is_some() && !state.is_over() => {}
+        SideKind::Cleanup { .. } if !state.is_over() => {
             return refuse("has not ended: cleanup comes after its end".to_owned());
         }
-        SideKind::Close { early, .. } => {
-            if let Some(obstacle) = machine.obstacle_to_close(*early, now) {
+        SideKind::Cleanup { early, .. } => {
+            if let Some(obstacle) = machine.obstacle_to_cleanup(*early, now) {
                 return refuse(format!("cannot be cleaned up now: {obstacle}"));
             }
         }

@@ -234,7 +234,7 @@ fn health_that_does_not_come_fails_and_health_that_cannot_be_read_holds() {
         conditions.insert("healthy a".to_owned());
         let rest = drive.rest();
         match phase {
-            Phase::Failed => assert_eq!(rest, Rest::Ended(End::Unwound)),
+            Phase::Failed => assert_eq!(rest, Rest::Ended(End::RolledBack)),
             _ => assert!(held(&rest).contains("cannot be read")),
         }
         let verified = drive.events().into_iter().find_map(|event| match event {

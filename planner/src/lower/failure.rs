@@ -1,4 +1,4 @@
-//! What follows a failure, decided at plan time from the price of the way back.
+//! What follows a failure, decided at plan time from the price of the rollback.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use switchback_schemas::{
 
 use crate::findings::Findings;
 
-/// What a way back costs.
+/// What a rollback costs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Price {
     /// The worst that it does to workloads.
@@ -22,12 +22,12 @@ pub struct Price {
     pub needs_capacity: bool,
     /// Steps that cannot be undone.
     pub commits: Vec<StepId>,
-    /// Whether something goes back that can do so only once, and only until a time.
+    /// Whether something rolls back that can do so only once, and only until a time.
     pub only_once: bool,
 }
 
 impl Price {
-    /// The price of undoing some steps, of which one may be named more than once. The order of a way back does not change what it
+    /// The price of undoing some steps, of which one may be named more than once. The order of a rollback does not change what it
     /// costs.
     pub fn of<'plan>(steps: impl IntoIterator<Item = &'plan Step>, undoing: &Undoing<'plan>) -> Self {
         let mut price = Self::default();
@@ -115,13 +115,13 @@ pub fn decide(plan: &mut Plan, graph: &Graph, wishes: &Wishes, approved: bool, f
     }
 }
 
-/// Why going back after a failure of a step would not take back what it did.
+/// Why rolling back after a failure of a step would not take back what it did.
 fn stays(step: &Step) -> Option<&'static str> {
     let moves = step.work.roll().is_some() && matches!(step.undo, Undo::Unneeded { .. });
     moves.then_some("nodes that moved stay, so an operator decides whether to continue or roll back")
 }
 
-/// A dear way back is automatic only where the manifest says so *and* somebody approved the plan that says so.
+/// A dear rollback is automatic only where the manifest says so *and* somebody approved the plan that says so.
 fn refuse_unapproved(hop: &Price, label: Option<switchback_schemas::Label>, findings: &Findings) {
     let Some(why) = hop.too_dear() else { return };
     let message = format!("onFailure: rollback-hop would roll back without an operator, although {why}");

@@ -5,21 +5,21 @@
 
 pub mod changes;
 pub mod checks;
-pub mod durations;
+pub mod estimates;
 pub mod failure;
 pub mod freeze;
 pub mod nodes;
 mod rollback;
+pub mod rollback_deadline;
 pub mod suspension;
-pub mod ways;
 
 use switchback_schemas::{
     Seconds, StepId,
     name::Label,
     plan::{
-        Action, ApprovalScope, BlindSpot, Bracket, Capture, CaptureKind, Change, ClosesEarlier, Condition,
-        Disruption, Effect, Estimate, FailureAction, FailurePolicy, Gate, GateKind, Leftover, Need, NoReturn,
-        Pool, Read, RetryClass, RollbackStep, Source, Step, Verify, Wait, Work,
+        Action, ApprovalScope, BlindSpot, Capture, CaptureKind, Change, Condition, Disruption, Effect,
+        Estimate, ExpiresEarlier, FailureAction, FailurePolicy, Gate, GateKind, Need, PointOfNoReturn, Pool,
+        Read, Retention, RetryClass, RollbackStep, Source, Step, Suspension, Verify, Wait, Work,
     },
 };
 
@@ -34,20 +34,20 @@ pub struct Lowering {
     pub steps: Vec<Step>,
     /// Rollback steps, in the order in which they were added.
     pub rollback: Vec<RollbackStep>,
-    /// Brackets.
-    pub brackets: Vec<Bracket>,
+    /// Suspensions.
+    pub suspensions: Vec<Suspension>,
     /// Gates.
     pub gates: Vec<Gate>,
-    /// Lines of no return.
-    pub lines: Vec<NoReturn>,
+    /// Points of no return.
+    pub points: Vec<PointOfNoReturn>,
     /// Pools that rolls name.
     pub pools: Vec<Pool>,
     /// What was not known.
     pub blind_spots: Vec<BlindSpot>,
     /// Safety nets that outlive the run.
-    pub leftovers: Vec<Leftover>,
-    /// Ways back of earlier runs of the operation that this plan ends.
-    pub closes_earlier: Vec<ClosesEarlier>,
+    pub retentions: Vec<Retention>,
+    /// Rollbacks of earlier runs of the operation that this plan ends.
+    pub expires_earlier: Vec<ExpiresEarlier>,
     /// Where facts come from, by key.
     pub sources: std::collections::BTreeMap<String, Source>,
 }
@@ -67,15 +67,15 @@ impl Lowering {
     }
 
     /// Adds a point of no return and the gate, titled `asks`, that an approval of it passes. Says the id of both.
-    pub fn point_of_no_return(&mut self, asks: String, point: NoReturn) -> Label {
+    pub fn point_of_no_return(&mut self, asks: String, point: PointOfNoReturn) -> Label {
         let id = point.id.clone();
         self.gates.push(Gate {
             id: id.clone(),
             title: asks,
-            kind: GateKind::Approval(ApprovalScope::Line(id.clone())),
+            kind: GateKind::Approval(ApprovalScope::Point(id.clone())),
             may_override: false,
         });
-        self.lines.push(point);
+        self.points.push(point);
         id
     }
 
@@ -118,7 +118,7 @@ impl HopScope {
         StepId::sanitized(&format!("{}/{part}", self.hop))
     }
 
-    /// A step that changes something. Reads are those that the outlook noted since the last step.
+    /// A step that changes something. Reads are those that the predicted noted since the last step.
     pub fn step(
         &self,
         part: &str,

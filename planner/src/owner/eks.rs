@@ -13,7 +13,7 @@ use switchback_schemas::{
 use super::{Asked, ClusterBack, Desired, DesiredCluster, Owner, Refusable, Refusal};
 use crate::{
     lower::{Draft, Lowering, Rollback, Undoing, verify},
-    outlook::Outlook,
+    predicted::Predicted,
 };
 
 /// How long an update may take before it is looked at by a person.
@@ -27,14 +27,14 @@ impl Owner for Eks {
         OwnerKind::Eks
     }
 
-    fn is_there(&self, desired: &Desired<'_>, _: &Outlook<'_>) -> bool {
+    fn is_there(&self, desired: &Desired<'_>, _: &Predicted<'_>) -> bool {
         matches!(desired, Desired::Cluster(cluster) if cluster.from == cluster.to)
     }
 
     fn change(
         &self,
         asked: &Asked<'_>,
-        outlook: &mut Outlook<'_>,
+        predicted: &mut Predicted<'_>,
         _: &mut Lowering,
     ) -> Refusable<Option<Draft>> {
         let cluster = cluster(&asked.desired)?;
@@ -70,7 +70,7 @@ impl Owner for Eks {
         };
         let draft = asked
             .scope
-            .step(asked.part, &asked.title, update(from, to), undo, outlook.take_reads())
+            .step(asked.part, &asked.title, update(from, to), undo, predicted.take_reads())
             .done_when(at(target, to))
             .verify(cluster.verified(target, to))
             .within(WITHIN)
@@ -79,10 +79,10 @@ impl Owner for Eks {
         Ok(Some(draft))
     }
 
-    fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft> {
+    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Refusable<Draft> {
         let cluster = cluster(&asked.desired)?;
         let until = at(&asked.scope.target, &cluster.to);
-        let look = asked.scope.look(asked.part, &asked.title, until, outlook.take_reads());
+        let look = asked.scope.look(asked.part, &asked.title, until, predicted.take_reads());
         Ok(look.verify(cluster.verified(&asked.scope.target, &cluster.to)))
     }
 }

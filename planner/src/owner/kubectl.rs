@@ -12,7 +12,7 @@ use switchback_schemas::{
 use super::{Asked, Desired, DesiredField, Owner, Refusable, Refusal};
 use crate::{
     lower::{Draft, Lowering, Rollback, Undoing, changes, verify},
-    outlook::Outlook,
+    predicted::Predicted,
 };
 
 /// Objects, by patches.
@@ -23,14 +23,14 @@ impl Owner for Kubectl {
         OwnerKind::Kubectl
     }
 
-    fn is_there(&self, desired: &Desired<'_>, _: &Outlook<'_>) -> bool {
+    fn is_there(&self, desired: &Desired<'_>, _: &Predicted<'_>) -> bool {
         matches!(desired, Desired::Field(field) if field.before == field.after)
     }
 
     fn change(
         &self,
         asked: &Asked<'_>,
-        outlook: &mut Outlook<'_>,
+        predicted: &mut Predicted<'_>,
         _: &mut Lowering,
     ) -> Refusable<Option<Draft>> {
         let field = field(&asked.desired)?;
@@ -59,7 +59,7 @@ impl Owner for Kubectl {
                 &asked.title,
                 field.patch(observed, new()),
                 Undoing::by(undo),
-                outlook.take_reads(),
+                predicted.take_reads(),
             )
             .captures(
                 field.capture,
@@ -74,11 +74,11 @@ impl Owner for Kubectl {
         Ok(Some(draft))
     }
 
-    fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft> {
+    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Refusable<Draft> {
         let field = field(&asked.desired)?;
         let mut of = vec![field.is(Operand::Value(field.after.clone()))];
         of.extend(field.restarts.map(|_| Condition::Rollout { object: field.target() }));
-        let look = asked.scope.look(asked.part, &asked.title, Condition::All { of }, outlook.take_reads());
+        let look = asked.scope.look(asked.part, &asked.title, Condition::All { of }, predicted.take_reads());
         Ok(look.verify(field.rolled_out()))
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     context::Cx,
     evidence::{Evidence, Found, word},
     lower::{Draft, HopScope, Lowering},
-    outlook::Outlook,
+    predicted::Predicted,
 };
 
 /// All owners of this build.
@@ -35,19 +35,19 @@ pub trait Owner: Sync {
     fn kind(&self) -> OwnerKind;
 
     /// Whether a change is there already, as an earlier run of the operation left it. Notes what it looked at, if it is.
-    fn is_there(&self, desired: &Desired<'_>, outlook: &Outlook<'_>) -> bool;
+    fn is_there(&self, desired: &Desired<'_>, predicted: &Predicted<'_>) -> bool;
 
     /// The step that makes a change, with what undoes it and what proves it. Steps that come before it are added to `out`, and it
     /// waits for them. `None` where what is in the way was said.
     fn change(
         &self,
         asked: &Asked<'_>,
-        outlook: &mut Outlook<'_>,
+        predicted: &mut Predicted<'_>,
         out: &mut Lowering,
     ) -> Refusable<Option<Draft>>;
 
     /// A step that only proves that a change is there and works.
-    fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft>;
+    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Refusable<Draft>;
 }
 
 /// A change of a subject.
@@ -104,11 +104,11 @@ pub struct DesiredCluster {
     pub from: Version,
     /// The minor that it is to have.
     pub to: Version,
-    /// How it goes back, and until when.
+    /// How it rolls back, and until when.
     pub back: ClusterBack,
 }
 
-/// How a cluster goes back to the minor before.
+/// How a cluster rolls back to the minor before.
 #[derive(Debug)]
 pub enum ClusterBack {
     /// It is taken back, while the provider does that.
@@ -172,20 +172,20 @@ impl Refusal {
 
 impl Asked<'_> {
     /// The step that makes the change, by its owner. `None` where what is in the way was said.
-    pub fn change(&self, outlook: &mut Outlook<'_>, out: &mut Lowering) -> Option<Draft> {
+    pub fn change(&self, predicted: &mut Predicted<'_>, out: &mut Lowering) -> Option<Draft> {
         let owner = self.owner()?;
-        self.said(owner, owner.change(self, outlook, out))?
+        self.said(owner, owner.change(self, predicted, out))?
     }
 
     /// A step that only proves that the change is there and works.
-    pub fn prove(&self, outlook: &mut Outlook<'_>) -> Option<Draft> {
+    pub fn prove(&self, predicted: &mut Predicted<'_>) -> Option<Draft> {
         let owner = self.owner()?;
-        self.said(owner, owner.prove(self, outlook))
+        self.said(owner, owner.prove(self, predicted))
     }
 
     /// Whether the change is there already, as an earlier run of the operation left it.
-    pub fn is_there(&self, outlook: &Outlook<'_>) -> bool {
-        self.owner().is_some_and(|owner| owner.is_there(&self.desired, outlook))
+    pub fn is_there(&self, predicted: &Predicted<'_>) -> bool {
+        self.owner().is_some_and(|owner| owner.is_there(&self.desired, predicted))
     }
 
     fn owner(&self) -> Option<&dyn Owner> {

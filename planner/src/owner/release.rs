@@ -9,7 +9,7 @@ use switchback_schemas::{
 
 use crate::{context::Cx, objects};
 
-/// Finds a release and checks that it can be upgraded and gone back to at all.
+/// Finds a release and checks that it can be upgraded and rolled back to at all.
 pub fn observed<'a>(cx: &Cx<'a>, name: &ObjectName, label: Option<Label>) -> Option<&'a Release> {
     let findings = cx.findings;
     let Some(release) = cx.index.release(name) else {

@@ -15,7 +15,7 @@ use crate::{
     hop::HopSpec,
     solver::{
         self, BUDGET, JointPath, Reason, Requests,
-        answer::{Hop, Span},
+        result::{Hop, Span},
     },
 };
 
@@ -128,7 +128,7 @@ impl Known<'_> {
     /// What the path says must come before a hop; that hops of one component follow each other is known anyway.
     pub(super) fn edges(&self, cx: &Cx<'_>, asked: &[HopSpec], number: usize) -> Vec<Edge> {
         let Some((hop, spec)) = self.hop(number).zip(asked.get(number)) else { return Vec::new() };
-        let edge = |after: &solver::answer::After| {
+        let edge = |after: &solver::result::After| {
             let before = *self.numbers.get(after.hop.as_str())?;
             let why: Vec<&str> = after.why.iter().map(|reason| reason.text.as_str()).collect();
             let source = after.why.iter().find_map(|reason| source(cx, reason));

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use switchback_schemas::{Version, codes, codes::Code, manifest::PathClass};
 
 use super::{
-    ask::{Ask, Asked},
+    input::{Ask, Asked},
     problem::{Component, HopFact, Mask, Means, Problem, StateFact, Weight},
 };
 use crate::catalog::{Catalog, Compatibility, ComponentFacts, Release, Skew, Source, Strength};

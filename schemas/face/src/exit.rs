@@ -18,7 +18,7 @@ pub enum Exit {
     Parked = 3,
     /// Dispatch stopped after a failure; a person decides.
     Held = 4,
-    /// The run went back to a savepoint.
+    /// The run rolled back to a savepoint.
     RolledBack = 5,
     /// Another run or process holds the platform.
     Busy = 6,

@@ -143,9 +143,9 @@ pub(crate) fn plan(mut drawn: Vec<Drawn>) -> Plan {
         savepoints: vec![savepoint("start", Vec::new()), savepoint("end", all)],
         steps,
         rollback,
-        brackets: Vec::new(),
+        suspensions: Vec::new(),
         gates: Vec::new(),
-        lines: Vec::new(),
+        points: Vec::new(),
         pools: Vec::new(),
         classes: Vec::new(),
         releases: Vec::new(),
@@ -154,7 +154,7 @@ pub(crate) fn plan(mut drawn: Vec<Drawn>) -> Plan {
         untested: Vec::new(),
         blind_spots: Vec::new(),
         notices: Vec::new(),
-        leftovers: Vec::new(),
+        retentions: Vec::new(),
         sources: std::collections::BTreeMap::default(),
     };
     plan.digests = crate::digests::digests(&plan).expect("digests");

@@ -12,8 +12,8 @@ use crate::{
     digests::digests,
     graph::Graph,
     lint::lint,
+    rollback_order::rollback_order,
     testing::{id, plan, reading, rollback, step},
-    way_back::way_back,
 };
 
 /// A chain of three steps, of which `back` are the rollback steps.
@@ -36,7 +36,7 @@ fn after(rollback: RollbackStep, first: &[&str]) -> RollbackStep {
 fn order(plan: &Plan, started: &[&str]) -> Vec<String> {
     let graph = Graph::of(plan).expect("a DAG");
     let started: BTreeSet<StepId> = started.iter().map(|step| id(step)).collect();
-    let way = way_back(plan, &graph, &started, &plan.savepoints[0]);
+    let way = rollback_order(plan, &graph, &started, &plan.savepoints[0]);
     way.steps.iter().map(|back| back.step.to_string()).collect()
 }
 
@@ -78,7 +78,7 @@ fn after_names_a_rollback_step_and_makes_no_circle() {
         undoing("c", &["c"]),
     ]);
     assert!(said(&itself, "cycle"), "{:?}", lint(&itself));
-    // Everything that came later goes back first, whatever `after` says.
+    // Everything that came later rolls back first, whatever `after` says.
     let against =
         chain(vec![undoing("a", &["a"]), undoing("b", &["b"]), after(undoing("c", &["c"]), &["a"])]);
     assert!(said(&against, "cycle"), "{:?}", lint(&against));
@@ -148,7 +148,7 @@ fn to_delete_what_a_rollback_deletes_anyway_needs_no_undo() {
         back.work.action = job(made);
         let mut plan = chain(vec![back, undoing("b", &["b"])]);
         plan.steps[2].work.action = job(deleted);
-        plan.steps[2].undo = Undo::Unneeded { why: "it is deleted on the way back, too".to_owned() };
+        plan.steps[2].undo = Undo::Unneeded { why: "it is deleted on the rollback, too".to_owned() };
         plan.features.insert("kube.delete".to_owned());
         plan.digests = digests(&plan).expect("digests");
         plan

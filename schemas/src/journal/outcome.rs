@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::plan::ApprovalScope;
+
 /// What was seen: short texts for people and reports, cleaned of escapes and secrets where they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -108,8 +110,8 @@ pub enum WaitsFor {
     },
     /// An approval.
     Approval {
-        /// What is to be approved, as `switchback approve` takes it.
-        scope: String,
+        /// What is to be approved.
+        scope: ApprovalScope,
     },
     /// A window to open, or a freeze to end.
     Window {

@@ -44,7 +44,7 @@ pub struct Rollout {
     pub max_unavailable: Option<BatchSize>,
     /// Ready nodes below which nothing more is started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub floor: Option<Floor>,
+    pub min_ready: Option<MinReady>,
     /// How long to wait between batches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soak: Option<Length>,
@@ -80,7 +80,7 @@ pub enum BatchSize {
 /// Ready nodes below which nothing more is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Floor {
+pub enum MinReady {
     /// So many Ready nodes.
     Nodes(u64),
 }

@@ -41,24 +41,24 @@ pub enum GateKind {
 pub enum ApprovalScope {
     /// The whole plan.
     Plan {},
-    /// One line of no return.
-    Line(Label),
+    /// One point of no return.
+    Point(Label),
     /// Passing one gate by hand.
     Gate(Label),
-    /// Removing what ways back of a run that is over still need.
-    Closing {},
+    /// Removing what rollbacks of a run that is over still need.
+    Cleanup {},
 }
 
-/// A line after which a way back is gone.
+/// A line after which a rollback is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NoReturn {
+pub struct PointOfNoReturn {
     /// Its name, which approvals must name.
     pub id: Label,
     /// The step that crosses it.
     pub step: StepId,
     /// What is no longer possible after it.
-    pub closes: String,
+    pub ends: String,
     /// What a person could still do.
     pub recovery: String,
 }

@@ -1,4 +1,4 @@
-//! `rds.delete-snapshot`: a snapshot that a step of the plan took, when nothing goes back to it any more.
+//! `rds.delete-snapshot`: a snapshot that a step of the plan took, when nothing rolls back to it any more.
 
 use switchback_executor::ports::Classify as _;
 use switchback_schemas::{journal::Outcome, plan::RdsDeleteSnapshot};

@@ -1,7 +1,7 @@
 //! `demo`: the tour, without a cloud. Every step is a command that a person could type; each is shown before it runs.
 //!
 //! The tour serves the twin of a platform on EKS and RDS, observes it, plans two minors of EKS with Karpenter and MLflow between,
-//! applies that, is killed in its middle, goes on, gets the approval that it parks for, meets an image that is nowhere, goes back
+//! applies that, is killed in its middle, goes on, gets the approval that it parks for, meets an image that is nowhere, rolls back
 //! by itself, plans again with another image, gives its account, and is closed.
 
 mod material;
@@ -95,9 +95,9 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         "When the rollbacks of a run have expired, `cleanup` deletes what it retained for them. Before that it refuses; with \
          --now it deletes at once, which is a point of no return and recorded as one.",
     )?;
-    tour.exec(&of_run("close", &second, &["--reason", "tidy"]), Exit::Failed).await?;
+    tour.exec(&of_run("cleanup", &second, &["--reason", "tidy"]), Exit::Failed).await?;
     let now = ["--brief", "--now", "--reason", "1.33 is no longer needed"];
-    tour.exec(&of_run("close", &first, &now), Exit::Success).await?;
+    tour.exec(&of_run("cleanup", &first, &now), Exit::Success).await?;
     tour.end().await?;
     if args.dir.is_some() {
         host.remark(&format!("everything is in {}", dir.display()))?;
@@ -116,6 +116,6 @@ fn of_run<'a>(command: &'a str, run: &'a str, options: &[&'a str]) -> Vec<&'a st
 /// What the person does for whom a run parked.
 async fn approve(tour: &mut Tour<'_>, (line, reason): (&str, &str)) -> Result<(), Error> {
     let words =
-        ["approve", "--line", line, "--reason", reason, "--kubeconfig", "kubeconfig", "--store", "store"];
+        ["approve", "--point", line, "--reason", reason, "--kubeconfig", "kubeconfig", "--store", "store"];
     tour.exec(&words, Exit::Success).await
 }

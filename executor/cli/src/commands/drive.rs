@@ -18,15 +18,15 @@ use switchback_schemas::{
     seconds::Length,
 };
 
-use super::tell;
+use super::notify;
 use crate::{
     args::PlatformArgs,
     error::Error,
     host::Host,
     platform::Platform,
     show::{
+        labels,
         progress::{Progress, Style},
-        words,
     },
     signals::Signals,
     store::Opened,
@@ -110,12 +110,12 @@ pub(super) async fn drive(
     {
         exit = Exit::Success;
     }
-    if ended == Ended::Rest(Rest::Ended(End::Unwound))
+    if ended == Ended::Rest(Rest::Ended(End::RolledBack))
         && let Some(line) = returned(&*opened.store, &run).await?
     {
         text = format!("{text}\n{line}");
     }
-    for failed in tell::channels(&runtime.drivers, &plan, &run, &text).await {
+    for failed in notify::channels(&runtime.drivers, &plan, &run, &text).await {
         host.remark(&format!("not notified: {failed}"))?;
     }
     match style {
@@ -200,7 +200,7 @@ fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, Option<Code>, Str
             let wake = wake_at.map_or_else(String::new, |at| format!(" or at {at}"));
             let text = format!(
                 "parked, waits for {}{wake}; continue with `switchback tick` or the same `apply`",
-                words::all_waits(waits_for)
+                labels::all_waits(waits_for)
             );
             (Exit::Parked, text)
         }
@@ -217,14 +217,14 @@ fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, Option<Code>, Str
         }
         Ended::Rest(Rest::Ended(end)) => {
             let exit = match end {
-                End::Complete | End::Closed => Exit::Success,
-                End::Unwound | End::UnwoundHeld => Exit::RolledBack,
+                End::Complete | End::CleanedUp => Exit::Success,
+                End::RolledBack | End::RolledBackSuspended => Exit::RolledBack,
                 End::Abandoned => {
                     code = Some(codes::RUN_OVER);
                     Exit::Failed
                 }
             };
-            (exit, words::end(*end).to_owned())
+            (exit, labels::end(*end).to_owned())
         }
     };
     (exit, code, format!("run {run}: {text}"))

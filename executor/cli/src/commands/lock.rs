@@ -13,12 +13,12 @@ use switchback_face::{
 
 use switchback_schemas::{journal::SideKind, name::Label};
 
-use super::say::{Speaker, who_speaks};
+use super::operator::{Operator, who_speaks};
 use crate::{
-    args::{RunArgs, SpeakerArgs, StoreArgs},
+    args::{OperatorArgs, RunArgs, StoreArgs},
     error::Error,
     host::Host,
-    show::words,
+    show::labels,
     store::{self, Opened},
 };
 
@@ -48,7 +48,7 @@ struct Release {
     #[arg(long, value_name = "TEXT")]
     reason: String,
     #[command(flatten)]
-    speaker: SpeakerArgs,
+    operator: OperatorArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,7 @@ struct TakeBack {
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
-    speaker: SpeakerArgs,
+    operator: OperatorArgs,
 }
 
 const EXPLAINED: &str = "\
@@ -105,22 +105,22 @@ async fn taken_back(opened: &Opened) -> Result<Vec<String>, Error> {
     let mut lines = Vec::new();
     for entry in opened.store.claim_notes().await? {
         if let SideKind::Note { text } = &entry.says {
-            lines.push(format!("{} run {}: {text}, by {}\n", entry.at, entry.run, words::who(&entry.by)));
+            lines.push(format!("{} run {}: {text}, by {}\n", entry.at, entry.run, labels::who(&entry.by)));
         }
     }
     Ok(lines)
 }
 
 async fn release(args: &Release, host: &mut Host) -> Result<Exit, Error> {
-    let speaker = Speaker::new(&args.run, &args.speaker, host).await?;
-    let last = runs::release_lease(speaker.handle(), &speaker.by, &args.reason).await?;
-    host.answer(&format!("run {}: the lease of {last} is released; continue with `apply`\n", speaker.run))?;
+    let operator = Operator::new(&args.run, &args.operator, host).await?;
+    let last = runs::release_lease(operator.handle(), &operator.by, &args.reason).await?;
+    host.answer(&format!("run {}: the lease of {last} is released; continue with `apply`\n", operator.run))?;
     Ok(Exit::Success)
 }
 
 async fn take_back(args: &TakeBack, host: &mut Host) -> Result<Exit, Error> {
     let opened = store::open(&args.store, &host.environment)?;
-    let (by, clock) = who_speaks(&args.speaker, host).await?;
+    let (by, clock) = who_speaks(&args.operator, host).await?;
     let runtime = super::runtime(&opened, Drivers::default(), clock, host);
     let platform = &args.platform;
     let text = match runs::release_claim(&runtime, platform, &by, &args.reason).await? {
@@ -146,7 +146,7 @@ async fn rows(opened: &Opened) -> Result<Vec<[String; 5]>, Error> {
         let Some(run) = claims::holder(&*opened.store, &platform).await? else { continue };
         let (state, since, ends) = match runs::status(&*opened.store, &run).await {
             Ok(report) => (
-                words::state(&report.state),
+                labels::state(&report.state),
                 report.started.to_string(),
                 "apply, rollback or abandon".to_owned(),
             ),

@@ -12,7 +12,7 @@ use crate::{
     error::Error,
     host::Host,
     platform::now,
-    show::{account, words},
+    show::{account, labels},
     store,
 };
 
@@ -62,7 +62,7 @@ fn all(runs: &[Listed], format: Answer, host: &mut Host) -> Result<Exit, Error> 
                     run.to_string(),
                     report.platform.to_string(),
                     report.started.to_string(),
-                    words::state(&report.state),
+                    labels::state(&report.state),
                 ],
                 Err(error) => [run.to_string(), String::new(), String::new(), format!("unreadable: {error}")],
             };

@@ -1,19 +1,19 @@
-//! What follows a failure: what the plan fixed for it, and never more than the way back allows now.
+//! What follows a failure: what the plan fixed for it, and never more than the rollback allows now.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use switchback_model::way_back;
+use switchback_model::rollback_order;
 use switchback_schemas::{
     StepId,
-    journal::{At, BackScope, Event, Way},
+    journal::{At, Event, RollbackScope, Way},
     plan::{ExpiresAt, FailureAction, RollbackStep},
 };
 
 use super::{in_flight::later, prepare::said};
 use crate::machine::{Decision, Machine, Phase, fold::direction::scope_of};
 
-/// Why a way back of no steps is none.
+/// Why a rollback of no steps is none.
 const NOTHING: &str = "nothing was changed that could be undone";
 
 impl Machine {
@@ -22,7 +22,7 @@ impl Machine {
         self.state.hold.is_none() && self.unanswered().next().is_some()
     }
 
-    /// What failed forward is answered once by going back.
+    /// What failed forward is answered once by rolling back.
     fn unanswered(&self) -> impl Iterator<Item = &At> {
         let back = self.state.back.is_some();
         self.state.failed.iter().filter(move |at| !back || at.way != Way::Forward)
@@ -57,7 +57,7 @@ impl Machine {
             (FailureAction::Hold, _) => held(what),
             (_, None) => held(format!("{what}; there is no savepoint to roll back to")),
             (_, Some(scope)) => match self.undoes(&scope, now) {
-                Ok(true) => Event::TurnedBack { scope, why: what },
+                Ok(true) => Event::TurnedToRollback { scope, why: what },
                 Ok(false) => held(format!("{what}; not rolled back: {NOTHING}")),
                 Err(obstacle) => held(format!("{what}; not rolled back: {obstacle}")),
             },
@@ -65,8 +65,8 @@ impl Machine {
         out.append.push(event);
     }
 
-    /// What the plan fixed. Only a failure is answered by going back: what is unknown, in doubt or no longer as it was
-    /// compiled holds, and so does everything on the way back and when the run is closed.
+    /// What the plan fixed. Only a failure is answered by rolling back: what is unknown, in doubt or no longer as it was
+    /// compiled holds, and so does everything on the rollback and when the run is closed.
     fn action(&self, at: &At) -> FailureAction {
         if at.way != Way::Forward || self.state.phase(at) != Phase::Failed {
             return FailureAction::Hold;
@@ -86,10 +86,10 @@ impl Machine {
         undoing.and_then(RollbackStep::place).unwrap_or(step)
     }
 
-    fn scope(&self, action: FailureAction, step: &StepId) -> Option<BackScope> {
+    fn scope(&self, action: FailureAction, step: &StepId) -> Option<RollbackScope> {
         match action {
             FailureAction::Hold => None,
-            FailureAction::RollbackStep => Some(BackScope::Step(step.clone())),
+            FailureAction::RollbackStep => Some(RollbackScope::Step(step.clone())),
             FailureAction::RollbackHop => {
                 let hop = &self.index.plan.step(step)?.hop;
                 let before = |position: usize| {
@@ -102,13 +102,13 @@ impl Machine {
                     let position = known.iter().position(|savepoint| savepoint.id == **id);
                     position.and_then(before).is_some()
                 });
-                reached.cloned().map(BackScope::Savepoint)
+                reached.cloned().map(RollbackScope::Savepoint)
             }
         }
     }
 
-    /// Why a person cannot have a way back now.
-    pub fn obstacle(&self, scope: &BackScope, now: Timestamp) -> Option<String> {
+    /// Why a person cannot have a rollback now.
+    pub fn obstacle(&self, scope: &RollbackScope, now: Timestamp) -> Option<String> {
         match self.undoes(scope, now) {
             Ok(false) if !self.gives_back(scope) => Some(NOTHING.to_owned()),
             Ok(_) => None,
@@ -116,12 +116,12 @@ impl Machine {
         }
     }
 
-    /// Whether a way back undoes anything, or why it cannot be taken now.
-    fn undoes(&self, scope: &BackScope, now: Timestamp) -> Result<bool, String> {
+    /// Whether a rollback undoes anything, or why it cannot be taken now.
+    fn undoes(&self, scope: &RollbackScope, now: Timestamp) -> Result<bool, String> {
         let Ok((to, numbers)) = scope_of(&self.index, scope) else {
             return Err("the plan has no such savepoint or step".to_owned());
         };
-        if let BackScope::Savepoint(savepoint) = scope
+        if let RollbackScope::Savepoint(savepoint) = scope
             && !self.state.reached.contains(savepoint)
         {
             return Err(format!("savepoint {savepoint} was not reached"));
@@ -130,12 +130,12 @@ impl Machine {
         if let Some((left, since)) = self.state.removed(&self.index.plan, |step| steps.contains(step)) {
             return Err(format!("it needs {}, which was removed at {since}", left.what));
         }
-        let goes_now = self.state.closing.is_some() && !self.state.is_over();
+        let goes_now = self.state.cleanup.is_some() && !self.state.is_over();
         if goes_now || self.state.is_closed() {
             return Err("what the run retained for rollback is deleted, or is being deleted".to_owned());
         }
         let started: BTreeSet<StepId> = self.state.started().intersection(&steps).cloned().collect();
-        let way = way_back(&self.index.plan, &self.index.graph, &started, &to);
+        let way = rollback_order(&self.index.plan, &self.index.graph, &started, &to);
         if let Some(commit) = way.commits.first() {
             return Err(format!("{commit} cannot be undone"));
         }
@@ -152,11 +152,11 @@ impl Machine {
         }
     }
 
-    /// Whether the earlier run has the platform again at the end of such a way back. A person may want that, even where nothing is
+    /// Whether the earlier run has the platform again at the end of such a rollback. A person may want that, even where nothing is
     /// undone; a failure is not answered by it.
-    fn gives_back(&self, scope: &BackScope) -> bool {
+    fn gives_back(&self, scope: &RollbackScope) -> bool {
         let plan = &self.index.plan;
-        let start = plan.savepoints.first().map(|start| BackScope::Savepoint(start.id.clone()));
+        let start = plan.savepoints.first().map(|start| RollbackScope::Savepoint(start.id.clone()));
         plan.parent.is_some() && start.as_ref() == Some(scope)
     }
 

@@ -49,7 +49,7 @@ impl Machine {
             }
             Verdict::Fails { evidence } => {
                 if self.state.back.is_some() && at.way == Way::Forward {
-                    // Going back, what was not seen is not repeated and need not be undone.
+                    // Rolling back, what was not seen is not repeated and need not be undone.
                     let outcome = Outcome::NotDone { class: Class::Refused, evidence };
                     self.live.outbox.push_back(Event::Ended { at: at.clone(), attempt, outcome });
                     return;

@@ -119,8 +119,8 @@ fn shown(estimates: &Estimates, terminal: &Terminal) -> String {
     let rows = estimates.steps.iter().map(|known| {
         let way = match known.way {
             Way::Forward => "forward",
-            Way::Back => "back",
-            Way::Close => "close",
+            Way::Rollback => "back",
+            Way::Cleanup => "cleanup",
         };
         let each = if known.each_node { " a node" } else { "" };
         [

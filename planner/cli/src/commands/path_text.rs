@@ -6,7 +6,7 @@ use switchback_planner::{
     catalog::{Source, Way},
     solver::{
         Back, JointPath, Reason,
-        answer::{After, Hop, Span},
+        result::{After, Hop, Span},
     },
 };
 use switchback_schemas::plan::{BlindSpot, HopBasis};

@@ -3,8 +3,8 @@
 use serde_json::json;
 use switchback_planner::{
     lower::{Draft, Lowering, Rollback, Undoing},
-    outlook::Outlook,
     owner::{Asked, Desired, DesiredRelease, Owner, Refusable, Refusal},
+    predicted::Predicted,
 };
 use switchback_schemas::{
     Seconds, Version,
@@ -53,18 +53,18 @@ impl Owner for Pipeline {
         OwnerKind::Gitops
     }
 
-    fn is_there(&self, _: &Desired<'_>, _: &Outlook<'_>) -> bool {
+    fn is_there(&self, _: &Desired<'_>, _: &Predicted<'_>) -> bool {
         false
     }
 
     fn change(
         &self,
         asked: &Asked<'_>,
-        outlook: &mut Outlook<'_>,
+        predicted: &mut Predicted<'_>,
         _: &mut Lowering,
     ) -> Refusable<Option<Draft>> {
         let render = release(asked)?.render;
-        let Some(before) = outlook.release(&render.release).map(|seen| seen.version.clone()) else {
+        let Some(before) = predicted.release(&render.release).map(|seen| seen.version.clone()) else {
             return Ok(None);
         };
         let after = &render.chart.version;
@@ -83,18 +83,18 @@ impl Owner for Pipeline {
                 title,
                 names(&render.release, &before, after),
                 Undoing::by(undo),
-                outlook.take_reads(),
+                predicted.take_reads(),
             )
             .done_when(says(&render.release, after))
             .time(Seconds::minutes(10), Estimate::seconds(60, 300))
             .idempotent();
-        outlook.upgraded(render, draft.id());
+        predicted.upgraded(render, draft.id());
         Ok(Some(draft))
     }
 
-    fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft> {
+    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Refusable<Draft> {
         let render = release(asked)?.render;
         let until = says(&render.release, &render.chart.version);
-        Ok(asked.scope.look(asked.part, &asked.title, until, outlook.take_reads()))
+        Ok(asked.scope.look(asked.part, &asked.title, until, predicted.take_reads()))
     }
 }

@@ -13,7 +13,7 @@ use switchback_schemas::{
     inventory::{Inventory, OwnerEvidence, Ownership, Workload},
     manifest::OwnerKind,
     name::{ObjectName, ObjectRef},
-    plan::{Bracket, Effect, OpenedBy, Plan, Step, Undo},
+    plan::{Effect, Plan, Step, SuspendedBy, Suspension, Undo},
 };
 
 use super::{
@@ -154,11 +154,11 @@ fn a_component_that_nobody_moves_is_suspended_around_rolls_of_others() {
         assert!(needs(place, open), "{} is rolled back with evictions on", place.id);
     }
     assert_eq!((&open.undo, &close.undo), (&Undo::Rollback {}, &Undo::Rollback {}));
-    let declared = |bracket: &&Bracket| bracket.open == open.id && bracket.close == close.id;
-    let suspension = plan.brackets.iter().find(declared).expect("it is watched while it lasts");
-    assert_eq!(suspension.opened_by, OpenedBy::ThisRun);
+    let declared = |suspension: &&Suspension| suspension.suspend == open.id && suspension.resume == close.id;
+    let suspension = plan.suspensions.iter().find(declared).expect("it is watched while it lasts");
+    assert_eq!(suspension.suspended_by, SuspendedBy::ThisRun);
     assert_eq!(
-        suspension.closing_command,
+        suspension.resume_command,
         r#"kubectl patch configmap sentry -n ops --type=merge -p '{"data":{"evict":"true"}}'"#
     );
 }

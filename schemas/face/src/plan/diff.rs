@@ -27,14 +27,14 @@ impl fmt::Display for Diff<'_> {
             let from = hop.from.as_ref().map_or_else(String::new, |from| format!("{from} -> "));
             writeln!(f, "{} hop {} ({from}{})", mark.symbol(), hop.id, hop.to)?;
         }
-        for (mark, line) in &diff.lines {
+        for (mark, line) in &diff.points {
             writeln!(
                 f,
                 "{} point of no return {} at {}: {} ends here",
                 mark.symbol(),
                 line.id,
                 line.step,
-                line.closes
+                line.ends
             )?;
         }
         for step in &diff.steps {

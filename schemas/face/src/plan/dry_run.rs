@@ -11,7 +11,7 @@ use switchback_schemas::{
     plan::{Disruption, Plan, RollbackStep, Step, Undo, Work},
 };
 
-use super::words;
+use super::labels;
 
 /// What the marks of steps and of changes mean.
 const LEGEND: &str = "\
@@ -41,12 +41,12 @@ impl fmt::Display for DryRun<'_> {
         if self.steps {
             writeln!(f, "{LEGEND}\n")?;
             self.nodes(f)?;
-            self.brackets(f)?;
+            self.suspensions(f)?;
             self.gates(f)?;
         }
         self.when(f)?;
         self.untested(f)?;
-        self.kept(f)?;
+        self.retained(f)?;
         if self.steps {
             self.not_known(f)?;
         } else {
@@ -69,11 +69,11 @@ impl DryRun<'_> {
 
     fn hop(&self, f: &mut fmt::Formatter<'_>, number: usize, summary: &HopSummary) -> fmt::Result {
         let hop = &summary.hop;
-        for line in &summary.lines {
+        for line in &summary.points {
             let id = &line.id;
             writeln!(f, "────────── point of no return {id}")?;
             writeln!(f, "           the steps below need `switchback approve --point {id}`")?;
-            writeln!(f, "           {} ends here; recovery afterwards: {}", line.closes, line.recovery)?;
+            writeln!(f, "           {} ends here; recovery afterwards: {}", line.ends, line.recovery)?;
         }
         let from = hop.from.as_ref().map_or_else(String::new, |from| format!("{from} -> "));
         writeln!(
@@ -81,19 +81,19 @@ impl DryRun<'_> {
             "{number:>3}  {}  {from}{}   {}   {}   about {}   disrupts: {}",
             hop.component,
             hop.to,
-            words::basis(hop.basis),
-            words::count(summary.steps, "step", "steps"),
+            labels::basis(hop.basis),
+            labels::count(summary.steps, "step", "steps"),
             summary.takes,
-            words::disruption(summary.disruption),
+            labels::disruption(summary.disruption),
         )?;
-        writeln!(f, "       rollback: {}", words::back(&summary.back))?;
+        writeln!(f, "       rollback: {}", labels::back(&summary.back))?;
         // Where the time to decide is known, that is what counts.
-        let closes = summary.back.closes.iter().filter(|_| self.steps || summary.back.times.is_none());
-        for closing in closes {
-            writeln!(f, "       rollback expires {closing}")?;
+        let expires = summary.back.expires.iter().filter(|_| self.steps || summary.back.times.is_none());
+        for expiry in expires {
+            writeln!(f, "       rollback expires {expiry}")?;
         }
         if let Some(times) = &summary.back.times {
-            writeln!(f, "       {}", words::times(times))?;
+            writeln!(f, "       {}", labels::times(times))?;
         }
         if let Some(day) = summary.late() {
             let version = hop.from.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -123,11 +123,11 @@ impl DryRun<'_> {
         }
         writeln!(f, "Nodes")?;
         for roll in rolls {
-            writeln!(f, "  {}", words::rule(roll))?;
+            writeln!(f, "  {}", labels::rule(roll))?;
             writeln!(
                 f,
                 "    {} when observed",
-                words::count(usize::try_from(roll.observed).unwrap_or(usize::MAX), "node", "nodes")
+                labels::count(usize::try_from(roll.observed).unwrap_or(usize::MAX), "node", "nodes")
             )?;
         }
         if !self.plan.classes.is_empty() {
@@ -141,14 +141,14 @@ impl DryRun<'_> {
         writeln!(f)
     }
 
-    fn brackets(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.plan.brackets.is_empty() {
+    fn suspensions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.plan.suspensions.is_empty() {
             return Ok(());
         }
         writeln!(f, "Suspended during the run")?;
-        for bracket in &self.plan.brackets {
-            writeln!(f, "  {}: from {} to {}", bracket.title, bracket.open, bracket.close)?;
-            for actor in &bracket.cannot_stop {
+        for suspension in &self.plan.suspensions {
+            writeln!(f, "  {}: from {} to {}", suspension.title, suspension.suspend, suspension.resume)?;
+            for actor in &suspension.cannot_stop {
                 writeln!(f, "    does not stop {actor}")?;
             }
         }
@@ -162,8 +162,8 @@ impl DryRun<'_> {
         writeln!(f, "Gates")?;
         for gate in &self.plan.gates {
             let waiting = self.plan.steps.iter().filter(|step| step.gates.contains(&gate.id)).count();
-            let steps = words::count(waiting, "step", "steps");
-            writeln!(f, "  {}: {} ({steps}; {})", gate.id, gate.title, words::gate(&gate.kind))?;
+            let steps = labels::count(waiting, "step", "steps");
+            writeln!(f, "  {}: {} ({steps}; {})", gate.id, gate.title, labels::gate(&gate.kind))?;
         }
         writeln!(f)
     }
@@ -174,7 +174,7 @@ impl DryRun<'_> {
         }
         writeln!(f, "Untested combinations")?;
         for (state, length) in self.plan.untested.iter().zip(&self.summary.untested) {
-            writeln!(f, "  {}", words::untested(state, *length))?;
+            writeln!(f, "  {}", labels::untested(state, *length))?;
             let source = state.source.as_ref().and_then(|key| self.plan.sources.get(key));
             let read = source
                 .map_or_else(String::new, |source| format!(" ({}, read {})", source.title, source.read_on));
@@ -183,12 +183,12 @@ impl DryRun<'_> {
         writeln!(f)
     }
 
-    fn kept(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.plan.leftovers.is_empty() {
+    fn retained(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.plan.retentions.is_empty() {
             return Ok(());
         }
         writeln!(f, "Retained for rollback (delete with `switchback cleanup`)")?;
-        for left in &self.plan.leftovers {
+        for left in &self.plan.retentions {
             let step = &left.step;
             let by = match left.by_undo {
                 true => format!("created only if {step} is rolled back"),
@@ -227,15 +227,15 @@ impl DryRun<'_> {
         if spots + notices == 0 {
             return Ok(());
         }
-        let spots = words::count(spots, "blind spot", "blind spots");
-        let notices = words::count(notices, "notice", "notices");
+        let spots = labels::count(spots, "blind spot", "blind spots");
+        let notices = labels::count(notices, "notice", "notices");
         writeln!(f, "Hidden by --brief: steps, {spots}, {notices}\n")
     }
 
     /// When it is expected to run, and what it waits for on the way.
     fn when(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let chain = &self.summary.chain;
-        let length = words::count(chain.len(), "step", "steps");
+        let length = labels::count(chain.len(), "step", "steps");
         let of = if self.steps { "; those of a minute and more:" } else { "" };
         writeln!(f, "Critical path: {length}, about {}{of}", self.summary.takes)?;
         let long = |step: &&Step| self.steps && step.work.estimate.expected >= Seconds::minutes(1);
@@ -263,12 +263,12 @@ impl DryRun<'_> {
 
     fn foot(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let summary = self.summary;
-        write!(f, "{}, about {} excluding waits: ", words::steps(summary), summary.takes)?;
+        write!(f, "{}, about {} excluding waits: ", labels::steps(summary), summary.takes)?;
         let approvals = match summary.approvals {
             0 => "no approval needed".to_owned(),
-            n => words::count(n, "approval needed", "approvals needed"),
+            n => labels::count(n, "approval needed", "approvals needed"),
         };
-        let suspensions = words::count(summary.brackets, "suspension", "suspensions");
+        let suspensions = labels::count(summary.suspensions, "suspension", "suspensions");
         writeln!(f, "{approvals}, {suspensions}. Nothing has been changed.")
     }
 }
@@ -293,9 +293,9 @@ fn step_lines(f: &mut fmt::Formatter<'_>, step: &Step, undoing: &[&RollbackStep]
     let mut facts = String::new();
     write!(facts, "about {}", step.work.estimate.expected)?;
     if step.work.disruption > Disruption::None {
-        write!(facts, " · disrupts: {}", words::disruption(step.work.disruption))?;
+        write!(facts, " · disrupts: {}", labels::disruption(step.work.disruption))?;
     }
-    write!(facts, " · on failure: {}", words::failure(step.on_failure.action))?;
+    write!(facts, " · on failure: {}", labels::failure(step.on_failure.action))?;
     for gate in &step.gates {
         write!(facts, " · gate {gate}")?;
     }
@@ -304,7 +304,7 @@ fn step_lines(f: &mut fmt::Formatter<'_>, step: &Step, undoing: &[&RollbackStep]
         Undo::Rollback {} => {
             undoing
                 .iter()
-                .try_for_each(|undo| writeln!(f, "         undo: {}", words::undo(undo, &step.id)))?;
+                .try_for_each(|undo| writeln!(f, "         undo: {}", labels::undo(undo, &step.id)))?;
         }
         Undo::Irreversible { why, recovery } => {
             writeln!(f, "         cannot be undone: {why}; recovery: {recovery}")?

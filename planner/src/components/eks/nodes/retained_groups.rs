@@ -1,4 +1,4 @@
-//! Groups that the minor before kept at size 0 as its way back: deleted before the next one. EKS counts them, and does not move a
+//! Groups that the minor before kept at size 0 as its rollback: deleted before the next one. EKS counts them, and does not move a
 //! control plane past a group that is behind.
 
 use switchback_schemas::{
@@ -34,7 +34,7 @@ pub(in crate::components::eks) fn steps(
     groups: &[Group<'_>],
     after: &[StepId],
     gates: &[Label],
-    to: &mut Lowering,
+    out: &mut Lowering,
 ) -> Vec<StepId> {
     let mut dropped: Vec<StepId> = Vec::new();
     for name in groups.iter().filter_map(|group| group.kept.as_deref()) {
@@ -76,7 +76,7 @@ pub(in crate::components::eks) fn steps(
         for gate in gates {
             draft = draft.gate(gate);
         }
-        dropped.push(to.add(draft));
+        dropped.push(out.add(draft));
     }
     dropped
 }

@@ -31,33 +31,33 @@ pub(in crate::components::eks) fn captures(road: &Road<'_>, mut draft: Draft) ->
     draft
 }
 
-/// What comes before the control plane goes back.
-pub(in crate::components::eks) fn before(road: &Road<'_>, moved: &StepId, to: &mut Lowering) -> Vec<StepId> {
+/// What comes before the control plane rolls back.
+pub(in crate::components::eks) fn before(road: &Road<'_>, moved: &StepId, out: &mut Lowering) -> Vec<StepId> {
     let mut ends = Vec::new();
     for pool in moving(road) {
         let held: Vec<StepId> =
             node_pools(road, pool).into_iter().map(|node_pool| suspending(road, node_pool)).collect();
         let id = ending(road, pool);
-        to.rollback.push(Rollback { after: held, ..end(road, pool) }.named(id.clone(), vec![moved.clone()]));
-        to.pools.push(pool.clone());
+        out.rollback.push(Rollback { after: held, ..end(road, pool) }.named(id.clone(), vec![moved.clone()]));
+        out.pools.push(pool.clone());
         ends.push(id);
     }
     for node_pool in all_node_pools(road) {
-        to.rollback
+        out.rollback
             .push(suspend(road, node_pool, moved).named(suspending(road, node_pool), vec![moved.clone()]));
-        to.rollback
+        out.rollback
             .push(restore(road, node_pool, moved).named(restoring(road, node_pool), vec![moved.clone()]));
     }
     ends
 }
 
-/// Ends the nodes of a pool that are newer than the control plane that is gone back to.
+/// Ends the nodes of a pool that are newer than the control plane that is rolled back to.
 fn end(road: &Road<'_>, pool: &Pool) -> Rollback {
     let (rule, nodes) = rule(road, pool);
     let back = Roll {
         stale: Stale::KubeletAtLeast(road.hop.to.clone()),
         canary: None,
-        floor: 0,
+        min_ready: 0,
         verify: Vec::new(),
         ..rule
     };

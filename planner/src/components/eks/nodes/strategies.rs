@@ -206,7 +206,7 @@ fn by_eks(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
     fits(road, pool, group);
 }
 
-/// An update that cannot be paused has to fit a window together with its way back.
+/// An update that cannot be paused has to fit a window together with its rollback.
 fn fits(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
     let windows = &road.manifests.platform.spec.windows;
     let longest = windows

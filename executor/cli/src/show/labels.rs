@@ -22,11 +22,11 @@ pub(crate) fn title(plan: &Plan, at: &At) -> String {
     let work = match at.way {
         Way::Forward => plan.step(&at.step).map(|step| &step.work),
         // What a roll did to a node is taken back under the roll's own name.
-        Way::Back => plan
+        Way::Rollback => plan
             .rollback_step(&at.step)
             .map(|step| &step.work)
             .or_else(|| plan.step(&at.step).map(|step| &step.work)),
-        Way::Close => plan.leftovers.iter().find(|left| left.step == at.step).map(|left| &left.removal),
+        Way::Cleanup => plan.retentions.iter().find(|left| left.step == at.step).map(|left| &left.removal),
     };
     let Some(work) = work else { return at.to_string() };
     match &at.item {
@@ -50,7 +50,7 @@ pub(crate) fn waits_for(waits: &WaitsFor) -> String {
         }
         WaitsFor::Terminating { pods: 1, node } => format!("1 pod that is leaving node {node}"),
         WaitsFor::Terminating { pods, node } => format!("{pods} pods that are leaving node {node}"),
-        WaitsFor::Approval { scope } => format!("an approval: switchback approve --{scope}"),
+        WaitsFor::Approval { scope } => format!("an approval: switchback approve --{}", self::scope(scope)),
         WaitsFor::Window { window } => format!("the window {window}"),
         WaitsFor::Instant { at } => at.to_string(),
         WaitsFor::Capacity { message } => format!("capacity: {message}"),
@@ -84,10 +84,10 @@ pub(crate) fn state(state: &RunState) -> String {
 pub(crate) fn end(end: End) -> &'static str {
     match end {
         End::Complete => "complete: targets reached and verified",
-        End::Unwound => "rolled back to a savepoint",
-        End::UnwoundHeld => "rolled back to a savepoint, with suspensions left",
+        End::RolledBack => "rolled back to a savepoint",
+        End::RolledBackSuspended => "rolled back to a savepoint, with suspensions left",
         End::Abandoned => "abandoned",
-        End::Closed => "cleaned up: nothing is retained for rollback",
+        End::CleanedUp => "cleaned up: nothing is retained for rollback",
     }
 }
 

@@ -1,4 +1,4 @@
-//! Brackets: an actor that is suspended while steps run, and resumed when that is safe.
+//! Suspensions: an actor that is suspended while steps run, and resumed when that is safe.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,39 +11,39 @@ use crate::{Seconds, StepId, name::Label};
 /// Rolling back past one is ordinary: the rollback of the closing step suspends again, that of the opening step resumes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Bracket {
+pub struct Suspension {
     /// Its name.
     pub id: Label,
     /// What is suspended, for people.
     pub title: String,
     /// The step that opens it, or sees that it is open.
-    pub open: StepId,
+    pub suspend: StepId,
     /// Who opened it.
-    #[serde(default, skip_serializing_if = "OpenedBy::is_this_run")]
-    pub opened_by: OpenedBy,
+    #[serde(default, skip_serializing_if = "SuspendedBy::is_this_run")]
+    pub suspended_by: SuspendedBy,
     /// The step that closes it.
-    pub close: StepId,
+    pub resume: StepId,
     /// Watched while it is open; an actor that undoes it stops dispatch.
     pub held: Condition,
     /// What must hold before it is closed outside of the plan's order (after a failure, by the janitor).
-    pub safe_to_close: Condition,
+    pub safe_to_resume: Condition,
     /// How long it may stay open before somebody is told.
-    pub max_open: Seconds,
+    pub max_suspended: Seconds,
     /// Whether a run may park while it is open.
     pub spans_park: bool,
-    /// What the bracket does not stop.
+    /// What the suspension does not stop.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cannot_stop: Vec<String>,
     /// Who is told when it has to stay open.
     pub owner: String,
     /// What a person types to close it by hand.
-    pub closing_command: String,
+    pub resume_command: String,
 }
 
 /// Who suspended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum OpenedBy {
+pub enum SuspendedBy {
     /// A run of this plan.
     #[default]
     ThisRun,
@@ -51,7 +51,7 @@ pub enum OpenedBy {
     EarlierRun,
 }
 
-impl OpenedBy {
+impl SuspendedBy {
     #[expect(
         clippy::trivially_copy_pass_by_ref,
         reason = "the shape that serde's skip_serializing_if asks for"

@@ -3,9 +3,9 @@
 use switchback_schemas::{Diagnostic, codes};
 
 use super::{
-    ask::Ask,
     build::Built,
     conflict::{Others, conflict, furthest},
+    input::Ask,
     remedy::further,
 };
 use crate::catalog::Catalog;
@@ -78,7 +78,7 @@ pub(super) fn none(catalog: &Catalog, ask: &Ask, built: &Built) -> Diagnostic {
 /// Targets that would go far enough, each by itself.
 fn remedies(catalog: &Catalog, ask: &Ask, concerned: &impl Fn(&str) -> bool) -> Vec<String> {
     let asked = ask.components.iter().enumerate().filter(|(_, asked)| concerned(&asked.component));
-    let remedy = |(number, asked): (usize, &super::ask::Asked)| {
+    let remedy = |(number, asked): (usize, &super::input::Asked)| {
         let version = further(catalog, ask, number)?;
         let who = if asked.upgrade.is_some() { "" } else { ", which no manifest moves," };
         Some(format!("{}{who} at {version}", asked.component))

@@ -1,8 +1,8 @@
 //! Words for what stands in plans.
 
 use switchback_model::{
-    decide::{BackTimes, Stand},
-    summary::{BackSummary, Summary},
+    decide::{RollbackTimes, Stand},
+    summary::{RollbackSummary, Summary},
 };
 use switchback_schemas::Seconds;
 use switchback_schemas::plan::{
@@ -62,7 +62,7 @@ pub(super) fn failure(action: FailureAction) -> &'static str {
 }
 
 /// What a rollback of a hop comes to, in one line.
-pub(super) fn back(back: &BackSummary) -> String {
+pub(super) fn back(back: &RollbackSummary) -> String {
     if !back.commits.is_empty() {
         let steps: Vec<&str> = back.commits.iter().map(switchback_schemas::StepId::as_str).collect();
         return format!("not possible: {} cannot be undone", steps.join(", "));
@@ -88,14 +88,14 @@ pub(super) fn back(back: &BackSummary) -> String {
 }
 
 /// When a rollback expires, and by when to decide, or that it is too late for that.
-pub(super) fn times(times: &BackTimes) -> String {
-    let BackTimes { closes_at, why, .. } = times;
+pub(super) fn times(times: &RollbackTimes) -> String {
+    let RollbackTimes { expires_at, why, .. } = times;
     match (times.stand, times.decide_by) {
-        (Stand::Closed, _) => format!("expired {closes_at} ({why})"),
-        (_, None) => format!("no rollback window has room for it before it expires {closes_at} ({why})"),
-        (Stand::Open, Some(by)) => format!("decide by {by}; expires {closes_at} ({why})"),
+        (Stand::Expired, _) => format!("expired {expires_at} ({why})"),
+        (_, None) => format!("no rollback window has room for it before it expires {expires_at} ({why})"),
+        (Stand::Open, Some(by)) => format!("decide by {by}; expires {expires_at} ({why})"),
         (Stand::Late, Some(by)) => {
-            format!("too late: it had to start by {by}; expires {closes_at} ({why})")
+            format!("too late: it had to start by {by}; expires {expires_at} ({why})")
         }
     }
 }
@@ -145,7 +145,7 @@ pub(super) fn rule(roll: &Roll) -> String {
         stale(&roll.stale),
         size(roll.batch),
         size(roll.max_unavailable),
-        roll.floor,
+        roll.min_ready,
     )
 }
 
@@ -165,9 +165,9 @@ pub(super) fn gate(kind: &GateKind) -> String {
 pub(super) fn approval(scope: &ApprovalScope) -> String {
     match scope {
         ApprovalScope::Plan {} => "plan".to_owned(),
-        ApprovalScope::Line(line) => format!("point {line}"),
+        ApprovalScope::Point(point) => format!("point {point}"),
         ApprovalScope::Gate(gate) => format!("gate {gate}"),
-        ApprovalScope::Closing {} => "closing".to_owned(),
+        ApprovalScope::Cleanup {} => "cleanup".to_owned(),
     }
 }
 
@@ -272,8 +272,8 @@ mod tests {
     fn a_rollback_that_has_expired_is_shown_as_such() {
         let at = |text: &str| text.parse().expect("an instant");
         let of = |decide_by: Option<&str>, stand| {
-            times(&BackTimes {
-                closes_at: at("2026-11-27T10:00:00Z"),
+            times(&RollbackTimes {
+                expires_at: at("2026-11-27T10:00:00Z"),
                 why: "EKS takes back one minor".to_owned(),
                 step: switchback_schemas::StepId::new("eks/a@1.33/control-plane").expect("a step"),
                 decide_by: decide_by.map(at),
@@ -290,8 +290,8 @@ mod tests {
                 of(by, Stand::Late),
                 "too late: it had to start by 2026-11-27T06:00:00Z; expires 2026-11-27T10:00:00Z (EKS takes back one minor)",
             ),
-            (of(by, Stand::Closed), "expired 2026-11-27T10:00:00Z (EKS takes back one minor)"),
-            (of(None, Stand::Closed), "expired 2026-11-27T10:00:00Z (EKS takes back one minor)"),
+            (of(by, Stand::Expired), "expired 2026-11-27T10:00:00Z (EKS takes back one minor)"),
+            (of(None, Stand::Expired), "expired 2026-11-27T10:00:00Z (EKS takes back one minor)"),
             (
                 of(None, Stand::Late),
                 "no rollback window has room for it before it expires 2026-11-27T10:00:00Z (EKS takes back one minor)",
