@@ -197,7 +197,7 @@ fn left(index: &Index, suspension: &Suspension) -> LeftSuspended {
 /// What a run left behind that somebody may have to clean up after an accident.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct LeftBehind {
-    /// Suspensions that are open: name, owner, closing command.
+    /// Suspensions that are in force: name, owner, closing command.
     pub suspensions: Vec<(Label, String, String)>,
     /// Nodes of a batch that were touched and neither replaced nor let go, by name.
     pub nodes: Vec<String>,

@@ -23,7 +23,7 @@ pub struct Predicted<'a> {
     inventory: &'a Inventory,
     releases: BTreeMap<ObjectName, ReleaseView>,
     workloads: BTreeMap<&'a ObjectRef, &'a Workload>,
-    /// Suspensions that an earlier run of the operation left open, until a hop closes them.
+    /// Suspensions that an earlier run of the operation left, until a hop resumes them.
     left_open: RefCell<Vec<&'a LeftSuspended>>,
     /// Fields that a hop puts back to what they were before an earlier run, and the step that does.
     put_back: RefCell<BTreeMap<Field, (Value, StepId)>>,
@@ -181,7 +181,7 @@ impl<'a> Predicted<'a> {
         self.put_back.borrow_mut().insert(field(object, pointer), (value, by.clone()));
     }
 
-    /// The suspension on a field of an object that an earlier run of the operation left open, for the hop that closes it: what the field
+    /// The suspension on a field of an object that an earlier run of the operation left, for the hop that resumes it: what the field
     /// held first, and the capture that puts it back.
     pub fn take_over(&self, object: &ObjectRef, pointer: &str) -> Option<(&'a Value, &'a CaptureName)> {
         let mut open = self.left_open.borrow_mut();
@@ -191,7 +191,7 @@ impl<'a> Predicted<'a> {
         };
         let position = open.iter().position(is_it)?;
         let capture = open.get(position)?.puts_back.first()?;
-        // A suspension whose first value is not there stays among those that nobody closes.
+        // A suspension whose first value is not there stays among those that nobody resumes.
         let first = self.captured(capture)?;
         open.remove(position);
         Some((first, capture))
@@ -206,7 +206,7 @@ impl<'a> Predicted<'a> {
         }
     }
 
-    /// Suspensions that an earlier run left open and no hop closes.
+    /// Suspensions that an earlier run left and no hop resumes.
     pub fn left_open(&self) -> Vec<&'a LeftSuspended> {
         self.left_open.borrow().clone()
     }

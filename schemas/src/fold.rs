@@ -16,7 +16,7 @@ pub(crate) fn folded(compact: &str) -> String {
     out
 }
 
-/// For each opening suspension, in the order in which they come, where its closing one is, and the commas and colons between: each
+/// For each opening bracket, in the order in which they come, where its closing one is, and the commas and colons between: each
 /// takes a space when all stands on one line.
 fn ends(bytes: &[u8]) -> Vec<Container> {
     let (mut containers, mut open): (Vec<Container>, Vec<usize>) = (Vec::new(), Vec::new());

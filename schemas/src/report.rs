@@ -36,7 +36,7 @@ pub struct Report {
     pub savepoint: SavepointId,
     /// Every step of the plan and every item of a roll.
     pub steps: Vec<StepReport>,
-    /// Suspensions that are open.
+    /// Suspensions that are not resumed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_suspended: Vec<Label>,
     /// Approvals that counted.
@@ -48,7 +48,7 @@ pub struct Report {
     /// Safety nets that the run has put up and that are still needed by a rollback, the one to remove first in front.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retained: Vec<Retained>,
-    /// Rollbacks that are known to close, the nearest savepoint in front.
+    /// Rollbacks that are known to expire, the nearest savepoint first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expiring: Vec<ExpiringRollback>,
 }
@@ -62,11 +62,11 @@ pub struct ExpiringRollback {
     /// The latest instant at which it can begin; absent where no rollback window has room for it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decide_by: Option<Timestamp>,
-    /// When it closes.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// What closes it.
+    /// Why it expires.
     pub why: String,
-    /// The step whose undo closes.
+    /// The step whose rollback expires.
     pub step: StepId,
 }
 
@@ -90,7 +90,7 @@ pub struct Retained {
 pub enum RunState {
     /// A process is working on it, or died while it did.
     Running {},
-    /// Dispatch stopped; a person decides.
+    /// Dispatch stopped; an operator decides.
     Held {
         /// Why.
         why: String,
@@ -165,7 +165,7 @@ pub enum StepStatus {
     Running,
     /// Waits for something outside.
     Blocked,
-    /// Called, and nobody knows whether it happened.
+    /// Called; whether it happened is unknown.
     InDoubt,
     /// Done and verified.
     Done,
@@ -198,15 +198,15 @@ pub struct CarryOver {
     /// When steps were applied that tell old nodes from new ones (`bornBefore`), also of runs that it continues.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub applied: BTreeMap<StepId, Timestamp>,
-    /// Suspensions that are open.
+    /// Suspensions that are not resumed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_suspended: Vec<LeftSuspended>,
     /// Steps that are done and can still be undone.
     pub done: Vec<StepId>,
-    /// Steps that may have changed something and are not undone: those that are done, and those that were only begun.
+    /// Steps that may have changed something and are not undone: those that are done, and those that were only started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub began: Vec<StepId>,
-    /// Hops that were begun and are not taken back, also of the runs that it continues.
+    /// Hops that were started and are not rolled back, also of the runs that it continues.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<CarriedHop>,
 }
@@ -228,7 +228,7 @@ pub struct CarriedHop {
     pub whole: bool,
 }
 
-/// A suspension that a run leaves open to the plan that continues it.
+/// A suspension that a run leaves to the plan that continues it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LeftSuspended {
@@ -236,11 +236,11 @@ pub struct LeftSuspended {
     pub id: Label,
     /// What is suspended.
     pub title: String,
-    /// Holds while it is open.
+    /// Holds while it lasts.
     pub held: Condition,
-    /// The captures that its closing puts back.
+    /// The captures that resuming it restores.
     pub puts_back: Vec<CaptureName>,
-    /// What a person does to close it.
+    /// The command that resumes it without Switchback.
     pub resume_command: String,
 }
 

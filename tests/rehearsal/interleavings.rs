@@ -67,7 +67,7 @@ fn files() -> Vec<(String, String)> {
         _ => text,
     });
     for (_, text) in files.iter_mut().filter(|(name, _)| name == "eks.yaml" || name == "karpenter.yaml") {
-        // A min_ready by what is there now could not be kept: Karpenter needs fewer nodes when the job has ended.
+        // A min ready by what is there now could not be kept: Karpenter needs fewer nodes when the job has ended.
         *text = changed(
             text,
             "maxUnavailable: {nodes: 2}",

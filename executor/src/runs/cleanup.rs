@@ -1,4 +1,4 @@
-//! Clearing what a run that is over left behind: a suspension that had to stay open, a node that it cordoned.
+//! Clearing what a run that is over left behind: a suspension that had to be left, a node that it cordoned.
 //!
 //! Only what is still the run's own doing is taken back: it is called by the plan's own undo, which compares before it
 //! sets. The run's lease is held meanwhile, so no process works on it, and what was done stands in its side log, before

@@ -12,7 +12,7 @@ use switchback_schemas::{
 
 use crate::{component::Held, context::Cx, hop::HopSpec, registry::Registry};
 
-/// Suspensions of the run that no hop closes, and hops of it that none goes on with.
+/// Suspensions of the run that no hop resumes, and hops of it that none goes on with.
 pub(super) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&LeftSuspended]) {
     let Some(carried) = &cx.inventory.carry_over else { return };
     for suspension in open {
@@ -26,7 +26,7 @@ pub(super) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&LeftSuspended]) {
     }
 }
 
-/// Suspensions that a run left open, as far as they hold: its process may have died with the last answer, or a person closed them by
+/// Suspensions that a run left, as far as they hold: its process may have died with the last answer, or a person resumed them by
 /// hand. What was not observed is taken to hold.
 pub(super) fn still_held<'a>(cx: &Cx<'a>, registry: &Registry<'_>) -> Vec<&'a LeftSuspended> {
     let open = cx.inventory.carry_over.iter().flat_map(|carried| &carried.left_suspended);

@@ -75,7 +75,7 @@ pub trait Component: Sync + Sized + 'static {
     /// The hops that a document asks for, in order. What is wrong is said to the context.
     fn hops(&self, at: &DocCx<'_, Self>) -> Vec<(HopSpec, Self::Hop)>;
 
-    /// Turns one hop into steps. The predicted is as earlier hops leave it, and is changed to what this one leaves.
+    /// Turns one hop into steps. The predicted state is what earlier hops leave, and is changed to what this one leaves.
     fn lower(&self, hop: &HopCx<'_, Self>, predicted: &mut Predicted<'_>, out: &mut Lowering);
 
     /// What it does to nodes by itself and has to be kept from while nodes move, in whatever hop. Nothing where it is not there.

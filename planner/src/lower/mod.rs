@@ -118,7 +118,7 @@ impl HopScope {
         StepId::sanitized(&format!("{}/{part}", self.hop))
     }
 
-    /// A step that changes something. Reads are those that the predicted noted since the last step.
+    /// A step that changes something. Reads are those that the predicted state noted since the last step.
     pub fn step(
         &self,
         part: &str,

@@ -217,7 +217,7 @@ pub fn ready(pool: &Pool, at_least: u64, within: Seconds) -> Verify {
     )
 }
 
-/// That a pool of so many nodes has its min_ready of Ready ones. Karpenter gives a pool without a min_ready the nodes that its pods need: when
+/// That a pool of so many nodes has its minimum of Ready ones. Karpenter gives a pool without a minimum the nodes that its pods need: when
 /// the job that was waited for has ended, that is none.
 pub fn min_ready_kept(pool: &Pool, min_ready: u64, nodes: u64, within: Seconds) -> Verify {
     if pool.strategy != Strategy::Nodeclaim || min_ready > 0 || nodes == 0 {

@@ -265,12 +265,12 @@ pub enum Event {
         /// Why: a failure, or a person.
         why: String,
     },
-    /// From here on the run goes forward again: a person said `continue` or `retry` after a hold.
+    /// From here on the run goes forward again: an operator said `continue` or `retry` after a hold.
     TurnedForward {
         /// Who and why.
         why: String,
     },
-    /// From here on a run that was over removes what it kept for its rollbacks: a point of no return.
+    /// From here on a run that had ended deletes what it retained for rollback: a point of no return.
     TurnedToCleanup {
         /// Steps whose retained resources are removed.
         steps: Vec<StepId>,
@@ -288,7 +288,7 @@ pub enum Event {
         /// Why.
         why: String,
     },
-    /// A person asked for a retry of a step that failed, or whose outcome is unknown.
+    /// An operator requested a retry of a step that failed, or whose outcome is unknown.
     Retry {
         /// The step.
         at: At,
@@ -309,7 +309,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wake_at: Option<Timestamp>,
     },
-    /// A suspension cannot be closed safely and is handed over by name.
+    /// A suspension cannot be resumed safely and is left, by name.
     LeftSuspended {
         /// The suspension.
         suspension: Label,
@@ -330,7 +330,7 @@ pub enum Event {
     Returned {
         /// The run that had taken over.
         from: RunId,
-        /// Hops that cannot be taken back any more since then, and why.
+        /// Hops that cannot be rolled back since then, and why.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         lost: BTreeMap<StepId, String>,
     },
@@ -408,10 +408,10 @@ pub enum End {
     Complete,
     /// Back at a savepoint.
     RolledBack,
-    /// Back at a savepoint, with suspensions that had to stay open.
+    /// Rolled back to a savepoint, with suspensions left.
     RolledBackSuspended,
-    /// Given up by a person; what is left is listed.
+    /// Abandoned by an operator; what is left is listed.
     Abandoned,
-    /// Over, and everything that was kept for its rollbacks is removed.
+    /// Everything that was retained for rollback is deleted.
     CleanedUp,
 }

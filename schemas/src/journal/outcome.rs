@@ -38,7 +38,7 @@ pub enum Outcome {
         /// What was answered.
         evidence: Evidence,
     },
-    /// Nobody knows whether it happened: look before doing anything else.
+    /// Whether it happened is unknown: check before anything else.
     InDoubt {
         /// What kind of failure.
         class: Class,
@@ -145,7 +145,7 @@ pub enum WaitsFor {
         /// What it asks, and what was seen.
         message: String,
     },
-    /// A person to decide.
+    /// An operator to decide.
     Person {
         /// What about.
         message: String,

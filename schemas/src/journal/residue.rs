@@ -19,7 +19,7 @@ pub enum Residue {
         /// Why.
         reason: String,
     },
-    /// Its claim was taken back, which abandoned it.
+    /// Its claim was released, which abandoned it.
     ClaimTaken {
         /// By whom.
         by: String,

@@ -31,7 +31,7 @@ pub enum Identified {
     Kubernetes(String),
 }
 
-/// What people say.
+/// A request of an operator or approver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum SideKind {
@@ -64,7 +64,7 @@ pub enum SideKind {
         /// Why.
         reason: String,
     },
-    /// Removes what a run that is over keeps.
+    /// Deletes what a run that has ended retains.
     Cleanup {
         /// Also what a rollback still needs.
         early: bool,

@@ -39,7 +39,7 @@ pub struct Rollout {
     /// How many nodes move at once; one when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchSize>,
-    /// How many nodes of a pool may be away at once; the batch when it is left out.
+    /// How many nodes of a pool may be unavailable at once; the batch when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<BatchSize>,
     /// Ready nodes below which nothing more is started.
@@ -89,7 +89,7 @@ pub enum MinReady {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
-    /// Stop, keep what is healthy, tell a person.
+    /// Stop, keep what is healthy, and wait for an operator.
     Hold,
     /// Undo the step, then hold; only where its price allows it.
     RollbackStep,

@@ -82,7 +82,7 @@ pub struct Plan {
     /// order, follows from what was started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rollback: Vec<RollbackStep>,
-    /// Verified sets of steps to which one can return, in the order in which they are reached.
+    /// Verified sets of steps to which a run can be rolled back, in the order in which they are reached.
     pub savepoints: Vec<Savepoint>,
     /// Pairs of steps that suspend an actor and resume it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -90,7 +90,7 @@ pub struct Plan {
     /// What must pass before a step starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
-    /// Steps after which a rollback is gone.
+    /// Points of no return.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub points: Vec<PointOfNoReturn>,
     /// Pools of nodes and how they move.
@@ -105,7 +105,7 @@ pub struct Plan {
     /// When steps may start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Window>,
-    /// Who is told when a run of it comes to rest: parked, held, or over. Approvals do not bind to it.
+    /// Who is notified when a run of it comes to rest: parked, held, or over. Approvals do not bind to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<crate::manifest::Channel>,
     /// States on the way that no vendor tested or documents, and of which nothing is known.
@@ -117,7 +117,7 @@ pub struct Plan {
     /// Warnings that came with the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Diagnostic>,
-    /// What is kept when a run of it is over, so that its rollbacks stay open, and how that is removed when the run is closed.
+    /// What a run of it retains for rollback after its end, and how cleanup deletes that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retentions: Vec<Retention>,
     /// Where facts come from, by key.
@@ -145,7 +145,7 @@ pub struct Parent {
     pub expires: Vec<ExpiresEarlier>,
 }
 
-/// A step after which a hop of an earlier run cannot be taken back any more.
+/// A step after which a hop of an earlier run cannot be rolled back any more.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExpiresEarlier {
@@ -247,13 +247,13 @@ pub struct HopOrder {
     pub source: Option<String>,
 }
 
-/// A verified set of steps to which one can return: everything that its frontier needs, and the frontier.
+/// A verified set of steps to which a run can be rolled back: everything that its frontier needs, and the frontier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Savepoint {
     /// Its name.
     pub id: SavepointId,
-    /// For people.
+    /// What it is, as text.
     pub title: String,
     /// The last steps of the set; empty for the state before the run.
     pub frontier: Vec<StepId>,

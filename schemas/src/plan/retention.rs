@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::Work;
 use crate::{Seconds, StepId};
 
-/// A safety net that outlives its run. Removing it is a point of no return: by date nobody is asked, before that it needs an
-/// approval.
+/// Something that a run retains for rollback after its end. Deleting it is a point of no return: after its date it needs no approval,
+/// before that it does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Retention {
-    /// What is kept.
+    /// What is retained.
     pub what: String,
     /// Which rollback needs it.
     pub why: String,

@@ -11,7 +11,7 @@ use crate::{Seconds, StepId, Version, name::Label};
 /// A rule that chooses nodes, an order, a pace, and what is done to each.
 ///
 /// Membership is frozen batch by batch in the journal, by UID. What vanishes is done; what joins at the old state
-/// is taken in a later pass; the roll is done when no member is stale and the min_ready of Ready nodes held.
+/// is taken in a later pass; the roll is done when no member is stale and the minimum of Ready nodes held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Roll {
@@ -74,7 +74,7 @@ pub enum OrderKey {
     Oldest,
 }
 
-/// Nodes that go first, alone, and are looked at before any other.
+/// Nodes that go first, alone, and are watched before any other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Canary {

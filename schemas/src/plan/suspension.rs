@@ -8,35 +8,35 @@ use crate::{Seconds, StepId, name::Label};
 
 /// A suspension: a pair of steps around others.
 ///
-/// Rolling back past one is ordinary: the rollback of the closing step suspends again, that of the opening step resumes.
+/// Rolling back past one is ordinary: the rollback of the step that resumes suspends again, that of the step that suspends resumes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Suspension {
     /// Its name.
     pub id: Label,
-    /// What is suspended, for people.
+    /// What is suspended, as text.
     pub title: String,
-    /// The step that opens it, or sees that it is open.
+    /// The step that suspends, or checks that it is suspended.
     pub suspend: StepId,
-    /// Who opened it.
+    /// Who suspended it.
     #[serde(default, skip_serializing_if = "SuspendedBy::is_this_run")]
     pub suspended_by: SuspendedBy,
-    /// The step that closes it.
+    /// The step that resumes.
     pub resume: StepId,
-    /// Watched while it is open; an actor that undoes it stops dispatch.
+    /// Watched while it lasts; an actor that ends it stops dispatch.
     pub held: Condition,
-    /// What must hold before it is closed outside of the plan's order (after a failure, by the janitor).
+    /// What must hold before it is resumed outside of the plan's order (after a failure, by the janitor).
     pub safe_to_resume: Condition,
-    /// How long it may stay open before somebody is told.
+    /// How long it may last before its owner is notified.
     pub max_suspended: Seconds,
-    /// Whether a run may park while it is open.
+    /// Whether a run may park while it lasts.
     pub spans_park: bool,
     /// What the suspension does not stop.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cannot_stop: Vec<String>,
-    /// Who is told when it has to stay open.
+    /// Who is notified when it has to be left suspended.
     pub owner: String,
-    /// What a person types to close it by hand.
+    /// The command that resumes it without Switchback.
     pub resume_command: String,
 }
 
@@ -47,7 +47,7 @@ pub enum SuspendedBy {
     /// A run of this plan.
     #[default]
     ThisRun,
-    /// An earlier run of the operation; its rollback closes it.
+    /// An earlier run of the operation; its rollback resumes it.
     EarlierRun,
 }
 

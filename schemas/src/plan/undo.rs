@@ -11,7 +11,7 @@ use crate::{Seconds, StepId};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Undo {
-    /// There is nothing to undo: its effect only looks, or what it makes is retained and removed by cleanup.
+    /// There is nothing to undo: its effect only reads, or what it makes is retained and removed by cleanup.
     Unneeded {
         /// Why that is so.
         why: String,
@@ -22,7 +22,7 @@ pub enum Undo {
     Irreversible {
         /// Why.
         why: String,
-        /// What a person does instead.
+        /// How to recover instead.
         recovery: String,
     },
 }

@@ -58,7 +58,7 @@ pub enum Strategy {
     /// EKS replaces the nodes of a managed group: it picks them at random, drains each for 15 minutes at most, and cannot be paused. The
     /// group is the batch.
     GroupUpdate,
-    /// A second managed group takes over: our own drain in our batches, and the old group is kept at size 0 as the rollback.
+    /// A second managed group takes over: our own drain in our batches, and the old group is retained at size 0 for rollback.
     ReplaceGroup,
     /// Nodes stay as they are.
     Keep,

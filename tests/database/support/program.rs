@@ -131,7 +131,7 @@ fn members(group: Pid) -> Vec<String> {
     entries
         .filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok())
         .filter(|stat| {
-            // number (name) state parent group …; a name may hold anything, a suspension too.
+            // number (name) state parent group …; a name may hold anything, a bracket too.
             let Some((number, rest)) = stat.split_once(' ') else { return false };
             let rest = rest.rsplit_once(") ").map_or("", |(_, rest)| rest);
             let fields: Vec<&str> = rest.split(' ').collect();

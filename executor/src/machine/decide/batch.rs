@@ -33,7 +33,7 @@ pub enum Choice {
 /// Chooses. `members` are all nodes of the pool.
 ///
 /// Nodes that share a gang move together. A batch may be larger than the rule's only if a single gang is; the budget of
-/// unavailable nodes and the min_ready hold always.
+/// unavailable nodes and the min ready hold always.
 pub fn choose(roll: &Roll, state: &RollState, members: &[Member]) -> Choice {
     let to_move: Vec<&Member> = members.iter().filter(|member| member.stale).collect();
     if to_move.is_empty() {
@@ -102,7 +102,7 @@ pub fn choose(roll: &Roll, state: &RollState, members: &[Member]) -> Choice {
     Choice::Batch { pass, number, items: picked.into_iter().map(|member| member.item.clone()).collect() }
 }
 
-/// Takes groups, in order, that are wanted and that the pool's budget and min_ready allow.
+/// Takes groups, in order, that are wanted and that the pool's budget and min ready allow.
 fn fill<'m>(
     groups: impl Iterator<Item = Vec<&'m Member>>,
     roll: &Roll,

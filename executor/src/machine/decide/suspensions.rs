@@ -14,7 +14,7 @@ use super::{
 use crate::machine::{Decision, Machine, Phase, fold::place::work_at};
 
 impl Machine {
-    /// Suspensions that hold now and have to go on holding: opened, verified, and not being closed.
+    /// Suspensions that hold now and have to go on holding: begun, verified, and not being resumed.
     fn watched_suspensions(&self) -> Vec<Suspension> {
         let forward = self.state.back.is_none() && self.state.cleanup.is_none() && self.state.hold.is_none();
         let held = |suspension: &&Suspension| {
@@ -96,7 +96,7 @@ impl Machine {
         self.live.suspensions.get(suspension).and_then(|watch| watch.last.as_ref())
     }
 
-    /// The suspension that a rollback step closes.
+    /// The suspension that a rollback step resumes.
     pub(super) fn resumes(&self, at: &At) -> Option<&Suspension> {
         let undoes = at.way == Way::Rollback && at.item.is_none() && self.state.phase(at) == Phase::New;
         self.index.closed_by(&at.step).filter(|_| undoes)

@@ -58,7 +58,7 @@ impl Index {
         self.plan.steps.get(number).map(|step| &step.id)
     }
 
-    /// The suspension that a rollback step closes: it undoes its opening.
+    /// The suspension that a rollback step resumes: it undoes its opening.
     pub fn closed_by(&self, rollback: &StepId) -> Option<&Suspension> {
         let undoes = &self.plan.rollback_step(rollback)?.undoes;
         self.plan.suspensions.iter().find(|suspension| undoes.contains(&suspension.suspend))

@@ -64,7 +64,7 @@ pub struct RunState {
     pub undone: BTreeSet<StepId>,
     /// Savepoints that hold, in the order in which they were reached.
     pub reached: Vec<SavepointId>,
-    /// Suspensions that had to stay open, and why.
+    /// Suspensions that had to be left, and why.
     pub held_over: BTreeMap<Label, String>,
     /// What happened on the side.
     pub notes: Vec<String>,

@@ -1,4 +1,4 @@
-//! Suspensions that are open: what was suspended and is not resumed.
+//! Suspensions that are in force: what was suspended and is not resumed.
 
 use switchback_schemas::{
     journal::At,
@@ -7,7 +7,7 @@ use switchback_schemas::{
 
 use super::RunState;
 
-/// Suspensions that this run opened, or found open, and did not close. They are the business of the run that took over, if one did;
+/// Suspensions that this run began, or found, and did not resume. They are the business of the run that took over, if one did;
 /// and what it found open is again that of the run which it continues, when it is back where it began.
 pub fn open<'plan>(plan: &'plan Plan, state: &RunState) -> Vec<&'plan Suspension> {
     if state.superseded.is_some() {

@@ -282,7 +282,7 @@ impl Replacing<'_> {
     }
 
     /// The rule by which the nodes of one of the two groups leave: all of them, under the budget of the manifest, while the pool
-    /// keeps its min_ready by the nodes of the other.
+    /// keeps its min ready by the nodes of the other.
     fn rule(&self, group: &str, stale: Stale) -> Roll {
         let (road, nodes) = (self.road, self.group.observed.desired);
         let rollout = &road.doc.spec.rollout;
@@ -290,7 +290,7 @@ impl Replacing<'_> {
         // Shares are of the group as it is now: they would shrink with it.
         let fixed = |count: Count| Count::Nodes(count.of(nodes).max(1));
         let min_ready = road.min_ready(road.ready(self.pool));
-        // The nodes of both groups count for the min_ready, where the pool has no others that the rule could take, too.
+        // The nodes of both groups count for the min ready, where the pool has no others that the rule could take, too.
         let (labels, kept) = match self.alone {
             true => (self.pool.labels.clone(), min_ready),
             false => (self.of(group), 0),
