@@ -179,7 +179,7 @@ fn p38_a_suspension_that_somebody_undoes_stops_dispatch() {
     }
     drive.world.fails.insert("held open".to_owned());
     let rest = drive.rest();
-    assert!(held(&rest).contains("undone by somebody else"), "{rest:?}");
+    assert!(held(&rest).contains("ended by somebody else"), "{rest:?}");
     assert!(!drive.world.done.contains("work"));
     drive.world.fails.clear();
     assert_eq!(

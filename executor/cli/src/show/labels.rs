@@ -110,7 +110,7 @@ fn class(class: Class) -> &'static str {
     match class {
         Class::Throttled => "throttled",
         Class::Unreachable => "unreachable",
-        Class::Conflict => "changed by somebody else",
+        Class::Conflict => "changed by another writer",
         Class::Denied => "denied",
         Class::Refused => "refused",
         Class::Deadline => "took too long",

@@ -27,7 +27,7 @@ impl HelmDriver {
         let mut history = self.helm.history(release).await.map_err(not_done)?;
         if history.0.is_empty() {
             return Err(not_done(refused(format!(
-                "release {release} is not there, and the plan does not install it"
+                "release {release} does not exist, and the plan does not install it"
             ))));
         }
         let mut kept = Evidence::default();

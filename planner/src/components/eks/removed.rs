@@ -151,7 +151,7 @@ fn calls(
         let Some(row) = row else { continue };
         uses.push(Use {
             about: format!("{resource}.{api}"),
-            message: format!("somebody calls {resource} of {api}, which goes away in {}", row.removed_in),
+            message: format!("{resource} of {api} is still called, and is removed in {}", row.removed_in),
             help: format!(
                 "find the client in the audit log and update it ({}); the count starts anew with the API server",
                 instead(row)
