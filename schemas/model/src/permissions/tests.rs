@@ -88,7 +88,7 @@ fn what_a_suspension_waits_for_is_listed() {
     };
     let mut plan = testing::plan(vec![testing::step("open", &[]), testing::step("close", &["open"])]);
     let suspension = json!({"id": "b", "title": "b", "suspend": "open", "resume": "close", "held": nodes("NodePool"),
-        "safeToClose": nodes("NodeClaim"), "maxOpen": 60, "spansPark": false, "owner": "o", "closingCommand": "c"});
+        "safeToResume": nodes("NodeClaim"), "maxSuspended": 60, "spansPark": false, "owner": "o", "resumeCommand": "c"});
     plan.suspensions = vec![serde_json::from_value::<Suspension>(suspension).unwrap()];
     let lines = lines(&plan);
     assert_eq!(lines, ["*|karpenter.sh|nodeclaims+nodepools||list"]);
