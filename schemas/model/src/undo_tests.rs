@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use switchback_schemas::{
     StepId,
     name::{ObjectName, ObjectRef},
-    plan::{Action, Effect, KubeDelete, Plan, RollbackStep, Target, Undo},
+    plan::{Action, Capture, CaptureKind, Effect, KubeDelete, KubeRestore, Plan, RollbackStep, Target, Undo},
 };
 
 use crate::{
@@ -155,4 +155,29 @@ fn to_delete_what_a_rollback_deletes_anyway_needs_no_undo() {
     };
     assert_eq!(lint(&tidied("check", "check")), []);
     assert!(said(&tidied("check", "other"), "c changes something and says that there is nothing to undo"));
+}
+
+#[test]
+fn a_rollback_uses_what_its_step_captured_and_nothing_else() {
+    let restoring = |of: &str| {
+        let mut back = undoing("b", &["b"]);
+        back.work.action =
+            Action::Effect(Effect::KubeRestore(KubeRestore { step: id(of), name: "before".to_owned() }));
+        vec![undoing("a", &["a"]), back, undoing("c", &["c"])]
+    };
+    let plan = |of: &str, captures: &[&str]| {
+        let mut plan = chain(restoring(of));
+        plan.features.insert("kube.restore".to_owned());
+        for step in plan.steps.iter_mut().filter(|step| captures.contains(&step.id.as_str())) {
+            let what = CaptureKind::Objects(Vec::new());
+            step.work.captures.push(Capture { name: "before".to_owned(), what });
+        }
+        plan.digests = digests(&plan).expect("digests");
+        plan
+    };
+    assert_eq!(lint(&plan("b", &["b"])), [], "its own step's");
+    assert_eq!(lint(&plan("a", &["a"])), [], "that of a step before it");
+    assert!(said(&plan("b", &[]), "b uses capture \"before\" of b, which does not capture it"));
+    assert!(said(&plan("b", &["a"]), "b uses capture \"before\" of b, which does not capture it"));
+    assert!(said(&plan("c", &["c"]), "b uses capture \"before\" of c, which does not come before it"));
 }
