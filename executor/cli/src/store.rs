@@ -91,7 +91,7 @@ pub(crate) async fn chosen(args: &RunArgs, store: &dyn Store) -> Result<RunId, E
             Err(Error::NoRun { what, help: "name another with --store" })
         }
         ([], _) => Err(Error::Ambiguous {
-            what: "every run is over".to_owned(),
+            what: "every run has ended".to_owned(),
             runs: names(runs.iter().map(|(run, _)| run).collect()),
         }),
         (open, _) => Err(Error::Ambiguous {

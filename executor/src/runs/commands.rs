@@ -30,7 +30,7 @@ pub async fn request(handle: RunHandle<'_>, by: Identified, says: SideKind) -> D
                 )
             }
             None if state.is_closed() => "is cleaned up".to_owned(),
-            None => "is over".to_owned(),
+            None => "has ended; make a new plan".to_owned(),
         });
     }
     let now = clock.now();

@@ -74,6 +74,9 @@ async fn prices(operator: &Operator) -> Result<String, Error> {
         let RollbackScope::Savepoint(id) = scope else { continue };
         let Some(to) = plan.savepoint(id) else { continue };
         let way = rollback_order(&plan, &graph, &started, to);
+        if way.steps.is_empty() && way.is_open() {
+            continue;
+        }
         let from = "where the run is".to_owned();
         text.push_str(&Back { plan: &plan, from, to, way: &way, forecast: &forecast, at }.to_string());
         let how = match obstacle {
