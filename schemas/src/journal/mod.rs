@@ -32,7 +32,7 @@ pub struct Record {
     pub seq: u64,
     /// The epoch of the process that wrote it.
     pub epoch: u64,
-    /// When it was written. Recorded for people and for windows; never used to order records.
+    /// When it was written. Recorded for reports and for windows; never used to order records.
     pub at: Timestamp,
     /// First 16 bytes, in hex, of the SHA-256 of the line before; empty for the first.
     pub prev: String,
@@ -156,7 +156,7 @@ pub enum Event {
     },
     /// A process took the run over. Every record after it carries this epoch.
     Epoch {
-        /// Host and process, for people.
+        /// Host and process, as text.
         holder: String,
     },
     /// The platform is this run's until it ends.
@@ -374,7 +374,7 @@ pub enum Captured {
 pub struct Item {
     /// Its UID.
     pub key: ItemKey,
-    /// Its name, for people and for addressing; checked against the UID.
+    /// Its name, for reports and for addressing; checked against the UID.
     pub name: String,
     /// Its provider id.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::ApprovalScope;
 
-/// What was seen: short texts for people and reports, cleaned of escapes and secrets where they were read.
+/// What was seen: short texts for status and reports, cleaned of escapes and secrets where they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Evidence(pub Vec<String>);

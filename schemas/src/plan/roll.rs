@@ -42,7 +42,7 @@ pub struct Roll {
     pub soak: Seconds,
     /// Passes after which a roll that still finds stale nodes fails to converge.
     pub max_passes: u32,
-    /// How many were stale when the platform was observed; for people, not bound by approvals.
+    /// How many were stale when the platform was observed; informative, not bound by approvals.
     pub observed: u64,
 }
 

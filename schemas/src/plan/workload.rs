@@ -32,7 +32,7 @@ pub struct Pool {
 pub enum Capacity {
     /// Asked for as needed; may be refused at any time.
     OnDemand,
-    /// May be taken away at any time.
+    /// May be taken at any time.
     Spot,
     /// Reserved: exists up to the reservation.
     Reserved,

@@ -110,7 +110,7 @@ fn helm(predicted: &Predicted<'_>, rows: &[&RemovedApi], uses: &mut Vec<Use>) ->
         for (row, count) in found.into_values() {
             uses.push(Use {
                 about: format!("release {name}"),
-                message: format!("release {name} holds {count} {} of {}, which goes away in {}", row.kind, row.api, row.removed_in),
+                message: format!("release {name} holds {count} {} of {}, which is removed in {}", row.kind, row.api, row.removed_in),
                 help: format!(
                     "upgrade it to a chart without it ({}) before the control plane; afterwards Helm can no longer",
                     instead(row)
@@ -128,7 +128,7 @@ fn managers(written: &[switchback_schemas::inventory::WrittenBy], rows: &[&Remov
         uses.push(Use {
             about: by.manager.clone(),
             message: format!(
-                "{} last wrote {} as {}, which goes away in {}",
+                "{} last wrote {} as {}, which is removed in {}",
                 by.manager, by.object, row.api, row.removed_in
             ),
             help: format!("update that client ({})", instead(row)),
