@@ -12,7 +12,7 @@ use super::gates::Gated;
 use crate::machine::{Machine, standing};
 
 /// What closing would remove now.
-pub(super) struct ToClose {
+pub(super) struct ToCleanUp {
     steps: Vec<StepId>,
     /// Those of them that a rollback still needs.
     early: Vec<StepId>,
@@ -20,7 +20,7 @@ pub(super) struct ToClose {
     approvals: Vec<Approval>,
 }
 
-impl ToClose {
+impl ToCleanUp {
     /// As records, in their order.
     pub(super) fn events(self, already: &[Approval], why: String) -> Vec<Event> {
         let new = self.approvals.into_iter().filter(|approval| !already.contains(approval));
@@ -36,7 +36,7 @@ impl Machine {
     }
 
     /// What is to be removed: what has had its time, and everything else where that is asked for and approved.
-    pub(super) fn to_clean_up(&self, early: bool, now: Timestamp) -> Result<ToClose, String> {
+    pub(super) fn to_clean_up(&self, early: bool, now: Timestamp) -> Result<ToCleanUp, String> {
         let standing = standing(&self.index.plan, &self.state);
         if standing.is_empty() {
             return Err("it retains nothing".to_owned());
@@ -61,7 +61,7 @@ impl Machine {
                     .to_owned());
             }
         };
-        Ok(ToClose { steps, early, approvals })
+        Ok(ToCleanUp { steps, early, approvals })
     }
 
     /// Going on with what was begun to be removed.

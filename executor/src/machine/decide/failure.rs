@@ -146,8 +146,8 @@ impl Machine {
         if let Some((step, from)) = alone {
             return Err(format!("{step} is undone only together with {from}"));
         }
-        match way.steps.iter().find_map(|back| self.closed(&back.step, now)) {
-            Some(closed) => Err(closed),
+        match way.steps.iter().find_map(|back| self.expired(&back.step, now)) {
+            Some(expired) => Err(expired),
             None => Ok(!way.steps.is_empty()),
         }
     }
@@ -161,28 +161,28 @@ impl Machine {
     }
 
     /// Why one rollback step is not possible any more.
-    fn closed(&self, step: &StepId, now: Timestamp) -> Option<String> {
+    fn expired(&self, step: &StepId, now: Timestamp) -> Option<String> {
         let undo = self.index.plan.rollback_step(step)?;
         let hop = undo.place().and_then(|place| self.index.plan.step(place)).map(|step| &step.hop);
         if let Some(why) = hop.and_then(|hop| self.state.lost.get(hop)) {
             return Some(format!("the rollback of {step} has expired: {why}"));
         }
         let task = undo.place().and_then(|place| self.state.task(&At::forward(place)));
-        let is_closed = |at: &ExpiresAt| match at {
+        let is_expired = |at: &ExpiresAt| match at {
             ExpiresAt::Instant(instant) => *instant <= now,
             ExpiresAt::After(length) => {
                 task.and_then(|task| task.applied).is_some_and(|applied| later(applied, *length) <= now)
             }
             ExpiresAt::Start(other) => self.state.is_started(other),
         };
-        let closing = undo.expires.iter().find(|closing| is_closed(&closing.at))?;
-        Some(format!("the rollback of {step} has expired: {}", closing.why))
+        let expiry = undo.expires.iter().find(|expiry| is_expired(&expiry.at))?;
+        Some(format!("the rollback of {step} has expired: {}", expiry.why))
     }
 }
 
 fn how(phase: Phase) -> &'static str {
     match phase {
-        Phase::Stopped => "stopped, because what it was compiled from no longer holds",
+        Phase::Stopped => "stopped, because the platform changed since the plan was made",
         Phase::Unproven => "cannot be verified, because the evidence cannot be read",
         Phase::Asked => "needs an operator to decide",
         _ => "failed",

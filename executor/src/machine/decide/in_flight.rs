@@ -47,7 +47,7 @@ pub(in crate::machine) enum Purpose {
     Claim,
     Gate(Label),
     DoneWhen,
-    SafeToClose(Label),
+    SafeToResume(Label),
     Read(usize),
     Capture(String),
     Apply,
@@ -63,7 +63,7 @@ pub(in crate::machine) enum Stage {
     #[default]
     Gates,
     DoneWhen,
-    SafeToClose,
+    SafeToResume,
     Read(usize),
     Captures,
     Ready,

@@ -51,12 +51,18 @@ impl Machine {
                     self.check(at, Purpose::DoneWhen, condition, now, out);
                     return false;
                 }
-                Stage::SafeToClose
+                Stage::SafeToResume
             }
-            Stage::SafeToClose => {
+            Stage::SafeToResume => {
                 if let Some(suspension) = self.resumes(at) {
                     let suspension = suspension.clone();
-                    self.check(at, Purpose::SafeToClose(suspension.id), &suspension.safe_to_resume, now, out);
+                    self.check(
+                        at,
+                        Purpose::SafeToResume(suspension.id),
+                        &suspension.safe_to_resume,
+                        now,
+                        out,
+                    );
                     return false;
                 }
                 Stage::Read(0)
@@ -235,9 +241,9 @@ impl Machine {
             (Purpose::DoneWhen, Verdict::Holds { .. }) => {
                 self.live.outbox.push_back(Event::Skipped { at: at_, evidence });
             }
-            (Purpose::DoneWhen, Verdict::Fails { .. }) => self.pass_stage(at, Stage::SafeToClose),
-            (Purpose::SafeToClose(_), Verdict::Holds { .. }) => self.pass_stage(at, Stage::Read(0)),
-            (Purpose::SafeToClose(suspension), _) => self.not_safe(at, &suspension, &evidence, now),
+            (Purpose::DoneWhen, Verdict::Fails { .. }) => self.pass_stage(at, Stage::SafeToResume),
+            (Purpose::SafeToResume(_), Verdict::Holds { .. }) => self.pass_stage(at, Stage::Read(0)),
+            (Purpose::SafeToResume(suspension), _) => self.not_safe(at, &suspension, &evidence, now),
             (Purpose::Read(which), Verdict::Holds { .. }) => self.pass_stage(at, Stage::Read(which + 1)),
             (Purpose::Read(_), verdict) => self.read_missed(at, &verdict, now),
             (purpose, _) => {
