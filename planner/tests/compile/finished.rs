@@ -60,7 +60,7 @@ fn what_is_left_of_a_hop_is_done_when_its_version_runs_already() {
     assert_eq!(undone, ["karpenter/karpenter@1.8.8/thaw/general", "karpenter/karpenter@1.8.8/thaw/gpu"]);
     let health = plan.step(&id("karpenter/karpenter@1.8.8/health")).expect("it looks");
     assert!(
-        health.work.verify.iter().any(|verify| verify.title.contains("says it is 1.8.8")),
+        health.work.verify.iter().any(|verify| verify.title.contains("reports 1.8.8")),
         "{:?}",
         health.work.verify
     );
@@ -76,7 +76,7 @@ fn what_is_not_ready_after_an_earlier_run_is_waited_for_and_named() {
     let said = found(&diagnostics, codes::PLAN_NOT_READY);
     assert!(said.len() == 1 && said[0].message.contains("NodePool gpu is not Ready"), "{diagnostics:#?}");
     let health = plan.step(&id("karpenter/karpenter@1.8.8/health")).expect("it looks");
-    assert!(health.work.title.starts_with("see 2 NodePools"), "{}", health.work.title);
+    assert!(health.work.title.starts_with("verify that 2 NodePools"), "{}", health.work.title);
 }
 
 /// A failure of what changes nothing, or moves nodes that stay, is for a person; nothing is given back by itself.

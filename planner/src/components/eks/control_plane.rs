@@ -96,7 +96,7 @@ fn back(
             recovery: recovery(from),
         };
     }
-    let days = facts.rollback_order.days;
+    let days = facts.rollback.days;
     let mut expires = vec![Expiry {
         at: ExpiresAt::After(Seconds(days * DAY)),
         why: format!("EKS rolls a control plane back within {days} days of the end of its update"),

@@ -16,7 +16,7 @@ pub struct EksFacts {
     /// Addresses that an update of the control plane takes.
     pub free_addresses: FreeAddresses,
     /// How long a control plane can roll back.
-    pub rollback_order: RollbackOrder,
+    pub rollback: RollbackWindow,
     /// How far kubelets and kube-proxy may be behind.
     pub skew: Skew,
     /// Where it is said that managed groups do not trail.
@@ -57,7 +57,7 @@ pub struct FreeAddresses {
 /// How long a control plane can roll back.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RollbackOrder {
+pub struct RollbackWindow {
     /// Days after the end of the update.
     pub days: u64,
     /// The key of its source.
@@ -222,7 +222,7 @@ mod tests {
         let facts = Eks.facts().expect("the catalog");
         let mut keys = vec![
             &facts.free_addresses.source,
-            &facts.rollback_order.source,
+            &facts.rollback.source,
             &facts.skew.source,
             &facts.parity.source,
             &facts.al2.source,

@@ -361,7 +361,7 @@ impl Replacing<'_> {
 
     fn retention(&self, roll: &StepId) -> Retention {
         let (road, name) = (self.road, &self.group.name);
-        let days = road.facts.rollback_order.days;
+        let days = road.facts.rollback.days;
         Retention {
             what: format!("node group {name}, at size 0"),
             why: format!("rollback of pool {} to {} needs it", self.pool.name, self.group.version),
