@@ -64,5 +64,5 @@ fn a_way_back_of_no_run_is_read_and_compared_and_refused_where_it_would_act() {
     assert!(out.stderr.contains("breaks"), "{}", out.stderr);
     assert_eq!(before, scene.world());
     let out = scene.switchback("rollback-plan plan.json -o back.json").exits(1);
-    assert!(out.stderr.contains("not clear from where"), "{}", out.stderr);
+    assert!(out.stderr.contains("step to roll back from is not clear"), "{}", out.stderr);
 }

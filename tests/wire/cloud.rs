@@ -89,7 +89,7 @@ fn the_line_of_no_return_moves_when_the_second_minor_starts() {
     let manifests = only(all(), &["eks.yaml", "karpenter.yaml"]);
     let scene = scene(&manifests);
     let plan = scene.plan();
-    let line = "mlops-platform-dev-1.34-back-to-1.32";
+    let line = "mlops-platform-dev-1.34-rollback-to-1.32";
     assert!(plan.points.iter().any(|found| found.id.as_str() == line), "{:?}", plan.points);
 
     let parked = scene.apply().exits(3);

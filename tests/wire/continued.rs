@@ -267,7 +267,7 @@ fn p40_a_node_that_nobody_moves_any_more_is_let_go_by_name() {
     continued(&scene, &old);
     let fix = format!("janitor --run {old} --fix {node} --reason unused");
     let refused = scene.on_store(&fix).exits(1).stderr;
-    assert!(refused.contains("is not over"), "{refused}");
+    assert!(refused.contains("has not ended"), "{refused}");
     scene.apply().exits(0);
     assert_eq!(cordoned(), std::slice::from_ref(&node));
     scene.on_store(&fix).exits(0);

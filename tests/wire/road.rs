@@ -44,9 +44,9 @@ fn a_platform_is_observed_planned_and_upgraded() {
     for (command, says) in [
         ("status --store store", "complete"),
         ("report --store store --format markdown", "## Run"),
-        ("verify --store store", "whole and in order"),
+        ("verify --store store", "complete and in order"),
         ("lock list --store store", "no platform is claimed"),
-        ("janitor --store store", "nothing is left behind"),
+        ("janitor --store store", "no run left anything behind"),
     ] {
         let out = scene.switchback(command).exits(0);
         assert!(out.stdout.contains(says), "{command}: {}", out.stdout);

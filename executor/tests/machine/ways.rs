@@ -247,7 +247,7 @@ fn a_suspension_that_stays_open_too_long_is_told_once() {
     plan.suspensions[0].max_suspended = Seconds(1);
     let mut drive = drive(plan);
     assert_eq!(drive.rest(), Rest::Ended(End::Complete));
-    let told = drive.machine.state().notes.iter().filter(|note| note.contains("is open for longer")).count();
+    let told = drive.machine.state().notes.iter().filter(|note| note.contains("has lasted longer")).count();
     assert_eq!(told, 1);
 }
 

@@ -52,7 +52,7 @@ async fn what_a_run_has_in_hand_is_not_taken_from_it() {
     world.odd.lock().unwrap().insert("do b".to_owned(), refused());
     let (run, _) = apply(&runtime, &three()).await.unwrap();
     let error = runs::clear(&runtime, &run, "a", &by(), "a test").await.unwrap_err();
-    assert!(error.to_string().contains("is not over"), "{error}");
+    assert!(error.to_string().contains("has not ended"), "{error}");
     let held = runtime.store.take(&run, None).await.unwrap();
     for error in [
         runs::clear(&runtime, &run, "a", &by(), "a test").await.unwrap_err(),
