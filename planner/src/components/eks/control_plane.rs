@@ -15,7 +15,7 @@ use switchback_schemas::{
 use super::{context::Road, kubelets::no_kubelet, minors::preceding, nodes::rollback_guard, support};
 use crate::{
     hop::HopSpec,
-    lower::Lowering,
+    lower::{Lowering, need},
     outlook::Outlook,
     owner::{Asked, ClusterBack, Desired, DesiredCluster, Window},
 };
@@ -40,6 +40,7 @@ pub(super) fn step(
     outlook.cloud(&road.own.names.cluster(), "/version", serde_json::json!(from.as_str()), previous.as_ref());
     let first = if follow { rollback_guard::before(road, &id, to) } else { Vec::new() };
     let arn = road.own.names.arn.clone();
+    let why = "everything is looked at, frozen and cleared before the control plane moves";
     let asked = Asked {
         cx: road.cx,
         owners: road.owners,
@@ -53,18 +54,12 @@ pub(super) fn step(
             to: minor.clone(),
             back: back(road, from, (&id, first), to),
         }),
+        needs: after.iter().map(|step| need(step, why, None)).collect(),
         place: road.label(road.doc.doc, "/spec/to", "this minor"),
     };
     let mut draft = asked.change(outlook, to)?;
     if follow {
         draft = rollback_guard::captures(road, draft);
-    }
-    for step in after {
-        draft = draft.needs(
-            step,
-            "everything is looked at, frozen and cleared before the control plane moves",
-            None,
-        );
     }
     for gate in gates.iter().chain(&line_of_support(road, to)) {
         draft = draft.gate(gate);

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     component::HopCx,
-    lower::{Draft, HopScope, Lowering, Rollback, Undoing},
+    lower::{Draft, HopScope, Lowering, Rollback, Undoing, need},
     outlook::Outlook,
     owner::{Asked, Desired},
 };
@@ -237,6 +237,7 @@ impl Road<'_> {
 
     fn image(&self, checked: &StepId, outlook: &mut Outlook<'_>, to: &mut Lowering) -> StepId {
         outlook.container(&self.doc.spec.deployment, &self.doc.spec.container);
+        let why = "a new server refuses a database that is not at its head, or migrates it by itself";
         let asked = Asked {
             cx: self.cx,
             owners: self.owners,
@@ -244,12 +245,12 @@ impl Road<'_> {
             part: server::IMAGE,
             title: self.patches.image_title(),
             desired: Desired::Field(self.patches.image()),
+            needs: vec![need(checked, why, Some("check"))],
             place: self.label(self.doc.doc, "/spec/image", "this image"),
         };
         // Where its owner does not make the change, that was said, and no plan comes out.
         let Some(step) = asked.change(outlook, to) else { return checked.clone() };
-        let why = "a new server refuses a database that is not at its head, or migrates it by itself";
-        to.add(step.needs(checked, why, Some("check")))
+        to.add(step)
     }
 
     fn start(&self, set: &StepId, to: &mut Lowering) -> StepId {
