@@ -111,7 +111,7 @@ impl Cx<'_> {
 }
 
 /// An owner, for people.
-pub(crate) fn word(owner: OwnerKind) -> &'static str {
+fn word(owner: OwnerKind) -> &'static str {
     match owner {
         OwnerKind::Helm => "Helm",
         OwnerKind::Kubectl => "kubectl",

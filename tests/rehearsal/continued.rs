@@ -102,7 +102,7 @@ fn from(applied: &Applied, example: &str, hop: &str, nth: usize) -> BTreeMap<Cam
 #[test]
 fn from_everywhere_in_the_first_minor() {
     let came = from(mlops(), "mlops-platform", "eks/mlops-platform-dev@1.33", 1);
-    let expected = [(Came::ThroughClosed, 6), (Came::Refused(vec![codes::PLAN_UNFINISHED]), 19)];
+    let expected = [(Came::ThroughClosed, 4), (Came::Refused(vec![codes::PLAN_UNFINISHED]), 15)];
     assert_eq!(came, BTreeMap::from(expected));
 }
 
@@ -118,7 +118,7 @@ fn from_steps_of_karpenter_between_the_minors() {
 fn from_steps_of_the_second_minor() {
     let came = from(mlops(), "mlops-platform", "eks/mlops-platform-dev@1.34", 3);
     let expected = [
-        (Came::ThroughClosed, 6),
+        (Came::ThroughClosed, 4),
         (Came::Refused(vec![codes::PLAN_STRATEGY]), 1),
         (Came::Refused(vec![codes::PLAN_LEFT_OPEN]), 2),
     ];

@@ -10,7 +10,7 @@ use switchback_schemas::{
         Action, Capture, CaptureKind, Command, Condition, Count, Digests, Disruption, Effect, Estimate,
         FailureAction, FailurePolicy, Inputs, KubeDelete, Need, NodeCordon, NodeDrain, NodeUndo, Plan,
         PlatformRef, Read, ReadBasis, RecipeStep, Retention, RetryClass, Roll, RollbackStep, Savepoint,
-        Stale, Step, SuspendedBy, Suspension, Target, Undo, UndoKind, Verify, Work,
+        Stale, Step, SuspendedBy, Suspension, Target, Undo, Verify, Work,
     },
 };
 
@@ -86,21 +86,12 @@ fn work(title: &str, effect: Effect) -> Work {
 
 /// A step with an inverse: `do ID`, `undo ID`, both visible, both repeatable.
 pub fn step(name: &str, needs: &[&str]) -> Drawn {
-    let rollback = RollbackStep {
-        id: id(name),
-        undoes: vec![id(name)],
-        kind: UndoKind::Inverse,
-        work: Work {
-            done_when: Some(asks(&["undone", name])),
-            verify: vec![proves(&["undone", name], 0)],
-            ..work(&format!("undo {name}"), does(&["undo", name]))
-        },
-        after: Vec::new(),
-        lifted_by: None,
-        loses: Vec::new(),
-        needs_capacity: false,
-        expires: Vec::new(),
+    let undo = Work {
+        done_when: Some(asks(&["undone", name])),
+        verify: vec![proves(&["undone", name], 0)],
+        ..work(&format!("undo {name}"), does(&["undo", name]))
     };
+    let rollback = RollbackStep::inverse(id(name), undo);
     let step = Step {
         id: id(name),
         hop: id("hop@1"),

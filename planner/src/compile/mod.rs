@@ -162,6 +162,10 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
         planned.lower(&mut predicted, &mut lowering);
         suspensions::around(cx, registry, (spec, lowered), &predicted, &mut lowering);
         if lowering.steps.len() == before {
+            if !cx.findings.any_error() {
+                let message = format!("{} is lowered into no step, and nothing says why", hop.id);
+                cx.findings.say(Diagnostic::error(codes::BUG, message));
+            }
             return None;
         }
         let ends = savepoints.last().map(|savepoint| savepoint.frontier.clone()).unwrap_or_default();

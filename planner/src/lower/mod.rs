@@ -93,9 +93,14 @@ impl Lowering {
         if let Some(step) = self.steps.iter_mut().find(|candidate| candidate.id == *step)
             && !step.needs.iter().any(|need| need.step == *after)
         {
-            step.needs.push(Need { step: after.clone(), why: why.to_owned(), source: None });
+            step.needs.push(need(after, why, None));
         }
     }
+}
+
+/// That a step comes first.
+pub fn need(step: &StepId, why: impl Into<String>, source: Option<&str>) -> Need {
+    Need { step: step.clone(), why: why.into(), source: source.map(str::to_owned) }
 }
 
 /// What every step of a hop shares.
@@ -176,7 +181,13 @@ pub struct Draft {
 impl Draft {
     /// It comes after another step.
     pub fn needs(mut self, step: &StepId, why: impl Into<String>, source: Option<&str>) -> Self {
-        self.step.needs.push(Need { step: step.clone(), why: why.into(), source: source.map(str::to_owned) });
+        self.step.needs.push(need(step, why, source));
+        self
+    }
+
+    /// It comes after other steps.
+    pub fn after(mut self, needs: impl IntoIterator<Item = Need>) -> Self {
+        self.step.needs.extend(needs);
         self
     }
 

@@ -10,7 +10,7 @@ use switchback_schemas::{
     },
 };
 
-use super::{Asked, ClusterBack, Desired, DesiredCluster, Owner, Refusable, Refusal};
+use super::{Asked, ClusterBack, Desired, DesiredCluster, Owner, Subject};
 use crate::{
     lower::{Draft, Lowering, Rollback, Undoing, verify},
     predicted::Predicted,
@@ -27,16 +27,15 @@ impl Owner for Eks {
         OwnerKind::Eks
     }
 
+    fn makes(&self, subject: &Subject<'_>) -> bool {
+        matches!(subject, Subject::Cluster(_))
+    }
+
     fn is_there(&self, desired: &Desired<'_>, _: &Predicted<'_>) -> bool {
         matches!(desired, Desired::Cluster(cluster) if cluster.from == cluster.to)
     }
 
-    fn change(
-        &self,
-        asked: &Asked<'_>,
-        predicted: &mut Predicted<'_>,
-        _: &mut Lowering,
-    ) -> Refusable<Option<Draft>> {
+    fn change(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>, _: &mut Lowering) -> Option<Draft> {
         let cluster = cluster(&asked.desired)?;
         let target = &asked.scope.target;
         let update = |from: &Version, to: &Version| {
@@ -76,24 +75,21 @@ impl Owner for Eks {
             .within(WITHIN)
             .idempotent()
             .disrupts(Disruption::Restart, None);
-        Ok(Some(draft))
+        Some(draft)
     }
 
-    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Refusable<Draft> {
+    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Option<Draft> {
         let cluster = cluster(&asked.desired)?;
         let until = at(&asked.scope.target, &cluster.to);
         let look = asked.scope.look(asked.part, &asked.title, until, predicted.take_reads());
-        Ok(look.verify(cluster.verified(&asked.scope.target, &cluster.to)))
+        Some(look.verify(cluster.verified(&asked.scope.target, &cluster.to)))
     }
 }
 
-fn cluster<'a>(change: &'a Desired<'_>) -> Refusable<&'a DesiredCluster> {
-    match change {
-        Desired::Cluster(cluster) => Ok(cluster),
-        Desired::Release(_) | Desired::Field(_) => Err(Refusal::new(
-            "the EKS API changes clusters",
-            "name the owner under `owners:` of the Platform",
-        )),
+fn cluster<'a>(desired: &'a Desired<'_>) -> Option<&'a DesiredCluster> {
+    match desired {
+        Desired::Cluster(cluster) => Some(cluster),
+        _ => None,
     }
 }
 

@@ -9,7 +9,7 @@ use switchback_schemas::{
     },
 };
 
-use super::{Asked, Desired, DesiredField, Owner, Refusable, Refusal};
+use super::{Asked, Desired, DesiredField, Owner, Subject};
 use crate::{
     lower::{Draft, Lowering, Rollback, Undoing, changes, verify},
     predicted::Predicted,
@@ -23,16 +23,15 @@ impl Owner for Kubectl {
         OwnerKind::Kubectl
     }
 
+    fn makes(&self, subject: &Subject<'_>) -> bool {
+        matches!(subject, Subject::Object(_))
+    }
+
     fn is_there(&self, desired: &Desired<'_>, _: &Predicted<'_>) -> bool {
         matches!(desired, Desired::Field(field) if field.before == field.after)
     }
 
-    fn change(
-        &self,
-        asked: &Asked<'_>,
-        predicted: &mut Predicted<'_>,
-        _: &mut Lowering,
-    ) -> Refusable<Option<Draft>> {
+    fn change(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>, _: &mut Lowering) -> Option<Draft> {
         let field = field(&asked.desired)?;
         let old = || Operand::Captured { step: asked.scope.id(asked.part), name: field.capture.to_owned() };
         let new = || Operand::Value(field.after.clone());
@@ -71,25 +70,22 @@ impl Owner for Kubectl {
             .idempotent()
             .disrupts(disruption, None)
             .changes(vec![change]);
-        Ok(Some(draft))
+        Some(draft)
     }
 
-    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Refusable<Draft> {
+    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Option<Draft> {
         let field = field(&asked.desired)?;
         let mut of = vec![field.is(Operand::Value(field.after.clone()))];
         of.extend(field.restarts.map(|_| Condition::Rollout { object: field.target() }));
         let look = asked.scope.look(asked.part, &asked.title, Condition::All { of }, predicted.take_reads());
-        Ok(look.verify(field.rolled_out()))
+        Some(look.verify(field.rolled_out()))
     }
 }
 
-fn field<'a>(change: &'a Desired<'_>) -> Refusable<&'a DesiredField> {
-    match change {
-        Desired::Field(field) => Ok(field),
-        Desired::Release(_) | Desired::Cluster(_) => Err(Refusal::new(
-            "kubectl changes fields of objects only",
-            "name its owner under `owners:` of the Platform",
-        )),
+fn field<'a>(desired: &'a Desired<'_>) -> Option<&'a DesiredField> {
+    match desired {
+        Desired::Field(field) => Some(field),
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use switchback_schemas::{
     name::{Label, SavepointId},
     plan::{
         Action, Condition, Digests, Effect, Estimate, FailureAction, FailurePolicy, Hop, HopBasis, Inputs,
-        KubeApply, Need, Plan, PlatformRef, RollbackStep, Savepoint, Step, Undo, UndoKind, Wait, Work,
+        KubeApply, Need, Plan, PlatformRef, RollbackStep, Savepoint, Step, Undo, Wait, Work,
     },
 };
 
@@ -49,17 +49,7 @@ fn work(title: String, name: &str, estimate: Estimate) -> Work {
 }
 
 pub(crate) fn rollback(name: &str, seconds: u64) -> RollbackStep {
-    RollbackStep {
-        id: id(name),
-        undoes: vec![id(name)],
-        kind: UndoKind::Inverse,
-        work: work(format!("undo {name}"), name, Estimate::seconds(seconds, seconds)),
-        after: Vec::new(),
-        lifted_by: None,
-        loses: Vec::new(),
-        needs_capacity: false,
-        expires: Vec::new(),
-    }
+    RollbackStep::inverse(id(name), work(format!("undo {name}"), name, Estimate::seconds(seconds, seconds)))
 }
 
 /// A step with an undo; `needs` are names of other steps.

@@ -80,6 +80,21 @@ pub struct RollbackStep {
 }
 
 impl RollbackStep {
+    /// The inverse of one step, by the same id: it loses nothing and never expires.
+    pub fn inverse(id: StepId, work: Work) -> Self {
+        Self {
+            undoes: vec![id.clone()],
+            id,
+            kind: UndoKind::Inverse,
+            work,
+            after: Vec::new(),
+            lifted_by: None,
+            loses: Vec::new(),
+            needs_capacity: false,
+            expires: Vec::new(),
+        }
+    }
+
     /// The step whose place it takes: the first that it undoes.
     pub fn place(&self) -> Option<&StepId> {
         self.undoes.first()

@@ -127,6 +127,7 @@ impl Component for Deployment {
             part: if there { HEALTH } else { IMAGE },
             title,
             desired: Desired::Field(change),
+            needs: Vec::new(),
             place: cx.label(hop.doc.doc, "/spec/image", "this image"),
         };
         let step = if there { asked.prove(predicted) } else { asked.change(predicted, out) };

@@ -15,7 +15,7 @@ use switchback_schemas::{
 use super::{context::Road, kubelets::no_kubelet, minors::preceding, nodes::rollback_guard, support};
 use crate::{
     hop::HopSpec,
-    lower::Lowering,
+    lower::{Lowering, need},
     owner::{Asked, ClusterBack, Desired, DesiredCluster, Window},
     predicted::Predicted,
 };
@@ -45,6 +45,7 @@ pub(super) fn step(
     );
     let first = if follow { rollback_guard::before(road, &id, out) } else { Vec::new() };
     let arn = road.own.names.arn.clone();
+    let why = "everything is looked at, frozen and cleared before the control plane moves";
     let asked = Asked {
         cx: road.cx,
         owners: road.owners,
@@ -58,15 +59,12 @@ pub(super) fn step(
             to: minor.clone(),
             back: back(road, from, (&id, first), out),
         }),
+        needs: after.iter().map(|step| need(step, why, None)).collect(),
         place: road.label(road.doc.doc, "/spec/to", "this minor"),
     };
     let mut draft = asked.change(predicted, out)?;
     if follow {
         draft = rollback_guard::captures(road, draft);
-    }
-    for step in after {
-        draft =
-            draft.needs(step, "every check, freeze and clean-up comes before the control plane moves", None);
     }
     for gate in gates.iter().chain(&line_of_support(road, out)) {
         draft = draft.gate(gate);

@@ -123,7 +123,8 @@ impl Component for HelmRelease {
             scope: &hop.scope,
             part,
             title,
-            desired: Desired::Release(DesiredRelease { render, within }),
+            desired: Desired::Release(DesiredRelease { render, within, with_crds: true }),
+            needs: Vec::new(),
             place: cx.label(doc.doc, "/spec/to", "this version of the chart"),
         };
         let look = asked("health", format!("verify release {} at {}", spec.release, spec.to));

@@ -9,7 +9,7 @@ use switchback_schemas::{
     lock::Render,
     name::{Label, ObjectRef},
     plan::{
-        Condition, Estimate, ExpiresAt, ExpiresEarlier, Expiry, FieldTest, Find, Hop, Operand,
+        Condition, Estimate, ExpiresAt, ExpiresEarlier, Expiry, FieldTest, Find, Hop, Need, Operand,
         PointOfNoReturn, Step, Target, Test,
     },
     report::CarriedHop,
@@ -18,7 +18,7 @@ use switchback_schemas::{
 use super::{Karpenter, notices, storage};
 use crate::{
     component::HopCx,
-    lower::{Lowering, freeze, nodes, suspension::SuspensionDraft, verify},
+    lower::{Lowering, freeze, need, nodes, suspension::SuspensionDraft, verify},
     objects,
     owner::{Asked, Desired, DesiredRelease},
     predicted::{Predicted, crd_ref},
@@ -56,9 +56,10 @@ pub(super) fn hop(at: &HopCx<'_, Karpenter>, predicted: &mut Predicted<'_>, out:
     notices::add(at, &section, out);
     let mut road = Road { at, section: &section, crds: Some(crds), controller: Some(controller) };
     if hop.finishes {
-        road.crds = road.crds.filter(|render| !road.asked(CRDS_PART, render).is_there(predicted));
-        road.controller =
-            road.controller.filter(|render| !road.asked(CONTROLLER_PART, render).is_there(predicted));
+        road.crds = road.crds.filter(|render| !road.asked(CRDS_PART, render, Vec::new()).is_there(predicted));
+        road.controller = road
+            .controller
+            .filter(|render| !road.asked(CONTROLLER_PART, render, Vec::new()).is_there(predicted));
     }
     road.build(predicted, out);
 }
@@ -82,7 +83,7 @@ impl<'a> Deref for Road<'a> {
 
 impl<'a> Road<'a> {
     /// A release of Karpenter at the version of the hop.
-    fn asked(&self, part: &'static str, render: &'a Render) -> Asked<'a> {
+    fn asked(&self, part: &'static str, render: &'a Render, needs: Vec<Need>) -> Asked<'a> {
         let what = if part == CRDS_PART { "CRDs" } else { "controller" };
         Asked {
             cx: self.cx,
@@ -90,7 +91,8 @@ impl<'a> Road<'a> {
             scope: &self.at.scope,
             part,
             title: format!("upgrade the {what} to {} by release {}", self.hop.to, render.release),
-            desired: Desired::Release(DesiredRelease { render, within: CONTROLLER }),
+            desired: Desired::Release(DesiredRelease { render, within: CONTROLLER, with_crds: false }),
+            needs,
             place: self.cx.label(self.doc.doc, "/spec/to", "this version of the chart"),
         }
     }
@@ -270,14 +272,9 @@ impl<'a> Road<'a> {
         for name in &names {
             predicted.crd(name);
         }
-        let mut draft = self.asked(CRDS_PART, render).change(predicted, out)?;
-        for step in before.iter().chain(&stored) {
-            draft = draft.needs(
-                step,
-                "drift is frozen and stored versions are moved before CRDs change",
-                Some("kubernetes-crd-versions"),
-            );
-        }
+        let why = "drift is frozen and stored versions are moved before CRDs change";
+        let needs = before.iter().chain(&stored).map(|step| need(step, why, Some("kubernetes-crd-versions")));
+        let draft = self.asked(CRDS_PART, render, needs.collect()).change(predicted, out)?;
         let established = names.iter().map(|name| {
             let condition = Condition::Field {
                 object: Target::Object(crd_ref(name)),
@@ -302,18 +299,15 @@ impl<'a> Road<'a> {
         after: &[StepId],
         out: &mut Lowering,
     ) -> Option<StepId> {
-        let asked = self.asked(CONTROLLER_PART, render);
-        let mut draft = asked.change(predicted, out)?.verify([self.version_label()]);
         let (why, source) = match self.crds {
             Some(_) => ("the controller needs the CRDs of its version", Some("charts")),
             None => {
                 ("drift is frozen and pools have their min ready nodes before the controller changes", None)
             }
         };
-        for step in after {
-            draft = draft.needs(step, why, source);
-        }
-        Some(out.add(draft))
+        let needs = after.iter().map(|step| need(step, why, source)).collect();
+        let draft = self.asked(CONTROLLER_PART, render, needs).change(predicted, out)?;
+        Some(out.add(draft.verify([self.version_label()])))
     }
 
     /// That the controller which runs is the one that was asked for: a chart that pins the image by digest keeps the old one

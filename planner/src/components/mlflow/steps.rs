@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     component::HopCx,
-    lower::{Draft, HopScope, Lowering, Rollback, Undoing},
+    lower::{Draft, HopScope, Lowering, Rollback, Undoing, need},
     owner::{Asked, Desired},
     predicted::Predicted,
 };
@@ -243,6 +243,7 @@ impl Steps<'_> {
 
     fn image(&self, checked: &StepId, predicted: &mut Predicted<'_>, out: &mut Lowering) -> StepId {
         predicted.container(&self.doc.spec.deployment, &self.doc.spec.container);
+        let why = "a new server refuses a database that is not at its head, or migrates it by itself";
         let asked = Asked {
             cx: self.cx,
             owners: self.owners,
@@ -250,12 +251,12 @@ impl Steps<'_> {
             part: server::IMAGE,
             title: self.patches.image_title(),
             desired: Desired::Field(self.patches.image()),
+            needs: vec![need(checked, why, Some("check"))],
             place: self.label(self.doc.doc, "/spec/image", "this image"),
         };
         // Where its owner does not make the change, that was said, and no plan comes out.
         let Some(step) = asked.change(predicted, out) else { return checked.clone() };
-        let why = "a new server refuses a database that is not at its head, or migrates it by itself";
-        out.add(step.needs(checked, why, Some("check")))
+        out.add(step)
     }
 
     fn start(&self, set: &StepId, out: &mut Lowering) -> StepId {

@@ -16,7 +16,7 @@ use switchback_schemas::{
 };
 
 use super::{
-    Asked, Desired, DesiredRelease, Owner, Refusable, Refusal,
+    Asked, Desired, DesiredRelease, Owner, Subject,
     release::{following, workloads},
 };
 use crate::{
@@ -36,6 +36,10 @@ impl Owner for Helm {
         OwnerKind::Helm
     }
 
+    fn makes(&self, subject: &Subject<'_>) -> bool {
+        matches!(subject, Subject::Release(_))
+    }
+
     fn is_there(&self, desired: &Desired<'_>, predicted: &Predicted<'_>) -> bool {
         let Desired::Release(DesiredRelease { render, .. }) = desired else { return false };
         let seen = predicted.releases().find(|(name, _)| **name == render.release);
@@ -44,44 +48,37 @@ impl Owner for Helm {
         is && predicted.release(&render.release).is_some()
     }
 
-    fn change(
-        &self,
-        asked: &Asked<'_>,
-        predicted: &mut Predicted<'_>,
-        out: &mut Lowering,
-    ) -> Refusable<Option<Draft>> {
+    fn change(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>, out: &mut Lowering) -> Option<Draft> {
         let release = release(&asked.desired)?;
         let (cx, render) = (asked.cx, release.render);
+        let own = if release.with_crds { render.crds.as_slice() } else { &[] };
         let crds: Vec<_> =
-            render.crds.iter().filter_map(|crd| crds::step(cx, asked.scope, predicted, crd, out)).collect();
+            own.iter().filter_map(|crd| crds::step(cx, asked.scope, predicted, crd, out)).collect();
         if let Some(before) = predicted.release(&render.release) {
             unseen::deleted_by_hand(cx.findings, &before.objects, render, &asked.place);
         }
-        let Some(mut draft) = upgrade(asked, release, predicted) else { return Ok(None) };
+        let mut draft = upgrade(asked, release, predicted)?;
         for crd in &crds {
             draft = draft.needs(crd, "objects of the new version need their CRD first", None);
         }
         predicted.upgraded(render, draft.id());
         unseen::hooks(cx.findings, render, &asked.place);
-        Ok(Some(draft))
+        Some(draft)
     }
 
-    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Refusable<Draft> {
+    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Option<Draft> {
         let render = release(&asked.desired)?.render;
         let rolled = following(&render.objects, &render.release);
         let rollout = |object| Condition::Rollout { object: Target::Object(object) };
         let until = Condition::All { of: rolled.into_iter().map(rollout).collect() };
-        Ok(asked.scope.look(asked.part, &asked.title, until, predicted.take_reads()))
+        Some(asked.scope.look(asked.part, &asked.title, until, predicted.take_reads()))
     }
 }
 
-fn release<'a>(change: &'a Desired<'_>) -> Refusable<&'a DesiredRelease<'a>> {
-    match change {
-        Desired::Release(release) => Ok(release),
-        Desired::Field(_) | Desired::Cluster(_) => Err(Refusal::new(
-            "Helm changes releases as a whole",
-            "give the release other values by a HelmReleaseUpgrade",
-        )),
+fn release<'a>(desired: &'a Desired<'_>) -> Option<&'a DesiredRelease<'a>> {
+    match desired {
+        Desired::Release(release) => Some(release),
+        _ => None,
     }
 }
 
@@ -91,7 +88,7 @@ fn release<'a>(change: &'a Desired<'_>) -> Refusable<&'a DesiredRelease<'a>> {
 /// Helm would delete them (user-pain P-35).
 fn upgrade(asked: &Asked<'_>, change: &DesiredRelease<'_>, predicted: &Predicted<'_>) -> Option<Draft> {
     let Asked { scope, part, title, .. } = asked;
-    let DesiredRelease { render, within } = *change;
+    let DesiredRelease { render, within, .. } = *change;
     let before = predicted.release(&render.release)?.clone();
     let reads = predicted.take_reads();
     let release = &render.release;

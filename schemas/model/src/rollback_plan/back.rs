@@ -138,7 +138,7 @@ impl<'a> Back<'a> {
         };
         let (undo_again, again, line) = match self.again(undo) {
             _ if undo.work.only_looks() => (Undo::Unneeded { why: "it only reads".to_owned() }, None, None),
-            Ok(work) => (Undo::Rollback {}, Some(inverse(id, work)), None),
+            Ok(work) => (Undo::Rollback {}, Some(RollbackStep::inverse(id.clone(), work)), None),
             Err(why) => {
                 let name = Label::sanitized(&id.as_str().replace(['/', '@', '.', ':'], "-"));
                 let recovery = "make a new plan forward, from what is there then".to_owned();
@@ -207,21 +207,6 @@ impl<'a> Back<'a> {
             captures: Vec::new(),
             ..old.work.clone()
         })
-    }
-}
-
-/// The rollback step that undoes a step of the same id, as good as it was.
-fn inverse(id: &StepId, work: Work) -> RollbackStep {
-    RollbackStep {
-        id: id.clone(),
-        undoes: vec![id.clone()],
-        kind: UndoKind::Inverse,
-        work,
-        after: Vec::new(),
-        lifted_by: None,
-        loses: Vec::new(),
-        needs_capacity: false,
-        expires: Vec::new(),
     }
 }
 
