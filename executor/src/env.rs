@@ -17,6 +17,15 @@ pub trait Clock: Send + Sync {
     async fn sleep_until(&self, when: Timestamp);
 }
 
+/// How long the machine is up, the time in which it slept included. Real time: how long a look at somebody else's word is good for.
+pub fn uptime() -> std::time::Duration {
+    #[cfg(target_os = "linux")]
+    let clock = rustix::time::ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = rustix::time::ClockId::Monotonic;
+    std::time::Duration::try_from(rustix::time::clock_gettime(clock)).unwrap_or_default()
+}
+
 /// The machine's own clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

@@ -4,6 +4,7 @@
 //! keeps nothing between calls, and never loops over nodes.
 
 mod failed_call;
+mod platform_claim;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use switchback_schemas::{
 };
 
 pub use failed_call::{Certainty, Classify, FailedCall};
+pub use platform_claim::{ClaimPort, KeptClaim, PlatformClaim};
 
 /// What a driver is told about a call.
 #[derive(Clone, Debug)]

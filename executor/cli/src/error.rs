@@ -123,6 +123,8 @@ impl Failure for Error {
         match self {
             Self::Run(
                 RunError::Claimed { .. }
+                | RunError::ClaimedOutside { .. }
+                | RunError::TakenOver(_)
                 | RunError::Append(AppendError::Fenced { .. })
                 | RunError::Store(StoreError::Leased(_) | StoreError::ClaimMoved(_)),
             ) => Exit::Busy,

@@ -11,10 +11,10 @@ use switchback_aws::{Aws, AwsDriver, AwsSettings, StaticCredentials};
 use switchback_executor::{
     env::{Clock, SystemClock},
     ports::Driver,
-    runtime::Drivers,
+    runtime::{Drivers, PlatformClaims},
 };
 use switchback_face::documents;
-use switchback_kube::KubeDriver;
+use switchback_kube::{KubeDriver, LeaseClaim};
 use switchback_programs::{
     Charts, CommandDriver, HelmDriver, HelmTarget, HyperWeb, NotifyDriver, OsPrograms, ProbeDriver, Programs,
     VerifiedCharts,
@@ -27,7 +27,9 @@ use crate::{
     eks,
     environment::{self, Environment},
     error::Error,
+    host::Host,
     services::ClusterWeb,
+    store::Opened,
     twin::{Control, Counted, InFlight, Mark, TwinClock, marked},
 };
 
@@ -135,6 +137,13 @@ impl Platform {
             all.push(Arc::new(AwsDriver::new(self.aws().await, targets, Arc::clone(&self.clock))));
         }
         Ok(all.into_iter().map(|driver| self.counted(driver)).collect())
+    }
+
+    /// Where the platform keeps the claim on it.
+    pub(crate) async fn claims(&self, host: &Host, opened: &Opened) -> Result<PlatformClaims, Error> {
+        let port = Arc::new(LeaseClaim::over(self.client().await?));
+        let machine = host.environment.host.as_deref().unwrap_or("localhost");
+        Ok(PlatformClaims::new(port, format!("{machine}:{}", opened.dir.display())))
     }
 
     /// Calls to a twin are counted, because its clock stands still while there are any.

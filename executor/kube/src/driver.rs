@@ -5,23 +5,26 @@ use std::{path::Path, time::Duration};
 use async_trait::async_trait;
 use switchback_executor::ports::{Call, Capturing, Classify as _, Driver, Failure, Member};
 use switchback_schemas::{
-    journal::{Class, Evidence, Outcome, Verdict},
+    journal::{Evidence, Outcome, Verdict},
     name::{Label, ObjectName},
     plan::{CaptureKind, Condition, Effect, Proof, Roll},
 };
 
 use crate::{
-    api::{Reader, Writer, object_path},
+    api::{Reader, Writer},
     candidates, captures, conditions,
     connect::{self, ConnectError},
     effects,
-    fields::text,
-    nodes::built_in,
+    nodes::kube_system_uid,
     release_backup,
 };
 
 /// How long one request may take. Lists of thousands of objects come in pages, so no single request is long.
 pub const IO_DEADLINE: Duration = Duration::from_mins(1);
+
+/// How long a request about the claim on the platform may take. A process that takes a run over waits longer than this, and than a
+/// check is believed, so that the other has stopped by then.
+pub(crate) const CLAIM_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Speaks to one API server.
 ///
@@ -93,16 +96,6 @@ impl Driver for KubeDriver {
 }
 
 async fn shown(api: &Reader) -> Result<Proof, Failure> {
-    let read = |error: crate::classify::CallError| error.failure();
-    let path = object_path(&built_in("v1", "Namespace").map_err(read)?, None, Some("kube-system"), None);
-    let namespace = api.get(&path.map_err(read)?).await.map_err(read)?;
-    match text(&namespace, "/metadata/uid") {
-        "" => Err(Failure {
-            class: Class::Refused,
-            evidence: Evidence::line(
-                "the namespace kube-system has no UID: this is no API server that can be known again",
-            ),
-        }),
-        uid => Ok(Proof::KubeSystem { uid: uid.to_owned() }),
-    }
+    let uid = kube_system_uid(api).await.map_err(|error| error.failure())?;
+    Ok(Proof::KubeSystem { uid })
 }

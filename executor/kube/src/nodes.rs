@@ -4,9 +4,9 @@ use serde_json::Value;
 use switchback_schemas::plan::Pool;
 
 use crate::{
-    api::{Kinds, Query, Resource},
+    api::{Kinds, Query, Reader, Resource, object_path},
     classify::CallError,
-    fields,
+    fields::{self, text},
     pods::gpus,
 };
 
@@ -14,6 +14,18 @@ use crate::{
 pub(crate) fn built_in(api_version: &str, kind: &str) -> Result<Resource, CallError> {
     let missing = || CallError::NotServed { api_version: api_version.to_owned(), kind: kind.to_owned() };
     Kinds::built_in(api_version, kind).ok_or_else(missing)
+}
+
+/// The UID of the namespace `kube-system`, by which a cluster is known again.
+pub(crate) async fn kube_system_uid(api: &Reader) -> Result<String, CallError> {
+    let path = object_path(&built_in("v1", "Namespace")?, None, Some("kube-system"), None)?;
+    match text(&api.get(&path).await?, "/metadata/uid") {
+        "" => Err(CallError::Garbled {
+            what: "the namespace kube-system has no UID: this is no API server that can be known again"
+                .to_owned(),
+        }),
+        uid => Ok(uid.to_owned()),
+    }
 }
 
 /// Pods.

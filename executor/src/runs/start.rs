@@ -18,7 +18,7 @@ use super::handover;
 use crate::{
     load::{Done, indexed, load, replayed},
     machine::{Index, Rest},
-    runtime::{Ended, RunError, Runtime, Stop, View},
+    runtime::{Ended, RunError, Runtime, Stop, View, may_start},
     store::{NewRun, Store, claims},
 };
 
@@ -73,6 +73,8 @@ async fn carry_on(
     };
     if !over {
         may_claim(store, &index.plan, run).await?;
+        let parent = index.plan.parent.as_ref().map(|parent| &parent.run);
+        may_start(runtime.claims.as_ref(), store, (&index.plan.platform.name, run, parent)).await?;
         runtime.prove(&index.plan).await?;
     }
     let inherited = match &index.plan.parent {

@@ -10,7 +10,7 @@ use switchback_schemas::{
 
 use crate::{
     machine::Illegal,
-    ports::Failure,
+    ports::{Failure, PlatformClaim},
     store::{AppendError, StoreError},
 };
 
@@ -34,6 +34,26 @@ pub enum RunError {
         /// The other run.
         by: RunId,
     },
+    /// A run that this store does not know has the platform.
+    #[error(
+        "platform {platform} is held by run {} since {}: {}, which keeps its journal in {}",
+        .claim.run, .claim.since, .claim.holder, .claim.store
+    )]
+    ClaimedOutside {
+        /// The platform.
+        platform: Label,
+        /// What the platform says.
+        claim: Box<PlatformClaim>,
+    },
+    /// Another process works on the run, with a store of its own.
+    #[error("run {} was taken over by {}, which keeps its journal in {}; this process stops", .0.run, .0.holder, .0.store)]
+    TakenOver(Box<PlatformClaim>),
+    /// The platform knows more of the run than its journal here.
+    #[error(
+        "run {} got to record {} on the platform, and its journal here does not reach that: it was lost, restored or copied; {} kept it in {}",
+        .0.run, .0.anchor.next, .0.holder, .0.store
+    )]
+    JournalBehind(Box<PlatformClaim>),
     /// The run was started from another plan.
     #[error("run {run} was started from plan {plan}")]
     OtherPlan {
@@ -108,7 +128,11 @@ impl RunError {
             Self::Plan(_) => codes::PLAN_UNREADABLE,
             Self::Lint(_) => codes::PLAN_LINT,
             Self::NoDriver(_) => codes::PLATFORM_PROGRAM,
-            Self::Claimed { .. } | Self::Store(StoreError::ClaimMoved(_)) => codes::RUN_CLAIMED,
+            Self::Claimed { .. } | Self::ClaimedOutside { .. } | Self::Store(StoreError::ClaimMoved(_)) => {
+                codes::RUN_CLAIMED
+            }
+            Self::TakenOver(_) => codes::RUN_LEASED,
+            Self::JournalBehind(_) => codes::RUN_JOURNAL_CORRUPT,
             Self::OtherPlan { .. } => codes::RUN_PLAN_DIFFERS,
             Self::Parent { .. } | Self::NotAllowed { .. } => codes::RUN_NOT_ALLOWED,
             Self::Identity { .. } => codes::RUN_IDENTITY,
@@ -137,6 +161,16 @@ impl RunError {
             Self::NoDriver(_) => "run the plan with the release that made it".to_owned(),
             Self::Claimed { by, .. } => format!(
                 "end that run, or continue it with a plan made from `switchback observe --continue {by}`"
+            ),
+            Self::ClaimedOutside { claim, .. } | Self::TakenOver(claim) => format!(
+                "continue that run from its own store, {}, or end it there; if that store is lost: \
+                 `switchback lock take-back PLATFORM --kubeconfig …`",
+                claim.store
+            ),
+            Self::JournalBehind(claim) => format!(
+                "use the store in which the run was last carried on, {}, or restore its newest copy; if there is none: \
+                 `switchback lock take-back PLATFORM --kubeconfig …`, then observe and plan again",
+                claim.store
             ),
             Self::OtherPlan { .. } | Self::Parent { .. } => "observe and plan again".to_owned(),
             Self::Identity { .. } => "check --kubeconfig and --context".to_owned(),

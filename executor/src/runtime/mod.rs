@@ -3,6 +3,7 @@
 mod calls;
 mod drivers;
 mod error;
+mod fence;
 mod spans;
 mod stop;
 
@@ -16,7 +17,7 @@ use switchback_model::{
 use switchback_schemas::{
     Digest, RunId, Seconds,
     event::RunEvent,
-    journal::{At, Event, WaitsFor},
+    journal::{At, Event, Outcome, Verdict, WaitsFor},
     name::Label,
     plan::Plan,
 };
@@ -26,13 +27,16 @@ use tracing::Instrument as _;
 use crate::{
     env::Clock,
     machine::{Answer, Command, Decision, Machine, Rest, Settings, What},
-    ports::Fleet,
+    ports::{Failure, Fleet},
     store::{Leased, Log, Store, claims},
 };
 use calls::Calls;
+use fence::{Fence, Held, Owner};
 
 pub use drivers::Drivers;
 pub use error::RunError;
+pub use fence::PlatformClaims;
+pub(crate) use fence::may_start;
 pub use stop::Stop;
 
 /// What a run is carried out with.
@@ -52,6 +56,8 @@ pub struct Runtime {
     pub grace: Seconds,
     /// When a run is asked to stop by itself.
     pub max_runtime: Option<Seconds>,
+    /// Where the platform keeps the claim on it; absent where it has no such place, and then the store's claim is all there is.
+    pub claims: Option<PlatformClaims>,
 }
 
 /// Where a run came to rest.
@@ -73,7 +79,7 @@ impl Runtime {
     /// One with the usual patience, which lets nothing run on when it is asked to stop.
     pub fn new(store: Arc<dyn Store>, drivers: Drivers, clock: Arc<dyn Clock>, holder: String) -> Self {
         let settings = Settings::default();
-        Self { store, drivers, clock, settings, holder, grace: Seconds(0), max_runtime: None }
+        Self { store, drivers, clock, settings, holder, grace: Seconds(0), max_runtime: None, claims: None }
     }
 
     fn calls(&self, run: &RunId, plan: &Plan) -> Calls {
@@ -130,6 +136,13 @@ impl Runtime {
         let (answers, incoming) = unbounded_channel();
         let platform = machine.plan().platform.name.clone();
         let calls = self.calls(run, machine.plan());
+        let owner = Owner {
+            platform: platform.clone(),
+            run: run.clone(),
+            parent: machine.plan().parent.as_ref().map(|parent| parent.run.clone()),
+            plan: machine.index().digest,
+            holder: self.holder.clone(),
+        };
         let torn = leased.journal.torn;
         let mut drive = Drive {
             runtime: self,
@@ -138,6 +151,8 @@ impl Runtime {
             head: leased.journal.head,
             log: leased.log,
             epoch: machine.state().epoch,
+            held: machine.state().claimed,
+            fence: Fence::new(self.claims.clone(), owner),
             machine,
             calls,
             answers,
@@ -152,7 +167,7 @@ impl Runtime {
             drive.let_end(self.grace).await;
         }
         if matches!(&ended, Ok(Ended::Rest(Rest::Ended(_)))) {
-            claims::release(&*self.store, &drive.platform, run).await?;
+            drive.let_go().await?;
         }
         ended
     }
@@ -166,6 +181,9 @@ struct Drive<'run, 'view> {
     head: Head,
     log: Box<dyn Log>,
     epoch: u64,
+    /// Whether the platform was this run's before this process.
+    held: bool,
+    fence: Fence,
     machine: Machine,
     calls: Calls,
     answers: UnboundedSender<(u64, Answer)>,
@@ -208,11 +226,12 @@ impl Drive<'_, '_> {
             self.machine.hear(self.runtime.store.side(&self.run).await?);
             let decision = self.machine.poll(now);
             if let Some(rest) = decision.rest {
+                if matches!(rest, Rest::Parked { .. } | Rest::Held { .. }) {
+                    self.leave_anchor().await?;
+                }
                 return Ok(Ended::Rest(rest));
             }
-            if let Some(claimed) = self.start(&decision).await? {
-                return Err(claimed);
-            }
+            self.start(&decision).await?;
             if !decision.append.is_empty() {
                 self.write(decision.append).await?;
                 continue;
@@ -238,22 +257,77 @@ impl Drive<'_, '_> {
         }
     }
 
-    /// Starts commands. An error inside is a claim that somebody else has.
-    async fn start(&mut self, decision: &Decision) -> Result<Option<RunError>, RunError> {
+    /// Starts commands.
+    async fn start(&mut self, decision: &Decision) -> Result<(), RunError> {
         for command in &decision.start {
             if let Command { id, what: What::Claim, .. } = command {
-                match claims::take(&*self.runtime.store, &self.platform, &self.run).await? {
-                    Ok(()) => self.machine.answered(*id, Answer::Claimed, self.now()),
-                    Err(by) => return Ok(Some(RunError::Claimed { platform: self.platform.clone(), by })),
-                }
+                let answer = self.claim().await?;
+                self.machine.answered(*id, answer, self.now());
                 continue;
             }
             if matches!(command.what, What::Apply(_)) {
+                if let Some(failure) = self.hold().await? {
+                    // Nothing was called: the step waits until the platform says again whose it is.
+                    let what = format!("the claim on platform {}", self.platform);
+                    let waits_for = WaitsFor::Unreadable { what, why: failure.evidence.0.join("; ") };
+                    let blocked = Outcome::Blocked { waits_for: vec![waits_for] };
+                    self.machine.answered(command.id, Answer::Applied(blocked), self.now());
+                    continue;
+                }
                 self.under_way.insert(command.id, command.at.clone());
             }
             self.calls.start(&self.machine, command.clone(), &self.answers);
         }
-        Ok(None)
+        Ok(())
+    }
+
+    /// Claims the platform, in the store and then on the platform itself.
+    async fn claim(&mut self) -> Result<Answer, RunError> {
+        let store = Arc::clone(&self.runtime.store);
+        if let Err(by) = claims::take(&*store, &self.platform, &self.run).await? {
+            return Err(RunError::Claimed { platform: self.platform.clone(), by });
+        }
+        match self.hold().await {
+            Ok(None) => Ok(Answer::Claimed),
+            Ok(Some(failure)) => Ok(Answer::Checked(Verdict::Unknown { evidence: failure.evidence })),
+            Err(error) => {
+                claims::release(&*store, &self.platform, &self.run).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Holds the platform before an effect; why the claim on it cannot be looked at.
+    async fn hold(&mut self) -> Result<Option<Failure>, RunError> {
+        let (now, at) = (self.now(), (self.epoch, &self.head));
+        let held = self.fence.hold(&*self.runtime.store, at, now).await?;
+        Ok(match held {
+            Held::Ours => None,
+            Held::Unreadable(failure) => Some(failure),
+        })
+    }
+
+    /// Says on the platform how far the journal is before the process ends. That it cannot be said keeps nothing from resting.
+    async fn leave_anchor(&mut self) -> Result<(), RunError> {
+        if self.machine.state().claimed {
+            let (now, at) = (self.now(), (self.epoch, &self.head));
+            let held = self.fence.anchor(&*self.runtime.store, at, now).await?;
+            held.warn("the claim on the platform does not say how far the journal is");
+        }
+        Ok(())
+    }
+
+    /// Lets the platform go, since the run is over.
+    async fn let_go(&mut self) -> Result<(), RunError> {
+        claims::release(&*self.runtime.store, &self.platform, &self.run).await?;
+        let (now, at) = (self.now(), (self.epoch, &self.head));
+        if self.held || self.fence.holds() {
+            match self.fence.release(&*self.runtime.store, at, now).await {
+                Ok(held) => held.warn("the claim on the platform does not say that the run is over"),
+                Err(error) => tracing::warn!(%error, "the claim on the platform is not this run's any more"),
+            }
+        }
+        Ok(())
     }
 
     fn take(&mut self, answer: Option<(u64, Answer)>) {

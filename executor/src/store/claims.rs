@@ -23,6 +23,14 @@ pub async fn holder(store: &dyn Store, platform: &Label) -> Result<Option<RunId>
     Ok(at)
 }
 
+/// Whether a run is over, as its journal here says. Of a run that is not here nobody knows.
+pub async fn is_over(store: &dyn Store, run: &RunId) -> Result<bool, StoreError> {
+    let journal = store.journal(run).await?;
+    Ok(journal.is_some_and(|journal| {
+        matches!(journal.records.last().map(|record| &record.event), Some(Event::Done { .. }))
+    }))
+}
+
 /// Takes a platform for a run. `Err(run)` inside means that another run holds it.
 pub async fn take(store: &dyn Store, platform: &Label, run: &RunId) -> Result<Result<(), RunId>, StoreError> {
     let named = store.claim(platform).await?;

@@ -39,6 +39,7 @@ mod people;
 #[path = "../machine/plans.rs"]
 #[expect(dead_code, reason = "shared with the machine's tests")]
 mod plans;
+mod platform_claim;
 mod spans;
 
 /// A world of things that are done or not, and the driver that does them.
@@ -173,6 +174,7 @@ fn runtime(world: &Arc<World>, disk: &SimDisk) -> Runtime {
         holder: "test".to_owned(),
         grace: Seconds(5),
         max_runtime: None,
+        claims: None,
     }
 }
 

@@ -109,6 +109,7 @@ impl Platform {
             holder: "rehearsal".to_owned(),
             grace: Seconds::minutes(5),
             max_runtime: None,
+            claims: None,
         }
     }
 }

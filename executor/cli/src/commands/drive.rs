@@ -93,7 +93,12 @@ pub(super) async fn drive(
     let drivers = platform.drivers(&plan, opened.programs(&run), &host.environment).await?;
     let runtime =
         Runtime::new(Arc::clone(&opened.store), drivers, Arc::clone(&platform.clock), host.holder());
-    let runtime = Runtime { grace: GRACE, max_runtime: args.max_runtime.map(|length| length.0), ..runtime };
+    let runtime = Runtime {
+        grace: GRACE,
+        max_runtime: args.max_runtime.map(|length| length.0),
+        claims: Some(platform.claims(host, opened).await?),
+        ..runtime
+    };
     let stop = Stop::new();
     let style = args.style(host);
     let carried = carried(&runtime, &run, what, (&plan, &earlier, style), &stop, &mut signals, host);

@@ -35,7 +35,7 @@ impl Resource {
 }
 
 /// Kinds that every supported API server serves like this, so that nothing has to be asked.
-const BUILT_IN: [(&str, &str, &str, bool); 17] = [
+const BUILT_IN: [(&str, &str, &str, bool); 18] = [
     ("v1", "Node", "nodes", false),
     ("v1", "Namespace", "namespaces", false),
     ("v1", "Pod", "pods", true),
@@ -49,6 +49,7 @@ const BUILT_IN: [(&str, &str, &str, bool); 17] = [
     ("batch/v1", "Job", "jobs", true),
     ("batch/v1", "CronJob", "cronjobs", true),
     ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", true),
+    ("coordination.k8s.io/v1", "Lease", "leases", true),
     ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", true),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", false),
     (

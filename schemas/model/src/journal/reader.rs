@@ -20,6 +20,17 @@ pub struct Journal {
     pub torn: Option<Torn>,
 }
 
+impl Journal {
+    /// Whether it has come to where a run was, on the same way: the record after that place names the same line.
+    pub fn reaches(&self, place: &Head) -> bool {
+        if *place == self.head {
+            return true;
+        }
+        let next = usize::try_from(place.next).ok().and_then(|at| self.records.get(at));
+        next.is_some_and(|record| record.seq == place.next && record.prev == place.prev)
+    }
+}
+
 /// The remains of an append that a crash cut short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Torn {

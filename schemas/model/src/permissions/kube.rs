@@ -92,6 +92,10 @@ impl Needs<'_> {
         for (target, identity) in &self.plan.platform.targets {
             if matches!(identity, Identity::Cluster { .. }) {
                 self.rbac(&["get"], &Place::all("", "namespaces").named("kube-system"));
+                // The claim on the platform, before any effect.
+                let claims = Place::all("coordination.k8s.io", "leases").within(Some("kube-system"));
+                self.rbac(&["create"], &claims);
+                self.rbac(&["get", "update"], &claims.named("switchback"));
             }
             self.proof_at_aws(target, identity);
         }
