@@ -14,6 +14,7 @@ use super::handle::RunHandle;
 use crate::{
     load::Done,
     machine::{residue, who},
+    ports::PlatformClaim,
     runtime::{RunError, Runtime},
     store::{StoreError, claims},
 };
@@ -92,6 +93,34 @@ pub async fn release_claim(
     events.push(Event::Done { end: End::Abandoned, residue: left.clone() });
     held.append(events).await?;
     give_back(runtime, platform, &named, by, reason, Reclaimed::Abandoned(run, left)).await
+}
+
+/// Takes back the claim that a platform keeps on itself, of the run that is named or that this store gave up; why is kept beside the
+/// claims. That run is told so before its next effect. `None` where nothing holds the platform.
+pub async fn release_platform_claim(
+    runtime: &Runtime,
+    (platform, run): (&Label, Option<&RunId>),
+    by: &Identified,
+    reason: &str,
+) -> Done<Option<PlatformClaim>> {
+    let Some(claims) = &runtime.claims else { return Ok(None) };
+    let unreadable = |failure| RunError::ClaimUnreadable { platform: platform.clone(), failure };
+    let Some(kept) = claims.port.read().await.map_err(unreadable)? else { return Ok(None) };
+    let Some(claim) = kept.claim.clone().filter(|claim| !claim.ended) else { return Ok(None) };
+    if run != Some(&claim.run) && !claims::is_over(&*runtime.store, &claim.run).await? {
+        return Err(RunError::ClaimedOutside { platform: platform.clone(), claim: Box::new(claim) });
+    }
+    let text = format!("the claim of run {} on {platform} was released: {reason}", claim.run);
+    let says = SideKind::Note { text };
+    let entry = SideEntry { run: claim.run.clone(), at: runtime.clock.now(), by: by.clone(), says };
+    runtime.store.note_claim(platform, &entry).await?;
+    // A process that still works on the run finds an epoch that is not its own.
+    let epoch = claim.epoch.saturating_add(1);
+    let released = PlatformClaim { ended: true, epoch, holder: who(by), renewed: entry.at, ..claim.clone() };
+    match claims.port.write(Some(&kept), &released).await.map_err(unreadable)? {
+        Some(_) => Ok(Some(claim)),
+        None => Err(StoreError::ClaimMoved(platform.clone()).into()),
+    }
 }
 
 async fn give_back(

@@ -45,6 +45,14 @@ pub enum RunError {
         /// What the platform says.
         claim: Box<PlatformClaim>,
     },
+    /// What the platform says of its claim cannot be read or written.
+    #[error("the claim on platform {platform} cannot be read or written: {failure}")]
+    ClaimUnreadable {
+        /// The platform.
+        platform: Label,
+        /// Why.
+        failure: Failure,
+    },
     /// Another process works on the run, with a store of its own.
     #[error("run {} was taken over by {}, which keeps its journal in {}; this process stops", .0.run, .0.holder, .0.store)]
     TakenOver(Box<PlatformClaim>),
@@ -136,8 +144,12 @@ impl RunError {
             Self::OtherPlan { .. } => codes::RUN_PLAN_DIFFERS,
             Self::Parent { .. } | Self::NotAllowed { .. } => codes::RUN_NOT_ALLOWED,
             Self::Identity { .. } => codes::RUN_IDENTITY,
-            Self::Unproven { failure, .. } if failure.class == Class::Denied => codes::PLATFORM_FORBIDDEN,
-            Self::Unproven { .. } => codes::PLATFORM_UNREACHABLE,
+            Self::Unproven { failure, .. } | Self::ClaimUnreadable { failure, .. }
+                if failure.class == Class::Denied =>
+            {
+                codes::PLATFORM_FORBIDDEN
+            }
+            Self::Unproven { .. } | Self::ClaimUnreadable { .. } => codes::PLATFORM_UNREACHABLE,
             Self::Approval { .. } => codes::RUN_APPROVAL,
             Self::Illegal { .. } => codes::RUN_ILLEGAL_RECORD,
             Self::Append(AppendError::Fenced { .. }) | Self::Store(StoreError::Leased(_)) => {
@@ -164,17 +176,17 @@ impl RunError {
             ),
             Self::ClaimedOutside { claim, .. } | Self::TakenOver(claim) => format!(
                 "continue that run from its own store, {}, or end it there; if that store is lost: \
-                 `switchback lock take-back PLATFORM --kubeconfig …`",
-                claim.store
+                 `switchback lock take-back PLATFORM --run {} --reason TEXT`",
+                claim.store, claim.run
             ),
             Self::JournalBehind(claim) => format!(
                 "use the store in which the run was last carried on, {}, or restore its newest copy; if there is none: \
-                 `switchback lock take-back PLATFORM --kubeconfig …`, then observe and plan again",
-                claim.store
+                 `switchback lock take-back PLATFORM --run {} --reason TEXT`, then observe and plan again",
+                claim.store, claim.run
             ),
             Self::OtherPlan { .. } | Self::Parent { .. } => "observe and plan again".to_owned(),
             Self::Identity { .. } => "check --kubeconfig and --context".to_owned(),
-            Self::Unproven { .. } => {
+            Self::Unproven { .. } | Self::ClaimUnreadable { .. } => {
                 "check the credentials and the network; `switchback preflight` tries it".to_owned()
             }
             Self::NotAllowed { run, .. } => format!("`switchback status --run {run}` shows where it stands"),

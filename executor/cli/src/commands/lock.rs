@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 use switchback_executor::{
+    ports::PlatformClaim,
     runs::{self, Reclaimed},
     runtime::Drivers,
     store::claims,
@@ -11,13 +12,14 @@ use switchback_face::{
     table::{self, Column},
 };
 
-use switchback_schemas::{journal::SideKind, name::Label};
+use switchback_schemas::{RunId, journal::SideKind, name::Label};
 
 use super::operator::{Operator, who_speaks};
 use crate::{
     args::{OperatorArgs, RunArgs, StoreArgs},
     error::Error,
     host::Host,
+    platform::Platform,
     show::labels,
     store::{self, Opened},
 };
@@ -55,6 +57,9 @@ struct Release {
 struct TakeBack {
     /// The platform
     platform: Label,
+    /// The run to take it from, where the platform names one that this store does not know
+    #[arg(long, value_name = "RUN")]
+    run: Option<RunId>,
     /// Why
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -65,7 +70,8 @@ struct TakeBack {
 }
 
 const EXPLAINED: &str = "\
-A claim says that a platform belongs to a run, from its first effect until it ends. It has no time limit: a run that \
+A claim says that a platform belongs to a run, from its first effect until it ends. It is kept beside the runs and, as \
+Lease switchback in kube-system, on the cluster itself, so that runners with other stores see it. It has no time limit: a run that \
 waits for days still holds it. It ends when the run is complete, when it has rolled back to a savepoint, when a plan that continues \
 it takes it over, or by `abandon`. `lock take-back` ends it where no process can: the run is abandoned in its journal, or, \
 if that cannot be read, left as it is, with the reason kept beside the claim.
@@ -121,8 +127,11 @@ async fn release(args: &Release, host: &mut Host) -> Result<Exit, Error> {
 async fn take_back(args: &TakeBack, host: &mut Host) -> Result<Exit, Error> {
     let opened = store::open(&args.store, &host.environment)?;
     let (by, clock) = who_speaks(&args.operator, host).await?;
-    let runtime = super::runtime(&opened, Drivers::default(), clock, host);
     let platform = &args.platform;
+    let mut runtime = super::runtime(&opened, Drivers::default(), clock, host);
+    if let Some(cluster) = Platform::find(&args.operator.platform, &host.environment)? {
+        runtime.claims = Some(cluster.claims(host, &opened).await?);
+    }
     let text = match runs::release_claim(&runtime, platform, &by, &args.reason).await? {
         None => format!("platform {platform} is not claimed\n"),
         Some(Reclaimed::Nobody(run)) => {
@@ -137,6 +146,13 @@ async fn take_back(args: &TakeBack, host: &mut Host) -> Result<Exit, Error> {
         }
     };
     host.answer(&text)?;
+    let of = (platform, args.run.as_ref());
+    if let Some(claim) = runs::release_platform_claim(&runtime, of, &by, &args.reason).await? {
+        let PlatformClaim { run, holder, store, .. } = claim;
+        host.answer(&format!(
+            "platform {platform}: its own claim of run {run} is released, which {holder} held with its journal in {store}\n"
+        ))?;
+    }
     Ok(Exit::Success)
 }
 
