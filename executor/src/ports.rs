@@ -37,7 +37,7 @@ pub struct Call {
     pub artifact: Option<Arc<Vec<Value>>>,
     /// What the other system calls the operation that an earlier call of this effect began or adopted, if it said so.
     pub operation: Option<String>,
-    /// Whether the run goes back, which may ask for other credentials.
+    /// Whether the run rolls back, which may ask for other credentials.
     pub back: bool,
     /// How long the workloads of this node have been waited for, for classes whose wait has an end.
     pub waited: Seconds,

@@ -4,27 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use switchback_model::{
-    decide::{self, BackTimes},
+    decide::{self, RollbackTimes},
     forecast,
     journal::Journal,
-    way_back,
+    rollback_order,
     windows::Windows,
     work::worked,
 };
 use switchback_schemas::{
     RunId, Seconds, StepId,
     format::Document,
-    journal::{At, BackScope, Captured, End, Event, Residue, SideEntry, SideKind, Way},
+    journal::{At, Captured, End, Event, Residue, RollbackScope, SideEntry, SideKind, Way},
     name::{Label, SavepointId},
-    plan::{Action, Bracket, Hop, Leftover, Plan, Roll, Savepoint, Stale, Step},
+    plan::{Action, Hop, Plan, Retention, Roll, Savepoint, Stale, Step, Suspension},
     report::{
-        CaptureName, CarriedHop, CarryOver, ClosingWay, Kept, OpenBracket, Report, RunState as Stands,
-        StepReport, StepStatus,
+        CaptureName, CarriedHop, CarryOver, ExpiringRollback, LeftSuspended, Report, Retained,
+        RunState as Stands, StepReport, StepStatus,
     },
 };
 
 use crate::machine::{
-    Illegal, Index, Machine, Phase, RunState, Settings, Task, open_brackets, residue, standing, step_of,
+    Illegal, Index, Machine, Phase, RunState, Settings, Task, left_suspended, residue, standing, step_of,
 };
 
 /// Why there is no account.
@@ -34,7 +34,7 @@ pub enum ReportError {
     #[error(transparent)]
     Illegal(#[from] Illegal),
     /// The journal has no header, or no savepoint has a name.
-    #[error("the journal does not begin like one")]
+    #[error("the file does not start like a journal")]
     NoHeader,
 }
 
@@ -71,22 +71,22 @@ pub fn report(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Report
         state: stands(state),
         savepoint: savepoint(state)?,
         steps: steps(index, state, &worked(&journal.records)),
-        open_brackets: open_brackets(plan, state).iter().map(|bracket| bracket.id.clone()).collect(),
+        left_suspended: left_suspended(plan, state).iter().map(|suspension| suspension.id.clone()).collect(),
         approvals: state.approvals.clone(),
         residue: left,
-        kept: kept(plan, state),
-        closing: Vec::new(),
+        retained: retained(plan, state),
+        expiring: Vec::new(),
     };
-    report.closing = closing(index, state, &report);
+    report.expiring = expiring(index, state, &report);
     // One that has closed, or for which something is missing, is none.
-    let taken = |to: &SavepointId| machine.obstacle(&BackScope::Savepoint(to.clone()), last).is_none();
-    report.closing.retain(|way| taken(&way.to));
+    let taken = |to: &SavepointId| machine.obstacle(&RollbackScope::Savepoint(to.clone()), last).is_none();
+    report.expiring.retain(|way| taken(&way.to));
     Ok(report)
 }
 
-/// Ways back that are open and known to close, to where the run has been; a run that ended otherwise than complete takes none. What
+/// Rollbacks that are open and known to close, to where the run has been; a run that ended otherwise than complete takes none. What
 /// is still to come is taken as if the run went on at once.
-fn closing(index: &Index, state: &RunState, report: &Report) -> Vec<ClosingWay> {
+fn expiring(index: &Index, state: &RunState, report: &Report) -> Vec<ExpiringRollback> {
     let plan = &index.plan;
     let over = state.ended.as_ref().is_some_and(|(end, _)| *end != End::Complete);
     if over || state.superseded.is_some() {
@@ -99,10 +99,10 @@ fn closing(index: &Index, state: &RunState, report: &Report) -> Vec<ClosingWay> 
     let reached = |id: &SavepointId| id.as_str() == "start" || state.reached.contains(id);
     let savepoints = plan.savepoints.iter().rev().filter(|savepoint| reached(&savepoint.id));
     let way = |savepoint: &Savepoint| {
-        let way = way_back(plan, &index.graph, &standing, savepoint);
+        let way = rollback_order(plan, &index.graph, &standing, savepoint);
         let times = decide::times(plan, &way, &forecast, &windows, report.last)?;
-        let BackTimes { closes_at, why, step, decide_by, .. } = times;
-        way.is_open().then(|| ClosingWay { to: savepoint.id.clone(), decide_by, closes_at, why, step })
+        let RollbackTimes { expires_at, why, step, decide_by, .. } = times;
+        way.is_open().then(|| ExpiringRollback { to: savepoint.id.clone(), decide_by, expires_at, why, step })
     };
     savepoints.filter_map(way).collect()
 }
@@ -132,7 +132,10 @@ pub(crate) fn carry_over(index: &std::sync::Arc<Index>, journal: &Journal) -> Re
         savepoint: savepoint(state)?,
         captures,
         applied: applied(index, state),
-        open_brackets: open_brackets(&index.plan, state).into_iter().map(|open| left(index, open)).collect(),
+        left_suspended: left_suspended(&index.plan, state)
+            .into_iter()
+            .map(|open| left(index, open))
+            .collect(),
         done: done.cloned().collect(),
         began: state.started().into_iter().collect(),
     })
@@ -173,13 +176,13 @@ fn begun(index: &Index, state: &RunState, run: &RunId) -> Vec<CarriedHop> {
     index.plan.hops.iter().filter(|hop| begun.contains(&hop.id)).map(carried).collect()
 }
 
-/// A bracket as the plan that continues a run has to know it.
-fn left(index: &Index, bracket: &Bracket) -> OpenBracket {
-    let closing = index.plan.step(&bracket.close).map(|step| step.work.captures_used());
-    OpenBracket {
-        id: bracket.id.clone(),
-        title: bracket.title.clone(),
-        held: bracket.held.clone(),
+/// A suspension as the plan that continues a run has to know it.
+fn left(index: &Index, suspension: &Suspension) -> LeftSuspended {
+    let closing = index.plan.step(&suspension.resume).map(|step| step.work.captures_used());
+    LeftSuspended {
+        id: suspension.id.clone(),
+        title: suspension.title.clone(),
+        held: suspension.held.clone(),
         puts_back: closing
             .unwrap_or_default()
             .into_iter()
@@ -187,15 +190,15 @@ fn left(index: &Index, bracket: &Bracket) -> OpenBracket {
             .into_iter()
             .map(|(step, name)| CaptureName { step, name })
             .collect(),
-        closing_command: bracket.closing_command.clone(),
+        resume_command: suspension.resume_command.clone(),
     }
 }
 
 /// What a run left behind that somebody may have to clean up after an accident.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Leftovers {
-    /// Brackets that are open: name, owner, closing command.
-    pub brackets: Vec<(Label, String, String)>,
+pub struct LeftBehind {
+    /// Suspensions that are in force: name, owner, closing command.
+    pub suspensions: Vec<(Label, String, String)>,
     /// Nodes of a batch that were touched and neither replaced nor let go, by name.
     pub nodes: Vec<String>,
     /// Calls of which nobody knows whether they happened.
@@ -204,10 +207,10 @@ pub struct Leftovers {
     pub residue: Vec<Residue>,
 }
 
-impl Leftovers {
+impl LeftBehind {
     /// Takes out what was cleared, by its name.
     pub(crate) fn without(&mut self, cleared: &[&str]) {
-        self.brackets.retain(|(bracket, _, _)| !cleared.contains(&bracket.as_str()));
+        self.suspensions.retain(|(suspension, _, _)| !cleared.contains(&suspension.as_str()));
         self.nodes.retain(|node| !cleared.contains(&node.as_str()));
         self.residue.retain(|left| !cleared.iter().any(|name| left.is_named(name)));
     }
@@ -223,14 +226,14 @@ pub(crate) fn cleared(side: &[SideEntry]) -> Vec<&str> {
 }
 
 /// What a run left behind.
-pub fn leftovers(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Leftovers, ReportError> {
+pub fn left_behind(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<LeftBehind, ReportError> {
     let machine = replay(index, journal, Settings::default())?;
     let state = machine.state();
     let doubtful = |task: &Task| matches!(task.phase, Phase::Called | Phase::InDoubt | Phase::Asked);
-    let brackets = open_brackets(&index.plan, state).into_iter();
+    let suspensions = left_suspended(&index.plan, state).into_iter();
     let nodes = state.touched_nodes(&index.plan).into_iter().map(|(_, item)| item.name.clone());
-    Ok(Leftovers {
-        brackets: brackets.map(|b| (b.id.clone(), b.owner.clone(), b.closing_command.clone())).collect(),
+    Ok(LeftBehind {
+        suspensions: suspensions.map(|b| (b.id.clone(), b.owner.clone(), b.resume_command.clone())).collect(),
         nodes: nodes.collect(),
         in_doubt: state.tasks.iter().filter(|(_, task)| doubtful(task)).map(|(at, _)| at.clone()).collect(),
         residue: residue(&index.plan, state),
@@ -238,14 +241,14 @@ pub fn leftovers(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Lef
 }
 
 /// What steps that are done have put up, and neither an undo nor closing has taken down.
-fn kept(plan: &Plan, state: &RunState) -> Vec<Kept> {
-    let one = |(left, until): (&Leftover, Timestamp)| Kept {
+fn retained(plan: &Plan, state: &RunState) -> Vec<Retained> {
+    let one = |(left, until): (&Retention, Timestamp)| Retained {
         until,
         what: left.what.clone(),
         why: left.why.clone(),
         step: left.step.clone(),
     };
-    let mut kept: Vec<Kept> = standing(plan, state).into_iter().map(one).collect();
+    let mut kept: Vec<Retained> = standing(plan, state).into_iter().map(one).collect();
     kept.sort();
     kept
 }
@@ -283,11 +286,11 @@ fn steps(index: &Index, state: &RunState, worked: &BTreeMap<At, Seconds>) -> Vec
         reports.push(one(&At::forward(&step.id), step.work.title.clone()));
         for at in others.remove(&step.id).unwrap_or_default() {
             let node = state.item(at).map(|item| item.name.as_str());
-            let undo = index.plan.rollback_step(&at.step).filter(|_| at.way == Way::Back);
+            let undo = index.plan.rollback_step(&at.step).filter(|_| at.way == Way::Rollback);
             let own = undo.map_or(&step.work.title, |undo| &undo.work.title);
             let title = match node {
                 Some(_) => own.clone(),
-                None if at.way == Way::Close => closing_title(&index.plan, step),
+                None if at.way == Way::Cleanup => cleanup_title(&index.plan, step),
                 None => format!("undo: {own}"),
             };
             reports.push(StepReport { node: node.map(str::to_owned), ..one(at, title) });
@@ -296,9 +299,9 @@ fn steps(index: &Index, state: &RunState, worked: &BTreeMap<At, Seconds>) -> Vec
     reports
 }
 
-/// What the removal of a step's leftover does.
-fn closing_title(plan: &Plan, step: &Step) -> String {
-    let left = plan.leftovers.iter().find(|left| left.step == step.id);
+/// What the removal of a step's retained resource does.
+fn cleanup_title(plan: &Plan, step: &Step) -> String {
+    let left = plan.retentions.iter().find(|left| left.step == step.id);
     left.map_or_else(|| step.work.title.clone(), |left| left.removal.title.clone())
 }
 
@@ -323,7 +326,7 @@ fn one(state: &RunState, at: &At, title: String) -> StepReport {
         phase if undone && phase != Phase::New => StepStatus::RolledBack,
         Phase::New => StepStatus::NotStarted,
         Phase::Called | Phase::Applied | Phase::Again | Phase::Rolling => StepStatus::Running,
-        Phase::Blocked | Phase::HeldOver => StepStatus::Blocked,
+        Phase::Blocked | Phase::LeftSuspended => StepStatus::Blocked,
         Phase::InDoubt | Phase::Asked => StepStatus::InDoubt,
         Phase::Failed | Phase::Stopped | Phase::Unproven => StepStatus::Failed,
     };

@@ -15,7 +15,7 @@ mod world;
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use switchback_model::{Graph, digests::digests, lint::lint, summary::summary, way_back};
+use switchback_model::{Graph, digests::digests, lint::lint, rollback_order, summary::summary};
 use switchback_schemas::{
     inventory::{Container, Inventory, OwnerEvidence, Ownership, Workload},
     manifest::OwnerKind,
@@ -115,7 +115,7 @@ fn steps_undone(bencher: divan::Bencher<'_, '_>, count: usize) {
     let plan = large(count);
     let graph = Graph::of(&plan).expect("a DAG");
     let all = plan.steps.iter().map(|step| step.id.clone()).collect();
-    bencher.bench(|| way_back(&plan, &graph, &all, &plan.savepoints[0]).steps.len());
+    bencher.bench(|| rollback_order(&plan, &graph, &all, &plan.savepoints[0]).steps.len());
 }
 
 #[divan::bench(args = [1_000, 10_000], sample_count = 5)]

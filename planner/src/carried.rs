@@ -11,7 +11,5 @@ pub fn ways(last: &RunId, run: &RunId) -> String {
     if last == run {
         return there;
     }
-    format!(
-        "take run {last} back to where it began (`switchback rollback --run {last} --to start`), then {there}"
-    )
+    format!("roll run {last} back to its start (`switchback rollback --run {last} --to start`), then {there}")
 }

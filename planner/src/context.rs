@@ -45,7 +45,7 @@ pub struct Given<'a> {
 pub struct Cx<'a> {
     /// The manifests.
     pub manifests: &'a Manifests,
-    /// What is there; components look at it through the outlook.
+    /// What is there; components look at it through the predicted state.
     pub inventory: &'a Inventory,
     /// What the targets are.
     pub lock: &'a Lock,

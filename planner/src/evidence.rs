@@ -71,7 +71,7 @@ impl<'a> Evidence<'a> {
                 word(owner)
             );
             return Diagnostic::error(codes::PLAN_OWNER_NOT_BUILT, message).help(
-                "this release cannot go through that owner yet; suspend its sync for the object and say `owners:` in the Platform",
+                "this release cannot go through that owner yet; suspend its sync for the object and name the owner under `owners:` of the Platform",
             );
         }
         let message = format!(
@@ -111,7 +111,7 @@ impl Cx<'_> {
 }
 
 /// An owner, for people.
-pub(crate) fn word(owner: OwnerKind) -> &'static str {
+fn word(owner: OwnerKind) -> &'static str {
     match owner {
         OwnerKind::Helm => "Helm",
         OwnerKind::Kubectl => "kubectl",

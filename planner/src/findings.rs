@@ -38,8 +38,8 @@ impl Findings {
         self.list.borrow_mut().push(diagnostic);
     }
 
-    /// Says something about a named thing; a waiver for the same code and thing turns it into advice.
-    pub fn say_about(&self, about: &str, diagnostic: Diagnostic) {
+    /// Says something about a named thing; a waiver for the same code and thing turns it into advice. Says whether it did.
+    pub fn say_about(&self, about: &str, diagnostic: Diagnostic) -> bool {
         let found = self.accepted.iter().position(|a| a.code == diagnostic.code && a.about == about);
         let active =
             found.filter(|number| self.accepted.get(*number).is_some_and(|a| a.expires > self.as_of));
@@ -48,12 +48,14 @@ impl Findings {
             let offer = format!("a Waiver for finding {code} about {about:?} would accept it until a date");
             let help =
                 diagnostic.help.as_ref().map_or_else(|| offer.clone(), |help| format!("{help}; {offer}"));
-            return self.say(diagnostic.help(help));
+            self.say(diagnostic.help(help));
+            return false;
         };
         self.used.borrow_mut().push(number);
         let message =
             format!("{} (accepted until {}: {})", diagnostic.message, accepted.expires, accepted.because);
         self.say(Diagnostic { severity: Severity::Advice, message, ..diagnostic });
+        true
     }
 
     /// Waivers that accepted nothing, by their position.

@@ -53,7 +53,7 @@ impl HopSpec {
             basis: HopBasis::Exact,
             requires: Upgrade::requires(&doc.spec).to_vec(),
             on_failure: Upgrade::on_failure(&doc.spec),
-            place: cx.label(doc.doc, "/spec/onFailure", "asked here"),
+            place: cx.label(doc.doc, "/spec/onFailure", "requested here"),
         }
     }
 
@@ -89,7 +89,7 @@ pub fn rising(cx: &Cx<'_>, doc: DocRef, what: &str, from: &Version, to: &Version
             cx.findings.say(
                 Diagnostic::error(codes::PATH_BACKWARDS, message)
                     .at(cx.label(doc, "/spec/to", "older than what is there"))
-                    .help("an upgrade goes up; to go back, use the way back of the run that went up"),
+                    .help("an upgrade goes up; to go down, roll back the run that went up"),
             );
             None
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! files -> source (spanned tree) -> manifest (checked, typed) -> components (hops) -> path (order)
-//!       -> lower (steps, ways back, brackets, gates) -> compile (plan)
+//!       -> lower (steps, rollbacks, suspensions, gates) -> compile (plan)
 //! ```
 //!
 //! Nothing here reads a clock, the network or the environment: same inputs, same bytes out.
@@ -21,9 +21,9 @@ pub mod index;
 pub mod lower;
 pub mod manifest;
 pub mod objects;
-pub mod outlook;
 pub mod owner;
 pub mod path;
+pub mod predicted;
 pub mod registry;
 pub mod sections;
 pub mod solver;

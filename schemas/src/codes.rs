@@ -89,7 +89,7 @@ codes! {
     SOURCE_EMPTY = "SB0104", "the file holds no document",
         "Every manifest file holds at least one document. Remove the file or write a manifest into it.";
     SOURCE_MORE = "SB0105", "the file has more faults than are shown",
-        "The first hundred faults of a file are told; fix them and check again to see the rest.";
+        "The first hundred faults of a file are shown; fix them and check again to see the rest.";
     YAML_SYNTAX = "SB0110", "this is not YAML",
         "The text cannot be parsed as YAML at the place that the label shows.";
     YAML_TAB = "SB0111", "a tab is used for indentation",
@@ -138,28 +138,28 @@ codes! {
         "A waiver names one finding, its evidence and its expiry. It is expired, or names a finding that does not exist.";
     PATH_NONE = "SB0301", "there is no supported path",
         "No order of hops reaches the targets without breaking a requirement. The facts that contradict each other are listed.";
-    PATH_BACKWARDS = "SB0302", "the target is older than what is there",
-        "An upgrade goes up. To go back, use the way back of the run that went up.";
+    PATH_BACKWARDS = "SB0302", "the target is older than the installed version",
+        "An upgrade goes up. To go down, roll back the run that went up.";
     PATH_BAD_VERSION = "SB0303", "the target version is known to be bad",
         "The catalog marks this version as one not to upgrade to.";
     PATH_UNKNOWN_VERSION = "SB0304", "the catalog does not know the version",
         "The catalog holds no facts for this version. Add a Catalog document with its facts, or choose a known version.";
     PATH_REQUIREMENT = "SB0306", "a requirement would be broken",
         "A vendor states that the combination does not work or is not supported.";
-    PATH_CYCLE = "SB0307", "steps wait for each other in a circle",
-        "The order of the steps cannot hold. The circle is listed with the reason of each edge.";
+    PATH_CYCLE = "SB0307", "dependency cycle",
+        "Steps wait for each other. The cycle is listed with the reason of each edge.";
     PATH_GAVE_UP = "SB0308", "the search for a path gave up",
         "The budget of states was used up before a path was found or ruled out. Ask for fewer components at once, or allow more.";
     PATH_SUPPORT = "SB0309", "the support of a version ends, or has ended",
-        "The vendor supports the version only until a day. Past it nothing can move there, and a way back to it is closed.";
+        "The vendor supports the version only until a day. Past it nothing can move there, and a rollback to it is not possible.";
     PLAN_INVENTORY_MISSING = "SB0401", "the inventory does not hold what the plan needs",
         "Observe the platform again; the message says what is missing and whether it could not be read.";
     PLAN_LOCK_MISSING = "SB0402", "the lock does not hold what the plan needs",
         "Run `switchback resolve` for these manifests and this inventory.";
-    PLAN_LOCK_STALE = "SB0403", "the lock was made for another state",
+    PLAN_LOCK_STALE = "SB0403", "stale lock",
         "The lock was resolved against other manifests or another inventory. Resolve again.";
-    PLAN_OWNER_UNKNOWN = "SB0404", "nobody is known to own this object",
-        "A change written past its owner is undone by it. Confirm the owner in the Platform document.";
+    PLAN_OWNER_UNKNOWN = "SB0404", "the owner of this object is unknown",
+        "The owner would undo a change that bypasses it. Name the owner under `owners:` in the Platform document.";
     PLAN_OWNER_NOT_BUILT = "SB0405", "this kind of owner is not built yet",
         "The object is owned by a system that Switchback cannot go through yet.";
     PLAN_UNCLASSIFIED_POD = "SB0406", "a pod of no class stands on a GPU node",
@@ -170,8 +170,8 @@ codes! {
         "The eviction API answers 500 for such a pod, and waiting does not heal it.";
     PLAN_WEBHOOK_FAIL_CLOSED = "SB0409", "a fail-closed webhook would lose its endpoints",
         "While the nodes of its pods move, the API server could refuse every write that the webhook covers.";
-    PLAN_WAY_BACK = "SB0410", "there is no usable way back",
-        "Between verification and the time to decide there is no way back that could be taken.";
+    PLAN_WAY_BACK = "SB0410", "there is no usable rollback",
+        "The rollback expires before there is time to decide on it.";
     PLAN_STORED_VERSION = "SB0413", "objects are stored in a version that the target drops",
         "The API server refuses a CRD that drops a version still listed in status.storedVersions.";
     PLAN_RELEASE_PENDING = "SB0415", "a Helm release is pending",
@@ -183,51 +183,51 @@ codes! {
     PLAN_TOO_LARGE = "SB0419", "the plan is too large",
         "A plan holds up to 10,000 steps. Split the upgrade into stages.";
     PLAN_UNCHANGED = "SB0420", "there is nothing to do",
-        "What is there already is what the manifests ask for.";
+        "The platform is at the requested versions already.";
     PLAN_FLOATING_IMAGE = "SB0421", "a floating image alias is used",
         "An alias that moves by itself makes Karpenter drift nodes outside of any plan. Pin it.";
-    PLAN_BLIND_SPOT = "SB0422", "something could not be looked at",
+    PLAN_BLIND_SPOT = "SB0422", "something could not be observed",
         "The plan is made without knowing this. Decide whether that matters before applying it.";
     PLAN_LINT = "SB0423", "the plan breaks one of its own rules",
         "An independent check of the compiled plan failed. Do not apply it.";
     PLAN_UNREADABLE = "SB0425", "the document cannot be read",
         "The plan, inventory or lock is not one that this build can read.";
-    PLAN_NOT_READY = "SB0426", "the platform is not in a state to begin from",
+    PLAN_NOT_READY = "SB0426", "the platform is not ready for an upgrade",
         "Somebody else's update is under way, or something is degraded. Let it end or repair it, then observe again.";
-    PLAN_INSIGHT = "SB0427", "an insight stands against the upgrade",
+    PLAN_INSIGHT = "SB0427", "an EKS upgrade insight fails",
         "The provider itself found something that the next version breaks. Fix it, or accept the one finding on evidence.";
     PLAN_REMOVED_API = "SB0428", "something uses an API that the target no longer serves",
         "After the upgrade its calls are answered with 404, and a stored Helm manifest can no longer be upgraded.";
     PLAN_CAPACITY = "SB0429", "there is no room for what the plan needs",
         "Addresses, reservations or machines are used up: an update would start and not end.";
-    PLAN_OUTAGE = "SB0430", "a service that is in use would be away",
-        "Calls of running workloads fail while it is away, and some end by it. Somebody has to accept that by name.";
+    PLAN_OUTAGE = "SB0430", "a service in use would be unavailable",
+        "Calls of running workloads fail during the outage, and some workloads end. Accept each by name in the manifest.";
     PLAN_SHARED_DATABASE = "SB0431", "the instance holds more than what is moved",
-        "A restore rewinds an instance as a whole. What else lives on it has to be accepted by name, or moved elsewhere.";
+        "A restore rewinds an instance as a whole. Accept by name what else it holds, or move that elsewhere.";
     PLAN_ON_DELETE = "SB0432", "pods change only when somebody deletes them",
         "The workload's updateStrategy is OnDelete: a new template reaches a pod when somebody, or a controller, deletes it.";
     PLAN_JOB_ENDS = "SB0433", "moving its pods would end a Job as failed",
         "The Job controller counts an evicted pod against backoffLimit, unless the Job's podFailurePolicy ignores pods with DisruptionTarget.";
-    PLAN_LEFT_OPEN = "SB0434", "what an earlier run suspended would stay suspended",
-        "The run that this plan continues opened a bracket, and nothing in this plan closes it with what was there first.";
-    PLAN_UNFINISHED = "SB0435", "what an earlier run began is not gone on with",
-        "The run that this plan continues stopped inside of a hop, and this plan does nothing more for it.";
+    PLAN_LEFT_OPEN = "SB0434", "a suspension of an earlier run would never be lifted",
+        "The run that this plan continues suspended something, and nothing in this plan resumes it with the first value.";
+    PLAN_UNFINISHED = "SB0435", "an unfinished hop of an earlier run is left as it is",
+        "The run that this plan continues stopped inside of a hop, and this plan does not continue it.";
     RUN_CLAIMED = "SB0501", "another run holds the platform",
-        "A run keeps its claim until it is done, unwound or abandoned.";
+        "A run keeps its claim until it is complete, rolled back or abandoned.";
     RUN_LEASED = "SB0502", "another process is running it",
         "A process holds the lease of this run. It ends within a minute of a kill.";
     RUN_JOURNAL_CORRUPT = "SB0503", "the journal is damaged",
         "A record inside of the journal is not what was written. Nothing was changed; restore the journal from a copy.";
     RUN_JOURNAL_WRITE = "SB0504", "the journal cannot be written",
         "Dispatch stopped before anything else was started. Free space or restore permissions, then apply again.";
-    RUN_ILLEGAL_RECORD = "SB0505", "the journal tells an impossible story",
+    RUN_ILLEGAL_RECORD = "SB0505", "journal record out of sequence",
         "A record does not follow from those before it. The run is refused as a whole.";
     RUN_PLAN_DIFFERS = "SB0506", "the run was started from another plan",
         "The journal belongs to a plan with another digest.";
     RUN_IDENTITY = "SB0507", "this is not the platform that the plan was made for",
         "The proof of identity of a target does not match. Check the kubeconfig.";
-    RUN_PREDICATE_FALSE = "SB0508", "what the step was compiled from no longer holds",
-        "Something changed since the plan was made. Observe and plan again with --continue.";
+    RUN_PREDICATE_FALSE = "SB0508", "the platform changed since the plan was made",
+        "What the step relies on no longer holds. Observe and plan again with --continue.";
     RUN_EPHEMERAL_STORE = "SB0509", "the store would be lost with this job",
         "In CI a local journal dies with the runner. Name a store that stays, or pass --local-state-ok.";
     RUN_NO_SUCH = "SB0510", "there is no such run",
@@ -252,7 +252,7 @@ codes! {
         "The named program could not be run or ended with an error.";
     PLATFORM_CHART = "SB0605", "a chart cannot be read or rendered",
         "Charts come from their repository, or from the directory that the manifest names. The message holds what was answered.";
-    PLATFORM_TWIN = "SB0606", "the digital twin did not do what it was asked",
+    PLATFORM_TWIN = "SB0606", "the digital twin failed",
         "It is not served any more, or its world cannot be read.";
     PLATFORM_REFUSED = "SB0607", "the platform would refuse a write of the plan",
         "The API server was asked to try the write without storing it. Its answer is shown.";
@@ -262,7 +262,7 @@ codes! {
         "The document or the store holds nothing of the name that was given. The message lists what there is.";
     COMMAND_AMBIGUOUS = "SB0703", "more than one run can be meant",
         "Name one with `--run`.";
-    COMMAND_MISSING = "SB0704", "the command needs to be told more",
+    COMMAND_MISSING = "SB0704", "the command needs more input",
         "Something that it depends on stands neither in the arguments nor in the environment.";
     COMMAND_OUTPUT = "SB0705", "the answer cannot be written",
         "The file or the stream does not take it. Nothing else was changed.";

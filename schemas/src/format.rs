@@ -88,7 +88,7 @@ pub enum Unreadable {
     #[error("{0:?} is not a format; expected one like switchback.plan/2.0")]
     NotAFormat(String),
     /// Another kind of document.
-    #[error("this is a switchback {found}, not a {expected}")]
+    #[error("this is a switchback {found}; expected: {expected}")]
     OtherDocument {
         /// What was expected.
         expected: Document,

@@ -36,49 +36,49 @@ pub struct Report {
     pub savepoint: SavepointId,
     /// Every step of the plan and every item of a roll.
     pub steps: Vec<StepReport>,
-    /// Brackets that are open.
+    /// Suspensions that are not resumed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub open_brackets: Vec<Label>,
+    pub left_suspended: Vec<Label>,
     /// Approvals that counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
     /// What is left behind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub residue: Vec<Residue>,
-    /// Safety nets that the run has put up and that are still needed by a way back, the one to remove first in front.
+    /// Safety nets that the run has put up and that are still needed by a rollback, the one to remove first in front.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub kept: Vec<Kept>,
-    /// Ways back that are known to close, the nearest savepoint in front.
+    pub retained: Vec<Retained>,
+    /// Rollbacks that are known to expire, the nearest savepoint first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub closing: Vec<ClosingWay>,
+    pub expiring: Vec<ExpiringRollback>,
 }
 
-/// A way back from where the run is, with its end.
+/// A rollback from where the run is, with its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ClosingWay {
+pub struct ExpiringRollback {
     /// The savepoint that it leads to.
     pub to: SavepointId,
     /// The latest instant at which it can begin; absent where no rollback window has room for it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decide_by: Option<Timestamp>,
-    /// When it closes.
-    pub closes_at: Timestamp,
-    /// What closes it.
+    /// When it expires.
+    pub expires_at: Timestamp,
+    /// Why it expires.
     pub why: String,
-    /// The step whose undo closes.
+    /// The step whose rollback expires.
     pub step: StepId,
 }
 
-/// A safety net that outlives its run, until `switchback close` removes it.
+/// A safety net that outlives its run, until `switchback cleanup` removes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Kept {
-    /// Until when its way back needs it.
+pub struct Retained {
+    /// Until when its rollback needs it.
     pub until: Timestamp,
     /// What it is.
     pub what: String,
-    /// Which way back needs it.
+    /// Which rollback needs it.
     pub why: String,
     /// The step that left it.
     pub step: StepId,
@@ -90,7 +90,7 @@ pub struct Kept {
 pub enum RunState {
     /// A process is working on it, or died while it did.
     Running {},
-    /// Dispatch stopped; a person decides.
+    /// Dispatch stopped; an operator decides.
     Held {
         /// Why.
         why: String,
@@ -165,7 +165,7 @@ pub enum StepStatus {
     Running,
     /// Waits for something outside.
     Blocked,
-    /// Called, and nobody knows whether it happened.
+    /// Called; whether it happened is unknown.
     InDoubt,
     /// Done and verified.
     Done,
@@ -198,15 +198,15 @@ pub struct CarryOver {
     /// When steps were applied that tell old nodes from new ones (`bornBefore`), also of runs that it continues.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub applied: BTreeMap<StepId, Timestamp>,
-    /// Brackets that are open.
+    /// Suspensions that are not resumed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub open_brackets: Vec<OpenBracket>,
+    pub left_suspended: Vec<LeftSuspended>,
     /// Steps that are done and can still be undone.
     pub done: Vec<StepId>,
-    /// Steps that may have changed something and are not undone: those that are done, and those that were only begun.
+    /// Steps that may have changed something and are not undone: those that are done, and those that were only started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub began: Vec<StepId>,
-    /// Hops that were begun and are not taken back, also of the runs that it continues.
+    /// Hops that were started and are not rolled back, also of the runs that it continues.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<CarriedHop>,
 }
@@ -228,20 +228,20 @@ pub struct CarriedHop {
     pub whole: bool,
 }
 
-/// A bracket that a run leaves open to the plan that continues it.
+/// A suspension that a run leaves to the plan that continues it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OpenBracket {
+pub struct LeftSuspended {
     /// Its name.
     pub id: Label,
     /// What is suspended.
     pub title: String,
-    /// Holds while it is open.
+    /// Holds while it lasts.
     pub held: Condition,
-    /// The captures that its closing puts back.
+    /// The captures that resuming it restores.
     pub puts_back: Vec<CaptureName>,
-    /// What a person does to close it.
-    pub closing_command: String,
+    /// The command that resumes it without Switchback.
+    pub resume_command: String,
 }
 
 /// A capture of an operation.

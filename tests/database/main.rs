@@ -1,4 +1,4 @@
-//! MLflow's database for real: the command lines of our Jobs, an older and a newer release, and the way back, on a
+//! MLflow's database for real: the command lines of our Jobs, an older and a newer release, and the rollback, on a
 //! PostgreSQL of its own. See README.md; `tests/database/setup -- tests/database/suite` runs it.
 
 #![allow(

@@ -54,7 +54,7 @@ fn a_database_goes_to_the_new_release_and_back_by_a_restore() {
     assert_eq!(postgres.revision(LIVE), catalog::head(NEW), "a refusal changes nothing");
     postgres.unused(LIVE);
 
-    // The way back: the live database aside, the snapshot under its name, the old release.
+    // The rollback: the live database aside, the snapshot under its name, the old release.
     postgres.rename(LIVE, ASIDE);
     postgres.restore(&snapshot, LIVE);
     assert_same(&postgres.text(LIVE), &before, "the restore");

@@ -1,4 +1,4 @@
-//! From every step of the example plans the way back is carried out: where it is done, where it has just begun, and where its
+//! From every step of the example plans the rollback is carried out: where it is done, where it has just begun, and where its
 //! effect is there and nobody wrote so.
 
 use std::collections::BTreeSet;
@@ -18,16 +18,16 @@ use crate::support::{
 };
 
 const NOTHING: &str = "nothing was changed that could be undone";
-const ONE_MINOR: &str = "EKS takes it back by one minor only";
+const ONE_MINOR: &str = "EKS rolls it back by one minor only";
 
-/// Takes the way back from a point to the savepoint before it, notes what was done on it, and says to which earlier ones there is
+/// Takes the rollback from a point to the savepoint before it, notes what was done on it, and says to which earlier ones there is
 /// none any more.
 async fn goes_back(applied: &Applied, point: &Point, noted: &mut oracle::Back) -> BTreeSet<SavepointId> {
     let planned = &applied.planned;
     let platform = Platform::of(point.world.clone(), point.files.disk()).await;
     let ways = platform.ways_back(planned).await;
     let mut closed = BTreeSet::new();
-    // The last one is taken when the others were looked at: a run that went back is over.
+    // The last one is taken when the others were looked at: a run that rolled back is over.
     for (number, (to, obstacle)) in ways.iter().enumerate().rev() {
         let told = format!("from where {} to {to}", point.told);
         match obstacle {
@@ -51,7 +51,7 @@ async fn goes_back(applied: &Applied, point: &Point, noted: &mut oracle::Back) -
     closed
 }
 
-/// A way back that is closed is refused with the reason that was shown, and nothing changes.
+/// A rollback that is closed is refused with the reason that was shown, and nothing changes.
 async fn is_refused(platform: &Platform, applied: &Applied, to: &SavepointId, obstacle: &str) {
     let before = (Files::of(&platform.disk), platform.twin.snapshot().to_json());
     match platform.back(&applied.planned, to).await {
@@ -59,14 +59,14 @@ async fn is_refused(platform: &Platform, applied: &Applied, to: &SavepointId, ob
         Back::Rested(rest, _) => panic!("{to}: {obstacle}, but it came to {rest:?}"),
     }
     let after = (Files::of(&platform.disk), platform.twin.snapshot().to_json());
-    assert!(before == after, "a way back to {to} that was refused changed something");
+    assert!(before == after, "a rollback to {to} that was refused changed something");
 }
 
-/// A way back that is open ends where it leads to, and leaves nothing.
+/// A rollback that is open ends where it leads to, and leaves nothing.
 async fn taken(platform: &Platform, applied: &Applied, to: &SavepointId, told: &str) {
     match platform.back(&applied.planned, to).await {
         Back::Rested(rest, world) => {
-            assert_eq!(rest, Rest::Ended(End::Unwound), "{told}\n{}", Files::of(&platform.disk).tail());
+            assert_eq!(rest, Rest::Ended(End::RolledBack), "{told}\n{}", Files::of(&platform.disk).tail());
             same(&applied.at[to], &world, told);
         }
         Back::Refused(why) => panic!("{told}: {why}"),
@@ -74,13 +74,13 @@ async fn taken(platform: &Platform, applied: &Applied, to: &SavepointId, told: &
     platform.nothing_is_left(&applied.planned, told).await;
 }
 
-/// From every point of one hop; says to which savepoints there was no way back any more.
+/// From every point of one hop; says to which savepoints there was no rollback any more.
 fn from_everywhere(applied: &Applied, hop: &str) -> BTreeSet<SavepointId> {
     let points: Vec<&Point> = applied.points.iter().filter(|point| point.hop.as_str() == hop).collect();
     let steps = applied.planned.plan.steps.iter().filter(|step| step.hop.as_str() == hop);
     let steps: BTreeSet<_> = steps.map(|step| &step.id).collect();
     let done: BTreeSet<_> = points.iter().filter(|point| point.whole).map(|point| &point.step).collect();
-    assert_eq!(done, steps, "the way back is taken from every step");
+    assert_eq!(done, steps, "the rollback is taken from every step");
     assert!(points.len() > steps.len(), "also from within steps");
     let (mut closed, mut noted) = (BTreeSet::new(), oracle::Back::default());
     for point in points {
@@ -112,16 +112,16 @@ fn from_everywhere_in_karpenter_between_the_minors() {
 #[test]
 fn from_everywhere_in_the_second_minor() {
     let closed = from_everywhere(mlops(), "eks/mlops-platform-dev@1.34");
-    assert_eq!(closed, BTreeSet::from(["start".parse().expect("a savepoint")]), "the line of no return");
+    assert_eq!(closed, BTreeSet::from(["start".parse().expect("a savepoint")]), "the point of no return");
 }
 
 #[test]
 fn from_everywhere_in_mlflow() {
     let closed = from_everywhere(mlops(), "mlflow/mlflow@3.18.0");
-    assert_eq!(closed, BTreeSet::from(["start".parse().expect("a savepoint")]), "the line of no return");
+    assert_eq!(closed, BTreeSet::from(["start".parse().expect("a savepoint")]), "the point of no return");
 }
 
-/// The small example over the wire is gone back from in back.rs of tests/wire; here also from within its steps.
+/// The small example over the wire is rolled back from in back.rs of tests/wire; here also from within its steps.
 #[test]
 fn from_everywhere_in_the_small_example() {
     for hop in &small().planned.plan.hops {
@@ -129,11 +129,11 @@ fn from_everywhere_in_the_small_example() {
     }
 }
 
-/// Over a minor and Karpenter at once, from the last moment at which the start can be gone back to.
+/// Over a minor and Karpenter at once, from the last moment at which the start can be rolled back to.
 #[test]
 fn from_the_line_of_no_return_to_the_start() {
     let applied = mlops();
-    let line = &applied.planned.plan.lines[0];
+    let line = &applied.planned.plan.points[0];
     let drops = applied.points.iter().position(|point| point.step == line.step).expect("it is crossed");
     let last = &applied.points[drops - 1];
     block_on(async {
@@ -147,7 +147,7 @@ fn from_the_line_of_no_return_to_the_start() {
     });
 }
 
-/// Where the first minor is done, in a world that is changed there: as the example has it, something stands in the way back, as its
+/// Where the first minor is done, in a world that is changed there: as the example has it, something stands in the rollback, as its
 /// README says. It is named, and nothing is forced.
 async fn hindered(change: impl FnOnce(&mut World)) -> Platform {
     let of_first = |point: &&Point| point.hop.as_str() == "eks/mlops-platform-dev@1.33";
@@ -178,8 +178,12 @@ fn a_budget_that_keeps_a_pool_from_becoming_empty_parks_the_way_back_by_name() {
         // Somebody widens it.
         platform.twin.with(|world| budget(world, 4));
         let rest = platform.carried_through(&applied.planned, &Manner::default(), |_, _| ()).await;
-        assert_eq!(rest, Rest::Ended(End::Unwound));
-        same(&applied.at[start], &settled(platform.twin.snapshot()), "gone back when the budget was widened");
+        assert_eq!(rest, Rest::Ended(End::RolledBack));
+        same(
+            &applied.at[start],
+            &settled(platform.twin.snapshot()),
+            "rolled back when the budget was widened",
+        );
     });
 }
 
@@ -198,6 +202,6 @@ fn a_group_that_eks_does_not_take_back_holds_the_way_back() {
         }
         let world = platform.twin.snapshot();
         let cluster = world.cloud().eks.clusters.values().next().expect("a cluster");
-        assert_eq!(cluster.version, "1.33", "a control plane does not go back under newer nodes");
+        assert_eq!(cluster.version, "1.33", "a control plane is not rolled back under newer nodes");
     });
 }

@@ -1,5 +1,5 @@
 //! Where a step of the example plans is done, the process of the run dies, and a day later a plan is made from what is there that
-//! continues the run. It brings the platform to the same end, and the way back through both runs leads to where the first began;
+//! continues the run. It brings the platform to the same end, and the rollback through both runs leads to where the first began;
 //! or it is refused with its reason, and then the first run goes on.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -22,7 +22,7 @@ use crate::support::{
 /// What came of a plan that continues a run.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Came {
-    /// To the same end, and all the way back.
+    /// To the same end, and all the rollback.
     Through,
     /// To the same end, and back to where the second run began; what lies before that is closed, and was said to be.
     ThroughClosed,
@@ -30,7 +30,7 @@ enum Came {
     Refused(Vec<Code>),
 }
 
-const ONE_MINOR: &str = "EKS takes it back by one minor only";
+const ONE_MINOR: &str = "EKS rolls it back by one minor only";
 
 async fn goes_on(applied: &Applied, files: &[(String, String)], point: &Point) -> Came {
     let told = format!("continued from where {}", point.told);
@@ -72,10 +72,10 @@ async fn goes_on(applied: &Applied, files: &[(String, String)], point: &Point) -
     }
 }
 
-/// A way back that was begun ends where it leads to.
+/// A rollback that was begun ends where it leads to.
 fn went(platform: &Platform, back: Back, to: &Projection, told: &str) -> Back {
     if let Back::Rested(rest, world) = &back {
-        assert_eq!(*rest, Rest::Ended(End::Unwound), "{told}\n{}", Files::of(&platform.disk).tail());
+        assert_eq!(*rest, Rest::Ended(End::RolledBack), "{told}\n{}", Files::of(&platform.disk).tail());
         same(to, world, &format!("{told}, and back"));
     }
     back
@@ -102,7 +102,7 @@ fn from(applied: &Applied, example: &str, hop: &str, nth: usize) -> BTreeMap<Cam
 #[test]
 fn from_everywhere_in_the_first_minor() {
     let came = from(mlops(), "mlops-platform", "eks/mlops-platform-dev@1.33", 1);
-    let expected = [(Came::ThroughClosed, 6), (Came::Refused(vec![codes::PLAN_UNFINISHED]), 19)];
+    let expected = [(Came::ThroughClosed, 4), (Came::Refused(vec![codes::PLAN_UNFINISHED]), 15)];
     assert_eq!(came, BTreeMap::from(expected));
 }
 
@@ -118,7 +118,7 @@ fn from_steps_of_karpenter_between_the_minors() {
 fn from_steps_of_the_second_minor() {
     let came = from(mlops(), "mlops-platform", "eks/mlops-platform-dev@1.34", 3);
     let expected = [
-        (Came::ThroughClosed, 6),
+        (Came::ThroughClosed, 4),
         (Came::Refused(vec![codes::PLAN_STRATEGY]), 1),
         (Came::Refused(vec![codes::PLAN_LEFT_OPEN]), 2),
     ];

@@ -67,9 +67,12 @@ fn files() -> Vec<(String, String)> {
         _ => text,
     });
     for (_, text) in files.iter_mut().filter(|(name, _)| name == "eks.yaml" || name == "karpenter.yaml") {
-        // A floor by what is there now could not be kept: Karpenter needs fewer nodes when the job has ended.
-        *text =
-            changed(text, "maxUnavailable: {nodes: 2}", "maxUnavailable: {nodes: 1}\n    floor: {nodes: 0}");
+        // A min ready by what is there now could not be kept: Karpenter needs fewer nodes when the job has ended.
+        *text = changed(
+            text,
+            "maxUnavailable: {nodes: 2}",
+            "maxUnavailable: {nodes: 1}\n    minReady: {nodes: 0}",
+        );
         *text = changed(text, "batch: {nodes: 2}", "batch: {nodes: 1}");
     }
     files.push(("more.yaml".to_owned(), MORE.to_owned()));

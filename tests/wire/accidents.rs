@@ -38,11 +38,11 @@ fn p40_what_a_dead_run_left_is_cleared_by_name() {
 
     let out =
         scene.switchback("lock release --reason its-machine-is-gone --asserted ann --store store").exits(0);
-    assert!(out.stdout.contains("`apply` goes on"), "{}", out.stdout);
+    assert!(out.stdout.contains("continue with `apply`"), "{}", out.stdout);
     let out = scene.switchback(&claim).exits(0);
     assert!(out.stdout.contains("is abandoned"), "{}", out.stdout);
     let out = scene.switchback("lock list --store store").exits(0);
-    assert!(out.stdout.contains("taken back: gone, by ann") && out.stdout.contains("no platform is claimed"));
+    assert!(out.stdout.contains("released: gone, by ann") && out.stdout.contains("no platform is claimed"));
 
     let nodes = cordoned(&scene);
     assert!(!nodes.is_empty(), "it was killed in the middle of a node");
@@ -54,8 +54,8 @@ fn p40_what_a_dead_run_left_is_cleared_by_name() {
         let why = "--reason cleaned --asserted ann --kubeconfig kubeconfig --store store";
         scene.switchback(&format!("janitor --fix {name} {why}"))
     };
-    for bracket in &plan.brackets {
-        fix(bracket.id.as_str()).exits(0);
+    for suspension in &plan.suspensions {
+        fix(suspension.id.as_str()).exits(0);
     }
     for pool in scene.objects("NodePool") {
         assert_eq!(pool["spec"]["disruption"]["budgets"][0]["nodes"], "1", "what was suspended is as it was");

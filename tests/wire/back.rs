@@ -1,4 +1,4 @@
-//! Going back, by hand, to where a run began.
+//! Rolling back, by hand, to where a run began.
 
 use switchback_schemas::{
     journal::End,
@@ -12,7 +12,7 @@ use crate::support::{
     scene::Scene,
 };
 
-/// Upgrades that go back as a whole, with a step at the end that fails and holds.
+/// Upgrades that roll back as a whole, with a step at the end that fails and holds.
 fn held() -> Scene {
     let manifests = holding(without_nodes());
     let scene = Scene::on_twin(&borrowed(&manifests), |world| broken_web(&world));
@@ -27,16 +27,16 @@ fn a_run_that_holds_shows_the_ways_back_and_takes_one() {
     scene.apply().exits(4);
     let prices = scene.switchback("rollback --store store --kubeconfig kubeconfig").exits(0);
     assert!(prices.stdout.contains("to savepoint start"), "{}", prices.stdout);
-    assert!(prices.stdout.contains("take it with: switchback rollback"), "{}", prices.stdout);
+    assert!(prices.stdout.contains("run it with: switchback rollback"), "{}", prices.stdout);
     assert!(matches!(scene.report().state, RunState::Held { .. }), "looking changes nothing");
 
     let out =
         scene.switchback("rollback --to start --reason tired --store store --kubeconfig kubeconfig").exits(0);
     assert!(out.stdout.contains("rolled back to a savepoint"), "{}", out.stdout);
-    same(&before, &scene.settled(), "the world after going back to the start");
+    same(&before, &scene.settled(), "the world after rolling back to the start");
     let report = scene.report();
-    assert_eq!(report.state, RunState::Ended { end: End::Unwound });
-    assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{report:?}");
+    assert_eq!(report.state, RunState::Ended { end: End::RolledBack });
+    assert!(report.left_suspended.is_empty() && report.residue.is_empty(), "{report:?}");
     let left = report.steps.iter().filter(|step| step.status == StepStatus::Failed).count();
     assert_eq!(left, 0, "{report:?}");
 }
@@ -69,9 +69,9 @@ fn p34_going_back_survives_being_killed_anywhere() {
         child.kill().expect("killed");
         child.wait().expect("ended");
         scene.apply().exits(0);
-        same(&before, &scene.settled(), &format!("killed at intent {nth} of the way back"));
+        same(&before, &scene.settled(), &format!("killed at intent {nth} of the rollback"));
         if !reached {
-            assert!(nth > 3, "the way back has some steps");
+            assert!(nth > 3, "the rollback has some steps");
             return;
         }
     }
@@ -104,7 +104,7 @@ fn a_held_run_is_continued_by_another_plan() {
     assert!(out.stdout.contains("no platform is claimed"), "{}", out.stdout);
 }
 
-/// From every step of the example, nodes included: its process dies when the step has begun, and the run goes back to the start.
+/// From every step of the example, nodes included: its process dies when the step has begun, and the run rolls back to the start.
 #[test]
 fn from_every_step_of_the_example_the_way_back_ends_where_it_began() {
     let manifests = all();
@@ -130,9 +130,9 @@ fn from_every_step_of_the_example_the_way_back_ends_where_it_began() {
         child.wait().expect("ended");
         let out = scene.on_store("rollback --to start --reason tired").exits(0);
         assert!(out.stdout.contains("rolled back to a savepoint"), "{step}: {}", out.stdout);
-        same(&before, &scene.settled(), &format!("the world after going back from {step}"));
+        same(&before, &scene.settled(), &format!("the world after rolling back from {step}"));
         let report = scene.report();
-        assert_eq!(report.state, RunState::Ended { end: End::Unwound }, "{step}");
-        assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{step}: {report:?}");
+        assert_eq!(report.state, RunState::Ended { end: End::RolledBack }, "{step}");
+        assert!(report.left_suspended.is_empty() && report.residue.is_empty(), "{step}: {report:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! A way back as a plan of its own: written from a run that holds, reviewed like any plan, applied in its place.
+//! A rollback as a plan of its own: written from a run that holds, reviewed like any plan, applied in its place.
 
 use switchback_schemas::{plan::Plan, report::RunState};
 
@@ -30,18 +30,18 @@ fn a_way_back_is_written_reviewed_and_applied_as_a_plan() {
     assert_eq!(scene.read("back.json"), scene.read("again.json"));
 
     // Nodes that move back are moved forward again by a new plan only: somebody approves that by name.
-    assert_eq!(back.lines.len(), plan.pools.len());
+    assert_eq!(back.points.len(), plan.pools.len());
     scene.on_store("apply back.json").exits(3);
     let run = scene.switchback("status --store store").stdout;
-    assert!(run.contains("approve --line"), "{run}");
+    assert!(run.contains("approve --point"), "{run}");
     let new = scene.switchback("lock list --store store").stdout;
     let new = new.split_whitespace().find(|word| word.starts_with("r-") && *word != old.as_str());
     let new = new.expect("the run of the new plan holds the platform").to_owned();
-    for line in &back.lines {
-        scene.on_store(&format!("approve --line {} --run {new}", line.id)).exits(0);
+    for point in &back.points {
+        scene.on_store(&format!("approve --point {} --run {new}", point.id)).exits(0);
     }
     scene.on_store("apply back.json").exits(0);
-    same(&before, &scene.settled(), "the world after a plan that goes back to the start");
+    same(&before, &scene.settled(), "the world after a plan that rolls back to the start");
     let report = scene.switchback(&format!("report --run {old} --store store --format json")).exits(0);
     let report: switchback_schemas::report::Report = serde_json::from_str(&report.stdout).expect("a report");
     assert!(matches!(report.state, RunState::Superseded { .. }), "{:?}", report.state);
@@ -64,5 +64,5 @@ fn a_way_back_of_no_run_is_read_and_compared_and_refused_where_it_would_act() {
     assert!(out.stderr.contains("breaks"), "{}", out.stderr);
     assert_eq!(before, scene.world());
     let out = scene.switchback("rollback-plan plan.json -o back.json").exits(1);
-    assert!(out.stderr.contains("not clear from where"), "{}", out.stderr);
+    assert!(out.stderr.contains("step to roll back from is not clear"), "{}", out.stderr);
 }

@@ -1,4 +1,4 @@
-//! Closing on the twin: what a run that is over keeps for its ways back is removed, by date or by an approval.
+//! Closing on the twin: what a run that is over keeps for its rollbacks is removed, by date or by an approval.
 
 use serde_json::{Value, json};
 use switchback_schemas::{
@@ -45,44 +45,46 @@ fn a_complete_run_keeps_what_its_ways_back_need_until_they_are_over() {
     scene.plan();
     carried_through(&scene).exits(0);
     let kept = scene.switchback("status --store store --kubeconfig kubeconfig").exits(0).stdout;
-    assert!(kept.contains(&format!("kept       node group {GROUP}, at size 0 until 2026-11-27")), "{kept}");
-    assert!(kept.contains("close      switchback close --run") && !kept.contains("due"), "{kept}");
+    assert!(kept.contains(&format!("retained   node group {GROUP}, at size 0 until 2026-11-27")), "{kept}");
+    assert!(kept.contains("cleanup    switchback cleanup --run") && !kept.contains("due"), "{kept}");
 
-    let early = scene.on_store("close --reason tidy").exits(1).stderr;
+    let early = scene.on_store("cleanup --reason tidy").exits(1).stderr;
     assert!(early.contains(&format!("node group {GROUP}, at size 0 is needed until 2026-11-27")), "{early}");
     assert!(early.contains("snapshot mlops-platform-dev-mlflow-before-3-18-0"), "{early}");
-    assert!(early.contains("--now gives that up"), "{early}");
+    assert!(early.contains("--now deletes it anyway"), "{early}");
     // What is kept is no dirt.
     scene.on_store(&format!("janitor --fix {GROUP} --reason tidy")).exits(1);
-    assert!(scene.switchback("janitor --store store").exits(0).stdout.contains("nothing is left behind"));
+    assert!(
+        scene.switchback("janitor --store store").exits(0).stdout.contains("no run left anything behind")
+    );
     assert_eq!(ended(&scene), End::Complete);
 
     days(&scene, 8);
     let due = scene.on_store("tick").exits(0).stderr;
-    assert!(due.contains("closing is due since 2026-11-27") && due.contains("1 of the 2 things"), "{due}");
+    assert!(due.contains("cleanup is due since 2026-11-27") && due.contains("1 of 2 retained"), "{due}");
     let status = scene.switchback("status --store store --kubeconfig kubeconfig").exits(0).stdout;
-    assert!(status.contains("closing is due: it is the way back of pool gpu-inference"), "{status}");
+    assert!(status.contains("cleanup is due: rollback of pool gpu-inference"), "{status}");
     assert!(node_groups(&scene).contains(&GROUP.to_owned()), "tick removes nothing");
 
-    let out = scene.on_store("close --reason tidy").exits(0).stdout;
-    assert!(out.contains(&format!("CLOSE    removes node group {GROUP}, at size 0: ")), "{out}");
-    assert!(out.contains("kept       snapshot"), "{out}");
+    let out = scene.on_store("cleanup --reason tidy").exits(0).stdout;
+    assert!(out.contains(&format!("CLEANUP  deletes node group {GROUP}, at size 0: ")), "{out}");
+    assert!(out.contains("retained   snapshot"), "{out}");
     assert!(!node_groups(&scene).contains(&GROUP.to_owned()));
     assert_eq!(snapshots(&scene).len(), 1, "its time has not come");
     assert_eq!(ended(&scene), End::Complete, "something is still kept");
     let ways = scene.on_store("rollback").exits(0).stdout;
     assert!(
         ways.contains(&format!(
-            "cannot be taken now: it needs node group {GROUP}, at size 0, which was removed"
+            "not possible now: it needs node group {GROUP}, at size 0, which was removed"
         )),
         "{ways}"
     );
 
     days(&scene, 7);
-    scene.on_store("close --reason tidy").exits(0);
+    scene.on_store("cleanup --reason tidy").exits(0);
     assert!(snapshots(&scene).is_empty());
-    assert_eq!(ended(&scene), End::Closed);
-    assert!(scene.report().kept.is_empty());
+    assert_eq!(ended(&scene), End::CleanedUp);
+    assert!(scene.report().retained.is_empty());
 }
 
 #[test]
@@ -94,26 +96,29 @@ fn a_close_that_is_killed_is_taken_up_and_nothing_goes_back_after_it() {
     scene.fault(
         &json!({"verb": "aws", "path": "eks:DeleteNodegroup", "kind": {"delay": {"seconds": 86_400}}}),
     );
-    let mut child = scene.at_work("close --now --reason budget");
-    let begun = |event: &Value| record(event, "intent").is_some_and(|found| found["at"]["way"] == "close");
+    let mut child = scene.at_work("cleanup --now --reason budget");
+    let begun = |event: &Value| record(event, "intent").is_some_and(|found| found["at"]["way"] == "cleanup");
     assert!(Events::of(&mut child).until(begun), "it removes something");
     child.kill().expect("killed");
     child.wait().expect("ended");
     scene.heal();
     assert!(matches!(scene.report().state, RunState::Running {}), "{:?}", scene.report().state);
     let back = scene.on_store("rollback --to start --reason regret").exits(1).stderr;
-    assert!(back.contains("cannot go back there"), "{back}");
+    assert!(back.contains("cannot roll back there"), "{back}");
 
-    scene.on_store("close --reason again").exits(0);
+    scene.on_store("cleanup --reason again").exits(0);
     let report = scene.report();
-    assert_eq!(report.state, RunState::Ended { end: End::Closed });
-    assert!(report.kept.is_empty() && report.closing.is_empty() && report.residue.is_empty(), "{report:?}");
+    assert_eq!(report.state, RunState::Ended { end: End::CleanedUp });
+    assert!(
+        report.retained.is_empty() && report.expiring.is_empty() && report.residue.is_empty(),
+        "{report:?}"
+    );
     let approved: Vec<_> = report.approvals.iter().map(|given| &given.scope).collect();
     assert!(
-        approved.contains(&&ApprovalScope::Closing {}),
+        approved.contains(&&ApprovalScope::Cleanup {}),
         "the point of no return is approved: {approved:?}"
     );
-    let closed = report.steps.iter().filter(|step| step.at.way == switchback_schemas::journal::Way::Close);
+    let closed = report.steps.iter().filter(|step| step.at.way == switchback_schemas::journal::Way::Cleanup);
     assert_eq!(
         closed.filter(|step| step.status == StepStatus::Done || step.status == StepStatus::Skipped).count(),
         2
@@ -126,9 +131,10 @@ fn a_close_that_is_killed_is_taken_up_and_nothing_goes_back_after_it() {
         assert!(refused.contains("which was removed at"), "{refused}");
     }
     let again = scene.apply().exits(0).stdout;
-    assert!(again.contains("closed: nothing is kept"), "{again}");
-    let refused = scene.on_store(&format!("close --run {} --now --reason more", report.run)).exits(1).stderr;
-    assert!(refused.contains("is closed"), "{refused}");
+    assert!(again.contains("cleaned up: nothing is retained"), "{again}");
+    let refused =
+        scene.on_store(&format!("cleanup --run {} --now --reason more", report.run)).exits(1).stderr;
+    assert!(refused.contains("is cleaned up"), "{refused}");
 }
 
 #[test]
@@ -138,11 +144,11 @@ fn what_a_way_back_put_aside_is_removed_too_and_its_last_state_is_kept() {
     scene.plan();
     carried_through(&scene).exits(0);
     scene.on_store("rollback --to start --reason regret").exits(0);
-    let kept = scene.report().kept;
+    let kept = scene.report().retained;
     assert_eq!(kept.len(), 2, "the snapshot, and the instance that was put aside: {kept:?}");
     days(&scene, 15);
-    scene.on_store("close --reason tidy").exits(0);
-    assert_eq!(ended(&scene), End::Closed);
+    scene.on_store("cleanup --reason tidy").exits(0);
+    assert_eq!(ended(&scene), End::CleanedUp);
     let cloud = scene.cloud();
     assert_eq!(names(&cloud["rds"]["instances"]), ["mlops-platform-dev-mlflow"]);
     let left = snapshots(&scene);

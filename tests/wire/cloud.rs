@@ -1,5 +1,5 @@
 //! The AWS road on the twin, through the real clients: two minors of EKS with Karpenter and MLflow between, seen, planned, applied,
-//! killed. It is gone back from in tests/rehearsal.
+//! killed. It is rolled back from in tests/rehearsal.
 
 use std::collections::BTreeSet;
 
@@ -48,9 +48,9 @@ fn the_platform_of_the_written_procedures_goes_up_two_minors() {
 
     let report = scene.report();
     assert_eq!(report.state, RunState::Ended { end: End::Complete });
-    assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{:?}", report.residue);
-    let kept: Vec<&str> = report.kept.iter().map(|kept| kept.what.as_str()).collect();
-    assert_eq!(kept.len(), 2, "the old node group and the snapshot, and nothing of a way back: {kept:?}");
+    assert!(report.left_suspended.is_empty() && report.residue.is_empty(), "{:?}", report.residue);
+    let kept: Vec<&str> = report.retained.iter().map(|kept| kept.what.as_str()).collect();
+    assert_eq!(kept.len(), 2, "the old node group and the snapshot, and nothing of a rollback: {kept:?}");
 }
 
 /// What a run needs and an undisturbed one does not call, with the reason.
@@ -89,14 +89,14 @@ fn the_line_of_no_return_moves_when_the_second_minor_starts() {
     let manifests = only(all(), &["eks.yaml", "karpenter.yaml"]);
     let scene = scene(&manifests);
     let plan = scene.plan();
-    let line = "mlops-platform-dev-1.34-back-to-1.32";
-    assert!(plan.lines.iter().any(|found| found.id.as_str() == line), "{:?}", plan.lines);
+    let line = "mlops-platform-dev-1.34-rollback-to-1.32";
+    assert!(plan.points.iter().any(|found| found.id.as_str() == line), "{:?}", plan.points);
 
     let parked = scene.apply().exits(3);
     assert_eq!(parked_for(&parked).as_deref(), Some(line), "{}", parked.stdout);
     let ways = scene.on_store("rollback").exits(0).stdout;
-    let to_start = ways.split("to savepoint start").nth(1).expect("a way back to the start");
-    assert!(to_start.contains("take it with"), "before the line one can go back to the start: {ways}");
+    let to_start = ways.split("to savepoint start").nth(1).expect("a rollback to the start");
+    assert!(to_start.contains("run it with"), "before that point one can roll back to the start: {ways}");
     assert_eq!(version(&scene), "1.33");
 
     // The whole plan is not this line.
@@ -106,9 +106,9 @@ fn the_line_of_no_return_moves_when_the_second_minor_starts() {
     scene.apply().exits(0);
     assert_eq!(version(&scene), "1.34");
     let ways = scene.on_store("rollback").exits(0).stdout;
-    let to_start = ways.split("to savepoint start").nth(1).expect("the way back to the start");
-    assert!(to_start.contains("cannot be taken now"), "the line has moved: {ways}");
-    let to_first = ways.split("to savepoint karpenter/karpenter@1.8.8").nth(1).expect("a way back");
+    let to_start = ways.split("to savepoint start").nth(1).expect("the rollback to the start");
+    assert!(to_start.contains("not possible now"), "the point has moved: {ways}");
+    let to_first = ways.split("to savepoint karpenter/karpenter@1.8.8").nth(1).expect("a rollback");
     assert!(to_first.contains("decide by 2026-11-2"), "{to_first}");
 }
 
@@ -123,7 +123,7 @@ fn a_run_killed_at_every_step_boundary_ends_where_an_undisturbed_one_does() {
 
     let scene = scene(&all());
     let plan = scene.plan();
-    for line in plan.lines.iter().map(|line| line.id.as_str()) {
+    for line in plan.points.iter().map(|line| line.id.as_str()) {
         // An approval needs a run to be of.
         if !scene.path("store/runs").exists() {
             let mut child = scene.applying();
@@ -159,6 +159,6 @@ fn a_run_killed_at_every_step_boundary_ends_where_an_undisturbed_one_does() {
     }
     let report = scene.report();
     assert_eq!(report.state, RunState::Ended { end: End::Complete });
-    assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{report:?}");
+    assert!(report.left_suspended.is_empty() && report.residue.is_empty(), "{report:?}");
     same(&expected, &scene.settled(), "killed at every step boundary");
 }

@@ -1,5 +1,5 @@
 //! A plan that continues a run which stopped in the middle of a hop: what that run opened is closed with what was there first, and
-//! the way back leads through both runs to where the first began.
+//! the rollback leads through both runs to where the first began.
 
 use serde_json::{Value, json};
 use switchback_schemas::{
@@ -111,7 +111,7 @@ fn p14_a_freeze_of_the_run_before_is_thawed_to_what_was_there_first() {
     assert!(all.iter().all(|budgets| *budgets == json!([{"nodes": "1"}])), "{all:?}");
     let new = report(&scene, &run_of(&scene));
     assert_eq!(new.state, RunState::Ended { end: End::Complete });
-    assert!(new.open_brackets.is_empty() && new.residue.is_empty(), "{new:?}");
+    assert!(new.left_suspended.is_empty() && new.residue.is_empty(), "{new:?}");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn the_way_back_leads_through_both_runs_to_where_the_first_began() {
     assert!(out.stdout.contains(&format!("rollback --run {old}")), "{}", out.stdout);
     let out = scene.on_store(&format!("rollback --run {new} --to start --reason tired")).exits(0);
     assert!(out.stdout.contains(&format!("run {old}")), "{}", out.stdout);
-    same(&between, &scene.settled(), "the world after going back to where the second run began");
+    same(&between, &scene.settled(), "the world after rolling back to where the second run began");
     // The platform is the first run's again, with what it opened.
     let claimed = scene.switchback("lock list --store store").exits(0);
     assert!(claimed.stdout.contains(old.as_str()), "{}", claimed.stdout);
@@ -136,12 +136,12 @@ fn the_way_back_leads_through_both_runs_to_where_the_first_began() {
         "{:?}",
         found.state
     );
-    assert_eq!(found.open_brackets.len(), 2, "{:?}", found.open_brackets);
-    assert!(report(&scene, &new).open_brackets.is_empty());
+    assert_eq!(found.left_suspended.len(), 2, "{:?}", found.left_suspended);
+    assert!(report(&scene, &new).left_suspended.is_empty());
 
     scene.on_store(&format!("rollback --run {old} --to start --reason tired")).exits(0);
-    same(&before, &scene.settled(), "the world after going back to where the first run began");
-    assert_eq!(report(&scene, &old).state, RunState::Ended { end: End::Unwound });
+    same(&before, &scene.settled(), "the world after rolling back to where the first run began");
+    assert_eq!(report(&scene, &old).state, RunState::Ended { end: End::RolledBack });
     let claimed = scene.switchback("lock list --store store").exits(0);
     assert!(claimed.stdout.contains("no platform is claimed"), "{}", claimed.stdout);
 }
@@ -156,22 +156,22 @@ fn p40_what_two_runs_left_open_is_named_by_the_later_one_and_cleared_by_name() {
     scene.apply().exits(1);
     let left = scene.switchback("janitor --store store").exits(1);
     for pool in ["general", "gpu"] {
-        let bracket = format!("karpenter-1.8.8-freeze-{pool}");
+        let suspension = format!("karpenter-1.8.8-freeze-{pool}");
         assert_eq!(
-            left.stdout.matches(&format!("suspension {bracket} still stands")).count(),
+            left.stdout.matches(&format!("suspension {suspension} is still active")).count(),
             1,
             "{}",
             left.stdout
         );
-        scene.on_store(&format!("janitor --fix {bracket} --reason tidy")).exits(0);
+        scene.on_store(&format!("janitor --fix {suspension} --reason tidy")).exits(0);
     }
     let all = budgets(&scene);
     assert!(all.iter().all(|budgets| *budgets == json!([{"nodes": "1"}])), "{all:?}");
-    assert_eq!(report(&scene, &old).open_brackets.len(), 0, "the later run accounts for them");
+    assert_eq!(report(&scene, &old).left_suspended.len(), 0, "the later run accounts for them");
 }
 
 #[test]
-fn a_plan_that_would_leave_a_bracket_open_is_refused() {
+fn a_plan_that_would_leave_a_suspension_open_is_refused() {
     let (scene, _, old) = stopped();
     // Nothing of what is asked for now would thaw what is frozen.
     std::fs::remove_file(scene.path("manifests/karpenter.yaml")).expect("removed");
@@ -212,12 +212,12 @@ fn what_is_left_of_a_hop_is_finished_by_a_plan_with_mended_manifests() {
     );
     let ended = report(&scene, &new);
     assert_eq!(ended.state, RunState::Ended { end: End::Complete });
-    assert!(ended.open_brackets.is_empty() && ended.residue.is_empty(), "{ended:?}");
+    assert!(ended.left_suspended.is_empty() && ended.residue.is_empty(), "{ended:?}");
 
     scene.on_store(&format!("rollback --run {new} --to start --reason tired")).exits(0);
-    same(&between, &scene.settled(), "the world after going back to where the second run began");
+    same(&between, &scene.settled(), "the world after rolling back to where the second run began");
     scene.on_store(&format!("rollback --run {old} --to start --reason tired")).exits(0);
-    same(&before, &scene.settled(), "the world after going back to where the first run began");
+    same(&before, &scene.settled(), "the world after rolling back to where the first run began");
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_verification_that_asked_for_too_much_is_mended_without_a_way_back() {
 
     scene.on_store(&format!("rollback --run {new} --to start --reason regret")).exits(0);
     scene.on_store(&format!("rollback --run {old} --to start --reason regret")).exits(0);
-    same(&before, &scene.settled(), "the world after going back to where the first run began");
+    same(&before, &scene.settled(), "the world after rolling back to where the first run began");
 }
 
 /// The later run does not know which nodes the earlier one cordoned; that one lets go of them by name, when the later is over.
@@ -267,7 +267,7 @@ fn p40_a_node_that_nobody_moves_any_more_is_let_go_by_name() {
     continued(&scene, &old);
     let fix = format!("janitor --run {old} --fix {node} --reason unused");
     let refused = scene.on_store(&fix).exits(1).stderr;
-    assert!(refused.contains("is not over"), "{refused}");
+    assert!(refused.contains("has not ended"), "{refused}");
     scene.apply().exits(0);
     assert_eq!(cordoned(), std::slice::from_ref(&node));
     scene.on_store(&fix).exits(0);
@@ -290,11 +290,11 @@ fn nodes_that_an_earlier_run_was_moving_are_moved_and_moved_back() {
     let nodes = scene.objects("Node");
     assert!(nodes.iter().all(|node| node["spec"]["unschedulable"] != true), "{nodes:#?}");
     let report = report(&scene, &new);
-    assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{report:?}");
+    assert!(report.left_suspended.is_empty() && report.residue.is_empty(), "{report:?}");
 
     scene.on_store(&format!("rollback --run {new} --to start --reason tired")).exits(0);
     scene.on_store(&format!("rollback --run {old} --to start --reason tired")).exits(0);
-    same(&before, &scene.settled(), "the world after going back to where the first run began");
+    same(&before, &scene.settled(), "the world after rolling back to where the first run began");
     let nodes = scene.objects("Node");
     assert!(nodes.iter().all(|node| node["spec"]["unschedulable"] != true), "{nodes:#?}");
 }

@@ -73,7 +73,7 @@ fn a_gang_that_may_be_requeued_moves_as_a_whole() {
     let before = training(&scene);
     let out = scene.apply().exits(0);
     let batches: Vec<&str> =
-        out.stdout.lines().filter(|line| line.contains("chosen") && line.contains("/gpu/")).collect();
+        out.stdout.lines().filter(|line| line.contains("selected") && line.contains("/gpu/")).collect();
     assert_eq!(batches.len(), 1, "all nodes of the gang are one batch: {batches:?}");
     let report = scene.report();
     let cordoned = |at: &switchback_schemas::journal::At| {

@@ -47,7 +47,7 @@ fn a_run_parks_for_an_approval_and_goes_on_with_it() {
 fn what_the_plan_does_not_have_cannot_be_approved() {
     let scene = asking_first();
     scene.apply().exits(3);
-    for scope in ["--line nothing", "--gate nothing"] {
+    for scope in ["--point nothing", "--gate nothing"] {
         let out =
             scene.switchback(&format!("approve {scope} --store store --kubeconfig kubeconfig")).exits(1);
         assert!(out.stderr.contains("the plan has no"), "{}", out.stderr);
@@ -86,7 +86,7 @@ fn a_channel_is_told_where_a_run_came_to_rest() {
     let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
     scene.plan();
     let out = scene.apply().exits(0);
-    assert!(out.stderr.contains("not told: channel team"), "{}", out.stderr);
+    assert!(out.stderr.contains("not notified: channel team"), "{}", out.stderr);
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn budget(cluster: &Cluster) -> Value {
     cluster.get(&["nodepool", "general"])["spec"]["disruption"]["budgets"][0]["nodes"].clone()
 }
 
-/// Parks in the middle, and goes back to the start.
+/// Parks in the middle, and rolls back to the start.
 #[test]
 #[ignore = "starts a control plane: `tests/cluster/suite`"]
 fn the_road_is_gone_up_parked_and_gone_back() {
@@ -135,7 +135,7 @@ fn the_road_is_gone_up_parked_and_gone_back() {
     assert_eq!((version(cluster).as_str(), budget(cluster)), ("1.8.8", json!("0")));
 
     scene.on_store("rollback --to start --reason test").exits(0);
-    assert_eq!(scene.report().state, RunState::Ended { end: End::Unwound });
+    assert_eq!(scene.report().state, RunState::Ended { end: End::RolledBack });
     let after = settings(cluster);
     let differs = |key: &&String| before.get(*key) != after.get(*key);
     let differ: BTreeSet<&String> = before.keys().chain(after.keys()).filter(differs).collect();
@@ -186,7 +186,7 @@ fn the_road_is_gone_on_with_when_its_process_was_killed() {
     scene.apply().exits(0);
     let report = scene.report();
     assert_eq!(report.state, RunState::Ended { end: End::Complete });
-    assert!(report.residue.is_empty() && report.open_brackets.is_empty(), "{report:?}");
+    assert!(report.residue.is_empty() && report.left_suspended.is_empty(), "{report:?}");
     assert!(
         report.steps.iter().all(|step| matches!(step.status, StepStatus::Done | StepStatus::Skipped)),
         "{report:?}"
@@ -235,12 +235,12 @@ fn a_gang_is_waited_for_then_moves() {
     assert!(out.stdout.contains("Job training/llm-7b"), "{}", out.stdout);
     assert_eq!(training(cluster), trained, "not one pod was touched");
     scene.on_store("rollback --to start --reason requeued").exits(0);
-    assert_eq!(training(cluster), trained, "nor on the way back");
+    assert_eq!(training(cluster), trained, "nor on the rollback");
 
     let scene = Scene::on_cluster(&borrowed(&manifests), cluster, helm);
     scene.plan();
     let out = scene.apply().exits(0);
-    let chosen = out.stdout.lines().filter(|line| line.contains("chosen") && line.contains("/gpu/"));
+    let chosen = out.stdout.lines().filter(|line| line.contains("selected") && line.contains("/gpu/"));
     assert_eq!(chosen.count(), 1, "all sixteen are one batch: {}", out.stdout);
     let left = training(cluster);
     assert!(left.iter().all(|uid| !trained.contains(uid)), "every pod has moved");

@@ -24,7 +24,7 @@ fn a_platform_is_observed_planned_and_upgraded() {
 
     let report = scene.report();
     assert!(matches!(report.state, RunState::Ended { .. }), "{:?}", report.state);
-    assert!(report.open_brackets.is_empty() && report.residue.is_empty(), "{report:?}");
+    assert!(report.left_suspended.is_empty() && report.residue.is_empty(), "{report:?}");
     assert!(report.steps.iter().all(|step| step.status == StepStatus::Done), "{report:?}");
 
     let web = scene.objects("Deployment").into_iter().find(|d| d["metadata"]["name"] == "web").expect("web");
@@ -44,9 +44,9 @@ fn a_platform_is_observed_planned_and_upgraded() {
     for (command, says) in [
         ("status --store store", "complete"),
         ("report --store store --format markdown", "## Run"),
-        ("verify --store store", "whole and in order"),
+        ("verify --store store", "complete and in order"),
         ("lock list --store store", "no platform is claimed"),
-        ("janitor --store store", "nothing is left behind"),
+        ("janitor --store store", "no run left anything behind"),
     ] {
         let out = scene.switchback(command).exits(0);
         assert!(out.stdout.contains(says), "{command}: {}", out.stdout);
@@ -82,8 +82,8 @@ fn an_image_that_never_gets_ready_takes_its_hop_back() {
     scene.plan();
     let before = scene.world();
     let out = scene.apply().exits(5);
-    assert!(out.stdout.contains("BACK     to savepoint start"), "{}", out.stdout);
-    crate::support::projection::same(&before, &scene.settled(), "the world after going back");
+    assert!(out.stdout.contains("ROLLBACK to savepoint start"), "{}", out.stdout);
+    crate::support::projection::same(&before, &scene.settled(), "the world after rolling back");
     // The end of a run stays its end.
     scene.apply().exits(5);
 }
@@ -145,12 +145,12 @@ fn the_tour_comes_to_its_end_anywhere() {
     for part in [
         "Nothing has been changed.",
         "Killed",
-        "PARKED   waits for an approval: switchback approve --line mlops-platform-dev-1.34-back-to-1.32",
-        "BACK     to savepoint eks/mlops-platform-dev@1.34",
+        "PARKED   waits for an approval: switchback approve --point mlops-platform-dev-1.34-rollback-to-1.32",
+        "ROLLBACK to savepoint eks/mlops-platform-dev@1.34",
         "complete: targets reached",
-        "kept       snapshot",
-        "CLOSE    removes node group gpu-inference-1-33",
-        "closed: nothing is kept",
+        "retained   snapshot",
+        "CLEANUP  deletes node group gpu-inference-1-33",
+        "cleaned up: nothing is retained",
     ] {
         assert!(text.contains(part), "{part:?} is missing from {text}");
     }

@@ -33,7 +33,7 @@ pub(crate) async fn show(aws: &Aws, resource: &AwsResource) -> Result<Proof, Cal
     }
     let session = aws.session(resource, Purpose::Check).await;
     let Some(text) = described(&session, resource).await? else {
-        return Err(CallError::malformed(format!("{} is not there", resource.arn)));
+        return Err(CallError::malformed(format!("{} does not exist", resource.arn)));
     };
     let arn: Arn = text.parse().map_err(|_| CallError::Garbled { what: format!("{text:?} is no ARN") })?;
     match arn == resource.arn {

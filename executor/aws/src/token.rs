@@ -60,7 +60,7 @@ impl ClusterToken {
         Self::of(aws, resource, Purpose::Apply)
     }
 
-    /// To go back on a target.
+    /// To roll back on a target.
     pub fn to_go_back(aws: Aws, resource: &AwsResource) -> Self {
         Self::of(aws, resource, Purpose::Rollback)
     }

@@ -54,7 +54,7 @@ pub(crate) fn reason(text: &str) -> Result<String, &'static str> {
 
 /// Who says something to a run.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(crate) struct SpeakerArgs {
+pub(crate) struct OperatorArgs {
     #[command(flatten)]
     pub(crate) platform: PlatformArgs,
     /// Act as NAME without verification, instead of as whom the API server says

@@ -7,7 +7,7 @@ use switchback_face::{GlobalOptions, commands::described};
 
 use crate::commands::Command;
 
-/// Runs plans: observes, applies, goes back. `switchback` hands over to it.
+/// Runs plans: observes, applies, rolls back. `switchback` hands over to it.
 #[derive(Debug, Parser)]
 #[command(
     name = "switchback-exec",
@@ -19,7 +19,7 @@ use crate::commands::Command;
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) options: GlobalOptions,
-    /// Prints the formats that this build speaks, for `switchback`
+    /// Print the formats that this build speaks, for `switchback`
     #[arg(long, exclusive = true)]
     pub(crate) contract: bool,
     /// What to do.

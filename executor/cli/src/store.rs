@@ -41,7 +41,7 @@ pub(crate) fn open(args: &StoreArgs, environment: &Environment) -> Result<Opened
     Ok(Opened { store: Arc::new(LocalStore::new(&dir)), dir })
 }
 
-/// Refuses a store that a CI job's machine takes with it: with the journal goes the way back.
+/// Refuses a store that a CI job's machine takes with it: with the journal goes the rollback.
 pub(crate) fn outlives_job(args: &StoreArgs, environment: &Environment, accepted: bool) -> Result<(), Error> {
     if !environment.ci || accepted {
         return Ok(());
@@ -91,7 +91,7 @@ pub(crate) async fn chosen(args: &RunArgs, store: &dyn Store) -> Result<RunId, E
             Err(Error::NoRun { what, help: "name another with --store" })
         }
         ([], _) => Err(Error::Ambiguous {
-            what: "every run is over".to_owned(),
+            what: "every run has ended".to_owned(),
             runs: names(runs.iter().map(|(run, _)| run).collect()),
         }),
         (open, _) => Err(Error::Ambiguous {

@@ -53,7 +53,7 @@ async fn object(api: &Reader, target: &Target) -> Result<Option<Value>, Failure>
     Ok(target::find(api, &kinds, target).await.map_err(read)?.object)
 }
 
-/// The revision that is deployed, which must exist: a rollback to nothing is no way back (user-pain P-37).
+/// The revision that is deployed, which must exist: a rollback to nothing is no rollback (user-pain P-37).
 async fn revision(api: &Reader, release: &ObjectName) -> Result<Capturing, Failure> {
     let secrets = helm::secrets(api, release).await.map_err(|error| error.failure())?;
     for secret in secrets.iter().rev() {
@@ -62,7 +62,7 @@ async fn revision(api: &Reader, release: &ObjectName) -> Result<Capturing, Failu
             return Ok(Capturing::Scalar(json!(stored.revision)));
         }
     }
-    Err(refused(format!("release {release} has no deployed revision to go back to")))
+    Err(refused(format!("release {release} has no deployed revision to roll back to")))
 }
 
 fn no_secret(kind: &str) -> Result<(), Failure> {

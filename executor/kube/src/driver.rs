@@ -12,12 +12,12 @@ use switchback_schemas::{
 
 use crate::{
     api::{Reader, Writer, object_path},
-    captures, conditions,
+    candidates, captures, conditions,
     connect::{self, ConnectError},
-    copies, effects,
+    effects,
     fields::text,
-    members,
     nodes::built_in,
+    release_backup,
 };
 
 /// How long one request may take. Lists of thousands of objects come in pages, so no single request is long.
@@ -75,7 +75,7 @@ impl Driver for KubeDriver {
     }
 
     async fn members(&self, call: &Call, roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
-        Some(members::members(&self.api.read, call, roll).await)
+        Some(candidates::members(&self.api.read, call, roll).await)
     }
 
     async fn keep_release(
@@ -84,7 +84,7 @@ impl Driver for KubeDriver {
         release: &ObjectName,
         revision: u64,
     ) -> Option<Result<Evidence, Failure>> {
-        Some(copies::keep(&self.api, call, release, revision).await)
+        Some(release_backup::keep(&self.api, call, release, revision).await)
     }
 
     async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {

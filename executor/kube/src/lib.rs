@@ -5,21 +5,21 @@
 
 mod api;
 mod caller;
+mod candidates;
 mod captures;
 mod claims;
 mod classify;
 mod conditions;
 mod connect;
-mod copies;
 mod driver;
 mod dry;
 mod effects;
 mod fields;
 mod helm;
-mod members;
 mod nodes;
 mod observe;
 mod pods;
+mod release_backup;
 mod services;
 mod target;
 

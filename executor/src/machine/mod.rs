@@ -24,8 +24,8 @@ use switchback_schemas::{
 
 pub use decide::{Choice, WindowAnswer, choose, scope_text, who, window_answer};
 pub use fold::{
-    Back, Batch, Closing, Hold, Illegal, Index, Phase, PlaceEvent, Reaction, Reason, RollState, RunState,
-    Task, not_done, not_seen, open_brackets, residue, standing, step_of,
+    Back, Batch, Cleanup, Hold, Illegal, Index, Phase, PlaceEvent, Reaction, Reason, RollState, RunState,
+    Task, left_suspended, not_done, not_seen, residue, standing, step_of,
 };
 
 use crate::ports::{Failure, Member};
@@ -37,7 +37,7 @@ use fold::{place, transition};
 pub struct Settings {
     /// Between two looks at something that is expected to change.
     pub poll: Seconds,
-    /// Between two looks at what should not change: open brackets, nodes of a batch.
+    /// Between two looks at what should not change: open suspensions, nodes of a batch.
     pub watch: Seconds,
     /// How long a run waits with nothing else to do before it parks.
     pub patience: Seconds,

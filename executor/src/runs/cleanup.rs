@@ -1,4 +1,4 @@
-//! Clearing what a run that is over left behind: a bracket that had to stay open, a node that it cordoned.
+//! Clearing what a run that is over left behind: a suspension that had to be left, a node that it cordoned.
 //!
 //! Only what is still the run's own doing is taken back: it is called by the plan's own undo, which compares before it
 //! sets. The run's lease is held meanwhile, so no process works on it, and what was done stands in its side log, before
@@ -13,7 +13,7 @@ use switchback_schemas::{
 
 use super::handover;
 use crate::{
-    machine::{Answer, Machine, What, open_brackets},
+    machine::{Answer, Machine, What, left_suspended},
     report::cleared,
     runtime::{RunError, Runtime},
     store::claims,
@@ -28,7 +28,7 @@ struct Work {
     first: Vec<Condition>,
 }
 
-/// Clears one thing that a run left, by the name under which it is listed: a bracket or a node. Says what was seen.
+/// Clears one thing that a run left, by the name under which it is listed: a suspension or a node. Says what was seen.
 pub async fn clear(
     runtime: &Runtime,
     run: &RunId,
@@ -43,13 +43,13 @@ pub async fn clear(
         held.machine.inherit(handover::carry_over(store, &parent.run).await?);
     }
     let machine = &held.machine;
-    // A run that continues another one knows its brackets and not its nodes; while it is under way it has the claim.
+    // A run that continues another one knows its suspensions and not its nodes; while it is under way it has the claim.
     let touched = machine.state().touched_nodes(machine.plan()).iter().any(|(_, item)| item.name == name);
     if let Some(heir) = machine.state().superseded.as_ref().filter(|_| !touched) {
         return Err(refuse(format!("was continued by run {heir}, which has to account for {name} now")));
     }
     if !machine.state().is_over() {
-        return Err(refuse("is not over: `apply`, `rollback` or `abandon` goes on from here".to_owned()));
+        return Err(refuse("has not ended: continue with `apply`, `rollback` or `abandon`".to_owned()));
     }
     let platform = &machine.plan().platform.name;
     match claims::holder(store, platform).await? {
@@ -61,10 +61,10 @@ pub async fn clear(
     let side = store.side(run).await?;
     let work = if cleared(&side).contains(&name) { None } else { work(machine, name) };
     let Some(work) = work else {
-        return Err(refuse(format!("left no {name:?} that can be taken back; `janitor` lists what it left")));
+        return Err(refuse(format!("left no {name:?} that can be undone; `janitor` lists what it left")));
     };
     if work.is_empty() {
-        return Err(refuse(format!("began to end node {name}: nothing of it can be taken back")));
+        return Err(refuse(format!("started to terminate node {name}: that cannot be undone")));
     }
     runtime.prove(machine.plan()).await?;
     // What is about to be done is durable before it is done.
@@ -82,7 +82,7 @@ pub async fn clear(
         SideKind::Cleared { what: name.to_owned(), reason: reason.to_owned(), evidence: evidence.clone() };
     say(runtime.clock.now(), says).await?;
     drop(held);
-    // With the last bracket that it had to leave open, the platform is that of the run which it continues.
+    // With the last suspension that it had to leave open, the platform is that of the run which it continues.
     handover::give_back(runtime.handle(run)).await?;
     Ok(evidence)
 }
@@ -90,12 +90,12 @@ pub async fn clear(
 /// What has to be called to take something back; `None` when nothing of that name was left.
 fn work(machine: &Machine, name: &str) -> Option<Vec<Work>> {
     let (plan, state) = (machine.plan(), machine.state());
-    if let Some(bracket) = open_brackets(plan, state).into_iter().find(|open| open.id.as_str() == name) {
+    if let Some(suspension) = left_suspended(plan, state).into_iter().find(|open| open.id.as_str() == name) {
         // What an earlier run opened has no undo here; it is closed as the run would have closed it.
-        let undo = machine.index().rollback_of(&bracket.open).first().map(At::back);
-        let at = undo.unwrap_or_else(|| At::forward(&bracket.close));
+        let undo = machine.index().rollback_of(&suspension.suspend).first().map(At::rollback);
+        let at = undo.unwrap_or_else(|| At::forward(&suspension.resume));
         let (effect, done_when, reads) = machine.work(&at)?;
-        let first = std::iter::once(bracket.safe_to_close.clone());
+        let first = std::iter::once(suspension.safe_to_resume.clone());
         let first = first.chain(reads.iter().map(|read| read.condition.clone())).collect();
         return Some(vec![Work { at, effect: effect.clone(), done_when: done_when.cloned(), first }]);
     }
@@ -122,7 +122,7 @@ async fn take_back(
         .await
     {
         Answer::Checked(verdict) => verdict,
-        _ => Verdict::unknown("nobody answered"),
+        _ => Verdict::unknown("no response"),
     };
     let said = |evidence: &Evidence| evidence.0.join("; ");
     if let Some(condition) = &work.done_when
@@ -142,7 +142,7 @@ async fn take_back(
             }
             Verdict::Unknown { evidence } => {
                 let why = said(&evidence);
-                return Err(format!("left {} as it is: nobody knows whether that is safe: {why}", work.at));
+                return Err(format!("left {} as it is: whether that is safe is unknown: {why}", work.at));
             }
         }
     }
@@ -152,19 +152,19 @@ async fn take_back(
             Some(condition) => match ask(condition).await {
                 Verdict::Holds { evidence: seen } => Ok(Evidence([evidence.0, seen.0].concat())),
                 verdict => {
-                    Err(format!("called {}, and it is not seen: {}", work.at, said(verdict.evidence())))
+                    Err(format!("called {}, but it is not verified: {}", work.at, said(verdict.evidence())))
                 }
             },
         },
         Answer::Applied(Outcome::NotDone { evidence, .. }) => {
-            Err(format!("could not take back {}: {}", work.at, said(&evidence)))
+            Err(format!("could not undo {}: {}", work.at, said(&evidence)))
         }
         Answer::Applied(Outcome::InDoubt { evidence, .. }) => {
-            Err(format!("may or may not have taken back {}: {}", work.at, said(&evidence)))
+            Err(format!("may or may not have undone {}: {}", work.at, said(&evidence)))
         }
         Answer::Applied(Outcome::Blocked { .. }) => {
             Err(format!("{} waits for something; try again", work.at))
         }
-        _ => Err(format!("nobody answered for {}", work.at)),
+        _ => Err(format!("no response for {}", work.at)),
     }
 }

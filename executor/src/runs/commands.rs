@@ -19,16 +19,18 @@ pub async fn request(handle: RunHandle<'_>, by: Identified, says: SideKind) -> D
     let state = machine.state();
     let still = match &says {
         SideKind::Rollback { .. } => state.is_complete() || state.is_closed(),
-        SideKind::Close { .. } | SideKind::Approve { .. } => state.may_close(),
+        SideKind::Cleanup { .. } | SideKind::Approve { .. } => state.may_clean_up(),
         _ => false,
     };
     if state.is_over() && !still {
         return refuse(match &state.superseded {
             Some(by) => {
-                format!("was continued by run {by}: when that one is back where it began, this one goes on")
+                format!(
+                    "was continued by run {by}: after that one is rolled back to its start, this one continues"
+                )
             }
-            None if state.is_closed() => "is closed".to_owned(),
-            None => "is over".to_owned(),
+            None if state.is_closed() => "is cleaned up".to_owned(),
+            None => "has ended; make a new plan".to_owned(),
         });
     }
     let now = clock.now();
@@ -38,17 +40,17 @@ pub async fn request(handle: RunHandle<'_>, by: Identified, says: SideKind) -> D
         }
         SideKind::Rollback { scope, .. } => {
             if let Some(obstacle) = machine.obstacle(scope, now) {
-                return refuse(format!("cannot go back there: {obstacle}"));
+                return refuse(format!("cannot roll back there: {obstacle}"));
             }
         }
         // What is being removed goes on; it was decided when that began.
-        SideKind::Close { .. } if state.closing.is_some() && !state.is_over() => {}
-        SideKind::Close { .. } if !state.is_over() => {
-            return refuse("is not over: what it keeps is removed after its end".to_owned());
+        SideKind::Cleanup { .. } if state.cleanup.is_some() && !state.is_over() => {}
+        SideKind::Cleanup { .. } if !state.is_over() => {
+            return refuse("has not ended: cleanup comes after its end".to_owned());
         }
-        SideKind::Close { early, .. } => {
-            if let Some(obstacle) = machine.obstacle_to_close(*early, now) {
-                return refuse(format!("cannot be closed now: {obstacle}"));
+        SideKind::Cleanup { early, .. } => {
+            if let Some(obstacle) = machine.obstacle_to_cleanup(*early, now) {
+                return refuse(format!("cannot be cleaned up now: {obstacle}"));
             }
         }
         SideKind::Approve { approval } if approval.review != index.plan.digests.review => {

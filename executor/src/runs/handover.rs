@@ -1,5 +1,5 @@
 //! Runs of one operation: what one hands to the plan that continues it, the hand-over of the platform, and its return when the later
-//! run goes back to where it began. So an operation goes back through its runs as it came, each by its own journal.
+//! run rolls back to where it began. So an operation rolls back through its runs as it came, each by its own journal.
 //!
 //! Each hand-over is one record in the earlier run's journal. Everything before it can be repeated and everything after it
 //! follows from it, so a crash at any point is mended when one of the two runs is taken up again.
@@ -11,14 +11,14 @@ use switchback_schemas::{
     RunId, StepId,
     journal::{At, Captured, End, Event, Record, SideEntry},
     name::Label,
-    plan::{ClosesEarlier, Hop, Parent, Plan},
+    plan::{ExpiresEarlier, Hop, Parent, Plan},
     report::{CarriedHop, CarryOver},
 };
 
 use super::handle::RunHandle;
 use crate::{
     load::{Done, indexed, load, replayed, unreportable},
-    machine::{RunState, open_brackets},
+    machine::{RunState, left_suspended},
     report::{self, cleared},
     runtime::RunError,
     store::{Store, StoreError, claims},
@@ -89,7 +89,7 @@ pub(super) async fn take_over(handle: RunHandle<'_>, parent: &Parent, carried: &
     earlier.append(vec![Event::Superseded { by: run.clone() }]).await
 }
 
-/// If a run that continues another one went back to where it began, the platform is the earlier run's again.
+/// If a run that continues another one rolled back to where it began, the platform is the earlier run's again.
 pub(super) async fn give_back(handle: RunHandle<'_>) -> Done<()> {
     let RunHandle { store, run, .. } = handle;
     let (index, journal) = load(store, run).await?;
@@ -99,7 +99,7 @@ pub(super) async fn give_back(handle: RunHandle<'_>) -> Done<()> {
         return Ok(());
     }
     // Until what it had left open was cleared, the platform was nobody's.
-    let free = matches!(later.state().ended, Some((End::UnwoundHeld, _)));
+    let free = matches!(later.state().ended, Some((End::RolledBackSuspended, _)));
     if free && taken_since(store, [run, &parent.run], &index.plan.platform.name, &journal).await? {
         return Ok(());
     }
@@ -115,7 +115,7 @@ pub(super) async fn give_back(handle: RunHandle<'_>) -> Done<()> {
     Ok(())
 }
 
-/// Whether another run than these took the platform since one ended: its work is not to be gone back past.
+/// Whether another run than these took the platform since one ended: its work is not to be rolled back past.
 async fn taken_since(store: &dyn Store, but: [&RunId; 2], platform: &Label, ended: &Journal) -> Done<bool> {
     let end = ended.records.iter().rev().find(|record| matches!(record.event, Event::Done { .. }));
     let Some(end) = end.map(|record| record.at) else { return Ok(false) };
@@ -141,7 +141,7 @@ pub(super) async fn get_back(handle: RunHandle<'_>) -> Done<()> {
     Ok(())
 }
 
-/// The run that has the platform again, since the one that continued it went back to where it began.
+/// The run that has the platform again, since the one that continued it rolled back to where it began.
 pub async fn returned_to(store: &dyn Store, run: &RunId) -> Done<Option<RunId>> {
     let (index, _) = load(store, run).await?;
     let Some(parent) = &index.plan.parent else { return Ok(None) };
@@ -155,22 +155,22 @@ pub async fn returned_to(store: &dyn Store, run: &RunId) -> Done<Option<RunId>> 
     Ok((last == Some(true) && !over).then(|| parent.run.clone()))
 }
 
-/// Ways back of earlier runs that a later one ended, or was told of itself. What was begun once counts, also when it was undone.
+/// Rollbacks of earlier runs that a later one ended, or was told of itself. What was begun once counts, also when it was undone.
 fn lost(parent: &Parent, state: &RunState) -> BTreeMap<StepId, String> {
-    let begun = |closing: &&ClosesEarlier| {
+    let begun = |closing: &&ExpiresEarlier| {
         state.task(&At::forward(&closing.at)).is_some_and(|task| task.attempts > 0)
     };
-    let own = parent.closes.iter().filter(begun).map(|closing| (closing.hop.clone(), closing.why.clone()));
+    let own = parent.expires.iter().filter(begun).map(|closing| (closing.hop.clone(), closing.why.clone()));
     state.lost.clone().into_iter().chain(own).collect()
 }
 
-/// Back where it began, with nothing of its own left open: a bracket that it had to leave open was cleared by name.
+/// Back where it began, with nothing of its own left open: a suspension that it had to leave open was cleared by name.
 fn went_back(state: &RunState, plan: &Plan, side: &[SideEntry]) -> bool {
     let clear = match &state.ended {
-        Some((End::Unwound, _)) => true,
-        Some((End::UnwoundHeld, _)) => {
+        Some((End::RolledBack, _)) => true,
+        Some((End::RolledBackSuspended, _)) => {
             let cleared = cleared(side);
-            open_brackets(plan, state).iter().all(|bracket| cleared.contains(&bracket.id.as_str()))
+            left_suspended(plan, state).iter().all(|suspension| cleared.contains(&suspension.id.as_str()))
         }
         _ => false,
     };

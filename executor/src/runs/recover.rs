@@ -34,7 +34,7 @@ pub enum Reclaimed {
 pub async fn release_lease(handle: RunHandle<'_>, by: &Identified, reason: &str) -> Done<String> {
     let held = handle.take().await?;
     if held.machine.state().is_over() {
-        let why = "is over: no process holds it".to_owned();
+        let why = "has ended: no process holds it".to_owned();
         return Err(RunError::NotAllowed { run: handle.run.clone(), why });
     }
     let holders = held.journal().records.iter().rev().filter_map(|record| match &record.event {
@@ -103,7 +103,7 @@ async fn give_back(
     from: Reclaimed,
 ) -> Done<Option<Reclaimed>> {
     let store = &*runtime.store;
-    let text = format!("the claim on {platform} was taken back: {reason}");
+    let text = format!("the claim on {platform} was released: {reason}");
     let entry = SideEntry {
         run: named.clone(),
         at: runtime.clock.now(),

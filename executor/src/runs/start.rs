@@ -92,7 +92,7 @@ async fn carry_on(
     machine.set(runtime.settings);
     machine.hear(store.side(run).await?);
     let ended = runtime.carry_on(run, leased, machine, stop, view).await?;
-    if ended == Ended::Rest(Rest::Ended(End::Unwound)) {
+    if ended == Ended::Rest(Rest::Ended(End::RolledBack)) {
         handover::give_back(runtime.handle(run)).await?;
     }
     Ok(ended)

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use switchback_schemas::{
     RunId,
-    journal::{BackScope, End, Event, SideKind},
+    journal::{End, Event, RollbackScope, SideKind},
     report::{Report, RunState},
 };
 
 use crate::{
     load::{Done, load, replayed, unreportable},
-    report::{self, Leftovers},
+    report::{self, LeftBehind},
     store::Store,
 };
 
@@ -20,9 +20,9 @@ pub async fn status(store: &dyn Store, run: &RunId) -> Done<Report> {
 }
 
 /// What a run left behind, without what the janitor cleared since.
-pub async fn leftovers(store: &dyn Store, run: &RunId) -> Done<Leftovers> {
+pub async fn left_behind(store: &dyn Store, run: &RunId) -> Done<LeftBehind> {
     let (index, journal) = load(store, run).await?;
-    let mut left = report::leftovers(&index, &journal).map_err(unreportable(run))?;
+    let mut left = report::left_behind(&index, &journal).map_err(unreportable(run))?;
     let side = store.side(run).await?;
     left.without(&report::cleared(&side));
     Ok(left)
@@ -39,7 +39,7 @@ pub async fn list(store: &dyn Store) -> Done<Vec<(RunId, Done<Report>)>> {
 }
 
 /// Runs that may go on now: parked ones whose time has come or to which somebody said something, those that are over and were asked
-/// to go back or to be closed.
+/// to roll back or to be closed.
 pub async fn due(store: &dyn Store, now: Timestamp) -> Done<Vec<RunId>> {
     let mut due = Vec::new();
     for run in store.runs().await? {
@@ -66,10 +66,10 @@ pub async fn rollback_targets(
     store: &dyn Store,
     run: &RunId,
     now: Timestamp,
-) -> Done<Vec<(BackScope, Option<String>)>> {
+) -> Done<Vec<(RollbackScope, Option<String>)>> {
     let (index, journal) = load(store, run).await?;
     let machine = replayed(&index, run, &journal)?;
-    let scopes = machine.state().reached.iter().rev().cloned().map(BackScope::Savepoint);
+    let scopes = machine.state().reached.iter().rev().cloned().map(RollbackScope::Savepoint);
     Ok(scopes.map(|scope| (scope.clone(), machine.obstacle(&scope, now))).collect())
 }
 
@@ -93,15 +93,17 @@ pub async fn rests_as_requested(store: &dyn Store, run: &RunId) -> Done<bool> {
             _ => None,
         };
         match (&record.event, request.map(|entry| &entry.says)) {
-            (Event::TurnedBack { scope, .. }, Some(SideKind::Rollback { .. })) => back = Some(scope),
+            (Event::TurnedToRollback { scope, .. }, Some(SideKind::Rollback { .. })) => back = Some(scope),
             // Going on after a hold leaves what was asked for as it was.
-            (Event::TurnedBack { .. }, Some(SideKind::Continue { .. })) => rests = false,
-            (Event::TurnedBack { .. } | Event::TurnedForward { .. }, _) => (back, rests) = (None, false),
+            (Event::TurnedToRollback { .. }, Some(SideKind::Continue { .. })) => rests = false,
+            (Event::TurnedToRollback { .. } | Event::TurnedForward { .. }, _) => {
+                (back, rests) = (None, false)
+            }
             (Event::Held { at, .. }, request) => {
-                let undone = |scope: &&BackScope| matches!((scope, at), (BackScope::Step(step), Some(at)) if at.step == *step);
+                let undone = |scope: &&RollbackScope| matches!((scope, at), (RollbackScope::Step(step), Some(at)) if at.step == *step);
                 rests = matches!(request, Some(SideKind::Pause { .. })) || back.as_ref().is_some_and(undone);
             }
-            (Event::Done { end, .. }, _) => rests = *end == End::Unwound && back.is_some(),
+            (Event::Done { end, .. }, _) => rests = *end == End::RolledBack && back.is_some(),
             _ => {}
         }
     }

@@ -64,7 +64,7 @@ impl Calls {
             fleet: Arc::clone(&self.fleet),
             artifact: None,
             operation: command.operation.clone(),
-            back: command.at.way == Way::Back,
+            back: command.at.way == Way::Rollback,
             waited: command.waited,
         };
         let (this, answers, id) = (self.clone(), answers.clone(), command.id);

@@ -131,7 +131,8 @@ impl RunError {
         match self {
             Self::Plan(_) => "make the plan anew with this build".to_owned(),
             Self::Lint(_) => {
-                "`switchback lint PLAN` lists them; a plan that was changed by hand is made anew".to_owned()
+                "`switchback lint PLAN` lists them; make an edited plan anew with `switchback plan`"
+                    .to_owned()
             }
             Self::NoDriver(_) => "run the plan with the release that made it".to_owned(),
             Self::Claimed { by, .. } => format!(
@@ -143,12 +144,12 @@ impl RunError {
                 "check the credentials and the network; `switchback preflight` tries it".to_owned()
             }
             Self::NotAllowed { run, .. } => format!("`switchback status --run {run}` shows where it stands"),
-            Self::Approval { .. } => "look at the plan of the run as it is, and approve that".to_owned(),
+            Self::Approval { .. } => "review the plan of the run as it is, and approve that".to_owned(),
             Self::Append(AppendError::Fenced { .. }) | Self::Store(StoreError::Leased(_)) => {
                 "let that process end, or stop it; a lease ends within a minute of a kill".to_owned()
             }
             Self::Append(_) | Self::Store(StoreError::Disk { .. }) => {
-                "free space or restore the permissions, then apply again: the run goes on from its journal"
+                "free space or restore the permissions, then apply again: the run continues from its journal"
                     .to_owned()
             }
             Self::Store(StoreError::NoSuchRun(_)) => {

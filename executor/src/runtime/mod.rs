@@ -115,7 +115,7 @@ impl Runtime {
         };
         calls.start(machine, command, &answers);
         let answer = incoming.recv().await;
-        answer.map_or_else(|| calls::broken(&what, "nobody answered"), |(_, answer)| answer)
+        answer.map_or_else(|| calls::broken(&what, "no response"), |(_, answer)| answer)
     }
 
     /// Carries a run on until it comes to rest. The machine has every record of the journal.

@@ -114,7 +114,7 @@ impl LocalStore {
         let lock = dir.join(format!("{name}.lock"));
         let _lock = self.disk.try_lock(&lock).map_err(failed(&lock))?.ok_or_else(|| StoreError::Disk {
             path: lock.clone(),
-            source: io::Error::new(io::ErrorKind::WouldBlock, "somebody else is writing; try again"),
+            source: io::Error::new(io::ErrorKind::WouldBlock, "another process is writing; try again"),
         })?;
         let what =
             |error: serde_json::Error| StoreError::Content { path: path.clone(), what: error.to_string() };

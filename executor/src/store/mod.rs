@@ -119,7 +119,7 @@ pub enum StoreError {
     #[error("another process is working on run {0}")]
     Leased(RunId),
     /// A claim changed in between, or is being changed.
-    #[error("the claim of platform {0} is being changed by somebody else")]
+    #[error("the claim of platform {0} is being changed by another process")]
     ClaimMoved(Label),
     /// A journal is damaged.
     #[error("run {run}: {source}")]

@@ -35,11 +35,11 @@ pub fn passes(test: &Test, value: Option<&Value>) -> Result<bool, Unbound> {
     })
 }
 
-/// What a test asks, for people.
+/// What a test asks, as text.
 pub fn asked(test: &Test) -> String {
     match test {
-        Test::Present {} => "to be there".into(),
-        Test::Absent {} => "not to be there".into(),
+        Test::Present {} => "that it exists".into(),
+        Test::Absent {} => "that it does not exist".into(),
         Test::Equals(operand) => format!("to be {}", shown_operand(operand)),
         Test::Differs(operand) => format!("not to be {}", shown_operand(operand)),
         Test::OneOf(values) => format!("to be one of {}", shown(&Value::Array(values.clone()))),

@@ -22,7 +22,7 @@ use switchback_model::{digests::digests, lint};
 use switchback_schemas::{
     RunId, Seconds,
     event::RunEvent,
-    journal::{Approval, BackScope, End, Event, Identified, Outcome, SideKind, Verdict, WaitsFor},
+    journal::{Approval, End, Event, Identified, Outcome, RollbackScope, SideKind, Verdict, WaitsFor},
     name::{Label, SavepointId},
     plan::{
         ApprovalScope, Capture, CaptureKind, Condition, Effect, Gate, GateKind, Identity, Operand, Parent,
@@ -126,7 +126,7 @@ fn bytes(steps: Vec<Drawn>, change: impl FnOnce(&mut Plan)) -> Vec<u8> {
         .targets
         .insert(label("cluster"), Identity::Cluster { kube_system_uid: String::new(), eks: None });
     change(&mut plan);
-    plan.features = lint::used_features(plan.works().map(|(_, work)| work), &plan.leftovers);
+    plan.features = lint::used_features(plan.works().map(|(_, work)| work), &plan.retentions);
     if plan.parent.is_some() {
         plan.features.insert("continue".to_owned());
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use switchback_executor::machine::{Phase, Rest};
 use switchback_schemas::{
     Seconds,
-    journal::{Approval, At, BackScope, Class, End, Event, Identified, SideKind},
+    journal::{Approval, At, Class, End, Event, Identified, RollbackScope, SideKind},
     name::SavepointId,
     plan::{ApprovalScope, Plan, Savepoint, Undo},
 };
@@ -42,14 +42,14 @@ fn complete(plan: Plan) -> Drive {
 }
 
 fn close(early: bool) -> SideKind {
-    SideKind::Close { early, reason: "a test".to_owned() }
+    SideKind::Cleanup { early, reason: "a test".to_owned() }
 }
 
 fn approved(drive: &Drive) -> SideKind {
     SideKind::Approve {
         approval: Approval {
             by: Identified::Asserted("ann".to_owned()),
-            scope: ApprovalScope::Closing {},
+            scope: ApprovalScope::Cleanup {},
             review: drive.index.plan.digests.review,
             reason: Some("a test".to_owned()),
             given: drive.now,
@@ -58,8 +58,8 @@ fn approved(drive: &Drive) -> SideKind {
     }
 }
 
-fn back_to(savepoint: &str) -> BackScope {
-    BackScope::Savepoint(SavepointId::new(savepoint).unwrap())
+fn back_to(savepoint: &str) -> RollbackScope {
+    RollbackScope::Savepoint(SavepointId::new(savepoint).unwrap())
 }
 
 fn said(drive: &mut Drive, says: SideKind) -> Rest {
@@ -77,25 +77,25 @@ fn what_has_had_its_time_is_removed_and_nothing_goes_back_any_more() {
     let mut drive = complete(kept_by(&["b"]));
     week(&mut drive);
     assert_eq!(drive.machine.obstacle(&back_to("start"), drive.now), None);
-    assert_eq!(said(&mut drive, close(false)), Rest::Ended(End::Closed));
+    assert_eq!(said(&mut drive, close(false)), Rest::Ended(End::CleanedUp));
     assert!(drive.world.done.contains("net-b"));
     assert!(drive.events().iter().any(|event| matches!(
         event,
-        Event::TurnedToClose { steps, early, .. } if *steps == [id("b")] && early.is_empty()
+        Event::TurnedToCleanup { steps, early, .. } if *steps == [id("b")] && early.is_empty()
     )));
     let obstacle = drive.machine.obstacle(&back_to("start"), drive.now).unwrap();
     assert!(obstacle.contains("needs the net of b, which was removed at"), "{obstacle}");
     let records = drive.records.len();
     drive.say(close(true));
     drive.take_over();
-    assert_eq!(drive.rest(), Rest::Ended(End::Closed));
+    assert_eq!(drive.rest(), Rest::Ended(End::CleanedUp));
     assert_eq!(drive.records.len(), records, "a closed run stays as it is");
 }
 
 #[test]
 fn what_a_way_back_needs_is_not_removed_without_an_approval_that_names_it() {
     let mut drive = complete(kept_by(&["b"]));
-    let obstacle = drive.machine.obstacle_to_close(false, drive.now).unwrap();
+    let obstacle = drive.machine.obstacle_to_cleanup(false, drive.now).unwrap();
     assert!(obstacle.contains("the net of b is needed until") && obstacle.contains("--now"), "{obstacle}");
     for early in [false, true] {
         assert_eq!(said(&mut drive, close(early)), Rest::Ended(End::Complete), "it is refused");
@@ -103,19 +103,19 @@ fn what_a_way_back_needs_is_not_removed_without_an_approval_that_names_it() {
     assert!(!drive.world.done.contains("net-b"));
     // Another approval is not this one.
     drive.machine.hear(drive.side.clone());
-    let obstacle = drive.machine.obstacle_to_close(true, drive.now).unwrap();
-    assert!(obstacle.contains("switchback approve --closing"), "{obstacle}");
+    let obstacle = drive.machine.obstacle_to_cleanup(true, drive.now).unwrap();
+    assert!(obstacle.contains("switchback approve --cleanup"), "{obstacle}");
 
     let says = approved(&drive);
     drive.say(says);
-    assert_eq!(said(&mut drive, close(true)), Rest::Ended(End::Closed));
+    assert_eq!(said(&mut drive, close(true)), Rest::Ended(End::CleanedUp));
     let recorded = drive.events().iter().rposition(
-        |event| matches!(event, Event::Approved { approval } if approval.scope == ApprovalScope::Closing {}),
+        |event| matches!(event, Event::Approved { approval } if approval.scope == ApprovalScope::Cleanup {}),
     );
     let turned = drive
         .events()
         .iter()
-        .position(|event| matches!(event, Event::TurnedToClose { early, .. } if *early == [id("b")]));
+        .position(|event| matches!(event, Event::TurnedToCleanup { early, .. } if *early == [id("b")]));
     assert!(recorded.unwrap() < turned.unwrap(), "the approval is recorded before the line is crossed");
 }
 
@@ -134,13 +134,13 @@ fn a_run_that_closes_in_part_goes_back_to_where_nothing_is_missing() {
     assert!(obstacle.contains("the net of a"), "{obstacle}");
     assert_eq!(drive.machine.obstacle(&back_to("middle"), drive.now), None);
     let back = SideKind::Rollback { scope: back_to("middle"), reason: "a test".to_owned() };
-    assert_eq!(said(&mut drive, back), Rest::Ended(End::Unwound));
+    assert_eq!(said(&mut drive, back), Rest::Ended(End::RolledBack));
 
     let mut drive = complete(plan());
     drive.pass(60);
     said(&mut drive, close(false));
     week(&mut drive);
-    assert_eq!(said(&mut drive, close(false)), Rest::Ended(End::Closed));
+    assert_eq!(said(&mut drive, close(false)), Rest::Ended(End::CleanedUp));
     assert!(drive.world.done.contains("net-c"));
 }
 
@@ -148,9 +148,9 @@ fn a_run_that_closes_in_part_goes_back_to_where_nothing_is_missing() {
 fn a_way_back_that_was_taken_keeps_nothing_to_close_but_what_it_left_standing() {
     let mut drive = complete(with_middle(kept_by(&["a", "c"])));
     let back = SideKind::Rollback { scope: back_to("middle"), reason: "a test".to_owned() };
-    assert_eq!(said(&mut drive, back), Rest::Ended(End::Unwound));
+    assert_eq!(said(&mut drive, back), Rest::Ended(End::RolledBack));
     week(&mut drive);
-    assert_eq!(said(&mut drive, close(false)), Rest::Ended(End::Closed));
+    assert_eq!(said(&mut drive, close(false)), Rest::Ended(End::CleanedUp));
     assert!(drive.world.done.contains("net-a") && !drive.world.done.contains("net-c"), "c was taken back");
 }
 
@@ -160,13 +160,13 @@ fn a_removal_that_fails_holds_and_goes_on_when_it_is_asked_again() {
     answers(&mut drive, "do net-b", [not(Class::Refused)]);
     week(&mut drive);
     let rest = said(&mut drive, close(false));
-    assert!(held(&rest).contains("close b failed"), "{rest:?}");
-    // Nothing goes back from here, by name.
+    assert!(held(&rest).contains("cleanup b failed"), "{rest:?}");
+    // Nothing rolls back from here, by name.
     let obstacle = drive.machine.obstacle(&back_to("start"), drive.now).unwrap();
     assert!(obstacle.contains("the net of a"), "{obstacle}");
     let back = SideKind::Rollback { scope: back_to("start"), reason: "a test".to_owned() };
     held(&said(&mut drive, back));
-    assert_eq!(said(&mut drive, close(false)), Rest::Ended(End::Closed));
+    assert_eq!(said(&mut drive, close(false)), Rest::Ended(End::CleanedUp));
 }
 
 #[test]
@@ -175,12 +175,12 @@ fn a_process_that_dies_in_a_removal_leaves_it_in_doubt_and_the_next_one_looks() 
     week(&mut drive);
     drive.say(close(false));
     drive.take_over();
-    let at = At::close(&id("b"));
+    let at = At::cleanup(&id("b"));
     while drive.machine.state().phase(&at) != Phase::Called {
         assert!(drive.step().is_none());
     }
     drive.take_over();
-    assert_eq!(drive.rest(), Rest::Ended(End::Closed));
+    assert_eq!(drive.rest(), Rest::Ended(End::CleanedUp));
     let removals = drive.world.log.iter().filter(|landed| landed.what == "do net-b");
     let tokens: std::collections::BTreeSet<&str> = removals.map(|landed| landed.token.as_str()).collect();
     assert_eq!(tokens.len(), 1, "it is one effect, however often it is called");
@@ -213,7 +213,7 @@ proptest! {
         drive.say(close(early));
         drive.take_over();
         match to_its_end(&mut drive) {
-            End::Closed => {
+            End::CleanedUp => {
                 let removed: Vec<String> = drive.world.done.difference(&before).cloned().collect();
                 prop_assert_eq!(&removed, &kept);
                 prop_assert!(before.is_subset(&drive.world.done), "nothing is undone");
@@ -226,7 +226,7 @@ proptest! {
         }
         let undoable = |step: &switchback_schemas::plan::Step| step.undo == Undo::Rollback {} && step.work.roll().is_none();
         if drive.machine.state().is_closed() && drive.index.plan.steps.iter().any(undoable) {
-            prop_assert!(drive.machine.obstacle(&back_to("start"), drive.now).is_some(), "no way back is left");
+            prop_assert!(drive.machine.obstacle(&back_to("start"), drive.now).is_some(), "no rollback is left");
         }
     }
 }

@@ -15,7 +15,7 @@ use switchback_schemas::{
 
 use super::{
     drive::{Drive, start},
-    plans::{Drawn, bracket, label, plan, roll, step},
+    plans::{Drawn, label, plan, roll, step, suspension},
     world::{Weather, World},
 };
 
@@ -38,7 +38,7 @@ fn rolls(name: &str, needs: &[&str], nodes: u64, minutes: u64) -> Drawn {
     rule.batch = switchback_schemas::plan::Count::Nodes(1);
     rule.verify.clear();
     rule.soak = Seconds::minutes(7);
-    rule.floor = 0;
+    rule.min_ready = 0;
     rule.observed = nodes;
     for recipe in &mut rule.recipe {
         recipe.work.done_when = None;
@@ -148,7 +148,7 @@ fn of(lengths: &[(u64, u64)], (nodes, minutes): (u64, u64), grouped: bool, windo
     }
     let mut plan = plan(steps);
     plan.windows = windows;
-    plan.brackets.push(bracket("b", "e"));
+    plan.suspensions.push(suspension("b", "e"));
     plan.gates.push(Gate {
         id: label("gate"),
         title: "a window".to_owned(),
@@ -180,7 +180,7 @@ fn a_roll_rests_where_a_window_has_no_room_for_another_batch() {
 
 #[test]
 fn a_group_that_does_not_fit_waits_as_a_whole() {
-    // Ten minutes each; with its way back the group needs 2 h 10 min of a window that is open for two hours more.
+    // Ten minutes each; with its rollback the group needs 2 h 10 min of a window that is open for two hours more.
     let lengths = [(10, 10); 6];
     let windows = || vec![window(WindowUse::Forward, vec![], 10, 3)];
     let at = |text: &str| Some(text.parse::<Timestamp>().expect("an instant"));

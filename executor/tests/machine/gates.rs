@@ -1,16 +1,16 @@
-//! Gates: approvals, lines of no return, windows, instants, checks.
+//! Gates: approvals, points of no return, windows, instants, checks.
 
 use jiff::{SignedDuration, Timestamp};
 use switchback_executor::machine::Rest;
 use switchback_schemas::{
     Digest, Seconds,
     journal::{Approval, End, Event, Identified, SideEntry, SideKind, WaitsFor},
-    plan::{ApprovalScope, FailureAction, Gate, GateKind, NoReturn, Plan, Window, WindowUse},
+    plan::{ApprovalScope, FailureAction, Gate, GateKind, Plan, PointOfNoReturn, Window, WindowUse},
 };
 
 use super::{
     drive::Drive,
-    plans::{asks, bracket, id, label, plan, run, step},
+    plans::{asks, id, label, plan, run, step, suspension},
     steps::drive,
 };
 
@@ -57,7 +57,7 @@ fn an_approval_counts_only_for_what_was_reviewed_while_it_lasts_and_from_whom_it
     plan.platform.allow_asserted = false;
     let mut drive = drive(plan);
     let first = drive.rest();
-    assert_eq!(parked(&first), (&[WaitsFor::Approval { scope: "plan".to_owned() }][..], None));
+    assert_eq!(parked(&first), (&[WaitsFor::Approval { scope: ApprovalScope::Plan {} }][..], None));
 
     let good = approval(&drive, "ann", ApprovalScope::Plan {});
     let mut other_review = good.clone();
@@ -105,18 +105,18 @@ fn a_quorum_is_of_different_people() {
 fn a_line_of_no_return_is_crossed_only_by_an_approval_that_names_it() {
     // No gate of the step says so: the line does.
     let mut plan = plan(vec![step("a", &[])]);
-    plan.lines.push(NoReturn {
+    plan.points.push(PointOfNoReturn {
         id: label("gone"),
         step: id("a"),
-        closes: "the way back".to_owned(),
+        ends: "the rollback".to_owned(),
         recovery: "none".to_owned(),
     });
     let mut drive = drive(plan);
     let whole = approval(&drive, "ann", ApprovalScope::Plan {});
     give(&mut drive, whole);
     let rest = drive.rest();
-    assert_eq!(parked(&rest).0, [WaitsFor::Approval { scope: "line gone".to_owned() }]);
-    let named = approval(&drive, "ann", ApprovalScope::Line(label("gone")));
+    assert_eq!(parked(&rest).0, [WaitsFor::Approval { scope: ApprovalScope::Point(label("gone")) }]);
+    let named = approval(&drive, "ann", ApprovalScope::Point(label("gone")));
     give(&mut drive, named);
     assert_eq!(go_on(&mut drive), Rest::Ended(End::Complete));
 }
@@ -189,11 +189,11 @@ fn a_step_starts_inside_its_window_and_only_if_it_and_its_way_back_fit() {
     assert_eq!(go_on(&mut drive), Rest::Ended(End::Complete));
 }
 
-/// A bracket that may not stay open over a park: each step takes 20 s, and so does its undo.
+/// A suspension that may not stay open over a park: each step takes 20 s, and so does its undo.
 fn grouped(spans_park: bool) -> Plan {
     let mut plan = plan(vec![step("open", &[]), step("work", &["open"]), step("shut", &["open", "work"])]);
-    plan.brackets.push(bracket("open", "shut"));
-    plan.brackets[0].spans_park = spans_park;
+    plan.suspensions.push(suspension("open", "shut"));
+    plan.suspensions[0].spans_park = spans_park;
     let kind = GateKind::Window(WindowUse::Forward);
     plan.gates.push(Gate { id: label("gate"), title: "a gate".to_owned(), kind, may_override: true });
     for step in &mut plan.steps {
@@ -205,7 +205,7 @@ fn grouped(spans_park: bool) -> Plan {
 
 #[test]
 fn a_group_begins_only_if_all_of_it_and_its_way_back_fit() {
-    // A minute is left: enough for a step and its undo, not for three and the way back of three.
+    // A minute is left: enough for a step and its undo, not for three and the rollback of three.
     for (spans_park, opened) in [(true, true), (false, false)] {
         let mut drive = drive(grouped(spans_park));
         drive.now = "2026-11-21T01:59:00Z".parse().unwrap();
@@ -230,10 +230,10 @@ fn nothing_forward_starts_in_a_freeze_and_going_back_does_not_care() {
     let rest = drive.rest();
     assert_eq!(parked(&rest).1, Some("2026-11-20T11:00:00Z".parse().unwrap()));
     assert!(drive.world.log.is_empty());
-    // b fails just before tomorrow's freeze; the way back goes on inside of it.
+    // b fails just before tomorrow's freeze; the rollback goes on inside of it.
     drive.now = "2026-11-21T09:59:40Z".parse().unwrap();
     drive.world.fails.insert("healthy b".to_owned());
-    assert_eq!(go_on(&mut drive), Rest::Ended(End::Unwound));
+    assert_eq!(go_on(&mut drive), Rest::Ended(End::RolledBack));
     assert!(drive.now < "2026-11-21T11:00:00Z".parse().unwrap());
 }
 
@@ -247,7 +247,7 @@ fn rollback_windows_hold_the_way_back() {
     let rest = drive.rest();
     assert_eq!(parked(&rest).1, Some("2026-11-21T01:00:00Z".parse().unwrap()));
     drive.now = "2026-11-21T01:00:00Z".parse().unwrap();
-    assert_eq!(go_on(&mut drive), Rest::Ended(End::Unwound));
+    assert_eq!(go_on(&mut drive), Rest::Ended(End::RolledBack));
 }
 
 #[test]

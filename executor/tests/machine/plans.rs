@@ -7,10 +7,10 @@ use switchback_schemas::{
     format::Document,
     name::{Label, ObjectName, SavepointId},
     plan::{
-        Action, Bracket, Capture, CaptureKind, Command, Condition, Count, Digests, Disruption, Effect,
-        Estimate, FailureAction, FailurePolicy, Inputs, KubeDelete, Leftover, Need, NodeCordon, NodeDrain,
-        NodeUndo, OpenedBy, Plan, PlatformRef, Read, ReadBasis, RecipeStep, RetryClass, Roll, RollbackStep,
-        Savepoint, Stale, Step, Target, Undo, UndoKind, Verify, Work,
+        Action, Capture, CaptureKind, Command, Condition, Count, Digests, Disruption, Effect, Estimate,
+        FailureAction, FailurePolicy, Inputs, KubeDelete, Need, NodeCordon, NodeDrain, NodeUndo, Plan,
+        PlatformRef, Read, ReadBasis, RecipeStep, Retention, RetryClass, Roll, RollbackStep, Savepoint,
+        Stale, Step, SuspendedBy, Suspension, Target, Undo, Verify, Work,
     },
 };
 
@@ -86,21 +86,12 @@ fn work(title: &str, effect: Effect) -> Work {
 
 /// A step with an inverse: `do ID`, `undo ID`, both visible, both repeatable.
 pub fn step(name: &str, needs: &[&str]) -> Drawn {
-    let rollback = RollbackStep {
-        id: id(name),
-        undoes: vec![id(name)],
-        kind: UndoKind::Inverse,
-        work: Work {
-            done_when: Some(asks(&["undone", name])),
-            verify: vec![proves(&["undone", name], 0)],
-            ..work(&format!("undo {name}"), does(&["undo", name]))
-        },
-        after: Vec::new(),
-        lifted_by: None,
-        loses: Vec::new(),
-        needs_capacity: false,
-        expires: Vec::new(),
+    let undo = Work {
+        done_when: Some(asks(&["undone", name])),
+        verify: vec![proves(&["undone", name], 0)],
+        ..work(&format!("undo {name}"), does(&["undo", name]))
     };
+    let rollback = RollbackStep::inverse(id(name), undo);
     let step = Step {
         id: id(name),
         hop: id("hop@1"),
@@ -149,7 +140,7 @@ pub fn roll(name: &str, needs: &[&str], pool: &str) -> Drawn {
         canary: None,
         batch: Count::Nodes(2),
         max_unavailable: Count::Nodes(3),
-        floor: 1,
+        min_ready: 1,
         recipe: vec![
             recipe(
                 "cordon",
@@ -187,20 +178,20 @@ pub fn roll(name: &str, needs: &[&str], pool: &str) -> Drawn {
     step
 }
 
-pub fn bracket(open: &str, close: &str) -> Bracket {
-    Bracket {
+pub fn suspension(open: &str, close: &str) -> Suspension {
+    Suspension {
         id: label(open),
         title: format!("suspend {open}"),
-        open: id(open),
-        opened_by: OpenedBy::ThisRun,
-        close: id(close),
+        suspend: id(open),
+        suspended_by: SuspendedBy::ThisRun,
+        resume: id(close),
         held: asks(&["held", open]),
-        safe_to_close: asks(&["safe", open]),
-        max_open: Seconds::hours(12),
+        safe_to_resume: asks(&["safe", open]),
+        max_suspended: Seconds::hours(12),
         spans_park: true,
         cannot_stop: Vec::new(),
         owner: "the platform team".to_owned(),
-        closing_command: format!("undo {open}"),
+        resume_command: format!("undo {open}"),
     }
 }
 
@@ -254,9 +245,9 @@ pub fn plan(mut drawn: Vec<Drawn>) -> Plan {
         steps,
         rollback,
         savepoints: vec![savepoint("start", Vec::new()), savepoint("end", frontier)],
-        brackets: Vec::new(),
+        suspensions: Vec::new(),
         gates: Vec::new(),
-        lines: Vec::new(),
+        points: Vec::new(),
         pools: Vec::new(),
         classes: Vec::new(),
         releases: Vec::new(),
@@ -265,15 +256,15 @@ pub fn plan(mut drawn: Vec<Drawn>) -> Plan {
         untested: Vec::new(),
         blind_spots: Vec::new(),
         notices: Vec::new(),
-        leftovers: Vec::new(),
+        retentions: Vec::new(),
         sources: BTreeMap::new(),
     }
 }
 
-/// Lets a step leave something that a way back needs for so long; `do net-STEP` removes it.
+/// Lets a step leave something that a rollback needs for so long; `do net-STEP` removes it.
 pub fn leaves(plan: &mut Plan, step: &str, keep: Seconds) {
     let net = format!("net-{step}");
-    plan.leftovers.push(Leftover {
+    plan.retentions.push(Retention {
         what: format!("the net of {step}"),
         why: "a test says so".to_owned(),
         step: id(step),
@@ -310,7 +301,7 @@ impl Random {
     }
 }
 
-/// A random plan of up to 20 steps: effects, rolls, a bracket, all retry classes and failure actions, a middle savepoint.
+/// A random plan of up to 20 steps: effects, rolls, a suspension, all retry classes and failure actions, a middle savepoint.
 pub fn random(random: &mut Random) -> Plan {
     let count = 3 + random.below(18);
     let name = |number: u64| format!("s{number:02}");
@@ -361,7 +352,7 @@ pub fn random(random: &mut Random) -> Plan {
             && step.work.done_when.is_some()
     };
     if effect(&plan, 0) && effect(&plan, count - 1) {
-        plan.brackets.push(bracket(&name(0), &name(count - 1)));
+        plan.suspensions.push(suspension(&name(0), &name(count - 1)));
         let last = plan.steps.last_mut().unwrap();
         if !last.needs.iter().any(|need| need.step == id(&name(0))) {
             last.needs.push(Need { step: id(&name(0)), why: "closes it".to_owned(), source: None });

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use switchback_executor::machine::{Machine, Phase, Rest};
 use switchback_schemas::{
-    journal::{At, BackScope, End, Event, Record, SideKind, Way},
+    journal::{At, End, Event, Record, RollbackScope, SideKind, Way},
     name::SavepointId,
     plan::{Action, Plan, Undo},
 };
@@ -71,7 +71,7 @@ fn nobody_is_left_cordoned(drive: &Drive) {
     let Some(at) = state.hold.as_ref().and_then(|hold| hold.at.as_ref()) else { return };
     let roll = At { item: None, ..at.clone() };
     let Some(batch) = state.roll(&roll).and_then(|roll| roll.batch.as_ref()) else { return };
-    if (roll.way == Way::Back) != state.back.is_some() {
+    if (roll.way == Way::Rollback) != state.back.is_some() {
         return;
     }
     for item in &batch.items {
@@ -85,8 +85,8 @@ fn nobody_is_left_cordoned(drive: &Drive) {
             at.item.as_ref().is_some_and(|item| item.recipe.as_str() == "delete") && task.may_have_acted()
         });
         let unsure = places.clone().any(|(at, task)| {
-            let releases = at.item.as_ref().is_some_and(|item| item.let_go == (roll.way == Way::Back));
-            at.way == Way::Back && releases && !task.phase.is_finished()
+            let releases = at.item.as_ref().is_some_and(|item| item.let_go == (roll.way == Way::Rollback));
+            at.way == Way::Rollback && releases && !task.phase.is_finished()
         });
         let skipped = places.clone().any(|(_, task)| task.phase == Phase::Skipped);
         assert!(!node.cordoned || ending || unsure || skipped, "{} is left cordoned", node.key);
@@ -96,7 +96,7 @@ fn nobody_is_left_cordoned(drive: &Drive) {
 fn what_a_person_says(drive: &mut Drive, rests: u64) -> SideKind {
     let reason = || "a test".to_owned();
     let back = |name: &str| SideKind::Rollback {
-        scope: BackScope::Savepoint(SavepointId::new(name).unwrap()),
+        scope: RollbackScope::Savepoint(SavepointId::new(name).unwrap()),
         reason: reason(),
     };
     let failed = drive.machine.state().tasks.iter().find(|(_, task)| task.phase.is_failed());
@@ -148,7 +148,7 @@ fn accounted(drive: &Drive, end: End) {
         }
         assert!(drive.world.nodes.iter().all(|node| node.new && !node.cordoned), "{:?}", drive.world.nodes);
     }
-    if matches!(end, End::Unwound | End::UnwoundHeld) {
+    if matches!(end, End::RolledBack | End::RolledBackSuspended) {
         for node in &drive.world.nodes {
             let kept = kept.contains(&node.pool.as_str());
             let doubt = named(&node.pool);
@@ -258,7 +258,7 @@ proptest! {
             return Ok(());
         }
         drive.say(SideKind::Rollback {
-            scope: BackScope::Savepoint(SavepointId::new("start").unwrap()),
+            scope: RollbackScope::Savepoint(SavepointId::new("start").unwrap()),
             reason: "a test".to_owned(),
         });
         drive.take_over();
@@ -267,8 +267,8 @@ proptest! {
         };
         let changed = drive.machine.state().started().iter().any(undoable);
         match drive.rest() {
-            Rest::Ended(End::Unwound | End::UnwoundHeld) => {
-                accounted(&drive, End::Unwound);
+            Rest::Ended(End::RolledBack | End::RolledBackSuspended) => {
+                accounted(&drive, End::RolledBack);
                 in_order(&drive);
             }
             // Nothing had been changed: the request is refused, and the run goes on.

@@ -4,7 +4,7 @@ use switchback_executor::machine::{Choice, Phase, Rest, RollState, choose};
 use switchback_executor::ports::Member;
 use switchback_schemas::{
     Seconds,
-    journal::{At, BackScope, Class, End, Event, Outcome, SideKind, WaitsFor},
+    journal::{At, Class, End, Event, Outcome, RollbackScope, SideKind, WaitsFor},
     plan::{Action, Canary, Count, FailureAction, OrderKey, Plan, Roll},
 };
 
@@ -81,11 +81,14 @@ fn budget_and_floor_hold_with_nodes_that_are_away_already() {
     nodes[3].stale = false;
     let roll = rule(|roll| roll.max_unavailable = Count::Nodes(2));
     assert_eq!(first(&roll, &nodes), ["n0"]);
-    let floor = rule(|roll| roll.floor = 3);
-    assert!(matches!(choose(&floor, &RollState::default(), &nodes), Choice::Wait(WaitsFor::Capacity { .. })));
+    let min_ready = rule(|roll| roll.min_ready = 3);
+    assert!(matches!(
+        choose(&min_ready, &RollState::default(), &nodes),
+        Choice::Wait(WaitsFor::Capacity { .. })
+    ));
     // A stale node that is away costs nothing more.
     nodes[3].stale = true;
-    assert_eq!(first(&floor, &nodes), ["n3"]);
+    assert_eq!(first(&min_ready, &nodes), ["n3"]);
 }
 
 #[test]
@@ -106,7 +109,7 @@ fn every_hardware_class_has_its_canary_first_and_alone() {
 #[test]
 fn what_joins_later_belongs_to_a_later_pass_and_passes_end() {
     let mut nodes = members(1);
-    let roll = rule(|roll| (roll.max_passes, roll.floor) = (2, 0));
+    let roll = rule(|roll| (roll.max_passes, roll.min_ready) = (2, 0));
     nodes[0].created = start().checked_add(jiff::SignedDuration::from_secs(60)).unwrap();
     let mut state = RollState { pass: 1, pass_began: Some(start()), ..RollState::default() };
     assert!(matches!(choose(&roll, &state, &nodes), Choice::Batch { pass: 2, .. }));
@@ -244,13 +247,13 @@ fn p40_nodes_that_the_roll_of_an_undo_cordoned_are_let_go_when_it_holds() {
     assert!(held(&rest).contains("undo r"), "{rest:?}");
     assert!(cordoned(&drive).is_empty(), "{:?}", cordoned(&drive));
     assert!(drive.machine.state().touched_nodes(drive.machine.plan()).is_empty());
-    // Taken up again, a node that was let go is drained again before it is deleted, and the way back comes to its end.
+    // Taken up again, a node that was let go is drained again before it is deleted, and the rollback comes to its end.
     let drains =
         |drive: &Drive| drive.world.log.iter().filter(|landed| landed.what.starts_with("drain")).count();
     let before = drains(&drive);
     drive.say(SideKind::Retry { step: id("r"), reason: "again".to_owned() });
     drive.take_over();
-    assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
+    assert_eq!(drive.rest(), Rest::Ended(End::RolledBack));
     assert_eq!(drains(&drive), before + 3, "the one that was let go once more, and two others");
     assert!(drive.world.nodes.iter().all(|node| !node.new && !node.cordoned));
 }
@@ -263,7 +266,7 @@ fn the_undo_of_a_roll_is_a_roll() {
         assert!(step.rollback.work.roll().is_some());
     });
     drive.world.fails.insert("steady pool".to_owned());
-    assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
+    assert_eq!(drive.rest(), Rest::Ended(End::RolledBack));
     assert_eq!(drive.world.nodes.len(), 4);
     assert!(drive.world.nodes.iter().all(|node| !node.new && !node.cordoned));
 }
@@ -283,10 +286,10 @@ fn a_node_that_is_going_is_nothing_that_is_left_when_the_run_goes_back() {
         Outcome::Blocked { waits_for: vec![WaitsFor::Condition { message: "it is there".to_owned() }] };
     answers(&mut drive, "do gone", (0..5000).map(|_| waits.clone()));
     assert!(matches!(drive.rest(), Rest::Parked { .. }));
-    let scope = BackScope::Savepoint("start".parse().unwrap());
+    let scope = RollbackScope::Savepoint("start".parse().unwrap());
     drive.say(SideKind::Rollback { scope, reason: "tired".to_owned() });
     drive.take_over();
-    assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
+    assert_eq!(drive.rest(), Rest::Ended(End::RolledBack));
     let left = drive.events().into_iter().find_map(|event| match event {
         Event::Done { residue, .. } => Some(residue.clone()),
         _ => None,
@@ -320,10 +323,10 @@ fn a_run_goes_back_from_the_end_of_a_node_that_nobody_can_look_at() {
             (gone.key, gone.new, gone.cordoned) = ("n009".to_owned(), true, false);
         }
         drive.pending.clear();
-        let scope = BackScope::Savepoint("start".parse().unwrap());
+        let scope = RollbackScope::Savepoint("start".parse().unwrap());
         drive.say(SideKind::Rollback { scope, reason: "tired".to_owned() });
         drive.take_over();
-        assert_eq!(drive.rest(), Rest::Ended(End::Unwound), "landed: {lands}");
+        assert_eq!(drive.rest(), Rest::Ended(End::RolledBack), "landed: {lands}");
         assert!(cordoned(&drive).is_empty(), "landed: {lands}");
     }
 }

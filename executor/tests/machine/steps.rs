@@ -66,7 +66,7 @@ fn a_predicate_that_does_not_hold_stops_the_step_before_its_effect() {
     one.work.reads = vec![reads(&["steady", "a"])];
     let mut drive = drive(plan(vec![one]));
     drive.world.fails.insert("steady a".to_owned());
-    assert!(held(&drive.rest()).contains("no longer holds"));
+    assert!(held(&drive.rest()).contains("the platform changed since the plan was made"));
     assert_eq!(kinds(&drive, "a"), ["stopped", "held"]);
     assert!(drive.world.log.is_empty());
 }
@@ -164,7 +164,7 @@ fn a_doubt_that_cannot_be_repeated_waits_for_a_person() {
     one.on_failure.action = FailureAction::RollbackHop;
     let mut drive = drive(plan(vec![one]));
     answers(&mut drive, "do a", [doubt()]);
-    assert!(held(&drive.rest()).contains("nobody knows"));
+    assert!(held(&drive.rest()).contains("is unknown"));
     drive.say(switchback_schemas::journal::SideKind::Retry { step: id("a"), reason: "looked".to_owned() });
     drive.take_over();
     assert_eq!(drive.rest(), Rest::Ended(End::Complete));
@@ -234,7 +234,7 @@ fn health_that_does_not_come_fails_and_health_that_cannot_be_read_holds() {
         conditions.insert("healthy a".to_owned());
         let rest = drive.rest();
         match phase {
-            Phase::Failed => assert_eq!(rest, Rest::Ended(End::Unwound)),
+            Phase::Failed => assert_eq!(rest, Rest::Ended(End::RolledBack)),
             _ => assert!(held(&rest).contains("cannot be read")),
         }
         let verified = drive.events().into_iter().find_map(|event| match event {

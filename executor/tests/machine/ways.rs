@@ -1,16 +1,16 @@
-//! Failures, ways back, brackets, people.
+//! Failures, rollbacks, suspensions, people.
 
 use switchback_executor::machine::{Phase, Rest, What};
 use switchback_schemas::{
     RunId, Seconds,
-    journal::{At, BackScope, Class, End, Event, SideKind, WaitsFor},
+    journal::{At, Class, End, Event, RollbackScope, SideKind, WaitsFor},
     name::SavepointId,
     plan::{ExpiresAt, Expiry, FailureAction, Plan, Undo},
 };
 
 use super::{
     drive::Drive,
-    plans::{Drawn, asks, bracket, id, plan, step},
+    plans::{Drawn, asks, id, plan, step, suspension},
     steps::{answers, drive, held, not},
 };
 
@@ -38,14 +38,17 @@ fn reason() -> String {
 }
 
 fn back_to_start() -> SideKind {
-    SideKind::Rollback { scope: BackScope::Savepoint(SavepointId::new("start").unwrap()), reason: reason() }
+    SideKind::Rollback {
+        scope: RollbackScope::Savepoint(SavepointId::new("start").unwrap()),
+        reason: reason(),
+    }
 }
 
 #[test]
 fn a_hop_is_taken_back_in_reverse_when_its_plan_says_so() {
     let mut drive = drive(three(FailureAction::RollbackHop));
     answers(&mut drive, "do c", [not(Class::Refused)]);
-    assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
+    assert_eq!(drive.rest(), Rest::Ended(End::RolledBack));
     assert_eq!(undone(&drive), ["b", "a"], "what did not happen is not undone");
     assert!(drive.world.done.is_empty());
 }
@@ -77,7 +80,7 @@ fn a_hold_keeps_what_is_healthy_and_waits_for_a_person() {
     assert!(undone(&drive).is_empty());
     drive.take_over();
     held(&drive.rest());
-    assert_eq!(say_and_go_on(&mut drive, back_to_start()), Rest::Ended(End::Unwound));
+    assert_eq!(say_and_go_on(&mut drive, back_to_start()), Rest::Ended(End::RolledBack));
 }
 
 #[test]
@@ -126,7 +129,7 @@ fn p37_a_failed_undo_holds_and_is_tried_again_by_a_person() {
     assert!(held(&drive.rest()).contains("undo b failed"));
     assert!(undone(&drive).is_empty(), "a is not undone before b is");
     let rest = say_and_go_on(&mut drive, SideKind::Retry { step: id("b"), reason: reason() });
-    assert_eq!(rest, Rest::Ended(End::Unwound));
+    assert_eq!(rest, Rest::Ended(End::RolledBack));
     assert_eq!(undone(&drive), ["b", "a"]);
 }
 
@@ -159,9 +162,9 @@ fn a_pause_starts_nothing_new_and_lets_what_runs_end() {
     );
 }
 
-fn with_bracket() -> Plan {
+fn with_suspension() -> Plan {
     let mut plan = plan(vec![step("open", &[]), step("work", &["open"]), step("shut", &["open", "work"])]);
-    plan.brackets.push(bracket("open", "shut"));
+    plan.suspensions.push(suspension("open", "shut"));
     for step in &mut plan.steps {
         step.on_failure.action = FailureAction::RollbackHop;
     }
@@ -169,14 +172,14 @@ fn with_bracket() -> Plan {
 }
 
 #[test]
-fn p38_a_bracket_that_somebody_undoes_stops_dispatch() {
-    let mut drive = drive(with_bracket());
+fn p38_a_suspension_that_somebody_undoes_stops_dispatch() {
+    let mut drive = drive(with_suspension());
     while drive.machine.state().phase(&At::forward(&id("open"))) != Phase::Done {
         drive.step();
     }
     drive.world.fails.insert("held open".to_owned());
     let rest = drive.rest();
-    assert!(held(&rest).contains("undone by somebody else"), "{rest:?}");
+    assert!(held(&rest).contains("ended by somebody else"), "{rest:?}");
     assert!(!drive.world.done.contains("work"));
     drive.world.fails.clear();
     assert_eq!(
@@ -186,8 +189,8 @@ fn p38_a_bracket_that_somebody_undoes_stops_dispatch() {
 }
 
 #[test]
-fn nothing_starts_while_nobody_knows_whether_a_bracket_holds() {
-    let mut drive = drive(with_bracket());
+fn nothing_starts_while_nobody_knows_whether_a_suspension_holds() {
+    let mut drive = drive(with_suspension());
     drive.world.dark.insert("held open".to_owned());
     let rest = drive.rest();
     assert!(matches!(rest, Rest::Parked { .. }), "{rest:?}");
@@ -198,8 +201,8 @@ fn nothing_starts_while_nobody_knows_whether_a_bracket_holds() {
 }
 
 #[test]
-fn a_bracket_that_was_opened_just_now_is_looked_at_without_a_word_about_it() {
-    let mut drive = drive(with_bracket());
+fn a_suspension_that_was_opened_just_now_is_looked_at_without_a_word_about_it() {
+    let mut drive = drive(with_suspension());
     let mut looked = false;
     let rest = loop {
         if let Some(rest) = drive.step() {
@@ -210,45 +213,45 @@ fn a_bracket_that_was_opened_just_now_is_looked_at_without_a_word_about_it() {
         assert!(!waits.iter().any(|waits| matches!(waits, WaitsFor::Unreadable { .. })), "{waits:?}");
     };
     assert_eq!(rest, Rest::Ended(End::Complete));
-    assert!(looked, "nothing starts before the bracket was seen to hold");
+    assert!(looked, "nothing starts before the suspension was seen to hold");
 }
 
 #[test]
-fn p40_a_bracket_that_is_not_safe_to_close_is_handed_over_by_name() {
-    let mut drive = drive(with_bracket());
+fn p40_a_suspension_that_is_not_safe_to_close_is_handed_over_by_name() {
+    let mut drive = drive(with_suspension());
     answers(&mut drive, "do work", [not(Class::Refused)]);
     drive.world.fails.insert("safe open".to_owned());
-    assert_eq!(drive.rest(), Rest::Ended(End::UnwoundHeld));
+    assert_eq!(drive.rest(), Rest::Ended(End::RolledBackSuspended));
     let (_, residue) = drive.machine.state().ended.clone().unwrap();
     assert!(
         residue
             .iter()
             .map(ToString::to_string)
-            .any(|line| line.contains("bracket open is open") && line.contains("undo open")),
+            .any(|line| line.contains("suspension open is left") && line.contains("undo open")),
         "{residue:?}"
     );
     assert!(drive.world.done.contains("open"), "it stays as it is");
 }
 
 #[test]
-fn a_bracket_is_closed_on_the_way_back_when_that_is_safe() {
-    let mut drive = drive(with_bracket());
+fn a_suspension_is_closed_on_the_way_back_when_that_is_safe() {
+    let mut drive = drive(with_suspension());
     answers(&mut drive, "do work", [not(Class::Refused)]);
-    assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
+    assert_eq!(drive.rest(), Rest::Ended(End::RolledBack));
     assert_eq!(undone(&drive), ["open"]);
 }
 
 #[test]
-fn a_bracket_that_stays_open_too_long_is_told_once() {
-    let mut plan = with_bracket();
-    plan.brackets[0].max_open = Seconds(1);
+fn a_suspension_that_stays_open_too_long_is_told_once() {
+    let mut plan = with_suspension();
+    plan.suspensions[0].max_suspended = Seconds(1);
     let mut drive = drive(plan);
     assert_eq!(drive.rest(), Rest::Ended(End::Complete));
-    let told = drive.machine.state().notes.iter().filter(|note| note.contains("is open for longer")).count();
+    let told = drive.machine.state().notes.iter().filter(|note| note.contains("has lasted longer")).count();
     assert_eq!(told, 1);
 }
 
-/// A control plane goes back for a week after everything is done.
+/// A control plane rolls back for a week after everything is done.
 #[test]
 fn a_complete_run_goes_back_when_somebody_asks_and_under_a_claim_of_its_own() {
     let mut drive = drive(three(FailureAction::Hold));
@@ -258,13 +261,13 @@ fn a_complete_run_goes_back_when_somebody_asks_and_under_a_claim_of_its_own() {
     drive.say(back_to_start());
     drive.take_over();
     assert!(!drive.machine.state().is_over() && !drive.machine.state().claimed);
-    assert_eq!(drive.rest(), Rest::Ended(End::Unwound));
+    assert_eq!(drive.rest(), Rest::Ended(End::RolledBack));
     let claims = drive.events().into_iter().filter(|event| matches!(event, Event::Claimed {})).count();
     assert_eq!(claims, 2, "its first end had released the platform");
-    // What went back as a whole stays over.
+    // What rolled back as a whole stays over.
     drive.say(back_to_start());
     drive.take_over();
-    assert_eq!(drive.machine.state().ended.as_ref().map(|(end, _)| *end), Some(End::Unwound));
+    assert_eq!(drive.machine.state().ended.as_ref().map(|(end, _)| *end), Some(End::RolledBack));
 }
 
 #[test]
@@ -276,17 +279,17 @@ fn an_impossible_record_refuses_the_run_and_changes_nothing() {
     let impossible = [
         Event::Intent { at: At::forward(&id("b")), attempt: 1, token: String::new() },
         Event::Intent { at: At::forward(&id("nowhere")), attempt: 1, token: String::new() },
-        Event::Intent { at: At::back(&id("a")), attempt: 1, token: String::new() },
+        Event::Intent { at: At::rollback(&id("a")), attempt: 1, token: String::new() },
         Event::Verified {
             at: At::forward(&id("a")),
             verdict: switchback_schemas::journal::Verdict::holds("x"),
         },
         Event::Done { end: End::Complete, residue: Vec::new() },
-        Event::Done { end: End::Unwound, residue: Vec::new() },
-        Event::Retry { at: At::back(&id("nowhere")), why: reason() },
+        Event::Done { end: End::RolledBack, residue: Vec::new() },
+        Event::Retry { at: At::rollback(&id("nowhere")), why: reason() },
         Event::Converged { at: At::forward(&id("a")) },
         Event::Returned { from: RunId::new("r-nobody").unwrap(), lost: std::collections::BTreeMap::new() },
-        Event::TurnedToClose { steps: vec![id("a")], early: Vec::new(), why: String::new() },
+        Event::TurnedToCleanup { steps: vec![id("a")], early: Vec::new(), why: String::new() },
     ];
     for event in impossible {
         let shown = format!("{event:?}");

@@ -132,7 +132,7 @@ impl World {
             What::Members(roll) if random.percent(weather.vanishing) => {
                 let pool = roll.pool.as_str();
                 let own: Vec<usize> = (0..self.nodes.len()).filter(|n| self.nodes[*n].pool == pool).collect();
-                // A pool below its floor would wait for ever, and rightly so.
+                // A pool below its min ready would wait for ever, and rightly so.
                 if own.len() > 2 {
                     self.nodes.remove(*random.pick(&own));
                 }

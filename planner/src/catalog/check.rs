@@ -205,7 +205,7 @@ impl<'a> Look<'a> {
         }
         for only in facts.down.iter().filter_map(|down| down.only.as_ref()) {
             if !self.known().any(|version| only.contains(version)) {
-                self.fault(format!("none of the versions that can be gone back to is listed: {only}"));
+                self.fault(format!("none of the versions that can be rolled back to is listed: {only}"));
             }
         }
     }

@@ -286,7 +286,7 @@ pub struct Down {
     pub source: String,
 }
 
-/// The kind of a way back.
+/// The kind of a rollback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {

@@ -7,16 +7,16 @@ use switchback_schemas::{
     Diagnostic, RunId, StepId, codes,
     name::ObjectRef,
     plan::{Condition, Hop, Operand, Target, Test},
-    report::{CarriedHop, OpenBracket},
+    report::{CarriedHop, LeftSuspended},
 };
 
 use crate::{component::Held, context::Cx, hop::HopSpec, registry::Registry};
 
-/// Brackets of the run that no hop closes, and hops of it that none goes on with.
-pub(super) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&OpenBracket]) {
+/// Suspensions of the run that no hop resumes, and hops of it that none goes on with.
+pub(super) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&LeftSuspended]) {
     let Some(carried) = &cx.inventory.carry_over else { return };
-    for bracket in open {
-        cx.findings.say(left_open(&carried.run, bracket));
+    for suspension in open {
+        cx.findings.say(left_open(&carried.run, suspension));
     }
     let goes_on = |hop: &CarriedHop| asked.iter().any(|spec| Hop::moved(&spec.id()) == Hop::moved(&hop.id));
     // Each run of the operation that did something for a hop tells of it; the last one is the one to ask.
@@ -26,14 +26,14 @@ pub(super) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&OpenBracket]) {
     }
 }
 
-/// Brackets that a run left open, as far as they hold: its process may have died with the last answer, or a person closed them by
+/// Suspensions that a run left, as far as they hold: its process may have died with the last answer, or a person resumed them by
 /// hand. What was not observed is taken to hold.
-pub(super) fn still_held<'a>(cx: &Cx<'a>, registry: &Registry<'_>) -> Vec<&'a OpenBracket> {
-    let open = cx.inventory.carry_over.iter().flat_map(|carried| &carried.open_brackets);
-    open.filter(|bracket| holds(cx, registry, &bracket.held).unwrap_or(true)).collect()
+pub(super) fn still_held<'a>(cx: &Cx<'a>, registry: &Registry<'_>) -> Vec<&'a LeftSuspended> {
+    let open = cx.inventory.carry_over.iter().flat_map(|carried| &carried.left_suspended);
+    open.filter(|suspension| holds(cx, registry, &suspension.held).unwrap_or(true)).collect()
 }
 
-/// Whether a field has the value that its bracket holds it at; `None` for another condition, or what was not observed.
+/// Whether a field has the value that its suspension holds it at; `None` for another condition, or what was not observed.
 fn holds(cx: &Cx<'_>, registry: &Registry<'_>, held: &Condition) -> Option<bool> {
     let Condition::Field { object: Target::Object(object), pointer, is: Test::Equals(Operand::Value(value)) } =
         held
@@ -63,23 +63,20 @@ fn observed(cx: &Cx<'_>, registry: &Registry<'_>, object: &ObjectRef, pointer: &
     registry.components().find_map(|(_, component)| component.observed(&cx.sections, object, pointer))
 }
 
-fn left_open(run: &RunId, bracket: &OpenBracket) -> Diagnostic {
-    let OpenBracket { id, title, closing_command, .. } = bracket;
-    let message = format!(
-        "run {run} opened bracket {id} ({title}), and nothing in this plan puts back what was there before"
-    );
+fn left_open(run: &RunId, suspension: &LeftSuspended) -> Diagnostic {
+    let LeftSuspended { id, title, resume_command, .. } = suspension;
+    let message = format!("run {run} suspended {title} ({id}), and nothing in this plan resumes it");
     let ways = crate::carried::ways(run, run);
     Diagnostic::error(codes::PLAN_LEFT_OPEN, message).help(format!(
-        "{ways}, and observe again; or let these manifests ask for the component again; by hand it is closed by: \
-         {closing_command}"
+        "{ways}, and observe again; or let these manifests ask for the component again; to resume it by hand: \
+         {resume_command}"
     ))
 }
 
 fn unfinished(last: &RunId, hop: &CarriedHop) -> Diagnostic {
     let CarriedHop { id, run, .. } = hop;
-    let message =
-        format!("run {run} began {id} and did not finish it, and this plan does nothing more for it");
+    let message = format!("run {run} began {id} and did not finish it, and this plan does not continue it");
     let ways = crate::carried::ways(last, run);
     Diagnostic::warning(codes::PLAN_UNFINISHED, message)
-        .help(format!("what was done of it stays as it is; else {ways}, before this plan is applied"))
+        .help(format!("what was done of it stays as it is; to undo it, {ways}, before this plan is applied"))
 }

@@ -42,7 +42,7 @@ pub(super) fn not_before(hop: &Hop, day: Date, steps: &mut [Step]) -> Option<Gat
     let gate = Gate {
         id: Label::sanitized(&format!("{}-not-before", hop.savepoint)),
         title: format!(
-            "{day} has come: {} {}, or a version that it waits for, comes out then",
+            "wait until {day}: {} {}, or a version that it depends on, is released then",
             hop.component, hop.to
         ),
         kind: GateKind::NotBefore(day.to_zoned(TimeZone::UTC).ok()?.timestamp()),

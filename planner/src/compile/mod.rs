@@ -20,8 +20,8 @@ use switchback_schemas::{
     manifest::TargetSpec,
     name::SavepointId,
     plan::{
-        BlindSpot, ClosesEarlier, Digests, Hop, Identity, Inputs, Leftover, Need, Parent, Plan, PlatformRef,
-        Savepoint, Step, Work,
+        BlindSpot, Digests, ExpiresEarlier, Hop, Identity, Inputs, Need, Parent, Plan, PlatformRef,
+        Retention, Savepoint, Step, Work,
     },
 };
 
@@ -30,10 +30,10 @@ use crate::{
     context::{Cx, Given},
     findings::Findings,
     hop::HopSpec,
-    lower::{Lowering, durations, failure, ways},
+    lower::{Lowering, estimates, failure, rollback_deadline},
     manifest::Manifests,
-    outlook::Outlook,
     path,
+    predicted::Predicted,
     registry::Registry,
 };
 
@@ -134,11 +134,11 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
         .flat_map(|(name, component)| component.plan_all(cx, registry.owners(), name))
         .collect();
     let specs: Vec<HopSpec> = asked.iter().map(|hop| hop.spec.clone()).collect();
-    let mut outlook = Outlook::new(cx.inventory, carry_over::still_held(cx, registry));
+    let mut predicted = Predicted::new(cx.inventory, carry_over::still_held(cx, registry));
     if asked.is_empty() {
-        carry_over::check(cx, &specs, &outlook.left_open());
+        carry_over::check(cx, &specs, &predicted.left_open());
         if !cx.findings.any_error() {
-            let message = "what is there already is what the manifests ask for";
+            let message = "the platform is at the requested versions already";
             cx.findings.say(Diagnostic {
                 severity: switchback_schemas::Severity::Advice,
                 ..Diagnostic::warning(codes::PLAN_UNCHANGED, message)
@@ -150,7 +150,7 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
     let ordered = path::order(cx, &specs, sequence, &mut lowering.sources);
     let mut savepoints = vec![Savepoint {
         id: SavepointId::sanitized("start"),
-        title: "before anything was changed".to_owned(),
+        title: "before the first change".to_owned(),
         frontier: Vec::new(),
     }];
     let mut hops: Vec<(HopSpec, Hop)> = Vec::new();
@@ -159,9 +159,13 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
         let spec = &planned.spec;
         let before = lowering.steps.len();
         let lowered = suspensions::Before::of(&lowering);
-        planned.lower(&mut outlook, &mut lowering);
-        suspensions::around(cx, registry, (spec, lowered), &outlook, &mut lowering);
+        planned.lower(&mut predicted, &mut lowering);
+        suspensions::around(cx, registry, (spec, lowered), &predicted, &mut lowering);
         if lowering.steps.len() == before {
+            if !cx.findings.any_error() {
+                let message = format!("{} is lowered into no step, and nothing says why", hop.id);
+                cx.findings.say(Diagnostic::error(codes::BUG, message));
+            }
             return None;
         }
         let ends = savepoints.last().map(|savepoint| savepoint.frontier.clone()).unwrap_or_default();
@@ -176,7 +180,7 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
         });
         hops.push((spec.clone(), hop));
     }
-    carry_over::check(cx, &specs, &outlook.left_open());
+    carry_over::check(cx, &specs, &predicted.left_open());
     gates::add(cx, &mut lowering);
     Some(assemble(sources, cx, hops, savepoints, lowering))
 }
@@ -186,7 +190,7 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
 fn follow(steps: &mut [Step], ends: &[StepId], hop: &Hop, last: Option<&StepId>) {
     let fact = hop.after.iter().find(|order| Some(&order.hop) == last);
     let alone =
-        || format!("{} moves when what came before is verified: one component at a time", hop.asked_by);
+        || format!("{} moves after the hop before is verified: one component at a time", hop.asked_by);
     let (why, source) =
         fact.map_or_else(|| (alone(), None), |order| (order.why.clone(), order.source.clone()));
     for step in steps.iter_mut().filter(|step| step.needs.is_empty()) {
@@ -213,19 +217,19 @@ fn assemble(
     let Lowering {
         mut steps,
         mut rollback,
-        brackets,
+        suspensions,
         gates,
-        lines,
+        points,
         mut pools,
         mut blind_spots,
-        leftovers,
-        closes_earlier,
+        retentions,
+        expires_earlier,
         sources: mut table,
     } = lowering;
     let untested = path::states(cx, &hops, &mut table);
     steps.sort_by(|a, b| a.id.cmp(&b.id));
     rollback.sort_by(|a, b| a.id.cmp(&b.id));
-    durations::put(cx.catalog, &hops, &mut steps, &mut rollback);
+    estimates::put(cx.catalog, &hops, &mut steps, &mut rollback);
     if let Some((estimates, _)) = sources.estimates {
         learn::apply(&mut steps, &mut rollback, estimates);
     }
@@ -249,14 +253,14 @@ fn assemble(
         .collect();
     let places = hops
         .iter()
-        .map(|(spec, hop)| (hop.id.clone(), cx.label(spec.doc, "/spec/to", "asked here")))
+        .map(|(spec, hop)| (hop.id.clone(), cx.label(spec.doc, "/spec/to", "requested here")))
         .collect();
     let nothing = Digest::of("");
     let mut plan = Plan {
         format: switchback_schemas::format::Document::Plan.current(),
-        features: features(works(), &leftovers, cx),
+        features: features(works(), &retentions, cx),
         platform: platform(cx),
-        parent: parent(cx, closes_earlier),
+        parent: parent(cx, expires_earlier),
         inputs: Inputs {
             manifests: cx.manifests.digest,
             inventory: sources.inventory_digest,
@@ -272,9 +276,9 @@ fn assemble(
         steps,
         rollback,
         savepoints,
-        brackets,
+        suspensions,
         gates,
-        lines,
+        points,
         classes: if pools.is_empty() { Vec::new() } else { cx.classes.clone() },
         pools,
         releases: Vec::new(),
@@ -283,7 +287,7 @@ fn assemble(
         untested,
         blind_spots,
         notices: Vec::new(),
-        leftovers,
+        retentions,
         sources: table,
     };
     plan.releases = releases::moved(cx, plan.works().map(|(_, work)| work));
@@ -291,7 +295,7 @@ fn assemble(
         Ok(graph) => {
             let approved = cx.manifests.platform.spec.approvals.before_start;
             failure::decide(&mut plan, &graph, &wishes, approved, cx.findings);
-            ways::check(&plan, &graph, &places, cx.findings);
+            rollback_deadline::check(&plan, &graph, &places, cx.findings);
         }
         Err(error) => cx.findings.say(Diagnostic::error(codes::PATH_CYCLE, error.to_string())),
     }
@@ -300,11 +304,11 @@ fn assemble(
 
 fn features<'plan>(
     works: impl Iterator<Item = &'plan Work>,
-    leftovers: &'plan [Leftover],
+    retentions: &'plan [Retention],
     cx: &Cx<'_>,
 ) -> BTreeSet<String> {
-    let works = works.chain(leftovers.iter().map(|left| &left.removal));
-    let mut features = lint::used_features(works, leftovers);
+    let works = works.chain(retentions.iter().map(|left| &left.removal));
+    let mut features = lint::used_features(works, retentions);
     if cx.inventory.carry_over.is_some() {
         features.insert("continue".to_owned());
     }
@@ -325,11 +329,11 @@ fn platform(cx: &Cx<'_>) -> PlatformRef {
     }
 }
 
-fn parent(cx: &Cx<'_>, mut closes: Vec<ClosesEarlier>) -> Option<Parent> {
+fn parent(cx: &Cx<'_>, mut expires: Vec<ExpiresEarlier>) -> Option<Parent> {
     let carry = cx.inventory.carry_over.as_ref()?;
-    closes.sort();
+    expires.sort();
     Some(Parent {
-        closes,
+        expires,
         run: carry.run.clone(),
         plan: carry.plan,
         journal_head: carry.journal_head.clone(),

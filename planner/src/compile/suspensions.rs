@@ -8,8 +8,8 @@ use switchback_schemas::{
 use crate::{
     context::Cx,
     hop::HopSpec,
-    lower::{HopScope, Lowering, suspension::Suspension},
-    outlook::Outlook,
+    lower::{HopScope, Lowering, suspension::SuspensionDraft},
+    predicted::Predicted,
     registry::Registry,
 };
 
@@ -31,7 +31,7 @@ pub(super) fn around(
     cx: &Cx<'_>,
     registry: &Registry<'_>,
     (hop, before): (&HopSpec, Before),
-    outlook: &Outlook<'_>,
+    predicted: &Predicted<'_>,
     out: &mut Lowering,
 ) {
     let moving = moving(out, before);
@@ -41,15 +41,15 @@ pub(super) fn around(
     let scope = HopScope::of(hop);
     for asked in registry.components().flat_map(|(_, component)| component.suspends(cx)) {
         let what = asked.suspended.titles.what.clone();
-        let suspension = Suspension::new(&scope, asked.suspended, outlook);
+        let suspension = SuspensionDraft::new(&scope, asked.suspended, predicted);
         suspension.check(cx);
-        suspension.note(outlook);
-        let open = out.add(suspension.open_step(&scope, outlook));
+        suspension.note(predicted);
+        let open = out.add(suspension.suspend_step(&scope, predicted));
         suspension.declare(asked.safe, out);
         for step in &moving {
             out.order(step, &open, &format!("{what} is suspended before a node moves"));
         }
-        let Some(mut close) = suspension.close_step(&scope) else { continue };
+        let Some(mut close) = suspension.resume_step(&scope) else { continue };
         for step in &moving {
             close = close.needs(step, "it is resumed when no node moves any more", None);
         }

@@ -18,7 +18,7 @@ pub(super) fn refuse(cx: &Cx<'_>, registry: &Registry<'_>) {
             None => (
                 format!("{component} has no lowering yet: its hops cannot be turned into steps"),
                 "known to the catalog only",
-                "`switchback path` shows the order of its hops; move it by hand, or leave it out".to_owned(),
+                "`switchback path` shows the order of its hops; upgrade it without Switchback, or leave it out".to_owned(),
             ),
         };
         cx.findings.say(

@@ -19,8 +19,8 @@ use crate::{
     hop::HopSpec,
     lower::{HopScope, Lowering, suspension::RollSuspension},
     manifest::{Checks, DocRef, Manifests, Spanned, Spec, Touch, UpgradeKind, Written},
-    outlook::Outlook,
     owner::Owners,
+    predicted::Predicted,
     sections::Sections,
     solver::{DocumentRequest, Requests},
 };
@@ -66,13 +66,13 @@ pub struct PlannedHop<'a> {
 
 impl PlannedHop<'_> {
     /// Turns it into steps.
-    pub fn lower(&self, outlook: &mut Outlook<'_>, out: &mut Lowering) {
-        self.work.lower(&self.spec, outlook, out);
+    pub fn lower(&self, predicted: &mut Predicted<'_>, out: &mut Lowering) {
+        self.work.lower(&self.spec, predicted, out);
     }
 }
 
 trait Lower {
-    fn lower(&self, spec: &HopSpec, outlook: &mut Outlook<'_>, out: &mut Lowering);
+    fn lower(&self, spec: &HopSpec, predicted: &mut Predicted<'_>, out: &mut Lowering);
 }
 
 /// A hop of a component, its document and its own finds.
@@ -83,9 +83,9 @@ struct Own<'a, C: Component> {
 }
 
 impl<C: Component> Lower for Own<'_, C> {
-    fn lower(&self, spec: &HopSpec, outlook: &mut Outlook<'_>, out: &mut Lowering) {
+    fn lower(&self, spec: &HopSpec, predicted: &mut Predicted<'_>, out: &mut Lowering) {
         let hop = HopCx { at: self.at, hop: spec, scope: HopScope::of(spec), own: &self.found };
-        Component::lower(self.component, &hop, outlook, out);
+        Component::lower(self.component, &hop, predicted, out);
     }
 }
 

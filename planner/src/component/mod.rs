@@ -25,7 +25,7 @@ use crate::{
     hop::HopSpec,
     lower::{Lowering, suspension::RollSuspension},
     manifest::{Checks, Spanned, Spec, Touch},
-    outlook::Outlook,
+    predicted::Predicted,
     sections::Sections,
     solver::Request,
 };
@@ -75,8 +75,8 @@ pub trait Component: Sync + Sized + 'static {
     /// The hops that a document asks for, in order. What is wrong is said to the context.
     fn hops(&self, at: &DocCx<'_, Self>) -> Vec<(HopSpec, Self::Hop)>;
 
-    /// Turns one hop into steps. The outlook is as earlier hops leave it, and is changed to what this one leaves.
-    fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, out: &mut Lowering);
+    /// Turns one hop into steps. The predicted state is what earlier hops leave, and is changed to what this one leaves.
+    fn lower(&self, hop: &HopCx<'_, Self>, predicted: &mut Predicted<'_>, out: &mut Lowering);
 
     /// What it does to nodes by itself and has to be kept from while nodes move, in whatever hop. Nothing where it is not there.
     fn suspensions(&self, cx: &Cx<'_>) -> Vec<RollSuspension>;

@@ -1,4 +1,4 @@
-//! What follows a failure, decided at plan time from the price of the way back.
+//! What follows a failure, decided at plan time from the price of the rollback.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use switchback_schemas::{
 
 use crate::findings::Findings;
 
-/// What a way back costs.
+/// What a rollback costs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Price {
     /// The worst that it does to workloads.
@@ -22,12 +22,12 @@ pub struct Price {
     pub needs_capacity: bool,
     /// Steps that cannot be undone.
     pub commits: Vec<StepId>,
-    /// Whether something goes back that can do so only once, and only until a time.
+    /// Whether something rolls back that can do so only once, and only until a time.
     pub only_once: bool,
 }
 
 impl Price {
-    /// The price of undoing some steps, of which one may be named more than once. The order of a way back does not change what it
+    /// The price of undoing some steps, of which one may be named more than once. The order of a rollback does not change what it
     /// costs.
     pub fn of<'plan>(steps: impl IntoIterator<Item = &'plan Step>, undoing: &Undoing<'plan>) -> Self {
         let mut price = Self::default();
@@ -58,11 +58,11 @@ impl Price {
             return Some("it needs nodes beyond those that are there".to_owned());
         }
         if self.only_once {
-            return Some("it takes back what can be taken back once, and only until a time".to_owned());
+            return Some("it can be undone only once, and only until a time".to_owned());
         }
         match self.disruption {
             Some(Disruption::Drain) => Some("it moves workloads off nodes".to_owned()),
-            Some(Disruption::Outage) => Some("it takes a service away".to_owned()),
+            Some(Disruption::Outage) => Some("it causes an outage".to_owned()),
             Some(Disruption::None | Disruption::Restart) | None => None,
         }
     }
@@ -115,16 +115,16 @@ pub fn decide(plan: &mut Plan, graph: &Graph, wishes: &Wishes, approved: bool, f
     }
 }
 
-/// Why going back after a failure of a step would not take back what it did.
+/// Why rolling back after a failure of a step would not take back what it did.
 fn stays(step: &Step) -> Option<&'static str> {
     let moves = step.work.roll().is_some() && matches!(step.undo, Undo::Unneeded { .. });
-    moves.then_some("nodes that moved stay, so going on or back is for a person to decide")
+    moves.then_some("nodes that moved stay, so an operator decides whether to continue or roll back")
 }
 
-/// A dear way back is automatic only where the manifest says so *and* somebody approved the plan that says so.
+/// A dear rollback is automatic only where the manifest says so *and* somebody approved the plan that says so.
 fn refuse_unapproved(hop: &Price, label: Option<switchback_schemas::Label>, findings: &Findings) {
     let Some(why) = hop.too_dear() else { return };
-    let message = format!("onFailure: rollback-hop would go back without a person, although {why}");
+    let message = format!("onFailure: rollback-hop would roll back without an operator, although {why}");
     findings.say(Diagnostic::error(codes::PLAN_WAY_BACK, message).at_all(label).help(
         "set approvals.beforeStart in the Platform, so that the approval covers it, or leave onFailure out",
     ));
@@ -133,24 +133,24 @@ fn refuse_unapproved(hop: &Price, label: Option<switchback_schemas::Label>, find
 fn policy(wish: Option<OnFailure>, hop: &Price, own: &Price, read_only: bool) -> FailurePolicy {
     let say = |action, why: String| FailurePolicy { action, why };
     match wish {
-        Some(OnFailure::Hold) => return say(FailureAction::Hold, "the manifest asks for it".to_owned()),
+        Some(OnFailure::Hold) => return say(FailureAction::Hold, "the manifest says so".to_owned()),
         Some(OnFailure::RollbackHop) if hop.commits.is_empty() => {
-            return say(FailureAction::RollbackHop, "the manifest asks for it".to_owned());
+            return say(FailureAction::RollbackHop, "the manifest says so".to_owned());
         }
         _ => {}
     }
     match (hop.too_dear(), own.too_dear()) {
         (None, _) if wish != Some(OnFailure::RollbackStep) => say(
             FailureAction::RollbackHop,
-            "going back disrupts no more than a restart and loses nothing".to_owned(),
+            "rolling back disrupts no more than a restart and loses nothing".to_owned(),
         ),
         (Some(why), None) if !read_only => say(
             FailureAction::RollbackStep,
-            format!("undoing the step is cheap; going back the whole hop is not: {why}"),
+            format!("undoing the step is cheap; rolling back the hop is not: {why}"),
         ),
-        (None, None) => say(FailureAction::RollbackStep, "the manifest asks for it".to_owned()),
+        (None, None) => say(FailureAction::RollbackStep, "the manifest says so".to_owned()),
         (Some(why), _) | (None, Some(why)) => {
-            say(FailureAction::Hold, format!("going back is for a person to decide: {why}"))
+            say(FailureAction::Hold, format!("an operator decides about a rollback: {why}"))
         }
     }
 }

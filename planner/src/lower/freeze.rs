@@ -39,7 +39,7 @@ pub fn of(pool: &NodePool, api_version: &str) -> Suspended {
             undo_suspend: format!("restore the budgets of NodePool {name}"),
             undo_resume: format!("freeze NodePool {name} again"),
             already: format!(
-                "NodePool {name} has a budget of 0 already, which this plan did not set and leaves"
+                "NodePool {name} has a budget of 0 already, not by this plan, which leaves it so"
             ),
         },
         cannot_stop,

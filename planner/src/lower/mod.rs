@@ -5,21 +5,21 @@
 
 pub mod changes;
 pub mod checks;
-pub mod durations;
+pub mod estimates;
 pub mod failure;
 pub mod freeze;
 pub mod nodes;
 mod rollback;
+pub mod rollback_deadline;
 pub mod suspension;
-pub mod ways;
 
 use switchback_schemas::{
     Seconds, StepId,
     name::Label,
     plan::{
-        Action, ApprovalScope, BlindSpot, Bracket, Capture, CaptureKind, Change, ClosesEarlier, Condition,
-        Disruption, Effect, Estimate, FailureAction, FailurePolicy, Gate, GateKind, Leftover, Need, NoReturn,
-        Pool, Read, RetryClass, RollbackStep, Source, Step, Verify, Wait, Work,
+        Action, ApprovalScope, BlindSpot, Capture, CaptureKind, Change, Condition, Disruption, Effect,
+        Estimate, ExpiresEarlier, FailureAction, FailurePolicy, Gate, GateKind, Need, PointOfNoReturn, Pool,
+        Read, Retention, RetryClass, RollbackStep, Source, Step, Suspension, Verify, Wait, Work,
     },
 };
 
@@ -34,20 +34,20 @@ pub struct Lowering {
     pub steps: Vec<Step>,
     /// Rollback steps, in the order in which they were added.
     pub rollback: Vec<RollbackStep>,
-    /// Brackets.
-    pub brackets: Vec<Bracket>,
+    /// Suspensions.
+    pub suspensions: Vec<Suspension>,
     /// Gates.
     pub gates: Vec<Gate>,
-    /// Lines of no return.
-    pub lines: Vec<NoReturn>,
+    /// Points of no return.
+    pub points: Vec<PointOfNoReturn>,
     /// Pools that rolls name.
     pub pools: Vec<Pool>,
     /// What was not known.
     pub blind_spots: Vec<BlindSpot>,
     /// Safety nets that outlive the run.
-    pub leftovers: Vec<Leftover>,
-    /// Ways back of earlier runs of the operation that this plan ends.
-    pub closes_earlier: Vec<ClosesEarlier>,
+    pub retentions: Vec<Retention>,
+    /// Rollbacks of earlier runs of the operation that this plan ends.
+    pub expires_earlier: Vec<ExpiresEarlier>,
     /// Where facts come from, by key.
     pub sources: std::collections::BTreeMap<String, Source>,
 }
@@ -67,15 +67,15 @@ impl Lowering {
     }
 
     /// Adds a point of no return and the gate, titled `asks`, that an approval of it passes. Says the id of both.
-    pub fn point_of_no_return(&mut self, asks: String, point: NoReturn) -> Label {
+    pub fn point_of_no_return(&mut self, asks: String, point: PointOfNoReturn) -> Label {
         let id = point.id.clone();
         self.gates.push(Gate {
             id: id.clone(),
             title: asks,
-            kind: GateKind::Approval(ApprovalScope::Line(id.clone())),
+            kind: GateKind::Approval(ApprovalScope::Point(id.clone())),
             may_override: false,
         });
-        self.lines.push(point);
+        self.points.push(point);
         id
     }
 
@@ -93,9 +93,14 @@ impl Lowering {
         if let Some(step) = self.steps.iter_mut().find(|candidate| candidate.id == *step)
             && !step.needs.iter().any(|need| need.step == *after)
         {
-            step.needs.push(Need { step: after.clone(), why: why.to_owned(), source: None });
+            step.needs.push(need(after, why, None));
         }
     }
+}
+
+/// That a step comes first.
+pub fn need(step: &StepId, why: impl Into<String>, source: Option<&str>) -> Need {
+    Need { step: step.clone(), why: why.into(), source: source.map(str::to_owned) }
 }
 
 /// What every step of a hop shares.
@@ -118,7 +123,7 @@ impl HopScope {
         StepId::sanitized(&format!("{}/{part}", self.hop))
     }
 
-    /// A step that changes something. Reads are those that the outlook noted since the last step.
+    /// A step that changes something. Reads are those that the predicted state noted since the last step.
     pub fn step(
         &self,
         part: &str,
@@ -132,7 +137,7 @@ impl HopScope {
 
     /// A step that waits until something holds, and only looks; it is there for what holds on it.
     pub fn look(&self, part: &str, title: impl Into<String>, until: Condition, reads: Vec<Read>) -> Draft {
-        let undo = Undoing::Unneeded("it only looks".to_owned());
+        let undo = Undoing::Unneeded("it only reads".to_owned());
         self.step(part, title, Effect::Wait(Wait { until }), undo, reads).idempotent()
     }
 
@@ -176,7 +181,13 @@ pub struct Draft {
 impl Draft {
     /// It comes after another step.
     pub fn needs(mut self, step: &StepId, why: impl Into<String>, source: Option<&str>) -> Self {
-        self.step.needs.push(Need { step: step.clone(), why: why.into(), source: source.map(str::to_owned) });
+        self.step.needs.push(need(step, why, source));
+        self
+    }
+
+    /// It comes after other steps.
+    pub fn after(mut self, needs: impl IntoIterator<Item = Need>) -> Self {
+        self.step.needs.extend(needs);
         self
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use switchback_schemas::{
     Seconds,
-    manifest::{BatchSize, Floor, Rollout},
+    manifest::{BatchSize, MinReady, Rollout},
     name::Label,
     plan::{
         Action, Canary, Condition, Count, Disruption, Effect, Estimate, FieldTest, Find, KubeDelete,
@@ -40,9 +40,9 @@ fn unavailable(rollout: &Rollout) -> Count {
 }
 
 /// Ready nodes below which nothing more is started. Without a word, what the budget leaves of the pool as it was observed.
-pub fn floor(rollout: &Rollout, nodes: u64) -> u64 {
-    match rollout.floor {
-        Some(Floor::Nodes(n)) => n,
+pub fn min_ready(rollout: &Rollout, nodes: u64) -> u64 {
+    match rollout.min_ready {
+        Some(MinReady::Nodes(n)) => n,
         None => nodes.saturating_sub(unavailable(rollout).of(nodes)),
     }
 }
@@ -63,7 +63,7 @@ pub fn roll_for(
         None => Some(canary(1, Vec::new(), None)),
     };
     let max_unavailable = unavailable(rollout);
-    let floor = floor(rollout, nodes);
+    let min_ready = min_ready(rollout, nodes);
     Roll {
         pool: pool.name.clone(),
         labels: pool.labels.clone(),
@@ -72,9 +72,9 @@ pub fn roll_for(
         canary,
         batch,
         max_unavailable,
-        floor,
+        min_ready,
         recipe: claims(drain_within(rollout)),
-        verify: vec![floor_kept(pool, floor, nodes, Seconds::minutes(20))],
+        verify: vec![min_ready_kept(pool, min_ready, nodes, Seconds::minutes(20))],
         soak: seconds(rollout.soak, Seconds(0)),
         max_passes: MAX_PASSES,
         observed,
@@ -125,14 +125,14 @@ fn emptied(drain_within: Seconds) -> Vec<RecipeStep> {
     let node = || Target::ItemNode {};
     let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: node(), unschedulable });
     let uncordon = NodeUndo::Rollback(Box::new(Work::effect(
-        "make the node schedulable again, if this run cordoned it",
+        "uncordon the node, if this run cordoned it",
         cordon(false),
     )));
     vec![
-        step("cordon", "place nothing new on the node", cordon(true), &[], uncordon),
+        step("cordon", "cordon the node", cordon(true), &[], uncordon),
         step(
             "drain",
-            "move its pods as their classes say",
+            "drain the node as the workload classes say",
             Effect::NodeDrain(NodeDrain { node: node() }),
             &["cordon"],
             stays("pods that moved stay where they are; their owners placed them there"),
@@ -152,10 +152,10 @@ fn gone(after: &str) -> RecipeStep {
     let wait = Effect::Wait(switchback_schemas::plan::Wait { until });
     step(
         "gone",
-        "see the old node gone",
+        "verify that the old node is gone",
         wait,
         &[after],
-        NodeUndo::Unneeded { why: "it only looks".to_owned() },
+        NodeUndo::Unneeded { why: "it only reads".to_owned() },
     )
     .with(|work| Work { timeout: Seconds::minutes(20), estimate: Estimate::seconds(110, 260), ..work })
 }
@@ -169,7 +169,7 @@ fn claims(drain_within: Seconds) -> Vec<RecipeStep> {
             "let Karpenter replace the empty node",
             Effect::KubeDelete(KubeDelete { object: Target::ItemNodeClaim {} }),
             &["drain"],
-            stays("a node that is gone is not put back"),
+            stays("a terminated node is not restored"),
         )
         .with(|work| Work {
             done_when: Some(Condition::Field {
@@ -194,7 +194,7 @@ pub fn instances(target: &Label, drain_within: Seconds) -> Vec<RecipeStep> {
             "terminate the empty node and do not replace it",
             Effect::NodeTerminate(terminate),
             &["drain"],
-            stays("an instance that is gone is not put back; its group is, when it is scaled up again"),
+            stays("a terminated instance is not restored; its group scales up again"),
         )
         .with(|work| Work {
             timeout: Seconds::minutes(20),
@@ -217,16 +217,16 @@ pub fn ready(pool: &Pool, at_least: u64, within: Seconds) -> Verify {
     )
 }
 
-/// That a pool of so many nodes has its floor of Ready ones. Karpenter gives a pool without a floor the nodes that its pods need: when
+/// That a pool of so many nodes has its minimum of Ready ones. Karpenter gives a pool without a minimum the nodes that its pods need: when
 /// the job that was waited for has ended, that is none.
-pub fn floor_kept(pool: &Pool, floor: u64, nodes: u64, within: Seconds) -> Verify {
-    if pool.strategy != Strategy::Nodeclaim || floor > 0 || nodes == 0 {
-        return ready(pool, floor.max(1).min(nodes), within);
+pub fn min_ready_kept(pool: &Pool, min_ready: u64, nodes: u64, within: Seconds) -> Verify {
+    if pool.strategy != Strategy::Nodeclaim || min_ready > 0 || nodes == 0 {
+        return ready(pool, min_ready.max(1).min(nodes), within);
     }
     let one = Condition::NodesReady { pool: pool.name.clone(), at_least: 1 };
     let condition = Condition::Any { of: vec![one, no_claims(&pool.labels, Vec::new())] };
     // Longer than Karpenter takes to make a claim for pods that wait.
-    let title = format!("a node of pool {} is Ready, or none is asked for", pool.name);
+    let title = format!("a node of pool {} is Ready, or none is requested", pool.name);
     verify(title, condition, Seconds::minutes(1), within)
 }
 
@@ -254,7 +254,7 @@ fn no_claims(labels: &BTreeMap<String, String>, each: Vec<FieldTest>) -> Conditi
     }
 }
 
-/// What moves nodes when a controller has gone back: those that have drifted from the restored state move as the plan's own roll does.
+/// What moves nodes when a controller has rolled back: those that have drifted from the restored state move as the plan's own roll does.
 pub fn back(pool: &Pool, roll: &Roll) -> Rollback {
     let back = Roll { stale: Stale::Drifted {}, observed: 0, canary: roll.canary.clone(), ..roll.clone() };
     let title = format!("move nodes of pool {} that have drifted from the restored state", pool.name);
@@ -290,8 +290,8 @@ mod tests {
     /// A roll that waits for a training job ends with a pool that nothing needs any more: Karpenter makes it no nodes.
     #[test]
     fn a_pool_of_karpenter_without_a_floor_may_have_become_empty() {
-        let kept = |strategy, floor, nodes| {
-            floor_kept(&pool(strategy), floor, nodes, Seconds::minutes(20)).condition
+        let kept = |strategy, min_ready, nodes| {
+            min_ready_kept(&pool(strategy), min_ready, nodes, Seconds::minutes(20)).condition
         };
         let ready = |at_least| Condition::NodesReady { pool: "training".parse().unwrap(), at_least };
         let Condition::Any { of } = kept(Strategy::Nodeclaim, 0, 2) else { panic!("one or none") };

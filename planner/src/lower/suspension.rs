@@ -5,14 +5,14 @@ use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
     name::{Label, ObjectRef},
     plan::{
-        Bracket, CaptureKind, Condition, Effect, Estimate, FieldTest, KubePatch, OpenedBy, Operand, SetField,
-        Target, Test, Wait, Work,
+        CaptureKind, Condition, Effect, Estimate, FieldTest, KubePatch, Operand, SetField, SuspendedBy,
+        Suspension, Target, Test, Wait, Work,
     },
     report::CaptureName,
 };
 
 use super::{Draft, HopScope, Lowering, Rollback, Undoing, changes};
-use crate::{context::Cx, outlook::Outlook};
+use crate::{context::Cx, predicted::Predicted};
 
 /// What is suspended, how, and how it is called.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl Titles {
             resume: format!("resume {what}"),
             undo_suspend: format!("resume {what}"),
             undo_resume: format!("suspend {what} again"),
-            already: format!("{what} is suspended already, which this plan did not do and leaves"),
+            already: format!("{what} is suspended already, not by this plan, which leaves it so"),
         }
     }
 }
@@ -101,10 +101,10 @@ pub struct RollSuspension {
 }
 
 /// A suspension in one hop.
-pub struct Suspension {
+pub struct SuspensionDraft {
     what: Suspended,
-    open: StepId,
-    close: StepId,
+    suspend_step: StepId,
+    resume_step: StepId,
     /// What the field has when nobody suspends it.
     before: Value,
     by: By,
@@ -123,28 +123,28 @@ enum By {
 }
 
 /// Longest that a suspension may last before somebody is told.
-const MAX_OPEN: Seconds = Seconds::hours(24);
+const MAX_SUSPENDED: Seconds = Seconds::hours(24);
 
-impl Suspension {
+impl SuspensionDraft {
     /// Prepares a suspension; nothing is added yet.
-    pub fn new(scope: &HopScope, what: Suspended, outlook: &Outlook<'_>) -> Self {
+    pub fn new(scope: &HopScope, what: Suspended, predicted: &Predicted<'_>) -> Self {
         let Suspended { object, pointer, parts, name, .. } = &what;
-        let before = outlook.put_back(object, pointer).unwrap_or_else(|| what.observed.clone());
+        let before = predicted.put_back(object, pointer).unwrap_or_else(|| what.observed.clone());
         let (before, by) = if before == what.value {
-            match outlook.take_over(object, pointer) {
+            match predicted.take_over(object, pointer) {
                 Some((first, capture)) => (first.clone(), By::EarlierRun(capture.clone())),
                 None => (before, By::Others),
             }
         } else {
             (before, By::Us)
         };
-        let open = match by {
+        let first = match by {
             By::Us => parts.suspend,
             By::EarlierRun(_) | By::Others => parts.found,
         };
         Self {
-            open: scope.id(&format!("{open}/{name}")),
-            close: scope.id(&format!("{}/{name}", parts.resume)),
+            suspend_step: scope.id(&format!("{first}/{name}")),
+            resume_step: scope.id(&format!("{}/{name}", parts.resume)),
             before,
             by,
             instance: scope.hop.as_str().rsplit('/').next().unwrap_or_default().to_owned(),
@@ -153,8 +153,8 @@ impl Suspension {
     }
 
     /// Notes what the field has, as earlier hops leave it.
-    pub fn note(&self, outlook: &Outlook<'_>) {
-        outlook.note_held(&self.what.object, self.what.pointer, &self.what.observed);
+    pub fn note(&self, predicted: &Predicted<'_>) {
+        predicted.note_held(&self.what.object, self.what.pointer, &self.what.observed);
     }
 
     /// Whether this hop suspends it.
@@ -201,7 +201,7 @@ impl Suspension {
                 Operand::Captured { step: capture.step.clone(), name: capture.name.clone() }
             }
             By::Us | By::Others => {
-                Operand::Captured { step: self.open.clone(), name: self.what.capture.to_owned() }
+                Operand::Captured { step: self.suspend_step.clone(), name: self.what.capture.to_owned() }
             }
         }
     }
@@ -238,16 +238,16 @@ impl Suspension {
     }
 
     /// The step that suspends, or sees that it is suspended.
-    pub fn open_step(&self, scope: &HopScope, outlook: &Outlook<'_>) -> Draft {
+    pub fn suspend_step(&self, scope: &HopScope, predicted: &Predicted<'_>) -> Draft {
         let Suspended { name, parts, titles, .. } = &self.what;
         let why = match &self.by {
-            By::Us => return self.suspending(scope, outlook),
+            By::Us => return self.suspending(scope, predicted),
             By::EarlierRun(_) => "an earlier run of the operation suspended it, and its rollback resumes it",
             By::Others => "somebody else suspended it, and resumes it",
         };
-        let reads = outlook.take_reads();
+        let reads = predicted.take_reads();
         if matches!(self.by, By::EarlierRun(_)) {
-            outlook.puts_back(&self.what.object, self.what.pointer, self.before.clone(), &self.close);
+            predicted.puts_back(&self.what.object, self.what.pointer, self.before.clone(), &self.resume_step);
         }
         let undo = Undoing::Unneeded(why.to_owned());
         let until = self.still_suspended();
@@ -262,13 +262,13 @@ impl Suspension {
         vec![changes::of_field(self.what.object.clone(), self.what.path, before, after)]
     }
 
-    fn suspending(&self, scope: &HopScope, outlook: &Outlook<'_>) -> Draft {
+    fn suspending(&self, scope: &HopScope, predicted: &Predicted<'_>) -> Draft {
         let Suspended { name, parts, titles, capture, pointer, .. } = &self.what;
         let undo = Self::undo(&titles.undo_suspend, self.resume(), self.not_ours());
         let part = format!("{}/{name}", parts.suspend);
         let field = CaptureKind::Field { object: self.target(), pointer: (*pointer).to_owned() };
         scope
-            .step(&part, &titles.suspend, self.suspend(), undo, outlook.take_reads())
+            .step(&part, &titles.suspend, self.suspend(), undo, predicted.take_reads())
             .captures(capture, field)
             .done_when(self.still_suspended())
             .time(Seconds::minutes(1), Estimate::seconds(2, 10))
@@ -277,7 +277,7 @@ impl Suspension {
     }
 
     /// The step that resumes; none where others do.
-    pub fn close_step(&self, scope: &HopScope) -> Option<Draft> {
+    pub fn resume_step(&self, scope: &HopScope) -> Option<Draft> {
         if matches!(self.by, By::Others) {
             return None;
         }
@@ -300,22 +300,22 @@ impl Suspension {
         }
         let Suspended { name, parts, titles, cannot_stop, owner, .. } = &self.what;
         let instance = self.instance.replace('@', "-");
-        out.brackets.push(Bracket {
+        out.suspensions.push(Suspension {
             id: Label::sanitized(&format!("{instance}-{}-{name}", parts.suspend)),
             title: titles.what.clone(),
-            open: self.open.clone(),
-            opened_by: match self.by {
-                By::EarlierRun(_) => OpenedBy::EarlierRun,
-                By::Us | By::Others => OpenedBy::ThisRun,
+            suspend: self.suspend_step.clone(),
+            suspended_by: match self.by {
+                By::EarlierRun(_) => SuspendedBy::EarlierRun,
+                By::Us | By::Others => SuspendedBy::ThisRun,
             },
-            close: self.close.clone(),
+            resume: self.resume_step.clone(),
             held: self.still_suspended(),
-            safe_to_close: safe,
-            max_open: MAX_OPEN,
+            safe_to_resume: safe,
+            max_suspended: MAX_SUSPENDED,
             spans_park: true,
             cannot_stop: cannot_stop.clone(),
             owner: owner.clone(),
-            closing_command: self.by_hand(),
+            resume_command: self.by_hand(),
         });
     }
 

@@ -242,9 +242,9 @@ impl Checks<'_, '_> {
         if more {
             self.pair(
                 codes::MANIFEST_CONFLICT,
-                "a batch is larger than what may be away at once",
+                "a batch is larger than maxUnavailable",
                 ("/spec/rollout/batch", "so many move at once"),
-                ("/spec/rollout/maxUnavailable", "so many may be away"),
+                ("/spec/rollout/maxUnavailable", "maxUnavailable is here"),
                 "raise maxUnavailable or lower batch",
             );
         }

@@ -10,10 +10,10 @@ use switchback_schemas::{
     },
 };
 
-use super::{Asked, ClusterBack, Desired, DesiredCluster, Owner, Refusable, Refusal};
+use super::{Asked, ClusterBack, Desired, DesiredCluster, Owner, Subject};
 use crate::{
     lower::{Draft, Lowering, Rollback, Undoing, verify},
-    outlook::Outlook,
+    predicted::Predicted,
 };
 
 /// How long an update may take before it is looked at by a person.
@@ -27,16 +27,15 @@ impl Owner for Eks {
         OwnerKind::Eks
     }
 
-    fn is_there(&self, desired: &Desired<'_>, _: &Outlook<'_>) -> bool {
+    fn makes(&self, subject: &Subject<'_>) -> bool {
+        matches!(subject, Subject::Cluster(_))
+    }
+
+    fn is_there(&self, desired: &Desired<'_>, _: &Predicted<'_>) -> bool {
         matches!(desired, Desired::Cluster(cluster) if cluster.from == cluster.to)
     }
 
-    fn change(
-        &self,
-        asked: &Asked<'_>,
-        outlook: &mut Outlook<'_>,
-        _: &mut Lowering,
-    ) -> Refusable<Option<Draft>> {
+    fn change(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>, _: &mut Lowering) -> Option<Draft> {
         let cluster = cluster(&asked.desired)?;
         let target = &asked.scope.target;
         let update = |from: &Version, to: &Version| {
@@ -62,7 +61,7 @@ impl Owner for Eks {
                     timeout: WITHIN,
                     disruption: Disruption::Restart,
                     ..Work::effect(
-                        format!("take the control plane of {} back from {to} to {from}", arn.name()),
+                        format!("roll the control plane of {} back from {to} to {from}", arn.name()),
                         update(to, from),
                     )
                 })
@@ -70,30 +69,27 @@ impl Owner for Eks {
         };
         let draft = asked
             .scope
-            .step(asked.part, &asked.title, update(from, to), undo, outlook.take_reads())
+            .step(asked.part, &asked.title, update(from, to), undo, predicted.take_reads())
             .done_when(at(target, to))
             .verify(cluster.verified(target, to))
             .within(WITHIN)
             .idempotent()
             .disrupts(Disruption::Restart, None);
-        Ok(Some(draft))
+        Some(draft)
     }
 
-    fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft> {
+    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Option<Draft> {
         let cluster = cluster(&asked.desired)?;
         let until = at(&asked.scope.target, &cluster.to);
-        let look = asked.scope.look(asked.part, &asked.title, until, outlook.take_reads());
-        Ok(look.verify(cluster.verified(&asked.scope.target, &cluster.to)))
+        let look = asked.scope.look(asked.part, &asked.title, until, predicted.take_reads());
+        Some(look.verify(cluster.verified(&asked.scope.target, &cluster.to)))
     }
 }
 
-fn cluster<'a>(change: &'a Desired<'_>) -> Refusable<&'a DesiredCluster> {
-    match change {
-        Desired::Cluster(cluster) => Ok(cluster),
-        Desired::Release(_) | Desired::Field(_) => Err(Refusal::new(
-            "the EKS API changes clusters",
-            "say under `owners:` of the Platform who owns what is in the cluster",
-        )),
+fn cluster<'a>(desired: &'a Desired<'_>) -> Option<&'a DesiredCluster> {
+    match desired {
+        Desired::Cluster(cluster) => Some(cluster),
+        _ => None,
     }
 }
 

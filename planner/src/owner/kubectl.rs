@@ -9,10 +9,10 @@ use switchback_schemas::{
     },
 };
 
-use super::{Asked, Desired, DesiredField, Owner, Refusable, Refusal};
+use super::{Asked, Desired, DesiredField, Owner, Subject};
 use crate::{
     lower::{Draft, Lowering, Rollback, Undoing, changes, verify},
-    outlook::Outlook,
+    predicted::Predicted,
 };
 
 /// Objects, by patches.
@@ -23,16 +23,15 @@ impl Owner for Kubectl {
         OwnerKind::Kubectl
     }
 
-    fn is_there(&self, desired: &Desired<'_>, _: &Outlook<'_>) -> bool {
+    fn makes(&self, subject: &Subject<'_>) -> bool {
+        matches!(subject, Subject::Object(_))
+    }
+
+    fn is_there(&self, desired: &Desired<'_>, _: &Predicted<'_>) -> bool {
         matches!(desired, Desired::Field(field) if field.before == field.after)
     }
 
-    fn change(
-        &self,
-        asked: &Asked<'_>,
-        outlook: &mut Outlook<'_>,
-        _: &mut Lowering,
-    ) -> Refusable<Option<Draft>> {
+    fn change(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>, _: &mut Lowering) -> Option<Draft> {
         let field = field(&asked.desired)?;
         let old = || Operand::Captured { step: asked.scope.id(asked.part), name: field.capture.to_owned() };
         let new = || Operand::Value(field.after.clone());
@@ -47,7 +46,7 @@ impl Owner for Kubectl {
             disruption,
             estimate,
             ..Work::effect(
-                format!("set {} back to {}", field.what, plain(&field.before)),
+                format!("restore {} to {}", field.what, plain(&field.before)),
                 field.patch(new(), old()),
             )
         });
@@ -59,7 +58,7 @@ impl Owner for Kubectl {
                 &asked.title,
                 field.patch(observed, new()),
                 Undoing::by(undo),
-                outlook.take_reads(),
+                predicted.take_reads(),
             )
             .captures(
                 field.capture,
@@ -71,25 +70,22 @@ impl Owner for Kubectl {
             .idempotent()
             .disrupts(disruption, None)
             .changes(vec![change]);
-        Ok(Some(draft))
+        Some(draft)
     }
 
-    fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft> {
+    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Option<Draft> {
         let field = field(&asked.desired)?;
         let mut of = vec![field.is(Operand::Value(field.after.clone()))];
         of.extend(field.restarts.map(|_| Condition::Rollout { object: field.target() }));
-        let look = asked.scope.look(asked.part, &asked.title, Condition::All { of }, outlook.take_reads());
-        Ok(look.verify(field.rolled_out()))
+        let look = asked.scope.look(asked.part, &asked.title, Condition::All { of }, predicted.take_reads());
+        Some(look.verify(field.rolled_out()))
     }
 }
 
-fn field<'a>(change: &'a Desired<'_>) -> Refusable<&'a DesiredField> {
-    match change {
-        Desired::Field(field) => Ok(field),
-        Desired::Release(_) | Desired::Cluster(_) => Err(Refusal::new(
-            "a person with kubectl changes fields of objects",
-            "say under `owners:` of the Platform who else owns it",
-        )),
+fn field<'a>(desired: &'a Desired<'_>) -> Option<&'a DesiredField> {
+    match desired {
+        Desired::Field(field) => Some(field),
+        _ => None,
     }
 }
 

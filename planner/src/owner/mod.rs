@@ -11,19 +11,19 @@ pub mod release;
 
 use serde_json::Value;
 use switchback_schemas::{
-    Diagnostic, Label, Seconds, Version, codes,
+    Label, Seconds, Version,
     lock::Render,
     manifest::OwnerKind,
     name::{ObjectName, ObjectRef},
-    plan::{Arn, FieldTest},
+    plan::{Arn, FieldTest, Need},
 };
 
 pub use self::eks::at as cluster_at;
 use crate::{
     context::Cx,
-    evidence::{Evidence, Found, word},
+    evidence::{Evidence, Found},
     lower::{Draft, HopScope, Lowering},
-    outlook::Outlook,
+    predicted::Predicted,
 };
 
 /// All owners of this build.
@@ -34,20 +34,18 @@ pub trait Owner: Sync {
     /// Which owner it is, in evidence and in the Platform's `owners:`.
     fn kind(&self) -> OwnerKind;
 
+    /// Whether it makes changes of a subject. It is asked for no other.
+    fn makes(&self, subject: &Subject<'_>) -> bool;
+
     /// Whether a change is there already, as an earlier run of the operation left it. Notes what it looked at, if it is.
-    fn is_there(&self, desired: &Desired<'_>, outlook: &Outlook<'_>) -> bool;
+    fn is_there(&self, desired: &Desired<'_>, predicted: &Predicted<'_>) -> bool;
 
     /// The step that makes a change, with what undoes it and what proves it. Steps that come before it are added to `out`, and it
     /// waits for them. `None` where what is in the way was said.
-    fn change(
-        &self,
-        asked: &Asked<'_>,
-        outlook: &mut Outlook<'_>,
-        out: &mut Lowering,
-    ) -> Refusable<Option<Draft>>;
+    fn change(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>, out: &mut Lowering) -> Option<Draft>;
 
     /// A step that only proves that a change is there and works.
-    fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft>;
+    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Option<Draft>;
 }
 
 /// A change of a subject.
@@ -68,6 +66,8 @@ pub struct DesiredRelease<'a> {
     pub render: &'a Render,
     /// How long its workloads may take to become ready.
     pub within: Seconds,
+    /// Whether CRDs of the chart's `crds/` directory are applied with it; not where another release holds them.
+    pub with_crds: bool,
 }
 
 /// A field of an object at a value.
@@ -104,11 +104,11 @@ pub struct DesiredCluster {
     pub from: Version,
     /// The minor that it is to have.
     pub to: Version,
-    /// How it goes back, and until when.
+    /// How it rolls back, and until when.
     pub back: ClusterBack,
 }
 
-/// How a cluster goes back to the minor before.
+/// How a cluster rolls back to the minor before.
 #[derive(Debug)]
 pub enum ClusterBack {
     /// It is taken back, while the provider does that.
@@ -147,45 +147,32 @@ pub struct Asked<'a> {
     pub title: String,
     /// What is asked for.
     pub desired: Desired<'a>,
+    /// What comes before all of it.
+    pub needs: Vec<Need>,
     /// Where a manifest asks for it.
     pub place: Label,
 }
 
-/// What an owner answers: the steps, or why it makes no such change.
-pub type Refusable<T> = Result<T, Refusal>;
-
-/// An owner makes no such change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Why.
-    pub why: String,
-    /// What a person can do.
-    pub help: String,
-}
-
-impl Refusal {
-    /// A refusal.
-    pub fn new(why: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { why: why.into(), help: help.into() }
-    }
-}
-
 impl Asked<'_> {
-    /// The step that makes the change, by its owner. `None` where what is in the way was said.
-    pub fn change(&self, outlook: &mut Outlook<'_>, out: &mut Lowering) -> Option<Draft> {
-        let owner = self.owner()?;
-        self.said(owner, owner.change(self, outlook, out))?
+    /// The step that makes the change, by its owner. All that the owner adds waits for what is needed. `None` where what is in the
+    /// way was said.
+    pub fn change(&self, predicted: &mut Predicted<'_>, out: &mut Lowering) -> Option<Draft> {
+        let before = out.steps.len();
+        let draft = self.owner()?.change(self, predicted, out)?;
+        for step in out.steps.iter_mut().skip(before).filter(|step| step.needs.is_empty()) {
+            step.needs.clone_from(&self.needs);
+        }
+        Some(draft.after(self.needs.iter().cloned()))
     }
 
     /// A step that only proves that the change is there and works.
-    pub fn prove(&self, outlook: &mut Outlook<'_>) -> Option<Draft> {
-        let owner = self.owner()?;
-        self.said(owner, owner.prove(self, outlook))
+    pub fn prove(&self, predicted: &mut Predicted<'_>) -> Option<Draft> {
+        Some(self.owner()?.prove(self, predicted)?.after(self.needs.iter().cloned()))
     }
 
     /// Whether the change is there already, as an earlier run of the operation left it.
-    pub fn is_there(&self, outlook: &Outlook<'_>) -> bool {
-        self.owner().is_some_and(|owner| owner.is_there(&self.desired, outlook))
+    pub fn is_there(&self, predicted: &Predicted<'_>) -> bool {
+        self.owner().is_some_and(|owner| owner.is_there(&self.desired, predicted))
     }
 
     fn owner(&self) -> Option<&dyn Owner> {
@@ -195,29 +182,6 @@ impl Asked<'_> {
             Desired::Cluster(desired) => Subject::Cluster(&desired.arn),
         };
         self.owners.of(self.cx, &subject)
-    }
-
-    fn said<T>(&self, owner: &dyn Owner, answer: Refusable<T>) -> Option<T> {
-        let Refusal { why, help } = match answer {
-            Ok(answer) => return Some(answer),
-            Err(refusal) => refusal,
-        };
-        let subject = self.desired.subject();
-        let message = format!("{subject} belongs to {}, which does not change it: {why}", word(owner.kind()));
-        let refused = Diagnostic::error(codes::PLAN_OWNER_UNKNOWN, message);
-        self.cx.findings.say_about(&subject, refused.at(self.place.clone()).help(help));
-        None
-    }
-}
-
-impl Desired<'_> {
-    /// What is changed, for people.
-    pub fn subject(&self) -> String {
-        match self {
-            Desired::Release(change) => format!("release {}", change.render.release),
-            Desired::Field(change) => change.what.clone(),
-            Desired::Cluster(change) => format!("the version of EKS cluster {}", change.arn.name()),
-        }
     }
 }
 
@@ -259,7 +223,8 @@ impl<'a> Owners<'a> {
         self.list.iter().copied().find(|owner| owner.kind() == kind)
     }
 
-    /// The owner of a subject; where there is none that can be asked, that is said.
+    /// The owner of a subject; where there is none that makes changes of it, that is said. Where that is waived, whoever writes
+    /// such a subject where nobody owns it.
     pub fn of(&self, cx: &Cx<'_>, subject: &Subject<'_>) -> Option<&'a dyn Owner> {
         let natural = subject.natural();
         let objects = match subject {
@@ -278,15 +243,16 @@ impl<'a> Owners<'a> {
                 // That the release is there is evidence that Helm made it.
                 Found::Nobody if natural == OwnerKind::Helm => continue,
                 Found::Owner(found) if found == natural || found == owner => continue,
-                Found::Owner(found) if owner == natural && self.kind(found).is_some() => {
+                Found::Owner(found)
+                    if owner == natural && self.kind(found).is_some_and(|owner| owner.makes(subject)) =>
+                {
                     owner = found;
                     continue;
                 }
                 Found::Owner(found) => evidence.past(found, natural),
                 Found::Nobody | Found::Several => evidence.unknown(),
             };
-            wrong = true;
-            cx.findings.say_about(&object.to_string(), found);
+            wrong |= !cx.findings.say_about(&object.to_string(), found);
         }
         if wrong { None } else { self.kind(owner) }
     }

@@ -9,7 +9,7 @@ use switchback_schemas::{
 
 use crate::{context::Cx, objects};
 
-/// Finds a release and checks that it can be upgraded and gone back to at all.
+/// Finds a release and checks that it can be upgraded and rolled back to at all.
 pub fn observed<'a>(cx: &Cx<'a>, name: &ObjectName, label: Option<Label>) -> Option<&'a Release> {
     let findings = cx.findings;
     let Some(release) = cx.index.release(name) else {
@@ -31,7 +31,7 @@ pub fn observed<'a>(cx: &Cx<'a>, name: &ObjectName, label: Option<Label>) -> Opt
             format!("revision {} of release {name} is {}: its client was killed", last.number, last.status);
         let help = match release.deployed() {
             Some(good) => format!(
-                "when no helm is at work on it, `helm rollback {} {} -n {}` is the way out",
+                "when no helm is at work on it, `helm rollback {} {} -n {}` repairs it",
                 name.name,
                 good.number,
                 name.namespace.as_deref().unwrap_or("default")
@@ -40,7 +40,7 @@ pub fn observed<'a>(cx: &Cx<'a>, name: &ObjectName, label: Option<Label>) -> Opt
         };
         findings.say(Diagnostic::error(codes::PLAN_RELEASE_PENDING, message).at_all(label).help(help));
     } else if release.deployed().is_none() {
-        let message = format!("no revision of release {name} is deployed, so there is none to go back to");
+        let message = format!("no revision of release {name} is deployed, so there is none to roll back to");
         findings.say(
             Diagnostic::error(codes::PLAN_WAY_BACK, message).at_all(label).help("repair the release first"),
         );

@@ -15,7 +15,7 @@ use crate::{
     hop::HopSpec,
     solver::{
         self, BUDGET, JointPath, Reason, Requests,
-        answer::{Hop, Span},
+        result::{Hop, Span},
     },
 };
 
@@ -88,7 +88,7 @@ pub(super) fn known<'a>(cx: &'a Cx<'_>, asked: &[HopSpec]) -> Known<'a> {
             told(&mut wanted.iter().map(ToString::to_string)),
             told(&mut moves.iter().map(ToString::to_string)),
         );
-        let place = asked.iter().find(own).map(|hop| cx.label(hop.doc, "/spec/to", "asked here"));
+        let place = asked.iter().find(own).map(|hop| cx.label(hop.doc, "/spec/to", "requested here"));
         cx.findings.say(
             Diagnostic::error(codes::PATH_REQUIREMENT, message)
                 .at_all(place)
@@ -128,7 +128,7 @@ impl Known<'_> {
     /// What the path says must come before a hop; that hops of one component follow each other is known anyway.
     pub(super) fn edges(&self, cx: &Cx<'_>, asked: &[HopSpec], number: usize) -> Vec<Edge> {
         let Some((hop, spec)) = self.hop(number).zip(asked.get(number)) else { return Vec::new() };
-        let edge = |after: &solver::answer::After| {
+        let edge = |after: &solver::result::After| {
             let before = *self.numbers.get(after.hop.as_str())?;
             let why: Vec<&str> = after.why.iter().map(|reason| reason.text.as_str()).collect();
             let source = after.why.iter().find_map(|reason| source(cx, reason));

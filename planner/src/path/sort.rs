@@ -66,7 +66,7 @@ fn circle(cx: &Cx<'_>, asked: &[HopSpec], after: &BTreeMap<usize, Vec<Edge>>, op
     let circle = walk.get(start..).unwrap_or_default();
     let told: Vec<String> =
         circle.iter().map(|(number, edge)| format!("{} ({})", id(*number), edge.why)).collect();
-    let message = format!("hops wait for each other in a circle: {}", told.join(" -> "));
+    let message = format!("dependency cycle of hops: {}", told.join(" -> "));
     let labels = circle.iter().map(|(_, edge)| edge.place.clone());
     cx.findings.say(
         Diagnostic::error(codes::PATH_CYCLE, message).at_all(labels).help("remove one of the requirements"),

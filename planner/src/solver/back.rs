@@ -1,4 +1,4 @@
-//! Ways back of hops, and which hop ends them.
+//! Rollbacks of hops, and which hop ends them.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ pub struct Back {
     pub why: Option<Reason>,
 }
 
-/// A way back that ends.
+/// A rollback that ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Closed {
@@ -37,7 +37,7 @@ pub struct Closed {
     pub why: String,
 }
 
-/// How a component goes back from one version to another.
+/// How a component rolls back from one version to another.
 pub(super) fn of(facts: &ComponentFacts, from: &Version, to: &Version) -> Back {
     let crossed = facts.migrations.iter().filter(|migration| from < &migration.at && migration.at <= *to);
     // What the data cannot do the rest cannot mend.
@@ -60,7 +60,7 @@ fn row<'a>(facts: &'a ComponentFacts, from: &Version, to: &Version) -> Option<&'
     facts.down.iter().find(|down| down.from.contains(to) && down.to.contains(from))
 }
 
-/// Ways back that end when a hop begins, and did not end before.
+/// Rollbacks that end when a hop begins, and did not end before.
 pub(super) fn closed(found: &Found<'_>, hop: usize, edges: &[Edge]) -> Vec<Closed> {
     let before = (0..hop).flat_map(|earlier| ended(found, earlier, edges));
     let before: BTreeSet<usize> = before.map(|(hop, _)| hop).collect();
@@ -85,7 +85,7 @@ fn ended(found: &Found<'_>, hop: usize, edges: &[Edge]) -> Vec<(usize, String)> 
     if let Some((from, to)) = versions(own)
         && of(facts, from, to).way == Some(Way::None)
     {
-        ended.push((hop, "there is no way back from it".to_owned()));
+        ended.push((hop, "it cannot be rolled back".to_owned()));
     }
     let previous = (0..hop)
         .rev()
@@ -94,9 +94,9 @@ fn ended(found: &Found<'_>, hop: usize, edges: &[Edge]) -> Vec<(usize, String)> 
         && let Some((from, to)) = found.moves.get(number).and_then(versions)
         && row(facts, from, to).is_some_and(|down| down.closed_by_next)
     {
-        ended.push((number, format!("{} goes back one hop only", facts.title)));
+        ended.push((number, format!("{} rolls back one hop only", facts.title)));
     }
-    // What a hop for good needs cannot go back either, nor what came before that.
+    // What a hop for good needs cannot roll back either, nor what came before that.
     let mut next = 0;
     while let Some((number, _)) = ended.get(next).cloned() {
         for edge in edges.iter().filter(|edge| edge.after == number) {

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use switchback_schemas::{Version, codes, codes::Code, manifest::PathClass};
 
 use super::{
-    ask::{Ask, Asked},
+    input::{Ask, Asked},
     problem::{Component, HopFact, Mask, Means, Problem, StateFact, Weight},
 };
 use crate::catalog::{Catalog, Compatibility, ComponentFacts, Release, Skew, Source, Strength};
@@ -216,7 +216,7 @@ impl<'a> Builder<'a> {
         }
         for (row, down) in facts.down.iter().enumerate() {
             if let Some(only) = &down.only {
-                let text = format!("{title} {} goes back to {only} only: {}", down.from, down.why);
+                let text = format!("{title} {} rolls back to {only} only: {}", down.from, down.why);
                 let fact = self.tell(Self::told(facts, format!("/down/{row}"), &down.source, text));
                 let from = self.mask(number, |version| down.to.contains(version) && !only.contains(version));
                 let to = self.mask(number, |version| down.from.contains(version));

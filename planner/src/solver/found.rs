@@ -4,8 +4,8 @@ use serde::Serialize;
 use switchback_schemas::Version;
 
 use super::{
-    ask::Ask,
     build::{Built, Told},
+    input::Ask,
     problem::Move,
     reduce::Reduced,
 };

@@ -1,29 +1,29 @@
 //! The joint path: in which order components hop to their targets so that every state on the way holds. README.md explains
 //! it.
 
-pub mod answer;
-pub mod ask;
 mod back;
 mod build;
 pub mod conflict;
+mod explain;
 mod found;
+pub mod input;
 pub mod order;
 pub mod problem;
 pub mod reduce;
-mod refuse;
 mod remedy;
 mod requests;
+pub mod result;
 mod scope;
 pub mod search;
 mod spans;
 
 use switchback_schemas::Diagnostic;
 
-pub use answer::JointPath;
-pub use ask::{Ask, Asked, Waived, ask};
 pub use back::{Back, Closed};
 pub use found::Reason;
+pub use input::{Ask, Asked, Waived, ask};
 pub use requests::{DocumentRequest, Request, Requests};
+pub use result::JointPath;
 pub use search::BUDGET;
 
 use crate::catalog::Catalog;
@@ -39,7 +39,7 @@ pub fn path(catalog: &Catalog, ask: &Ask, budget: usize) -> Result<JointPath, Di
             let found = found::Found { catalog, ask, built: &built, reduced: &reduced, moves: &moves };
             Ok(JointPath { cheapest, ..found.path(cost, expanded) })
         }
-        search::Outcome::None => Err(refuse::none(catalog, ask, &built)),
-        search::Outcome::GaveUp => Err(refuse::gave_up(ask, expanded)),
+        search::Outcome::None => Err(explain::none(catalog, ask, &built)),
+        search::Outcome::GaveUp => Err(explain::gave_up(ask, expanded)),
     }
 }

@@ -3,8 +3,8 @@
 use switchback_schemas::Version;
 
 use super::{
-    ask::Ask,
     build::build,
+    input::Ask,
     reduce::reduce,
     search::{Outcome, solve},
 };

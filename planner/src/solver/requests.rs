@@ -102,9 +102,9 @@ impl Requests {
             found.push(
                 Diagnostic::error(
                     codes::MANIFEST_CONFLICT,
-                    format!("{} is asked for twice", asked.request.component),
+                    format!("{} is requested twice", asked.request.component),
                 )
-                .at(label(asked.doc, "asked for here"))
+                .at(label(asked.doc, "requested here"))
                 .at(label(other.doc, "and here"))
                 .help("keep one of them"),
             );

@@ -3,9 +3,9 @@
 use switchback_schemas::Version;
 
 use super::{
-    answer::{Crossed, Span},
     found::{Found, Reason},
     problem::{StateFact, Weight},
+    result::{Crossed, Span},
 };
 
 impl Found<'_> {

@@ -10,7 +10,7 @@ use switchback_schemas::{
     journal::Captured,
     name::{Label, ObjectName, ObjectRef, SavepointId},
     plan::{Action, Condition, Effect, Operand, Plan, Target, Test, Undo},
-    report::{CaptureName, CarriedHop, CarryOver, OpenBracket},
+    report::{CaptureName, CarriedHop, CarryOver, LeftSuspended},
 };
 
 use crate::{
@@ -37,8 +37,8 @@ fn freeze(inventory: &mut Inventory) {
     }
 }
 
-fn open(pool: &str, api_version: &str) -> OpenBracket {
-    OpenBracket {
+fn open(pool: &str, api_version: &str) -> LeftSuspended {
+    LeftSuspended {
         id: Label::new(format!("old-freeze-{pool}")).expect("a name"),
         title: format!("drift and consolidation of NodePool {pool}"),
         held: Condition::Field {
@@ -47,7 +47,7 @@ fn open(pool: &str, api_version: &str) -> OpenBracket {
             is: Test::Equals(Operand::Value(frozen())),
         },
         puts_back: vec![CaptureName { step: id(&format!("{FREEZE}/{pool}")), name: "budgets".to_owned() }],
-        closing_command: format!("kubectl patch nodepool {pool}"),
+        resume_command: format!("kubectl patch nodepool {pool}"),
     }
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn left(from: &str, api_version: &str) -> Inventory {
         ]),
         applied: BTreeMap::new(),
         // As another version of its group, which is the same object.
-        open_brackets: vec![open("general", api_version), open("gpu", api_version)],
+        left_suspended: vec![open("general", api_version), open("gpu", api_version)],
         done: Vec::new(),
         began: Vec::new(),
         hops: vec![hop("karpenter/karpenter@1.4.0", "1.3.0", "1.4.0", false)],
@@ -117,11 +117,15 @@ fn p14_what_an_earlier_run_froze_is_thawed_with_its_captures() {
             let capture =
                 Operand::Captured { step: id(&format!("{FREEZE}/{pool}")), name: "budgets".to_owned() };
             assert_eq!(patched(&plan, &format!("{hop}/thaw/{pool}")).1, capture);
-            let bracket = plan.brackets.iter().find(|bracket| bracket.open == look.id).expect("a bracket");
-            assert_eq!(bracket.close, id(&format!("{hop}/thaw/{pool}")));
+            let suspension = plan
+                .suspensions
+                .iter()
+                .find(|suspension| suspension.suspend == look.id)
+                .expect("a suspension");
+            assert_eq!(suspension.resume, id(&format!("{hop}/thaw/{pool}")));
         }
-        let general = &plan.brackets[0];
-        assert!(general.closing_command.contains("20%"), "{}", general.closing_command);
+        let general = &plan.suspensions[0];
+        assert!(general.resume_command.contains("20%"), "{}", general.resume_command);
     }
 }
 
@@ -130,7 +134,7 @@ fn only_the_first_hop_takes_over_and_the_next_ones_freeze_themselves() {
     let manifest = KARPENTER.replace("1.8.8", "1.1.10");
     let (plan, _) =
         planned(&manifest, &left("0.37.0", "karpenter.sh/v1beta1"), &["0.37.7", "1.0.14", "1.1.10"]);
-    let opens: Vec<&str> = plan.brackets.iter().map(|bracket| bracket.open.as_str()).collect();
+    let opens: Vec<&str> = plan.suspensions.iter().map(|suspension| suspension.suspend.as_str()).collect();
     let hop = |version: &str, what: &str| format!("karpenter/karpenter@{version}/{what}/general");
     assert!(opens.contains(&hop("0.37.7", "frozen").as_str()), "{opens:?}");
     for version in ["1.0.14", "1.1.10"] {
@@ -152,7 +156,13 @@ fn what_nobody_would_close_is_refused_and_what_is_not_gone_on_with_is_said() {
     assert!(plan.is_none());
     let open = found(&diagnostics, codes::PLAN_LEFT_OPEN);
     assert_eq!(open.len(), 2, "{diagnostics:#?}");
-    assert!(open[0].message.contains("run r-old opened bracket old-freeze-general"), "{}", open[0].message);
+    assert!(
+        open[0]
+            .message
+            .contains("run r-old suspended drift and consolidation of NodePool general (old-freeze-general)"),
+        "{}",
+        open[0].message
+    );
     let unfinished = found(&diagnostics, codes::PLAN_UNFINISHED);
     assert_eq!((unfinished.len(), unfinished[0].severity), (1, Severity::Warning));
 }
@@ -173,7 +183,7 @@ fn what_was_closed_by_hand_is_not_asked_for_again() {
 }
 
 #[test]
-fn a_bracket_whose_first_value_is_not_there_is_not_guessed_at() {
+fn a_suspension_whose_first_value_is_not_there_is_not_guessed_at() {
     let mut inventory = left("1.5.8", "karpenter.sh/v1");
     inventory.carry_over.as_mut().expect("a run").captures.remove(&id(&format!("{FREEZE}/gpu")));
     let (plan, diagnostics) =
@@ -192,7 +202,7 @@ fn p14_what_somebody_else_froze_stays_frozen() {
     let (plan, diagnostics) = planned(KARPENTER, &inventory, &["1.8.8"]);
     let said = found(&diagnostics, codes::PLAN_LEFT_OPEN);
     assert_eq!(said.iter().map(|said| said.severity).collect::<Vec<_>>(), [Severity::Warning; 2]);
-    assert!(plan.brackets.is_empty(), "{:?}", plan.brackets);
+    assert!(plan.suspensions.is_empty(), "{:?}", plan.suspensions);
     let ids: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
     assert!(ids.iter().any(|id| id.ends_with("/frozen/gpu")), "{ids:?}");
     assert!(!ids.iter().any(|id| id.contains("/freeze/") || id.contains("/thaw/")), "{ids:?}");
@@ -215,7 +225,7 @@ fn minor_left(unfinished: bool) -> Inventory {
         }
     });
     let mut carried = left("1.5.8", "karpenter.sh/v1").carry_over.expect("a run");
-    carried.open_brackets.clear();
+    carried.left_suspended.clear();
     carried.hops = vec![hop("eks/dev@1.32", "1.31", "1.32", !unfinished)];
     observed.carry_over = Some(carried);
     observed
@@ -231,10 +241,10 @@ fn the_next_minor_ends_the_way_back_of_the_run_that_moved_the_one_before() {
     let (plan, diagnostics) = to_the_next(&minor_left(false));
     let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     assert_eq!(lint(&plan), []);
-    let closes = &plan.parent.as_ref().expect("it continues a run").closes;
+    let closes = &plan.parent.as_ref().expect("it continues a run").expires;
     assert_eq!(closes.iter().map(|closes| closes.hop.as_str()).collect::<Vec<_>>(), ["eks/dev@1.32"]);
-    let line = plan.lines.iter().find(|line| line.step == closes[0].at).expect("it is a line of no return");
-    assert_eq!(line.closes, "the way back to EKS 1.31, from which run r-old came");
+    let line = plan.points.iter().find(|line| line.step == closes[0].at).expect("it is a point of no return");
+    assert_eq!(line.ends, "rollback to EKS 1.31, from which run r-old came,");
     let step = plan.step(&line.step).expect("a step");
     assert!(step.gates.contains(&line.id), "somebody approves it: {:?}", step.gates);
 }
@@ -267,7 +277,7 @@ fn nodes_that_stayed_behind_come_first_where_a_run_began_to_move_them() {
     };
     assert_eq!(hops(&observed), ["karpenter/karpenter@1.8.8", "eks/dev@1.32"]);
     let mut carried = left("1.5.8", "karpenter.sh/v1").carry_over.expect("a run");
-    carried.open_brackets.clear();
+    carried.left_suspended.clear();
     carried.hops = vec![hop("eks/dev@1.32", "1.31", "1.32", false)];
     observed.carry_over = Some(carried);
     assert_eq!(hops(&observed), ["eks/dev@1.32", "karpenter/karpenter@1.8.8"]);
@@ -282,8 +292,8 @@ fn p12_moving_out_of_a_stored_version_ends_the_way_back_of_the_run_that_came_fro
         hop("karpenter/karpenter@1.0.8", "0.37.7", "1.0.8", true),
     ];
     let (plan, _) = planned(KARPENTER, &observed, &["1.8.8"]);
-    let closes = &plan.parent.as_ref().expect("it continues a run").closes;
+    let closes = &plan.parent.as_ref().expect("it continues a run").expires;
     let hops: Vec<&str> = closes.iter().map(|closes| closes.hop.as_str()).collect();
     assert_eq!(hops, ["karpenter/karpenter@0.37.7", "karpenter/karpenter@1.0.8"]);
-    assert!(plan.lines.iter().any(|line| line.step == closes[0].at), "{:?}", plan.lines);
+    assert!(plan.points.iter().any(|line| line.step == closes[0].at), "{:?}", plan.points);
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use switchback_face::plan::{back, dry_run::DryRun};
+use switchback_face::plan::{dry_run::DryRun, rollback};
 use switchback_model::{
     Graph,
     lint::lint,
     permissions::{Permission, of_plan},
+    rollback_order::rollback_order,
     summary::summary,
-    way_back::way_back,
 };
 use switchback_planner::catalog::Duration;
 use switchback_schemas::{
@@ -39,7 +39,7 @@ fn shown(plan: &Plan) -> String {
     let graph = Graph::of(plan).expect("a DAG");
     let summary = summary(plan, &graph);
     let dry_run = DryRun { plan, graph: &graph, summary: &summary, digest: Digest::of("plan"), steps: true };
-    format!("{dry_run}\n{}", back::every_way_back(plan, &graph))
+    format!("{dry_run}\n{}", rollback::every_rollback(plan, &graph))
 }
 
 fn step<'plan>(plan: &'plan Plan, id: &str) -> &'plan Step {
@@ -81,18 +81,18 @@ fn two_minors_with_karpenter_read_like_this() {
 #[test]
 fn the_line_of_no_return_stands_at_the_second_minor() {
     let plan = plan_of(PLATFORM, &two_minors(), &eks());
-    let [line] = plan.lines.as_slice() else { panic!("one line, not {:#?}", plan.lines) };
-    // The old group of the first minor is the first thing that its way back needs and that the second minor takes away.
-    assert_eq!(line.step.as_str(), "eks/dev@1.33/drop/gpu");
-    assert!(line.closes.contains("1.31"), "{}", line.closes);
+    let [line] = plan.points.as_slice() else { panic!("one line, not {:#?}", plan.points) };
+    // The old group of the first minor is the first thing that its rollback needs and that the second minor takes away.
+    assert_eq!(line.step.as_str(), "eks/dev@1.33/delete-retained/gpu");
+    assert!(line.ends.contains("1.31"), "{}", line.ends);
     let asked = |id: &str| {
         step(&plan, id)
             .gates
             .iter()
             .filter_map(|gate| plan.gate(gate))
-            .any(|gate| gate.kind == GateKind::Approval(ApprovalScope::Line(line.id.clone())))
+            .any(|gate| gate.kind == GateKind::Approval(ApprovalScope::Point(line.id.clone())))
     };
-    assert!(asked("eks/dev@1.33/drop/gpu") && asked("eks/dev@1.33/control-plane"));
+    assert!(asked("eks/dev@1.33/delete-retained/gpu") && asked("eks/dev@1.33/control-plane"));
     assert!(!asked("eks/dev@1.32/control-plane"));
     let closes = |id: &str| {
         let undo = rollback(&plan, id);
@@ -113,8 +113,8 @@ fn without_a_group_that_is_kept_the_second_control_plane_is_the_line() {
         .replace("replace-group", "group-update")
         .replace("onDrain: {wait: {max: 4h, then: park}}, gang: true", "onDrain: {requeue: {}}");
     let plan = plan_of(&both, &two_minors(), &eks());
-    assert_eq!(plan.lines.len(), 1);
-    assert_eq!(plan.lines[0].step.as_str(), "eks/dev@1.33/control-plane");
+    assert_eq!(plan.points.len(), 1);
+    assert_eq!(plan.points[0].step.as_str(), "eks/dev@1.33/control-plane");
 }
 
 #[test]
@@ -122,13 +122,13 @@ fn the_way_back_goes_over_nodes_and_add_ons_to_the_control_plane() {
     let plan = plan_of(PLATFORM, EKS, &eks());
     let graph = Graph::of(&plan).expect("a DAG");
     let started = plan.steps.iter().map(|step| step.id.clone()).collect();
-    let way = way_back(&plan, &graph, &started, &plan.savepoints[0]);
+    let way = rollback_order(&plan, &graph, &started, &plan.savepoints[0]);
     let order: Vec<&str> = way.steps.iter().map(|back| back.step.as_str()).collect();
     let at = |part: &str| {
         order.iter().position(|id| id.ends_with(part)).unwrap_or_else(|| panic!("no {part} in {order:#?}"))
     };
     // The old group has its nodes again before the new one is emptied, and that before it is deleted.
-    assert!(at("gpu/gpu/open") < at("gpu/gpu/empty") && at("gpu/gpu/empty") < at("gpu/gpu/copy"));
+    assert!(at("gpu/gpu/allow-empty") < at("gpu/gpu/empty") && at("gpu/gpu/empty") < at("gpu/gpu/copy"));
     // Machines of the new group that never joined are no nodes that could be drained; they go with its size.
     assert!(at("gpu/gpu/empty") < at("gpu/gpu/size") && at("gpu/gpu/size") < at("gpu/gpu/copy"));
     assert!(at("gpu/gpu/copy") < at("addons/coredns@v1.11.4-eksbuild.22"));
@@ -145,32 +145,32 @@ fn p14_nodes_of_karpenter_leave_before_the_control_plane_goes_back() {
     let plan = plan_of(&with_karpenter(), EKS, &eks_and_karpenter());
     let graph = Graph::of(&plan).expect("a DAG");
     let started = plan.steps.iter().map(|step| step.id.clone()).collect();
-    let way = way_back(&plan, &graph, &started, &plan.savepoints[0]);
+    let way = rollback_order(&plan, &graph, &started, &plan.savepoints[0]);
     assert!(way.is_open(), "{:?}", way.commits);
     let order: Vec<&str> = way.steps.iter().map(|back| back.step.as_str()).collect();
     let parts = [
-        "limits/general/hold",
-        "nodes/general/end",
+        "limits/general/suspend",
+        "nodes/general/terminate",
         "/control-plane",
-        "limits/general/lift",
+        "limits/general/restore",
         "/freeze/general",
     ];
     let at = parts.map(|part| {
         order.iter().position(|id| id.ends_with(part)).unwrap_or_else(|| panic!("no {part} in {order:#?}"))
     });
     assert!(at.is_sorted(), "{order:#?}");
-    let undo = rollback(&plan, "eks/dev@1.32/nodes/general/end");
+    let undo = rollback(&plan, "eks/dev@1.32/nodes/general/terminate");
     assert_eq!(
         undo.undoes,
         ["eks/dev@1.32/control-plane", "eks/dev@1.32/nodes/general/roll"]
             .map(|id| StepId::new(id).expect("an id"))
     );
-    let hold = rollback(&plan, "eks/dev@1.32/limits/general/hold");
-    assert_eq!(hold.lifted_by.as_ref().map(StepId::as_str), Some("eks/dev@1.32/limits/general/lift"));
+    let hold = rollback(&plan, "eks/dev@1.32/limits/general/suspend");
+    assert_eq!(hold.lifted_by.as_ref().map(StepId::as_str), Some("eks/dev@1.32/limits/general/restore"));
     let Action::Roll(roll) = &undo.work.action else { panic!("a roll") };
     assert_eq!(roll.stale, Stale::KubeletAtLeast(v("1.32")));
     assert_eq!(undo.work.disruption, Disruption::Outage);
-    assert!(plan.lines.is_empty());
+    assert!(plan.points.is_empty());
 }
 
 #[test]
@@ -245,14 +245,14 @@ fn al2_becomes_al2023_where_it_ends() {
 #[test]
 fn what_is_kept_is_said_and_what_the_next_minor_needs_gone_is_deleted() {
     let plan = plan_of(PLATFORM, &two_minors(), &eks());
-    let kept: Vec<&str> = plan.leftovers.iter().map(|left| left.what.as_str()).collect();
+    let kept: Vec<&str> = plan.retentions.iter().map(|left| left.what.as_str()).collect();
     assert_eq!(kept, ["node group gpu-1-32, at size 0"]);
-    let removal = &plan.leftovers[0].removal;
+    let removal = &plan.retentions[0].removal;
     assert!(
         matches!(&removal.action, Action::Effect(Effect::EksDeleteNodegroup(delete)) if delete.nodegroup == "gpu-1-32")
     );
     // Its undo holds also if it never happened: the group is there as it was.
-    let undo = rollback(&plan, "eks/dev@1.33/drop/gpu");
+    let undo = rollback(&plan, "eks/dev@1.33/delete-retained/gpu");
     let Some(Condition::Any { of }) = &undo.work.done_when else { panic!("{:?}", undo.work.done_when) };
     let holds = |test: &Test| of.iter().any(|one| matches!(one, Condition::Cloud { is, .. } if is == test));
     let active = Test::Equals(Operand::Value("ACTIVE".into()));
@@ -286,10 +286,10 @@ fn a_group_that_an_earlier_run_emptied_moves_no_more_and_goes_before_the_next_mi
     assert!(plan.is_none_or(|plan| plan.steps.is_empty()), "the minor is reached: {said:#?}");
 
     let plan = plan_of(PLATFORM, &two_minors(), &after);
-    assert_eq!(plan.lines, [], "the run that kept it is over");
+    assert_eq!(plan.points, [], "the run that kept it is over");
     let step = |id: &str| plan.steps.iter().any(|step| step.id.as_str() == id);
     assert!(
-        step("eks/dev@1.33/drop/gpu") && step("eks/dev@1.33/nodes/gpu/gpu-1-32/copy"),
+        step("eks/dev@1.33/delete-retained/gpu") && step("eks/dev@1.33/nodes/gpu/gpu-1-32/copy"),
         "{:#?}",
         plan.hops
     );

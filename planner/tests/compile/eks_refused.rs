@@ -297,9 +297,9 @@ fn a_way_back_that_is_closed_by_the_end_of_support_needs_an_approval() {
     let (plan, diagnostics) = compiled(&[("p.yaml", PLATFORM), ("e.yaml", EKS)], &late, addons());
     let plan = plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"));
     assert_eq!(switchback_model::lint::lint(&plan), []);
-    let [line] = plan.lines.as_slice() else { panic!("one line, not {:#?}", plan.lines) };
+    let [line] = plan.points.as_slice() else { panic!("one line, not {:#?}", plan.points) };
     assert_eq!(line.step.as_str(), "eks/dev@1.32/control-plane");
-    assert_eq!(line.closes, "every way back to EKS 1.31");
+    assert_eq!(line.ends, "every rollback to EKS 1.31");
 }
 
 #[test]

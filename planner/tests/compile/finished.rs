@@ -42,15 +42,15 @@ fn what_is_left_of_a_hop_is_done_when_its_version_runs_already() {
             "frozen/general",
             "frozen/gpu",
             "health",
-            "nodes/general/baseline",
+            "nodes/general/min-ready",
             "nodes/general/roll",
-            "nodes/gpu/baseline",
+            "nodes/gpu/min-ready",
             "nodes/gpu/roll",
             "thaw/general",
             "thaw/gpu"
         ]
     );
-    // The way back to the older version is that of the run which moved it.
+    // The rollback to the older version is that of the run which moved it.
     let undone: Vec<&str> = plan
         .steps
         .iter()
@@ -60,7 +60,7 @@ fn what_is_left_of_a_hop_is_done_when_its_version_runs_already() {
     assert_eq!(undone, ["karpenter/karpenter@1.8.8/thaw/general", "karpenter/karpenter@1.8.8/thaw/gpu"]);
     let health = plan.step(&id("karpenter/karpenter@1.8.8/health")).expect("it looks");
     assert!(
-        health.work.verify.iter().any(|verify| verify.title.contains("says it is 1.8.8")),
+        health.work.verify.iter().any(|verify| verify.title.contains("reports 1.8.8")),
         "{:?}",
         health.work.verify
     );
@@ -76,7 +76,7 @@ fn what_is_not_ready_after_an_earlier_run_is_waited_for_and_named() {
     let said = found(&diagnostics, codes::PLAN_NOT_READY);
     assert!(said.len() == 1 && said[0].message.contains("NodePool gpu is not Ready"), "{diagnostics:#?}");
     let health = plan.step(&id("karpenter/karpenter@1.8.8/health")).expect("it looks");
-    assert!(health.work.title.starts_with("see 2 NodePools"), "{}", health.work.title);
+    assert!(health.work.title.starts_with("verify that 2 NodePools"), "{}", health.work.title);
 }
 
 /// A failure of what changes nothing, or moves nodes that stay, is for a person; nothing is given back by itself.
@@ -95,12 +95,15 @@ fn a_pool_that_was_found_thawed_can_be_left_so() {
     let section = inventory.components.get_mut(&name).expect("Karpenter");
     section["nodePools"][0]["budgets"] = json!([{"nodes": "20%"}]);
     let (plan, _) = planned(KARPENTER, &inventory, &["1.8.8"]);
-    let parts = |bracket: usize| match &plan.brackets[bracket].safe_to_close {
+    let parts = |suspension: usize| match &plan.suspensions[suspension].safe_to_resume {
         Condition::All { of } => of.len(),
         other => panic!("{other:?}"),
     };
-    assert_eq!((plan.brackets[0].open.as_str(), parts(0)), ("karpenter/karpenter@1.8.8/freeze/general", 1));
-    assert_eq!((plan.brackets[1].open.as_str(), parts(1)), ("karpenter/karpenter@1.8.8/frozen/gpu", 2));
+    assert_eq!(
+        (plan.suspensions[0].suspend.as_str(), parts(0)),
+        ("karpenter/karpenter@1.8.8/freeze/general", 1)
+    );
+    assert_eq!((plan.suspensions[1].suspend.as_str(), parts(1)), ("karpenter/karpenter@1.8.8/frozen/gpu", 2));
 }
 
 #[test]
@@ -165,7 +168,7 @@ spec:
     assert!(plan.is_none(), "everything is there, and no run is continued");
 
     let mut carried = left("1.8.8", "karpenter.sh/v1").carry_over.expect("a run");
-    carried.open_brackets.clear();
+    carried.left_suspended.clear();
     carried.hops = vec![
         hop("deployment/web@1.4", "1.3", "1.4", false),
         hop("helm-release/controller@1.8.8", "1.5.8", "1.8.8", false),
@@ -179,7 +182,7 @@ spec:
     assert!(plan.steps.iter().all(|step| matches!(step.undo, Undo::Unneeded { .. })));
     assert!(
         plan.steps.iter().all(|step| step.on_failure.action == FailureAction::Hold),
-        "nothing to go back to"
+        "nothing to roll back to"
     );
 
     // A wrong value, and an image that does not exist: both are mended under the version that was asked for.
@@ -230,7 +233,7 @@ fn a_hop_that_was_finished_or_is_not_that_of_the_run_is_not_begun_again() {
     let mut whole = controller_moved();
     let carried = whole.carry_over.as_mut().expect("a run");
     carried.hops[0].whole = true;
-    carried.open_brackets.clear();
+    carried.left_suspended.clear();
     let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", KARPENTER)];
     for inventory in [whole, inventory("1.8.8")] {
         let (plan, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
@@ -245,7 +248,7 @@ fn a_server_that_is_back_is_looked_at_and_one_that_is_away_is_left_to_its_run() 
     let files = [("platform.yaml", world_mlflow::PLATFORM), ("mlflow.yaml", world_mlflow::MLFLOW)];
     let mut inventory = world_mlflow::platform("ghcr.io/mlflow/mlflow:v3.18.0");
     let mut carried = left("1.5.8", "karpenter.sh/v1").carry_over.expect("a run");
-    carried.open_brackets.clear();
+    carried.left_suspended.clear();
     carried.hops = vec![hop("mlflow/mlflow@3.18.0", "3.8.0", "3.18.0", false)];
     inventory.carry_over = Some(carried);
     let (plan, diagnostics) = compiled(&files, &inventory, &[]);

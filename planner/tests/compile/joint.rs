@@ -63,7 +63,7 @@ fn a_target_that_needs_what_nobody_asks_for_is_refused_with_the_version_that_wou
     let (asks, diagnostics) = asked(&[&on_eks(), EKS], &inventory("1.5.8"));
     assert!(asks.is_none());
     let help = found(&diagnostics, codes::PATH_NONE).help.clone().unwrap_or_default();
-    assert!(help.contains("karpenter, which nobody asks to move, at 1.6.8"), "{help}");
+    assert!(help.contains("karpenter, which no manifest moves, at 1.6.8"), "{help}");
 }
 
 #[test]

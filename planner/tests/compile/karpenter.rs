@@ -1,6 +1,6 @@
 //! Karpenter, from manifests to a plan.
 
-use switchback_face::plan::{back, dry_run::DryRun};
+use switchback_face::plan::{dry_run::DryRun, rollback};
 use switchback_model::{Graph, lint::lint, summary::summary};
 use switchback_schemas::{
     Digest,
@@ -19,7 +19,7 @@ fn shown(plan: &Plan) -> String {
     let graph = Graph::of(plan).expect("a DAG");
     let summary = summary(plan, &graph);
     let dry_run = DryRun { plan, graph: &graph, summary: &summary, digest: Digest::of("plan"), steps: true };
-    format!("{dry_run}\n{}", back::every_way_back(plan, &graph))
+    format!("{dry_run}\n{}", rollback::every_rollback(plan, &graph))
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn p12_objects_move_out_of_a_stored_version_before_the_crds_drop_it() {
     for crd in ["nodepools.karpenter.sh", "nodeclaims.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws"] {
         assert!(needed.contains(&format!("karpenter/karpenter@1.8.8/storage/{crd}").as_str()), "{needed:?}");
     }
-    assert!(plan.lines.is_empty(), "1.0.8 can still be gone back to");
+    assert!(plan.points.is_empty(), "1.0.8 can still be rolled back to");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn p13_from_below_one_there_are_three_hops_and_a_line_of_no_return() {
     assert_eq!(lint(&plan), []);
     let hops: Vec<_> = plan.hops.iter().map(|hop| hop.to.to_string()).collect();
     assert_eq!(hops, ["0.37.7", "1.0.14", "1.1.10"]);
-    let line = plan.lines.first().expect("a line of no return");
+    let line = plan.points.first().expect("a point of no return");
     assert_eq!(line.id.as_str(), "below-1.0");
     assert!(line.step.as_str().starts_with("karpenter/karpenter@1.1.10/storage/"), "{}", line.step);
 }
@@ -66,9 +66,11 @@ fn p13_from_below_one_there_are_three_hops_and_a_line_of_no_return() {
 fn p14_drift_is_frozen_before_anything_and_thawed_after_everything() {
     let plan = plan(KARPENTER, "1.5.8", &["1.8.8"]);
     let graph = Graph::of(&plan).expect("a DAG");
-    for bracket in &plan.brackets {
-        let (open, close) =
-            (graph.number(&bracket.open).expect("open"), graph.number(&bracket.close).expect("close"));
+    for suspension in &plan.suspensions {
+        let (open, close) = (
+            graph.number(&suspension.suspend).expect("open"),
+            graph.number(&suspension.resume).expect("close"),
+        );
         let inside = graph.descendants(open);
         for step in plan
             .steps
@@ -78,9 +80,9 @@ fn p14_drift_is_frozen_before_anything_and_thawed_after_everything() {
             let number = graph.number(&step.id).expect("a step");
             assert!(inside.contains(&number) && graph.descendants(number).contains(&close), "{}", step.id);
         }
-        assert!(bracket.cannot_stop.iter().any(|text| text.contains("720h")), "expiry is not stopped");
+        assert!(suspension.cannot_stop.iter().any(|text| text.contains("720h")), "expiry is not stopped");
     }
-    assert_eq!(plan.brackets.len(), 2);
+    assert_eq!(plan.suspensions.len(), 2);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! MLflow, from manifests to a plan.
 
 use serde_json::{Value, json};
-use switchback_face::plan::{back, dry_run::DryRun};
+use switchback_face::plan::{dry_run::DryRun, rollback};
 use switchback_model::{
     Graph,
     lint::lint,
     permissions::{Iam, Permission, of_forward},
+    rollback_order::rollback_order,
     summary::summary,
-    way_back::way_back,
 };
 use switchback_schemas::{
     Digest, Severity, StepId, codes,
@@ -53,7 +53,7 @@ fn a_migration_reads_like_this() {
     let summary = summary(&plan, &graph);
     let dry_run =
         DryRun { plan: &plan, graph: &graph, summary: &summary, digest: Digest::of("plan"), steps: true };
-    insta::assert_snapshot!(format!("{dry_run}\n{}", back::every_way_back(&plan, &graph)));
+    insta::assert_snapshot!(format!("{dry_run}\n{}", rollback::every_rollback(&plan, &graph)));
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn p29_the_database_is_migrated_while_no_server_runs_and_the_image_comes_last() 
         "address/done",
         "stop",
         "snapshot",
-        "prove",
-        "migrate/clear",
+        "verify-restore",
+        "migrate/no-job",
         "migrate",
         "migrate/done",
         "schema",
@@ -122,7 +122,7 @@ fn a_job_runs_the_new_image_with_the_servers_own_settings_and_no_secret() {
 #[test]
 fn p30_the_way_back_restores_and_says_what_it_loses() {
     let plan = plan_of(MLFLOW, &platform(OLD));
-    let undo = plan.rollback.iter().find(|undo| undo.id.as_str().ends_with("/migrate")).expect("a way back");
+    let undo = plan.rollback.iter().find(|undo| undo.id.as_str().ends_with("/migrate")).expect("a rollback");
     assert_eq!(undo.kind, UndoKind::RestoreOnly);
     assert!(undo.loses.iter().any(|loss| loss.contains("logged after the snapshot")), "{:?}", undo.loses);
     let Action::Effect(Effect::RdsRestore(restore)) = &undo.work.action else {
@@ -133,10 +133,10 @@ fn p30_the_way_back_restores_and_says_what_it_loses() {
         "{}",
         restore.aside
     );
-    // Back to the start: first the new server stops, then image and database go back, then the old server comes up.
+    // Back to the start: first the new server stops, then image and database roll back, then the old server comes up.
     let graph = Graph::of(&plan).expect("a DAG");
     let all = plan.steps.iter().map(|step| step.id.clone()).collect();
-    let way = way_back(&plan, &graph, &all, &plan.savepoints[0]);
+    let way = rollback_order(&plan, &graph, &all, &plan.savepoints[0]);
     let order: Vec<&str> =
         way.steps.iter().map(|back| back.step.as_str().trim_start_matches("mlflow/mlflow@3.18.0/")).collect();
     assert_eq!(order, ["start", "image", "schema", "migrate", "migrate/delete-job", "stop", "address"]);
@@ -149,8 +149,8 @@ fn a_restore_is_never_automatic_and_what_comes_before_it_is() {
     for part in ["migrate", "migrate/done", "schema/done", "start", "api"] {
         assert_eq!(action(part), FailureAction::Hold, "{part}");
     }
-    for part in ["stop", "snapshot", "prove", "migrate/clear"] {
-        assert_eq!(action(part), FailureAction::RollbackHop, "{part}: only the replicas go back");
+    for part in ["stop", "snapshot", "verify-restore", "migrate/no-job"] {
+        assert_eq!(action(part), FailureAction::RollbackHop, "{part}: only the replicas are restored");
     }
     let wished = format!("{MLFLOW}  onFailure: rollback-hop\n");
     let files = [("platform.yaml", PLATFORM), ("mlflow.yaml", wished.as_str())];
@@ -162,20 +162,23 @@ fn a_restore_is_never_automatic_and_what_comes_before_it_is() {
 #[test]
 fn the_line_is_approved_before_the_server_is_away() {
     let plan = plan_of(MLFLOW, &platform(OLD));
-    let line = plan.lines.first().expect("a line of no return");
+    let line = plan.points.first().expect("a point of no return");
     assert_eq!(line.step, step(&plan, "start").id);
     for part in ["stop", "start"] {
         assert!(step(&plan, part).gates.contains(&line.id), "{part} waits for it");
     }
-    let bracket = plan.brackets.first().expect("a bracket");
-    assert_eq!((&bracket.open, &bracket.close), (&step(&plan, "stop").id, &step(&plan, "start").id));
-    assert!(bracket.title.contains("HorizontalPodAutoscaler mlflow"), "{}", bracket.title);
+    let suspension = plan.suspensions.first().expect("a suspension");
+    assert_eq!(
+        (&suspension.suspend, &suspension.resume),
+        (&step(&plan, "stop").id, &step(&plan, "start").id)
+    );
+    assert!(suspension.title.contains("HorizontalPodAutoscaler mlflow"), "{}", suspension.title);
 }
 
 #[test]
 fn steps_on_the_instance_act_on_its_target_and_name_their_iam_actions() {
     let plan = plan_of(MLFLOW, &platform(OLD));
-    for part in ["database", "snapshot", "prove"] {
+    for part in ["database", "snapshot", "verify-restore"] {
         assert_eq!(step(&plan, part).target.as_str(), "runs", "{part}");
     }
     let iam = Iam {
@@ -183,16 +186,16 @@ fn steps_on_the_instance_act_on_its_target_and_name_their_iam_actions() {
         resource: "arn:aws:rds:eu-central-1:111122223333:db:mlops-platform-dev-mlflow".to_owned(),
     };
     assert!(of_forward(&plan, step(&plan, "snapshot")).contains(&Permission::Iam(iam)));
-    let kept: Vec<&StepId> = plan.leftovers.iter().map(|leftover| &leftover.step).collect();
+    let kept: Vec<&StepId> = plan.retentions.iter().map(|retention| &retention.step).collect();
     assert_eq!(kept, [&step(&plan, "snapshot").id, &step(&plan, "migrate").id]);
-    assert_eq!(plan.leftovers[0].keep.0, 14 * 86_400);
+    assert_eq!(plan.retentions[0].keep.0, 14 * 86_400);
 }
 
 #[test]
 fn a_snapshot_that_is_only_available_is_not_proven() {
     let trusting = format!("{MLFLOW}  snapshot: available\n");
     let plan = plan_of(&trusting, &platform(OLD));
-    assert!(plan.steps.iter().all(|step| !step.id.as_str().ends_with("/prove")));
+    assert!(plan.steps.iter().all(|step| !step.id.as_str().ends_with("/verify-restore")));
     assert!(before(&plan, "snapshot", "migrate"));
 }
 
@@ -224,10 +227,10 @@ fn one_head_needs_no_outage_and_a_snapshot_all_the_same() {
             "tidy/schema"
         ]
     );
-    assert!(plan.lines.is_empty() && plan.brackets.is_empty());
+    assert!(plan.points.is_empty() && plan.suspensions.is_empty());
     assert!(
         plan.steps.iter().all(|step| step.on_failure.action != FailureAction::Hold),
-        "the way back is cheap"
+        "the rollback is cheap"
     );
 }
 
@@ -258,6 +261,6 @@ fn what_is_accepted_stands_in_the_plan() {
     );
     let args = job(step(&plan, "address")).pointer("/spec/template/spec/containers/0/args/4").cloned();
     assert_eq!(args, Some(json!("grafana")), "the Job is told that it is accepted");
-    let undo = plan.rollback.iter().find(|undo| undo.id.as_str().ends_with("/migrate")).expect("a way back");
+    let undo = plan.rollback.iter().find(|undo| undo.id.as_str().ends_with("/migrate")).expect("a rollback");
     assert!(undo.loses.iter().any(|loss| loss.contains("database grafana")), "{:?}", undo.loses);
 }

@@ -1,10 +1,10 @@
-//! Ways back that would not be there when they are needed.
+//! Rollbacks that would not be there when they are needed.
 
 use std::collections::BTreeMap;
 
 use switchback_face::plan::dry_run::DryRun;
 use switchback_model::{Graph, summary::summary};
-use switchback_planner::{findings::Findings, lower::ways};
+use switchback_planner::{findings::Findings, lower::rollback_deadline};
 use switchback_schemas::{Diagnostic, Digest, Severity, StepId, codes, inventory::Inventory, plan::Plan};
 
 use crate::{world, world_eks};
@@ -32,10 +32,10 @@ fn back_on(day: &str) -> String {
     back(day, "01:00", "4h")
 }
 
-/// A window that is always open, for plans whose ways back need none.
+/// A window that is always open, for plans whose rollbacks need none.
 const ANY_TIME: &str = "    - {name: f, usedFor: forward, zone: UTC, days: [], start: '00:00', length: 1d}\n";
 
-/// The cluster with a support that ends much later: the seven days close the way back.
+/// The cluster with a support that ends much later: the seven days close the rollback.
 fn supported() -> Inventory {
     let mut observed = world_eks::eks();
     world_eks::change(&mut observed, |cluster| {
@@ -69,7 +69,7 @@ fn what_would_help_is_worked_out() {
         let (mut plan, _) = compiled(&format!("{ANY_TIME}{windows}"), &observed);
         plan.inputs.as_of = from.parse().expect("an instant");
         let findings = Findings::new(Vec::new(), plan.inputs.as_of);
-        ways::check(&plan, &Graph::of(&plan).expect("a DAG"), &BTreeMap::new(), &findings);
+        rollback_deadline::check(&plan, &Graph::of(&plan).expect("a DAG"), &BTreeMap::new(), &findings);
         let found = findings.into_list();
         let warning = warned(&found).unwrap_or_else(|| panic!("{name}: a warning among {found:#?}"));
         let help = warning.help.as_deref().unwrap_or_default();
@@ -103,12 +103,12 @@ fn a_way_back_that_is_closed_before_it_is_needed_is_said_to_be() {
     plan.inputs.as_of = "2026-11-26T12:00:00Z".parse().expect("an instant");
     let graph = Graph::of(&plan).expect("a DAG");
     let findings = Findings::new(Vec::new(), plan.inputs.as_of);
-    ways::check(&plan, &graph, &BTreeMap::new(), &findings);
+    rollback_deadline::check(&plan, &graph, &BTreeMap::new(), &findings);
     let found = findings.into_list();
     let warning = warned(&found).unwrap_or_else(|| panic!("a warning among {found:#?}"));
-    assert!(warning.message.contains("is closed when the hop is verified"), "{}", warning.message);
+    assert!(warning.message.contains("has expired when the hop is verified"), "{}", warning.message);
     assert!(
-        warning.message.contains("it closes 2026-11-26T00:00:00Z (extended support"),
+        warning.message.contains("it expires 2026-11-26T00:00:00Z (extended support"),
         "{}",
         warning.message
     );
@@ -117,10 +117,7 @@ fn a_way_back_that_is_closed_before_it_is_needed_is_said_to_be() {
     let dry_run =
         DryRun { plan: &plan, graph: &graph, summary: &summary, digest: Digest::of(""), steps: false };
     let text = dry_run.to_string();
-    assert!(
-        text.contains("closed from 2026-11-26T00:00:00Z on (extended support of Kubernetes 1.31"),
-        "{text}"
-    );
+    assert!(text.contains("expired 2026-11-26T00:00:00Z (extended support of Kubernetes 1.31"), "{text}");
     assert!(!text.contains("decide by"), "{text}");
 }
 
@@ -138,7 +135,7 @@ fn a_release_that_loses_the_revision_to_go_back_to_is_an_error() {
         }
         plan.steps.sort_by(|a, b| a.id.cmp(&b.id));
         let findings = Findings::new(Vec::new(), plan.inputs.as_of);
-        ways::check(&plan, &Graph::of(&plan).expect("a DAG"), &BTreeMap::new(), &findings);
+        rollback_deadline::check(&plan, &Graph::of(&plan).expect("a DAG"), &BTreeMap::new(), &findings);
         findings.into_list()
     };
     assert!(times(9).is_empty());

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use switchback_planner::{
     compile::{Sources, compile},
     components::built_in,
-    manifest,
+    manifest::{self, Manifests},
     registry::Registry,
 };
 use switchback_schemas::{
@@ -272,18 +272,26 @@ pub(crate) fn compiled_with(
     let Some(manifests) = manifests else { return (None, diagnostics) };
     let mut lock = lock(inventory, manifests.digest, versions);
     change(&mut lock);
-    compile(
-        registry(),
-        &Sources {
-            manifests: &manifests,
-            inventory,
-            inventory_digest: Digest::of("inventory"),
-            lock: &lock,
-            lock_digest: Digest::of("lock"),
-            as_of: None,
-            estimates: None,
-        },
-    )
+    compiled_of(registry(), &manifests, inventory, &lock)
+}
+
+/// Compiles what was read with the components and owners of a registry.
+pub(crate) fn compiled_of(
+    registry: &Registry<'_>,
+    manifests: &Manifests,
+    inventory: &Inventory,
+    lock: &Lock,
+) -> (Option<Plan>, Vec<Diagnostic>) {
+    let sources = Sources {
+        manifests,
+        inventory,
+        inventory_digest: Digest::of("inventory"),
+        lock,
+        lock_digest: Digest::of("lock"),
+        as_of: None,
+        estimates: None,
+    };
+    compile(registry, &sources)
 }
 
 pub(crate) const PLATFORM: &str = r"

@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use switchback_planner::{
-    compile::{Sources, compile},
-    manifest,
-};
+use switchback_planner::manifest;
 use switchback_schemas::{
-    ComponentName, Diagnostic, Digest,
+    ComponentName, Diagnostic,
     inventory::{
         ApiUse, Inventory, Node, Pod,
         eks::{Addon, EksCluster, EksSection, Insight, InsightStatus, Nodegroup, Subnet, Support},
@@ -18,7 +15,7 @@ use switchback_schemas::{
     plan::{Arn, Count, InsightCategory, Plan},
 };
 
-use crate::world::{inventory, label, lock, registry, v};
+use crate::world::{compiled_of, inventory, label, lock, registry, v};
 
 pub(crate) const PLATFORM: &str = r"
 apiVersion: switchback.dev/v1alpha1
@@ -246,16 +243,5 @@ pub(crate) fn compiled(
     let (manifests, diagnostics) = manifest::read(registry().kinds(), files.iter().copied());
     let Some(manifests) = manifests else { return (None, diagnostics) };
     let lock = Lock { addons, ..lock(inventory, manifests.digest, &["1.8.8"]) };
-    compile(
-        registry(),
-        &Sources {
-            manifests: &manifests,
-            inventory,
-            inventory_digest: Digest::of("inventory"),
-            lock: &lock,
-            lock_digest: Digest::of("lock"),
-            as_of: None,
-            estimates: None,
-        },
-    )
+    compiled_of(registry(), &manifests, inventory, &lock)
 }

@@ -62,7 +62,7 @@ fn what_the_inventory_shows_stays_and_counts() {
     // The cluster alone cannot leave what Karpenter 1.0 supports.
     let (ask, _) = asked(&[("eks", "", "1.34")], Some(&inventory), "2026-11-20");
     let refused = solver::path(catalog, &ask.expect("it can be asked"), BUDGET).expect_err("no path");
-    assert!(refused.help.as_ref().is_some_and(|help| help.contains("nobody asks to move")), "{refused:#?}");
+    assert!(refused.help.as_ref().is_some_and(|help| help.contains("no manifest moves")), "{refused:#?}");
 }
 
 #[test]

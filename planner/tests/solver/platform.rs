@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::civil::Date;
 use switchback_planner::{
     manifest::{self, Manifests},
-    solver::{self, Ask, BUDGET, JointPath, answer::Span},
+    solver::{self, Ask, BUDGET, JointPath, result::Span},
 };
 use switchback_schemas::{Diagnostic, inventory::Inventory};
 

@@ -18,7 +18,7 @@ pub enum Exit {
     Parked = 3,
     /// Dispatch stopped after a failure; a person decides.
     Held = 4,
-    /// The run went back to a savepoint.
+    /// The run rolled back to a savepoint.
     RolledBack = 5,
     /// Another run or process holds the platform.
     Busy = 6,
@@ -56,13 +56,13 @@ impl Exit {
     /// What it means, for the documentation.
     pub const fn about(self) -> &'static str {
         match self {
-            Self::Success => "done; also a pause or a rollback that was asked for and is done",
+            Self::Success => "done; also a requested pause or rollback that is done",
             Self::Failed => "the command failed, or diagnostics hold an error",
             Self::Changes => "done, and there is something to change; only with `--detailed-exitcode`",
             Self::Parked => {
                 "the run waits without a process; `switchback tick` or another `apply` resumes it"
             }
-            Self::Held => "the run is held after a failure; an operator decides how it goes on",
+            Self::Held => "the run is held after a failure; an operator decides how to continue",
             Self::RolledBack => "the run rolled back by itself after a failure",
             Self::Busy => "another run or process holds the platform",
             Self::Usage => "the command line cannot be understood",

@@ -115,7 +115,7 @@ impl Terminal {
     pub fn code(&mut self, code: Code) -> io::Result<()> {
         let title = Code::find(code.as_str()).map_or("", |entry| entry.title);
         self.out.flush()?;
-        self.err.line(&format!("error {code}: {title}; `switchback explain {code}` says more"))?;
+        self.err.line(&format!("error {code}: {title}; details: `switchback explain {code}`"))?;
         self.err.flush()
     }
 

@@ -1,7 +1,7 @@
-//! Until when a way back is open, and by when one has to decide for it.
+//! Until when a rollback is open, and by when one has to decide for it.
 //!
 //! *Closes at* is the earliest instant that ends one of its undo steps: an end of support, so long after its step, the start of
-//! a later step. A step that crosses a line of no return and has not begun closes nothing yet: it waits for a person. *Decide by* is the latest instant at which the way can begin so that every undo step that closes has begun by
+//! a later step. A step that crosses a point of no return and has not begun closes nothing yet: it waits for a person. *Decide by* is the latest instant at which the way can begin so that every undo step that closes has begun by
 //! then: its own lengths, nine times of ten, and the rollback windows counted backwards.
 
 use std::collections::BTreeMap;
@@ -11,22 +11,22 @@ use serde::Serialize;
 use switchback_schemas::{
     Seconds, StepId,
     plan::{ExpiresAt, Plan, RollbackStep},
-    report::ClosingWay,
+    report::ExpiringRollback,
 };
 
 use crate::{
     forecast::Forecast,
     group::{Room, batch},
-    way_back::WayBack,
+    rollback_order::RollbackOrder,
     windows::{Windows, earlier, later},
 };
 
-/// The times of a way back.
+/// The times of a rollback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct BackTimes {
+pub struct RollbackTimes {
     /// When it closes.
-    pub closes_at: Timestamp,
+    pub expires_at: Timestamp,
     /// What closes it.
     pub why: String,
     /// The rollback step that closes.
@@ -38,7 +38,7 @@ pub struct BackTimes {
     pub stand: Stand,
 }
 
-/// How a way back stands at an instant.
+/// How a rollback stands at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stand {
@@ -47,71 +47,72 @@ pub enum Stand {
     /// It is open, and what closes would not begin in time any more.
     Late,
     /// It is closed.
-    Closed,
+    Expired,
 }
 
-impl BackTimes {
+impl RollbackTimes {
     /// The times of a way that a run's account tells of, looked at from an instant.
-    pub fn of(way: &ClosingWay, at: Timestamp) -> Self {
+    pub fn of(way: &ExpiringRollback, at: Timestamp) -> Self {
         Self {
-            closes_at: way.closes_at,
+            expires_at: way.expires_at,
             why: way.why.clone(),
             step: way.step.clone(),
             decide_by: way.decide_by,
-            stand: stand(way.closes_at, way.decide_by, at),
+            stand: stand(way.expires_at, way.decide_by, at),
         }
     }
 }
 
-fn stand(closes_at: Timestamp, decide_by: Option<Timestamp>, at: Timestamp) -> Stand {
+fn stand(expires_at: Timestamp, decide_by: Option<Timestamp>, at: Timestamp) -> Stand {
     match decide_by {
-        _ if closes_at <= at => Stand::Closed,
+        _ if expires_at <= at => Stand::Expired,
         Some(by) if at <= by => Stand::Open,
         _ => Stand::Late,
     }
 }
 
-/// The times of a way back, looked at from an instant; `None` for one that nothing closes as far as it is known.
+/// The times of a rollback, looked at from an instant; `None` for one that nothing closes as far as it is known.
 pub fn times(
     plan: &Plan,
-    way: &WayBack,
+    way: &RollbackOrder,
     forecast: &Forecast,
     windows: &Windows<'_>,
     at: Timestamp,
-) -> Option<BackTimes> {
+) -> Option<RollbackTimes> {
     let undo: BTreeMap<&StepId, &RollbackStep> =
         way.rollback_steps(plan).map(|step| (&step.id, step)).collect();
-    let closings = undo.iter().filter_map(|(id, undo)| Some((*id, closing(plan, undo, forecast)?)));
-    let closings: BTreeMap<&StepId, (Timestamp, &str)> = closings.collect();
-    let (step, (closes_at, why)) = closings.iter().min_by_key(|(_, (at, _))| *at)?;
-    let decide_by = decide_by(way, (&undo, forecast.room()), &closings, windows);
-    Some(BackTimes {
-        closes_at: *closes_at,
+    let expiries = undo.iter().filter_map(|(id, undo)| Some((*id, expiry(plan, undo, forecast)?)));
+    let expiries: BTreeMap<&StepId, (Timestamp, &str)> = expiries.collect();
+    let (step, (expires_at, why)) = expiries.iter().min_by_key(|(_, (at, _))| *at)?;
+    let decide_by = decide_by(way, (&undo, forecast.room()), &expiries, windows);
+    Some(RollbackTimes {
+        expires_at: *expires_at,
         why: (*why).to_owned(),
         step: (*step).clone(),
         decide_by,
-        stand: stand(*closes_at, decide_by, at),
+        stand: stand(*expires_at, decide_by, at),
     })
 }
 
 /// When a rollback step stops being possible, and why; what is not known to happen closes nothing.
-fn closing<'u>(plan: &Plan, undo: &'u RollbackStep, forecast: &Forecast) -> Option<(Timestamp, &'u str)> {
-    let waits = |step: &StepId| !forecast.has_begun(step) && plan.lines.iter().any(|line| line.step == *step);
+fn expiry<'u>(plan: &Plan, undo: &'u RollbackStep, forecast: &Forecast) -> Option<(Timestamp, &'u str)> {
+    let waits =
+        |step: &StepId| !forecast.has_begun(step) && plan.points.iter().any(|line| line.step == *step);
     let at = |at: &ExpiresAt| match at {
         ExpiresAt::Instant(at) => Some(*at),
         ExpiresAt::After(length) => Some(later(forecast.of(undo.place()?)?.ends, *length)),
         ExpiresAt::Start(other) if waits(other) => None,
         ExpiresAt::Start(other) => Some(forecast.of(other)?.begins),
     };
-    let all = undo.expires.iter().filter_map(|closing| Some((at(&closing.at)?, closing.why.as_str())));
+    let all = undo.expires.iter().filter_map(|expiry| Some((at(&expiry.at)?, expiry.why.as_str())));
     all.min_by_key(|(at, _)| *at)
 }
 
 /// Backwards from what closes: each undo step has to end before those that need it begin.
 fn decide_by(
-    way: &WayBack,
+    way: &RollbackOrder,
     (undo, room): (&BTreeMap<&StepId, &RollbackStep>, &Room),
-    closings: &BTreeMap<&StepId, (Timestamp, &str)>,
+    expiries: &BTreeMap<&StepId, (Timestamp, &str)>,
     windows: &Windows<'_>,
 ) -> Option<Timestamp> {
     // By when each has to end, because of those after it.
@@ -119,7 +120,7 @@ fn decide_by(
     let mut first: Option<Timestamp> = None;
     for back in way.steps.iter().rev() {
         let Some(undo) = undo.get(&back.step) else { continue };
-        let must_begin = closings.get(&back.step).map(|(at, _)| *at);
+        let must_begin = expiries.get(&back.step).map(|(at, _)| *at);
         let must_end = ends.get(&back.step).copied();
         let begins = match (must_begin, must_end) {
             (None, None) => continue,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use switchback_schemas::{
     StepId,
-    plan::{Hop, Mark, NoReturn, Plan, PolicyRule, RollbackStep, Step},
+    plan::{Hop, Mark, Plan, PointOfNoReturn, PolicyRule, RollbackStep, Step},
 };
 
 use crate::permissions::{Statement, of_plan, policy, roles};
@@ -23,9 +23,9 @@ pub struct PlanDiff {
     pub hops: Vec<(Mark, Hop)>,
     /// Steps, by id.
     pub steps: Vec<StepDiff>,
-    /// Lines of no return that were added, removed or moved.
-    pub lines: Vec<(Mark, NoReturn)>,
-    /// Parts of the plan beside its steps that changed: gates, brackets, pools, classes, windows.
+    /// Points of no return that were added, removed or moved.
+    pub points: Vec<(Mark, PointOfNoReturn)>,
+    /// Parts of the plan beside its steps that changed: gates, suspensions, pools, classes, windows.
     pub parts: Vec<Aspect>,
 }
 
@@ -58,7 +58,7 @@ pub struct Aspect {
 impl PlanDiff {
     /// Whether nothing changed that a person would review.
     pub fn is_empty(&self) -> bool {
-        self.hops.is_empty() && self.steps.is_empty() && self.lines.is_empty() && self.parts.is_empty()
+        self.hops.is_empty() && self.steps.is_empty() && self.points.is_empty() && self.parts.is_empty()
     }
 }
 
@@ -69,10 +69,10 @@ pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
         review_changed: old.digests.review != new.digests.review,
         hops: by_key(&old.hops, &new.hops, |hop| hop.id.as_str().to_owned()),
         steps: steps(old, new),
-        lines: by_key(&old.lines, &new.lines, |line| line.id.as_str().to_owned()),
+        points: by_key(&old.points, &new.points, |line| line.id.as_str().to_owned()),
         parts: [
             aspect("gates", &old.gates, &new.gates),
-            aspect("brackets", &old.brackets, &new.brackets),
+            aspect("suspensions", &old.suspensions, &new.suspensions),
             aspect("savepoints", &old.savepoints, &new.savepoints),
             aspect("pools", &old.pools, &new.pools),
             aspect("workload classes", &old.classes, &new.classes),

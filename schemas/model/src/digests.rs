@@ -4,16 +4,16 @@ use serde::Serialize;
 use switchback_schemas::{
     Digest, Seconds,
     plan::{
-        Action, Bracket, Condition, Digests, Estimate, Gate, Leftover, NoReturn, NodeUndo, Plan, PlatformRef,
-        Pool, Roll, RollbackStep, Step, Undo, Verify, Window, Work, WorkloadClass,
+        Action, Condition, Digests, Estimate, Gate, NodeUndo, Plan, PlatformRef, PointOfNoReturn, Pool,
+        Retention, Roll, RollbackStep, Step, Suspension, Undo, Verify, Window, Work, WorkloadClass,
     },
 };
 
 /// Computes both digests of a plan.
 ///
 /// *Effects* covers, per step, what it acts on, what it does, when it is done, how it is verified and what it needs; and how
-/// leftovers are removed. *Review* covers also how it is undone, what would be lost, disruption, tier, failure action, gates,
-/// brackets, lines of no return, pools, workload classes, windows, and how long leftovers are kept. Neither covers titles, reasons, estimates, observed counts or reads:
+/// retained resources are removed. *Review* covers also how it is undone, what would be lost, disruption, tier, failure action, gates,
+/// suspensions, points of no return, pools, workload classes, windows, and how long retained resources are kept. Neither covers titles, reasons, estimates, observed counts or reads:
 /// a plan whose risk is the same keeps its approvals.
 pub fn digests(plan: &Plan) -> Result<Digests, serde_json::Error> {
     let steps: Vec<Step> = plan.steps.iter().map(without_prose).collect();
@@ -21,21 +21,21 @@ pub fn digests(plan: &Plan) -> Result<Digests, serde_json::Error> {
     let effects: Vec<Effects<'_>> = steps.iter().map(Effects::of).collect();
     let gates: Vec<Gate> =
         plan.gates.iter().map(|gate| Gate { title: String::new(), ..gate.clone() }).collect();
-    let leftovers: Vec<Leftover> = plan.leftovers.iter().map(kept).collect();
+    let retentions: Vec<Retention> = plan.retentions.iter().map(identified).collect();
     let review = Review {
         platform: &plan.platform,
         steps: &steps,
         rollback: &rollback,
         gates: &gates,
-        brackets: &plan.brackets,
-        lines: &plan.lines,
+        suspensions: &plan.suspensions,
+        points: &plan.points,
         pools: &plan.pools,
         classes: &plan.classes,
         windows: &plan.windows,
-        leftovers: &leftovers,
+        retentions: &retentions,
     };
-    let removals: Vec<_> = leftovers.iter().map(|left| (&left.step, &left.removal)).collect();
-    let lines: Vec<_> = plan.lines.iter().map(|line| (&line.id, &line.step)).collect();
+    let removals: Vec<_> = retentions.iter().map(|left| (&left.step, &left.removal)).collect();
+    let lines: Vec<_> = plan.points.iter().map(|line| (&line.id, &line.step)).collect();
     Ok(Digests {
         effects: Digest::of_json(&(&plan.platform.targets, effects, lines, removals))?,
         review: Digest::of_json(&review)?,
@@ -71,12 +71,12 @@ struct Review<'plan> {
     steps: &'plan [Step],
     rollback: &'plan [RollbackStep],
     gates: &'plan [Gate],
-    brackets: &'plan [Bracket],
-    lines: &'plan [NoReturn],
+    suspensions: &'plan [Suspension],
+    points: &'plan [PointOfNoReturn],
     pools: &'plan [Pool],
     classes: &'plan [WorkloadClass],
     windows: &'plan [Window],
-    leftovers: &'plan [Leftover],
+    retentions: &'plan [Retention],
 }
 
 const NO_ESTIMATE: Estimate = Estimate { expected: Seconds(0), p90: Seconds(0) };
@@ -102,12 +102,12 @@ fn quiet_rollback(step: &RollbackStep) -> RollbackStep {
     step
 }
 
-fn kept(leftover: &Leftover) -> Leftover {
-    let mut leftover = leftover.clone();
-    leftover.what.clear();
-    leftover.why.clear();
-    in_work(&mut leftover.removal);
-    leftover
+fn identified(retention: &Retention) -> Retention {
+    let mut retention = retention.clone();
+    retention.what.clear();
+    retention.why.clear();
+    in_work(&mut retention.removal);
+    retention
 }
 
 fn quiet(verify: &mut [Verify]) {

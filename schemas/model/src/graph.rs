@@ -29,7 +29,7 @@ pub enum GraphError {
         need: StepId,
     },
     /// Steps wait for each other in a circle.
-    #[error("steps wait for each other in a circle: {}", circle(.0))]
+    #[error("dependency cycle: {}", circle(.0))]
     Cycle(Vec<Wait>),
 }
 

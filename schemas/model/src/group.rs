@@ -1,6 +1,6 @@
 //! Steps that a run does not rest between, and what has to fit into a window before the first of them starts.
 //!
-//! A bracket that may not span a park makes one group of all steps from its opening to its closing, and so does a bracket
+//! A suspension that may not span a park makes one group of all steps from its opening to its closing, and so does a suspension
 //! inside of which a service is away: what is stopped before a window ends should not have to wait for the next one. Every
 //! other step is a group of its own.
 
@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
     Seconds, StepId,
-    plan::{Bracket, Disruption, Plan, Roll, Work},
+    plan::{Disruption, Plan, Roll, Suspension, Work},
 };
 
 use crate::{
     graph::Graph,
-    way_back::{WayBack, of_hop},
+    rollback_order::{RollbackOrder, of_hop},
 };
 
 /// What has to fit into a window when a step starts, nine times of ten, for every step of a plan.
@@ -29,7 +29,7 @@ impl Room {
     /// Of every step of a plan.
     pub fn of(plan: &Plan, graph: &Graph) -> Self {
         let mut forward: Vec<Seconds> = plan.steps.iter().map(|step| once(&step.work)).collect();
-        // What a step takes back for itself follows it, one after the other; a roll rests before it goes back.
+        // What a step takes back for itself follows it, one after the other; a roll rests before it rolls back.
         for rollback in &plan.rollback {
             let number = rollback.place().and_then(|id| graph.number(id));
             let effect =
@@ -62,18 +62,18 @@ impl Room {
         Self { forward, batches, back }
     }
 
-    /// The step, the rest of its group, and the group's way back. Of a roll that is a group of its own it is one batch,
+    /// The step, the rest of its group, and the group's rollback. Of a roll that is a group of its own it is one batch,
     /// because a roll rests between batches.
     pub fn forward(&self, number: usize) -> Seconds {
         self.forward.get(number).copied().unwrap_or_default()
     }
 
-    /// The next batch of a roll that began, the rest of its group after it, and the group's way back.
+    /// The next batch of a roll that began, the rest of its group after it, and the group's rollback.
     pub fn batch(&self, number: usize) -> Seconds {
         self.batches.get(&number).copied().unwrap_or_default()
     }
 
-    /// A rollback step, and the rest of its group's way back.
+    /// A rollback step, and the rest of its group's rollback.
     pub fn back(&self, step: &StepId) -> Seconds {
         self.back.get(step).copied().unwrap_or_default()
     }
@@ -82,15 +82,15 @@ impl Room {
 /// Groups of more than one step, none of which share a step.
 pub fn groups(plan: &Plan, graph: &Graph) -> Vec<BTreeSet<usize>> {
     let mut groups: Vec<BTreeSet<usize>> = Vec::new();
-    for bracket in &plan.brackets {
-        let Some(mut group) = inside(graph, bracket) else { continue };
+    for suspension in &plan.suspensions {
+        let Some(mut group) = inside(graph, suspension) else { continue };
         let away = |number: &usize| {
             plan.steps.get(*number).is_some_and(|step| step.work.disruption == Disruption::Outage)
         };
-        if bracket.spans_park && !group.iter().any(away) {
+        if suspension.spans_park && !group.iter().any(away) {
             continue;
         }
-        // Brackets that overlap are closed together.
+        // Suspensions that overlap are closed together.
         let (joined, apart): (Vec<_>, Vec<_>) =
             groups.into_iter().partition(|other| !other.is_disjoint(&group));
         group.extend(joined.into_iter().flatten());
@@ -100,9 +100,9 @@ pub fn groups(plan: &Plan, graph: &Graph) -> Vec<BTreeSet<usize>> {
     groups
 }
 
-/// The steps from a bracket's opening to its closing.
-fn inside(graph: &Graph, bracket: &Bracket) -> Option<BTreeSet<usize>> {
-    let (open, close) = (graph.number(&bracket.open)?, graph.number(&bracket.close)?);
+/// The steps from a suspension's opening to its closing.
+fn inside(graph: &Graph, suspension: &Suspension) -> Option<BTreeSet<usize>> {
+    let (open, close) = (graph.number(&suspension.suspend)?, graph.number(&suspension.resume)?);
     let after = graph.descendants(open);
     // What comes before the closing, as far as it comes after the opening.
     let mut inside = BTreeSet::from([open, close]);
@@ -124,8 +124,8 @@ fn chains(plan: &Plan, graph: &Graph, group: &BTreeSet<usize>) -> BTreeMap<usize
     rest
 }
 
-/// The same for the rollback steps of a way back.
-fn chains_back(plan: &Plan, way: &WayBack) -> BTreeMap<StepId, Seconds> {
+/// The same for the rollback steps of a rollback.
+fn chains_back(plan: &Plan, way: &RollbackOrder) -> BTreeMap<StepId, Seconds> {
     let mut after: BTreeMap<&StepId, Seconds> = BTreeMap::new();
     let mut rest = BTreeMap::new();
     for back in way.steps.iter().rev() {
@@ -157,20 +157,20 @@ mod tests {
     use super::*;
     use crate::testing::{id, plan, step};
 
-    fn bracket(open: &str, close: &str, spans_park: bool) -> Bracket {
-        Bracket {
+    fn suspension(open: &str, close: &str, spans_park: bool) -> Suspension {
+        Suspension {
             id: Label::sanitized(open),
             title: String::new(),
-            open: id(open),
-            opened_by: switchback_schemas::plan::OpenedBy::ThisRun,
-            close: id(close),
+            suspend: id(open),
+            suspended_by: switchback_schemas::plan::SuspendedBy::ThisRun,
+            resume: id(close),
             held: Condition::All { of: Vec::new() },
-            safe_to_close: Condition::All { of: Vec::new() },
-            max_open: Seconds::hours(1),
+            safe_to_resume: Condition::All { of: Vec::new() },
+            max_suspended: Seconds::hours(1),
             spans_park,
             cannot_stop: Vec::new(),
             owner: String::new(),
-            closing_command: String::new(),
+            resume_command: String::new(),
         }
     }
 
@@ -188,7 +188,7 @@ mod tests {
             steps[2].work.disruption = Disruption::Outage;
         }
         let mut plan = plan(steps);
-        plan.brackets.push(bracket("b", "e", spans_park));
+        plan.suspensions.push(suspension("b", "e", spans_park));
         let graph = Graph::of(&plan).unwrap();
         (plan, graph)
     }
@@ -216,9 +216,9 @@ mod tests {
     }
 
     #[test]
-    fn brackets_that_overlap_are_one_group() {
+    fn suspensions_that_overlap_are_one_group() {
         let (mut plan, graph) = six(false, false);
-        plan.brackets.push(bracket("a", "c", false));
+        plan.suspensions.push(suspension("a", "c", false));
         let groups = groups(&plan, &graph);
         assert_eq!(groups, [BTreeSet::from([0, 1, 2, 3, 4])]);
     }

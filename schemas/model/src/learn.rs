@@ -82,7 +82,7 @@ pub fn apply(steps: &mut [Step], rollback: &mut [RollbackStep], estimates: &Esti
         put(&mut step.work, estimates.of(&step.id, Way::Forward), &mut used);
     }
     for step in rollback {
-        put(&mut step.work, estimates.of(&step.id, Way::Back), &mut used);
+        put(&mut step.work, estimates.of(&step.id, Way::Rollback), &mut used);
     }
     used
 }
@@ -120,7 +120,7 @@ mod tests {
         let learned = learn(&accounts);
         let known = learned.of(&id("karpenter/main@1.14.1/controller"), Way::Forward).expect("it was seen");
         assert_eq!((known.seen, known.takes), (11, Estimate::seconds(60, 100)));
-        assert_eq!(learned.of(&id("karpenter/main@1.14.1/controller"), Way::Back), None);
+        assert_eq!(learned.of(&id("karpenter/main@1.14.1/controller"), Way::Rollback), None);
         let mut steps = [step("karpenter/main@1.14.1/controller", &[]).step];
         assert_eq!(apply(&mut steps, &mut [], &learned).len(), 1);
         assert_eq!(steps[0].work.estimate, Estimate::seconds(60, 100));

@@ -1,6 +1,6 @@
 //! Pure functions over the documents that planner, executor and views all need.
 //!
-//! The way back is computed here and nowhere else: planner (checks, dry-run), views and the machine call the same
+//! The rollback is computed here and nowhere else: planner (checks, dry-run), views and the machine call the same
 //! function with other arguments.
 
 pub mod bind;
@@ -14,18 +14,18 @@ pub mod journal;
 pub mod learn;
 pub mod lint;
 pub mod permissions;
+pub mod rollback_order;
 pub mod rollback_plan;
 pub mod schedule;
 pub mod secret;
 pub mod service;
 pub mod summary;
-pub mod way_back;
 pub mod windows;
 pub mod work;
 
 pub use diff::{Aspect, PlanDiff, StepDiff, diff};
 pub use graph::{Graph, GraphError};
-pub use way_back::{BackStep, WayBack, way_back};
+pub use rollback_order::{OrderedRollback, RollbackOrder, rollback_order};
 
 #[cfg(test)]
 mod testing;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{Seconds, StepId, plan::Plan};
 
-use crate::{graph::Graph, way_back::WayBack};
+use crate::{graph::Graph, rollback_order::RollbackOrder};
 
 /// The expected length of the longest chain through some steps, which come in topological order.
 pub fn critical_path(plan: &Plan, graph: &Graph, steps: &[usize]) -> Seconds {
@@ -50,8 +50,8 @@ pub fn longest_chain(plan: &Plan, graph: &Graph) -> Vec<StepId> {
     chain
 }
 
-/// The expected length of a way back: its own critical path.
-pub fn takes(plan: &Plan, way: &WayBack) -> Seconds {
+/// The expected length of a rollback: its own critical path.
+pub fn takes(plan: &Plan, way: &RollbackOrder) -> Seconds {
     let mut ends: BTreeMap<&StepId, Seconds> = BTreeMap::new();
     for back in &way.steps {
         let start = back.needs.iter().filter_map(|need| ends.get(need)).max().copied().unwrap_or_default();
@@ -61,8 +61,8 @@ pub fn takes(plan: &Plan, way: &WayBack) -> Seconds {
     ends.into_values().max().unwrap_or_default()
 }
 
-/// How long each rollback step of a way back and the longest chain after it take: what a ready queue is ordered by.
-pub fn remaining_back(plan: &Plan, way: &WayBack) -> BTreeMap<StepId, Seconds> {
+/// How long each rollback step of a rollback and the longest chain after it take: what a ready queue is ordered by.
+pub fn remaining_back(plan: &Plan, way: &RollbackOrder) -> BTreeMap<StepId, Seconds> {
     // What each has to wait for after it, then, with its own length, what it and the rest take.
     let mut rest: BTreeMap<StepId, Seconds> = BTreeMap::new();
     for back in way.steps.iter().rev() {

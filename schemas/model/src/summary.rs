@@ -7,17 +7,17 @@ use serde::Serialize;
 use switchback_schemas::{
     Seconds, StepId,
     plan::{
-        Disruption, ExpiresAt, FailureAction, GateKind, Hop, NoReturn, Plan, Roll, Savepoint, Step, Undo,
-        UntestedState,
+        Disruption, ExpiresAt, FailureAction, GateKind, Hop, Plan, PointOfNoReturn, Roll, Savepoint, Step,
+        Undo, UntestedState,
     },
 };
 
 use crate::{
-    Graph, WayBack,
-    decide::{self, BackTimes},
+    Graph, RollbackOrder,
+    decide::{self, RollbackTimes},
     forecast::{Expected, Forecast, forecast},
+    rollback_order::{self, rollback_order},
     schedule,
-    way_back::{self, way_back},
     windows::Windows,
 };
 
@@ -27,14 +27,14 @@ use crate::{
 pub struct Summary {
     /// Its hops, in order.
     pub hops: Vec<HopSummary>,
-    /// How many steps it has, rolls not counted.
+    /// How many steps it has, rolls among them.
     pub steps: usize,
-    /// How many rolls.
+    /// How many of them are rolls of nodes.
     pub rolls: usize,
-    /// How many gates wait for a person.
+    /// How many approvals it needs.
     pub approvals: usize,
-    /// How many brackets it opens.
-    pub brackets: usize,
+    /// How many suspensions it opens.
+    pub suspensions: usize,
     /// The expected length of its longest chain, without waiting for windows and people.
     pub takes: Seconds,
     /// For each state outside of what was tested, how long it is expected to last, from the begin of the hop into it to the end
@@ -61,10 +61,10 @@ pub struct HopSummary {
     pub takes: Seconds,
     /// The worst that it does to workloads.
     pub disruption: Disruption,
-    /// Going back from its end to where it began.
-    pub back: BackSummary,
-    /// Lines of no return that its steps cross.
-    pub lines: Vec<NoReturn>,
+    /// Rolling back from its end to where it began.
+    pub back: RollbackSummary,
+    /// Points of no return that its steps cross.
+    pub points: Vec<PointOfNoReturn>,
     /// When it is expected to run.
     pub expected: Option<Expected>,
 }
@@ -77,10 +77,10 @@ impl HopSummary {
     }
 }
 
-/// A way back in figures.
+/// A rollback in figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct BackSummary {
+pub struct RollbackSummary {
     /// How many undo steps.
     pub steps: usize,
     /// The expected length of their longest chain.
@@ -93,11 +93,11 @@ pub struct BackSummary {
     pub needs_capacity: bool,
     /// Steps that cannot be undone.
     pub commits: Vec<StepId>,
-    /// What ends it, for people; empty while the run's claim is held.
-    pub closes: Vec<String>,
+    /// What ends it, as text; empty while the run's claim is held.
+    pub expires: Vec<String>,
     /// When it ends, and by when one has to decide, as far as that is expected.
-    pub times: Option<BackTimes>,
-    /// Whether any failure in the hop goes back by itself, the whole way.
+    pub times: Option<RollbackTimes>,
+    /// Whether any failure in the hop rolls back by itself, the whole way.
     pub automatic: bool,
 }
 
@@ -107,16 +107,16 @@ pub fn summary(plan: &Plan, graph: &Graph) -> Summary {
     for (number, step) in plan.steps.iter().enumerate() {
         inside.entry(&step.hop).or_default().push(number);
     }
-    let mut lines: BTreeMap<&StepId, Vec<NoReturn>> = BTreeMap::new();
-    for line in &plan.lines {
-        if let Some(step) = plan.step(&line.step) {
-            lines.entry(&step.hop).or_default().push(line.clone());
+    let mut points: BTreeMap<&StepId, Vec<PointOfNoReturn>> = BTreeMap::new();
+    for point in &plan.points {
+        if let Some(step) = plan.step(&point.step) {
+            points.entry(&step.hop).or_default().push(point.clone());
         }
     }
     let forecast = expected(plan, graph);
     let of = |hop: &Hop| {
         let steps = inside.get(&hop.id).map(Vec::as_slice).unwrap_or_default();
-        of_hop(plan, graph, &forecast, hop, steps, lines.get(&hop.id).cloned().unwrap_or_default())
+        of_hop(plan, graph, &forecast, hop, steps, points.get(&hop.id).cloned().unwrap_or_default())
     };
     let rolls = plan.steps.iter().filter(|step| roll(step).is_some()).count();
     let asks = |kind: &GateKind| matches!(kind, GateKind::Approval(_));
@@ -129,10 +129,10 @@ pub fn summary(plan: &Plan, graph: &Graph) -> Summary {
     };
     Summary {
         untested: plan.untested.iter().map(lasts).collect(),
-        steps: plan.steps.len() - rolls,
+        steps: plan.steps.len(),
         rolls,
         approvals: plan.gates.iter().filter(|gate| asks(&gate.kind)).count(),
-        brackets: plan.brackets.len(),
+        suspensions: plan.suspensions.len(),
         takes: schedule::critical_path(plan, graph, graph.order()),
         chain: schedule::longest_chain(plan, graph),
         expected: forecast.span(plan.steps.iter().map(|step| &step.id)),
@@ -186,11 +186,11 @@ fn of_hop(
     forecast: &Forecast,
     hop: &Hop,
     steps: &[usize],
-    lines: Vec<NoReturn>,
+    points: Vec<PointOfNoReturn>,
 ) -> HopSummary {
     let inside = || steps.iter().filter_map(|number| plan.steps.get(*number));
     let automatic = inside().all(|step| step.on_failure.action == FailureAction::RollbackHop);
-    let way = way_back::of_hop(plan, graph, steps);
+    let way = rollback_order::of_hop(plan, graph, steps);
     let expected = forecast.span(inside().map(|step| &step.id));
     let at = expected.map_or(plan.inputs.as_of, |expected| expected.ends);
     HopSummary {
@@ -198,35 +198,35 @@ fn of_hop(
         steps: steps.len(),
         takes: schedule::critical_path(plan, graph, &graph.sorted(steps.iter().copied())),
         disruption: inside().map(|step| step.work.disruption).max().unwrap_or(Disruption::None),
-        back: BackSummary { automatic, ..of_way(plan, &way, forecast, at) },
-        lines,
+        back: RollbackSummary { automatic, ..of_rollback(plan, &way, forecast, at) },
+        points,
         expected,
     }
 }
 
-/// A way back in figures, looked at from an instant.
-pub fn of_way(plan: &Plan, way: &WayBack, forecast: &Forecast, at: Timestamp) -> BackSummary {
+/// A rollback in figures, looked at from an instant.
+pub fn of_rollback(plan: &Plan, way: &RollbackOrder, forecast: &Forecast, at: Timestamp) -> RollbackSummary {
     let windows = Windows::back(&plan.windows).ok();
-    let mut summary = BackSummary {
+    let mut summary = RollbackSummary {
         times: windows.and_then(|windows| decide::times(plan, way, forecast, &windows, at)),
         steps: way.steps.len(),
         takes: schedule::takes(plan, way),
         commits: way.commits.clone(),
-        ..BackSummary::default()
+        ..RollbackSummary::default()
     };
     for undo in way.rollback_steps(plan) {
         summary.disruption = summary.disruption.max(Some(undo.work.disruption));
         summary.loses.extend(undo.loses.iter().cloned());
         summary.needs_capacity |= undo.needs_capacity;
-        for closing in &undo.expires {
-            let at = match &closing.at {
+        for expiry in &undo.expires {
+            let at = match &expiry.at {
                 ExpiresAt::Instant(instant) => format!("at {instant}"),
-                ExpiresAt::After(length) => format!("{length} after the step"),
+                ExpiresAt::After(length) => format!("{length} after its step"),
                 ExpiresAt::Start(step) => format!("when {step} starts"),
             };
-            let text = format!("{at}: {}", closing.why);
-            if !summary.closes.contains(&text) {
-                summary.closes.push(text);
+            let text = format!("{at}: {}", expiry.why);
+            if !summary.expires.contains(&text) {
+                summary.expires.push(text);
             }
         }
     }
@@ -236,7 +236,7 @@ pub fn of_way(plan: &Plan, way: &WayBack, forecast: &Forecast, at: Timestamp) ->
 }
 
 /// Every rollback step, as it may have been started when `step` fails.
-pub fn back_from(plan: &Plan, graph: &Graph, step: &StepId, to: &Savepoint) -> WayBack {
+pub fn rollback_from(plan: &Plan, graph: &Graph, step: &StepId, to: &Savepoint) -> RollbackOrder {
     let started = schedule::started_when_failing(graph, plan, step);
     // What comes later in the plan's own order cannot have been started: hops follow each other.
     let reached = plan.step(step).and_then(|step| plan.hops.iter().position(|hop| hop.id == step.hop));
@@ -244,5 +244,5 @@ pub fn back_from(plan: &Plan, graph: &Graph, step: &StepId, to: &Savepoint) -> W
         let hop = plan.step(id).and_then(|step| plan.hops.iter().position(|hop| hop.id == step.hop));
         hop <= reached && !matches!(plan.step(id).map(|step| &step.undo), Some(Undo::Unneeded { .. }))
     };
-    way_back(plan, graph, &started.into_iter().filter(may).collect(), to)
+    rollback_order(plan, graph, &started.into_iter().filter(may).collect(), to)
 }

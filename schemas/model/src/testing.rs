@@ -6,7 +6,7 @@ use switchback_schemas::{
     name::{Label, SavepointId},
     plan::{
         Action, Condition, Digests, Effect, Estimate, FailureAction, FailurePolicy, Hop, HopBasis, Inputs,
-        KubeApply, Need, Plan, PlatformRef, RollbackStep, Savepoint, Step, Undo, UndoKind, Wait, Work,
+        KubeApply, Need, Plan, PlatformRef, RollbackStep, Savepoint, Step, Undo, Wait, Work,
     },
 };
 
@@ -49,17 +49,7 @@ fn work(title: String, name: &str, estimate: Estimate) -> Work {
 }
 
 pub(crate) fn rollback(name: &str, seconds: u64) -> RollbackStep {
-    RollbackStep {
-        id: id(name),
-        undoes: vec![id(name)],
-        kind: UndoKind::Inverse,
-        work: work(format!("undo {name}"), name, Estimate::seconds(seconds, seconds)),
-        after: Vec::new(),
-        lifted_by: None,
-        loses: Vec::new(),
-        needs_capacity: false,
-        expires: Vec::new(),
-    }
+    RollbackStep::inverse(id(name), work(format!("undo {name}"), name, Estimate::seconds(seconds, seconds)))
 }
 
 /// A step with an undo; `needs` are names of other steps.
@@ -85,7 +75,7 @@ pub(crate) fn reading(name: &str, needs: &[&str]) -> Drawn {
     let until = Condition::All { of: Vec::new() };
     let mut drawn = step(name, needs);
     drawn.work.action = Action::Effect(Effect::Wait(Wait { until }));
-    drawn.undo = Undo::Unneeded { why: "it only looks".to_owned() };
+    drawn.undo = Undo::Unneeded { why: "it only reads".to_owned() };
     drawn
 }
 
@@ -143,9 +133,9 @@ pub(crate) fn plan(mut drawn: Vec<Drawn>) -> Plan {
         savepoints: vec![savepoint("start", Vec::new()), savepoint("end", all)],
         steps,
         rollback,
-        brackets: Vec::new(),
+        suspensions: Vec::new(),
         gates: Vec::new(),
-        lines: Vec::new(),
+        points: Vec::new(),
         pools: Vec::new(),
         classes: Vec::new(),
         releases: Vec::new(),
@@ -154,7 +144,7 @@ pub(crate) fn plan(mut drawn: Vec<Drawn>) -> Plan {
         untested: Vec::new(),
         blind_spots: Vec::new(),
         notices: Vec::new(),
-        leftovers: Vec::new(),
+        retentions: Vec::new(),
         sources: std::collections::BTreeMap::default(),
     };
     plan.digests = crate::digests::digests(&plan).expect("digests");

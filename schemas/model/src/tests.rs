@@ -4,7 +4,7 @@ use switchback_schemas::{
     Seconds, StepId, codes,
     name::Label,
     plan::{
-        Action, Condition, Count, Effect, FieldTest, KubePatch, KubeRestore, Leftover, Mark, Operand, Plan,
+        Action, Condition, Count, Effect, FieldTest, KubePatch, KubeRestore, Mark, Operand, Plan, Retention,
         Roll, Savepoint, SetField, Stale, Target, Test, Undo, Wait, Work,
     },
 };
@@ -13,9 +13,9 @@ use crate::{
     diff,
     graph::{Graph, GraphError},
     lint::lint,
+    rollback_order::rollback_order,
     schedule,
     testing::{id, plan, reading, step},
-    way_back::way_back,
 };
 
 fn ids(names: &[&str]) -> BTreeSet<StepId> {
@@ -25,7 +25,7 @@ fn ids(names: &[&str]) -> BTreeSet<StepId> {
 fn back_order(plan: &Plan, started: &[&str], frontier: &[&str]) -> Vec<String> {
     let graph = Graph::of(plan).expect("a DAG");
     let to = Savepoint { frontier: frontier.iter().map(|f| id(f)).collect(), ..plan.savepoints[0].clone() };
-    way_back(plan, &graph, &ids(started), &to).steps.iter().map(|back| back.step.to_string()).collect()
+    rollback_order(plan, &graph, &ids(started), &to).steps.iter().map(|back| back.step.to_string()).collect()
 }
 
 fn diamond() -> Plan {
@@ -70,10 +70,10 @@ fn what_cannot_be_undone_blocks_the_way() {
     steps[1].undo = Undo::Irreversible { why: "gone".to_owned(), recovery: "restore".to_owned() };
     let plan = plan(steps);
     let graph = Graph::of(&plan).expect("a DAG");
-    let way = way_back(&plan, &graph, &ids(&["a", "b"]), &plan.savepoints[0]);
+    let way = rollback_order(&plan, &graph, &ids(&["a", "b"]), &plan.savepoints[0]);
     assert!(!way.is_open());
     assert_eq!(way.commits, [id("b")]);
-    assert!(way_back(&plan, &graph, &ids(&["a"]), &plan.savepoints[0]).is_open());
+    assert!(rollback_order(&plan, &graph, &ids(&["a"]), &plan.savepoints[0]).is_open());
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn critical_paths_follow_the_longest_chain() {
     let plan = diamond();
     let graph = Graph::of(&plan).expect("a DAG");
     assert_eq!(schedule::critical_path(&plan, &graph, graph.order()).0, 30);
-    let way = way_back(&plan, &graph, &ids(&["a", "b", "c"]), &plan.savepoints[0]);
+    let way = rollback_order(&plan, &graph, &ids(&["a", "b", "c"]), &plan.savepoints[0]);
     assert_eq!(schedule::takes(&plan, &way).0, 20);
     assert_eq!(schedule::remaining(&plan, &graph).first().map(|s| s.0), Some(30));
 }
@@ -109,7 +109,7 @@ fn a_plan_changed_by_hand_is_found_out() {
     let commit = findings(|plan| {
         plan.steps[0].undo = Undo::Irreversible { why: "gone".to_owned(), recovery: "restore".to_owned() };
     });
-    assert!(commit.iter().any(|f| f.message.contains("line of no return")));
+    assert!(commit.iter().any(|f| f.message.contains("point of no return")));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn what_tells_old_nodes_from_new_ones_comes_before_they_move() {
             canary: None,
             batch: Count::Nodes(1),
             max_unavailable: Count::Nodes(1),
-            floor: 0,
+            min_ready: 0,
             recipe: Vec::new(),
             verify: Vec::new(),
             soak: Seconds(0),
@@ -230,12 +230,12 @@ fn captures_are_found_in_effects_and_in_conditions() {
 }
 
 #[test]
-fn what_removes_a_leftover_can_be_repeated_and_looked_at() {
+fn what_deletes_a_retained_resource_can_be_repeated_and_verified() {
     let mut plan = diamond();
     let removal = Work::effect("remove it", Effect::Wait(Wait { until: Condition::All { of: Vec::new() } }));
-    plan.leftovers.push(Leftover {
+    plan.retentions.push(Retention {
         what: "a net".to_owned(),
-        why: "a way back".to_owned(),
+        why: "a rollback".to_owned(),
         step: id("a"),
         by_undo: false,
         keep: Seconds(1),
@@ -245,8 +245,8 @@ fn what_removes_a_leftover_can_be_repeated_and_looked_at() {
         lint(plan).iter().filter(|f| f.message.contains("is not removed by one effect")).count()
     };
     assert_eq!(found(&plan), 1, "nobody could see whether it is gone");
-    plan.leftovers[0].removal.done_when = Some(Condition::All { of: Vec::new() });
+    plan.retentions[0].removal.done_when = Some(Condition::All { of: Vec::new() });
     assert_eq!(found(&plan), 0);
-    plan.leftovers[0].removal.retry = switchback_schemas::plan::RetryClass::NotDone;
+    plan.retentions[0].removal.retry = switchback_schemas::plan::RetryClass::NotDone;
     assert_eq!(found(&plan), 1, "it might be done twice");
 }

@@ -1,4 +1,4 @@
-//! Worked cases of forecasts and of the times of ways back.
+//! Worked cases of forecasts and of the times of rollbacks.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,19 @@ use switchback_schemas::{
     Seconds,
     name::{Label, SavepointId},
     plan::{
-        Day, Estimate, ExpiresAt, Expiry, Gate, GateKind, NoReturn, Plan, Savepoint, UndoKind, Window,
+        Day, Estimate, ExpiresAt, Expiry, Gate, GateKind, Plan, PointOfNoReturn, Savepoint, UndoKind, Window,
         WindowUse,
     },
-    report::ClosingWay,
+    report::ExpiringRollback,
 };
 
 use crate::{
     Graph,
-    decide::{BackTimes, Stand, times},
+    decide::{RollbackTimes, Stand, times},
     forecast::{Ran, forecast},
+    rollback_order::{RollbackOrder, rollback_order},
     schedule,
     testing::{Drawn, id, plan, step},
-    way_back::{WayBack, way_back},
     windows::Windows,
 };
 
@@ -38,7 +38,7 @@ fn takes(name: &str, needs: &[&str], forward: u64, back: u64) -> Drawn {
     step
 }
 
-/// A minor of a cluster: its control plane, add-ons, nodes; going back, the control plane comes last.
+/// A minor of a cluster: its control plane, add-ons, nodes; rolling back, the control plane comes last.
 fn minor(closes: Vec<ExpiresAt>) -> Vec<Drawn> {
     let mut control_plane = takes("a-control-plane", &[], 30 * MINUTE, HOUR);
     control_plane.rollback.kind = UndoKind::Window;
@@ -66,26 +66,26 @@ fn window(used_for: WindowUse, days: &[Day], start: (i8, i8), hours: u64) -> Win
     }
 }
 
-fn back_of(plan: &Plan, started: &[&str]) -> WayBack {
+fn back_of(plan: &Plan, started: &[&str]) -> RollbackOrder {
     let graph = Graph::of(plan).expect("a DAG");
     let start = Savepoint { frontier: Vec::new(), ..plan.savepoints[0].clone() };
-    way_back(plan, &graph, &started.iter().map(|name| id(name)).collect(), &start)
+    rollback_order(plan, &graph, &started.iter().map(|name| id(name)).collect(), &start)
 }
 
-/// The times of the way back of everything, if the run begins at an instant and nothing was started.
-fn whole(steps: Vec<Drawn>, windows: Vec<Window>, from: &str) -> Option<BackTimes> {
+/// The times of the rollback of everything, if the run begins at an instant and nothing was started.
+fn whole(steps: Vec<Drawn>, windows: Vec<Window>, from: &str) -> Option<RollbackTimes> {
     let plan = Plan { windows, ..plan(steps) };
     back(&plan, &["a-control-plane", "b-addons", "c-nodes"], from)
 }
 
-fn back(plan: &Plan, started: &[&str], from: &str) -> Option<BackTimes> {
+fn back(plan: &Plan, started: &[&str], from: &str) -> Option<RollbackTimes> {
     let graph = Graph::of(plan).expect("a DAG");
     let forecast = forecast(plan, &graph, at(from), &BTreeMap::new()).expect("zones are known");
     let way = back_of(plan, started);
     times(plan, &way, &forecast, &Windows::back(&plan.windows).expect("zones are known"), at(from))
 }
 
-/// What closes a way back or delays it, each worked by hand. The control plane moves in 30 minutes, its add-ons in 10, its nodes in
+/// What closes a rollback or delays it, each worked by hand. The control plane moves in 30 minutes, its add-ons in 10, its nodes in
 /// two hours; back, nodes take up to two hours, add-ons 30 minutes, the control plane one hour, and half of that as a rule.
 #[test]
 fn the_three_times_of_a_way_back_are_these() {
@@ -127,7 +127,7 @@ fn the_three_times_of_a_way_back_are_these() {
             "2026-12-07T02:10:00Z",
             105,
         ),
-        // With its way back it takes 90 minutes, which are not left until 06:00Z: the next night it begins at 01:00Z.
+        // With its rollback it takes 90 minutes, which are not left until 06:00Z: the next night it begins at 01:00Z.
         (
             "closing step that waits for a maintenance window",
             Plan {
@@ -159,19 +159,19 @@ fn the_three_times_of_a_way_back_are_these() {
             90,
         ),
     ];
-    for (name, plan, closes_at, decide_by, minutes) in cases {
+    for (name, plan, expires_at, decide_by, minutes) in cases {
         let back = back_of(&plan, &["a-control-plane", "b-addons", "c-nodes"]);
         assert_eq!(schedule::takes(&plan, &back), Seconds(minutes * MINUTE), "{name}");
         let found = self::back(&plan, &["a-control-plane", "b-addons", "c-nodes"], "2026-12-07T02:00:00Z");
         let found = found.unwrap_or_else(|| panic!("{name}: it closes"));
-        assert_eq!((found.closes_at, found.decide_by), (at(closes_at), Some(at(decide_by))), "{name}");
+        assert_eq!((found.expires_at, found.decide_by), (at(expires_at), Some(at(decide_by))), "{name}");
     }
 }
 
 #[test]
 fn a_way_back_is_decided_so_early_that_what_closes_last_still_begins() {
     // Columns: what closes it, rollback windows, when the run begins, when it closes, by when one decides. The control plane
-    // ends 30 minutes after the begin; going back takes 2 h for nodes and 30 min for add-ons before its turn comes.
+    // ends 30 minutes after the begin; rolling back takes 2 h for nodes and 30 min for add-ons before its turn comes.
     let saturdays = || vec![window(WindowUse::Rollback, &[Day::Sat], (2, 0), 4)];
     let support = |text: &str| ExpiresAt::Instant(at(text));
     let cases = [
@@ -217,7 +217,7 @@ fn a_way_back_is_decided_so_early_that_what_closes_last_still_begins() {
             "2026-12-12T03:30:00Z",
             "2026-12-12T01:00:00Z",
         ),
-        // At 03:20Z there is no room for the nodes before the add-ons any more: they go back the Saturday before.
+        // At 03:20Z there is no room for the nodes before the add-ons any more: they roll back the Saturday before.
         (
             "the nodes do not fit before it",
             vec![support("2026-12-12T03:20:00Z")],
@@ -227,9 +227,9 @@ fn a_way_back_is_decided_so_early_that_what_closes_last_still_begins() {
             "2026-12-05T03:00:00Z",
         ),
     ];
-    for (name, closes, windows, from, closes_at, decide_by) in cases {
+    for (name, closes, windows, from, expires_at, decide_by) in cases {
         let found = whole(minor(closes), windows, from).unwrap_or_else(|| panic!("{name}: it closes"));
-        assert_eq!(found.closes_at, at(closes_at), "{name}");
+        assert_eq!(found.expires_at, at(expires_at), "{name}");
         assert_eq!(found.decide_by, Some(at(decide_by)), "{name}");
         assert_eq!(found.step, id("a-control-plane"), "{name}");
     }
@@ -263,42 +263,42 @@ fn the_start_of_a_later_step_closes_it() {
     let mut steps = minor(vec![week(), ExpiresAt::Start(id("d-next"))]);
     steps.push(takes("d-next", &["c-nodes"], 30 * MINUTE, HOUR));
     let found = whole(steps.clone(), Vec::new(), "2026-12-07T02:00:00Z").expect("it closes");
-    assert_eq!(found.closes_at, at("2026-12-07T04:40:00Z"), "30 min, 10 min and 2 h after the begin");
+    assert_eq!(found.expires_at, at("2026-12-07T04:40:00Z"), "30 min, 10 min and 2 h after the begin");
     assert_eq!(
         found.decide_by,
         Some(at("2026-12-07T02:10:00Z")),
         "before it was even verified: a bake has to be asked for"
     );
 
-    // Where it is a line of no return it waits for a person, and time closes nothing before the seven days.
-    let line = NoReturn {
+    // Where it is a point of no return it waits for a person, and time closes nothing before the seven days.
+    let line = PointOfNoReturn {
         id: Label::new("line").expect("a name"),
         step: id("d-next"),
-        closes: String::new(),
+        ends: String::new(),
         recovery: String::new(),
     };
-    let with_line = Plan { lines: vec![line], ..plan(steps) };
+    let with_line = Plan { points: vec![line], ..plan(steps) };
     let found = back(&with_line, &["a-control-plane"], "2026-12-07T02:00:00Z").expect("it closes");
-    assert_eq!(found.closes_at, at("2026-12-14T02:30:00Z"));
+    assert_eq!(found.expires_at, at("2026-12-14T02:30:00Z"));
     let graph = Graph::of(&with_line).expect("a DAG");
     let begun = Ran { began: at("2026-12-08T00:00:00Z"), ended: None };
     let ran = BTreeMap::from([(id("d-next"), begun)]);
     let forecast = forecast(&with_line, &graph, at("2026-12-07T02:00:00Z"), &ran).expect("zones are known");
     let start = Savepoint { frontier: Vec::new(), ..with_line.savepoints[0].clone() };
-    let way = way_back(&with_line, &graph, &[id("a-control-plane")].into(), &start);
+    let way = rollback_order(&with_line, &graph, &[id("a-control-plane")].into(), &start);
     let seen = at("2026-12-09T00:00:00Z");
     let found = times(&with_line, &way, &forecast, &Windows::always(), seen).expect("it closes");
-    assert_eq!(found.closes_at, at("2026-12-08T00:00:00Z"), "it was crossed");
-    assert_eq!(found.stand, Stand::Closed);
+    assert_eq!(found.expires_at, at("2026-12-08T00:00:00Z"), "it was crossed");
+    assert_eq!(found.stand, Stand::Expired);
 }
 
 #[test]
 fn what_is_looked_at_too_late_is_late_and_then_closed() {
     // Decide by midnight of the 14th, closes two and a half hours later.
-    let told = |found: BackTimes| ClosingWay {
+    let told = |found: RollbackTimes| ExpiringRollback {
         to: SavepointId::new("start").expect("a savepoint"),
         decide_by: found.decide_by,
-        closes_at: found.closes_at,
+        expires_at: found.expires_at,
         why: found.why,
         step: found.step,
     };
@@ -314,13 +314,13 @@ fn what_is_looked_at_too_late_is_late_and_then_closed() {
         (&open, "2026-12-14T00:00:00Z", Stand::Open),
         (&open, "2026-12-14T00:00:01Z", Stand::Late),
         (&open, "2026-12-14T02:29:59Z", Stand::Late),
-        (&open, "2026-12-14T02:30:00Z", Stand::Closed),
-        (&open, "2027-01-01T00:00:00Z", Stand::Closed),
+        (&open, "2026-12-14T02:30:00Z", Stand::Expired),
+        (&open, "2027-01-01T00:00:00Z", Stand::Expired),
         (&no_room, "2026-12-13T00:00:00Z", Stand::Late),
-        (&no_room, "2026-12-14T02:30:00Z", Stand::Closed),
+        (&no_room, "2026-12-14T02:30:00Z", Stand::Expired),
     ];
     for (way, seen, stand) in cases {
-        assert_eq!(BackTimes::of(way, at(seen)).stand, stand, "{way:?} at {seen}");
+        assert_eq!(RollbackTimes::of(way, at(seen)).stand, stand, "{way:?} at {seen}");
     }
 }
 
@@ -341,11 +341,11 @@ fn what_did_happen_counts_and_not_what_was_expected() {
     let ends = |name: &str| forecast.of(&id(name)).expect("it runs").ends;
     assert_eq!(ends("b-addons"), at("2026-12-07T06:10:00Z"), "what is left begins now");
     let start = Savepoint { frontier: Vec::new(), ..plan.savepoints[0].clone() };
-    let way = way_back(&plan, &graph, &[id("a-control-plane")].into(), &start);
+    let way = rollback_order(&plan, &graph, &[id("a-control-plane")].into(), &start);
     let found =
         times(&plan, &way, &forecast, &Windows::always(), at("2026-12-07T06:00:00Z")).expect("it closes");
     assert_eq!(
-        (found.closes_at, found.decide_by),
+        (found.expires_at, found.decide_by),
         (at("2026-12-14T05:00:00Z"), Some(at("2026-12-14T05:00:00Z")))
     );
 }
@@ -376,7 +376,7 @@ fn begins(plan: &Plan, from: &str) -> Vec<String> {
 fn a_forecast_waits_for_windows_that_have_room_for_the_way_back_too() {
     let nightly = || window(WindowUse::Forward, &[], (2, 0), 5);
     let plan = gated(vec![nightly()]);
-    // 01:00Z to 06:00Z. The nodes need four hours with their way back, which are not left after the add-ons.
+    // 01:00Z to 06:00Z. The nodes need four hours with their rollback, which are not left after the add-ons.
     let night = ["2026-12-08T01:00:00Z", "2026-12-08T01:30:00Z", "2026-12-08T01:40:00Z"];
     assert_eq!(begins(&plan, "2026-12-07T12:00:00Z"), night);
     let short = ["2026-12-08T03:00:00Z", "2026-12-08T03:30:00Z", "2026-12-09T01:00:00Z"];

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use switchback_schemas::{
     StepId,
     name::{ObjectName, ObjectRef},
-    plan::{Action, Effect, KubeDelete, Plan, RollbackStep, Target, Undo},
+    plan::{Action, Capture, CaptureKind, Effect, KubeDelete, KubeRestore, Plan, RollbackStep, Target, Undo},
 };
 
 use crate::{
     digests::digests,
     graph::Graph,
     lint::lint,
+    rollback_order::rollback_order,
     testing::{id, plan, reading, rollback, step},
-    way_back::way_back,
 };
 
 /// A chain of three steps, of which `back` are the rollback steps.
@@ -36,7 +36,7 @@ fn after(rollback: RollbackStep, first: &[&str]) -> RollbackStep {
 fn order(plan: &Plan, started: &[&str]) -> Vec<String> {
     let graph = Graph::of(plan).expect("a DAG");
     let started: BTreeSet<StepId> = started.iter().map(|step| id(step)).collect();
-    let way = way_back(plan, &graph, &started, &plan.savepoints[0]);
+    let way = rollback_order(plan, &graph, &started, &plan.savepoints[0]);
     way.steps.iter().map(|back| back.step.to_string()).collect()
 }
 
@@ -77,11 +77,11 @@ fn after_names_a_rollback_step_and_makes_no_circle() {
         after(undoing("late", &["b"]), &["b"]),
         undoing("c", &["c"]),
     ]);
-    assert!(said(&itself, "in a circle"), "{:?}", lint(&itself));
-    // Everything that came later goes back first, whatever `after` says.
+    assert!(said(&itself, "cycle"), "{:?}", lint(&itself));
+    // Everything that came later rolls back first, whatever `after` says.
     let against =
         chain(vec![undoing("a", &["a"]), undoing("b", &["b"]), after(undoing("c", &["c"]), &["a"])]);
-    assert!(said(&against, "in a circle"), "{:?}", lint(&against));
+    assert!(said(&against, "cycle"), "{:?}", lint(&against));
 }
 
 #[test]
@@ -148,11 +148,36 @@ fn to_delete_what_a_rollback_deletes_anyway_needs_no_undo() {
         back.work.action = job(made);
         let mut plan = chain(vec![back, undoing("b", &["b"])]);
         plan.steps[2].work.action = job(deleted);
-        plan.steps[2].undo = Undo::Unneeded { why: "it is deleted on the way back, too".to_owned() };
+        plan.steps[2].undo = Undo::Unneeded { why: "it is deleted on the rollback, too".to_owned() };
         plan.features.insert("kube.delete".to_owned());
         plan.digests = digests(&plan).expect("digests");
         plan
     };
     assert_eq!(lint(&tidied("check", "check")), []);
     assert!(said(&tidied("check", "other"), "c changes something and says that there is nothing to undo"));
+}
+
+#[test]
+fn a_rollback_uses_what_its_step_captured_and_nothing_else() {
+    let restoring = |of: &str| {
+        let mut back = undoing("b", &["b"]);
+        back.work.action =
+            Action::Effect(Effect::KubeRestore(KubeRestore { step: id(of), name: "before".to_owned() }));
+        vec![undoing("a", &["a"]), back, undoing("c", &["c"])]
+    };
+    let plan = |of: &str, captures: &[&str]| {
+        let mut plan = chain(restoring(of));
+        plan.features.insert("kube.restore".to_owned());
+        for step in plan.steps.iter_mut().filter(|step| captures.contains(&step.id.as_str())) {
+            let what = CaptureKind::Objects(Vec::new());
+            step.work.captures.push(Capture { name: "before".to_owned(), what });
+        }
+        plan.digests = digests(&plan).expect("digests");
+        plan
+    };
+    assert_eq!(lint(&plan("b", &["b"])), [], "its own step's");
+    assert_eq!(lint(&plan("a", &["a"])), [], "that of a step before it");
+    assert!(said(&plan("b", &[]), "b uses capture \"before\" of b, which does not capture it"));
+    assert!(said(&plan("b", &["a"]), "b uses capture \"before\" of b, which does not capture it"));
+    assert!(said(&plan("c", &["c"]), "b uses capture \"before\" of c, which does not come before it"));
 }

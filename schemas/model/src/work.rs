@@ -78,7 +78,7 @@ impl Work {
             }
             Event::Verified { at, .. } | Event::Stopped { at, .. } => self.in_vain(at),
             Event::Retry { at, .. } => drop(self.open.remove(at)),
-            Event::TurnedBack { .. } => self.open.retain(|at, _| at.way == Way::Back),
+            Event::TurnedToRollback { .. } => self.open.retain(|at, _| at.way == Way::Rollback),
             Event::TurnedForward { .. } => self.open.retain(|at, _| at.way == Way::Forward),
             Event::Held { .. } => {
                 let rolls = self.open.values_mut().filter(|place| place.rolls);
@@ -135,7 +135,7 @@ impl Work {
 mod tests {
     use switchback_schemas::{
         ItemKey,
-        journal::{BackScope, Class, Evidence},
+        journal::{Class, Evidence, RollbackScope},
         name::Label,
     };
 
@@ -201,7 +201,7 @@ mod tests {
     }
 
     fn turned_back() -> Event {
-        Event::TurnedBack { scope: BackScope::Step(id("a")), why: String::new() }
+        Event::TurnedToRollback { scope: RollbackScope::Step(id("a")), why: String::new() }
     }
 
     fn held() -> Event {

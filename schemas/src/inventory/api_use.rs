@@ -1,4 +1,4 @@
-//! Who uses APIs that go away.
+//! Who uses APIs that are removed.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ pub struct ApiUse {
     /// What the API server counted since it started: calls to deprecated APIs. Absent when its metrics could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<Vec<RequestedApi>>,
-    /// Objects whose managers last wrote them in an API version that goes away. Absent when they could not be listed.
+    /// Objects whose managers last wrote them in an API version that is removed. Absent when they could not be listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<Vec<WrittenBy>>,
 }
@@ -33,7 +33,7 @@ pub struct RequestedApi {
     pub removed_in: Option<crate::Version>,
 }
 
-/// An object that was last written in an API version that goes away.
+/// An object that was last written in an API version that is removed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WrittenBy {

@@ -84,7 +84,7 @@ pub struct Nodegroup {
     pub desired: u64,
     /// No more than these.
     pub max: u64,
-    /// How many may be away at once in an update: a number of nodes, or hundredths.
+    /// How many may be unavailable at once in an update: a number of nodes, or hundredths.
     pub max_unavailable: crate::plan::Count,
     /// `DEFAULT` or `MINIMAL`.
     pub update_strategy: String,
@@ -135,7 +135,7 @@ pub struct Insight {
     /// When it was looked at last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refreshed: Option<Timestamp>,
-    /// Calls to APIs that go away, by client.
+    /// Calls to APIs that are removed, by client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deprecated: Vec<DeprecatedUse>,
 }
@@ -154,7 +154,7 @@ pub enum InsightStatus {
     Unknown,
 }
 
-/// Calls to an API that goes away.
+/// Calls to an API that is removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeprecatedUse {

@@ -54,7 +54,7 @@ pub struct Inventory {
     pub webhooks: Vec<Webhook>,
     /// Who seems to own what, with evidence.
     pub owners: Vec<Ownership>,
-    /// Who uses APIs that go away.
+    /// Who uses APIs that are removed.
     #[serde(default)]
     pub api_use: ApiUse,
     /// What single components need to know, by component.

@@ -32,7 +32,7 @@ pub struct Record {
     pub seq: u64,
     /// The epoch of the process that wrote it.
     pub epoch: u64,
-    /// When it was written. Recorded for people and for windows; never used to order records.
+    /// When it was written. Recorded for reports and for windows; never used to order records.
     pub at: Timestamp,
     /// First 16 bytes, in hex, of the SHA-256 of the line before; empty for the first.
     pub prev: String,
@@ -47,9 +47,9 @@ pub enum Way {
     /// The step itself.
     Forward,
     /// Its undo.
-    Back,
+    Rollback,
     /// The removal of what it left.
-    Close,
+    Cleanup,
 }
 
 impl Way {
@@ -57,8 +57,8 @@ impl Way {
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Forward => "",
-            Self::Back => "undo ",
-            Self::Close => "close ",
+            Self::Rollback => "undo ",
+            Self::Cleanup => "cleanup ",
         }
     }
 }
@@ -85,7 +85,7 @@ pub struct AtItem {
     /// The recipe's step.
     pub recipe: Label,
     /// Whether the step of an undo's recipe is itself taken back, because its run holds. What a roll forward did to a node
-    /// is taken back under the way back without this.
+    /// is taken back under the rollback without this.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub let_go: bool,
 }
@@ -97,13 +97,13 @@ impl At {
     }
 
     /// A step's undo.
-    pub fn back(step: &StepId) -> Self {
-        Self { step: step.clone(), item: None, way: Way::Back }
+    pub fn rollback(step: &StepId) -> Self {
+        Self { step: step.clone(), item: None, way: Way::Rollback }
     }
 
     /// The removal of what a step left.
-    pub fn close(step: &StepId) -> Self {
-        Self { step: step.clone(), item: None, way: Way::Close }
+    pub fn cleanup(step: &StepId) -> Self {
+        Self { step: step.clone(), item: None, way: Way::Cleanup }
     }
 
     /// A step of a roll's recipe on one node.
@@ -116,8 +116,8 @@ impl At {
     /// The place at which a step of a roll's recipe is taken back on one node; `self` is the roll.
     #[must_use]
     pub fn release(&self, key: &ItemKey, recipe: &Label) -> Self {
-        let item = AtItem { key: key.clone(), recipe: recipe.clone(), let_go: self.way == Way::Back };
-        Self { item: Some(item), way: Way::Back, step: self.step.clone() }
+        let item = AtItem { key: key.clone(), recipe: recipe.clone(), let_go: self.way == Way::Rollback };
+        Self { item: Some(item), way: Way::Rollback, step: self.step.clone() }
     }
 }
 
@@ -156,7 +156,7 @@ pub enum Event {
     },
     /// A process took the run over. Every record after it carries this epoch.
     Epoch {
-        /// Host and process, for people.
+        /// Host and process, as text.
         holder: String,
     },
     /// The platform is this run's until it ends.
@@ -258,23 +258,23 @@ pub enum Event {
         /// The savepoint.
         savepoint: SavepointId,
     },
-    /// From here on the run goes back.
-    TurnedBack {
+    /// From here on the run rolls back.
+    TurnedToRollback {
         /// What is undone.
-        scope: BackScope,
+        scope: RollbackScope,
         /// Why: a failure, or a person.
         why: String,
     },
-    /// From here on the run goes forward again: a person said `continue` or `retry` after a hold.
+    /// From here on the run goes forward again: an operator said `continue` or `retry` after a hold.
     TurnedForward {
         /// Who and why.
         why: String,
     },
-    /// From here on a run that was over removes what it kept for its ways back: a point of no return.
-    TurnedToClose {
-        /// Steps whose leftovers are removed.
+    /// From here on a run that had ended deletes what it retained for rollback: a point of no return.
+    TurnedToCleanup {
+        /// Steps whose retained resources are removed.
         steps: Vec<StepId>,
-        /// Those of them whose leftovers a way back still needed.
+        /// Those of them whose retained resources a rollback still needed.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         early: Vec<StepId>,
         /// Who and why.
@@ -288,7 +288,7 @@ pub enum Event {
         /// Why.
         why: String,
     },
-    /// A person asked for a retry of a step that failed, or whose outcome is unknown.
+    /// An operator requested a retry of a step that failed, or whose outcome is unknown.
     Retry {
         /// The step.
         at: At,
@@ -309,10 +309,10 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wake_at: Option<Timestamp>,
     },
-    /// A bracket cannot be closed safely and is handed over by name.
-    HeldOver {
-        /// The bracket.
-        bracket: Label,
+    /// A suspension cannot be resumed safely and is left, by name.
+    LeftSuspended {
+        /// The suspension.
+        suspension: Label,
         /// Why.
         why: String,
     },
@@ -326,11 +326,11 @@ pub enum Event {
         /// The run that took over.
         by: RunId,
     },
-    /// The run that took over went back to where it began: the platform is as this run left it, and this run's again.
+    /// The run that took over rolled back to where it began: the platform is as this run left it, and this run's again.
     Returned {
         /// The run that had taken over.
         from: RunId,
-        /// Hops that cannot be taken back any more since then, and why.
+        /// Hops that cannot be rolled back since then, and why.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         lost: BTreeMap<StepId, String>,
     },
@@ -346,7 +346,7 @@ pub enum Event {
 /// What is undone when a run turns back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum BackScope {
+pub enum RollbackScope {
     /// One step and what was started after it because of it; then the run holds.
     Step(StepId),
     /// Everything outside of a savepoint; then the run ends as unwound.
@@ -374,7 +374,7 @@ pub enum Captured {
 pub struct Item {
     /// Its UID.
     pub key: ItemKey,
-    /// Its name, for people and for addressing; checked against the UID.
+    /// Its name, for reports and for addressing; checked against the UID.
     pub name: String,
     /// Its provider id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -407,11 +407,11 @@ pub enum End {
     /// Targets reached and verified.
     Complete,
     /// Back at a savepoint.
-    Unwound,
-    /// Back at a savepoint, with brackets that had to stay open.
-    UnwoundHeld,
-    /// Given up by a person; what is left is listed.
+    RolledBack,
+    /// Rolled back to a savepoint, with suspensions left.
+    RolledBackSuspended,
+    /// Abandoned by an operator; what is left is listed.
     Abandoned,
-    /// Over, and everything that was kept for its ways back is removed.
-    Closed,
+    /// Everything that was retained for rollback is deleted.
+    CleanedUp,
 }

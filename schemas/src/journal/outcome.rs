@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What was seen: short texts for people and reports, cleaned of escapes and secrets where they were read.
+use crate::plan::ApprovalScope;
+
+/// What was seen: short texts for status and reports, cleaned of escapes and secrets where they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Evidence(pub Vec<String>);
@@ -36,7 +38,7 @@ pub enum Outcome {
         /// What was answered.
         evidence: Evidence,
     },
-    /// Nobody knows whether it happened: look before doing anything else.
+    /// Whether it happened is unknown: check before anything else.
     InDoubt {
         /// What kind of failure.
         class: Class,
@@ -108,8 +110,8 @@ pub enum WaitsFor {
     },
     /// An approval.
     Approval {
-        /// What is to be approved, as `switchback approve` takes it.
-        scope: String,
+        /// What is to be approved.
+        scope: ApprovalScope,
     },
     /// A window to open, or a freeze to end.
     Window {
@@ -143,7 +145,7 @@ pub enum WaitsFor {
         /// What it asks, and what was seen.
         message: String,
     },
-    /// A person to decide.
+    /// An operator to decide.
     Person {
         /// What about.
         message: String,

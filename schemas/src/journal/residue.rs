@@ -19,7 +19,7 @@ pub enum Residue {
         /// Why.
         reason: String,
     },
-    /// Its claim was taken back, which abandoned it.
+    /// Its claim was released, which abandoned it.
     ClaimTaken {
         /// By whom.
         by: String,
@@ -70,7 +70,7 @@ pub enum Unfinished {
     NotRemoved,
     /// It is done, and its rollback is not.
     Done,
-    /// It was begun on a node.
+    /// It was started on a node.
     Begun,
 }
 
@@ -93,7 +93,7 @@ impl fmt::Display for Unfinished {
             Self::NotUndone => "was not undone",
             Self::NotRemoved => "did not come to its end",
             Self::Done => "was done and is not undone",
-            Self::Begun => "was begun",
+            Self::Begun => "was started",
         })
     }
 }
@@ -103,15 +103,15 @@ impl fmt::Display for Residue {
         match self {
             Self::Abandoned { by, reason } => write!(f, "abandoned by {by}: {reason}"),
             Self::ClaimTaken { by, reason } => {
-                write!(f, "abandoned when its claim was taken back by {by}: {reason}")
+                write!(f, "abandoned when its claim was released by {by}: {reason}")
             }
             Self::Suspended { id, title, why, owner, command } => {
                 let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
-                write!(f, "bracket {id} is open ({title}){why}; {owner} closes it by: {command}")
+                write!(f, "suspension {id} is left ({title}){why}; {owner} resumes it with: {command}")
             }
             Self::Work { at, left } => write!(f, "{at} {left}"),
             Self::Node { node, roll } => {
-                write!(f, "node {node} was begun by {roll}, and is neither replaced nor let go")
+                write!(f, "node {node} was started by {roll}, and is neither replaced nor uncordoned")
             }
         }
     }

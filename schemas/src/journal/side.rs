@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackScope, Evidence};
+use super::{Evidence, RollbackScope};
 use crate::{Digest, RunId, StepId, plan::ApprovalScope};
 
 /// One line of the side log.
@@ -31,7 +31,7 @@ pub enum Identified {
     Kubernetes(String),
 }
 
-/// What people say.
+/// A request of an operator or approver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum SideKind {
@@ -60,13 +60,13 @@ pub enum SideKind {
     /// Turns the run back.
     Rollback {
         /// How far.
-        scope: BackScope,
+        scope: RollbackScope,
         /// Why.
         reason: String,
     },
-    /// Removes what a run that is over keeps.
-    Close {
-        /// Also what a way back still needs.
+    /// Deletes what a run that has ended retains.
+    Cleanup {
+        /// Also what a rollback still needs.
         early: bool,
         /// Why.
         reason: String,
@@ -78,7 +78,7 @@ pub enum SideKind {
     },
     /// The janitor took back something that the run had left when it was over.
     Cleared {
-        /// The bracket or node, as it was listed.
+        /// The suspension or node, as it was listed.
         what: String,
         /// Why.
         reason: String,

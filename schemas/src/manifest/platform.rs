@@ -31,7 +31,7 @@ pub struct Platform {
     /// Who owns what; `switchback init` writes what it found evidence for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owners: Vec<OwnerRule>,
-    /// Who is told what.
+    /// Who is notified, and where.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<Channel>,
     /// What has to be approved, and by whom.
@@ -234,10 +234,10 @@ pub struct Channel {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApprovalPolicy {
-    /// Whether a run needs an approval of the whole plan before its first effect. Lines of no return always need one.
+    /// Whether a run needs an approval of the whole plan before its first effect. Points of no return always need one.
     #[serde(default)]
     pub before_start: bool,
-    /// Whether a name that nobody checked counts.
+    /// Whether an unverified name counts.
     #[serde(default)]
     pub allow_asserted: bool,
     /// How many different people must approve; 1 when it is left out.
@@ -250,7 +250,7 @@ pub struct ApprovalPolicy {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Defaults {
-    /// What follows a failure, where the price of the way back allows it.
+    /// What follows a failure, where the price of the rollback allows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
     /// Waivers are judged as of this instant instead of the observation's.

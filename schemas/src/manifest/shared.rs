@@ -39,12 +39,12 @@ pub struct Rollout {
     /// How many nodes move at once; one when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchSize>,
-    /// How many nodes of a pool may be away at once; the batch when it is left out.
+    /// How many nodes of a pool may be unavailable at once; the batch when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<BatchSize>,
     /// Ready nodes below which nothing more is started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub floor: Option<Floor>,
+    pub min_ready: Option<MinReady>,
     /// How long to wait between batches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soak: Option<Length>,
@@ -80,7 +80,7 @@ pub enum BatchSize {
 /// Ready nodes below which nothing more is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Floor {
+pub enum MinReady {
     /// So many Ready nodes.
     Nodes(u64),
 }
@@ -89,7 +89,7 @@ pub enum Floor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
-    /// Stop, keep what is healthy, tell a person.
+    /// Stop, keep what is healthy, and wait for an operator.
     Hold,
     /// Undo the step, then hold; only where its price allows it.
     RollbackStep,

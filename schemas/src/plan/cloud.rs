@@ -125,7 +125,7 @@ pub struct Roles {
     /// To go forward.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply: Option<Arn>,
-    /// To go back; the role to go forward when it is left out.
+    /// To roll back; the role to go forward when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Arn>,
 }
@@ -173,7 +173,7 @@ pub enum CloudKind {
 pub enum InsightCategory {
     /// Whether the cluster is ready for the next minor.
     UpgradeReadiness,
-    /// Whether it can go back to the last one.
+    /// Whether it can roll back to the last one.
     RollbackReadiness,
 }
 

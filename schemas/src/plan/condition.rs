@@ -222,7 +222,7 @@ pub enum Compare {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Missing {
-    /// Not known: the step holds.
+    /// Unknown: the step holds.
     Unknown,
     /// The check fails.
     Fail,

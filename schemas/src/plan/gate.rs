@@ -13,7 +13,7 @@ use crate::{Seconds, StepId, name::Label};
 pub struct Gate {
     /// Its name.
     pub id: Label,
-    /// What it asks, for people.
+    /// What it asks, as text.
     pub title: String,
     /// What it asks.
     pub kind: GateKind,
@@ -41,25 +41,25 @@ pub enum GateKind {
 pub enum ApprovalScope {
     /// The whole plan.
     Plan {},
-    /// One line of no return.
-    Line(Label),
+    /// One point of no return.
+    Point(Label),
     /// Passing one gate by hand.
     Gate(Label),
-    /// Removing what ways back of a run that is over still need.
-    Closing {},
+    /// Deleting what rollbacks of a run that has ended still need.
+    Cleanup {},
 }
 
-/// A line after which a way back is gone.
+/// A step after which an earlier state cannot be restored without loss.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NoReturn {
+pub struct PointOfNoReturn {
     /// Its name, which approvals must name.
     pub id: Label,
-    /// The step that crosses it.
+    /// The step that passes it.
     pub step: StepId,
-    /// What is no longer possible after it.
-    pub closes: String,
-    /// What a person could still do.
+    /// The rollback that ends here, as text.
+    pub ends: String,
+    /// How to recover afterwards.
     pub recovery: String,
 }
 

@@ -1,19 +1,19 @@
-//! A plan: what will be done, in which order, why, and the way back from every point of it.
+//! A plan: what will be done, in which order, why, and the rollback from every point of it.
 //!
 //! A plan is written once by the planner and never again. Its digest is over the bytes of the file. It holds
 //! no instant but the inventory's, no float, and no list of nodes that would be stale in a minute.
 
 mod action;
-mod bracket;
 mod cloud;
 mod condition;
 mod effect;
 mod gate;
 mod identity;
-mod leftover;
 mod release;
+mod retention;
 mod roll;
 mod step;
+mod suspension;
 mod undo;
 mod walk;
 mod work;
@@ -26,7 +26,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, Change, Mark, Operand, Target};
-pub use bracket::{Bracket, OpenedBy};
 pub use cloud::{Arn, AwsResource, BadArn, CloudKind, CloudRef, InsightCategory, Roles};
 pub use condition::{Compare, Condition, FieldTest, Find, Missing, Test, Verify};
 pub use effect::{
@@ -36,15 +35,16 @@ pub use effect::{
     RdsDeleteInstance, RdsDeleteSnapshot, RdsProveSnapshot, RdsRestore, RdsSnapshot, ResolveConflicts,
     SetField, Wait,
 };
-pub use gate::{ApprovalScope, Day, Gate, GateKind, NoReturn, Window, WindowUse};
+pub use gate::{ApprovalScope, Day, Gate, GateKind, PointOfNoReturn, Window, WindowUse};
 pub use identity::{Identity, PlatformRef, Proof};
-pub use leftover::Leftover;
 pub use release::{Grant, Objects, PolicyRule, ReleaseObjects, RoleName};
+pub use retention::Retention;
 pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};
 pub use step::{
     Capture, CaptureKind, Disruption, Estimate, FailureAction, FailurePolicy, Need, Read, ReadBasis,
     RetryClass, Step,
 };
+pub use suspension::{SuspendedBy, Suspension};
 pub use undo::{ExpiresAt, Expiry, NodeUndo, RollbackStep, Undo, UndoKind};
 pub use walk::Arguments;
 pub use work::Work;
@@ -78,21 +78,21 @@ pub struct Plan {
     pub hops: Vec<Hop>,
     /// All steps, sorted by id.
     pub steps: Vec<Step>,
-    /// The steps of rollbacks, sorted by id. Only they are stored of the way back; which of them are taken, and in which
+    /// The steps of rollbacks, sorted by id. Only they are stored of the rollback; which of them are taken, and in which
     /// order, follows from what was started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rollback: Vec<RollbackStep>,
-    /// Verified sets of steps to which one can return, in the order in which they are reached.
+    /// Verified sets of steps to which a run can be rolled back, in the order in which they are reached.
     pub savepoints: Vec<Savepoint>,
     /// Pairs of steps that suspend an actor and resume it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub brackets: Vec<Bracket>,
+    pub suspensions: Vec<Suspension>,
     /// What must pass before a step starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
-    /// Steps after which a way back is gone.
+    /// Points of no return.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub lines: Vec<NoReturn>,
+    pub points: Vec<PointOfNoReturn>,
     /// Pools of nodes and how they move.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<Pool>,
@@ -105,7 +105,7 @@ pub struct Plan {
     /// When steps may start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Window>,
-    /// Who is told when a run of it comes to rest: parked, held, or over. Approvals do not bind to it.
+    /// Who is notified when a run of it comes to rest: parked, held, or over. Approvals do not bind to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<crate::manifest::Channel>,
     /// States on the way that no vendor tested or documents, and of which nothing is known.
@@ -117,9 +117,9 @@ pub struct Plan {
     /// Warnings that came with the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Diagnostic>,
-    /// What is kept when a run of it is over, so that its ways back stay open, and how that is removed when the run is closed.
+    /// What a run of it retains for rollback after its end, and how cleanup deletes that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub leftovers: Vec<Leftover>,
+    pub retentions: Vec<Retention>,
     /// Where facts come from, by key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, Source>,
@@ -132,7 +132,7 @@ pub const HOP_ANNOTATION: &str = "switchback.dev/hop";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Parent {
-    /// The run whose claim, captures and brackets it takes over.
+    /// The run whose claim, captures and suspensions it takes over.
     pub run: RunId,
     /// The plan of that run.
     pub plan: Digest,
@@ -140,15 +140,15 @@ pub struct Parent {
     pub journal_head: String,
     /// The savepoint at which it begins.
     pub savepoint: SavepointId,
-    /// Ways back of earlier runs of the operation that end for good when steps of this plan begin.
+    /// Rollbacks of earlier runs of the operation that end for good when steps of this plan begin.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub closes: Vec<ClosesEarlier>,
+    pub expires: Vec<ExpiresEarlier>,
 }
 
-/// A step after which a hop of an earlier run cannot be taken back any more.
+/// A step after which a hop of an earlier run cannot be rolled back any more.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ClosesEarlier {
+pub struct ExpiresEarlier {
     /// The hop of the earlier run.
     pub hop: StepId,
     /// The step of this plan.
@@ -186,7 +186,7 @@ pub struct Inputs {
 pub struct Digests {
     /// What would be done.
     pub effects: Digest,
-    /// The same with what would be lost, ways back, disruption, rules of rolls, failure actions and gates.
+    /// The same with what would be lost, rollbacks, disruption, rules of rolls, failure actions and gates.
     pub review: Digest,
 }
 
@@ -247,13 +247,13 @@ pub struct HopOrder {
     pub source: Option<String>,
 }
 
-/// A verified set of steps to which one can return: everything that its frontier needs, and the frontier.
+/// A verified set of steps to which a run can be rolled back: everything that its frontier needs, and the frontier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Savepoint {
     /// Its name.
     pub id: SavepointId,
-    /// For people.
+    /// What it is, as text.
     pub title: String,
     /// The last steps of the set; empty for the state before the run.
     pub frontier: Vec<StepId>,
@@ -313,7 +313,7 @@ impl Plan {
     /// Every feature that this build can run.
     pub fn known_features() -> Vec<&'static str> {
         let mut known = Effect::KINDS.to_vec();
-        known.extend(["roll", "continue", "close"]);
+        known.extend(["roll", "continue", "cleanup"]);
         known
     }
 

@@ -11,7 +11,7 @@ use crate::{Seconds, StepId, Version, name::Label};
 /// A rule that chooses nodes, an order, a pace, and what is done to each.
 ///
 /// Membership is frozen batch by batch in the journal, by UID. What vanishes is done; what joins at the old state
-/// is taken in a later pass; the roll is done when no member is stale and the floor of Ready nodes held.
+/// is taken in a later pass; the roll is done when no member is stale and the minimum of Ready nodes held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Roll {
@@ -31,7 +31,7 @@ pub struct Roll {
     /// How many nodes of the pool may be not Ready or cordoned at once, the batch included.
     pub max_unavailable: Count,
     /// Ready nodes below which nothing more is started.
-    pub floor: u64,
+    pub min_ready: u64,
     /// What is done to each node.
     pub recipe: Vec<RecipeStep>,
     /// What must hold after each batch.
@@ -42,7 +42,7 @@ pub struct Roll {
     pub soak: Seconds,
     /// Passes after which a roll that still finds stale nodes fails to converge.
     pub max_passes: u32,
-    /// How many were stale when the platform was observed; for people, not bound by approvals.
+    /// How many were stale when the platform was observed; informative, not bound by approvals.
     pub observed: u64,
 }
 
@@ -54,7 +54,7 @@ pub enum Stale {
     Drifted {},
     /// Their kubelet is older than this.
     KubeletBelow(Version),
-    /// Their kubelet is this or newer: on the way back of a control plane, no node may be newer than it.
+    /// Their kubelet is this or newer: on the rollback of a control plane, no node may be newer than it.
     KubeletAtLeast(Version),
     /// They were there when this step ended.
     BornBefore(StepId),
@@ -74,7 +74,7 @@ pub enum OrderKey {
     Oldest,
 }
 
-/// Nodes that go first, alone, and are looked at before any other.
+/// Nodes that go first, alone, and are watched before any other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Canary {

@@ -91,11 +91,11 @@ pub enum Disruption {
     Restart,
     /// Moves workloads off nodes.
     Drain,
-    /// A service is away.
+    /// A service is unavailable.
     Outage,
 }
 
-/// Something that is read and kept before the effect.
+/// Something that is read and stored before the effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Capture {
@@ -164,7 +164,7 @@ pub struct FailurePolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureAction {
-    /// Stop dispatching, keep what is healthy, tell a person.
+    /// Stop dispatch, keep what is healthy, and wait for an operator.
     Hold,
     /// Undo the step, then hold.
     RollbackStep,

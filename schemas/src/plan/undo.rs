@@ -11,7 +11,7 @@ use crate::{Seconds, StepId};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Undo {
-    /// There is nothing to undo: its effect only looks, or what it makes is retained and removed by cleanup.
+    /// There is nothing to undo: its effect only reads, or what it makes is retained and removed by cleanup.
     Unneeded {
         /// Why that is so.
         why: String,
@@ -22,7 +22,7 @@ pub enum Undo {
     Irreversible {
         /// Why.
         why: String,
-        /// What a person does instead.
+        /// How to recover instead.
         recovery: String,
     },
 }
@@ -80,6 +80,21 @@ pub struct RollbackStep {
 }
 
 impl RollbackStep {
+    /// The inverse of one step, by the same id: it loses nothing and never expires.
+    pub fn inverse(id: StepId, work: Work) -> Self {
+        Self {
+            undoes: vec![id.clone()],
+            id,
+            kind: UndoKind::Inverse,
+            work,
+            after: Vec::new(),
+            lifted_by: None,
+            loses: Vec::new(),
+            needs_capacity: false,
+            expires: Vec::new(),
+        }
+    }
+
     /// The step whose place it takes: the first that it undoes.
     pub fn place(&self) -> Option<&StepId> {
         self.undoes.first()

@@ -34,7 +34,7 @@ impl Plan {
     pub fn works(&self) -> impl Iterator<Item = (&StepId, &Work)> {
         let steps = self.steps.iter().map(|step| (&step.id, &step.work));
         let rollback = self.rollback.iter().map(|step| (&step.id, &step.work));
-        steps.chain(rollback).chain(self.leftovers.iter().map(|left| (&left.step, &left.removal)))
+        steps.chain(rollback).chain(self.retentions.iter().map(|left| (&left.step, &left.removal)))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::Seconds;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Work {
-    /// What it does, for people.
+    /// What it does, as text.
     pub title: String,
     /// What it does. Only a step and its undo can be a roll.
     pub action: Action,

@@ -32,7 +32,7 @@ pub struct Pool {
 pub enum Capacity {
     /// Asked for as needed; may be refused at any time.
     OnDemand,
-    /// May be taken away at any time.
+    /// May be taken at any time.
     Spot,
     /// Reserved: exists up to the reservation.
     Reserved,
@@ -58,7 +58,7 @@ pub enum Strategy {
     /// EKS replaces the nodes of a managed group: it picks them at random, drains each for 15 minutes at most, and cannot be paused. The
     /// group is the batch.
     GroupUpdate,
-    /// A second managed group takes over: our own drain in our batches, and the old group is kept at size 0 as the way back.
+    /// A second managed group takes over: our own drain in our batches, and the old group is retained at size 0 for rollback.
     ReplaceGroup,
     /// Nodes stay as they are.
     Keep,

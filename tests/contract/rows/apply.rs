@@ -10,15 +10,15 @@ rows! {
     conflicts_name_each_field: "another manager's value is refused with 409 and one cause a field", "kube: apply, classify";
     an_update_owns_what_it_changed: "a patch without apply owns what it changed, and an apply of another value conflicts with it", "kube: ownership";
     force_moves_ownership: "force takes fields over and leaves the rest with their manager", "kube: apply with force";
-    a_dropped_field_stays_with_its_owner: "an apply that drops a field owned by another manager leaves its value", "kube: way back of an apply";
-    a_dropped_field_of_its_own_goes: "an apply that drops a field it alone owned removes it", "kube: way back of an apply";
+    a_dropped_field_stays_with_its_owner: "an apply that drops a field owned by another manager leaves its value", "kube: rollback of an apply";
+    a_dropped_field_of_its_own_goes: "an apply that drops a field it alone owned removes it", "kube: rollback of an apply";
     unknown_fields_refuse_an_apply: "an apply with an unknown field is refused (500) whatever fieldValidation says", "kube: apply, classify";
     unknown_fields_warn: "a merge patch with an unknown field warns in a header, Strict refuses it", "kube: patch";
     stale_version_conflicts: "a patch or PUT with a stale resourceVersion is 409 Conflict, nothing changes", "kube: compare and set";
     delete_preconditions: "DELETE with another uid as precondition is 409, nothing is deleted", "kube: delete";
     merge_patch_removes_with_null: "a merge patch removes with null; labels leave a Deployment's generation alone, annotations and spec move it", "kube: patch";
     strategic_patch_merges_by_name: "a strategic patch merges containers by name", "kube: image change";
-    json_patch_compares_and_sets: "a JSON patch whose test fails is 422 and changes nothing", "kube: brackets";
+    json_patch_compares_and_sets: "a JSON patch whose test fails is 422 and changes nothing", "kube: suspensions";
     scale_reads_and_sets: "scale answers replicas and selector; a merge patch sets it; 0 is left out", "kube: scale";
     status_is_its_own: "a patch of the main resource does not touch status, one of /status touches nothing else", "kube: CRD storedVersions";
 }

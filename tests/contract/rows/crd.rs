@@ -31,18 +31,18 @@ fn schema() -> Value {
         "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}})
 }
 
-fn version(name: &str, storage: bool) -> Value {
+pub(super) fn version(name: &str, storage: bool) -> Value {
     json!({"name": name, "served": true, "storage": storage, "schema": schema(), "subresources": {"status": {}}})
 }
 
 /// A definition of the row's own, established.
-struct Crd<'a> {
+pub(super) struct Crd<'a> {
     s: &'a Server,
     group: String,
 }
 
 impl<'a> Crd<'a> {
-    async fn new(s: &'a Server, versions: Value) -> Crd<'a> {
+    pub(super) async fn new(s: &'a Server, versions: Value) -> Crd<'a> {
         let crd = Crd { s, group: format!("{}.dev", s.id) };
         let body = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": crd.name()},
             "spec": {"group": crd.group, "scope": "Cluster", "versions": versions,
@@ -60,7 +60,7 @@ impl<'a> Crd<'a> {
     fn path(&self) -> String {
         format!("{CRDS}/{}", self.name())
     }
-    fn objects(&self, version: &str) -> String {
+    pub(super) fn objects(&self, version: &str) -> String {
         format!("/apis/{}/{version}/pools", self.group)
     }
     fn pool(&self, version: &str, name: &str, spec: Value) -> Value {
@@ -72,7 +72,7 @@ impl<'a> Crd<'a> {
     async fn versions(&self, versions: Value) -> crate::server::Answer {
         self.s.patch(&self.path(), MERGE, &json!({"spec": {"versions": versions}})).await
     }
-    async fn remove(&self) {
+    pub(super) async fn remove(&self) {
         self.s
             .patch(
                 &self.path(),

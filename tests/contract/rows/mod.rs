@@ -8,7 +8,7 @@ mod crd;
 mod discovery;
 mod eviction;
 mod helm;
-mod helm_ways_back;
+mod helm_rollbacks;
 mod lease;
 mod list;
 mod nodes;
@@ -31,6 +31,6 @@ pub(crate) fn all() -> Vec<(&'static str, &'static [Row])> {
         ("Admission and access", access::ROWS),
         ("Discovery", discovery::ROWS),
         ("helm", helm::ROWS),
-        ("helm: failures and ways back", helm_ways_back::ROWS),
+        ("helm: failures and rollbacks", helm_rollbacks::ROWS),
     ]
 }

@@ -7,7 +7,7 @@ use crate::server::{JSON_PATCH, MERGE, STRATEGIC, Server};
 rows! {
     cordon_with_a_mark: "one strategic patch cordons and annotates; the taint follows, uncordon by null takes it away", "kube: cordon, uncordon what is ours";
     stale_label_conflicts: "a label patch with a stale resourceVersion is 409", "kube: labels";
-    label_compare_and_set: "a JSON patch with a failing test, or that removes what is not there, is 422", "kube: labels, brackets";
+    label_compare_and_set: "a JSON patch with a failing test, or that removes what is not there, is 422", "kube: labels, suspensions";
     cordon_keeps_pods: "pods of a cordoned node stay; new ones go elsewhere", "kube: drain, fillNoMore";
     deleted_node_takes_its_pods: "a node deleted for good takes its pods along, and they are replaced", "karpenter: nodes that vanish";
     gpu_requests_are_counted: "a pod that asks for more GPUs than are left waits, unschedulable, and starts when they are free", "kube: capacity, gangs";

@@ -8,7 +8,7 @@ rows! {
     pods_start_in_order: "a StatefulSet gets its defaults and starts its pods one by one, each when those before it are ready", "kube: rollout condition";
     parallel_waits_for_nobody: "with podManagementPolicy Parallel all pods come at once", "kube: rollout condition";
     a_rollout_keeps_names: "an image change runs generation ahead of observedGeneration and updateRevision ahead of currentRevision, replaces the pods under their names, then both revisions are one", "kube: rollout condition";
-    a_broken_rollout_stops_at_the_last: "an update whose pods never become ready takes the last pod only, and the old template does not mend it until that pod is deleted", "kube: way back of an apply";
+    a_broken_rollout_stops_at_the_last: "an update whose pods never become ready takes the last pod only, and the old template does not mend it until that pod is deleted", "kube: rollback of an apply";
     on_delete_waits_for_hands: "with OnDelete pods change when somebody deletes them, and currentRevision never reaches updateRevision", "kube: rollout condition";
     the_last_goes_first: "fewer replicas through scale take the pods with the highest numbers", "kube: scale";
     most_fields_are_forbidden: "a change of serviceName or selector is 422 Forbidden for spec", "helm: charts that change a StatefulSet";

@@ -15,11 +15,11 @@ rows! {
     evictions_count_as_failures: "an evicted pod of a Job carries DisruptionTarget and counts against backoffLimit: the Job ends Failed, and its other pods with it", "kube: drain";
     a_job_may_ignore_disruptions: "with a podFailurePolicy that ignores DisruptionTarget an evicted pod counts nothing and is replaced once it is gone", "kube: drain";
     job_templates_are_immutable: "a change of a Job's template is 422 field is immutable", "kube: jobs";
-    suspended_jobs_stop: "suspend takes the pods away and says Suspended; resume brings them back", "kube: brackets on workloads";
+    suspended_jobs_stop: "suspend takes the pods away and says Suspended; resume brings them back", "kube: suspensions on workloads";
     daemons_run_on_every_node: "a DaemonSet runs on each node that fits, a cordoned one too, and replaces its pods on a change", "gpu: driver daemons";
     foreground_waits_for_what_is_owned: "a foreground delete shows its finalizer and ends when the pods are gone", "kube: delete";
     background_takes_what_is_owned: "a background delete takes ReplicaSets and pods along later; Orphan leaves them", "kube: delete";
-    cronjobs_suspend: "a CronJob keeps spec.suspend through a patch and back", "kube: brackets on cron workflows";
+    cronjobs_suspend: "a CronJob keeps spec.suspend through a patch and back", "kube: suspensions on cron workflows";
 }
 
 async fn image(s: &Server, image: &str) -> Value {

@@ -48,7 +48,7 @@ pub(crate) fn changed(text: &str, from: &str, to: &str) -> String {
     changed
 }
 
-/// The same where nothing stands against going back: EKS takes managed groups back, as its page about rollbacks says (the text of
+/// The same where nothing stands against rolling back: EKS takes managed groups back, as its page about rollbacks says (the text of
 /// its API says that it does not), and the budget of pool batch lets the pool become empty, as it has to before the control plane.
 pub(crate) fn that_goes_back(world: &str) -> String {
     let world = changed(world, "  eks:\n", "  eks:\n    nodegroupRollback: true\n");
@@ -114,8 +114,8 @@ fn moment(record: &Record) -> Option<(At, &'static str, u64)> {
 /// is like all that move after it.
 fn tells(plan: &Plan, at: &At, first: &mut BTreeMap<Label, At>) -> bool {
     let work = match at.way {
-        Way::Back => plan.rollback_step(&at.step).map(|step| &step.work),
-        Way::Forward | Way::Close => None,
+        Way::Rollback => plan.rollback_step(&at.step).map(|step| &step.work),
+        Way::Forward | Way::Cleanup => None,
     };
     let work = work.or_else(|| step_of(plan, at).map(|step| &step.work)).expect("a step of the plan");
     match (&work.action, &at.item) {

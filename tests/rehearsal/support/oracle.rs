@@ -31,7 +31,7 @@ pub(crate) fn forward(applied: &Applied) -> String {
     text
 }
 
-/// What was done on ways back. A way that ends like one before it says so.
+/// What was done on rollbacks. A way that ends like one before it says so.
 #[derive(Default)]
 pub(crate) struct Back(Vec<(String, Vec<String>)>);
 

@@ -12,9 +12,9 @@ use switchback_executor::{
 use switchback_schemas::{
     Digest, RunId,
     event::RunEvent,
-    journal::{Approval, BackScope, End, Identified, Record, SideKind, WaitsFor},
+    journal::{Approval, End, Identified, Record, RollbackScope, SideKind, WaitsFor},
     name::SavepointId,
-    plan::{ApprovalScope, Plan},
+    plan::Plan,
 };
 use switchback_twin::World;
 
@@ -97,7 +97,7 @@ impl Files {
     }
 }
 
-/// How a way back ended.
+/// How a rollback ended.
 pub(crate) enum Back {
     /// It was not begun.
     Refused(String),
@@ -147,12 +147,10 @@ impl Platform {
         let mut any = false;
         for waits in waits_for {
             let WaitsFor::Approval { scope } = waits else { continue };
-            let line = scope.strip_prefix("line ").unwrap_or_else(|| panic!("nobody approves {scope}"));
-            let scope = ApprovalScope::Line(line.parse().expect("the name of a line"));
             let by = Identified::Kubernetes("twin-admin".to_owned());
             let approval = Approval {
                 by,
-                scope,
+                scope: scope.clone(),
                 review: planned.plan.digests.review,
                 reason: Some("reviewed".to_owned()),
                 given: self.time.now(),
@@ -168,7 +166,8 @@ impl Platform {
     /// Goes back to a savepoint, as far as that goes without anybody's help.
     pub(crate) async fn back(&self, planned: &Planned, to: &SavepointId) -> Back {
         let by = Identified::Kubernetes("twin-admin".to_owned());
-        let says = SideKind::Rollback { scope: BackScope::Savepoint(to.clone()), reason: "tired".to_owned() };
+        let says =
+            SideKind::Rollback { scope: RollbackScope::Savepoint(to.clone()), reason: "tired".to_owned() };
         match runs::request(self.handle(&self.store(), &planned.run()), by, says).await {
             Ok(()) => {}
             Err(RunError::NotAllowed { why, .. }) => return Back::Refused(why),
@@ -182,23 +181,23 @@ impl Platform {
         }
     }
 
-    /// Savepoints that the run reached, the last one first, each with what stands in the way back to it.
+    /// Savepoints that the run reached, the last one first, each with what stands in the rollback to it.
     pub(crate) async fn ways_back(&self, planned: &Planned) -> Vec<(SavepointId, Option<String>)> {
         let ways =
-            runs::rollback_targets(&self.store(), &planned.run(), self.time.now()).await.expect("ways back");
+            runs::rollback_targets(&self.store(), &planned.run(), self.time.now()).await.expect("rollbacks");
         let savepoint = |(scope, obstacle)| match scope {
-            BackScope::Savepoint(id) => (id, obstacle),
-            BackScope::Step(step) => panic!("a savepoint is no step: {step}"),
+            RollbackScope::Savepoint(id) => (id, obstacle),
+            RollbackScope::Step(step) => panic!("a savepoint is no step: {step}"),
         };
         ways.into_iter().map(savepoint).collect()
     }
 
-    /// A run that went back took back all that it did, and says so.
+    /// A run that rolled back took back all that it did, and says so.
     pub(crate) async fn nothing_is_left(&self, planned: &Planned, what: &str) {
         let report = runs::status(&self.store(), &planned.run()).await.expect("a report");
-        let ended = switchback_schemas::report::RunState::Ended { end: End::Unwound };
+        let ended = switchback_schemas::report::RunState::Ended { end: End::RolledBack };
         assert_eq!(report.state, ended, "{what}");
-        assert!(report.open_brackets.is_empty(), "{what}: {:?}", report.open_brackets);
+        assert!(report.left_suspended.is_empty(), "{what}: {:?}", report.left_suspended);
         assert!(report.residue.is_empty(), "{what}: {:?}", report.residue);
         assert!(self.store().claim(&planned.plan.platform.name).await.expect("a claim").is_none(), "{what}");
     }

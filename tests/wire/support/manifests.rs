@@ -15,7 +15,7 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
         .into()
 }
 
-/// The upgrades of the example without moving nodes: what goes back as a whole.
+/// The upgrades of the example without moving nodes: what rolls back as a whole.
 pub(crate) fn without_nodes() -> Vec<(&'static str, String)> {
     changed(all(), "karpenter.yaml", |text| {
         // How they move stands between that they move and what is verified.

@@ -45,14 +45,14 @@ pub(crate) fn carried_through(scene: &Scene) -> Out {
     panic!("the run never comes to its end");
 }
 
-/// The line of no return that a run parked before, if that is why it ended.
+/// The point of no return that a run parked before, if that is why it ended.
 pub(crate) fn parked_for(out: &Out) -> Option<String> {
-    let (_, rest) = out.stdout.rsplit_once("switchback approve --line ").filter(|_| out.code == Some(3))?;
+    let (_, rest) = out.stdout.rsplit_once("switchback approve --point ").filter(|_| out.code == Some(3))?;
     let end = rest.find([';', ' ', '\n', '`']).unwrap_or(rest.len());
     rest.get(..end).map(str::to_owned)
 }
 
 /// Approves a line.
 pub(crate) fn approve(scene: &Scene, line: &str) {
-    scene.on_store(&format!("approve --line {line} --reason reviewed")).exits(0);
+    scene.on_store(&format!("approve --point {line} --reason reviewed")).exits(0);
 }

@@ -3,7 +3,7 @@
 //! Mapped away: names that are made up, UIDs, resource versions, managed fields, instants, statuses that follow from the rest,
 //! numbers of revisions. What is counted and not named (pods, nodes, claims, ReplicaSets) becomes a multiset of what it is.
 //!
-//! Residue that a way back declares, subtracted by rule: the history of a release is longer by its rollback; CRDs keep the
+//! Residue that a rollback declares, subtracted by rule: the history of a release is longer by its rollback; CRDs keep the
 //! annotation that protects them from it; ReplicaSets of no pods stay; nodes that Karpenter added while pods of two versions
 //! stood side by side stay until it consolidates, so its nodes, their claims and what a DaemonSet puts on them are looked at
 //! and not counted.
@@ -50,7 +50,7 @@ pub(crate) fn of(world: &Value) -> Projection {
     projection
 }
 
-/// What is at AWS. Snapshots and instances that a way back puts aside are declared residue: their names say so.
+/// What is at AWS. Snapshots and instances that a rollback puts aside are declared residue: their names say so.
 fn cloud(cloud: &Value) -> Vec<String> {
     let each = |of: &Value| of.as_object().cloned().unwrap_or_default();
     let mut lines = Vec::new();
@@ -59,7 +59,7 @@ fn cloud(cloud: &Value) -> Vec<String> {
         for (addon, found) in each(&cluster["addons"]) {
             lines.push(format!("add-on {addon} {} {}", found["version"], found["status"]));
         }
-        // An empty group is the way back of an earlier minor; the next minor deletes it, which is declared.
+        // An empty group is the rollback of an earlier minor; the next minor deletes it, which is declared.
         let groups = each(&cluster["nodegroups"]).into_iter();
         for (group, found) in groups.filter(|(_, found)| found["scaling"]["desired"] != 0) {
             let what = json!({"version": found["version"], "release": found["release"], "scaling": found["scaling"], "ami": found["amiType"]});

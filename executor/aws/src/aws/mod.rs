@@ -84,7 +84,7 @@ pub(crate) enum Purpose {
     Check,
     /// To go forward.
     Apply,
-    /// To go back.
+    /// To roll back.
     Rollback,
 }
 

@@ -27,8 +27,8 @@ pub(super) async fn check(
     let holds = fields::passes(test, value).map_err(|error| CallError::malformed(error.to_string()))?;
     let named = named(of);
     let seen = match (&found, pointer) {
-        (None, _) => "it is not there".to_owned(),
-        (Some(_), "") => "it is there".to_owned(),
+        (None, _) => "it does not exist".to_owned(),
+        (Some(_), "") => "it exists".to_owned(),
         (Some(_), _) => fields::shown(value.unwrap_or(&Value::Null)),
     };
     let place = if pointer.is_empty() { named } else { format!("{named} {pointer}") };

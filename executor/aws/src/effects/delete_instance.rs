@@ -17,7 +17,7 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &RdsDeleteInstance) -> Result
         return Err(CallError::malformed("the database itself is never deleted"));
     }
     let Some(found) = rds::instance(scene.aws(), name).await? else {
-        return Ok(done(format!("instance {name} is not there; it was kept as snapshot {last}")));
+        return Ok(done(format!("instance {name} does not exist; it was kept as snapshot {last}")));
     };
     let status = found.db_instance_status().unwrap_or_default();
     if status == "deleting" || instance_state(status) == State::Changing {
@@ -49,7 +49,7 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &RdsDeleteInstance) -> Result
         .send();
     Ok(match scene.aws().call(sent).await {
         Ok(_) => operation(name, format!("instance {name} is deleting, and is kept as snapshot {last}")),
-        Err(error) if error.is_not_found() => done(format!("instance {name} is not there")),
+        Err(error) if error.is_not_found() => done(format!("instance {name} does not exist")),
         Err(error) => error.of_write(),
     })
 }

@@ -16,7 +16,7 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &EksDeleteNodegroup) -> Resul
     let (cluster, name) = (scene.name(), effect.nodegroup.as_str());
     let named = format!("node group {name} of cluster {cluster}");
     let Some(group) = eks::nodegroup(scene.aws(), cluster, name).await? else {
-        return Ok(done(format!("{named} is not there")));
+        return Ok(done(format!("{named} does not exist")));
     };
     let going = || operation(name, format!("{named} is DELETING"));
     match group.status() {
@@ -52,7 +52,7 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &EksDeleteNodegroup) -> Resul
     let sent = scene.aws().eks.delete_nodegroup().cluster_name(cluster).nodegroup_name(name).send();
     Ok(match scene.aws().call(sent).await {
         Ok(_) => going(),
-        Err(error) if error.is_not_found() => done(format!("{named} is not there")),
+        Err(error) if error.is_not_found() => done(format!("{named} does not exist")),
         Err(error) => error.of_write(),
     })
 }

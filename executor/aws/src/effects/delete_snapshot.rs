@@ -1,4 +1,4 @@
-//! `rds.delete-snapshot`: a snapshot that a step of the plan took, when nothing goes back to it any more.
+//! `rds.delete-snapshot`: a snapshot that a step of the plan took, when nothing rolls back to it any more.
 
 use switchback_executor::ports::Classify as _;
 use switchback_schemas::{journal::Outcome, plan::RdsDeleteSnapshot};
@@ -13,7 +13,7 @@ use crate::{
 pub(super) async fn run(scene: &Scene<'_>, effect: &RdsDeleteSnapshot) -> Result<Outcome, CallError> {
     let (instance, name) = (scene.name(), effect.snapshot.as_str());
     let Some(found) = rds::snapshot(scene.aws(), name).await? else {
-        return Ok(done(format!("snapshot {name} is not there")));
+        return Ok(done(format!("snapshot {name} does not exist")));
     };
     let of = found.db_instance_identifier().unwrap_or_default();
     if !of.eq_ignore_ascii_case(instance) {
@@ -26,7 +26,7 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &RdsDeleteSnapshot) -> Result
     let sent = scene.aws().rds.delete_db_snapshot().db_snapshot_identifier(name).send();
     Ok(match scene.aws().call(sent).await {
         Ok(_) => operation(name, format!("snapshot {name} is deleting")),
-        Err(error) if error.is_not_found() => done(format!("snapshot {name} is not there")),
+        Err(error) if error.is_not_found() => done(format!("snapshot {name} does not exist")),
         Err(error) => error.of_write(),
     })
 }

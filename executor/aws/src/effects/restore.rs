@@ -48,12 +48,12 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &RdsRestore) -> Result<Outcom
             effect.snapshot
         ))),
         (None, Some(_)) => Ok(conflict(format!(
-            "instance {name} is not there, and {aside} is another one than was captured ({})",
+            "instance {name} does not exist, and {aside} is another one than was captured ({})",
             settings.resource_id()
         ))),
         // In the middle of a rename RDS may show neither for a moment.
         (None, None) => Ok(person(format!(
-            "neither {name} nor {aside} is there; if that stays so, restore snapshot {} as {name} by hand and resume",
+            "neither {name} nor {aside} is there; if that stays so, restore snapshot {} as {name} without Switchback and resume",
             effect.snapshot
         ))),
     }
@@ -71,7 +71,7 @@ async fn put_aside(scene: &Scene<'_>, effect: &RdsRestore, live: &DbInstance) ->
             ));
         }
         State::Broken if status == "deleting" => {
-            return Ok(conflict(format!("instance {name} is deleting: somebody else is at it")));
+            return Ok(conflict(format!("instance {name} is deleting, not by this run")));
         }
         // Whatever else is wrong with it is why it goes aside; RDS says if it cannot be renamed so.
         State::Ready | State::Broken => {}

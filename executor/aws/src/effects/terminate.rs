@@ -20,7 +20,7 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &NodeTerminate) -> Result<Out
         )));
     };
     let Some(instance) = autoscaling::instance(scene.aws(), id).await? else {
-        return Ok(done(format!("instance {id} is not there")));
+        return Ok(done(format!("instance {id} does not exist")));
     };
     match instance.state.as_str() {
         "terminated" => return Ok(done(format!("instance {id} is terminated"))),

@@ -69,8 +69,8 @@ fn told(update: &Described, of: &str) -> Option<Update> {
     })
 }
 
-/// When the update to this minor began, which is earlier than its end, from which EKS counts the days of the way back. `None`
-/// when the cluster was brought here by a rollback: from there is no further way back.
+/// When the update to this minor began, which is earlier than its end, from which EKS counts the days of the rollback. `None`
+/// when the cluster was brought here by a rollback: from there is no further rollback.
 fn upgraded_at(found: &[Described], at: &Version) -> Option<Timestamp> {
     let to_here = |update: &&Described| {
         let to = updates::parameter(update, &UpdateParamType::Version);

@@ -50,7 +50,7 @@ async fn credentials_of_another_account_are_no_proof() {
     assert!(failure.evidence.0[0].contains("444455556666"), "{failure}");
     scene.roles = Roles { rollback: Some(role(ACCOUNT, "nobody")), ..Roles::default() };
     let failure = scene.driver().await.proof(&"mlops".parse().unwrap()).await.unwrap().unwrap_err();
-    assert_eq!(failure.class, Class::Denied, "the way back is proven too: {failure}");
+    assert_eq!(failure.class, Class::Denied, "the rollback is proven too: {failure}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! RDS: snapshots, their proof, and the way back.
+//! RDS: snapshots, their proof, and the rollback.
 
 use serde_json::{Value, json};
 use switchback_schemas::{

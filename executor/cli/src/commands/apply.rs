@@ -13,7 +13,7 @@ pub(crate) struct Args {
     plan: PathBuf,
     #[command(flatten)]
     store: StoreArgs,
-    /// Lets a CI job keep its journal where the job's machine takes it along
+    /// Allow a store that is deleted with the CI machine
     #[arg(long)]
     local_state_ok: bool,
     #[command(flatten)]

@@ -3,9 +3,9 @@
 use switchback_face::Exit;
 use switchback_schemas::{name::Label, plan::ApprovalScope};
 
-use super::say::Speaker;
+use super::operator::Operator;
 use crate::{
-    args::{RunArgs, SpeakerArgs},
+    args::{OperatorArgs, RunArgs},
     error::Error,
     host::Host,
 };
@@ -15,7 +15,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
-    speaker: SpeakerArgs,
+    operator: OperatorArgs,
     #[command(flatten)]
     scope: Scope,
     /// Why
@@ -33,24 +33,24 @@ struct Scope {
     /// The whole plan
     #[arg(long)]
     plan: bool,
-    /// One line of no return
-    #[arg(long, value_name = "LINE")]
-    line: Option<Label>,
+    /// One point of no return
+    #[arg(long, value_name = "POINT")]
+    point: Option<Label>,
     /// One gate
     #[arg(long, value_name = "GATE")]
     gate: Option<Label>,
-    /// Removing what the run keeps before its ways back are over
+    /// Cleanup of what the run retains for rollback, before its time
     #[arg(long)]
-    closing: bool,
+    cleanup: bool,
 }
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let scope = match &args.scope {
-        Scope { line: Some(line), .. } => ApprovalScope::Line(line.clone()),
+        Scope { point: Some(point), .. } => ApprovalScope::Point(point.clone()),
         Scope { gate: Some(gate), .. } => ApprovalScope::Gate(gate.clone()),
-        Scope { closing: true, .. } => ApprovalScope::Closing {},
+        Scope { cleanup: true, .. } => ApprovalScope::Cleanup {},
         Scope { .. } => ApprovalScope::Plan {},
     };
-    let speaker = Speaker::new(&args.run, &args.speaker, host).await?;
-    speaker.approve(scope, args.reason.clone(), args.expires, host).await
+    let operator = Operator::new(&args.run, &args.operator, host).await?;
+    operator.approve(scope, args.reason.clone(), args.expires, host).await
 }

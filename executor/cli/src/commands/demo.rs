@@ -1,7 +1,7 @@
 //! `demo`: the tour, without a cloud. Every step is a command that a person could type; each is shown before it runs.
 //!
 //! The tour serves the twin of a platform on EKS and RDS, observes it, plans two minors of EKS with Karpenter and MLflow between,
-//! applies that, is killed in its middle, goes on, gets the approval that it parks for, meets an image that is nowhere, goes back
+//! applies that, is killed in its middle, goes on, gets the approval that it parks for, meets an image that is nowhere, rolls back
 //! by itself, plans again with another image, gives its account, and is closed.
 
 mod material;
@@ -21,7 +21,7 @@ const APPLY: [&str; 7] = ["apply", "plan.json", "--brief", "--kubeconfig", "kube
 
 /// What the plan asks for before it is crossed.
 const LINES: [(&str, &str); 2] = [
-    ("mlops-platform-dev-1.34-back-to-1.32", "1.33 is verified, nobody needs 1.32"),
+    ("mlops-platform-dev-1.34-rollback-to-1.32", "1.33 is verified, 1.32 is no longer needed"),
     ("mlflow-traffic", "announced to the teams"),
 ];
 
@@ -41,16 +41,18 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
 
     tour.say(
         "A platform: an EKS cluster at 1.32 with Karpenter 1.5, two GPU pools and a training job, and MLflow 3.8 on RDS. \
-         It is a digital twin on this machine, and its clock moves when somebody waits: hours take seconds.",
+         It is a digital twin on this machine, and its clock runs ahead while a command waits: hours take seconds.",
     )?;
     tour.serve().await?;
-    tour.say("What is there, in the cluster and at AWS? This only reads.")?;
+    tour.say("Observe the cluster and AWS. This only reads.")?;
     tour.switchback(&OBSERVE, Aside::None, Exit::Success).await?;
-    tour.say("What would the new versions bring: charts rendered, add-ons of each minor? This only reads.")?;
+    tour.say(
+        "Resolve what the new versions bring: rendered charts, add-ons of each minor. This only reads.",
+    )?;
     tour.switchback(&RESOLVE, Aside::None, Exit::Success).await?;
     tour.say(
-        "The manifests ask for EKS 1.34, Karpenter 1.8 and MLflow 3.18. The plan finds the order, and says what goes back until \
-         when. This is the short form; a pull request shows every step with its undo, here in dry-run.txt, and the notes on the \
+        "The manifests ask for EKS 1.34, Karpenter 1.8 and MLflow 3.18. The plan finds the order, and shows until when each \
+         hop can be rolled back. This is the short form; a pull request shows every step with its undo, here in dry-run.txt, and the notes on the \
          manifests are in notes.txt.",
     )?;
     tour.switchback(&PLAN, Aside::Remarks("notes.txt"), Exit::Success).await?;
@@ -60,47 +62,47 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     )?;
     tour.killed(&APPLY, "nodes/batch/roll batch 1:").await?;
     tour.say(
-        "The journal knows where it was, down to the node, and the same command goes on. Before the second minor it parks: \
-         that step ends the way back to 1.32, so a person has to say yes to exactly that.",
+        "The journal knows where it was, down to the node, and the same command continues. Before the second minor it parks: \
+         after that step nothing can be rolled back to 1.32, so an approver has to agree to exactly that.",
     )?;
     tour.exec(&APPLY, Exit::Parked).await?;
     approve(&mut tour, LINES[0]).await?;
     tour.say(
-        "Then MLflow. Somebody left out a letter of its image, which is nowhere. The plan starts the new image in a Job of its own \
-         before it stops the server, sees that nothing comes of it, and goes back to the last savepoint by itself: that costs \
-         nothing here, so it was planned so.",
+        "Then MLflow. Its image has a typing error and does not exist. The plan starts the new image in a Job of its own \
+         before it stops the server; the Job fails, and the run rolls back to the last savepoint by itself, as planned: that \
+         costs nothing here.",
     )?;
     tour.exec(&APPLY, Exit::RolledBack).await?;
     let first = tour.run_id()?;
     tour.say(
-        "EKS 1.34 and Karpenter 1.8 stay, verified, and MLflow has never stopped. The image is mended in the manifest, the \
-         platform looked at again: MLflow alone is left to do.",
+        "EKS 1.34 and Karpenter 1.8 stay, verified, and MLflow has never stopped. The image is corrected in the manifest, the \
+         platform observed again: only MLflow is left to do.",
     )?;
     material::mend(&dir)?;
     tour.switchback(&OBSERVE, Aside::None, Exit::Success).await?;
     tour.switchback(&RESOLVE, Aside::None, Exit::Success).await?;
     tour.switchback(&PLAN, Aside::Remarks("notes.txt"), Exit::Success).await?;
-    tour.say("Its line of no return is asked for before the server stops: nobody should have to be found while it is away.")?;
+    tour.say("Its point of no return is approved before the server stops, so that no approver is needed during the outage.")?;
     tour.exec(&APPLY, Exit::Parked).await?;
     approve(&mut tour, LINES[1]).await?;
     tour.exec(&APPLY, Exit::Success).await?;
-    tour.say("The accounts of both runs: what was done, who agreed to what, what is kept for a way back and until when.")?;
+    tour.say("The accounts of both runs: what was done, who approved what, what is retained for rollback and until when.")?;
     let second = tour.run_id()?;
     for run in [&first, &second] {
         tour.exec(&of_run("report", run, &["--brief"]), Exit::Success).await?;
     }
     tour.say(
-        "A run that is over is closed when its ways back are: `close` removes what it kept. Too early, it refuses; somebody can \
-         say that no way back is wanted any more, which is a point of no return and recorded as one.",
+        "When the rollbacks of a run have expired, `cleanup` deletes what it retained for them. Before that it refuses; with \
+         --now it deletes at once, which is a point of no return and recorded as one.",
     )?;
-    tour.exec(&of_run("close", &second, &["--reason", "tidy"]), Exit::Failed).await?;
-    let now = ["--brief", "--now", "--reason", "nobody goes back to 1.33"];
-    tour.exec(&of_run("close", &first, &now), Exit::Success).await?;
+    tour.exec(&of_run("cleanup", &second, &["--reason", "tidy"]), Exit::Failed).await?;
+    let now = ["--brief", "--now", "--reason", "1.33 is no longer needed"];
+    tour.exec(&of_run("cleanup", &first, &now), Exit::Success).await?;
     tour.end().await?;
     if args.dir.is_some() {
         host.remark(&format!("everything is in {}", dir.display()))?;
     } else {
-        host.remark("nothing is left of it; `switchback demo --dir DIR` keeps every file")?;
+        host.remark("its files are deleted; `switchback demo --dir DIR` keeps every file")?;
     }
     Ok(Exit::Success)
 }
@@ -114,6 +116,6 @@ fn of_run<'a>(command: &'a str, run: &'a str, options: &[&'a str]) -> Vec<&'a st
 /// What the person does for whom a run parked.
 async fn approve(tour: &mut Tour<'_>, (line, reason): (&str, &str)) -> Result<(), Error> {
     let words =
-        ["approve", "--line", line, "--reason", reason, "--kubeconfig", "kubeconfig", "--store", "store"];
+        ["approve", "--point", line, "--reason", reason, "--kubeconfig", "kubeconfig", "--store", "store"];
     tour.exec(&words, Exit::Success).await
 }

@@ -18,15 +18,15 @@ use switchback_schemas::{
     seconds::Length,
 };
 
-use super::tell;
+use super::notify;
 use crate::{
     args::PlatformArgs,
     error::Error,
     host::Host,
     platform::Platform,
     show::{
+        labels,
         progress::{Progress, Style},
-        words,
     },
     signals::Signals,
     store::Opened,
@@ -43,13 +43,13 @@ pub(super) struct DriveArgs {
     /// Parks after this time, such as 50m, instead of being killed by a scheduler
     #[arg(long, value_name = "LENGTH")]
     max_runtime: Option<Length>,
-    /// How to show progress
+    /// Output format of progress
     #[arg(long, value_enum, default_value_t)]
     format: Answer,
-    /// Shows only what disrupts something, what is reached and what stops
+    /// Show only what disrupts something, what is reached and what stops
     #[arg(long)]
     brief: bool,
-    /// Shows no progress, only the end
+    /// Show no progress, only the end
     #[arg(long, short)]
     quiet: bool,
 }
@@ -101,7 +101,7 @@ pub(super) async fn drive(
     let ended = Box::pin(carried).await?;
     let Some((ended, signalled)) = ended else {
         host.remark(&format!(
-            "run {run}: stopped at once; calls under way are in doubt until it is taken up again"
+            "run {run}: stopped at once; calls in flight are in doubt until the run is resumed"
         ))?;
         return Ok(Exit::Interrupted);
     };
@@ -110,13 +110,13 @@ pub(super) async fn drive(
     {
         exit = Exit::Success;
     }
-    if ended == Ended::Rest(Rest::Ended(End::Unwound))
+    if ended == Ended::Rest(Rest::Ended(End::RolledBack))
         && let Some(line) = returned(&*opened.store, &run).await?
     {
         text = format!("{text}\n{line}");
     }
-    for failed in tell::channels(&runtime.drivers, &plan, &run, &text).await {
-        host.remark(&format!("not told: {failed}"))?;
+    for failed in notify::channels(&runtime.drivers, &plan, &run, &text).await {
+        host.remark(&format!("not notified: {failed}"))?;
     }
     match style {
         // The last line of a stream of events stays an event.
@@ -135,7 +135,7 @@ pub(super) async fn returned(store: &dyn Store, run: &RunId) -> Result<Option<St
     Ok(earlier.map(|earlier| {
         format!(
             "  run {earlier}, which it continued, has the platform again and holds: \
-             `switchback rollback --run {earlier}` goes back further"
+             `switchback rollback --run {earlier}` rolls back further"
         )
     }))
 }
@@ -189,21 +189,24 @@ fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, Option<Code>, Str
             let places: Vec<String> = calling.iter().map(ToString::to_string).collect();
             (
                 Exit::Interrupted,
-                format!("stopped while these were under way, and are in doubt: {}", places.join(", ")),
+                format!("stopped with calls in flight, which are in doubt: {}", places.join(", ")),
             )
         }
-        Ended::Rest(Rest::Parked { .. }) if signalled => {
-            (Exit::Interrupted, "parked after a signal; `switchback apply` goes on".to_owned())
-        }
+        Ended::Rest(Rest::Parked { .. }) if signalled => (
+            Exit::Interrupted,
+            "parked after a signal; continue with `switchback tick` or the same `apply`".to_owned(),
+        ),
         Ended::Rest(Rest::Parked { waits_for, wake_at }) => {
             let wake = wake_at.map_or_else(String::new, |at| format!(" or at {at}"));
-            let text =
-                format!("parked, waits for {}{wake}; `switchback tick` goes on", words::all_waits(waits_for));
+            let text = format!(
+                "parked, waits for {}{wake}; continue with `switchback tick` or the same `apply`",
+                labels::all_waits(waits_for)
+            );
             (Exit::Parked, text)
         }
         Ended::Rest(Rest::Held { why }) => {
             let text = format!(
-                "held: {why}\n  `switchback status` shows where; then continue, retry --step, rollback (alone, it shows the price) or abandon"
+                "held: {why}\n  `switchback status` shows where; then continue, retry --step, rollback (alone, it shows what it would do) or abandon"
             );
             code = Some(codes::RUN_HELD);
             (Exit::Held, text)
@@ -214,14 +217,14 @@ fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, Option<Code>, Str
         }
         Ended::Rest(Rest::Ended(end)) => {
             let exit = match end {
-                End::Complete | End::Closed => Exit::Success,
-                End::Unwound | End::UnwoundHeld => Exit::RolledBack,
+                End::Complete | End::CleanedUp => Exit::Success,
+                End::RolledBack | End::RolledBackSuspended => Exit::RolledBack,
                 End::Abandoned => {
                     code = Some(codes::RUN_OVER);
                     Exit::Failed
                 }
             };
-            (exit, words::end(*end).to_owned())
+            (exit, labels::end(*end).to_owned())
         }
     };
     (exit, code, format!("run {run}: {text}"))

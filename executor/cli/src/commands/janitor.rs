@@ -5,9 +5,9 @@ use switchback_executor::{runs, store::Store};
 use switchback_face::{Exit, terminal::Failure as _};
 use switchback_schemas::{RunId, codes, journal::Residue};
 
-use super::say::Speaker;
+use super::operator::Operator;
 use crate::{
-    args::{RunArgs, SpeakerArgs},
+    args::{OperatorArgs, RunArgs},
     error::Error,
     host::Host,
     platform::Platform,
@@ -18,14 +18,14 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
-    /// Takes one thing back that a run which is over left, by its name: a bracket or a node
+    /// Undo one thing that a run which has ended left, by name: a suspension or a node
     #[arg(long, value_name = "NAME", requires = "reason")]
     fix: Option<String>,
     /// Why
     #[arg(long, value_name = "TEXT", requires = "fix")]
     reason: Option<String>,
     #[command(flatten)]
-    speaker: SpeakerArgs,
+    operator: OperatorArgs,
 }
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         host.answer(&text)?;
     }
     if clean {
-        host.answer("nothing is left behind\n")?;
+        host.answer("no run left anything behind\n")?;
     }
     if clean { Ok(Exit::Success) } else { host.failed(codes::RUN_LEFTOVERS) }
 }
@@ -60,13 +60,13 @@ async fn fix(args: &Args, name: &str, reason: &str, host: &mut Host) -> Result<E
         None => left_it(&*opened.store, name).await?,
     };
     let named = RunArgs { run: Some(run.clone()), ..args.run.clone() };
-    let speaker = Speaker::new(&named, &args.speaker, host).await?;
-    let platform = Platform::open(&args.speaker.platform, &host.environment)?;
+    let operator = Operator::new(&named, &args.operator, host).await?;
+    let platform = Platform::open(&args.operator.platform, &host.environment)?;
     let place = tempfile::tempdir().map_err(Error::Start)?;
     let drivers =
-        platform.drivers(&speaker.plan().await?, place.path().to_owned(), &host.environment).await?;
+        platform.drivers(&operator.plan().await?, place.path().to_owned(), &host.environment).await?;
     let runtime = super::runtime(&opened, drivers, std::sync::Arc::clone(&platform.clock), host);
-    let seen = runs::clear(&runtime, &run, name, &speaker.by, reason).await?;
+    let seen = runs::clear(&runtime, &run, name, &operator.by, reason).await?;
     host.answer(&format!("run {run}: {name} is cleared\n"))?;
     for line in &seen.0 {
         host.answer(&format!("  {line}\n"))?;
@@ -82,8 +82,8 @@ async fn left_it(store: &dyn Store, name: &str) -> Result<RunId, Error> {
     let mut found = Vec::new();
     for run in store.runs().await? {
         // One that cannot be read is not asked to clear anything.
-        let Ok(left) = runs::leftovers(store, &run).await else { continue };
-        let has = left.brackets.iter().any(|(bracket, _, _)| bracket.as_str() == name)
+        let Ok(left) = runs::left_behind(store, &run).await else { continue };
+        let has = left.suspensions.iter().any(|(suspension, _, _)| suspension.as_str() == name)
             || left.nodes.iter().any(|node| node == name);
         found.extend(has.then_some(run));
     }
@@ -102,16 +102,16 @@ async fn left_it(store: &dyn Store, name: &str) -> Result<RunId, Error> {
 }
 
 async fn left_by(store: &dyn Store, run: &RunId) -> Result<String, Error> {
-    let left = runs::leftovers(store, run).await?;
+    let left = runs::left_behind(store, run).await?;
     let over = runs::is_over(&runs::status(store, run).await?);
     let fixed = |name: &str| match over {
         true => format!("\n    or: switchback janitor --run {run} --fix {name} --reason WHY"),
         false => String::new(),
     };
-    let brackets = left.brackets.iter().map(|(bracket, owner, command)| {
+    let suspensions = left.suspensions.iter().map(|(suspension, owner, command)| {
         format!(
-            "  suspension {bracket} still stands; {owner} resumes it by: {command}{}\n",
-            fixed(bracket.as_str())
+            "  suspension {suspension} is still active; {owner} resumes it with: {command}{}\n",
+            fixed(suspension.as_str())
         )
     });
     let nodes = left.nodes.iter().map(|node| {
@@ -124,10 +124,10 @@ async fn left_by(store: &dyn Store, run: &RunId) -> Result<String, Error> {
     let told = |left: &&Residue| matches!(left, Residue::Suspended { .. } | Residue::Node { .. });
     let residue = left.residue.iter().filter(|_| over).filter(|left| !told(left));
     let residue = residue.map(|line| format!("  {line}\n"));
-    let text: String = brackets.chain(nodes).chain(doubts).chain(residue).collect();
+    let text: String = suspensions.chain(nodes).chain(doubts).chain(residue).collect();
     if text.is_empty() {
         return Ok(text);
     }
-    let help = if over { "it is over, and left" } else { "`apply` or `rollback` goes on from here" };
+    let help = if over { "it has ended, and left" } else { "continue it with `apply` or `rollback`" };
     Ok(format!("run {run}: {help}\n{text}"))
 }

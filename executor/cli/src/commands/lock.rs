@@ -13,12 +13,12 @@ use switchback_face::{
 
 use switchback_schemas::{journal::SideKind, name::Label};
 
-use super::say::{Speaker, who_speaks};
+use super::operator::{Operator, who_speaks};
 use crate::{
-    args::{RunArgs, SpeakerArgs, StoreArgs},
+    args::{OperatorArgs, RunArgs, StoreArgs},
     error::Error,
     host::Host,
-    show::words,
+    show::labels,
     store::{self, Opened},
 };
 
@@ -30,13 +30,13 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Lists claims
+    /// List claims
     List(StoreArgs),
-    /// Says what a claim and a lease are, and how each ends
+    /// Explain what a claim and a lease are, and how each ends
     Explain(StoreArgs),
-    /// Releases the lease of a run whose process is dead
+    /// Release the lease of a run whose process is dead
     Release(Release),
-    /// Takes the claim on a platform back: its run is abandoned where it stands
+    /// Release the claim on a platform: its run is abandoned where it stands
     TakeBack(TakeBack),
 }
 
@@ -48,7 +48,7 @@ struct Release {
     #[arg(long, value_name = "TEXT")]
     reason: String,
     #[command(flatten)]
-    speaker: SpeakerArgs,
+    operator: OperatorArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,17 +61,17 @@ struct TakeBack {
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
-    speaker: SpeakerArgs,
+    operator: OperatorArgs,
 }
 
 const EXPLAINED: &str = "\
-A claim says that a platform belongs to a run, from its first effect until it is over. It has no time limit: a run that \
-waits for days still holds it. It ends when the run is complete, when it is back at a savepoint, when a plan that continues \
+A claim says that a platform belongs to a run, from its first effect until it ends. It has no time limit: a run that \
+waits for days still holds it. It ends when the run is complete, when it has rolled back to a savepoint, when a plan that continues \
 it takes it over, or by `abandon`. `lock take-back` ends it where no process can: the run is abandoned in its journal, or, \
 if that cannot be read, left as it is, with the reason kept beside the claim.
 
 A lease says that a process is working on a run. The operating system ends it with the process, however that died, so \
-there is nothing to clear: `apply` takes the run up again. `lock release` is for a process that was cut off with its \
+there is nothing to clear: `apply` resumes the run. `lock release` is for a process that was cut off with its \
 machine: it takes the lease, which proves that nobody has it, and writes a new epoch, under which the other can write no more.
 ";
 
@@ -105,37 +105,35 @@ async fn taken_back(opened: &Opened) -> Result<Vec<String>, Error> {
     let mut lines = Vec::new();
     for entry in opened.store.claim_notes().await? {
         if let SideKind::Note { text } = &entry.says {
-            lines.push(format!("{} run {}: {text}, by {}\n", entry.at, entry.run, words::who(&entry.by)));
+            lines.push(format!("{} run {}: {text}, by {}\n", entry.at, entry.run, labels::who(&entry.by)));
         }
     }
     Ok(lines)
 }
 
 async fn release(args: &Release, host: &mut Host) -> Result<Exit, Error> {
-    let speaker = Speaker::new(&args.run, &args.speaker, host).await?;
-    let last = runs::release_lease(speaker.handle(), &speaker.by, &args.reason).await?;
-    host.answer(&format!("run {}: the lease of {last} is released; `apply` goes on\n", speaker.run))?;
+    let operator = Operator::new(&args.run, &args.operator, host).await?;
+    let last = runs::release_lease(operator.handle(), &operator.by, &args.reason).await?;
+    host.answer(&format!("run {}: the lease of {last} is released; continue with `apply`\n", operator.run))?;
     Ok(Exit::Success)
 }
 
 async fn take_back(args: &TakeBack, host: &mut Host) -> Result<Exit, Error> {
     let opened = store::open(&args.store, &host.environment)?;
-    let (by, clock) = who_speaks(&args.speaker, host).await?;
+    let (by, clock) = who_speaks(&args.operator, host).await?;
     let runtime = super::runtime(&opened, Drivers::default(), clock, host);
     let platform = &args.platform;
     let text = match runs::release_claim(&runtime, platform, &by, &args.reason).await? {
         None => format!("platform {platform} is not claimed\n"),
         Some(Reclaimed::Nobody(run)) => {
-            format!("platform {platform}: the claim of run {run}, which is over, is taken back\n")
+            format!("platform {platform}: the claim of run {run}, which has ended, is released\n")
         }
         Some(Reclaimed::Unreadable(run, why)) => format!(
-            "platform {platform}: the claim of run {run} is taken back; it cannot be read, so what it left is not known: {why}\n"
+            "platform {platform}: the claim of run {run} is released; it cannot be read, so what it left is unknown: {why}\n"
         ),
         Some(Reclaimed::Abandoned(run, left)) => {
             let left = left.iter().fold(String::new(), |text, line| text + "  " + &line.to_string() + "\n");
-            format!(
-                "platform {platform}: run {run} is abandoned, and its claim is taken back; it left\n{left}"
-            )
+            format!("platform {platform}: run {run} is abandoned, and its claim is released; it left\n{left}")
         }
     };
     host.answer(&text)?;
@@ -148,7 +146,7 @@ async fn rows(opened: &Opened) -> Result<Vec<[String; 5]>, Error> {
         let Some(run) = claims::holder(&*opened.store, &platform).await? else { continue };
         let (state, since, ends) = match runs::status(&*opened.store, &run).await {
             Ok(report) => (
-                words::state(&report.state),
+                labels::state(&report.state),
                 report.started.to_string(),
                 "apply, rollback or abandon".to_owned(),
             ),

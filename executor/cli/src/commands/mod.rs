@@ -2,28 +2,28 @@
 
 mod apply;
 mod approve;
-mod close;
+mod cleanup;
 #[cfg(feature = "twin")]
 mod demo;
 mod drive;
 mod eks_token;
 mod janitor;
 mod lock;
+mod notify;
 mod observe;
-mod over;
+mod operator;
+mod override_gate;
+mod pause_continue_abandon;
 mod preflight;
 mod report;
 mod resolve;
 mod retry;
 mod rollback;
-mod say;
 mod status;
-mod tell;
 mod tick;
 #[cfg(feature = "twin")]
 mod twin;
 mod verify;
-mod word;
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ use switchback_executor::{
 use switchback_face::Exit;
 
 use crate::{error::Error, host::Host, store::Opened};
-use word::Word;
+use pause_continue_abandon::Word;
 
 /// The commands; `switchback_face::commands` describes them.
 #[derive(Debug, Subcommand)]
@@ -47,13 +47,13 @@ pub(crate) enum Command {
     Status(status::Args),
     Tick(tick::Args),
     Approve(approve::Args),
-    Override(over::Args),
-    Pause(word::Args),
-    Continue(word::Args),
+    Override(override_gate::Args),
+    Pause(pause_continue_abandon::Args),
+    Continue(pause_continue_abandon::Args),
     Retry(retry::Args),
     Rollback(rollback::Args),
-    Close(close::Args),
-    Abandon(word::Args),
+    Cleanup(cleanup::Args),
+    Abandon(pause_continue_abandon::Args),
     Report(report::Args),
     Verify(verify::Args),
     Janitor(janitor::Args),
@@ -80,13 +80,13 @@ pub(crate) async fn run(command: Command, host: &mut Host) -> Result<Exit, Error
         Command::Status(args) => status::run(&args, host).await,
         Command::Tick(args) => tick::run(&args, host).await,
         Command::Approve(args) => approve::run(&args, host).await,
-        Command::Override(args) => over::run(&args, host).await,
-        Command::Pause(args) => word::run(Word::Pause, &args, host).await,
-        Command::Continue(args) => word::run(Word::Continue, &args, host).await,
+        Command::Override(args) => override_gate::run(&args, host).await,
+        Command::Pause(args) => pause_continue_abandon::run(Word::Pause, &args, host).await,
+        Command::Continue(args) => pause_continue_abandon::run(Word::Continue, &args, host).await,
         Command::Retry(args) => retry::run(&args, host).await,
         Command::Rollback(args) => rollback::run(&args, host).await,
-        Command::Abandon(args) => word::run(Word::Abandon, &args, host).await,
-        Command::Close(args) => close::run(&args, host).await,
+        Command::Abandon(args) => pause_continue_abandon::run(Word::Abandon, &args, host).await,
+        Command::Cleanup(args) => cleanup::run(&args, host).await,
         Command::Report(args) => report::run(&args, host).await,
         Command::Verify(args) => verify::run(&args, host).await,
         Command::Janitor(args) => janitor::run(&args, host).await,

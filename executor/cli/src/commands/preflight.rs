@@ -24,7 +24,7 @@ use crate::{
     error::Error,
     host::Host,
     platform::Platform,
-    show::words,
+    show::labels,
     store,
 };
 
@@ -140,7 +140,7 @@ impl Asking<'_> {
         let observed = |basis: &ReadBasis| matches!(basis, ReadBasis::Observed {});
         for read in step.work.reads.iter().filter(|read| observed(&read.basis)) {
             let verdict = self.drivers.check(&self.call(step), &read.condition).await;
-            let said = words::verdict(&verdict);
+            let said = labels::verdict(&verdict);
             all.push(match verdict {
                 Verdict::Holds { .. } => Found::Good,
                 Verdict::Fails { .. } => Found::Wrong(codes::RUN_PREDICATE_FALSE, said),
@@ -160,7 +160,7 @@ impl Asking<'_> {
                 let step = self.plan.steps.iter().find(|step| step.gates.contains(&gate.id));
                 let Some(step) = step else { return Found::Good };
                 let verdict = self.drivers.check(&self.call(step), condition).await;
-                let said = words::verdict(&verdict);
+                let said = labels::verdict(&verdict);
                 match verdict {
                     Verdict::Holds { .. } => Found::Good,
                     Verdict::Fails { .. } => Found::Waits(said),
@@ -181,9 +181,11 @@ impl Asking<'_> {
         Some(match self.drivers.apply(&self.call(step), &bound).await {
             Outcome::Done { .. } | Outcome::Blocked { .. } => Found::Good,
             outcome @ Outcome::NotDone { .. } => {
-                Found::Wrong(refusal(&outcome), words::outcome(&outcome).unwrap_or_default())
+                Found::Wrong(refusal(&outcome), labels::outcome(&outcome).unwrap_or_default())
             }
-            outcome @ Outcome::InDoubt { .. } => Found::Unknown(words::outcome(&outcome).unwrap_or_default()),
+            outcome @ Outcome::InDoubt { .. } => {
+                Found::Unknown(labels::outcome(&outcome).unwrap_or_default())
+            }
         })
     }
 }

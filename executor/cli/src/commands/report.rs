@@ -19,10 +19,10 @@ pub(crate) struct Args {
     run: RunArgs,
     #[command(flatten)]
     time: TimeArgs,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Page,
-    /// In short: one line for each hop
+    /// One line for each hop only
     #[arg(long)]
     brief: bool,
 }

@@ -3,9 +3,9 @@
 use switchback_face::Exit;
 use switchback_schemas::{StepId, journal::SideKind};
 
-use super::say::Speaker;
+use super::operator::Operator;
 use crate::{
-    args::{RunArgs, SpeakerArgs},
+    args::{OperatorArgs, RunArgs},
     error::Error,
     host::Host,
 };
@@ -21,11 +21,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
-    speaker: SpeakerArgs,
+    operator: OperatorArgs,
 }
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
-    let speaker = Speaker::new(&args.run, &args.speaker, host).await?;
+    let operator = Operator::new(&args.run, &args.operator, host).await?;
     let says = SideKind::Retry { step: args.step.clone(), reason: args.reason.clone() };
-    speaker.say(says, &format!("{} is tried again", args.step), host).await
+    operator.say(says, &format!("{} is tried again", args.step), host).await
 }

@@ -12,7 +12,7 @@ use crate::{
     error::Error,
     host::Host,
     platform::now,
-    show::{account, words},
+    show::{account, labels},
     store,
 };
 
@@ -20,12 +20,12 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
-    /// Lists every run of the store
+    /// List every run of the store
     #[arg(long, conflicts_with = "run")]
     all: bool,
     #[command(flatten)]
     time: TimeArgs,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Answer,
 }
@@ -62,7 +62,7 @@ fn all(runs: &[Listed], format: Answer, host: &mut Host) -> Result<Exit, Error> 
                     run.to_string(),
                     report.platform.to_string(),
                     report.started.to_string(),
-                    words::state(&report.state),
+                    labels::state(&report.state),
                 ],
                 Err(error) => [run.to_string(), String::new(), String::new(), format!("unreadable: {error}")],
             };

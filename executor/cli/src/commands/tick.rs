@@ -4,7 +4,7 @@ use switchback_executor::runs;
 use switchback_face::{Exit, terminal::Failure as _};
 
 use super::{
-    close,
+    cleanup,
     drive::{DriveArgs, What, drive},
 };
 use crate::{args::StoreArgs, error::Error, host::Host, platform::Platform, store};
@@ -24,16 +24,16 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     if due.is_empty() {
         host.remark("no run is due")?;
     }
-    // Closing is a point of no return, so it is told and not done.
+    // Cleanup is a point of no return, so it is announced and not done.
     for (run, report) in runs::list(&*opened.store).await? {
         let Ok(report) = report else { continue };
-        let kept = close::due(&report, platform.clock.now());
+        let kept = cleanup::due(&report, platform.clock.now());
         if let Some(first) = kept.first() {
             host.remark(&format!(
-                "run {run}: closing is due since {} for {} of the {} things that it keeps: switchback close --run {run} --reason TEXT",
+                "run {run}: cleanup is due since {} for {} of {} retained resources: switchback cleanup --run {run} --reason TEXT",
                 first.until,
                 kept.len(),
-                report.kept.len()
+                report.retained.len()
             ))?;
         }
     }

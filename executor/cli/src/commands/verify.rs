@@ -54,8 +54,9 @@ async fn verify(opened: &Opened, run: &RunId) -> Result<String, Error> {
         format!("; {} bytes of an unfinished write at its end, which the next process cuts off", torn.bytes)
     });
     let records = journal.records.len();
-    Ok(format!(
-        "{records} records, whole and in order, head {}; {artifacts} artifacts verified{torn}",
-        journal.head.prev
-    ))
+    let artifacts = match artifacts {
+        0 => String::new(),
+        n => format!("; {n} artifacts verified"),
+    };
+    Ok(format!("{records} records, complete and in order, head {}{artifacts}{torn}", journal.head.prev))
 }

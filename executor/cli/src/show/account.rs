@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use switchback_executor::{machine::step_of, report, runs};
 use switchback_face::{
     Look, markdown,
-    plan::back,
+    plan::rollback,
     table::{self, Column},
 };
-use switchback_model::decide::BackTimes;
+use switchback_model::decide::RollbackTimes;
 use switchback_schemas::{
     ItemKey, StepId,
     journal::Way,
@@ -17,7 +17,7 @@ use switchback_schemas::{
     report::{Report, StepReport, StepStatus},
 };
 
-use super::words;
+use super::labels;
 
 /// The head that both commands show: where the run stands.
 pub(crate) fn head(report: &Report) -> String {
@@ -26,7 +26,7 @@ pub(crate) fn head(report: &Report) -> String {
         report.run,
         report.platform,
         report.plan.short(12),
-        words::state(&report.state),
+        labels::state(&report.state),
         report.started,
         report.last,
         report::length(report),
@@ -85,7 +85,7 @@ pub(crate) fn brief(report: &Report, plan: &Plan, now: Timestamp, look: Look) ->
     let rows = plan.hops.iter().map(|hop| {
         // What was removed later is no part of the hop.
         let of_hop = |step: &&StepReport| {
-            step.at.way != Way::Close && step_of(plan, &step.at).is_some_and(|found| found.hop == hop.id)
+            step.at.way != Way::Cleanup && step_of(plan, &step.at).is_some_and(|found| found.hop == hop.id)
         };
         let steps: Vec<&StepReport> = report.steps.iter().filter(of_hop).collect();
         let forward = || steps.iter().filter(|step| step.at.way == Way::Forward);
@@ -101,7 +101,7 @@ pub(crate) fn brief(report: &Report, plan: &Plan, now: Timestamp, look: Look) ->
             format!("{done}/{}", whole().count()),
             nodes.len().to_string(),
             steps.iter().map(|step| u64::from(step.attempts)).sum::<u64>().to_string(),
-            worst.map_or("", words::status).to_owned(),
+            worst.map_or("", labels::status).to_owned(),
         ]
     });
     format!("{}\n{}{}", head(report), table::render(&columns, rows, look), tail(report, now))
@@ -129,7 +129,7 @@ fn steps<'a>(steps: impl Iterator<Item = &'a StepReport>, look: Look) -> String 
     lines.sort_by_key(|line| (line.began.is_none(), line.began, line.node.is_some()));
     let rows = lines.iter().map(|line| {
         [
-            words::status(line.status).to_owned(),
+            labels::status(line.status).to_owned(),
             clock(line.began),
             clock(line.ended),
             line.calls.to_string(),
@@ -205,32 +205,32 @@ fn tail(report: &Report, now: Timestamp) -> String {
     let mut text = String::new();
     for approval in &report.approvals {
         let reason = approval.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
-        let (scope, who) = (words::scope(&approval.scope), words::who(&approval.by));
+        let (scope, who) = (labels::scope(&approval.scope), labels::who(&approval.by));
         let _ = writeln!(text, "approved   {scope} by {who} at {}{reason}", approval.given);
     }
-    for bracket in &report.open_brackets {
-        let _ = writeln!(text, "open       bracket {bracket}");
+    for suspension in &report.left_suspended {
+        let _ = writeln!(text, "suspended  {suspension}");
     }
     // Before its end, what a run has done is no residue.
     for line in report.residue.iter().filter(|_| runs::is_over(report)) {
         let _ = writeln!(text, "left       {line}");
     }
-    for way in &report.closing {
-        let _ = writeln!(text, "back       to {}: {}", way.to, back::times(&BackTimes::of(way, now)));
+    for way in &report.expiring {
+        let _ = writeln!(text, "rollback   to {}: {}", way.to, rollback::times(&RollbackTimes::of(way, now)));
     }
-    text.push_str(&kept(report, now));
+    text.push_str(&retained(report, now));
     text
 }
 
-/// What is kept, until when, and whether closing is due.
-pub(crate) fn kept(report: &Report, now: Timestamp) -> String {
+/// What is retained for rollback, until when, and whether cleanup is due.
+pub(crate) fn retained(report: &Report, now: Timestamp) -> String {
     let mut text = String::new();
-    for kept in &report.kept {
-        let due = if kept.until <= now { "; closing is due" } else { "" };
-        let _ = writeln!(text, "kept       {} until {}{due}: {}", kept.what, kept.until, kept.why);
+    for kept in &report.retained {
+        let due = if kept.until <= now { "; cleanup is due" } else { "" };
+        let _ = writeln!(text, "retained   {} until {}{due}: {}", kept.what, kept.until, kept.why);
     }
-    if runs::is_over(report) && !report.kept.is_empty() {
-        let _ = writeln!(text, "close      switchback close --run {} --reason TEXT", report.run);
+    if runs::is_over(report) && !report.retained.is_empty() {
+        let _ = writeln!(text, "cleanup    switchback cleanup --run {} --reason TEXT", report.run);
     }
     text
 }
@@ -241,7 +241,7 @@ pub(crate) fn markdown(report: &Report, now: Timestamp) -> String {
         "## Run {} of {}\n\n**{}**\n\n",
         markdown::code(report.run.as_str()),
         markdown::code(report.platform.as_str()),
-        markdown::escape(&words::state(&report.state)),
+        markdown::escape(&labels::state(&report.state)),
     );
     let _ = writeln!(
         text,
@@ -258,14 +258,14 @@ pub(crate) fn markdown(report: &Report, now: Timestamp) -> String {
     let rows = report.steps.iter().map(|step| {
         vec![
             markdown::code(&step.at.to_string()),
-            words::status(step.status).to_owned(),
+            labels::status(step.status).to_owned(),
             clock(step.started),
             clock(step.ended),
             step.attempts.to_string(),
             markdown::escape(&step.evidence.0.join("; ")),
         ]
     });
-    let steps = markdown::table(&["step", "status", "began", "ended", "calls", "seen last"], rows);
+    let steps = markdown::table(&["step", "status", "began", "ended", "calls", "last seen"], rows);
     text.push('\n');
     text.push_str(&markdown::details(&format!("{} steps", report.steps.len()), &steps));
     text
@@ -282,7 +282,7 @@ mod tests {
         format::Document,
         journal::End,
         name::{Label, SavepointId},
-        report::{ClosingWay, RunState},
+        report::{ExpiringRollback, RunState},
     };
 
     use super::*;
@@ -300,23 +300,26 @@ mod tests {
             state: RunState::Ended { end: End::Complete },
             savepoint: SavepointId::new("start").expect("a savepoint"),
             steps: Vec::new(),
-            open_brackets: Vec::new(),
+            left_suspended: Vec::new(),
             approvals: Vec::new(),
             residue: Vec::new(),
-            kept: Vec::new(),
-            closing: vec![ClosingWay {
+            retained: Vec::new(),
+            expiring: vec![ExpiringRollback {
                 to: SavepointId::new("start").expect("a savepoint"),
                 decide_by: Some(at("2026-11-27T06:00:00Z")),
-                closes_at: at("2026-11-27T10:00:00Z"),
+                expires_at: at("2026-11-27T10:00:00Z"),
                 why: "EKS takes back one minor".to_owned(),
                 step: StepId::new("eks/a@1.33/control-plane").expect("a step"),
             }],
         };
         for (now, told) in [
             // A clock that is behind the run's own is not believed.
-            ("2026-11-19T00:00:00Z", "to start: decide by 2026-11-27T06:00:00Z; closes 2026-11-27T10:00:00Z"),
-            ("2026-11-27T07:00:00Z", "to start: too late to decide: it had to begin by 2026-11-27T06:00:00Z"),
-            ("2026-12-24T00:00:00Z", "to start: closed from 2026-11-27T10:00:00Z on (EKS takes back"),
+            (
+                "2026-11-19T00:00:00Z",
+                "to start: decide by 2026-11-27T06:00:00Z; expires 2026-11-27T10:00:00Z",
+            ),
+            ("2026-11-27T07:00:00Z", "to start: too late: it had to start by 2026-11-27T06:00:00Z"),
+            ("2026-12-24T00:00:00Z", "to start: expired 2026-11-27T10:00:00Z (EKS takes back"),
         ] {
             let text = status(&report, at(now), Look::PLAIN);
             assert!(text.contains(told), "{now}: {text}");

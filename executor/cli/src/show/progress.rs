@@ -13,7 +13,7 @@ use switchback_schemas::{
     plan::Plan,
 };
 
-use super::words;
+use super::labels;
 use bars::Bars;
 
 /// How progress is shown.
@@ -75,7 +75,7 @@ impl<'a> Names<'a> {
     fn title(&self, at: &At) -> String {
         match &at.item {
             Some(item) => format!("{} {}", item.recipe, self.node(&item.key)),
-            None => words::title(self.plan, at),
+            None => labels::title(self.plan, at),
         }
     }
 }

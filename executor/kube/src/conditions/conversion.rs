@@ -8,7 +8,7 @@ use crate::{api::Reader, classify::CallError, fields::text, services};
 
 pub(super) async fn check(api: &Reader, crd: &str) -> Result<Verdict, CallError> {
     let Some(object) = find_crd(api, crd).await? else {
-        return Ok(verdict(false, &format!("CRD {crd} is not there")));
+        return Ok(verdict(false, &format!("CRD {crd} does not exist")));
     };
     let Some(config) = webhook(&object) else {
         return Ok(verdict(true, &format!("CRD {crd} has no conversion webhook")));

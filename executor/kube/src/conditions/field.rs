@@ -26,9 +26,9 @@ pub(super) async fn check(
     let place =
         if pointer.is_empty() { found.named.to_string() } else { format!("{} {pointer}", found.named) };
     let seen = match (&found.object, value) {
-        (None, _) => "the object is not there".to_owned(),
+        (None, _) => "it does not exist".to_owned(),
         (Some(_), Some(value)) if pointer.is_empty() => {
-            format!("it is there (resourceVersion {})", fields::text(value, "/metadata/resourceVersion"))
+            format!("it exists (resourceVersion {})", fields::text(value, "/metadata/resourceVersion"))
         }
         (Some(object), _) if is_secret(object) => "a value of a Secret".to_owned(),
         (Some(_), value) => fields::shown(value.unwrap_or(&Value::Null)),

@@ -22,7 +22,7 @@ pub(super) async fn check(
 ) -> Result<Verdict, CallError> {
     let secrets = helm::secrets(api, release).await?;
     let Some(last) = secrets.last() else {
-        return Ok(verdict(false, &format!("release {release} is not there")));
+        return Ok(verdict(false, &format!("release {release} does not exist")));
     };
     let stored = match helm::decode(last) {
         Ok(stored) => stored,

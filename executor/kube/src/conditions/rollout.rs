@@ -15,7 +15,7 @@ pub(super) async fn check(api: &Reader, object: &Target) -> Result<Verdict, Call
     let kinds = Kinds::new(api);
     let found = target::find(api, &kinds, object).await?;
     let Some(object) = &found.object else {
-        return Ok(Verdict::fails(format!("{} is not there", found.named)));
+        return Ok(Verdict::fails(format!("{} does not exist", found.named)));
     };
     let Some(lacking) = lacking(object) else {
         return Ok(Verdict::unknown(format!("{} has no rollout that is understood", found.named)));

@@ -18,7 +18,7 @@ pub(crate) const CRD_KIND: &str = "CustomResourceDefinition";
 
 pub(super) async fn check(api: &Reader, crd: &str, version: &str) -> Result<Verdict, CallError> {
     let Some(object) = find_crd(api, crd).await? else {
-        return Ok(verdict(false, &format!("CRD {crd} is not there")));
+        return Ok(verdict(false, &format!("CRD {crd} does not exist")));
     };
     let (storage, stored) = (storage_version(&object), stored_versions(&object));
     let holds = storage == Some(version) && stored == [version];

@@ -56,7 +56,7 @@ fn decide(node: &Value, unschedulable: bool, run: &str) -> Decided {
     let annotation = match (unschedulable, is, by) {
         (true, true, Some(by)) if by == run => return Decided::Leave("cordoned by this run already".into()),
         (true, true, _) => {
-            return Decided::Leave("cordoned by somebody else already, and stays theirs".into());
+            return Decided::Leave("cordoned by somebody else already, and left so".into());
         }
         (true, false, _) => Value::String(run.to_owned()),
         (false, _, Some(by)) if by == run => Value::Null,

@@ -26,7 +26,7 @@ pub(super) async fn run(api: &Writer, effect: &MigrateStorage) -> Result<Outcome
     let crds = kinds.of(&named).await?;
     let path = object_path(&crds, None, Some(&effect.crd), None)?;
     let Some(crd) = api.read.find(&path).await? else {
-        return Ok(refused(format!("{named} is not there")));
+        return Ok(refused(format!("{named} does not exist")));
     };
     if stored::storage_version(&crd) != Some(effect.to.as_str()) {
         return Ok(refused(format!("{named} does not store {}: migrating would change nothing", effect.to)));

@@ -21,7 +21,7 @@ pub(super) async fn run(api: &Writer, effect: &KubePatch) -> Result<Outcome, Cal
     for _ in 0..ANEW {
         let found = target::find(&api.read, &kinds, &effect.object).await?;
         let Some(object) = &found.object else {
-            return Ok(refused(format!("{} is not there, or is another object of that name", found.named)));
+            return Ok(refused(format!("{} does not exist, or is another object of that name", found.named)));
         };
         let operations = match decide(effect, object) {
             Ok(Decided::Write(operations)) => operations,

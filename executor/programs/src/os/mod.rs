@@ -62,7 +62,7 @@ impl Programs for OsPrograms {
                 Arg::File(name) => command.arg(
                     files
                         .get(name)
-                        .ok_or_else(|| not_started(&program, "it names a file that is not there"))?,
+                        .ok_or_else(|| not_started(&program, "it names a file that does not exist"))?,
                 ),
             };
         }

@@ -28,7 +28,7 @@ impl HelmDriver {
         };
         let Some(to) = to else {
             return Err(not_done(refused(format!(
-                "release {release}: the revision to go back to is no number"
+                "release {release}: the revision to roll back to is no number"
             ))));
         };
         self.settle(release).await?;
@@ -39,7 +39,7 @@ impl HelmDriver {
                 history.0.iter().map(|entry| format!("{} {}", entry.revision, entry.status)).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(not_done(refused(format!(
-                "release {release} has no good revision {to} to go back to; its revisions: {known}"
+                "release {release} has no good revision {to} to roll back to; its revisions: {known}"
             ))));
         }
         for crd in &effect.keep_crds {
@@ -59,7 +59,7 @@ impl HelmDriver {
         called.map_err(|error| error.of_write())
     }
 
-    /// Marks a CRD so that Helm leaves it, and every object of it, when the revision gone back to does not hold it
+    /// Marks a CRD so that Helm leaves it, and every object of it, when the revision rolled back to does not hold it
     /// (user-pain P-35). Nothing is rolled back unless the mark stands.
     async fn keep(&self, call: &Call, crd: &str) -> Result<(), Outcome> {
         let object =

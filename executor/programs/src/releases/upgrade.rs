@@ -27,7 +27,7 @@ impl HelmDriver {
         let mut history = self.helm.history(release).await.map_err(not_done)?;
         if history.0.is_empty() {
             return Err(not_done(refused(format!(
-                "release {release} is not there, and the plan does not install it"
+                "release {release} does not exist, and the plan does not install it"
             ))));
         }
         let mut kept = Evidence::default();
@@ -93,7 +93,7 @@ impl HelmDriver {
 struct Pending {
     /// The revision that is pending.
     revision: u64,
-    /// The one to go back to.
+    /// The one to roll back to.
     good: u64,
 }
 
@@ -108,7 +108,7 @@ fn with(mut outcome: Outcome, kept: &Evidence) -> Outcome {
     outcome
 }
 
-/// The revision to go back to when a helm of ours died and left the release pending; `None` when it is not pending.
+/// The revision to roll back to when a helm of ours died and left the release pending; `None` when it is not pending.
 ///
 /// It is ours when this effect was called before in this run: the run holds the platform's claim, and no program is
 /// left in the release's slot.

@@ -199,7 +199,7 @@ async fn members_carry_what_a_roll_orders_by(scene: &Scene) {
         canary: None,
         batch: Count::Nodes(1),
         max_unavailable: Count::Nodes(1),
-        floor: 0,
+        min_ready: 0,
         recipe: Vec::new(),
         verify: Vec::new(),
         soak: Seconds(0),

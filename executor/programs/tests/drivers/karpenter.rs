@@ -112,7 +112,7 @@ fn roll(pool: &str) -> Roll {
         canary: None,
         batch: Count::Nodes(1),
         max_unavailable: Count::Nodes(1),
-        floor: 0,
+        min_ready: 0,
         recipe: Vec::new(),
         verify: Vec::new(),
         soak: Seconds(0),

@@ -33,7 +33,7 @@ pub enum Choice {
 /// Chooses. `members` are all nodes of the pool.
 ///
 /// Nodes that share a gang move together. A batch may be larger than the rule's only if a single gang is; the budget of
-/// unavailable nodes and the floor hold always.
+/// unavailable nodes and the min ready hold always.
 pub fn choose(roll: &Roll, state: &RollState, members: &[Member]) -> Choice {
     let to_move: Vec<&Member> = members.iter().filter(|member| member.stale).collect();
     if to_move.is_empty() {
@@ -90,11 +90,11 @@ pub fn choose(roll: &Roll, state: &RollState, members: &[Member]) -> Choice {
     };
     if picked.is_empty() {
         let message = format!(
-            "no node of pool {} can be taken within its budget: {} of {} are available, the floor is {}",
+            "no node of pool {} can be moved within its budget: {} of {} are Ready, min ready is {}",
             roll.pool,
             members.iter().filter(|member| member.available).count(),
             members.len(),
-            roll.floor
+            roll.min_ready
         );
         return Choice::Wait(WaitsFor::Capacity { message });
     }
@@ -102,7 +102,7 @@ pub fn choose(roll: &Roll, state: &RollState, members: &[Member]) -> Choice {
     Choice::Batch { pass, number, items: picked.into_iter().map(|member| member.item.clone()).collect() }
 }
 
-/// Takes groups, in order, that are wanted and that the pool's budget and floor allow.
+/// Takes groups, in order, that are wanted and that the pool's budget and min ready allow.
 fn fill<'m>(
     groups: impl Iterator<Item = Vec<&'m Member>>,
     roll: &Roll,
@@ -117,7 +117,7 @@ fn fill<'m>(
         let falls = picked.iter().chain(&group).filter(|member| member.available).count() as u64;
         let away = total - available + falls;
         // A node that is away already costs nothing; it may move even when the budget is used up.
-        let allowed = falls == 0 || (away <= budget && available - falls >= roll.floor);
+        let allowed = falls == 0 || (away <= budget && available - falls >= roll.min_ready);
         if allowed && wanted(&group) {
             picked.extend(group);
         }

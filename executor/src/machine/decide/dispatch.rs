@@ -31,7 +31,7 @@ impl Machine {
             Self::listen,
             Self::answer_failures,
             Self::settle,
-            Self::watch_brackets,
+            Self::watch_suspensions,
             Self::go_on,
             Self::begin,
         ];
@@ -71,7 +71,7 @@ impl Machine {
                 self.live.places.remove(at);
                 continue;
             }
-            let turns = matches!(event, Event::Held { .. } | Event::HeldOver { .. });
+            let turns = matches!(event, Event::Held { .. } | Event::LeftSuspended { .. });
             out.append.push(event);
             if turns {
                 return;
@@ -126,15 +126,15 @@ impl Machine {
             let waits = place.is_some_and(|p| p.command.is_some() || p.wake.is_some_and(|wake| wake > now));
             !waits && self.state.phase(at) == Phase::New
         };
-        let ready: Vec<At> = match (&self.state.closing, &self.state.back) {
-            (Some(closing), _) => closing.steps.iter().map(At::close).filter(startable).collect(),
+        let ready: Vec<At> = match (&self.state.cleanup, &self.state.back) {
+            (Some(closing), _) => closing.steps.iter().map(At::cleanup).filter(startable).collect(),
             (None, None) => {
                 let ids = self.state.ready.iter().filter_map(|(_, number)| self.index.id(*number));
                 ids.map(At::forward).filter(startable).take(self.settings.parallel).collect()
             }
             (None, Some(back)) => {
                 let ids = back.ready.iter().map(|(_, step)| step);
-                ids.map(At::back).filter(startable).take(self.settings.parallel).collect()
+                ids.map(At::rollback).filter(startable).take(self.settings.parallel).collect()
             }
         };
         for at in ready {
@@ -152,9 +152,9 @@ impl Machine {
     }
 
     pub(super) fn way(&self) -> Way {
-        match (&self.state.closing, &self.state.back) {
-            (Some(_), _) => Way::Close,
-            (None, Some(_)) => Way::Back,
+        match (&self.state.cleanup, &self.state.back) {
+            (Some(_), _) => Way::Cleanup,
+            (None, Some(_)) => Way::Rollback,
             (None, None) => Way::Forward,
         }
     }
@@ -321,7 +321,7 @@ impl Machine {
             (Purpose::Apply, Answer::Applied(outcome)) => self.applied(&at, outcome, now),
             (Purpose::Observe, Answer::Checked(verdict)) => self.observed(&at, verdict, now),
             (Purpose::Verify(which), Answer::Checked(verdict)) => self.checked(&at, which, verdict, now),
-            (Purpose::Held(bracket), Answer::Checked(verdict)) => self.watched(&bracket, verdict, now),
+            (Purpose::Held(suspension), Answer::Checked(verdict)) => self.watched(&suspension, verdict, now),
             (Purpose::Capture(name), Answer::Captured(captured)) => self.kept(&at, &name, captured, now),
             (Purpose::Members, Answer::Members(members)) => self.listed(&at, members, now),
             (purpose, Answer::Checked(verdict)) => self.prepared(&at, purpose, verdict, now),
@@ -362,7 +362,8 @@ impl Machine {
         let wakes = places.flat_map(|place| {
             place.wake.into_iter().chain(place.verify.values().filter_map(|proof| proof.next))
         });
-        let watches = self.live.brackets.values().filter(|watch| !watch.asked).filter_map(|watch| watch.next);
+        let watches =
+            self.live.suspensions.values().filter(|watch| !watch.asked).filter_map(|watch| watch.next);
         wakes.chain(watches).chain(self.patience_ends(now)).filter(|wake| *wake > now).min()
     }
 }

@@ -1,19 +1,19 @@
-//! What follows a failure: what the plan fixed for it, and never more than the way back allows now.
+//! What follows a failure: what the plan fixed for it, and never more than the rollback allows now.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use switchback_model::way_back;
+use switchback_model::rollback_order;
 use switchback_schemas::{
     StepId,
-    journal::{At, BackScope, Event, Way},
+    journal::{At, Event, RollbackScope, Way},
     plan::{ExpiresAt, FailureAction, RollbackStep},
 };
 
 use super::{in_flight::later, prepare::said};
 use crate::machine::{Decision, Machine, Phase, fold::direction::scope_of};
 
-/// Why a way back of no steps is none.
+/// Why a rollback of no steps is none.
 const NOTHING: &str = "nothing was changed that could be undone";
 
 impl Machine {
@@ -22,7 +22,7 @@ impl Machine {
         self.state.hold.is_none() && self.unanswered().next().is_some()
     }
 
-    /// What failed forward is answered once by going back.
+    /// What failed forward is answered once by rolling back.
     fn unanswered(&self) -> impl Iterator<Item = &At> {
         let back = self.state.back.is_some();
         self.state.failed.iter().filter(move |at| !back || at.way != Way::Forward)
@@ -55,9 +55,9 @@ impl Machine {
         let held = |why: String| Event::Held { at: Some(at.clone()), why };
         let event = match (action, self.scope(action, self.undone_with(&at.step))) {
             (FailureAction::Hold, _) => held(what),
-            (_, None) => held(format!("{what}; there is no savepoint to go back to")),
+            (_, None) => held(format!("{what}; there is no savepoint to roll back to")),
             (_, Some(scope)) => match self.undoes(&scope, now) {
-                Ok(true) => Event::TurnedBack { scope, why: what },
+                Ok(true) => Event::TurnedToRollback { scope, why: what },
                 Ok(false) => held(format!("{what}; not rolled back: {NOTHING}")),
                 Err(obstacle) => held(format!("{what}; not rolled back: {obstacle}")),
             },
@@ -65,8 +65,8 @@ impl Machine {
         out.append.push(event);
     }
 
-    /// What the plan fixed. Only a failure is answered by going back: what is unknown, in doubt or no longer as it was
-    /// compiled holds, and so does everything on the way back and when the run is closed.
+    /// What the plan fixed. Only a failure is answered by rolling back: what is unknown, in doubt or no longer as it was
+    /// compiled holds, and so does everything on the rollback and when the run is closed.
     fn action(&self, at: &At) -> FailureAction {
         if at.way != Way::Forward || self.state.phase(at) != Phase::Failed {
             return FailureAction::Hold;
@@ -86,10 +86,10 @@ impl Machine {
         undoing.and_then(RollbackStep::place).unwrap_or(step)
     }
 
-    fn scope(&self, action: FailureAction, step: &StepId) -> Option<BackScope> {
+    fn scope(&self, action: FailureAction, step: &StepId) -> Option<RollbackScope> {
         match action {
             FailureAction::Hold => None,
-            FailureAction::RollbackStep => Some(BackScope::Step(step.clone())),
+            FailureAction::RollbackStep => Some(RollbackScope::Step(step.clone())),
             FailureAction::RollbackHop => {
                 let hop = &self.index.plan.step(step)?.hop;
                 let before = |position: usize| {
@@ -102,13 +102,13 @@ impl Machine {
                     let position = known.iter().position(|savepoint| savepoint.id == **id);
                     position.and_then(before).is_some()
                 });
-                reached.cloned().map(BackScope::Savepoint)
+                reached.cloned().map(RollbackScope::Savepoint)
             }
         }
     }
 
-    /// Why a person cannot have a way back now.
-    pub fn obstacle(&self, scope: &BackScope, now: Timestamp) -> Option<String> {
+    /// Why a person cannot have a rollback now.
+    pub fn obstacle(&self, scope: &RollbackScope, now: Timestamp) -> Option<String> {
         match self.undoes(scope, now) {
             Ok(false) if !self.gives_back(scope) => Some(NOTHING.to_owned()),
             Ok(_) => None,
@@ -116,12 +116,12 @@ impl Machine {
         }
     }
 
-    /// Whether a way back undoes anything, or why it cannot be taken now.
-    fn undoes(&self, scope: &BackScope, now: Timestamp) -> Result<bool, String> {
+    /// Whether a rollback undoes anything, or why it cannot be taken now.
+    fn undoes(&self, scope: &RollbackScope, now: Timestamp) -> Result<bool, String> {
         let Ok((to, numbers)) = scope_of(&self.index, scope) else {
-            return Err("the plan has no such place to go back to".to_owned());
+            return Err("the plan has no such savepoint or step".to_owned());
         };
-        if let BackScope::Savepoint(savepoint) = scope
+        if let RollbackScope::Savepoint(savepoint) = scope
             && !self.state.reached.contains(savepoint)
         {
             return Err(format!("savepoint {savepoint} was not reached"));
@@ -130,12 +130,12 @@ impl Machine {
         if let Some((left, since)) = self.state.removed(&self.index.plan, |step| steps.contains(step)) {
             return Err(format!("it needs {}, which was removed at {since}", left.what));
         }
-        let goes_now = self.state.closing.is_some() && !self.state.is_over();
+        let goes_now = self.state.cleanup.is_some() && !self.state.is_over();
         if goes_now || self.state.is_closed() {
-            return Err("what the run kept for its ways back is gone, or goes now".to_owned());
+            return Err("what the run retained for rollback is deleted, or is being deleted".to_owned());
         }
         let started: BTreeSet<StepId> = self.state.started().intersection(&steps).cloned().collect();
-        let way = way_back(&self.index.plan, &self.index.graph, &started, &to);
+        let way = rollback_order(&self.index.plan, &self.index.graph, &started, &to);
         if let Some(commit) = way.commits.first() {
             return Err(format!("{commit} cannot be undone"));
         }
@@ -146,45 +146,45 @@ impl Machine {
         if let Some((step, from)) = alone {
             return Err(format!("{step} is undone only together with {from}"));
         }
-        match way.steps.iter().find_map(|back| self.closed(&back.step, now)) {
-            Some(closed) => Err(closed),
+        match way.steps.iter().find_map(|back| self.expired(&back.step, now)) {
+            Some(expired) => Err(expired),
             None => Ok(!way.steps.is_empty()),
         }
     }
 
-    /// Whether the earlier run has the platform again at the end of such a way back. A person may want that, even where nothing is
+    /// Whether the earlier run has the platform again at the end of such a rollback. A person may want that, even where nothing is
     /// undone; a failure is not answered by it.
-    fn gives_back(&self, scope: &BackScope) -> bool {
+    fn gives_back(&self, scope: &RollbackScope) -> bool {
         let plan = &self.index.plan;
-        let start = plan.savepoints.first().map(|start| BackScope::Savepoint(start.id.clone()));
+        let start = plan.savepoints.first().map(|start| RollbackScope::Savepoint(start.id.clone()));
         plan.parent.is_some() && start.as_ref() == Some(scope)
     }
 
     /// Why one rollback step is not possible any more.
-    fn closed(&self, step: &StepId, now: Timestamp) -> Option<String> {
+    fn expired(&self, step: &StepId, now: Timestamp) -> Option<String> {
         let undo = self.index.plan.rollback_step(step)?;
         let hop = undo.place().and_then(|place| self.index.plan.step(place)).map(|step| &step.hop);
         if let Some(why) = hop.and_then(|hop| self.state.lost.get(hop)) {
-            return Some(format!("the way back of {step} is closed: {why}"));
+            return Some(format!("the rollback of {step} has expired: {why}"));
         }
         let task = undo.place().and_then(|place| self.state.task(&At::forward(place)));
-        let is_closed = |at: &ExpiresAt| match at {
+        let is_expired = |at: &ExpiresAt| match at {
             ExpiresAt::Instant(instant) => *instant <= now,
             ExpiresAt::After(length) => {
                 task.and_then(|task| task.applied).is_some_and(|applied| later(applied, *length) <= now)
             }
             ExpiresAt::Start(other) => self.state.is_started(other),
         };
-        let closing = undo.expires.iter().find(|closing| is_closed(&closing.at))?;
-        Some(format!("the way back of {step} is closed: {}", closing.why))
+        let expiry = undo.expires.iter().find(|expiry| is_expired(&expiry.at))?;
+        Some(format!("the rollback of {step} has expired: {}", expiry.why))
     }
 }
 
 fn how(phase: Phase) -> &'static str {
     match phase {
-        Phase::Stopped => "stopped, because what it was compiled from no longer holds",
+        Phase::Stopped => "stopped, because the platform changed since the plan was made",
         Phase::Unproven => "cannot be verified, because the evidence cannot be read",
-        Phase::Asked => "needs a person to decide",
+        Phase::Asked => "needs an operator to decide",
         _ => "failed",
     }
 }

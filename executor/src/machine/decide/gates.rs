@@ -66,7 +66,7 @@ impl Asking<'_> {
     }
 
     fn room_back(&self, at: &At) -> Seconds {
-        let roll = roll_of(self.plan(), &at.step, Way::Back).filter(|_| self.state.roll(at).is_some());
+        let roll = roll_of(self.plan(), &at.step, Way::Rollback).filter(|_| self.state.roll(at).is_some());
         roll.map_or_else(|| self.index.room.back(&at.step), batch)
     }
 
@@ -93,10 +93,10 @@ impl Asking<'_> {
         }
     }
 
-    /// Lines of no return that a step crosses need an approval that names them, whether a gate says so or not.
-    pub(super) fn line(&self, step: &StepId) -> Option<Gated> {
-        let line = self.plan().lines.iter().find(|line| line.step == *step)?;
-        Some(self.approved(&ApprovalScope::Line(line.id.clone())))
+    /// Points of no return that a step crosses need an approval that names them, whether a gate says so or not.
+    pub(super) fn point(&self, step: &StepId) -> Option<Gated> {
+        let point = self.plan().points.iter().find(|point| point.step == *step)?;
+        Some(self.approved(&ApprovalScope::Point(point.id.clone())))
     }
 
     /// Whether enough different people approved a scope.
@@ -114,7 +114,7 @@ impl Asking<'_> {
             let evidence = Evidence::line(format!("approved by {}", by.join(", ")));
             return Gated::Pass { evidence, approvals: counted };
         }
-        Gated::Wait { waits_for: WaitsFor::Approval { scope: scope_text(scope) }, wake_at: None }
+        Gated::Wait { waits_for: WaitsFor::Approval { scope: scope.clone() }, wake_at: None }
     }
 
     /// An override is loud: it names its gate, says why, and ends.
@@ -143,7 +143,7 @@ impl Asking<'_> {
     pub(super) fn window(&self, used_for: WindowUse, needed: Seconds) -> Gated {
         let wait = |window: String, wake_at| Gated::Wait { waits_for: WaitsFor::Window { window }, wake_at };
         match windows::answer(&self.plan().windows, used_for, needed, self.now) {
-            Answer::Always => pass("no window says otherwise".to_owned()),
+            Answer::Always => pass("the plan has no window".to_owned()),
             Answer::Open { window, until } => pass(format!("window {window} is open until {until}")),
             Answer::Frozen { window, until } => wait(format!("the end of {window}"), Some(until)),
             Answer::Closed { window, opens } => wait(window, Some(opens)),
@@ -157,9 +157,9 @@ impl Asking<'_> {
         let gated = match at.way {
             // Nothing forward starts inside of a freeze, whether a gate says so or not.
             Way::Forward => self.window(WindowUse::Freeze, Seconds(0)),
-            Way::Back => self.window(WindowUse::Rollback, self.room_back(at)),
+            Way::Rollback => self.window(WindowUse::Rollback, self.room_back(at)),
             // What nothing needs any more may go at any time.
-            Way::Close => return None,
+            Way::Cleanup => return None,
         };
         Some(gated).filter(|gated| matches!(gated, Gated::Wait { .. }))
     }
@@ -169,9 +169,9 @@ impl Asking<'_> {
 pub fn scope_text(scope: &ApprovalScope) -> String {
     match scope {
         ApprovalScope::Plan {} => "plan".to_owned(),
-        ApprovalScope::Line(line) => format!("line {line}"),
+        ApprovalScope::Point(point) => format!("point {point}"),
         ApprovalScope::Gate(gate) => format!("gate {gate}"),
-        ApprovalScope::Closing {} => "closing".to_owned(),
+        ApprovalScope::Cleanup {} => "cleanup".to_owned(),
     }
 }
 

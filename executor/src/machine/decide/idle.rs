@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use switchback_schemas::{
     Seconds,
-    journal::{At, BackScope, End, Event, WaitsFor},
+    journal::{At, End, Event, RollbackScope, WaitsFor},
 };
 
 use super::in_flight::{Purpose, later};
-use crate::machine::{Decision, Machine, Phase, Rest, fold::place::work_at, open_brackets, residue};
+use crate::machine::{Decision, Machine, Phase, Rest, fold::place::work_at, left_suspended, residue};
 
 impl Machine {
     /// Whether the process may end before anything else is looked at.
@@ -29,27 +29,27 @@ impl Machine {
         if self.state.hold.is_some() {
             return;
         }
-        if self.state.closing.is_some() {
-            let ends = self.state.end_of_closing(&self.index.plan);
+        if self.state.cleanup.is_some() {
+            let ends = self.state.end_of_cleanup(&self.index.plan);
             let event = match (ends, &self.state.superseded) {
                 (Some(end), _) => Some(Event::Done { end, residue: residue(&self.index.plan, &self.state) }),
-                (None, Some(by)) if self.state.has_closed() => Some(Event::Superseded { by: by.clone() }),
+                (None, Some(by)) if self.state.is_cleaned_up() => Some(Event::Superseded { by: by.clone() }),
                 (None, _) => None,
             };
             out.append.extend(event);
             return;
         }
         if let Some(back) = &self.state.back {
-            let done = back.needs.keys().all(|step| self.state.phase(&At::back(step)).is_finished());
+            let done = back.needs.keys().all(|step| self.state.phase(&At::rollback(step)).is_finished());
             if done && !self.releases_due() && !self.has_failures() {
                 let event = match &back.scope {
-                    BackScope::Step(step) => {
+                    RollbackScope::Step(step) => {
                         let why = format!("{step} is undone, after: {}", back.why);
                         Event::Held { at: Some(At::forward(step)), why }
                     }
-                    BackScope::Savepoint(_) => {
+                    RollbackScope::Savepoint(_) => {
                         let held_over = !self.state.held_over.is_empty();
-                        let end = if held_over { End::UnwoundHeld } else { End::Unwound };
+                        let end = if held_over { End::RolledBackSuspended } else { End::RolledBack };
                         Event::Done { end, residue: residue(&self.index.plan, &self.state) }
                     }
                 };
@@ -104,24 +104,27 @@ impl Machine {
             return;
         }
         let far = wake_at.is_none_or(|wake| wake > later(now, self.settings.patience));
-        let spans = open_brackets(&self.index.plan, &self.state).iter().all(|bracket| bracket.spans_park);
+        let spans =
+            left_suspended(&self.index.plan, &self.state).iter().all(|suspension| suspension.spans_park);
         if far && spans && self.patience_ends(now).is_none() {
             self.park(waits_for, wake_at, "", out);
         }
     }
 
-    /// Whether a command looks at a bracket that was seen before; what comes to rest need not wait for its answer.
+    /// Whether a command looks at a suspension that was seen before; what comes to rest need not wait for its answer.
     fn is_watch(&self, purpose: &Purpose) -> bool {
-        let Purpose::Held(bracket) = purpose else { return false };
-        self.live.brackets.get(bracket).is_some_and(|watch| watch.last.is_some())
+        let Purpose::Held(suspension) = purpose else { return false };
+        self.live.suspensions.get(suspension).is_some_and(|watch| watch.last.is_some())
     }
 
     fn park(&self, waits_for: Vec<WaitsFor>, wake_at: Option<Timestamp>, why: &str, out: &mut Decision) {
-        for bracket in
-            open_brackets(&self.index.plan, &self.state).iter().filter(|bracket| !bracket.spans_park)
+        for suspension in
+            left_suspended(&self.index.plan, &self.state).iter().filter(|suspension| !suspension.spans_park)
         {
-            let text =
-                format!("parked ({why}) although bracket {} is open, which should not span it", bracket.id);
+            let text = format!(
+                "parked ({why}) although suspension {} is active, which should not last over a park",
+                suspension.id
+            );
             out.append.push(Event::Noted { text });
         }
         out.append.push(Event::Parked { waits_for, wake_at });
@@ -147,9 +150,9 @@ impl Machine {
     /// When the longest patience of what waits ends; `None` when all of it has ended.
     pub(super) fn patience_ends(&self, now: Timestamp) -> Option<Timestamp> {
         let ends = self.live.places.iter().filter(|(_, place)| !place.waits.is_empty()).map(|(at, place)| {
-            // A bracket has the time of its closing to become safe to close.
+            // A suspension has the time of its closing to become safe to close.
             let blocked =
-                matches!(self.state.phase(at), Phase::Blocked | Phase::Called) || self.closes(at).is_some();
+                matches!(self.state.phase(at), Phase::Blocked | Phase::Called) || self.resumes(at).is_some();
             let own = work_at(&self.index.plan, &self.state, at).filter(|_| blocked).map(|work| work.timeout);
             // Before anything was called; a call that is not answered has waits of its own, each longer than the last.
             let unread = self.state.phase(at) == Phase::New

@@ -24,7 +24,7 @@ pub(in crate::machine) struct Live {
     /// Calls whose intent this process wrote. An open call that is not among them is left over from another process.
     pub own: BTreeSet<At>,
     pub side: Vec<SideEntry>,
-    pub brackets: BTreeMap<Label, Watch>,
+    pub suspensions: BTreeMap<Label, Watch>,
     /// Latest listings of nodes, good or not, by roll.
     pub listed: BTreeMap<At, Timestamp>,
     pub stopping: Option<String>,
@@ -47,7 +47,7 @@ pub(in crate::machine) enum Purpose {
     Claim,
     Gate(Label),
     DoneWhen,
-    SafeToClose(Label),
+    SafeToResume(Label),
     Read(usize),
     Capture(String),
     Apply,
@@ -63,7 +63,7 @@ pub(in crate::machine) enum Stage {
     #[default]
     Gates,
     DoneWhen,
-    SafeToClose,
+    SafeToResume,
     Read(usize),
     Captures,
     Ready,
@@ -92,7 +92,7 @@ pub(in crate::machine) struct Proof {
     pub next: Option<Timestamp>,
 }
 
-/// An open bracket that is looked at.
+/// An open suspension that is looked at.
 #[derive(Debug, Default)]
 pub(in crate::machine) struct Watch {
     pub asked: bool,
@@ -132,7 +132,7 @@ impl Live {
             | Event::BatchDone { at, .. }
             | Event::Converged { at }
             | Event::Retry { at, .. } => Some(at),
-            Event::TurnedBack { .. } | Event::TurnedForward { .. } | Event::TurnedToClose { .. } => {
+            Event::TurnedToRollback { .. } | Event::TurnedForward { .. } | Event::TurnedToCleanup { .. } => {
                 let own = &self.own;
                 self.places.retain(|at, place| place.command.is_some() || own.contains(at));
                 None

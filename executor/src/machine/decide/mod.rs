@@ -2,8 +2,7 @@
 //! Nothing here changes the state; that does only a record that was written.
 
 mod batch;
-mod brackets;
-mod closing;
+mod cleanup;
 mod dispatch;
 mod failure;
 mod gates;
@@ -13,6 +12,7 @@ mod observe;
 mod prepare;
 mod requests;
 mod rolls;
+mod suspensions;
 mod verify;
 mod windows;
 

@@ -22,11 +22,11 @@ impl Machine {
             // Nobody can look. It is not repeated, and what takes it back has to hold whether it happened or not.
             let attempt = self.state.task(at).map_or(1, |task| task.attempts);
             let evidence =
-                Evidence::line("the plan has no way to see whether it happened, and the run goes back");
+                Evidence::line("the plan has no check whether it happened, and the run rolls back");
             let outcome = Outcome::NotDone { class: Class::Refused, evidence };
             self.live.outbox.push_back(Event::Ended { at: at.clone(), attempt, outcome });
         } else {
-            let evidence = Evidence::line("the plan has no way to see whether it happened");
+            let evidence = Evidence::line("the plan has no check whether it happened");
             let event = self.after_doubt(at, &evidence, now);
             self.live.outbox.extend(event);
         }
@@ -49,7 +49,7 @@ impl Machine {
             }
             Verdict::Fails { evidence } => {
                 if self.state.back.is_some() && at.way == Way::Forward {
-                    // Going back, what was not seen is not repeated and need not be undone.
+                    // Rolling back, what was not seen is not repeated and need not be undone.
                     let outcome = Outcome::NotDone { class: Class::Refused, evidence };
                     self.live.outbox.push_back(Event::Ended { at: at.clone(), attempt, outcome });
                     return;
@@ -82,7 +82,7 @@ impl Machine {
             return intent.append.pop();
         }
         let why =
-            said(&format!("nobody knows whether {at} happened, and it cannot be repeated blindly"), evidence);
+            said(&format!("whether {at} happened is unknown, and it cannot be repeated blindly"), evidence);
         Some(Event::Held { at: Some(at.clone()), why })
     }
 }

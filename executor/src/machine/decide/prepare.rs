@@ -51,12 +51,18 @@ impl Machine {
                     self.check(at, Purpose::DoneWhen, condition, now, out);
                     return false;
                 }
-                Stage::SafeToClose
+                Stage::SafeToResume
             }
-            Stage::SafeToClose => {
-                if let Some(bracket) = self.closes(at) {
-                    let bracket = bracket.clone();
-                    self.check(at, Purpose::SafeToClose(bracket.id), &bracket.safe_to_close, now, out);
+            Stage::SafeToResume => {
+                if let Some(suspension) = self.resumes(at) {
+                    let suspension = suspension.clone();
+                    self.check(
+                        at,
+                        Purpose::SafeToResume(suspension.id),
+                        &suspension.safe_to_resume,
+                        now,
+                        out,
+                    );
                     return false;
                 }
                 Stage::Read(0)
@@ -106,8 +112,8 @@ impl Machine {
         for gate in crossing.iter().chain(&open) {
             let asking = self.asking(now);
             let gated = match self.index.plan.gate(gate) {
-                // A line of no return that no gate stands for is asked by its own name.
-                None if crossing.as_ref() == Some(gate) => asking.line(&at.step),
+                // A point of no return that no gate stands for is asked by its own name.
+                None if crossing.as_ref() == Some(gate) => asking.point(&at.step),
                 _ => Some(asking.gate(gate, &at.step)),
             };
             match gated {
@@ -134,15 +140,15 @@ impl Machine {
         false
     }
 
-    /// The line of no return that a step crosses, unless one of its gates asks for the approval that names it.
+    /// The point of no return that a step crosses, unless one of its gates asks for the approval that names it.
     fn crossing(&self, step: &StepId) -> Option<Label> {
-        let line = self.index.plan.lines.iter().find(|line| line.step == *step)?;
+        let point = self.index.plan.points.iter().find(|point| point.step == *step)?;
         let asks = |gate: &Label| {
-            let names = GateKind::Approval(ApprovalScope::Line(line.id.clone()));
+            let names = GateKind::Approval(ApprovalScope::Point(point.id.clone()));
             self.index.plan.gate(gate).is_some_and(|gate| gate.kind == names)
         };
         let gates = self.index.plan.step(step).map(|step| step.gates.as_slice()).unwrap_or_default();
-        (!gates.iter().any(asks)).then(|| line.id.clone())
+        (!gates.iter().any(asks)).then(|| point.id.clone())
     }
 
     /// Gates are asked again before time alone may open them: people can.
@@ -180,7 +186,7 @@ impl Machine {
             }
             return;
         }
-        if self.waits_for_brackets(at, now) {
+        if self.waits_for_suspensions(at, now) {
             return;
         }
         match work.action {
@@ -235,9 +241,9 @@ impl Machine {
             (Purpose::DoneWhen, Verdict::Holds { .. }) => {
                 self.live.outbox.push_back(Event::Skipped { at: at_, evidence });
             }
-            (Purpose::DoneWhen, Verdict::Fails { .. }) => self.pass_stage(at, Stage::SafeToClose),
-            (Purpose::SafeToClose(_), Verdict::Holds { .. }) => self.pass_stage(at, Stage::Read(0)),
-            (Purpose::SafeToClose(bracket), _) => self.not_safe(at, &bracket, &evidence, now),
+            (Purpose::DoneWhen, Verdict::Fails { .. }) => self.pass_stage(at, Stage::SafeToResume),
+            (Purpose::SafeToResume(_), Verdict::Holds { .. }) => self.pass_stage(at, Stage::Read(0)),
+            (Purpose::SafeToResume(suspension), _) => self.not_safe(at, &suspension, &evidence, now),
             (Purpose::Read(which), Verdict::Holds { .. }) => self.pass_stage(at, Stage::Read(which + 1)),
             (Purpose::Read(_), verdict) => self.read_missed(at, &verdict, now),
             (purpose, _) => {
@@ -277,7 +283,7 @@ impl Machine {
                 self.live.outbox.push_back(Event::Captured { at: at.clone(), name: name.to_owned(), value });
             }
             Err(failure) => {
-                let what = format!("{name}, which {at} keeps before it starts");
+                let what = format!("{name}, which {at} captures before it starts");
                 self.look_again(at, WaitsFor::Unreadable { what, why: failure.to_string() }, now);
             }
         }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use switchback_schemas::{
     StepId,
-    journal::{At, BackScope, End, Event, Residue, SideEntry, SideKind, Way},
+    journal::{At, End, Event, Residue, RollbackScope, SideEntry, SideKind, Way},
 };
 
 use super::gates::who;
@@ -21,17 +21,17 @@ impl Machine {
         let turns = |entry: &SideEntry| {
             matches!(
                 entry.says,
-                SideKind::Rollback { .. } | SideKind::Abandon { .. } | SideKind::Close { .. }
+                SideKind::Rollback { .. } | SideKind::Abandon { .. } | SideKind::Cleanup { .. }
             )
         };
         self.unheard().iter().any(turns)
     }
 
-    /// Whether nothing is left to do: the run is over, and nobody asked it to go back or to be closed where it can.
+    /// Whether nothing is left to do: the run is over, and nobody asked it to roll back or to be closed where it can.
     pub fn stays_over(&self) -> bool {
         let taken_up = |entry: &SideEntry| match entry.says {
             SideKind::Rollback { .. } => self.state.is_complete(),
-            SideKind::Close { .. } => self.state.may_close(),
+            SideKind::Cleanup { .. } => self.state.may_clean_up(),
             _ => false,
         };
         self.state.is_over() && !self.unheard().iter().any(taken_up)
@@ -59,8 +59,8 @@ impl Machine {
     fn act_on(&self, entry: &SideEntry, now: Timestamp) -> Option<Vec<Event>> {
         // What was said to a run that another one took over is for nobody, except that it be closed.
         if self.state.superseded.is_some()
-            && self.state.closing.is_none()
-            && !matches!(entry.says, SideKind::Close { .. })
+            && self.state.cleanup.is_none()
+            && !matches!(entry.says, SideKind::Cleanup { .. })
         {
             return Some(Vec::new());
         }
@@ -80,28 +80,29 @@ impl Machine {
             SideKind::Retry { step, reason } => {
                 let places = self.retried(step);
                 if places.is_empty() {
-                    return note(format!("{by} asked for a retry of {step}, where nothing has failed"));
+                    return note(format!("{by} requested a retry of {step}, where nothing has failed"));
                 }
                 let why = format!("{by}: {reason}");
                 Some(places.into_iter().map(|at| Event::Retry { at, why: why.clone() }).collect())
             }
             _ if self.calling() => None,
             SideKind::Rollback { scope, reason } => match self.obstacle(scope, now) {
-                Some(obstacle) => note(format!("{by} asked to go back, which is refused: {obstacle}")),
-                None => {
-                    Some(vec![Event::TurnedBack { scope: scope.clone(), why: format!("{by}: {reason}") }])
-                }
+                Some(obstacle) => note(format!("{by} requested a rollback, which is refused: {obstacle}")),
+                None => Some(vec![Event::TurnedToRollback {
+                    scope: scope.clone(),
+                    why: format!("{by}: {reason}"),
+                }]),
             },
             // Also when it was heard by a process that died before it wrote so.
-            SideKind::Close { reason, .. } if self.state.closing.is_some() => {
+            SideKind::Cleanup { reason, .. } if self.state.cleanup.is_some() => {
                 Some(self.closing_again(format!("{by}: {reason}"), now).into_iter().collect())
             }
-            SideKind::Close { early, reason } => match self.to_close(*early, now) {
+            SideKind::Cleanup { early, reason } => match self.to_clean_up(*early, now) {
                 _ if self.state.reopened.is_none() && self.state.superseded.is_none() => {
-                    note(format!("{by} asked to close a run that is not over"))
+                    note(format!("{by} requested cleanup of a run that has not ended"))
                 }
                 Ok(found) => Some(found.events(&self.state.approvals, format!("{by}: {reason}"))),
-                Err(obstacle) => note(format!("{by} asked to close, which is refused: {obstacle}")),
+                Err(obstacle) => note(format!("{by} requested cleanup, which is refused: {obstacle}")),
             },
             SideKind::Abandon { reason } => {
                 let mut residue = residue(&self.index.plan, &self.state);
@@ -111,14 +112,14 @@ impl Machine {
         }
     }
 
-    /// After a hold the run goes on the way it went; from the end of a step's way back it goes forward.
+    /// After a hold the run goes on the way it went; from the end of a step's rollback it goes forward.
     fn go_on_after_hold(&self, why: String, now: Timestamp) -> Event {
         if let Some(event) = self.closing_again(why.clone(), now) {
             return event;
         }
         match &self.state.back {
-            Some(back) if !(back.ready.is_empty() && matches!(back.scope, BackScope::Step(_))) => {
-                Event::TurnedBack { scope: back.scope.clone(), why }
+            Some(back) if !(back.ready.is_empty() && matches!(back.scope, RollbackScope::Step(_))) => {
+                Event::TurnedToRollback { scope: back.scope.clone(), why }
             }
             _ => Event::TurnedForward { why },
         }

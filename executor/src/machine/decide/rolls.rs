@@ -51,7 +51,7 @@ impl Machine {
         if self.state.roll(at).is_none() && self.waits_for_window(at, now) {
             return;
         }
-        if self.waits_for_brackets(at, now) {
+        if self.waits_for_suspensions(at, now) {
             return;
         }
         if let Some(members) = self.live.place(at).members.take() {
@@ -171,7 +171,7 @@ impl Machine {
         let due = |at: &&At| match (&self.state.back, &self.state.hold) {
             (Some(back), None) => at.way == Way::Forward && back.steps.contains(&at.step),
             (None, Some(hold)) => at.way == Way::Forward && hold.at.is_some(),
-            (Some(_), Some(hold)) => at.way == Way::Back && hold.at.is_some(),
+            (Some(_), Some(hold)) => at.way == Way::Rollback && hold.at.is_some(),
             (None, None) => false,
         };
         self.state.rolls.keys().filter(due).cloned().collect()
@@ -187,10 +187,10 @@ impl Machine {
     /// Whether nodes are to be let go before anything else begins.
     pub(super) fn releases_due(&self) -> bool {
         let due = !self.release_places().is_empty() || !self.doubts_to_settle().is_empty();
-        self.live.stopping.is_none() && self.state.closing.is_none() && due
+        self.live.stopping.is_none() && self.state.cleanup.is_none() && due
     }
 
-    /// Going back, it has to be known which nodes are still there.
+    /// Rolling back, it has to be known which nodes are still there.
     pub(super) fn doubts_to_settle(&self) -> Vec<At> {
         if self.state.back.is_none() || self.state.hold.is_some() {
             return Vec::new();

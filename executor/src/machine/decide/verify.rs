@@ -71,11 +71,11 @@ impl Machine {
             let mut lines = proof.last.iter().flat_map(|v| v.evidence().0.clone()).collect::<Vec<_>>();
             let unknown = matches!(proof.last, Some(Verdict::Unknown { .. }));
             let how = match (proof.holds_since, unknown) {
-                (Some(_), _) => format!("did not hold for {} without a break", verify.settle),
+                (Some(_), _) => format!("did not stay met for {}", verify.settle),
                 (None, true) => "could not be read".to_owned(),
-                (None, false) => "did not come true".to_owned(),
+                (None, false) => "is not met".to_owned(),
             };
-            lines.insert(0, format!("{} {how} within {}", verify.title, verify.within));
+            lines.insert(0, format!("not verified within {}: {} {how}", verify.within, verify.title));
             let evidence = Evidence(lines);
             return Some(if unknown { Verdict::Unknown { evidence } } else { Verdict::Fails { evidence } });
         }

@@ -6,10 +6,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use switchback_model::{schedule, way_back};
+use switchback_model::{rollback_order, schedule};
 use switchback_schemas::{
     RunId, StepId,
-    journal::{At, BackScope, End, Way},
+    journal::{At, End, RollbackScope, Way},
     name::{Label, SavepointId},
     plan::{Plan, Savepoint},
 };
@@ -41,8 +41,8 @@ impl RunState {
             (Some(_), _) if self.is_release(at) => {}
             (Some(item), _) => self.item_moved(index, at, &item.key, now),
             (None, Way::Forward) => self.finish(index, &at.step),
-            (None, Way::Back) => self.finish_back(index, &at.step),
-            (None, Way::Close) => {}
+            (None, Way::Rollback) => self.finish_back(index, &at.step),
+            (None, Way::Cleanup) => {}
         }
     }
 
@@ -65,7 +65,7 @@ impl RunState {
 
     fn finish_back(&mut self, index: &Index, step: &StepId) {
         let undoes = index.plan.rollback_step(step).into_iter().flat_map(|rollback| &rollback.undoes);
-        let is_done = |rollback: &StepId| self.phase(&At::back(rollback)).is_finished();
+        let is_done = |rollback: &StepId| self.phase(&At::rollback(rollback)).is_finished();
         let undone = undoes.filter(|step| index.rollback_of(step).iter().all(is_done)).cloned();
         let undone: Vec<StepId> = undone.collect();
         self.undone.extend(undone);
@@ -73,7 +73,7 @@ impl RunState {
         back.ready.remove(&back.queued(step));
         let dependants = back.needs.iter().filter(|(_, needs)| needs.contains(step)).map(|(step, _)| step);
         let done =
-            |step: &StepId| self.tasks.get(&At::back(step)).is_some_and(|task| task.phase.is_finished());
+            |step: &StepId| self.tasks.get(&At::rollback(step)).is_some_and(|task| task.phase.is_finished());
         let open =
             |step: &&StepId| !done(step) && back.needs.get(*step).is_some_and(|needs| needs.iter().all(done));
         let next: Vec<_> = dependants.filter(open).map(|step| back.queued(step)).collect();
@@ -108,20 +108,20 @@ impl RunState {
     pub(in crate::machine) fn turn_back(
         &mut self,
         index: &Index,
-        scope: &BackScope,
+        scope: &RollbackScope,
         why: &str,
         now: Timestamp,
     ) -> Result<(), Reason> {
-        if self.closing.is_some() {
-            return Err(Reason::Other("the run removes what its ways back need".to_owned()));
+        if self.cleanup.is_some() {
+            return Err(Reason::Other("the run deletes what its rollbacks need".to_owned()));
         }
         let (to, numbers) = scope_of(index, scope)?;
-        if matches!(scope, BackScope::Savepoint(savepoint) if !self.reached.contains(savepoint)) {
-            return Err(Reason::Other(format!("the run goes back to {scope:?}, which it never reached")));
+        if matches!(scope, RollbackScope::Savepoint(savepoint) if !self.reached.contains(savepoint)) {
+            return Err(Reason::Other(format!("the run rolls back to {scope:?}, which it never reached")));
         }
         let steps: BTreeSet<StepId> = numbers.iter().filter_map(|n| index.id(*n)).cloned().collect();
         let started = self.started().intersection(&steps).cloned().collect();
-        let way = way_back(&index.plan, &index.graph, &started, &to);
+        let way = rollback_order(&index.plan, &index.graph, &started, &to);
         let rest = schedule::remaining_back(&index.plan, &way);
         let needs = way.steps.into_iter().map(|back| (back.step, back.needs)).collect();
         let why = why.to_owned();
@@ -134,11 +134,11 @@ impl RunState {
             members.is_some_and(|members| members.is_disjoint(&numbers))
         };
         self.reached.retain(kept);
-        self.take_up_all_released(|roll| roll.way == Way::Back || !back.steps.contains(&roll.step));
-        // Failures forward are answered by going back; a failed undo is tried again.
+        self.take_up_all_released(|roll| roll.way == Way::Rollback || !back.steps.contains(&roll.step));
+        // Failures forward are answered by rolling back; a failed undo is tried again.
         for at in std::mem::take(&mut self.failed) {
             match at.way {
-                Way::Back if back.needs.contains_key(&at.step) => self.again(index, &at, now),
+                Way::Rollback if back.needs.contains_key(&at.step) => self.again(index, &at, now),
                 _ => self.touch(&at, now).left = true,
             }
         }
@@ -150,11 +150,12 @@ impl RunState {
 
     pub(in crate::machine) fn turn_forward(&mut self, index: &Index) -> Result<(), Reason> {
         if let Some(back) = &self.back {
-            if !back.ready.is_empty() || matches!(back.scope, BackScope::Savepoint(_)) {
-                return Err(Reason::Other("the way back is not at its end".to_owned()));
+            if !back.ready.is_empty() || matches!(back.scope, RollbackScope::Savepoint(_)) {
+                return Err(Reason::Other("the rollback is not at its end".to_owned()));
             }
             let steps = back.steps.clone();
-            let held_over = back.needs.keys().filter(|id| self.phase(&At::back(id)) == Phase::HeldOver);
+            let held_over =
+                back.needs.keys().filter(|id| self.phase(&At::rollback(id)) == Phase::LeftSuspended);
             let held_over = held_over.filter_map(|id| index.plan.rollback_step(id));
             let open: Vec<At> = held_over.flat_map(|rollback| &rollback.undoes).map(At::forward).collect();
             self.rolls.retain(|at, _| !back.has(at));
@@ -183,7 +184,7 @@ impl RunState {
     pub(in crate::machine) fn hand_over(&mut self, by: &RunId) {
         self.superseded = Some(by.clone());
         self.claimed = false;
-        self.closing = None;
+        self.cleanup = None;
     }
 
     /// The run that went on from here is back where it began. A person says how this one goes on.
@@ -203,7 +204,7 @@ impl RunState {
         };
         (self.open, self.failed) =
             (places(|task| task.phase.is_open()), places(|task| task.phase.is_failed() && !task.left));
-        let why = format!("run {from}, which had taken over, went back to where it began");
+        let why = format!("run {from}, which had taken over, rolled back to its start");
         self.hold = Some(Hold { at: None, why });
         Ok(())
     }
@@ -215,16 +216,16 @@ impl RunState {
 
     /// Whether the run may end like that.
     pub(in crate::machine) fn may_end(&self, plan: &Plan, end: End) -> Result<(), Reason> {
-        let back = self.back.as_ref().filter(|back| matches!(back.scope, BackScope::Savepoint(_)));
-        let all_back =
-            back.is_some_and(|back| back.needs.keys().all(|step| self.phase(&At::back(step)).is_finished()));
+        let back = self.back.as_ref().filter(|back| matches!(back.scope, RollbackScope::Savepoint(_)));
+        let all_back = back
+            .is_some_and(|back| back.needs.keys().all(|step| self.phase(&At::rollback(step)).is_finished()));
         let fits = match end {
             End::Abandoned => true,
-            end if self.closing.is_some() => self.end_of_closing(plan) == Some(end),
+            end if self.cleanup.is_some() => self.end_of_cleanup(plan) == Some(end),
             End::Complete => self.back.is_none() && self.all_done(),
-            End::Unwound => all_back && self.held_over.is_empty(),
-            End::UnwoundHeld => all_back && !self.held_over.is_empty(),
-            End::Closed => false,
+            End::RolledBack => all_back && self.held_over.is_empty(),
+            End::RolledBackSuspended => all_back && !self.held_over.is_empty(),
+            End::CleanedUp => false,
         };
         match fits {
             true => Ok(()),
@@ -244,7 +245,7 @@ impl RunState {
         if phase.is_failed() {
             self.again(index, at, now);
         }
-        let way = if self.back.is_none() { Way::Forward } else { Way::Back };
+        let way = if self.back.is_none() { Way::Forward } else { Way::Rollback };
         self.take_up_all_released(|roll| roll.way == way);
         self.hold = None;
         Ok(())
@@ -284,28 +285,29 @@ impl RunState {
     pub(in crate::machine) fn hold_over(
         &mut self,
         index: &Index,
-        bracket: &Label,
+        suspension: &Label,
         why: &str,
         now: Timestamp,
     ) -> Result<(), Reason> {
-        let known = index.plan.brackets.iter().find(|known| known.id == *bracket);
-        let closing = known.into_iter().flat_map(|bracket| index.rollback_of(&bracket.open)).map(At::back);
+        let known = index.plan.suspensions.iter().find(|known| known.id == *suspension);
+        let closing =
+            known.into_iter().flat_map(|suspension| index.rollback_of(&suspension.suspend)).map(At::rollback);
         let at = closing.into_iter().find(|at| self.phase(at) == Phase::New && self.back.is_some());
-        let at = at.ok_or_else(|| Reason::Other(format!("bracket {bracket} is not being closed")))?;
-        self.held_over.insert(bracket.clone(), why.to_owned());
-        self.set(index, &at, Phase::HeldOver, now);
+        let at = at.ok_or_else(|| Reason::Other(format!("suspension {suspension} is not being resumed")))?;
+        self.held_over.insert(suspension.clone(), why.to_owned());
+        self.set(index, &at, Phase::LeftSuspended, now);
         Ok(())
     }
 }
 
-/// Where a scope goes back to, and the numbers of the steps that it takes back.
+/// Where a scope rolls back to, and the numbers of the steps that it takes back.
 pub(in crate::machine) fn scope_of(
     index: &Index,
-    scope: &BackScope,
+    scope: &RollbackScope,
 ) -> Result<(Savepoint, BTreeSet<usize>), Reason> {
-    let unknown = || Reason::Other(format!("the plan has no {scope:?} to go back to"));
+    let unknown = || Reason::Other(format!("the plan has no {scope:?} to roll back to"));
     match scope {
-        BackScope::Savepoint(id) => {
+        RollbackScope::Savepoint(id) => {
             let position =
                 index.plan.savepoints.iter().position(|known| known.id == *id).ok_or_else(unknown)?;
             let to = index.plan.savepoints.get(position).ok_or_else(unknown)?;
@@ -313,7 +315,7 @@ pub(in crate::machine) fn scope_of(
             let steps = (0..index.plan.steps.len()).filter(|number| !kept.contains(number)).collect();
             Ok((to.clone(), steps))
         }
-        BackScope::Step(step) => {
+        RollbackScope::Step(step) => {
             let number = index.graph.number(step).ok_or_else(unknown)?;
             let mut steps = index.graph.descendants(number);
             steps.insert(number);

@@ -35,7 +35,7 @@ pub enum Reason {
     #[error("the run was started from plan {0}")]
     OtherPlan(Digest),
     /// The run is over.
-    #[error("the run is over")]
+    #[error("the run has ended")]
     Over,
     /// Nothing is at this place of the plan.
     #[error("the plan has nothing at {0}")]

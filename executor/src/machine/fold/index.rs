@@ -8,7 +8,7 @@ use std::{
 use switchback_model::{Graph, GraphError, group::Room, schedule};
 use switchback_schemas::{
     Digest, Seconds, StepId,
-    plan::{Bracket, Plan, RollbackStep},
+    plan::{Plan, RollbackStep, Suspension},
 };
 
 /// A plan with its graph.
@@ -58,10 +58,10 @@ impl Index {
         self.plan.steps.get(number).map(|step| &step.id)
     }
 
-    /// The bracket that a rollback step closes: it undoes its opening.
-    pub fn closed_by(&self, rollback: &StepId) -> Option<&Bracket> {
+    /// The suspension that a rollback step resumes: it undoes its opening.
+    pub fn closed_by(&self, rollback: &StepId) -> Option<&Suspension> {
         let undoes = &self.plan.rollback_step(rollback)?.undoes;
-        self.plan.brackets.iter().find(|bracket| undoes.contains(&bracket.open))
+        self.plan.suspensions.iter().find(|suspension| undoes.contains(&suspension.suspend))
     }
 
     /// The rollback steps that undo a step.

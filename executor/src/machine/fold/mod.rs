@@ -1,8 +1,7 @@
 //! The state of a run: a fold over the records of its journal, total and pure. A record that does not follow from those
 //! before it is refused, and changes nothing. Nothing here decides what happens next.
 
-mod brackets;
-mod closing;
+mod cleanup;
 pub(super) mod direction;
 mod illegal;
 mod index;
@@ -13,14 +12,15 @@ mod residue;
 pub(super) mod retry;
 mod rolls;
 mod state;
+mod suspensions;
 pub(super) mod transition;
 
-pub use brackets::open as open_brackets;
-pub use closing::standing;
+pub use cleanup::standing;
 pub use illegal::{Illegal, Reason};
 pub use index::Index;
 pub use place::step_of;
 pub use place_event::PlaceEvent;
 pub use residue::residue;
 pub use retry::{Reaction, not_done, not_seen};
-pub use state::{Back, Batch, Closing, Hold, Phase, RollState, RunState, Task};
+pub use state::{Back, Batch, Cleanup, Hold, Phase, RollState, RunState, Task};
+pub use suspensions::open as left_suspended;

@@ -18,12 +18,12 @@ pub(in crate::machine) fn work_at<'plan>(
 ) -> Option<&'plan Work> {
     let Some(item) = &at.item else { return work_of(plan, &at.step, at.way) };
     if item.let_go {
-        return recipe_step(plan, &at.step, Way::Back, &item.recipe)?.undo.work();
+        return recipe_step(plan, &at.step, Way::Rollback, &item.recipe)?.undo.work();
     }
-    // Going back, a node is either one that a rollback step's own roll moves, or one that the roll forward touched and left.
+    // Rolling back, a node is either one that a rollback step's own roll moves, or one that the roll forward touched and left.
     let moved_back =
-        || state.roll(&At::back(&at.step)).is_some_and(|roll| roll.moved.contains_key(&item.key));
-    if at.way == Way::Back && !moved_back() {
+        || state.roll(&At::rollback(&at.step)).is_some_and(|roll| roll.moved.contains_key(&item.key));
+    if at.way == Way::Rollback && !moved_back() {
         return recipe_step(plan, &at.step, Way::Forward, &item.recipe)?.undo.work();
     }
     Some(&recipe_step(plan, &at.step, at.way, &item.recipe)?.work)
@@ -33,8 +33,8 @@ pub(in crate::machine) fn work_at<'plan>(
 fn work_of<'plan>(plan: &'plan Plan, step: &StepId, way: Way) -> Option<&'plan Work> {
     match way {
         Way::Forward => Some(&plan.step(step)?.work),
-        Way::Back => Some(&plan.rollback_step(step)?.work),
-        Way::Close => Some(&plan.leftovers.iter().find(|left| left.step == *step)?.removal),
+        Way::Rollback => Some(&plan.rollback_step(step)?.work),
+        Way::Cleanup => Some(&plan.retentions.iter().find(|left| left.step == *step)?.removal),
     }
 }
 
@@ -51,8 +51,8 @@ fn recipe_step<'plan>(plan: &'plan Plan, step: &StepId, way: Way, name: &Label) 
 pub fn step_of<'plan>(plan: &'plan Plan, at: &At) -> Option<&'plan Step> {
     let undone = || plan.rollback_step(&at.step).and_then(RollbackStep::place);
     match at.way {
-        Way::Back => plan.step(undone().unwrap_or(&at.step)),
-        Way::Forward | Way::Close => plan.step(&at.step),
+        Way::Rollback => plan.step(undone().unwrap_or(&at.step)),
+        Way::Forward | Way::Cleanup => plan.step(&at.step),
     }
 }
 

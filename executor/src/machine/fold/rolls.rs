@@ -19,8 +19,8 @@ impl RunState {
     pub(in crate::machine) fn is_release(&self, at: &At) -> bool {
         let Some(item) = &at.item else { return false };
         let moved_back =
-            || self.roll(&At::back(&at.step)).is_some_and(|roll| roll.moved.contains_key(&item.key));
-        at.way == Way::Back && (item.let_go || !moved_back())
+            || self.roll(&At::rollback(&at.step)).is_some_and(|roll| roll.moved.contains_key(&item.key));
+        at.way == Way::Rollback && (item.let_go || !moved_back())
     }
 
     /// Whether a step of a recipe may act: its node is in the batch and what comes first is done.
@@ -260,7 +260,7 @@ impl RunState {
             | Phase::Again
             | Phase::Stopped
             | Phase::Skipped
-            | Phase::HeldOver
+            | Phase::LeftSuspended
             | Phase::Rolling => false,
             Phase::Failed => task.applied.is_some(),
             Phase::Called
@@ -345,7 +345,7 @@ fn is_at(at: &At, roll: &At, key: &ItemKey) -> bool {
 
 /// Whether a place takes back a step of a roll's recipe on this node.
 fn is_release_of(at: &At, roll: &At, key: &ItemKey) -> bool {
-    let of_undo = roll.way == Way::Back;
+    let of_undo = roll.way == Way::Rollback;
     let here = at.item.as_ref().is_some_and(|item| item.key == *key && item.let_go == of_undo);
-    at.step == roll.step && at.way == Way::Back && here
+    at.step == roll.step && at.way == Way::Rollback && here
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use switchback_schemas::{
     Digest, ItemKey, RunId, Seconds, StepId,
     journal::{
-        Approval, At, AtItem, BackScope, Captured, Class, End, Evidence, Item, Residue, WaitsFor, Way,
+        Approval, At, AtItem, Captured, Class, End, Evidence, Item, Residue, RollbackScope, WaitsFor, Way,
     },
     name::{Label, SavepointId},
     plan::Plan,
@@ -36,12 +36,12 @@ pub struct RunState {
     pub last: Option<Timestamp>,
     /// Whether the platform is this run's.
     pub claimed: bool,
-    /// Going back, and how far; absent while it goes forward.
+    /// Rolling back, and how far; absent while it goes forward.
     pub back: Option<Back>,
     /// How it had ended, when a process took it up again.
     pub reopened: Option<End>,
     /// Removing what it kept; absent while it does not.
-    pub closing: Option<Closing>,
+    pub cleanup: Option<Cleanup>,
     /// Why nothing is started.
     pub hold: Option<Hold>,
     /// Why no process works on it.
@@ -64,7 +64,7 @@ pub struct RunState {
     pub undone: BTreeSet<StepId>,
     /// Savepoints that hold, in the order in which they were reached.
     pub reached: Vec<SavepointId>,
-    /// Brackets that had to stay open, and why.
+    /// Suspensions that had to be left, and why.
     pub held_over: BTreeMap<Label, String>,
     /// What happened on the side.
     pub notes: Vec<String>,
@@ -109,14 +109,14 @@ pub enum Phase {
     Done,
     /// It was done already.
     Skipped,
-    /// Left open on purpose: the rollback of a bracket's opening that would not be safe.
-    HeldOver,
+    /// Left open on purpose: the rollback of a suspension's opening that would not be safe.
+    LeftSuspended,
 }
 
 impl Phase {
     /// Whether what depends on it may start.
     pub fn is_finished(self) -> bool {
-        matches!(self, Self::Done | Self::Skipped | Self::HeldOver)
+        matches!(self, Self::Done | Self::Skipped | Self::LeftSuspended)
     }
 
     /// Whether it goes no further without an answer to its failure.
@@ -204,11 +204,11 @@ impl Task {
     }
 }
 
-/// A run that goes back.
+/// A run that rolls back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Back {
     /// How far.
-    pub scope: BackScope,
+    pub scope: RollbackScope,
     /// Why.
     pub why: String,
     /// The rollback steps of the way, and which of them come first.
@@ -224,7 +224,7 @@ pub struct Back {
 impl Back {
     /// Whether the scope takes back what happened at a place.
     pub(in crate::machine) fn has(&self, at: &At) -> bool {
-        self.steps.contains(&at.step) || (at.way == Way::Back && self.needs.contains_key(&at.step))
+        self.steps.contains(&at.step) || (at.way == Way::Rollback && self.needs.contains_key(&at.step))
     }
 
     /// A step with its place in the queue.
@@ -235,10 +235,10 @@ impl Back {
 
 /// A run that removes what it kept.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Closing {
+pub struct Cleanup {
     /// How it had ended, and ends again while something else is kept; absent where another run took over.
     pub from: Option<End>,
-    /// Steps whose leftovers go.
+    /// Steps whose retained resources go.
     pub steps: BTreeSet<StepId>,
     /// Who and why.
     pub why: String,
@@ -303,10 +303,10 @@ impl RunState {
 
     /// Whether nothing is added any more by itself: it ended, or another run took over and nothing is being removed.
     pub fn is_over(&self) -> bool {
-        self.ended.is_some() || (self.superseded.is_some() && self.closing.is_none())
+        self.ended.is_some() || (self.superseded.is_some() && self.cleanup.is_none())
     }
 
-    /// Whether its targets are reached. It is over then, but can still be asked to go back.
+    /// Whether its targets are reached. It is over then, but can still be asked to roll back.
     pub fn is_complete(&self) -> bool {
         matches!(self.ended, Some((End::Complete, _))) && self.superseded.is_none()
     }
@@ -316,13 +316,13 @@ impl RunState {
         let (Some(back), Some(first), Some(_)) = (&self.back, plan.savepoints.first(), &plan.parent) else {
             return false;
         };
-        back.scope == BackScope::Savepoint(first.id.clone())
-            && back.needs.keys().all(|step| self.phase(&At::back(step)).is_finished())
+        back.scope == RollbackScope::Savepoint(first.id.clone())
+            && back.needs.keys().all(|step| self.phase(&At::rollback(step)).is_finished())
     }
 
-    /// Whether everything that it kept is removed: nothing goes back any more.
+    /// Whether everything that it kept is removed: nothing rolls back any more.
     pub fn is_closed(&self) -> bool {
-        matches!(self.ended, Some((End::Closed, _)))
+        matches!(self.ended, Some((End::CleanedUp, _)))
     }
 
     /// The node that a place is at.
@@ -342,7 +342,7 @@ impl RunState {
             self.tasks.iter().filter(|(at, _)| here(at)).find_map(|(_, task)| task.captured.get(name))
         };
         let top = |at: At| self.tasks.get(&at).and_then(|task| task.captured.get(name));
-        item.and_then(own).or_else(|| top(At::forward(step))).or_else(|| top(At::back(step)))
+        item.and_then(own).or_else(|| top(At::forward(step))).or_else(|| top(At::rollback(step)))
     }
 
     /// Whether a step may have changed something that was not taken back.

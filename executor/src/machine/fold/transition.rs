@@ -41,12 +41,12 @@ fn head(index: &Index, state: &RunState, record: &Record) -> Result<(), Reason> 
         }
         Event::Header { .. } => return Err(Reason::Header),
         _ if first => return Err(Reason::Header),
-        // A complete run has ways back until they close, and a run that is over may keep something for them: so a process may
+        // A complete run has rollbacks until they close, and a run that is over may keep something for them: so a process may
         // take it up again.
-        Event::Epoch { .. } if state.may_close() => {}
-        // One that was continued has its ways back when the run that took over went back, and may be closed until then.
+        Event::Epoch { .. } if state.may_clean_up() => {}
+        // One that was continued has its rollbacks when the run that took over rolled back, and may be closed until then.
         Event::Returned { .. }
-        | Event::TurnedToClose { .. }
+        | Event::TurnedToCleanup { .. }
         | Event::Approved { .. }
         | Event::Noted { .. }
         | Event::Heard { .. }
@@ -60,7 +60,7 @@ fn head(index: &Index, state: &RunState, record: &Record) -> Result<(), Reason> 
         return Err(Reason::Epoch { found: record.epoch, current: state.epoch });
     }
     if state.parked.is_some() && !takes_over {
-        return Err(Reason::Other("a parked run goes on only under a new epoch".to_owned()));
+        return Err(Reason::Other("a parked run continues only under a new epoch".to_owned()));
     }
     Ok(())
 }
@@ -84,7 +84,7 @@ fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Rea
                 // Its end released the platform.
                 state.claimed = false;
                 state.reopened = Some(end);
-                state.closing = None;
+                state.cleanup = None;
             }
             // Gates are asked again after a pause, unless the step was begun.
             for task in state.tasks.values_mut().filter(|task| task.phase == Phase::New) {
@@ -106,10 +106,12 @@ fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Rea
             state.ended = Some((*end, residue.clone()));
         }
         Event::Reached { savepoint } => state.reach(index, savepoint)?,
-        Event::TurnedBack { scope, why } => state.turn_back(index, scope, why, now)?,
+        Event::TurnedToRollback { scope, why } => state.turn_back(index, scope, why, now)?,
         Event::TurnedForward { .. } => state.turn_forward(index)?,
-        Event::TurnedToClose { steps, early, why } => state.turn_to_close(index, (steps, early), why, now)?,
-        Event::HeldOver { bracket, why } => state.hold_over(index, bracket, why, now)?,
+        Event::TurnedToCleanup { steps, early, why } => {
+            state.turn_to_cleanup(index, (steps, early), why, now)?
+        }
+        Event::LeftSuspended { suspension, why } => state.hold_over(index, suspension, why, now)?,
         Event::Held { at, why } => {
             if let Some(at) = at.as_ref().filter(|at| state.phase(at) == Phase::InDoubt) {
                 state.set(index, at, Phase::Asked, now);
@@ -272,7 +274,7 @@ fn guard(index: &Index, state: &RunState, at: &At, event: PlaceEvent) -> Result<
 /// Whether it is this place's turn: the run goes its way, does not hold, and what it needs is done.
 pub(in crate::machine) fn may_act(index: &Index, state: &RunState, at: &At) -> Result<(), Reason> {
     let wrong = |how| Err(Reason::Direction(at.clone(), how));
-    let releases = at.item.is_some() && at.way == Way::Back && state.is_release(at);
+    let releases = at.item.is_some() && at.way == Way::Rollback && state.is_release(at);
     if releases {
         let let_go = at.item.as_ref().is_some_and(|item| item.let_go);
         let failed = state.hold.as_ref().is_some_and(|hold| hold.at.is_some());
@@ -282,13 +284,13 @@ pub(in crate::machine) fn may_act(index: &Index, state: &RunState, at: &At) -> R
             (false, true) => backs_there,
             (false, false) => failed,
         };
-        return if may { Ok(()) } else { wrong("neither holds after a failure nor goes back there") };
+        return if may { Ok(()) } else { wrong("neither holds after a failure nor rolls back there") };
     }
     if state.hold.is_some() {
         return wrong("holds");
     }
-    match (&state.closing, at.way) {
-        (Some(closing), Way::Close) if closing.steps.contains(&at.step) => return Ok(()),
+    match (&state.cleanup, at.way) {
+        (Some(closing), Way::Cleanup) if closing.steps.contains(&at.step) => return Ok(()),
         (Some(_), _) => return wrong("removes something else"),
         (None, _) => {}
     }
@@ -298,13 +300,13 @@ pub(in crate::machine) fn may_act(index: &Index, state: &RunState, at: &At) -> R
             let needs = number.into_iter().flat_map(|number| index.graph.needs(number));
             needs.filter_map(|need| index.id(need)).map(At::forward).collect()
         }
-        (Some(back), Way::Back) => match back.needs.get(&at.step) {
-            Some(needs) => needs.iter().map(At::back).collect(),
-            None => return wrong("does not go back there"),
+        (Some(back), Way::Rollback) => match back.needs.get(&at.step) {
+            Some(needs) => needs.iter().map(At::rollback).collect(),
+            None => return wrong("does not roll back there"),
         },
-        (None, Way::Back) => return wrong("goes forward"),
-        (_, Way::Close) => return wrong("removes nothing"),
-        (Some(_), Way::Forward) => return wrong("goes back"),
+        (None, Way::Rollback) => return wrong("goes forward"),
+        (_, Way::Cleanup) => return wrong("removes nothing"),
+        (Some(_), Way::Forward) => return wrong("rolls back"),
     };
     if let Some(need) = needs.into_iter().find(|need| !state.phase(need).is_finished()) {
         return Err(Reason::Order { step: at.step.clone(), need: need.step });

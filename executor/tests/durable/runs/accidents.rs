@@ -4,16 +4,16 @@ use switchback_executor::store::disk::Disk;
 
 use super::*;
 
-/// A bracket around work that fails; it may be closed again when `other` is done.
+/// A suspension around work that fails; it may be closed again when `other` is done.
 pub(super) fn held_over() -> Vec<u8> {
     let mut steps = vec![step("open", &[]), step("work", &["open"]), step("shut", &["open", "work"])];
     for step in &mut steps {
         step.on_failure.action = switchback_schemas::plan::FailureAction::RollbackHop;
     }
     bytes(steps, |plan| {
-        let mut bracket = plans::bracket("open", "shut");
-        bracket.safe_to_close = plans::asks(&["done", "other"]);
-        plan.brackets.push(bracket);
+        let mut suspension = plans::suspension("open", "shut");
+        suspension.safe_to_resume = plans::asks(&["done", "other"]);
+        plan.suspensions.push(suspension);
     })
 }
 
@@ -23,9 +23,9 @@ async fn p40_what_was_held_over_is_taken_back_when_that_is_safe_and_only_once() 
     let runtime = runtime(&world, &disk);
     world.odd.lock().unwrap().insert("do work".to_owned(), refused());
     let (run, end) = apply(&runtime, &held_over()).await.unwrap();
-    assert_eq!(end, ended(End::UnwoundHeld));
-    let left = async || runs::leftovers(&*runtime.store, &run).await.unwrap();
-    assert_eq!(left().await.brackets.len(), 1);
+    assert_eq!(end, ended(End::RolledBackSuspended));
+    let left = async || runs::left_behind(&*runtime.store, &run).await.unwrap();
+    assert_eq!(left().await.suspensions.len(), 1);
     let clear = async || runs::clear(&runtime, &run, "open", &by(), "the nodes are back").await;
 
     let error = clear().await.unwrap_err();
@@ -38,8 +38,8 @@ async fn p40_what_was_held_over_is_taken_back_when_that_is_safe_and_only_once() 
     let said = runtime.store.side(&run).await.unwrap();
     assert!(matches!(&said.last().unwrap().says, SideKind::Cleared { what, .. } if what == "open"));
 
-    assert!(left().await.brackets.is_empty());
-    assert!(!left().await.residue.iter().any(|left| left.to_string().contains("bracket open")));
+    assert!(left().await.suspensions.is_empty());
+    assert!(!left().await.residue.iter().any(|left| left.to_string().contains("suspension open")));
     let error = clear().await.unwrap_err();
     assert!(matches!(error, RunError::NotAllowed { .. }), "{error}");
     assert_eq!(counts(&world)["undo open"], 1);
@@ -52,7 +52,7 @@ async fn what_a_run_has_in_hand_is_not_taken_from_it() {
     world.odd.lock().unwrap().insert("do b".to_owned(), refused());
     let (run, _) = apply(&runtime, &three()).await.unwrap();
     let error = runs::clear(&runtime, &run, "a", &by(), "a test").await.unwrap_err();
-    assert!(error.to_string().contains("is not over"), "{error}");
+    assert!(error.to_string().contains("has not ended"), "{error}");
     let held = runtime.store.take(&run, None).await.unwrap();
     for error in [
         runs::clear(&runtime, &run, "a", &by(), "a test").await.unwrap_err(),

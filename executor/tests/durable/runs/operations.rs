@@ -1,7 +1,7 @@
-//! Operations: a plan that continues a run, the way back through both, and what the earlier one keeps.
+//! Operations: a plan that continues a run, the rollback through both, and what the earlier one keeps.
 
 use switchback_schemas::{
-    plan::{Action, Bracket, ClosesEarlier, OpenedBy, Undo, Wait},
+    plan::{Action, ExpiresEarlier, SuspendedBy, Suspension, Undo, Wait},
     report::{CarryOver, Report},
 };
 
@@ -25,16 +25,16 @@ fn looks(name: &str, needs: &[&str]) -> Drawn {
     let mut step = step(name, needs);
     step.work.action = Action::Effect(Effect::Wait(Wait { until: plans::asks(&["there", name]) }));
     step.work.done_when = None;
-    step.undo = Undo::Unneeded { why: "it only looks".to_owned() };
+    step.undo = Undo::Unneeded { why: "it only reads".to_owned() };
     step
 }
 
-/// The same with a step of this name, which ends ways back of earlier runs.
-async fn child_of(runtime: &Runtime, old: &RunId, name: &str, closes: Vec<ClosesEarlier>) -> Vec<u8> {
-    continued_by(runtime, old, step(name, &[]), closes).await
+/// The same with a step of this name, which ends rollbacks of earlier runs.
+async fn child_of(runtime: &Runtime, old: &RunId, name: &str, expires: Vec<ExpiresEarlier>) -> Vec<u8> {
+    continued_by(runtime, old, step(name, &[]), expires).await
 }
 
-async fn continued_by(runtime: &Runtime, old: &RunId, step: Drawn, closes: Vec<ClosesEarlier>) -> Vec<u8> {
+async fn continued_by(runtime: &Runtime, old: &RunId, step: Drawn, expires: Vec<ExpiresEarlier>) -> Vec<u8> {
     let carried = runs::carry_over(&*runtime.store, old).await.unwrap();
     bytes(vec![step], |plan| {
         plan.parent = Some(Parent {
@@ -42,7 +42,7 @@ async fn continued_by(runtime: &Runtime, old: &RunId, step: Drawn, closes: Vec<C
             plan: carried.plan,
             journal_head: carried.journal_head.clone(),
             savepoint: carried.savepoint.clone(),
-            closes,
+            expires,
         });
     })
 }
@@ -61,7 +61,7 @@ async fn say(runtime: &Runtime, run: &RunId, says: SideKind) -> Result<(), RunEr
 
 fn back() -> SideKind {
     let start = SavepointId::new("start").unwrap();
-    SideKind::Rollback { scope: BackScope::Savepoint(start), reason: "a test".to_owned() }
+    SideKind::Rollback { scope: RollbackScope::Savepoint(start), reason: "a test".to_owned() }
 }
 
 async fn go_back(runtime: &Runtime, run: &RunId) -> Ended {
@@ -101,7 +101,7 @@ async fn a_plan_that_continues_a_run_takes_over_its_claim_and_its_captures() {
                 plan: carried.plan,
                 journal_head: head,
                 savepoint: carried.savepoint.clone(),
-                closes: Vec::new(),
+                expires: Vec::new(),
             });
         })
     };
@@ -132,19 +132,19 @@ async fn an_operation_goes_back_through_its_runs_to_where_the_first_began() {
     let error = say(&runtime, &old, back()).await.unwrap_err();
     assert!(error.to_string().contains(&format!("continued by run {new}")), "{error}");
 
-    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    assert_eq!(go_back(&runtime, &new).await, ended(End::RolledBack));
     is_returned(&runtime, &old, &new, "back").await;
     let third = bytes(vec![step("e", &[])], |_| {});
     let error = apply(&runtime, &third).await.unwrap_err();
     assert!(matches!(&error, RunError::Claimed { by, .. } if *by == old), "{error}");
 
-    assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound));
+    assert_eq!(go_back(&runtime, &old).await, ended(End::RolledBack));
     assert_eq!(holder(&runtime).await, None);
     assert!(world.done.lock().unwrap().is_empty(), "{:?}", world.done);
     assert_eq!(status(&runtime, &old).await.residue, []);
 }
 
-/// What it saw was well, and nobody minds that: the way back of the operation still leads through it.
+/// What it saw was well, and nobody minds that: the rollback of the operation still leads through it.
 #[tokio::test(start_paused = true)]
 async fn a_later_run_that_only_looked_gives_the_platform_back() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
@@ -153,16 +153,16 @@ async fn a_later_run_that_only_looked_gives_the_platform_back() {
     let plan = continued_by(&runtime, &old, looks("d", &[]), Vec::new()).await;
     let (new, end) = apply(&runtime, &plan).await.unwrap();
     assert_eq!(end, ended(End::Complete));
-    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    assert_eq!(go_back(&runtime, &new).await, ended(End::RolledBack));
     is_returned(&runtime, &old, &new, "nothing was undone").await;
-    assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound));
-    // Alone it would have nothing to go back to.
+    assert_eq!(go_back(&runtime, &old).await, ended(End::RolledBack));
+    // Alone it would have nothing to roll back to.
     let (run, _) = apply(&runtime, &bytes(vec![looks("e", &[])], |_| {})).await.unwrap();
     let error = say(&runtime, &run, back()).await.unwrap_err();
     assert!(error.to_string().contains("nothing was changed"), "{error}");
 }
 
-/// A person may go back through such a run; a failure of it is for a person.
+/// A person may roll back through such a run; a failure of it is for a person.
 #[tokio::test(start_paused = true)]
 async fn a_later_run_that_fails_before_it_changed_anything_holds() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
@@ -175,27 +175,27 @@ async fn a_later_run_that_fails_before_it_changed_anything_holds() {
     let (new, end) = apply(&runtime, &plan).await.unwrap();
     let Ended::Rest(Rest::Held { why }) = &end else { panic!("{end:?}") };
     assert!(why.contains("nothing was changed"), "{why}");
-    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    assert_eq!(go_back(&runtime, &new).await, ended(End::RolledBack));
     is_returned(&runtime, &old, &new, "nothing was undone").await;
 }
 
-/// A run that continues another one and has to leave its own bracket open.
+/// A run that continues another one and has to leave its own suspension open.
 async fn left_open(world: &World, runtime: &Runtime) -> (RunId, RunId) {
     let old = held(world, runtime, &three()).await;
     let parent = Plan::from_json(&child(runtime, &old).await).unwrap().parent;
     let own = Plan::from_json(&accidents::held_over()).unwrap();
     let plan = bytes(drawn(&own), |plan| {
         plan.parent = parent;
-        plan.brackets = own.brackets;
+        plan.suspensions = own.suspensions;
     });
     world.odd.lock().unwrap().insert("do work".to_owned(), refused());
     let (new, end) = apply(runtime, &plan).await.unwrap();
-    assert_eq!(end, ended(End::UnwoundHeld));
+    assert_eq!(end, ended(End::RolledBackSuspended));
     world.done.lock().unwrap().insert("other".to_owned());
     (old, new)
 }
 
-/// What it had to leave open is its own; with that the way back of the operation goes on.
+/// What it had to leave open is its own; with that the rollback of the operation goes on.
 #[tokio::test(start_paused = true)]
 async fn a_later_run_that_left_something_open_gives_the_platform_back_when_it_is_cleared() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
@@ -205,7 +205,7 @@ async fn a_later_run_that_left_something_open_gives_the_platform_back_when_it_is
     assert!(error.to_string().contains(new.as_str()), "{error}");
     runs::clear(&runtime, &new, "open", &by(), "it is safe now").await.unwrap();
     is_returned(&runtime, &old, &new, "cleared").await;
-    assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound));
+    assert_eq!(go_back(&runtime, &old).await, ended(End::RolledBack));
     assert_eq!(world.done.lock().unwrap().iter().collect::<Vec<_>>(), ["other"]);
 }
 
@@ -229,7 +229,7 @@ async fn a_run_that_has_its_platform_again_goes_forward_when_a_person_says_so() 
     let runtime = runtime(&world, &disk);
     let old = held(&world, &runtime, &three()).await;
     let (new, _) = apply(&runtime, &child(&runtime, &old).await).await.unwrap();
-    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    assert_eq!(go_back(&runtime, &new).await, ended(End::RolledBack));
     assert!(matches!(apply(&runtime, &three()).await.unwrap().1, Ended::Rest(Rest::Held { .. })));
     world.odd.lock().unwrap().clear();
     say(&runtime, &old, SideKind::Retry { step: id("b"), reason: "a test".to_owned() }).await.unwrap();
@@ -250,7 +250,7 @@ async fn killed_at_any_disk_operation_of_the_way_back_the_platform_is_the_earlie
             disk.fault_at(disk.operations() + operation, Fault::Crash);
             let gone = runs::resume(&runtime, &new, &Stop::new(), &mut |_| {}).await;
             if !disk.crashed() {
-                assert_eq!(gone.unwrap(), ended(End::Unwound));
+                assert_eq!(gone.unwrap(), ended(End::RolledBack));
                 assert!(operation > 20, "{operation}");
                 return;
             }
@@ -259,10 +259,10 @@ async fn killed_at_any_disk_operation_of_the_way_back_the_platform_is_the_earlie
             // Before the later run is back, the earlier one has nothing to say.
             let note = SideKind::Note { text: "is somebody there?".to_owned() };
             if !speaks || say(&runtime, &old, note).await.is_err() {
-                assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Unwound), "{what}");
+                assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::RolledBack), "{what}");
             }
             is_returned(&runtime, &old, &new, &what).await;
-            assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound), "{what}");
+            assert_eq!(go_back(&runtime, &old).await, ended(End::RolledBack), "{what}");
             assert!(world.done.lock().unwrap().is_empty(), "{what}: {:?}", world.done);
         }
     }
@@ -279,13 +279,13 @@ async fn a_later_run_ends_the_way_back_of_an_earlier_one_for_good() {
     let carried = runs::carry_over(&*runtime.store, &second).await.unwrap();
     let hops: Vec<_> = carried.hops.iter().map(|hop| (hop.id.as_str(), &hop.run)).collect();
     assert_eq!(hops, [("hop@1", &first)], "hops of all runs, as far as they were begun");
-    let closes =
-        vec![ClosesEarlier { hop: id("hop@1"), at: id("e"), why: "the platform went on".to_owned() }];
-    let plan = child_of(&runtime, &second, "e", closes).await;
+    let expires =
+        vec![ExpiresEarlier { hop: id("hop@1"), at: id("e"), why: "the platform went on".to_owned() }];
+    let plan = child_of(&runtime, &second, "e", expires).await;
     let (third, end) = apply(&runtime, &plan).await.unwrap();
     assert_eq!(end, ended(End::Complete));
 
-    assert_eq!(go_back(&runtime, &third).await, ended(End::Unwound));
+    assert_eq!(go_back(&runtime, &third).await, ended(End::RolledBack));
     is_returned(&runtime, &second, &third, "the third is back").await;
     // The second changed nothing that could be taken back, and ends; what it was told goes on to the first.
     world.odd.lock().unwrap().clear();
@@ -295,7 +295,7 @@ async fn a_later_run_ends_the_way_back_of_an_earlier_one_for_good() {
         ended(End::Complete)
     );
     let error = say(&runtime, &second, back()).await.unwrap_err();
-    assert!(error.to_string().contains("the way back of d is closed: the platform went on"), "{error}");
+    assert!(error.to_string().contains("the rollback of d has expired: the platform went on"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -303,17 +303,17 @@ async fn what_a_later_run_did_not_begin_ends_no_way_back() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let runtime = runtime(&world, &disk);
     let old = held(&world, &runtime, &three()).await;
-    let closes = vec![ClosesEarlier { hop: id("hop@1"), at: id("g"), why: "it went on".to_owned() }];
-    let plan = Plan::from_json(&child_of(&runtime, &old, "g", closes).await).unwrap();
+    let expires = vec![ExpiresEarlier { hop: id("hop@1"), at: id("g"), why: "it went on".to_owned() }];
+    let plan = Plan::from_json(&child_of(&runtime, &old, "g", expires).await).unwrap();
     let plan = bytes(vec![step("e", &[]), step("f", &["e"]), step("g", &["f"])], |later| {
         later.parent.clone_from(&plan.parent);
     });
     world.odd.lock().unwrap().insert("do f".to_owned(), refused());
     let (new, end) = apply(&runtime, &plan).await.unwrap();
     assert!(matches!(end, Ended::Rest(Rest::Held { .. })), "{end:?}");
-    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    assert_eq!(go_back(&runtime, &new).await, ended(End::RolledBack));
     is_returned(&runtime, &old, &new, "g was not begun").await;
-    assert_eq!(go_back(&runtime, &old).await, ended(End::Unwound));
+    assert_eq!(go_back(&runtime, &old).await, ended(End::RolledBack));
     assert!(world.done.lock().unwrap().is_empty(), "{:?}", world.done);
 }
 
@@ -322,23 +322,23 @@ async fn what_a_later_run_did_not_begin_ends_no_way_back() {
 async fn what_an_earlier_run_left_open_is_handed_on_before_it_was_looked_at() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let runtime = runtime(&world, &disk);
-    let opened = bytes(in_a_row(), |plan| plan.brackets.push(plans::bracket("a", "b")));
+    let opened = bytes(in_a_row(), |plan| plan.suspensions.push(plans::suspension("a", "b")));
     let first = held(&world, &runtime, &opened).await;
-    let open = |carried: CarryOver| carried.open_brackets.len();
+    let open = |carried: CarryOver| carried.left_suspended.len();
     assert_eq!(open(runs::carry_over(&*runtime.store, &first).await.unwrap()), 1);
 
     let parent = Plan::from_json(&child(&runtime, &first).await).unwrap().parent;
     let plan = bytes(vec![step("d", &[]), looks("look", &["d"]), step("shut", &["look"])], |plan| {
         plan.parent = parent;
-        let opened_by = OpenedBy::EarlierRun;
-        plan.brackets.push(Bracket { opened_by, ..plans::bracket("look", "shut") });
+        let suspended_by = SuspendedBy::EarlierRun;
+        plan.suspensions.push(Suspension { suspended_by, ..plans::suspension("look", "shut") });
     });
     world.odd.lock().unwrap().insert("do d".to_owned(), refused());
     let (second, end) = apply(&runtime, &plan).await.unwrap();
     assert!(matches!(end, Ended::Rest(Rest::Held { .. })), "{end:?}");
     assert_eq!(open(runs::carry_over(&*runtime.store, &second).await.unwrap()), 1);
-    assert_eq!(status(&runtime, &second).await.open_brackets.len(), 1, "it accounts for it");
-    assert_eq!(status(&runtime, &first).await.open_brackets, Vec::new(), "and the first no more");
+    assert_eq!(status(&runtime, &second).await.left_suspended.len(), 1, "it accounts for it");
+    assert_eq!(status(&runtime, &first).await.left_suspended, Vec::new(), "and the first no more");
 }
 
 /// A later run that finishes what an earlier one began says so to the next.
@@ -362,7 +362,7 @@ fn with_nets() -> Vec<u8> {
 }
 
 async fn close(runtime: &Runtime, run: &RunId) -> Result<Ended, RunError> {
-    say(runtime, run, SideKind::Close { early: false, reason: "a test".to_owned() }).await?;
+    say(runtime, run, SideKind::Cleanup { early: false, reason: "a test".to_owned() }).await?;
     runs::resume(runtime, run, &Stop::new(), &mut |_| {}).await
 }
 
@@ -380,7 +380,7 @@ async fn what_a_continued_run_keeps_is_removed_when_the_later_one_is_over() {
     let (new, end) = apply(&runtime, &plan).await.unwrap();
     assert!(matches!(end, Ended::Rest(Rest::Held { .. })), "{end:?}");
     days(2).await;
-    // While the later run has the platform, its way back may lead through the earlier one.
+    // While the later run has the platform, its rollback may lead through the earlier one.
     let error = close(&runtime, &old).await.unwrap_err();
     assert!(matches!(&error, RunError::Claimed { by, .. } if *by == new), "{error}");
     assert!(!world.done.lock().unwrap().contains("net-a"));
@@ -396,10 +396,10 @@ async fn what_a_continued_run_keeps_is_removed_when_the_later_one_is_over() {
     let report = status(&runtime, &old).await;
     assert_eq!(report.state, RunState::Superseded { by: new.clone() });
     assert_eq!(report.residue, [], "the later run accounts for the rest");
-    assert_eq!(report.kept.iter().map(|kept| kept.step.as_str()).collect::<Vec<_>>(), ["c"]);
+    assert_eq!(report.retained.iter().map(|kept| kept.step.as_str()).collect::<Vec<_>>(), ["c"]);
 
-    // The way back leads to the earlier run, and not through it.
-    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    // The rollback leads to the earlier run, and not through it.
+    assert_eq!(go_back(&runtime, &new).await, ended(End::RolledBack));
     is_returned(&runtime, &old, &new, "half closed").await;
     let error = say(&runtime, &old, back()).await.unwrap_err();
     assert!(error.to_string().contains("the net of a, which was removed"), "{error}");
@@ -412,13 +412,13 @@ async fn a_continued_run_that_is_closed_is_not_gone_back_to() {
     let old = held(&world, &runtime, &with_nets()).await;
     let (new, _) = apply(&runtime, &child(&runtime, &old).await).await.unwrap();
     days(31).await;
-    assert_eq!(close(&runtime, &old).await.unwrap(), ended(End::Closed));
+    assert_eq!(close(&runtime, &old).await.unwrap(), ended(End::CleanedUp));
     let report = status(&runtime, &old).await;
-    assert_eq!((report.state, report.kept), (RunState::Ended { end: End::Closed }, Vec::new()));
+    assert_eq!((report.state, report.retained), (RunState::Ended { end: End::CleanedUp }, Vec::new()));
     assert_eq!(report.residue, [], "the later run accounts for the rest");
     assert_eq!(counts(&world)["do b"], 1, "what had failed is not tried again");
-    assert_eq!(go_back(&runtime, &new).await, ended(End::Unwound));
+    assert_eq!(go_back(&runtime, &new).await, ended(End::RolledBack));
     assert_eq!(holder(&runtime).await, None);
     assert_eq!(runs::returned_to(&*runtime.store, &new).await.unwrap(), None);
-    assert_eq!(status(&runtime, &old).await.state, RunState::Ended { end: End::Closed });
+    assert_eq!(status(&runtime, &old).await.state, RunState::Ended { end: End::CleanedUp });
 }

@@ -13,9 +13,10 @@ async fn a_failure_can_be_retried_or_taken_back_by_a_person() {
         let reason = "a test".to_owned();
         let says = match back {
             false => SideKind::Retry { step: id("b"), reason },
-            true => {
-                SideKind::Rollback { scope: BackScope::Savepoint(SavepointId::new("start").unwrap()), reason }
-            }
+            true => SideKind::Rollback {
+                scope: RollbackScope::Savepoint(SavepointId::new("start").unwrap()),
+                reason,
+            },
         };
         runs::request(runtime.handle(&run), by(), says).await.unwrap();
         let end = runs::resume(&runtime, &run, &Stop::new(), &mut |_| {}).await.unwrap();
@@ -25,7 +26,7 @@ async fn a_failure_can_be_retried_or_taken_back_by_a_person() {
             report.steps.iter().find(|step| step.at == forward).unwrap().status
         };
         if back {
-            assert_eq!(end, ended(End::Unwound));
+            assert_eq!(end, ended(End::RolledBack));
             assert!(world.done.lock().unwrap().is_empty());
             assert_eq!((status("a"), status("b")), (StepStatus::RolledBack, StepStatus::Failed));
         } else {
@@ -65,7 +66,7 @@ async fn a_run_parks_for_an_approval_and_goes_on_when_it_is_given() {
         }
     };
     let (run, end) = runs::apply(&runtime, &plan, &Stop::new(), &mut view).await.unwrap();
-    let approval = vec![WaitsFor::Approval { scope: "plan".to_owned() }];
+    let approval = vec![WaitsFor::Approval { scope: ApprovalScope::Plan {} }];
     assert_eq!(end, Ended::Rest(Rest::Parked { waits_for: approval.clone(), wake_at: None }));
     assert_eq!(said, approval, "it is said once");
     assert!(runs::due(&*runtime.store, runtime.clock.now()).await.unwrap().is_empty());

@@ -1,16 +1,24 @@
 //! What is logged of a run: every attempt under its step and its run, and nothing of what an effect writes.
 
-use std::io::Write;
+use std::{cell::RefCell, io::Write, sync::Once};
+
+use tracing_subscriber::{
+    filter::dynamic_filter_fn, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use super::*;
 
-/// Lines that a subscriber wrote.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread logs, once it is listened to.
+    static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
 
-impl Write for Lines {
+/// Writes to the lines of the thread.
+struct Here;
+
+impl Write for Here {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LINES.with_borrow_mut(|lines| lines.get_or_insert_default().extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -19,22 +27,27 @@ impl Write for Lines {
     }
 }
 
+/// Listens to this thread from now on. One subscriber serves the whole process: what `tracing` remembers of a place in the code is
+/// shared by all threads, so one that came and went with a test would miss what other tests had looked at meanwhile.
+fn listen() {
+    static SUBSCRIBER: Once = Once::new();
+    SUBSCRIBER.call_once(|| {
+        let here = dynamic_filter_fn(|what, _| {
+            *what.level() <= tracing::Level::DEBUG && LINES.with_borrow(Option::is_some)
+        });
+        tracing_subscriber::registry().with(here).with(fmt::layer().json().with_writer(|| Here)).init();
+    });
+    LINES.set(Some(Vec::new()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_attempt_is_logged_with_its_run_and_step_and_without_what_it_writes() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let logs = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_writer(move || writer.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(logs);
+    listen();
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let (run, end) = apply(&runtime(&world, &disk), &three()).await.unwrap();
-    drop(guard);
     assert_eq!(end, ended(End::Complete));
 
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(LINES.take().unwrap()).unwrap();
     // The argv of the plan's commands, and what was captured.
     for secret in ["do a", "\"do\"", "ConfigMap", "argv"] {
         assert!(!text.contains(secret), "{secret} is logged:\n{text}");

@@ -14,13 +14,13 @@ pub(crate) struct Args {
     /// A component; all of them when it is left out
     #[arg(value_name = "COMPONENT")]
     component: Option<String>,
-    /// Says what is wrong with the catalog, what it does not know, and what has grown old
+    /// Check the catalog: errors, gaps, and facts that have grown old
     #[arg(long)]
     check: bool,
     /// The day for which ages are judged; without it they are not
     #[arg(long, value_name = "DATE", requires = "check")]
     as_of: Option<Date>,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t, requires = "check")]
     format: Answer,
 }
@@ -141,10 +141,10 @@ fn write(text: &mut String, facts: &ComponentFacts) -> std::fmt::Result {
         let only = down.only.as_ref().map_or_else(String::new, |only| format!(", only {only}"));
         let days = down.within_days.map_or_else(String::new, |days| format!(", within {days} days"));
         let line = format!("{} to {}: {:?}{only}{days}: {}", down.from, down.to, down.way, down.why);
-        lines.push(("ways back", line, &down.source));
+        lines.push(("rollbacks", line, &down.source));
     }
     for migration in &f.migrations {
-        let back = migration.back.map_or_else(String::new, |way| format!(", back: {way:?}"));
+        let back = migration.back.map_or_else(String::new, |way| format!(", rollback: {way:?}"));
         lines.push(("data", format!("{}: {}{back}", migration.at, migration.what), &migration.source));
     }
     for row in &f.disruption {

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// Files or directories of manifests; `-` for standard input
     #[arg(required = true, value_name = "FILES")]
     files: Vec<PathBuf>,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Answer,
 }

@@ -13,7 +13,7 @@ pub(crate) struct Args {
     old: PathBuf,
     /// The plan after
     new: PathBuf,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Page,
     /// Exits with 2 when the plans differ

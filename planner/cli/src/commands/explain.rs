@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// The plan that the steps belong to
     #[arg(long, value_name = "PLAN")]
     plan: Option<PathBuf>,
-    /// Prints the page docs/codes.md
+    /// Print the page docs/codes.md
     #[arg(long, conflicts_with_all = ["what", "plan"])]
     all_markdown: bool,
 }

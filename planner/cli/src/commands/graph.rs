@@ -11,12 +11,12 @@ use crate::{documents, error::Error, terminal::Terminal};
 pub(crate) struct Args {
     /// The plan
     plan: PathBuf,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// How to answer.
+/// Output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For Graphviz

@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Where the estimates are written, for `switchback plan --estimates`; without it, they are only shown
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Answer,
 }
@@ -105,7 +105,7 @@ fn of_journal(path: &Path) -> Result<Account, Error> {
         format.check(Document::Journal).map_err(|error| unusable(&error.to_string()))?;
     }
     let account = Account::of_records(&journal.records);
-    Ok(account.ok_or_else(|| unusable("it does not begin like a journal"))?)
+    Ok(account.ok_or_else(|| unusable("it does not start like a journal"))?)
 }
 
 fn shown(estimates: &Estimates, terminal: &Terminal) -> String {
@@ -119,8 +119,8 @@ fn shown(estimates: &Estimates, terminal: &Terminal) -> String {
     let rows = estimates.steps.iter().map(|known| {
         let way = match known.way {
             Way::Forward => "forward",
-            Way::Back => "back",
-            Way::Close => "close",
+            Way::Rollback => "back",
+            Way::Cleanup => "cleanup",
         };
         let each = if known.each_node { " a node" } else { "" };
         [

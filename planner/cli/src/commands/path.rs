@@ -30,13 +30,13 @@ pub(crate) struct Args {
     /// The day for which dates are judged; the Platform's, then the observation's when it is left out
     #[arg(long, value_name = "DATE")]
     as_of: Option<Date>,
-    /// Says why one hop comes after another, such as `eks@1.32 karpenter@1.14.1`
+    /// Explain why one hop comes after another, such as `eks@1.32 karpenter@1.14.1`
     #[arg(long, num_args = 2, value_names = ["LATER", "EARLIER"])]
     why: Option<Vec<String>>,
     /// States that the search may expand
     #[arg(long, value_name = "STATES", default_value_t = BUDGET)]
     budget: usize,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Answer,
 }

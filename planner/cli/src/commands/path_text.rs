@@ -6,7 +6,7 @@ use switchback_planner::{
     catalog::{Source, Way},
     solver::{
         Back, JointPath, Reason,
-        answer::{After, Hop, Span},
+        result::{After, Hop, Span},
     },
 };
 use switchback_schemas::plan::{BlindSpot, HopBasis};
@@ -99,9 +99,9 @@ impl View {
         self.lines("changes data", &hop.migrates)?;
         self.lines("note", &hop.notes)?;
         let back = self.back(&hop.back);
-        writeln!(self.text, "       back: {back}")?;
+        writeln!(self.text, "       rollback: {back}")?;
         for closed in &hop.closes {
-            writeln!(self.text, "       closes the way back of {}: {}", closed.hop, closed.why)?;
+            writeln!(self.text, "       ends the rollback of {}: {}", closed.hop, closed.why)?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::{documents, error::Error, terminal::Terminal};
 pub(crate) struct Args {
     /// The plan
     plan: PathBuf,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Who is bound to the roles: user:NAME, group:NAME or serviceaccount:NAMESPACE/NAME
@@ -23,7 +23,7 @@ pub(crate) struct Args {
     bind: Option<Subject>,
 }
 
-/// How to answer.
+/// Output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people

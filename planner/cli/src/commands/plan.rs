@@ -35,13 +35,13 @@ pub(crate) struct Args {
     /// The instant for which dates are judged; the observation's when it is left out
     #[arg(long, value_name = "INSTANT")]
     as_of: Option<Timestamp>,
-    /// How long steps took, as `switchback learn` wrote it
+    /// Durations of steps, written by `switchback learn`
     #[arg(long, value_name = "FILE")]
     estimates: Option<PathBuf>,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Page,
-    /// In short: hops and their ways back, no steps
+    /// Hops and their rollbacks only, no steps
     #[arg(long)]
     brief: bool,
     /// Exits with 2 when there is something to change

@@ -1,16 +1,16 @@
-//! `switchback rollback-plan`: the way back at a point of a plan, or of a run; as text, and as a plan of its own.
+//! `switchback rollback-plan`: the rollback at a point of a plan, or of a run; as text, and as a plan of its own.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
 use jiff::Timestamp;
-use switchback_face::{Exit, documents::DocumentError, plan::back};
+use switchback_face::{Exit, documents::DocumentError, plan::rollback};
 use switchback_model::{
-    WayBack,
+    RollbackOrder,
     forecast::Forecast,
     lint::lint,
+    rollback_order,
     rollback_plan::{Continued, NoPlan, rollback_plan},
-    summary::{back_from, expected, savepoint_before},
-    way_back,
+    summary::{expected, rollback_from, savepoint_before},
 };
 use switchback_schemas::{
     StepId,
@@ -24,16 +24,16 @@ use crate::{documents, error::Error, terminal::Terminal};
 pub(crate) struct Args {
     /// The plan
     plan: PathBuf,
-    /// The step that fails; without it, the way back at the end of every hop
+    /// The step that fails; without it, the rollback from the end of every hop
     #[arg(long, value_name = "STEP", conflicts_with = "from")]
     at: Option<StepId>,
     /// The savepoint to go to; when it is left out, the one before the step's hop, or the last that the run reached
     #[arg(long, value_name = "SAVEPOINT")]
     to: Option<SavepointId>,
-    /// An inventory that `observe --continue RUN` wrote: the way back from where that run of the plan is
+    /// An inventory that `observe --continue RUN` wrote: the rollback from where that run of the plan is
     #[arg(long = "continue", value_name = "INVENTORY", id = "from")]
     from: Option<PathBuf>,
-    /// Writes the way back as a plan of its own
+    /// Write the rollback as a plan of its own
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
             || plan.savepoint(&carried.savepoint).ok_or_else(|| unknown_savepoint(&plan, &carried.savepoint));
         let to = named.map_or_else(reached, Ok)?;
         let started: BTreeSet<StepId> = carried.began.iter().chain(&carried.done).cloned().collect();
-        let way = way_back(&plan, &graph, &started, to);
+        let way = rollback_order(&plan, &graph, &started, to);
         let seen = (seen, &inventory.value.observation, inventory.value.taken_at);
         let continued = Continued { carried, seen };
         let from = (format!("where run {} is", carried.run), inventory.value.taken_at);
@@ -68,11 +68,11 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let Some(at) = &args.at else {
         if args.to.is_some() || args.output.is_some() {
             return Err(Error::Missing {
-                what: "it is not clear from where to roll back",
+                what: "the step to roll back from is not clear",
                 help: "pass --at STEP, or --continue INVENTORY for where a run is",
             });
         }
-        terminal.out.text(&back::every_way_back(&plan, &graph)).map_err(Error::Write)?;
+        terminal.out.text(&rollback::every_rollback(&plan, &graph)).map_err(Error::Write)?;
         return Ok(Exit::Success);
     };
     let step = plan.step(at).ok_or_else(|| unknown_step(&plan, at))?;
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
             .ok_or_else(|| Error::Bug(format!("hop {} has no savepoint", step.hop)))
     };
     let to = named.map_or_else(before, Ok)?;
-    let way = back_from(&plan, &graph, at, to);
+    let way = rollback_from(&plan, &graph, at, to);
     let forecast = expected(&plan, &graph);
     let fails = forecast.of(at).map_or(plan.inputs.as_of, |expected| expected.ends);
     show(&plan, &forecast, ((format!("a failure of {at}"), fails), &way, to), terminal)?;
@@ -92,10 +92,10 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
 fn show(
     plan: &Plan,
     forecast: &Forecast,
-    ((from, at), way, to): ((String, Timestamp), &WayBack, &Savepoint),
+    ((from, at), way, to): ((String, Timestamp), &RollbackOrder, &Savepoint),
     terminal: &mut Terminal,
 ) -> Result<(), Error> {
-    let text = back::Back { plan, from, to, way, forecast, at }.to_string();
+    let text = rollback::Back { plan, from, to, way, forecast, at }.to_string();
     terminal.out.text(&text).map_err(Error::Write)
 }
 

@@ -16,10 +16,10 @@ pub(crate) struct Args {
     /// A kind of manifest or a document, such as Platform or plan; their names when it is left out
     #[arg(value_name = "NAME")]
     name: Option<String>,
-    /// Writes all schemas into a directory
+    /// Write all schemas into a directory
     #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "check"])]
     write: Option<PathBuf>,
-    /// Says which schemas in a directory are not what this build would write
+    /// Check that the schemas in a directory are what this build would write
     #[arg(long, value_name = "DIR", conflicts_with = "name")]
     check: Option<PathBuf>,
 }

@@ -11,10 +11,10 @@ use crate::{documents, error::Error, terminal::Terminal};
 pub(crate) struct Args {
     /// The plan
     plan: PathBuf,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Page,
-    /// In short: hops and their ways back, no steps
+    /// Hops and their rollbacks only, no steps
     #[arg(long)]
     brief: bool,
 }

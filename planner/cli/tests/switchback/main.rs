@@ -271,7 +271,7 @@ fn the_joint_path_is_told_with_reasons_and_sources() {
         "eks 1.31 -> 1.36  pinned from latest-supported",
         "after 1: Karpenter >=1.0.5 <1.1 requires EKS >=1.25 <1.32 [",
         "1.31 is supported until 2026-11-26",
-        "closes the way back of eks@1.32",
+        "ends the rollback of eks@1.32",
         "Nothing has been changed.",
     ] {
         assert!(out.contains(part), "{part} is missing:\n{out}");

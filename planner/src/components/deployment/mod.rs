@@ -20,8 +20,8 @@ use crate::{
     image::Image,
     lower::{Lowering, suspension::RollSuspension},
     manifest::{Checks, Touch},
-    outlook::Outlook,
     owner::{Asked, Desired, DesiredField, Subject},
+    predicted::Predicted,
     sections::Sections,
     solver::Request,
 };
@@ -97,15 +97,15 @@ impl Component for Deployment {
         None
     }
 
-    fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+    fn lower(&self, hop: &HopCx<'_, Self>, predicted: &mut Predicted<'_>, out: &mut Lowering) {
         let (cx, spec) = (hop.cx, &hop.doc.spec);
-        let Some((_, index, before)) = outlook.container(&spec.deployment, &spec.container) else { return };
+        let Some((_, index, before)) = predicted.container(&spec.deployment, &spec.container) else { return };
         let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
         let container = format!("/spec/template/spec/containers/{index}");
         let there = before == spec.image;
         let title = if there {
             // An earlier run of the operation set it; what is left is that it works, as the manifests now say.
-            format!("see that {object} works with {}", spec.image)
+            format!("verify {object} with {}", spec.image)
         } else {
             format!("set the image of container {} of {object} to {}", spec.container, spec.image)
         };
@@ -127,11 +127,12 @@ impl Component for Deployment {
             part: if there { HEALTH } else { IMAGE },
             title,
             desired: Desired::Field(change),
+            needs: Vec::new(),
             place: cx.label(hop.doc.doc, "/spec/image", "this image"),
         };
-        let step = if there { asked.prove(outlook) } else { asked.change(outlook, to) };
+        let step = if there { asked.prove(predicted) } else { asked.change(predicted, out) };
         if let Some(step) = step {
-            to.add(step.verify(cx.verifications(&spec.verify)));
+            out.add(step.verify(cx.verifications(&spec.verify)));
         }
     }
 }

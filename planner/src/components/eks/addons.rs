@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     lower::{Lowering, Rollback, Undoing, verify},
-    outlook::Outlook,
+    predicted::Predicted,
 };
 
 const VERSION: &str = "version";
@@ -162,8 +162,8 @@ fn part(addon: &str, version: &str) -> String {
 pub(super) fn steps(
     road: &Road<'_>,
     after: &[StepId],
-    outlook: &Outlook<'_>,
-    to: &mut Lowering,
+    predicted: &Predicted<'_>,
+    out: &mut Lowering,
 ) -> Vec<StepId> {
     let mut last = after.to_vec();
     let mut first = true;
@@ -177,7 +177,7 @@ pub(super) fn steps(
                 let pointer = number.map_or("/spec/to".to_owned(), |n| format!("/spec/addons/{n}"));
                 road.findings.say(
                     Diagnostic::error(wrong.code, wrong.message)
-                        .at(road.label(road.doc.doc, &pointer, "asked here"))
+                        .at(road.label(road.doc.doc, &pointer, "requested here"))
                         .help(wrong.help),
                 );
                 continue;
@@ -186,7 +186,7 @@ pub(super) fn steps(
         let mut was = (addon.version.clone(), addon.by.clone());
         for stop in stops {
             let why = if first { Why::ControlPlane } else { Why::Order(addon.name) };
-            let id = step(road, addon.name, (&was.0, was.1.as_ref()), &stop, (&last, &why), outlook, to);
+            let id = step(road, addon.name, (&was.0, was.1.as_ref()), &stop, (&last, &why), predicted, out);
             first = false;
             was = (stop, Some(id.clone()));
             last = vec![id];
@@ -223,8 +223,8 @@ fn step(
     (was, by): (&str, Option<&StepId>),
     becomes: &str,
     (after, why): (&[StepId], &Why<'_>),
-    outlook: &Outlook<'_>,
-    to: &mut Lowering,
+    predicted: &Predicted<'_>,
+    out: &mut Lowering,
 ) -> StepId {
     let object = road.own.names.addon(addon);
     let part = part(addon, becomes);
@@ -240,7 +240,7 @@ fn step(
     };
     let captured = || Operand::Captured { step: id.clone(), name: VERSION.to_owned() };
     let active = || {
-        let title = format!("the add-on {addon} is ACTIVE");
+        let title = format!("add-on {addon} is ACTIVE");
         verify(title, says(&object, "/status", "ACTIVE"), Seconds(30), Seconds::minutes(15))
     };
     let stays = if addon == "coredns" { "; its PodDisruptionBudget stays" } else { "" };
@@ -249,15 +249,15 @@ fn step(
         verify: vec![active()],
         timeout: WITHIN,
         disruption: Disruption::Restart,
-        ..Work::effect(format!("move the add-on {addon} back to {was}{stays}"), update(captured()))
+        ..Work::effect(format!("roll add-on {addon} back to {was}{stays}"), update(captured()))
     });
-    outlook.cloud(&object, POINTER, serde_json::json!(was), by);
+    predicted.cloud(&object, POINTER, serde_json::json!(was), by);
     let effect = update(Operand::Value(serde_json::json!(becomes)));
     let (why, source) = why.said(road);
-    let title = format!("move the add-on {addon} from {was} to {becomes}");
+    let title = format!("update add-on {addon} from {was} to {becomes}");
     let mut step = road
         .scope
-        .step(&part, title, effect, Undoing::by(undo), outlook.take_reads())
+        .step(&part, title, effect, Undoing::by(undo), predicted.take_reads())
         .captures(VERSION, CaptureKind::Cloud { of: object.clone(), pointer: POINTER.to_owned() })
         .done_when(says(&object, POINTER, becomes))
         .verify([active()])
@@ -267,5 +267,5 @@ fn step(
     for after in after {
         step = step.needs(after, why.clone(), source.as_deref());
     }
-    to.add(step)
+    out.add(step)
 }

@@ -68,8 +68,8 @@ impl Road<'_> {
     }
 
     /// Ready nodes that a pool keeps while its nodes move.
-    pub(super) fn floor(&self, ready: u64) -> u64 {
-        nodes::floor(&self.doc.spec.rollout, ready)
+    pub(super) fn min_ready(&self, ready: u64) -> u64 {
+        nodes::min_ready(&self.doc.spec.rollout, ready)
     }
 }
 

@@ -15,8 +15,8 @@ pub struct EksFacts {
     pub sources: BTreeMap<String, String>,
     /// Addresses that an update of the control plane takes.
     pub free_addresses: FreeAddresses,
-    /// How long a control plane can go back.
-    pub way_back: WayBack,
+    /// How long a control plane can roll back.
+    pub rollback: RollbackWindow,
     /// How far kubelets and kube-proxy may be behind.
     pub skew: Skew,
     /// Where it is said that managed groups do not trail.
@@ -54,10 +54,10 @@ pub struct FreeAddresses {
     pub source: String,
 }
 
-/// How long a control plane can go back.
+/// How long a control plane can roll back.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct WayBack {
+pub struct RollbackWindow {
     /// Days after the end of the update.
     pub days: u64,
     /// The key of its source.
@@ -222,7 +222,7 @@ mod tests {
         let facts = Eks.facts().expect("the catalog");
         let mut keys = vec![
             &facts.free_addresses.source,
-            &facts.way_back.source,
+            &facts.rollback.source,
             &facts.skew.source,
             &facts.parity.source,
             &facts.al2.source,

@@ -121,7 +121,7 @@ fn unfinished(cx: &Cx<'_>, doc: &Doc, here: &HopSpec) {
     let Some(hop) = cx.unfinished(&here.id()) else { return };
     let run = &hop.run;
     let message = format!(
-        "run {run} began {} and did not finish it, and the next minor begins when the one before is whole",
+        "run {run} began {} and did not finish it, and the next minor begins only after it is verified",
         here.id()
     );
     let ways = carried::ways(&carried.run, run);
@@ -150,7 +150,7 @@ fn not_built(cx: &Cx<'_>, doc: &Doc, cluster: &EksCluster) -> bool {
         );
         found.push((
             message,
-            "their kubelets move only when their pods are started again, and the control plane does not go back under them",
+            "their kubelets move only when their pods are started again, and the control plane is not rolled back under them",
         ));
     }
     for group in cluster.nodegroups.iter().filter(|group| group.ami_type.starts_with("WINDOWS_")) {

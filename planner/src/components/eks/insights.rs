@@ -24,7 +24,7 @@ pub(super) fn accepted(road: &Road<'_>) -> BTreeMap<String, Timestamp> {
 
 /// Judges what was observed for the minor of a hop. Later hops are judged again when they begin, so what stands against them
 /// today is a warning.
-pub(super) fn observed(road: &Road<'_>, to: &mut Lowering) {
+pub(super) fn observed(road: &Road<'_>, out: &mut Lowering) {
     let minor = &road.hop.to;
     let accepted = accepted(road);
     let about = |insight: &&Insight| {
@@ -45,7 +45,7 @@ pub(super) fn observed(road: &Road<'_>, to: &mut Lowering) {
         say(road, insight);
     }
     if !seen {
-        to.blind_spots.push(BlindSpot {
+        out.blind_spots.push(BlindSpot {
             what: format!("what EKS itself finds against {minor}"),
             why: "no insight about it was observed; the gate before the control plane waits for one"
                 .to_owned(),
@@ -78,7 +78,7 @@ fn say(road: &Road<'_>, insight: &Insight) {
         message = format!("{message}; it was accepted until {}", expired.expires);
     }
     if let Some(refreshed) = insight.refreshed {
-        message = format!("{message}; it was looked at {refreshed}");
+        message = format!("{message}; it was last refreshed {refreshed}");
     }
     let place = road.label(road.doc.doc, "/spec/insights", "not accepted here");
     let diagnostic = match insight.status {

@@ -14,12 +14,12 @@ use super::{
     readiness, removed, skew,
 };
 use crate::{
-    lower::{Lowering, freeze, suspension::Suspension, verify},
-    outlook::Outlook,
+    lower::{Lowering, freeze, suspension::SuspensionDraft, verify},
+    predicted::Predicted,
 };
 
 /// Lowers one hop.
-pub(super) fn hop(road: &Road<'_>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+pub(super) fn hop(road: &Road<'_>, predicted: &mut Predicted<'_>, out: &mut Lowering) {
     let hop = road.hop;
     let groups = node_groups::before(road);
     if road.own.first {
@@ -30,50 +30,50 @@ pub(super) fn hop(road: &Road<'_>, outlook: &mut Outlook<'_>, to: &mut Lowering)
         strategies::platform(road, &groups);
     }
     if hop.from.is_some() {
-        insights::observed(road, to);
-        removed::observed(road, outlook, to);
+        insights::observed(road, out);
+        removed::observed(road, predicted, out);
     }
-    skew::observed(road, &groups, to);
-    strategies::observed(road, &groups, to);
-    sources(road, to);
-    build(road, &groups, outlook, to);
+    skew::observed(road, &groups, out);
+    strategies::observed(road, &groups, out);
+    sources(road, out);
+    build(road, &groups, predicted, out);
 }
 
-fn sources(road: &Road<'_>, to: &mut Lowering) {
+fn sources(road: &Road<'_>, out: &mut Lowering) {
     for key in ["update-cluster", "api", "node-update", "skew", "addons", "waiters", "karpenter-drift"] {
         if let Some(source) = road.facts.source(key) {
-            to.sources.insert(key.to_owned(), source);
+            out.sources.insert(key.to_owned(), source);
         }
     }
 }
 
-fn build(road: &Road<'_>, groups: &[Group<'_>], outlook: &mut Outlook<'_>, to: &mut Lowering) {
-    let freezes: Vec<Suspension> = road
+fn build(road: &Road<'_>, groups: &[Group<'_>], predicted: &mut Predicted<'_>, out: &mut Lowering) {
+    let freezes: Vec<SuspensionDraft> = road
         .own
         .karpenter
         .iter()
         .flat_map(|section| &section.node_pools)
-        .map(|pool| Suspension::new(&road.scope, freeze::of(pool, "karpenter.sh/v1"), outlook))
+        .map(|pool| SuspensionDraft::new(&road.scope, freeze::of(pool, "karpenter.sh/v1"), predicted))
         .collect();
     let begun = if let Some(from) = &road.hop.from {
-        begin(road, from, groups, &freezes, outlook, to)
+        begin(road, from, groups, &freezes, predicted, out)
     } else {
-        let look = nodes::look(road, to);
-        freeze(road, &freezes, &look, outlook, to)
+        let look = nodes::look(road, out);
+        freeze(road, &freezes, &look, predicted, out)
     };
-    let mut ends = addons::steps(road, &begun, outlook, to);
+    let mut ends = addons::steps(road, &begun, predicted, out);
     if node_groups::moves(road.doc, &road.hop.to) {
-        ends = nodes::steps(road, groups, &ends, outlook, to);
+        ends = nodes::steps(road, groups, &ends, predicted, out);
     }
-    let verified = verification(road, &ends, to);
+    let verified = verification(road, &ends, out);
     for freeze in &freezes {
-        let Some(draft) = freeze.close_step(&road.scope) else { continue };
+        let Some(draft) = freeze.resume_step(&road.scope) else { continue };
         let draft = draft.needs(
             &verified,
             "nothing may drift before the minor is verified and its nodes have moved",
             Some("karpenter-drift"),
         );
-        to.add(draft);
+        out.add(draft);
     }
 }
 
@@ -82,47 +82,47 @@ fn begin(
     road: &Road<'_>,
     from: &Version,
     groups: &[Group<'_>],
-    freezes: &[Suspension],
-    outlook: &mut Outlook<'_>,
-    to: &mut Lowering,
+    freezes: &[SuspensionDraft],
+    predicted: &mut Predicted<'_>,
+    out: &mut Lowering,
 ) -> Vec<StepId> {
     let follow = node_groups::moves(road.doc, &road.hop.to);
-    let mut gates = readiness::gates(road, groups, to);
-    let look = readiness::step(road, from, &gates, to);
-    let mut before = freeze(road, freezes, &look, outlook, to);
-    // What begins to end the way back of the minor before is the deletion of groups that it needs, if there are such.
+    let mut gates = readiness::gates(road, groups, out);
+    let look = readiness::step(road, from, &gates, out);
+    let mut before = freeze(road, freezes, &look, predicted, out);
+    // What begins to end the rollback of the minor before is the deletion of groups that it needs, if there are such.
     let crosses = retained_groups::first(road, groups).unwrap_or_else(|| road.scope.id("control-plane"));
-    gates.extend(control_plane::crossing(road, &crosses, to));
-    before.extend(retained_groups::steps(road, groups, &before, &gates, to));
-    let moved = control_plane::step(road, (from, follow), &before, &gates, outlook, to);
-    bake(road, moved.into_iter().collect(), to)
+    gates.extend(control_plane::crossing(road, &crosses, out));
+    before.extend(retained_groups::steps(road, groups, &before, &gates, out));
+    let moved = control_plane::step(road, (from, follow), &before, &gates, predicted, out);
+    bake(road, moved.into_iter().collect(), out)
 }
 
 /// Freezes every NodePool: a new minor drifts nodes whose image goes by an alias (user-pain P-14).
 fn freeze(
     road: &Road<'_>,
-    freezes: &[Suspension],
+    freezes: &[SuspensionDraft],
     look: &StepId,
-    outlook: &Outlook<'_>,
-    to: &mut Lowering,
+    predicted: &Predicted<'_>,
+    out: &mut Lowering,
 ) -> Vec<StepId> {
     let mut frozen = Vec::new();
     for freeze in freezes {
         freeze.check(road.cx);
-        freeze.note(outlook);
-        let draft = freeze.open_step(&road.scope, outlook).needs(
+        freeze.note(predicted);
+        let draft = freeze.suspend_step(&road.scope, predicted).needs(
             look,
-            "nothing is changed before the cluster is seen to be ready",
+            "nothing is changed before the cluster is checked",
             None,
         );
-        frozen.push(to.add(draft));
-        freeze.declare(crate::lower::nodes::none_drifted(&std::collections::BTreeMap::new()), to);
+        frozen.push(out.add(draft));
+        freeze.declare(crate::lower::nodes::none_drifted(&std::collections::BTreeMap::new()), out);
     }
     if frozen.is_empty() { vec![look.clone()] } else { frozen }
 }
 
 /// How long the cluster is watched before nodes move.
-fn bake(road: &Road<'_>, moved: Vec<StepId>, to: &mut Lowering) -> Vec<StepId> {
+fn bake(road: &Road<'_>, moved: Vec<StepId>, out: &mut Lowering) -> Vec<StepId> {
     let Some(bake) = road.doc.spec.bake else { return moved };
     let length = bake.0;
     let within = length + Seconds::hours(1);
@@ -143,13 +143,13 @@ fn bake(road: &Road<'_>, moved: Vec<StepId>, to: &mut Lowering) -> Vec<StepId> {
         .verify(std::iter::once(watched).chain(checks))
         .time(Seconds::hours(1), Estimate { expected: length, p90: within });
     for step in &moved {
-        draft = draft.needs(step, "there is something to watch", None);
+        draft = draft.needs(step, "the update comes before its watch", None);
     }
-    vec![to.add(draft)]
+    vec![out.add(draft)]
 }
 
 /// The end of the minor: the cluster, its nodes, its own workloads, and what the manifest says.
-fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
+fn verification(road: &Road<'_>, ends: &[StepId], out: &mut Lowering) -> StepId {
     let within = Seconds::minutes(20);
     let mut checks = vec![verify(
         format!("the cluster is ACTIVE at {}", road.hop.to),
@@ -160,8 +160,8 @@ fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
     for pool in &road.pools {
         let ready = road.ready(pool);
         if ready > 0 {
-            let floor = road.floor(ready);
-            checks.push(crate::lower::nodes::floor_kept(pool, floor, ready, within));
+            let min_ready = road.min_ready(ready);
+            checks.push(crate::lower::nodes::min_ready_kept(pool, min_ready, ready, within));
         }
     }
     let own = road.inventory.workloads.iter().map(|workload| &workload.object).filter(|object| {
@@ -174,7 +174,7 @@ fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
         checks.push(verify(format!("{object} is rolled out"), condition, Seconds(10), within));
     }
     checks.extend(road.verifications(&road.doc.spec.verify));
-    let title = format!("see {} whole at {}", road.own.names.arn.name(), road.hop.to);
+    let title = format!("verify cluster {} at {}", road.own.names.arn.name(), road.hop.to);
     let until = context::at(road, &road.hop.to);
     let mut draft = road
         .scope
@@ -184,5 +184,5 @@ fn verification(road: &Road<'_>, ends: &[StepId], to: &mut Lowering) -> StepId {
     for end in ends {
         draft = draft.needs(end, "the minor is verified when everything of it has moved", None);
     }
-    to.add(draft)
+    out.add(draft)
 }

@@ -38,7 +38,7 @@ use crate::{
     hop::HopSpec,
     lower::{Lowering, suspension::RollSuspension},
     manifest::{Checks, Touch},
-    outlook::Outlook,
+    predicted::Predicted,
     sections::Sections,
     solver::Request,
 };
@@ -138,8 +138,8 @@ impl Component for Eks {
         hops::of(at)
     }
 
-    fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, out: &mut Lowering) {
-        lower::hop(hop, outlook, out);
+    fn lower(&self, hop: &HopCx<'_, Self>, predicted: &mut Predicted<'_>, out: &mut Lowering) {
+        lower::hop(hop, predicted, out);
     }
 
     fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {

@@ -17,7 +17,7 @@ use super::{
     minors::following,
     refs::{NODEGROUP, successor},
 };
-use crate::{context::Cx, hop::HopSpec, lower::HopScope, outlook::Outlook};
+use crate::{context::Cx, hop::HopSpec, lower::HopScope, predicted::Predicted};
 
 /// A managed group, as it is before some hop.
 #[derive(Clone, Debug)]
@@ -100,9 +100,9 @@ pub(super) fn observed<'a>(cx: &'a Cx<'_>, cluster: &'a EksCluster) -> Vec<Group
 }
 
 /// Notes what the moves of a group are compiled from.
-pub(super) fn read(outlook: &Outlook<'_>, object: &CloudRef, group: &Group<'_>) {
-    outlook.cloud(object, "/version", serde_json::json!(group.version.as_str()), group.by.as_ref());
-    outlook.cloud(object, "/amiType", serde_json::json!(group.ami_type), group.by.as_ref());
+pub(super) fn read(predicted: &Predicted<'_>, object: &CloudRef, group: &Group<'_>) {
+    predicted.cloud(object, "/version", serde_json::json!(group.version.as_str()), group.by.as_ref());
+    predicted.cloud(object, "/amiType", serde_json::json!(group.ami_type), group.by.as_ref());
 }
 
 /// Whether managed groups are behind the control plane that a plan could move.

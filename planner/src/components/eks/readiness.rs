@@ -74,7 +74,7 @@ fn addresses(road: &Road<'_>) {
 }
 
 /// The gates before a control plane. They are asked of the look before it, of what is removed for it, and of itself.
-pub(super) fn gates(road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowering) -> Vec<Label> {
+pub(super) fn gates(road: &Road<'_>, groups: &[Group<'_>], out: &mut Lowering) -> Vec<Label> {
     let target = road.own.names.target.clone();
     let minor = &road.hop.to;
     let wanted = road.facts.free_addresses.at_least;
@@ -105,18 +105,18 @@ pub(super) fn gates(road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowering) ->
     let (title, nodes) = skew::gate(road, groups);
     gates.push(gate("nodes", title, nodes, false));
     let ids = gates.iter().map(|gate| gate.id.clone()).collect();
-    to.gates.extend(gates);
+    out.gates.extend(gates);
     ids
 }
 
 /// A look at the cluster behind all gates, before anything of the hop is changed.
-pub(super) fn step(road: &Road<'_>, from: &Version, gates: &[Label], to: &mut Lowering) -> StepId {
+pub(super) fn step(road: &Road<'_>, from: &Version, gates: &[Label], out: &mut Lowering) -> StepId {
     let cluster = road.own.names.cluster();
     let until = Condition::All {
         of: vec![says(&cluster, "/status", "ACTIVE"), says(&cluster, "/version", from.as_str())],
     };
     let title =
-        format!("see that {} is ACTIVE at {from} and ready for {}", road.own.names.arn.name(), road.hop.to);
+        format!("check that {} is ACTIVE at {from} and ready for {}", road.own.names.arn.name(), road.hop.to);
     let mut draft = road
         .scope
         .look("readiness", title, until, Vec::new())
@@ -124,5 +124,5 @@ pub(super) fn step(road: &Road<'_>, from: &Version, gates: &[Label], to: &mut Lo
     for gate in gates {
         draft = draft.gate(gate);
     }
-    to.add(draft)
+    out.add(draft)
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use switchback_schemas::{Diagnostic, Severity, codes, name::plural, plan::BlindSpot};
 
 use super::{context::Road, facts::RemovedApi};
-use crate::{lower::Lowering, objects, outlook::Outlook};
+use crate::{lower::Lowering, objects, predicted::Predicted};
 
 /// A use of an API that goes away, by the name under which a waiver accepts it.
 struct Use {
@@ -16,7 +16,7 @@ struct Use {
 }
 
 /// Says who uses what the minor of a hop removes, and what could not be looked at.
-pub(super) fn observed(road: &Road<'_>, outlook: &Outlook<'_>, to: &mut Lowering) {
+pub(super) fn observed(road: &Road<'_>, predicted: &Predicted<'_>, out: &mut Lowering) {
     let Some(from) = &road.hop.from else { return };
     let minor = &road.hop.to;
     let rows: Vec<&RemovedApi> = road
@@ -27,7 +27,7 @@ pub(super) fn observed(road: &Road<'_>, outlook: &Outlook<'_>, to: &mut Lowering
         .filter(|row| *from < row.removed_in && row.removed_in <= *minor)
         .collect();
     let source = &road.facts.removed_apis;
-    to.sources.insert(
+    out.sources.insert(
         "removed-apis".to_owned(),
         switchback_schemas::plan::Source { title: source.source.clone(), read_on: source.read_on.clone() },
     );
@@ -35,14 +35,14 @@ pub(super) fn observed(road: &Road<'_>, outlook: &Outlook<'_>, to: &mut Lowering
         return;
     }
     let mut uses = Vec::new();
-    let mut coverage = vec![format!("{} Helm releases", helm(outlook, &rows, &mut uses))];
+    let mut coverage = vec![format!("{} Helm releases", helm(predicted, &rows, &mut uses))];
     match &road.inventory.api_use.written {
         Some(written) => {
             coverage.push("field managers".to_owned());
             managers(written, &rows, &mut uses);
         }
         None => blind(
-            to,
+            out,
             minor,
             "who still writes objects in an API",
             "objects could not be listed with their managers",
@@ -53,7 +53,9 @@ pub(super) fn observed(road: &Road<'_>, outlook: &Outlook<'_>, to: &mut Lowering
             coverage.push("calls since the API servers started".to_owned());
             calls(requested, &rows, &mut uses);
         }
-        None => blind(to, minor, "who still calls an API", "the metrics of the API server could not be read"),
+        None => {
+            blind(out, minor, "who still calls an API", "the metrics of the API server could not be read")
+        }
     }
     let insights = road
         .own
@@ -83,9 +85,9 @@ pub(super) fn observed(road: &Road<'_>, outlook: &Outlook<'_>, to: &mut Lowering
     });
 }
 
-fn blind(to: &mut Lowering, minor: &switchback_schemas::Version, what: &str, why: &str) {
+fn blind(out: &mut Lowering, minor: &switchback_schemas::Version, what: &str, why: &str) {
     let what = format!("{what} that {minor} no longer serves");
-    to.blind_spots.push(BlindSpot { what, why: why.to_owned() });
+    out.blind_spots.push(BlindSpot { what, why: why.to_owned() });
 }
 
 fn instead(row: &RemovedApi) -> String {
@@ -93,9 +95,9 @@ fn instead(row: &RemovedApi) -> String {
 }
 
 /// Stored manifests of releases: Helm compares with them in the next upgrade, and fails when their API is gone.
-fn helm(outlook: &Outlook<'_>, rows: &[&RemovedApi], uses: &mut Vec<Use>) -> usize {
+fn helm(predicted: &Predicted<'_>, rows: &[&RemovedApi], uses: &mut Vec<Use>) -> usize {
     let mut releases = 0;
-    for (name, release) in outlook.releases() {
+    for (name, release) in predicted.releases() {
         releases += 1;
         let mut found: BTreeMap<(&str, &str), (&RemovedApi, usize)> = BTreeMap::new();
         for object in &release.objects {
@@ -108,7 +110,7 @@ fn helm(outlook: &Outlook<'_>, rows: &[&RemovedApi], uses: &mut Vec<Use>) -> usi
         for (row, count) in found.into_values() {
             uses.push(Use {
                 about: format!("release {name}"),
-                message: format!("release {name} holds {count} {} of {}, which goes away in {}", row.kind, row.api, row.removed_in),
+                message: format!("release {name} holds {count} {} of {}, which is removed in {}", row.kind, row.api, row.removed_in),
                 help: format!(
                     "upgrade it to a chart without it ({}) before the control plane; afterwards Helm can no longer",
                     instead(row)
@@ -126,7 +128,7 @@ fn managers(written: &[switchback_schemas::inventory::WrittenBy], rows: &[&Remov
         uses.push(Use {
             about: by.manager.clone(),
             message: format!(
-                "{} last wrote {} as {}, which goes away in {}",
+                "{} last wrote {} as {}, which is removed in {}",
                 by.manager, by.object, row.api, row.removed_in
             ),
             help: format!("update that client ({})", instead(row)),
@@ -149,7 +151,7 @@ fn calls(
         let Some(row) = row else { continue };
         uses.push(Use {
             about: format!("{resource}.{api}"),
-            message: format!("somebody calls {resource} of {api}, which goes away in {}", row.removed_in),
+            message: format!("{resource} of {api} is still called, and is removed in {}", row.removed_in),
             help: format!(
                 "find the client in the audit log and update it ({}); the count starts anew with the API server",
                 instead(row)

@@ -26,13 +26,13 @@ fn oldest(road: &Road<'_>, minor: &Version) -> Version {
 }
 
 /// Refuses a hop that leaves a node too far behind, or that EKS refuses because of a managed group.
-pub(super) fn observed(road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowering) {
+pub(super) fn observed(road: &Road<'_>, groups: &[Group<'_>], out: &mut Lowering) {
     let Some(from) = &road.hop.from else { return };
     for group in groups {
         parity(road, group, from);
     }
-    kubelets(road, groups, to);
-    kube_proxy(road, to);
+    kubelets(road, groups, out);
+    kube_proxy(road, out);
 }
 
 fn parity(road: &Road<'_>, group: &Group<'_>, from: &Version) {
@@ -75,7 +75,7 @@ fn minor_of(
     Some(if moved { road.hop.from.clone()? } else { kubelet })
 }
 
-fn kubelets(road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowering) {
+fn kubelets(road: &Road<'_>, groups: &[Group<'_>], out: &mut Lowering) {
     let by_name: BTreeMap<&str, &Group<'_>> =
         groups.iter().map(|group| (group.observed.name.as_str(), group)).collect();
     let rolled = karpenter::claimed(road);
@@ -109,7 +109,7 @@ fn kubelets(road: &Road<'_>, groups: &[Group<'_>], to: &mut Lowering) {
         say(road, message, "no version supports that; replace them by nodes of the cluster's minor");
     }
     if mute > 0 {
-        to.blind_spots.push(BlindSpot {
+        out.blind_spots.push(BlindSpot {
             what: format!("how old the kubelets of {mute} nodes are"),
             why: "they report no version number".to_owned(),
         });
@@ -129,7 +129,7 @@ fn say(road: &Road<'_>, message: String, help: &str) {
 }
 
 /// A kube-proxy that no hop moves: as an add-on that is kept, or as a DaemonSet of somebody else's.
-fn kube_proxy(road: &Road<'_>, to: &mut Lowering) {
+fn kube_proxy(road: &Road<'_>, out: &mut Lowering) {
     let addon = road.own.cluster.addons.iter().find(|addon| addon.name == "kube-proxy");
     let kept = road.doc.spec.addons.iter().any(|rule| rule.name == "kube-proxy" && rule.keep);
     let version: Option<Version> = match addon {
@@ -138,7 +138,7 @@ fn kube_proxy(road: &Road<'_>, to: &mut Lowering) {
         None => daemonset(road.cx),
     };
     let Some(version) = version else {
-        to.blind_spots.push(BlindSpot {
+        out.blind_spots.push(BlindSpot {
             what: "which kube-proxy runs".to_owned(),
             why: "it is no add-on of EKS, and no DaemonSet kube-system/kube-proxy tells a version".to_owned(),
         });
@@ -152,7 +152,7 @@ fn kube_proxy(road: &Road<'_>, to: &mut Lowering) {
         );
         say(road, message, "let EKS manage it as an add-on without `keep`, or update it first");
     } else if addon.is_none() {
-        to.blind_spots.push(BlindSpot {
+        out.blind_spots.push(BlindSpot {
             what: format!("whether kube-proxy {minor} works with {}", road.hop.to),
             why: "it is no add-on of EKS, so this plan does not move it".to_owned(),
         });

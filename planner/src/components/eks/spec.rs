@@ -57,7 +57,7 @@ pub enum LastNodes {
     /// All of them.
     #[default]
     Follow,
-    /// None: they stay one minor behind, so that the control plane can go back without them.
+    /// None: they stay one minor behind, so that the control plane can roll back without them.
     Stay,
 }
 

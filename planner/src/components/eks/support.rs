@@ -64,7 +64,7 @@ pub(super) fn offered(cx: &Cx<'_>, doc: &Doc, cluster: &EksCluster) -> bool {
     true
 }
 
-/// When the way back to a minor ends because EKS no longer takes it, and why.
+/// When the rollback to a minor ends because EKS no longer takes it, and why.
 #[derive(Debug)]
 pub(super) struct EndOfSupport {
     /// The first instant at which it is over.
@@ -86,7 +86,7 @@ pub(super) fn end(cluster: &EksCluster, minor: &Version) -> Option<EndOfSupport>
     Some(EndOfSupport { at, why: format!("{which} Kubernetes {minor} ends on {day}{policy}") })
 }
 
-/// Whether a way back to a minor is closed by its end of support already.
+/// Whether a rollback to a minor is closed by its end of support already.
 pub(super) fn over(cx: &Cx<'_>, end: &EndOfSupport) -> bool {
     end.at <= cx.as_of
 }

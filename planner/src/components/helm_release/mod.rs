@@ -21,8 +21,8 @@ use crate::{
     lower::{Lowering, suspension::RollSuspension},
     manifest::{Checks, Touch},
     objects,
-    outlook::Outlook,
     owner::{Asked, Desired, DesiredRelease, Subject, release},
+    predicted::Predicted,
     sections::Sections,
     solver::Request,
 };
@@ -109,7 +109,7 @@ impl Component for HelmRelease {
         None
     }
 
-    fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+    fn lower(&self, hop: &HopCx<'_, Self>, predicted: &mut Predicted<'_>, out: &mut Lowering) {
         let (cx, doc, spec, spec_hop) = (hop.cx, hop.doc, &hop.doc.spec, hop.hop);
         let Some(render) =
             cx.render(&spec.release, &spec_hop.to, cx.label(doc.doc, "/spec/to", "this version"))
@@ -123,19 +123,20 @@ impl Component for HelmRelease {
             scope: &hop.scope,
             part,
             title,
-            desired: Desired::Release(DesiredRelease { render, within }),
+            desired: Desired::Release(DesiredRelease { render, within, with_crds: true }),
+            needs: Vec::new(),
             place: cx.label(doc.doc, "/spec/to", "this version of the chart"),
         };
-        let look = asked("health", format!("see that release {} works at {}", spec.release, spec.to));
-        let step = if spec_hop.finishes && look.is_there(outlook) {
-            look.prove(outlook).map(|look| look.time(within, Estimate::seconds(10, 120)))
+        let look = asked("health", format!("verify release {} at {}", spec.release, spec.to));
+        let step = if spec_hop.finishes && look.is_there(predicted) {
+            look.prove(predicted).map(|look| look.time(within, Estimate::seconds(10, 120)))
         } else {
             let chart = &render.chart.name;
             let title = format!("upgrade release {} to chart {chart} {}", spec.release, spec_hop.to);
-            asked("release", title).change(outlook, to)
+            asked("release", title).change(predicted, out)
         };
         if let Some(step) = step {
-            to.add(step.verify(cx.verifications(&spec.verify)));
+            out.add(step.verify(cx.verifications(&spec.verify)));
         }
     }
 }

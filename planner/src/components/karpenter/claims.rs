@@ -45,25 +45,25 @@ impl Road<'_> {
 
     /// Looks at a pool before anything moves. Where something does, a rollback leaves the pool as it was seen here: what has drifted
     /// from the restored state moves when the controller is back and Karpenter is still frozen, so that comes where this look came.
-    pub(super) fn baseline(&self, roll: &PoolRoll, frozen: &[StepId], to: &mut Lowering) -> StepId {
+    pub(super) fn baseline(&self, roll: &PoolRoll, frozen: &[StepId], out: &mut Lowering) -> StepId {
         checks::drainable(self.cx.findings, self.cx.inventory, &roll.pool, &self.cx.classes);
-        let part = format!("nodes/{}/baseline", roll.pool.name);
+        let part = format!("nodes/{}/min-ready", roll.pool.name);
         let plan = self.roll_of(roll, Stale::Drifted {});
-        let until = Condition::NodesReady { pool: roll.pool.name.clone(), at_least: plan.floor };
-        let title = format!("see that pool {} has its floor of {} Ready nodes", roll.pool.name, plan.floor);
+        let until = Condition::NodesReady { pool: roll.pool.name.clone(), at_least: plan.min_ready };
+        let title = format!("check that pool {} has at least {} Ready nodes", roll.pool.name, plan.min_ready);
         let undo = match self.moves() {
             true => Undoing::Apart,
-            false => Undoing::Unneeded("it only looks".to_owned()),
+            false => Undoing::Unneeded("it only reads".to_owned()),
         };
         let mut draft = self.scope.step(&part, title, Effect::Wait(Wait { until }), undo, Vec::new());
         for step in frozen {
-            draft = draft.needs(step, "what is looked at must not be moved by drift meanwhile", None);
+            draft = draft.needs(step, "nodes must not drift while they are counted", None);
         }
-        to.pools.push(roll.pool.clone());
-        let seen = to.add(draft.time(HEALTH, Estimate::seconds(5, 30)).idempotent());
+        out.pools.push(roll.pool.clone());
+        let seen = out.add(draft.time(HEALTH, Estimate::seconds(5, 30)).idempotent());
         if self.moves() {
             let back = nodes::back(&roll.pool, &plan);
-            to.rollback.push(back.named(self.returning(roll), vec![seen.clone()]));
+            out.rollback.push(back.named(self.returning(roll), vec![seen.clone()]));
         }
         seen
     }
@@ -84,7 +84,7 @@ impl Road<'_> {
         health: &StepId,
         previous: Option<&StepId>,
         since: &StepId,
-        to: &mut Lowering,
+        out: &mut Lowering,
     ) -> StepId {
         let stale = match self.doc.spec.nodes {
             NodeMove::All => Stale::BornBefore(since.clone()),
@@ -95,12 +95,11 @@ impl Road<'_> {
         let undo = match self.moves() {
             true => Undoing::With(self.returning(roll)),
             false => Undoing::Unneeded(
-                "replaced nodes stay: they are of the version that runs, which this plan does not take back"
-                    .to_owned(),
+                "replaced nodes stay: their version is not rolled back by this plan".to_owned(),
             ),
         };
         let which = match self.doc.spec.nodes {
-            NodeMove::All if self.moved_before().as_ref() == Some(since) => "what is left of the nodes",
+            NodeMove::All if self.moved_before().as_ref() == Some(since) => "the remaining nodes",
             NodeMove::All => "all nodes",
             NodeMove::Drifted | NodeMove::None => "drifted nodes",
         };
@@ -108,15 +107,15 @@ impl Road<'_> {
         let mut draft = self
             .scope
             .roll(&format!("nodes/{}/roll", roll.pool.name), title, built, undo)
-            .needs(health, "nodes move under a controller that is known to work", None)
-            .needs(baseline, "the pool had its floor before", None)
+            .needs(health, "nodes move under a verified controller", None)
+            .needs(baseline, "the pool had its min ready nodes before", None)
             .time(Seconds::hours(24), estimate)
             .idempotent()
             .disrupts(Disruption::Drain, Some(roll.pool.tier));
         if let Some(previous) = previous {
             draft = draft.needs(previous, "pools of a lower tier move first, one pool at a time", None);
         }
-        to.add(draft)
+        out.add(draft)
     }
 
     /// The step of an earlier run that moved the controller, if that run saw it done: nodes that it moved since stay.

@@ -1,4 +1,4 @@
-//! The hops of Karpenter: through the versions that the joint path says. It knows that going back from 1.0 is possible to exact
+//! The hops of Karpenter: through the versions that the joint path says. It knows that rolling back from 1.0 is possible to exact
 //! patches only, so that such a patch comes first (user-pain P-13), and that 0.3x goes over 1.0. A hop that an earlier run of the
 //! operation began is finished when its version runs already: what is left of it is looked at, nodes move, and the NodePools thaw.
 

@@ -9,8 +9,8 @@ use switchback_schemas::{
     lock::Render,
     name::{Label, ObjectRef},
     plan::{
-        ClosesEarlier, Condition, Estimate, ExpiresAt, Expiry, FieldTest, Find, Hop, NoReturn, Operand, Step,
-        Target, Test,
+        Condition, Estimate, ExpiresAt, ExpiresEarlier, Expiry, FieldTest, Find, Hop, Need, Operand,
+        PointOfNoReturn, Step, Target, Test,
     },
     report::CarriedHop,
 };
@@ -18,10 +18,10 @@ use switchback_schemas::{
 use super::{Karpenter, notices, storage};
 use crate::{
     component::HopCx,
-    lower::{Lowering, freeze, nodes, suspension::Suspension, verify},
+    lower::{Lowering, freeze, need, nodes, suspension::SuspensionDraft, verify},
     objects,
-    outlook::{Outlook, crd_ref},
     owner::{Asked, Desired, DesiredRelease},
+    predicted::{Predicted, crd_ref},
 };
 
 /// How long the controller may take to be ready, and its NodePools after it.
@@ -34,7 +34,7 @@ const CRDS_PART: &str = "crds";
 pub(super) const CONTROLLER_PART: &str = "controller";
 
 /// Lowers one hop. What is missing is said once and the hop left out: no plan comes out then.
-pub(super) fn hop(at: &HopCx<'_, Karpenter>, outlook: &mut Outlook<'_>, to: &mut Lowering) {
+pub(super) fn hop(at: &HopCx<'_, Karpenter>, predicted: &mut Predicted<'_>, out: &mut Lowering) {
     let (cx, hop, doc) = (at.cx, at.hop, at.doc);
     let label = |text: &str| cx.label(doc.doc, "/spec/to", text);
     let section = match cx.sections.get::<Section>("karpenter") {
@@ -53,14 +53,15 @@ pub(super) fn hop(at: &HopCx<'_, Karpenter>, outlook: &mut Outlook<'_>, to: &mut
     let crds = cx.render(&doc.spec.crd_release, &hop.to, label("this version of the CRD chart"));
     let controller = cx.render(&doc.spec.release, &hop.to, label("this version of the chart"));
     let (Some(crds), Some(controller)) = (crds, controller) else { return };
-    notices::add(at, &section, to);
+    notices::add(at, &section, out);
     let mut road = Road { at, section: &section, crds: Some(crds), controller: Some(controller) };
     if hop.finishes {
-        road.crds = road.crds.filter(|render| !road.asked(CRDS_PART, render).is_there(outlook));
-        road.controller =
-            road.controller.filter(|render| !road.asked(CONTROLLER_PART, render).is_there(outlook));
+        road.crds = road.crds.filter(|render| !road.asked(CRDS_PART, render, Vec::new()).is_there(predicted));
+        road.controller = road
+            .controller
+            .filter(|render| !road.asked(CONTROLLER_PART, render, Vec::new()).is_there(predicted));
     }
-    road.build(outlook, to);
+    road.build(predicted, out);
 }
 
 /// What every part of a hop looks at.
@@ -82,7 +83,7 @@ impl<'a> Deref for Road<'a> {
 
 impl<'a> Road<'a> {
     /// A release of Karpenter at the version of the hop.
-    fn asked(&self, part: &'static str, render: &'a Render) -> Asked<'a> {
+    fn asked(&self, part: &'static str, render: &'a Render, needs: Vec<Need>) -> Asked<'a> {
         let what = if part == CRDS_PART { "CRDs" } else { "controller" };
         Asked {
             cx: self.cx,
@@ -90,44 +91,46 @@ impl<'a> Road<'a> {
             scope: &self.at.scope,
             part,
             title: format!("upgrade the {what} to {} by release {}", self.hop.to, render.release),
-            desired: Desired::Release(DesiredRelease { render, within: CONTROLLER }),
+            desired: Desired::Release(DesiredRelease { render, within: CONTROLLER, with_crds: false }),
+            needs,
             place: self.cx.label(self.doc.doc, "/spec/to", "this version of the chart"),
         }
     }
 
-    fn build(&self, outlook: &mut Outlook<'_>, to: &mut Lowering) {
-        let freezes: Vec<Suspension> = self
+    fn build(&self, predicted: &mut Predicted<'_>, out: &mut Lowering) {
+        let freezes: Vec<SuspensionDraft> = self
             .section
             .node_pools
             .iter()
-            .map(|pool| Suspension::new(&self.scope, freeze::of(pool, self.api_version()), outlook))
+            .map(|pool| SuspensionDraft::new(&self.scope, freeze::of(pool, self.api_version()), predicted))
             .collect();
         let mut frozen = Vec::new();
         for freeze in &freezes {
             freeze.check(self.cx);
             // A later hop finds the budgets as the earlier hop's thaw left them, which is the same value.
-            freeze.note(outlook);
-            frozen.push(to.add(freeze.open_step(&self.scope, outlook)));
-            freeze.declare(self.safe_to_thaw(freeze), to);
+            freeze.note(predicted);
+            frozen.push(out.add(freeze.suspend_step(&self.scope, predicted)));
+            freeze.declare(self.safe_to_thaw(freeze), out);
         }
         let rolls = self.rolls();
-        let baselines: Vec<StepId> = rolls.iter().map(|roll| self.baseline(roll, &frozen, to)).collect();
+        let baselines: Vec<StepId> = rolls.iter().map(|roll| self.baseline(roll, &frozen, out)).collect();
         let before = [frozen.as_slice(), &baselines].concat();
-        let crds = self.crds.and_then(|render| self.move_crds(render, outlook, &frozen, &before, to));
+        let crds = self.crds.and_then(|render| self.move_crds(render, predicted, &frozen, &before, out));
         let after = crds.map_or_else(|| before.clone(), |step| vec![step]);
-        let controller = self.controller.and_then(|render| self.move_controller(render, outlook, &after, to));
+        let controller =
+            self.controller.and_then(|render| self.move_controller(render, predicted, &after, out));
         let after = controller.clone().map_or(after, |step| vec![step]);
-        let health = self.health(&after, outlook, to);
+        let health = self.health(&after, predicted, out);
         let since = controller.or_else(|| self.moved_before()).unwrap_or_else(|| health.clone());
         let mut last = vec![health.clone()];
         let mut previous: Option<StepId> = None;
         for (roll, baseline) in rolls.iter().zip(&baselines) {
-            let step = self.move_nodes(roll, baseline, &health, previous.as_ref(), &since, to);
+            let step = self.move_nodes(roll, baseline, &health, previous.as_ref(), &since, out);
             previous = Some(step.clone());
             last.push(step);
         }
         for freeze in &freezes {
-            let Some(mut draft) = freeze.close_step(&self.scope) else { continue };
+            let Some(mut draft) = freeze.resume_step(&self.scope) else { continue };
             for step in &last {
                 draft = draft.needs(
                     step,
@@ -135,7 +138,7 @@ impl<'a> Road<'a> {
                     None,
                 );
             }
-            to.add(draft);
+            out.add(draft);
         }
     }
 
@@ -156,7 +159,7 @@ impl<'a> Road<'a> {
 
     /// Thawing in a mixed state would let drift take the fleet: the controller must be whole and nothing drifted. A NodePool that was
     /// not frozen in that state when this hop came is not kept from it.
-    fn safe_to_thaw(&self, freeze: &Suspension) -> Condition {
+    fn safe_to_thaw(&self, freeze: &SuspensionDraft) -> Condition {
         let mut of = vec![Condition::Rollout { object: Target::Object(self.deployment()) }];
         if self.moves() || !freeze.is_ours() {
             of.push(nodes::none_drifted(&std::collections::BTreeMap::new()));
@@ -171,44 +174,44 @@ impl<'a> Road<'a> {
         self.cx.findings.say_about(name, not_ready.help(help));
     }
 
-    /// Rewrites objects that are stored in a version which the target drops; that closes the way back of an earlier hop
-    /// that needs it, so it is a line of no return then.
+    /// Rewrites objects that are stored in a version which the target drops; that closes the rollback of an earlier hop
+    /// that needs it, so it is a point of no return then.
     fn storage(
         &self,
         crds: &Render,
-        outlook: &Outlook<'_>,
+        predicted: &Predicted<'_>,
         after: &[StepId],
-        to: &mut Lowering,
+        out: &mut Lowering,
     ) -> Vec<StepId> {
         let names = &self.facts.crds;
         let moving: Vec<_> = names
             .iter()
-            .filter_map(|name| outlook.crd(name))
+            .filter_map(|name| predicted.crd(name))
             .filter(|crd| storage::has_to_move(crds, crd))
             .collect();
-        outlook.take_reads();
+        predicted.take_reads();
         let mut steps = Vec::new();
         for crd in &moving {
-            outlook.crd(&crd.name);
-            steps.push(storage::migrate(&self.scope, outlook, crd, &self.hop.to, after, to));
+            predicted.crd(&crd.name);
+            steps.push(storage::migrate(&self.scope, predicted, crd, &self.hop.to, after, out));
         }
         if let Some(first) = steps.first().cloned()
-            && self.closes_the_way_below_one(&first, to)
+            && self.ends_the_rollback_below_one(&first, out)
         {
             let gate = Label::sanitized(&format!("below-{}", self.facts.bridge.from));
-            for step in to.steps.iter_mut().filter(|step| steps.contains(&step.id)) {
+            for step in out.steps.iter_mut().filter(|step| steps.contains(&step.id)) {
                 step.gates.push(gate.clone());
             }
             for step in steps.iter().skip(1) {
-                to.order(step, &first, "the line is crossed once, by the first of them");
+                out.order(step, &first, "the first of them passes the point of no return");
             }
         }
         steps
     }
 
-    /// If an earlier hop of this plan, or of a run that it continues, came from below 1.0, its way back ends when v1beta1 is no
+    /// If an earlier hop of this plan, or of a run that it continues, came from below 1.0, its rollback ends when v1beta1 is no
     /// longer stored.
-    fn closes_the_way_below_one(&self, first: &StepId, to: &mut Lowering) -> bool {
+    fn ends_the_rollback_below_one(&self, first: &StepId, out: &mut Lowering) -> bool {
         let bridge = &self.facts.bridge;
         let here = self.hop.id();
         let why =
@@ -217,26 +220,26 @@ impl<'a> Road<'a> {
             Hop::moved(&carried.id) == Hop::moved(&here)
                 && carried.from.as_ref().is_some_and(|from| *from < bridge.from)
         };
-        let earlier: Vec<ClosesEarlier> = self
+        let earlier: Vec<ExpiresEarlier> = self
             .cx
             .carried()
             .filter(below)
-            .map(|carried| ClosesEarlier { hop: carried.id.clone(), at: first.clone(), why: why.clone() })
+            .map(|carried| ExpiresEarlier { hop: carried.id.clone(), at: first.clone(), why: why.clone() })
             .collect();
         let mut found = !earlier.is_empty();
-        to.closes_earlier.extend(earlier);
+        out.expires_earlier.extend(earlier);
         let releases = |step: &&Step| {
             let moved = |part: &str| step.id.as_str() == format!("{}/{part}", step.hop);
             step.hop != here && (moved(CRDS_PART) || moved(CONTROLLER_PART))
         };
-        let earlier: Vec<&StepId> = to
+        let earlier: Vec<&StepId> = out
             .steps
             .iter()
             .filter(|step| Hop::moved(&step.hop) == Hop::moved(&here))
             .filter(releases)
             .map(|step| &step.id)
             .collect();
-        for undo in &mut to.rollback {
+        for undo in &mut out.rollback {
             if undo.place().is_some_and(|place| earlier.contains(&place)) {
                 undo.expires.push(Expiry { at: ExpiresAt::Start(first.clone()), why: why.clone() });
                 found = true;
@@ -244,13 +247,13 @@ impl<'a> Road<'a> {
         }
         if found {
             let id = Label::sanitized(&format!("below-{}", bridge.from));
-            let closes = format!("the way back below Karpenter {}", bridge.from);
+            let ends = format!("rollback below Karpenter {}", bridge.from);
             let recovery = format!(
                 "restore the exported objects into a cluster that runs Karpenter below {}",
                 bridge.from
             );
-            let point = NoReturn { id, step: first.clone(), closes, recovery };
-            to.point_of_no_return(format!("approve the end of {}", point.closes), point);
+            let point = PointOfNoReturn { id, step: first.clone(), ends, recovery };
+            out.point_of_no_return(format!("approve that {} ends", point.ends), point);
         }
         found
     }
@@ -259,24 +262,19 @@ impl<'a> Road<'a> {
     fn move_crds(
         &self,
         render: &'a Render,
-        outlook: &mut Outlook<'_>,
+        predicted: &mut Predicted<'_>,
         frozen: &[StepId],
         before: &[StepId],
-        to: &mut Lowering,
+        out: &mut Lowering,
     ) -> Option<StepId> {
-        let stored = self.storage(render, outlook, frozen, to);
+        let stored = self.storage(render, predicted, frozen, out);
         let names = objects::crds(&render.objects);
         for name in &names {
-            outlook.crd(name);
+            predicted.crd(name);
         }
-        let mut draft = self.asked(CRDS_PART, render).change(outlook, to)?;
-        for step in before.iter().chain(&stored) {
-            draft = draft.needs(
-                step,
-                "drift is frozen and stored versions are moved before CRDs change",
-                Some("kubernetes-crd-versions"),
-            );
-        }
+        let why = "drift is frozen and stored versions are moved before CRDs change";
+        let needs = before.iter().chain(&stored).map(|step| need(step, why, Some("kubernetes-crd-versions")));
+        let draft = self.asked(CRDS_PART, render, needs.collect()).change(predicted, out)?;
         let established = names.iter().map(|name| {
             let condition = Condition::Field {
                 object: Target::Object(crd_ref(name)),
@@ -291,26 +289,25 @@ impl<'a> Road<'a> {
             verify(format!("the API server can convert {name}"), condition, Seconds(5), Seconds::minutes(2))
         });
         let verifies: Vec<_> = established.chain(callable).collect();
-        Some(to.add(draft.verify(verifies)))
+        Some(out.add(draft.verify(verifies)))
     }
 
     fn move_controller(
         &self,
         render: &'a Render,
-        outlook: &mut Outlook<'_>,
+        predicted: &mut Predicted<'_>,
         after: &[StepId],
-        to: &mut Lowering,
+        out: &mut Lowering,
     ) -> Option<StepId> {
-        let asked = self.asked(CONTROLLER_PART, render);
-        let mut draft = asked.change(outlook, to)?.verify([self.version_label()]);
         let (why, source) = match self.crds {
             Some(_) => ("the controller needs the CRDs of its version", Some("charts")),
-            None => ("drift is frozen and pools have their floor before the controller changes", None),
+            None => {
+                ("drift is frozen and pools have their min ready nodes before the controller changes", None)
+            }
         };
-        for step in after {
-            draft = draft.needs(step, why, source);
-        }
-        Some(to.add(draft))
+        let needs = after.iter().map(|step| need(step, why, source)).collect();
+        let draft = self.asked(CONTROLLER_PART, render, needs).change(predicted, out)?;
+        Some(out.add(draft.verify([self.version_label()])))
     }
 
     /// That the controller which runs is the one that was asked for: a chart that pins the image by digest keeps the old one
@@ -322,7 +319,7 @@ impl<'a> Road<'a> {
             is: Test::Equals(Operand::Value(serde_json::json!(self.hop.to.plain()))),
         };
         verify(
-            format!("the controller says it is {}", self.hop.to.plain()),
+            format!("the controller reports {}", self.hop.to.plain()),
             condition,
             Seconds(0),
             Seconds::minutes(2),
@@ -330,7 +327,7 @@ impl<'a> Road<'a> {
     }
 
     /// Waits until Karpenter is well.
-    fn health(&self, after: &[StepId], outlook: &Outlook<'_>, to: &mut Lowering) -> StepId {
+    fn health(&self, after: &[StepId], predicted: &Predicted<'_>, out: &mut Lowering) -> StepId {
         let ready = |kind: &str, api_version: &str, count: usize| Condition::Count {
             find: Find {
                 api_version: api_version.to_owned(),
@@ -363,22 +360,25 @@ impl<'a> Road<'a> {
                 ready("EC2NodeClass", "karpenter.k8s.aws/v1", classes),
             ],
         };
-        let title = format!("see {pools} NodePools and {classes} EC2NodeClasses Ready under {}", self.hop.to);
+        let title = format!(
+            "verify that {pools} NodePools and {classes} EC2NodeClasses are Ready under {}",
+            self.hop.to
+        );
         let settled = verify("Karpenter stays healthy", until.clone(), Seconds::minutes(1), HEALTH);
         // Else the step that moves it has read its version back.
         let runs = self.controller.is_none().then(|| self.version_label());
         let mut draft = self
             .scope
-            .look("health", title, until, outlook.take_reads())
+            .look("health", title, until, predicted.take_reads())
             .verify(runs.into_iter().chain([settled]).chain(self.cx.verifications(&self.doc.spec.verify)))
             .time(HEALTH, Estimate::seconds(70, 180));
         let why = match self.moves() {
             true => "the new controller has to take over its objects",
-            false => "drift is frozen and pools have their floor before it counts",
+            false => "drift is frozen and pools have their min ready nodes before it is verified",
         };
         for step in after {
             draft = draft.needs(step, why, None);
         }
-        to.add(draft)
+        out.add(draft)
     }
 }

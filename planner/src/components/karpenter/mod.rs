@@ -28,7 +28,7 @@ use crate::{
     lower::{Lowering, freeze, suspension::RollSuspension},
     manifest::{Checks, Touch},
     objects::nested,
-    outlook::Outlook,
+    predicted::Predicted,
     sections::Sections,
     solver::Request,
 };
@@ -123,8 +123,8 @@ impl Component for Karpenter {
         hops::of(at).into_iter().map(|hop| (hop, ())).collect()
     }
 
-    fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, out: &mut Lowering) {
-        lower::hop(hop, outlook, out);
+    fn lower(&self, hop: &HopCx<'_, Self>, predicted: &mut Predicted<'_>, out: &mut Lowering) {
+        lower::hop(hop, predicted, out);
     }
 
     fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {

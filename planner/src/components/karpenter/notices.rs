@@ -8,20 +8,20 @@ use super::Karpenter;
 use crate::{component::HopCx, lower::Lowering};
 
 /// Adds sources, warnings and blind spots of one hop.
-pub(super) fn add(at: &HopCx<'_, Karpenter>, section: &Section, to: &mut Lowering) {
-    sources(at, to);
-    notices(at, section, to);
+pub(super) fn add(at: &HopCx<'_, Karpenter>, section: &Section, out: &mut Lowering) {
+    sources(at, out);
+    notices(at, section, out);
 }
 
-fn sources(at: &HopCx<'_, Karpenter>, to: &mut Lowering) {
+fn sources(at: &HopCx<'_, Karpenter>, out: &mut Lowering) {
     for key in ["compatibility", "charts", "kubernetes-crd-versions"] {
         if let Some(source) = at.facts.source(key) {
-            to.sources.insert(key.to_owned(), source);
+            out.sources.insert(key.to_owned(), source);
         }
     }
 }
 
-fn notices(at: &HopCx<'_, Karpenter>, section: &Section, to: &mut Lowering) {
+fn notices(at: &HopCx<'_, Karpenter>, section: &Section, out: &mut Lowering) {
     let hop = at.hop;
     for class in &section.node_classes {
         for alias in class.ami_aliases.iter().filter(|alias| alias.ends_with("@latest")) {
@@ -40,7 +40,7 @@ fn notices(at: &HopCx<'_, Karpenter>, section: &Section, to: &mut Lowering) {
     let crossed =
         |version: &Version| hop.from.as_ref().is_none_or(|from| from < version) && *version <= hop.to;
     for drift in facts.drifts.iter().filter(|drift| crossed(&drift.version)) {
-        to.blind_spots.push(BlindSpot {
+        out.blind_spots.push(BlindSpot {
             what: format!("how many nodes drift when Karpenter reaches {}", drift.version),
             why: drift.why.clone(),
         });
@@ -53,7 +53,7 @@ fn notices(at: &HopCx<'_, Karpenter>, section: &Section, to: &mut Lowering) {
         .map(String::as_str)
         .collect();
     if !calls.is_empty() {
-        to.blind_spots.push(BlindSpot {
+        out.blind_spots.push(BlindSpot {
             what: format!("whether the controller's role allows {}", calls.join(", ")),
             why: "IAM is not read by this release; the new version needs these calls".to_owned(),
         });

@@ -15,7 +15,7 @@ use switchback_schemas::{
 use crate::{
     lower::{HopScope, Lowering, Rollback, Undoing},
     objects,
-    outlook::{Outlook, crd_ref},
+    predicted::{Predicted, crd_ref},
 };
 
 const STORED: &str = "stored-versions";
@@ -33,11 +33,11 @@ pub(super) fn has_to_move(render: &Render, crd: &Crd) -> bool {
 /// server only wants to know in which versions objects may be stored.
 pub(super) fn migrate(
     scope: &HopScope,
-    outlook: &Outlook<'_>,
+    predicted: &Predicted<'_>,
     crd: &Crd,
     version: &Version,
     after: &[StepId],
-    to: &mut Lowering,
+    out: &mut Lowering,
 ) -> StepId {
     let name = &crd.name;
     let dropped: Vec<&str> =
@@ -87,7 +87,7 @@ pub(super) fn migrate(
     );
     let objects = crd.objects.unwrap_or(0);
     let mut draft = scope
-        .step(&part, title, effect, undo, outlook.take_reads())
+        .step(&part, title, effect, undo, predicted.take_reads())
         .captures(STORED, CaptureKind::Field { object, pointer: POINTER.to_owned() })
         .captures(
             OBJECTS,
@@ -104,5 +104,5 @@ pub(super) fn migrate(
     for step in after {
         draft = draft.needs(step, "nothing may move while objects are rewritten", None);
     }
-    to.add(draft)
+    out.add(draft)
 }

@@ -1,18 +1,18 @@
 //! MLflow: a tracking server and the database behind it. README.md says what is known about it and where the usual procedure
 //! fails.
 
-mod back;
+mod consumers;
 pub mod facts;
 mod hops;
 mod jobs;
 mod names;
 mod notices;
 mod observed;
-mod road;
+mod rollback;
 mod server;
 mod site;
 mod spec;
-mod who;
+mod steps;
 
 use switchback_schemas::{
     Diagnostic,
@@ -31,7 +31,7 @@ use crate::{
     image::Image,
     lower::{Lowering, suspension::RollSuspension},
     manifest::{Checks, Touch},
-    outlook::Outlook,
+    predicted::Predicted,
     sections::Sections,
     solver::Request,
 };
@@ -100,7 +100,7 @@ impl Component for Mlflow {
     fn touches(&self, spec: &MlflowUpgrade) -> Vec<Touch> {
         let database = &spec.database;
         // Two servers on one instance: the restore of the one takes the other's database along.
-        let title = format!("the database `{database}`, which goes back as a whole");
+        let title = format!("the database `{database}`, which is restored as a whole");
         vec![
             Touch::container("/spec/container", &spec.target, &spec.deployment, &spec.container),
             Touch::new("/spec/database", "database", database, "", title),
@@ -129,8 +129,8 @@ impl Component for Mlflow {
         hops::of(at).into_iter().collect()
     }
 
-    fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, out: &mut Lowering) {
-        road::lower(hop, outlook, out);
+    fn lower(&self, hop: &HopCx<'_, Self>, predicted: &mut Predicted<'_>, out: &mut Lowering) {
+        steps::lower(hop, predicted, out);
     }
 
     fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {

@@ -2,17 +2,17 @@
 
 use switchback_schemas::{
     Diagnostic, Seconds, Severity, StepId, codes,
-    plan::{BlindSpot, Leftover},
+    plan::{BlindSpot, Retention},
 };
 
-use super::{Doc, Mlflow, back, facts::Does, site::Site};
+use super::{Doc, Mlflow, facts::Does, rollback, site::Site};
 use crate::{component::HopCx, context::Cx, hop::HopSpec, lower::Lowering};
 
 /// How long safety nets are kept when the manifest does not say so.
 const KEEP: Seconds = Seconds::hours(14 * 24);
 
 /// Adds sources, blind spots and advice of one hop.
-pub(super) fn add(at: &HopCx<'_, Mlflow>, to: &mut Lowering) {
+pub(super) fn add(at: &HopCx<'_, Mlflow>, out: &mut Lowering) {
     let (cx, hop, doc, site, facts) = (at.cx, at.hop, at.doc, at.own, at.facts);
     let mut keys = vec!["rds", "check"];
     keys.extend(facts.head(&hop.to).map(|row| row.source.as_str()));
@@ -21,12 +21,12 @@ pub(super) fn add(at: &HopCx<'_, Mlflow>, to: &mut Lowering) {
     }
     for key in keys {
         if let Some(source) = facts.source(key) {
-            to.sources.insert(key.to_owned(), source);
+            out.sources.insert(key.to_owned(), source);
         }
     }
     silent(at);
     pending(cx, doc, site);
-    blind_spots(hop, site, to);
+    blind_spots(hop, site, out);
 }
 
 /// Why the image is set only after the migration: its server may migrate by itself, and from every replica.
@@ -53,22 +53,22 @@ fn pending(cx: &Cx<'_>, doc: &Doc, site: &Site) {
     let name = site.instance.arn.name();
     let waiting = site.instance.pending.join(", ");
     let message = format!(
-        "changes of instance {name} wait for its maintenance window ({waiting}), and the way back would apply them at once"
+        "changes of instance {name} wait for its maintenance window ({waiting}), and a rollback would apply them at once"
     );
     cx.findings.say(
         Diagnostic::warning(codes::PLAN_NOT_READY, message)
             .at(cx.label(doc.doc, "/spec/database", "has pending changes"))
-            .help("apply them before the upgrade, or take them back"),
+            .help("apply them before the upgrade, or cancel them"),
     );
 }
 
-fn blind_spots(hop: &HopSpec, site: &Site, to: &mut Lowering) {
-    let mut add = |what: String, why: &str| to.blind_spots.push(BlindSpot { what, why: why.to_owned() });
+fn blind_spots(hop: &HopSpec, site: &Site, out: &mut Lowering) {
+    let mut add = |what: String, why: &str| out.blind_spots.push(BlindSpot { what, why: why.to_owned() });
     let name = site.instance.arn.name();
     if site.migrates {
         add(
             format!("who logs to {} from outside of the cluster", hop.upgrade),
-            "only pods that are told a tracking server are seen",
+            "only pods with a tracking server in their settings are found",
         );
         add(
             format!("whether Terraform or CloudFormation keeps instance {name}"),
@@ -92,34 +92,34 @@ fn blind_spots(hop: &HopSpec, site: &Site, to: &mut Lowering) {
 }
 
 /// What is kept, until when, and how it is removed.
-pub(super) fn leftovers(
+pub(super) fn retained(
     doc: &Doc,
     (snapshot, taken): (&str, &StepId),
     aside: Option<(&str, &StepId)>,
-    to: &mut Lowering,
+    out: &mut Lowering,
 ) {
     let keep = doc.spec.keep.map_or(KEEP, |length| length.0);
     let why = if aside.is_some() {
-        "the database goes back to it, and by nothing else"
+        "the database can be restored from this snapshot only"
     } else {
-        "nothing was migrated; it is there for what nobody thought of"
+        "nothing was migrated; a precaution"
     };
-    to.leftovers.push(Leftover {
+    out.retentions.push(Retention {
         what: format!("snapshot {snapshot}"),
         why: why.to_owned(),
         step: taken.clone(),
         by_undo: false,
         keep,
-        removal: back::delete_snapshot(&doc.spec.database, snapshot),
+        removal: rollback::delete_snapshot(&doc.spec.database, snapshot),
     });
     if let Some((aside, migrated)) = aside {
-        to.leftovers.push(Leftover {
+        out.retentions.push(Retention {
             what: format!("instance {aside}"),
             why: "it holds what was written after the snapshot".to_owned(),
             step: migrated.clone(),
             by_undo: true,
             keep,
-            removal: back::delete_aside(&doc.spec.database, aside),
+            removal: rollback::delete_aside(&doc.spec.database, aside),
         });
     }
 }

@@ -11,7 +11,7 @@ use switchback_schemas::{
     },
 };
 
-use super::{Doc, Mlflow, site::Site, who};
+use super::{Doc, Mlflow, consumers, site::Site};
 use crate::{component::DocCx, context::Cx};
 
 /// The variable of MLflow's own command line.
@@ -41,11 +41,10 @@ pub(super) fn find(at: &DocCx<'_, Mlflow>, workload: &Workload, from: Option<&Ve
     }
     if migrates {
         autoscalers(cx, doc, server);
-        who::outage(cx, doc, server, &section);
+        consumers::outage(cx, doc, server, &section);
         if workload.replicas == 0 {
             let message = format!("{} is scaled to 0 already", workload.object);
-            let help =
-                "scale it up, so that what is given back at the end is known, or finish what scaled it down";
+            let help = "scale it up, so that the plan knows how many replicas to restore, or finish what scaled it down";
             refuse(cx, doc, "/spec/deployment", codes::PLAN_NOT_READY, message, help);
         }
     }
@@ -60,7 +59,7 @@ pub(super) fn find(at: &DocCx<'_, Mlflow>, workload: &Workload, from: Option<&Ve
         migrates,
         head: target?.head.clone(),
     };
-    who::others(cx, doc, &site, &section);
+    consumers::others(cx, doc, &site, &section);
     Some(site)
 }
 
@@ -197,7 +196,7 @@ fn autoscalers(cx: &Cx<'_>, doc: &Doc, server: &Server) {
 
 /// Probes must ask the server that is moved.
 fn service(cx: &Cx<'_>, doc: &Doc, server: &Server) {
-    let host = who::host(&doc.spec.url).unwrap_or_default();
+    let host = consumers::host(&doc.spec.url).unwrap_or_default();
     let parts: Vec<&str> = host.split('.').collect();
     let [name, namespace, "svc", ..] = parts.as_slice() else { return };
     if !server.services.iter().any(|service| *service == format!("{name}.{namespace}")) {

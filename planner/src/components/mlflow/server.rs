@@ -5,12 +5,12 @@ use switchback_schemas::{
     Seconds, StepId,
     name::{Label, ObjectRef},
     plan::{
-        BlindSpot, Bracket, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, Find, KubePatch,
-        NoReturn, OpenedBy, Operand, Read, SetField, Target, Test, Verify, Wait, Work,
+        BlindSpot, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, Find, KubePatch, Operand,
+        PointOfNoReturn, Read, SetField, SuspendedBy, Suspension, Target, Test, Verify, Wait, Work,
     },
 };
 
-use super::{Doc, MlflowUpgrade, back, site::Site};
+use super::{Doc, MlflowUpgrade, rollback, site::Site};
 use crate::{
     context::Cx,
     lower::{Draft, HopScope, Lowering, Rollback, Undoing, changes, verify},
@@ -121,7 +121,7 @@ impl<'a> Patches<'a> {
     pub(super) fn baseline(&self, scope: &HopScope) -> Draft {
         let rolled = Condition::Rollout { object: Target::Object(self.object().clone()) };
         let until = Condition::All { of: vec![rolled, self.replicas(Test::AtLeast(1))] };
-        let title = format!("see {} whole, and keep how many replicas it has", self.object());
+        let title = format!("verify {}, and capture its replicas", self.object());
         scope
             .look(BASELINE, title, until, Vec::new())
             .captures("replicas", Self::capture(REPLICAS, self.object()))
@@ -139,7 +139,7 @@ impl<'a> Patches<'a> {
             timeout: PODS,
             estimate: Estimate::seconds(60, 300),
             ..Work::effect(
-                format!("give {} its replicas back", self.object()),
+                format!("restore the replicas of {}", self.object()),
                 self.patch(at_zero, REPLICAS, self.captured()),
             )
         }));
@@ -207,7 +207,7 @@ impl<'a> Patches<'a> {
         scope
             .step(
                 START,
-                format!("give {} its replicas back: it takes calls again", self.object()),
+                format!("restore the replicas of {}: it takes calls again", self.object()),
                 self.patch(only_if, REPLICAS, self.captured()),
                 undo,
                 Vec::new(),
@@ -227,12 +227,12 @@ impl<'a> Patches<'a> {
 
     /// Between stop and start nobody may scale the server up: an old server would refuse a migrated database, or a new one
     /// migrate it a second time.
-    pub(super) fn bracket(
+    pub(super) fn suspension(
         &self,
         scope: &HopScope,
         migration: &ObjectRef,
         schema: &ObjectRef,
-        to: &mut Lowering,
+        out: &mut Lowering,
     ) {
         let name = &self.object().name;
         let namespace = self.object().namespace.as_deref().unwrap_or_default();
@@ -255,60 +255,59 @@ impl<'a> Patches<'a> {
         let safe = Condition::Any {
             of: vec![
                 Condition::All {
-                    of: vec![back::whole(migration, Test::Absent {}), self.image_is(self.before)],
+                    of: vec![rollback::whole(migration, Test::Absent {}), self.image_is(self.before)],
                 },
                 Condition::All { of: vec![complete, self.image_is(&self.spec.image)] },
             ],
         };
         let instance = scope.hop.as_str().rsplit('/').next().unwrap_or_default().replace('@', "-");
-        to.brackets.push(Bracket {
+        out.suspensions.push(Suspension {
             id: Label::sanitized(&format!("{instance}-away")),
             title,
-            open: scope.id(STOP),
-            opened_by: OpenedBy::ThisRun,
-            close: scope.id(START),
+            suspend: scope.id(STOP),
+            suspended_by: SuspendedBy::ThisRun,
+            resume: scope.id(START),
             held: self.replicas(is(json!(0))),
-            safe_to_close: safe,
-            max_open: Seconds::hours(6),
+            safe_to_resume: safe,
+            max_suspended: Seconds::hours(6),
             spans_park: true,
             cannot_stop: vec!["other clients of the database, which log past the server".to_owned()],
             owner: format!("the owner of {}", self.object()),
-            closing_command: format!("kubectl scale deployment {name} -n {namespace} --replicas=N"),
+            resume_command: format!("kubectl scale deployment {name} -n {namespace} --replicas=N"),
         });
     }
 }
 
-/// The name of the line at which the server takes calls again.
-pub(super) fn line_name(doc: &Doc) -> Label {
+/// The name of the point of no return at which the server takes calls again.
+pub(super) fn point_name(doc: &Doc) -> Label {
     Label::sanitized(&format!("{}-traffic", doc.metadata.name))
 }
 
-/// The line after which going back loses what was logged, and its gate.
-pub(super) fn line(doc: &Doc, site: &Site, scope: &HopScope, snapshot: &str, to: &mut Lowering) -> Label {
-    let id = line_name(doc);
+/// The line after which rolling back loses what was logged, and its gate.
+pub(super) fn line(doc: &Doc, site: &Site, scope: &HopScope, snapshot: &str, out: &mut Lowering) -> Label {
+    let id = point_name(doc);
     let name = &doc.metadata.name;
-    let asks =
-        format!("approve that {name} takes calls again: from then on going back loses what was logged");
-    let point = NoReturn {
+    let asks = format!("approve that {name} takes calls again: a later rollback loses what was logged since");
+    let point = PointOfNoReturn {
         id,
         step: scope.id(START),
-        closes: format!("the way back of {name} that loses nothing"),
+        ends: format!("rollback of {name} without loss"),
         recovery: format!(
             "restore instance {} from snapshot {snapshot}: what was logged since then is lost",
             site.instance.arn.name()
         ),
     };
-    to.point_of_no_return(asks, point)
+    out.point_of_no_return(asks, point)
 }
 
 /// What is left of a hop whose server an earlier run of the operation started: that it works, as the manifests now say.
-pub(super) fn works(cx: &Cx<'_>, doc: &Doc, site: &Site, scope: &HopScope, to: &mut Lowering) {
+pub(super) fn works(cx: &Cx<'_>, doc: &Doc, site: &Site, scope: &HopScope, out: &mut Lowering) {
     let until = Condition::Rollout { object: Target::Object(site.object.clone()) };
-    let title = format!("see {} whole with {}", site.object, doc.spec.image);
+    let title = format!("verify {} with {}", site.object, doc.spec.image);
     let whole =
         scope.look("health", title, until, Vec::new()).time(Seconds::minutes(10), Estimate::seconds(2, 30));
-    let whole = to.add(whole);
-    ask(cx, doc, site, scope, &whole, to);
+    let whole = out.add(whole);
+    ask(cx, doc, site, scope, &whole, out);
 }
 
 /// Asks the new server: its version, its health, and an experiment, which reads the database. `/health` alone never does.
@@ -318,7 +317,7 @@ pub(super) fn ask(
     site: &Site,
     scope: &HopScope,
     up: &StepId,
-    to: &mut Lowering,
+    out: &mut Lowering,
 ) -> StepId {
     let url = doc.spec.url.trim_end_matches('/');
     let http = |path: &str, contains: Option<&str>| Condition::Http {
@@ -328,7 +327,7 @@ pub(super) fn ask(
     };
     let mut of = vec![http("/version", Some(doc.spec.to.plain())), http("/health", Some("OK"))];
     if site.settings.options.contains_key(APP) {
-        to.blind_spots.push(BlindSpot {
+        out.blind_spots.push(BlindSpot {
             what: format!("whether {} answers reads of its API", doc.metadata.name),
             why: "it runs with an application of its own, which asks for a name and a password; only version and health are asked"
                 .to_owned(),
@@ -339,15 +338,16 @@ pub(super) fn ask(
     let answers = Condition::All { of };
     let goes_on =
         verify(format!("{url} goes on answering"), answers.clone(), Seconds(15), Seconds::minutes(5));
-    let title = format!("see {url} answer as MLflow {}, and read an experiment", doc.spec.to.plain());
-    let undo = Undoing::Unneeded("it only asks".to_owned());
+    let title =
+        format!("verify that {url} answers as MLflow {} and reads an experiment", doc.spec.to.plain());
+    let undo = Undoing::Unneeded("it only reads".to_owned());
     let step = scope
         .step("api", title, Effect::Wait(Wait { until: answers }), undo, Vec::new())
         .needs(up, "the new server is up", None)
         .verify(std::iter::once(goes_on).chain(cx.verifications(&doc.spec.verify)))
         .time(Seconds::minutes(10), Estimate::seconds(20, 120))
         .idempotent();
-    to.add(step)
+    out.add(step)
 }
 
 /// A test of equality with a value.

@@ -12,21 +12,21 @@ use crate::{
     context::Cx,
     lower::{HopScope, Lowering, Rollback, Undoing, changes, verify},
     objects,
-    outlook::{Outlook, crd_ref},
+    predicted::{Predicted, crd_ref},
 };
 
-/// Applies a CRD of the `crds/` directory. It is captured first, and going back restores it; a CRD that was not there stays,
+/// Applies a CRD of the `crds/` directory. It is captured first, and rolling back restores it; a CRD that was not there stays,
 /// because removing it would remove its objects.
 pub(super) fn step(
     cx: &Cx<'_>,
     scope: &HopScope,
-    outlook: &Outlook<'_>,
+    predicted: &Predicted<'_>,
     object: &Value,
-    to: &mut Lowering,
+    out: &mut Lowering,
 ) -> Option<StepId> {
     const BEFORE: &str = "before";
     let name = objects::name(object)?.to_owned();
-    let seen = outlook.crd(&name);
+    let seen = predicted.crd(&name);
     let versions = objects::versions(object, None);
     if let Some(dropped) =
         seen.as_ref().and_then(|crd| crd.stored.iter().find(|stored| !versions.contains(&stored.as_str())))
@@ -52,7 +52,7 @@ pub(super) fn step(
             ..Rollback::new(Work {
                 estimate: Estimate::seconds(5, 30),
                 ..Work::effect(
-                    format!("restore CRD {name} as it was"),
+                    format!("restore CRD {name}"),
                     Effect::KubeRestore(KubeRestore { step: id.clone(), name: BEFORE.to_owned() }),
                 )
             })
@@ -61,14 +61,14 @@ pub(super) fn step(
         None => Undoing::by(Rollback::new(Work {
             done_when: Some(Condition::All { of: Vec::new() }),
             ..Work::effect(
-                format!("leave CRD {name}, which was not there before, with its objects"),
+                format!("leave the new CRD {name} with its objects"),
                 Effect::Wait(Wait { until: Condition::All { of: Vec::new() } }),
             )
         })),
     };
     let effect = Effect::KubeApply(KubeApply { object: object.clone(), force: true });
     let mut draft = scope
-        .step(&part, format!("apply CRD {name}"), effect, undo, outlook.take_reads())
+        .step(&part, format!("apply CRD {name}"), effect, undo, predicted.take_reads())
         .verify([verify(format!("CRD {name} is established"), established, Seconds(0), Seconds::minutes(1))])
         .time(Seconds::minutes(1), Estimate::seconds(5, 30))
         .idempotent()
@@ -79,5 +79,5 @@ pub(super) fn step(
     if seen.is_some() {
         draft = draft.captures(BEFORE, CaptureKind::Objects(vec![target]));
     }
-    Some(to.add(draft))
+    Some(out.add(draft))
 }

@@ -16,13 +16,13 @@ use switchback_schemas::{
 };
 
 use super::{
-    Asked, Desired, DesiredRelease, Owner, Refusable, Refusal,
+    Asked, Desired, DesiredRelease, Owner, Subject,
     release::{following, workloads},
 };
 use crate::{
     lower::{Draft, Lowering, Rollback, Undoing, changes, verify},
     objects,
-    outlook::Outlook,
+    predicted::Predicted,
 };
 
 /// The name of the capture that every release step makes.
@@ -36,64 +36,61 @@ impl Owner for Helm {
         OwnerKind::Helm
     }
 
-    fn is_there(&self, desired: &Desired<'_>, outlook: &Outlook<'_>) -> bool {
-        let Desired::Release(DesiredRelease { render, .. }) = desired else { return false };
-        let seen = outlook.releases().find(|(name, _)| **name == render.release);
-        let is = seen
-            .is_some_and(|(_, seen)| seen.version == render.chart.version && seen.values == render.values);
-        is && outlook.release(&render.release).is_some()
+    fn makes(&self, subject: &Subject<'_>) -> bool {
+        matches!(subject, Subject::Release(_))
     }
 
-    fn change(
-        &self,
-        asked: &Asked<'_>,
-        outlook: &mut Outlook<'_>,
-        out: &mut Lowering,
-    ) -> Refusable<Option<Draft>> {
+    fn is_there(&self, desired: &Desired<'_>, predicted: &Predicted<'_>) -> bool {
+        let Desired::Release(DesiredRelease { render, .. }) = desired else { return false };
+        let seen = predicted.releases().find(|(name, _)| **name == render.release);
+        let is = seen
+            .is_some_and(|(_, seen)| seen.version == render.chart.version && seen.values == render.values);
+        is && predicted.release(&render.release).is_some()
+    }
+
+    fn change(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>, out: &mut Lowering) -> Option<Draft> {
         let release = release(&asked.desired)?;
         let (cx, render) = (asked.cx, release.render);
+        let own = if release.with_crds { render.crds.as_slice() } else { &[] };
         let crds: Vec<_> =
-            render.crds.iter().filter_map(|crd| crds::step(cx, asked.scope, outlook, crd, out)).collect();
-        if let Some(before) = outlook.release(&render.release) {
+            own.iter().filter_map(|crd| crds::step(cx, asked.scope, predicted, crd, out)).collect();
+        if let Some(before) = predicted.release(&render.release) {
             unseen::deleted_by_hand(cx.findings, &before.objects, render, &asked.place);
         }
-        let Some(mut draft) = upgrade(asked, release, outlook) else { return Ok(None) };
+        let mut draft = upgrade(asked, release, predicted)?;
         for crd in &crds {
             draft = draft.needs(crd, "objects of the new version need their CRD first", None);
         }
-        outlook.upgraded(render, draft.id());
+        predicted.upgraded(render, draft.id());
         unseen::hooks(cx.findings, render, &asked.place);
-        Ok(Some(draft))
+        Some(draft)
     }
 
-    fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft> {
+    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Option<Draft> {
         let render = release(&asked.desired)?.render;
         let rolled = following(&render.objects, &render.release);
         let rollout = |object| Condition::Rollout { object: Target::Object(object) };
         let until = Condition::All { of: rolled.into_iter().map(rollout).collect() };
-        Ok(asked.scope.look(asked.part, &asked.title, until, outlook.take_reads()))
+        Some(asked.scope.look(asked.part, &asked.title, until, predicted.take_reads()))
     }
 }
 
-fn release<'a>(change: &'a Desired<'_>) -> Refusable<&'a DesiredRelease<'a>> {
-    match change {
-        Desired::Release(release) => Ok(release),
-        Desired::Field(_) | Desired::Cluster(_) => Err(Refusal::new(
-            "Helm changes releases as a whole",
-            "give the release other values by a HelmReleaseUpgrade",
-        )),
+fn release<'a>(desired: &'a Desired<'_>) -> Option<&'a DesiredRelease<'a>> {
+    match desired {
+        Desired::Release(release) => Some(release),
+        _ => None,
     }
 }
 
-/// The step that upgrades a release, with its way back.
+/// The step that upgrades a release, with its rollback.
 ///
-/// Going back is `helm rollback` to the captured revision. CRDs that the older chart does not hold keep their objects:
+/// Rolling back is `helm rollback` to the captured revision. CRDs that the older chart does not hold keep their objects:
 /// Helm would delete them (user-pain P-35).
-fn upgrade(asked: &Asked<'_>, change: &DesiredRelease<'_>, outlook: &Outlook<'_>) -> Option<Draft> {
+fn upgrade(asked: &Asked<'_>, change: &DesiredRelease<'_>, predicted: &Predicted<'_>) -> Option<Draft> {
     let Asked { scope, part, title, .. } = asked;
-    let DesiredRelease { render, within } = *change;
-    let before = outlook.release(&render.release)?.clone();
-    let reads = outlook.take_reads();
+    let DesiredRelease { render, within, .. } = *change;
+    let before = predicted.release(&render.release)?.clone();
+    let reads = predicted.take_reads();
     let release = &render.release;
     let after = |list: &[Value]| workloads(list, release);
     let kept: Vec<String> = {

@@ -11,7 +11,7 @@ use switchback_planner::{
     image::Image,
     lower::{Lowering, Rollback, Undoing, suspension::RollSuspension},
     manifest::{Checks, Touch},
-    outlook::Outlook,
+    predicted::Predicted,
     sections::Sections,
     solver::Request,
     upgrade,
@@ -173,7 +173,7 @@ impl Component for Widget {
         hops
     }
 
-    fn lower(&self, hop: &HopCx<'_, Self>, outlook: &mut Outlook<'_>, out: &mut Lowering) {
+    fn lower(&self, hop: &HopCx<'_, Self>, predicted: &mut Predicted<'_>, out: &mut Lowering) {
         let pointer = "/spec/template/spec/containers/0/image";
         let patch = |from: &str, to: &str| {
             Effect::KubePatch(KubePatch {
@@ -190,7 +190,7 @@ impl Component for Widget {
         let undo = Work { ..Work::effect("set the image back", patch(&after, before)) };
         let undo = Undoing::by(Rollback::new(undo));
         let title = format!("give the widget its image {after}");
-        let step = hop.scope.step("image", title, patch(before, &after), undo, outlook.take_reads());
+        let step = hop.scope.step("image", title, patch(before, &after), undo, predicted.take_reads());
         out.add(step.verify(hop.verifications(&hop.doc.spec.verify)).idempotent());
     }
 

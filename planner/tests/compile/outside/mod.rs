@@ -12,14 +12,14 @@ use switchback_model::{
     permissions::{On, Permission, of_forward},
 };
 use switchback_planner::{
-    compile::{Sources, asks, compile},
+    compile::asks,
     component::AnyComponent,
     components::COMPONENTS,
     manifest::{self, Manifests},
     registry::Registry,
 };
 use switchback_schemas::{
-    ComponentName, Diagnostic, Digest, codes,
+    ComponentName, Diagnostic, codes,
     inventory::{Container, Inventory, Workload},
     name::{ObjectName, ObjectRef},
     plan::Plan,
@@ -75,16 +75,7 @@ fn compiled(widget: &str, inventory: &Inventory) -> (Option<Plan>, Vec<Diagnosti
     let (manifests, found) = read(&registry, widget);
     let manifests = manifests.unwrap_or_else(|| panic!("{found:#?}"));
     let lock = world::lock(inventory, manifests.digest, &["1.8.8"]);
-    let sources = Sources {
-        manifests: &manifests,
-        inventory,
-        inventory_digest: Digest::of("inventory"),
-        lock: &lock,
-        lock_digest: Digest::of("lock"),
-        as_of: None,
-        estimates: None,
-    };
-    compile(&registry, &sources)
+    world::compiled_of(&registry, &manifests, inventory, &lock)
 }
 
 fn refused(widget: &str) -> Diagnostic {

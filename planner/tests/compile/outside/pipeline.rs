@@ -3,8 +3,8 @@
 use serde_json::json;
 use switchback_planner::{
     lower::{Draft, Lowering, Rollback, Undoing},
-    outlook::Outlook,
-    owner::{Asked, Desired, DesiredRelease, Owner, Refusable, Refusal},
+    owner::{Asked, Desired, DesiredRelease, Owner, Subject},
+    predicted::Predicted,
 };
 use switchback_schemas::{
     Seconds, Version,
@@ -41,10 +41,10 @@ fn names(release: &ObjectName, from: &Version, to: &Version) -> Effect {
     })
 }
 
-fn release<'a>(asked: &'a Asked<'_>) -> Refusable<&'a DesiredRelease<'a>> {
+fn release<'a>(asked: &'a Asked<'_>) -> Option<&'a DesiredRelease<'a>> {
     match &asked.desired {
-        Desired::Release(release) => Ok(release),
-        _ => Err(Refusal::new("the pipeline applies charts only", "change it in its repository")),
+        Desired::Release(release) => Some(release),
+        _ => None,
     }
 }
 
@@ -53,20 +53,17 @@ impl Owner for Pipeline {
         OwnerKind::Gitops
     }
 
-    fn is_there(&self, _: &Desired<'_>, _: &Outlook<'_>) -> bool {
+    fn makes(&self, subject: &Subject<'_>) -> bool {
+        matches!(subject, Subject::Release(_))
+    }
+
+    fn is_there(&self, _: &Desired<'_>, _: &Predicted<'_>) -> bool {
         false
     }
 
-    fn change(
-        &self,
-        asked: &Asked<'_>,
-        outlook: &mut Outlook<'_>,
-        _: &mut Lowering,
-    ) -> Refusable<Option<Draft>> {
+    fn change(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>, out: &mut Lowering) -> Option<Draft> {
         let render = release(asked)?.render;
-        let Some(before) = outlook.release(&render.release).map(|seen| seen.version.clone()) else {
-            return Ok(None);
-        };
+        let before = predicted.release(&render.release)?.version.clone();
         let after = &render.chart.version;
         let undo = Rollback::new(Work {
             done_when: Some(says(&render.release, &before)),
@@ -75,6 +72,10 @@ impl Owner for Pipeline {
                 names(&render.release, after, &before),
             )
         });
+        let rendered = says(&render.release, &before);
+        let part = format!("{}-rendered", asked.part);
+        let first = asked.scope.look(&part, "check that the pipeline is at rest", rendered, Vec::new());
+        let first = out.add(first);
         let title = format!("name {after} in the pipeline of {}", render.release);
         let draft = asked
             .scope
@@ -83,18 +84,19 @@ impl Owner for Pipeline {
                 title,
                 names(&render.release, &before, after),
                 Undoing::by(undo),
-                outlook.take_reads(),
+                predicted.take_reads(),
             )
             .done_when(says(&render.release, after))
             .time(Seconds::minutes(10), Estimate::seconds(60, 300))
+            .needs(&first, "two changes would run into each other", None)
             .idempotent();
-        outlook.upgraded(render, draft.id());
-        Ok(Some(draft))
+        predicted.upgraded(render, draft.id());
+        Some(draft)
     }
 
-    fn prove(&self, asked: &Asked<'_>, outlook: &mut Outlook<'_>) -> Refusable<Draft> {
+    fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Option<Draft> {
         let render = release(asked)?.render;
         let until = says(&render.release, &render.chart.version);
-        Ok(asked.scope.look(asked.part, &asked.title, until, outlook.take_reads()))
+        Some(asked.scope.look(asked.part, &asked.title, until, predicted.take_reads()))
     }
 }

@@ -1,19 +1,14 @@
 //! Owners and suspensions that are defined outside of the crate are ones like any other.
 
 use switchback_model::lint::lint;
-use switchback_planner::{
-    compile::{Sources, compile},
-    component::AnyComponent,
-    components::COMPONENTS,
-    manifest,
-    registry::Registry,
-};
+use switchback_planner::{component::AnyComponent, components::COMPONENTS, manifest, registry::Registry};
 use switchback_schemas::{
-    Diagnostic, Digest, codes,
+    Diagnostic, codes,
     inventory::{Inventory, OwnerEvidence, Ownership, Workload},
+    lock::Lock,
     manifest::OwnerKind,
     name::{ObjectName, ObjectRef},
-    plan::{Bracket, Effect, OpenedBy, Plan, Step, Undo},
+    plan::{Effect, Plan, Step, SuspendedBy, Suspension, Undo},
 };
 
 use super::{
@@ -26,20 +21,23 @@ fn registry() -> Registry<'static> {
     Registry::new(&COMPONENTS).expect("a registry")
 }
 
-fn compiled(registry: &Registry<'_>, inventory: &Inventory) -> (Option<Plan>, Vec<Diagnostic>) {
-    let (manifests, found) = manifest::read(registry.kinds(), [("p.yaml", PLATFORM), ("k.yaml", KARPENTER)]);
+fn compiled_with(
+    registry: &Registry<'_>,
+    inventory: &Inventory,
+    more: &str,
+    change: impl FnOnce(&mut Lock),
+) -> (Option<Plan>, Vec<Diagnostic>) {
+    let files = [("p.yaml", PLATFORM), ("k.yaml", KARPENTER), ("more.yaml", more)];
+    let files = files.into_iter().filter(|(_, text)| !text.is_empty());
+    let (manifests, found) = manifest::read(registry.kinds(), files);
     let manifests = manifests.unwrap_or_else(|| panic!("{found:#?}"));
-    let lock = world::lock(inventory, manifests.digest, &["1.8.8"]);
-    let sources = Sources {
-        manifests: &manifests,
-        inventory,
-        inventory_digest: Digest::of("inventory"),
-        lock: &lock,
-        lock_digest: Digest::of("lock"),
-        as_of: None,
-        estimates: None,
-    };
-    compile(registry, &sources)
+    let mut lock = world::lock(inventory, manifests.digest, &["1.8.8"]);
+    change(&mut lock);
+    world::compiled_of(registry, &manifests, inventory, &lock)
+}
+
+fn compiled(registry: &Registry<'_>, inventory: &Inventory) -> (Option<Plan>, Vec<Diagnostic>) {
+    compiled_with(registry, inventory, "", |_| ())
 }
 
 fn plan_of(registry: &Registry<'_>, inventory: &Inventory) -> Plan {
@@ -101,6 +99,12 @@ fn an_owner_from_outside_writes_the_steps_forward_back_and_their_proof() {
     assert!(!moved.work.verify.is_empty(), "what Karpenter asks of it stays");
     let crds = step(&plan, "crds");
     assert!(moved.needs.iter().any(|need| need.step == crds.id), "and its order");
+    let first = step(&plan, "controller-rendered");
+    assert!(moved.needs.iter().any(|need| need.step == first.id), "what the owner does first");
+    assert!(
+        first.needs.iter().any(|need| need.step == crds.id),
+        "which comes no earlier than the change may"
+    );
     assert_eq!(moved.undo, Undo::Rollback {});
     let back = plan.rollback_step(&moved.id).expect("a rollback step");
     assert_eq!(back.work.title, "name 1.5.8 in the pipeline again");
@@ -109,11 +113,51 @@ fn an_owner_from_outside_writes_the_steps_forward_back_and_their_proof() {
 }
 
 #[test]
-fn an_owner_that_makes_no_such_change_says_so() {
+fn an_owner_that_makes_no_such_change_is_named_with_what_shows_it() {
     let (plan, found) = compiled(&registry(), &owned_by(OwnerKind::Kubectl));
     assert!(plan.is_none());
     let refused = found.iter().find(|found| found.code == codes::PLAN_OWNER_UNKNOWN).expect("it is refused");
-    assert!(refused.message.contains("belongs to kubectl, which does not change it"), "{refused:#?}");
+    let message = "Deployment kube-system/karpenter belongs to kubectl (a label of it), and the plan would write it by Helm";
+    assert_eq!(refused.message, message);
+}
+
+/// Somebody knows better, and answers for it until a day.
+#[test]
+fn an_owner_that_is_waived_is_written_past() {
+    for (owner, code) in
+        [(OwnerKind::Gitops, codes::PLAN_OWNER_NOT_BUILT), (OwnerKind::Kubectl, codes::PLAN_OWNER_UNKNOWN)]
+    {
+        let waiver = format!(
+            "apiVersion: switchback.dev/v1alpha1\nkind: Waiver\nmetadata: {{name: w}}\nspec:\n  finding: {code}\n  \
+             about: Deployment kube-system/karpenter\n  evidence: its sync is suspended\n  by: ada\n  expires: '2027-01-01T00:00:00Z'\n"
+        );
+        let (plan, found) = compiled_with(&registry(), &owned_by(owner), &waiver, |_| ());
+        let plan = plan.unwrap_or_else(|| panic!("{found:#?}"));
+        assert!(
+            matches!(step(&plan, "controller").work.effects()[..], [Effect::HelmUpgrade(_)]),
+            "{owner:?}"
+        );
+    }
+}
+
+/// The chart of the controller brings CRDs of its own, which the CRD release holds.
+#[test]
+fn crds_that_another_release_holds_are_not_applied_beside_it() {
+    let with_crds = |lock: &mut Lock| {
+        let crd = lock
+            .renders
+            .iter()
+            .find_map(|render| render.objects.iter().find(|o| o["kind"] == "CustomResourceDefinition"));
+        let crd = crd.expect("one of the CRD release").clone();
+        for render in lock.renders.iter_mut().filter(|render| render.chart.name == "karpenter") {
+            render.crds = vec![crd.clone()];
+        }
+    };
+    let (plan, found) = compiled_with(&registry(), &owned_by(OwnerKind::Helm), "", with_crds);
+    let plan = plan.unwrap_or_else(|| panic!("{found:#?}"));
+    let applied: Vec<_> =
+        plan.steps.iter().filter(|step| step.id.as_str().contains("/crds/")).map(|step| &step.id).collect();
+    assert!(applied.is_empty(), "{applied:#?} would come before anything is frozen");
 }
 
 fn with_sentry() -> Registry<'static> {
@@ -154,11 +198,11 @@ fn a_component_that_nobody_moves_is_suspended_around_rolls_of_others() {
         assert!(needs(place, open), "{} is rolled back with evictions on", place.id);
     }
     assert_eq!((&open.undo, &close.undo), (&Undo::Rollback {}, &Undo::Rollback {}));
-    let declared = |bracket: &&Bracket| bracket.open == open.id && bracket.close == close.id;
-    let suspension = plan.brackets.iter().find(declared).expect("it is watched while it lasts");
-    assert_eq!(suspension.opened_by, OpenedBy::ThisRun);
+    let declared = |suspension: &&Suspension| suspension.suspend == open.id && suspension.resume == close.id;
+    let suspension = plan.suspensions.iter().find(declared).expect("it is watched while it lasts");
+    assert_eq!(suspension.suspended_by, SuspendedBy::ThisRun);
     assert_eq!(
-        suspension.closing_command,
+        suspension.resume_command,
         r#"kubectl patch configmap sentry -n ops --type=merge -p '{"data":{"evict":"true"}}'"#
     );
 }

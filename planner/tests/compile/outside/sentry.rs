@@ -13,7 +13,7 @@ use switchback_planner::{
         suspension::{Parts, RollSuspension, Suspended, Titles},
     },
     manifest::{Checks, Touch},
-    outlook::Outlook,
+    predicted::Predicted,
     sections::Sections,
     solver::Request,
     upgrade,
@@ -103,7 +103,7 @@ impl Component for Sentry {
         Vec::new()
     }
 
-    fn lower(&self, _: &HopCx<'_, Self>, _: &mut Outlook<'_>, _: &mut Lowering) {}
+    fn lower(&self, _: &HopCx<'_, Self>, _: &mut Predicted<'_>, _: &mut Lowering) {}
 
     fn suspensions(&self, cx: &Cx<'_>) -> Vec<RollSuspension> {
         if cx.index.workload(&deployment()).is_none() {

@@ -19,7 +19,7 @@ impl fmt::Display for Diff<'_> {
                 (false, false) => writeln!(f, "The plans do the same: approvals of one hold for the other."),
                 _ => writeln!(
                     f,
-                    "Nothing that stands in both plans differs, but their digests do: one was changed by hand."
+                    "Everything that both plans show is the same, but their digests differ: one file was edited by hand."
                 ),
             };
         }
@@ -27,8 +27,15 @@ impl fmt::Display for Diff<'_> {
             let from = hop.from.as_ref().map_or_else(String::new, |from| format!("{from} -> "));
             writeln!(f, "{} hop {} ({from}{})", mark.symbol(), hop.id, hop.to)?;
         }
-        for (mark, line) in &diff.lines {
-            writeln!(f, "{} line of no return {} at {}: {}", mark.symbol(), line.id, line.step, line.closes)?;
+        for (mark, line) in &diff.points {
+            writeln!(
+                f,
+                "{} point of no return {} at {}: {} ends here",
+                mark.symbol(),
+                line.id,
+                line.step,
+                line.ends
+            )?;
         }
         for step in &diff.steps {
             writeln!(f, "{} {}", step.mark.symbol(), step.id)?;
@@ -39,8 +46,8 @@ impl fmt::Display for Diff<'_> {
             writeln!(f, "~ {}", part.name)?;
             aspect_lines(f, part)?;
         }
-        let say = |changed: bool| if changed { "changed" } else { "the same" };
-        writeln!(f, "\neffects {}, review {}", say(diff.effects_changed), say(diff.review_changed))?;
+        let shown = |changed: bool| if changed { "changed" } else { "the same" };
+        writeln!(f, "\neffects {}, review {}", shown(diff.effects_changed), shown(diff.review_changed))?;
         if diff.review_changed {
             writeln!(f, "Approvals of the old plan do not hold for the new one.")?;
         }

@@ -11,7 +11,12 @@ use switchback_schemas::{
     plan::{Disruption, Plan, RollbackStep, Step, Undo, Work},
 };
 
-use super::words;
+use super::labels;
+
+/// What the marks of steps and of changes mean.
+const LEGEND: &str = "\
+Marks: + creates, ~ changes in place, - deletes, ± replaces (deletes and creates), > runs once, ? only reads or waits,
+       ! cannot be rolled back";
 
 /// A dry-run.
 pub struct DryRun<'a> {
@@ -34,13 +39,14 @@ impl fmt::Display for DryRun<'_> {
             self.hop(f, number + 1, hop)?;
         }
         if self.steps {
+            writeln!(f, "{LEGEND}\n")?;
             self.nodes(f)?;
-            self.brackets(f)?;
+            self.suspensions(f)?;
             self.gates(f)?;
         }
         self.when(f)?;
         self.untested(f)?;
-        self.kept(f)?;
+        self.retained(f)?;
         if self.steps {
             self.not_known(f)?;
         } else {
@@ -63,39 +69,37 @@ impl DryRun<'_> {
 
     fn hop(&self, f: &mut fmt::Formatter<'_>, number: usize, summary: &HopSummary) -> fmt::Result {
         let hop = &summary.hop;
-        for line in &summary.lines {
-            writeln!(
-                f,
-                "────────── below this line, without an approval of it, one does not go: line {}",
-                line.id
-            )?;
-            writeln!(f, "           it ends {}; after it: {}", line.closes, line.recovery)?;
+        for line in &summary.points {
+            let id = &line.id;
+            writeln!(f, "────────── point of no return {id}")?;
+            writeln!(f, "           the steps below need `switchback approve --point {id}`")?;
+            writeln!(f, "           {} ends here; recovery afterwards: {}", line.ends, line.recovery)?;
         }
         let from = hop.from.as_ref().map_or_else(String::new, |from| format!("{from} -> "));
         writeln!(
             f,
-            "{number:>3}  {}  {from}{}   {}   {}   ~{}   disrupts: {}",
+            "{number:>3}  {}  {from}{}   {}   {}   about {}   disrupts: {}",
             hop.component,
             hop.to,
-            words::basis(hop.basis),
-            words::count(summary.steps, "step", "steps"),
+            labels::basis(hop.basis),
+            labels::count(summary.steps, "step", "steps"),
             summary.takes,
-            words::disruption(summary.disruption),
+            labels::disruption(summary.disruption),
         )?;
-        writeln!(f, "       back: {}", words::back(&summary.back))?;
-        // Where it is known by when to decide, that is what counts.
-        let closes = summary.back.closes.iter().filter(|_| self.steps || summary.back.times.is_none());
-        for closing in closes {
-            writeln!(f, "       back ends {closing}")?;
+        writeln!(f, "       rollback: {}", labels::back(&summary.back))?;
+        // Where the time to decide is known, that is what counts.
+        let expires = summary.back.expires.iter().filter(|_| self.steps || summary.back.times.is_none());
+        for expiry in expires {
+            writeln!(f, "       rollback expires {expiry}")?;
         }
         if let Some(times) = &summary.back.times {
-            writeln!(f, "       {}", words::times(times))?;
+            writeln!(f, "       {}", labels::times(times))?;
         }
         if let Some(day) = summary.late() {
             let version = hop.from.as_ref().map(ToString::to_string).unwrap_or_default();
             writeln!(
                 f,
-                "       late: {version} is supported until {day}, and the hop is expected after that"
+                "       late: {version} is supported until {day}, and the hop is expected to start after that"
             )?;
         }
         for order in &hop.after {
@@ -119,11 +123,11 @@ impl DryRun<'_> {
         }
         writeln!(f, "Nodes")?;
         for roll in rolls {
-            writeln!(f, "  {}", words::rule(roll))?;
+            writeln!(f, "  {}", labels::rule(roll))?;
             writeln!(
                 f,
-                "    {} as observed",
-                words::count(usize::try_from(roll.observed).unwrap_or(usize::MAX), "node", "nodes")
+                "    {} when observed",
+                labels::count(usize::try_from(roll.observed).unwrap_or(usize::MAX), "node", "nodes")
             )?;
         }
         if !self.plan.classes.is_empty() {
@@ -137,14 +141,14 @@ impl DryRun<'_> {
         writeln!(f)
     }
 
-    fn brackets(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.plan.brackets.is_empty() {
+    fn suspensions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.plan.suspensions.is_empty() {
             return Ok(());
         }
-        writeln!(f, "Suspended meanwhile")?;
-        for bracket in &self.plan.brackets {
-            writeln!(f, "  {}: from {} to {}", bracket.title, bracket.open, bracket.close)?;
-            for actor in &bracket.cannot_stop {
+        writeln!(f, "Suspended during the run")?;
+        for suspension in &self.plan.suspensions {
+            writeln!(f, "  {}: from {} to {}", suspension.title, suspension.suspend, suspension.resume)?;
+            for actor in &suspension.cannot_stop {
                 writeln!(f, "    does not stop {actor}")?;
             }
         }
@@ -158,8 +162,8 @@ impl DryRun<'_> {
         writeln!(f, "Gates")?;
         for gate in &self.plan.gates {
             let waiting = self.plan.steps.iter().filter(|step| step.gates.contains(&gate.id)).count();
-            let steps = words::count(waiting, "step", "steps");
-            writeln!(f, "  {}: {} ({steps}; {})", gate.id, gate.title, words::gate(&gate.kind))?;
+            let steps = labels::count(waiting, "step", "steps");
+            writeln!(f, "  {}: {} ({steps}; {})", gate.id, gate.title, labels::gate(&gate.kind))?;
         }
         writeln!(f)
     }
@@ -168,9 +172,9 @@ impl DryRun<'_> {
         if self.plan.untested.is_empty() {
             return Ok(());
         }
-        writeln!(f, "Outside of what was tested or is known")?;
+        writeln!(f, "Untested combinations")?;
         for (state, length) in self.plan.untested.iter().zip(&self.summary.untested) {
-            writeln!(f, "  {}", words::untested(state, *length))?;
+            writeln!(f, "  {}", labels::untested(state, *length))?;
             let source = state.source.as_ref().and_then(|key| self.plan.sources.get(key));
             let read = source
                 .map_or_else(String::new, |source| format!(" ({}, read {})", source.title, source.read_on));
@@ -179,17 +183,21 @@ impl DryRun<'_> {
         writeln!(f)
     }
 
-    fn kept(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.plan.leftovers.is_empty() {
+    fn retained(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.plan.retentions.is_empty() {
             return Ok(());
         }
-        writeln!(f, "Kept afterwards for ways back, and removed by `switchback close`")?;
-        for left in &self.plan.leftovers {
-            let by = if left.by_undo { "by going back before" } else { "by" };
-            writeln!(f, "  {} {by} {}, for {}: {}", left.what, left.step, left.keep, left.why)?;
+        writeln!(f, "Retained for rollback (delete with `switchback cleanup`)")?;
+        for left in &self.plan.retentions {
+            let step = &left.step;
+            let by = match left.by_undo {
+                true => format!("created only if {step} is rolled back"),
+                false => format!("of {step}"),
+            };
+            writeln!(f, "  {} ({by}), {}: {}", left.what, left.keep, left.why)?;
             if self.steps {
                 let Work { title, estimate, .. } = &left.removal;
-                writeln!(f, "    ! after that: {title} · ~{}", estimate.expected)?;
+                writeln!(f, "    - then {title} · about {}", estimate.expected)?;
             }
         }
         writeln!(f)
@@ -197,7 +205,7 @@ impl DryRun<'_> {
 
     fn not_known(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.plan.blind_spots.is_empty() {
-            writeln!(f, "Not known")?;
+            writeln!(f, "Blind spots")?;
             for spot in &self.plan.blind_spots {
                 writeln!(f, "  {}: {}", spot.what, spot.why)?;
             }
@@ -213,39 +221,39 @@ impl DryRun<'_> {
         Ok(())
     }
 
-    /// How much is not said in short.
+    /// How much `--brief` hides.
     fn counted(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (spots, notices) = (self.plan.blind_spots.len(), self.plan.notices.len());
         if spots + notices == 0 {
             return Ok(());
         }
-        let things = words::count(spots, "thing is", "things are");
-        let notices = words::count(notices, "notice", "notices");
-        writeln!(f, "Not shown in short: every step, {things} not known, {notices}\n")
+        let spots = labels::count(spots, "blind spot", "blind spots");
+        let notices = labels::count(notices, "notice", "notices");
+        writeln!(f, "Hidden by --brief: steps, {spots}, {notices}\n")
     }
 
     /// When it is expected to run, and what it waits for on the way.
     fn when(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let chain = &self.summary.chain;
-        let length = words::count(chain.len(), "step", "steps");
-        let of = if self.steps { "; of a minute and more:" } else { "" };
-        writeln!(f, "Longest chain: {length}, ~{}{of}", self.summary.takes)?;
+        let length = labels::count(chain.len(), "step", "steps");
+        let of = if self.steps { "; those of a minute and more:" } else { "" };
+        writeln!(f, "Critical path: {length}, about {}{of}", self.summary.takes)?;
         let long = |step: &&Step| self.steps && step.work.estimate.expected >= Seconds::minutes(1);
         for step in chain.iter().filter_map(|id| self.plan.step(id)).filter(long) {
-            writeln!(f, "  ~{}  {}", step.work.estimate.expected, step.id)?;
+            writeln!(f, "  {}  {}", step.work.estimate.expected, step.id)?;
         }
         match (&self.summary.expected, &self.summary.stuck) {
             (Some(expected), _) => {
                 writeln!(
                     f,
-                    "  if it may begin at {}: from {} to {}",
+                    "  if started at {}: runs {} to {}",
                     self.plan.inputs.as_of, expected.begins, expected.ends
                 )?;
             }
             (None, Some(step)) => {
                 writeln!(
                     f,
-                    "  it does not end: no window within a year has room for {step} and its way back"
+                    "  cannot finish: no maintenance window in the next year fits {step} and its rollback"
                 )?;
             }
             (None, None) => {}
@@ -255,20 +263,13 @@ impl DryRun<'_> {
 
     fn foot(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let summary = self.summary;
-        write!(f, "{}", words::count(summary.steps, "step", "steps"))?;
-        if summary.rolls > 0 {
-            write!(f, ", {}", words::count(summary.rolls, "roll", "rolls"))?;
-        }
-        write!(f, ", ~{} without waiting: ", summary.takes)?;
-        let gates = match summary.approvals {
-            0 => "no gate waits for people".to_owned(),
-            n => format!("{} for people", words::count(n, "gate waits", "gates wait")),
+        write!(f, "{}, about {} excluding waits: ", labels::steps(summary), summary.takes)?;
+        let approvals = match summary.approvals {
+            0 => "no approval needed".to_owned(),
+            n => labels::count(n, "approval needed", "approvals needed"),
         };
-        writeln!(
-            f,
-            "{gates}, {}. Nothing has been changed.",
-            words::count(summary.brackets, "bracket", "brackets")
-        )
+        let suspensions = labels::count(summary.suspensions, "suspension", "suspensions");
+        writeln!(f, "{approvals}, {suspensions}. Nothing has been changed.")
     }
 }
 
@@ -290,11 +291,11 @@ fn step_lines(f: &mut fmt::Formatter<'_>, step: &Step, undoing: &[&RollbackStep]
     writeln!(f, "     {} {}", mark(step), step.id)?;
     writeln!(f, "         {}", step.work.title)?;
     let mut facts = String::new();
-    write!(facts, "~{}", step.work.estimate.expected)?;
+    write!(facts, "about {}", step.work.estimate.expected)?;
     if step.work.disruption > Disruption::None {
-        write!(facts, " · disrupts: {}", words::disruption(step.work.disruption))?;
+        write!(facts, " · disrupts: {}", labels::disruption(step.work.disruption))?;
     }
-    write!(facts, " · on failure: {}", words::failure(step.on_failure.action))?;
+    write!(facts, " · on failure: {}", labels::failure(step.on_failure.action))?;
     for gate in &step.gates {
         write!(facts, " · gate {gate}")?;
     }
@@ -303,9 +304,11 @@ fn step_lines(f: &mut fmt::Formatter<'_>, step: &Step, undoing: &[&RollbackStep]
         Undo::Rollback {} => {
             undoing
                 .iter()
-                .try_for_each(|undo| writeln!(f, "         undo: {}", words::undo(undo, &step.id)))?;
+                .try_for_each(|undo| writeln!(f, "         undo: {}", labels::undo(undo, &step.id)))?;
         }
-        Undo::Irreversible { why, recovery } => writeln!(f, "         no undo: {why}; {recovery}")?,
+        Undo::Irreversible { why, recovery } => {
+            writeln!(f, "         cannot be undone: {why}; recovery: {recovery}")?
+        }
         Undo::Unneeded { .. } if only_looks(step) => {}
         Undo::Unneeded { why } => writeln!(f, "         nothing to undo: {why}")?,
     }

@@ -8,7 +8,7 @@ use switchback_schemas::{
     plan::{Plan, ReadBasis, Step, Undo},
 };
 
-use super::{permissions, words};
+use super::{labels, permissions};
 
 /// Everything about one step.
 pub struct Explain<'a> {
@@ -25,11 +25,11 @@ impl fmt::Display for Explain<'_> {
         writeln!(f, "  hop           {}", step.hop)?;
         writeln!(
             f,
-            "  takes         ~{}, nine times in ten at most {}",
+            "  takes         about {}, nine times in ten at most {}",
             step.work.estimate.expected, step.work.estimate.p90
         )?;
-        writeln!(f, "  disrupts      {}", words::disruption(step.work.disruption))?;
-        writeln!(f, "  on failure    {}: {}", words::failure(step.on_failure.action), step.on_failure.why)?;
+        writeln!(f, "  disrupts      {}", labels::disruption(step.work.disruption))?;
+        writeln!(f, "  on failure    {}: {}", labels::failure(step.on_failure.action), step.on_failure.why)?;
         for need in &step.needs {
             writeln!(f, "  after         {}: {}", need.step, need.why)?;
             if let Some(source) = need.source.as_ref().and_then(|key| self.plan.sources.get(key)) {
@@ -44,13 +44,13 @@ impl fmt::Display for Explain<'_> {
                 ReadBasis::Observed {} => "as observed".to_owned(),
                 ReadBasis::After(step) => format!("after {step}"),
             };
-            writeln!(f, "  relies on     {} ({basis})", words::condition(&read.condition))?;
+            writeln!(f, "  relies on     {} ({basis})", labels::condition(&read.condition))?;
         }
         for capture in &step.work.captures {
-            writeln!(f, "  keeps         {}", capture.name)?;
+            writeln!(f, "  captures      {}", capture.name)?;
         }
         if let Some(done) = &step.work.done_when {
-            writeln!(f, "  done when     {}", words::condition(done))?;
+            writeln!(f, "  done when     {}", labels::condition(done))?;
         }
         for verify in &step.work.verify {
             let settle =
@@ -60,12 +60,12 @@ impl fmt::Display for Explain<'_> {
         match &step.undo {
             Undo::Rollback {} => {
                 for undo in self.plan.rollback_of(&step.id) {
-                    writeln!(f, "  undo          {}", words::undo(undo, &step.id))?;
+                    writeln!(f, "  undo          {}", labels::undo(undo, &step.id))?;
                     writeln!(
                         f,
-                        "                ~{}, disrupts: {}",
+                        "                about {}, disrupts: {}",
                         undo.work.estimate.expected,
-                        words::disruption(undo.work.disruption)
+                        labels::disruption(undo.work.disruption)
                     )?;
                     undo.loses.iter().try_for_each(|loss| writeln!(f, "                loses {loss}"))?;
                 }

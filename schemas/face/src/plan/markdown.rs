@@ -11,7 +11,7 @@ use switchback_schemas::{
     plan::{Plan, Undo},
 };
 
-use super::words;
+use super::labels;
 use crate::markdown::{COMMENT_LIMIT, code, details, escape, fenced, fit, table};
 
 /// Renders a plan.
@@ -19,11 +19,11 @@ pub fn comment(plan: &Plan, graph: &Graph, summary: &Summary, digest: Digest) ->
     let mut parts = vec![head(plan, summary, digest)];
     parts.push(hops(summary));
     for hop in &summary.hops {
-        for line in &hop.lines {
+        for line in &hop.points {
             parts.push(format!(
-                "> **Line of no return** {}: it ends {}. After it: {}\n\n",
+                "> **Point of no return** {}: {} ends here. Recovery afterwards: {}\n\n",
                 code(line.id.as_str()),
-                escape(&line.closes),
+                escape(&line.ends),
                 escape(&line.recovery)
             ));
         }
@@ -37,10 +37,9 @@ pub fn comment(plan: &Plan, graph: &Graph, summary: &Summary, digest: Digest) ->
 
 fn head(plan: &Plan, summary: &Summary, digest: Digest) -> String {
     format!(
-        "### Switchback: {}\n\n{}, {}, ~{} without waiting. Observed {}, plan {}, review {}.\n\n",
+        "### Switchback: {}\n\n{}, about {} excluding waits. Observed {}, plan {}, review {}.\n\n",
         escape(plan.platform.name.as_str()),
-        words::count(summary.steps, "step", "steps"),
-        words::count(summary.rolls, "roll", "rolls"),
+        labels::steps(summary),
         summary.takes,
         plan.inputs.observed_at,
         code(&digest.short(12)),
@@ -54,30 +53,29 @@ fn hops(summary: &Summary) -> String {
         [
             escape(hop.hop.component.as_str()),
             escape(&format!("{from}{}", hop.hop.to)),
-            words::basis(hop.hop.basis).to_owned(),
+            labels::basis(hop.hop.basis).to_owned(),
             hop.steps.to_string(),
-            format!("~{}", hop.takes),
-            words::disruption(hop.disruption).to_owned(),
-            escape(&words::back(&hop.back)),
+            format!("about {}", hop.takes),
+            labels::disruption(hop.disruption).to_owned(),
+            escape(&labels::back(&hop.back)),
         ]
     });
-    table(&["component", "hop", "basis", "steps", "takes", "disrupts", "way back"], rows) + "\n"
+    table(&["component", "hop", "basis", "steps", "takes", "disrupts", "rollback"], rows) + "\n"
 }
 
 fn not_known(plan: &Plan, summary: &Summary) -> String {
     let untested = plan.untested.iter().zip(&summary.untested).map(|(state, length)| {
-        format!("- outside: {}: {}\n", escape(&words::untested(state, *length)), escape(&state.fact))
+        format!("- untested: {}: {}\n", escape(&labels::untested(state, *length)), escape(&state.fact))
     });
     let spots = plan
         .blind_spots
         .iter()
-        .map(|spot| format!("- not known: {}: {}\n", escape(&spot.what), escape(&spot.why)));
+        .map(|spot| format!("- blind spot: {}: {}\n", escape(&spot.what), escape(&spot.why)));
     let notices =
         plan.notices.iter().map(|notice| format!("- {} {}\n", notice.code, escape(&notice.message)));
-    let kept = plan
-        .leftovers
-        .iter()
-        .map(|left| format!("- kept for {}: {}: {}\n", left.keep, escape(&left.what), escape(&left.why)));
+    let kept = plan.retentions.iter().map(|left| {
+        format!("- retained for rollback for {}: {}: {}\n", left.keep, escape(&left.what), escape(&left.why))
+    });
     let list: String = untested.chain(kept).chain(spots).chain(notices).collect();
     if list.is_empty() { list } else { list + "\n" }
 }
@@ -89,7 +87,7 @@ fn steps(plan: &Plan, graph: &Graph, hop: &switchback_schemas::StepId) -> String
         let undo = match &step.undo {
             Undo::Rollback {} => {
                 let undoing = undoing.get(&step.id).into_iter().flatten();
-                let titles: Vec<String> = undoing.map(|undo| escape(&words::undo(undo, &step.id))).collect();
+                let titles: Vec<String> = undoing.map(|undo| escape(&labels::undo(undo, &step.id))).collect();
                 titles.join("; ")
             }
             Undo::Irreversible { why, .. } => format!("none: {}", escape(why)),
@@ -100,8 +98,8 @@ fn steps(plan: &Plan, graph: &Graph, hop: &switchback_schemas::StepId) -> String
             "- {}: {}. Disrupts: {}. On failure: {}. Undo: {undo}",
             code(step.id.as_str()),
             escape(&step.work.title),
-            words::disruption(step.work.disruption),
-            words::failure(step.on_failure.action),
+            labels::disruption(step.work.disruption),
+            labels::failure(step.on_failure.action),
         );
         for change in &step.changes {
             let _ = writeln!(body, "  - `{}` {}", change.mark.symbol(), escape(&change.object.to_string()));

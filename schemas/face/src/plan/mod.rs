@@ -1,12 +1,12 @@
-//! How a plan looks: the dry-run that a reviewer reads, its ways back, its graph, and the difference of two plans.
+//! How a plan looks: the dry-run that a reviewer reads, its rollbacks, its graph, and the difference of two plans.
 //!
-//! Views compute nothing: figures come from `switchback_model::summary`, ways back from `switchback_model::way_back`.
+//! Views compute nothing: figures come from `switchback_model::summary`, rollbacks from `switchback_model::rollback_order`.
 
-pub mod back;
 pub mod diff;
 pub mod dry_run;
 pub mod explain;
 pub mod graph;
+mod labels;
 pub mod markdown;
 pub mod permissions;
-mod words;
+pub mod rollback;

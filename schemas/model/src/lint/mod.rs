@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use switchback_schemas::{
     Diagnostic, codes,
-    plan::{Leftover, Plan, RetryClass, Roll, Work},
+    plan::{Plan, Retention, RetryClass, Roll, Work},
 };
 
 use crate::{
@@ -42,7 +42,7 @@ pub fn lint(plan: &Plan) -> Vec<Diagnostic> {
             let reach = graph.reach();
             order::captures(plan, &graph, &reach, &mut say);
             order::old_nodes(plan, &graph, &reach, &mut say);
-            order::brackets(plan, &graph, &reach, &mut say);
+            order::suspensions(plan, &graph, &reach, &mut say);
             rollback::undos(plan, &graph, &reach, &mut say);
             rollback::ways_back(plan, &graph, &reach, &mut say);
         }
@@ -55,7 +55,7 @@ pub fn lint(plan: &Plan) -> Vec<Diagnostic> {
 }
 
 fn features(plan: &Plan, say: &mut impl FnMut(String)) {
-    let mut used: BTreeSet<String> = used_features(plan.works().map(|(_, work)| work), &plan.leftovers);
+    let mut used: BTreeSet<String> = used_features(plan.works().map(|(_, work)| work), &plan.retentions);
     if plan.parent.is_some() {
         used.insert("continue".to_owned());
     }
@@ -64,10 +64,10 @@ fn features(plan: &Plan, say: &mut impl FnMut(String)) {
     }
 }
 
-/// The features that work uses, that of leftovers among it.
+/// The features that work uses, that of retained resources among it.
 pub fn used_features<'plan>(
     works: impl IntoIterator<Item = &'plan Work>,
-    leftovers: &[Leftover],
+    retentions: &[Retention],
 ) -> BTreeSet<String> {
     let works: Vec<&Work> = works.into_iter().collect();
     let mut used: BTreeSet<String> =
@@ -75,8 +75,8 @@ pub fn used_features<'plan>(
     if works.iter().any(|work| work.roll().is_some()) {
         used.insert("roll".to_owned());
     }
-    if !leftovers.is_empty() {
-        used.insert("close".to_owned());
+    if !retentions.is_empty() {
+        used.insert("cleanup".to_owned());
     }
     used
 }
@@ -89,7 +89,7 @@ fn digests_match(plan: &Plan, say: &mut impl FnMut(String)) {
     }
 }
 
-/// Only a step and a rollback step can be a roll. What removes a leftover is repeated, and looked at first.
+/// Only a step and a rollback step can be a roll. What removes a retained resource is repeated, and looked at first.
 fn single_effects(plan: &Plan, say: &mut impl FnMut(String)) {
     for (id, work) in plan.works() {
         let inside = work.roll().into_iter().flat_map(Roll::works);
@@ -97,10 +97,10 @@ fn single_effects(plan: &Plan, say: &mut impl FnMut(String)) {
             say(format!("{id}: {} rolls over nodes inside of a roll", rolled.title));
         }
     }
-    for left in &plan.leftovers {
+    for left in &plan.retentions {
         let work = &left.removal;
         if work.roll().is_some() || work.done_when.is_none() || work.retry != RetryClass::Idempotent {
-            say(format!("{} is not removed by one effect that can be repeated and looked at", left.what));
+            say(format!("{} is not deleted by one effect that can be repeated and verified", left.what));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
     StepId,
-    plan::{OpenedBy, Plan, Stale, Undo},
+    plan::{Plan, Stale, SuspendedBy, Undo},
 };
 
 use crate::graph::{Graph, Reach};
@@ -55,26 +55,30 @@ pub(super) fn old_nodes(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut imp
     }
 }
 
-pub(super) fn brackets(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)) {
-    for bracket in &plan.brackets {
-        let (Some(open), Some(close)) = (graph.number(&bracket.open), graph.number(&bracket.close)) else {
+pub(super) fn suspensions(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)) {
+    for suspension in &plan.suspensions {
+        let (Some(open), Some(close)) = (graph.number(&suspension.suspend), graph.number(&suspension.resume))
+        else {
             continue;
         };
         if !reach.before(open, close) {
-            say(format!("bracket {} closes without waiting for its opening step", bracket.id));
+            say(format!(
+                "suspension {} is resumed without waiting for the step that suspends",
+                suspension.id
+            ));
         }
         // What an earlier run of the operation opened is only looked at, and that run's rollback closes it.
-        let found_open = bracket.opened_by == OpenedBy::EarlierRun;
+        let found_open = suspension.suspended_by == SuspendedBy::EarlierRun;
         if found_open && plan.parent.is_none() {
-            say(format!("bracket {} was opened by an earlier run, and the plan continues none", bracket.id));
+            say(format!("suspension {} is of an earlier run, and the plan continues none", suspension.id));
         }
-        for id in [&bracket.open, &bracket.close] {
+        for id in [&suspension.suspend, &suspension.resume] {
             let goes_back = plan.step(id).is_some_and(|step| step.undo == Undo::Rollback {});
-            let only_found = found_open && *id == bracket.open;
+            let only_found = found_open && *id == suspension.suspend;
             if !(goes_back || only_found) {
                 say(format!(
-                    "bracket {}: {id} has no rollback, so going back would leave it half open",
-                    bracket.id
+                    "suspension {}: {id} has no rollback, so a rollback would leave it half undone",
+                    suspension.id
                 ));
             }
         }

@@ -30,21 +30,21 @@ pub(super) fn references(plan: &Plan, say: &mut impl FnMut(String)) {
     for savepoint in &plan.savepoints {
         savepoint.frontier.iter().for_each(|id| known(&format!("savepoint {}", savepoint.id), id));
     }
-    for closing in plan.parent.iter().flat_map(|parent| &parent.closes) {
-        known(&format!("the end of the way back of {}", closing.hop), &closing.at);
+    for closing in plan.parent.iter().flat_map(|parent| &parent.expires) {
+        known(&format!("the end of the rollback of {}", closing.hop), &closing.at);
     }
-    for line in &plan.lines {
-        known(&format!("line {}", line.id), &line.step);
+    for line in &plan.points {
+        known(&format!("point of no return {}", line.id), &line.step);
     }
-    for left in &plan.leftovers {
+    for left in &plan.retentions {
         known(&left.what, &left.step);
     }
-    for bracket in &plan.brackets {
-        known(&format!("bracket {}", bracket.id), &bracket.open);
-        known(&format!("bracket {}", bracket.id), &bracket.close);
+    for suspension in &plan.suspensions {
+        known(&format!("suspension {}", suspension.id), &suspension.suspend);
+        known(&format!("suspension {}", suspension.id), &suspension.resume);
     }
     let mut left_by = BTreeSet::new();
-    for left in plan.leftovers.iter().filter(|left| !left_by.insert(&left.step)) {
+    for left in plan.retentions.iter().filter(|left| !left_by.insert(&left.step)) {
         say(format!("{} leaves more than one thing, {} among them", left.step, left.what));
     }
     for step in &plan.steps {

@@ -12,7 +12,7 @@ use switchback_schemas::{
 
 use crate::{
     graph::{Graph, Reach},
-    way_back::way_back,
+    rollback_order::rollback_order,
 };
 
 /// A step says that it is rolled back exactly if a rollback step names it, and no effect that changes something needs no undo.
@@ -26,7 +26,7 @@ pub(super) fn undos(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl Fn
     }
     let named: BTreeSet<&StepId> = plan.rollback.iter().flat_map(|step| &step.undoes).collect();
     let retained: BTreeSet<&StepId> =
-        plan.leftovers.iter().filter(|left| !left.by_undo).map(|left| &left.step).collect();
+        plan.retentions.iter().filter(|left| !left.by_undo).map(|left| &left.step).collect();
     for step in &plan.steps {
         let id = &step.id;
         match (&step.undo, named.contains(id)) {
@@ -120,11 +120,11 @@ pub(super) fn ways_back(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut imp
         say(format!("the first savepoint, {}, is not the state before the run", start.id));
     }
     let all: BTreeSet<StepId> = plan.steps.iter().map(|step| step.id.clone()).collect();
-    let way = way_back(plan, graph, &all, start);
+    let way = rollback_order(plan, graph, &all, start);
     let mut seen = BTreeSet::new();
     for back in &way.steps {
         if let Some(need) = back.needs.iter().find(|need| !seen.contains(*need)) {
-            say(format!("rollback steps wait for each other in a circle: {} and {need}", back.step));
+            say(format!("dependency cycle of rollback steps: {} and {need}", back.step));
         }
         seen.insert(&back.step);
     }
@@ -140,7 +140,7 @@ pub(super) fn ways_back(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut imp
     }
 }
 
-/// A step after which a way back is gone waits for an approval that names its line: the one that it crosses, or one that a step
+/// A step after which a rollback is gone waits for an approval that names its line: the one that it crosses, or one that a step
 /// before it crossed.
 fn crossing(plan: &Plan, graph: &Graph, reach: &Reach, step: &StepId, say: &mut impl FnMut(String)) {
     let number = graph.number(step);
@@ -149,15 +149,15 @@ fn crossing(plan: &Plan, graph: &Graph, reach: &Reach, step: &StepId, say: &mut 
         _ => false,
     };
     let drawn = |id: &Label| {
-        plan.lines.iter().any(|line| line.id == *id && (line.step == *step || before(&line.step)))
+        plan.points.iter().any(|line| line.id == *id && (line.step == *step || before(&line.step)))
     };
     let asked = plan.step(step).is_some_and(|step| {
         step.gates.iter().filter_map(|gate| plan.gate(gate)).any(|gate| match &gate.kind {
-            GateKind::Approval(ApprovalScope::Line(id)) => drawn(id),
+            GateKind::Approval(ApprovalScope::Point(id)) => drawn(id),
             _ => false,
         })
     });
     if !asked {
-        say(format!("{step} ends a way back without a line of no return that somebody has to approve"));
+        say(format!("{step} ends a rollback without a point of no return that needs an approval"));
     }
 }

@@ -87,12 +87,12 @@ pub fn of_plan(plan: &Plan) -> BTreeMap<Permission, BTreeSet<StepId>> {
     for step in &plan.steps {
         add(&step.id, of_gates(plan, step));
     }
-    for bracket in &plan.brackets {
+    for suspension in &plan.suspensions {
         // Whether it still holds is watched as long as it is open; whether it may be closed is asked on every rollback.
         let mut needs = Needs::of(plan);
-        needs.condition(&bracket.held);
-        needs.condition(&bracket.safe_to_close);
-        add(&bracket.open, needs.with_roles());
+        needs.condition(&suspension.held);
+        needs.condition(&suspension.safe_to_resume);
+        add(&suspension.suspend, needs.with_roles());
     }
     for (id, work) in plan.works() {
         add(id, of_work(plan, work));

@@ -2,8 +2,8 @@ use serde_json::json;
 use switchback_schemas::{
     name::{Label, ObjectName, ObjectRef},
     plan::{
-        Arn, AwsResource, Bracket, Effect, EksDeleteNodegroup, Grant, HelmUpgrade, Identity, KubePatch,
-        NodeDrain, Objects, Plan, PodSelector, PolicyRule, ReleaseObjects, Roles, Target, Work,
+        Arn, AwsResource, Effect, EksDeleteNodegroup, Grant, HelmUpgrade, Identity, KubePatch, NodeDrain,
+        Objects, Plan, PodSelector, PolicyRule, ReleaseObjects, Roles, Suspension, Target, Work,
     },
 };
 
@@ -87,9 +87,9 @@ fn what_a_suspension_waits_for_is_listed() {
         at_most: Some(0),
     };
     let mut plan = testing::plan(vec![testing::step("open", &[]), testing::step("close", &["open"])]);
-    let bracket = json!({"id": "b", "title": "b", "open": "open", "close": "close", "held": nodes("NodePool"),
-        "safeToClose": nodes("NodeClaim"), "maxOpen": 60, "spansPark": false, "owner": "o", "closingCommand": "c"});
-    plan.brackets = vec![serde_json::from_value::<Bracket>(bracket).unwrap()];
+    let suspension = json!({"id": "b", "title": "b", "suspend": "open", "resume": "close", "held": nodes("NodePool"),
+        "safeToResume": nodes("NodeClaim"), "maxSuspended": 60, "spansPark": false, "owner": "o", "resumeCommand": "c"});
+    plan.suspensions = vec![serde_json::from_value::<Suspension>(suspension).unwrap()];
     let lines = lines(&plan);
     assert_eq!(lines, ["*|karpenter.sh|nodeclaims+nodepools||list"]);
 }

@@ -1,17 +1,17 @@
-//! What stands around the steps of a plan that goes back: gates, windows, brackets, savepoints, hops.
+//! What stands around the steps of a plan that rolls back: gates, windows, suspensions, savepoints, hops.
 
 use std::collections::BTreeSet;
 
 use switchback_schemas::{
     StepId,
     name::{Label, SavepointId},
-    plan::{ApprovalScope, Bracket, Gate, GateKind, Hop, HopBasis, Savepoint, Step, Window, WindowUse},
+    plan::{ApprovalScope, Gate, GateKind, Hop, HopBasis, Savepoint, Step, Suspension, Window, WindowUse},
 };
 
 use super::{NoPlan, back::Back};
 
 impl Back<'_> {
-    /// Windows for going back are those in which this plan runs, and freezes do not concern it; forward windows are for going
+    /// Windows for rolling back are those in which this plan runs, and freezes do not concern it; forward windows are for going
     /// back on it.
     pub(super) fn gates(&self) -> (Vec<Gate>, Vec<Window>) {
         let turned = |window: &Window| {
@@ -44,27 +44,27 @@ impl Back<'_> {
         }
     }
 
-    /// The bracket that is open where the way begins and that a rollback step closes.
-    pub(super) fn closes(&self, undone: &StepId) -> Option<&Bracket> {
+    /// The suspension that is open where the way begins and that a rollback step closes.
+    pub(super) fn resumes(&self, undone: &StepId) -> Option<&Suspension> {
         let undoes = |rollback: &StepId, step: &StepId| {
             self.plan.rollback_step(rollback).is_some_and(|rollback| rollback.undoes.contains(step))
         };
-        let open = |bracket: &&Bracket| {
-            undoes(undone, &bracket.open) && !self.ids.keys().any(|id| undoes(id, &bracket.close))
+        let open = |suspension: &&Suspension| {
+            undoes(undone, &suspension.suspend) && !self.ids.keys().any(|id| undoes(id, &suspension.resume))
         };
-        self.plan.brackets.iter().find(open)
+        self.plan.suspensions.iter().find(open)
     }
 
-    /// Going back past a closed bracket opens it and closes it again.
-    pub(super) fn brackets(&self) -> Vec<Bracket> {
-        let both = self.plan.brackets.iter().filter_map(|bracket| {
-            // Its halves have to be undone like those of any bracket.
+    /// Rolling back past a closed suspension opens it and closes it again.
+    pub(super) fn suspensions(&self) -> Vec<Suspension> {
+        let both = self.plan.suspensions.iter().filter_map(|suspension| {
+            // Its halves have to be undone like those of any suspension.
             let turned = |step: &StepId| {
                 let undo = self.plan.rollback_of(step).find(|undo| self.ids.contains_key(&undo.id))?;
                 self.ids.get(&undo.id).filter(|_| self.again(undo).is_ok()).cloned()
             };
-            let (open, close) = (turned(&bracket.close)?, turned(&bracket.open)?);
-            Some(Bracket { open, close, ..bracket.clone() })
+            let (suspend, resume) = (turned(&suspension.resume)?, turned(&suspension.suspend)?);
+            Some(Suspension { suspend, resume, ..suspension.clone() })
         });
         both.collect()
     }
@@ -73,7 +73,7 @@ impl Back<'_> {
     pub(super) fn savepoints(&self, to: &Savepoint) -> Result<Vec<Savepoint>, NoPlan> {
         let mut savepoints = vec![Savepoint {
             id: SavepointId::new("start")?,
-            title: "before going back".to_owned(),
+            title: "before the rollback".to_owned(),
             frontier: Vec::new(),
         }];
         let mut gone: BTreeSet<&StepId> = BTreeSet::new();
@@ -90,11 +90,11 @@ impl Back<'_> {
                 .collect();
             let last = gone.iter().filter(|id| !waited.contains(*id)).filter_map(|id| self.ids.get(*id));
             let id = SavepointId::new(format!("before-{}", hop.savepoint))?;
-            let title = format!("{} is back where it was before {}", hop.component, hop.id);
+            let title = format!("{} is as it was before {}", hop.component, hop.id);
             savepoints.push(Savepoint { id, title, frontier: last.cloned().collect() });
         }
         if let Some(end) = savepoints.last_mut() {
-            end.title = format!("back at {} ({})", to.id, to.title);
+            end.title = format!("rolled back to {} ({})", to.id, to.title);
         }
         Ok(savepoints)
     }
@@ -116,12 +116,12 @@ impl Back<'_> {
     }
 }
 
-/// Closing a bracket that was open when the way began waits until that is safe.
-pub(super) fn safe(bracket: &Bracket) -> Gate {
+/// Closing a suspension that was open when the way began waits until that is safe.
+pub(super) fn safe(suspension: &Suspension) -> Gate {
     Gate {
-        id: Label::sanitized(&format!("safe-{}", bracket.id)),
-        title: format!("it is safe to close bracket {}", bracket.id),
-        kind: GateKind::Check(bracket.safe_to_close.clone()),
+        id: Label::sanitized(&format!("safe-{}", suspension.id)),
+        title: format!("it is safe to resume suspension {}", suspension.id),
+        kind: GateKind::Check(suspension.safe_to_resume.clone()),
         may_override: true,
     }
 }

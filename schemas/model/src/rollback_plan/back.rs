@@ -10,18 +10,18 @@ use switchback_schemas::{
     name::Label,
     plan::{
         ApprovalScope, Arguments, Digests, FailureAction, FailurePolicy, Gate, GateKind, Hop, Inputs, Need,
-        NoReturn, Operand, Parent, Plan, Read, ReadBasis, RollbackStep, Savepoint, Stale, Step, Undo,
+        Operand, Parent, Plan, PointOfNoReturn, Read, ReadBasis, RollbackStep, Savepoint, Stale, Step, Undo,
         UndoKind, Work,
     },
 };
 
 use super::{Continued, NoPlan, around::safe};
-use crate::{lint::used_features, way_back::WayBack};
+use crate::{lint::used_features, rollback_order::RollbackOrder};
 
-/// A way back that is being written down.
+/// A rollback that is being written down.
 pub(super) struct Back<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) way: &'a WayBack,
+    pub(super) way: &'a RollbackOrder,
     /// New ids, by those of the rollback steps.
     pub(super) ids: BTreeMap<&'a StepId, StepId>,
     /// New hops, by those that are undone.
@@ -33,11 +33,11 @@ pub(super) struct Back<'a> {
 struct Turned {
     step: Step,
     again: Option<RollbackStep>,
-    line: Option<NoReturn>,
+    line: Option<PointOfNoReturn>,
 }
 
 impl<'a> Back<'a> {
-    pub(super) fn new(plan: &'a Plan, way: &'a WayBack) -> Self {
+    pub(super) fn new(plan: &'a Plan, way: &'a RollbackOrder) -> Self {
         let steps = || way.rollback_steps(plan).filter_map(|step| Some((step, plan.step(step.place()?)?)));
         let undone: BTreeSet<&StepId> = steps().map(|(_, place)| &place.hop).collect();
         let hops = plan.hops.iter().filter(|hop| undone.contains(&hop.id));
@@ -59,31 +59,31 @@ impl<'a> Back<'a> {
     pub(super) fn plan(&self, to: &Savepoint, continued: Option<Continued<'_>>) -> Result<Plan, NoPlan> {
         let (mut gates, windows) = self.gates();
         let everywhere: Vec<Label> = gates.iter().map(|gate| gate.id.clone()).collect();
-        let (mut steps, mut rollback, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut steps, mut rollback, mut points) = (Vec::new(), Vec::new(), Vec::new());
         for back in &self.way.steps {
             let Some(Turned { mut step, again, line }) = self.step(&back.step, &back.needs)? else {
                 continue;
             };
             rollback.extend(again);
             step.gates.clone_from(&everywhere);
-            if let Some(bracket) = self.closes(&back.step) {
-                let gate = safe(bracket);
+            if let Some(suspension) = self.resumes(&back.step) {
+                let gate = safe(suspension);
                 step.gates.push(gate.id.clone());
                 gates.push(gate);
             }
             if let Some(line) = line {
-                let kind = GateKind::Approval(ApprovalScope::Line(line.id.clone()));
-                let title = format!("approve that {}", line.closes);
+                let kind = GateKind::Approval(ApprovalScope::Point(line.id.clone()));
+                let title = format!("approve that {}", line.ends);
                 step.gates.push(line.id.clone());
                 gates.push(Gate { id: line.id.clone(), title, kind, may_override: false });
-                lines.push(line);
+                points.push(line);
             }
             steps.push(step);
         }
         self.approvals(&mut steps, &mut gates);
         steps.sort_by(|one, other| one.id.cmp(&other.id));
         rollback.sort_by(|one, other| one.id.cmp(&other.id));
-        lines.sort_by(|one, other| one.id.cmp(&other.id));
+        points.sort_by(|one, other| one.id.cmp(&other.id));
         let savepoints = self.savepoints(to)?;
         let works = steps.iter().map(|step| &step.work).chain(rollback.iter().map(|step| &step.work));
         let mut features = used_features(works, &[]);
@@ -95,7 +95,7 @@ impl<'a> Back<'a> {
                 plan: carried.plan,
                 journal_head: carried.journal_head.clone(),
                 savepoint: carried.savepoint.clone(),
-                closes: Vec::new(),
+                expires: Vec::new(),
             }),
             inputs: self.inputs(continued),
             digests: Digests { effects: Digest::of(""), review: Digest::of("") },
@@ -103,13 +103,13 @@ impl<'a> Back<'a> {
             steps,
             rollback,
             savepoints,
-            brackets: self.brackets(),
+            suspensions: self.suspensions(),
             gates,
-            lines,
+            points,
             windows,
             untested: Vec::new(),
             notices: Vec::new(),
-            leftovers: Vec::new(),
+            retentions: Vec::new(),
             ..self.plan.clone()
         })
     }
@@ -137,15 +137,17 @@ impl<'a> Back<'a> {
             Some(Need { step: self.ids.get(need)?.clone(), why, source: None })
         };
         let (undo_again, again, line) = match self.again(undo) {
-            _ if undo.work.only_looks() => (Undo::Unneeded { why: "it only looks".to_owned() }, None, None),
-            Ok(work) => (Undo::Rollback {}, Some(inverse(id, work)), None),
+            _ if undo.work.only_looks() => (Undo::Unneeded { why: "it only reads".to_owned() }, None, None),
+            Ok(work) => (Undo::Rollback {}, Some(RollbackStep::inverse(id.clone(), work)), None),
             Err(why) => {
                 let name = Label::sanitized(&id.as_str().replace(['/', '@', '.', ':'], "-"));
                 let recovery = "make a new plan forward, from what is there then".to_owned();
-                let line = NoReturn {
+                let line = PointOfNoReturn {
                     id: name,
                     step: id.clone(),
-                    closes: format!("what {rollback} did is gone back on for good: {why}"),
+                    ends: format!(
+                        "the way forward again past {rollback} (it cannot be repeated as it was: {why})"
+                    ),
                     recovery: recovery.clone(),
                 };
                 (Undo::Irreversible { why, recovery }, None, Some(line))
@@ -163,7 +165,7 @@ impl<'a> Back<'a> {
             tier: old.tier,
             on_failure: FailurePolicy {
                 action: FailureAction::Hold,
-                why: "a way back that fails is looked at by a person".to_owned(),
+                why: "an operator decides about a rollback that fails".to_owned(),
             },
             gates: Vec::new(),
             changes: Vec::new(),
@@ -190,14 +192,14 @@ impl<'a> Back<'a> {
             };
             return Err(format!("it loses {what}"));
         }
-        if self.plan.lines.iter().any(|line| line.step == old.id) {
-            return Err("going forward again would cross a line of no return".to_owned());
+        if self.plan.points.iter().any(|line| line.step == old.id) {
+            return Err("going forward again would pass a point of no return".to_owned());
         }
         if old.work.roll().is_some() || undo.work.roll().is_some() {
             return Err("nodes that moved back are moved forward by a new plan only".to_owned());
         }
         if old.work.done_when.is_none() {
-            return Err("nobody could see whether it was done again".to_owned());
+            return Err("nothing verifies whether it was done again".to_owned());
         }
         Ok(Work {
             title: format!("{} again", old.work.title),
@@ -208,22 +210,7 @@ impl<'a> Back<'a> {
     }
 }
 
-/// The rollback step that undoes a step of the same id, as good as it was.
-fn inverse(id: &StepId, work: Work) -> RollbackStep {
-    RollbackStep {
-        id: id.clone(),
-        undoes: vec![id.clone()],
-        kind: UndoKind::Inverse,
-        work,
-        after: Vec::new(),
-        lifted_by: None,
-        loses: Vec::new(),
-        needs_capacity: false,
-        expires: Vec::new(),
-    }
-}
-
-/// The hop that goes back from another.
+/// The hop that rolls back from another.
 fn back_of(hop: &Hop) -> StepId {
     let (name, _) = hop.id.as_str().rsplit_once('@').unwrap_or((hop.id.as_str(), ""));
     match &hop.from {

@@ -1,11 +1,11 @@
-//! A way back as a plan of its own, to be read, compared, approved and applied like any other.
+//! A rollback as a plan of its own, to be read, compared, approved and applied like any other.
 //!
 //! Its steps are the rollback steps of the way, in the induced order. What the run forward captured stays named by the older
 //! plan's steps: the plan continues that run, and is handed its captures when it is applied. Made for no run, it can be read
 //! and compared only, unless it needs no capture.
 //!
-//! Going back on it is going forward again, where that is the same as it was: one effect that is seen when it is done, loses
-//! nothing, crosses no line and undoes no other step with it. Every other step is a line of no return, because only a new plan
+//! Rolling back on it is going forward again, where that is the same as it was: one effect that is seen when it is done, loses
+//! nothing, crosses no line and undoes no other step with it. Every other step is a point of no return, because only a new plan
 //! can decide how to go forward from there.
 
 mod around;
@@ -16,14 +16,14 @@ mod tests;
 use switchback_schemas::{
     Digest, StepId,
     name::{Label, SavepointId},
-    plan::{Bracket, OpenedBy, Plan, Savepoint},
+    plan::{Plan, Savepoint, SuspendedBy, Suspension},
     report::CarryOver,
 };
 
-use crate::{digests::digests, way_back::WayBack};
+use crate::{digests::digests, rollback_order::RollbackOrder};
 use back::Back;
 
-/// The run that is gone back in, as it was observed.
+/// The run that is rolled back in, as it was observed.
 #[derive(Clone, Copy, Debug)]
 pub struct Continued<'a> {
     /// What it hands over.
@@ -32,11 +32,11 @@ pub struct Continued<'a> {
     pub seen: (Digest, &'a Label, jiff::Timestamp),
 }
 
-/// Why a way back is no plan.
+/// Why a rollback is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum NoPlan {
     /// A step cannot be undone.
-    #[error("there is no way back past {}", .0.iter().map(StepId::as_str).collect::<Vec<_>>().join(", "))]
+    #[error("no rollback leads past {}", .0.iter().map(StepId::as_str).collect::<Vec<_>>().join(", "))]
     Closed(Vec<StepId>),
     /// Nothing of it was done.
     #[error("there is nothing to undo on the way to {0}; name an earlier savepoint")]
@@ -51,7 +51,7 @@ pub enum NoPlan {
     },
     /// The run did not make a capture that the way needs.
     #[error(
-        "run {run} captured no {name:?} of {step}, which the way back needs; `switchback rollback` says what is left"
+        "run {run} captured no {name:?} of {step}, which the rollback needs; `switchback rollback` shows what is left"
     )]
     NotCaptured {
         /// The run.
@@ -66,10 +66,10 @@ pub enum NoPlan {
         "{0} moves the nodes that were there when another step of its run ended; only `switchback rollback` can do that"
     )]
     Roll(StepId),
-    /// The way opens a bracket again that an earlier run of the operation opened first.
+    /// The way opens a suspension again that an earlier run of the operation opened first.
     #[error(
-        "bracket {0} was opened by an earlier run of the operation, which closes it on its own way back; only \
-         `switchback rollback` gives the platform back to that run"
+        "suspension {0} is of an earlier run of the operation, which resumes it in its own rollback; only \
+         `switchback rollback` returns the platform to that run"
     )]
     Reopens(Label),
     /// A name does not come out as one.
@@ -80,11 +80,11 @@ pub enum NoPlan {
     Json(#[from] serde_json::Error),
 }
 
-/// Writes a way back to a savepoint of a plan, whose bytes have this digest.
+/// Writes a rollback to a savepoint of a plan, whose bytes have this digest.
 pub fn rollback_plan(
     plan: &Plan,
     digest: Digest,
-    way: &WayBack,
+    way: &RollbackOrder,
     to: &Savepoint,
     continued: Option<Continued<'_>>,
 ) -> Result<Plan, NoPlan> {
@@ -99,8 +99,8 @@ pub fn rollback_plan(
     {
         return Err(NoPlan::OtherPlan { run: carried.run.clone(), plan: carried.plan });
     }
-    if let Some(bracket) = plan.brackets.iter().find(|bracket| reopens(plan, way, bracket)) {
-        return Err(NoPlan::Reopens(bracket.id.clone()));
+    if let Some(suspension) = plan.suspensions.iter().find(|suspension| reopens(plan, way, suspension)) {
+        return Err(NoPlan::Reopens(suspension.id.clone()));
     }
     let back = Back::new(plan, way);
     let mut made = back.plan(to, continued)?;
@@ -111,10 +111,10 @@ pub fn rollback_plan(
     Ok(made)
 }
 
-/// Whether the way takes the closing of a bracket back whose opening is no step of the plan's own.
-fn reopens(plan: &Plan, way: &WayBack, bracket: &Bracket) -> bool {
-    let found_open = bracket.opened_by == OpenedBy::EarlierRun;
-    found_open && way.rollback_steps(plan).any(|step| step.undoes.contains(&bracket.close))
+/// Whether the way takes the closing of a suspension back whose opening is no step of the plan's own.
+fn reopens(plan: &Plan, way: &RollbackOrder, suspension: &Suspension) -> bool {
+    let found_open = suspension.suspended_by == SuspendedBy::EarlierRun;
+    found_open && way.rollback_steps(plan).any(|step| step.undoes.contains(&suspension.resume))
 }
 
 /// Whether the run made every capture that the plan uses of it.

@@ -1,4 +1,4 @@
-//! Small plans and their ways back, as plans.
+//! Small plans and their rollbacks, as plans.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use switchback_schemas::{
     journal::Captured,
     name::ObjectRef,
     plan::{
-        Action, Bracket, Capture, CaptureKind, Condition, Effect, GateKind, KubePatch, OpenedBy, Operand,
-        SetField, Target, Undo,
+        Action, Capture, CaptureKind, Condition, Effect, GateKind, KubePatch, Operand, SetField, SuspendedBy,
+        Suspension, Target, Undo,
     },
 };
 
@@ -19,8 +19,8 @@ use super::*;
 use crate::{
     Graph,
     lint::lint,
+    rollback_order,
     testing::{id, plan as small, step},
-    way_back,
 };
 
 /// `a` captures what its undo puts back; `b` needs it; `c` is undone with `b`.
@@ -48,7 +48,7 @@ fn three() -> Plan {
     let mut plan = small(vec![first, step("b", &["a"]), step("c", &["b"])]);
     plan.rollback.remove(2);
     plan.rollback[1].undoes.push(id("c"));
-    plan.features = crate::lint::used_features(plan.works().map(|(_, work)| work), &plan.leftovers);
+    plan.features = crate::lint::used_features(plan.works().map(|(_, work)| work), &plan.retentions);
     plan.digests = digests(&plan).unwrap();
     plan
 }
@@ -66,7 +66,7 @@ fn carried(plan: Digest, captures: &[(&str, &str)]) -> CarryOver {
         savepoint: SavepointId::new("end").unwrap(),
         captures: made,
         applied: BTreeMap::new(),
-        open_brackets: Vec::new(),
+        left_suspended: Vec::new(),
         done: vec![id("a"), id("b"), id("c")],
         began: Vec::new(),
         hops: Vec::new(),
@@ -80,7 +80,7 @@ fn back(plan: &Plan, carried: Option<&CarryOver>) -> Result<Plan, NoPlan> {
     let observation = Label::new("o2").unwrap();
     let seen = (Digest::of("inventory"), &observation, jiff::Timestamp::UNIX_EPOCH);
     let continued = carried.map(|carried| Continued { carried, seen });
-    rollback_plan(plan, Digest::of("plan"), &way_back(plan, &graph, &all, to), to, continued)
+    rollback_plan(plan, Digest::of("plan"), &rollback_order(plan, &graph, &all, to), to, continued)
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_way_back_of_a_run_is_a_sound_plan_that_continues_it() {
     assert_eq!(made.steps[0].undo, Undo::Rollback {});
     assert_eq!(made.rollback[0].work.title, "a again");
     assert!(matches!(made.steps[1].undo, Undo::Irreversible { .. }));
-    assert_eq!(made.lines.iter().map(|line| line.step.as_str()).collect::<Vec<_>>(), ["hop/back/b"]);
+    assert_eq!(made.points.iter().map(|line| line.step.as_str()).collect::<Vec<_>>(), ["hop/back/b"]);
 }
 
 #[test]
@@ -126,26 +126,26 @@ fn a_way_that_is_closed_or_empty_is_no_plan() {
 }
 
 #[test]
-fn brackets_and_windows_are_turned_round() {
+fn suspensions_and_windows_are_turned_round() {
     let mut steps = vec![step("a", &[]), step("b", &["a"]), step("c", &["a", "b"])];
     for step in &mut steps {
         step.work.done_when = Some(Condition::All { of: Vec::new() });
     }
     let mut plan = small(steps);
     let safe = Condition::Any { of: Vec::new() };
-    plan.brackets.push(Bracket {
+    plan.suspensions.push(Suspension {
         id: Label::new("x").unwrap(),
         title: String::new(),
-        open: id("a"),
-        opened_by: OpenedBy::ThisRun,
-        close: id("c"),
+        suspend: id("a"),
+        suspended_by: SuspendedBy::ThisRun,
+        resume: id("c"),
         held: Condition::All { of: Vec::new() },
-        safe_to_close: safe.clone(),
-        max_open: Seconds(1),
+        safe_to_resume: safe.clone(),
+        max_suspended: Seconds(1),
         spans_park: true,
         cannot_stop: Vec::new(),
         owner: String::new(),
-        closing_command: String::new(),
+        resume_command: String::new(),
     });
     let window = |used_for| switchback_schemas::plan::Window {
         name: Label::new("w").unwrap(),
@@ -158,16 +158,19 @@ fn brackets_and_windows_are_turned_round() {
     plan.windows = [Forward, Rollback, Freeze].map(window).into();
     let made = back(&plan, None).unwrap();
     assert_eq!(lint(&made), Vec::new());
-    assert_eq!((&made.brackets[0].open, &made.brackets[0].close), (&id("hop/back/c"), &id("hop/back/a")));
+    assert_eq!(
+        (&made.suspensions[0].suspend, &made.suspensions[0].resume),
+        (&id("hop/back/c"), &id("hop/back/a"))
+    );
     assert_eq!(made.windows.iter().map(|window| window.used_for).collect::<Vec<_>>(), [Rollback, Forward]);
     assert!(made.steps.iter().all(|step| step.gates.iter().any(|gate| gate.as_str() == "window")));
 
-    // From the middle of the bracket its opening is closed when that is safe.
+    // From the middle of the suspension its opening is closed when that is safe.
     let graph = Graph::of(&plan).unwrap();
     let to = plan.savepoints.first().unwrap();
-    let way = way_back(&plan, &graph, &[id("a"), id("b")].into(), to);
+    let way = rollback_order(&plan, &graph, &[id("a"), id("b")].into(), to);
     let made = rollback_plan(&plan, Digest::of("plan"), &way, to, None).unwrap();
-    assert!(made.brackets.is_empty());
+    assert!(made.suspensions.is_empty());
     let gate = made.gate(&Label::new("safe-x").unwrap()).unwrap();
     assert_eq!(gate.kind, GateKind::Check(safe));
     assert!(made.step(&id("hop/back/a")).unwrap().gates.contains(&gate.id));
@@ -175,7 +178,7 @@ fn brackets_and_windows_are_turned_round() {
     // One that an earlier run opened would be left open by nobody's run.
     plan.steps[0].undo = Undo::Unneeded { why: "an earlier run did it".to_owned() };
     plan.rollback.remove(0);
-    plan.brackets[0].opened_by = OpenedBy::EarlierRun;
+    plan.suspensions[0].suspended_by = SuspendedBy::EarlierRun;
     let refused = back(&plan, None).unwrap_err();
-    assert!(matches!(&refused, NoPlan::Reopens(bracket) if bracket.as_str() == "x"), "{refused}");
+    assert!(matches!(&refused, NoPlan::Reopens(suspension) if suspension.as_str() == "x"), "{refused}");
 }

@@ -41,9 +41,9 @@ pub struct Chart {
 pub struct HelmRollback {
     /// The release.
     pub release: ObjectName,
-    /// The revision gone back to.
+    /// The revision rolled back to.
     pub to: Operand,
-    /// CRDs that the revision gone back to does not hold and that must survive: they get Helm's keep policy first
+    /// CRDs that the revision rolled back to does not hold and that must survive: they get Helm's keep policy first
     /// (user-pain P-35).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keep_crds: Vec<String>,

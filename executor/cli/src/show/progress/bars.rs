@@ -14,7 +14,7 @@ use switchback_schemas::{
     plan::Plan,
 };
 
-use super::{Names, words};
+use super::{Names, labels};
 
 /// How often a spinner turns.
 const TURN: Duration = Duration::from_millis(120);
@@ -44,7 +44,7 @@ impl Bars {
     pub(super) fn show(&mut self, names: &Names<'_>, event: &RunEvent, line: Option<&str>) {
         match event {
             RunEvent::Waiting { step, waits_for, .. } => {
-                let text = format!("{}  waits for {}", names.title(step), words::all_waits(waits_for));
+                let text = format!("{}  waits for {}", names.title(step), labels::all_waits(waits_for));
                 self.place(step).set_message(SafeText::line(&text, MESSAGE).to_string());
             }
             RunEvent::Recorded { record } => {
@@ -82,7 +82,7 @@ impl Bars {
                 self.finished.insert(at.step.clone());
             }
             Event::Skipped { at, .. } | Event::Verified { at, verdict: Verdict::Holds { .. } }
-                if at.item.is_none() && at.way == Way::Back =>
+                if at.item.is_none() && at.way == Way::Rollback =>
             {
                 self.finished.remove(&at.step);
             }

@@ -3,11 +3,11 @@
 use switchback_face::SafeText;
 use switchback_schemas::{
     event::RunEvent,
-    journal::{At, BackScope, Event, Verdict, Way},
+    journal::{At, Event, RollbackScope, Verdict, Way},
     plan::Disruption,
 };
 
-use super::{Names, words};
+use super::{Names, labels};
 
 /// Nodes of a batch that are named.
 const NODES: usize = 4;
@@ -23,7 +23,7 @@ pub(super) fn line(names: &Names<'_>, event: &RunEvent) -> Option<String> {
     let (at, text) = match event {
         RunEvent::Recorded { record } => (record.at, recorded(names, &record.event)?),
         RunEvent::Waiting { at, step, waits_for } => {
-            (*at, format!("waits    {}: {}", names.place(step), words::all_waits(waits_for)))
+            (*at, format!("waits    {}: {}", names.place(step), labels::all_waits(waits_for)))
         }
     };
     Some(SafeText::line(&format!("{}  {text}", at.strftime("%H:%M:%S")), WIDTH).to_string())
@@ -57,25 +57,25 @@ fn recorded(names: &Names<'_>, event: &Event) -> Option<String> {
         Event::Header { run, platform, plan, .. } => {
             format!("run      {run} of plan {} on platform {platform}", plan.short(12))
         }
-        Event::Epoch { holder } => format!("process  {holder} takes the run"),
+        Event::Epoch { holder } => format!("lease    acquired by {holder}"),
         Event::Claimed {} => "claimed  the platform is this run's".to_owned(),
         Event::Approved { approval } => {
-            format!("approved {} by {}", words::scope(&approval.scope), words::who(&approval.by))
+            format!("approved {} by {}", labels::scope(&approval.scope), labels::who(&approval.by))
         }
         Event::Passed { at, gate, evidence } => {
             format!("passed   gate {gate} of {}: {}", place(at), evidence.0.join("; "))
         }
         Event::Skipped { at, .. } => format!("skipped  {}: it is done already", place(at)),
-        Event::Intent { at, attempt: 1, .. } => format!("begins   {}", place(at)),
+        Event::Intent { at, attempt: 1, .. } => format!("starts   {}", place(at)),
         // A step that waits is called again and again; what it waits for is said when it changes.
-        Event::Ended { at, outcome, .. } => format!("ended    {}: {}", place(at), words::outcome(outcome)?),
+        Event::Ended { at, outcome, .. } => format!("ended    {}: {}", place(at), labels::outcome(outcome)?),
         Event::Verified { at, verdict: verdict @ Verdict::Holds { .. } } => {
-            format!("{:8} {}", words::verdict(verdict), place(at))
+            format!("{:8} {}", labels::verdict(verdict), place(at))
         }
-        Event::Verified { at, verdict } => format!("verify   {} {}", place(at), words::verdict(verdict)),
+        Event::Verified { at, verdict } => format!("verify   {} {}", place(at), labels::verdict(verdict)),
         Event::Stopped { at, evidence } => {
             format!(
-                "stopped  {}: what it was compiled from does not hold: {}",
+                "stopped  {}: the platform changed since the plan was made: {}",
                 place(at),
                 evidence.0.join("; ")
             )
@@ -85,34 +85,36 @@ fn recorded(names: &Names<'_>, event: &Event) -> Option<String> {
             let more = items.len().saturating_sub(NODES);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let batch = if *batch == 0 { "canary".to_owned() } else { format!("batch {batch}") };
-            format!("chosen   {} {batch}: {}{more}", place(at), nodes.join(", "))
+            format!("selected {} {batch}: {}{more}", place(at), nodes.join(", "))
         }
-        Event::Gone { at, item } => format!("gone     {} {} by itself", place(at), names.node(item)),
+        Event::Gone { at, item } => {
+            format!("gone     {} {} disappeared by itself", place(at), names.node(item))
+        }
         Event::BatchDone { at, batch: 0 } => format!("done     {} canary", place(at)),
         Event::BatchDone { at, batch } => format!("done     {} batch {batch}", place(at)),
-        Event::Converged { at } => format!("done     {}: no node is left to move", place(at)),
+        Event::Converged { at } => format!("done     {}: all nodes have moved", place(at)),
         Event::Reached { savepoint } => format!("reached  savepoint {savepoint}"),
-        Event::TurnedBack { scope, why } => match scope {
-            BackScope::Step(step) => format!("BACK     undoes {step}: {why}"),
-            BackScope::Savepoint(to) => format!("BACK     to savepoint {to}: {why}"),
+        Event::TurnedToRollback { scope, why } => match scope {
+            RollbackScope::Step(step) => format!("ROLLBACK of {step}: {why}"),
+            RollbackScope::Savepoint(to) => format!("ROLLBACK to savepoint {to}: {why}"),
         },
         Event::TurnedForward { why } => format!("FORWARD  {why}"),
-        Event::TurnedToClose { steps, why, .. } => {
-            let left = names.plan.leftovers.iter().filter(|left| steps.contains(&left.step));
+        Event::TurnedToCleanup { steps, why, .. } => {
+            let left = names.plan.retentions.iter().filter(|left| steps.contains(&left.step));
             let left: Vec<&str> = left.map(|left| left.what.as_str()).collect();
-            format!("CLOSE    removes {}: {why}", left.join(", "))
+            format!("CLEANUP  deletes {}: {why}", left.join(", "))
         }
         Event::Held { at: Some(at), why } => format!("HELD     at {}: {why}", place(at)),
         Event::Held { at: None, why } => format!("HELD     {why}"),
         Event::Retry { at, why } => format!("retry    {}: {why}", place(at)),
-        Event::Parked { waits_for, .. } => format!("PARKED   waits for {}", words::all_waits(waits_for)),
-        Event::HeldOver { bracket, why } => format!("OPEN     bracket {bracket} stays open: {why}"),
+        Event::Parked { waits_for, .. } => format!("PARKED   waits for {}", labels::all_waits(waits_for)),
+        Event::LeftSuspended { suspension, why } => format!("LEFT     suspended: {suspension}: {why}"),
         Event::Noted { text } => format!("note     {text}"),
         Event::Superseded { by } => format!("handed   to run {by}"),
         Event::Returned { from, .. } => {
-            format!("returned from run {from}, which went back to where it began")
+            format!("returned from run {from}, which rolled back to its start")
         }
-        Event::Done { end, .. } => format!("END      {}", words::end(*end)),
+        Event::Done { end, .. } => format!("END      {}", labels::end(*end)),
         Event::Captured { .. } | Event::Heard { .. } | Event::Intent { .. } => return None,
     })
 }

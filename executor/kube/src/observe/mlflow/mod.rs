@@ -1,8 +1,8 @@
 //! The section `mlflow`: tracking servers, who may be logging to one, and who else is told a database on RDS.
 
 mod address;
+mod consumers;
 mod settings;
-mod told;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use switchback_schemas::{
     name::{ObjectName, ObjectRef},
 };
 
-pub(super) use told::{Told, told};
+pub(super) use consumers::{Told, told};
 
 use super::lists::Lists;
 use crate::{
@@ -46,8 +46,11 @@ pub(super) async fn read(
         servers.push(server(lists, reader, kinds, deployment).await);
     }
     servers.sort_by(|a, b| a.deployment.cmp(&b.deployment));
-    let section =
-        MlflowSection { servers, loggers: told::loggers(told), databases: told::databases(&lists.workloads) };
+    let section = MlflowSection {
+        servers,
+        loggers: consumers::loggers(told),
+        databases: consumers::databases(&lists.workloads),
+    };
     let name = ComponentName::new("mlflow").ok()?;
     Some((name, serde_json::to_value(section).ok()?))
 }

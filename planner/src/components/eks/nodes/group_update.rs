@@ -18,7 +18,7 @@ use super::super::{
 };
 use crate::{
     lower::{Lowering, Rollback, Undoing, verify},
-    outlook::Outlook,
+    predicted::Predicted,
 };
 
 const RELEASE: &str = "release";
@@ -29,11 +29,11 @@ pub(super) fn update(
     pool: &Pool,
     group: &Group<'_>,
     after: &[StepId],
-    outlook: &Outlook<'_>,
-    to: &mut Lowering,
+    predicted: &Predicted<'_>,
+    out: &mut Lowering,
 ) -> StepId {
     let object = road.own.names.group(&group.name);
-    read(outlook, &object, group);
+    read(predicted, &object, group);
     let minor = &road.hop.to;
     let part = format!("{}/update", part(pool, &group.name));
     let id = road.scope.id(&part);
@@ -63,17 +63,14 @@ pub(super) fn update(
             disruption: Disruption::Drain,
             estimate: takes,
             ..Work::effect(
-                format!(
-                    "let EKS put node group {} back to {} and the image that it had",
-                    group.name, group.version
-                ),
+                format!("roll node group {} back to {} and its earlier image", group.name, group.version),
                 effect(&group.version, Some(captured())),
             )
         })
     };
-    to.blind_spots.push(BlindSpot {
-        what: format!("whether EKS takes node group {} back to {}", group.name, group.version),
-        why: "the API text of UpdateNodegroupVersion says no and the page about rollbacks tells to do it; \
+    out.blind_spots.push(BlindSpot {
+        what: format!("whether EKS rolls node group {} back to {}", group.name, group.version),
+        why: "the API text of UpdateNodegroupVersion says no and the page about rollbacks tells out do it; \
               replace-group does not depend on it"
             .to_owned(),
     });
@@ -85,7 +82,7 @@ pub(super) fn update(
     );
     let mut draft = road
         .scope
-        .step(&part, title, effect(minor, None), Undoing::by(back), outlook.take_reads())
+        .step(&part, title, effect(minor, None), Undoing::by(back), predicted.take_reads())
         .captures(RELEASE, CaptureKind::Cloud { of: object.clone(), pointer: "/releaseVersion".to_owned() })
         .done_when(at(minor))
         .verify(whole())
@@ -95,8 +92,8 @@ pub(super) fn update(
     for step in after {
         draft = draft.needs(step, ONE_BY_ONE, Some(&road.facts.parity.source));
     }
-    to.pools.push(pool.clone());
-    to.add(draft)
+    out.pools.push(pool.clone());
+    out.add(draft)
 }
 
 /// How long EKS takes for a group: its batches one after the other, each as long as a drain may take at most.
@@ -124,9 +121,9 @@ fn whole(road: &Road<'_>, pool: &Pool, group: &Group<'_>) -> Vec<Verify> {
         let title = format!("{nodes} nodes of group {} are Ready", group.name);
         checks.push(verify(title, ready(&labels, nodes), Seconds(30), within));
     }
-    let floor = road.floor(road.ready(pool));
-    if floor > 0 {
-        checks.push(crate::lower::nodes::ready(pool, floor, within));
+    let min_ready = road.min_ready(road.ready(pool));
+    if min_ready > 0 {
+        checks.push(crate::lower::nodes::ready(pool, min_ready, within));
     }
     checks
 }

@@ -2,7 +2,7 @@
 //! so Karpenter drifts every node of it: it is frozen before, and the nodes are rolled here (user-pain P-14).
 //!
 //! Karpenter makes a node at the control plane's own minor, always, and EKS takes no control plane back under newer nodes. So on the
-//! way back the NodePools are kept from making any, the newer nodes are drained and go, and what stood on them waits until the
+//! rollback the NodePools are kept from making any, the newer nodes are drained and go, and what stood on them waits until the
 //! control plane is back: an outage of the pool, and the plan says so.
 
 use switchback_schemas::{
@@ -125,7 +125,7 @@ pub(in crate::components::eks) fn rule(road: &Road<'_>, pool: &Pool) -> (Roll, u
 
 /// The rollback step that ends the newer nodes of a pool.
 pub(in crate::components::eks) fn ending(road: &Road<'_>, pool: &Pool) -> StepId {
-    road.scope.id(&format!("nodes/{}/end", pool.name))
+    road.scope.id(&format!("nodes/{}/terminate", pool.name))
 }
 
 /// Adds the roll of one pool.
@@ -133,14 +133,14 @@ pub(in crate::components::eks) fn steps(
     road: &Road<'_>,
     pool: &Pool,
     after: &[StepId],
-    to: &mut Lowering,
+    out: &mut Lowering,
 ) -> StepId {
     let minor = &road.hop.to;
     let (rule, nodes) = rule(road, pool);
     let undo = match road.hop.from {
         Some(_) => Undoing::With(ending(road, pool)),
         None => Undoing::Unneeded(
-            "a node that is gone is not put back: Karpenter makes nodes at the control plane's minor"
+            "a terminated node is not restored: Karpenter makes nodes at the control plane's minor"
                 .to_owned(),
         ),
     };
@@ -155,10 +155,10 @@ pub(in crate::components::eks) fn steps(
     for step in after {
         draft = draft.needs(step, ONE_BY_ONE, None);
     }
-    to.pools.push(pool.clone());
-    to.blind_spots.push(BlindSpot {
+    out.pools.push(pool.clone());
+    out.blind_spots.push(BlindSpot {
         what: format!("which image Karpenter gives to nodes of pool {} at {minor}", pool.name),
         why: "its alias is resolved by Karpenter when the control plane has moved".to_owned(),
     });
-    to.add(draft)
+    out.add(draft)
 }

@@ -20,17 +20,17 @@ use super::{
     node_groups::Group,
     refs::NODEGROUP,
 };
-use crate::{index::nodes_of, lower::Lowering, outlook::Outlook};
+use crate::{index::nodes_of, lower::Lowering, predicted::Predicted};
 
 /// A look at the cluster before nodes alone move.
-pub(super) fn look(road: &Road<'_>, to: &mut Lowering) -> StepId {
+pub(super) fn look(road: &Road<'_>, out: &mut Lowering) -> StepId {
     let until = context::at(road, &road.hop.to);
-    let title = format!("see that {} is ACTIVE at {}", road.own.names.arn.name(), road.hop.to);
+    let title = format!("verify that {} is ACTIVE at {}", road.own.names.arn.name(), road.hop.to);
     let draft = road
         .scope
         .look("readiness", title, until, Vec::new())
         .time(Seconds::minutes(30), Estimate::seconds(5, 30));
-    to.add(draft)
+    out.add(draft)
 }
 
 /// Adds the moves of every pool that follows; each needs the one before it. Says what the next step has to wait for.
@@ -38,8 +38,8 @@ pub(super) fn steps(
     road: &Road<'_>,
     groups: &[Group<'_>],
     after: &[StepId],
-    outlook: &Outlook<'_>,
-    to: &mut Lowering,
+    predicted: &Predicted<'_>,
+    out: &mut Lowering,
 ) -> Vec<StepId> {
     let claimed = karpenter::moving(road);
     let mut pools: Vec<&Pool> = road.cx.pools.iter().collect();
@@ -52,16 +52,16 @@ pub(super) fn steps(
         match pool.strategy {
             Strategy::GroupUpdate => {
                 for group in inside {
-                    last = vec![group_update::update(road, pool, group, &last, outlook, to)];
+                    last = vec![group_update::update(road, pool, group, &last, predicted, out)];
                 }
             }
             Strategy::ReplaceGroup => {
                 for group in inside {
-                    last = vec![replace::steps(road, pool, group, &last, (alone, outlook), to)];
+                    last = vec![replace::steps(road, pool, group, &last, (alone, predicted), out)];
                 }
             }
             Strategy::Nodeclaim if claimed.contains(&pool) => {
-                last = vec![karpenter::steps(road, pool, &last, to)];
+                last = vec![karpenter::steps(road, pool, &last, out)];
             }
             Strategy::Nodeclaim | Strategy::Keep => {}
         }

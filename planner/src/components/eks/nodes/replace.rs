@@ -1,5 +1,5 @@
 //! The strategy `replace-group`: a copy of the group takes over, our own drain empties the old one, and that is kept at size 0 as
-//! the way back until the next minor begins.
+//! the rollback until the next minor begins.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use switchback_schemas::{
     Seconds, StepId,
     plan::{
         Action, CaptureKind, CloudRef, Condition, Count, Disruption, Effect, EksCreateNodegroup,
-        EksDeleteNodegroup, EksScaleNodegroup, Leftover, NodegroupSize, Operand, Pool, Roll, Stale, Work,
+        EksDeleteNodegroup, EksScaleNodegroup, NodegroupSize, Operand, Pool, Retention, Roll, Stale, Work,
     },
 };
 
@@ -19,7 +19,7 @@ use super::super::{
 };
 use crate::{
     lower::{Draft, Lowering, Rollback, Undoing, nodes as rolls, verify},
-    outlook::Outlook,
+    predicted::Predicted,
 };
 
 /// Names of captures, and where in a group's description they stand.
@@ -49,25 +49,25 @@ pub(super) fn steps(
     pool: &Pool,
     group: &Group<'_>,
     after: &[StepId],
-    (alone, outlook): (bool, &Outlook<'_>),
-    to: &mut Lowering,
+    (alone, predicted): (bool, &Predicted<'_>),
+    out: &mut Lowering,
 ) -> StepId {
     let part = part(pool, &group.name);
     let copy = road.scope.id(&format!("{part}/copy"));
     let new = successor(&group.name, &road.hop.to);
     let this = Replacing { road, pool, group, new, part, copy, alone };
-    read(outlook, &this.old(), group);
-    to.pools.push(pool.clone());
-    this.copy(after, outlook, to);
-    let sized = this.size_up(to);
-    this.empty_again(&sized, to);
-    let grown = this.grow(&sized, to);
-    let open = this.open(&grown, to);
-    let roll = this.roll(&open, &grown, to);
+    read(predicted, &this.old(), group);
+    out.pools.push(pool.clone());
+    this.copy(after, predicted, out);
+    let sized = this.size_up(out);
+    this.empty_again(&sized, out);
+    let grown = this.grow(&sized, out);
+    let open = this.open(&grown, out);
+    let roll = this.roll(&open, &grown, out);
     if road.hop.to == road.doc.spec.to.minor_line() {
-        to.leftovers.push(this.leftover(&roll));
+        out.retentions.push(this.retention(&roll));
     }
-    this.settle(&roll, to)
+    this.settle(&roll, out)
 }
 
 impl Replacing<'_> {
@@ -115,7 +115,7 @@ impl Replacing<'_> {
     }
 
     /// A copy of the group at the new minor, without nodes: taken back before it has some, it can be deleted as it is.
-    fn copy(&self, after: &[StepId], outlook: &Outlook<'_>, to: &mut Lowering) {
+    fn copy(&self, after: &[StepId], predicted: &Predicted<'_>, out: &mut Lowering) {
         let (road, group, new) = (self.road, self.group, &self.new);
         let minor = &road.hop.to;
         let ami = road.facts.successor(&group.ami_type, &group.observed.instance_types, minor);
@@ -138,7 +138,7 @@ impl Replacing<'_> {
             done_when: Some(absent(&self.fresh())),
             timeout: WITHIN,
             estimate: self.takes(),
-            ..Work::effect(format!("delete node group {new}, which has no nodes any more"), delete)
+            ..Work::effect(format!("delete the empty node group {new}"), delete)
         });
         let becomes = ami
             .map_or_else(String::new, |ami| format!(" with the image {ami} instead of {}", group.ami_type));
@@ -152,7 +152,7 @@ impl Replacing<'_> {
         };
         let draft = road
             .scope
-            .step(&format!("{}/copy", self.part), title, effect, Undoing::by(undo), outlook.take_reads())
+            .step(&format!("{}/copy", self.part), title, effect, Undoing::by(undo), predicted.take_reads())
             .done_when(active)
             .time(WITHIN, self.takes())
             .idempotent();
@@ -160,12 +160,12 @@ impl Replacing<'_> {
         for step in after {
             draft = draft.needs(step, ONE_BY_ONE, Some(&road.facts.parity.source));
         }
-        to.add(draft);
+        out.add(draft);
     }
 
     /// Gives the copy its size, and so its nodes. Its undo comes last before the copy is deleted, when its nodes are drained and
     /// gone: what is left then are machines that have not joined yet, which nothing stands on and which no drain would find.
-    fn size_up(&self, to: &mut Lowering) -> StepId {
+    fn size_up(&self, out: &mut Lowering) -> StepId {
         let (new, nodes) = (&self.new, self.group.observed.desired);
         let zero = || Operand::Value(serde_json::json!(0));
         let none = NodegroupSize { desired: zero(), ..Self::size(&self.copy, zero()) };
@@ -177,7 +177,9 @@ impl Replacing<'_> {
                 timeout: Seconds::minutes(30),
                 estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
                 ..Work::effect(
-                    format!("give node group {new} the size 0: what has not joined the cluster yet goes"),
+                    format!(
+                        "scale node group {new} to 0: instances that have not joined the cluster are terminated"
+                    ),
                     self.scale(new, none),
                 )
             })
@@ -188,7 +190,7 @@ impl Replacing<'_> {
             .scope
             .step(
                 &format!("{}/size", self.part),
-                format!("give node group {new} the size of {nodes} nodes"),
+                format!("scale node group {new} to {nodes} nodes"),
                 self.scale(new, Self::size(&self.copy, zero())),
                 Undoing::by(undo),
                 Vec::new(),
@@ -196,11 +198,11 @@ impl Replacing<'_> {
             .needs(&self.copy, "the group is there", None)
             .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
             .idempotent();
-        to.add(draft)
+        out.add(draft)
     }
 
     /// Sees the nodes of the copy before an old one goes (user-pain P-05).
-    fn grow(&self, sized: &StepId, to: &mut Lowering) -> StepId {
+    fn grow(&self, sized: &StepId, out: &mut Lowering) -> StepId {
         let (new, nodes) = (&self.new, self.group.observed.desired);
         let there = ready(&Self::labels(new), nodes);
         let settled = verify(
@@ -209,15 +211,15 @@ impl Replacing<'_> {
             Seconds::minutes(2),
             WITHIN,
         );
-        let title = format!("see the {nodes} nodes of node group {new} Ready");
+        let title = format!("wait until the {nodes} nodes of node group {new} are Ready");
         let draft = self
             .road
             .scope
-            .look(&format!("{}/grow", self.part), title, there, Vec::new())
+            .look(&format!("{}/wait-ready", self.part), title, there, Vec::new())
             .needs(sized, "the group has its size", None)
             .verify([settled])
             .time(WITHIN, self.takes());
-        to.add(draft)
+        out.add(draft)
     }
 
     fn emptying(&self) -> StepId {
@@ -226,7 +228,7 @@ impl Replacing<'_> {
 
     /// Empties the copy, after the old group has its nodes again and before the copy's size is taken from it. The smallest size stays
     /// 0 until the end, so that it can.
-    fn empty_again(&self, sized: &StepId, to: &mut Lowering) {
+    fn empty_again(&self, sized: &StepId, out: &mut Lowering) {
         let (new, nodes) = (&self.new, self.group.observed.desired);
         let back = Roll { canary: None, ..self.rule(new, Stale::KubeletAtLeast(self.road.hop.to.clone())) };
         let rollback = Rollback::new(Work {
@@ -238,13 +240,13 @@ impl Replacing<'_> {
                 Action::Roll(Roll { observed: 0, ..back }),
             )
         });
-        to.rollback.push(rollback.named(self.emptying(), vec![sized.clone()]));
+        out.rollback.push(rollback.named(self.emptying(), vec![sized.clone()]));
     }
 
-    /// Lets the old group become smaller. Its undo gives it back its size, and so its nodes: first thing on the way back.
-    fn open(&self, grown: &StepId, to: &mut Lowering) -> StepId {
+    /// Lets the old group become smaller. Its undo gives it back its size, and so its nodes: first thing on the rollback.
+    fn open(&self, grown: &StepId, out: &mut Lowering) -> StepId {
         let name = &self.group.name;
-        let part = format!("{}/open", self.part);
+        let part = format!("{}/allow-empty", self.part);
         let id = self.road.scope.id(&part);
         let undo = Rollback {
             needs_capacity: true,
@@ -261,50 +263,50 @@ impl Replacing<'_> {
                 timeout: WITHIN,
                 estimate: self.takes(),
                 ..Work::effect(
-                    format!("give node group {name} its size back: its own nodes at {}", self.group.version),
+                    format!("restore the size of node group {name}: its own nodes at {}", self.group.version),
                     self.scale(name, Self::size(&id, Self::captured(&id, "min"))),
                 )
             })
         };
-        let title = format!("let node group {name} become empty: its smallest size is 0");
+        let title = format!("set minSize of node group {name} to 0");
         let effect = self.scale(name, Self::size(&id, Operand::Value(serde_json::json!(0))));
         // No `done when`: a group whose smallest size is 0 already is to be given its nodes back all the same.
         let draft = self
             .road
             .scope
             .step(&part, title, effect, Undoing::by(undo), Vec::new())
-            .needs(grown, "no old node goes before the new ones are Ready", None)
+            .needs(grown, "no old node is drained before the new ones are Ready", None)
             .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
             .idempotent();
-        to.add(self.captures(draft))
+        out.add(self.captures(draft))
     }
 
     /// The rule by which the nodes of one of the two groups leave: all of them, under the budget of the manifest, while the pool
-    /// keeps its floor by the nodes of the other.
+    /// keeps its min ready by the nodes of the other.
     fn rule(&self, group: &str, stale: Stale) -> Roll {
         let (road, nodes) = (self.road, self.group.observed.desired);
         let rollout = &road.doc.spec.rollout;
         let rule = rolls::roll_for(road.cx, self.pool, rollout, stale, (nodes, nodes));
         // Shares are of the group as it is now: they would shrink with it.
         let fixed = |count: Count| Count::Nodes(count.of(nodes).max(1));
-        let floor = road.floor(road.ready(self.pool));
-        // The nodes of both groups count for the floor, where the pool has no others that the rule could take, too.
+        let min_ready = road.min_ready(road.ready(self.pool));
+        // The nodes of both groups count for the min ready, where the pool has no others that the rule could take, too.
         let (labels, kept) = match self.alone {
-            true => (self.pool.labels.clone(), floor),
+            true => (self.pool.labels.clone(), min_ready),
             false => (self.of(group), 0),
         };
         Roll {
             labels,
             batch: fixed(rule.batch),
             max_unavailable: fixed(rule.max_unavailable),
-            floor: kept,
+            min_ready: kept,
             recipe: rolls::instances(&road.own.names.target, rolls::drain_within(rollout)),
-            verify: vec![rolls::ready(self.pool, floor.max(1), Seconds::minutes(20))],
+            verify: vec![rolls::ready(self.pool, min_ready.max(1), Seconds::minutes(20))],
             ..rule
         }
     }
 
-    fn roll(&self, open: &StepId, grown: &StepId, to: &mut Lowering) -> StepId {
+    fn roll(&self, open: &StepId, grown: &StepId, out: &mut Lowering) -> StepId {
         let name = &self.group.name;
         let rule = self.rule(name, Stale::KubeletBelow(self.road.hop.to.clone()));
         // The old group gets its nodes back by its size, and those of the copy are drained.
@@ -319,16 +321,16 @@ impl Replacing<'_> {
                 rule,
                 undo,
             )
-            .needs(open, "the group may shrink", None)
+            .needs(open, "minSize of the group is 0", None)
             .needs(grown, "the new nodes are Ready", None)
             .time(Seconds::hours(24), takes)
             .idempotent()
             .disrupts(Disruption::Drain, Some(self.pool.tier));
-        to.add(draft)
+        out.add(draft)
     }
 
     /// Gives the new group the smallest size that the old one had.
-    fn settle(&self, roll: &StepId, to: &mut Lowering) -> StepId {
+    fn settle(&self, roll: &StepId, out: &mut Lowering) -> StepId {
         let new = &self.new;
         let min = || Self::captured(&self.copy, "min");
         let (_, pointer) = SIZE[0];
@@ -340,29 +342,29 @@ impl Replacing<'_> {
             timeout: Seconds::minutes(30),
             estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
             ..Work::effect(
-                format!("let node group {new} become empty: its smallest size is 0"),
+                format!("set minSize of node group {new} to 0"),
                 self.scale(new, Self::size(&self.copy, zero())),
             )
         });
-        let title = format!("give node group {new} the smallest size of {}", self.group.name);
+        let title = format!("set minSize of node group {new} to that of {}", self.group.name);
         let effect = self.scale(new, Self::size(&self.copy, min()));
         let draft = self
             .road
             .scope
-            .step(&format!("{}/settle", self.part), title, effect, Undoing::by(undo), Vec::new())
-            .needs(roll, "it takes over when the old group is empty", None)
+            .step(&format!("{}/restore-min", self.part), title, effect, Undoing::by(undo), Vec::new())
+            .needs(roll, "the new group takes over after the old one is empty", None)
             .done_when(is(&self.fresh(), pointer, min()))
             .time(Seconds::minutes(30), switchback_schemas::plan::Estimate::seconds(30, 120))
             .idempotent();
-        to.add(draft)
+        out.add(draft)
     }
 
-    fn leftover(&self, roll: &StepId) -> Leftover {
+    fn retention(&self, roll: &StepId) -> Retention {
         let (road, name) = (self.road, &self.group.name);
-        let days = road.facts.way_back.days;
-        Leftover {
+        let days = road.facts.rollback.days;
+        Retention {
             what: format!("node group {name}, at size 0"),
-            why: format!("it is the way back of pool {} to {}", self.pool.name, self.group.version),
+            why: format!("rollback of pool {} to {} needs it", self.pool.name, self.group.version),
             step: roll.clone(),
             by_undo: false,
             keep: Seconds::hours(24 * days),
@@ -371,7 +373,7 @@ impl Replacing<'_> {
                 timeout: WITHIN,
                 estimate: self.takes(),
                 ..Work::effect(
-                    format!("delete node group {name}, which has no nodes any more"),
+                    format!("delete the empty node group {name}"),
                     Effect::EksDeleteNodegroup(EksDeleteNodegroup {
                         target: road.own.names.target.clone(),
                         nodegroup: name.clone(),

@@ -1,4 +1,4 @@
-//! Groups that the minor before kept at size 0 as its way back: deleted before the next one. EKS counts them, and does not move a
+//! Groups that the minor before kept at size 0 as its rollback: deleted before the next one. EKS counts them, and does not move a
 //! control plane past a group that is behind.
 
 use switchback_schemas::{
@@ -20,7 +20,7 @@ const WITHIN: Seconds = Seconds::minutes(60);
 
 /// The step that deletes a group which was kept.
 fn id(road: &Road<'_>, name: &str) -> StepId {
-    road.scope.id(&format!("drop/{name}"))
+    road.scope.id(&format!("delete-retained/{name}"))
 }
 
 /// The step with which the groups that the minor before kept begin to be deleted.
@@ -34,7 +34,7 @@ pub(in crate::components::eks) fn steps(
     groups: &[Group<'_>],
     after: &[StepId],
     gates: &[Label],
-    to: &mut Lowering,
+    out: &mut Lowering,
 ) -> Vec<StepId> {
     let mut dropped: Vec<StepId> = Vec::new();
     for name in groups.iter().filter_map(|group| group.kept.as_deref()) {
@@ -48,15 +48,17 @@ pub(in crate::components::eks) fn steps(
         let undo = Rollback::new(Work {
             done_when: Some(until.clone()),
             ..Work::effect(
-                format!("leave node group {name} deleted, or empty: what is gone back to has its successor"),
+                format!("leave node group {name} deleted or empty: its successor stays"),
                 Effect::Wait(Wait { until }),
             )
         });
         let mut draft = road
             .scope
             .step(
-                &format!("drop/{name}"),
-                format!("delete the empty node group {name}: EKS does not go past a group that is behind"),
+                &format!("delete-retained/{name}"),
+                format!(
+                    "delete the empty node group {name}: EKS does not update past a group that is behind"
+                ),
                 effect,
                 Undoing::by(undo),
                 Vec::new(),
@@ -67,14 +69,14 @@ pub(in crate::components::eks) fn steps(
         for step in after.iter().chain(dropped.last()) {
             draft = draft.needs(
                 step,
-                "groups are deleted one by one, when the cluster is seen to be ready",
+                "groups are deleted one by one, after the cluster is checked",
                 Some(&road.facts.parity.source),
             );
         }
         for gate in gates {
             draft = draft.gate(gate);
         }
-        dropped.push(to.add(draft));
+        dropped.push(out.add(draft));
     }
     dropped
 }

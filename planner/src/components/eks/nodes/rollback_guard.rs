@@ -31,36 +31,38 @@ pub(in crate::components::eks) fn captures(road: &Road<'_>, mut draft: Draft) ->
     draft
 }
 
-/// What comes before the control plane goes back.
-pub(in crate::components::eks) fn before(road: &Road<'_>, moved: &StepId, to: &mut Lowering) -> Vec<StepId> {
+/// What comes before the control plane rolls back.
+pub(in crate::components::eks) fn before(road: &Road<'_>, moved: &StepId, out: &mut Lowering) -> Vec<StepId> {
     let mut ends = Vec::new();
     for pool in moving(road) {
         let held: Vec<StepId> =
-            node_pools(road, pool).into_iter().map(|node_pool| holding(road, node_pool)).collect();
+            node_pools(road, pool).into_iter().map(|node_pool| suspending(road, node_pool)).collect();
         let id = ending(road, pool);
-        to.rollback.push(Rollback { after: held, ..end(road, pool) }.named(id.clone(), vec![moved.clone()]));
-        to.pools.push(pool.clone());
+        out.rollback.push(Rollback { after: held, ..end(road, pool) }.named(id.clone(), vec![moved.clone()]));
+        out.pools.push(pool.clone());
         ends.push(id);
     }
     for node_pool in all_node_pools(road) {
-        to.rollback.push(hold(road, node_pool, moved).named(holding(road, node_pool), vec![moved.clone()]));
-        to.rollback.push(lift(road, node_pool, moved).named(lifting(road, node_pool), vec![moved.clone()]));
+        out.rollback
+            .push(suspend(road, node_pool, moved).named(suspending(road, node_pool), vec![moved.clone()]));
+        out.rollback
+            .push(restore(road, node_pool, moved).named(restoring(road, node_pool), vec![moved.clone()]));
     }
     ends
 }
 
-/// Ends the nodes of a pool that are newer than the control plane that is gone back to.
+/// Ends the nodes of a pool that are newer than the control plane that is rolled back to.
 fn end(road: &Road<'_>, pool: &Pool) -> Rollback {
     let (rule, nodes) = rule(road, pool);
     let back = Roll {
         stale: Stale::KubeletAtLeast(road.hop.to.clone()),
         canary: None,
-        floor: 0,
+        min_ready: 0,
         verify: Vec::new(),
         ..rule
     };
     let title = format!(
-        "drain and end the nodes of pool {} at {} or newer; what stood on them waits for the control plane",
+        "drain and terminate the nodes of pool {} at {} or newer; their pods stay Pending until the control plane is rolled back",
         pool.name, road.hop.to
     );
     Rollback {
@@ -104,12 +106,12 @@ fn captured(node_pool: &NodePool, moved: &StepId) -> Operand {
     Operand::Captured { step: moved.clone(), name: capture(node_pool) }
 }
 
-fn holding(road: &Road<'_>, node_pool: &NodePool) -> StepId {
-    road.scope.id(&format!("limits/{}/hold", node_pool.name))
+fn suspending(road: &Road<'_>, node_pool: &NodePool) -> StepId {
+    road.scope.id(&format!("limits/{}/suspend", node_pool.name))
 }
 
-fn lifting(road: &Road<'_>, node_pool: &NodePool) -> StepId {
-    road.scope.id(&format!("limits/{}/lift", node_pool.name))
+fn restoring(road: &Road<'_>, node_pool: &NodePool) -> StepId {
+    road.scope.id(&format!("limits/{}/restore", node_pool.name))
 }
 
 /// NodePools of all pools whose nodes follow the control plane.
@@ -126,16 +128,19 @@ fn all_node_pools<'r>(road: &'r Road<'_>) -> Vec<&'r NodePool> {
 }
 
 /// Keeps a NodePool from making nodes at the minor that is left, before its newer nodes go.
-fn hold(road: &Road<'_>, node_pool: &NodePool, moved: &StepId) -> Rollback {
+fn suspend(road: &Road<'_>, node_pool: &NodePool, moved: &StepId) -> Rollback {
     let zero = || Operand::Value(nothing());
     Rollback {
-        lifted_by: Some(lifting(road, node_pool)),
+        lifted_by: Some(restoring(road, node_pool)),
         ..Rollback::new(Work {
             done_when: Some(limits_are(node_pool, Test::Equals(zero()))),
             disruption: Disruption::Outage,
             estimate: Estimate::seconds(2, 10),
             ..Work::new(
-                format!("keep NodePool {} from making nodes at {}", node_pool.name, road.hop.to),
+                format!(
+                    "set the limits of NodePool {} to 0: it makes no nodes at {}",
+                    node_pool.name, road.hop.to
+                ),
                 set_limits(node_pool, Test::Equals(captured(node_pool, moved)), zero()),
             )
         })
@@ -143,16 +148,16 @@ fn hold(road: &Road<'_>, node_pool: &NodePool, moved: &StepId) -> Rollback {
 }
 
 /// Gives a NodePool its limits back, when the control plane is back.
-fn lift(road: &Road<'_>, node_pool: &NodePool, moved: &StepId) -> Rollback {
+fn restore(road: &Road<'_>, node_pool: &NodePool, moved: &StepId) -> Rollback {
     let zero = || Test::Equals(Operand::Value(nothing()));
-    let held = holding(road, node_pool);
+    let held = suspending(road, node_pool);
     Rollback {
         after: vec![moved.clone(), held],
         ..Rollback::new(Work {
             done_when: Some(limits_are(node_pool, Test::Differs(Operand::Value(nothing())))),
             estimate: Estimate::seconds(2, 10),
             ..Work::new(
-                format!("let NodePool {} make nodes again", node_pool.name),
+                format!("restore the limits of NodePool {}", node_pool.name),
                 set_limits(node_pool, zero(), captured(node_pool, moved)),
             )
         })

@@ -160,7 +160,7 @@ fn image(road: &Road<'_>, pool: &Pool, group: &Group<'_>, to: &mut crate::lower:
             group.name, group.ami_type, facts.al2.last
         );
         let help = format!(
-            "let pool {} move by replace-group: a new group with {next} takes over, and the old one stays as the way back",
+            "let pool {} move by replace-group: a new group with {next} takes over, and the old one is retained for rollback",
             pool.name
         );
         return refuse(road.cx, message, help);
@@ -206,7 +206,7 @@ fn by_eks(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
     fits(road, pool, group);
 }
 
-/// An update that cannot be paused has to fit a window together with its way back.
+/// An update that cannot be paused has to fit a window together with its rollback.
 fn fits(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
     let windows = &road.manifests.platform.spec.windows;
     let longest = windows
@@ -218,7 +218,7 @@ fn fits(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
     let needed = Seconds(one_way.0.saturating_mul(2));
     let Some(longest) = longest.filter(|longest| *longest < needed) else { return };
     let message = format!(
-        "the update of node group {} and its way back may take {needed}, cannot be paused, and the longest window has {longest}",
+        "the update of node group {} and its rollback may take {needed}, cannot be paused, and the longest window has {longest}",
         group.name
     );
     let help = format!(
@@ -241,10 +241,6 @@ fn replaced(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
     if node_groups::names(&road.own.cluster).contains(next.as_str()) {
         let message =
             format!("node group {} is to be replaced by {next}, and there is one of that name", group.name);
-        refuse(
-            road.cx,
-            message,
-            "delete that group if it is a leftover, or rename the old one's successor by hand",
-        );
+        refuse(road.cx, message, "delete that group if nobody needs it, or rename it");
     }
 }

@@ -1,26 +1,26 @@
-//! The way back at a point of a plan, as text.
+//! The rollback from a point of a plan, as text.
 
 use std::fmt;
 
 use jiff::Timestamp;
-use switchback_model::{WayBack, decide::BackTimes, forecast::Forecast, summary};
+use switchback_model::{RollbackOrder, decide::RollbackTimes, forecast::Forecast, summary};
 use switchback_schemas::{
     StepId,
     plan::{Plan, Savepoint},
 };
 
-use super::words;
+use super::labels;
 
-/// The way back from a point to a savepoint.
+/// The rollback from a point to a savepoint.
 pub struct Back<'a> {
     /// The plan.
     pub plan: &'a Plan,
-    /// From where: a step that fails, or the end of a hop; for people.
+    /// From where: a step that fails, or the end of a hop, as text.
     pub from: String,
     /// To where.
     pub to: &'a Savepoint,
     /// The way.
-    pub way: &'a WayBack,
+    pub way: &'a RollbackOrder,
     /// When steps ran, or are expected to.
     pub forecast: &'a Forecast,
     /// From which instant it is looked at.
@@ -29,36 +29,36 @@ pub struct Back<'a> {
 
 impl fmt::Display for Back<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let summary = summary::of_way(self.plan, self.way, self.forecast, self.at);
+        let summary = summary::of_rollback(self.plan, self.way, self.forecast, self.at);
         writeln!(f, "from {} to savepoint {} ({})", self.from, self.to.id, self.to.title)?;
-        writeln!(f, "  {}", words::back(&summary))?;
-        for closing in &summary.closes {
-            writeln!(f, "  ends {closing}")?;
+        writeln!(f, "  {}", labels::back(&summary))?;
+        for expiry in &summary.expires {
+            writeln!(f, "  expires {expiry}")?;
         }
         if let Some(times) = &summary.times {
-            writeln!(f, "  {}", words::times(times))?;
+            writeln!(f, "  {}", labels::times(times))?;
         }
         for (number, undo) in self.way.rollback_steps(self.plan).enumerate() {
             writeln!(f, "  {:>3}. {}", number + 1, undo.work.title)?;
             writeln!(
                 f,
-                "       undoes {} · ~{} · disrupts: {}",
-                words::ids(&undo.undoes),
+                "       undoes {} · about {} · disrupts: {}",
+                labels::ids(&undo.undoes),
                 undo.work.estimate.expected,
-                words::disruption(undo.work.disruption)
+                labels::disruption(undo.work.disruption)
             )?;
         }
         Ok(())
     }
 }
 
-/// When a way back closes, and by when one has to decide, or that it is too late for that; in one line.
-pub fn times(times: &BackTimes) -> String {
-    words::times(times)
+/// When a rollback expires, and by when to decide, or that it is too late for that; in one line.
+pub fn times(times: &RollbackTimes) -> String {
+    labels::times(times)
 }
 
-/// What `rollback.txt` holds: the way back at the end of each hop, to each savepoint before it.
-pub fn every_way_back(plan: &Plan, graph: &switchback_model::Graph) -> String {
+/// What `rollback.txt` holds: the rollback from the end of each hop, to each savepoint before it.
+pub fn every_rollback(plan: &Plan, graph: &switchback_model::Graph) -> String {
     let mut text = String::new();
     let forecast = summary::expected(plan, graph);
     for (number, hop) in plan.hops.iter().enumerate() {
@@ -71,7 +71,7 @@ pub fn every_way_back(plan: &Plan, graph: &switchback_model::Graph) -> String {
             .collect();
         let at = forecast.span(&started).map_or(plan.inputs.as_of, |expected| expected.ends);
         for savepoint in plan.savepoints.get(..=number).unwrap_or_default().iter().rev() {
-            let way = switchback_model::way_back(plan, graph, &started, savepoint);
+            let way = switchback_model::rollback_order(plan, graph, &started, savepoint);
             let from = format!("the end of {}", hop.id);
             let back = Back { plan, from, to: savepoint, way: &way, forecast: &forecast, at };
             text.push_str(&back.to_string());

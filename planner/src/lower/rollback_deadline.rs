@@ -1,4 +1,4 @@
-//! Whether each way back can be taken in time, and what would help where it cannot.
+//! Whether each rollback can be taken in time, and what would help where it cannot.
 
 use std::{
     cell::OnceCell,
@@ -8,9 +8,9 @@ use std::{
 use jiff::{Timestamp, tz::TimeZone};
 use switchback_model::{
     Graph,
-    decide::{self, BackTimes, Stand},
+    decide::{self, RollbackTimes, Stand},
     forecast::{Forecast, forecast},
-    way_back,
+    rollback_order,
     windows::{Windows, between, later},
 };
 use switchback_schemas::{
@@ -25,7 +25,7 @@ const REVISIONS: usize = 9;
 /// Days of the week.
 const WEEK: u64 = 7;
 
-/// Says where a way back would not be there when it is needed. `places` are where manifests ask for hops.
+/// Says where a rollback would not be there when it is needed. `places` are where manifests ask for hops.
 pub fn check(plan: &Plan, graph: &Graph, places: &BTreeMap<StepId, Label>, findings: &Findings) {
     revisions(plan, findings);
     let Ok(back) = Windows::back(&plan.windows) else { return };
@@ -33,17 +33,17 @@ pub fn check(plan: &Plan, graph: &Graph, places: &BTreeMap<StepId, Label>, findi
     for hop in &plan.hops {
         let Some(late) = ways.late(&hop.id) else { continue };
         let message = match late.times.decide_by {
-            _ if late.times.stand == Stand::Closed => format!(
-                "the way back of {} is closed when the hop is verified, at {} if the run may begin at {}: it closes {} ({})",
-                hop.id, late.verified, plan.inputs.as_of, late.times.closes_at, late.times.why
+            _ if late.times.stand == Stand::Expired => format!(
+                "rollback of {} has expired when the hop is verified, at {} if the run starts at {}: it expires {} ({})",
+                hop.id, late.verified, plan.inputs.as_of, late.times.expires_at, late.times.why
             ),
             Some(by) => format!(
-                "the way back of {} has to begin by {by}, and the hop is verified at {} if the run may begin at {}; it closes {} ({})",
-                hop.id, late.verified, plan.inputs.as_of, late.times.closes_at, late.times.why
+                "rollback of {} has to start by {by}, and the hop is verified at {} if the run starts at {}; it expires {} ({})",
+                hop.id, late.verified, plan.inputs.as_of, late.times.expires_at, late.times.why
             ),
             None => format!(
-                "no rollback window has room for the way back of {} before it closes at {} ({})",
-                hop.id, late.times.closes_at, late.times.why
+                "no rollback window has room for the rollback of {} before it expires at {} ({})",
+                hop.id, late.times.expires_at, late.times.why
             ),
         };
         let remedies = ways.remedies(hop);
@@ -56,10 +56,10 @@ pub fn check(plan: &Plan, graph: &Graph, places: &BTreeMap<StepId, Label>, findi
     }
 }
 
-/// A way back that has to begin before its hop is verified.
+/// A rollback that has to begin before its hop is verified.
 struct Late {
     verified: Timestamp,
-    times: BackTimes,
+    times: RollbackTimes,
 }
 
 struct Ways<'a> {
@@ -92,12 +92,12 @@ impl<'a> Ways<'a> {
         })
     }
 
-    /// When a hop is verified, and the times of its way back.
+    /// When a hop is verified, and the times of its rollback.
     fn times(&self, hop: &StepId, forecast: &Forecast, back: &Windows<'_>) -> Option<Late> {
         let steps = self.steps.get(hop)?;
         let ids = steps.iter().filter_map(|number| self.plan.steps.get(*number)).map(|step| &step.id);
         let verified = forecast.span(ids)?.ends;
-        let way = way_back::of_hop(self.plan, self.graph, steps);
+        let way = rollback_order::of_hop(self.plan, self.graph, steps);
         Some(Late { verified, times: decide::times(self.plan, &way, forecast, back, verified)? })
     }
 
@@ -135,7 +135,7 @@ impl<'a> Ways<'a> {
         remedies
     }
 
-    /// The remedy of leaving nodes a minor behind for a while, if the control plane then goes back in time.
+    /// The remedy of leaving nodes a minor behind for a while, if the control plane then rolls back in time.
     fn bake(&self, hop: &Hop) -> Option<String> {
         let minor = hop.from.as_ref()?;
         let undoing = self.plan.rollback_by_step();
@@ -181,12 +181,12 @@ impl<'a> Ways<'a> {
             .any(|other| other.component == hop.component);
         let how = if last { "`bake`, or `nodes: stay`" } else { "`bake`" };
         Some(format!(
-            "a bake with nodes at {minor} until {by}, which leaves {left} in which the control plane goes back without them ({how})"
+            "a bake with nodes at {minor} until {by}, which leaves {left} in which the control plane is rolled back without them ({how})"
         ))
     }
 }
 
-/// Whether work moves nodes, which go back before their control plane.
+/// Whether work moves nodes, which roll back before their control plane.
 fn moves_nodes(work: &Work) -> bool {
     match &work.action {
         Action::Roll(_) => true,
@@ -220,7 +220,7 @@ fn without(plan: &Plan, gone: &BTreeSet<&StepId>) -> Plan {
     Plan { steps, rollback, ..plan.clone() }
 }
 
-/// A release that is upgraded too often in one plan has lost the revision to which the first hop goes back.
+/// A release that is upgraded too often in one plan has lost the revision to which the first hop rolls back.
 fn revisions(plan: &Plan, findings: &Findings) {
     let mut upgrades: BTreeMap<_, Vec<&StepId>> = BTreeMap::new();
     for step in &plan.steps {
@@ -230,7 +230,7 @@ fn revisions(plan: &Plan, findings: &Findings) {
     }
     for (release, steps) in upgrades.into_iter().filter(|(_, steps)| steps.len() > REVISIONS) {
         let message = format!(
-            "release {release} is upgraded {} times, and Helm keeps ten revisions: the one to go back to would be gone",
+            "release {release} is upgraded {} times, and Helm keeps ten revisions: the revision to roll back to would be deleted",
             steps.len()
         );
         findings.say(

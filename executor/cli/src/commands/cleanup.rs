@@ -1,4 +1,4 @@
-//! `close`: removes what a run that is over keeps for its ways back. What has had its time goes; what a way back still needs goes
+//! `close`: deletes what a run that has ended retains for rollback. What has had its time goes; what a rollback still needs goes
 //! only with `--now`, which is a point of no return and is approved as one.
 
 use jiff::Timestamp;
@@ -8,15 +8,15 @@ use switchback_schemas::{
     RunId,
     journal::{Approval, SideKind, Way},
     plan::ApprovalScope,
-    report::{Kept, Report},
+    report::{Report, Retained},
 };
 
 use super::{
     drive::{DriveArgs, What, drive},
-    say::Speaker,
+    operator::Operator,
 };
 use crate::{
-    args::{RunArgs, SpeakerArgs, reason},
+    args::{OperatorArgs, RunArgs, reason},
     error::Error,
     host::Host,
     show::account,
@@ -27,7 +27,7 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
-    /// Removes also what a way back still needs, and approves that; it cannot be taken back
+    /// Delete also what a rollback still needs, and approve that; this cannot be undone
     #[arg(long)]
     now: bool,
     /// Why
@@ -43,34 +43,34 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let opened = store::open(&args.run.store, &host.environment)?;
     let chosen = RunArgs { run: Some(chosen(&args.run, &*opened.store).await?), ..args.run.clone() };
-    let speaker = SpeakerArgs { platform: args.drive.platform.clone(), asserted: args.asserted.clone() };
-    let speaker = Speaker::new(&chosen, &speaker, host).await?;
-    let now = speaker.clock.now();
-    let before = runs::status(&*speaker.opened.store, &speaker.run).await?;
+    let operator = OperatorArgs { platform: args.drive.platform.clone(), asserted: args.asserted.clone() };
+    let operator = Operator::new(&chosen, &operator, host).await?;
+    let now = operator.clock.now();
+    let before = runs::status(&*operator.opened.store, &operator.run).await?;
     // What has had its time goes without an approval.
-    if args.now && before.kept.iter().any(|kept| kept.until > now) {
-        approve(&speaker, &args.reason).await?;
+    if args.now && before.retained.iter().any(|kept| kept.until > now) {
+        approve(&operator, &args.reason).await?;
     }
-    speaker.say_quietly(SideKind::Close { early: args.now, reason: args.reason.clone() }).await?;
-    let exit = drive(What::Run(&speaker.run), &args.drive, &speaker.opened, host).await?;
-    let report = runs::status(&*speaker.opened.store, &speaker.run).await?;
-    host.answer(&account::kept(&report, speaker.clock.now()))?;
-    // A run that went back before it was closed has ended as it should.
+    operator.say_quietly(SideKind::Cleanup { early: args.now, reason: args.reason.clone() }).await?;
+    let exit = drive(What::Run(&operator.run), &args.drive, &operator.opened, host).await?;
+    let report = runs::status(&*operator.opened.store, &operator.run).await?;
+    host.answer(&account::retained(&report, operator.clock.now()))?;
+    // A run that rolled back before it was closed has ended as it should.
     Ok(if exit == Exit::RolledBack { Exit::Success } else { exit })
 }
 
 /// Whoever says that it goes now approves it, as far as one approval is enough.
-async fn approve(speaker: &Speaker, reason: &str) -> Result<(), Error> {
-    let review = speaker.plan().await?.digests.review;
+async fn approve(operator: &Operator, reason: &str) -> Result<(), Error> {
+    let review = operator.plan().await?.digests.review;
     let approval = Approval {
-        by: speaker.by.clone(),
-        scope: ApprovalScope::Closing {},
+        by: operator.by.clone(),
+        scope: ApprovalScope::Cleanup {},
         review,
         reason: Some(reason.to_owned()),
-        given: speaker.clock.now(),
+        given: operator.clock.now(),
         expires: None,
     };
-    speaker.say_quietly(SideKind::Approve { approval }).await
+    operator.say_quietly(SideKind::Approve { approval }).await
 }
 
 /// The run that is meant: without a name the only one that keeps something, or is being closed.
@@ -79,8 +79,8 @@ async fn chosen(args: &RunArgs, store: &dyn switchback_executor::store::Store) -
         return Ok(run.clone());
     }
     // One that was killed in the middle may keep nothing more, and is not over.
-    let closes = |report: &Report| report.steps.iter().any(|step| step.at.way == Way::Close);
-    let meant = |report: &Report| !report.kept.is_empty() || (closes(report) && !runs::is_over(report));
+    let closes = |report: &Report| report.steps.iter().any(|step| step.at.way == Way::Cleanup);
+    let meant = |report: &Report| !report.retained.is_empty() || (closes(report) && !runs::is_over(report));
     let runs = runs::list(store).await?;
     let keeping = runs.iter().filter(|(_, report)| report.as_ref().is_ok_and(meant));
     let keeping: Vec<&str> = keeping.map(|(run, _)| run.as_str()).collect();
@@ -98,6 +98,6 @@ async fn chosen(args: &RunArgs, store: &dyn switchback_executor::store::Store) -
 }
 
 /// What a run keeps whose time has passed.
-pub(super) fn due(report: &Report, now: Timestamp) -> Vec<&Kept> {
-    report.kept.iter().filter(|kept| runs::is_over(report) && kept.until <= now).collect()
+pub(super) fn due(report: &Report, now: Timestamp) -> Vec<&Retained> {
+    report.retained.iter().filter(|kept| runs::is_over(report) && kept.until <= now).collect()
 }

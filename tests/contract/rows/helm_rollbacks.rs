@@ -10,9 +10,9 @@ rows! {
     a_failed_hook_fails_the_upgrade: "an upgrade whose hook fails is exit 1 and failed; the deployed revision stays so; the next upgrade works", "programs: classify";
     a_kill_leaves_it_pending: "an upgrade killed in its middle stays pending-upgrade and refuses the next one", "programs: crash recovery";
     rollback_is_the_way_out: "rollback to the last good revision works on a pending release and leaves the pending revision in the history", "programs: crash recovery";
-    rollback_makes_a_revision: "rollback makes a new revision with the old manifest; an absent revision is exit 1", "programs: way back";
+    rollback_makes_a_revision: "rollback makes a new revision with the old manifest; an absent revision is exit 1", "programs: rollback";
     crds_folder_stays: "a CRD of crds/ is installed once, not changed by an upgrade, not removed by rollback and uninstall", "karpenter, argo: CRDs";
-    templated_crds_go_with_a_rollback: "a rollback across a CRD in templates/ deletes the CRD and every object of it, and reports success", "planner: ways back that lose data";
+    templated_crds_go_with_a_rollback: "a rollback across a CRD in templates/ deletes the CRD and every object of it, and reports success", "planner: rollbacks that lose data";
     history_max_forgets: "--history-max forgets the oldest revisions, never the deployed one", "planner: revisions that no longer exist";
     a_dropped_stored_version_fails: "an upgrade to CRDs without a stored version fails and names it; once objects are rewritten and storedVersions set, it works", "karpenter: storage migration before the CRDs";
 }

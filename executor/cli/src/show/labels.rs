@@ -22,11 +22,11 @@ pub(crate) fn title(plan: &Plan, at: &At) -> String {
     let work = match at.way {
         Way::Forward => plan.step(&at.step).map(|step| &step.work),
         // What a roll did to a node is taken back under the roll's own name.
-        Way::Back => plan
+        Way::Rollback => plan
             .rollback_step(&at.step)
             .map(|step| &step.work)
             .or_else(|| plan.step(&at.step).map(|step| &step.work)),
-        Way::Close => plan.leftovers.iter().find(|left| left.step == at.step).map(|left| &left.removal),
+        Way::Cleanup => plan.retentions.iter().find(|left| left.step == at.step).map(|left| &left.removal),
     };
     let Some(work) = work else { return at.to_string() };
     match &at.item {
@@ -50,14 +50,14 @@ pub(crate) fn waits_for(waits: &WaitsFor) -> String {
         }
         WaitsFor::Terminating { pods: 1, node } => format!("1 pod that is leaving node {node}"),
         WaitsFor::Terminating { pods, node } => format!("{pods} pods that are leaving node {node}"),
-        WaitsFor::Approval { scope } => format!("an approval: switchback approve --{scope}"),
+        WaitsFor::Approval { scope } => format!("an approval: switchback approve --{}", self::scope(scope)),
         WaitsFor::Window { window } => format!("the window {window}"),
-        WaitsFor::Instant { at } => format!("{at}"),
+        WaitsFor::Instant { at } => at.to_string(),
         WaitsFor::Capacity { message } => format!("capacity: {message}"),
         WaitsFor::Credentials { message } => format!("credentials: {message}"),
         WaitsFor::Unreadable { what, why } => format!("{what}, which cannot be read: {why}"),
         WaitsFor::Operation { message, .. } | WaitsFor::Condition { message } => message.clone(),
-        WaitsFor::Person { message } => format!("a person: {message}"),
+        WaitsFor::Person { message } => format!("an operator: {message}"),
     }
 }
 
@@ -69,10 +69,10 @@ pub(crate) fn all_waits(waits: &[WaitsFor]) -> String {
 /// Where a run stands, in a few words.
 pub(crate) fn state(state: &RunState) -> String {
     match state {
-        RunState::Running {} => "under way, or its process died".to_owned(),
+        RunState::Running {} => "running, or its process died (continue with `switchback apply`)".to_owned(),
         RunState::Held { why } => format!("held: {why}"),
         RunState::Parked { waits_for, wake_at } => {
-            let wake = wake_at.map_or_else(String::new, |at| format!(", looks again at {at}"));
+            let wake = wake_at.map_or_else(String::new, |at| format!(", next check at {at}"));
             format!("parked: waits for {}{wake}", all_waits(waits_for))
         }
         RunState::Superseded { by } => format!("continued by {by}"),
@@ -84,10 +84,10 @@ pub(crate) fn state(state: &RunState) -> String {
 pub(crate) fn end(end: End) -> &'static str {
     match end {
         End::Complete => "complete: targets reached and verified",
-        End::Unwound => "rolled back to a savepoint",
-        End::UnwoundHeld => "rolled back to a savepoint, with brackets that had to stay open",
+        End::RolledBack => "rolled back to a savepoint",
+        End::RolledBackSuspended => "rolled back to a savepoint, with suspensions left",
         End::Abandoned => "abandoned",
-        End::Closed => "closed: nothing is kept for a way back any more",
+        End::CleanedUp => "cleaned up: nothing is retained for rollback",
     }
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn status(status: StepStatus) -> &'static str {
         StepStatus::Skipped => "skipped, was done",
         StepStatus::Failed => "failed",
         StepStatus::RolledBack => "rolled back",
-        StepStatus::Gone => "gone by itself",
+        StepStatus::Gone => "disappeared by itself",
     }
 }
 
@@ -110,7 +110,7 @@ fn class(class: Class) -> &'static str {
     match class {
         Class::Throttled => "throttled",
         Class::Unreachable => "unreachable",
-        Class::Conflict => "changed by somebody else",
+        Class::Conflict => "changed by another writer",
         Class::Denied => "denied",
         Class::Refused => "refused",
         Class::Deadline => "took too long",
@@ -142,6 +142,6 @@ pub(crate) fn verdict(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Holds { .. } => "done".to_owned(),
         Verdict::Fails { .. } => format!("failed: {seen}"),
-        Verdict::Unknown { .. } => format!("not known: {seen}"),
+        Verdict::Unknown { .. } => format!("unknown: {seen}"),
     }
 }

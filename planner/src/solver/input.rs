@@ -109,14 +109,14 @@ pub fn ask(
     } else {
         unknown.push(BlindSpot {
             what: "there is no inventory".to_owned(),
-            why: "components that no manifest names are not looked at".to_owned(),
+            why: "components that no manifest names are not checked".to_owned(),
         });
     }
     if requests.untold > 0 {
         let upgrades = if requests.untold == 1 { "upgrade" } else { "upgrades" };
         unknown.push(BlindSpot {
             what: format!("{} {upgrades} of {}", requests.untold, requests.untold_kinds.join(" and ")),
-            why: "which components they are is not told".to_owned(),
+            why: "no catalog component is named for them, so no version rules were checked".to_owned(),
         });
     }
     components.sort_by(|a, b| a.component.cmp(&b.component));
@@ -177,7 +177,7 @@ impl Reader<'_> {
             );
             return None;
         };
-        let place = label("/spec/to", "asked here");
+        let place = label("/spec/to", "requested here");
         let to = self.pinned(facts, &request.to, &place)?;
         let floating = Some(request.to.to_string()).filter(|text| *text != to.to_string());
         if to < from {
@@ -187,7 +187,7 @@ impl Reader<'_> {
                     format!("{} is at {from}, which is newer than {to}", facts.title),
                 )
                 .at(place)
-                .help("an upgrade goes up; to go back, use the way back of the run that went up"),
+                .help("an upgrade goes up; to go down, roll back the run that went up"),
             );
             return None;
         }

@@ -55,9 +55,7 @@ pub(crate) async fn keep(
         line(&format!(
             "the record of revision {revision} of release {release} is kept in Secret {place}/{name}"
         )),
-        line(&format!(
-            "nobody needs it when the release is healthy: kubectl delete secret {name} -n {place}"
-        )),
+        line(&format!("when the release is healthy, delete it: kubectl delete secret {name} -n {place}")),
     ]))
 }
 

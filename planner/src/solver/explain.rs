@@ -3,9 +3,9 @@
 use switchback_schemas::{Diagnostic, codes};
 
 use super::{
-    ask::Ask,
     build::Built,
     conflict::{Others, conflict, furthest},
+    input::Ask,
     remedy::further,
 };
 use crate::catalog::Catalog;
@@ -58,11 +58,11 @@ pub(super) fn none(catalog: &Catalog, ask: &Ask, built: &Built) -> Diagnostic {
         .map(|asked| format!("{} {}", asked.component, asked.from))
         .collect();
     let mut help = match reached.as_slice() {
-        [] => "nothing that is asked for is at fault: what is there breaks a fact already".to_owned(),
+        [] => "the request is not at fault: the installed versions break a fact already".to_owned(),
         _ => format!("the furthest that each gets: {}", reached.join(", ")),
     };
     if !fixed.is_empty() {
-        help = format!("{help}; nobody asks to move {}", fixed.join(", "));
+        help = format!("{help}; no manifest moves {}", fixed.join(", "));
     }
     let remedies = remedies(catalog, ask, &concerned);
     if !remedies.is_empty() {
@@ -78,9 +78,9 @@ pub(super) fn none(catalog: &Catalog, ask: &Ask, built: &Built) -> Diagnostic {
 /// Targets that would go far enough, each by itself.
 fn remedies(catalog: &Catalog, ask: &Ask, concerned: &impl Fn(&str) -> bool) -> Vec<String> {
     let asked = ask.components.iter().enumerate().filter(|(_, asked)| concerned(&asked.component));
-    let remedy = |(number, asked): (usize, &super::ask::Asked)| {
+    let remedy = |(number, asked): (usize, &super::input::Asked)| {
         let version = further(catalog, ask, number)?;
-        let who = if asked.upgrade.is_some() { "" } else { ", which nobody asks to move," };
+        let who = if asked.upgrade.is_some() { "" } else { ", which no manifest moves," };
         Some(format!("{}{who} at {version}", asked.component))
     };
     asked.filter_map(remedy).collect()

@@ -3,9 +3,9 @@
 use switchback_face::Exit;
 use switchback_schemas::journal::SideKind;
 
-use super::say::Speaker;
+use super::operator::Operator;
 use crate::{
-    args::{RunArgs, SpeakerArgs},
+    args::{OperatorArgs, RunArgs},
     error::Error,
     host::Host,
 };
@@ -18,7 +18,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
-    speaker: SpeakerArgs,
+    operator: OperatorArgs,
 }
 
 /// What is said.
@@ -33,12 +33,12 @@ pub(crate) enum Word {
 }
 
 pub(crate) async fn run(word: Word, args: &Args, host: &mut Host) -> Result<Exit, Error> {
-    let speaker = Speaker::new(&args.run, &args.speaker, host).await?;
+    let operator = Operator::new(&args.run, &args.operator, host).await?;
     let reason = args.reason.clone();
     let (says, done) = match word {
         Word::Pause => (SideKind::Pause { reason }, "paused"),
-        Word::Continue => (SideKind::Continue { reason }, "goes on"),
+        Word::Continue => (SideKind::Continue { reason }, "continues"),
         Word::Abandon => (SideKind::Abandon { reason }, "abandoned"),
     };
-    speaker.say(says, done, host).await
+    operator.say(says, done, host).await
 }

@@ -1,8 +1,8 @@
 //! Words for what stands in plans.
 
 use switchback_model::{
-    decide::{BackTimes, Stand},
-    summary::BackSummary,
+    decide::{RollbackTimes, Stand},
+    summary::{RollbackSummary, Summary},
 };
 use switchback_schemas::Seconds;
 use switchback_schemas::plan::{
@@ -13,6 +13,15 @@ use switchback_schemas::plan::{
 /// `1 step`, `2 steps`.
 pub(super) fn count(n: usize, one: &str, many: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+}
+
+/// How many steps, and how many of them are rolls of nodes.
+pub(super) fn steps(summary: &Summary) -> String {
+    let all = count(summary.steps, "step", "steps");
+    match summary.rolls {
+        0 => all,
+        rolls => format!("{all} ({})", count(rolls, "node roll", "node rolls")),
+    }
 }
 
 /// Some steps in one line.
@@ -52,19 +61,23 @@ pub(super) fn failure(action: FailureAction) -> &'static str {
     }
 }
 
-/// What the way back of a hop comes to, in one line.
-pub(super) fn back(back: &BackSummary) -> String {
+/// What a rollback of a hop comes to, in one line.
+pub(super) fn back(back: &RollbackSummary) -> String {
     if !back.commits.is_empty() {
         let steps: Vec<&str> = back.commits.iter().map(switchback_schemas::StepId::as_str).collect();
-        return format!("no way back: {} cannot be undone", steps.join(", "));
+        return format!("not possible: {} cannot be undone", steps.join(", "));
     }
     if back.steps == 0 {
         return "nothing to undo".to_owned();
     }
-    let mut text = format!("{}, ~{}", count(back.steps, "step", "steps"), back.takes);
+    let mut text = format!("{}, about {}", count(back.steps, "step", "steps"), back.takes);
     if let Some(worst) = back.disruption.filter(|worst| *worst > Disruption::None) {
-        text.push_str(", ");
-        text.push_str(disruption(worst));
+        text.push_str(match worst {
+            Disruption::None => "",
+            Disruption::Restart => ", restarts pods",
+            Disruption::Drain => ", drains nodes",
+            Disruption::Outage => ", causes an outage",
+        });
     }
     if !back.loses.is_empty() {
         text.push_str(", loses ");
@@ -74,15 +87,15 @@ pub(super) fn back(back: &BackSummary) -> String {
     text
 }
 
-/// When a way back closes, and by when one has to decide, or that it is too late for that.
-pub(super) fn times(times: &BackTimes) -> String {
-    let BackTimes { closes_at, why, .. } = times;
+/// When a rollback expires, and by when to decide, or that it is too late for that.
+pub(super) fn times(times: &RollbackTimes) -> String {
+    let RollbackTimes { expires_at, why, .. } = times;
     match (times.stand, times.decide_by) {
-        (Stand::Closed, _) => format!("closed from {closes_at} on ({why})"),
-        (_, None) => format!("no rollback window has room for it before it closes {closes_at} ({why})"),
-        (Stand::Open, Some(by)) => format!("decide by {by}; closes {closes_at} ({why})"),
+        (Stand::Expired, _) => format!("expired {expires_at} ({why})"),
+        (_, None) => format!("no rollback window has room for it before it expires {expires_at} ({why})"),
+        (Stand::Open, Some(by)) => format!("decide by {by}; expires {expires_at} ({why})"),
         (Stand::Late, Some(by)) => {
-            format!("too late to decide: it had to begin by {by} and closes {closes_at} ({why})")
+            format!("too late: it had to start by {by}; expires {expires_at} ({why})")
         }
     }
 }
@@ -94,9 +107,9 @@ pub(super) fn untested(state: &UntestedState, length: Option<Seconds>) -> String
         .as_ref()
         .map_or_else(|| "from before the first hop".to_owned(), |hop| format!("from {hop}"));
     let until = match (&state.leaves, length) {
-        (Some(hop), Some(length)) => format!(" until {hop}, ~{length}"),
+        (Some(hop), Some(length)) => format!(" until {hop}, about {length}"),
         (Some(hop), None) => format!(" until {hop}"),
-        (None, _) => " for good".to_owned(),
+        (None, _) => " to the end".to_owned(),
     };
     format!("{}, {from}{until}", state.state)
 }
@@ -114,7 +127,7 @@ pub(super) fn stale(stale: &Stale) -> String {
         Stale::Drifted {} => "whose NodeClaim has drifted".to_owned(),
         Stale::KubeletBelow(version) => format!("whose kubelet is older than {version}"),
         Stale::KubeletAtLeast(version) => format!("whose kubelet is {version} or newer"),
-        Stale::BornBefore(step) => format!("that are older than {step}"),
+        Stale::BornBefore(step) => format!("created before {step}"),
     }
 }
 
@@ -127,12 +140,12 @@ pub(super) fn rule(roll: &Roll) -> String {
         None => String::new(),
     };
     format!(
-        "nodes of pool {} {}: {canary}{} at a time, at most {} away, never below {} Ready",
+        "nodes of pool {} {}: {canary}{} at a time, max unavailable {}, min ready {}",
         roll.pool,
         stale(&roll.stale),
         size(roll.batch),
         size(roll.max_unavailable),
-        roll.floor,
+        roll.min_ready,
     )
 }
 
@@ -144,7 +157,7 @@ pub(super) fn gate(kind: &GateKind) -> String {
         GateKind::Window(WindowUse::Freeze) => "no freeze is on".to_owned(),
         GateKind::Window(_) => "waits for a window".to_owned(),
         GateKind::NotBefore(instant) => format!("not before {instant}"),
-        GateKind::Check(_) => "asks the platform".to_owned(),
+        GateKind::Check(_) => "checks the platform".to_owned(),
     }
 }
 
@@ -152,9 +165,9 @@ pub(super) fn gate(kind: &GateKind) -> String {
 pub(super) fn approval(scope: &ApprovalScope) -> String {
     match scope {
         ApprovalScope::Plan {} => "plan".to_owned(),
-        ApprovalScope::Line(line) => format!("line {line}"),
+        ApprovalScope::Point(point) => format!("point {point}"),
         ApprovalScope::Gate(gate) => format!("gate {gate}"),
-        ApprovalScope::Closing {} => "closing".to_owned(),
+        ApprovalScope::Cleanup {} => "cleanup".to_owned(),
     }
 }
 
@@ -181,7 +194,7 @@ pub(super) fn condition(condition: &Condition) -> String {
                 (Some(n), Some(m)) => format!("{n} to {m}"),
                 (None, None) => "every".to_owned(),
             };
-            format!("{bound} {} as asked", find.kind)
+            format!("{bound} {} as requested", find.kind)
         }
         Condition::Rollout { object } => format!("{} is rolled out", target(object)),
         Condition::Release { release, chart_version, .. } => match chart_version {
@@ -207,7 +220,7 @@ pub(super) fn condition(condition: &Condition) -> String {
             let but = until.map_or_else(String::new, |until| {
                 format!(", {} accepted until {until}", accepted_until.len())
             });
-            format!("EKS insights of {target} hold nothing against the {what} to {kubernetes}{but}")
+            format!("EKS insights of {target} name nothing against the {what} to {kubernetes}{but}")
         }
         Condition::FreeAddresses { target, at_least } => {
             format!("the subnets of {target} have at least {at_least} free addresses")
@@ -237,14 +250,14 @@ fn test(test: &switchback_schemas::plan::Test) -> String {
         Operand::Captured { name, .. } => format!("the captured {name}"),
     };
     match test {
-        Test::Present {} => "is there".to_owned(),
-        Test::Absent {} => "is not there".to_owned(),
+        Test::Present {} => "exists".to_owned(),
+        Test::Absent {} => "does not exist".to_owned(),
         Test::Equals(value) => format!("is {}", operand(value)),
         Test::Differs(value) => format!("is not {}", operand(value)),
         Test::OneOf(values) => {
             format!("is one of {}", values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
         }
-        Test::Contains(value) => format!("holds {value}"),
+        Test::Contains(value) => format!("contains {value}"),
         Test::AtLeast(n) => format!("is at least {n}"),
         Test::VersionAtLeast(version) => format!("is at least {version}"),
         Test::VersionBelow(version) => format!("is below {version}"),
@@ -256,11 +269,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_way_back_that_is_closed_is_said_to_be() {
+    fn a_rollback_that_has_expired_is_shown_as_such() {
         let at = |text: &str| text.parse().expect("an instant");
         let of = |decide_by: Option<&str>, stand| {
-            times(&BackTimes {
-                closes_at: at("2026-11-27T10:00:00Z"),
+            times(&RollbackTimes {
+                expires_at: at("2026-11-27T10:00:00Z"),
                 why: "EKS takes back one minor".to_owned(),
                 step: switchback_schemas::StepId::new("eks/a@1.33/control-plane").expect("a step"),
                 decide_by: decide_by.map(at),
@@ -271,17 +284,17 @@ mod tests {
         for (found, wanted) in [
             (
                 of(by, Stand::Open),
-                "decide by 2026-11-27T06:00:00Z; closes 2026-11-27T10:00:00Z (EKS takes back one minor)",
+                "decide by 2026-11-27T06:00:00Z; expires 2026-11-27T10:00:00Z (EKS takes back one minor)",
             ),
             (
                 of(by, Stand::Late),
-                "too late to decide: it had to begin by 2026-11-27T06:00:00Z and closes 2026-11-27T10:00:00Z (EKS takes back one minor)",
+                "too late: it had to start by 2026-11-27T06:00:00Z; expires 2026-11-27T10:00:00Z (EKS takes back one minor)",
             ),
-            (of(by, Stand::Closed), "closed from 2026-11-27T10:00:00Z on (EKS takes back one minor)"),
-            (of(None, Stand::Closed), "closed from 2026-11-27T10:00:00Z on (EKS takes back one minor)"),
+            (of(by, Stand::Expired), "expired 2026-11-27T10:00:00Z (EKS takes back one minor)"),
+            (of(None, Stand::Expired), "expired 2026-11-27T10:00:00Z (EKS takes back one minor)"),
             (
                 of(None, Stand::Late),
-                "no rollback window has room for it before it closes 2026-11-27T10:00:00Z (EKS takes back one minor)",
+                "no rollback window has room for it before it expires 2026-11-27T10:00:00Z (EKS takes back one minor)",
             ),
         ] {
             assert_eq!(found, wanted);

@@ -41,7 +41,7 @@ pub(super) fn outage(cx: &Cx<'_>, doc: &Doc, server: &Server, section: &MlflowSe
         format!("{} ({}{maybe})", logger.workload, plural(logger.pods, "pod"))
     });
     let message = format!(
-        "{} ({}) may be logging to {own}, and no call reaches it while it is away: {}",
+        "{} ({}) may be logging to {own}, and no call reaches it during the outage: {}",
         plural(counted.len() as u64, "workload"),
         plural(pods, "pod"),
         listed(names)
@@ -101,12 +101,12 @@ pub(super) fn others(cx: &Cx<'_>, doc: &Doc, site: &Site, section: &MlflowSectio
             database => format!("database {database}, which {} uses", user.workload),
         };
         let message = format!(
-            "instance {} also holds {what}: going back restores the instance, and rewinds it too",
+            "instance {} also holds {what}: a rollback restores the instance, and rewinds that, too",
             site.instance.arn.name()
         );
         cx.findings.say(match accepted {
             None => Diagnostic::error(codes::PLAN_SHARED_DATABASE, message)
-                .at(cx.label(doc.doc, "/spec/database", "goes back as a whole"))
+                .at(cx.label(doc.doc, "/spec/database", "restored as a whole"))
                 .help(format!(
                     "move it to an instance of its own, or write `otherDatabases: [{{name: {name}, because: WHO ACCEPTS IT}}]`"
                 )),

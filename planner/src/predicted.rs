@@ -13,18 +13,18 @@ use switchback_schemas::{
     lock::Render,
     name::{ObjectName, ObjectRef},
     plan::{CloudRef, Condition, Operand, Read, ReadBasis, Target, Test},
-    report::{CaptureName, OpenBracket},
+    report::{CaptureName, LeftSuspended},
 };
 
 use crate::{index::same, objects};
 
 /// The platform as the compiler sees it.
-pub struct Outlook<'a> {
+pub struct Predicted<'a> {
     inventory: &'a Inventory,
     releases: BTreeMap<ObjectName, ReleaseView>,
     workloads: BTreeMap<&'a ObjectRef, &'a Workload>,
-    /// Brackets that an earlier run of the operation left open, until a hop closes them.
-    left_open: RefCell<Vec<&'a OpenBracket>>,
+    /// Suspensions that an earlier run of the operation left, until a hop resumes them.
+    left_open: RefCell<Vec<&'a LeftSuspended>>,
     /// Fields that a hop puts back to what they were before an earlier run, and the step that does.
     put_back: RefCell<BTreeMap<Field, (Value, StepId)>>,
     reads: RefCell<Vec<Read>>,
@@ -61,9 +61,9 @@ impl ReleaseView {
     }
 }
 
-impl<'a> Outlook<'a> {
+impl<'a> Predicted<'a> {
     /// The platform as it was observed.
-    pub fn new(inventory: &'a Inventory, left_open: Vec<&'a OpenBracket>) -> Self {
+    pub fn new(inventory: &'a Inventory, left_open: Vec<&'a LeftSuspended>) -> Self {
         let view = |release: &switchback_schemas::inventory::Release| ReleaseView {
             chart: release.chart.clone(),
             version: release.chart_version.clone(),
@@ -181,17 +181,17 @@ impl<'a> Outlook<'a> {
         self.put_back.borrow_mut().insert(field(object, pointer), (value, by.clone()));
     }
 
-    /// The bracket on a field of an object that an earlier run of the operation left open, for the hop that closes it: what the field
+    /// The suspension on a field of an object that an earlier run of the operation left, for the hop that resumes it: what the field
     /// held first, and the capture that puts it back.
     pub fn take_over(&self, object: &ObjectRef, pointer: &str) -> Option<(&'a Value, &'a CaptureName)> {
         let mut open = self.left_open.borrow_mut();
-        let is_it = |bracket: &&OpenBracket| {
-            matches!(&bracket.held, Condition::Field { object: Target::Object(held), pointer: at, .. }
+        let is_it = |suspension: &&LeftSuspended| {
+            matches!(&suspension.held, Condition::Field { object: Target::Object(held), pointer: at, .. }
                 if same(held, object) && at == pointer)
         };
         let position = open.iter().position(is_it)?;
         let capture = open.get(position)?.puts_back.first()?;
-        // A bracket whose first value is not there stays among those that nobody closes.
+        // A suspension whose first value is not there stays among those that nobody resumes.
         let first = self.captured(capture)?;
         open.remove(position);
         Some((first, capture))
@@ -206,8 +206,8 @@ impl<'a> Outlook<'a> {
         }
     }
 
-    /// Brackets that an earlier run left open and no hop closes.
-    pub fn left_open(&self) -> Vec<&'a OpenBracket> {
+    /// Suspensions that an earlier run left and no hop resumes.
+    pub fn left_open(&self) -> Vec<&'a LeftSuspended> {
         self.left_open.borrow().clone()
     }
 

@@ -1,4 +1,4 @@
-//! The way back: which rollback steps lead from where a run is to a savepoint, and in which order.
+//! The rollback: which rollback steps lead from where a run is to a savepoint, and in which order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,23 +11,23 @@ use crate::graph::Graph;
 
 /// The rollback steps from a state of a run to a savepoint.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct WayBack {
+pub struct RollbackOrder {
     /// What is taken, in an order in which each step comes after what it needs.
-    pub steps: Vec<BackStep>,
+    pub steps: Vec<OrderedRollback>,
     /// Started steps that cannot be undone. The way is blocked while there is one.
     pub commits: Vec<StepId>,
 }
 
-/// One rollback step of a way back.
+/// One rollback step of a rollback.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackStep {
+pub struct OrderedRollback {
     /// The rollback step.
     pub step: StepId,
     /// Rollback steps of this way that must be done first.
     pub needs: BTreeSet<StepId>,
 }
 
-impl WayBack {
+impl RollbackOrder {
     /// Whether every started step can be undone.
     pub fn is_open(&self) -> bool {
         self.commits.is_empty()
@@ -44,7 +44,12 @@ impl WayBack {
 /// A rollback step is taken if one of the steps that it undoes was started and the first of them is outside of the savepoint. The
 /// order is the reversed `needs` of those first steps, through steps of which nothing is taken, and `after`. Cost is linear in
 /// the steps and edges outside of the savepoint.
-pub fn way_back(plan: &Plan, graph: &Graph, started: &BTreeSet<StepId>, to: &Savepoint) -> WayBack {
+pub fn rollback_order(
+    plan: &Plan,
+    graph: &Graph,
+    started: &BTreeSet<StepId>,
+    to: &Savepoint,
+) -> RollbackOrder {
     let kept = graph.members(to);
     let started: BTreeSet<usize> =
         started.iter().filter_map(|id| graph.number(id)).filter(|number| !kept.contains(number)).collect();
@@ -52,13 +57,13 @@ pub fn way_back(plan: &Plan, graph: &Graph, started: &BTreeSet<StepId>, to: &Sav
     among(plan, graph, &outside, &started)
 }
 
-/// The rollback steps of one hop, when all of it was started: the way back from its end to where it began.
-pub fn of_hop(plan: &Plan, graph: &Graph, hop: &[usize]) -> WayBack {
+/// The rollback steps of one hop, when all of it was started: the rollback from its end to where it began.
+pub fn of_hop(plan: &Plan, graph: &Graph, hop: &[usize]) -> RollbackOrder {
     among(plan, graph, &graph.sorted(hop.iter().copied()), &hop.iter().copied().collect())
 }
 
 /// The rollback steps of what was started, among steps that come in topological order.
-fn among(plan: &Plan, graph: &Graph, steps: &[usize], started: &BTreeSet<usize>) -> WayBack {
+fn among(plan: &Plan, graph: &Graph, steps: &[usize], started: &BTreeSet<usize>) -> RollbackOrder {
     let taken = taken(plan, graph, &steps.iter().copied().collect(), started);
     // For each step from last to first: the nearest rollback steps that come before those of what it needs.
     let mut ends: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
@@ -84,7 +89,7 @@ fn among(plan: &Plan, graph: &Graph, steps: &[usize], started: &BTreeSet<usize>)
     };
     let commits = started.iter().filter(|step| is_commit(step)).filter_map(|n| plan.steps.get(*n));
     let id = |rollback: usize| plan.rollback.get(rollback).map(|step| step.id.clone());
-    WayBack { commits: commits.map(|step| step.id.clone()).collect(), steps: in_order(&needs, id) }
+    RollbackOrder { commits: commits.map(|step| step.id.clone()).collect(), steps: in_order(&needs, id) }
 }
 
 /// Rollback steps that are taken, by number.
@@ -118,7 +123,10 @@ fn taken(plan: &Plan, graph: &Graph, outside: &BTreeSet<usize>, started: &BTreeS
 
 /// Orders steps so that each comes after what it needs; ties go by the step's id. A circle cannot be ordered: `lint`
 /// refuses plans whose rollback makes one, and its steps come last here so that none is lost.
-fn in_order(needs: &BTreeMap<usize, BTreeSet<usize>>, id: impl Fn(usize) -> Option<StepId>) -> Vec<BackStep> {
+fn in_order(
+    needs: &BTreeMap<usize, BTreeSet<usize>>,
+    id: impl Fn(usize) -> Option<StepId>,
+) -> Vec<OrderedRollback> {
     let mut open: BTreeMap<usize, usize> =
         needs.iter().map(|(number, needs)| (*number, needs.len())).collect();
     let mut waiting: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -144,7 +152,7 @@ fn in_order(needs: &BTreeMap<usize, BTreeSet<usize>>, id: impl Fn(usize) -> Opti
     order.extend(open.into_keys());
     let back = |number: &usize| {
         let needs = needs.get(number)?.iter().filter_map(|need| id(*need)).collect();
-        Some(BackStep { step: id(*number)?, needs })
+        Some(OrderedRollback { step: id(*number)?, needs })
     };
     order.iter().filter_map(back).collect()
 }

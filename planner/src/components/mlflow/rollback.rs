@@ -1,6 +1,6 @@
-//! The way back of single steps.
+//! The rollback of single steps.
 //!
-//! A migrated database goes back only by a restore: MLflow has no downgrade, and the older server refuses a newer revision.
+//! A migrated database rolls back only by a restore: MLflow has no downgrade, and the older server refuses a newer revision.
 
 use serde_json::json;
 use switchback_schemas::{
@@ -40,7 +40,7 @@ pub(super) struct Restoring<'a> {
     pub(super) captured: &'a StepId,
     /// The target's name.
     pub(super) of: CloudRef,
-    /// Other databases that go back with it.
+    /// Other databases that roll back with it.
     pub(super) others: Vec<String>,
 }
 
@@ -87,7 +87,7 @@ pub(super) fn instance_of(database: &switchback_schemas::name::Label) -> CloudRe
     CloudRef { target: database.clone(), kind: CloudKind::RdsInstance, name: None }
 }
 
-/// Deletes the snapshot, when the way back to it is over.
+/// Deletes the snapshot, when the rollback to it is over.
 pub(super) fn delete_snapshot(target: &Label, snapshot: &str) -> Work {
     Work {
         done_when: Some(gone(target, CloudKind::RdsSnapshot, snapshot)),

@@ -94,7 +94,7 @@ pub struct Hop {
     pub notes: Vec<Reason>,
     /// How it is taken back.
     pub back: Back,
-    /// Ways back that end when it begins.
+    /// Rollbacks that end when it begins.
     pub closes: Vec<Closed>,
 }
 
@@ -145,7 +145,7 @@ impl Found<'_> {
             (0..self.moves.len()).filter_map(|number| self.hop(number, &edges)).collect();
         let mut blind_spots = self.late(&mut hops);
         blind_spots.extend(self.blind_spots());
-        let target = |(number, asked): (usize, &super::ask::Asked)| Target {
+        let target = |(number, asked): (usize, &super::input::Asked)| Target {
             component: asked.component.clone(),
             title: self.title(number).to_owned(),
             from: asked.from.clone(),
@@ -224,7 +224,7 @@ impl Found<'_> {
                 late.push(BlindSpot {
                     what: format!("the day of {}", hop.id),
                     why: format!(
-                        "it cannot begin before {day}, and {} is out of support after {until}",
+                        "it cannot start before {day}, and {} is out of support after {until}",
                         hop.from
                     ),
                 });
@@ -237,7 +237,7 @@ impl Found<'_> {
                 late.push(BlindSpot {
                     what: format!("the day of {}", hop.id),
                     why: format!(
-                        "it cannot begin before {day}, and nothing can move to {} after {}",
+                        "it cannot start before {day}, and nothing can move to {} after {}",
                         hop.to, support.until
                     ),
                 });

@@ -14,16 +14,16 @@ use switchback_schemas::{
 };
 
 use crate::{
-    args::{RunArgs, SpeakerArgs},
+    args::{OperatorArgs, RunArgs},
     error::Error,
     host::Host,
     platform::Platform,
-    show::words,
+    show::labels,
     store::{self, Opened},
 };
 
 /// Somebody who says something to a run.
-pub(super) struct Speaker {
+pub(super) struct Operator {
     pub(super) opened: Opened,
     pub(super) run: RunId,
     pub(super) by: Identified,
@@ -31,13 +31,13 @@ pub(super) struct Speaker {
     holder: String,
 }
 
-impl Speaker {
+impl Operator {
     /// Finds the run, and finds out who is asking: what the API server says of the credentials, unless a name is
     /// asserted or there is no kubeconfig.
-    pub(super) async fn new(run: &RunArgs, speaker: &SpeakerArgs, host: &Host) -> Result<Self, Error> {
+    pub(super) async fn new(run: &RunArgs, operator: &OperatorArgs, host: &Host) -> Result<Self, Error> {
         let opened = store::open(&run.store, &host.environment)?;
         let run = store::chosen(run, &*opened.store).await?;
-        let (by, clock) = who_speaks(speaker, host).await?;
+        let (by, clock) = who_speaks(operator, host).await?;
         Ok(Self { opened, run, by, clock, holder: host.holder() })
     }
 
@@ -55,7 +55,7 @@ impl Speaker {
     /// Says it, and says that it was said.
     pub(super) async fn say(&self, says: SideKind, done: &str, host: &mut Host) -> Result<Exit, Error> {
         self.say_quietly(says).await?;
-        host.answer(&format!("run {}: {done}, by {}\n", self.run, words::who(&self.by)))?;
+        host.answer(&format!("run {}: {done}, by {}\n", self.run, labels::who(&self.by)))?;
         Ok(Exit::Success)
     }
 
@@ -74,7 +74,7 @@ impl Speaker {
     ) -> Result<Exit, Error> {
         let plan = self.plan().await?;
         known(&scope, &plan)?;
-        let text = words::scope(&scope);
+        let text = labels::scope(&scope);
         let review = plan.digests.review;
         let approval =
             Approval { by: self.by.clone(), scope, review, reason, given: self.clock.now(), expires };
@@ -93,11 +93,11 @@ impl Speaker {
 
 /// Who is asking, and the platform's time.
 pub(super) async fn who_speaks(
-    speaker: &SpeakerArgs,
+    operator: &OperatorArgs,
     host: &Host,
 ) -> Result<(Identified, Arc<dyn Clock>), Error> {
-    let platform = Platform::find(&speaker.platform, &host.environment)?;
-    let by = match (&speaker.asserted, &platform) {
+    let platform = Platform::find(&operator.platform, &host.environment)?;
+    let by = match (&operator.asserted, &platform) {
         (Some(name), _) => Identified::Asserted(name.clone()),
         (None, Some(platform)) => {
             let said = switchback_kube::caller(platform.client().await?).await;
@@ -120,10 +120,10 @@ fn known(scope: &ApprovalScope, plan: &Plan) -> Result<(), Error> {
         Err(Error::NoSuch { what: format!("the plan has no {what} {name}"), help: format!("it has {there}") })
     };
     match scope {
-        ApprovalScope::Line(line) if !plan.lines.iter().any(|known| known.id == *line) => missing(
-            "line of no return",
+        ApprovalScope::Point(line) if !plan.points.iter().any(|known| known.id == *line) => missing(
+            "point of no return",
             line.as_str(),
-            plan.lines.iter().map(|line| line.id.as_str()).collect(),
+            plan.points.iter().map(|line| line.id.as_str()).collect(),
         ),
         ApprovalScope::Gate(gate) if plan.gate(gate).is_none() => {
             missing("gate", gate.as_str(), plan.gates.iter().map(|gate| gate.id.as_str()).collect())

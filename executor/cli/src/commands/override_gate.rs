@@ -4,9 +4,9 @@ use switchback_executor::runtime::RunError;
 use switchback_face::Exit;
 use switchback_schemas::{name::Label, plan::ApprovalScope};
 
-use super::say::Speaker;
+use super::operator::Operator;
 use crate::{
-    args::{RunArgs, SpeakerArgs, reason},
+    args::{OperatorArgs, RunArgs, reason},
     error::Error,
     host::Host,
 };
@@ -24,16 +24,16 @@ pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
-    speaker: SpeakerArgs,
+    operator: OperatorArgs,
 }
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
-    let speaker = Speaker::new(&args.run, &args.speaker, host).await?;
-    let plan = speaker.plan().await?;
+    let operator = Operator::new(&args.run, &args.operator, host).await?;
+    let plan = operator.plan().await?;
     if plan.gate(&args.gate).is_some_and(|gate| !gate.may_override) {
         let why = format!("has a gate {} that its plan does not allow to be overridden", args.gate);
-        return Err(RunError::NotAllowed { run: speaker.run.clone(), why }.into());
+        return Err(RunError::NotAllowed { run: operator.run.clone(), why }.into());
     }
     let scope = ApprovalScope::Gate(args.gate.clone());
-    speaker.approve(scope, Some(args.reason.clone()), Some(args.expires), host).await
+    operator.approve(scope, Some(args.reason.clone()), Some(args.expires), host).await
 }
