@@ -95,8 +95,8 @@ pub async fn release_claim(
     give_back(runtime, platform, &named, by, reason, Reclaimed::Abandoned(run, left)).await
 }
 
-/// Takes back the claim that a platform keeps on itself, of the run that is named or that this store gave up; why is kept beside the
-/// claims. That run is told so before its next effect. `None` where nothing holds the platform.
+/// Takes back the claim that a platform keeps on itself, of the run that is named or whose journal is kept here; why is kept beside
+/// the claims. That run is told so before its next effect. `None` where nothing holds the platform.
 pub async fn release_platform_claim(
     runtime: &Runtime,
     (platform, run): (&Label, Option<&RunId>),
@@ -107,7 +107,7 @@ pub async fn release_platform_claim(
     let unreadable = |failure| RunError::ClaimUnreadable { platform: platform.clone(), failure };
     let Some(kept) = claims.port.read().await.map_err(unreadable)? else { return Ok(None) };
     let Some(claim) = kept.claim.clone().filter(|claim| !claim.ended) else { return Ok(None) };
-    if run != Some(&claim.run) && !claims::is_over(&*runtime.store, &claim.run).await? {
+    if run != Some(&claim.run) && claim.store != claims.store {
         return Err(RunError::ClaimedOutside { platform: platform.clone(), claim: Box::new(claim) });
     }
     let text = format!("the claim of run {} on {platform} was released: {reason}", claim.run);

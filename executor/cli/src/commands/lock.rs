@@ -132,6 +132,12 @@ async fn take_back(args: &TakeBack, host: &mut Host) -> Result<Exit, Error> {
     if let Some(cluster) = Platform::find(&args.operator.platform, &host.environment)? {
         runtime.claims = Some(cluster.claims(host, &opened).await?);
     }
+    // First what the platform says: where another store's run holds it, nothing is given up here.
+    let of = (platform, args.run.as_ref());
+    let kept = runs::release_platform_claim(&runtime, of, &by, &args.reason).await?;
+    let kept = kept.map_or_else(String::new, |PlatformClaim { run, holder, store, .. }| {
+        format!("platform {platform}: the claim on it of run {run} is released; {holder} held it, with its journal in {store}\n")
+    });
     let text = match runs::release_claim(&runtime, platform, &by, &args.reason).await? {
         None => format!("platform {platform} is not claimed\n"),
         Some(Reclaimed::Nobody(run)) => {
@@ -145,14 +151,7 @@ async fn take_back(args: &TakeBack, host: &mut Host) -> Result<Exit, Error> {
             format!("platform {platform}: run {run} is abandoned, and its claim is released; it left\n{left}")
         }
     };
-    host.answer(&text)?;
-    let of = (platform, args.run.as_ref());
-    if let Some(claim) = runs::release_platform_claim(&runtime, of, &by, &args.reason).await? {
-        let PlatformClaim { run, holder, store, .. } = claim;
-        host.answer(&format!(
-            "platform {platform}: its own claim of run {run} is released, which {holder} held with its journal in {store}\n"
-        ))?;
-    }
+    host.answer(&(kept + &text))?;
     Ok(Exit::Success)
 }
 
