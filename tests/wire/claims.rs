@@ -48,14 +48,12 @@ fn d2_a_run_whose_store_is_gone_is_not_begun_anew_and_can_be_taken_back() {
     assert!(out.stderr.contains("does not reach that"), "{}", out.stderr);
 
     let platform = &plan.platform.name;
-    let take_back = |named: &str| {
-        let line =
-            format!("lock take-back {platform}{named} --reason lost --store store --kubeconfig kubeconfig");
-        scene.switchback(&line)
+    let take_back = |more: &str| {
+        scene.switchback(&format!("lock take-back {platform} --reason lost --kubeconfig kubeconfig {more}"))
     };
-    let out = take_back("").exits(6);
+    let out = take_back("--store elsewhere").exits(6);
     assert!(out.stderr.contains(&format!("--run {run}")), "{}", out.stderr);
-    let out = take_back(&format!(" --run {run}")).exits(0);
+    let out = take_back(&format!("--store elsewhere --run {run}")).exits(0);
     assert!(out.stdout.contains("is released"), "{}", out.stdout);
     other_plan(&scene);
     // The platform is this run's now: it goes as far as the other one did.
