@@ -50,6 +50,7 @@ settings: {kubernetes: v1.32.3}
 nodes:
   - {name: worker, count: 2, capacity: {cpu: \"64\", memory: 256Gi, pods: \"110\"}}
 objects:
+  - {apiVersion: v1, kind: Namespace, metadata: {name: apps}}
 "
         .to_owned();
         for number in 0..count {
