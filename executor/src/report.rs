@@ -89,7 +89,9 @@ pub fn report(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Report
 fn expiring(index: &Index, state: &RunState, report: &Report) -> Vec<ExpiringRollback> {
     let plan = &index.plan;
     let over = state.ended.as_ref().is_some_and(|(end, _)| *end != End::Complete);
-    if over || state.superseded.is_some() {
+    // What can expire is ordered once for each savepoint: the one account here that grows with hops times steps.
+    let expires = plan.rollback.iter().any(|undo| !undo.expires.is_empty());
+    if over || state.superseded.is_some() || !expires {
         return Vec::new();
     }
     let ran = forecast::ran(report);

@@ -13,7 +13,8 @@ use crate::registry;
 /// Labels must lie inside of the text, at characters, or a view cannot show them.
 fn labels_hold(diagnostics: &[Diagnostic], bytes: &[u8]) {
     for label in diagnostics.iter().flat_map(|diagnostic| &diagnostic.labels) {
-        assert!(label.start <= label.end && label.end <= bytes.len().max(1), "{label:?} of {}", bytes.len());
+        assert!(label.start <= label.end, "{label:?} of {}", bytes.len());
+        assert!(label.end <= bytes.len().max(1), "{label:?} of {}", bytes.len());
         if let Ok(text) = std::str::from_utf8(bytes) {
             assert!(text.is_char_boundary(label.start), "{label:?} in {text:?}");
             assert!(text.is_char_boundary(label.end), "{label:?} in {text:?}");

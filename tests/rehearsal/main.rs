@@ -10,6 +10,7 @@
 
 mod back;
 mod continued;
+mod growth;
 mod interleavings;
 mod support;
 mod watched;

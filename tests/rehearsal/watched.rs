@@ -100,7 +100,8 @@ fn hops_are_compiled_backwards_only_as_far_as_their_order_allows() {
     let backwards: Vec<StepId> = solved.iter().rev().cloned().collect();
     let plan = asked().plan(&backwards).plan;
     let had: Vec<StepId> = plan.hops.iter().map(|hop| hop.id.clone()).collect();
-    assert!(had != backwards && had != solved, "{had:?}");
+    assert!(had != backwards, "{had:?}");
+    assert!(had != solved, "{had:?}");
     let before = |hop: &StepId, other: &StepId| {
         let at = |id| had.iter().position(|hop| hop == id);
         at(hop) < at(other)
@@ -118,7 +119,8 @@ fn disordered() -> Planned {
     let (first, karpenter, second) = (hop("@1.33"), hop("karpenter/"), hop("@1.34"));
     let mut sequence: Vec<usize> = (0..plan.hops.len()).filter(|number| *number != karpenter).collect();
     let place = sequence.iter().position(|number| *number == second).expect("the second minor");
-    assert!(first < second && karpenter < second);
+    assert!(first < second);
+    assert!(karpenter < second);
     sequence.insert(place + 1, karpenter);
     let ends = |plan: &Plan, hop: usize| plan.savepoints[hop + 1].frontier.clone();
     let mut before: Vec<StepId> = Vec::new();

@@ -42,7 +42,8 @@ fn p40_what_a_dead_run_left_is_cleared_by_name() {
     let out = scene.switchback(&claim).exits(0);
     assert!(out.stdout.contains("is abandoned"), "{}", out.stdout);
     let out = scene.switchback("lock list --store store").exits(0);
-    assert!(out.stdout.contains("released: gone, by ann") && out.stdout.contains("no platform is claimed"));
+    assert!(out.stdout.contains("released: gone, by ann"));
+    assert!(out.stdout.contains("no platform is claimed"));
 
     let nodes = cordoned(&scene);
     assert!(!nodes.is_empty(), "it was killed in the middle of a node");

@@ -36,7 +36,8 @@ fn a_run_that_holds_shows_the_ways_back_and_takes_one() {
     same(&before, &scene.settled(), "the world after rolling back to the start");
     let report = scene.report();
     assert_eq!(report.state, RunState::Ended { end: End::RolledBack });
-    assert!(report.left_suspended.is_empty() && report.residue.is_empty(), "{report:?}");
+    assert!(report.left_suspended.is_empty(), "{report:?}");
+    assert!(report.residue.is_empty(), "{report:?}");
     let left = report.steps.iter().filter(|step| step.status == StepStatus::Failed).count();
     assert_eq!(left, 0, "{report:?}");
 }
@@ -133,6 +134,7 @@ fn from_every_step_of_the_example_the_way_back_ends_where_it_began() {
         same(&before, &scene.settled(), &format!("the world after rolling back from {step}"));
         let report = scene.report();
         assert_eq!(report.state, RunState::Ended { end: End::RolledBack }, "{step}");
-        assert!(report.left_suspended.is_empty() && report.residue.is_empty(), "{step}: {report:?}");
+        assert!(report.left_suspended.is_empty(), "{step}: {report:?}");
+        assert!(report.residue.is_empty(), "{step}: {report:?}");
     }
 }

@@ -46,7 +46,8 @@ fn a_complete_run_keeps_what_its_ways_back_need_until_they_are_over() {
     carried_through(&scene).exits(0);
     let kept = scene.switchback("status --store store --kubeconfig kubeconfig").exits(0).stdout;
     assert!(kept.contains(&format!("retained   node group {GROUP}, at size 0 until 2026-11-27")), "{kept}");
-    assert!(kept.contains("cleanup    switchback cleanup --run") && !kept.contains("due"), "{kept}");
+    assert!(kept.contains("cleanup    switchback cleanup --run"), "{kept}");
+    assert!(!kept.contains("due"), "{kept}");
 
     let early = scene.on_store("cleanup --reason tidy").exits(1).stderr;
     assert!(early.contains(&format!("node group {GROUP}, at size 0 is needed until 2026-11-27")), "{early}");
@@ -61,7 +62,8 @@ fn a_complete_run_keeps_what_its_ways_back_need_until_they_are_over() {
 
     days(&scene, 8);
     let due = scene.on_store("tick").exits(0).stderr;
-    assert!(due.contains("cleanup is due since 2026-11-27") && due.contains("1 of 2 retained"), "{due}");
+    assert!(due.contains("cleanup is due since 2026-11-27"), "{due}");
+    assert!(due.contains("1 of 2 retained"), "{due}");
     let status = scene.switchback("status --store store --kubeconfig kubeconfig").exits(0).stdout;
     assert!(status.contains("cleanup is due: rollback of pool gpu-inference"), "{status}");
     assert!(node_groups(&scene).contains(&GROUP.to_owned()), "tick removes nothing");
@@ -109,10 +111,9 @@ fn a_close_that_is_killed_is_taken_up_and_nothing_goes_back_after_it() {
     scene.on_store("cleanup --reason again").exits(0);
     let report = scene.report();
     assert_eq!(report.state, RunState::Ended { end: End::CleanedUp });
-    assert!(
-        report.retained.is_empty() && report.expiring.is_empty() && report.residue.is_empty(),
-        "{report:?}"
-    );
+    assert!(report.retained.is_empty(), "{report:?}");
+    assert!(report.expiring.is_empty(), "{report:?}");
+    assert!(report.residue.is_empty(), "{report:?}");
     let approved: Vec<_> = report.approvals.iter().map(|given| &given.scope).collect();
     assert!(
         approved.contains(&&ApprovalScope::Cleanup {}),
@@ -123,7 +124,8 @@ fn a_close_that_is_killed_is_taken_up_and_nothing_goes_back_after_it() {
         closed.filter(|step| step.status == StepStatus::Done || step.status == StepStatus::Skipped).count(),
         2
     );
-    assert!(!node_groups(&scene).contains(&GROUP.to_owned()) && snapshots(&scene).is_empty());
+    assert!(!node_groups(&scene).contains(&GROUP.to_owned()));
+    assert!(snapshots(&scene).is_empty());
 
     for savepoint in plan.savepoints.iter().take(plan.savepoints.len() - 1) {
         let refused =
@@ -152,5 +154,6 @@ fn what_a_way_back_put_aside_is_removed_too_and_its_last_state_is_kept() {
     let cloud = scene.cloud();
     assert_eq!(names(&cloud["rds"]["instances"]), ["mlops-platform-dev-mlflow"]);
     let left = snapshots(&scene);
-    assert!(left.len() == 1 && left[0].ends_with("-last"), "{left:?}");
+    assert!(left.len() == 1, "{left:?}");
+    assert!(left[0].ends_with("-last"), "{left:?}");
 }

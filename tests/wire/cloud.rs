@@ -25,7 +25,8 @@ fn the_platform_of_the_written_procedures_goes_up_two_minors() {
     let hops: Vec<String> = plan.hops.iter().map(|hop| hop.id.to_string()).collect();
     let eks = |minor: &str| hops.iter().position(|hop| *hop == format!("eks/mlops-platform-dev@{minor}"));
     let karpenter = hops.iter().position(|hop| hop.starts_with("karpenter/"));
-    assert!(eks("1.33") < eks("1.34") && karpenter < eks("1.34"), "{hops:?}");
+    assert!(eks("1.33") < eks("1.34"), "{hops:?}");
+    assert!(karpenter < eks("1.34"), "{hops:?}");
 
     scene.forget_calls();
     let out = carried_through(&scene).exits(0);
@@ -48,7 +49,8 @@ fn the_platform_of_the_written_procedures_goes_up_two_minors() {
 
     let report = scene.report();
     assert_eq!(report.state, RunState::Ended { end: End::Complete });
-    assert!(report.left_suspended.is_empty() && report.residue.is_empty(), "{:?}", report.residue);
+    assert!(report.left_suspended.is_empty(), "{:?}", report.residue);
+    assert!(report.residue.is_empty(), "{:?}", report.residue);
     let kept: Vec<&str> = report.retained.iter().map(|kept| kept.what.as_str()).collect();
     assert_eq!(kept.len(), 2, "the old node group and the snapshot, and nothing of a rollback: {kept:?}");
 }
@@ -159,6 +161,7 @@ fn a_run_killed_at_every_step_boundary_ends_where_an_undisturbed_one_does() {
     }
     let report = scene.report();
     assert_eq!(report.state, RunState::Ended { end: End::Complete });
-    assert!(report.left_suspended.is_empty() && report.residue.is_empty(), "{report:?}");
+    assert!(report.left_suspended.is_empty(), "{report:?}");
+    assert!(report.residue.is_empty(), "{report:?}");
     same(&expected, &scene.settled(), "killed at every step boundary");
 }

@@ -111,7 +111,8 @@ fn p14_a_freeze_of_the_run_before_is_thawed_to_what_was_there_first() {
     assert!(all.iter().all(|budgets| *budgets == json!([{"nodes": "1"}])), "{all:?}");
     let new = report(&scene, &run_of(&scene));
     assert_eq!(new.state, RunState::Ended { end: End::Complete });
-    assert!(new.left_suspended.is_empty() && new.residue.is_empty(), "{new:?}");
+    assert!(new.left_suspended.is_empty(), "{new:?}");
+    assert!(new.residue.is_empty(), "{new:?}");
 }
 
 #[test]
@@ -212,7 +213,8 @@ fn what_is_left_of_a_hop_is_finished_by_a_plan_with_mended_manifests() {
     );
     let ended = report(&scene, &new);
     assert_eq!(ended.state, RunState::Ended { end: End::Complete });
-    assert!(ended.left_suspended.is_empty() && ended.residue.is_empty(), "{ended:?}");
+    assert!(ended.left_suspended.is_empty(), "{ended:?}");
+    assert!(ended.residue.is_empty(), "{ended:?}");
 
     scene.on_store(&format!("rollback --run {new} --to start --reason tired")).exits(0);
     same(&between, &scene.settled(), "the world after rolling back to where the second run began");
@@ -290,7 +292,8 @@ fn nodes_that_an_earlier_run_was_moving_are_moved_and_moved_back() {
     let nodes = scene.objects("Node");
     assert!(nodes.iter().all(|node| node["spec"]["unschedulable"] != true), "{nodes:#?}");
     let report = report(&scene, &new);
-    assert!(report.left_suspended.is_empty() && report.residue.is_empty(), "{report:?}");
+    assert!(report.left_suspended.is_empty(), "{report:?}");
+    assert!(report.residue.is_empty(), "{report:?}");
 
     scene.on_store(&format!("rollback --run {new} --to start --reason tired")).exits(0);
     scene.on_store(&format!("rollback --run {old} --to start --reason tired")).exits(0);

@@ -33,7 +33,8 @@ fn ends_well(scene: &Scene, expected: &Projection, what: &str) {
         report.steps.iter().all(|step| matches!(step.status, StepStatus::Done | StepStatus::Skipped)),
         "{what}: {report:?}"
     );
-    assert!(report.residue.is_empty() && report.left_suspended.is_empty(), "{what}: {report:?}");
+    assert!(report.residue.is_empty(), "{what}: {report:?}");
+    assert!(report.left_suspended.is_empty(), "{what}: {report:?}");
     same(expected, &scene.settled(), what);
     scene.switchback("verify --store store").exits(0);
 }

@@ -108,15 +108,14 @@ fn a_gang_that_would_not_survive_is_not_touched_although_it_may_be_requeued() {
         counts
     });
     let planned = scene.switchback("plan manifests").exits(0);
-    assert!(
-        planned.stderr.contains("SB0433") && planned.stderr.contains("Job training/llm-7b"),
-        "{planned:?}"
-    );
+    assert!(planned.stderr.contains("SB0433"), "{planned:?}");
+    assert!(planned.stderr.contains("Job training/llm-7b"), "{planned:?}");
     let before = training(&scene);
     let out = scene.apply().exits(3);
     assert!(out.stdout.contains("would end it as failed"), "{}", out.stdout);
     assert_eq!(training(&scene), before, "not one pod was disturbed");
     let job =
         scene.objects("Job").into_iter().find(|job| job["metadata"]["name"] == "llm-7b").expect("the job");
-    assert!(job["status"].get("failed").is_none() && job["status"]["active"] == 16, "{job:#}");
+    assert!(job["status"].get("failed").is_none(), "{job:#}");
+    assert!(job["status"]["active"] == 16, "{job:#}");
 }

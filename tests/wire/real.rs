@@ -186,7 +186,8 @@ fn the_road_is_gone_on_with_when_its_process_was_killed() {
     scene.apply().exits(0);
     let report = scene.report();
     assert_eq!(report.state, RunState::Ended { end: End::Complete });
-    assert!(report.residue.is_empty() && report.left_suspended.is_empty(), "{report:?}");
+    assert!(report.residue.is_empty(), "{report:?}");
+    assert!(report.left_suspended.is_empty(), "{report:?}");
     assert!(
         report.steps.iter().all(|step| matches!(step.status, StepStatus::Done | StepStatus::Skipped)),
         "{report:?}"
@@ -246,7 +247,8 @@ fn a_gang_is_waited_for_then_moves() {
     assert!(left.iter().all(|uid| !trained.contains(uid)), "every pod has moved");
     // Its controller lets up to ten minutes pass before it makes sixteen pods again, which nobody waits for here.
     let job = cluster.get(&["-n", TRAINING, "job", "llm-7b"]);
-    assert!(job["status"].get("failed").is_none() && job["status"].get("conditions").is_none(), "{job:#}");
+    assert!(job["status"].get("failed").is_none(), "{job:#}");
+    assert!(job["status"].get("conditions").is_none(), "{job:#}");
     drop(gpus);
 }
 

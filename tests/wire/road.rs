@@ -24,7 +24,8 @@ fn a_platform_is_observed_planned_and_upgraded() {
 
     let report = scene.report();
     assert!(matches!(report.state, RunState::Ended { .. }), "{:?}", report.state);
-    assert!(report.left_suspended.is_empty() && report.residue.is_empty(), "{report:?}");
+    assert!(report.left_suspended.is_empty(), "{report:?}");
+    assert!(report.residue.is_empty(), "{report:?}");
     assert!(report.steps.iter().all(|step| step.status == StepStatus::Done), "{report:?}");
 
     let web = scene.objects("Deployment").into_iter().find(|d| d["metadata"]["name"] == "web").expect("web");
@@ -96,11 +97,8 @@ fn ci_refuses_a_store_that_goes_with_the_job() {
     std::fs::create_dir(scene.path(".git")).expect("a checkout");
     let ci = BTreeMap::from([("CI", "true")]);
     let out = scene.switchback_in(APPLY, &ci).exits(1);
-    assert!(
-        out.stderr.contains("inside the checkout") && out.stderr.contains("--local-state-ok"),
-        "{}",
-        out.stderr
-    );
+    assert!(out.stderr.contains("inside the checkout"), "{}", out.stderr);
+    assert!(out.stderr.contains("--local-state-ok"), "{}", out.stderr);
     let out = scene.switchback_in("apply plan.json --kubeconfig kubeconfig", &ci).exits(1);
     assert!(out.stderr.contains("no store was named"), "{}", out.stderr);
     scene.switchback_in(&format!("{APPLY} --local-state-ok"), &ci).exits(0);

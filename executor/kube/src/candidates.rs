@@ -154,7 +154,8 @@ mod tests {
             Claim { name: "c".into(), uid: "u-2".into(), node: "n".into(), provider_id: None, drifted: true };
         let load = Load { pods: 2, protected: 1, gangs: ["Job a/j".to_owned()].into() };
         let member = member(&node(), Some(&claim), &Stale::Drifted {}, load).unwrap();
-        assert!(member.stale && member.available);
+        assert!(member.stale);
+        assert!(member.available);
         assert_eq!((member.item.hardware.as_str(), member.item.zone.as_str()), ("p5", "z"));
         assert_eq!(member.item.node_claim.unwrap().uid, "u-2");
         assert_eq!((member.pods, member.protected, member.gangs.len()), (2, 1, 1));
@@ -163,9 +164,11 @@ mod tests {
     #[test]
     fn staleness_follows_the_rule() {
         let below = |version: &str| is_stale(&node(), None, &Stale::KubeletBelow(version.parse().unwrap()));
-        assert!(below("1.33") && !below("1.32"));
+        assert!(below("1.33"));
+        assert!(!below("1.32"));
         let from = |version: &str| is_stale(&node(), None, &Stale::KubeletAtLeast(version.parse().unwrap()));
-        assert!(from("1.32") && !from("1.33"));
+        assert!(from("1.32"));
+        assert!(!from("1.33"));
         assert!(!is_stale(&node(), None, &Stale::Drifted {}));
     }
 }

@@ -304,7 +304,8 @@ mod tests {
     fn answers_that_are_no_status_are_still_told() {
         let error = CallError::Refused(Status::read(StatusCode::NOT_FOUND, b"404 page not found\n"));
         assert_eq!(error.to_string(), "404: 404 page not found");
-        assert!(error.is_no_path() && !error.is_not_found(), "an object would be taken for gone");
+        assert!(error.is_no_path(), "an object would be taken for gone");
+        assert!(!error.is_not_found(), "an object would be taken for gone");
         assert!(
             status(404, &json!({"reason": "NotFound", "message": "pods \"x\" not found"})).is_not_found()
         );

@@ -83,7 +83,8 @@ mod tests {
         assert_eq!(port_name(&service, 8443), None);
         let slice = json!({"ports": [{"name": "web", "port": 8443}], "endpoints": [
             {"conditions": {"ready": true}, "nodeName": "n1"}, {"conditions": {"ready": false}}, {"conditions": {}}]});
-        assert!(serves(&slice, "web") && !serves(&slice, "metrics"));
+        assert!(serves(&slice, "web"));
+        assert!(!serves(&slice, "metrics"));
         assert_eq!(ready(&slice), [Endpoint { node: Some("n1".into()) }, Endpoint { node: None }]);
     }
 }

@@ -296,7 +296,8 @@ fn a_node_that_is_going_is_nothing_that_is_left_when_the_run_goes_back() {
     });
     assert_eq!(left, Some(Vec::new()));
     assert!(drive.machine.state().touched_nodes(drive.machine.plan()).is_empty());
-    assert!(cordoned(&drive).is_empty() && drive.world.nodes.iter().all(|node| !node.new));
+    assert!(cordoned(&drive).is_empty());
+    assert!(drive.world.nodes.iter().all(|node| !node.new));
 }
 
 /// Its process dies when the end of a node was called and not answered, and the plan cannot see whether it happened.

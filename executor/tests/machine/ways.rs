@@ -260,7 +260,8 @@ fn a_complete_run_goes_back_when_somebody_asks_and_under_a_claim_of_its_own() {
     assert!(drive.machine.state().is_over(), "nobody asked for anything");
     drive.say(back_to_start());
     drive.take_over();
-    assert!(!drive.machine.state().is_over() && !drive.machine.state().claimed);
+    assert!(!drive.machine.state().is_over());
+    assert!(!drive.machine.state().claimed);
     assert_eq!(drive.rest(), Rest::Ended(End::RolledBack));
     let claims = drive.events().into_iter().filter(|event| matches!(event, Event::Claimed {})).count();
     assert_eq!(claims, 2, "its first end had released the platform");

@@ -138,8 +138,10 @@ mod tests {
 
     #[test]
     fn objects_of_unknown_scope_are_allowed_everywhere() {
-        assert!(is_namespaced("apps", "Deployment") && is_namespaced("", "ServiceAccount"));
-        assert!(!is_namespaced("", "Namespace") && !is_namespaced(RBAC, "ClusterRole"));
+        assert!(is_namespaced("apps", "Deployment"));
+        assert!(is_namespaced("", "ServiceAccount"));
+        assert!(!is_namespaced("", "Namespace"));
+        assert!(!is_namespaced(RBAC, "ClusterRole"));
         assert!(!is_namespaced("cert-manager.io", "Certificate"));
     }
 }

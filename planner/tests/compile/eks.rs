@@ -92,7 +92,8 @@ fn the_line_of_no_return_stands_at_the_second_minor() {
             .filter_map(|gate| plan.gate(gate))
             .any(|gate| gate.kind == GateKind::Approval(ApprovalScope::Point(line.id.clone())))
     };
-    assert!(asked("eks/dev@1.33/delete-retained/gpu") && asked("eks/dev@1.33/control-plane"));
+    assert!(asked("eks/dev@1.33/delete-retained/gpu"));
+    assert!(asked("eks/dev@1.33/control-plane"));
     assert!(!asked("eks/dev@1.32/control-plane"));
     let closes = |id: &str| {
         let undo = rollback(&plan, id);
@@ -128,9 +129,11 @@ fn the_way_back_goes_over_nodes_and_add_ons_to_the_control_plane() {
         order.iter().position(|id| id.ends_with(part)).unwrap_or_else(|| panic!("no {part} in {order:#?}"))
     };
     // The old group has its nodes again before the new one is emptied, and that before it is deleted.
-    assert!(at("gpu/gpu/allow-empty") < at("gpu/gpu/empty") && at("gpu/gpu/empty") < at("gpu/gpu/copy"));
+    assert!(at("gpu/gpu/allow-empty") < at("gpu/gpu/empty"));
+    assert!(at("gpu/gpu/empty") < at("gpu/gpu/copy"));
     // Machines of the new group that never joined are no nodes that could be drained; they go with its size.
-    assert!(at("gpu/gpu/empty") < at("gpu/gpu/size") && at("gpu/gpu/size") < at("gpu/gpu/copy"));
+    assert!(at("gpu/gpu/empty") < at("gpu/gpu/size"));
+    assert!(at("gpu/gpu/size") < at("gpu/gpu/copy"));
     assert!(at("gpu/gpu/copy") < at("addons/coredns@v1.11.4-eksbuild.22"));
     assert!(at("addons/coredns@v1.11.4-eksbuild.22") < at("addons/kube-proxy@v1.32.3-eksbuild.7"));
     assert_eq!(at("/control-plane"), order.len() - 1, "{order:#?}");
@@ -256,7 +259,8 @@ fn what_is_kept_is_said_and_what_the_next_minor_needs_gone_is_deleted() {
     let Some(Condition::Any { of }) = &undo.work.done_when else { panic!("{:?}", undo.work.done_when) };
     let holds = |test: &Test| of.iter().any(|one| matches!(one, Condition::Cloud { is, .. } if is == test));
     let active = Test::Equals(Operand::Value("ACTIVE".into()));
-    assert!(holds(&Test::Absent {}) && holds(&active), "{of:?}");
+    assert!(holds(&Test::Absent {}), "{of:?}");
+    assert!(holds(&active), "{of:?}");
 }
 
 #[test]
@@ -288,11 +292,8 @@ fn a_group_that_an_earlier_run_emptied_moves_no_more_and_goes_before_the_next_mi
     let plan = plan_of(PLATFORM, &two_minors(), &after);
     assert_eq!(plan.points, [], "the run that kept it is over");
     let step = |id: &str| plan.steps.iter().any(|step| step.id.as_str() == id);
-    assert!(
-        step("eks/dev@1.33/delete-retained/gpu") && step("eks/dev@1.33/nodes/gpu/gpu-1-32/copy"),
-        "{:#?}",
-        plan.hops
-    );
+    assert!(step("eks/dev@1.33/delete-retained/gpu"), "{:#?}", plan.hops);
+    assert!(step("eks/dev@1.33/nodes/gpu/gpu-1-32/copy"), "{:#?}", plan.hops);
     assert!(!step("eks/dev@1.33/nodes/gpu/gpu/copy"));
 }
 
@@ -328,7 +329,8 @@ fn add_ons_are_asked_for_at_every_minor_on_the_way() {
         "vpc-cni 1.33",
     ];
     assert_eq!(asked, all);
-    assert!(asks.charts.is_empty() && asks.aws.len() == 1);
+    assert!(asks.charts.is_empty());
+    assert!(asks.aws.len() == 1);
 }
 
 #[test]

@@ -74,7 +74,8 @@ fn what_is_not_ready_after_an_earlier_run_is_waited_for_and_named() {
     section["nodePools"][1]["ready"] = json!(false);
     let (plan, diagnostics) = planned(KARPENTER, &inventory, &["1.8.8"]);
     let said = found(&diagnostics, codes::PLAN_NOT_READY);
-    assert!(said.len() == 1 && said[0].message.contains("NodePool gpu is not Ready"), "{diagnostics:#?}");
+    assert!(said.len() == 1, "{diagnostics:#?}");
+    assert!(said[0].message.contains("NodePool gpu is not Ready"), "{diagnostics:#?}");
     let health = plan.step(&id("karpenter/karpenter@1.8.8/health")).expect("it looks");
     assert!(health.work.title.starts_with("verify that 2 NodePools"), "{}", health.work.title);
 }

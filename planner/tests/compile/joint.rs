@@ -269,7 +269,8 @@ fn a_hop_to_a_version_that_is_still_to_come_waits_for_its_day() {
     let gate = plan.gates.iter().find(|gate| gate.kind == GateKind::NotBefore(day));
     let gate = gate.unwrap_or_else(|| panic!("a gate among {:#?}", plan.gates));
     let (first, rest): (Vec<&Step>, Vec<&Step>) = plan.steps.iter().partition(|step| step.needs.is_empty());
-    assert!(!first.is_empty() && first.iter().all(|step| step.gates.contains(&gate.id)), "{first:#?}");
+    assert!(!first.is_empty(), "{first:#?}");
+    assert!(first.iter().all(|step| step.gates.contains(&gate.id)), "{first:#?}");
     assert!(rest.iter().all(|step| !step.gates.contains(&gate.id)), "what follows waits anyway");
     assert_eq!(lint(&plan), []);
     let graph = Graph::of(&plan).expect("a DAG");

@@ -128,11 +128,8 @@ fn p30_the_way_back_restores_and_says_what_it_loses() {
     let Action::Effect(Effect::RdsRestore(restore)) = &undo.work.action else {
         panic!("{:?}", undo.work.action)
     };
-    assert!(
-        restore.aside.len() <= 63 && restore.aside.starts_with("mlops-platform-dev-mlflow-"),
-        "{}",
-        restore.aside
-    );
+    assert!(restore.aside.len() <= 63, "{}", restore.aside);
+    assert!(restore.aside.starts_with("mlops-platform-dev-mlflow-"), "{}", restore.aside);
     // Back to the start: first the new server stops, then image and database roll back, then the old server comes up.
     let graph = Graph::of(&plan).expect("a DAG");
     let all = plan.steps.iter().map(|step| step.id.clone()).collect();
@@ -227,7 +224,8 @@ fn one_head_needs_no_outage_and_a_snapshot_all_the_same() {
             "tidy/schema"
         ]
     );
-    assert!(plan.points.is_empty() && plan.suspensions.is_empty());
+    assert!(plan.points.is_empty());
+    assert!(plan.suspensions.is_empty());
     assert!(
         plan.steps.iter().all(|step| step.on_failure.action != FailureAction::Hold),
         "the rollback is cheap"

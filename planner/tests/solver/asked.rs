@@ -43,7 +43,8 @@ fn what_means_nothing_is_said() {
         let (ask, found) = asked(&[upgrade], None, "2026-11-20");
         assert!(ask.is_none(), "{upgrade:?}");
         assert_eq!(codes_of(&found), [code.as_str()], "{upgrade:?}");
-        assert!(found[0].help.is_some() && !found[0].labels.is_empty(), "{found:#?}");
+        assert!(found[0].help.is_some(), "{found:#?}");
+        assert!(!found[0].labels.is_empty(), "{found:#?}");
     }
 }
 

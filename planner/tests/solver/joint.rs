@@ -58,8 +58,10 @@ fn nodes_follow_the_cluster_minor_by_minor_and_kube_proxy_is_never_ahead() {
     ];
     let path = path(&asked, "2026-11-20").expect("a path");
     let at = |id: &str| position(&path, id);
-    assert!(at("eks@1.32") < at("node-images@1.32") && at("node-images@1.32") < at("eks@1.33"));
-    assert!(at("eks@1.33") < at("node-images@1.33") && at("eks@1.33") < at("kube-proxy@1.33.10-eksbuild.13"));
+    assert!(at("eks@1.32") < at("node-images@1.32"));
+    assert!(at("node-images@1.32") < at("eks@1.33"));
+    assert!(at("eks@1.33") < at("node-images@1.33"));
+    assert!(at("eks@1.33") < at("kube-proxy@1.33.10-eksbuild.13"));
     let why = path.why("eks@1.33", "node-images@1.32").expect("it waits");
     assert!(why[0].1.why.iter().any(|fact| fact.text.contains("before the cluster moves on")), "{why:#?}");
     assert!(path.why("node-images@1.32", "eks@1.33").is_none(), "it does not wait the other way round");

@@ -180,7 +180,8 @@ fn check_interleavings(problem: &Problem, moves: &[Move], edges: &[Edge], cost: 
             smaller.remove(hop);
             let (key, known) = dearest.get_key_value(&smaller)?;
             let state = state_after(problem, moves, key);
-            assert!(!forbidden(problem, moves[*hop]) && state[moves[*hop].component] == moves[*hop].from);
+            assert!(!forbidden(problem, moves[*hop]));
+            assert!(state[moves[*hop].component] == moves[*hop].from);
             Some(add(*known, price(problem, &state, moves[*hop])))
         });
         let worst = before.max().unwrap_or_default();

@@ -175,7 +175,8 @@ mod tests {
     fn summaries_are_imperative() {
         for entry in COMMANDS {
             let verb = entry.summary.split([' ', ',']).next().unwrap_or_default();
-            assert!(verb.starts_with(char::is_uppercase) && !verb.ends_with('s'), "{}: {verb}", entry.name);
+            assert!(verb.starts_with(char::is_uppercase), "{}: {verb}", entry.name);
+            assert!(!verb.ends_with('s'), "{}: {verb}", entry.name);
             assert!(!entry.summary.ends_with('.'), "{}", entry.name);
         }
     }
@@ -186,7 +187,8 @@ mod tests {
         let mut program = described(program);
         let mut help = |name: &str| program.find_subcommand_mut(name).map(Command::render_long_help);
         let apply = help("apply").expect("apply").to_string();
-        assert!(apply.contains("\n  3    the run waits") && apply.ends_with("can be resumed\n"), "{apply}");
+        assert!(apply.contains("\n  3    the run waits"), "{apply}");
+        assert!(apply.ends_with("can be resumed\n"), "{apply}");
         assert!(!help("lint").expect("lint").to_string().contains("\n  3 "));
     }
 }

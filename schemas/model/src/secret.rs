@@ -150,7 +150,8 @@ mod tests {
         });
         let redacted = redact(&values);
         let text = redacted.to_string();
-        assert!(!text.contains("hunter2") && !text.contains("t0ken"));
+        assert!(!text.contains("hunter2"));
+        assert!(!text.contains("t0ken"));
         assert_eq!(redacted.pointer("/image"), values.pointer("/image"));
         assert_eq!(redacted.pointer("/db/port"), Some(&json!(5432)));
         assert_eq!(redacted.pointer("/env/1/value"), Some(&json!("fast")));
@@ -162,7 +163,8 @@ mod tests {
         let secret = json!({"kind": "Secret", "data": {"a": "c2VjcmV0"}, "stringData": {"b": "plain"},
             "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{plain}"}}});
         let text = redact_object(&secret).to_string();
-        assert!(!text.contains("c2VjcmV0") && !text.contains("plain"), "{text}");
+        assert!(!text.contains("c2VjcmV0"), "{text}");
+        assert!(!text.contains("plain"), "{text}");
         let pod = json!({"kind": "Pod", "spec": {"containers": [{"env": [{"name": "DB_PASSWORD", "value": "x1"}]}]}});
         assert!(!redact_object(&pod).to_string().contains("x1"));
         let crd = json!({"kind": "CustomResourceDefinition", "spec": {"password": {"description": "kept"}}});

@@ -126,7 +126,8 @@ mod tests {
     fn a_tail_is_at_most_twenty_lines() {
         let lines: Vec<String> = (0..30).map(|n| n.to_string()).collect();
         let tail = tail(&lines.join("\n"));
-        assert!(tail.starts_with("  10\n") && tail.ends_with("  29\n"), "{tail}");
+        assert!(tail.starts_with("  10\n"), "{tail}");
+        assert!(tail.ends_with("  29\n"), "{tail}");
         assert_eq!(super::tail(""), "");
     }
 }

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -37,6 +40,7 @@ pub(crate) struct Platform {
     pub(crate) time: Time,
     pub(crate) disk: SimDisk,
     served: Handle,
+    requests: Arc<AtomicU64>,
 }
 
 /// How a run is carried on.
@@ -53,7 +57,7 @@ impl Platform {
     pub(crate) async fn of(world: World, disk: SimDisk) -> Self {
         let twin = Twin::new(world);
         let served = serve(&twin, ([127, 0, 0, 1], 0).into(), Clocking::Manual).await.expect("it listens");
-        Self { time: Time::of(&twin), twin, disk, served }
+        Self { time: Time::of(&twin), twin, disk, served, requests: Arc::default() }
     }
 
     pub(crate) fn store(&self) -> LocalStore {
@@ -61,7 +65,17 @@ impl Platform {
     }
 
     pub(crate) fn client(&self) -> kube::Client {
-        kube::Client::new(self.twin.kube(), "default")
+        let requests = Arc::clone(&self.requests);
+        let counted = tower::util::MapRequest::new(self.twin.kube(), move |request| {
+            requests.fetch_add(1, Ordering::Relaxed);
+            request
+        });
+        kube::Client::new(counted, "default")
+    }
+
+    /// Requests that its clients have made to the API server.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn aws(&self) -> Aws {

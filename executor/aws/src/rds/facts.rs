@@ -215,7 +215,9 @@ mod tests {
         assert_eq!(read["Endpoint"]["Port"], 5432);
         assert_eq!(read["PendingModifiedValues"], json!({"Port": 5433, "MasterUserPassword": "changes"}));
         let text = read.to_string();
-        assert!(!text.contains("hunter2") && !text.contains("admin") && !text.contains("secretsmanager"));
+        assert!(!text.contains("hunter2"));
+        assert!(!text.contains("admin"));
+        assert!(!text.contains("secretsmanager"));
         for name in read.as_object().unwrap().keys() {
             assert!(INSTANCE.contains(&name.as_str()), "{name} is read and not listed");
         }

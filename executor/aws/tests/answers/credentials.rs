@@ -62,11 +62,8 @@ async fn each_purpose_has_its_role() {
     let driver = driver(server.aws().await, roles());
     driver.apply(&call(), &to_133()).await;
     let assumed = server.asked().into_iter().find(|asked| asked.what == "AssumeRole").unwrap();
-    assert!(
-        assumed.body.contains("role%2Fgo") && assumed.body.contains("RoleSessionName=switchback"),
-        "{}",
-        assumed.body
-    );
+    assert!(assumed.body.contains("role%2Fgo"), "{}", assumed.body);
+    assert!(assumed.body.contains("RoleSessionName=switchback"), "{}", assumed.body);
     let signers = signers(&server);
     assert_eq!(signers["AssumeRole"], "AKIDBASE");
     assert_eq!(signers["POST /clusters/mlops/updates"], "AKIDGO");
@@ -102,7 +99,8 @@ async fn a_role_that_cannot_be_taken_on_blocks_and_is_named() {
     let outcome = driver(server.aws().await, roles()).apply(&call(), &to_133()).await;
     let Outcome::Blocked { waits_for } = &outcome else { panic!("{outcome:?}") };
     let [WaitsFor::Credentials { message }] = waits_for.as_slice() else { panic!("{outcome:?}") };
-    assert!(message.contains("role/go") && message.contains("not authorized"), "{message}");
+    assert!(message.contains("role/go"), "{message}");
+    assert!(message.contains("not authorized"), "{message}");
 }
 
 #[tokio::test]

@@ -66,10 +66,8 @@ async fn an_instance_is_ended_once_and_not_replaced() {
     .await;
     assert_eq!(operation(&server.apply(&call(), &terminate()).await), "i-0abc");
     let sent = server.asked().into_iter().find(|asked| asked.what == END).unwrap().body;
-    assert!(
-        sent.contains("ShouldDecrementDesiredCapacity=true") && sent.contains("InstanceId=i-0abc"),
-        "{sent}"
-    );
+    assert!(sent.contains("ShouldDecrementDesiredCapacity=true"), "{sent}");
+    assert!(sent.contains("InstanceId=i-0abc"), "{sent}");
     operation(&server.apply(&after("i-0abc"), &terminate()).await);
     operation(&server.apply(&after("i-0abc"), &terminate()).await);
     let outcome = server.apply(&after("i-0abc"), &terminate()).await;

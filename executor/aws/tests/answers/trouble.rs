@@ -183,13 +183,17 @@ async fn p09_eks_is_asked_to_look_again_before_a_finding_stops_anything() {
     };
 
     let (verdict, names) = asked(&[(LIST, finding("PASSING"))]).await;
-    assert!(verdict.is_holding() && names == [LIST], "{verdict:?}");
+    assert!(verdict.is_holding(), "{verdict:?}");
+    assert!(names == [LIST], "{verdict:?}");
     let (verdict, names) = asked(&[(LIST, finding("ERROR")), (LAST, never()), (AGAIN, going())]).await;
-    assert!(matches!(verdict, Verdict::Unknown { .. }) && names.len() == 3, "{verdict:?}");
+    assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
+    assert!(names.len() == 3, "{verdict:?}");
     let (verdict, names) = asked(&[(LIST, finding("ERROR")), (LAST, going())]).await;
-    assert!(matches!(verdict, Verdict::Unknown { .. }) && names.len() == 2, "not asked twice: {verdict:?}");
+    assert!(matches!(verdict, Verdict::Unknown { .. }), "not asked twice: {verdict:?}");
+    assert!(names.len() == 2, "not asked twice: {verdict:?}");
     let (verdict, names) = asked(&[(LIST, finding("ERROR")), (LAST, ended("2026-11-20T09:55:00Z"))]).await;
-    assert!(matches!(verdict, Verdict::Fails { .. }) && names.len() == 2, "it has just looked: {verdict:?}");
+    assert!(matches!(verdict, Verdict::Fails { .. }), "it has just looked: {verdict:?}");
+    assert!(names.len() == 2, "it has just looked: {verdict:?}");
     let (verdict, _) =
         asked(&[(LIST, finding("ERROR")), (LAST, ended("2026-11-20T08:00:00Z")), (AGAIN, going())]).await;
     assert!(matches!(verdict, Verdict::Unknown { .. }), "that was long ago: {verdict:?}");

@@ -112,7 +112,8 @@ async fn a_restore_goes_on_from_any_point() {
             assert_eq!(now[field], captured[field], "{field}");
         }
         let tags = now["TagList"].to_string();
-        assert!(tags.contains("switchback.dev/restored-from") && tags.contains("platform"), "{tags}");
+        assert!(tags.contains("switchback.dev/restored-from"), "{tags}");
+        assert!(tags.contains("platform"), "{tags}");
     }
 }
 
@@ -278,7 +279,8 @@ async fn an_instance_that_was_put_aside_is_deleted_and_kept_as_its_last_snapshot
         assert_eq!(scene.accepted("rds:DeleteDBInstance"), 1, "answer {nth} lost");
         scene.twin.with(|world| {
             let rds = &world.cloud().rds;
-            assert!(!rds.instances.contains_key(ASIDE) && rds.instances.contains_key(DATABASE));
+            assert!(!rds.instances.contains_key(ASIDE));
+            assert!(rds.instances.contains_key(DATABASE));
             let last = &rds.snapshots["last-obs1"];
             assert_eq!((last.status.as_str(), last.instance.as_str()), ("available", ASIDE));
             assert_eq!(

@@ -43,7 +43,9 @@ async fn a_platform_is_read_in_few_requests() {
     assert!(!cluster.insights.is_empty());
     let database = &observed.rds.0[&"db".parse().unwrap()];
     assert_eq!((database.engine.as_str(), database.database.as_deref()), ("postgres", Some("mlflow")));
-    assert!(database.multi_az && database.deletion_protection && database.pending.is_empty());
+    assert!(database.multi_az);
+    assert!(database.deletion_protection);
+    assert!(database.pending.is_empty());
     assert_eq!(database.snapshots.len(), 1);
     assert!(observed.requests <= 30, "{} requests", observed.requests);
 }

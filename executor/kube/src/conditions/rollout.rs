@@ -125,10 +125,9 @@ mod tests {
             "status": {"observedGeneration": 1, "updatedReplicas": 2, "availableReplicas": 3,
             "currentRevision": "a", "updateRevision": "b"}});
         let lacks = lacking(&stateful).unwrap();
-        assert!(
-            lacks.len() == 1 && lacks[0].starts_with("2 of 3") && lacks[0].contains("OnDelete"),
-            "{lacks:?}"
-        );
+        assert!(lacks.len() == 1, "{lacks:?}");
+        assert!(lacks[0].starts_with("2 of 3"), "{lacks:?}");
+        assert!(lacks[0].contains("OnDelete"), "{lacks:?}");
         stateful["status"]["updatedReplicas"] = json!(3);
         assert_eq!(lacking(&stateful), Some(vec![]));
         stateful["spec"]["updateStrategy"] =

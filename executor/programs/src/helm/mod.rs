@@ -262,7 +262,9 @@ mod tests {
     #[test]
     fn p37_only_good_revisions_can_be_gone_back_to() {
         let history = history(&["superseded", "failed", "deployed"]);
-        assert!(history.has_good(1) && !history.has_good(2) && !history.has_good(9));
+        assert!(history.has_good(1));
+        assert!(!history.has_good(2));
+        assert!(!history.has_good(9));
     }
 
     #[test]

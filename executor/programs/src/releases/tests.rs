@@ -264,7 +264,8 @@ async fn p35_crds_are_marked_before_a_rollback_that_would_delete_them() {
     let scene = || Scene::new(vec![history(&["superseded", "deployed"])]);
     let (outcome, log) = scene().apply(1, &rollback(&["xs.demo.dev"])).await;
     assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
-    assert!(log[0].contains("xs.demo.dev") && log[0].contains("helm.sh~1resource-policy"), "{log:?}");
+    assert!(log[0].contains("xs.demo.dev"), "{log:?}");
+    assert!(log[0].contains("helm.sh~1resource-policy"), "{log:?}");
     assert_eq!(log[1], ROLLBACK);
     let refused = Outcome::NotDone { class: Class::Denied, evidence: Evidence::default() };
     let (outcome, log) =

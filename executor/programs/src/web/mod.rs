@@ -229,7 +229,8 @@ mod tests {
         let answer = HyperWeb::new().unwrap().send(&request(url, Some("{}"))).await.unwrap();
         assert_eq!(answer.status, 204);
         let asked = served.await.unwrap();
-        assert!(asked.contains("content-type: application/json") && asked.ends_with("{}"), "{asked}");
+        assert!(asked.contains("content-type: application/json"), "{asked}");
+        assert!(asked.ends_with("{}"), "{asked}");
     }
 
     #[tokio::test]

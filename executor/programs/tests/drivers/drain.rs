@@ -166,7 +166,8 @@ async fn a_job_that_would_end_is_spared(scene: &Scene) {
         panic!("{waits_for:?}")
     };
     assert_eq!(*workload, format!("Job {}/fragile", scene.ns));
-    assert!(why.contains("evicting 2 of its pods") && why.contains("leaves 1"), "{why}");
+    assert!(why.contains("evicting 2 of its pods"), "{why}");
+    assert!(why.contains("leaves 1"), "{why}");
     let pods = scene.get(&format!("/api/v1/namespaces/{}/pods", scene.ns)).await.unwrap();
     let stays = |app: &str| {
         let of_app = |pod: &&Value| {

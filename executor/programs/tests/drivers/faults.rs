@@ -107,7 +107,8 @@ async fn a_drain_that_cannot_see_an_owner_evicts_nothing() {
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
     let pods = scene.get(&format!("/api/v1/namespaces/{}/pods", scene.ns)).await.unwrap();
     let pods = pods["items"].as_array().unwrap();
-    assert!(pods.len() == 2 && pods.iter().all(|pod| pod["metadata"]["deletionTimestamp"].is_null()));
+    assert!(pods.len() == 2);
+    assert!(pods.iter().all(|pod| pod["metadata"]["deletionTimestamp"].is_null()));
 }
 
 #[tokio::test]

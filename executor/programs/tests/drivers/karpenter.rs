@@ -142,7 +142,9 @@ async fn the_nodes_of_one_gang_say_so() {
         assert_eq!(member.gangs, ["Job training/llm-7b"]);
         assert_eq!((member.pods, member.protected), (1, 1));
         assert_eq!(member.item.hardware, "p4d.24xlarge");
-        assert!(member.item.node_claim.is_some() && member.available && !member.stale);
+        assert!(member.item.node_claim.is_some());
+        assert!(member.available);
+        assert!(!member.stale);
     }
 }
 

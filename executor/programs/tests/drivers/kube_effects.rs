@@ -45,10 +45,8 @@ async fn apply_names_the_managers_that_it_would_overrule(scene: &Scene) {
     let mut effect = KubeApply { object: config_map(scene, &json!({"a": "ours"})), force: false };
     let outcome = scene.apply(&call(), &Effect::KubeApply(effect.clone())).await;
     let Outcome::NotDone { class: Class::Conflict, evidence } = outcome else { panic!("{outcome:?}") };
-    assert!(
-        evidence.0.join(" ").contains("somebody") && evidence.0.join(" ").contains(".data.a"),
-        "{evidence:?}"
-    );
+    assert!(evidence.0.join(" ").contains("somebody"), "{evidence:?}");
+    assert!(evidence.0.join(" ").contains(".data.a"), "{evidence:?}");
     assert_eq!(data(scene).await, json!({"a": "theirs"}));
     effect.force = true;
     done(&scene.apply(&call(), &Effect::KubeApply(effect)).await);

@@ -49,7 +49,8 @@ async fn an_inventory_says_what_is_there(scene: &Scene) {
     assert!(inventory.cluster.apis.iter().any(|api| api == "apps/v1"));
     let name = format!("{}-n", scene.id);
     let node = inventory.nodes.iter().find(|node| node.name == name).unwrap();
-    assert!(node.ready && node.schedulable);
+    assert!(node.ready);
+    assert!(node.schedulable);
     let pods: Vec<_> = inventory.pods.iter().filter(|pod| pod.node == name).collect();
     assert_eq!(pods.len(), 2);
     let owners: Vec<&str> = pods[0].owners.iter().map(|owner| owner.kind.as_str()).collect();

@@ -57,10 +57,8 @@ impl Machine {
             }
             return;
         }
-        let savepoints = self.index.plan.savepoints.iter().zip(&self.state.missing);
-        let reached = savepoints
-            .filter(|(savepoint, missing)| **missing == 0 && !self.state.reached.contains(&savepoint.id));
-        out.append.extend(reached.map(|(savepoint, _)| Event::Reached { savepoint: savepoint.id.clone() }));
+        let reached = self.state.holding.iter().filter_map(|number| self.index.plan.savepoints.get(*number));
+        out.append.extend(reached.map(|savepoint| Event::Reached { savepoint: savepoint.id.clone() }));
         if self.state.may_end(&self.index.plan, End::Complete).is_ok() {
             let residue = residue(&self.index.plan, &self.state);
             out.append.push(Event::Done { end: End::Complete, residue });

@@ -59,6 +59,9 @@ impl RunState {
         for savepoint in index.savepoints_of.get(number).into_iter().flatten() {
             if let Some(missing) = self.missing.get_mut(*savepoint) {
                 *missing = missing.saturating_sub(1);
+                if *missing == 0 {
+                    self.holding.insert(*savepoint);
+                }
             }
         }
     }
@@ -90,6 +93,11 @@ impl RunState {
             .collect();
         self.missing =
             index.members.iter().map(|steps| steps.iter().filter(|step| !is_done(**step)).count()).collect();
+        let whole = index.plan.savepoints.iter().zip(&self.missing).enumerate();
+        let holding = whole
+            .filter(|(_, (savepoint, missing))| **missing == 0 && !self.reached.contains(&savepoint.id))
+            .map(|(number, _)| number);
+        self.holding = holding.collect();
         let open =
             self.lacking.iter().enumerate().filter(|(number, lacking)| **lacking == 0 && !is_done(*number));
         self.ready = open.map(|(number, _)| (Reverse(rest(index, number)), number)).collect();
@@ -97,8 +105,8 @@ impl RunState {
 
     pub(in crate::machine) fn reach(&mut self, index: &Index, savepoint: &SavepointId) -> Result<(), Reason> {
         let position = index.plan.savepoints.iter().position(|known| known.id == *savepoint);
-        let missing = position.and_then(|position| self.missing.get(position));
-        if missing != Some(&0) || self.reached.contains(savepoint) || self.back.is_some() {
+        let holds = position.is_some_and(|position| self.back.is_none() && self.holding.remove(&position));
+        if !holds {
             return Err(Reason::Other(format!("savepoint {savepoint} is not reached")));
         }
         self.reached.push(savepoint.clone());

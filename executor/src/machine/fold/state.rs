@@ -78,6 +78,8 @@ pub struct RunState {
     pub(in crate::machine) lacking: Vec<usize>,
     /// For each savepoint, how many of its steps are not done.
     pub(in crate::machine) missing: Vec<usize>,
+    /// Savepoints, by number, of which every step is done and that were not reached.
+    pub(in crate::machine) holding: BTreeSet<usize>,
 }
 
 /// Where a place stands.

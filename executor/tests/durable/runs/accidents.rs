@@ -106,11 +106,8 @@ async fn a_claim_that_is_taken_back_abandons_its_run_and_another_can_begin() {
     let taken = runs::release_claim(&runtime, &platform, &by(), "the plan is void").await.unwrap();
     let Some(Reclaimed::Abandoned(abandoned, left)) = taken else { panic!("{taken:?}") };
     assert_eq!(abandoned, run);
-    assert!(
-        left[0].to_string().contains("the plan is void")
-            && left.iter().any(|left| left.to_string().contains("a was done")),
-        "{left:?}"
-    );
+    assert!(left[0].to_string().contains("the plan is void"), "{left:?}");
+    assert!(left.iter().any(|left| left.to_string().contains("a was done")), "{left:?}");
     let report = runs::status(&*runtime.store, &run).await.unwrap();
     assert_eq!(report.state, RunState::Ended { end: End::Abandoned });
     assert_eq!(apply(&runtime, &other).await.unwrap().1, ended(End::Complete));

@@ -66,7 +66,8 @@ async fn what_eks_refuses() {
     scene.minutes(11);
     let answer = scene.eks("POST", &path("/updates"), json!({"version": "1.34"})).await;
     assert_eq!(answer.error, "InvalidRequestException", "node groups are behind");
-    assert!(answer.text.contains("general") && answer.text.contains("system"), "{}", answer.text);
+    assert!(answer.text.contains("general"), "{}", answer.text);
+    assert!(answer.text.contains("system"), "{}", answer.text);
     let unknown = scene.eks("GET", &path("/access-entries"), Value::Null).await;
     assert_eq!(unknown.status, 501);
     assert!(unknown.text.contains("eks:GET /clusters/{}/access-entries"), "{}", unknown.text);

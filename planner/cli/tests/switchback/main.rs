@@ -120,7 +120,8 @@ fn a_wrong_command_line_is_not_an_error_of_the_manifests() {
     for line in [&["check"][..], &["chek", "x"], &[], &["check", "--format", "yaml", "x"]] {
         let (output, out, err) = run(switchback(line));
         ends(&output, Exit::Usage);
-        assert!(out.is_empty() && (err.contains("Usage") || err.contains("--help")), "{line:?}: {err}");
+        assert!(out.is_empty(), "{line:?}: {err}");
+        assert!((err.contains("Usage") || err.contains("--help")), "{line:?}: {err}");
     }
     let (output, out, _) = run(switchback(&["--help"]));
     ends(&output, Exit::Success);
@@ -133,7 +134,8 @@ fn a_wrong_command_line_is_not_an_error_of_the_manifests() {
 fn schemas_are_printed_written_and_checked() {
     let (output, out, _) = run(switchback(&["schema"]));
     ends(&output, Exit::Success);
-    assert!(out.lines().any(|name| name == "Platform") && out.lines().any(|name| name == "plan"), "{out}");
+    assert!(out.lines().any(|name| name == "Platform"), "{out}");
+    assert!(out.lines().any(|name| name == "plan"), "{out}");
     let (_, out, _) = run(switchback(&["schema", "karpenterupgrade"]));
     assert_eq!(
         out,
@@ -155,10 +157,12 @@ fn schemas_are_printed_written_and_checked() {
 fn codes_are_explained() {
     let (output, out, _) = run(switchback(&["explain", "sb0206"]));
     ends(&output, Exit::Success);
-    assert!(out.starts_with("SB0206: ") && out.contains("Quote version numbers"), "{out}");
+    assert!(out.starts_with("SB0206: "), "{out}");
+    assert!(out.contains("Quote version numbers"), "{out}");
     let (output, _, err) = run(switchback(&["explain", "SB0000"]));
     ends(&output, Exit::Failed);
-    assert!(err.starts_with("error SB0702: ") && err.contains("SB0000"), "{err}");
+    assert!(err.starts_with("error SB0702: "), "{err}");
+    assert!(err.contains("SB0000"), "{err}");
     assert_eq!(run(switchback(&["explain", "--all-markdown"])).1, codes::markdown());
 }
 
@@ -197,7 +201,9 @@ fn without_the_executor_a_person_learns_what_to_install() {
     let (_directory, path) = alone();
     let (output, out, err) = run(program(&path, &["apply", "plan.json"]));
     ends(&output, Exit::Unavailable);
-    assert!(out.is_empty() && err.contains("`apply`") && err.contains("switchback-exec"), "{err}");
+    assert!(out.is_empty(), "{err}");
+    assert!(err.contains("`apply`"), "{err}");
+    assert!(err.contains("switchback-exec"), "{err}");
 }
 
 #[test]
@@ -233,7 +239,9 @@ fn an_executor_of_another_release_is_refused_before_it_does_anything() {
     executor(directory.path(), &contract::answer().replace("switchback.journal/1.", "switchback.journal/2."));
     let (output, out, err) = run(program(&path, &["apply", "plan.json"]));
     ends(&output, Exit::Unavailable);
-    assert!(out.is_empty() && err.contains("switchback.journal/2.0") && err.contains("one release"), "{err}");
+    assert!(out.is_empty(), "{err}");
+    assert!(err.contains("switchback.journal/2.0"), "{err}");
+    assert!(err.contains("one release"), "{err}");
 }
 
 const UPGRADES: &str = "\
@@ -307,7 +315,9 @@ fn the_catalog_is_shown_and_checked() {
     ends(&output, Exit::Success);
     assert!(out.lines().any(|line| line.starts_with("karpenter ")), "{out}");
     let (_, out, _) = run(switchback(&["catalog", "eks"]));
-    assert!(out.contains("1.36") && out.contains("one minor at a time") && out.contains("sources"), "{out}");
+    assert!(out.contains("1.36"), "{out}");
+    assert!(out.contains("one minor at a time"), "{out}");
+    assert!(out.contains("sources"), "{out}");
     let (output, out, _) = run(switchback(&["catalog", "--check", "--as-of", "2026-11-20"]));
     ends(&output, Exit::Success);
     assert!(out.contains("hole   gpu-operator: 26.3.3 has no fact about eks"), "{out}");

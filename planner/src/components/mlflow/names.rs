@@ -62,8 +62,11 @@ mod tests {
             names("obs-1").instance("flow", "before-3.18.0"),
             names("obs-1").job(&"x".repeat(80), "migrate"),
         ] {
-            assert!(name.len() <= 255 && name.starts_with(|c: char| c.is_ascii_lowercase()), "{name}");
-            assert!(!name.contains("--") && !name.ends_with('-') && !name.contains('.'), "{name}");
+            assert!(name.len() <= 255, "{name}");
+            assert!(name.starts_with(|c: char| c.is_ascii_lowercase()), "{name}");
+            assert!(!name.contains("--"), "{name}");
+            assert!(!name.ends_with('-'), "{name}");
+            assert!(!name.contains('.'), "{name}");
         }
         assert!(
             (62..=63).contains(&names("obs-1").instance(&long, "trial").len()),

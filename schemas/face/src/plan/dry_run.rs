@@ -1,13 +1,16 @@
 //! The dry-run as text: short first, then every step.
 
-use std::fmt::{self, Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
 use switchback_model::{
     Graph,
     summary::{HopSummary, Summary, only_looks, roll, steps_of},
 };
 use switchback_schemas::{
-    Digest, Seconds,
+    Digest, Seconds, StepId,
     plan::{Disruption, Plan, RollbackStep, Step, Undo, Work},
 };
 
@@ -35,8 +38,9 @@ pub struct DryRun<'a> {
 impl fmt::Display for DryRun<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.head(f)?;
+        let undoing = self.plan.rollback_by_step();
         for (number, hop) in self.summary.hops.iter().enumerate() {
-            self.hop(f, number + 1, hop)?;
+            self.hop(f, number + 1, hop, &undoing)?;
         }
         if self.steps {
             writeln!(f, "{LEGEND}\n")?;
@@ -67,7 +71,13 @@ impl DryRun<'_> {
         Ok(())
     }
 
-    fn hop(&self, f: &mut fmt::Formatter<'_>, number: usize, summary: &HopSummary) -> fmt::Result {
+    fn hop(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        number: usize,
+        summary: &HopSummary,
+        undoing: &BTreeMap<&StepId, Vec<&RollbackStep>>,
+    ) -> fmt::Result {
         let hop = &summary.hop;
         for line in &summary.points {
             let id = &line.id;
@@ -107,7 +117,6 @@ impl DryRun<'_> {
         }
         if self.steps {
             writeln!(f)?;
-            let undoing = self.plan.rollback_by_step();
             for step in steps_of(self.plan, self.graph, &hop.id) {
                 let undoing = undoing.get(&step.id).map(Vec::as_slice).unwrap_or_default();
                 step_lines(f, step, undoing)?;

@@ -108,7 +108,8 @@ fn what_no_run_knows_is_refused_by_name() {
     let plan = three();
     let alone = back(&plan, None).unwrap();
     let findings: Vec<String> = lint(&alone).iter().map(|finding| finding.message.clone()).collect();
-    assert!(findings.len() == 1 && findings[0].contains("capture \"v\" of a"), "{findings:?}");
+    assert!(findings.len() == 1, "{findings:?}");
+    assert!(findings[0].contains("capture \"v\" of a"), "{findings:?}");
     let error = back(&plan, Some(&carried(Digest::of("plan"), &[]))).unwrap_err();
     assert!(matches!(&error, NoPlan::NotCaptured { name, .. } if name == "v"), "{error}");
     let error = back(&plan, Some(&carried(Digest::of("another"), &[("a", "v")]))).unwrap_err();

@@ -212,7 +212,8 @@ mod tests {
         let object = json!({"metadata": {"namespace": "a", "name": "keda-hpa-b", "ownerReferences": [
             {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "b", "controller": true}]},
             "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "b"}}});
-        assert!(scales(&object, "b") && !scales(&object, "c"));
+        assert!(scales(&object, "b"));
+        assert!(!scales(&object, "c"));
         let read = autoscaler(&object);
         assert_eq!(read.min, 1);
         assert_eq!(read.controller.unwrap().to_string(), "ScaledObject a/b");
