@@ -69,9 +69,11 @@ impl HopSpec {
     }
 }
 
-/// Checks that a target lies above what is there: `None` when there is nothing to do or it would go down.
+/// Checks that a target lies above what is there, or is another build of it: `None` when there is nothing to do or it would go down.
 pub fn rising(cx: &Cx<'_>, doc: DocRef, what: &str, from: &Version, to: &Version) -> Option<()> {
-    match from.cmp(to) {
+    match from.precedence(to) {
+        // Which of two builds is newer, nobody says.
+        std::cmp::Ordering::Equal if from.is_another_build_of(to) => Some(()),
         std::cmp::Ordering::Less => Some(()),
         std::cmp::Ordering::Equal => {
             let message = format!("{what} is at {from} already");

@@ -3,6 +3,9 @@
 //!
 //! What begins with `-` would be read as an option, `..` leaves the directory, and credentials in an address end up in a plan.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use switchback_schemas::{
     codes::{self, Code},
     manifest::{BatchSize, ChartSource, Document, Platform, Rollout, TargetSpec},
@@ -10,6 +13,7 @@ use switchback_schemas::{
 };
 
 use super::{DocRef, Spanned, faults::Faults, nearest::all};
+use crate::objects::nested;
 
 /// Asks one document; what is wrong is collected.
 pub struct Checks<'f, 's> {
@@ -205,6 +209,15 @@ impl Checks<'_, '_> {
                     );
                 }
             }
+        }
+    }
+
+    /// Values by dotted path, which stand in `/spec/set`.
+    pub fn values(&mut self, set: &BTreeMap<String, Value>) {
+        if let Err(error) = nested(set) {
+            let at = format!("/spec/set/{}", error.path().replace('~', "~0").replace('/', "~1"));
+            let help = "a dot inside of a key is written `\\.`: `podAnnotations.example\\.com/role`";
+            self.error(codes::MANIFEST_BAD_VALUE, error.to_string(), (&at, "not the path of a value"), help);
         }
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod continued;
+mod deletions;
 mod eks;
 mod eks_large;
 mod eks_refused;

@@ -29,6 +29,18 @@ pub enum ChartSource {
     Directory(String),
 }
 
+/// Somebody accepts that an upgrade deletes objects of a custom kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AcceptedDeletion {
+    /// The CRD that defines their kind: `widgets.example.com`.
+    pub crd: String,
+    /// How many at most. They are counted again before the upgrade; if there are more, it holds.
+    pub objects: u64,
+    /// Who accepts it, and why.
+    pub because: String,
+}
+
 /// How nodes move.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

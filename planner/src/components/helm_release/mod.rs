@@ -49,7 +49,7 @@ impl Component for HelmRelease {
     }
 
     fn codes(&self) -> &'static [Code] {
-        &[codes::PLAN_STORED_VERSION]
+        &[codes::PLAN_STORED_VERSION, codes::PLAN_DELETES]
     }
 
     fn catalog(&self) -> Texts {
@@ -63,6 +63,7 @@ impl Component for HelmRelease {
     fn strings(&self, spec: &HelmReleaseUpgrade, checks: &mut Checks<'_, '_>) {
         checks.object("/spec/release", &spec.release);
         checks.charts(&spec.charts);
+        checks.values(&spec.set);
         if let Some(chart) = &spec.chart {
             checks.word("/spec/chart", "the name of a chart", chart, b"-_.");
         }
@@ -93,7 +94,7 @@ impl Component for HelmRelease {
             chart,
             source: spec.charts.clone(),
             version: spec.to.clone(),
-            set: objects::nested(&spec.set),
+            set: objects::nested(&spec.set).unwrap_or_default(),
         }));
     }
 
@@ -123,7 +124,12 @@ impl Component for HelmRelease {
             scope: &hop.scope,
             part,
             title,
-            desired: Desired::Release(DesiredRelease { render, within, with_crds: true }),
+            desired: Desired::Release(DesiredRelease {
+                render,
+                within,
+                with_crds: true,
+                deletes: &spec.deletes,
+            }),
             needs: Vec::new(),
             place: cx.label(doc.doc, "/spec/to", "this version of the chart"),
         };

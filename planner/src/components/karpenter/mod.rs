@@ -63,6 +63,7 @@ impl Component for Karpenter {
         checks.object("/spec/release", &spec.release);
         checks.object("/spec/crdRelease", &spec.crd_release);
         checks.charts(&spec.charts);
+        checks.values(&spec.set);
     }
 
     fn references(&self, spec: &KarpenterUpgrade, checks: &mut Checks<'_, '_>) {
@@ -106,7 +107,7 @@ impl Component for Karpenter {
         for hop in hops::of(at) {
             for (release, chart, set) in [
                 (&spec.crd_release, "karpenter-crd", serde_json::json!({})),
-                (&spec.release, "karpenter", nested(&spec.set)),
+                (&spec.release, "karpenter", nested(&spec.set).unwrap_or_default()),
             ] {
                 asks.charts.push(Ask {
                     release: release.clone(),
