@@ -16,6 +16,7 @@ mod cloud;
 mod codes;
 mod continued;
 mod crash;
+mod deletions;
 mod docs;
 mod examples;
 mod gangs;

@@ -139,7 +139,7 @@ fn an_accepted_deletion_is_a_point_of_no_return_and_is_counted_again() {
         (&point.step, point.ends.as_str()),
         (&step.id, "rollback with the objects of CRD things.h1.example")
     );
-    assert_eq!(step.gates, [point.id.clone()]);
+    assert_eq!(step.gates, std::slice::from_ref(&point.id));
     assert_eq!(
         plan.gate(&point.id).expect("its gate").title,
         "approve that the upgrade of release default/things deletes CRD things.h1.example with every Thing"
@@ -315,7 +315,7 @@ fn another_build_of_a_version_is_moved_to_and_an_older_pre_release_is_not_newer(
         });
         let manifest = upgrade("").replace("2.0.0", to);
         planned_of(&manifest, &inventory, vec![config("2")], |render| {
-            render.chart.version = to.parse().expect(to)
+            render.chart.version = to.parse().expect(to);
         })
     };
     for (from, to) in
