@@ -57,12 +57,12 @@ impl Owner for Helm {
         let crds: Vec<_> = own
             .iter()
             .filter_map(|crd| {
-                crds::stored(cx, predicted, crd);
-                crds::step(asked.scope, predicted, crd, out)
+                crds::stored(asked, predicted, crd);
+                crds::step(asked, predicted, crd, out)
             })
             .collect();
         for crd in render.objects.iter().filter(|object| objects::is_crd(object)) {
-            crds::stored(cx, predicted, crd);
+            crds::stored(asked, predicted, crd);
         }
         let before = predicted.release(&render.release)?.clone();
         unseen::deleted_by_hand(cx.findings, &before.objects, render, &asked.place);
