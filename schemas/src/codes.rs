@@ -214,6 +214,8 @@ codes! {
         "The run that this plan continues stopped inside of a hop, and this plan does not continue it.";
     PLAN_DELETES = "SB0440", "an upgrade deletes objects that no rollback brings back",
         "The new chart no longer holds a CRD, or objects of a custom kind: Helm deletes them, a CRD with every object of its kind.";
+    PLAN_OTHER_KIND = "SB0441", "the release is a component with a kind of its own",
+        "Facts about its versions, its freezes and its order with others hold for the kind that knows it, not for a plain release.";
     RUN_CLAIMED = "SB0501", "another run holds the platform",
         "A run keeps its claim until it is complete, rolled back or abandoned.";
     RUN_LEASED = "SB0502", "another process is running it",

@@ -2,6 +2,7 @@
 //! twin, and with real helms on a real API server.
 
 use serde_json::json;
+use switchback_schemas::plan::Mark;
 
 use crate::support::{
     bins::root,
@@ -16,7 +17,7 @@ const PLATFORM: &str = "apiVersion: switchback.dev/v1alpha1\nkind: Platform\nmet
 fn upgrade(release: &str, more: &str) -> String {
     format!(
         "apiVersion: switchback.dev/v1alpha1\nkind: HelmReleaseUpgrade\nmetadata: {{name: {release}}}\nspec:\n  target: \
-         main\n  release: {{namespace: default, name: {release}}}\n  charts: {{directory: charts}}\n  to: '2.0.0'\n{more}"
+         main\n  release: {{namespace: default, name: {release}}}\n  charts: {{directory: ../charts}}\n  to: '2.0.0'\n{more}"
     )
 }
 
@@ -122,6 +123,11 @@ fn nothing_is_deleted_that_nobody_accepted(place: &dyn Place) {
     scene.write("manifests/things.yaml", &accepting(2));
     let plan = scene.plan();
     assert_eq!(plan.points.len(), 1);
+    // The old chart leaves its namespace to Helm, the new one writes it: that is one object.
+    let changes =
+        plan.steps.iter().flat_map(|step| &step.changes).filter(|change| change.object.kind == "ConfigMap");
+    let marks: Vec<(Mark, String)> = changes.map(|change| (change.mark, change.object.to_string())).collect();
+    assert_eq!(marks, [(Mark::Change, "ConfigMap default/things".to_owned())]);
     let preflight = scene.on_store("preflight plan.json").exits(0);
     assert!(preflight.stdout.contains("0 wrong"), "{}", preflight.stdout);
     let line = mlops::parked_for(&scene.apply().exits(3)).expect("it waits for the approval");
@@ -157,11 +163,31 @@ fn accepting(objects: u64) -> String {
     )
 }
 
+/// A runtime that the new chart no longer brings, and that somebody's endpoint names.
+#[test]
+fn removed_objects_are_listed_with_who_uses_them() {
+    let scene = Scene::on_twin(
+        &[("platform.yaml", PLATFORM), ("serving.yaml", &upgrade("serving", ""))],
+        |world| {
+            let release = "  - {name: serving, namespace: default, chart: serving, version: 1.0.0}\n";
+            let endpoint = "  - {apiVersion: serving.switchback.test/v1, kind: Endpoint, metadata: {name: iris, namespace: default}, \
+                        spec: {model: {runtime: sklearn}}}\n";
+            let world = world.replacen("releases:\n", &format!("releases:\n{release}"), 1);
+            world.replacen("\nobjects:\n", &format!("\nobjects:\n{endpoint}"), 1)
+        },
+    );
+    let refused = unplanned(&scene);
+    let said = "no longer holds 1 object of kind Runtime: Helm deletes Runtime sklearn (used by Endpoint default/iris)";
+    assert!(refused.contains(said), "{refused}");
+}
+
 /// Observes, resolves, and does not get a plan; what is said.
 fn unplanned(scene: &Scene) -> String {
     scene.observed();
     scene.on_platform("resolve manifests").exits(0);
-    scene.switchback("plan manifests -o plan.json").exits(1).stderr
+    let said = scene.switchback("plan manifests -o plan.json").exits(1).stderr;
+    // As it was said, before it was folded to the width of a terminal.
+    said.replace("\n  │ ", " ")
 }
 
 #[test]

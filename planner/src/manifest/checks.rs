@@ -197,15 +197,16 @@ impl Checks<'_, '_> {
             ChartSource::Oci(url) => self.address("/spec/charts/oci", url, &["oci://"]),
             ChartSource::Https(url) => self.address("/spec/charts/https", url, &["https://"]),
             ChartSource::Directory(path) => {
-                let leaves = path.is_empty()
-                    || path.starts_with(['/', '-', '~'])
-                    || path.split('/').any(|part| part == "..");
+                let below = path.strip_prefix("../").unwrap_or(path);
+                let leaves = below.is_empty()
+                    || below.starts_with(['/', '-', '~'])
+                    || below.split('/').any(|part| part == "..");
                 if leaves || path.chars().any(char::is_control) {
                     self.error(
                         codes::MANIFEST_BAD_VALUE,
-                        "the charts lie outside of the directory that the command runs in",
-                        ("/spec/charts/directory", "not a path inside"),
-                        "write a relative path without `..`, such as charts",
+                        "the charts lie neither below the directory of the manifests nor beside it",
+                        ("/spec/charts/directory", "leads elsewhere"),
+                        "write a path relative to this file, such as charts or ../charts",
                     );
                 }
             }

@@ -10,6 +10,7 @@ mod eks_refused;
 mod finished;
 mod joint;
 mod karpenter;
+mod known_release;
 mod mlflow;
 mod mlflow_refused;
 mod outside;

@@ -25,7 +25,8 @@ pub enum ChartSource {
     Oci(String),
     /// A chart repository: `https://charts.example`.
     Https(String),
-    /// A directory that holds charts as `NAME/VERSION/`, relative to where the command runs.
+    /// A directory that holds charts as `NAME/VERSION/`, relative to the file that names it: `charts`, or `../charts` beside the
+    /// directory of the manifests.
     Directory(String),
 }
 

@@ -118,7 +118,9 @@ impl Deletions {
             let accepts = accepted.iter().find(|accepted| accepted.crd == deletion.crd.name);
             deletion.say(cx, render, accepts, place);
             if deletion.whole {
-                predicted.note_at_most(&deletion.crd, accepts.map_or(0, |accepts| accepts.objects));
+                // Where there is none, none may come: nobody was asked to approve that one is deleted.
+                let most = accepts.filter(|_| deletion.loses()).map_or(0, |accepts| accepts.objects);
+                predicted.note_at_most(&deletion.crd, most);
             }
         }
         for accepts in accepted.iter().filter(|accepts| !self.deleted.contains_key(&accepts.crd)) {

@@ -254,6 +254,7 @@ fn replaced(road: &Road<'_>, pool: &Pool, group: &Group<'_>, groups: &[Group<'_>
             format!("node groups {} and {} would both be replaced by {next}", other.name, group.name);
         refuse(
             road.cx,
+            pool,
             message,
             "rename one of them: the number of a minor at the end of a name is left out",
         );
