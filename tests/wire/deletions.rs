@@ -136,7 +136,9 @@ fn nothing_is_deleted_that_nobody_accepted(place: &dyn Place) {
     let held = scene.apply().exits(4);
     assert!(held.stdout.contains("3 of 3 Thing"), "{}", held.stdout);
     assert_eq!(place.things(), Some(3));
+    // What follows is another day, with a store of its own.
     scene.on_store("abandon --reason test");
+    std::fs::remove_dir_all(scene.path("store")).expect("the store");
 
     // What carries Helm's word stays, forward and back.
     place.keep(true);

@@ -21,7 +21,6 @@ use switchback_planner::{
 use switchback_schemas::{
     Diagnostic, Version,
     codes::Code,
-    inventory::Inventory,
     manifest::{OnFailure, Requires},
     name::{Label, ObjectName, ObjectRef},
     plan::{Condition, Target},
