@@ -70,9 +70,9 @@ impl Place for OnTwin {
 
     fn keep(&self, keep: bool) {
         let word = if keep { json!("keep") } else { json!(null) };
-        let patch = json!({"metadata": {"annotations": {"helm.sh/resource-policy": word}}}).to_string();
+        let keep = json!({"metadata": {"annotations": {"helm.sh/resource-policy": word}}}).to_string();
         let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD}");
-        self.0.send("PATCH", &path, ("application/merge-patch+json", &patch));
+        self.0.send("PATCH", &path, ("application/merge-patch+json", &keep));
     }
 }
 
@@ -88,9 +88,9 @@ impl Place for OnCluster<'_> {
     }
 
     fn things(&self) -> Option<usize> {
-        let crds = self.1.items(&["crd"]);
+        let crds = self.1.items(&["get", "crd"]);
         let there = crds.iter().any(|crd| crd["metadata"]["name"] == CRD);
-        there.then(|| self.1.items(&["-n", "default", CRD]).len())
+        there.then(|| self.1.items(&["get", "-n", "default", CRD]).len())
     }
 
     fn keep(&self, keep: bool) {
