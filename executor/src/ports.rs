@@ -119,6 +119,15 @@ pub struct Failure {
     pub evidence: Evidence,
 }
 
+/// What an effect found that it needs on this machine, and what it would write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// What was found.
+    pub evidence: Evidence,
+    /// Objects that it would write, by a program that the API server cannot be asked to try.
+    pub writes: Vec<Value>,
+}
+
 /// A family of drivers: those that share a client.
 #[async_trait]
 pub trait Driver: Send + Sync {
@@ -152,6 +161,12 @@ pub trait Driver: Send + Sync {
         _release: &ObjectName,
         _revision: u64,
     ) -> Option<Result<Evidence, Failure>> {
+        None
+    }
+
+    /// Looks whether all that an effect needs on this machine is there: programs, charts. Changes nothing. `None` when it needs nothing
+    /// here.
+    async fn rehearse(&self, _call: &Call, _effect: &Effect) -> Option<Result<Rehearsal, Failure>> {
         None
     }
 

@@ -27,6 +27,9 @@ pub struct HopSpec {
     pub from: Option<Version>,
     /// The version after.
     pub to: Version,
+    /// The component of the catalog that it moves and the version of that, where they are others: a release whose chart the catalog
+    /// knows.
+    pub stands_for: Option<(String, Version)>,
     /// Whether it starts from what was observed.
     pub basis: HopBasis,
     /// Whether its version is there, and it does what an earlier run of the operation left of the hop.
@@ -49,6 +52,7 @@ impl HopSpec {
             target: Upgrade::target(&doc.spec).clone(),
             from: None,
             to: Upgrade::to(&doc.spec).clone(),
+            stands_for: None,
             finishes: false,
             basis: HopBasis::Exact,
             requires: Upgrade::requires(&doc.spec).to_vec(),
@@ -62,6 +66,12 @@ impl HopSpec {
         StepId::sanitized(&format!("{}/{}@{}", self.component, self.upgrade, self.to.plain()))
     }
 
+    /// The component and the version that the joint path knows it by.
+    pub fn on_path(&self) -> (&str, &Version) {
+        let own = (self.component.as_str(), &self.to);
+        self.stands_for.as_ref().map_or(own, |(component, version)| (component.as_str(), version))
+    }
+
     /// For a version that is there already: the hop that finishes what an earlier run of the operation began, if one did.
     pub fn finishing(&self, cx: &Cx<'_>) -> Option<Self> {
         cx.unfinished(&self.id())?;
@@ -69,9 +79,11 @@ impl HopSpec {
     }
 }
 
-/// Checks that a target lies above what is there: `None` when there is nothing to do or it would go down.
+/// Checks that a target lies above what is there, or is another build of it: `None` when there is nothing to do or it would go down.
 pub fn rising(cx: &Cx<'_>, doc: DocRef, what: &str, from: &Version, to: &Version) -> Option<()> {
-    match from.cmp(to) {
+    match from.precedence(to) {
+        // Which of two builds is newer, nobody says.
+        std::cmp::Ordering::Equal if from.is_another_build_of(to) => Some(()),
         std::cmp::Ordering::Less => Some(()),
         std::cmp::Ordering::Equal => {
             let message = format!("{what} is at {from} already");

@@ -12,7 +12,7 @@ use switchback_schemas::{
     journal::Captured,
     lock::Render,
     name::{ObjectName, ObjectRef},
-    plan::{CloudRef, Condition, Operand, Read, ReadBasis, Target, Test},
+    plan::{CloudRef, Condition, Find, Operand, Read, ReadBasis, Target, Test},
     report::{CaptureName, LeftSuspended},
 };
 
@@ -27,6 +27,8 @@ pub struct Predicted<'a> {
     left_open: RefCell<Vec<&'a LeftSuspended>>,
     /// Fields that a hop puts back to what they were before an earlier run, and the step that does.
     put_back: RefCell<BTreeMap<Field, (Value, StepId)>>,
+    /// CRDs whose objects a hop stores anew, with the version.
+    stored_as: RefCell<BTreeMap<String, String>>,
     reads: RefCell<Vec<Read>>,
 }
 
@@ -80,6 +82,7 @@ impl<'a> Predicted<'a> {
             workloads,
             left_open: RefCell::new(left_open),
             put_back: RefCell::default(),
+            stored_as: RefCell::default(),
             reads: RefCell::default(),
         }
     }
@@ -133,12 +136,34 @@ impl<'a> Predicted<'a> {
     pub fn crd(&self, name: &str) -> Option<Crd> {
         let mut crd = self.inventory.crds.iter().find(|crd| crd.name == name)?.clone();
         self.note_field(crd_ref(name), "/metadata/uid", Test::Equals(Operand::Value(json!(crd.uid))));
+        if let Some(version) = self.stored_as.borrow().get(name) {
+            crd.stored = vec![version.clone()];
+        }
         for release in self.releases.values().filter(|release| release.by.is_some()) {
             if let Some(object) = objects::crd(&release.objects, name) {
                 predict(&mut crd, object);
             }
         }
         Some(crd)
+    }
+
+    /// From now on every object of a CRD is stored in one version.
+    pub fn stores(&self, crd: &str, version: &str) {
+        self.stored_as.borrow_mut().insert(crd.to_owned(), version.to_owned());
+    }
+
+    /// Notes that Helm leaves an object which a chart no longer holds.
+    pub fn note_keep(&self, object: &ObjectRef) {
+        let pointer = format!("/metadata/annotations/{}", objects::KEEP.replace('/', "~1"));
+        self.note_field(object.clone(), &pointer, Test::Equals(Operand::Value(json!("keep"))));
+    }
+
+    /// Notes that there are at most so many objects of a CRD, unless it is gone.
+    pub fn note_at_most(&self, crd: &Crd, most: u64) {
+        let (object, pointer, is) = (Target::Object(crd_ref(&crd.name)), String::new(), Test::Absent {});
+        let count =
+            Condition::Count { find: all_of(crd), each: Vec::new(), at_least: None, at_most: Some(most) };
+        self.note(Condition::Any { of: vec![Condition::Field { object, pointer, is }, count] }, None);
     }
 
     /// A container of a Deployment: its position and image. Notes both.
@@ -241,6 +266,13 @@ fn predict(crd: &mut Crd, object: &Value) {
         }
         crd.storage = storage;
     }
+    crd.keep |= objects::keeps(object);
+}
+
+/// Every object of a CRD.
+pub fn all_of(crd: &Crd) -> Find {
+    let (api_version, kind) = (crd.api_version(), crd.kind.clone());
+    Find { api_version, kind, namespace: None, labels: BTreeMap::new() }
 }
 
 /// A CRD as an object.

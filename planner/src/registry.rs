@@ -1,10 +1,10 @@
 //! The components that there are, what every list of kinds is made from, and the owners.
 
-use switchback_schemas::{ComponentName, Diagnostic, codes, codes::Code, inventory::Inventory};
+use switchback_schemas::{ComponentName, Diagnostic, codes, codes::Code, inventory::Inventory, lock::Lock};
 
 use crate::{
     catalog::Catalog,
-    component::AnyComponent,
+    component::{AnyComponent, Known},
     manifest::{Kinds, Manifests, UpgradeKind},
     owner::{OWNERS, Owner, Owners},
     solver::Requests,
@@ -78,10 +78,16 @@ impl<'r> Registry<'r> {
     }
 
     /// What manifests ask of the joint path.
-    pub fn requests(&self, manifests: &Manifests, inventory: Option<&Inventory>) -> Requests {
+    pub fn requests(
+        &self,
+        manifests: &Manifests,
+        inventory: Option<&Inventory>,
+        lock: Option<&Lock>,
+    ) -> Requests {
         let mut requests = Requests::default();
+        let known = Known { catalog: &self.catalog, inventory, lock };
         for (_, component) in &self.components {
-            component.request_all(manifests, inventory, &mut requests);
+            component.request_all(manifests, &known, &mut requests);
         }
         requests
     }

@@ -178,8 +178,8 @@ codes! {
         "A killed client leaves a release pending for good. Repair it before the plan is made.";
     PLAN_STRATEGY = "SB0416", "the pool's strategy cannot do what the manifest promises",
         "The way in which the pool's nodes move does not allow the asked batches, budgets or waits.";
-    PLAN_HOOK = "SB0417", "a chart has hooks that a render cannot show",
-        "Hooks run code that a dry-run cannot show. They are listed as items of their own.";
+    PLAN_HOOK = "SB0417", "a chart does something that a render cannot show",
+        "Hooks run code, and `lookup` reads the cluster: a dry-run cannot show what comes of either. Both are listed.";
     PLAN_TOO_LARGE = "SB0419", "the plan is too large",
         "A plan holds up to 10,000 steps. Split the upgrade into stages.";
     PLAN_UNCHANGED = "SB0420", "there is nothing to do",
@@ -212,6 +212,10 @@ codes! {
         "The run that this plan continues suspended something, and nothing in this plan resumes it with the first value.";
     PLAN_UNFINISHED = "SB0435", "an unfinished hop of an earlier run is left as it is",
         "The run that this plan continues stopped inside of a hop, and this plan does not continue it.";
+    PLAN_DELETES = "SB0440", "an upgrade deletes objects that no rollback brings back",
+        "The new chart no longer holds a CRD, or objects of a custom kind: Helm deletes them, a CRD with every object of its kind.";
+    PLAN_OTHER_KIND = "SB0441", "the release is a component with a kind of its own",
+        "Facts about its versions, its freezes and its order with others hold for the kind that knows it, not for a plain release.";
     RUN_CLAIMED = "SB0501", "another run holds the platform",
         "A run keeps its claim until it is complete, rolled back or abandoned.";
     RUN_LEASED = "SB0502", "another process is running it",

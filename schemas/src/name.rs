@@ -227,6 +227,32 @@ pub fn group(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
+/// Whether objects of a built-in kind live in namespaces; `None` for kinds of other groups.
+pub fn is_namespaced(group: &str, kind: &str) -> Option<bool> {
+    Some(match group {
+        "" => !matches!(kind, "Namespace" | "Node" | "PersistentVolume" | "ComponentStatus"),
+        "apps"
+        | "autoscaling"
+        | "batch"
+        | "coordination.k8s.io"
+        | "discovery.k8s.io"
+        | "events.k8s.io"
+        | "policy" => true,
+        "networking.k8s.io" => matches!(kind, "Ingress" | "NetworkPolicy"),
+        "rbac.authorization.k8s.io" => matches!(kind, "Role" | "RoleBinding"),
+        "resource.k8s.io" => matches!(kind, "ResourceClaim" | "ResourceClaimTemplate"),
+        "storage.k8s.io" => kind == "CSIStorageCapacity",
+        "admissionregistration.k8s.io"
+        | "apiextensions.k8s.io"
+        | "apiregistration.k8s.io"
+        | "certificates.k8s.io"
+        | "flowcontrol.apiserver.k8s.io"
+        | "node.k8s.io"
+        | "scheduling.k8s.io" => false,
+        _ => return None,
+    })
+}
+
 /// The resource of a kind, by the rule that the kinds of Kubernetes itself follow; a guess for kinds with an odd plural.
 pub fn plural(kind: &str) -> String {
     let lower = kind.to_ascii_lowercase();

@@ -1,12 +1,13 @@
 //! Version numbers with a total order.
 //!
 //! Components number themselves in several ways: `1.33` (Kubernetes minors), `v0.33.12` (charts with a
-//! prefix), `1.33.4-eksbuild.2` (a build after its base version), `4.0.0-rc1` (before it). One type reads
-//! all of them and compares them as people do.
+//! prefix), `4.0.0-rc1` (a pre-release, before its version), `1.33.4-eksbuild.2` (a build of EKS, after it). One
+//! type reads all of them and compares them by Semantic Versioning 2, and builds of EKS by their own order.
 
 use std::{cmp::Ordering, fmt, hash, str::FromStr};
 
-/// A version number. Equality and order look at the numbers, not at a leading `v`.
+/// A version number. Equality and order look at the numbers, not at a leading `v`. Two builds of one version are not
+/// equal, though neither is newer ([`Version::is_another_build_of`]); they are ordered by their texts.
 #[derive(Clone)]
 pub struct Version {
     text: String,
@@ -16,10 +17,10 @@ pub struct Version {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Suffix {
-    /// `-alpha.1`, `-rc1`: before the plain version.
+    /// `-alpha.1`, `-rc1`, `-0.20251120`: a pre-release, before the plain version.
     Before(Vec<Part>),
     None,
-    /// `-eksbuild.2`, `-1`: a build after the plain version.
+    /// `-eksbuild.2`, `-eks-a1b2c3`: a build of EKS, after the plain version.
     After(Vec<Part>),
 }
 
@@ -28,6 +29,9 @@ enum Part {
     Number(u64),
     Word(String),
 }
+
+/// What the builds of EKS begin with: `1.33.4-eksbuild.2`, `1.33.4-eks-a1b2c3`.
+const BUILDS_AFTER: [&str; 2] = ["eksbuild.", "eks-"];
 
 /// A text that is not a version number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,10 +76,29 @@ impl Version {
         self.numbers.starts_with(&line.numbers)
     }
 
-    fn key(&self) -> (&[u64], &Suffix) {
+    /// Which of two versions is newer. Builds of one version (`1.2.3+a` and `1.2.3+b`) are equal here.
+    pub fn precedence(&self, other: &Version) -> Ordering {
+        self.numbered().cmp(&other.numbered())
+    }
+
+    /// Whether both are builds of one version and not the same build: neither is newer.
+    pub fn is_another_build_of(&self, other: &Version) -> bool {
+        self.precedence(other).is_eq() && self.build() != other.build()
+    }
+
+    /// What follows a `+`.
+    fn build(&self) -> &str {
+        self.text.split_once('+').map_or("", |(_, build)| build)
+    }
+
+    fn numbered(&self) -> (&[u64], &Suffix) {
         // Trailing zeros do not count: 1.8 == 1.8.0.
         let end = self.numbers.iter().rposition(|n| *n != 0).map_or(0, |last| last + 1);
         (self.numbers.get(..end).unwrap_or_default(), &self.suffix)
+    }
+
+    fn key(&self) -> ((&[u64], &Suffix), &str) {
+        (self.numbered(), self.build())
     }
 }
 
@@ -85,13 +108,17 @@ impl FromStr for Version {
     fn from_str(text: &str) -> Result<Self, BadVersion> {
         let bad = || BadVersion(text.chars().take(80).collect());
         let plain = text.strip_prefix('v').unwrap_or(text);
-        // Build metadata after `+` does not order versions.
-        let (plain, _) = plain.split_once('+').unwrap_or((plain, ""));
+        let (plain, build) =
+            plain.split_once('+').map_or((plain, None), |(plain, build)| (plain, Some(build)));
         let (numbers, suffix) = match plain.split_once('-') {
             Some((numbers, suffix)) => (numbers, Some(suffix)),
             None => (plain, None),
         };
-        if text.len() > 64 {
+        let identifiers = |text: &str| {
+            let known = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
+            !text.is_empty() && text.bytes().all(known)
+        };
+        if text.len() > 64 || build.is_some_and(|build| !identifiers(build)) {
             return Err(bad());
         }
         let number = |part: &str| {
@@ -101,19 +128,13 @@ impl FromStr for Version {
         let numbers: Vec<u64> = numbers.split('.').map(number).collect::<Option<_>>().ok_or_else(bad)?;
         let suffix = match suffix {
             None => Suffix::None,
-            Some("") => return Err(bad()),
+            Some(suffix) if !identifiers(suffix) => return Err(bad()),
             Some(suffix) => {
-                if !suffix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-') {
-                    return Err(bad());
-                }
-                let parts = suffix
-                    .split(['.', '-'])
-                    .map(|part| number(part).map_or_else(|| Part::Word(part.to_owned()), Part::Number))
-                    .collect();
-                let early = ["alpha", "beta", "rc", "dev", "pre", "snapshot", "nightly"];
-                match early.iter().any(|word| suffix.to_ascii_lowercase().starts_with(word)) {
-                    true => Suffix::Before(parts),
-                    false => Suffix::After(parts),
+                let part =
+                    |part: &str| number(part).map_or_else(|| Part::Word(part.to_owned()), Part::Number);
+                match BUILDS_AFTER.iter().any(|word| suffix.starts_with(word)) {
+                    true => Suffix::After(suffix.split(['.', '-']).map(part).collect()),
+                    false => Suffix::Before(suffix.split('.').map(part).collect()),
                 }
             }
         };
@@ -185,6 +206,7 @@ mod tests {
             "1.10.0",
             "1.30",
             "1.33.4",
+            "1.33.4-eks-a1b2c3",
             "1.33.4-eksbuild.2",
             "1.33.4-eksbuild.10",
             "1.34",
@@ -192,6 +214,37 @@ mod tests {
         for pair in rising.windows(2) {
             assert!(v(pair[0]) < v(pair[1]), "{} < {}", pair[0], pair[1]);
         }
+    }
+
+    #[test]
+    fn a_pre_release_comes_before_its_version_whatever_it_is_called() {
+        // The example of semver.org, and what CI systems write.
+        let rising = [
+            "1.0.0-0.20251120113025",
+            "1.0.0-1",
+            "1.0.0-20251120",
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-alpha.beta",
+            "1.0.0-beta",
+            "1.0.0-beta.2",
+            "1.0.0-beta.11",
+            "1.0.0-main-2",
+            "1.0.0-rc.1",
+            "1.0.0",
+        ];
+        for pair in rising.windows(2) {
+            assert!(v(pair[0]) < v(pair[1]), "{} < {}", pair[0], pair[1]);
+        }
+    }
+
+    #[test]
+    fn builds_of_one_version_are_others_and_none_is_newer() {
+        let (one, other) = (v("0.9.3+4fda46fd8c4e"), v("0.9.3+9139d32801ab"));
+        assert_ne!(one, other);
+        assert_eq!(one.precedence(&other), Ordering::Equal);
+        assert!(one.is_another_build_of(&other) && one.is_another_build_of(&v("0.9.3")));
+        assert!(!one.is_another_build_of(&one) && !one.is_another_build_of(&v("0.9.4+4fda46fd8c4e")));
     }
 
     #[test]
@@ -206,9 +259,20 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in
-            ["", "v", "1.", ".1", "1.x", "1.2-", "latest", "1 2", "-1", "1.2-a b", "99999999999999999999"]
-        {
+        for text in [
+            "",
+            "v",
+            "1.",
+            ".1",
+            "1.x",
+            "1.2-",
+            "1.2+",
+            "latest",
+            "1 2",
+            "-1",
+            "1.2-a b",
+            "99999999999999999999",
+        ] {
             assert!(text.parse::<Version>().is_err(), "{text}");
         }
     }

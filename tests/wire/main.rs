@@ -17,6 +17,7 @@ mod cloud;
 mod codes;
 mod continued;
 mod crash;
+mod deletions;
 mod docs;
 mod examples;
 mod gangs;

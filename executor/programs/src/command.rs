@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use switchback_executor::{
-    ports::{Call, Classify as _, Driver},
+    ports::{Call, Classify as _, Driver, Failure, Rehearsal},
     untrusted::text,
 };
 use switchback_schemas::{
@@ -114,6 +114,26 @@ impl Driver for CommandDriver {
 
     fn checks(&self, condition: &Condition) -> bool {
         matches!(condition, Condition::Command(_))
+    }
+
+    async fn rehearse(&self, _call: &Call, effect: &Effect) -> Option<Result<Rehearsal, Failure>> {
+        let Effect::Command(command) = effect else { return None };
+        let variables = command.env.values().filter_map(|value| match value {
+            EnvValue::FromEnv(variable) => Some(variable),
+            EnvValue::Text(_) => None,
+        });
+        if let Some(unset) = variables.into_iter().find(|variable| (self.lookup)(variable).is_none()) {
+            let evidence = Stopped::no_variable(unset);
+            return Some(Err(Failure { class: Class::Denied, evidence }));
+        }
+        let program = command.argv.first().map(String::as_str).unwrap_or_default();
+        Some(match self.programs.find(program) {
+            Ok(()) => Ok(Rehearsal {
+                evidence: Evidence::line(format!("{program} is there")),
+                ..Rehearsal::default()
+            }),
+            Err(error) => Err(error.failure()),
+        })
     }
 
     async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {

@@ -144,6 +144,11 @@ pub trait Programs: Send + Sync {
     /// Runs a program to its end.
     async fn run(&self, call: &Invocation) -> Result<Exit, RunError>;
 
+    /// Whether a program is there to be run. Those who play programs by a table have what is in it.
+    fn find(&self, _program: &str) -> Result<(), RunError> {
+        Ok(())
+    }
+
     /// Waits, for so long at most, until no program of an earlier process is in a slot.
     async fn settle(&self, slot: &str, within: Duration) -> Result<Settled, RunError>;
 }

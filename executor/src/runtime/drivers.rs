@@ -8,7 +8,7 @@ use switchback_schemas::{
     plan::{CaptureKind, Condition, Effect, Plan, Proof, Roll},
 };
 
-use crate::ports::{Call, Capturing, Driver, Failure, Member};
+use crate::ports::{Call, Capturing, Driver, Failure, Member, Rehearsal};
 
 /// The drivers of a run.
 #[derive(Clone, Default)]
@@ -107,6 +107,11 @@ impl Drivers {
             true => Verdict::Fails { evidence: seen },
             false => Verdict::Unknown { evidence: unknown },
         }
+    }
+
+    /// Looks whether all that an effect needs on this machine is there; `None` when it needs nothing here.
+    pub async fn rehearse(&self, call: &Call, effect: &Effect) -> Option<Result<Rehearsal, Failure>> {
+        self.0.iter().find(|driver| driver.applies(effect))?.rehearse(call, effect).await
     }
 
     pub(super) async fn capture(&self, call: &Call, what: &CaptureKind) -> Result<Capturing, Failure> {

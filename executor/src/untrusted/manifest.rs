@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use switchback_schemas::name;
 
 /// Why a manifest cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,23 @@ fn is_list(object: &serde_json::Map<String, Value>) -> bool {
         && object.contains_key("items")
 }
 
+/// Fills in the namespace of a release where an object that lives in one names none, as Helm does. `namespaced` knows kinds of
+/// other groups than the built-in ones.
+pub fn fill_in(objects: &mut [Value], namespace: &str, namespaced: impl Fn(&str, &str) -> bool) {
+    for object in objects {
+        let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let (version, kind) = (text("/apiVersion"), text("/kind"));
+        let group = name::group(version);
+        let lives_in_one = name::is_namespaced(group, kind).unwrap_or_else(|| namespaced(group, kind));
+        if lives_in_one
+            && text("/metadata/namespace").is_empty()
+            && let Some(Value::Object(metadata)) = object.get_mut("metadata")
+        {
+            metadata.insert("namespace".to_owned(), namespace.into());
+        }
+    }
+}
+
 /// Orders objects by kind, namespace and name.
 pub fn sort(objects: &mut [Value]) {
     objects.sort_by_cached_key(|object| {
@@ -72,6 +90,27 @@ mod tests {
         sort(&mut found);
         assert_eq!(found[0]["kind"], "A");
         assert_eq!(objects("").unwrap(), Vec::<Value>::new());
+    }
+
+    /// A chart may leave the namespace to Helm in one version and write it in the next: that is no other object.
+    #[test]
+    fn the_namespace_of_the_release_is_filled_in() {
+        let bare = |version: &str, kind: &str| json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}});
+        let mut objects = [
+            bare("v1", "ServiceAccount"),
+            bare("rbac.authorization.k8s.io/v1", "Role"),
+            bare("rbac.authorization.k8s.io/v1", "ClusterRole"),
+            bare("v1", "Namespace"),
+            bare("x.dev/v1", "Thing"),
+            bare("x.dev/v1", "ClusterThing"),
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "other"}}),
+        ];
+        fill_in(&mut objects, "apps", |group, kind| group == "x.dev" && kind == "Thing");
+        let found: Vec<Option<&str>> = objects
+            .iter()
+            .map(|object| object.pointer("/metadata/namespace").and_then(Value::as_str))
+            .collect();
+        assert_eq!(found, [Some("apps"), Some("apps"), None, None, Some("apps"), None, Some("other")]);
     }
 
     #[test]

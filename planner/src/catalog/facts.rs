@@ -20,6 +20,9 @@ pub struct ComponentFacts {
     /// How an inventory shows its version.
     #[serde(default)]
     pub observed: Option<Observed>,
+    /// Charts that belong to it and do not show its version: those of its CRDs.
+    #[serde(default)]
+    pub companions: Vec<String>,
     /// Where the facts were read, by key.
     pub sources: BTreeMap<String, Source>,
     /// Versions that are known: the newest patches, and exact versions that a fact names.
@@ -60,6 +63,17 @@ pub struct ComponentFacts {
 }
 
 impl ComponentFacts {
+    /// Whether a chart is this component, and shows its version.
+    pub fn is_chart(&self, chart: &str) -> bool {
+        matches!(&self.observed, Some(Observed::Charts(charts)) if charts.iter().any(|one| one == chart))
+    }
+
+    /// Whether something is known of the line of a version.
+    pub fn knows(&self, version: &Version) -> bool {
+        let line = version.minor_line();
+        self.versions.iter().any(|release| release.version.is_of(&line))
+    }
+
     /// Rows that say with what versions work: those of every matrix with a component but of failures.
     pub fn statements(&self, with: &str) -> impl Iterator<Item = &Row> {
         let said = move |matrix: &&Compatibility| matrix.with == with && matrix.strength != Strength::Breaks;

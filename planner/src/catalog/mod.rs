@@ -44,6 +44,8 @@ pub struct Texts {
 pub struct Contribution {
     /// The component.
     pub component: &'static str,
+    /// The kind of the documents that move it.
+    pub kind: &'static str,
     /// Its files.
     pub texts: Texts,
     /// What its lowering needs to know, in a type of its own.
@@ -56,6 +58,8 @@ pub struct Catalog {
     pub digest: Digest,
     /// What the path is solved from, by component.
     pub components: BTreeMap<String, ComponentFacts>,
+    /// Kinds of the documents that move components.
+    kinds: BTreeMap<&'static str, &'static str>,
     /// What lowerings need to know, by component.
     own: BTreeMap<&'static str, Box<dyn Any + Send + Sync>>,
     files: BTreeMap<String, (String, Arc<Node>)>,
@@ -70,6 +74,7 @@ impl Catalog {
         let lowering = contributions.iter().flat_map(|from| from.texts.lowering).copied();
         let texts = lowering.chain(files.iter().map(|(_, text)| *text));
         let mut catalog = Self { digest: Digest::of(texts.collect::<String>()), ..Self::of(&files)? };
+        catalog.kinds = contributions.iter().map(|from| (from.component, from.kind)).collect();
         catalog.own = contributions.into_iter().map(|from| (from.component, from.facts)).collect();
         Ok(catalog)
     }
@@ -80,6 +85,7 @@ impl Catalog {
         let mut catalog = Self {
             digest: Digest::of(texts.collect::<String>()),
             components: BTreeMap::new(),
+            kinds: BTreeMap::new(),
             own: BTreeMap::new(),
             files: BTreeMap::new(),
         };
@@ -93,6 +99,18 @@ impl Catalog {
             catalog.files.insert((*name).to_owned(), ((*text).to_owned(), root));
         }
         Ok(catalog)
+    }
+
+    /// The component that a chart is, or belongs to.
+    pub fn of_chart(&self, chart: &str) -> Option<&ComponentFacts> {
+        self.components
+            .values()
+            .find(|facts| facts.is_chart(chart) || facts.companions.iter().any(|one| one == chart))
+    }
+
+    /// The kind of the documents that move a component; none for one that only the path knows.
+    pub fn kind_of(&self, component: &str) -> Option<&'static str> {
+        self.kinds.get(component).copied()
     }
 
     /// What the lowering of a component needs to know.

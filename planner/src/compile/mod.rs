@@ -121,7 +121,7 @@ pub fn asks(
 
 /// Solves the joint path, and gives it to the components with all else.
 fn context<'a>(registry: &Registry<'_>, given: Given<'a>) -> Cx<'a> {
-    let requests = registry.requests(given.manifests, Some(given.inventory));
+    let requests = registry.requests(given.manifests, Some(given.inventory), Some(given.lock));
     let path = path::solve(&given, requests);
     Cx::new(&given, path)
 }

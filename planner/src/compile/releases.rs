@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use switchback_schemas::{
-    name::{ObjectName, plural},
+    name::{ObjectName, is_namespaced, plural},
     plan::{Effect, Grant, Objects, ReleaseObjects, RoleName, Work},
 };
 
@@ -12,8 +12,6 @@ use crate::{
     context::Cx,
     objects::{self, text},
 };
-
-const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// The releases that are upgraded, in every revision that the plan passes through.
 pub(super) fn moved<'w>(cx: &Cx<'_>, works: impl Iterator<Item = &'w Work>) -> Vec<ReleaseObjects> {
@@ -45,10 +43,10 @@ fn grouped(cx: &Cx<'_>, release: &ObjectName, objects: &[&Value]) -> Vec<Objects
     for object in objects.iter().filter_map(|object| objects::reference(object)) {
         let group = object.group().to_owned();
         let resource = resource(cx, &group, &object.kind);
-        let namespace = match object.namespace {
-            None if is_namespaced(&group, &object.kind) => release.namespace.clone(),
-            namespace => namespace,
-        };
+        // What is not known is taken for cluster-scoped: a rule that holds everywhere holds in a namespace, too.
+        let namespaced = is_namespaced(&group, &object.kind).unwrap_or(false);
+        let own = || release.namespace.clone().filter(|_| namespaced);
+        let namespace = object.namespace.clone().or_else(own);
         grouped.entry((group, resource, namespace)).or_default().insert(object.name);
     }
     let objects = |((group, resource, namespace), names)| Objects { group, resource, namespace, names };
@@ -60,18 +58,6 @@ fn resource(cx: &Cx<'_>, group: &str, kind: &str) -> String {
     let defined = cx.inventory.crds.iter().filter(|crd| crd.kind == kind);
     let mut named = defined.filter_map(|crd| crd.name.split_once('.'));
     named.find(|(_, of)| *of == group).map_or_else(|| plural(kind), |(resource, _)| resource.to_owned())
-}
-
-/// Whether objects without a namespace are in that of their release, which a chart may leave to Helm. What is not known is taken
-/// for cluster-scoped: a rule that holds everywhere holds in a namespace, too.
-fn is_namespaced(group: &str, kind: &str) -> bool {
-    match group {
-        "" => !matches!(kind, "Namespace" | "Node" | "PersistentVolume"),
-        "apps" | "autoscaling" | "batch" | "coordination.k8s.io" | "policy" => true,
-        "networking.k8s.io" => matches!(kind, "Ingress" | "NetworkPolicy"),
-        RBAC => matches!(kind, "Role" | "RoleBinding"),
-        _ => false,
-    }
 }
 
 /// The namespace of a role; none for a cluster role.
@@ -134,14 +120,5 @@ mod tests {
         let binds: Vec<RoleName> = binds(&release, objects.iter()).into_iter().collect();
         let reader = "extension-apiserver-authentication-reader".to_owned();
         assert_eq!(binds, [RoleName { namespace: Some("kube-system".to_owned()), name: reader }]);
-    }
-
-    #[test]
-    fn objects_of_unknown_scope_are_allowed_everywhere() {
-        assert!(is_namespaced("apps", "Deployment"));
-        assert!(is_namespaced("", "ServiceAccount"));
-        assert!(!is_namespaced("", "Namespace"));
-        assert!(!is_namespaced(RBAC, "ClusterRole"));
-        assert!(!is_namespaced("cert-manager.io", "Certificate"));
     }
 }

@@ -7,12 +7,11 @@ use serde_json::Value;
 use switchback_schemas::{
     ComponentName, Diagnostic,
     codes::{self, Code},
-    inventory::Inventory,
     manifest::schema,
     name::ObjectRef,
 };
 
-use super::{Component, Doc, DocCx, Held, HopCx, Lookups};
+use super::{Component, Doc, DocCx, Held, HopCx, Known, Lookups};
 use crate::{
     catalog::Contribution,
     context::Cx,
@@ -37,7 +36,7 @@ pub trait AnyComponent: UpgradeKind {
     fn contribution(&self) -> Result<Contribution, Diagnostic>;
 
     /// Adds what its documents ask of the joint path.
-    fn request_all(&self, manifests: &Manifests, inventory: Option<&Inventory>, requests: &mut Requests);
+    fn request_all(&self, manifests: &Manifests, known: &Known<'_>, requests: &mut Requests);
 
     /// Adds what its documents need looked up.
     fn ask_all(&self, cx: &Cx<'_>, owners: Owners<'_>, name: &ComponentName, lookups: &mut Lookups);
@@ -146,13 +145,13 @@ impl<C: Component> AnyComponent for C {
 
     fn contribution(&self) -> Result<Contribution, Diagnostic> {
         let facts = Box::new(self.facts()?);
-        Ok(Contribution { component: self.name(), texts: self.catalog(), facts })
+        Ok(Contribution { component: self.name(), kind: C::Spec::KIND, texts: self.catalog(), facts })
     }
 
-    fn request_all(&self, manifests: &Manifests, inventory: Option<&Inventory>, requests: &mut Requests) {
+    fn request_all(&self, manifests: &Manifests, known: &Known<'_>, requests: &mut Requests) {
         requests.untold_kinds.extend(self.untold());
         for doc in manifests.of::<C::Spec>() {
-            match self.request(&doc.spec, inventory) {
+            match self.request(&doc.spec, known) {
                 Some(request) => {
                     let name = doc.metadata.name.to_string();
                     requests.asked.push(DocumentRequest { doc: doc.doc, name, request });

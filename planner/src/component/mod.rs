@@ -10,7 +10,7 @@ use switchback_schemas::{
     Diagnostic,
     codes::Code,
     inventory::Inventory,
-    lock::{Ask, AskAddon},
+    lock::{Ask, AskAddon, Lock},
     manifest::Document,
     name::ObjectRef,
 };
@@ -20,7 +20,7 @@ pub use self::{
     erased::{AnyComponent, PlannedHop},
 };
 use crate::{
-    catalog::Texts,
+    catalog::{Catalog, Texts},
     context::Cx,
     hop::HopSpec,
     lower::{Lowering, suspension::RollSuspension},
@@ -64,7 +64,7 @@ pub trait Component: Sync + Sized + 'static {
     fn touches(&self, spec: &Self::Spec) -> Vec<Touch>;
 
     /// What a document asks of the joint path, if the catalog knows what it moves.
-    fn request(&self, spec: &Self::Spec, inventory: Option<&Inventory>) -> Option<Request>;
+    fn request(&self, spec: &Self::Spec, known: &Known<'_>) -> Option<Request>;
 
     /// What its documents move, in the plural, where the catalog does not know which component that is.
     fn untold(&self) -> Option<&'static str>;
@@ -83,6 +83,17 @@ pub trait Component: Sync + Sized + 'static {
 
     /// What was observed in a field of an object that its suspensions hold; `None` for what is not its own or was not observed.
     fn held(&self, sections: &Sections<'_>, object: &ObjectRef, pointer: &str) -> Option<Held>;
+}
+
+/// What is known when the joint path is asked for.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// Facts about versions.
+    pub catalog: &'a Catalog,
+    /// What is there.
+    pub inventory: Option<&'a Inventory>,
+    /// What the targets are; nothing of it before they are resolved.
+    pub lock: Option<&'a Lock>,
 }
 
 /// What is looked up before a plan is made.

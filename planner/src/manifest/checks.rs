@@ -3,6 +3,9 @@
 //!
 //! What begins with `-` would be read as an option, `..` leaves the directory, and credentials in an address end up in a plan.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use switchback_schemas::{
     codes::{self, Code},
     manifest::{BatchSize, ChartSource, Document, Platform, Rollout, TargetSpec},
@@ -10,6 +13,7 @@ use switchback_schemas::{
 };
 
 use super::{DocRef, Spanned, faults::Faults, nearest::all};
+use crate::objects::nested;
 
 /// Asks one document; what is wrong is collected.
 pub struct Checks<'f, 's> {
@@ -193,18 +197,28 @@ impl Checks<'_, '_> {
             ChartSource::Oci(url) => self.address("/spec/charts/oci", url, &["oci://"]),
             ChartSource::Https(url) => self.address("/spec/charts/https", url, &["https://"]),
             ChartSource::Directory(path) => {
-                let leaves = path.is_empty()
-                    || path.starts_with(['/', '-', '~'])
-                    || path.split('/').any(|part| part == "..");
+                let below = path.strip_prefix("../").unwrap_or(path);
+                let leaves = below.is_empty()
+                    || below.starts_with(['/', '-', '~'])
+                    || below.split('/').any(|part| part == "..");
                 if leaves || path.chars().any(char::is_control) {
                     self.error(
                         codes::MANIFEST_BAD_VALUE,
-                        "the charts lie outside of the directory that the command runs in",
-                        ("/spec/charts/directory", "not a path inside"),
-                        "write a relative path without `..`, such as charts",
+                        "the charts lie neither below the directory of the manifests nor beside it",
+                        ("/spec/charts/directory", "leads elsewhere"),
+                        "write a path relative to this file, such as charts or ../charts",
                     );
                 }
             }
+        }
+    }
+
+    /// Values by dotted path, which stand in `/spec/set`.
+    pub fn values(&mut self, set: &BTreeMap<String, Value>) {
+        if let Err(error) = nested(set) {
+            let at = format!("/spec/set/{}", error.path().replace('~', "~0").replace('/', "~1"));
+            let help = "a dot inside of a key is written `\\.`: `podAnnotations.example\\.com/role`";
+            self.error(codes::MANIFEST_BAD_VALUE, error.to_string(), (&at, "not the path of a value"), help);
         }
     }
 

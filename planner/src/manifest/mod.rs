@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use switchback_schemas::{
     Diagnostic, Digest, Label, codes,
-    manifest::{ComponentUpgrade, Document, Platform, Verification, Waiver},
+    manifest::{ChartSource, ComponentUpgrade, Document, Platform, Verification, Waiver},
     name::Label as Name,
 };
 
@@ -95,6 +95,21 @@ impl PartialEq for Manifests {
 }
 
 impl Manifests {
+    /// Where charts come from: a directory is relative to the file that names it, and so to where the command runs.
+    pub fn charts(&self, doc: DocRef, source: &ChartSource) -> ChartSource {
+        let ChartSource::Directory(path) = source else { return source.clone() };
+        let beside = self.file(doc).rsplit_once('/').map_or("", |(directory, _)| directory);
+        let mut parts: Vec<&str> = beside.split('/').filter(|part| *part != ".").collect();
+        for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+            match (part, parts.last().copied()) {
+                ("..", Some(last)) if !last.is_empty() && last != ".." => drop(parts.pop()),
+                _ => parts.push(part),
+            }
+        }
+        let path = parts.join("/");
+        ChartSource::Directory(if beside.is_empty() { path.trim_start_matches('/').to_owned() } else { path })
+    }
+
     /// A label at a JSON pointer of a document, such as `/spec/to`. A pointer that leads past what is written labels
     /// the last part of it that is; the empty pointer labels the first field.
     pub fn label(&self, doc: DocRef, pointer: &str, text: impl Into<String>) -> Label {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use switchback_schemas::{
     Label, Seconds, Version,
     lock::Render,
-    manifest::OwnerKind,
+    manifest::{AcceptedDeletion, OwnerKind},
     name::{ObjectName, ObjectRef},
     plan::{Arn, FieldTest, Need},
 };
@@ -68,6 +68,8 @@ pub struct DesiredRelease<'a> {
     pub within: Seconds,
     /// Whether CRDs of the chart's `crds/` directory are applied with it; not where another release holds them.
     pub with_crds: bool,
+    /// Objects of custom kinds that it may delete.
+    pub deletes: &'a [AcceptedDeletion],
 }
 
 /// A field of an object at a value.

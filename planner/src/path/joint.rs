@@ -53,7 +53,7 @@ pub fn solve(given: &Given<'_>, requests: Requests) -> Option<JointPath> {
 
 /// The first day on which a hop can begin, where that is still to come: its version, or one that it waits for, comes out then.
 pub fn not_before(path: Option<&JointPath>, hop: &HopSpec) -> Option<Date> {
-    let own = |known: &&Hop| known.component == hop.component.as_str() && known.to == hop.to;
+    let own = |known: &&Hop| (known.component.as_str(), &known.to) == hop.on_path();
     path?.hops.iter().find(own)?.not_before
 }
 
@@ -72,11 +72,10 @@ pub(super) fn known<'a>(cx: &'a Cx<'_>, asked: &[HopSpec]) -> Known<'a> {
     let path = cx.path.as_ref();
     for target in path.into_iter().flat_map(|path| &path.targets) {
         let Some(upgrade) = &target.asked_by else { continue };
-        let own =
-            |hop: &&HopSpec| hop.component.as_str() == target.component && hop.upgrade.as_str() == upgrade;
+        let own = |hop: &&HopSpec| hop.on_path().0 == target.component && hop.upgrade.as_str() == upgrade;
         // A hop from no version moves what stayed behind, such as nodes: the path knows versions only.
         let moves = asked.iter().filter(own).filter(|hop| hop.from.is_some());
-        let moves: Vec<&Version> = moves.map(|hop| &hop.to).collect();
+        let moves: Vec<&Version> = moves.map(|hop| hop.on_path().1).collect();
         let wanted = cx.versions(&target.component);
         if moves.is_empty() || moves.iter().copied().eq(&wanted) {
             continue;
@@ -98,8 +97,7 @@ pub(super) fn known<'a>(cx: &'a Cx<'_>, asked: &[HopSpec]) -> Known<'a> {
     let hops: &[Hop] = path.map_or(&[], |path| &path.hops);
     let moves = hops.iter().enumerate().map(|(place, hop)| ((hop.component.as_str(), &hop.to), place));
     let moves: BTreeMap<(&str, &Version), usize> = moves.collect();
-    let places: Vec<Option<usize>> =
-        asked.iter().map(|hop| moves.get(&(hop.component.as_str(), &hop.to)).copied()).collect();
+    let places: Vec<Option<usize>> = asked.iter().map(|hop| moves.get(&hop.on_path()).copied()).collect();
     let named = places.iter().enumerate();
     let named = named.filter_map(|(number, place)| Some((hops.get((*place)?)?.id.as_str(), number)));
     Known { path, numbers: named.collect(), places }
@@ -163,7 +161,7 @@ pub fn states(
     let Some(path) = &cx.path else { return Vec::new() };
     let id = |known: &String| -> Option<StepId> {
         let hop = path.hops.iter().find(|hop| hop.id == *known)?;
-        let own = |spec: &&HopSpec| spec.component.as_str() == hop.component && spec.to == hop.to;
+        let own = |spec: &&HopSpec| spec.on_path() == (hop.component.as_str(), &hop.to);
         hops.iter().map(|(spec, _)| spec).find(own).map(HopSpec::id)
     };
     let state = |span: &Span| UntestedState {

@@ -91,6 +91,7 @@ pub fn ask(
         for facts in catalog.components.values() {
             // What a manifest asks for in vain was said already.
             if carried.contains(facts.component.as_str())
+                || requests.unplaced().any(|(component, ..)| component == facts.component)
                 || distinct.iter().any(|asked| asked.request.component == facts.component)
             {
                 continue;
@@ -110,6 +111,13 @@ pub fn ask(
         unknown.push(BlindSpot {
             what: "there is no inventory".to_owned(),
             why: "components that no manifest names are not checked".to_owned(),
+        });
+    }
+    for (component, upgrade, why) in requests.unplaced() {
+        let title = catalog.components.get(component).map_or(component, |facts| &facts.title);
+        unknown.push(BlindSpot {
+            what: format!("to which version of {title} upgrade {upgrade} moves"),
+            why: format!("{why}, so no version rules were checked"),
         });
     }
     if requests.untold > 0 {
@@ -230,7 +238,7 @@ impl Reader<'_> {
                 let patch = line.as_ref().and_then(of_line).filter(|patch| patch.patch().is_some());
                 patch
                     .or_else(|| exact.map(|release| release.version.clone()))
-                    .or_else(|| known(facts, version).then(|| version.clone()))
+                    .or_else(|| facts.knows(version).then(|| version.clone()))
             }
             VersionTarget::LatestSupported => newest(&|_| true),
             VersionTarget::Range(range) => newest(&|version| range.contains(version)),
@@ -270,12 +278,6 @@ impl Reader<'_> {
             }
         }
     }
-}
-
-/// Whether the catalog knows the line of a version.
-fn known(facts: &ComponentFacts, version: &Version) -> bool {
-    let line = version.minor_line();
-    facts.versions.iter().any(|release| release.version.is_of(&line))
 }
 
 /// Whether a version is out, not bad, and supported on a day.

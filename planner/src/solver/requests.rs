@@ -23,6 +23,8 @@ pub struct Request {
     pub stands_for_all: bool,
     /// Components of the catalog that move inside of its hops; its lowering holds them to it.
     pub carries: &'static [&'static str],
+    /// Why it is not placed on the path, where the version that it moves to cannot be told: it moves, and no rule is checked.
+    pub untold: Option<&'static str>,
 }
 
 impl Request {
@@ -36,6 +38,7 @@ impl Request {
             may_say_from: false,
             stands_for_all: false,
             carries: &[],
+            untold: None,
         }
     }
 }
@@ -76,6 +79,7 @@ impl Requests {
                 may_say_from: true,
                 stands_for_all: false,
                 carries: &[],
+                untold: None,
             },
         }));
         self
@@ -89,7 +93,7 @@ impl Requests {
     ) -> Vec<&DocumentRequest> {
         let mut first: BTreeMap<&str, &DocumentRequest> = BTreeMap::new();
         let mut distinct = Vec::new();
-        for asked in &self.asked {
+        for asked in self.asked.iter().filter(|asked| asked.request.untold.is_none()) {
             let Some(other) = first.get(asked.request.component.as_str()) else {
                 first.insert(&asked.request.component, asked);
                 distinct.push(asked);
@@ -110,6 +114,14 @@ impl Requests {
             );
         }
         distinct
+    }
+
+    /// Components that move to where nobody can tell, each with who moves it and why that is.
+    pub(super) fn unplaced(&self) -> impl Iterator<Item = (&str, &str, &'static str)> {
+        let of = |asked: &'_ DocumentRequest| asked.request.untold;
+        self.asked.iter().filter_map(move |asked| {
+            Some((asked.request.component.as_str(), asked.name.as_str(), of(asked)?))
+        })
     }
 
     /// Components that move inside of the hops of others.

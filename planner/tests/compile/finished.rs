@@ -160,6 +160,8 @@ spec:
   {target: cluster, release: {namespace: kube-system, name: karpenter}, charts: {oci: 'oci://registry.example/charts'}, to: '1.8.8'}
 ";
     let mut inventory = inventory("1.8.8");
+    // A chart that the catalog does not know.
+    "controller".clone_into(&mut inventory.releases[0].chart);
     let controller = ObjectRef::new("apps/v1", "Deployment", &world::karpenter());
     let because = "label managed-by".to_owned();
     let evidence = vec![OwnerEvidence { owner: OwnerKind::Helm, because }];
@@ -206,7 +208,9 @@ spec:
   {target: cluster, release: {namespace: kube-system, name: karpenter}, charts: {oci: 'oci://registry.example/charts'}, to: '1.8.8'}
 ";
     let files = [("platform.yaml", PLATFORM), ("plain.yaml", RELEASE)];
-    let (_, diagnostics) = compiled(&files, &inventory("1.8.8"), &["1.8.8"]);
+    let mut inventory = inventory("1.8.8");
+    "controller".clone_into(&mut inventory.releases[0].chart);
+    let (_, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
     assert!(!diagnostics.iter().any(Diagnostic::is_error), "{diagnostics:#?}");
 }
 

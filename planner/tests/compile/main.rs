@@ -3,12 +3,14 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod continued;
+mod deletions;
 mod eks;
 mod eks_large;
 mod eks_refused;
 mod finished;
 mod joint;
 mod karpenter;
+mod known_release;
 mod mlflow;
 mod mlflow_refused;
 mod outside;

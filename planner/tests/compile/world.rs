@@ -79,7 +79,7 @@ fn served(version: &str) -> Vec<(&'static str, bool)> {
     }
 }
 
-fn release(name: ObjectName, chart: &str, version: &str, objects: Vec<Value>) -> Release {
+pub(crate) fn release(name: ObjectName, chart: &str, version: &str, objects: Vec<Value>) -> Release {
     let crds = objects.iter().filter(|o| o["kind"] == "CustomResourceDefinition");
     let crds = crds.filter_map(|o| o["metadata"]["name"].as_str().map(str::to_owned)).collect();
     Release {
@@ -90,6 +90,7 @@ fn release(name: ObjectName, chart: &str, version: &str, objects: Vec<Value>) ->
         values: json!({"replicas": 2}),
         values_digest: Digest::of("values"),
         objects,
+        custom: Vec::new(),
         revisions: vec![Revision {
             number: 3,
             status: "deployed".to_owned(),
@@ -115,6 +116,8 @@ pub(crate) fn inventory(version: &str) -> Inventory {
         conversion: Conversion::None {},
         objects: Some(10),
         release: Some(crds()),
+        namespaced: false,
+        keep: false,
     };
     let owner = |object: ObjectRef, owner| Ownership {
         object,
@@ -213,7 +216,7 @@ pub(crate) fn pod(namespace: &str, name: &str, node: &str, owner: &str) -> Pod {
     }
 }
 
-fn render(release: ObjectName, chart: &str, version: &str, objects: Vec<Value>) -> Render {
+pub(crate) fn render(release: ObjectName, chart: &str, version: &str, objects: Vec<Value>) -> Render {
     Render {
         release,
         chart: Chart {
@@ -227,6 +230,7 @@ fn render(release: ObjectName, chart: &str, version: &str, objects: Vec<Value>) 
         values: Digest::of("values"),
         objects,
         hooks: Vec::new(),
+        lookups: Vec::new(),
         crds: Vec::new(),
         images: Vec::new(),
         unstable: false,

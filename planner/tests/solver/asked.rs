@@ -76,7 +76,7 @@ fn one_component_is_asked_for_once() {
     let (ask, found) = solver::ask(
         catalog,
         &manifests,
-        registry().requests(&manifests, Some(&inventory)),
+        registry().requests(&manifests, Some(&inventory), None),
         Some(&inventory),
         day("2026-11-20"),
     );

@@ -49,7 +49,7 @@ pub(crate) fn asked(
     as_of: &str,
 ) -> (Option<Ask>, Vec<Diagnostic>) {
     let manifests = manifests(upgrades);
-    let requests = registry().requests(&manifests, inventory);
+    let requests = registry().requests(&manifests, inventory, None);
     solver::ask(registry().catalog(), &manifests, requests, inventory, day(as_of))
 }
 

@@ -4,8 +4,9 @@ use switchback_schemas::{
     Seconds, StepId, codes,
     name::Label,
     plan::{
-        Action, Condition, Count, Effect, FieldTest, KubePatch, KubeRestore, Mark, Operand, Plan, Retention,
-        Roll, Savepoint, SetField, Stale, Target, Test, Undo, Wait, Work,
+        Action, Condition, Count, Effect, EksCreateNodegroup, FieldTest, KubePatch, KubeRestore, Mark,
+        NodegroupSize, Operand, Plan, Retention, Roll, Savepoint, SetField, Stale, Target, Test, Undo, Wait,
+        Work,
     },
 };
 
@@ -110,6 +111,28 @@ fn a_plan_changed_by_hand_is_found_out() {
         plan.steps[0].undo = Undo::Irreversible { why: "gone".to_owned(), recovery: "restore".to_owned() };
     });
     assert!(commit.iter().any(|f| f.message.contains("point of no return")));
+}
+
+#[test]
+fn no_two_steps_make_one_object() {
+    let made = |second: &str| {
+        let group = |name: &str, nodegroup: &str, needs: &[&str]| {
+            let mut step = step(name, needs);
+            let size = || Operand::Value(serde_json::json!(0));
+            step.work.action = Action::Effect(Effect::EksCreateNodegroup(EksCreateNodegroup {
+                target: step.target.clone(),
+                nodegroup: nodegroup.to_owned(),
+                like: name.to_owned(),
+                kubernetes: "1.33".parse().expect("a version"),
+                ami_type: None,
+                size: NodegroupSize { min: size(), desired: size(), max: size() },
+            }));
+            step
+        };
+        let plan = plan(vec![group("a", "gpu-1-33", &[]), group("b", second, &["a"])]);
+        lint(&plan).into_iter().filter(|f| f.message == "a and b both make node group gpu-1-33").count()
+    };
+    assert_eq!((made("gpu-1-33"), made("gpu-2-1-33")), (1, 0));
 }
 
 #[test]

@@ -151,6 +151,9 @@ pub struct Release {
     pub values_digest: Digest,
     /// Its objects as the last deployed revision rendered them; values of Secrets are digests.
     pub objects: Vec<Value>,
+    /// Those of them that are of custom kinds and are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custom: Vec<CustomObject>,
     /// Its revisions, rising.
     pub revisions: Vec<Revision>,
 }
@@ -165,6 +168,20 @@ impl Release {
     pub fn last(&self) -> Option<&Revision> {
         self.revisions.last()
     }
+}
+
+/// An object of a custom kind that a release holds, as it is on the platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CustomObject {
+    /// The object.
+    pub object: ObjectRef,
+    /// Whether Helm leaves it when an upgrade or a rollback drops it: the live object carries `helm.sh/resource-policy: keep`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
+    /// Objects of custom kinds that name it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub used_by: Vec<ObjectRef>,
 }
 
 /// A revision of a release.
@@ -190,6 +207,9 @@ pub struct Crd {
     pub name: String,
     /// The kind that it defines.
     pub kind: String,
+    /// Whether its objects live in namespaces.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub namespaced: bool,
     /// Its UID.
     pub uid: String,
     /// Versions that are served.
@@ -206,6 +226,21 @@ pub struct Crd {
     /// The release that owns it, by Helm's annotations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ObjectName>,
+    /// Whether Helm leaves it when an upgrade or a rollback drops it: the live object carries `helm.sh/resource-policy: keep`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
+}
+
+impl Crd {
+    /// Group and version in which its objects are stored from now on.
+    pub fn api_version(&self) -> String {
+        format!("{}/{}", self.group(), self.storage)
+    }
+
+    /// The group of its kind.
+    pub fn group(&self) -> &str {
+        self.name.split_once('.').map_or("", |(_, group)| group)
+    }
 }
 
 /// How a CRD converts between its versions.

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 pub use api_use::{ApiUse, RequestedApi, WrittenBy};
 pub use kubernetes::{
-    Budget, ClaimRef, Cluster, Container, Conversion, Crd, Node, OwnerEvidence, Ownership, Pod, Release,
-    Revision, Webhook, Workload,
+    Budget, ClaimRef, Cluster, Container, Conversion, Crd, CustomObject, Node, OwnerEvidence, Ownership, Pod,
+    Release, Revision, Webhook, Workload,
 };
 
 use crate::{

@@ -120,6 +120,9 @@ pub struct Render {
     /// What its hooks run. A render cannot show what they do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<Hook>,
+    /// Templates that call `lookup`: what it finds on the cluster, a render cannot show.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<String>,
     /// CRDs of the chart's `crds/` directory: installed once by Helm, never upgraded or removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub crds: Vec<Value>,

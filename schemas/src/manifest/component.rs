@@ -107,13 +107,15 @@ impl VersionRange {
 
 impl Term {
     fn holds(&self, version: &Version) -> bool {
+        // Facts are about versions, whatever the build.
+        let order = version.precedence(&self.version);
         match self.test {
-            Test::Line => version.is_of(&self.version) || *version == self.version,
-            Test::Equal => *version == self.version,
-            Test::AtLeast => *version >= self.version,
-            Test::Above => *version > self.version,
-            Test::Below => *version < self.version,
-            Test::AtMost => *version <= self.version,
+            Test::Line => version.is_of(&self.version) || order.is_eq(),
+            Test::Equal => order.is_eq(),
+            Test::AtLeast => order.is_ge(),
+            Test::Above => order.is_gt(),
+            Test::Below => order.is_lt(),
+            Test::AtMost => order.is_le(),
         }
     }
 }

@@ -20,7 +20,9 @@ pub use platform::{
     ApprovalPolicy, ClassSpec, ClusterTarget, DatabaseTarget, Defaults, DrainSpec, EksTarget, OwnerKind,
     OwnerRule, PathClass, Platform, PoolSpec, RdsTarget, TargetSpec, WindowSpec,
 };
-pub use shared::{BatchSize, CanarySpec, ChartSource, MinReady, OnFailure, Requires, Rollout};
+pub use shared::{
+    AcceptedDeletion, BatchSize, CanarySpec, ChartSource, MinReady, OnFailure, Requires, Rollout,
+};
 pub use verification::{Check, Verification, Waiver};
 
 use crate::name::Label;

@@ -25,8 +25,21 @@ pub enum ChartSource {
     Oci(String),
     /// A chart repository: `https://charts.example`.
     Https(String),
-    /// A directory that holds charts as `NAME/VERSION/`, relative to where the command runs.
+    /// A directory that holds charts as `NAME/VERSION/`, relative to the file that names it: `charts`, or `../charts` beside the
+    /// directory of the manifests.
     Directory(String),
+}
+
+/// Somebody accepts that an upgrade deletes objects of a custom kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AcceptedDeletion {
+    /// The CRD that defines their kind: `widgets.example.com`.
+    pub crd: String,
+    /// How many at most. They are counted again before the upgrade; if there are more, it holds.
+    pub objects: u64,
+    /// Who accepts it, and why.
+    pub because: String,
 }
 
 /// How nodes move.

@@ -13,6 +13,7 @@ rows! {
     rollback_makes_a_revision: "rollback makes a new revision with the old manifest; an absent revision is exit 1", "programs: rollback";
     crds_folder_stays: "a CRD of crds/ is installed once, not changed by an upgrade, not removed by rollback and uninstall", "karpenter, argo: CRDs";
     templated_crds_go_with_a_rollback: "a rollback across a CRD in templates/ deletes the CRD and every object of it, and reports success", "planner: rollbacks that lose data";
+    keep_is_read_from_the_live_object: "what an upgrade or a rollback drops stays if the live object says helm.sh/resource-policy: keep, and a rollback takes it over again; uninstall reads the manifest", "planner, programs: CRDs that stay";
     history_max_forgets: "--history-max forgets the oldest revisions, never the deployed one", "planner: revisions that no longer exist";
     a_dropped_stored_version_fails: "an upgrade to CRDs without a stored version fails and names it; once objects are rewritten and storedVersions set, it works", "karpenter: storage migration before the CRDs";
 }
@@ -131,6 +132,36 @@ async fn templated_crds_go_with_a_rollback(s: &Server) {
         assert_eq!(h.run(&["rollback", "d", "1"]).await.ok(), "Rollback was a success! Happy Helming!\n");
         s.wait_gone(&path, 60).await;
         s.wait_gone(&format!("{objects}/precious"), 30).await;
+        h.done().await;
+    }
+}
+
+async fn keep_is_read_from_the_live_object(s: &Server) {
+    let _turn = s.turn().await;
+    let path = format!("{CRDS}/things.demo.switchback.test");
+    let keep = async |word: Value| {
+        let patch = json!({"metadata": {"annotations": {"helm.sh/resource-policy": word}}});
+        s.patch(&path, MERGE, &patch).await.expect(200)
+    };
+    for h in s.helms().await {
+        h.run(&["install", "t", "./things/1.0.0"]).await.ok();
+        let before = keep(json!("keep")).await;
+        h.run(&["upgrade", "t", "./things/2.0.0"]).await.ok();
+        let same = async || s.get(&path).await.expect(200)["metadata"]["uid"] == before["metadata"]["uid"];
+        assert!(same().await, "an upgrade that drops it");
+        h.run(&["rollback", "t", "1"]).await.ok();
+        assert!(same().await, "a rollback that holds it again");
+        h.run(&["rollback", "t", "2"]).await.ok();
+        assert!(same().await, "a rollback that drops it");
+        h.run(&["rollback", "t", "1"]).await.ok();
+        keep(Value::Null).await;
+        h.run(&["upgrade", "t", "./things/2.0.0"]).await.ok();
+        s.wait_gone(&path, 60).await;
+        h.run(&["rollback", "t", "1"]).await.ok();
+        // What the manifest says counts when a release is uninstalled, and this one says nothing.
+        keep(json!("keep")).await;
+        h.run(&["uninstall", "t"]).await.ok();
+        s.wait_gone(&path, 60).await;
         h.done().await;
     }
 }

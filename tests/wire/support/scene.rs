@@ -204,8 +204,13 @@ impl Scene {
     }
 
     fn resolved(&self) -> Plan {
-        self.switchback(&format!("resolve manifests -- {}", self.platform)).exits(0);
+        self.on_platform("resolve manifests").exits(0);
         self.planned()
+    }
+
+    /// A command whose other half is told which cluster is meant.
+    pub(crate) fn on_platform(&self, line: &str) -> Out {
+        self.switchback(&format!("{line} -- {}", self.platform))
     }
 
     /// Looks at the cluster, and at what the manifests' targets are at AWS.
@@ -273,6 +278,11 @@ impl Scene {
     /// Objects of a kind in the twin's world.
     pub(crate) fn objects(&self, kind: &str) -> Vec<Value> {
         projection::objects(&http::call(self.endpoint(), "GET", "/_twin/world", ""), kind)
+    }
+
+    /// A request to the twin's API server.
+    pub(crate) fn send(&self, method: &str, path: &str, body: (&str, &str)) -> Value {
+        http::send(self.endpoint(), method, path, body)
     }
 
     /// Asks the twin's process to stop; its exit code.

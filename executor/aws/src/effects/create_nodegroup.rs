@@ -1,5 +1,7 @@
 //! `eks.create-nodegroup`: a managed group as a copy of another one.
 
+use std::collections::HashMap;
+
 use aws_sdk_eks::types::{AmiTypes, Nodegroup, NodegroupStatus};
 use switchback_executor::ports::Classify as _;
 use switchback_schemas::{Version, journal::Outcome, plan::EksCreateNodegroup};
@@ -57,10 +59,10 @@ fn copy(
     // With a launch template, what it holds must not be given again: EKS shows those fields as empty then.
     let list = |items: &[String]| (!items.is_empty()).then(|| items.to_vec());
     let taints = like.taints();
-    let tags = like.tags().map(|tags| {
-        let given = |key: &String| !key.starts_with("aws:") && !key.starts_with("eks:");
-        tags.iter().filter(|(key, _)| given(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
-    });
+    let given = |key: &String| !key.starts_with("aws:") && !key.starts_with("eks:");
+    let tags = like.tags().into_iter().flatten().filter(|(key, _)| given(key));
+    let mut tags: HashMap<String, String> = tags.map(|(key, value)| (key.clone(), value.clone())).collect();
+    tags.insert(EksCreateNodegroup::COPY_OF.to_owned(), like.nodegroup_name().unwrap_or_default().to_owned());
     scene
         .aws()
         .eks
@@ -70,7 +72,7 @@ fn copy(
         .set_node_role(like.node_role().map(str::to_owned))
         .set_labels(like.labels().cloned())
         .set_taints((!taints.is_empty()).then(|| taints.to_vec()))
-        .set_tags(tags)
+        .set_tags(Some(tags))
         .set_disk_size(like.disk_size().filter(|_| like.launch_template().is_none()))
         .set_remote_access(like.remote_access().cloned())
         .set_launch_template(like.launch_template().map(template))
@@ -99,9 +101,15 @@ fn judge(found: &Nodegroup, effect: &EksCreateNodegroup, cluster: &str) -> Outco
     let of_minor = version.parse::<Version>().is_ok_and(|found| found.is_of(&effect.kubernetes.minor_line()));
     let ami = found.ami_type().map_or("", |ami| ami.as_str());
     let of_ami = effect.ami_type.as_deref().is_none_or(|wanted| wanted == ami);
-    if !of_minor || !of_ami {
+    let tag = found.tags().and_then(|tags| tags.get(EksCreateNodegroup::COPY_OF));
+    if !of_minor || !of_ami || tag != Some(&effect.like) {
+        let made = match tag {
+            Some(other) if *other != effect.like => format!(" as the copy of {other}"),
+            Some(_) => String::new(),
+            None => format!(" without the tag {}", EksCreateNodegroup::COPY_OF),
+        };
         return conflict(format!(
-            "{named} is there already, at {version} with {ami}: it is not the one that this step makes"
+            "{named} is there already, at {version} with {ami}{made}: it is not the one that this step makes"
         ));
     }
     let status = found.status().map_or("", |status| status.as_str());
@@ -151,6 +159,7 @@ mod tests {
             .version("1.33")
             .ami_type(AmiTypes::Al2023X8664Nvidia)
             .status(status)
+            .tags(EksCreateNodegroup::COPY_OF, "gpu")
             .health(NodegroupHealth::builder().set_issues(issues).build())
             .build()
     }
@@ -170,5 +179,13 @@ mod tests {
         assert!(matches!(failed, Outcome::NotDone { class: Class::Refused, .. }));
         let other = Nodegroup::builder().version("1.32").status(NodegroupStatus::Active).build();
         assert!(matches!(judged(&other), Outcome::NotDone { class: Class::Conflict, .. }));
+        // Another group's copy, or one that somebody else made, has the same version and image.
+        for tags in
+            [Some(HashMap::from([(EksCreateNodegroup::COPY_OF.to_owned(), "gpu-2".to_owned())])), None]
+        {
+            let others = Nodegroup::builder().version("1.33").ami_type(AmiTypes::Al2023X8664Nvidia);
+            let others = others.status(NodegroupStatus::Active).set_tags(tags).build();
+            assert!(matches!(judged(&others), Outcome::NotDone { class: Class::Conflict, .. }));
+        }
     }
 }

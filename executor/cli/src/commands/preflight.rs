@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
+use serde_json::Value;
 use switchback_executor::{
     machine::{WindowAnswer, scope_text, window_answer},
     ports::{Call, Driver, Fleet},
@@ -12,10 +13,11 @@ use switchback_face::Exit;
 use switchback_kube::KubeDriver;
 use switchback_model::bind::Binder;
 use switchback_schemas::{
-    RunId, Seconds,
+    RunId, Seconds, StepId,
     codes::{self, Code},
     journal::{At, Class, Outcome, Verdict},
-    plan::{Action, Effect, Gate, GateKind, Plan, ReadBasis, Step, WindowUse},
+    name::{group, is_namespaced},
+    plan::{Action, Condition, Effect, Gate, GateKind, KubeApply, Plan, ReadBasis, Step, WindowUse, Work},
 };
 
 use crate::{
@@ -73,7 +75,20 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     }
     // The API server runs every check of a write, and stores nothing.
     let trying: Arc<dyn Driver> = Arc::new(KubeDriver::over(switchback_kube::dry(platform.client().await?)));
-    let trying = Asking { drivers: &Drivers::from_iter([trying]), ..asking };
+    let tries = Drivers::from_iter([trying]);
+    let trying = Asking { drivers: &tries, fleet: Arc::clone(&asking.fleet), ..asking };
+    let mut rehearsed = BTreeSet::new();
+    for (id, work) in plan.value.works() {
+        for effect in programs_of(work) {
+            // A program that many steps call, and a chart of which rollback steps know nothing more, are looked for once.
+            let Ok(key) = serde_json::to_string(&effect) else { continue };
+            if !rehearsed.insert(key) {
+                continue;
+            }
+            let step = steps.iter().find(|step| step.id == *id);
+            seen.extend(asking.rehearse(&trying, id, step, &effect).await);
+        }
+    }
     for step in steps {
         if let Some(found) = trying.write(step).await {
             seen.push((format!("{} dry-run", step.id), found));
@@ -188,6 +203,56 @@ impl Asking<'_> {
         }
     }
 
+    /// What an effect needs on this machine, and what the API server says to what it would write.
+    async fn rehearse(
+        &self,
+        trying: &Asking<'_>,
+        id: &StepId,
+        step: Option<&Step>,
+        effect: &Effect,
+    ) -> Vec<(String, Found)> {
+        let Some(call) = step.or(self.plan.steps.first()).map(|step| self.call(step)) else {
+            return Vec::new();
+        };
+        let rehearsal = match self.drivers.rehearse(&call, effect).await {
+            None => return Vec::new(),
+            Some(Ok(rehearsal)) => rehearsal,
+            Some(Err(failure)) => {
+                let said = failure.evidence.0.join("; ");
+                let found = match failure.class {
+                    Class::Unreachable | Class::Throttled | Class::Deadline => Found::Unknown(said),
+                    Class::Denied => Found::Wrong(codes::PLATFORM_FORBIDDEN, said),
+                    _ if matches!(effect, Effect::Command(_)) => Found::Wrong(codes::PLATFORM_PROGRAM, said),
+                    _ => Found::Wrong(codes::PLATFORM_CHART, said),
+                };
+                return vec![(format!("{id} program"), found)];
+            }
+        };
+        let mut seen = vec![(format!("{id} program"), Found::Good)];
+        let brought = defined(self.plan, &rehearsal.writes);
+        for object in rehearsal.writes {
+            let Some(name) = named(&object) else { continue };
+            // Its CRD is not there yet, or it is of a kind of which a plan does not know whether it lives in a namespace.
+            if brought.contains(&kind_of(&object)) || !is_tried(&object) {
+                continue;
+            }
+            let effect = Effect::KubeApply(KubeApply { object, force: true });
+            let first = step.is_some_and(|step| step.needs.is_empty());
+            let found = match trying.drivers.apply(&call, &effect).await {
+                outcome @ Outcome::NotDone { .. } => {
+                    let said = labels::outcome(&outcome).unwrap_or_default();
+                    match first {
+                        true => Found::Wrong(refusal(&outcome), said),
+                        false => Found::Waits(format!("{said}; the steps before it may change that")),
+                    }
+                }
+                _ => Found::Good,
+            };
+            seen.push((format!("{id} dry-run of {name}"), found));
+        }
+        seen
+    }
+
     /// Tries a write that the API server can try; `None` where it cannot, or where it depends on what a run captures.
     async fn write(&self, step: &Step) -> Option<Found> {
         let Action::Effect(effect) = &step.work.action else { return None };
@@ -206,6 +271,44 @@ impl Asking<'_> {
             }
         })
     }
+}
+
+/// What a piece of work calls on this machine: its own effects, and the commands that verify it.
+fn programs_of(work: &Work) -> Vec<Effect> {
+    let verified = work.verify.iter().filter_map(|verify| match &verify.condition {
+        Condition::Command(command) => Some(Effect::Command(command.clone())),
+        _ => None,
+    });
+    work.effects().into_iter().cloned().chain(verified).collect()
+}
+
+fn text<'v>(object: &'v Value, pointer: &str) -> &'v str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn named(object: &Value) -> Option<String> {
+    let (kind, name) = (text(object, "/kind"), text(object, "/metadata/name"));
+    (!name.is_empty()).then(|| format!("{kind} {name}"))
+}
+
+fn kind_of(object: &Value) -> (String, String) {
+    (group(text(object, "/apiVersion")).to_owned(), text(object, "/kind").to_owned())
+}
+
+/// Whether it can be told where an object goes.
+fn is_tried(object: &Value) -> bool {
+    let (group, kind) = kind_of(object);
+    is_namespaced(&group, &kind).is_some() || !text(object, "/metadata/namespace").is_empty()
+}
+
+/// Kinds that CRDs among these objects, or that steps of the plan apply, define.
+fn defined(plan: &Plan, writes: &[Value]) -> BTreeSet<(String, String)> {
+    let applied = plan.steps.iter().flat_map(|step| step.work.effects()).filter_map(|effect| match effect {
+        Effect::KubeApply(apply) => Some(&apply.object),
+        _ => None,
+    });
+    let crds = applied.chain(writes).filter(|object| text(object, "/kind") == "CustomResourceDefinition");
+    crds.map(|crd| (text(crd, "/spec/group").to_owned(), text(crd, "/spec/names/kind").to_owned())).collect()
 }
 
 /// The code of a write that the API server would not carry out.

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use switchback_executor::ports::{Call, Capturing, Driver, Failure, Member};
+use switchback_executor::ports::{Call, Capturing, Driver, Failure, Member, Rehearsal};
 use switchback_schemas::{
     journal::{Evidence, Outcome, Verdict},
     name::{Label, ObjectName},
@@ -90,6 +90,11 @@ impl Driver for Counted {
     ) -> Option<Result<Evidence, Failure>> {
         let _call = self.calls.enter();
         self.inner.keep_release(call, release, revision).await
+    }
+
+    async fn rehearse(&self, call: &Call, effect: &Effect) -> Option<Result<Rehearsal, Failure>> {
+        let _call = self.calls.enter();
+        self.inner.rehearse(call, effect).await
     }
 
     async fn proof(&self, target: &Label) -> Option<Result<Proof, Failure>> {

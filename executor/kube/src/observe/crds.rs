@@ -6,7 +6,7 @@ use switchback_schemas::{
     name::ObjectName,
 };
 
-use super::lists::Lists;
+use super::{custom, lists::Lists};
 use crate::{
     api::Reader,
     conditions::{conversion, stored},
@@ -33,6 +33,7 @@ async fn crd(lists: &mut Lists, reader: &Reader, object: &Value) -> Crd {
     Crd {
         name: name.to_owned(),
         kind: text(object, "/spec/names/kind").to_owned(),
+        namespaced: text(object, "/spec/scope") == "Namespaced",
         uid: text(object, "/metadata/uid").to_owned(),
         served: served(object),
         storage: storage.to_owned(),
@@ -40,6 +41,7 @@ async fn crd(lists: &mut Lists, reader: &Reader, object: &Value) -> Crd {
         conversion: conversion(lists, reader, object).await,
         objects,
         release: release(object),
+        keep: custom::keeps(object),
     }
 }
 

@@ -6,6 +6,7 @@
 mod api_use;
 mod cluster;
 mod crds;
+mod custom;
 mod karpenter;
 mod lists;
 mod mlflow;
@@ -59,7 +60,8 @@ async fn read(reader: &Reader, taken_at: Timestamp) -> Result<Inventory, CallErr
     let mut pods = pods::read(&mut lists, reader, &kinds).await;
     let crds = crds::read(&mut lists, reader).await;
     let webhooks = webhooks::read(&mut lists, reader).await;
-    let releases = releases::read(&mut lists);
+    let mut releases = releases::read(&mut lists);
+    custom::read(&mut lists, reader, &crds, &mut releases).await;
     let karpenter = karpenter::read(&mut lists, reader, &kinds, &claims).await;
     let owners = owners::read(&lists, karpenter.as_ref().map_or(&[], |found| found.objects.as_slice()));
     let mut components = BTreeMap::new();

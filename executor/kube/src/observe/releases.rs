@@ -1,6 +1,6 @@
 //! Helm releases, from the Secrets of their revisions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use switchback_executor::untrusted::{manifest, text};
@@ -29,8 +29,9 @@ pub(super) fn read(lists: &mut Lists) -> Vec<Release> {
         }
     }
     let mut releases = Vec::new();
+    let scopes = Scopes::of(&lists.crds);
     for (name, revisions) in stored {
-        match release(&name, revisions) {
+        match release(&name, revisions, &scopes) {
             Ok(release) => releases.push(release),
             Err(why) => lists.note(format!("release {name}"), &why),
         }
@@ -38,12 +39,31 @@ pub(super) fn read(lists: &mut Lists) -> Vec<Release> {
     releases
 }
 
-fn release(name: &ObjectName, mut stored: Vec<Stored>) -> Result<Release, String> {
+/// Custom kinds whose objects live in namespaces, by group and kind.
+struct Scopes(BTreeSet<(String, String)>);
+
+impl Scopes {
+    fn of(crds: &[Value]) -> Self {
+        let namespaced = crds.iter().filter(|crd| fields::text(crd, "/spec/scope") == "Namespaced");
+        let kind = |crd: &Value| {
+            (fields::text(crd, "/spec/group").to_owned(), fields::text(crd, "/spec/names/kind").to_owned())
+        };
+        Self(namespaced.map(kind).collect())
+    }
+
+    fn namespaced(&self, group: &str, kind: &str) -> bool {
+        self.0.contains(&(group.to_owned(), kind.to_owned()))
+    }
+}
+
+fn release(name: &ObjectName, mut stored: Vec<Stored>, scopes: &Scopes) -> Result<Release, String> {
     stored.sort_by_key(|revision| revision.revision);
     let revisions = stored.iter().map(revision).collect::<Result<Vec<_>, String>>()?;
     let current = stored.iter().rev().find(|revision| revision.status == "deployed").or(stored.last());
     let current = current.ok_or("it has no revision")?;
     let mut objects = current.objects().map_err(|error| error.to_string())?;
+    let namespace = name.namespace.as_deref().unwrap_or_default();
+    manifest::fill_in(&mut objects, namespace, |group, kind| scopes.namespaced(group, kind));
     manifest::sort(&mut objects);
     Ok(Release {
         name: name.clone(),
@@ -53,6 +73,7 @@ fn release(name: &ObjectName, mut stored: Vec<Stored>) -> Result<Release, String
         values: secret::redact(&current.values),
         values_digest: helm::values_digest(&current.values),
         objects: objects.iter().map(secret::redact_object).collect(),
+        custom: Vec::new(),
         revisions,
     })
 }
@@ -101,7 +122,7 @@ mod tests {
         let name = ObjectName::namespaced("a", "demo");
         let revisions =
             vec![stored(3, "pending-upgrade", ""), stored(2, "deployed", crd), stored(1, "superseded", "")];
-        let release = release(&name, revisions).unwrap();
+        let release = release(&name, revisions, &Scopes(BTreeSet::new())).unwrap();
         assert_eq!(release.values["n"], 2);
         assert!(!serde_json::to_string(&release).unwrap().contains("hunter2"));
         let numbers: Vec<u64> = release.revisions.iter().map(|revision| revision.number).collect();

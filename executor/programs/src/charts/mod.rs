@@ -1,6 +1,7 @@
 //! Charts: from what a plan names to what helm is given.
 
 mod digest;
+mod lookups;
 
 use std::{
     io,
@@ -156,6 +157,11 @@ fn archive_in(directory: &Path) -> io::Result<Option<PathBuf>> {
     let paths: Vec<PathBuf> =
         std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     Ok(paths.into_iter().find(|path| path.extension().is_some_and(|end| end == "tgz")))
+}
+
+/// Templates of a chart that call `lookup`.
+pub(crate) fn lookups(chart: &Path) -> Result<Vec<String>, Failure> {
+    lookups::of(chart).map_err(|error| unread(chart, &error))
 }
 
 fn unread(path: &Path, error: &io::Error) -> Failure {

@@ -9,7 +9,10 @@ mod place;
 use std::{collections::BTreeMap, path::PathBuf, process::Stdio, time::Duration};
 
 use async_trait::async_trait;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::{
+    fs::Access,
+    process::{Pid, Signal, kill_process_group},
+};
 use switchback_executor::untrusted::text;
 use tokio::process::{Child, Command};
 
@@ -85,6 +88,17 @@ impl Programs for OsPrograms {
             |error: std::io::Error| RunError::Lost { program: program.clone(), what: error.to_string() };
         let (stdout, stderr) = place.output().map_err(lost)?;
         Ok(Exit { code, stdout, stderr })
+    }
+
+    fn find(&self, program: &str) -> Result<(), RunError> {
+        let is_there = |path: PathBuf| path.is_file() && rustix::fs::access(&path, Access::EXEC_OK).is_ok();
+        let path = self.env.get("PATH").map(String::as_str).unwrap_or_default();
+        // As execvp(3) looks for it.
+        let found = match program.contains('/') {
+            true => is_there(PathBuf::from(program)),
+            false => path.split(':').any(|directory| is_there(PathBuf::from(directory).join(program))),
+        };
+        if found { Ok(()) } else { Err(not_started(program, "it is not on this machine")) }
     }
 
     async fn settle(&self, slot: &str, within: Duration) -> Result<Settled, RunError> {

@@ -4,6 +4,7 @@
 //! helm leaves its release pending for good; such a release is repaired here only when it is proven that the helm was ours
 //! and is dead, and a copy of its record is kept first (user-pain P-34).
 
+mod rehearse;
 mod rollback;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,7 @@ mod upgrade;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use switchback_executor::ports::{Call, Classify as _, Driver, Failure};
+use switchback_executor::ports::{Call, Classify as _, Driver, Failure, Rehearsal};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
     name::ObjectName,
@@ -113,6 +114,17 @@ impl Driver for HelmDriver {
             other => Err(not_done(refused(format!("{} is no effect of helm", other.kind())))),
         };
         ended.unwrap_or_else(|outcome| outcome)
+    }
+
+    async fn rehearse(&self, _call: &Call, effect: &Effect) -> Option<Result<Rehearsal, Failure>> {
+        match effect {
+            Effect::HelmUpgrade(upgrade) => Some(self.rehearse_upgrade(upgrade).await),
+            Effect::HelmRollback(_) => Some(self.helm.version().await.map(|version| Rehearsal {
+                evidence: Evidence::line(format!("helm {version}")),
+                ..Rehearsal::default()
+            })),
+            _ => None,
+        }
     }
 
     async fn check(&self, _call: &Call, _condition: &Condition) -> Verdict {

@@ -12,7 +12,7 @@ use switchback_schemas::{
 use super::{HOOKS, HelmDriver, WITHIN, not_done};
 use crate::{
     helm::{HISTORY, Helm, History, namespace, refused, values},
-    port::Arg,
+    port::{Arg, Exit, RunError},
 };
 
 /// The file of the values that change.
@@ -57,16 +57,27 @@ impl HelmDriver {
                 )),
             });
         }
+        let exit = self.call_upgrade(effect, namespace, &[]).await?.map_err(|error| error.of_write())?;
+        Ok(self.ended(release, history, &exit).await)
+    }
+
+    /// Calls helm with the chart and the values of an upgrade.
+    pub(super) async fn call_upgrade(
+        &self,
+        effect: &HelmUpgrade,
+        namespace: &str,
+        more: &[&str],
+    ) -> Result<Result<Exit, RunError>, Outcome> {
+        let release = &effect.release;
         let chart = self.charts.fetch(&effect.chart).await.map_err(not_done)?;
         let mut args = vec![Arg::from("upgrade"), release.name.as_str().into()];
         args.extend(chart);
         args.extend(["--namespace", namespace, "--reset-then-reuse-values", "--values"].map(Arg::from));
         args.push(Arg::File(VALUES.to_owned()));
         args.extend(["--history-max", HISTORY, "--timeout", HOOKS].map(Arg::from));
+        args.extend(more.iter().copied().map(Arg::from));
         let files = BTreeMap::from([(VALUES.to_owned(), effect.set.to_string().into_bytes())]);
-        let exit = self.helm.call(Helm::slot(release), args, files, WITHIN).await;
-        let exit = exit.map_err(|error| error.of_write())?;
-        Ok(self.ended(release, history, &exit).await)
+        Ok(self.helm.call(Helm::slot(release), args, files, WITHIN).await)
     }
 
     /// Keeps a copy of the pending record: what a killed helm wrote last is gone when helm prunes its history.

@@ -48,13 +48,23 @@ pub(super) async fn render(
     let values = values::merged(&before, &ask.set);
     let template =
         Template { helm, ask, path: &path, values: &values, inventory, upgrades: !history.0.is_empty() };
-    let (mut objects, hooks) = template.run().await?;
+    let (mut objects, mut hooks) = template.run().await?;
     let again = template.run().await?;
     let unstable = (&objects, &hooks) != (&again.0, &again.1);
-    let images = images(objects.iter().chain(hooks.iter().map(|hook| &hook.object)));
-    manifest::sort(&mut objects);
     let mut crds = template.crds().await?;
     manifest::sort(&mut crds);
+    let namespaced = scopes(inventory, objects.iter().chain(&crds));
+    let fill_in = |objects: &mut [Value]| -> Result<(), Failure> {
+        let own = |group: &str, kind: &str| namespaced.contains(&(group.to_owned(), kind.to_owned()));
+        manifest::fill_in(objects, namespace(&ask.release)?, own);
+        Ok(())
+    };
+    fill_in(&mut objects)?;
+    for hook in &mut hooks {
+        fill_in(std::slice::from_mut(&mut hook.object))?;
+    }
+    let images = images(objects.iter().chain(hooks.iter().map(|hook| &hook.object)));
+    manifest::sort(&mut objects);
     Ok(Render {
         release: ask.release.clone(),
         chart: Chart {
@@ -71,10 +81,22 @@ pub(super) async fn render(
             .into_iter()
             .map(|hook| Hook { object: secret::redact_object(&hook.object), ..hook })
             .collect(),
+        lookups: charts::lookups(&path)?,
         crds,
         images,
         unstable,
     })
+}
+
+/// Custom kinds whose objects live in namespaces, by group and kind: those that are there, and those that the chart brings.
+fn scopes<'a>(inventory: &Inventory, objects: impl Iterator<Item = &'a Value>) -> BTreeSet<(String, String)> {
+    let there = inventory.crds.iter().filter(|crd| crd.namespaced);
+    let there = there.map(|crd| (crd.group().to_owned(), crd.kind.clone()));
+    let text =
+        |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let brought = objects.filter(|object| text(object, "/spec/scope").as_deref() == Some("Namespaced"));
+    let brought = brought.filter_map(|crd| Some((text(crd, "/spec/group")?, text(crd, "/spec/names/kind")?)));
+    there.chain(brought).collect()
 }
 
 /// A chart and what it is rendered with.

@@ -223,6 +223,13 @@ async fn one_helm(scene: &Scene, helm: &Helm, release: &ObjectName) {
         assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
     }
     let forward = upgrade(release, helm.chart("2.0.0", two), &set, &both);
+    // What it would write is known before, and nothing of it is.
+    let rehearsal = driver.rehearse(&call(), &forward).await.unwrap().unwrap();
+    let deployment = rehearsal.writes.iter().find(|object| object["kind"] == "Deployment").unwrap();
+    assert_eq!(
+        (&deployment["metadata"]["namespace"], &deployment["spec"]["replicas"]),
+        (&json!(scene.ns), &json!(2))
+    );
     let said = done(&driver.apply(&call(), &forward).await);
     assert!(said.ends_with("revision 2"), "{said}");
     assert!(scene.check(&call(), &is(release, "2.0.0", &both)).await.is_holding());

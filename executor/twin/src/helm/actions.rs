@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::args::Args;
 use super::chart::{self, Rendered, merge_values};
-use super::objects::{check_ownership, identity, install_crds, put, remove, run_hook};
+use super::objects::{check_ownership, drop_from, identity, install_crds, put, remove, run_hook};
 use super::release::{Release, history};
 use super::{Stop, show};
 use crate::world::key::{set, text};
@@ -90,8 +90,9 @@ pub(super) fn upgrade(world: &mut World, args: &Args, killed: bool) -> Result<St
     let mut release = Release::new(world, name, namespace, &chart, &config);
     set(&mut release.0, &["version"], (last.revision() + 1).into());
     set(&mut release.0, &["info", "first_deployed"], text(&current.0, "/info/first_deployed").into());
-    let known: Vec<_> = chart::objects(current.manifest()).iter().map(identity).collect();
-    let fresh: Vec<Value> = chart.objects.iter().filter(|o| !known.contains(&identity(o))).cloned().collect();
+    let id = |object: &Value| identity(object, namespace);
+    let known: Vec<_> = chart::objects(current.manifest()).iter().map(id).collect();
+    let fresh: Vec<Value> = chart.objects.iter().filter(|o| !known.contains(&id(o))).cloned().collect();
     if !args.is("take-ownership") {
         check_ownership(world, &fresh, name, namespace, "update").map_err(|stop| match stop {
             Stop::Error(text) => Stop::Error(format!("UPGRADE FAILED: {text}")),
@@ -183,19 +184,20 @@ fn change(world: &mut World, release: &Release, before: Option<&Release>, killed
     let (name, namespace) = (text(&release.0, "/name").to_owned(), text(&release.0, "/namespace").to_owned());
     let old = before.map(|b| chart::objects(b.manifest())).unwrap_or_default();
     let new = chart::objects(release.manifest());
+    let id = |object: &Value| identity(object, &namespace);
     for (done, object) in new.iter().enumerate() {
         if killed && done * 2 >= new.len() {
             return Err(Stop::Killed);
         }
-        let was = old.iter().find(|o| identity(o) == identity(object));
+        let was = old.iter().find(|o| id(o) == id(object));
         put(world, object, was, &name, &namespace)?;
     }
     if killed {
         return Err(Stop::Killed);
     }
-    let kept: Vec<_> = new.iter().map(identity).collect();
-    for object in old.iter().filter(|o| !kept.contains(&identity(o))) {
-        remove(world, object, &namespace);
+    let kept: Vec<_> = new.iter().map(id).collect();
+    for object in old.iter().filter(|o| !kept.contains(&id(o))) {
+        drop_from(world, object, &namespace);
     }
     Ok(())
 }

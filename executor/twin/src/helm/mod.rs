@@ -55,7 +55,7 @@ fn call_verb(world: &mut World, call: &ProgramCall, killed: bool) -> Result<Stri
     if !matches!(args.verb.as_str(), "version" | "template" | "show") {
         let took = world.settings().timings.helm.max(0).unsigned_abs();
         let changes = matches!(args.verb.as_str(), "install" | "upgrade" | "rollback" | "uninstall");
-        if changes {
+        if changes && !args.is("dry-run") {
             world.advance_by(std::time::Duration::from_millis(took));
         }
     }

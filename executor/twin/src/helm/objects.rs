@@ -149,25 +149,34 @@ pub(super) fn put(
     call(world, "PUT", format!("{path}/{}", key.name), "application/json", &merged, &[]).map(|_| ())
 }
 
-/// Deletes an object of a release, unless it says it wants to stay.
-pub(super) fn remove(world: &mut World, object: &Value, namespace: &str) {
-    let keep = object.pointer("/metadata/annotations").and_then(|a| a.get("helm.sh/resource-policy"));
-    if keep == Some(&json!("keep")) {
-        return;
-    }
-    if let Some((key, _)) = place(world, object, namespace) {
+/// Deletes an object that a manifest no longer holds, unless the live object says that it wants to stay.
+pub(super) fn drop_from(world: &mut World, object: &Value, namespace: &str) {
+    let Some((key, _)) = place(world, object, namespace) else { return };
+    if world.get(&key).is_some_and(|live| !keeps(live)) {
         world.delete(&key, crate::world::DeleteOptions::default());
     }
 }
 
-/// Identity of an object between two manifests.
-pub(super) fn identity(object: &Value) -> (String, String, String) {
+/// Deletes an object of a release that is uninstalled, unless its manifest says that it wants to stay.
+pub(super) fn remove(world: &mut World, object: &Value, namespace: &str) {
+    if let Some((key, _)) = place(world, object, namespace).filter(|_| !keeps(object)) {
+        world.delete(&key, crate::world::DeleteOptions::default());
+    }
+}
+
+fn keeps(object: &Value) -> bool {
+    let keep = object.pointer("/metadata/annotations").and_then(|a| a.get("helm.sh/resource-policy"));
+    keep == Some(&json!("keep"))
+}
+
+/// Identity of an object between two manifests of a release: one that names no namespace is in the release's.
+pub(super) fn identity(object: &Value, namespace: &str) -> (String, String, String) {
     let (group, _) = crate::kinds::split_api_version(text(object, "/apiVersion"));
-    (
-        format!("{group}/{}", text(object, "/kind")),
-        text(object, "/metadata/namespace").to_owned(),
-        text(object, "/metadata/name").to_owned(),
-    )
+    let own = match text(object, "/metadata/namespace") {
+        "" => namespace,
+        own => own,
+    };
+    (format!("{group}/{}", text(object, "/kind")), own.to_owned(), text(object, "/metadata/name").to_owned())
 }
 
 /// Installs `crds/`: once, never again.

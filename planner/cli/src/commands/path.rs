@@ -68,7 +68,7 @@ fn solved(
     findings: &mut Vec<Diagnostic>,
 ) -> Option<JointPath> {
     let catalog = registry.catalog();
-    let requests = registry.requests(manifests, inventory);
+    let requests = registry.requests(manifests, inventory, None);
     let (ask, found) = solver::ask(catalog, manifests, requests, inventory, as_of);
     findings.extend(found);
     solver::path(catalog, &ask?, args.budget).map_err(|refused| findings.push(refused)).ok()

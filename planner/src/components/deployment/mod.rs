@@ -6,7 +6,6 @@ use serde_json::json;
 use switchback_schemas::{
     Diagnostic, Seconds, Version,
     codes::Code,
-    inventory::Inventory,
     name::ObjectRef,
     plan::{FieldTest, Operand, Test},
 };
@@ -14,7 +13,7 @@ use switchback_schemas::{
 pub use self::spec::DeploymentUpgrade;
 use crate::{
     catalog::Texts,
-    component::{Component, DocCx, Held, HopCx, Lookups},
+    component::{Component, DocCx, Held, HopCx, Known, Lookups},
     context::Cx,
     hop::{HopSpec, rising},
     image::Image,
@@ -75,7 +74,7 @@ impl Component for Deployment {
         vec![Touch::container("/spec/container", &spec.target, &spec.deployment, &spec.container)]
     }
 
-    fn request(&self, _: &DeploymentUpgrade, _: Option<&Inventory>) -> Option<Request> {
+    fn request(&self, _: &DeploymentUpgrade, _: &Known<'_>) -> Option<Request> {
         None
     }
 

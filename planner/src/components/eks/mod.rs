@@ -23,7 +23,6 @@ mod support;
 use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
-    inventory::Inventory,
     lock::AskAddon,
     manifest::TargetSpec,
     name::ObjectRef,
@@ -33,7 +32,7 @@ pub use self::spec::{AcceptedInsight, AddonRule, EksUpgrade, LastNodes, Parity};
 use self::{context::OnCluster, facts::EksFacts};
 use crate::{
     catalog::{self, Texts},
-    component::{self, Component, DocCx, Held, HopCx, Lookups},
+    component::{self, Component, DocCx, Held, HopCx, Known, Lookups},
     context::Cx,
     hop::HopSpec,
     lower::{Lowering, suspension::RollSuspension},
@@ -114,7 +113,7 @@ impl Component for Eks {
         vec![Touch::new("/spec/target", "control-plane", &spec.target, "", title)]
     }
 
-    fn request(&self, spec: &EksUpgrade, _: Option<&Inventory>) -> Option<Request> {
+    fn request(&self, spec: &EksUpgrade, _: &Known<'_>) -> Option<Request> {
         let request = Request::exact(self.name(), None, spec.to.minor_line(), "/spec/target");
         Some(Request { carries: CARRIES, ..request })
     }

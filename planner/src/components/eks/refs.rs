@@ -1,9 +1,9 @@
 //! How things of an EKS cluster are called: in the cloud's API, in IAM, and as labels of nodes.
 
 use switchback_schemas::{
-    Version,
+    Digest, Version,
     name::Label,
-    plan::{Arn, CloudKind, CloudRef, Condition, Operand, Test},
+    plan::{Arn, CloudKind, CloudRef, Condition, EksCreateNodegroup, Operand, Test},
 };
 
 /// The label of a node that says which managed group it is of.
@@ -53,6 +53,11 @@ pub(super) fn says(of: &CloudRef, pointer: &str, text: &str) -> Condition {
     is(of, pointer, Operand::Value(serde_json::json!(text)))
 }
 
+/// That a group was made as the copy of another one. One of that name that somebody else made is not it.
+pub(super) fn copied(of: &CloudRef, like: &str) -> Condition {
+    says(of, &format!("/tags/{}", EksCreateNodegroup::COPY_OF.replace('/', "~1")), like)
+}
+
 /// Something is not there.
 pub(super) fn absent(of: &CloudRef) -> Condition {
     Condition::Cloud { of: of.clone(), pointer: String::new(), is: Test::Absent {} }
@@ -65,8 +70,14 @@ pub(super) fn successor(group: &str, minor: &Version) -> String {
     let mut parts: Vec<&str> = group.rsplitn(3, '-').collect();
     let numbered = matches!(parts.as_slice(), [minor, major, base] if digits(minor) && digits(major) && !base.is_empty());
     let base = if numbered { parts.pop().unwrap_or(group) } else { group };
-    let kept: String = base.chars().take(LONGEST - suffix.len()).collect();
-    format!("{}{suffix}", kept.trim_end_matches('-'))
+    let room = LONGEST - suffix.len();
+    if base.len() <= room {
+        return format!("{base}{suffix}");
+    }
+    // Groups whose names differ at the end only must not get one name.
+    let digest = Digest::of(base).short(8);
+    let kept: String = base.chars().take(room - digest.len() - 1).collect();
+    format!("{}-{digest}{suffix}", kept.trim_end_matches('-'))
 }
 
 #[cfg(test)]
@@ -79,6 +90,9 @@ mod tests {
         assert_eq!(successor("gpu", &v("1.33")), "gpu-1-33");
         assert_eq!(successor("gpu-1-32", &v("1.33")), "gpu-1-33");
         assert_eq!(successor("gpu-a-2", &v("1.33")), "gpu-a-2-1-33");
-        assert_eq!(successor(&"x".repeat(63), &v("1.33")).len(), 63);
+        let long = |end: &str| successor(&format!("{}{end}", "x".repeat(62)), &v("1.33"));
+        assert_eq!(long("1").len(), 63);
+        assert_ne!(long("1"), long("2"));
+        assert_eq!(successor(&long("1"), &v("1.34")), long("1").replace("-1-33", "-1-34"));
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use switchback_schemas::{
     Version,
-    manifest::{ChartSource, OnFailure, Requires},
+    manifest::{AcceptedDeletion, ChartSource, OnFailure, Requires},
     name::{Label, ObjectName},
     seconds::Length,
 };
@@ -29,9 +29,12 @@ pub struct HelmReleaseUpgrade {
     pub charts: ChartSource,
     /// The chart version to reach.
     pub to: Version,
-    /// Values that change with the upgrade, by dotted path; all other values stay as they are.
+    /// Values that change with the upgrade, by dotted path; a dot inside of a key is written `\.`. All other values stay as they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, Value>,
+    /// Objects of custom kinds that the upgrade may delete, because the new chart no longer holds their CRD, or them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deletes: Vec<AcceptedDeletion>,
     /// How long its workloads may take to become ready; 10 minutes when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Length>,

@@ -95,7 +95,12 @@ impl<'a> Road<'a> {
             scope: &self.at.scope,
             part,
             title: format!("upgrade the {what} to {} by release {}", self.hop.to, render.release),
-            desired: Desired::Release(DesiredRelease { render, within: CONTROLLER, with_crds: false }),
+            desired: Desired::Release(DesiredRelease {
+                render,
+                within: CONTROLLER,
+                with_crds: false,
+                deletes: &[],
+            }),
             needs,
             place: self.cx.label(self.doc.doc, "/spec/to", "this version of the chart"),
         }

@@ -12,7 +12,7 @@ mod storage;
 use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
-    inventory::{Inventory, karpenter::Karpenter as Section},
+    inventory::karpenter::Karpenter as Section,
     lock::Ask,
     manifest::Rollout,
     name::ObjectRef,
@@ -22,7 +22,7 @@ use self::facts::KarpenterFacts;
 pub use self::spec::{KarpenterUpgrade, NodeMove};
 use crate::{
     catalog::{self, Texts},
-    component::{Component, DocCx, Held, HopCx, Lookups},
+    component::{Component, DocCx, Held, HopCx, Known, Lookups},
     context::Cx,
     hop::HopSpec,
     lower::{Lowering, freeze, suspension::RollSuspension},
@@ -63,6 +63,7 @@ impl Component for Karpenter {
         checks.object("/spec/release", &spec.release);
         checks.object("/spec/crdRelease", &spec.crd_release);
         checks.charts(&spec.charts);
+        checks.values(&spec.set);
     }
 
     fn references(&self, spec: &KarpenterUpgrade, checks: &mut Checks<'_, '_>) {
@@ -89,8 +90,8 @@ impl Component for Karpenter {
         ]
     }
 
-    fn request(&self, spec: &KarpenterUpgrade, inventory: Option<&Inventory>) -> Option<Request> {
-        let releases = inventory.into_iter().flat_map(|inventory| &inventory.releases);
+    fn request(&self, spec: &KarpenterUpgrade, known: &Known<'_>) -> Option<Request> {
+        let releases = known.inventory.into_iter().flat_map(|inventory| &inventory.releases);
         let release = releases.into_iter().find(|release| release.name == spec.release);
         let from = release.map(|release| release.chart_version.clone());
         Some(Request::exact(self.name(), from, spec.to.clone(), "/spec/release"))
@@ -106,12 +107,12 @@ impl Component for Karpenter {
         for hop in hops::of(at) {
             for (release, chart, set) in [
                 (&spec.crd_release, "karpenter-crd", serde_json::json!({})),
-                (&spec.release, "karpenter", nested(&spec.set)),
+                (&spec.release, "karpenter", nested(&spec.set).unwrap_or_default()),
             ] {
                 asks.charts.push(Ask {
                     release: release.clone(),
                     chart: chart.to_owned(),
-                    source: spec.charts.clone(),
+                    source: at.manifests.charts(at.doc.doc, &spec.charts),
                     version: hop.to.clone(),
                     set,
                 });

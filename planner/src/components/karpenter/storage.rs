@@ -104,5 +104,6 @@ pub(super) fn migrate(
     for step in after {
         draft = draft.needs(step, "nothing may move while objects are rewritten", None);
     }
+    predicted.stores(name, &crd.storage);
     out.add(draft)
 }

@@ -17,7 +17,6 @@ mod steps;
 use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
-    inventory::Inventory,
     name::ObjectRef,
 };
 
@@ -25,7 +24,7 @@ pub use self::spec::{AcceptedOutage, MlflowUpgrade, OtherDatabase, SnapshotProof
 use self::{facts::MlflowFacts, site::Site};
 use crate::{
     catalog::{self, Texts},
-    component::{self, Component, DocCx, Held, HopCx, Lookups},
+    component::{self, Component, DocCx, Held, HopCx, Known, Lookups},
     context::Cx,
     hop::HopSpec,
     image::Image,
@@ -108,9 +107,9 @@ impl Component for Mlflow {
     }
 
     /// Facts about MLflow are about one server by itself, so a second server is no contradiction; the first stands for them.
-    fn request(&self, spec: &MlflowUpgrade, inventory: Option<&Inventory>) -> Option<Request> {
+    fn request(&self, spec: &MlflowUpgrade, known: &Known<'_>) -> Option<Request> {
         let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
-        let workloads = inventory.into_iter().flat_map(|inventory| &inventory.workloads);
+        let workloads = known.inventory.into_iter().flat_map(|inventory| &inventory.workloads);
         let workload = workloads.into_iter().find(|workload| workload.object == object);
         let containers = workload.into_iter().flat_map(|workload| &workload.containers);
         let container = containers.into_iter().find(|found| found.name == spec.container);

@@ -15,6 +15,20 @@ use crate::{
     predicted::{Predicted, crd_ref},
 };
 
+/// Says where a CRD of a chart, wherever it stands, drops a version in which objects are stored: the API server would refuse it.
+pub(super) fn stored(asked: &Asked<'_>, predicted: &Predicted<'_>, object: &Value) {
+    let Some(seen) = objects::name(object).and_then(|name| predicted.crd(name)) else { return };
+    let (name, versions) = (&seen.name, objects::versions(object, None));
+    let Some(dropped) = seen.stored.iter().find(|stored| !versions.contains(&stored.as_str())) else {
+        return;
+    };
+    let message = format!("CRD {name} drops version {dropped}, in which objects are stored");
+    let help =
+        "move its objects to another stored version first, and remove the old one from status.storedVersions";
+    let found = Diagnostic::error(codes::PLAN_STORED_VERSION, message).at(asked.place.clone()).help(help);
+    asked.cx.findings.say_about(name, found);
+}
+
 /// Applies a CRD of the `crds/` directory. It is captured first, and rolling back restores it; a CRD that was not there stays,
 /// because removing it would remove its objects.
 pub(super) fn step(
@@ -24,21 +38,9 @@ pub(super) fn step(
     out: &mut Lowering,
 ) -> Option<StepId> {
     const BEFORE: &str = "before";
-    let (cx, scope) = (asked.cx, asked.scope);
+    let scope = asked.scope;
     let name = objects::name(object)?.to_owned();
     let seen = predicted.crd(&name);
-    let versions = objects::versions(object, None);
-    if let Some(dropped) =
-        seen.as_ref().and_then(|crd| crd.stored.iter().find(|stored| !versions.contains(&stored.as_str())))
-    {
-        let message = format!("CRD {name} drops version {dropped}, in which objects are stored");
-        cx.findings.say_about(
-            &name,
-            Diagnostic::error(codes::PLAN_STORED_VERSION, message)
-                .at(asked.place.clone())
-                .help("move its objects to another stored version first, and remove the old one from status.storedVersions"),
-        );
-    }
     let target = Target::Object(crd_ref(&name));
     let part = format!("crds/{name}");
     let id = scope.id(&part);

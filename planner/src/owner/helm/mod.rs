@@ -1,6 +1,7 @@
 //! Helm as an owner: a release is upgraded and rolled back by helm itself.
 
 mod crds;
+mod deletions;
 mod unseen;
 
 use serde_json::Value;
@@ -15,6 +16,7 @@ use switchback_schemas::{
     },
 };
 
+use self::deletions::Deletions;
 use super::{
     Asked, Desired, DesiredRelease, Owner, Subject,
     release::{following, workloads},
@@ -22,7 +24,7 @@ use super::{
 use crate::{
     lower::{Draft, Lowering, Rollback, Undoing, changes, verify},
     objects,
-    predicted::Predicted,
+    predicted::{Predicted, ReleaseView},
 };
 
 /// The name of the capture that every release step makes.
@@ -52,16 +54,27 @@ impl Owner for Helm {
         let release = release(&asked.desired)?;
         let (cx, render) = (asked.cx, release.render);
         let own = if release.with_crds { render.crds.as_slice() } else { &[] };
-        let crds: Vec<_> = own.iter().filter_map(|crd| crds::step(asked, predicted, crd, out)).collect();
-        if let Some(before) = predicted.release(&render.release) {
-            unseen::deleted_by_hand(cx.findings, &before.objects, render, &asked.place);
+        let crds: Vec<_> = own
+            .iter()
+            .filter_map(|crd| {
+                crds::stored(asked, predicted, crd);
+                crds::step(asked, predicted, crd, out)
+            })
+            .collect();
+        for crd in render.objects.iter().filter(|object| objects::is_crd(object)) {
+            crds::stored(asked, predicted, crd);
         }
-        let mut draft = upgrade(asked, release, predicted)?;
+        let before = predicted.release(&render.release)?.clone();
+        unseen::deleted_by_hand(cx.findings, &before.objects, render, &asked.place);
+        let deletions = Deletions::of(cx, &before, render, predicted);
+        deletions.say(cx, (render, release.deletes), &asked.place, predicted);
+        let mut draft = upgrade(asked, release, (&before, &deletions), predicted);
+        draft = deletions.guard(draft, render, out);
         for crd in &crds {
             draft = draft.needs(crd, "objects of the new version need their CRD first", None);
         }
         predicted.upgraded(render, draft.id());
-        unseen::hooks(cx.findings, render, &asked.place);
+        unseen::by_render(cx.findings, render, &asked.place);
         Some(draft)
     }
 
@@ -85,10 +98,14 @@ fn release<'a>(desired: &'a Desired<'_>) -> Option<&'a DesiredRelease<'a>> {
 ///
 /// Rolling back is `helm rollback` to the captured revision. CRDs that the older chart does not hold keep their objects:
 /// Helm would delete them (user-pain P-35).
-fn upgrade(asked: &Asked<'_>, change: &DesiredRelease<'_>, predicted: &Predicted<'_>) -> Option<Draft> {
+fn upgrade(
+    asked: &Asked<'_>,
+    change: &DesiredRelease<'_>,
+    (before, deletions): (&ReleaseView, &Deletions),
+    predicted: &Predicted<'_>,
+) -> Draft {
     let Asked { scope, part, title, .. } = asked;
     let DesiredRelease { render, within, .. } = *change;
-    let before = predicted.release(&render.release)?.clone();
     let reads = predicted.take_reads();
     let release = &render.release;
     let after = |list: &[Value]| workloads(list, release);
@@ -113,7 +130,7 @@ fn upgrade(asked: &Asked<'_>, change: &DesiredRelease<'_>, predicted: &Predicted
         following(objects, release).into_iter().map(rolled).collect()
     };
     let disruption = if after(&render.objects).is_empty() { Disruption::None } else { Disruption::Restart };
-    let undo = Rollback::new(Work {
+    let undo = deletions.lost(Rollback::new(Work {
         done_when: Some(at(&before.version, before.values)),
         verify: rolled_out(&before.objects),
         disruption,
@@ -123,25 +140,24 @@ fn upgrade(asked: &Asked<'_>, change: &DesiredRelease<'_>, predicted: &Predicted
             format!("roll {release} back to the chart {} {}", before.chart, before.version),
             Effect::HelmRollback(back),
         )
-    });
+    }));
     let effect = Effect::HelmUpgrade(HelmUpgrade {
         release: release.clone(),
         chart: render.chart.clone(),
         set: render.set.clone(),
         values: render.values,
     });
-    let draft = scope
+    scope
         .step(part, title, effect, Undoing::by(undo), reads)
         .captures(REVISION, CaptureKind::Revision(release.clone()))
         .done_when(at(&render.chart.version, render.values))
         .verify(rolled_out(&render.objects))
         .time(Seconds::minutes(5), Estimate::seconds(60, 240))
         .disrupts(disruption, None)
-        .changes(expected(&before.objects, render))
+        .changes(deletions.shown(expected(&before.objects, render)))
         // Chart, version and values are pinned, so a second call makes the same release again; the driver mends what a
         // killed helm left pending before it calls.
-        .idempotent();
-    Some(draft)
+        .idempotent()
 }
 
 /// What a chart will change: its objects, and what its hooks run.

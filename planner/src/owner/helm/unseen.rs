@@ -10,25 +10,24 @@ use switchback_schemas::{
 use super::super::release::{on_delete, workloads};
 use crate::{findings::Findings, objects};
 
-/// Says what a render cannot show.
-pub(super) fn hooks(findings: &Findings, render: &Render, label: &Label) {
-    if !render.hooks.is_empty() {
-        let message = format!(
-            "chart {} {} has {} that a render cannot show",
-            render.chart.name,
-            render.chart.version,
-            if render.hooks.len() == 1 {
-                "1 hook".to_owned()
-            } else {
-                format!("{} hooks", render.hooks.len())
-            },
-        );
-        findings.say_about(
-            &render.release.to_string(),
-            Diagnostic::warning(codes::PLAN_HOOK, message)
-                .at(label.clone())
-                .help("read what they do; each is listed in the plan"),
-        );
+const HOOKS: &str = "read what they do; each is listed in the plan";
+
+/// Says what a render cannot show: what hooks do, and what `lookup` finds on the cluster.
+pub(super) fn by_render(findings: &Findings, render: &Render, label: &Label) {
+    let say = |what: String, help: &str| {
+        let message = format!("chart {} {} {what}", render.chart.name, render.chart.version);
+        let found = Diagnostic::warning(codes::PLAN_HOOK, message).at(label.clone()).help(help);
+        findings.say_about(&render.release.to_string(), found);
+    };
+    match render.hooks.len() {
+        0 => {}
+        1 => say("has 1 hook that a render cannot show".to_owned(), HOOKS),
+        hooks => say(format!("has {hooks} hooks that a render cannot show"), HOOKS),
+    }
+    if !render.lookups.is_empty() {
+        let templates = render.lookups.join(", ");
+        let what = format!("reads the cluster by `lookup`, which a render cannot show: {templates}");
+        say(what, "read these templates; what they make may differ from what the plan lists");
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use switchback_planner::{
     catalog::{self, Texts},
-    component::{Component, DocCx, Held, HopCx, Lookups},
+    component::{Component, DocCx, Held, HopCx, Known, Lookups},
     context::Cx,
     hop::{HopSpec, rising},
     image::Image,
@@ -138,8 +138,8 @@ impl Component for Widget {
         vec![Touch::new("/spec/deployment", "widget", &spec.target, &name, format!("the widget {name}"))]
     }
 
-    fn request(&self, spec: &WidgetUpgrade, inventory: Option<&Inventory>) -> Option<Request> {
-        let image = inventory.and_then(|inventory| Self::image(spec, inventory));
+    fn request(&self, spec: &WidgetUpgrade, known: &Known<'_>) -> Option<Request> {
+        let image = known.inventory.and_then(|inventory| Self::image(spec, inventory));
         let from = image.and_then(|image| Image(image).version());
         Some(Request::exact(self.name(), from, spec.to.clone(), "/spec/deployment"))
     }

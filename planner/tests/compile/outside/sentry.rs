@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use switchback_planner::{
     catalog::Texts,
-    component::{Component, DocCx, Held, HopCx, Lookups},
+    component::{Component, DocCx, Held, HopCx, Known, Lookups},
     context::Cx,
     hop::HopSpec,
     lower::{
@@ -21,7 +21,6 @@ use switchback_planner::{
 use switchback_schemas::{
     Diagnostic, Version,
     codes::Code,
-    inventory::Inventory,
     manifest::{OnFailure, Requires},
     name::{Label, ObjectName, ObjectRef},
     plan::{Condition, Target},
@@ -89,7 +88,7 @@ impl Component for Sentry {
         Vec::new()
     }
 
-    fn request(&self, _: &SentryUpgrade, _: Option<&Inventory>) -> Option<Request> {
+    fn request(&self, _: &SentryUpgrade, _: &Known<'_>) -> Option<Request> {
         None
     }
 

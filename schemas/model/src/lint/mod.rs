@@ -37,6 +37,7 @@ pub fn lint(plan: &Plan) -> Vec<Diagnostic> {
     let mut say = |text: String| findings.push(Diagnostic::error(codes::PLAN_LINT, text).help(AGAIN));
     references::order_of_ids(plan, &mut say);
     references::references(plan, &mut say);
+    references::makes_once(plan, &mut say);
     features(plan, &mut say);
     single_effects(plan, &mut say);
     digests_match(plan, &mut say);

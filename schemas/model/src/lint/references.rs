@@ -1,11 +1,12 @@
 //! Every name leads somewhere, and is there once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use switchback_schemas::{
     StepId,
     name::Label,
-    plan::{Plan, Roll},
+    plan::{Effect, Plan, Roll},
 };
 
 pub(super) fn order_of_ids(plan: &Plan, say: &mut impl FnMut(String)) {
@@ -16,6 +17,41 @@ pub(super) fn order_of_ids(plan: &Plan, say: &mut impl FnMut(String)) {
             say(format!("steps are not sorted by id: {} stands before {}", one.id, two.id));
         }
     }
+}
+
+/// No two steps make one object: the second would find the first one's, and take it for its own.
+pub(super) fn makes_once(plan: &Plan, say: &mut impl FnMut(String)) {
+    let mut makers: BTreeMap<(&Label, String), &StepId> = BTreeMap::new();
+    for step in &plan.steps {
+        for effect in step.work.effects() {
+            let made = match effect {
+                Effect::EksCreateNodegroup(create) => {
+                    (&create.target, format!("node group {}", create.nodegroup))
+                }
+                Effect::RdsSnapshot(snapshot) => {
+                    (&snapshot.target, format!("snapshot {}", snapshot.snapshot))
+                }
+                Effect::KubeApply(apply) => match job(&apply.object) {
+                    Some(job) => (&step.target, job),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            let what = made.1.clone();
+            if let Some(other) = makers.insert(made, &step.id) {
+                say(format!("{other} and {} both make {what}", step.id));
+            }
+        }
+    }
+}
+
+/// A Job: what is applied a second time is the same object for every other kind.
+fn job(object: &Value) -> Option<String> {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
+    (text("/kind") == Some("Job")).then(|| {
+        let part = |pointer| text(pointer).unwrap_or_default();
+        format!("Job {}/{}", part("/metadata/namespace"), part("/metadata/name"))
+    })
 }
 
 pub(super) fn references(plan: &Plan, say: &mut impl FnMut(String)) {

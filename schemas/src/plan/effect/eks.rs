@@ -84,6 +84,11 @@ pub struct EksCreateNodegroup {
     pub size: NodegroupSize,
 }
 
+impl EksCreateNodegroup {
+    /// The tag of a copy that names the group which it was made from.
+    pub const COPY_OF: &str = "switchback.dev/copy-of";
+}
+
 /// `UpdateNodegroupConfig` of how many nodes a group has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -15,7 +15,7 @@ use super::super::{
     context::{ONE_BY_ONE, Road},
     kubelets::ready,
     node_groups::{Group, part, read},
-    refs::{NODEGROUP, absent, is, says, successor},
+    refs::{NODEGROUP, absent, copied, is, says, successor},
 };
 use crate::{
     lower::{Draft, Lowering, Rollback, Undoing, nodes as rolls, verify},
@@ -148,6 +148,7 @@ impl Replacing<'_> {
             of: vec![
                 says(&self.fresh(), "/status", "ACTIVE"),
                 says(&self.fresh(), "/version", minor.as_str()),
+                copied(&self.fresh(), &group.name),
             ],
         };
         let draft = road

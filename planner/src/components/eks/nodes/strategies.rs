@@ -111,7 +111,7 @@ pub(in crate::components::eks) fn observed(
         image(road, pool, group, to);
         match pool.strategy {
             Strategy::GroupUpdate => by_eks(road, pool, group),
-            Strategy::ReplaceGroup => replaced(road, pool, group),
+            Strategy::ReplaceGroup => replaced(road, pool, group, groups),
             Strategy::Nodeclaim | Strategy::Keep => {}
         }
         capacity::observed(road, pool, group);
@@ -228,7 +228,7 @@ fn fits(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
     refuse(road.cx, pool, message, help);
 }
 
-fn replaced(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
+fn replaced(road: &Road<'_>, pool: &Pool, group: &Group<'_>, groups: &[Group<'_>]) {
     if pool.labels.contains_key(NODEGROUP) {
         let message = format!(
             "pool {} matches the name of node group {}, and by replace-group another group takes over",
@@ -242,5 +242,21 @@ fn replaced(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
         let message =
             format!("node group {} is to be replaced by {next}, and there is one of that name", group.name);
         refuse(road.cx, pool, message, "delete that group if nobody needs it, or rename it");
+    }
+    let rival = |other: &&Group<'_>| {
+        other.strategy() == Strategy::ReplaceGroup
+            && other.follows(&road.hop.to)
+            && other.name < group.name
+            && successor(&other.name, &road.hop.to) == next
+    };
+    if let Some(other) = groups.iter().find(rival) {
+        let message =
+            format!("node groups {} and {} would both be replaced by {next}", other.name, group.name);
+        refuse(
+            road.cx,
+            pool,
+            message,
+            "rename one of them: the number of a minor at the end of a name is left out",
+        );
     }
 }
