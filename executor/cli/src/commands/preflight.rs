@@ -1,11 +1,15 @@
 //! `preflight`: whether a plan could begin now: who the targets are, what it was compiled from, gates, and what the API
 //! server would say to its writes. Changes nothing.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use switchback_executor::{
     machine::{WindowAnswer, scope_text, window_answer},
-    ports::{Call, Driver, Fleet},
+    ports::{Call, Fleet},
     runtime::{Drivers, Runtime},
 };
 use switchback_face::Exit;
@@ -15,7 +19,7 @@ use switchback_schemas::{
     RunId, Seconds,
     codes::{self, Code},
     journal::{At, Class, Outcome, Verdict},
-    plan::{Action, Effect, Gate, GateKind, Plan, ReadBasis, Step, WindowUse},
+    plan::{Action, Condition, Effect, Gate, GateKind, KubeEffect, Plan, ReadBasis, Step, WindowUse},
 };
 
 use crate::{
@@ -72,8 +76,8 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         seen.push((format!("gate {}", gate.id), asking.gate(gate, runtime.clock.now()).await));
     }
     // The API server runs every check of a write, and stores nothing.
-    let trying: Arc<dyn Driver> = Arc::new(KubeDriver::over(switchback_kube::dry(platform.client().await?)));
-    let trying = Asking { drivers: &Drivers::from_iter([trying]), ..asking };
+    let dry = KubeDriver::over(switchback_kube::dry(platform.client().await?));
+    let trying = Asking { drivers: &Drivers { kube: Some(Arc::new(dry)), ..Drivers::default() }, ..asking };
     for step in steps {
         if let Some(found) = trying.write(step).await {
             seen.push((format!("{} dry-run", step.id), found));
@@ -134,12 +138,20 @@ impl Asking<'_> {
         Call { fleet: Arc::clone(&self.fleet), ..call }
     }
 
+    /// Asks a condition, if it needs nothing that only a run knows.
+    async fn check(&self, step: &Step, condition: &Condition) -> Verdict {
+        match condition.map(&mut Binder { item: None, captured: &BTreeMap::new() }) {
+            Ok(bound) => self.drivers.check(&self.call(step), &bound).await,
+            Err(error) => Verdict::unknown(error.to_string()),
+        }
+    }
+
     /// What the step was compiled from, as far as it is true before the first step.
     async fn reads(&self, step: &Step) -> Vec<Found> {
         let mut all = Vec::new();
         let observed = |basis: &ReadBasis| matches!(basis, ReadBasis::Observed {});
         for read in step.work.reads.iter().filter(|read| observed(&read.basis)) {
-            let verdict = self.drivers.check(&self.call(step), &read.condition).await;
+            let verdict = self.check(step, &read.condition).await;
             let said = labels::verdict(&verdict);
             all.push(match verdict {
                 Verdict::Holds { .. } => Found::Good,
@@ -159,7 +171,7 @@ impl Asking<'_> {
             GateKind::Check(condition) => {
                 let step = self.plan.steps.iter().find(|step| step.gates.contains(&gate.id));
                 let Some(step) = step else { return Found::Good };
-                let verdict = self.drivers.check(&self.call(step), condition).await;
+                let verdict = self.check(step, condition).await;
                 let said = labels::verdict(&verdict);
                 match verdict {
                     Verdict::Holds { .. } => Found::Good,
@@ -173,11 +185,12 @@ impl Asking<'_> {
     /// Tries a write that the API server can try; `None` where it cannot, or where it depends on what a run captures.
     async fn write(&self, step: &Step) -> Option<Found> {
         let Action::Effect(effect) = &step.work.action else { return None };
-        if !matches!(effect, Effect::KubeApply(_) | Effect::KubePatch(_)) || !step.needs.is_empty() {
+        if !matches!(effect, Effect::Kube(KubeEffect::Apply(_) | KubeEffect::Patch(_)))
+            || !step.needs.is_empty()
+        {
             return None;
         }
-        let nothing = |_: &switchback_schemas::StepId, _: &str| None;
-        let bound = Binder { captured: &nothing, item: None }.effect(effect).ok()?;
+        let bound = effect.map(&mut Binder { item: None, captured: &BTreeMap::new() }).ok()?;
         Some(match self.drivers.apply(&self.call(step), &bound).await {
             Outcome::Done { .. } | Outcome::Blocked { .. } => Found::Good,
             outcome @ Outcome::NotDone { .. } => {

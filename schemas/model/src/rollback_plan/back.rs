@@ -10,8 +10,8 @@ use switchback_schemas::{
     name::Label,
     plan::{
         ApprovalScope, Arguments, Digests, FailureAction, FailurePolicy, Gate, GateKind, Hop, Inputs, Need,
-        Operand, Parent, Plan, PointOfNoReturn, Read, ReadBasis, RollbackStep, Savepoint, Stale, Step, Undo,
-        UndoKind, Work,
+        Operand, Parent, Plan, PointOfNoReturn, Read, ReadBasis, RollbackStep, Savepoint, Stale, Step,
+        Target, Undo, UndoKind, Work,
     },
 };
 
@@ -223,9 +223,9 @@ fn back_of(hop: &Hop) -> StepId {
 fn own_captures(mut turned: Turned, undo: &RollbackStep) -> Turned {
     let names = undo.work.captures.iter().map(|capture| capture.name.as_str()).collect();
     let mut own = Own { from: &undo.id, to: turned.step.id.clone(), names };
-    let Ok(()) = turned.step.work.visit(&mut own);
+    let Ok(()) = turned.step.work.turn(&mut own);
     if let Some(again) = &mut turned.again {
-        let Ok(()) = again.work.visit(&mut own);
+        let Ok(()) = again.work.turn(&mut own);
     }
     turned
 }
@@ -238,19 +238,20 @@ struct Own<'plan> {
 }
 
 impl Arguments for Own<'_> {
+    type Value = Operand;
+    type Object = Target;
     type Error = Infallible;
 
-    fn operand(&mut self, operand: &mut Operand) -> Result<(), Infallible> {
-        match operand {
-            Operand::Captured { step, name } => self.restored(step, name),
-            Operand::Value(_) => Ok(()),
-        }
+    fn value(&mut self, operand: &Operand) -> Result<Operand, Infallible> {
+        Ok(match operand {
+            Operand::Captured { step, name } if step == self.from && self.names.contains(name.as_str()) => {
+                Operand::Captured { step: self.to.clone(), name: name.clone() }
+            }
+            other => other.clone(),
+        })
     }
 
-    fn restored(&mut self, step: &mut StepId, name: &mut String) -> Result<(), Infallible> {
-        if step == self.from && self.names.contains(name.as_str()) {
-            *step = self.to.clone();
-        }
-        Ok(())
+    fn object(&mut self, target: &Target) -> Result<Target, Infallible> {
+        Ok(target.clone())
     }
 }
