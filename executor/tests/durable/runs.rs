@@ -26,10 +26,10 @@ use switchback_schemas::{
     journal::{
         Approval, End, Event, Evidence, Identified, Outcome, RollbackScope, SideKind, Verdict, WaitsFor,
     },
-    name::{Label, ObjectName, SavepointId},
+    name::{ObjectName, SavepointId},
     plan::{
-        ApprovalScope, BoundObject, Capture, CaptureKind, Command, Condition, Effect, Gate, GateKind,
-        Identity, KubeCapture, KubeCondition, KubeEffect, Operand, Parent, Plan, Proof, Roll, Target, Test,
+        ApprovalScope, BoundObject, Capture, CaptureKind, Command, Effect, Gate, GateKind, Identity,
+        KubeCapture, KubeCondition, KubeEffect, Parent, Plan, Proof, Roll, Target, Test,
     },
     report::{RunState, StepStatus},
 };

@@ -4,7 +4,7 @@ use serde_json::json;
 use switchback_executor::ports::BoundEffect;
 use switchback_schemas::journal::{Class, Outcome};
 
-use crate::server::{Answer, Server, after, apply, call, effect, operation};
+use crate::server::{Answer, Server, after, call, effect, operation};
 
 const MEMBER: &str = "DescribeAutoScalingInstances";
 const END: &str = "TerminateInstanceInAutoScalingGroup";

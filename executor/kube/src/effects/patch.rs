@@ -176,7 +176,7 @@ mod tests {
         plan::{FieldTest, Test},
     };
 
-    fn patch(only_if: &[(&str, Value)], set: &[(&str, Value)]) -> KubePatch {
+    fn patch(only_if: &[(&str, Value)], set: &[(&str, Value)]) -> KubePatch<Value, BoundObject> {
         KubePatch {
             object: BoundObject::named(ObjectRef::new("v1", "ConfigMap", &ObjectName::namespaced("a", "b"))),
             subresource: None,

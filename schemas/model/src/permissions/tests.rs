@@ -76,7 +76,7 @@ fn a_drain_reads_the_owners_that_classes_name() {
 
 #[test]
 fn what_a_suspension_waits_for_is_listed() {
-    let nodes = |kind: &str| {
+    let nodes = |kind: &str| -> Condition {
         Condition::Kube(KubeCondition::Count {
             find: switchback_schemas::plan::Find {
                 api_version: "karpenter.sh/v1".to_owned(),
