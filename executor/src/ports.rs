@@ -14,7 +14,11 @@ use switchback_schemas::{
     RunId, Seconds,
     journal::{At, Class, Evidence, Item, Outcome, Verdict},
     name::{Label, ObjectName},
-    plan::{CaptureKind, Condition, Effect, Plan, Pool, Proof, Roll, WorkloadClass},
+    plan::{
+        BoundObject, CaptureKind, CloudCapture, CloudCondition, Command, Condition, Effect, EksEffect,
+        HelmEffect, KubeCapture, KubeCondition, KubeEffect, Notify, Plan, Pool, Proof, RdsEffect, Roll,
+        WebCondition, WorkloadClass,
+    },
 };
 
 pub use failed_call::{Certainty, Classify, FailedCall};
@@ -35,8 +39,6 @@ pub struct Call {
     pub attempt: u32,
     /// The plan's pools and workload classes, which drains look at.
     pub fleet: Arc<Fleet>,
-    /// Objects of the artifact that the effect restores, if it restores one.
-    pub artifact: Option<Arc<Vec<Value>>>,
     /// What the other system calls the operation that an earlier call of this effect began or adopted, if it said so.
     pub operation: Option<String>,
     /// Whether the run rolls back, which may ask for other credentials.
@@ -55,7 +57,6 @@ impl Call {
             token,
             attempt: 1,
             fleet: Arc::default(),
-            artifact: None,
             operation: None,
             back: false,
             waited: Seconds(0),
@@ -128,50 +129,100 @@ pub struct Rehearsal {
     pub writes: Vec<Value>,
 }
 
-/// A family of drivers: those that share a client.
+/// An effect with everything filled in that only the run knows.
+pub type BoundEffect = Effect<Value, BoundObject>;
+/// A condition with everything filled in that only the run knows.
+pub type BoundCondition = Condition<Value, BoundObject>;
+/// A capture with everything filled in that only the run knows.
+pub type BoundCapture = CaptureKind<BoundObject>;
+
+/// A Kubernetes API server. An I/O deadline that passes in an effect is in doubt by construction, here as in every family.
 #[async_trait]
-pub trait Driver: Send + Sync {
-    /// Whether an effect is one of its own.
-    fn applies(&self, effect: &Effect) -> bool;
-
-    /// Whether a condition is one of its own. `all` and `any` are nobody's: the executor takes them apart.
-    fn checks(&self, condition: &Condition) -> bool;
-
-    /// Calls an effect. Its targets and operands are bound. An I/O deadline that passes is in doubt by construction.
-    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome;
+pub trait Kube: Send + Sync {
+    /// Calls an effect.
+    async fn apply(&self, call: &Call, effect: &KubeEffect<Value, BoundObject>) -> Outcome;
 
     /// Asks a condition.
-    async fn check(&self, call: &Call, condition: &Condition) -> Verdict;
+    async fn check(&self, call: &Call, condition: &KubeCondition<Value, BoundObject>) -> Verdict;
 
-    /// Reads what is to be kept before an effect; `None` when the kind is not one of its own.
-    async fn capture(&self, _call: &Call, _what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
-        None
-    }
+    /// Reads what is to be kept before an effect.
+    async fn capture(&self, what: &KubeCapture<BoundObject>) -> Result<Capturing, Failure>;
 
-    /// Lists the nodes of a roll's pool; `None` when it has no nodes to list.
-    async fn members(&self, _call: &Call, _roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
-        None
-    }
+    /// Lists the nodes of a roll's pool.
+    async fn members(&self, call: &Call, roll: &Roll) -> Result<Vec<Member>, Failure>;
 
     /// Keeps a copy of the record of one revision of a Helm release, on the platform, before the release is repaired; where it is
-    /// kept. `None` when it cannot, and then nothing is repaired.
+    /// kept.
     async fn keep_release(
         &self,
-        _call: &Call,
-        _release: &ObjectName,
-        _revision: u64,
-    ) -> Option<Result<Evidence, Failure>> {
-        None
-    }
+        call: &Call,
+        release: &ObjectName,
+        revision: u64,
+    ) -> Result<Evidence, Failure>;
 
-    /// Looks whether all that an effect needs on this machine is there: programs, charts. Changes nothing. `None` when it needs nothing
-    /// here.
-    async fn rehearse(&self, _call: &Call, _effect: &Effect) -> Option<Result<Rehearsal, Failure>> {
-        None
-    }
+    /// Shows which cluster it is.
+    async fn proof(&self) -> Result<Proof, Failure>;
+}
 
-    /// Shows which target it speaks to; `None` when it does not speak to this one.
-    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
-        None
-    }
+/// Helm releases.
+#[async_trait]
+pub trait Helm: Send + Sync {
+    /// Calls an effect.
+    async fn apply(&self, call: &Call, effect: &HelmEffect<Value>) -> Outcome;
+
+    /// Looks whether the program and the chart that an effect needs are there, and what it would write. Changes nothing.
+    async fn rehearse(&self, effect: &HelmEffect) -> Result<Rehearsal, Failure>;
+}
+
+/// The APIs of the cloud provider.
+#[async_trait]
+pub trait Cloud: Send + Sync {
+    /// Calls an effect on a cluster.
+    async fn eks(&self, call: &Call, effect: &EksEffect<Value>) -> Outcome;
+
+    /// Calls an effect on a database.
+    async fn rds(&self, call: &Call, effect: &RdsEffect<Value>) -> Outcome;
+
+    /// Asks a condition.
+    async fn check(&self, condition: &CloudCondition<Value>) -> Verdict;
+
+    /// Reads what is to be kept before an effect.
+    async fn capture(&self, what: &CloudCapture) -> Result<Capturing, Failure>;
+
+    /// Shows which resource a target is; `None` when it knows none of that name.
+    async fn proof(&self, target: &Label) -> Option<Result<Proof, Failure>>;
+}
+
+/// Programs that a person names.
+#[async_trait]
+pub trait Commands: Send + Sync {
+    /// Runs one as an effect.
+    async fn run(&self, call: &Call, command: &Command) -> Outcome;
+
+    /// Runs one as a condition.
+    async fn check(&self, call: &Call, command: &Command) -> Verdict;
+
+    /// Looks whether one is there, with the variables that it needs. Changes nothing.
+    async fn rehearse(&self, command: &Command) -> Result<Rehearsal, Failure>;
+}
+
+/// Channels that are told something.
+#[async_trait]
+pub trait Channels: Send + Sync {
+    /// Tells one.
+    async fn notify(&self, call: &Call, notify: &Notify) -> Outcome;
+}
+
+/// What is asked over HTTP.
+#[async_trait]
+pub trait Probes: Send + Sync {
+    /// Asks a condition.
+    async fn check(&self, condition: &WebCondition) -> Verdict;
+}
+
+/// What stands around every call: a clock that is held while there is one.
+#[async_trait]
+pub trait Around: Send + Sync {
+    /// Before a call, with the call of an effect; what it gives back is dropped when the call has ended.
+    async fn enter(&self, effect: Option<&Call>) -> Box<dyn Send>;
 }

@@ -7,7 +7,10 @@ use switchback_schemas::{
     lock::{Lock, Render},
     manifest::{Check, DrainSpec, Verification},
     name::{Label as Name, ObjectName, ObjectRef},
-    plan::{Condition, FieldTest, Find, OnDrain, Pool, Target, Test, Verify, Window, WorkloadClass},
+    plan::{
+        Condition, FieldTest, Find, KubeCondition, OnDrain, Pool, Target, Test, Verify, WebCondition, Window,
+        WorkloadClass,
+    },
     report::CarriedHop,
 };
 
@@ -210,17 +213,21 @@ fn verification(name: &Name, spec: &Verification) -> Verify {
             env: env.clone(),
             timeout: timeout.0,
         }),
-        Check::Http { url, status, contains } => {
-            Condition::Http { url: url.clone(), status: *status, contains: contains.clone() }
-        }
-        Check::Prometheus { url, query, compare, threshold, missing } => Condition::Prometheus {
+        Check::Http { url, status, contains } => Condition::Web(WebCondition::Http {
             url: url.clone(),
-            query: query.clone(),
-            compare: *compare,
-            threshold: threshold.clone(),
-            missing: *missing,
-        },
-        Check::Pods { namespace, match_labels, ready } => Condition::Count {
+            status: *status,
+            contains: contains.clone(),
+        }),
+        Check::Prometheus { url, query, compare, threshold, missing } => {
+            Condition::Web(WebCondition::Prometheus {
+                url: url.clone(),
+                query: query.clone(),
+                compare: *compare,
+                threshold: threshold.clone(),
+                missing: *missing,
+            })
+        }
+        Check::Pods { namespace, match_labels, ready } => Condition::Kube(KubeCondition::Count {
             find: Find {
                 api_version: "v1".to_owned(),
                 kind: "Pod".to_owned(),
@@ -233,11 +240,13 @@ fn verification(name: &Name, spec: &Verification) -> Verify {
             }],
             at_least: Some(*ready),
             at_most: None,
-        },
-        Check::Deployment(deployment) => {
-            Condition::Rollout { object: Target::Object(ObjectRef::new("apps/v1", "Deployment", deployment)) }
+        }),
+        Check::Deployment(deployment) => Condition::Kube(KubeCondition::Rollout {
+            object: Target::Object(ObjectRef::new("apps/v1", "Deployment", deployment)),
+        }),
+        Check::Nodes { pool, ready } => {
+            Condition::Kube(KubeCondition::NodesReady { pool: pool.clone(), at_least: *ready })
         }
-        Check::Nodes { pool, ready } => Condition::NodesReady { pool: pool.clone(), at_least: *ready },
     };
     Verify {
         title: format!("verification {name}"),

@@ -12,7 +12,7 @@ use switchback_schemas::{
     journal::Captured,
     lock::Render,
     name::{ObjectName, ObjectRef},
-    plan::{CloudRef, Condition, Find, Operand, Read, ReadBasis, Target, Test},
+    plan::{CloudCondition, CloudRef, Condition, Find, KubeCondition, Operand, Read, ReadBasis, Target, Test},
     report::{CaptureName, LeftSuspended},
 };
 
@@ -103,18 +103,18 @@ impl<'a> Predicted<'a> {
 
     fn note_field(&self, object: ObjectRef, pointer: &str, is: Test) {
         let object = Target::Object(object);
-        self.note(Condition::Field { object, pointer: pointer.to_owned(), is }, None);
+        self.note(Condition::Kube(KubeCondition::Field { object, pointer: pointer.to_owned(), is }), None);
     }
 
     /// A release. Notes its chart version and values.
     pub fn release(&self, release: &ObjectName) -> Option<&ReleaseView> {
         let view = self.releases.get(release)?;
-        let condition = Condition::Release {
+        let condition = Condition::Kube(KubeCondition::Release {
             release: release.clone(),
             chart_version: Some(view.version.clone()),
             revision: None,
             values: Some(view.values),
-        };
+        });
         self.note(condition, view.by.as_ref());
         Some(view)
     }
@@ -162,8 +162,9 @@ impl<'a> Predicted<'a> {
     pub fn note_at_most(&self, crd: &Crd, most: u64) {
         let (object, pointer, is) = (Target::Object(crd_ref(&crd.name)), String::new(), Test::Absent {});
         let count =
-            Condition::Count { find: all_of(crd), each: Vec::new(), at_least: None, at_most: Some(most) };
-        self.note(Condition::Any { of: vec![Condition::Field { object, pointer, is }, count] }, None);
+            KubeCondition::Count { find: all_of(crd), each: Vec::new(), at_least: None, at_most: Some(most) };
+        let gone = Condition::Kube(KubeCondition::Field { object, pointer, is });
+        self.note(Condition::Any(vec![gone, Condition::Kube(count)]), None);
     }
 
     /// A container of a Deployment: its position and image. Notes both.
@@ -197,7 +198,7 @@ impl<'a> Predicted<'a> {
             value => Test::Equals(Operand::Value(value.clone())),
         };
         let object = Target::Object(object.clone());
-        let condition = Condition::Field { object, pointer: pointer.to_owned(), is };
+        let condition = Condition::Kube(KubeCondition::Field { object, pointer: pointer.to_owned(), is });
         self.note(condition, put_back.map(|(_, by)| by));
     }
 
@@ -211,7 +212,7 @@ impl<'a> Predicted<'a> {
     pub fn take_over(&self, object: &ObjectRef, pointer: &str) -> Option<(&'a Value, &'a CaptureName)> {
         let mut open = self.left_open.borrow_mut();
         let is_it = |suspension: &&LeftSuspended| {
-            matches!(&suspension.held, Condition::Field { object: Target::Object(held), pointer: at, .. }
+            matches!(&suspension.held, Condition::Kube(KubeCondition::Field { object: Target::Object(held), pointer: at, .. })
                 if same(held, object) && at == pointer)
         };
         let position = open.iter().position(is_it)?;
@@ -240,7 +241,10 @@ impl<'a> Predicted<'a> {
     /// observed.
     pub fn cloud(&self, of: &CloudRef, pointer: &str, value: Value, by: Option<&StepId>) {
         let is = Test::Equals(Operand::Value(value));
-        self.note(Condition::Cloud { of: of.clone(), pointer: pointer.to_owned(), is }, by);
+        self.note(
+            Condition::Cloud(CloudCondition::Field { of: of.clone(), pointer: pointer.to_owned(), is }),
+            by,
+        );
     }
 
     /// Every release as earlier hops leave it, for checks whose result is a diagnostic.

@@ -1,4 +1,4 @@
-//! The driver: one `Driver` for all that AWS answers.
+//! The driver: all that AWS answers.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use serde_json::Value;
 use switchback_executor::{
     env::Clock,
-    ports::{Call, Capturing, Classify as _, Driver, Failure},
+    ports::{Call, Capturing, Classify as _, Cloud, Failure},
 };
 use switchback_schemas::{
     journal::{Outcome, Verdict},
     name::Label,
-    plan::{AwsResource, CaptureKind, CloudRef, Condition, Effect, Proof},
+    plan::{AwsResource, CloudCapture, CloudCondition, CloudRef, EksEffect, Proof, RdsEffect},
 };
 
 use crate::{aws::Aws, classify::CallError, conditions, effects, proof, targets::Targets};
@@ -39,26 +39,21 @@ impl AwsDriver {
 }
 
 #[async_trait]
-impl Driver for AwsDriver {
-    fn applies(&self, effect: &Effect) -> bool {
-        effects::is_ours(effect)
+impl Cloud for AwsDriver {
+    async fn eks(&self, call: &Call, effect: &EksEffect<Value>) -> Outcome {
+        effects::eks(&self.aws, &self.targets, call, effect).await
     }
 
-    fn checks(&self, condition: &Condition) -> bool {
-        conditions::is_ours(condition)
+    async fn rds(&self, call: &Call, effect: &RdsEffect<Value>) -> Outcome {
+        effects::rds(&self.aws, &self.targets, call, effect).await
     }
 
-    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
-        effects::apply(&self.aws, &self.targets, call, effect).await
-    }
-
-    async fn check(&self, _call: &Call, condition: &Condition) -> Verdict {
+    async fn check(&self, condition: &CloudCondition<Value>) -> Verdict {
         conditions::check(&self.aws, &self.targets, self.clock.as_ref(), condition).await
     }
 
-    async fn capture(&self, _call: &Call, what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
-        let CaptureKind::Cloud { of, pointer } = what else { return None };
-        Some(self.captured(of, pointer).await.map_err(|error| error.failure()))
+    async fn capture(&self, what: &CloudCapture) -> Result<Capturing, Failure> {
+        self.captured(&what.of, &what.pointer).await.map_err(|error| error.failure())
     }
 
     async fn proof(&self, target: &Label) -> Option<Result<Proof, Failure>> {

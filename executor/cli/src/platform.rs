@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use switchback_aws::{Aws, AwsDriver, AwsSettings, StaticCredentials};
 use switchback_executor::{
     env::{Clock, SystemClock},
-    ports::Driver,
+    ports::{Around, Cloud, Kube},
     runtime::{Drivers, PlatformClaims},
 };
 use switchback_face::documents;
@@ -30,7 +30,7 @@ use crate::{
     host::Host,
     services::ClusterWeb,
     store::Opened,
-    twin::{Control, Counted, InFlight, Mark, TwinClock, marked},
+    twin::{Control, InFlight, Mark, TwinClock, marked},
 };
 
 /// A platform, by its kubeconfig.
@@ -117,26 +117,29 @@ impl Platform {
         environment: &Environment,
     ) -> Result<Drivers, Error> {
         let client = self.client().await?;
-        let kube: Arc<dyn Driver> = Arc::new(KubeDriver::over(client.clone()));
+        let kube: Arc<dyn Kube> = Arc::new(KubeDriver::over(client.clone()));
         let programs = os_programs(programs, environment);
         let charts: Arc<dyn Charts> = Arc::new(self.charts(Arc::clone(&programs), &chart_cache(environment)));
         let helm = HelmDriver::new(Arc::clone(&programs), charts, Arc::clone(&kube), self.helm());
         let web = Arc::new(ClusterWeb::new(Arc::new(HyperWeb::new()?), client));
         let lookup: switchback_programs::Lookup = Arc::new(environment::text);
-        let mut all: Vec<Arc<dyn Driver>> = vec![
-            kube,
-            Arc::new(helm),
-            Arc::new(CommandDriver::new(programs, Arc::clone(&lookup))),
-            Arc::new(ProbeDriver::new(web.clone())),
-            Arc::new(NotifyDriver::new(web, lookup)),
-        ];
         let targets = plan.platform.targets.iter();
         let targets: BTreeMap<_, _> =
             targets.filter_map(|(name, target)| Some((name.clone(), target.aws()?.clone()))).collect();
-        if !targets.is_empty() {
-            all.push(Arc::new(AwsDriver::new(self.aws().await, targets, Arc::clone(&self.clock))));
-        }
-        Ok(all.into_iter().map(|driver| self.counted(driver)).collect())
+        let cloud: Option<Arc<dyn Cloud>> = match targets.is_empty() {
+            true => None,
+            false => Some(Arc::new(AwsDriver::new(self.aws().await, targets, Arc::clone(&self.clock)))),
+        };
+        Ok(Drivers {
+            kube: Some(kube),
+            helm: Some(Arc::new(helm)),
+            cloud,
+            commands: Some(Arc::new(CommandDriver::new(programs, Arc::clone(&lookup)))),
+            channels: Some(Arc::new(NotifyDriver::new(web.clone(), lookup))),
+            probes: Some(Arc::new(ProbeDriver::new(web))),
+            // Calls to a twin are counted, because its clock stands still while there are any.
+            around: self.twin.as_ref().map(|(_, calls)| -> Arc<dyn Around> { Arc::new(calls.clone()) }),
+        })
     }
 
     /// Where the platform keeps the claim on it.
@@ -144,14 +147,6 @@ impl Platform {
         let port = Arc::new(LeaseClaim::over(self.client().await?));
         let machine = host.environment.host.as_deref().unwrap_or("localhost");
         Ok(PlatformClaims::new(port, format!("{machine}:{}", opened.dir.display())))
-    }
-
-    /// Calls to a twin are counted, because its clock stands still while there are any.
-    fn counted(&self, driver: Arc<dyn Driver>) -> Arc<dyn Driver> {
-        match &self.twin {
-            Some((_, calls)) => Arc::new(Counted::new(driver, calls.clone())),
-            None => driver,
-        }
     }
 }
 

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use switchback_executor::ports::{Capturing, Classify as _, Failure};
 use switchback_schemas::{
     journal::{Class, Evidence},
-    name::{ObjectName, ObjectRef},
-    plan::{CaptureKind, Target},
+    name::ObjectName,
+    plan::{BoundObject, KubeCapture},
 };
 
 use crate::{
@@ -15,11 +15,11 @@ use crate::{
     helm, target,
 };
 
-pub(crate) async fn capture(api: &Reader, what: &CaptureKind) -> Result<Capturing, Failure> {
+pub(crate) async fn capture(api: &Reader, what: &KubeCapture<BoundObject>) -> Result<Capturing, Failure> {
     match what {
-        CaptureKind::Field { object, pointer } => field(api, object, pointer).await,
-        CaptureKind::Revision(release) => revision(api, release).await,
-        CaptureKind::Objects(targets) => {
+        KubeCapture::Field { object, pointer } => field(api, object, pointer).await,
+        KubeCapture::Revision(release) => revision(api, release).await,
+        KubeCapture::Objects(targets) => {
             let mut objects = Vec::new();
             for target in targets {
                 // What is not there is captured as not being there.
@@ -27,28 +27,23 @@ pub(crate) async fn capture(api: &Reader, what: &CaptureKind) -> Result<Capturin
             }
             Ok(Capturing::Objects(objects))
         }
-        CaptureKind::Found(find) => {
+        KubeCapture::Found(find) => {
             no_secret(&find.kind)?;
             let objects = count::found(api, find).await.map_err(|error| error.failure())?;
             Ok(Capturing::Objects(objects.into_iter().map(slim).collect()))
         }
-        CaptureKind::Cloud { .. } => Err(Failure {
-            class: Class::Bug,
-            evidence: Evidence::line("this capture is not one of the Kubernetes driver"),
-        }),
     }
 }
 
-async fn field(api: &Reader, target: &Target, pointer: &str) -> Result<Capturing, Failure> {
+async fn field(api: &Reader, target: &BoundObject, pointer: &str) -> Result<Capturing, Failure> {
     let object = object(api, target).await?;
     let value = object.as_ref().and_then(|object| object.pointer(pointer));
     Ok(Capturing::Scalar(value.cloned().unwrap_or(Value::Null)))
 }
 
-async fn object(api: &Reader, target: &Target) -> Result<Option<Value>, Failure> {
+async fn object(api: &Reader, target: &BoundObject) -> Result<Option<Value>, Failure> {
     let read = |error: CallError| error.failure();
-    let (named, _): (&ObjectRef, _) = target::named(target).map_err(read)?;
-    no_secret(&named.kind)?;
+    no_secret(&target.object.kind)?;
     let kinds = Kinds::new(api);
     Ok(target::find(api, &kinds, target).await.map_err(read)?.object)
 }

@@ -1,13 +1,14 @@
-//! The driver: one `Driver` for all that an API server answers.
+//! The driver: all that an API server answers.
 
 use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
-use switchback_executor::ports::{Call, Capturing, Classify as _, Driver, Failure, Member};
+use serde_json::Value;
+use switchback_executor::ports::{Call, Capturing, Classify as _, Failure, Kube, Member};
 use switchback_schemas::{
     journal::{Evidence, Outcome, Verdict},
-    name::{Label, ObjectName},
-    plan::{CaptureKind, Condition, Effect, Proof, Roll},
+    name::ObjectName,
+    plan::{BoundObject, KubeCapture, KubeCondition, KubeEffect, Proof, Roll},
 };
 
 use crate::{
@@ -53,32 +54,21 @@ impl KubeDriver {
 }
 
 #[async_trait]
-impl Driver for KubeDriver {
-    fn applies(&self, effect: &Effect) -> bool {
-        effects::is_ours(effect)
-    }
-
-    fn checks(&self, condition: &Condition) -> bool {
-        conditions::is_ours(condition)
-    }
-
-    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
+impl Kube for KubeDriver {
+    async fn apply(&self, call: &Call, effect: &KubeEffect<Value, BoundObject>) -> Outcome {
         effects::apply(&self.api, call, effect).await
     }
 
-    async fn check(&self, call: &Call, condition: &Condition) -> Verdict {
+    async fn check(&self, call: &Call, condition: &KubeCondition<Value, BoundObject>) -> Verdict {
         conditions::check(&self.api.read, call, condition).await
     }
 
-    async fn capture(&self, _call: &Call, what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
-        match what {
-            CaptureKind::Cloud { .. } => None,
-            what => Some(captures::capture(&self.api.read, what).await),
-        }
+    async fn capture(&self, what: &KubeCapture<BoundObject>) -> Result<Capturing, Failure> {
+        captures::capture(&self.api.read, what).await
     }
 
-    async fn members(&self, call: &Call, roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
-        Some(candidates::members(&self.api.read, call, roll).await)
+    async fn members(&self, call: &Call, roll: &Roll) -> Result<Vec<Member>, Failure> {
+        candidates::members(&self.api.read, call, roll).await
     }
 
     async fn keep_release(
@@ -86,12 +76,12 @@ impl Driver for KubeDriver {
         call: &Call,
         release: &ObjectName,
         revision: u64,
-    ) -> Option<Result<Evidence, Failure>> {
-        Some(release_backup::keep(&self.api, call, release, revision).await)
+    ) -> Result<Evidence, Failure> {
+        release_backup::keep(&self.api, call, release, revision).await
     }
 
-    async fn proof(&self, _target: &Label) -> Option<Result<Proof, Failure>> {
-        Some(shown(&self.api.read).await)
+    async fn proof(&self) -> Result<Proof, Failure> {
+        shown(&self.api.read).await
     }
 }
 

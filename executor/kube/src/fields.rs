@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-pub(crate) use switchback_executor::untrusted::fields::{
-    Unbound, asked, bound, first_failure, passes, shown,
-};
+pub(crate) use switchback_executor::untrusted::fields::{asked, first_failure, passes, shown};
 
 /// A text inside of an object; empty when it is not there.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {

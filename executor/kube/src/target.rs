@@ -5,7 +5,7 @@ use switchback_executor::untrusted::text;
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome},
     name::ObjectRef,
-    plan::Target,
+    plan::BoundObject,
 };
 
 use crate::{
@@ -31,27 +31,18 @@ impl Found {
     }
 }
 
-/// A target that was not bound before it reached a driver: a bug of the caller.
-pub(crate) fn unbound() -> CallError {
-    CallError::Malformed { what: "a target that was not bound to an object".into() }
-}
-
-/// The object that a target names, and the UID it is bound to.
-pub(crate) fn named(target: &Target) -> Result<(&ObjectRef, Option<&str>), CallError> {
-    match target {
-        Target::Object(object) => Ok((object, None)),
-        Target::Bound { object, uid } => Ok((object, Some(uid))),
-        Target::ItemNode {} | Target::ItemNodeClaim {} => Err(unbound()),
-    }
-}
-
 /// Reads a target.
-pub(crate) async fn find(reader: &Reader, kinds: &Kinds<'_>, target: &Target) -> Result<Found, CallError> {
-    let (named, uid) = named(target)?;
+pub(crate) async fn find(
+    reader: &Reader,
+    kinds: &Kinds<'_>,
+    target: &BoundObject,
+) -> Result<Found, CallError> {
+    let BoundObject { object: named, uid } = target;
     let resource = kinds.of(named).await?;
     let path = object_path(&resource, named.namespace.as_deref(), Some(&named.name), None)?;
     let object = reader.find(&path).await?;
-    let object = object.filter(|object| uid.is_none_or(|uid| fields::text(object, "/metadata/uid") == uid));
+    let object =
+        object.filter(|object| uid.as_deref().is_none_or(|uid| fields::text(object, "/metadata/uid") == uid));
     Ok(Found { resource, named: named.clone(), object })
 }
 

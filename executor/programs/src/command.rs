@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use switchback_executor::{
-    ports::{Call, Classify as _, Driver, Failure, Rehearsal},
+    ports::{Call, Classify as _, Commands, Failure, Rehearsal},
     untrusted::text,
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
-    plan::{Command, Condition, Effect, EnvValue},
+    plan::{Command, EnvValue},
 };
 
 use crate::port::{Arg, Exit, Invocation, Programs, RunError, slot};
@@ -47,7 +47,7 @@ impl CommandDriver {
         Self { programs, lookup }
     }
 
-    async fn run(&self, slot: String, command: &Command) -> Result<Ran, Stopped> {
+    async fn program(&self, slot: String, command: &Command) -> Result<Ran, Stopped> {
         let mut secrets = Vec::new();
         let mut env = BTreeMap::new();
         for (name, value) in &command.env {
@@ -107,41 +107,23 @@ fn told(command: &Command, ran: &Ran) -> Evidence {
 }
 
 #[async_trait]
-impl Driver for CommandDriver {
-    fn applies(&self, effect: &Effect) -> bool {
-        matches!(effect, Effect::Command(_))
-    }
-
-    fn checks(&self, condition: &Condition) -> bool {
-        matches!(condition, Condition::Command(_))
-    }
-
-    async fn rehearse(&self, _call: &Call, effect: &Effect) -> Option<Result<Rehearsal, Failure>> {
-        let Effect::Command(command) = effect else { return None };
+impl Commands for CommandDriver {
+    async fn rehearse(&self, command: &Command) -> Result<Rehearsal, Failure> {
         let variables = command.env.values().filter_map(|value| match value {
             EnvValue::FromEnv(variable) => Some(variable),
             EnvValue::Text(_) => None,
         });
         if let Some(unset) = variables.into_iter().find(|variable| (self.lookup)(variable).is_none()) {
             let evidence = Stopped::no_variable(unset);
-            return Some(Err(Failure { class: Class::Denied, evidence }));
+            return Err(Failure { class: Class::Denied, evidence });
         }
         let program = command.argv.first().map(String::as_str).unwrap_or_default();
-        Some(match self.programs.find(program) {
-            Ok(()) => Ok(Rehearsal {
-                evidence: Evidence::line(format!("{program} is there")),
-                ..Rehearsal::default()
-            }),
-            Err(error) => Err(error.failure()),
-        })
+        self.programs.find(program).map_err(|error| error.failure())?;
+        Ok(Rehearsal { evidence: Evidence::line(format!("{program} is there")), ..Rehearsal::default() })
     }
 
-    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
-        let Effect::Command(command) = effect else {
-            let evidence = Evidence::line(format!("{} is no command", effect.kind()));
-            return Outcome::NotDone { class: Class::Bug, evidence };
-        };
-        match self.run(slot(&["command", &call.token]), command).await {
+    async fn run(&self, call: &Call, command: &Command) -> Outcome {
+        match self.program(slot(&["command", &call.token]), command).await {
             Ok(ran) if ran.exit.is_success() => Outcome::Done { evidence: told(command, &ran) },
             // What it did before it failed is its own secret.
             Ok(ran) => Outcome::InDoubt { class: Class::Refused, evidence: told(command, &ran) },
@@ -149,13 +131,10 @@ impl Driver for CommandDriver {
         }
     }
 
-    async fn check(&self, call: &Call, condition: &Condition) -> Verdict {
-        let Condition::Command(command) = condition else {
-            return Verdict::unknown("this condition is no command");
-        };
+    async fn check(&self, call: &Call, command: &Command) -> Verdict {
         let of =
             switchback_schemas::Digest::of_json(command).map(|digest| digest.short(12)).unwrap_or_default();
-        match self.run(slot(&["check", &call.token, &of]), command).await {
+        match self.program(slot(&["check", &call.token, &of]), command).await {
             Ok(ran) if ran.exit.is_success() => Verdict::Holds { evidence: told(command, &ran) },
             Ok(ran) if ran.exit.code.is_some() => Verdict::Fails { evidence: told(command, &ran) },
             Ok(ran) => Verdict::Unknown { evidence: told(command, &ran) },
@@ -213,15 +192,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_failing_command_shows_its_words_without_secrets() {
-        let outcome = driver(Some(2)).apply(&call(), &Effect::Command(command("TOKEN"))).await;
+        let outcome = driver(Some(2)).run(&call(), &command("TOKEN")).await;
         let Outcome::InDoubt { class: Class::Refused, evidence } = outcome else { panic!("{outcome:?}") };
         assert_eq!(evidence.0, ["tests/run ended with exit code 2", "MODE=fast", "T=[hidden]"]);
     }
 
     #[tokio::test]
     async fn a_check_has_three_values() {
-        let check =
-            async |code, variable| driver(code).check(&call(), &Condition::Command(command(variable))).await;
+        let check = async |code, variable| driver(code).check(&call(), &command(variable)).await;
         assert!(check(Some(0), "TOKEN").await.is_holding());
         assert!(matches!(check(Some(1), "TOKEN").await, Verdict::Fails { .. }));
         assert!(matches!(check(None, "TOKEN").await, Verdict::Unknown { .. }));

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::json;
 use switchback_executor::{
-    ports::{Call, Classify as _, Driver},
+    ports::{Call, Channels, Classify as _},
     untrusted::text,
 };
 use switchback_schemas::{
-    journal::{Class, Evidence, Outcome, Verdict},
-    plan::{Condition, Effect, Notify},
+    journal::{Class, Evidence, Outcome},
+    plan::Notify,
 };
 
 use crate::{
@@ -32,7 +32,10 @@ impl NotifyDriver {
     pub fn new(web: Arc<dyn Web>, lookup: Lookup) -> Self {
         Self { web, lookup }
     }
+}
 
+#[async_trait]
+impl Channels for NotifyDriver {
     async fn notify(&self, call: &Call, notify: &Notify) -> Outcome {
         let channel = &notify.channel;
         let Some(url) = (self.lookup)(&notify.url_from_env) else {
@@ -62,31 +65,6 @@ impl NotifyDriver {
     }
 }
 
-#[async_trait]
-impl Driver for NotifyDriver {
-    fn applies(&self, effect: &Effect) -> bool {
-        matches!(effect, Effect::Notify(_))
-    }
-
-    fn checks(&self, _condition: &Condition) -> bool {
-        false
-    }
-
-    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
-        match effect {
-            Effect::Notify(notify) => self.notify(call, notify).await,
-            other => {
-                let evidence = Evidence::line(format!("{} is no notification", other.kind()));
-                Outcome::NotDone { class: Class::Bug, evidence }
-            }
-        }
-    }
-
-    async fn check(&self, _call: &Call, _condition: &Condition) -> Verdict {
-        Verdict::unknown("notifications check no conditions")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -113,18 +91,15 @@ mod tests {
     ) -> (Outcome, Vec<WebRequest>) {
         let web = Arc::new(Scripted(answer, Mutex::default()));
         let driver = NotifyDriver::new(web.clone(), Arc::new(move |_| variable.map(str::to_owned)));
-        let effect = Effect::Notify(Notify {
-            channel: "ops".parse().unwrap(),
-            url_from_env: "HOOK".into(),
-            text: "moved".into(),
-        });
+        let notify =
+            Notify { channel: "ops".parse().unwrap(), url_from_env: "HOOK".into(), text: "moved".into() };
         let call = Call::first(
             "r-1".parse().unwrap(),
             At::forward(&"a/b".parse().unwrap()),
             "cluster".parse().unwrap(),
             "t".into(),
         );
-        let outcome = driver.apply(&call, &effect).await;
+        let outcome = driver.notify(&call, &notify).await;
         let sent = web.1.lock().unwrap().clone();
         (outcome, sent)
     }

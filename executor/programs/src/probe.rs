@@ -7,12 +7,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::Value;
 use switchback_executor::{
-    ports::{Call, Driver},
+    ports::Probes,
     untrusted::text::{self, url_part},
 };
 use switchback_schemas::{
-    journal::{Class, Evidence, Outcome, Verdict},
-    plan::{Compare, Condition, Effect, Missing},
+    journal::Verdict,
+    plan::{Compare, Missing, WebCondition},
 };
 
 use crate::web::{Web, WebRequest};
@@ -121,28 +121,16 @@ fn values(answer: &Value) -> Option<Vec<f64>> {
 }
 
 #[async_trait]
-impl Driver for ProbeDriver {
-    fn applies(&self, _effect: &Effect) -> bool {
-        false
-    }
-
-    fn checks(&self, condition: &Condition) -> bool {
-        matches!(condition, Condition::Http { .. } | Condition::Prometheus { .. })
-    }
-
-    async fn apply(&self, _call: &Call, effect: &Effect) -> Outcome {
-        let evidence = Evidence::line(format!("{} is nothing that a probe does", effect.kind()));
-        Outcome::NotDone { class: Class::Bug, evidence }
-    }
-
-    async fn check(&self, _call: &Call, condition: &Condition) -> Verdict {
+impl Probes for ProbeDriver {
+    async fn check(&self, condition: &WebCondition) -> Verdict {
         match condition {
-            Condition::Http { url, status, contains } => self.http(url, *status, contains.as_deref()).await,
-            Condition::Prometheus { url, query, compare, threshold, missing } => {
+            WebCondition::Http { url, status, contains } => {
+                self.http(url, *status, contains.as_deref()).await
+            }
+            WebCondition::Prometheus { url, query, compare, threshold, missing } => {
                 let asked = Asked { url, query, compare: *compare, threshold, missing: *missing };
                 self.prometheus(&asked).await
             }
-            _ => Verdict::unknown("this condition is no probe"),
         }
     }
 }

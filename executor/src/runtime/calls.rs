@@ -1,13 +1,12 @@
 //! One command: bound, carried out in a task of its own, answered. A waiter that goes away does not lose the end of a call.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 use switchback_model::bind::{BindError, Binder};
 use switchback_schemas::{
     Digest, RunId, StepId,
-    journal::{Captured, Class, Evidence, Outcome, Verdict, Way},
-    plan::{CaptureKind, Condition, Effect, Roll},
+    journal::{Captured, Class, Evidence, Item, Outcome, Verdict, Way},
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::Instrument as _;
@@ -28,17 +27,10 @@ pub(super) struct Calls {
     pub fleet: Arc<Fleet>,
 }
 
-/// A command with everything filled in that only the run knows.
-enum Bound {
-    Apply {
-        effect: Effect,
-        artifact: Option<Digest>,
-    },
-    Check(Condition),
-    Capture(CaptureKind),
-    Members(Roll),
-    /// It cannot be bound, which lint would have found: the plan or the machine is wrong.
-    Unbound(What, String),
+/// What only the run knows and a command may use.
+struct Known {
+    item: Option<Item>,
+    captured: BTreeMap<(StepId, String), Captured>,
 }
 
 impl Calls {
@@ -49,7 +41,7 @@ impl Calls {
         command: Command,
         answers: &UnboundedSender<(u64, Answer)>,
     ) {
-        let bound = bind(machine, &command);
+        let known = known(machine, &command);
         let Some(step) = step_of(machine.plan(), &command.at) else {
             // An index is never made of such a plan.
             let _ = answers.send((command.id, broken(&command.what, "the plan has no such step")));
@@ -62,15 +54,15 @@ impl Calls {
             token: command.token.clone(),
             attempt: command.attempt,
             fleet: Arc::clone(&self.fleet),
-            artifact: None,
             operation: command.operation.clone(),
             back: command.at.way == Way::Rollback,
             waited: command.waited,
         };
         let (this, answers, id) = (self.clone(), answers.clone(), command.id);
         let span = spans::attempt(&call, &command.what);
+        let what = command.what.clone();
         let work = async move {
-            let answer = this.carry_out(call, bound).await;
+            let answer = this.carry_out(&call, &what, known).await;
             spans::answered(&answer);
             answer
         };
@@ -82,30 +74,48 @@ impl Calls {
         });
     }
 
-    async fn carry_out(&self, mut call: Call, bound: Bound) -> Answer {
-        match bound {
-            Bound::Apply { effect, artifact } => {
-                if let Some(digest) = artifact {
-                    match self.objects(&digest).await {
-                        Ok(objects) => call.artifact = Some(Arc::new(objects)),
-                        Err(why) => return Answer::Applied(not_done(Class::Refused, why)),
-                    }
-                }
-                Answer::Applied(self.drivers.apply(&call, &effect).await)
-            }
-            Bound::Check(condition) => Answer::Checked(self.drivers.check(&call, &condition).await),
-            Bound::Members(roll) => Answer::Members(self.drivers.members(&call, &roll).await),
-            Bound::Capture(what) => {
-                let captured = match self.drivers.capture(&call, &what).await {
+    async fn carry_out(&self, call: &Call, what: &What, known: Known) -> Answer {
+        let captured = match self.values(known.captured).await {
+            Ok(captured) => captured,
+            Err(why) => return not_called(what, Class::Refused, &why),
+        };
+        let mut binder = Binder { item: known.item.as_ref(), captured: &captured };
+        let unbound = |error: BindError| not_called(what, Class::Bug, &error.to_string());
+        match what {
+            What::Claim => broken(what, "a claim is no call"),
+            What::Apply(effect) => match effect.map(&mut binder) {
+                Ok(effect) => Answer::Applied(self.drivers.apply(call, &effect).await),
+                Err(error) => unbound(error),
+            },
+            What::Check(condition) => match condition.map(&mut binder) {
+                Ok(condition) => Answer::Checked(self.drivers.check(call, &condition).await),
+                Err(error) => unbound(error),
+            },
+            What::Members(roll) => Answer::Members(self.drivers.members(call, roll).await),
+            What::Capture(what) => match what.map(&mut binder) {
+                Ok(what) => Answer::Captured(match self.drivers.capture(&what).await {
                     Ok(captured) => self.keep(captured).await,
                     Err(failure) => Err(failure),
-                };
-                Answer::Captured(captured)
-            }
-            // Nothing was called.
-            Bound::Unbound(What::Apply(_), why) => Answer::Applied(not_done(Class::Bug, why)),
-            Bound::Unbound(what, why) => broken(&what, &why),
+                }),
+                Err(error) => unbound(error),
+            },
         }
+    }
+
+    /// Captures as values: an artifact is read, and is the list of its objects.
+    async fn values(
+        &self,
+        captured: BTreeMap<(StepId, String), Captured>,
+    ) -> Result<BTreeMap<(StepId, String), Value>, String> {
+        let mut values = BTreeMap::new();
+        for (key, captured) in captured {
+            let value = match captured {
+                Captured::Scalar(value) => value,
+                Captured::Artifact { digest, .. } => Value::Array(self.objects(&digest).await?),
+            };
+            values.insert(key, value);
+        }
+        Ok(values)
     }
 
     /// Small values go into the journal; objects become an artifact, which is durable before the answer.
@@ -127,40 +137,26 @@ impl Calls {
     }
 }
 
-fn bind(machine: &Machine, command: &Command) -> Bound {
+fn known(machine: &Machine, command: &Command) -> Known {
     let item = machine.state().item(&command.at);
-    let key = item.map(|item| &item.key);
-    let scalar = |step: &StepId, name: &str| match machine.captured(step, name, key)? {
-        Captured::Scalar(value) => Some(value.clone()),
-        Captured::Artifact { .. } => None,
+    let used = match &command.what {
+        What::Apply(effect) => effect.captures_used(),
+        What::Check(condition) => condition.captures_used(),
+        What::Claim | What::Capture(_) | What::Members(_) => Vec::new(),
     };
-    let binder = Binder { item, captured: &scalar };
-    let bound = match &command.what {
-        What::Claim => Err("a claim is no call".to_owned()),
-        What::Apply(effect) => binder.effect(effect).map_err(text).and_then(|effect| {
-            let artifact = match &effect {
-                Effect::KubeRestore(restore) => match machine.captured(&restore.step, &restore.name, key) {
-                    Some(Captured::Artifact { digest, .. }) => Some(*digest),
-                    _ => return Err(format!("{} captured no objects {:?}", restore.step, restore.name)),
-                },
-                _ => None,
-            };
-            Ok(Bound::Apply { effect, artifact })
-        }),
-        What::Check(condition) => binder.condition(condition).map(Bound::Check).map_err(text),
-        What::Capture(what) => binder.capture(what).map(Bound::Capture).map_err(text),
-        What::Members(roll) => Ok(Bound::Members(roll.clone())),
-    };
-    bound.unwrap_or_else(|why| Bound::Unbound(command.what.clone(), why))
+    let captured = used.into_iter().filter_map(|(step, name)| {
+        let captured = machine.captured(&step, &name, item.map(|item| &item.key))?.clone();
+        Some(((step, name), captured))
+    });
+    Known { item: item.cloned(), captured: captured.collect() }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err asks for")]
-fn text(error: BindError) -> String {
-    error.to_string()
-}
-
-fn not_done(class: Class, why: String) -> Outcome {
-    Outcome::NotDone { class, evidence: Evidence::line(why) }
+/// The answer to a command of which nothing was called.
+fn not_called(what: &What, class: Class, why: &str) -> Answer {
+    match what {
+        What::Apply(_) => Answer::Applied(Outcome::NotDone { class, evidence: Evidence::line(why) }),
+        other => broken(other, why),
+    }
 }
 
 /// The answer to a command that our own code could not carry out. A call that broke off may have had its effect.

@@ -25,7 +25,7 @@ pub enum RunError {
     Lint(Vec<Diagnostic>),
     /// No driver of this build does what the plan asks for.
     #[error("nothing here can do: {}", .0.join(", "))]
-    NoDriver(Vec<&'static str>),
+    NoDriver(Vec<String>),
     /// Another run has the platform.
     #[error("platform {platform} is held by run {by}")]
     Claimed {

@@ -23,10 +23,10 @@ pub(super) fn run(run: &RunId, plan: &Plan) -> Span {
 pub(super) fn attempt(call: &Call, what: &What) -> Span {
     let what = match what {
         What::Apply(effect) => effect.kind(),
-        What::Check(_) => "check",
-        What::Capture(_) => "capture",
-        What::Members(_) => "members",
-        What::Claim => "claim",
+        What::Check(_) => "check".to_owned(),
+        What::Capture(_) => "capture".to_owned(),
+        What::Members(_) => "members".to_owned(),
+        What::Claim => "claim".to_owned(),
     };
     let step = info_span!("step", step = %call.at, target = %call.target);
     let attempt = info_span!(parent: &step, "attempt", attempt = call.attempt, call = what);

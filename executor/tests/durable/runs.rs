@@ -7,10 +7,11 @@ use std::{
 };
 
 use async_trait::async_trait;
+use serde_json::Value;
 use switchback_executor::{
     env::RuntimeClock,
     machine::{Rest, Settings},
-    ports::{Call, Capturing, Driver, Failure},
+    ports::{Call, Capturing, Commands, Failure, Kube, Member},
     runs::{self, Reclaimed},
     runtime::{Drivers, Ended, RunError, Runtime, Stop},
     store::{
@@ -22,11 +23,13 @@ use switchback_model::{digests::digests, lint};
 use switchback_schemas::{
     RunId, Seconds,
     event::RunEvent,
-    journal::{Approval, End, Event, Identified, Outcome, RollbackScope, SideKind, Verdict, WaitsFor},
-    name::{Label, SavepointId},
+    journal::{
+        Approval, End, Event, Evidence, Identified, Outcome, RollbackScope, SideKind, Verdict, WaitsFor,
+    },
+    name::{ObjectName, SavepointId},
     plan::{
-        ApprovalScope, Capture, CaptureKind, Condition, Effect, Gate, GateKind, Identity, Operand, Parent,
-        Plan, Proof, Target, Test,
+        ApprovalScope, BoundObject, Capture, CaptureKind, Command, Effect, Gate, GateKind, Identity,
+        KubeCapture, KubeCondition, KubeEffect, Parent, Plan, Proof, Roll, Target, Test,
     },
     report::{RunState, StepStatus},
 };
@@ -60,17 +63,8 @@ enum Odd {
 }
 
 #[async_trait]
-impl Driver for World {
-    fn applies(&self, effect: &Effect) -> bool {
-        matches!(effect, Effect::Command(_))
-    }
-
-    fn checks(&self, condition: &Condition) -> bool {
-        matches!(condition, Condition::Command(_) | Condition::Field { .. })
-    }
-
-    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
-        let Effect::Command(command) = effect else { panic!("unknown effect") };
+impl Commands for World {
+    async fn run(&self, call: &Call, command: &Command) -> Outcome {
         let what = command.argv[1].clone();
         // What a step leaves is called after it.
         assert!(what.ends_with(call.at.step.as_str()), "{what} at {}", call.at);
@@ -91,14 +85,10 @@ impl Driver for World {
         } else {
             done.remove(&what)
         };
-        Outcome::Done { evidence: switchback_schemas::journal::Evidence::default() }
+        Outcome::Done { evidence: Evidence::default() }
     }
 
-    async fn check(&self, _: &Call, condition: &Condition) -> Verdict {
-        if let Condition::Field { is: Test::Equals(Operand::Value(value)), .. } = condition {
-            return Verdict::holds(value.to_string());
-        }
-        let Condition::Command(command) = condition else { panic!("unknown condition") };
+    async fn check(&self, _: &Call, command: &Command) -> Verdict {
         let done = self.done.lock().unwrap().contains(&command.argv[1]);
         let holds = match command.argv[0].as_str() {
             "done" => done,
@@ -107,16 +97,38 @@ impl Driver for World {
         };
         if holds { Verdict::holds("so") } else { Verdict::fails("not so") }
     }
+}
 
-    async fn capture(&self, _: &Call, what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
-        Some(Ok(match what {
-            CaptureKind::Field { .. } => Capturing::Scalar(serde_json::json!(7)),
-            _ => Capturing::Objects(vec![serde_json::json!({"kind": "ConfigMap"})]),
-        }))
+#[async_trait]
+impl Kube for World {
+    async fn apply(&self, _: &Call, effect: &KubeEffect<Value, BoundObject>) -> Outcome {
+        panic!("unknown effect {effect:?}")
     }
 
-    async fn proof(&self, _: &Label) -> Option<Result<Proof, Failure>> {
-        Some(Ok(Proof::KubeSystem { uid: self.uid.lock().unwrap().clone() }))
+    async fn check(&self, _: &Call, condition: &KubeCondition<Value, BoundObject>) -> Verdict {
+        match condition {
+            KubeCondition::Field { is: Test::Equals(value), .. } => Verdict::holds(value.to_string()),
+            other => panic!("unknown condition {other:?}"),
+        }
+    }
+
+    async fn capture(&self, what: &KubeCapture<BoundObject>) -> Result<Capturing, Failure> {
+        Ok(match what {
+            KubeCapture::Field { .. } => Capturing::Scalar(serde_json::json!(7)),
+            _ => Capturing::Objects(vec![serde_json::json!({"kind": "ConfigMap"})]),
+        })
+    }
+
+    async fn members(&self, _: &Call, roll: &Roll) -> Result<Vec<Member>, Failure> {
+        panic!("there are no nodes for {roll:?}")
+    }
+
+    async fn keep_release(&self, _: &Call, release: &ObjectName, _: u64) -> Result<Evidence, Failure> {
+        panic!("there is no release {release}")
+    }
+
+    async fn proof(&self) -> Result<Proof, Failure> {
+        Ok(Proof::KubeSystem { uid: self.uid.lock().unwrap().clone() })
     }
 }
 
@@ -154,12 +166,14 @@ fn in_a_row() -> Vec<Drawn> {
     let mut first = step("a", &[]);
     first.work.captures.push(Capture {
         name: "before".to_owned(),
-        what: CaptureKind::Objects(vec![Target::Object(switchback_schemas::name::ObjectRef {
-            api_version: "v1".to_owned(),
-            kind: "ConfigMap".to_owned(),
-            namespace: None,
-            name: "x".to_owned(),
-        })]),
+        what: CaptureKind::Kube(KubeCapture::Objects(vec![Target::Object(
+            switchback_schemas::name::ObjectRef {
+                api_version: "v1".to_owned(),
+                kind: "ConfigMap".to_owned(),
+                namespace: None,
+                name: "x".to_owned(),
+            },
+        )])),
     });
     vec![first, step("b", &["a"]), step("c", &["a"])]
 }
@@ -168,7 +182,11 @@ fn runtime(world: &Arc<World>, disk: &SimDisk) -> Runtime {
     let start = "2026-11-20T10:00:00Z".parse().unwrap();
     Runtime {
         store: Arc::new(LocalStore::on("s", Arc::new(disk.clone()))),
-        drivers: Drivers::from_iter([Arc::clone(world) as Arc<dyn Driver>]),
+        drivers: Drivers {
+            kube: Some(Arc::clone(world) as Arc<dyn Kube>),
+            commands: Some(Arc::clone(world) as Arc<dyn Commands>),
+            ..Drivers::default()
+        },
         clock: Arc::new(RuntimeClock::starting_at(start)),
         settings: Settings::default(),
         holder: "test".to_owned(),

@@ -8,9 +8,9 @@ use switchback_schemas::{
     name::{Label, ObjectName, SavepointId},
     plan::{
         Action, Capture, CaptureKind, Command, Condition, Count, Digests, Disruption, Effect, Estimate,
-        FailureAction, FailurePolicy, Inputs, KubeDelete, Need, NodeCordon, NodeDrain, NodeUndo, Plan,
-        PlatformRef, Read, ReadBasis, RecipeStep, Retention, RetryClass, Roll, RollbackStep, Savepoint,
-        Stale, Step, SuspendedBy, Suspension, Target, Undo, Verify, Work,
+        FailureAction, FailurePolicy, Inputs, KubeCapture, KubeDelete, KubeEffect, Need, NodeCordon,
+        NodeDrain, NodeUndo, Plan, PlatformRef, Read, ReadBasis, RecipeStep, Retention, RetryClass, Roll,
+        RollbackStep, Savepoint, Stale, Step, SuspendedBy, Suspension, Target, Undo, Verify, Work,
     },
 };
 
@@ -56,7 +56,7 @@ pub fn reads(argv: &[&str]) -> Read {
 /// A small value that is kept first.
 pub fn captures(name: &str) -> Capture {
     let release = ObjectName::namespaced("kube-system", "karpenter");
-    Capture { name: name.to_owned(), what: CaptureKind::Revision(release) }
+    Capture { name: name.to_owned(), what: CaptureKind::Kube(KubeCapture::Revision(release)) }
 }
 
 /// A step with the rollback step that undoes it, where its undo says so.
@@ -127,7 +127,9 @@ pub fn roll(name: &str, needs: &[&str], pool: &str) -> Drawn {
         needs: needs.iter().map(|need| label(need)).collect(),
         undo,
     };
-    let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: Target::ItemNode {}, unschedulable });
+    let cordon = |unschedulable| {
+        Effect::Kube(KubeEffect::Cordon(NodeCordon { node: Target::ItemNode {}, unschedulable }))
+    };
     let uncordon =
         Work { done_when: Some(asks(&["uncordoned"])), ..work(&format!("undo {name}"), cordon(false)) };
     let stays =
@@ -152,14 +154,14 @@ pub fn roll(name: &str, needs: &[&str], pool: &str) -> Drawn {
             recipe(
                 "drain",
                 &["cordon"],
-                Effect::NodeDrain(NodeDrain { node: Target::ItemNode {} }),
+                Effect::Kube(KubeEffect::Drain(NodeDrain { node: Target::ItemNode {} })),
                 Some(asks(&["drained"])),
                 stays("pods come back by themselves"),
             ),
             recipe(
                 "delete",
                 &["drain"],
-                Effect::KubeDelete(KubeDelete { object: Target::ItemNodeClaim {} }),
+                Effect::Kube(KubeEffect::Delete(KubeDelete { object: Target::ItemNodeClaim {} })),
                 Some(asks(&["deleted"])),
                 stays("the node is gone"),
             ),

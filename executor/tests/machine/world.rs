@@ -10,7 +10,7 @@ use switchback_executor::{
 use switchback_schemas::{
     ItemKey,
     journal::{Captured, Class, Evidence, Item, NodeClaimRef, Outcome, Verdict, WaitsFor, Way},
-    plan::{Condition, Effect},
+    plan::{Condition, Effect, KubeEffect},
 };
 
 use super::plans::Random;
@@ -87,15 +87,15 @@ impl World {
                 }
                 other => panic!("unknown effect {other}"),
             },
-            Effect::NodeCordon(cordon) => {
+            Effect::Kube(KubeEffect::Cordon(cordon)) => {
                 let key = key.expect("a node");
                 if let Some(node) = self.node(&key) {
                     node.cordoned = cordon.unschedulable;
                 }
                 format!("cordon {key} {}", cordon.unschedulable)
             }
-            Effect::NodeDrain(_) => format!("drain {}", key.expect("a node")),
-            Effect::KubeDelete(_) => {
+            Effect::Kube(KubeEffect::Drain(_)) => format!("drain {}", key.expect("a node")),
+            Effect::Kube(KubeEffect::Delete(_)) => {
                 let key = key.expect("a node");
                 if let Some(gone) = self.node(&key).cloned() {
                     self.nodes.retain(|node| node.key != key);

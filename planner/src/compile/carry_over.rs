@@ -6,7 +6,7 @@ use serde_json::json;
 use switchback_schemas::{
     Diagnostic, RunId, StepId, codes,
     name::ObjectRef,
-    plan::{Condition, Hop, Operand, Target, Test},
+    plan::{Condition, Hop, KubeCondition, Operand, Target, Test},
     report::{CarriedHop, LeftSuspended},
 };
 
@@ -35,8 +35,11 @@ pub(super) fn still_held<'a>(cx: &Cx<'a>, registry: &Registry<'_>) -> Vec<&'a Le
 
 /// Whether a field has the value that its suspension holds it at; `None` for another condition, or what was not observed.
 fn holds(cx: &Cx<'_>, registry: &Registry<'_>, held: &Condition) -> Option<bool> {
-    let Condition::Field { object: Target::Object(object), pointer, is: Test::Equals(Operand::Value(value)) } =
-        held
+    let Condition::Kube(KubeCondition::Field {
+        object: Target::Object(object),
+        pointer,
+        is: Test::Equals(Operand::Value(value)),
+    }) = held
     else {
         return None;
     };

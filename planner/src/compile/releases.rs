@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use switchback_schemas::{
     name::{ObjectName, is_namespaced, plural},
-    plan::{Effect, Grant, Objects, ReleaseObjects, RoleName, Work},
+    plan::{Effect, Grant, HelmEffect, Objects, ReleaseObjects, RoleName, Work},
 };
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 /// The releases that are upgraded, in every revision that the plan passes through.
 pub(super) fn moved<'w>(cx: &Cx<'_>, works: impl Iterator<Item = &'w Work>) -> Vec<ReleaseObjects> {
     let upgraded = works.flat_map(Work::effects).filter_map(|effect| match effect {
-        Effect::HelmUpgrade(upgrade) => Some(&upgrade.release),
+        Effect::Helm(HelmEffect::Upgrade(upgrade)) => Some(&upgrade.release),
         _ => None,
     });
     let releases: BTreeSet<&ObjectName> = upgraded.collect();

@@ -8,9 +8,9 @@ use switchback_schemas::{
     manifest::{BatchSize, MinReady, Rollout},
     name::Label,
     plan::{
-        Action, Canary, Condition, Count, Disruption, Effect, Estimate, FieldTest, Find, KubeDelete,
-        NodeCordon, NodeDrain, NodeTerminate, NodeUndo, OrderKey, Pool, RecipeStep, Roll, Stale, Strategy,
-        Target, Test, Verify, Work,
+        Action, Canary, Condition, Count, Disruption, Effect, EksEffect, EksTerminateNode, Estimate,
+        FieldTest, Find, KubeCondition, KubeDelete, KubeEffect, NodeCordon, NodeDrain, NodeUndo, Operand,
+        OrderKey, Pool, RecipeStep, Roll, Stale, Strategy, Target, Test, Verify, Work,
     },
 };
 
@@ -123,7 +123,7 @@ const REPLACED: &str = "pods run where their owners place them, and a replacemen
 /// What is done to every node first: cordon and drain.
 fn emptied(drain_within: Seconds) -> Vec<RecipeStep> {
     let node = || Target::ItemNode {};
-    let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: node(), unschedulable });
+    let cordon = |unschedulable| Effect::Kube(KubeEffect::Cordon(NodeCordon { node: node(), unschedulable }));
     let uncordon = NodeUndo::Rollback(Box::new(Work::effect(
         "uncordon the node, if this run cordoned it",
         cordon(false),
@@ -133,7 +133,7 @@ fn emptied(drain_within: Seconds) -> Vec<RecipeStep> {
         step(
             "drain",
             "drain the node as the workload classes say",
-            Effect::NodeDrain(NodeDrain { node: node() }),
+            Effect::Kube(KubeEffect::Drain(NodeDrain { node: node() })),
             &["cordon"],
             stays("pods that moved stay where they are; their owners placed them there"),
         )
@@ -148,7 +148,11 @@ fn emptied(drain_within: Seconds) -> Vec<RecipeStep> {
 
 /// The last step: the node is gone.
 fn gone(after: &str) -> RecipeStep {
-    let until = Condition::Field { object: Target::ItemNode {}, pointer: String::new(), is: Test::Absent {} };
+    let until = Condition::Kube(KubeCondition::Field {
+        object: Target::ItemNode {},
+        pointer: String::new(),
+        is: Test::Absent {},
+    });
     let wait = Effect::Wait(switchback_schemas::plan::Wait { until });
     step(
         "gone",
@@ -167,16 +171,16 @@ fn claims(drain_within: Seconds) -> Vec<RecipeStep> {
         step(
             "delete-claim",
             "let Karpenter replace the empty node",
-            Effect::KubeDelete(KubeDelete { object: Target::ItemNodeClaim {} }),
+            Effect::Kube(KubeEffect::Delete(KubeDelete { object: Target::ItemNodeClaim {} })),
             &["drain"],
             stays("a terminated node is not restored"),
         )
         .with(|work| Work {
-            done_when: Some(Condition::Field {
+            done_when: Some(Condition::Kube(KubeCondition::Field {
                 object: Target::ItemNodeClaim {},
                 pointer: String::new(),
                 is: Test::Absent {},
-            }),
+            })),
             ..work
         }),
     );
@@ -186,13 +190,13 @@ fn claims(drain_within: Seconds) -> Vec<RecipeStep> {
 
 /// The recipe for a node of a managed group that another group replaces: cordon, drain, terminate its instance, see it gone.
 pub fn instances(target: &Label, drain_within: Seconds) -> Vec<RecipeStep> {
-    let terminate = NodeTerminate { target: target.clone(), node: Target::ItemNode {}, provider_id: None };
+    let terminate = EksTerminateNode { target: target.clone(), provider_id: Operand::ItemProviderId {} };
     let mut recipe = emptied(drain_within);
     recipe.push(
         step(
             "terminate",
             "terminate the empty node and do not replace it",
-            Effect::NodeTerminate(terminate),
+            Effect::Eks(EksEffect::TerminateNode(terminate)),
             &["drain"],
             stays("a terminated instance is not restored; its group scales up again"),
         )
@@ -208,7 +212,7 @@ pub fn instances(target: &Label, drain_within: Seconds) -> Vec<RecipeStep> {
 
 /// That a pool has at least so many Ready nodes.
 pub fn ready(pool: &Pool, at_least: u64, within: Seconds) -> Verify {
-    let condition = Condition::NodesReady { pool: pool.name.clone(), at_least };
+    let condition = Condition::Kube(KubeCondition::NodesReady { pool: pool.name.clone(), at_least });
     verify(
         format!("at least {at_least} nodes of pool {} are Ready", pool.name),
         condition,
@@ -223,8 +227,8 @@ pub fn min_ready_kept(pool: &Pool, min_ready: u64, nodes: u64, within: Seconds) 
     if pool.strategy != Strategy::Nodeclaim || min_ready > 0 || nodes == 0 {
         return ready(pool, min_ready.max(1).min(nodes), within);
     }
-    let one = Condition::NodesReady { pool: pool.name.clone(), at_least: 1 };
-    let condition = Condition::Any { of: vec![one, no_claims(&pool.labels, Vec::new())] };
+    let one = Condition::Kube(KubeCondition::NodesReady { pool: pool.name.clone(), at_least: 1 });
+    let condition = Condition::Any(vec![one, no_claims(&pool.labels, Vec::new())]);
     // Longer than Karpenter takes to make a claim for pods that wait.
     let title = format!("a node of pool {} is Ready, or none is requested", pool.name);
     verify(title, condition, Seconds::minutes(1), within)
@@ -241,7 +245,7 @@ pub fn none_drifted(labels: &BTreeMap<String, String>) -> Condition {
 
 /// That a pool has no NodeClaims that pass these tests.
 fn no_claims(labels: &BTreeMap<String, String>, each: Vec<FieldTest>) -> Condition {
-    Condition::Count {
+    Condition::Kube(KubeCondition::Count {
         find: Find {
             api_version: "karpenter.sh/v1".to_owned(),
             kind: "NodeClaim".to_owned(),
@@ -251,7 +255,7 @@ fn no_claims(labels: &BTreeMap<String, String>, each: Vec<FieldTest>) -> Conditi
         each,
         at_least: None,
         at_most: Some(0),
-    }
+    })
 }
 
 /// What moves nodes when a controller has rolled back: those that have drifted from the restored state move as the plan's own roll does.
@@ -293,11 +297,13 @@ mod tests {
         let kept = |strategy, min_ready, nodes| {
             min_ready_kept(&pool(strategy), min_ready, nodes, Seconds::minutes(20)).condition
         };
-        let ready = |at_least| Condition::NodesReady { pool: "training".parse().unwrap(), at_least };
-        let Condition::Any { of } = kept(Strategy::Nodeclaim, 0, 2) else { panic!("one or none") };
+        let ready = |at_least| {
+            Condition::Kube(KubeCondition::NodesReady { pool: "training".parse().unwrap(), at_least })
+        };
+        let Condition::Any(of) = kept(Strategy::Nodeclaim, 0, 2) else { panic!("one or none") };
         assert_eq!(of[0], ready(1));
         assert!(
-            matches!(&of[1], Condition::Count { each, at_most: Some(0), .. } if each.is_empty()),
+            matches!(&of[1], Condition::Kube(KubeCondition::Count { each, at_most: Some(0), .. }) if each.is_empty()),
             "{of:?}"
         );
         assert_eq!(kept(Strategy::Nodeclaim, 2, 3), ready(2));

@@ -15,7 +15,7 @@ use switchback_model::{
 };
 use switchback_schemas::{
     Diagnostic, Label, Seconds, StepId, codes,
-    plan::{Action, Effect, Hop, Need, Plan, RollbackStep, Step, Work},
+    plan::{Action, Effect, EksEffect, HelmEffect, Hop, Need, Plan, RollbackStep, Step, Work},
 };
 
 use crate::findings::Findings;
@@ -143,7 +143,8 @@ impl<'a> Ways<'a> {
             |step: &Step| undoing.get(&step.id).into_iter().flatten().map(|undo| (undo.place(), &undo.work));
         let moves = |step: &&Step| {
             let own = back(step).filter(|(place, _)| *place == Some(&step.id)).map(|(_, work)| work);
-            let control_plane = matches!(&step.work.action, Action::Effect(Effect::EksUpdateCluster(_)));
+            let control_plane =
+                matches!(&step.work.action, Action::Effect(Effect::Eks(EksEffect::UpdateCluster(_))));
             step.hop == hop.id
                 && !control_plane
                 && (moves_nodes(&step.work) || own.into_iter().any(moves_nodes))
@@ -163,8 +164,9 @@ impl<'a> Ways<'a> {
             .map(|step| &step.id)
             .collect();
         nodes.extend(between);
-        let control_plane =
-            |step: &Step| matches!(&step.work.action, Action::Effect(Effect::EksUpdateCluster(_)));
+        let control_plane = |step: &Step| {
+            matches!(&step.work.action, Action::Effect(Effect::Eks(EksEffect::UpdateCluster(_))))
+        };
         if nodes.is_empty() || !own().any(control_plane) {
             return None;
         }
@@ -192,7 +194,9 @@ fn moves_nodes(work: &Work) -> bool {
         Action::Roll(_) => true,
         Action::Effect(effect) => matches!(
             effect,
-            Effect::EksUpdateNodegroup(_) | Effect::EksScaleNodegroup(_) | Effect::EksCreateNodegroup(_)
+            Effect::Eks(EksEffect::UpdateNodegroup(_))
+                | Effect::Eks(EksEffect::ScaleNodegroup(_))
+                | Effect::Eks(EksEffect::CreateNodegroup(_))
         ),
     }
 }
@@ -224,7 +228,7 @@ fn without(plan: &Plan, gone: &BTreeSet<&StepId>) -> Plan {
 fn revisions(plan: &Plan, findings: &Findings) {
     let mut upgrades: BTreeMap<_, Vec<&StepId>> = BTreeMap::new();
     for step in &plan.steps {
-        if let Action::Effect(Effect::HelmUpgrade(upgrade)) = &step.work.action {
+        if let Action::Effect(Effect::Helm(HelmEffect::Upgrade(upgrade))) = &step.work.action {
             upgrades.entry(&upgrade.release).or_default().push(&step.id);
         }
     }

@@ -5,8 +5,8 @@ use switchback_schemas::{
     Diagnostic, Label as Place, Seconds, StepId, codes,
     name::{Label, ObjectRef},
     plan::{
-        CaptureKind, Condition, Effect, Estimate, FieldTest, KubePatch, Operand, SetField, SuspendedBy,
-        Suspension, Target, Test, Wait, Work,
+        CaptureKind, Condition, Effect, Estimate, FieldTest, KubeCapture, KubeCondition, KubeEffect,
+        KubePatch, Operand, SetField, SuspendedBy, Suspension, Target, Test, Wait, Work,
     },
     report::CaptureName,
 };
@@ -178,17 +178,21 @@ impl SuspensionDraft {
     }
 
     fn is(&self, test: Test) -> Condition {
-        Condition::Field { object: self.target(), pointer: self.what.pointer.to_owned(), is: test }
+        Condition::Kube(KubeCondition::Field {
+            object: self.target(),
+            pointer: self.what.pointer.to_owned(),
+            is: test,
+        })
     }
 
     fn patch(&self, only_if: Test, to: Operand) -> Effect {
         let pointer = self.what.pointer.to_owned();
-        Effect::KubePatch(KubePatch {
+        Effect::Kube(KubeEffect::Patch(KubePatch {
             object: self.target(),
             subresource: None,
             only_if: vec![FieldTest { pointer: pointer.clone(), is: only_if }],
             set: vec![SetField { pointer, to }],
-        })
+        }))
     }
 
     fn value(&self) -> Operand {
@@ -266,7 +270,8 @@ impl SuspensionDraft {
         let Suspended { name, parts, titles, capture, pointer, .. } = &self.what;
         let undo = Self::undo(&titles.undo_suspend, self.resume(), self.not_ours());
         let part = format!("{}/{name}", parts.suspend);
-        let field = CaptureKind::Field { object: self.target(), pointer: (*pointer).to_owned() };
+        let field =
+            CaptureKind::Kube(KubeCapture::Field { object: self.target(), pointer: (*pointer).to_owned() });
         scope
             .step(&part, &titles.suspend, self.suspend(), undo, predicted.take_reads())
             .captures(capture, field)

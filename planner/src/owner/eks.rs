@@ -5,8 +5,8 @@ use switchback_schemas::{
     manifest::OwnerKind,
     name::{Label, ObjectName, ObjectRef},
     plan::{
-        CloudKind, CloudRef, Condition, Disruption, Effect, EksUpdateCluster, Operand, Target, Test,
-        UndoKind, Verify, Work,
+        CloudCondition, CloudKind, CloudRef, Condition, Disruption, Effect, EksEffect, EksUpdateCluster,
+        KubeCondition, Operand, Target, Test, UndoKind, Verify, Work,
     },
 };
 
@@ -39,11 +39,11 @@ impl Owner for Eks {
         let cluster = cluster(&asked.desired)?;
         let target = &asked.scope.target;
         let update = |from: &Version, to: &Version| {
-            Effect::EksUpdateCluster(EksUpdateCluster {
+            Effect::Eks(EksEffect::UpdateCluster(EksUpdateCluster {
                 target: target.clone(),
                 from: from.clone(),
                 to: to.clone(),
-            })
+            }))
         };
         let DesiredCluster { arn, from, to, .. } = cluster;
         let undo = match &cluster.back {
@@ -96,23 +96,25 @@ fn cluster<'a>(desired: &'a Desired<'_>) -> Option<&'a DesiredCluster> {
 /// The cluster of a target is at a minor and at rest.
 pub fn at(target: &Label, minor: &Version) -> Condition {
     let of = CloudRef { target: target.clone(), kind: CloudKind::EksCluster, name: None };
-    let says = |pointer: &str, text: &str| Condition::Cloud {
-        of: of.clone(),
-        pointer: pointer.to_owned(),
-        is: Test::Equals(Operand::Value(serde_json::json!(text))),
+    let says = |pointer: &str, text: &str| {
+        Condition::Cloud(CloudCondition::Field {
+            of: of.clone(),
+            pointer: pointer.to_owned(),
+            is: Test::Equals(Operand::Value(serde_json::json!(text))),
+        })
     };
-    Condition::All { of: vec![says("/version", minor.as_str()), says("/status", "ACTIVE")] }
+    Condition::All(vec![says("/version", minor.as_str()), says("/status", "ACTIVE")])
 }
 
 impl DesiredCluster {
     /// The update has ended as it should, and the API server answers.
     fn verified(&self, target: &Label, minor: &Version) -> Vec<Verify> {
         let system = ObjectRef::new("v1", "Namespace", &ObjectName::cluster("kube-system"));
-        let answers = Condition::Field {
+        let answers = Condition::Kube(KubeCondition::Field {
             object: Target::Object(system),
             pointer: "/metadata/uid".to_owned(),
             is: Test::Equals(Operand::Value(serde_json::json!(self.uid))),
-        };
+        });
         let within = Seconds::minutes(15);
         vec![
             verify(format!("the cluster is ACTIVE at {minor}"), at(target, minor), Seconds(30), within),

@@ -4,8 +4,8 @@ use switchback_schemas::{
     Seconds,
     manifest::OwnerKind,
     plan::{
-        CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand, SetField,
-        Target, Test, Verify, Work,
+        CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubeCapture, KubeCondition,
+        KubeEffect, KubePatch, Operand, SetField, Target, Test, Verify, Work,
     },
 };
 
@@ -62,7 +62,10 @@ impl Owner for Kubectl {
             )
             .captures(
                 field.capture,
-                CaptureKind::Field { object: field.target(), pointer: field.pointer.clone() },
+                CaptureKind::Kube(KubeCapture::Field {
+                    object: field.target(),
+                    pointer: field.pointer.clone(),
+                }),
             )
             .done_when(field.is(new()))
             .verify(field.rolled_out())
@@ -76,8 +79,8 @@ impl Owner for Kubectl {
     fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Option<Draft> {
         let field = field(&asked.desired)?;
         let mut of = vec![field.is(Operand::Value(field.after.clone()))];
-        of.extend(field.restarts.map(|_| Condition::Rollout { object: field.target() }));
-        let look = asked.scope.look(asked.part, &asked.title, Condition::All { of }, predicted.take_reads());
+        of.extend(field.restarts.map(|_| Condition::Kube(KubeCondition::Rollout { object: field.target() })));
+        let look = asked.scope.look(asked.part, &asked.title, Condition::All(of), predicted.take_reads());
         Some(look.verify(field.rolled_out()))
     }
 }
@@ -100,21 +103,25 @@ impl DesiredField {
     }
 
     fn is(&self, value: Operand) -> Condition {
-        Condition::Field { object: self.target(), pointer: self.pointer.clone(), is: Test::Equals(value) }
+        Condition::Kube(KubeCondition::Field {
+            object: self.target(),
+            pointer: self.pointer.clone(),
+            is: Test::Equals(value),
+        })
     }
 
     fn patch(&self, only: Operand, to: Operand) -> Effect {
         let own = FieldTest { pointer: self.pointer.clone(), is: Test::Equals(only) };
-        Effect::KubePatch(KubePatch {
+        Effect::Kube(KubeEffect::Patch(KubePatch {
             object: self.target(),
             subresource: None,
             only_if: self.only_if.iter().cloned().chain([own]).collect(),
             set: vec![SetField { pointer: self.pointer.clone(), to }],
-        })
+        }))
     }
 
     fn rolled_out(&self) -> Option<Verify> {
-        let condition = Condition::Rollout { object: self.target() };
+        let condition = Condition::Kube(KubeCondition::Rollout { object: self.target() });
         self.restarts
             .map(|within| verify(format!("{} is rolled out", self.object), condition, Seconds(10), within))
     }

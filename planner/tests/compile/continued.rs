@@ -9,7 +9,7 @@ use switchback_schemas::{
     inventory::Inventory,
     journal::Captured,
     name::{Label, ObjectName, ObjectRef, SavepointId},
-    plan::{Action, Condition, Effect, Operand, Plan, Target, Test, Undo},
+    plan::{Action, Condition, Effect, KubeCondition, KubeEffect, Operand, Plan, Target, Test, Undo},
     report::{CaptureName, CarriedHop, CarryOver, LeftSuspended},
 };
 
@@ -41,11 +41,11 @@ fn open(pool: &str, api_version: &str) -> LeftSuspended {
     LeftSuspended {
         id: Label::new(format!("old-freeze-{pool}")).expect("a name"),
         title: format!("drift and consolidation of NodePool {pool}"),
-        held: Condition::Field {
+        held: Condition::Kube(KubeCondition::Field {
             object: Target::Object(ObjectRef::new(api_version, "NodePool", &ObjectName::cluster(pool))),
             pointer: "/spec/disruption/budgets".to_owned(),
             is: Test::Equals(Operand::Value(frozen())),
-        },
+        }),
         puts_back: vec![CaptureName { step: id(&format!("{FREEZE}/{pool}")), name: "budgets".to_owned() }],
         resume_command: format!("kubectl patch nodepool {pool}"),
     }
@@ -98,7 +98,7 @@ pub(crate) fn found(diagnostics: &[Diagnostic], code: switchback_schemas::codes:
 /// What a step writes, and only if what is there.
 fn patched(plan: &Plan, step: &str) -> (Test, Operand) {
     let step = plan.step(&id(step)).unwrap_or_else(|| panic!("no {step}"));
-    let Action::Effect(Effect::KubePatch(patch)) = &step.work.action else {
+    let Action::Effect(Effect::Kube(KubeEffect::Patch(patch))) = &step.work.action else {
         panic!("{:?}", step.work.action)
     };
     (patch.only_if[0].is.clone(), patch.set[0].to.clone())

@@ -6,7 +6,7 @@ use switchback_schemas::{
     inventory::{Conversion, Crd, CustomObject, Inventory, Release},
     lock::Render,
     name::{ObjectName, ObjectRef},
-    plan::{CaptureKind, Condition, Mark, Plan, ReadBasis},
+    plan::{CaptureKind, Condition, KubeCapture, KubeCondition, Mark, Plan, ReadBasis},
 };
 
 use crate::world::{PLATFORM, compiled_with, inventory, release, render};
@@ -145,8 +145,8 @@ fn an_accepted_deletion_is_a_point_of_no_return_and_is_counted_again() {
         "approve that the upgrade of release default/things deletes CRD things.h1.example with every Thing"
     );
     let counted = step.work.reads.iter().find_map(|read| match &read.condition {
-        Condition::Any { of } => of.iter().find_map(|condition| match condition {
-            Condition::Count { find, at_most, .. } => Some((find.kind.as_str(), *at_most, &read.basis)),
+        Condition::Any(of) => of.iter().find_map(|condition| match condition {
+            Condition::Kube(KubeCondition::Count { find, at_most, .. }) => Some((find.kind.as_str(), *at_most, &read.basis)),
             _ => None,
         }),
         _ => None,
@@ -159,7 +159,7 @@ fn an_accepted_deletion_is_a_point_of_no_return_and_is_counted_again() {
         step.work
             .captures
             .iter()
-            .any(|capture| matches!(&capture.what, CaptureKind::Found(find) if find.kind == "Thing"))
+            .any(|capture| matches!(&capture.what, CaptureKind::Kube(KubeCapture::Found(find)) if find.kind == "Thing"))
     );
     let removed = step.changes.iter().find(|change| change.mark == Mark::Remove).expect("the CRD goes");
     assert_eq!(removed.diff, [" deletes 2 objects of kind Thing"]);
@@ -188,7 +188,7 @@ fn a_live_crd_that_says_keep_stays_and_is_shown_as_staying() {
     assert!(step.changes.iter().all(|change| change.mark != Mark::Remove), "{:#?}", step.changes);
     let read = |read: &switchback_schemas::plan::Read| {
         matches!(&read.condition,
-        Condition::Field { pointer, .. } if pointer == "/metadata/annotations/helm.sh~1resource-policy")
+        Condition::Kube(KubeCondition::Field { pointer, .. }) if pointer == "/metadata/annotations/helm.sh~1resource-policy")
     };
     assert!(step.work.reads.iter().any(read), "that it is kept is asked again before the upgrade");
     assert!(kept(false, true).0.is_none(), "somebody took the annotation off the live object");
@@ -208,8 +208,8 @@ fn a_crd_without_objects_goes_as_long_as_it_has_none() {
     let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     assert!(plan.points.is_empty() && said(&diagnostics, codes::PLAN_DELETES).is_empty());
     let none = |read: &switchback_schemas::plan::Read| {
-        matches!(&read.condition, Condition::Any { of }
-        if of.iter().any(|condition| matches!(condition, Condition::Count { at_most: Some(0), .. })))
+        matches!(&read.condition, Condition::Any(of)
+        if of.iter().any(|condition| matches!(condition, Condition::Kube(KubeCondition::Count { at_most: Some(0), .. }))))
     };
     assert!(plan.steps.iter().any(|step| step.work.reads.iter().any(none)), "it is counted again");
     // A CRD that is not there any more is nothing to lose.

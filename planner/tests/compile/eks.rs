@@ -15,8 +15,8 @@ use switchback_schemas::{
     Digest, StepId,
     inventory::{Inventory, eks::InsightStatus},
     plan::{
-        Action, ApprovalScope, Condition, Disruption, Effect, Estimate, ExpiresAt, FailureAction, GateKind,
-        Operand, Plan, RollbackStep, Stale, Step, Test, UndoKind,
+        Action, ApprovalScope, CloudCondition, Condition, Disruption, Effect, EksEffect, Estimate, ExpiresAt,
+        FailureAction, GateKind, KubeCondition, Operand, Plan, RollbackStep, Stale, Step, Test, UndoKind,
     },
 };
 
@@ -139,8 +139,14 @@ fn the_way_back_goes_over_nodes_and_add_ons_to_the_control_plane() {
     assert_eq!(at("/control-plane"), order.len() - 1, "{order:#?}");
     let undo = rollback(&plan, "eks/dev@1.32/control-plane");
     let reads: Vec<&Condition> = undo.work.reads.iter().map(|read| &read.condition).collect();
-    assert!(reads.iter().any(|read| matches!(read, Condition::Insights { .. })), "{reads:?}");
-    assert!(reads.iter().any(|read| matches!(read, Condition::Count { .. })), "{reads:?}");
+    assert!(
+        reads.iter().any(|read| matches!(read, Condition::Cloud(CloudCondition::Insights { .. }))),
+        "{reads:?}"
+    );
+    assert!(
+        reads.iter().any(|read| matches!(read, Condition::Kube(KubeCondition::Count { .. }))),
+        "{reads:?}"
+    );
 }
 
 #[test]
@@ -223,7 +229,7 @@ fn rules_for_add_ons_are_kept() {
     );
     let plan = plan_of(PLATFORM, &rules, &eks());
     assert!(!plan.steps.iter().any(|step| step.id.as_str().contains("vpc-cni")));
-    let Action::Effect(Effect::EksUpdateAddon(update)) =
+    let Action::Effect(Effect::Eks(EksEffect::UpdateAddon(update))) =
         &step(&plan, "eks/dev@1.32/addons/coredns@v1.11.4-eksbuild.22").work.action
     else {
         panic!("an update")
@@ -237,7 +243,9 @@ fn al2_becomes_al2023_where_it_ends() {
     change(&mut old, |cluster| cluster.nodegroups[0].ami_type = "AL2_x86_64_GPU".to_owned());
     let plan = plan_of(PLATFORM, &two_minors(), &old);
     let ami = |id: &str| match &step(&plan, id).work.action {
-        Action::Effect(Effect::EksCreateNodegroup(create)) => (create.like.clone(), create.ami_type.clone()),
+        Action::Effect(Effect::Eks(EksEffect::CreateNodegroup(create))) => {
+            (create.like.clone(), create.ami_type.clone())
+        }
         other => panic!("a group, not {other:?}"),
     };
     assert_eq!(ami("eks/dev@1.32/nodes/gpu/gpu/copy"), ("gpu".to_owned(), None));
@@ -252,12 +260,14 @@ fn what_is_kept_is_said_and_what_the_next_minor_needs_gone_is_deleted() {
     assert_eq!(kept, ["node group gpu-1-32, at size 0"]);
     let removal = &plan.retentions[0].removal;
     assert!(
-        matches!(&removal.action, Action::Effect(Effect::EksDeleteNodegroup(delete)) if delete.nodegroup == "gpu-1-32")
+        matches!(&removal.action, Action::Effect(Effect::Eks(EksEffect::DeleteNodegroup(delete))) if delete.nodegroup == "gpu-1-32")
     );
     // Its undo holds also if it never happened: the group is there as it was.
     let undo = rollback(&plan, "eks/dev@1.33/delete-retained/gpu");
-    let Some(Condition::Any { of }) = &undo.work.done_when else { panic!("{:?}", undo.work.done_when) };
-    let holds = |test: &Test| of.iter().any(|one| matches!(one, Condition::Cloud { is, .. } if is == test));
+    let Some(Condition::Any(of)) = &undo.work.done_when else { panic!("{:?}", undo.work.done_when) };
+    let holds = |test: &Test| {
+        of.iter().any(|one| matches!(one, Condition::Cloud(CloudCondition::Field { is, .. }) if is == test))
+    };
     let active = Test::Equals(Operand::Value("ACTIVE".into()));
     assert!(holds(&Test::Absent {}), "{of:?}");
     assert!(holds(&active), "{of:?}");
@@ -356,7 +366,10 @@ fn p01_an_accepted_insight_is_named_by_its_gate_and_the_step_before() {
     );
     let plan = plan_of(PLATFORM, &accepting, &warned);
     let gate = plan.gates.iter().find(|gate| gate.id.as_str() == "dev-1.32-insights").expect("the gate");
-    let GateKind::Check(Condition::Insights { accepted_until, .. }) = &gate.kind else { panic!("insights") };
+    let GateKind::Check(Condition::Cloud(CloudCondition::Insights { accepted_until, .. })) = &gate.kind
+    else {
+        panic!("insights")
+    };
     let until = "2026-12-01T00:00:00Z".parse().expect("an instant");
     assert_eq!(accepted_until, &[("Deprecated APIs".to_owned(), until)].into());
     for id in ["eks/dev@1.32/readiness", "eks/dev@1.32/control-plane"] {
@@ -369,12 +382,14 @@ fn every_call_of_the_cloud_is_among_the_permissions() {
     let plan = plan_of(PLATFORM, &two_minors(), &eks());
     let wants = |effect: &Effect| -> &[&str] {
         match effect {
-            Effect::EksUpdateCluster(_) => &["eks:UpdateClusterVersion", "eks:DescribeUpdate"],
-            Effect::EksUpdateAddon(_) => &["eks:UpdateAddon", "iam:PassRole"],
-            Effect::EksUpdateNodegroup(_) => &["eks:UpdateNodegroupVersion"],
-            Effect::EksCreateNodegroup(_) => &["eks:CreateNodegroup", "iam:PassRole", "eks:TagResource"],
-            Effect::EksScaleNodegroup(_) => &["eks:UpdateNodegroupConfig"],
-            Effect::EksDeleteNodegroup(_) => {
+            Effect::Eks(EksEffect::UpdateCluster(_)) => &["eks:UpdateClusterVersion", "eks:DescribeUpdate"],
+            Effect::Eks(EksEffect::UpdateAddon(_)) => &["eks:UpdateAddon", "iam:PassRole"],
+            Effect::Eks(EksEffect::UpdateNodegroup(_)) => &["eks:UpdateNodegroupVersion"],
+            Effect::Eks(EksEffect::CreateNodegroup(_)) => {
+                &["eks:CreateNodegroup", "iam:PassRole", "eks:TagResource"]
+            }
+            Effect::Eks(EksEffect::ScaleNodegroup(_)) => &["eks:UpdateNodegroupConfig"],
+            Effect::Eks(EksEffect::DeleteNodegroup(_)) => {
                 &["eks:DeleteNodegroup", "autoscaling:DescribeAutoScalingGroups"]
             }
             _ => &[],

@@ -7,7 +7,7 @@ use switchback_schemas::{
     inventory::{Inventory, OwnerEvidence, Ownership, Subject, Unread},
     manifest::OwnerKind,
     name::ObjectRef,
-    plan::{Action, Condition, Effect, FailureAction, Stale, Undo},
+    plan::{Action, Condition, Effect, FailureAction, HelmEffect, Stale, Undo},
 };
 
 use crate::{
@@ -97,7 +97,7 @@ fn a_pool_that_was_found_thawed_can_be_left_so() {
     section["nodePools"][0]["budgets"] = json!([{"nodes": "20%"}]);
     let (plan, _) = planned(KARPENTER, &inventory, &["1.8.8"]);
     let parts = |suspension: usize| match &plan.suspensions[suspension].safe_to_resume {
-        Condition::All { of } => of.len(),
+        Condition::All(of) => of.len(),
         other => panic!("{other:?}"),
     };
     assert_eq!(
@@ -134,7 +134,7 @@ fn a_release_that_is_not_as_the_manifests_now_say_moves_once_more() {
     let (plan, _) = planned(KARPENTER, &inventory, &["1.8.8"]);
     let controller = plan.step(&id("karpenter/karpenter@1.8.8/controller")).expect("it moves");
     assert!(
-        matches!(&controller.work.action, Action::Effect(Effect::HelmUpgrade(_))),
+        matches!(&controller.work.action, Action::Effect(Effect::Helm(HelmEffect::Upgrade(_)))),
         "{:?}",
         controller.work.action
     );

@@ -12,7 +12,7 @@ use switchback_model::{
 use switchback_schemas::{
     Digest, Severity, StepId, codes,
     inventory::Inventory,
-    plan::{Action, Effect, FailureAction, Plan, Step, UndoKind},
+    plan::{Action, Effect, FailureAction, KubeEffect, Plan, RdsEffect, Step, UndoKind},
 };
 
 use crate::{
@@ -41,7 +41,7 @@ fn before(plan: &Plan, first: &str, then: &str) -> bool {
 
 fn job(step: &Step) -> &Value {
     match &step.work.action {
-        Action::Effect(Effect::KubeApply(apply)) => &apply.object,
+        Action::Effect(Effect::Kube(KubeEffect::Apply(apply))) => &apply.object,
         other => panic!("an apply, not {other:?}"),
     }
 }
@@ -125,7 +125,7 @@ fn p30_the_way_back_restores_and_says_what_it_loses() {
     let undo = plan.rollback.iter().find(|undo| undo.id.as_str().ends_with("/migrate")).expect("a rollback");
     assert_eq!(undo.kind, UndoKind::RestoreOnly);
     assert!(undo.loses.iter().any(|loss| loss.contains("logged after the snapshot")), "{:?}", undo.loses);
-    let Action::Effect(Effect::RdsRestore(restore)) = &undo.work.action else {
+    let Action::Effect(Effect::Rds(RdsEffect::Restore(restore))) = &undo.work.action else {
         panic!("{:?}", undo.work.action)
     };
     assert!(restore.aside.len() <= 63, "{}", restore.aside);

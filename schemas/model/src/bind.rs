@@ -1,14 +1,16 @@
 //! Binding: filling in what only the run knows, before a driver sees an effect.
 //!
-//! After binding, no target is an item of a roll and no operand a capture. What cannot be bound is an error of the
-//! plan, which `lint` finds before anything runs.
+//! What is bound has another type: in it no target is an item of a roll and no operand a capture, so that nothing else can reach
+//! a driver. What cannot be bound is an error of the plan, which `lint` finds before anything runs.
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use switchback_schemas::{
     StepId,
     journal::Item,
     name::{ObjectName, ObjectRef},
-    plan::{Arguments, CaptureKind, Condition, Effect, NodeTerminate, Operand, Target},
+    plan::{Arguments, BoundObject, Operand, Target},
 };
 
 /// Why something cannot be bound.
@@ -33,96 +35,55 @@ pub enum BindError {
     NoProviderId(String),
 }
 
-/// What is filled in.
+/// What is filled in: an effect, a condition or a capture is bound by its `map`.
 pub struct Binder<'run> {
     /// The node that a roll is at.
     pub item: Option<&'run Item>,
-    /// Scalar captures of this run, by step and name.
-    pub captured: &'run dyn Fn(&StepId, &str) -> Option<Value>,
+    /// Captures of this run, by step and name; objects are a list.
+    pub captured: &'run BTreeMap<(StepId, String), Value>,
 }
-
-type Bound<T> = Result<T, BindError>;
 
 impl Binder<'_> {
-    /// Binds an effect.
-    pub fn effect(&self, effect: &Effect) -> Bound<Effect> {
-        let mut effect = effect.clone();
-        if let Effect::NodeTerminate(terminate) = &mut effect {
-            self.machine(terminate)?;
-        }
-        effect.visit(&mut Filled(self))?;
-        Ok(effect)
-    }
-
-    /// Binds a condition.
-    pub fn condition(&self, condition: &Condition) -> Bound<Condition> {
-        let mut condition = condition.clone();
-        condition.visit(&mut Filled(self))?;
-        Ok(condition)
-    }
-
-    /// Binds what is captured.
-    pub fn capture(&self, what: &CaptureKind) -> Bound<CaptureKind> {
-        let mut what = what.clone();
-        match &mut what {
-            CaptureKind::Field { object, .. } => self.target(object)?,
-            CaptureKind::Objects(objects) => objects.iter_mut().try_for_each(|object| self.target(object))?,
-            CaptureKind::Revision(_) | CaptureKind::Found(_) | CaptureKind::Cloud { .. } => {}
-        }
-        Ok(what)
-    }
-
-    /// A machine goes by the provider id that was frozen with its node.
-    fn machine(&self, terminate: &mut NodeTerminate) -> Bound<()> {
-        let is_item = matches!(terminate.node, Target::ItemNode {});
-        if let Some(item) = self.item.filter(|_| is_item) {
-            let id = item.provider_id.clone();
-            terminate.provider_id = Some(id.ok_or_else(|| BindError::NoProviderId(item.name.clone()))?);
-        }
-        Ok(())
-    }
-
-    fn operand(&self, operand: &mut Operand) -> Bound<()> {
-        if let Operand::Captured { step, name } = operand {
-            let missing = || BindError::NotCaptured { step: step.clone(), name: name.clone() };
-            *operand = Operand::Value((self.captured)(step, name).ok_or_else(missing)?);
-        }
-        Ok(())
-    }
-
-    fn target(&self, target: &mut Target) -> Bound<()> {
-        let item = || self.item.ok_or(BindError::NoItem);
-        match target {
-            Target::Object(_) | Target::Bound { .. } => {}
-            Target::ItemNode {} => {
-                let item = item()?;
-                let object = ObjectRef::new("v1", "Node", &ObjectName::cluster(&item.name));
-                *target = Target::Bound { object, uid: item.key.to_string() };
-            }
-            Target::ItemNodeClaim {} => {
-                let item = item()?;
-                let claim =
-                    item.node_claim.as_ref().ok_or_else(|| BindError::NoNodeClaim(item.name.clone()))?;
-                let object =
-                    ObjectRef::new("karpenter.sh/v1", "NodeClaim", &ObjectName::cluster(&claim.name));
-                *target = Target::Bound { object, uid: claim.uid.clone() };
-            }
-        }
-        Ok(())
+    fn item(&self) -> Result<&Item, BindError> {
+        self.item.ok_or(BindError::NoItem)
     }
 }
 
-/// Fills in what a binder knows.
-struct Filled<'binder>(&'binder Binder<'binder>);
-
-impl Arguments for Filled<'_> {
+impl Arguments for Binder<'_> {
+    type Value = Value;
+    type Object = BoundObject;
     type Error = BindError;
 
-    fn operand(&mut self, operand: &mut Operand) -> Bound<()> {
-        self.0.operand(operand)
+    fn value(&mut self, operand: &Operand) -> Result<Value, BindError> {
+        match operand {
+            Operand::Value(value) => Ok(value.clone()),
+            Operand::Captured { step, name } => {
+                let captured = self.captured.get(&(step.clone(), name.clone())).cloned();
+                captured.ok_or_else(|| BindError::NotCaptured { step: step.clone(), name: name.clone() })
+            }
+            Operand::ItemProviderId {} => {
+                let item = self.item()?;
+                let id = item.provider_id.clone();
+                id.map(Value::String).ok_or_else(|| BindError::NoProviderId(item.name.clone()))
+            }
+        }
     }
 
-    fn target(&mut self, target: &mut Target) -> Bound<()> {
-        self.0.target(target)
+    fn object(&mut self, target: &Target) -> Result<BoundObject, BindError> {
+        let (api_version, kind, name, uid) = match target {
+            Target::Object(object) => return Ok(BoundObject::named(object.clone())),
+            Target::ItemNode {} => {
+                let item = self.item()?;
+                ("v1", "Node", &item.name, item.key.to_string())
+            }
+            Target::ItemNodeClaim {} => {
+                let item = self.item()?;
+                let claim = item.node_claim.as_ref();
+                let claim = claim.ok_or_else(|| BindError::NoNodeClaim(item.name.clone()))?;
+                ("karpenter.sh/v1", "NodeClaim", &claim.name, claim.uid.clone())
+            }
+        };
+        let object = ObjectRef::new(api_version, kind, &ObjectName::cluster(name));
+        Ok(BoundObject { object, uid: Some(uid) })
     }
 }

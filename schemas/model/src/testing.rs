@@ -6,7 +6,7 @@ use switchback_schemas::{
     name::{Label, SavepointId},
     plan::{
         Action, Condition, Digests, Effect, Estimate, FailureAction, FailurePolicy, Hop, HopBasis, Inputs,
-        KubeApply, Need, Plan, PlatformRef, RollbackStep, Savepoint, Step, Undo, Wait, Work,
+        KubeApply, KubeEffect, Need, Plan, PlatformRef, RollbackStep, Savepoint, Step, Undo, Wait, Work,
     },
 };
 
@@ -20,7 +20,7 @@ fn label(text: &str) -> Label {
 
 fn effect(name: &str) -> Action {
     let object = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "x", "name": name}});
-    Action::Effect(Effect::KubeApply(KubeApply { object, force: false }))
+    Action::Effect(Effect::Kube(KubeEffect::Apply(KubeApply { object, force: false })))
 }
 
 /// A step with the rollback step that undoes it, where its undo says so.
@@ -72,7 +72,7 @@ pub(crate) fn step(name: &str, needs: &[&str]) -> Drawn {
 
 /// A step that changes nothing.
 pub(crate) fn reading(name: &str, needs: &[&str]) -> Drawn {
-    let until = Condition::All { of: Vec::new() };
+    let until = Condition::All(Vec::new());
     let mut drawn = step(name, needs);
     drawn.work.action = Action::Effect(Effect::Wait(Wait { until }));
     drawn.undo = Undo::Unneeded { why: "it only reads".to_owned() };

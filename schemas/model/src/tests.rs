@@ -4,9 +4,9 @@ use switchback_schemas::{
     Seconds, StepId, codes,
     name::Label,
     plan::{
-        Action, Condition, Count, Effect, EksCreateNodegroup, FieldTest, KubePatch, KubeRestore, Mark,
-        NodegroupSize, Operand, Plan, Retention, Roll, Savepoint, SetField, Stale, Target, Test, Undo, Wait,
-        Work,
+        Action, Condition, Count, Effect, EksCreateNodegroup, EksEffect, FieldTest, KubeCondition, KubeEffect,
+        KubePatch, KubeRestore, Mark, NodegroupSize, Operand, Plan, Retention, Roll, Savepoint, SetField, Stale,
+        Target, Test, Undo, Wait, Work,
     },
 };
 
@@ -119,14 +119,14 @@ fn no_two_steps_make_one_object() {
         let group = |name: &str, nodegroup: &str, needs: &[&str]| {
             let mut step = step(name, needs);
             let size = || Operand::Value(serde_json::json!(0));
-            step.work.action = Action::Effect(Effect::EksCreateNodegroup(EksCreateNodegroup {
+            step.work.action = Action::Effect(Effect::Eks(EksEffect::CreateNodegroup(EksCreateNodegroup {
                 target: step.target.clone(),
                 nodegroup: nodegroup.to_owned(),
                 like: name.to_owned(),
                 kubernetes: "1.33".parse().expect("a version"),
                 ami_type: None,
                 size: NodegroupSize { min: size(), desired: size(), max: size() },
-            }));
+            })));
             step
         };
         let plan = plan(vec![group("a", "gpu-1-33", &[]), group("b", second, &["a"])]);
@@ -230,23 +230,26 @@ fn captures_are_found_in_effects_and_in_conditions() {
             name: "a".into(),
         })
     };
-    let field = |name: &str| Condition::Field {
-        object: object(),
-        pointer: "/data/v".to_owned(),
-        is: Test::Equals(captured(name)),
+    let field = |name: &str| {
+        Condition::Kube(KubeCondition::Field {
+            object: object(),
+            pointer: "/data/v".to_owned(),
+            is: Test::Equals(captured(name)),
+        })
     };
     let mut step = step("b", &["a"]);
-    step.work.action = Action::Effect(Effect::KubePatch(KubePatch {
+    step.work.action = Action::Effect(Effect::Kube(KubeEffect::Patch(KubePatch {
         object: object(),
         subresource: None,
         only_if: vec![FieldTest { pointer: "/data/v".to_owned(), is: Test::Differs(captured("only if")) }],
         set: vec![SetField { pointer: "/data/v".to_owned(), to: captured("set") }],
-    }));
-    step.work.done_when =
-        Some(Condition::Any { of: vec![field("done"), Condition::All { of: vec![field("deep")] }] });
+    })));
+    step.work.done_when = Some(Condition::Any(vec![field("done"), Condition::All(vec![field("deep")])]));
     let names = |work: &Work| work.captures_used().into_iter().map(|(_, name)| name).collect::<Vec<_>>();
     assert_eq!(names(&step.work), ["only if", "set", "done", "deep"]);
-    let restore = Effect::KubeRestore(KubeRestore { step: id("a"), name: "objects".to_owned() });
+    let restore = Effect::Kube(KubeEffect::Restore(KubeRestore {
+        objects: Operand::Captured { step: id("a"), name: "objects".to_owned() },
+    }));
     assert_eq!(names(&Work::effect("restore", restore)), ["objects"]);
     let wait = Effect::Wait(Wait { until: field("until") });
     assert_eq!(names(&Work::effect("wait", wait)).first().map(String::as_str), Some("until"));
@@ -255,7 +258,7 @@ fn captures_are_found_in_effects_and_in_conditions() {
 #[test]
 fn what_deletes_a_retained_resource_can_be_repeated_and_verified() {
     let mut plan = diamond();
-    let removal = Work::effect("remove it", Effect::Wait(Wait { until: Condition::All { of: Vec::new() } }));
+    let removal = Work::effect("remove it", Effect::Wait(Wait { until: Condition::All(Vec::new()) }));
     plan.retentions.push(Retention {
         what: "a net".to_owned(),
         why: "a rollback".to_owned(),
@@ -268,7 +271,7 @@ fn what_deletes_a_retained_resource_can_be_repeated_and_verified() {
         lint(plan).iter().filter(|f| f.message.contains("is not deleted by one effect")).count()
     };
     assert_eq!(found(&plan), 1, "nobody could see whether it is gone");
-    plan.retentions[0].removal.done_when = Some(Condition::All { of: Vec::new() });
+    plan.retentions[0].removal.done_when = Some(Condition::All(Vec::new()));
     assert_eq!(found(&plan), 0);
     plan.retentions[0].removal.retry = switchback_schemas::plan::RetryClass::NotDone;
     assert_eq!(found(&plan), 1, "it might be done twice");

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use switchback_schemas::{
     StepId,
     name::{ObjectName, ObjectRef},
-    plan::{Action, Capture, CaptureKind, Effect, KubeDelete, KubeRestore, Plan, RollbackStep, Target, Undo},
+    plan::{
+        Action, Capture, CaptureKind, Effect, KubeCapture, KubeDelete, KubeEffect, KubeRestore, Operand,
+        Plan, RollbackStep, Target, Undo,
+    },
 };
 
 use crate::{
@@ -141,7 +144,7 @@ fn a_rollback_step_is_not_called_like_a_step_elsewhere() {
 fn to_delete_what_a_rollback_deletes_anyway_needs_no_undo() {
     let job = |name: &str| {
         let object = ObjectRef::new("batch/v1", "Job", &ObjectName::cluster(name));
-        Action::Effect(Effect::KubeDelete(KubeDelete { object: Target::Object(object) }))
+        Action::Effect(Effect::Kube(KubeEffect::Delete(KubeDelete { object: Target::Object(object) })))
     };
     let tidied = |made: &str, deleted: &str| {
         let mut back = undoing("a", &["a"]);
@@ -161,15 +164,16 @@ fn to_delete_what_a_rollback_deletes_anyway_needs_no_undo() {
 fn a_rollback_uses_what_its_step_captured_and_nothing_else() {
     let restoring = |of: &str| {
         let mut back = undoing("b", &["b"]);
-        back.work.action =
-            Action::Effect(Effect::KubeRestore(KubeRestore { step: id(of), name: "before".to_owned() }));
+        back.work.action = Action::Effect(Effect::Kube(KubeEffect::Restore(KubeRestore {
+            objects: Operand::Captured { step: id(of), name: "before".to_owned() },
+        })));
         vec![undoing("a", &["a"]), back, undoing("c", &["c"])]
     };
     let plan = |of: &str, captures: &[&str]| {
         let mut plan = chain(restoring(of));
         plan.features.insert("kube.restore".to_owned());
         for step in plan.steps.iter_mut().filter(|step| captures.contains(&step.id.as_str())) {
-            let what = CaptureKind::Objects(Vec::new());
+            let what = CaptureKind::Kube(KubeCapture::Objects(Vec::new()));
             step.work.captures.push(Capture { name: "before".to_owned(), what });
         }
         plan.digests = digests(&plan).expect("digests");

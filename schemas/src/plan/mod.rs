@@ -4,6 +4,8 @@
 //! no instant but the inventory's, no float, and no list of nodes that would be stale in a minute.
 
 mod action;
+mod argument;
+mod capture;
 mod cloud;
 mod condition;
 mod effect;
@@ -25,28 +27,28 @@ use jiff::{Timestamp, civil::Date};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use action::{Action, Change, Mark, Operand, Target};
+pub use action::{Action, Change, Mark};
+pub use argument::{Arguments, BoundObject, Operand, Target};
+pub use capture::{Capture, CaptureKind, CloudCapture, KubeCapture};
 pub use cloud::{Arn, AwsResource, BadArn, CloudKind, CloudRef, InsightCategory, Roles};
-pub use condition::{Compare, Condition, FieldTest, Find, Missing, Test, Verify};
+pub use condition::{
+    CloudCondition, Compare, Condition, FieldTest, Find, KubeCondition, Missing, Test, Verify, WebCondition,
+};
 pub use effect::{
-    Chart, Command, Effect, EksCreateNodegroup, EksDeleteNodegroup, EksScaleNodegroup, EksUpdateAddon,
-    EksUpdateCluster, EksUpdateNodegroup, EnvValue, HelmRollback, HelmUpgrade, KubeApply, KubeDelete,
-    KubePatch, KubeRestore, MigrateStorage, NodeCordon, NodeDrain, NodeTerminate, NodegroupSize, Notify,
-    RdsDeleteInstance, RdsDeleteSnapshot, RdsProveSnapshot, RdsRestore, RdsSnapshot, ResolveConflicts,
-    SetField, Wait,
+    Chart, Command, Effect, EksCreateNodegroup, EksDeleteNodegroup, EksEffect, EksScaleNodegroup,
+    EksTerminateNode, EksUpdateAddon, EksUpdateCluster, EksUpdateNodegroup, EnvValue, HelmEffect,
+    HelmRollback, HelmUpgrade, KubeApply, KubeDelete, KubeEffect, KubePatch, KubeRestore, MigrateStorage,
+    NodeCordon, NodeDrain, NodegroupSize, Notify, RdsDeleteInstance, RdsDeleteSnapshot, RdsEffect,
+    RdsProveSnapshot, RdsRestore, RdsSnapshot, ResolveConflicts, SetField, Wait,
 };
 pub use gate::{ApprovalScope, Channel, Day, Gate, GateKind, PointOfNoReturn, Window, WindowUse};
 pub use identity::{Identity, PlatformRef, Proof};
 pub use release::{Grant, Objects, PolicyRule, ReleaseObjects, RoleName};
 pub use retention::Retention;
 pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};
-pub use step::{
-    Capture, CaptureKind, Disruption, Estimate, FailureAction, FailurePolicy, Need, Read, ReadBasis,
-    RetryClass, Step,
-};
+pub use step::{Disruption, Estimate, FailureAction, FailurePolicy, Need, Read, ReadBasis, RetryClass, Step};
 pub use suspension::{SuspendedBy, Suspension};
 pub use undo::{ExpiresAt, Expiry, NodeUndo, RollbackStep, Undo, UndoKind};
-pub use walk::Arguments;
 pub use work::Work;
 pub use workload::{Capacity, OnDrain, PodSelector, Pool, Strategy, Then, WorkloadClass};
 
@@ -311,16 +313,17 @@ pub enum PlanError {
 
 impl Plan {
     /// Every feature that this build can run.
-    pub fn known_features() -> Vec<&'static str> {
-        let mut known = Effect::KINDS.to_vec();
-        known.extend(["roll", "continue", "cleanup"]);
+    pub fn known_features() -> Vec<String> {
+        let mut known = Effect::kinds();
+        known.extend(["roll", "continue", "cleanup"].map(str::to_owned));
         known
     }
 
     /// Reads a plan's bytes. The head is checked first, so that a plan of a newer release is refused by name.
     pub fn from_json(bytes: &[u8]) -> Result<Self, PlanError> {
         let head: Head = serde_json::from_slice(bytes)?;
-        head.check(Document::Plan, &Self::known_features())?;
+        let known = Self::known_features();
+        head.check(Document::Plan, &known.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(serde_json::from_slice(bytes)?)
     }
 

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Change, CloudRef, Condition, Find, Target, Undo, Work};
-use crate::{Seconds, StepId, name::Label, name::ObjectName};
+use super::{Change, Condition, Undo, Work};
+use crate::{Seconds, StepId, name::Label};
 
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -93,44 +93,6 @@ pub enum Disruption {
     Drain,
     /// A service is unavailable.
     Outage,
-}
-
-/// Something that is read and stored before the effect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Capture {
-    /// Its name, unique in the step.
-    pub name: String,
-    /// What is read.
-    pub what: CaptureKind,
-}
-
-/// What a capture reads. Scalars stand in the journal; objects are artifacts beside it, referenced by digest. Objects
-/// of kind Secret are never captured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum CaptureKind {
-    /// A field of an object; null when it is not there.
-    Field {
-        /// The object.
-        object: Target,
-        /// JSON pointer.
-        pointer: String,
-    },
-    /// The revision of a release that is deployed.
-    Revision(ObjectName),
-    /// Named objects as they are.
-    Objects(Vec<Target>),
-    /// All objects that are found.
-    Found(Find),
-    /// Something of the cloud provider's as its API describes it, without what is secret; null when it is not there.
-    Cloud {
-        /// The thing.
-        of: CloudRef,
-        /// JSON pointer into the answer; empty for the whole.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        pointer: String,
-    },
 }
 
 /// How long something takes.

@@ -15,8 +15,8 @@ use http_body_util::BodyExt as _;
 use switchback_aws::{Aws, AwsDriver, AwsSettings, StaticCredentials};
 use switchback_executor::{
     machine::Settings,
-    ports::Driver,
-    runtime::Runtime,
+    ports::{Cloud, Kube},
+    runtime::{Drivers, Runtime},
     store::{LocalStore, sim::SimDisk},
 };
 use switchback_kube::KubeDriver;
@@ -91,7 +91,7 @@ impl Platform {
 
     /// Everything that a run of this plan is carried on with.
     pub(crate) async fn runtime(&self, plan: &Plan, manner: &Manner) -> Runtime {
-        let kube: Arc<dyn Driver> = Arc::new(KubeDriver::over(self.client()));
+        let kube: Arc<dyn Kube> = Arc::new(KubeDriver::over(self.client()));
         let helm = HelmDriver::new(
             Arc::new(Table(self.twin.clone())),
             Arc::new(NamedCharts),
@@ -99,20 +99,25 @@ impl Platform {
             HelmTarget::default(),
         );
         let probe = ProbeDriver::new(Arc::new(Services(self.client())));
-        let mut all: Vec<Arc<dyn Driver>> = vec![kube, Arc::new(helm), Arc::new(probe)];
         let targets = plan.platform.targets.iter();
         let targets: BTreeMap<_, _> =
             targets.filter_map(|(name, target)| Some((name.clone(), target.aws()?.clone()))).collect();
-        if !targets.is_empty() {
-            all.push(Arc::new(AwsDriver::new(self.aws().await, targets, Arc::new(self.time.clone()))));
-        }
-        let timed = |inner| -> Arc<dyn Driver> {
-            Arc::new(Timed { inner, time: self.time.clone(), late: manner.late.clone() })
+        let cloud: Option<Arc<dyn Cloud>> = match targets.is_empty() {
+            true => None,
+            false => Some(Arc::new(AwsDriver::new(self.aws().await, targets, Arc::new(self.time.clone())))),
+        };
+        let drivers = Drivers {
+            kube: Some(kube),
+            helm: Some(Arc::new(helm)),
+            cloud,
+            probes: Some(Arc::new(probe)),
+            around: Some(Arc::new(Timed { time: self.time.clone(), late: manner.late.clone() })),
+            ..Drivers::default()
         };
         let usual = Settings::default();
         Runtime {
             store: Arc::new(self.store()),
-            drivers: all.into_iter().map(timed).collect(),
+            drivers,
             clock: Arc::new(self.time.clone()),
             settings: Settings {
                 // Operations of minutes are asked about less often than by a person who waits for them.

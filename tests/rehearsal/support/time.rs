@@ -10,12 +10,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use switchback_executor::{
     env::Clock,
-    ports::{Call, Capturing, Driver, Failure, Member},
-};
-use switchback_schemas::{
-    journal::{Evidence, Outcome, Verdict},
-    name::{Label, ObjectName},
-    plan::{CaptureKind, Condition, Effect, Proof, Roll},
+    ports::{Around, Call},
 };
 use switchback_twin::Twin;
 use tokio::sync::Notify;
@@ -159,65 +154,33 @@ impl Random {
     }
 }
 
-/// A driver of a run. Its calls hold the clock, and where a seed says so its effects set out after a random while: so steps that
-/// are ready together reach the platform in any order.
+/// What stands around the calls of a run: they hold the clock, and where a seed says so effects set out after a random while, so
+/// that steps that are ready together reach the platform in any order.
 pub(crate) struct Timed {
-    pub(crate) inner: Arc<dyn Driver>,
     pub(crate) time: Time,
     /// Where the whiles are drawn, and seconds that one takes at most.
     pub(crate) late: Option<(Arc<Mutex<Random>>, u64)>,
 }
 
+/// An effect under way. What it changed is shown when it has ended.
+struct Changing(Calling);
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        self.0.0.show();
+    }
+}
+
 #[async_trait]
-impl Driver for Timed {
-    fn applies(&self, effect: &Effect) -> bool {
-        self.inner.applies(effect)
-    }
-
-    fn checks(&self, condition: &Condition) -> bool {
-        self.inner.checks(condition)
-    }
-
-    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
+impl Around for Timed {
+    async fn enter(&self, effect: Option<&Call>) -> Box<dyn Send> {
+        let Some(call) = effect else { return Box::new(self.time.enter()) };
         if let Some((random, most)) = &self.late
             && call.operation.is_none()
         {
             let seconds = random.lock().unwrap_or_else(PoisonError::into_inner).below(*most);
             self.time.pass(seconds).await;
         }
-        let _calling = self.time.enter();
-        let outcome = self.inner.apply(call, effect).await;
-        self.time.show();
-        outcome
-    }
-
-    async fn check(&self, call: &Call, condition: &Condition) -> Verdict {
-        let _calling = self.time.enter();
-        self.inner.check(call, condition).await
-    }
-
-    async fn capture(&self, call: &Call, what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
-        let _calling = self.time.enter();
-        self.inner.capture(call, what).await
-    }
-
-    async fn members(&self, call: &Call, roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
-        let _calling = self.time.enter();
-        self.inner.members(call, roll).await
-    }
-
-    async fn keep_release(
-        &self,
-        call: &Call,
-        release: &ObjectName,
-        revision: u64,
-    ) -> Option<Result<Evidence, Failure>> {
-        let _calling = self.time.enter();
-        self.inner.keep_release(call, release, revision).await
-    }
-
-    async fn proof(&self, target: &Label) -> Option<Result<Proof, Failure>> {
-        let _calling = self.time.enter();
-        self.inner.proof(target).await
+        Box::new(Changing(self.time.enter()))
     }
 }

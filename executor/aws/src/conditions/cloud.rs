@@ -20,11 +20,11 @@ pub(super) async fn check(
     targets: &Targets,
     of: &CloudRef,
     pointer: &str,
-    test: &Test,
+    test: &Test<Value>,
 ) -> Result<Verdict, CallError> {
     let found = read(aws, targets, of, pointer).await?;
     let value = found.as_ref().and_then(|found| found.pointer(pointer));
-    let holds = fields::passes(test, value).map_err(|error| CallError::malformed(error.to_string()))?;
+    let holds = fields::passes(test, value);
     let named = named(of);
     let seen = match (&found, pointer) {
         (None, _) => "it does not exist".to_owned(),

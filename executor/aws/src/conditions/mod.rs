@@ -4,8 +4,9 @@ mod addresses;
 mod cloud;
 mod insights;
 
+use serde_json::Value;
 use switchback_executor::{env::Clock, ports::Classify as _};
-use switchback_schemas::{journal::Verdict, plan::Condition};
+use switchback_schemas::{journal::Verdict, plan::CloudCondition};
 
 pub(crate) use addresses::subnets;
 pub(crate) use cloud::read;
@@ -17,31 +18,27 @@ use crate::{
     targets::Targets,
 };
 
-/// Whether a condition is asked here.
-pub(crate) fn is_ours(condition: &Condition) -> bool {
-    matches!(
-        condition,
-        Condition::Cloud { .. } | Condition::Insights { .. } | Condition::FreeAddresses { .. }
-    )
-}
-
 /// Asks a condition. It only reads.
-pub(crate) async fn check(aws: &Aws, targets: &Targets, clock: &dyn Clock, condition: &Condition) -> Verdict {
+pub(crate) async fn check(
+    aws: &Aws,
+    targets: &Targets,
+    clock: &dyn Clock,
+    condition: &CloudCondition<Value>,
+) -> Verdict {
     let verdict: Result<Verdict, CallError> = async {
         match condition {
-            Condition::Cloud { of, pointer, is } => cloud::check(aws, targets, of, pointer, is).await,
-            Condition::Insights { target, category, kubernetes, accepted_until } => {
+            CloudCondition::Field { of, pointer, is } => cloud::check(aws, targets, of, pointer, is).await,
+            CloudCondition::Insights { target, category, kubernetes, accepted_until } => {
                 let resource = targets.of(target, "eks")?;
                 let session = aws.session(resource, Purpose::Check).await;
                 let asked = insights::Asked { category: *category, kubernetes, accepted_until };
                 insights::check(&session, resource.arn.name(), &asked, clock.now()).await
             }
-            Condition::FreeAddresses { target, at_least } => {
+            CloudCondition::FreeAddresses { target, at_least } => {
                 let resource = targets.of(target, "eks")?;
                 let session = aws.session(resource, Purpose::Check).await;
                 addresses::check(&session, resource.arn.name(), *at_least).await
             }
-            _ => Ok(Verdict::unknown("this condition is not one of the AWS driver")),
         }
     }
     .await;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_eks::types::{AmiTypes, Nodegroup, NodegroupStatus};
+use serde_json::Value;
 use switchback_executor::ports::Classify as _;
 use switchback_schemas::{Version, journal::Outcome, plan::EksCreateNodegroup};
 
@@ -13,7 +14,7 @@ use crate::{
     outcome::{capacity, conflict, done, operation, refused},
 };
 
-pub(super) async fn run(scene: &Scene<'_>, effect: &EksCreateNodegroup) -> Result<Outcome, CallError> {
+pub(super) async fn run(scene: &Scene<'_>, effect: &EksCreateNodegroup<Value>) -> Result<Outcome, CallError> {
     let (cluster, name) = (scene.name(), effect.nodegroup.as_str());
     if let Some(found) = eks::nodegroup(scene.aws(), cluster, name).await? {
         return Ok(judge(&found, effect, cluster));
@@ -94,7 +95,7 @@ fn template(
 }
 
 /// What a group of that name that is there already means.
-fn judge(found: &Nodegroup, effect: &EksCreateNodegroup, cluster: &str) -> Outcome {
+fn judge(found: &Nodegroup, effect: &EksCreateNodegroup<Value>, cluster: &str) -> Outcome {
     let name = &effect.nodegroup;
     let named = format!("node group {name} of cluster {cluster}");
     let version = found.version().unwrap_or_default();
@@ -136,13 +137,13 @@ mod tests {
     use serde_json::json;
     use switchback_schemas::{
         journal::{Class, WaitsFor},
-        plan::{NodegroupSize, Operand},
+        plan::NodegroupSize,
     };
 
     use super::*;
 
-    fn effect() -> EksCreateNodegroup {
-        let number = |n: u64| Operand::Value(json!(n));
+    fn effect() -> EksCreateNodegroup<Value> {
+        let number = |n: u64| json!(n);
         EksCreateNodegroup {
             target: "mlops".parse().unwrap(),
             nodegroup: "gpu-133".into(),

@@ -14,20 +14,20 @@ mod update_addon;
 mod update_cluster;
 mod update_nodegroup;
 
+use serde_json::Value;
 use switchback_executor::{
     ports::{Call, Classify as _},
     untrusted::fields,
 };
 use switchback_schemas::{
-    journal::{Class, Outcome},
+    journal::Outcome,
     name::Label,
-    plan::{AwsResource, Effect, NodegroupSize, Operand},
+    plan::{AwsResource, EksEffect, NodegroupSize, RdsEffect},
 };
 
 use crate::{
     aws::{Aws, Purpose, Session, SharedSession},
     classify::CallError,
-    outcome,
     targets::Targets,
 };
 
@@ -50,63 +50,55 @@ impl Scene<'_> {
     }
 }
 
-/// Whether an effect is done here.
-pub(crate) fn is_ours(effect: &Effect) -> bool {
-    target(effect).is_some()
-}
-
-/// The target of an effect of ours, and its service.
-fn target(effect: &Effect) -> Option<(&Label, &'static str)> {
-    Some(match effect {
-        Effect::EksUpdateCluster(effect) => (&effect.target, "eks"),
-        Effect::EksUpdateAddon(effect) => (&effect.target, "eks"),
-        Effect::EksUpdateNodegroup(effect) => (&effect.target, "eks"),
-        Effect::EksCreateNodegroup(effect) => (&effect.target, "eks"),
-        Effect::EksScaleNodegroup(effect) => (&effect.target, "eks"),
-        Effect::EksDeleteNodegroup(effect) => (&effect.target, "eks"),
-        Effect::NodeTerminate(effect) => (&effect.target, "eks"),
-        Effect::RdsSnapshot(effect) => (&effect.target, "rds"),
-        Effect::RdsProveSnapshot(effect) => (&effect.target, "rds"),
-        Effect::RdsRestore(effect) => (&effect.target, "rds"),
-        Effect::RdsDeleteSnapshot(effect) => (&effect.target, "rds"),
-        Effect::RdsDeleteInstance(effect) => (&effect.target, "rds"),
-        _ => return None,
-    })
-}
-
-/// Calls an effect.
-pub(crate) async fn apply(aws: &Aws, targets: &Targets, call: &Call, effect: &Effect) -> Outcome {
-    let Some((target, service)) = target(effect) else {
-        return outcome::not_done(Class::Bug, format!("{} is no effect of this driver", effect.kind()));
-    };
-    let resource = match targets.of(target, service) {
-        Ok(resource) => resource,
+/// Calls an effect on a cluster.
+pub(crate) async fn eks(aws: &Aws, targets: &Targets, call: &Call, effect: &EksEffect<Value>) -> Outcome {
+    let scene = match scene(aws, targets, call, (effect.target(), "eks")).await {
+        Ok(scene) => scene,
         Err(error) => return error.of_read(),
     };
-    let purpose = if call.back { Purpose::Rollback } else { Purpose::Apply };
-    let scene = Scene { session: aws.session(resource, purpose).await, call, resource };
     let ended = match effect {
-        Effect::EksUpdateCluster(effect) => update_cluster::run(&scene, effect).await,
-        Effect::EksUpdateAddon(effect) => update_addon::run(&scene, effect).await,
-        Effect::EksUpdateNodegroup(effect) => update_nodegroup::run(&scene, effect).await,
-        Effect::EksCreateNodegroup(effect) => create_nodegroup::run(&scene, effect).await,
-        Effect::EksScaleNodegroup(effect) => scale_nodegroup::run(&scene, effect).await,
-        Effect::EksDeleteNodegroup(effect) => delete_nodegroup::run(&scene, effect).await,
-        Effect::NodeTerminate(effect) => terminate::run(&scene, effect).await,
-        Effect::RdsSnapshot(effect) => snapshot::run(&scene, effect).await,
-        Effect::RdsProveSnapshot(effect) => prove_snapshot::run(&scene, effect).await,
-        Effect::RdsRestore(effect) => restore::run(&scene, effect).await,
-        Effect::RdsDeleteSnapshot(effect) => delete_snapshot::run(&scene, effect).await,
-        Effect::RdsDeleteInstance(effect) => delete_instance::run(&scene, effect).await,
-        other => Ok(outcome::not_done(Class::Bug, format!("{} is no effect of this driver", other.kind()))),
+        EksEffect::UpdateCluster(effect) => update_cluster::run(&scene, effect).await,
+        EksEffect::UpdateAddon(effect) => update_addon::run(&scene, effect).await,
+        EksEffect::UpdateNodegroup(effect) => update_nodegroup::run(&scene, effect).await,
+        EksEffect::CreateNodegroup(effect) => create_nodegroup::run(&scene, effect).await,
+        EksEffect::ScaleNodegroup(effect) => scale_nodegroup::run(&scene, effect).await,
+        EksEffect::DeleteNodegroup(effect) => delete_nodegroup::run(&scene, effect).await,
+        EksEffect::TerminateNode(effect) => terminate::run(&scene, effect).await,
     };
     // What an effect hands up as an error is a reading before its first write; writes are classified where they are made.
     ended.unwrap_or_else(|error| error.of_read())
 }
 
-/// A text that an operand holds.
-fn text(operand: &Operand) -> Result<&str, CallError> {
-    let value = fields::bound(operand).map_err(|error| CallError::malformed(error.to_string()))?;
+/// Calls an effect on a database.
+pub(crate) async fn rds(aws: &Aws, targets: &Targets, call: &Call, effect: &RdsEffect<Value>) -> Outcome {
+    let scene = match scene(aws, targets, call, (effect.target(), "rds")).await {
+        Ok(scene) => scene,
+        Err(error) => return error.of_read(),
+    };
+    let ended = match effect {
+        RdsEffect::Snapshot(effect) => snapshot::run(&scene, effect).await,
+        RdsEffect::ProveSnapshot(effect) => prove_snapshot::run(&scene, effect).await,
+        RdsEffect::Restore(effect) => restore::run(&scene, effect).await,
+        RdsEffect::DeleteSnapshot(effect) => delete_snapshot::run(&scene, effect).await,
+        RdsEffect::DeleteInstance(effect) => delete_instance::run(&scene, effect).await,
+    };
+    ended.unwrap_or_else(|error| error.of_read())
+}
+
+/// Clients for a target of a service, with the role for the way the run goes.
+async fn scene<'a>(
+    aws: &Aws,
+    targets: &'a Targets,
+    call: &'a Call,
+    (target, service): (&Label, &'static str),
+) -> Result<Scene<'a>, CallError> {
+    let resource = targets.of(target, service)?;
+    let purpose = if call.back { Purpose::Rollback } else { Purpose::Apply };
+    Ok(Scene { session: aws.session(resource, purpose).await, call, resource })
+}
+
+/// A text.
+fn text(value: &Value) -> Result<&str, CallError> {
     value.as_str().ok_or_else(|| CallError::malformed(format!("{} is no text", fields::shown(value))))
 }
 
@@ -119,9 +111,8 @@ struct Size {
 }
 
 impl Size {
-    fn read(size: &NodegroupSize) -> Result<Self, CallError> {
-        let number = |operand: &Operand| {
-            let value = fields::bound(operand).map_err(|error| CallError::malformed(error.to_string()))?;
+    fn read(size: &NodegroupSize<Value>) -> Result<Self, CallError> {
+        let number = |value: &Value| {
             let number = value.as_u64().and_then(|number| i32::try_from(number).ok());
             number.ok_or_else(|| {
                 CallError::malformed(format!("{} is no number of nodes", fields::shown(value)))

@@ -3,7 +3,8 @@
 //! That it was available is written on the snapshot, as a tag, before the trial is deleted: so a process that comes later knows.
 
 use aws_sdk_rds::types::{DbInstance, DbSnapshot};
-use switchback_executor::{ports::Classify as _, untrusted::fields};
+use serde_json::Value;
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::{journal::Outcome, plan::RdsProveSnapshot};
 
 use super::{Scene, snapshot};
@@ -13,7 +14,7 @@ use crate::{
     rds::{self, FROM_TAG, PROVEN_TAG, RUN_TAG, State, instance_state, settings::Settings, tag, tagged},
 };
 
-pub(super) async fn run(scene: &Scene<'_>, effect: &RdsProveSnapshot) -> Result<Outcome, CallError> {
+pub(super) async fn run(scene: &Scene<'_>, effect: &RdsProveSnapshot<Value>) -> Result<Outcome, CallError> {
     let (name, trial) = (effect.snapshot.as_str(), effect.trial.as_str());
     if trial.eq_ignore_ascii_case(scene.name()) {
         return Err(CallError::malformed("a trial instance cannot have the name of the database itself"));
@@ -58,11 +59,9 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &RdsProveSnapshot) -> Result<
     }
 }
 
-async fn create(scene: &Scene<'_>, effect: &RdsProveSnapshot) -> Result<Outcome, CallError> {
+async fn create(scene: &Scene<'_>, effect: &RdsProveSnapshot<Value>) -> Result<Outcome, CallError> {
     let (name, trial) = (effect.snapshot.as_str(), effect.trial.as_str());
-    let captured =
-        fields::bound(&effect.instance).map_err(|error| CallError::malformed(error.to_string()))?;
-    let settings = Settings::read(captured)?;
+    let settings = Settings::read(&effect.instance)?;
     let sent = settings
         .trial(scene.aws().rds.restore_db_instance_from_db_snapshot())
         .db_instance_identifier(trial)

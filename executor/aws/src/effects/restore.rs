@@ -10,7 +10,8 @@
 //! | another one | the captured one | that is the restored one: wait for it, and mend settings that did not take |
 
 use aws_sdk_rds::types::DbInstance;
-use switchback_executor::{ports::Classify as _, untrusted::fields};
+use serde_json::Value;
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::{journal::Outcome, plan::RdsRestore};
 
 use super::{Scene, snapshot};
@@ -20,10 +21,8 @@ use crate::{
     rds::{self, FROM_TAG, RUN_TAG, State, facts, instance_state, settings::Settings, tag, tagged},
 };
 
-pub(super) async fn run(scene: &Scene<'_>, effect: &RdsRestore) -> Result<Outcome, CallError> {
-    let captured =
-        fields::bound(&effect.instance).map_err(|error| CallError::malformed(error.to_string()))?;
-    let settings = Settings::read(captured)?;
+pub(super) async fn run(scene: &Scene<'_>, effect: &RdsRestore<Value>) -> Result<Outcome, CallError> {
+    let settings = Settings::read(&effect.instance)?;
     let (name, aside) = (scene.name(), effect.aside.as_str());
     if aside.eq_ignore_ascii_case(name) {
         return Err(CallError::malformed("an instance cannot be put aside under its own name"));
@@ -60,7 +59,11 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &RdsRestore) -> Result<Outcom
 }
 
 /// Renames the live instance, once it is sure that there is something to restore.
-async fn put_aside(scene: &Scene<'_>, effect: &RdsRestore, live: &DbInstance) -> Result<Outcome, CallError> {
+async fn put_aside(
+    scene: &Scene<'_>,
+    effect: &RdsRestore<Value>,
+    live: &DbInstance,
+) -> Result<Outcome, CallError> {
     let (name, aside) = (scene.name(), effect.aside.as_str());
     let status = live.db_instance_status().unwrap_or_default();
     match instance_state(status) {
@@ -97,7 +100,7 @@ async fn put_aside(scene: &Scene<'_>, effect: &RdsRestore, live: &DbInstance) ->
 /// Restores the snapshot under the name that is free now.
 async fn bring_back(
     scene: &Scene<'_>,
-    effect: &RdsRestore,
+    effect: &RdsRestore<Value>,
     settings: &Settings<'_>,
     kept: &DbInstance,
 ) -> Result<Outcome, CallError> {
@@ -131,7 +134,7 @@ async fn bring_back(
 /// Looks at the restored instance.
 async fn see(
     scene: &Scene<'_>,
-    effect: &RdsRestore,
+    effect: &RdsRestore<Value>,
     settings: &Settings<'_>,
     live: &DbInstance,
 ) -> Result<Outcome, CallError> {

@@ -1,6 +1,7 @@
 //! `eks.scale-nodegroup`: how many nodes a group has. Whether they are Ready is for the step's verification to say.
 
 use aws_sdk_eks::types::{NodegroupStatus, UpdateParamType, UpdateType};
+use serde_json::Value;
 use switchback_schemas::{journal::Outcome, plan::EksScaleNodegroup};
 
 use super::{
@@ -14,7 +15,7 @@ use crate::{
     outcome::{done, operation, refused},
 };
 
-pub(super) async fn run(scene: &Scene<'_>, effect: &EksScaleNodegroup) -> Result<Outcome, CallError> {
+pub(super) async fn run(scene: &Scene<'_>, effect: &EksScaleNodegroup<Value>) -> Result<Outcome, CallError> {
     let name = effect.nodegroup.as_str();
     let size = Size::read(&effect.size)?;
     let does = format!("to {} nodes, {} to {}", size.desired, size.min, size.max);

@@ -1,9 +1,10 @@
 //! `node.terminate`: the instance of a drained node goes, and its group does not replace it.
 
+use serde_json::Value;
 use switchback_executor::ports::Classify as _;
-use switchback_schemas::{journal::Outcome, plan::NodeTerminate};
+use switchback_schemas::{journal::Outcome, plan::EksTerminateNode};
 
-use super::Scene;
+use super::{Scene, text};
 use crate::{
     autoscaling,
     aws::Service,
@@ -12,8 +13,8 @@ use crate::{
     outcome::{done, operation, refused},
 };
 
-pub(super) async fn run(scene: &Scene<'_>, effect: &NodeTerminate) -> Result<Outcome, CallError> {
-    let provider = effect.provider_id.as_deref().unwrap_or_default();
+pub(super) async fn run(scene: &Scene<'_>, effect: &EksTerminateNode<Value>) -> Result<Outcome, CallError> {
+    let provider = text(&effect.provider_id)?;
     let Some(id) = instance_of(provider) else {
         return Err(CallError::malformed(format!(
             "the node's provider id {provider:?} names no EC2 instance"

@@ -2,6 +2,7 @@
 //! them out may take them away.
 
 use aws_sdk_eks::types::{AddonStatus, ResolveConflicts as Conflicts, UpdateParamType, UpdateType};
+use serde_json::Value;
 use switchback_schemas::{
     journal::Outcome,
     plan::{EksUpdateAddon, ResolveConflicts},
@@ -19,7 +20,7 @@ use crate::{
     outcome::{done, operation, refused},
 };
 
-pub(super) async fn run(scene: &Scene<'_>, effect: &EksUpdateAddon) -> Result<Outcome, CallError> {
+pub(super) async fn run(scene: &Scene<'_>, effect: &EksUpdateAddon<Value>) -> Result<Outcome, CallError> {
     let (name, version) = (effect.addon.as_str(), text(&effect.version)?);
     let wanted = Wanted {
         of: Of::Addon(name),

@@ -2,6 +2,7 @@
 //! fails it after 15 minutes (facts: README).
 
 use aws_sdk_eks::types::{AmiTypes, NodegroupStatus, UpdateParamType, UpdateType};
+use serde_json::Value;
 use switchback_schemas::{Version, journal::Outcome, plan::EksUpdateNodegroup};
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
     outcome::{done, operation, refused},
 };
 
-pub(super) async fn run(scene: &Scene<'_>, effect: &EksUpdateNodegroup) -> Result<Outcome, CallError> {
+pub(super) async fn run(scene: &Scene<'_>, effect: &EksUpdateNodegroup<Value>) -> Result<Outcome, CallError> {
     let name = effect.nodegroup.as_str();
     let minor = effect.kubernetes.minor_line().as_str().to_owned();
     let release = effect.release.as_ref().map(text).transpose()?;

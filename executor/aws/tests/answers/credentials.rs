@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use switchback_executor::ports::{Call, Driver};
+use switchback_executor::ports::{Call, Cloud as _};
 use switchback_schemas::{
     journal::{Class, Outcome, WaitsFor},
-    plan::{CaptureKind, CloudKind, CloudRef, Condition, Proof, Roles, Test},
+    plan::{CloudCapture, CloudCondition, CloudKind, CloudRef, Proof, Roles, Test},
 };
 
-use crate::server::{ACCOUNT, Answer, Server, call, cluster, driver, to_133, update};
+use crate::server::{ACCOUNT, Answer, Server, apply, call, cluster, driver, to_133, update};
 
 fn role(name: &str) -> switchback_schemas::plan::Arn {
     format!("arn:aws:iam::{ACCOUNT}:role/{name}").parse().unwrap()
@@ -60,7 +60,7 @@ async fn each_purpose_has_its_role() {
     ])
     .await;
     let driver = driver(server.aws().await, roles());
-    driver.apply(&call(), &to_133()).await;
+    apply(&driver, &call(), &to_133()).await;
     let assumed = server.asked().into_iter().find(|asked| asked.what == "AssumeRole").unwrap();
     assert!(assumed.body.contains("role%2Fgo"), "{}", assumed.body);
     assert!(assumed.body.contains("RoleSessionName=switchback"), "{}", assumed.body);
@@ -77,11 +77,11 @@ async fn each_purpose_has_its_role() {
     ])
     .await;
     let driver = crate::server::driver(server.aws().await, roles());
-    driver.apply(&Call { back: true, ..call() }, &to_133()).await;
+    apply(&driver, &Call { back: true, ..call() }, &to_133()).await;
     let of = CloudRef { target: "mlops".parse().unwrap(), kind: CloudKind::EksCluster, name: None };
     let is = Test::Present {};
-    driver.check(&call(), &Condition::Cloud { of: of.clone(), pointer: "/version".into(), is }).await;
-    driver.capture(&call(), &CaptureKind::Cloud { of, pointer: "/version".into() }).await.unwrap().unwrap();
+    driver.check(&CloudCondition::Field { of: of.clone(), pointer: "/version".into(), is }).await;
+    driver.capture(&CloudCapture { of, pointer: "/version".into() }).await.unwrap();
     let roles: Vec<bool> = server
         .asked()
         .iter()
@@ -96,7 +96,7 @@ async fn a_role_that_cannot_be_taken_on_blocks_and_is_named() {
     let refusal = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>not authorized to perform: \
                    sts:AssumeRole</Message></Error><RequestId>r</RequestId></ErrorResponse>";
     let server = Server::start(&[("AssumeRole", Answer::Xml(403, refusal.to_owned()))]).await;
-    let outcome = driver(server.aws().await, roles()).apply(&call(), &to_133()).await;
+    let outcome = apply(&driver(server.aws().await, roles()), &call(), &to_133()).await;
     let Outcome::Blocked { waits_for } = &outcome else { panic!("{outcome:?}") };
     let [WaitsFor::Credentials { message }] = waits_for.as_slice() else { panic!("{outcome:?}") };
     assert!(message.contains("role/go"), "{message}");
@@ -113,9 +113,9 @@ async fn after_credentials_ended_others_are_asked_for() {
     ])
     .await;
     let driver = driver(server.aws().await, roles());
-    let outcome = driver.apply(&call(), &to_133()).await;
+    let outcome = apply(&driver, &call(), &to_133()).await;
     assert!(matches!(outcome, Outcome::Blocked { .. }), "{outcome:?}");
-    let outcome = driver.apply(&call(), &to_133()).await;
+    let outcome = apply(&driver, &call(), &to_133()).await;
     assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
     assert_eq!(signers(&server)["GET /clusters/mlops"], "AKIDSECOND");
 }

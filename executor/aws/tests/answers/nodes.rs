@@ -1,21 +1,18 @@
 //! Instances of nodes: ended once, and their group made smaller once.
 
 use serde_json::json;
-use switchback_schemas::{
-    journal::{Class, Outcome},
-    plan::Effect,
-};
+use switchback_executor::ports::BoundEffect;
+use switchback_schemas::journal::{Class, Outcome};
 
-use crate::server::{Answer, Server, after, call, operation};
+use crate::server::{Answer, Server, after, call, effect, operation};
 
 const MEMBER: &str = "DescribeAutoScalingInstances";
 const END: &str = "TerminateInstanceInAutoScalingGroup";
 
-fn terminate() -> Effect {
-    let node = json!({"bound": {"object": {"apiVersion": "v1", "kind": "Node", "name": "n-1"}, "uid": "u"}});
-    serde_json::from_value(json!({"kind": "node.terminate", "target": "mlops", "node": node,
-        "providerId": "aws:///eu-central-1a/i-0abc"}))
-    .unwrap()
+fn terminate() -> BoundEffect {
+    effect(
+        json!({"eks": {"terminateNode": {"target": "mlops", "providerId": "aws:///eu-central-1a/i-0abc"}}}),
+    )
 }
 
 fn instance(state: &str, cluster: &str) -> Answer {

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use switchback_aws::{observe, resolve_addons};
-use switchback_executor::ports::Driver;
+use switchback_executor::ports::Cloud as _;
 use switchback_schemas::{
     inventory::Wanted,
     journal::Class,
     lock::AskAddon,
-    plan::{Arn, AwsResource, Condition, Roles},
+    plan::{Arn, AwsResource, CloudCondition, Roles},
 };
 
-use crate::server::{ACCOUNT, Answer, REGION, Server, call, cluster};
+use crate::server::{ACCOUNT, Answer, REGION, Server, cluster};
 
 fn wanted() -> Wanted {
     let cluster = AwsResource { arn: Arn::eks_cluster(REGION, ACCOUNT, "mlops"), roles: Roles::default() };
@@ -102,8 +102,8 @@ async fn free_addresses_are_counted() {
         ("DescribeSubnets", subnets([7, 3])),
     ])
     .await;
-    let enough = Condition::FreeAddresses { target: "mlops".parse().unwrap(), at_least: 5 };
-    assert!(server.driver().await.check(&call(), &enough).await.is_holding());
+    let enough = CloudCondition::FreeAddresses { target: "mlops".parse().unwrap(), at_least: 5 };
+    assert!(server.driver().await.check(&enough).await.is_holding());
     let asked = server.asked().pop().unwrap().body;
     assert!(asked.contains("SubnetId.1=subnet-1&SubnetId.2=subnet-2"), "{asked}");
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use switchback_aws::{Aws, AwsDriver, AwsSettings, StaticCredentials};
 use switchback_executor::{
     env::{Clock, RuntimeClock},
-    ports::{Call, Driver},
+    ports::{BoundEffect, Call, Cloud as _},
 };
 use switchback_schemas::{
     journal::{At, Outcome, WaitsFor},
@@ -107,8 +107,8 @@ impl Server {
     }
 
     /// Calls an effect once.
-    pub(crate) async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
-        self.driver().await.apply(call, effect).await
+    pub(crate) async fn apply(&self, call: &Call, effect: &BoundEffect) -> Outcome {
+        apply(&self.driver().await, call, effect).await
     }
 }
 
@@ -227,9 +227,24 @@ pub(crate) fn update(id: &str, version: &str, status: &str) -> Answer {
 }
 
 /// The effect that most tests call.
-pub(crate) fn to_133() -> Effect {
-    serde_json::from_value(
-        json!({"kind": "eks.update-cluster", "target": "mlops", "from": "1.32", "to": "1.33"}),
-    )
-    .unwrap()
+pub(crate) fn to_133() -> BoundEffect {
+    effect(json!({"eks": {"updateCluster": {"target": "mlops", "from": "1.32", "to": "1.33"}}}))
+}
+
+/// An effect from JSON.
+pub(crate) fn effect(value: Value) -> BoundEffect {
+    match serde_json::from_value::<Effect<Value, Value>>(value).unwrap() {
+        Effect::Eks(effect) => Effect::Eks(effect),
+        Effect::Rds(effect) => Effect::Rds(effect),
+        other => panic!("{other:?} is no effect on AWS"),
+    }
+}
+
+/// Calls an effect once.
+pub(crate) async fn apply(driver: &AwsDriver, call: &Call, effect: &BoundEffect) -> Outcome {
+    match effect {
+        Effect::Eks(effect) => driver.eks(call, effect).await,
+        Effect::Rds(effect) => driver.rds(call, effect).await,
+        other => panic!("{other:?} is no effect on AWS"),
+    }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use switchback_executor::ports::Driver;
+use serde_json::{Value, json};
+use switchback_executor::ports::Cloud as _;
 use switchback_schemas::{
     journal::{Class, Outcome, Verdict, WaitsFor},
-    plan::{CloudKind, CloudRef, Condition, Effect, Roles, Test},
+    plan::{CloudCondition, CloudKind, CloudRef, Roles, Test},
 };
 
-use crate::server::{Answer, Server, call, cluster, driver, to_133};
+use crate::server::{Answer, Server, apply, call, cluster, driver, effect, to_133};
 
 const DESCRIBE: &str = "GET /clusters/mlops";
 const BEGIN: &str = "POST /clusters/mlops/updates";
@@ -51,7 +51,7 @@ async fn what_may_have_happened_is_in_doubt_and_never_sent_again() {
 async fn an_answer_that_does_not_come_is_in_doubt() {
     let server = Server::start(&[(DESCRIBE, cluster("1.32", "ACTIVE")), (BEGIN, Answer::Silence)]).await;
     let driver = driver(server.aws_within(Duration::from_secs(3)).await, Roles::default());
-    let outcome = driver.apply(&call(), &to_133()).await;
+    let outcome = apply(&driver, &call(), &to_133()).await;
     assert!(matches!(outcome, Outcome::InDoubt { class: Class::Deadline, .. }), "{outcome:?}");
 }
 
@@ -84,17 +84,14 @@ async fn where_nobody_listens_nothing_is_done() {
         ..switchback_aws::AwsSettings::default()
     })
     .await;
-    let outcome = driver(aws, Roles::default()).apply(&call(), &to_133()).await;
+    let outcome = apply(&driver(aws, Roles::default()), &call(), &to_133()).await;
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
 }
 
 /// A 404 of something in between would let a node group that stands be taken for deleted.
 #[tokio::test]
 async fn a_404_that_is_not_the_apis_says_nothing_about_what_is_there() {
-    let effect: Effect = serde_json::from_value(
-        json!({"kind": "eks.delete-nodegroup", "target": "mlops", "nodegroup": "gpu"}),
-    )
-    .unwrap();
+    let effect = effect(json!({"eks": {"deleteNodegroup": {"target": "mlops", "nodegroup": "gpu"}}}));
     let path = "GET /clusters/mlops/node-groups/gpu";
     let server = Server::start(&[
         (path, Answer::Page(404)),
@@ -107,13 +104,13 @@ async fn a_404_that_is_not_the_apis_says_nothing_about_what_is_there() {
     assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
 }
 
-fn group(pointer: &str, is: Test) -> Condition {
+fn group(pointer: &str, is: Test<Value>) -> CloudCondition<Value> {
     let of = CloudRef {
         target: "mlops".parse().unwrap(),
         kind: CloudKind::EksNodegroup,
         name: Some("gpu".into()),
     };
-    Condition::Cloud { of, pointer: pointer.into(), is }
+    CloudCondition::Field { of, pointer: pointer.into(), is }
 }
 
 #[tokio::test]
@@ -130,22 +127,22 @@ async fn a_condition_is_three_valued() {
     .await;
     let driver = server.driver().await;
     let newer = || group("/version", Test::VersionAtLeast("1.33".parse().unwrap()));
-    assert!(driver.check(&call(), &newer()).await.is_holding());
-    let none = driver.check(&call(), &group("", Test::Absent {})).await;
+    assert!(driver.check(&newer()).await.is_holding());
+    let none = driver.check(&group("", Test::Absent {})).await;
     assert!(matches!(none, Verdict::Fails { .. }), "{none:?}");
-    assert!(driver.check(&call(), &group("", Test::Absent {})).await.is_holding());
+    assert!(driver.check(&group("", Test::Absent {})).await.is_holding());
     for _ in 0..2 {
-        let verdict = driver.check(&call(), &group("", Test::Absent {})).await;
+        let verdict = driver.check(&group("", Test::Absent {})).await;
         assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
     }
     // A field that is not read would be taken for absent.
-    let verdict = driver.check(&call(), &group("/warmPoolConfig", Test::Absent {})).await;
+    let verdict = driver.check(&group("/warmPoolConfig", Test::Absent {})).await;
     assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
     assert_eq!(server.names().len(), 5);
 }
 
-fn insights() -> Condition {
-    Condition::Insights {
+fn insights() -> CloudCondition<Value> {
+    CloudCondition::Insights {
         target: "mlops".parse().unwrap(),
         category: switchback_schemas::plan::InsightCategory::UpgradeReadiness,
         kubernetes: "1.33".parse().unwrap(),
@@ -178,7 +175,7 @@ async fn p09_eks_is_asked_to_look_again_before_a_finding_stops_anything() {
     let going = || Answer::Json(200, json!({"status": "IN_PROGRESS", "message": "looking"}));
     let asked = async |script: &[(&str, Answer)]| {
         let server = Server::start(script).await;
-        let verdict = server.driver().await.check(&call(), &insights()).await;
+        let verdict = server.driver().await.check(&insights()).await;
         (verdict, server.names())
     };
 

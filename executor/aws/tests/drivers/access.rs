@@ -1,10 +1,10 @@
 //! Accounts, roles, credentials that end, and how EKS knows a caller.
 
 use switchback_aws::ClusterToken;
-use switchback_executor::ports::Driver;
+use switchback_executor::ports::Cloud as _;
 use switchback_schemas::{
     journal::{Class, Outcome, WaitsFor},
-    plan::{Arn, CloudKind, Proof, Roles},
+    plan::{Arn, CloudCondition, CloudKind, Proof, Roles},
 };
 use switchback_twin::aws;
 use tokio::{
@@ -66,7 +66,7 @@ async fn keys_that_have_ended_block_and_never_fail() {
     scene.key = "AKIAENDED".into();
     for effect in [
         control_plane("1.32", "1.33"),
-        crate::scene::effect(serde_json::json!({"kind": "rds.snapshot", "target": "db", "snapshot": "s"})),
+        crate::scene::effect(serde_json::json!({"rds": {"snapshot": {"target": "db", "snapshot": "s"}}})),
     ] {
         let outcome = scene.apply(&call(), &effect).await;
         let Outcome::Blocked { waits_for } = &outcome else { panic!("{outcome:?}") };
@@ -88,8 +88,7 @@ async fn signatures_hold() {
     scene.key = "AKIAKNOWN".into();
     let proof = scene.driver().await.proof(&"mlops".parse().unwrap()).await.unwrap().unwrap();
     assert!(matches!(proof, Proof::Arn { .. }));
-    let free =
-        switchback_schemas::plan::Condition::FreeAddresses { target: "mlops".parse().unwrap(), at_least: 5 };
+    let free = CloudCondition::FreeAddresses { target: "mlops".parse().unwrap(), at_least: 5 };
     assert!(scene.check(&free).await.is_holding());
     assert_eq!(status(&scene, &token(&scene, CLUSTER).await).await, 200);
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use switchback_executor::ports::Call;
+use serde_json::{Value, json};
+use switchback_executor::ports::{BoundEffect, Call};
 use switchback_schemas::{
     journal::{Class, Outcome, Verdict, WaitsFor},
-    plan::{CloudKind, Condition, InsightCategory},
+    plan::{CloudCondition, CloudKind, InsightCategory},
 };
 use switchback_twin::{FaultKind, aws};
 
@@ -77,9 +77,9 @@ async fn what_eks_refuses_is_refused() {
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Throttled, .. }), "{outcome:?}");
 }
 
-fn addon(version: &str, conflicts: &str) -> switchback_schemas::plan::Effect {
-    effect(json!({"kind": "eks.update-addon", "target": "mlops", "addon": "coredns",
-        "version": {"value": version}, "conflicts": conflicts}))
+fn addon(version: &str, conflicts: &str) -> BoundEffect {
+    effect(json!({"eks": {"updateAddon": {"target": "mlops", "addon": "coredns",
+        "version": version, "conflicts": conflicts}}}))
 }
 
 #[tokio::test]
@@ -101,8 +101,8 @@ async fn an_add_on_moves_and_drift_stops_it_only_if_that_is_wanted() {
     assert_eq!(kept.configuration, "{\"replicaCount\": 3}");
 }
 
-fn insights(kubernetes: &str, accepted: &[(&str, jiff::Timestamp)]) -> Condition {
-    Condition::Insights {
+fn insights(kubernetes: &str, accepted: &[(&str, jiff::Timestamp)]) -> CloudCondition<Value> {
+    CloudCondition::Insights {
         target: "mlops".parse().unwrap(),
         category: InsightCategory::UpgradeReadiness,
         kubernetes: kubernetes.parse().unwrap(),
@@ -156,7 +156,7 @@ async fn subnets_have_room_or_not() {
     world.cloud_mut().subnets.get_mut("subnet-0b1").unwrap().free = 0;
     let full = Scene::of(world).await;
     let roomy = Scene::new().await;
-    let condition = Condition::FreeAddresses { target: "mlops".parse().unwrap(), at_least: 5 };
+    let condition = CloudCondition::FreeAddresses { target: "mlops".parse().unwrap(), at_least: 5 };
     assert!(roomy.check(&condition).await.is_holding());
     let verdict = full.check(&condition).await;
     assert!(

@@ -1,9 +1,10 @@
 //! RDS: snapshots, their proof, and the rollback.
 
 use serde_json::{Value, json};
+use switchback_executor::ports::BoundEffect;
 use switchback_schemas::{
     journal::{Class, Outcome, WaitsFor},
-    plan::{CloudKind, Effect},
+    plan::CloudKind,
 };
 
 use crate::scene::{DATABASE, Scene, call_of, done, effect};
@@ -12,19 +13,19 @@ const SNAPSHOT: &str = "flow-before-obs1";
 const ASIDE: &str = "mlops-platform-dev-mlflow-aside-obs1";
 const TRIAL: &str = "flow-trial-obs1";
 
-fn snapshot() -> Effect {
-    effect(json!({"kind": "rds.snapshot", "target": "db", "snapshot": SNAPSHOT}))
+fn snapshot() -> BoundEffect {
+    effect(json!({"rds": {"snapshot": {"target": "db", "snapshot": SNAPSHOT}}}))
 }
 
-fn restore(instance: &Value) -> Effect {
+fn restore(instance: &Value) -> BoundEffect {
     effect(
-        json!({"kind": "rds.restore", "target": "db", "snapshot": SNAPSHOT, "aside": ASIDE, "instance": {"value": instance}}),
+        json!({"rds": {"restore": {"target": "db", "snapshot": SNAPSHOT, "aside": ASIDE, "instance": instance}}}),
     )
 }
 
-fn prove(instance: &Value) -> Effect {
-    effect(json!({"kind": "rds.prove-snapshot", "target": "db", "snapshot": SNAPSHOT, "trial": TRIAL,
-        "instance": {"value": instance}}))
+fn prove(instance: &Value) -> BoundEffect {
+    effect(json!({"rds": {"proveSnapshot": {"target": "db", "snapshot": SNAPSHOT, "trial": TRIAL,
+        "instance": instance}}}))
 }
 
 async fn instance(scene: &Scene) -> Value {
@@ -245,7 +246,7 @@ async fn a_trial_that_was_protected_since_is_deleted_all_the_same() {
 async fn a_snapshot_is_deleted_once_and_only_one_of_this_instance() {
     let (scene, _) = migrated().await;
     let before = scene.twin.snapshot();
-    let delete = effect(json!({"kind": "rds.delete-snapshot", "target": "db", "snapshot": SNAPSHOT}));
+    let delete = effect(json!({"rds": {"deleteSnapshot": {"target": "db", "snapshot": SNAPSHOT}}}));
     for nth in 1..=4 {
         scene.twin.restore(before.clone());
         done(&scene.carry_over_loss("rds:*", nth, &delete).await);
@@ -270,7 +271,7 @@ async fn an_instance_that_was_put_aside_is_deleted_and_kept_as_its_last_snapshot
     let before = scene.twin.snapshot();
     let delete = |instance: &str| {
         effect(
-            json!({"kind": "rds.delete-instance", "target": "db", "instance": instance, "lastSnapshot": "last-obs1"}),
+            json!({"rds": {"deleteInstance": {"target": "db", "instance": instance, "lastSnapshot": "last-obs1"}}}),
         )
     };
     for nth in 1..=8 {

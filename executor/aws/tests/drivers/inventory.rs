@@ -19,7 +19,7 @@ async fn a_platform_is_read_in_few_requests() {
         &scene
             .carry_on(
                 call_of("s"),
-                &effect(json!({"kind": "rds.snapshot", "target": "db", "snapshot": "before"})),
+                &effect(json!({"rds": {"snapshot": {"target": "db", "snapshot": "before"}}})),
             )
             .await,
     );

@@ -3,40 +3,38 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use switchback_executor::ports::Call;
+use switchback_executor::ports::{BoundEffect, Call};
 use switchback_schemas::{
     journal::{Class, Outcome, WaitsFor},
-    plan::{CloudKind, Effect},
+    plan::CloudKind,
 };
 use switchback_twin::{FaultKind, Key};
 
 use crate::scene::{CLUSTER, Scene, call, call_of, control_plane, done, effect};
 
 fn size(min: u64, desired: u64, max: u64) -> Value {
-    json!({"min": {"value": min}, "desired": {"value": desired}, "max": {"value": max}})
+    json!({"min": min, "desired": desired, "max": max})
 }
 
-fn update(group: &str, minor: &str) -> Effect {
+fn update(group: &str, minor: &str) -> BoundEffect {
+    effect(json!({"eks": {"updateNodegroup": {"target": "mlops", "nodegroup": group, "kubernetes": minor}}}))
+}
+
+fn scale(group: &str, min: u64, desired: u64, max: u64) -> BoundEffect {
     effect(
-        json!({"kind": "eks.update-nodegroup", "target": "mlops", "nodegroup": group, "kubernetes": minor}),
+        json!({"eks": {"scaleNodegroup": {"target": "mlops", "nodegroup": group, "size": size(min, desired, max)}}}),
     )
 }
 
-fn scale(group: &str, min: u64, desired: u64, max: u64) -> Effect {
+fn copy(name: &str, of: &str, minor: &str, desired: u64) -> BoundEffect {
     effect(
-        json!({"kind": "eks.scale-nodegroup", "target": "mlops", "nodegroup": group, "size": size(min, desired, max)}),
+        json!({"eks": {"createNodegroup": {"target": "mlops", "nodegroup": name, "like": of, "kubernetes": minor,
+        "size": size(0, desired, 4)}}}),
     )
 }
 
-fn copy(name: &str, of: &str, minor: &str, desired: u64) -> Effect {
-    effect(
-        json!({"kind": "eks.create-nodegroup", "target": "mlops", "nodegroup": name, "like": of, "kubernetes": minor,
-        "size": size(0, desired, 4)}),
-    )
-}
-
-fn delete(group: &str) -> Effect {
-    effect(json!({"kind": "eks.delete-nodegroup", "target": "mlops", "nodegroup": group}))
+fn delete(group: &str) -> BoundEffect {
+    effect(json!({"eks": {"deleteNodegroup": {"target": "mlops", "nodegroup": group}}}))
 }
 
 /// Nodes of a group: name, UID and provider id.
@@ -55,9 +53,8 @@ fn nodes(scene: &Scene, group: &str) -> Vec<(String, String, String)> {
     })
 }
 
-fn terminate((name, uid, provider): &(String, String, String)) -> Effect {
-    let node = json!({"bound": {"object": {"apiVersion": "v1", "kind": "Node", "name": name}, "uid": uid}});
-    effect(json!({"kind": "node.terminate", "target": "mlops", "node": node, "providerId": provider}))
+fn terminate((_, _, provider): &(String, String, String)) -> BoundEffect {
+    effect(json!({"eks": {"terminateNode": {"target": "mlops", "providerId": provider}}}))
 }
 
 #[tokio::test]

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use switchback_aws::{Aws, AwsDriver, AwsSettings, StaticCredentials};
 use switchback_executor::{
     env::Clock,
-    ports::{Call, Driver},
+    ports::{BoundEffect, Call, Cloud as _},
 };
 use switchback_schemas::{
     journal::{At, Class, Outcome, Verdict, WaitsFor},
     name::Label,
-    plan::{Arn, AwsResource, CloudKind, CloudRef, Condition, Effect, Roles, Test},
+    plan::{Arn, AwsResource, CloudCapture, CloudCondition, CloudKind, CloudRef, Effect, Roles, Test},
 };
 use switchback_twin::{Clocking, Fault, FaultKind, Handle, Twin, World, serve};
 
@@ -94,20 +94,20 @@ impl Scene {
         AwsDriver::new(self.aws().await, self.targets(), Arc::new(TwinTime(self.twin.clone())))
     }
 
-    pub(crate) async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
-        self.driver().await.apply(call, effect).await
+    pub(crate) async fn apply(&self, call: &Call, effect: &BoundEffect) -> Outcome {
+        apply(&self.driver().await, call, effect).await
     }
 
     /// Calls an effect until it ends, as the machine does: the operation comes back with the next call.
-    pub(crate) async fn carry(&self, effect: &Effect) -> Outcome {
+    pub(crate) async fn carry(&self, effect: &BoundEffect) -> Outcome {
         self.carry_on(call(), effect).await
     }
 
     /// The same, from a call on.
-    pub(crate) async fn carry_on(&self, mut call: Call, effect: &Effect) -> Outcome {
+    pub(crate) async fn carry_on(&self, mut call: Call, effect: &BoundEffect) -> Outcome {
         let driver = self.driver().await;
         for _ in 0..PATIENCE {
-            match driver.apply(&call, effect).await {
+            match apply(&driver, &call, effect).await {
                 Outcome::Blocked { waits_for } => match waits_for.as_slice() {
                     [WaitsFor::Operation { id, .. }] => call.operation = Some(id.clone()),
                     _ => return Outcome::Blocked { waits_for },
@@ -121,7 +121,7 @@ impl Scene {
     }
 
     /// Carries an effect to its end though one answer is lost (none if `nth` is 0), and with it all that the process knew.
-    pub(crate) async fn carry_over_loss(&self, operations: &str, nth: u32, effect: &Effect) -> Outcome {
+    pub(crate) async fn carry_over_loss(&self, operations: &str, nth: u32, effect: &BoundEffect) -> Outcome {
         self.twin.heal();
         if nth > 0 {
             self.inject(operations, nth, FaultKind::Lost);
@@ -129,7 +129,7 @@ impl Scene {
         let driver = self.driver().await;
         let mut call = call();
         for _ in 0..PATIENCE {
-            match driver.apply(&call, effect).await {
+            match apply(&driver, &call, effect).await {
                 Outcome::Blocked { waits_for } => match waits_for.as_slice() {
                     [WaitsFor::Operation { id, .. }] => call.operation = Some(id.clone()),
                     other => panic!("{other:?}"),
@@ -163,34 +163,29 @@ impl Scene {
         let target =
             if matches!(kind, CloudKind::RdsInstance | CloudKind::RdsSnapshot) { "db" } else { "mlops" };
         let of = CloudRef { target: target.parse().unwrap(), kind, name: name.map(str::to_owned) };
-        let what = switchback_schemas::plan::CaptureKind::Cloud { of, pointer: pointer.to_owned() };
-        let captured = self.driver().await.capture(&call(), &what).await.unwrap().unwrap();
+        let what = CloudCapture { of, pointer: pointer.to_owned() };
+        let captured = self.driver().await.capture(&what).await.unwrap();
         let switchback_executor::ports::Capturing::Scalar(value) = captured else { panic!("{captured:?}") };
         value
     }
 
-    pub(crate) async fn check(&self, condition: &Condition) -> Verdict {
-        self.driver().await.check(&call(), condition).await
+    pub(crate) async fn check(&self, condition: &CloudCondition<Value>) -> Verdict {
+        self.driver().await.check(condition).await
     }
 
     /// Whether something is there.
     pub(crate) async fn is_there(&self, kind: CloudKind, name: &str) -> bool {
         let of = CloudRef { target: "mlops".parse().unwrap(), kind, name: Some(name.to_owned()) };
         let verdict =
-            self.check(&Condition::Cloud { of, pointer: String::new(), is: Test::Present {} }).await;
+            self.check(&CloudCondition::Field { of, pointer: String::new(), is: Test::Present {} }).await;
         assert!(!matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
         verdict.is_holding()
     }
 }
 
-/// An effect from JSON, with its target.
-pub(crate) fn effect(value: Value) -> Effect {
-    serde_json::from_value(value).unwrap()
-}
-
 /// The control plane to a minor.
-pub(crate) fn control_plane(from: &str, to: &str) -> Effect {
-    effect(json!({"kind": "eks.update-cluster", "target": "mlops", "from": from, "to": to}))
+pub(crate) fn control_plane(from: &str, to: &str) -> BoundEffect {
+    effect(json!({"eks": {"updateCluster": {"target": "mlops", "from": from, "to": to}}}))
 }
 
 /// A call of a run, forward.
@@ -212,4 +207,22 @@ pub(crate) fn call_of(step: &str) -> Call {
 pub(crate) fn done(outcome: &Outcome) -> String {
     let Outcome::Done { evidence } = outcome else { panic!("{outcome:?}") };
     evidence.0.join("; ")
+}
+
+/// An effect from JSON.
+pub(crate) fn effect(value: Value) -> BoundEffect {
+    match serde_json::from_value::<Effect<Value, Value>>(value).unwrap() {
+        Effect::Eks(effect) => Effect::Eks(effect),
+        Effect::Rds(effect) => Effect::Rds(effect),
+        other => panic!("{other:?} is no effect on AWS"),
+    }
+}
+
+/// Calls an effect once.
+pub(crate) async fn apply(driver: &AwsDriver, call: &Call, effect: &BoundEffect) -> Outcome {
+    match effect {
+        Effect::Eks(effect) => driver.eks(call, effect).await,
+        Effect::Rds(effect) => driver.rds(call, effect).await,
+        other => panic!("{other:?} is no effect on AWS"),
+    }
 }

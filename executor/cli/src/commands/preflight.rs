@@ -1,12 +1,16 @@
 //! `preflight`: whether a plan could begin now: who the targets are, what it was compiled from, gates, and what the API
 //! server would say to its writes. Changes nothing.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use serde_json::Value;
 use switchback_executor::{
     machine::{WindowAnswer, scope_text, window_answer},
-    ports::{Call, Driver, Fleet},
+    ports::{Call, Fleet},
     runtime::{Drivers, Runtime},
 };
 use switchback_face::Exit;
@@ -17,7 +21,9 @@ use switchback_schemas::{
     codes::{self, Code},
     journal::{At, Class, Outcome, Verdict},
     name::{group, is_namespaced},
-    plan::{Action, Condition, Effect, Gate, GateKind, KubeApply, Plan, ReadBasis, Step, WindowUse, Work},
+    plan::{
+        Action, Condition, Effect, Gate, GateKind, KubeApply, KubeEffect, Plan, ReadBasis, Step, WindowUse, Work,
+    },
 };
 
 use crate::{
@@ -74,8 +80,8 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         seen.push((format!("gate {}", gate.id), asking.gate(gate, runtime.clock.now()).await));
     }
     // The API server runs every check of a write, and stores nothing.
-    let trying: Arc<dyn Driver> = Arc::new(KubeDriver::over(switchback_kube::dry(platform.client().await?)));
-    let tries = Drivers::from_iter([trying]);
+    let dry = KubeDriver::over(switchback_kube::dry(platform.client().await?));
+    let tries = Drivers { kube: Some(Arc::new(dry)), ..Drivers::default() };
     let trying = Asking { drivers: &tries, fleet: Arc::clone(&asking.fleet), ..asking };
     let mut rehearsed = BTreeSet::new();
     for (id, work) in plan.value.works() {
@@ -167,12 +173,20 @@ impl Asking<'_> {
         Call { fleet: Arc::clone(&self.fleet), ..call }
     }
 
+    /// Asks a condition, if it needs nothing that only a run knows.
+    async fn check(&self, step: &Step, condition: &Condition) -> Verdict {
+        match condition.map(&mut Binder { item: None, captured: &BTreeMap::new() }) {
+            Ok(bound) => self.drivers.check(&self.call(step), &bound).await,
+            Err(error) => Verdict::unknown(error.to_string()),
+        }
+    }
+
     /// What the step was compiled from, as far as it is true before the first step.
     async fn reads(&self, step: &Step) -> Vec<Found> {
         let mut all = Vec::new();
         let observed = |basis: &ReadBasis| matches!(basis, ReadBasis::Observed {});
         for read in step.work.reads.iter().filter(|read| observed(&read.basis)) {
-            let verdict = self.drivers.check(&self.call(step), &read.condition).await;
+            let verdict = self.check(step, &read.condition).await;
             let said = labels::verdict(&verdict);
             all.push(match verdict {
                 Verdict::Holds { .. } => Found::Good,
@@ -192,7 +206,7 @@ impl Asking<'_> {
             GateKind::Check(condition) => {
                 let step = self.plan.steps.iter().find(|step| step.gates.contains(&gate.id));
                 let Some(step) = step else { return Found::Good };
-                let verdict = self.drivers.check(&self.call(step), condition).await;
+                let verdict = self.check(step, condition).await;
                 let said = labels::verdict(&verdict);
                 match verdict {
                     Verdict::Holds { .. } => Found::Good,
@@ -214,7 +228,7 @@ impl Asking<'_> {
         let Some(call) = step.or(self.plan.steps.first()).map(|step| self.call(step)) else {
             return Vec::new();
         };
-        let rehearsal = match self.drivers.rehearse(&call, effect).await {
+        let rehearsal = match self.drivers.rehearse(effect).await {
             None => return Vec::new(),
             Some(Ok(rehearsal)) => rehearsal,
             Some(Err(failure)) => {
@@ -236,7 +250,7 @@ impl Asking<'_> {
             if brought.contains(&kind_of(&object)) || !is_tried(&object) {
                 continue;
             }
-            let effect = Effect::KubeApply(KubeApply { object, force: true });
+            let effect = Effect::Kube(KubeEffect::Apply(KubeApply { object, force: true }));
             let first = step.is_some_and(|step| step.needs.is_empty());
             let found = match trying.drivers.apply(&call, &effect).await {
                 outcome @ Outcome::NotDone { .. } => {
@@ -256,11 +270,12 @@ impl Asking<'_> {
     /// Tries a write that the API server can try; `None` where it cannot, or where it depends on what a run captures.
     async fn write(&self, step: &Step) -> Option<Found> {
         let Action::Effect(effect) = &step.work.action else { return None };
-        if !matches!(effect, Effect::KubeApply(_) | Effect::KubePatch(_)) || !step.needs.is_empty() {
+        if !matches!(effect, Effect::Kube(KubeEffect::Apply(_) | KubeEffect::Patch(_)))
+            || !step.needs.is_empty()
+        {
             return None;
         }
-        let nothing = |_: &switchback_schemas::StepId, _: &str| None;
-        let bound = Binder { captured: &nothing, item: None }.effect(effect).ok()?;
+        let bound = effect.map(&mut Binder { item: None, captured: &BTreeMap::new() }).ok()?;
         Some(match self.drivers.apply(&self.call(step), &bound).await {
             Outcome::Done { .. } | Outcome::Blocked { .. } => Found::Good,
             outcome @ Outcome::NotDone { .. } => {
@@ -304,7 +319,7 @@ fn is_tried(object: &Value) -> bool {
 /// Kinds that CRDs among these objects, or that steps of the plan apply, define.
 fn defined(plan: &Plan, writes: &[Value]) -> BTreeSet<(String, String)> {
     let applied = plan.steps.iter().flat_map(|step| step.work.effects()).filter_map(|effect| match effect {
-        Effect::KubeApply(apply) => Some(&apply.object),
+        Effect::Kube(KubeEffect::Apply(apply)) => Some(&apply.object),
         _ => None,
     });
     let crds = applied.chain(writes).filter(|object| text(object, "/kind") == "CustomResourceDefinition");

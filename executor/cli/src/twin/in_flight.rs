@@ -4,12 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use switchback_executor::ports::{Call, Capturing, Driver, Failure, Member, Rehearsal};
-use switchback_schemas::{
-    journal::{Evidence, Outcome, Verdict},
-    name::{Label, ObjectName},
-    plan::{CaptureKind, Condition, Effect, Proof, Roll},
-};
+use switchback_executor::ports::{Around, Call};
 use tokio::sync::watch;
 
 /// Counts calls under way.
@@ -40,65 +35,9 @@ impl Drop for Guard {
     }
 }
 
-/// A driver whose calls are counted.
-pub(crate) struct Counted {
-    inner: Arc<dyn Driver>,
-    calls: InFlight,
-}
-
-impl Counted {
-    pub(crate) fn new(inner: Arc<dyn Driver>, calls: InFlight) -> Self {
-        Self { inner, calls }
-    }
-}
-
 #[async_trait]
-impl Driver for Counted {
-    fn applies(&self, effect: &Effect) -> bool {
-        self.inner.applies(effect)
-    }
-
-    fn checks(&self, condition: &Condition) -> bool {
-        self.inner.checks(condition)
-    }
-
-    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
-        let _call = self.calls.enter();
-        self.inner.apply(call, effect).await
-    }
-
-    async fn check(&self, call: &Call, condition: &Condition) -> Verdict {
-        let _call = self.calls.enter();
-        self.inner.check(call, condition).await
-    }
-
-    async fn capture(&self, call: &Call, what: &CaptureKind) -> Option<Result<Capturing, Failure>> {
-        let _call = self.calls.enter();
-        self.inner.capture(call, what).await
-    }
-
-    async fn members(&self, call: &Call, roll: &Roll) -> Option<Result<Vec<Member>, Failure>> {
-        let _call = self.calls.enter();
-        self.inner.members(call, roll).await
-    }
-
-    async fn keep_release(
-        &self,
-        call: &Call,
-        release: &ObjectName,
-        revision: u64,
-    ) -> Option<Result<Evidence, Failure>> {
-        let _call = self.calls.enter();
-        self.inner.keep_release(call, release, revision).await
-    }
-
-    async fn rehearse(&self, call: &Call, effect: &Effect) -> Option<Result<Rehearsal, Failure>> {
-        let _call = self.calls.enter();
-        self.inner.rehearse(call, effect).await
-    }
-
-    async fn proof(&self, target: &Label) -> Option<Result<Proof, Failure>> {
-        let _call = self.calls.enter();
-        self.inner.proof(target).await
+impl Around for InFlight {
+    async fn enter(&self, _effect: Option<&Call>) -> Box<dyn Send> {
+        Box::new(Self::enter(self))
     }
 }

@@ -7,7 +7,7 @@ mod kubeconfig;
 
 pub(crate) use clock::TwinClock;
 pub(crate) use control::{Control, ControlError};
-pub(crate) use in_flight::{Counted, InFlight};
+pub(crate) use in_flight::InFlight;
 #[cfg(feature = "twin")]
 pub(crate) use kubeconfig::mark;
 pub(crate) use kubeconfig::{Mark, marked};

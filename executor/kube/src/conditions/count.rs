@@ -10,18 +10,18 @@ use super::verdict;
 use crate::{
     api::{Kinds, Query, Reader},
     classify::CallError,
-    fields, target,
+    fields,
 };
 
 pub(super) async fn check(
     api: &Reader,
     find: &Find,
-    each: &[FieldTest],
+    each: &[FieldTest<Value>],
     at_least: Option<u64>,
     at_most: Option<u64>,
 ) -> Result<Verdict, CallError> {
     let objects = found(api, find).await?;
-    judge(&objects, find, each, at_least, at_most).ok_or_else(target::unbound)
+    Ok(judge(&objects, find, each, at_least, at_most))
 }
 
 /// All objects that are found.
@@ -38,14 +38,14 @@ pub(crate) async fn found(api: &Reader, find: &Find) -> Result<Vec<Value>, CallE
 fn judge(
     objects: &[Value],
     find: &Find,
-    each: &[FieldTest],
+    each: &[FieldTest<Value>],
     at_least: Option<u64>,
     at_most: Option<u64>,
-) -> Option<Verdict> {
+) -> Verdict {
     let mut passing = 0;
     let mut failing = Vec::new();
     for object in objects {
-        match fields::first_failure(each, object).ok()? {
+        match fields::first_failure(each, object) {
             None => passing += 1,
             Some(why) => failing.push(format!("{}: {why}", fields::text(object, "/metadata/name"))),
         }
@@ -65,7 +65,7 @@ fn judge(
         line.push_str("; ");
         line.push_str(first);
     }
-    Some(verdict(holds, &line))
+    verdict(holds, &line)
 }
 
 #[cfg(test)]
@@ -84,13 +84,13 @@ mod tests {
         };
         let each = [FieldTest { pointer: "/ready".into(), is: Test::Present {} }];
         let objects = [json!({"ready": 1}), json!({"metadata": {"name": "b"}})];
-        let holds = |least, most| judge(&objects, &find, &each, least, most).unwrap().is_holding();
+        let holds = |least, most| judge(&objects, &find, &each, least, most).is_holding();
         assert!(holds(Some(1), None));
         assert!(holds(None, Some(1)));
         assert!(holds(Some(1), Some(1)));
         assert!(!holds(Some(2), None));
         assert!(!holds(None, Some(0)));
         assert!(!holds(None, None));
-        assert!(judge(&[], &find, &each, None, None).unwrap().is_holding());
+        assert!(judge(&[], &find, &each, None, None).is_holding());
     }
 }

@@ -1,6 +1,6 @@
 //! No pod is left on a node that a drain would have to move.
 
-use switchback_schemas::{journal::Verdict, plan::Target};
+use switchback_schemas::{journal::Verdict, plan::BoundObject};
 
 use super::verdict;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     target,
 };
 
-pub(super) async fn check(api: &Reader, node: &Target) -> Result<Verdict, CallError> {
+pub(super) async fn check(api: &Reader, node: &BoundObject) -> Result<Verdict, CallError> {
     let kinds = Kinds::new(api);
     let found = target::find(api, &kinds, node).await?;
     if found.object.is_none() {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use switchback_schemas::{
     journal::Verdict,
-    plan::{Target, Test},
+    plan::{BoundObject, Test},
 };
 
 use super::verdict;
@@ -15,14 +15,14 @@ use crate::{
 
 pub(super) async fn check(
     api: &Reader,
-    object: &Target,
+    object: &BoundObject,
     pointer: &str,
-    test: &Test,
+    test: &Test<Value>,
 ) -> Result<Verdict, CallError> {
     let kinds = Kinds::new(api);
     let found = target::find(api, &kinds, object).await?;
     let value = found.object.as_ref().and_then(|object| object.pointer(pointer));
-    let Ok(holds) = fields::passes(test, value) else { return Err(target::unbound()) };
+    let holds = fields::passes(test, value);
     let place =
         if pointer.is_empty() { found.named.to_string() } else { format!("{} {pointer}", found.named) };
     let seen = match (&found.object, value) {

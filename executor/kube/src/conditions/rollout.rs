@@ -1,7 +1,7 @@
 //! A Deployment, `DaemonSet` or `StatefulSet` is fully rolled out.
 
 use serde_json::Value;
-use switchback_schemas::{journal::Verdict, plan::Target};
+use switchback_schemas::{journal::Verdict, plan::BoundObject};
 
 use super::verdict;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     target,
 };
 
-pub(super) async fn check(api: &Reader, object: &Target) -> Result<Verdict, CallError> {
+pub(super) async fn check(api: &Reader, object: &BoundObject) -> Result<Verdict, CallError> {
     let kinds = Kinds::new(api);
     let found = target::find(api, &kinds, object).await?;
     let Some(object) = &found.object else {

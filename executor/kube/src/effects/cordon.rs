@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
     journal::{Class, Outcome},
-    plan::NodeCordon,
+    plan::{BoundObject, NodeCordon},
 };
 
 use super::ANEW;
@@ -17,7 +17,11 @@ use crate::{
 /// Annotation of a node that says which run cordoned it.
 pub const CORDONED_BY: &str = "switchback.dev/cordoned-by";
 
-pub(super) async fn run(api: &Writer, call: &Call, effect: &NodeCordon) -> Result<Outcome, CallError> {
+pub(super) async fn run(
+    api: &Writer,
+    call: &Call,
+    effect: &NodeCordon<BoundObject>,
+) -> Result<Outcome, CallError> {
     let kinds = Kinds::new(&api.read);
     let mut last = None;
     for _ in 0..ANEW {

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 use switchback_executor::ports::Classify as _;
-use switchback_schemas::{journal::Outcome, plan::KubeDelete};
+use switchback_schemas::{
+    journal::Outcome,
+    plan::{BoundObject, KubeDelete},
+};
 
 use crate::{
     api::{Kinds, Writer},
@@ -11,7 +14,7 @@ use crate::{
     target::{self, done},
 };
 
-pub(super) async fn run(api: &Writer, effect: &KubeDelete) -> Result<Outcome, CallError> {
+pub(super) async fn run(api: &Writer, effect: &KubeDelete<BoundObject>) -> Result<Outcome, CallError> {
     let kinds = Kinds::new(&api.read);
     let found = target::find(&api.read, &kinds, &effect.object).await?;
     let Some(object) = &found.object else { return Ok(done(format!("{} is gone", found.named))) };

@@ -15,7 +15,7 @@ use switchback_executor::{
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, WaitsFor},
-    plan::NodeDrain,
+    plan::{BoundObject, NodeDrain},
 };
 
 use crate::{
@@ -34,7 +34,11 @@ use crate::{
     target::{self, done, refused},
 };
 
-pub(super) async fn run(api: &Writer, call: &Call, effect: &NodeDrain) -> Result<Outcome, CallError> {
+pub(super) async fn run(
+    api: &Writer,
+    call: &Call,
+    effect: &NodeDrain<BoundObject>,
+) -> Result<Outcome, CallError> {
     let kinds = Kinds::new(&api.read);
     let found = target::find(&api.read, &kinds, &effect.node).await?;
     let Some(node) = &found.object else { return Ok(done(format!("{} is gone", found.named))) };

@@ -4,18 +4,18 @@ use serde_json::{Value, json};
 use switchback_executor::ports::Classify as _;
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome},
-    plan::{KubePatch, SetField},
+    plan::{BoundObject, KubePatch, SetField},
 };
 
 use super::ANEW;
 use crate::{
     api::{Kinds, MANAGER, PatchKind, Writer, query_path},
     classify::CallError,
-    fields::{self, Unbound, bound},
+    fields,
     target::{self, done, not_done, refused},
 };
 
-pub(super) async fn run(api: &Writer, effect: &KubePatch) -> Result<Outcome, CallError> {
+pub(super) async fn run(api: &Writer, effect: &KubePatch<Value, BoundObject>) -> Result<Outcome, CallError> {
     let kinds = Kinds::new(&api.read);
     let mut last = None;
     for _ in 0..ANEW {
@@ -45,16 +45,10 @@ pub(super) async fn run(api: &Writer, effect: &KubePatch) -> Result<Outcome, Cal
     ))
 }
 
-/// Why a patch cannot be made of what is to be set.
+/// A pointer that leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum Impossible {
-    /// Not bound.
-    #[error(transparent)]
-    Unbound(#[from] Unbound),
-    /// A pointer that leads nowhere.
-    #[error("{0} cannot be set: something on the way to it is neither an object nor an item of a list")]
-    Pointer(String),
-}
+#[error("{0} cannot be set: something on the way to it is neither an object nor an item of a list")]
+struct Nowhere(String);
 
 /// What is to be done to an object.
 #[derive(Debug, PartialEq)]
@@ -67,7 +61,7 @@ enum Decided {
     Differs(String),
 }
 
-fn decide(effect: &KubePatch, object: &Value) -> Result<Decided, Impossible> {
+fn decide(effect: &KubePatch<Value, BoundObject>, object: &Value) -> Result<Decided, Nowhere> {
     let mut wanted = object.clone();
     let mut operations = Vec::new();
     for field in &effect.set {
@@ -76,7 +70,7 @@ fn decide(effect: &KubePatch, object: &Value) -> Result<Decided, Impossible> {
     if operations.is_empty() {
         return Ok(Decided::Already);
     }
-    if let Some(why) = fields::first_failure(&effect.only_if, object)? {
+    if let Some(why) = fields::first_failure(&effect.only_if, object) {
         return Ok(Decided::Differs(why));
     }
     let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
@@ -85,8 +79,8 @@ fn decide(effect: &KubePatch, object: &Value) -> Result<Decided, Impossible> {
 }
 
 /// Adds the operations that give a field its value, and does them to `wanted`.
-fn set(wanted: &mut Value, field: &SetField, operations: &mut Vec<Value>) -> Result<(), Impossible> {
-    let value = bound(&field.to)?;
+fn set(wanted: &mut Value, field: &SetField<Value>, operations: &mut Vec<Value>) -> Result<(), Nowhere> {
+    let value = &field.to;
     let pointer = field.pointer.as_str();
     let present = wanted.pointer(pointer).filter(|present| !present.is_null());
     if value.is_null() {
@@ -99,7 +93,7 @@ fn set(wanted: &mut Value, field: &SetField, operations: &mut Vec<Value>) -> Res
     if present == Some(value) {
         return Ok(());
     }
-    let nowhere = || Impossible::Pointer(pointer.to_owned());
+    let nowhere = || Nowhere(pointer.to_owned());
     // An `add` inside of a list would push the rest on, so what is there is replaced.
     let op = if wanted.pointer(pointer).is_some() { "replace" } else { "add" };
     let mut at = 0;
@@ -155,10 +149,10 @@ fn unescape(name: &str) -> String {
 }
 
 /// Done only if the API server kept what was set.
-fn compared(effect: &KubePatch, kept: &Value, object: &str) -> Outcome {
+fn compared(effect: &KubePatch<Value, BoundObject>, kept: &Value, object: &str) -> Outcome {
     let mut lost = Vec::new();
     for field in &effect.set {
-        let Ok(value) = bound(&field.to) else { continue };
+        let value = &field.to;
         let paths = match kept.pointer(&field.pointer) {
             Some(kept) => fields::lost(value, kept),
             None => fields::lost(&json!({"": value}), &json!({})),
@@ -179,26 +173,23 @@ mod tests {
     use super::*;
     use switchback_schemas::{
         name::{ObjectName, ObjectRef},
-        plan::{FieldTest, Operand, Target, Test},
+        plan::{FieldTest, Test},
     };
 
-    fn patch(only_if: &[(&str, Value)], set: &[(&str, Value)]) -> KubePatch {
+    fn patch(only_if: &[(&str, Value)], set: &[(&str, Value)]) -> KubePatch<Value, BoundObject> {
         KubePatch {
-            object: Target::Object(ObjectRef::new("v1", "ConfigMap", &ObjectName::namespaced("a", "b"))),
+            object: BoundObject::named(ObjectRef::new("v1", "ConfigMap", &ObjectName::namespaced("a", "b"))),
             subresource: None,
             only_if: only_if
                 .iter()
                 .map(|(pointer, value)| FieldTest {
                     pointer: (*pointer).into(),
-                    is: Test::Equals(Operand::Value(value.clone())),
+                    is: Test::Equals(value.clone()),
                 })
                 .collect(),
             set: set
                 .iter()
-                .map(|(pointer, value)| SetField {
-                    pointer: (*pointer).into(),
-                    to: Operand::Value(value.clone()),
-                })
+                .map(|(pointer, value)| SetField { pointer: (*pointer).into(), to: value.clone() })
                 .collect(),
         }
     }
@@ -246,7 +237,7 @@ mod tests {
     #[test]
     fn a_pointer_through_a_number_is_refused() {
         let effect = patch(&[], &[("/spec/n/deep", json!(1))]);
-        assert_eq!(decide(&effect, &object()), Err(Impossible::Pointer("/spec/n/deep".into())));
+        assert_eq!(decide(&effect, &object()), Err(Nowhere("/spec/n/deep".into())));
         let effect = patch(&[], &[("/spec/list/5", json!(1))]);
         assert!(decide(&effect, &object()).is_err());
     }

@@ -1,7 +1,7 @@
 //! `kube.restore`: puts objects back as they were captured.
 
 use serde_json::Value;
-use switchback_executor::ports::{Call, Classify as _};
+use switchback_executor::ports::Classify as _;
 use switchback_schemas::{
     journal::{Evidence, Outcome},
     plan::KubeRestore,
@@ -18,13 +18,13 @@ use crate::{
 const OF_THE_SERVER: [&str; 6] =
     ["resourceVersion", "uid", "generation", "creationTimestamp", "managedFields", "selfLink"];
 
-pub(super) async fn run(api: &Writer, call: &Call, effect: &KubeRestore) -> Result<Outcome, CallError> {
-    let Some(objects) = &call.artifact else {
-        return Ok(refused(format!("the capture {:?} of {} is missing", effect.name, effect.step)));
+pub(super) async fn run(api: &Writer, effect: &KubeRestore<Value>) -> Result<Outcome, CallError> {
+    let Some(objects) = effect.objects.as_array() else {
+        return Ok(refused("what was captured is no list of objects"));
     };
     let kinds = Kinds::new(&api.read);
     let mut lines = Vec::new();
-    for object in objects.iter() {
+    for object in objects {
         match one(api, &kinds, object).await {
             Ok(line) => lines.push(line),
             Err(Stopped::Read(error)) => return Ok(with_done(error.of_read(), &lines)),

@@ -13,16 +13,17 @@ mod upgrade;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use switchback_executor::ports::{Call, Classify as _, Driver, Failure, Rehearsal};
+use serde_json::Value;
+use switchback_executor::ports::{self, Call, Classify as _, Failure, Kube, Rehearsal};
 use switchback_schemas::{
-    journal::{Class, Evidence, Outcome, Verdict},
+    journal::{Class, Evidence, Outcome},
     name::ObjectName,
-    plan::{Condition, Effect},
+    plan::HelmEffect,
 };
 
 use crate::{
     charts::Charts,
-    helm::{Helm, HelmTarget, History, class_of, refused},
+    helm::{Helm, HelmTarget, History, class_of},
     port::{Exit, Programs, Settled},
 };
 
@@ -36,7 +37,7 @@ const WITHIN: Duration = Duration::from_mins(15);
 pub struct HelmDriver {
     helm: Helm,
     charts: Arc<dyn Charts>,
-    kube: Arc<dyn Driver>,
+    kube: Arc<dyn Kube>,
 }
 
 impl HelmDriver {
@@ -44,7 +45,7 @@ impl HelmDriver {
     pub fn new(
         programs: Arc<dyn Programs>,
         charts: Arc<dyn Charts>,
-        kube: Arc<dyn Driver>,
+        kube: Arc<dyn Kube>,
         target: HelmTarget,
     ) -> Self {
         Self { helm: Helm::new(programs, target), charts, kube }
@@ -98,36 +99,22 @@ fn not_done(failure: Failure) -> Outcome {
 }
 
 #[async_trait]
-impl Driver for HelmDriver {
-    fn applies(&self, effect: &Effect) -> bool {
-        matches!(effect, Effect::HelmUpgrade(_) | Effect::HelmRollback(_))
-    }
-
-    fn checks(&self, _condition: &Condition) -> bool {
-        false
-    }
-
-    async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
+impl ports::Helm for HelmDriver {
+    async fn apply(&self, call: &Call, effect: &HelmEffect<Value>) -> Outcome {
         let ended = match effect {
-            Effect::HelmUpgrade(effect) => self.upgrade(call, effect).await,
-            Effect::HelmRollback(effect) => self.rollback(call, effect).await,
-            other => Err(not_done(refused(format!("{} is no effect of helm", other.kind())))),
+            HelmEffect::Upgrade(effect) => self.upgrade(call, effect).await,
+            HelmEffect::Rollback(effect) => self.rollback(call, effect).await,
         };
         ended.unwrap_or_else(|outcome| outcome)
     }
 
-    async fn rehearse(&self, _call: &Call, effect: &Effect) -> Option<Result<Rehearsal, Failure>> {
+    async fn rehearse(&self, effect: &HelmEffect) -> Result<Rehearsal, Failure> {
         match effect {
-            Effect::HelmUpgrade(upgrade) => Some(self.rehearse_upgrade(upgrade).await),
-            Effect::HelmRollback(_) => Some(self.helm.version().await.map(|version| Rehearsal {
+            HelmEffect::Upgrade(upgrade) => self.rehearse_upgrade(upgrade).await,
+            _ => self.helm.version().await.map(|version| Rehearsal {
                 evidence: Evidence::line(format!("helm {version}")),
                 ..Rehearsal::default()
-            })),
-            _ => None,
+            }),
         }
-    }
-
-    async fn check(&self, _call: &Call, _condition: &Condition) -> Verdict {
-        Verdict::unknown("helm checks no conditions: releases are read from the cluster")
     }
 }

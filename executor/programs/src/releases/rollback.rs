@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
     journal::{Class, Outcome, Verdict},
     name::{ObjectName, ObjectRef},
-    plan::{Condition, Effect, HelmRollback, KubePatch, Operand, SetField, Target, Test},
+    plan::{BoundObject, HelmRollback, KubeCondition, KubeEffect, KubePatch, SetField, Test},
 };
 
 use super::{HOOKS, HelmDriver, WITHIN, not_done};
@@ -20,13 +20,13 @@ use crate::{
 const KEEP: &str = "/metadata/annotations/helm.sh~1resource-policy";
 
 impl HelmDriver {
-    pub(super) async fn rollback(&self, call: &Call, effect: &HelmRollback) -> Result<Outcome, Outcome> {
+    pub(super) async fn rollback(
+        &self,
+        call: &Call,
+        effect: &HelmRollback<Value>,
+    ) -> Result<Outcome, Outcome> {
         let release = &effect.release;
-        let to = match &effect.to {
-            Operand::Value(value) => value.as_u64().filter(|revision| *revision > 0),
-            Operand::Captured { .. } => None,
-        };
-        let Some(to) = to else {
+        let Some(to) = effect.to.as_u64().filter(|revision| *revision > 0) else {
             return Err(not_done(refused(format!(
                 "release {release}: the revision to roll back to is no number"
             ))));
@@ -64,8 +64,8 @@ impl HelmDriver {
     async fn keep(&self, call: &Call, crd: &str) -> Result<(), Outcome> {
         let object =
             ObjectRef::new("apiextensions.k8s.io/v1", "CustomResourceDefinition", &ObjectName::cluster(crd));
-        let object = Target::Object(object);
-        let is = |pointer: &str, is: Test| Condition::Field {
+        let object = BoundObject::named(object);
+        let is = |pointer: &str, is: Test<Value>| KubeCondition::Field {
             object: object.clone(),
             pointer: pointer.to_owned(),
             is,
@@ -78,8 +78,8 @@ impl HelmDriver {
                 return Err(Outcome::NotDone { class: Class::Unreachable, evidence });
             }
         }
-        let keep = Operand::Value(json!("keep"));
-        let mark = Effect::KubePatch(KubePatch {
+        let keep = json!("keep");
+        let mark = KubeEffect::Patch(KubePatch {
             object: object.clone(),
             subresource: None,
             only_if: Vec::new(),

@@ -8,12 +8,15 @@ use std::{
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use switchback_executor::ports::{Call, Driver, Failure};
+use switchback_executor::ports::{Call, Capturing, Failure, Helm as _, Kube, Member};
 use switchback_schemas::{
     Digest,
     journal::{At, Class, Evidence, Outcome, Verdict},
     name::ObjectName,
-    plan::{Chart, Condition, Effect, HelmRollback, HelmUpgrade, Operand},
+    plan::{
+        BoundObject, Chart, HelmEffect, HelmRollback, HelmUpgrade, KubeCapture, KubeCondition, KubeEffect,
+        Proof, Roll,
+    },
 };
 
 use super::HelmDriver;
@@ -87,22 +90,24 @@ struct Cluster {
 }
 
 #[async_trait]
-impl Driver for Cluster {
-    fn applies(&self, _effect: &Effect) -> bool {
-        true
-    }
-
-    fn checks(&self, _condition: &Condition) -> bool {
-        true
-    }
-
-    async fn apply(&self, _call: &Call, effect: &Effect) -> Outcome {
-        self.log.lock().unwrap().push(serde_json::to_string(effect).unwrap());
+impl Kube for Cluster {
+    async fn apply(&self, _call: &Call, effect: &KubeEffect<Value, BoundObject>) -> Outcome {
+        let KubeEffect::Patch(patch) = effect else { panic!("{effect:?}") };
+        let set: Vec<String> = patch.set.iter().map(|set| format!("{} {}", set.pointer, set.to)).collect();
+        self.log.lock().unwrap().push(format!("patch {} {}", patch.object.object, set.join(" ")));
         self.patch.clone()
     }
 
-    async fn check(&self, _call: &Call, _condition: &Condition) -> Verdict {
+    async fn check(&self, _call: &Call, _condition: &KubeCondition<Value, BoundObject>) -> Verdict {
         Verdict::holds("it is so")
+    }
+
+    async fn capture(&self, what: &KubeCapture<BoundObject>) -> Result<Capturing, Failure> {
+        panic!("nothing is captured: {what:?}")
+    }
+
+    async fn members(&self, _call: &Call, roll: &Roll) -> Result<Vec<Member>, Failure> {
+        panic!("there are no nodes for {roll:?}")
     }
 
     async fn keep_release(
@@ -110,9 +115,16 @@ impl Driver for Cluster {
         _call: &Call,
         release: &ObjectName,
         revision: u64,
-    ) -> Option<Result<Evidence, Failure>> {
+    ) -> Result<Evidence, Failure> {
         self.log.lock().unwrap().push(format!("copy {release} {revision}"));
-        self.copies.then(|| Ok(Evidence::line("it is kept")))
+        match self.copies {
+            true => Ok(Evidence::line("it is kept")),
+            false => Err(Failure { class: Class::Refused, evidence: Evidence::line("it cannot be kept") }),
+        }
+    }
+
+    async fn proof(&self) -> Result<Proof, Failure> {
+        panic!("nobody asks who it is")
     }
 }
 
@@ -131,7 +143,7 @@ impl Scene {
         Self { histories, settled: Settled::Free, upgrade: printed(&""), patch, copies: true }
     }
 
-    async fn apply(self, attempt: u32, effect: &Effect) -> (Outcome, Vec<String>) {
+    async fn apply(self, attempt: u32, effect: &HelmEffect<Value>) -> (Outcome, Vec<String>) {
         let log = Log::default();
         let programs = Scripted {
             log: log.clone(),
@@ -161,10 +173,10 @@ fn history(statuses: &[&str]) -> Value {
     statuses.iter().enumerate().map(entry).collect()
 }
 
-fn upgrade() -> Effect {
+fn upgrade() -> HelmEffect<Value> {
     let before = json!({"a": 1, "db": {"password": "hunter2"}});
     let set = json!({"a": 2});
-    Effect::HelmUpgrade(HelmUpgrade {
+    HelmEffect::Upgrade(HelmUpgrade {
         release: ObjectName::namespaced("ns", "demo"),
         chart: Chart {
             name: "demo".into(),
@@ -177,10 +189,10 @@ fn upgrade() -> Effect {
     })
 }
 
-fn rollback(keep_crds: &[&str]) -> Effect {
-    Effect::HelmRollback(HelmRollback {
+fn rollback(keep_crds: &[&str]) -> HelmEffect<Value> {
+    HelmEffect::Rollback(HelmRollback {
         release: ObjectName::namespaced("ns", "demo"),
-        to: Operand::Value(json!(1)),
+        to: json!(1),
         keep_crds: keep_crds.iter().map(|crd| (*crd).to_owned()).collect(),
     })
 }
@@ -199,10 +211,10 @@ async fn an_upgrade_writes_no_more_than_what_changes() {
 
 #[tokio::test]
 async fn values_that_changed_since_the_plan_stop_an_upgrade() {
-    let Effect::HelmUpgrade(mut effect) = upgrade() else { unreachable!() };
+    let HelmEffect::Upgrade(mut effect) = upgrade() else { unreachable!() };
     effect.values = Digest::of("other");
     let (outcome, log) =
-        Scene::new(vec![history(&["deployed"])]).apply(1, &Effect::HelmUpgrade(effect)).await;
+        Scene::new(vec![history(&["deployed"])]).apply(1, &HelmEffect::Upgrade(effect)).await;
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Conflict, .. }), "{outcome:?}");
     assert!(log.is_empty());
 }

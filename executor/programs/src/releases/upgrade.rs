@@ -82,12 +82,7 @@ impl HelmDriver {
 
     /// Keeps a copy of the pending record: what a killed helm wrote last is gone when helm prunes its history.
     async fn copy(&self, call: &Call, release: &ObjectName, revision: u64) -> Result<Evidence, Outcome> {
-        match self.kube.keep_release(call, release, revision).await {
-            Some(kept) => kept.map_err(not_done),
-            None => Err(not_done(refused(format!(
-                "no copy of the pending record of release {release} can be kept, so it is not repaired"
-            )))),
-        }
+        self.kube.keep_release(call, release, revision).await.map_err(not_done)
     }
 
     async fn repair(&self, release: &ObjectName, history: &History, good: u64) -> Result<(), Outcome> {

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
-use switchback_executor::ports::{Call, Driver, Fleet};
+use switchback_executor::ports::{Call, Fleet, Kube as _};
 use switchback_schemas::{
     Seconds,
     journal::{Class, Outcome, WaitsFor},
     plan::{
-        Condition, Count, Effect, NodeCordon, NodeDrain, OnDrain, PodSelector, Roll, Stale, Target, Then,
-        WorkloadClass,
+        BoundObject, Count, KubeCondition, KubeEffect, NodeCordon, NodeDrain, OnDrain, PodSelector, Roll,
+        Stale, Then, WorkloadClass,
     },
 };
 
@@ -25,21 +25,21 @@ on_both!(
     members_carry_what_a_roll_orders_by,
 );
 
-fn name_of(node: &Target) -> String {
-    let Target::Bound { object, .. } = node else { panic!("not bound") };
+fn name_of(node: &BoundObject) -> String {
+    let BoundObject { object, .. } = node;
     object.name.clone()
 }
 
-async fn cordoned(scene: &Scene) -> Target {
+async fn cordoned(scene: &Scene) -> BoundObject {
     let node = scene.node("n").await;
     scene.deployment("web", 2).await;
-    let effect = Effect::NodeCordon(NodeCordon { node: node.clone(), unschedulable: true });
+    let effect = KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true });
     done(&scene.apply(&call(), &effect).await);
     node
 }
 
-fn drain(node: &Target) -> Effect {
-    Effect::NodeDrain(NodeDrain { node: node.clone() })
+fn drain(node: &BoundObject) -> KubeEffect<Value, BoundObject> {
+    KubeEffect::Drain(NodeDrain { node: node.clone() })
 }
 
 fn with_class(owner_kinds: &[&str], on_drain: OnDrain, waited: u64) -> Call {
@@ -56,13 +56,13 @@ fn with_class(owner_kinds: &[&str], on_drain: OnDrain, waited: u64) -> Call {
     Call { fleet: Arc::new(fleet), waited: Seconds(waited), ..call() }
 }
 
-async fn remove(scene: &Scene, node: &Target) {
+async fn remove(scene: &Scene, node: &BoundObject) {
     scene.call("DELETE", &format!("/api/v1/nodes/{}", name_of(node)), None).await;
 }
 
 async fn a_drain_moves_what_it_may_and_ends_when_nothing_is_left(scene: &Scene) {
     let node = cordoned(scene).await;
-    let drained = Condition::Drained { node: node.clone() };
+    let drained = KubeCondition::Drained { node: node.clone() };
     assert!(!scene.check(&call(), &drained).await.is_holding());
     let mut outcome = scene.apply(&call(), &drain(&node)).await;
     for _ in 0..300 {
@@ -155,7 +155,7 @@ async fn a_job_that_would_end_is_spared(scene: &Scene) {
     training(scene, "fragile", &Value::Null).await;
     let ignores = json!({"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]});
     training(scene, "sturdy", &ignores).await;
-    let effect = Effect::NodeCordon(NodeCordon { node: node.clone(), unschedulable: true });
+    let effect = KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true });
     done(&scene.apply(&call(), &effect).await);
 
     let call = with_class(&["Job"], OnDrain::Requeue {}, 0);
@@ -208,7 +208,7 @@ async fn members_carry_what_a_roll_orders_by(scene: &Scene) {
         observed: 0,
     };
     let call = with_class(&["Deployment"], OnDrain::Never {}, 0);
-    let members = scene.driver().members(&call, &roll).await.unwrap().unwrap();
+    let members = scene.driver().members(&call, &roll).await.unwrap();
     assert_eq!(members.len(), 1);
     let member = &members[0];
     assert_eq!((member.item.name.clone(), member.available), (name_of(&node), false));

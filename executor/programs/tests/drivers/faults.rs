@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use switchback_executor::ports::Driver;
+use serde_json::{Value, json};
+use switchback_executor::ports::Kube as _;
 use switchback_kube::{Observing, observe};
 use switchback_schemas::{
     journal::{Class, Outcome, Verdict},
     name::{ObjectName, ObjectRef},
-    plan::{Condition, Effect, KubeApply, NodeCordon, NodeDrain, Target, Test},
+    plan::{BoundObject, KubeApply, KubeCondition, KubeDelete, KubeEffect, NodeCordon, NodeDrain, Test},
 };
 use switchback_twin::{Fault, FaultKind};
 
@@ -22,15 +22,15 @@ fn refused(status: u16) -> FaultKind {
     FaultKind::Before { status, retry_after: None }
 }
 
-fn config_map(scene: &Scene) -> Effect {
+fn config_map(scene: &Scene) -> KubeEffect<Value, BoundObject> {
     let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "c", "namespace": scene.ns}, "data": {"a": "b"}});
-    Effect::KubeApply(KubeApply { object, force: false })
+    KubeEffect::Apply(KubeApply { object, force: false })
 }
 
-fn is_there(scene: &Scene) -> Condition {
+fn is_there(scene: &Scene) -> KubeCondition<Value, BoundObject> {
     let object = ObjectRef::new("v1", "ConfigMap", &ObjectName::namespaced(&scene.ns, "c"));
-    Condition::Field { object: Target::Object(object), pointer: String::new(), is: Test::Present {} }
+    KubeCondition::Field { object: BoundObject::named(object), pointer: String::new(), is: Test::Present {} }
 }
 
 #[tokio::test]
@@ -79,10 +79,10 @@ async fn a_drain_whose_eviction_was_not_answered_goes_on_from_what_it_sees() {
     scene.deployment("web", 2).await;
     done(
         &scene
-            .apply(&call(), &Effect::NodeCordon(NodeCordon { node: node.clone(), unschedulable: true }))
+            .apply(&call(), &KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true }))
             .await,
     );
-    let drain = Effect::NodeDrain(NodeDrain { node });
+    let drain = KubeEffect::Drain(NodeDrain { node });
     inject(&scene, "POST", "*/eviction", FaultKind::Lost);
     let outcome = scene.apply(&call(), &drain).await;
     assert!(matches!(outcome, Outcome::InDoubt { .. }), "{outcome:?}");
@@ -99,11 +99,11 @@ async fn a_drain_that_cannot_see_an_owner_evicts_nothing() {
     scene.deployment("web", 2).await;
     done(
         &scene
-            .apply(&call(), &Effect::NodeCordon(NodeCordon { node: node.clone(), unschedulable: true }))
+            .apply(&call(), &KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true }))
             .await,
     );
     inject(&scene, "GET", "*/replicasets/*", refused(503));
-    let outcome = scene.apply(&call(), &Effect::NodeDrain(NodeDrain { node })).await;
+    let outcome = scene.apply(&call(), &KubeEffect::Drain(NodeDrain { node })).await;
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
     let pods = scene.get(&format!("/api/v1/namespaces/{}/pods", scene.ns)).await.unwrap();
     let pods = pods["items"].as_array().unwrap();
@@ -130,6 +130,46 @@ async fn an_observation_without_secrets_says_so_and_holds_the_rest() {
 async fn an_identity_that_cannot_be_read_is_a_failure() {
     let scene = Scene::twin("identity").await;
     inject(&scene, "GET", "/api/v1/namespaces/kube-system", refused(503));
-    let failure = scene.driver().proof(&"c".parse().unwrap()).await.unwrap().unwrap_err();
+    let failure = scene.driver().proof().await.unwrap_err();
     assert_eq!(failure.class, Class::Unreachable);
+}
+
+fn cordon(node: &BoundObject) -> KubeEffect<Value, BoundObject> {
+    KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true })
+}
+
+#[tokio::test]
+async fn b1_a_status_in_a_200_does_not_say_that_a_node_is_gone() {
+    let scene = Scene::twin("status").await;
+    let node = scene.node("n").await;
+    scene.deployment("web", 2).await;
+    done(&scene.apply(&call(), &cordon(&node)).await);
+    let drain = KubeEffect::Drain(NodeDrain { node: node.clone() });
+    let delete = KubeEffect::Delete(KubeDelete { object: node.clone() });
+    for effect in [&cordon(&node), &drain, &delete] {
+        inject(&scene, "GET", "/api/v1/nodes/*", refused(200));
+        let outcome = scene.apply(&call(), effect).await;
+        assert!(
+            matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }),
+            "{effect:?}: {outcome:?}"
+        );
+    }
+    let absent = KubeCondition::Field { object: node.clone(), pointer: String::new(), is: Test::Absent {} };
+    for condition in [&absent, &KubeCondition::Drained { node }] {
+        inject(&scene, "GET", "/api/v1/nodes/*", refused(200));
+        let verdict = scene.check(&call(), condition).await;
+        assert!(matches!(verdict, Verdict::Unknown { .. }), "{condition:?}: {verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn b3_one_odd_discovery_answer_does_not_say_that_a_kind_is_not_served() {
+    let scene = Scene::twin("discovery").await;
+    let thing = ObjectRef::new("nosuch.dev/v1", "Thing", &ObjectName::cluster("t"));
+    let delete = KubeEffect::Delete(KubeDelete { object: BoundObject::named(thing) });
+    let outcome = scene.apply(&call(), &delete).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
+    inject(&scene, "GET", "/apis/nosuch.dev/v1", refused(200));
+    let outcome = scene.apply(&call(), &delete).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use switchback_executor::ports::{Call, Capturing, Driver};
+use switchback_executor::ports::{Call, Capturing, Helm as _, Kube as _};
 use switchback_kube::{Observing, observe};
 use switchback_programs::{
     Arg, Charts, Exit, HelmDriver, HelmTarget, Invocation, NamedCharts, OsPrograms, Programs, Resolver,
@@ -16,7 +16,7 @@ use switchback_schemas::{
     lock::{Ask, Asks},
     manifest::ChartSource,
     name::ObjectName,
-    plan::{CaptureKind, Chart, Condition, Effect, HelmRollback, HelmUpgrade, Operand},
+    plan::{BoundObject, Chart, HelmEffect, HelmRollback, HelmUpgrade, KubeCapture, KubeCondition},
 };
 use switchback_twin::{ProgramCall, Twin};
 
@@ -138,8 +138,8 @@ impl Helm {
     }
 }
 
-fn upgrade(release: &ObjectName, chart: Chart, set: &Value, values: &Value) -> Effect {
-    Effect::HelmUpgrade(HelmUpgrade {
+fn upgrade(release: &ObjectName, chart: Chart, set: &Value, values: &Value) -> HelmEffect<Value> {
+    HelmEffect::Upgrade(HelmUpgrade {
         release: release.clone(),
         chart,
         set: set.clone(),
@@ -147,8 +147,8 @@ fn upgrade(release: &ObjectName, chart: Chart, set: &Value, values: &Value) -> E
     })
 }
 
-fn is(release: &ObjectName, version: &str, values: &Value) -> Condition {
-    Condition::Release {
+fn is(release: &ObjectName, version: &str, values: &Value) -> KubeCondition<Value, BoundObject> {
+    KubeCondition::Release {
         release: release.clone(),
         chart_version: Some(version.parse().unwrap()),
         revision: None,
@@ -209,8 +209,8 @@ async fn one_helm(scene: &Scene, helm: &Helm, release: &ObjectName) {
     let first = json!({"db": {"password": "hunter2"}, "replicas": 1});
     helm.install(release, &helm.chart("1.0.0", one), &first).await;
     assert!(scene.check(&call(), &is(release, "1.0.0", &first)).await.is_holding());
-    let captured = scene.driver().capture(&call(), &CaptureKind::Revision(release.clone())).await.unwrap();
-    assert_eq!(captured.unwrap(), Capturing::Scalar(json!(1)));
+    let captured = scene.driver().capture(&KubeCapture::Revision(release.clone())).await.unwrap();
+    assert_eq!(captured, Capturing::Scalar(json!(1)));
 
     // Only what changes is given; what the release had stays, secrets and all.
     let (set, both) = (json!({"replicas": 2}), json!({"db": {"password": "hunter2"}, "replicas": 2}));
@@ -250,11 +250,7 @@ async fn one_helm(scene: &Scene, helm: &Helm, release: &ObjectName) {
     scene.put(object).await;
     let back = |to: u64| {
         let keep_crds = vec![CRD.to_owned()];
-        Effect::HelmRollback(HelmRollback {
-            release: release.clone(),
-            to: Operand::Value(json!(to)),
-            keep_crds,
-        })
+        HelmEffect::Rollback(HelmRollback { release: release.clone(), to: json!(to), keep_crds })
     };
     let outcome = driver.apply(&call(), &back(9)).await;
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");

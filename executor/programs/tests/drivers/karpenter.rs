@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::json;
-use switchback_executor::ports::{Call, Driver, Fleet};
+use switchback_executor::ports::{Call, Fleet, Kube as _};
 use switchback_kube::{KubeDriver, Observing, observe};
 use switchback_schemas::{
     Seconds,
@@ -11,8 +11,8 @@ use switchback_schemas::{
     journal::{Outcome, WaitsFor},
     name::{ObjectName, ObjectRef},
     plan::{
-        Count, Effect, MigrateStorage, NodeCordon, NodeDrain, OnDrain, PodSelector, Roll, Stale, Target,
-        WorkloadClass,
+        BoundObject, Count, KubeEffect, MigrateStorage, NodeCordon, NodeDrain, OnDrain, PodSelector, Roll,
+        Stale, WorkloadClass,
     },
 };
 use switchback_twin::{ProgramCall, Twin, World};
@@ -84,7 +84,7 @@ async fn p12_a_platform_from_v1beta1_is_migrated_before_its_crds() {
     );
     assert!(crds().all(|crd| crd.stored == ["v1beta1", "v1"]));
     for crd in crds() {
-        let effect = Effect::MigrateStorage(MigrateStorage { crd: crd.name.clone(), to: "v1".into() });
+        let effect = KubeEffect::MigrateStorage(MigrateStorage { crd: crd.name.clone(), to: "v1".into() });
         let objects = crd.objects.unwrap();
         assert!(
             done(&KubeDriver::over(client(&twin)).apply(&call(), &effect).await)
@@ -136,7 +136,7 @@ async fn the_nodes_of_one_gang_say_so() {
     let twin = platform();
     let call = Call { fleet: Arc::new(training()), ..call() };
     let driver = KubeDriver::over(client(&twin));
-    let members = driver.members(&call, &roll("gpu")).await.unwrap().unwrap();
+    let members = driver.members(&call, &roll("gpu")).await.unwrap();
     assert_eq!(members.len(), 4);
     for member in &members {
         assert_eq!(member.gangs, ["Job training/llm-7b"]);
@@ -152,15 +152,15 @@ async fn the_nodes_of_one_gang_say_so() {
 async fn a_pod_of_no_class_on_a_gpu_node_is_never_evicted() {
     let twin = platform();
     let driver = KubeDriver::over(client(&twin));
-    let members = driver.members(&call(), &roll("gpu")).await.unwrap().unwrap();
+    let members = driver.members(&call(), &roll("gpu")).await.unwrap();
     let item = &members[0].item;
-    let node = || Target::Bound {
+    let node = || BoundObject {
         object: ObjectRef::new("v1", "Node", &ObjectName::cluster(&item.name)),
-        uid: item.key.to_string(),
+        uid: Some(item.key.to_string()),
     };
-    done(&driver.apply(&call(), &Effect::NodeCordon(NodeCordon { node: node(), unschedulable: true })).await);
+    done(&driver.apply(&call(), &KubeEffect::Cordon(NodeCordon { node: node(), unschedulable: true })).await);
     let patient = Call { waited: Seconds::hours(1000), ..call() };
-    let outcome = driver.apply(&patient, &Effect::NodeDrain(NodeDrain { node: node() })).await;
+    let outcome = driver.apply(&patient, &KubeEffect::Drain(NodeDrain { node: node() })).await;
     let held = WaitsFor::Workload {
         workload: "Job training/llm-7b".into(),
         class: None,

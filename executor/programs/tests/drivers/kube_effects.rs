@@ -1,15 +1,13 @@
 //! Effects on objects, and the conditions that see them.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
-use switchback_executor::ports::{Call, Capturing, Driver};
+use switchback_executor::ports::{Call, Capturing, Kube as _};
 use switchback_schemas::{
     journal::{Class, Outcome, Verdict},
     name::{ObjectName, ObjectRef},
     plan::{
-        CaptureKind, Condition, Effect, FieldTest, Find, KubeApply, KubeDelete, KubePatch, KubeRestore,
-        MigrateStorage, NodeCordon, Operand, SetField, Target, Test,
+        BoundObject, FieldTest, Find, KubeApply, KubeCapture, KubeCondition, KubeDelete, KubeEffect,
+        KubePatch, KubeRestore, MigrateStorage, NodeCordon, SetField, Test,
     },
 };
 
@@ -43,29 +41,31 @@ async fn data(scene: &Scene) -> Value {
 async fn apply_names_the_managers_that_it_would_overrule(scene: &Scene) {
     scene.put(config_map(scene, &json!({"a": "theirs"}))).await;
     let mut effect = KubeApply { object: config_map(scene, &json!({"a": "ours"})), force: false };
-    let outcome = scene.apply(&call(), &Effect::KubeApply(effect.clone())).await;
+    let outcome = scene.apply(&call(), &KubeEffect::Apply(effect.clone())).await;
     let Outcome::NotDone { class: Class::Conflict, evidence } = outcome else { panic!("{outcome:?}") };
     assert!(evidence.0.join(" ").contains("somebody"), "{evidence:?}");
     assert!(evidence.0.join(" ").contains(".data.a"), "{evidence:?}");
     assert_eq!(data(scene).await, json!({"a": "theirs"}));
     effect.force = true;
-    done(&scene.apply(&call(), &Effect::KubeApply(effect)).await);
+    done(&scene.apply(&call(), &KubeEffect::Apply(effect)).await);
     assert_eq!(data(scene).await, json!({"a": "ours"}));
 }
 
 async fn p20_a_field_that_the_schema_does_not_know_is_refused(scene: &Scene) {
     let mut object = config_map(scene, &json!({"a": "b"}));
     object["dataz"] = json!({"x": "y"});
-    let outcome = scene.apply(&call(), &Effect::KubeApply(KubeApply { object, force: false })).await;
+    let outcome = scene.apply(&call(), &KubeEffect::Apply(KubeApply { object, force: false })).await;
     let Outcome::NotDone { class: Class::Refused, evidence } = outcome else { panic!("{outcome:?}") };
     assert!(evidence.0.join(" ").contains("dataz"), "{evidence:?}");
 }
 
-fn patch(object: Target, only_if: (&str, Test), set: &[(&str, Value)]) -> Effect {
-    let set = set
-        .iter()
-        .map(|(pointer, to)| SetField { pointer: (*pointer).to_owned(), to: Operand::Value(to.clone()) });
-    Effect::KubePatch(KubePatch {
+fn patch(
+    object: BoundObject,
+    only_if: (&str, Test<Value>),
+    set: &[(&str, Value)],
+) -> KubeEffect<Value, BoundObject> {
+    let set = set.iter().map(|(pointer, to)| SetField { pointer: (*pointer).to_owned(), to: to.clone() });
+    KubeEffect::Patch(KubePatch {
         object,
         subresource: None,
         only_if: vec![FieldTest { pointer: only_if.0.to_owned(), is: only_if.1 }],
@@ -73,8 +73,8 @@ fn patch(object: Target, only_if: (&str, Test), set: &[(&str, Value)]) -> Effect
     })
 }
 
-fn equals(value: Value) -> Test {
-    Test::Equals(Operand::Value(value))
+fn equals(value: Value) -> Test<Value> {
+    Test::Equals(value)
 }
 
 async fn patch_compares_and_sets(scene: &Scene) {
@@ -94,31 +94,33 @@ async fn patch_compares_and_sets(scene: &Scene) {
     assert!(evidence.0[0].contains("expected /data/a to be \"1\", found \"2\""), "{evidence:?}");
 }
 
+/// Another UID is unknown, never gone: a machine that registers anew has another UID, and its pods still run (safety.md, B1).
 async fn another_object_of_the_same_name_is_left_alone(scene: &Scene) {
     scene.put(config_map(scene, &json!({"a": "1"}))).await;
-    let other = Target::Bound { object: c(scene), uid: "00000000-0000-0000-0000-000000000000".into() };
-    let outcome = scene.apply(&call(), &Effect::KubeDelete(KubeDelete { object: other.clone() })).await;
-    assert!(done(&outcome).contains("gone"), "{outcome:?}");
+    let other = BoundObject { object: c(scene), uid: Some("00000000-0000-0000-0000-000000000000".into()) };
+    let outcome = scene.apply(&call(), &KubeEffect::Delete(KubeDelete { object: other.clone() })).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
     let effect = patch(other.clone(), ("/data/a", Test::Present {}), &[("/data/a", json!("2"))]);
     let outcome = scene.apply(&call(), &effect).await;
-    assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
     assert_eq!(data(scene).await, json!({"a": "1"}));
-    let absent = Condition::Field { object: other, pointer: String::new(), is: Test::Absent {} };
-    assert!(scene.check(&call(), &absent).await.is_holding());
+    let absent = KubeCondition::Field { object: other, pointer: String::new(), is: Test::Absent {} };
+    let verdict = scene.check(&call(), &absent).await;
+    assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
 }
 
 async fn delete_is_done_when_it_is_gone(scene: &Scene) {
     let object = scene.put(config_map(scene, &json!({}))).await;
-    let effect = Effect::KubeDelete(KubeDelete { object: bound("v1", "ConfigMap", &object) });
+    let effect = KubeEffect::Delete(KubeDelete { object: bound("v1", "ConfigMap", &object) });
     assert!(done(&scene.apply(&call(), &effect).await).contains("deleted"));
     assert!(done(&scene.apply(&call(), &effect).await).contains("gone"));
 }
 
 async fn a_cordon_of_somebody_else_stays(scene: &Scene) {
     let node = scene.node("n").await;
-    let Target::Bound { object, .. } = &node else { panic!("not bound") };
+    let BoundObject { object, .. } = &node;
     let path = format!("/api/v1/nodes/{}", object.name);
-    let cordon = |unschedulable| Effect::NodeCordon(NodeCordon { node: node.clone(), unschedulable });
+    let cordon = |unschedulable| KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable });
     let cordoned = || async { scene.get(&path).await.unwrap()["spec"]["unschedulable"] == true };
     scene.patch(&path, &json!({"spec": {"unschedulable": true}})).await;
     done(&scene.apply(&call(), &cordon(true)).await);
@@ -171,10 +173,10 @@ async fn p12_objects_are_migrated_before_their_version_goes(scene: &Scene) {
     }
     scene.put(crd(&group, &[("v1beta1", false), ("v1", true)])).await;
     scene.wait(&format!("/apis/{group}/v1/pools"), |_| true).await;
-    let stored = Condition::StoredAs { crd: name.clone(), version: "v1".into() };
+    let stored = KubeCondition::StoredAs { crd: name.clone(), version: "v1".into() };
     let verdict = scene.check(&call(), &stored).await;
     assert!(matches!(verdict, Verdict::Fails { .. }), "{verdict:?}");
-    let migrate = Effect::MigrateStorage(MigrateStorage { crd: name.clone(), to: "v1".into() });
+    let migrate = KubeEffect::MigrateStorage(MigrateStorage { crd: name.clone(), to: "v1".into() });
     assert!(done(&scene.apply(&call(), &migrate).await).contains("3 objects"));
     assert!(scene.check(&call(), &stored).await.is_holding());
     assert!(done(&scene.apply(&call(), &migrate).await).contains("already"));
@@ -184,28 +186,27 @@ async fn p12_objects_are_migrated_before_their_version_goes(scene: &Scene) {
 
 async fn captured_objects_are_restored(scene: &Scene) {
     scene.put(config_map(scene, &json!({"a": "before"}))).await;
-    let what = CaptureKind::Objects(vec![Target::Object(c(scene))]);
-    let captured = scene.driver().capture(&call(), &what).await.unwrap().unwrap();
+    let what = KubeCapture::Objects(vec![BoundObject::named(c(scene))]);
+    let captured = scene.driver().capture(&what).await.unwrap();
     let Capturing::Objects(objects) = captured else { panic!("no objects") };
     assert!(objects[0]["metadata"]["managedFields"].is_null());
-    let call = Call { artifact: Some(Arc::new(objects)), ..call() };
-    let restore = Effect::KubeRestore(KubeRestore { step: "a".parse().unwrap(), name: "x".into() });
-    assert!(done(&scene.apply(&call, &restore).await).contains("as it was"));
+    let restore = KubeEffect::Restore(KubeRestore { objects: Value::Array(objects) });
+    assert!(done(&scene.apply(&call(), &restore).await).contains("as it was"));
     scene.put(config_map(scene, &json!({"a": "after", "more": "x"}))).await;
-    assert!(done(&scene.apply(&call, &restore).await).contains("restored"));
+    assert!(done(&scene.apply(&call(), &restore).await).contains("restored"));
     assert_eq!(data(scene).await, json!({"a": "before"}));
     scene.call("DELETE", &format!("/api/v1/namespaces/{}/configmaps/c", scene.ns), None).await;
-    assert!(done(&scene.apply(&call, &restore).await).contains("created again"));
+    assert!(done(&scene.apply(&call(), &restore).await).contains("created again"));
     assert_eq!(data(scene).await, json!({"a": "before"}));
-    let secret = Target::Object(ObjectRef::new("v1", "Secret", &ObjectName::namespaced(&scene.ns, "s")));
-    let refused = scene.driver().capture(&call, &CaptureKind::Objects(vec![secret])).await.unwrap();
+    let secret = BoundObject::named(ObjectRef::new("v1", "Secret", &ObjectName::namespaced(&scene.ns, "s")));
+    let refused = scene.driver().capture(&KubeCapture::Objects(vec![secret])).await;
     assert_eq!(refused.unwrap_err().class, Class::Refused);
 }
 
 async fn rollouts_are_seen(scene: &Scene) {
     scene.node("n").await;
     let object = scene.deployment("web", 2).await;
-    let rollout = Condition::Rollout { object: Target::Object(object) };
+    let rollout = KubeCondition::Rollout { object: BoundObject::named(object) };
     assert!(scene.check(&call(), &rollout).await.is_holding());
     let path = format!("/apis/apps/v1/namespaces/{}/deployments/web", scene.ns);
     // Nothing runs there until it was looked at.
@@ -230,7 +231,7 @@ async fn rollouts_are_seen(scene: &Scene) {
         pointer: "/status/conditions".into(),
         is: Test::Contains(json!({"type": "Ready", "status": "True"})),
     };
-    let count = |at_least| Condition::Count {
+    let count = |at_least| KubeCondition::Count {
         find: find.clone(),
         each: vec![ready.clone()],
         at_least: Some(at_least),
@@ -243,8 +244,11 @@ async fn rollouts_are_seen(scene: &Scene) {
 
 async fn what_cannot_be_read_is_unknown(scene: &Scene) {
     let thing = ObjectRef::new("nosuch.dev/v1", "Thing", &ObjectName::cluster("t"));
-    let field =
-        Condition::Field { object: Target::Object(thing), pointer: String::new(), is: Test::Absent {} };
+    let field = KubeCondition::Field {
+        object: BoundObject::named(thing),
+        pointer: String::new(),
+        is: Test::Absent {},
+    };
     let verdict = scene.check(&call(), &field).await;
     assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
     // Nobody listens there.
@@ -253,11 +257,14 @@ async fn what_cannot_be_read_is_unknown(scene: &Scene) {
     config.default_retry = false;
     let nowhere = switchback_kube::KubeDriver::over(kube::Client::try_from(config).unwrap());
     let node = ObjectRef::new("v1", "Node", &ObjectName::cluster("n"));
-    let ready =
-        Condition::Field { object: Target::Object(node), pointer: String::new(), is: Test::Present {} };
+    let ready = KubeCondition::Field {
+        object: BoundObject::named(node),
+        pointer: String::new(),
+        is: Test::Present {},
+    };
     assert!(matches!(nowhere.check(&call(), &ready).await, Verdict::Unknown { .. }));
     let object =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "d"}});
-    let outcome = nowhere.apply(&call(), &Effect::KubeApply(KubeApply { object, force: false })).await;
+    let outcome = nowhere.apply(&call(), &KubeEffect::Apply(KubeApply { object, force: false })).await;
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
 }

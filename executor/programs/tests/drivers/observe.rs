@@ -1,7 +1,7 @@
 //! Observation.
 
 use serde_json::json;
-use switchback_executor::ports::Driver;
+use switchback_executor::ports::Kube as _;
 use switchback_kube::{Observing, observe};
 use switchback_schemas::{
     ComponentName,
@@ -44,7 +44,7 @@ async fn an_inventory_says_what_is_there(scene: &Scene) {
     };
     let unread: Vec<&Unread> = inventory.unread.iter().filter(|unread| !known(unread)).collect();
     assert_eq!(unread, Vec::<&Unread>::new());
-    let shown = scene.driver().proof(&"c".parse().unwrap()).await.unwrap().unwrap();
+    let shown = scene.driver().proof().await.unwrap();
     assert_eq!(shown, Proof::KubeSystem { uid: inventory.cluster.kube_system_uid.clone() });
     assert!(inventory.cluster.apis.iter().any(|api| api == "apps/v1"));
     let name = format!("{}-n", scene.id);

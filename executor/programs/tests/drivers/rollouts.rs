@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use switchback_schemas::{
     journal::Verdict,
     name::{ObjectName, ObjectRef},
-    plan::{Condition, Target},
+    plan::{BoundObject, KubeCondition},
 };
 
 use crate::scene::{Scene, call, on_both};
@@ -26,7 +26,7 @@ async fn an_on_delete_rollout_is_done_when_its_pods_were_deleted(scene: &Scene) 
     };
     let path = format!("/apis/apps/v1/namespaces/{}/statefulsets/db", scene.ns);
     let object = ObjectRef::new("apps/v1", "StatefulSet", &ObjectName::namespaced(&scene.ns, "db"));
-    let rolled = Condition::Rollout { object: Target::Object(object) };
+    let rolled = KubeCondition::Rollout { object: BoundObject::named(object) };
     scene.put(set("example.invalid/app:1")).await;
     scene.wait(&path, |found| found["status"]["availableReplicas"] == 1).await;
     assert!(scene.check(&call(), &rolled).await.is_holding());

@@ -5,12 +5,12 @@ use std::{path::PathBuf, time::Duration};
 use kube::client::Body;
 use serde_json::{Value, json};
 use switchback_cluster::Access;
-use switchback_executor::ports::{Call, Driver};
+use switchback_executor::ports::{Call, Kube as _};
 use switchback_kube::KubeDriver;
 use switchback_schemas::{
     journal::{At, Outcome, Verdict},
     name::{ObjectName, ObjectRef},
-    plan::{Condition, Effect, Target},
+    plan::{BoundObject, KubeCondition, KubeEffect},
 };
 use switchback_twin::{Twin, World};
 
@@ -81,11 +81,11 @@ impl Scene {
         KubeDriver::over(self.client.clone())
     }
 
-    pub(crate) async fn apply(&self, call: &Call, effect: &Effect) -> Outcome {
+    pub(crate) async fn apply(&self, call: &Call, effect: &KubeEffect<Value, BoundObject>) -> Outcome {
         self.driver().apply(call, effect).await
     }
 
-    pub(crate) async fn check(&self, call: &Call, condition: &Condition) -> Verdict {
+    pub(crate) async fn check(&self, call: &Call, condition: &KubeCondition<Value, BoundObject>) -> Verdict {
         self.driver().check(call, condition).await
     }
 
@@ -156,7 +156,7 @@ impl Scene {
     }
 
     /// A node of the test's own; only pods that ask for it come there.
-    pub(crate) async fn node(&self, name: &str) -> Target {
+    pub(crate) async fn node(&self, name: &str) -> BoundObject {
         let name = format!("{}-{name}", self.id);
         let room = json!({"cpu": "32", "memory": "256Gi", "pods": "110"});
         let node = json!({"apiVersion": "v1", "kind": "Node",
@@ -221,10 +221,13 @@ impl Scene {
 }
 
 /// An object as a target that is bound to its UID.
-pub(crate) fn bound(api_version: &str, kind: &str, object: &Value) -> Target {
+pub(crate) fn bound(api_version: &str, kind: &str, object: &Value) -> BoundObject {
     let text = |pointer| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let name = ObjectName { namespace: text("/metadata/namespace"), name: text("/metadata/name").unwrap() };
-    Target::Bound { object: ObjectRef::new(api_version, kind, &name), uid: text("/metadata/uid").unwrap() }
+    BoundObject {
+        object: ObjectRef::new(api_version, kind, &name),
+        uid: Some(text("/metadata/uid").unwrap()),
+    }
 }
 
 /// The path of the kinds that tests make.

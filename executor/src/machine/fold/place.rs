@@ -5,7 +5,10 @@ use switchback_schemas::{
     StepId,
     journal::{At, Way},
     name::Label,
-    plan::{Action, Effect, Plan, RecipeStep, Roll, RollbackStep, Step, Target, Work},
+    plan::{
+        Action, Effect, EksEffect, KubeEffect, Operand, Plan, RecipeStep, Roll, RollbackStep, Step, Target,
+        Work,
+    },
 };
 
 use super::RunState;
@@ -65,10 +68,12 @@ pub(in crate::machine) fn gates_of<'plan>(plan: &'plan Plan, at: &At) -> &'plan 
 /// Whether a recipe step ends its node: what comes after it cannot be taken back by uncordoning.
 pub(in crate::machine) fn ends_node(part: &RecipeStep) -> bool {
     match &part.work.action {
-        Action::Effect(Effect::KubeDelete(delete)) => {
+        Action::Effect(Effect::Kube(KubeEffect::Delete(delete))) => {
             matches!(delete.object, Target::ItemNode {} | Target::ItemNodeClaim {})
         }
-        Action::Effect(Effect::NodeTerminate(terminate)) => matches!(terminate.node, Target::ItemNode {}),
+        Action::Effect(Effect::Eks(EksEffect::TerminateNode(terminate))) => {
+            terminate.provider_id == Operand::ItemProviderId {}
+        }
         _ => false,
     }
 }

@@ -4,7 +4,7 @@ use switchback_schemas::{
     Diagnostic, StepId, Version, codes,
     inventory::eks::EksCluster,
     lock::AddonVersions,
-    plan::{CaptureKind, Disruption, Effect, EksUpdateAddon, Operand, Work},
+    plan::{CaptureKind, CloudCapture, Disruption, Effect, EksEffect, EksUpdateAddon, Operand, Work},
     seconds::Seconds,
 };
 
@@ -231,12 +231,12 @@ fn step(
     let id = road.scope.id(&part);
     let conflicts = rule(road.doc, addon).map_or_else(Default::default, |rule| rule.conflicts);
     let update = |version: Operand| {
-        Effect::EksUpdateAddon(EksUpdateAddon {
+        Effect::Eks(EksEffect::UpdateAddon(EksUpdateAddon {
             target: road.own.names.target.clone(),
             addon: addon.to_owned(),
             version,
             conflicts,
-        })
+        }))
     };
     let captured = || Operand::Captured { step: id.clone(), name: VERSION.to_owned() };
     let active = || {
@@ -258,7 +258,10 @@ fn step(
     let mut step = road
         .scope
         .step(&part, title, effect, Undoing::by(undo), predicted.take_reads())
-        .captures(VERSION, CaptureKind::Cloud { of: object.clone(), pointer: POINTER.to_owned() })
+        .captures(
+            VERSION,
+            CaptureKind::Cloud(CloudCapture { of: object.clone(), pointer: POINTER.to_owned() }),
+        )
         .done_when(says(&object, POINTER, becomes))
         .verify([active()])
         .within(WITHIN)

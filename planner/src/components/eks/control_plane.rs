@@ -6,8 +6,8 @@ use switchback_schemas::{
     StepId, Version,
     name::Label,
     plan::{
-        Condition, ExpiresAt, ExpiresEarlier, Expiry, InsightCategory, PointOfNoReturn, Read, ReadBasis,
-        Step, Test, Undo, UndoKind,
+        CloudCondition, Condition, ExpiresAt, ExpiresEarlier, Expiry, InsightCategory, PointOfNoReturn, Read,
+        ReadBasis, Step, Test, Undo, UndoKind,
     },
     seconds::Seconds,
 };
@@ -101,12 +101,12 @@ fn back(
     }];
     expires.extend(end.map(|end| Expiry { at: ExpiresAt::Instant(end.at), why: end.why }));
     let before = |condition| Read { condition, basis: ReadBasis::After(id.clone()) };
-    let insights = Condition::Insights {
+    let insights = Condition::Cloud(CloudCondition::Insights {
         target: road.own.names.target.clone(),
         category: InsightCategory::RollbackReadiness,
         kubernetes: from.clone(),
         accepted_until: BTreeMap::new(),
-    };
+    });
     let reads =
         vec![before(no_kubelet(&BTreeMap::new(), Test::VersionAtLeast(minor.clone()))), before(insights)];
     ClusterBack::Window(Window { after: first, reads, expires })

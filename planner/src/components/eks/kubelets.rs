@@ -3,27 +3,27 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use switchback_schemas::plan::{Condition, FieldTest, Find, Test};
+use switchback_schemas::plan::{Condition, FieldTest, Find, KubeCondition, Test};
 
 /// No node that was found by labels has a kubelet that passes a test.
 pub(super) fn no_kubelet(labels: &BTreeMap<String, String>, test: Test) -> Condition {
-    Condition::Count {
+    Condition::Kube(KubeCondition::Count {
         find: nodes(labels),
         each: vec![FieldTest { pointer: "/status/nodeInfo/kubeletVersion".to_owned(), is: test }],
         at_least: None,
         at_most: Some(0),
-    }
+    })
 }
 
 /// So many nodes with these labels are Ready.
 pub(super) fn ready(labels: &BTreeMap<String, String>, at_least: u64) -> Condition {
     let condition = json!({"type": "Ready", "status": "True"});
-    Condition::Count {
+    Condition::Kube(KubeCondition::Count {
         find: nodes(labels),
         each: vec![FieldTest { pointer: "/status/conditions".to_owned(), is: Test::Contains(condition) }],
         at_least: Some(at_least),
         at_most: None,
-    }
+    })
 }
 
 fn nodes(labels: &BTreeMap<String, String>) -> Find {

@@ -2,7 +2,7 @@
 
 use switchback_schemas::{
     Seconds, StepId, Version,
-    plan::{Condition, Estimate, Target, Verify},
+    plan::{Condition, Estimate, KubeCondition, Target, Verify},
 };
 
 use super::{
@@ -170,7 +170,7 @@ fn verification(road: &Road<'_>, ends: &[StepId], out: &mut Lowering) -> StepId 
             && ["DaemonSet", "Deployment"].contains(&object.kind.as_str())
     });
     for object in own {
-        let condition = Condition::Rollout { object: Target::Object(object.clone()) };
+        let condition = Condition::Kube(KubeCondition::Rollout { object: Target::Object(object.clone()) });
         checks.push(verify(format!("{object} is rolled out"), condition, Seconds(10), within));
     }
     checks.extend(road.verifications(&road.doc.spec.verify));

@@ -4,7 +4,7 @@
 use switchback_schemas::{
     Diagnostic, StepId, Version, codes,
     name::Label,
-    plan::{Condition, Estimate, Gate, GateKind, InsightCategory},
+    plan::{CloudCondition, Condition, Estimate, Gate, GateKind, InsightCategory},
     seconds::Seconds,
 };
 
@@ -91,13 +91,13 @@ pub(super) fn gates(road: &Road<'_>, groups: &[Group<'_>], out: &mut Lowering) -
         kind: GateKind::Check(condition),
         may_override,
     };
-    let upgrade = Condition::Insights {
+    let upgrade = Condition::Cloud(CloudCondition::Insights {
         target: target.clone(),
         category: InsightCategory::UpgradeReadiness,
         kubernetes: minor.clone(),
         accepted_until,
-    };
-    let addresses = Condition::FreeAddresses { target, at_least: wanted };
+    });
+    let addresses = Condition::Cloud(CloudCondition::FreeAddresses { target, at_least: wanted });
     let mut gates = vec![
         gate("insights", title, upgrade, true),
         gate("addresses", format!("{wanted} addresses are free in the subnets"), addresses, true),
@@ -112,9 +112,8 @@ pub(super) fn gates(road: &Road<'_>, groups: &[Group<'_>], out: &mut Lowering) -
 /// A look at the cluster behind all gates, before anything of the hop is changed.
 pub(super) fn step(road: &Road<'_>, from: &Version, gates: &[Label], out: &mut Lowering) -> StepId {
     let cluster = road.own.names.cluster();
-    let until = Condition::All {
-        of: vec![says(&cluster, "/status", "ACTIVE"), says(&cluster, "/version", from.as_str())],
-    };
+    let until =
+        Condition::All(vec![says(&cluster, "/status", "ACTIVE"), says(&cluster, "/version", from.as_str())]);
     let title =
         format!("check that {} is ACTIVE at {from} and ready for {}", road.own.names.arn.name(), road.hop.to);
     let mut draft = road

@@ -3,7 +3,7 @@
 use switchback_schemas::{
     Digest, Version,
     name::Label,
-    plan::{Arn, CloudKind, CloudRef, Condition, EksCreateNodegroup, Operand, Test},
+    plan::{Arn, CloudCondition, CloudKind, CloudRef, Condition, EksCreateNodegroup, Operand, Test},
 };
 
 /// The label of a node that says which managed group it is of.
@@ -45,7 +45,11 @@ impl Names {
 
 /// A field of something at the cloud provider has a value.
 pub(super) fn is(of: &CloudRef, pointer: &str, value: Operand) -> Condition {
-    Condition::Cloud { of: of.clone(), pointer: pointer.to_owned(), is: Test::Equals(value) }
+    Condition::Cloud(CloudCondition::Field {
+        of: of.clone(),
+        pointer: pointer.to_owned(),
+        is: Test::Equals(value),
+    })
 }
 
 /// A field has a text.
@@ -60,7 +64,7 @@ pub(super) fn copied(of: &CloudRef, like: &str) -> Condition {
 
 /// Something is not there.
 pub(super) fn absent(of: &CloudRef) -> Condition {
-    Condition::Cloud { of: of.clone(), pointer: String::new(), is: Test::Absent {} }
+    Condition::Cloud(CloudCondition::Field { of: of.clone(), pointer: String::new(), is: Test::Absent {} })
 }
 
 /// The name of the group that takes over at a minor: `gpu` and `gpu-1-32` both become `gpu-1-33`.

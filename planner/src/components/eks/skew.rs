@@ -181,7 +181,7 @@ pub(super) fn gate(road: &Road<'_>, groups: &[Group<'_>]) -> (String, Condition)
             groups.iter().map(|group| says(&road.own.names.group(&group.name), "/version", from.as_str())),
         );
     }
-    (title, Condition::All { of })
+    (title, Condition::All(of))
 }
 
 /// Says which managed groups no pool has: they stay as they are.

@@ -2,7 +2,7 @@
 
 use switchback_schemas::{
     Seconds, StepId,
-    plan::{Condition, Disruption, Effect, Estimate, Pool, Roll, Stale, Strategy, Wait},
+    plan::{Condition, Disruption, Effect, Estimate, KubeCondition, Pool, Roll, Stale, Strategy, Wait},
 };
 
 use super::{
@@ -49,7 +49,10 @@ impl Road<'_> {
         checks::drainable(self.cx, &roll.pool);
         let part = format!("nodes/{}/min-ready", roll.pool.name);
         let plan = self.roll_of(roll, Stale::Drifted {});
-        let until = Condition::NodesReady { pool: roll.pool.name.clone(), at_least: plan.min_ready };
+        let until = Condition::Kube(KubeCondition::NodesReady {
+            pool: roll.pool.name.clone(),
+            at_least: plan.min_ready,
+        });
         let title = format!("check that pool {} has at least {} Ready nodes", roll.pool.name, plan.min_ready);
         let undo = match self.moves() {
             true => Undoing::Apart,

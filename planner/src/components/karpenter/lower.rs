@@ -9,8 +9,8 @@ use switchback_schemas::{
     lock::Render,
     name::{Label, ObjectRef},
     plan::{
-        Condition, Estimate, ExpiresAt, ExpiresEarlier, Expiry, FieldTest, Find, Hop, Need, Operand,
-        PointOfNoReturn, Step, Target, Test,
+        Condition, Estimate, ExpiresAt, ExpiresEarlier, Expiry, FieldTest, Find, Hop, KubeCondition, Need,
+        Operand, PointOfNoReturn, Step, Target, Test,
     },
     report::CarriedHop,
 };
@@ -169,11 +169,12 @@ impl<'a> Road<'a> {
     /// Thawing in a mixed state would let drift take the fleet: the controller must be whole and nothing drifted. A NodePool that was
     /// not frozen in that state when this hop came is not kept from it.
     fn safe_to_thaw(&self, freeze: &SuspensionDraft) -> Condition {
-        let mut of = vec![Condition::Rollout { object: Target::Object(self.deployment()) }];
+        let mut of =
+            vec![Condition::Kube(KubeCondition::Rollout { object: Target::Object(self.deployment()) })];
         if self.moves() || !freeze.is_ours() {
             of.push(nodes::none_drifted(&std::collections::BTreeMap::new()));
         }
-        Condition::All { of }
+        Condition::All(of)
     }
 
     fn not_ready(&self, kind: &str, name: &str) {
@@ -286,16 +287,16 @@ impl<'a> Road<'a> {
         let needs = before.iter().chain(&stored).map(|step| need(step, why, Some("kubernetes-crd-versions")));
         let draft = self.asked(CRDS_PART, render, needs.collect()).change(predicted, out)?;
         let established = names.iter().map(|name| {
-            let condition = Condition::Field {
+            let condition = Condition::Kube(KubeCondition::Field {
                 object: Target::Object(crd_ref(name)),
                 pointer: "/status/conditions".to_owned(),
                 is: Test::Contains(serde_json::json!({"type": "Established", "status": "True"})),
-            };
+            });
             verify(format!("CRD {name} is established"), condition, Seconds(0), Seconds::minutes(1))
         });
         // A conversion webhook that nobody answers breaks every read in the other version (user-pain P-10).
         let callable = names.iter().map(|name| {
-            let condition = Condition::ConversionReady { crd: name.clone() };
+            let condition = Condition::Kube(KubeCondition::ConversionReady { crd: name.clone() });
             verify(format!("the API server can convert {name}"), condition, Seconds(5), Seconds::minutes(2))
         });
         let verifies: Vec<_> = established.chain(callable).collect();
@@ -323,11 +324,11 @@ impl<'a> Road<'a> {
     /// That the controller which runs is the one that was asked for: a chart that pins the image by digest keeps the old one
     /// when only its tag is set.
     fn version_label(&self) -> switchback_schemas::plan::Verify {
-        let condition = Condition::Field {
+        let condition = Condition::Kube(KubeCondition::Field {
             object: Target::Object(self.deployment()),
             pointer: "/metadata/labels/app.kubernetes.io~1version".to_owned(),
             is: Test::Equals(Operand::Value(serde_json::json!(self.hop.to.plain()))),
-        };
+        });
         verify(
             format!("the controller reports {}", self.hop.to.plain()),
             condition,
@@ -338,19 +339,21 @@ impl<'a> Road<'a> {
 
     /// Waits until Karpenter is well.
     fn health(&self, after: &[StepId], predicted: &Predicted<'_>, out: &mut Lowering) -> StepId {
-        let ready = |kind: &str, api_version: &str, count: usize| Condition::Count {
-            find: Find {
-                api_version: api_version.to_owned(),
-                kind: kind.to_owned(),
-                namespace: None,
-                labels: std::collections::BTreeMap::new(),
-            },
-            each: vec![FieldTest {
-                pointer: "/status/conditions".to_owned(),
-                is: Test::Contains(serde_json::json!({"type": "Ready", "status": "True"})),
-            }],
-            at_least: Some(count as u64),
-            at_most: None,
+        let ready = |kind: &str, api_version: &str, count: usize| {
+            Condition::Kube(KubeCondition::Count {
+                find: Find {
+                    api_version: api_version.to_owned(),
+                    kind: kind.to_owned(),
+                    namespace: None,
+                    labels: std::collections::BTreeMap::new(),
+                },
+                each: vec![FieldTest {
+                    pointer: "/status/conditions".to_owned(),
+                    is: Test::Contains(serde_json::json!({"type": "Ready", "status": "True"})),
+                }],
+                at_least: Some(count as u64),
+                at_most: None,
+            })
         };
         let counts = |ready: bool, kind: &str, name: &str| {
             // What is not Ready after an earlier run moved the controller may be its doing.
@@ -363,13 +366,11 @@ impl<'a> Road<'a> {
         let pools = pools.filter(|pool| counts(pool.ready, "NodePool", &pool.name)).count();
         let classes = self.section.node_classes.iter();
         let classes = classes.filter(|class| counts(class.ready, "EC2NodeClass", &class.name)).count();
-        let until = Condition::All {
-            of: vec![
-                Condition::Rollout { object: Target::Object(self.deployment()) },
-                ready("NodePool", "karpenter.sh/v1", pools),
-                ready("EC2NodeClass", "karpenter.k8s.aws/v1", classes),
-            ],
-        };
+        let until = Condition::All(vec![
+            Condition::Kube(KubeCondition::Rollout { object: Target::Object(self.deployment()) }),
+            ready("NodePool", "karpenter.sh/v1", pools),
+            ready("EC2NodeClass", "karpenter.k8s.aws/v1", classes),
+        ]);
         let title = format!(
             "verify that {pools} NodePools and {classes} EC2NodeClasses are Ready under {}",
             self.hop.to

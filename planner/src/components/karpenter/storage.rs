@@ -7,8 +7,8 @@ use switchback_schemas::{
     inventory::Crd,
     lock::Render,
     plan::{
-        CaptureKind, Condition, Effect, Estimate, FieldTest, Find, KubePatch, MigrateStorage, Operand,
-        SetField, Target, Test, UndoKind, Work,
+        CaptureKind, Condition, Effect, Estimate, FieldTest, Find, KubeCapture, KubeCondition, KubeEffect,
+        KubePatch, MigrateStorage, Operand, SetField, Target, Test, UndoKind, Work,
     },
 };
 
@@ -45,9 +45,9 @@ pub(super) fn migrate(
     let part = format!("storage/{name}");
     let id = scope.id(&part);
     let object = Target::Object(crd_ref(name));
-    let done = Condition::StoredAs { crd: name.clone(), version: crd.storage.clone() };
+    let done = Condition::Kube(KubeCondition::StoredAs { crd: name.clone(), version: crd.storage.clone() });
     let captured = || Operand::Captured { step: id.clone(), name: STORED.to_owned() };
-    let back = Effect::KubePatch(KubePatch {
+    let back = Effect::Kube(KubeEffect::Patch(KubePatch {
         object: object.clone(),
         subresource: Some("status".to_owned()),
         only_if: vec![FieldTest {
@@ -55,31 +55,32 @@ pub(super) fn migrate(
             is: Test::Equals(Operand::Value(json!([crd.storage]))),
         }],
         set: vec![SetField { pointer: POINTER.to_owned(), to: captured() }],
-    });
+    }));
     let (_, group) = name.split_once('.').unwrap_or((name, ""));
     let undo = Undoing::by(Rollback {
         kind: UndoKind::Inverse,
         ..Rollback::new(Work {
-            done_when: Some(Condition::Any {
-                of: vec![
-                    Condition::Field {
-                        object: object.clone(),
-                        pointer: POINTER.to_owned(),
-                        is: Test::Equals(captured()),
-                    },
-                    // Never written, or written by somebody else since: not ours to change.
-                    Condition::Field {
-                        object: object.clone(),
-                        pointer: POINTER.to_owned(),
-                        is: Test::Differs(Operand::Value(json!([crd.storage]))),
-                    },
-                ],
-            }),
+            done_when: Some(Condition::Any(vec![
+                Condition::Kube(KubeCondition::Field {
+                    object: object.clone(),
+                    pointer: POINTER.to_owned(),
+                    is: Test::Equals(captured()),
+                }),
+                // Never written, or written by somebody else since: not ours to change.
+                Condition::Kube(KubeCondition::Field {
+                    object: object.clone(),
+                    pointer: POINTER.to_owned(),
+                    is: Test::Differs(Operand::Value(json!([crd.storage]))),
+                }),
+            ])),
             estimate: Estimate::seconds(5, 30),
             ..Work::effect(format!("list {} of CRD {name} as stored again", crd.stored.join(", ")), back)
         })
     });
-    let effect = Effect::MigrateStorage(MigrateStorage { crd: name.clone(), to: crd.storage.clone() });
+    let effect = Effect::Kube(KubeEffect::MigrateStorage(MigrateStorage {
+        crd: name.clone(),
+        to: crd.storage.clone(),
+    }));
     let title = format!(
         "store every object of {name} as {}: Karpenter {version} drops {}",
         crd.storage,
@@ -88,15 +89,15 @@ pub(super) fn migrate(
     let objects = crd.objects.unwrap_or(0);
     let mut draft = scope
         .step(&part, title, effect, undo, predicted.take_reads())
-        .captures(STORED, CaptureKind::Field { object, pointer: POINTER.to_owned() })
+        .captures(STORED, CaptureKind::Kube(KubeCapture::Field { object, pointer: POINTER.to_owned() }))
         .captures(
             OBJECTS,
-            CaptureKind::Found(Find {
+            CaptureKind::Kube(KubeCapture::Found(Find {
                 api_version: format!("{group}/{}", crd.storage),
                 kind: crd.kind.clone(),
                 namespace: None,
                 labels: std::collections::BTreeMap::new(),
-            }),
+            })),
         )
         .done_when(done)
         .time(Seconds::minutes(10), Estimate::seconds(5 + objects / 20, 30 + objects / 5))

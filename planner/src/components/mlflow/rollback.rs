@@ -7,8 +7,9 @@ use switchback_schemas::{
     Seconds, StepId,
     name::{Label, ObjectRef},
     plan::{
-        CloudKind, CloudRef, Condition, Disruption, Effect, Estimate, KubeDelete, Operand, RdsDeleteInstance,
-        RdsDeleteSnapshot, RdsRestore, Target, Test, UndoKind, Work,
+        CloudCondition, CloudKind, CloudRef, Condition, Disruption, Effect, Estimate, KubeCondition,
+        KubeDelete, KubeEffect, Operand, RdsDeleteInstance, RdsDeleteSnapshot, RdsEffect, RdsRestore, Target,
+        Test, UndoKind, Work,
     },
 };
 
@@ -17,12 +18,16 @@ use crate::lower::{Rollback, Undoing, verify};
 
 /// Something that an object does not have, or does.
 pub(super) fn whole(object: &ObjectRef, is: Test) -> Condition {
-    Condition::Field { object: Target::Object(object.clone()), pointer: String::new(), is }
+    Condition::Kube(KubeCondition::Field {
+        object: Target::Object(object.clone()),
+        pointer: String::new(),
+        is,
+    })
 }
 
 /// The deletion of a Job that may not be there.
 pub(super) fn job_gone(job: &ObjectRef, what: &str) -> Rollback {
-    let effect = Effect::KubeDelete(KubeDelete { object: Target::Object(job.clone()) });
+    let effect = Effect::Kube(KubeEffect::Delete(KubeDelete { object: Target::Object(job.clone()) }));
     Rollback::new(Work {
         done_when: Some(whole(job, Test::Absent {})),
         estimate: Estimate::seconds(2, 10),
@@ -49,25 +54,27 @@ pub(super) struct Restoring<'a> {
 pub(super) fn restore(site: &Site, restoring: Restoring<'_>) -> Undoing {
     let Restoring { snapshot, aside, captured, of, others } = restoring;
     let capture = |name: &str| Operand::Captured { step: captured.clone(), name: name.to_owned() };
-    let cloud = |pointer: &str, is| Condition::Cloud { of: of.clone(), pointer: pointer.to_owned(), is };
+    let cloud = |pointer: &str, is| {
+        Condition::Cloud(CloudCondition::Field { of: of.clone(), pointer: pointer.to_owned(), is })
+    };
     let available = || cloud("/DBInstanceStatus", Test::Equals(Operand::Value(json!("available"))));
     let another = cloud("/DbiResourceId", Test::Differs(capture("resource")));
     let name = site.instance.arn.name();
     let mut loses =
         vec!["every run, metric, parameter and model that was logged after the snapshot".to_owned()];
     loses.extend(others.iter().map(|other| format!("what was written to {other} after the snapshot")));
-    let effect = Effect::RdsRestore(RdsRestore {
+    let effect = Effect::Rds(RdsEffect::Restore(RdsRestore {
         target: of.target.clone(),
         snapshot: snapshot.to_owned(),
         aside: aside.to_owned(),
         instance: capture("instance"),
-    });
+    }));
     let title = format!("restore {name} from snapshot {snapshot}; the live instance is kept as {aside}");
     Undoing::by(Rollback {
         kind: UndoKind::RestoreOnly,
         loses,
         ..Rollback::new(Work {
-            done_when: Some(Condition::All { of: vec![another, available()] }),
+            done_when: Some(Condition::All(vec![another, available()])),
             verify: vec![verify(
                 format!("instance {name} is available"),
                 available(),
@@ -95,10 +102,10 @@ pub(super) fn delete_snapshot(target: &Label, snapshot: &str) -> Work {
         estimate: Estimate::seconds(30, 300),
         ..Work::effect(
             format!("delete snapshot {snapshot}"),
-            Effect::RdsDeleteSnapshot(RdsDeleteSnapshot {
+            Effect::Rds(RdsEffect::DeleteSnapshot(RdsDeleteSnapshot {
                 target: target.clone(),
                 snapshot: snapshot.to_owned(),
-            }),
+            })),
         )
     }
 }
@@ -112,16 +119,16 @@ pub(super) fn delete_aside(target: &Label, aside: &str) -> Work {
         estimate: Estimate::seconds(10 * 60, 45 * 60),
         ..Work::effect(
             format!("delete instance {aside}; its last snapshot stays as {last_snapshot}"),
-            Effect::RdsDeleteInstance(RdsDeleteInstance {
+            Effect::Rds(RdsEffect::DeleteInstance(RdsDeleteInstance {
                 target: target.clone(),
                 instance: aside.to_owned(),
                 last_snapshot,
-            }),
+            })),
         )
     }
 }
 
 fn gone(target: &Label, kind: CloudKind, name: &str) -> Condition {
     let of = CloudRef { target: target.clone(), kind, name: Some(name.to_owned()) };
-    Condition::Cloud { of, pointer: String::new(), is: Test::Absent {} }
+    Condition::Cloud(CloudCondition::Field { of, pointer: String::new(), is: Test::Absent {} })
 }

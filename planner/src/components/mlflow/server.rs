@@ -5,8 +5,9 @@ use switchback_schemas::{
     Seconds, StepId,
     name::{Label, ObjectRef},
     plan::{
-        BlindSpot, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, Find, KubePatch, Operand,
-        PointOfNoReturn, Read, SetField, SuspendedBy, Suspension, Target, Test, Verify, Wait, Work,
+        BlindSpot, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, Find, KubeCapture,
+        KubeCondition, KubeEffect, KubePatch, Operand, PointOfNoReturn, Read, SetField, SuspendedBy,
+        Suspension, Target, Test, Verify, Wait, WebCondition, Work,
     },
 };
 
@@ -59,7 +60,11 @@ impl<'a> Patches<'a> {
     }
 
     fn field(&self, pointer: &str, is: Test) -> Condition {
-        Condition::Field { object: Target::Object(self.object().clone()), pointer: pointer.to_owned(), is }
+        Condition::Kube(KubeCondition::Field {
+            object: Target::Object(self.object().clone()),
+            pointer: pointer.to_owned(),
+            is,
+        })
     }
 
     fn replicas(&self, is: Test) -> Condition {
@@ -71,12 +76,12 @@ impl<'a> Patches<'a> {
     }
 
     fn patch(&self, only_if: Vec<FieldTest>, pointer: &str, to: Operand) -> Effect {
-        Effect::KubePatch(KubePatch {
+        Effect::Kube(KubeEffect::Patch(KubePatch {
             object: Target::Object(self.object().clone()),
             subresource: None,
             only_if,
             set: vec![SetField { pointer: pointer.to_owned(), to }],
-        })
+        }))
     }
 
     /// The container is the one that was observed.
@@ -91,7 +96,10 @@ impl<'a> Patches<'a> {
     }
 
     fn capture(pointer: &str, object: &ObjectRef) -> CaptureKind {
-        CaptureKind::Field { object: Target::Object(object.clone()), pointer: pointer.to_owned() }
+        CaptureKind::Kube(KubeCapture::Field {
+            object: Target::Object(object.clone()),
+            pointer: pointer.to_owned(),
+        })
     }
 
     fn captured(&self) -> Operand {
@@ -99,7 +107,8 @@ impl<'a> Patches<'a> {
     }
 
     fn rolled_out(&self) -> Verify {
-        let condition = Condition::Rollout { object: Target::Object(self.object().clone()) };
+        let condition =
+            Condition::Kube(KubeCondition::Rollout { object: Target::Object(self.object().clone()) });
         verify(format!("{} is rolled out", self.object()), condition, Seconds(10), PODS)
     }
 
@@ -113,14 +122,16 @@ impl<'a> Patches<'a> {
         };
         let running = Test::OneOf(["Pending", "Running", "Unknown"].map(Value::from).into());
         let each = vec![FieldTest { pointer: "/status/phase".to_owned(), is: running }];
-        let condition = Condition::Count { find, each, at_least: None, at_most: Some(0) };
+        let condition =
+            Condition::Kube(KubeCondition::Count { find, each, at_least: None, at_most: Some(0) });
         verify(format!("{} has no pods left", self.object()), condition, Seconds(0), PODS)
     }
 
     /// Looks at the server while it is well, and keeps how many replicas it has: an autoscaler may have changed them.
     pub(super) fn baseline(&self, scope: &HopScope) -> Draft {
-        let rolled = Condition::Rollout { object: Target::Object(self.object().clone()) };
-        let until = Condition::All { of: vec![rolled, self.replicas(Test::AtLeast(1))] };
+        let rolled =
+            Condition::Kube(KubeCondition::Rollout { object: Target::Object(self.object().clone()) });
+        let until = Condition::All(vec![rolled, self.replicas(Test::AtLeast(1))]);
         let title = format!("verify {}, and capture its replicas", self.object());
         scope
             .look(BASELINE, title, until, Vec::new())
@@ -246,20 +257,16 @@ impl<'a> Patches<'a> {
                 names.join(", ")
             ),
         };
-        let complete = Condition::Field {
+        let complete = Condition::Kube(KubeCondition::Field {
             object: Target::Object(schema.clone()),
             pointer: "/status/conditions".to_owned(),
             is: Test::Contains(json!({"type": "Complete", "status": "True"})),
-        };
+        });
         // Either nothing was migrated and the old image is in place, or the new image accepts what is there.
-        let safe = Condition::Any {
-            of: vec![
-                Condition::All {
-                    of: vec![rollback::whole(migration, Test::Absent {}), self.image_is(self.before)],
-                },
-                Condition::All { of: vec![complete, self.image_is(&self.spec.image)] },
-            ],
-        };
+        let safe = Condition::Any(vec![
+            Condition::All(vec![rollback::whole(migration, Test::Absent {}), self.image_is(self.before)]),
+            Condition::All(vec![complete, self.image_is(&self.spec.image)]),
+        ]);
         let instance = scope.hop.as_str().rsplit('/').next().unwrap_or_default().replace('@', "-");
         out.suspensions.push(Suspension {
             id: Label::sanitized(&format!("{instance}-away")),
@@ -302,7 +309,7 @@ pub(super) fn line(doc: &Doc, site: &Site, scope: &HopScope, snapshot: &str, out
 
 /// What is left of a hop whose server an earlier run of the operation started: that it works, as the manifests now say.
 pub(super) fn works(cx: &Cx<'_>, doc: &Doc, site: &Site, scope: &HopScope, out: &mut Lowering) {
-    let until = Condition::Rollout { object: Target::Object(site.object.clone()) };
+    let until = Condition::Kube(KubeCondition::Rollout { object: Target::Object(site.object.clone()) });
     let title = format!("verify {} with {}", site.object, doc.spec.image);
     let whole =
         scope.look("health", title, until, Vec::new()).time(Seconds::minutes(10), Estimate::seconds(2, 30));
@@ -320,10 +327,12 @@ pub(super) fn ask(
     out: &mut Lowering,
 ) -> StepId {
     let url = doc.spec.url.trim_end_matches('/');
-    let http = |path: &str, contains: Option<&str>| Condition::Http {
-        url: format!("{url}{path}"),
-        status: 200,
-        contains: contains.map(str::to_owned),
+    let http = |path: &str, contains: Option<&str>| {
+        Condition::Web(WebCondition::Http {
+            url: format!("{url}{path}"),
+            status: 200,
+            contains: contains.map(str::to_owned),
+        })
     };
     let mut of = vec![http("/version", Some(doc.spec.to.plain())), http("/health", Some("OK"))];
     if site.settings.options.contains_key(APP) {
@@ -335,7 +344,7 @@ pub(super) fn ask(
     } else {
         of.push(http("/api/2.0/mlflow/experiments/search?max_results=1", None));
     }
-    let answers = Condition::All { of };
+    let answers = Condition::All(of);
     let goes_on =
         verify(format!("{url} goes on answering"), answers.clone(), Seconds(15), Seconds::minutes(5));
     let title =

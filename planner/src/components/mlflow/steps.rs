@@ -6,8 +6,8 @@ use serde_json::json;
 use switchback_schemas::{
     Seconds, StepId,
     plan::{
-        CaptureKind, Change, Condition, Disruption, Effect, Estimate, KubeApply, Mark, RdsProveSnapshot,
-        RdsSnapshot, Target, Test,
+        CaptureKind, Change, CloudCapture, CloudCondition, Condition, Disruption, Effect, Estimate,
+        KubeApply, KubeCondition, KubeEffect, Mark, RdsEffect, RdsProveSnapshot, RdsSnapshot, Target, Test,
     },
 };
 
@@ -178,12 +178,13 @@ impl Steps<'_> {
     fn database(&self, predicted: &Predicted<'_>, out: &mut Lowering) -> StepId {
         let of = rollback::instance_of(&self.doc.spec.database);
         predicted.cloud(&of, "/DbiResourceId", json!(self.site.instance.resource_id), None);
-        let capture = |pointer: &str| CaptureKind::Cloud { of: of.clone(), pointer: pointer.to_owned() };
-        let until = Condition::Cloud {
+        let capture =
+            |pointer: &str| CaptureKind::Cloud(CloudCapture { of: of.clone(), pointer: pointer.to_owned() });
+        let until = Condition::Cloud(CloudCondition::Field {
             of: of.clone(),
             pointer: "/DBInstanceStatus".to_owned(),
             is: Test::OneOf(vec![json!("available"), json!("storage-optimization")]),
-        };
+        });
         let title =
             format!("check that instance {} is available, and capture its description", self.instance());
         let step = self
@@ -197,10 +198,10 @@ impl Steps<'_> {
 
     fn snapshot(&self, after: &StepId, why: &str, out: &mut Lowering) -> StepId {
         let snapshot = self.snapshot_name();
-        let effect = Effect::RdsSnapshot(RdsSnapshot {
+        let effect = Effect::Rds(RdsEffect::Snapshot(RdsSnapshot {
             target: self.doc.spec.database.clone(),
             snapshot: snapshot.clone(),
-        });
+        }));
         let undo = Undoing::Unneeded("a snapshot changes nothing; it is retained for rollback".to_owned());
         let title = format!("take snapshot {snapshot} of instance {}", self.instance());
         let step = self
@@ -219,7 +220,7 @@ impl Steps<'_> {
     fn prove(&self, taken: &StepId, database: &StepId, out: &mut Lowering) -> StepId {
         let snapshot = self.snapshot_name();
         let trial = self.names.instance(self.instance(), "trial");
-        let effect = Effect::RdsProveSnapshot(RdsProveSnapshot {
+        let effect = Effect::Rds(RdsEffect::ProveSnapshot(RdsProveSnapshot {
             target: self.doc.spec.database.clone(),
             snapshot: snapshot.clone(),
             trial: trial.clone(),
@@ -227,7 +228,7 @@ impl Steps<'_> {
                 step: database.clone(),
                 name: "instance".to_owned(),
             },
-        });
+        }));
         let title = format!(
             "verify that {snapshot} can be restored: create instance {trial} from it, then delete that"
         );
@@ -309,7 +310,7 @@ impl Steps<'_> {
     /// that it was begun.
     fn apply(&self, job: &Made, task: &Task, title: String, undo: Undoing) -> Draft {
         let object = jobs::object(self.site, &self.doc.spec.image, &self.scope.hop, &job.object.name, task);
-        let effect = Effect::KubeApply(KubeApply { object, force: false });
+        let effect = Effect::Kube(KubeEffect::Apply(KubeApply { object, force: false }));
         self.scope
             .step(job.part, title, effect, undo, Vec::new())
             .done_when(rollback::whole(&job.object, Test::Present {}))
@@ -320,12 +321,14 @@ impl Steps<'_> {
 
     /// Waits until a Job has ended one way or the other, then demands the one: a failure is not waited for.
     fn ended(&self, job: &Made, title: String, within: Seconds) -> Draft {
-        let has = |kind: &str| Condition::Field {
-            object: Target::Object(job.object.clone()),
-            pointer: "/status/conditions".to_owned(),
-            is: Test::Contains(json!({"type": kind, "status": "True"})),
+        let has = |kind: &str| {
+            Condition::Kube(KubeCondition::Field {
+                object: Target::Object(job.object.clone()),
+                pointer: "/status/conditions".to_owned(),
+                is: Test::Contains(json!({"type": kind, "status": "True"})),
+            })
         };
-        let until = Condition::Any { of: vec![has("Complete"), has("Failed")] };
+        let until = Condition::Any(vec![has("Complete"), has("Failed")]);
         let verify = crate::lower::verify(
             format!("{} has succeeded", job.object),
             has("Complete"),
@@ -339,9 +342,9 @@ impl Steps<'_> {
     }
 
     fn tidy(&self, job: &Made, after: &StepId, out: &mut Lowering) {
-        let effect = Effect::KubeDelete(switchback_schemas::plan::KubeDelete {
+        let effect = Effect::Kube(KubeEffect::Delete(switchback_schemas::plan::KubeDelete {
             object: Target::Object(job.object.clone()),
-        });
+        }));
         let gone = rollback::whole(&job.object, Test::Absent {});
         let undo = Undoing::Unneeded(format!(
             "the {} Job had ended, and a rollback deletes it wherever it is still there",

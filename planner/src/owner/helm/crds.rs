@@ -4,7 +4,8 @@ use serde_json::Value;
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
     plan::{
-        CaptureKind, Condition, Effect, Estimate, KubeApply, KubeRestore, Target, Test, UndoKind, Wait, Work,
+        CaptureKind, Condition, Effect, Estimate, KubeApply, KubeCapture, KubeCondition, KubeEffect,
+        KubeRestore, Operand, Target, Test, UndoKind, Wait, Work,
     },
 };
 
@@ -44,11 +45,11 @@ pub(super) fn step(
     let target = Target::Object(crd_ref(&name));
     let part = format!("crds/{name}");
     let id = scope.id(&part);
-    let established = Condition::Field {
+    let established = Condition::Kube(KubeCondition::Field {
         object: target.clone(),
         pointer: "/status/conditions".to_owned(),
         is: Test::Contains(serde_json::json!({"type": "Established", "status": "True"})),
-    };
+    });
     let undo = match &seen {
         Some(_) => Undoing::by(Rollback {
             kind: UndoKind::Restore,
@@ -56,20 +57,22 @@ pub(super) fn step(
                 estimate: Estimate::seconds(5, 30),
                 ..Work::effect(
                     format!("restore CRD {name}"),
-                    Effect::KubeRestore(KubeRestore { step: id.clone(), name: BEFORE.to_owned() }),
+                    Effect::Kube(KubeEffect::Restore(KubeRestore {
+                        objects: Operand::Captured { step: id.clone(), name: BEFORE.to_owned() },
+                    })),
                 )
             })
         }),
         // Removing it would remove its objects.
         None => Undoing::by(Rollback::new(Work {
-            done_when: Some(Condition::All { of: Vec::new() }),
+            done_when: Some(Condition::All(Vec::new())),
             ..Work::effect(
                 format!("leave the new CRD {name} with its objects"),
-                Effect::Wait(Wait { until: Condition::All { of: Vec::new() } }),
+                Effect::Wait(Wait { until: Condition::All(Vec::new()) }),
             )
         })),
     };
-    let effect = Effect::KubeApply(KubeApply { object: object.clone(), force: true });
+    let effect = Effect::Kube(KubeEffect::Apply(KubeApply { object: object.clone(), force: true }));
     let mut draft = scope
         .step(&part, format!("apply CRD {name}"), effect, undo, predicted.take_reads())
         .verify([verify(format!("CRD {name} is established"), established, Seconds(0), Seconds::minutes(1))])
@@ -80,7 +83,7 @@ pub(super) fn step(
             None => changes::between(&[], std::slice::from_ref(object)),
         });
     if seen.is_some() {
-        draft = draft.captures(BEFORE, CaptureKind::Objects(vec![target]));
+        draft = draft.captures(BEFORE, CaptureKind::Kube(KubeCapture::Objects(vec![target])));
     }
     Some(out.add(draft))
 }

@@ -9,7 +9,7 @@ use switchback_schemas::{
     lock::Render,
     manifest::AcceptedDeletion,
     name::{Label, ObjectRef},
-    plan::{Capture, CaptureKind, Change, Mark, PointOfNoReturn, Target},
+    plan::{Capture, CaptureKind, Change, KubeCapture, Mark, PointOfNoReturn, Target},
 };
 
 use crate::{
@@ -217,8 +217,8 @@ impl Deletion {
     fn capture(&self) -> Capture {
         let named = self.named.iter().map(|named| Target::Object(named.object.clone()));
         let what = match self.whole {
-            true => CaptureKind::Found(all_of(&self.crd)),
-            false => CaptureKind::Objects(named.collect()),
+            true => CaptureKind::Kube(KubeCapture::Found(all_of(&self.crd))),
+            false => CaptureKind::Kube(KubeCapture::Objects(named.collect())),
         };
         Capture { name: format!("deleted-{}", self.crd.name.replace('.', "-")), what }
     }

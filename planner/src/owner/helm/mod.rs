@@ -11,8 +11,8 @@ use switchback_schemas::{
     manifest::OwnerKind,
     name::ObjectRef,
     plan::{
-        CaptureKind, Change, Condition, Disruption, Effect, Estimate, HelmRollback, HelmUpgrade, Mark,
-        Operand, Target, Verify, Work,
+        CaptureKind, Change, Condition, Disruption, Effect, Estimate, HelmEffect, HelmRollback, HelmUpgrade,
+        KubeCapture, KubeCondition, Mark, Operand, Target, Verify, Work,
     },
 };
 
@@ -81,8 +81,8 @@ impl Owner for Helm {
     fn prove(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>) -> Option<Draft> {
         let render = release(&asked.desired)?.render;
         let rolled = following(&render.objects, &render.release);
-        let rollout = |object| Condition::Rollout { object: Target::Object(object) };
-        let until = Condition::All { of: rolled.into_iter().map(rollout).collect() };
+        let rollout = |object| Condition::Kube(KubeCondition::Rollout { object: Target::Object(object) });
+        let until = Condition::All(rolled.into_iter().map(rollout).collect());
         Some(asked.scope.look(asked.part, &asked.title, until, predicted.take_reads()))
     }
 }
@@ -113,11 +113,13 @@ fn upgrade(
         let old = before.crds();
         objects::crds(&render.objects).into_iter().filter(|crd| !old.contains(crd)).collect()
     };
-    let at = |version: &Version, values| Condition::Release {
-        release: release.clone(),
-        chart_version: Some(version.clone()),
-        revision: None,
-        values: Some(values),
+    let at = |version: &Version, values| {
+        Condition::Kube(KubeCondition::Release {
+            release: release.clone(),
+            chart_version: Some(version.clone()),
+            revision: None,
+            values: Some(values),
+        })
     };
     let id = scope.id(part);
     let to = Operand::Captured { step: id.clone(), name: REVISION.to_owned() };
@@ -125,7 +127,12 @@ fn upgrade(
     let rolled_out = |objects: &[Value]| -> Vec<Verify> {
         let rolled = |object: ObjectRef| {
             let title = format!("{object} is rolled out");
-            verify(title, Condition::Rollout { object: Target::Object(object) }, Seconds(10), within)
+            verify(
+                title,
+                Condition::Kube(KubeCondition::Rollout { object: Target::Object(object) }),
+                Seconds(10),
+                within,
+            )
         };
         following(objects, release).into_iter().map(rolled).collect()
     };
@@ -138,18 +145,18 @@ fn upgrade(
         estimate: Estimate::seconds(60, 240),
         ..Work::effect(
             format!("roll {release} back to the chart {} {}", before.chart, before.version),
-            Effect::HelmRollback(back),
+            Effect::Helm(HelmEffect::Rollback(back)),
         )
     }));
-    let effect = Effect::HelmUpgrade(HelmUpgrade {
+    let effect = Effect::Helm(HelmEffect::Upgrade(HelmUpgrade {
         release: release.clone(),
         chart: render.chart.clone(),
         set: render.set.clone(),
         values: render.values,
-    });
+    }));
     scope
         .step(part, title, effect, Undoing::by(undo), reads)
-        .captures(REVISION, CaptureKind::Revision(release.clone()))
+        .captures(REVISION, CaptureKind::Kube(KubeCapture::Revision(release.clone())))
         .done_when(at(&render.chart.version, render.values))
         .verify(rolled_out(&render.objects))
         .time(Seconds::minutes(5), Estimate::seconds(60, 240))

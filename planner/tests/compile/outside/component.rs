@@ -22,7 +22,7 @@ use switchback_schemas::{
     inventory::Inventory,
     manifest::{OnFailure, Requires},
     name::{Label, ObjectName, ObjectRef},
-    plan::{Effect, FieldTest, HopBasis, KubePatch, Operand, SetField, Target, Test, Work},
+    plan::{Effect, FieldTest, HopBasis, KubeEffect, KubePatch, Operand, SetField, Target, Test, Work},
 };
 
 /// Moves a widget.
@@ -176,7 +176,7 @@ impl Component for Widget {
     fn lower(&self, hop: &HopCx<'_, Self>, predicted: &mut Predicted<'_>, out: &mut Lowering) {
         let pointer = "/spec/template/spec/containers/0/image";
         let patch = |from: &str, to: &str| {
-            Effect::KubePatch(KubePatch {
+            Effect::Kube(KubeEffect::Patch(KubePatch {
                 object: Target::Object(hop.own.object.clone()),
                 subresource: None,
                 only_if: vec![FieldTest {
@@ -184,7 +184,7 @@ impl Component for Widget {
                     is: Test::Equals(Operand::Value(json!(from))),
                 }],
                 set: vec![SetField { pointer: pointer.to_owned(), to: Operand::Value(json!(to)) }],
-            })
+            }))
         };
         let (before, after) = (&hop.own.image, format!("{}:{}", hop.facts.images, hop.hop.to.plain()));
         let undo = Work { ..Work::effect("set the image back", patch(&after, before)) };

@@ -10,7 +10,10 @@ use switchback_schemas::{
     Seconds, Version,
     manifest::OwnerKind,
     name::{ObjectName, ObjectRef},
-    plan::{Condition, Effect, Estimate, FieldTest, KubePatch, Operand, SetField, Target, Test, Work},
+    plan::{
+        Condition, Effect, Estimate, FieldTest, KubeCondition, KubeEffect, KubePatch, Operand, SetField,
+        Target, Test, Work,
+    },
 };
 
 /// The owner.
@@ -28,17 +31,21 @@ fn application(release: &ObjectName) -> Target {
 
 fn says(release: &ObjectName, version: &Version) -> Condition {
     let is = Test::Equals(Operand::Value(json!(version.as_str())));
-    Condition::Field { object: application(release), pointer: "/status/applied".to_owned(), is }
+    Condition::Kube(KubeCondition::Field {
+        object: application(release),
+        pointer: "/status/applied".to_owned(),
+        is,
+    })
 }
 
 fn names(release: &ObjectName, from: &Version, to: &Version) -> Effect {
     let value = |version: &Version| Operand::Value(json!(version.as_str()));
-    Effect::KubePatch(KubePatch {
+    Effect::Kube(KubeEffect::Patch(KubePatch {
         object: application(release),
         subresource: None,
         only_if: vec![FieldTest { pointer: VERSION.to_owned(), is: Test::Equals(value(from)) }],
         set: vec![SetField { pointer: VERSION.to_owned(), to: value(to) }],
-    })
+    }))
 }
 
 fn release<'a>(asked: &'a Asked<'_>) -> Option<&'a DesiredRelease<'a>> {

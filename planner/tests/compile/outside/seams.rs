@@ -8,7 +8,7 @@ use switchback_schemas::{
     lock::Lock,
     manifest::OwnerKind,
     name::{ObjectName, ObjectRef},
-    plan::{Effect, Plan, Step, SuspendedBy, Suspension, Undo},
+    plan::{Effect, HelmEffect, KubeEffect, Plan, Step, SuspendedBy, Suspension, Undo},
 };
 
 use super::{
@@ -66,14 +66,16 @@ fn owned_by(owner: OwnerKind) -> Inventory {
 
 fn is_helms(plan: &Plan) -> bool {
     let mut effects = plan.works().flat_map(|(_, work)| work.effects());
-    effects.any(|effect| matches!(effect, Effect::HelmUpgrade(_) | Effect::HelmRollback(_)))
+    effects.any(|effect| {
+        matches!(effect, Effect::Helm(HelmEffect::Upgrade(_)) | Effect::Helm(HelmEffect::Rollback(_)))
+    })
 }
 
 #[test]
 fn a_release_that_nobody_else_owns_is_moved_by_helm() {
     let plan = plan_of(&registry(), &owned_by(OwnerKind::Helm));
     assert!(is_helms(&plan));
-    assert!(matches!(step(&plan, "controller").work.effects()[..], [Effect::HelmUpgrade(_)]));
+    assert!(matches!(step(&plan, "controller").work.effects()[..], [Effect::Helm(HelmEffect::Upgrade(_))]));
 }
 
 #[test]
@@ -94,7 +96,7 @@ fn an_owner_from_outside_writes_the_steps_forward_back_and_their_proof() {
     let plan = plan_of(&registry, &owned_by(OwnerKind::Gitops));
     let moved = step(&plan, "controller");
     assert_eq!(moved.work.title, "name 1.8.8 in the pipeline of kube-system/karpenter");
-    assert!(matches!(moved.work.effects()[..], [Effect::KubePatch(_)]), "{:#?}", moved.work);
+    assert!(matches!(moved.work.effects()[..], [Effect::Kube(KubeEffect::Patch(_))]), "{:#?}", moved.work);
     assert!(moved.work.done_when.is_some(), "its proof");
     assert!(!moved.work.verify.is_empty(), "what Karpenter asks of it stays");
     let crds = step(&plan, "crds");
@@ -134,7 +136,7 @@ fn an_owner_that_is_waived_is_written_past() {
         let (plan, found) = compiled_with(&registry(), &owned_by(owner), &waiver, |_| ());
         let plan = plan.unwrap_or_else(|| panic!("{found:#?}"));
         assert!(
-            matches!(step(&plan, "controller").work.effects()[..], [Effect::HelmUpgrade(_)]),
+            matches!(step(&plan, "controller").work.effects()[..], [Effect::Helm(HelmEffect::Upgrade(_))]),
             "{owner:?}"
         );
     }

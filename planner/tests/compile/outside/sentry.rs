@@ -23,7 +23,7 @@ use switchback_schemas::{
     codes::Code,
     manifest::{OnFailure, Requires},
     name::{Label, ObjectName, ObjectRef},
-    plan::{Condition, Target},
+    plan::{Condition, KubeCondition, Target},
 };
 
 /// Moves a sentry; not used here.
@@ -121,7 +121,7 @@ impl Component for Sentry {
             cannot_stop: Vec::new(),
             owner: "the owner of the sentry".to_owned(),
         };
-        let safe = Condition::Rollout { object: Target::Object(deployment()) };
+        let safe = Condition::Kube(KubeCondition::Rollout { object: Target::Object(deployment()) });
         vec![RollSuspension { suspended, safe }]
     }
 

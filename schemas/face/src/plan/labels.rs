@@ -6,8 +6,9 @@ use switchback_model::{
 };
 use switchback_schemas::Seconds;
 use switchback_schemas::plan::{
-    ApprovalScope, CloudKind, CloudRef, Condition, Count, Disruption, FailureAction, GateKind, HopBasis,
-    InsightCategory, Roll, RollbackStep, Stale, UntestedState, WindowUse,
+    ApprovalScope, CloudCondition, CloudKind, CloudRef, Condition, Count, Disruption, FailureAction,
+    GateKind, HopBasis, InsightCategory, KubeCondition, Roll, RollbackStep, Stale, UntestedState,
+    WebCondition, WindowUse,
 };
 
 /// `1 step`, `2 steps`.
@@ -174,20 +175,19 @@ pub(super) fn approval(scope: &ApprovalScope) -> String {
 /// A condition in a few words.
 pub(super) fn condition(condition: &Condition) -> String {
     let target = |target: &switchback_schemas::plan::Target| match target {
-        switchback_schemas::plan::Target::Object(object)
-        | switchback_schemas::plan::Target::Bound { object, .. } => object.to_string(),
+        switchback_schemas::plan::Target::Object(object) => object.to_string(),
         switchback_schemas::plan::Target::ItemNode {} => "the node".to_owned(),
         switchback_schemas::plan::Target::ItemNodeClaim {} => "its NodeClaim".to_owned(),
     };
     let all = |of: &[Condition], word: &str| of.iter().map(self::condition).collect::<Vec<_>>().join(word);
     match condition {
-        Condition::All { of } => all(of, " and "),
-        Condition::Any { of } => all(of, " or "),
-        Condition::Field { object, pointer, is } => {
+        Condition::All(of) => all(of, " and "),
+        Condition::Any(of) => all(of, " or "),
+        Condition::Kube(KubeCondition::Field { object, pointer, is }) => {
             let field = if pointer.is_empty() { String::new() } else { format!(" {pointer}") };
             format!("{}{field} {}", target(object), test(is))
         }
-        Condition::Count { find, at_least, at_most, .. } => {
+        Condition::Kube(KubeCondition::Count { find, at_least, at_most, .. }) => {
             let bound = match (at_least, at_most) {
                 (Some(n), None) => format!("at least {n}"),
                 (None, Some(n)) => format!("at most {n}"),
@@ -196,22 +196,28 @@ pub(super) fn condition(condition: &Condition) -> String {
             };
             format!("{bound} {} as requested", find.kind)
         }
-        Condition::Rollout { object } => format!("{} is rolled out", target(object)),
-        Condition::Release { release, chart_version, .. } => match chart_version {
+        Condition::Kube(KubeCondition::Rollout { object }) => format!("{} is rolled out", target(object)),
+        Condition::Kube(KubeCondition::Release { release, chart_version, .. }) => match chart_version {
             Some(version) => format!("release {release} is deployed at {version}"),
             None => format!("release {release} is deployed"),
         },
-        Condition::Drained { node } => format!("{} is empty", target(node)),
-        Condition::ConversionReady { crd } => format!("{crd} can be converted"),
-        Condition::StoredAs { crd, version } => format!("{crd} is stored as {version} only"),
-        Condition::NodesReady { pool, at_least } => format!("{at_least} nodes of pool {pool} are Ready"),
-        Condition::Http { url, status, .. } => format!("{url} answers {status}"),
-        Condition::Prometheus { query, threshold, .. } => format!("{query} against {threshold}"),
-        Condition::Cloud { of, pointer, is } => {
+        Condition::Kube(KubeCondition::Drained { node }) => format!("{} is empty", target(node)),
+        Condition::Kube(KubeCondition::ConversionReady { crd }) => format!("{crd} can be converted"),
+        Condition::Kube(KubeCondition::StoredAs { crd, version }) => {
+            format!("{crd} is stored as {version} only")
+        }
+        Condition::Kube(KubeCondition::NodesReady { pool, at_least }) => {
+            format!("{at_least} nodes of pool {pool} are Ready")
+        }
+        Condition::Web(WebCondition::Http { url, status, .. }) => format!("{url} answers {status}"),
+        Condition::Web(WebCondition::Prometheus { query, threshold, .. }) => {
+            format!("{query} against {threshold}")
+        }
+        Condition::Cloud(CloudCondition::Field { of, pointer, is }) => {
             let field = if pointer.is_empty() { String::new() } else { format!(" {pointer}") };
             format!("{}{field} {}", cloud(of), test(is))
         }
-        Condition::Insights { target, category, kubernetes, accepted_until } => {
+        Condition::Cloud(CloudCondition::Insights { target, category, kubernetes, accepted_until }) => {
             let what = match category {
                 InsightCategory::UpgradeReadiness => "upgrade",
                 InsightCategory::RollbackReadiness => "rollback",
@@ -222,7 +228,7 @@ pub(super) fn condition(condition: &Condition) -> String {
             });
             format!("EKS insights of {target} name nothing against the {what} to {kubernetes}{but}")
         }
-        Condition::FreeAddresses { target, at_least } => {
+        Condition::Cloud(CloudCondition::FreeAddresses { target, at_least }) => {
             format!("the subnets of {target} have at least {at_least} free addresses")
         }
         Condition::Command(command) => format!("{} ends with 0", command.argv.join(" ")),
@@ -248,6 +254,7 @@ fn test(test: &switchback_schemas::plan::Test) -> String {
     let operand = |operand: &Operand| match operand {
         Operand::Value(value) => value.to_string(),
         Operand::Captured { name, .. } => format!("the captured {name}"),
+        Operand::ItemProviderId {} => "the node's provider id".to_owned(),
     };
     match test {
         Test::Present {} => "exists".to_owned(),

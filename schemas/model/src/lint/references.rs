@@ -6,7 +6,7 @@ use serde_json::Value;
 use switchback_schemas::{
     StepId,
     name::Label,
-    plan::{Effect, Plan, Roll},
+    plan::{EksEffect, Effect, KubeEffect, Plan, RdsEffect, Roll},
 };
 
 pub(super) fn order_of_ids(plan: &Plan, say: &mut impl FnMut(String)) {
@@ -25,13 +25,13 @@ pub(super) fn makes_once(plan: &Plan, say: &mut impl FnMut(String)) {
     for step in &plan.steps {
         for effect in step.work.effects() {
             let made = match effect {
-                Effect::EksCreateNodegroup(create) => {
+                Effect::Eks(EksEffect::CreateNodegroup(create)) => {
                     (&create.target, format!("node group {}", create.nodegroup))
                 }
-                Effect::RdsSnapshot(snapshot) => {
+                Effect::Rds(RdsEffect::Snapshot(snapshot)) => {
                     (&snapshot.target, format!("snapshot {}", snapshot.snapshot))
                 }
-                Effect::KubeApply(apply) => match job(&apply.object) {
+                Effect::Kube(KubeEffect::Apply(apply)) => match job(&apply.object) {
                     Some(job) => (&step.target, job),
                     None => continue,
                 },

@@ -6,7 +6,8 @@ use switchback_schemas::{
     StepId,
     name::Label,
     plan::{
-        Action, ApprovalScope, Effect, ExpiresAt, GateKind, NodeUndo, Plan, RollbackStep, Step, Undo, Work,
+        Action, ApprovalScope, Effect, ExpiresAt, GateKind, KubeEffect, NodeUndo, Plan, RollbackStep, Step,
+        Undo, Work,
     },
 };
 
@@ -61,7 +62,7 @@ pub(super) fn undos(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl Fn
 /// Whether a step only deletes what every rollback past it deletes, too: what a step before it had made.
 fn gone_anyway(plan: &Plan, graph: &Graph, reach: &Reach, step: &Step) -> bool {
     let deleted = |work: &Work| match &work.action {
-        Action::Effect(Effect::KubeDelete(delete)) => Some(delete.object.clone()),
+        Action::Effect(Effect::Kube(KubeEffect::Delete(delete))) => Some(delete.object.clone()),
         _ => None,
     };
     let before = |rollback: &RollbackStep| {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use switchback_schemas::{
     name::Label,
-    plan::{Arn, CloudKind, CloudRef, Condition, Effect, Identity},
+    plan::{Arn, CloudCondition, CloudKind, CloudRef, EksEffect, Identity, RdsEffect},
 };
 
 use super::{Iam, Needs, Permission};
@@ -60,32 +60,31 @@ impl<'plan> Needs<'plan> {
         }
     }
 
-    pub(super) fn aws_condition(&mut self, condition: &Condition) {
+    pub(super) fn cloud_condition(&mut self, condition: &CloudCondition) {
         match condition {
-            Condition::Cloud { of, .. } => self.described(of),
-            Condition::Insights { target, .. } => {
+            CloudCondition::Field { of, .. } => self.described(of),
+            CloudCondition::Insights { target, .. } => {
                 let Some(arn) = self.arn(target) else { return };
                 // EKS is asked to look again before a finding stops anything.
                 let actions = ["eks:ListInsights", "eks:DescribeInsightsRefresh", "eks:StartInsightsRefresh"];
                 self.iam(&actions, arn.as_str());
             }
-            Condition::FreeAddresses { target, .. } => {
+            CloudCondition::FreeAddresses { target, .. } => {
                 let Some(arn) = self.arn(target) else { return };
                 self.iam(&["eks:DescribeCluster"], arn.as_str());
                 self.iam(&["ec2:DescribeSubnets"], "*");
             }
-            _ => {}
         }
     }
 
-    pub(super) fn aws_effect(&mut self, effect: &Effect) {
+    pub(super) fn eks_effect(&mut self, effect: &EksEffect) {
         match effect {
-            Effect::EksUpdateCluster(update) => {
+            EksEffect::UpdateCluster(update) => {
                 let Some(arn) = self.arn(&update.target) else { return };
                 self.iam(&["eks:UpdateClusterVersion", "eks:DescribeCluster"], arn.as_str());
                 self.updates(arn);
             }
-            Effect::EksUpdateAddon(update) => {
+            EksEffect::UpdateAddon(update) => {
                 let Some(arn) = self.arn(&update.target) else { return };
                 let addon = of_cluster(arn, "addon", &update.addon);
                 self.iam(&["eks:UpdateAddon", "eks:DescribeAddon"], addon);
@@ -94,10 +93,10 @@ impl<'plan> Needs<'plan> {
                 // The role of its service account is handed on again, if it has one.
                 self.iam(&["iam:PassRole"], roles(arn));
             }
-            Effect::EksUpdateNodegroup(update) => {
+            EksEffect::UpdateNodegroup(update) => {
                 self.on_group(&update.target, &update.nodegroup, &["eks:UpdateNodegroupVersion"]);
             }
-            Effect::EksCreateNodegroup(create) => {
+            EksEffect::CreateNodegroup(create) => {
                 // Its tags are put on the copy.
                 let actions = ["eks:CreateNodegroup", "eks:TagResource"];
                 self.on_group(&create.target, &create.nodegroup, &actions);
@@ -108,26 +107,25 @@ impl<'plan> Needs<'plan> {
                 self.iam(&["iam:PassRole"], roles(arn));
                 self.iam(&["ec2:DescribeLaunchTemplateVersions", "ec2:RunInstances"], "*");
             }
-            Effect::EksScaleNodegroup(scale) => {
+            EksEffect::ScaleNodegroup(scale) => {
                 self.on_group(&scale.target, &scale.nodegroup, &["eks:UpdateNodegroupConfig"]);
             }
-            Effect::EksDeleteNodegroup(delete) => {
+            EksEffect::DeleteNodegroup(delete) => {
                 self.on_group(&delete.target, &delete.nodegroup, &["eks:DeleteNodegroup"]);
                 self.iam(&["autoscaling:DescribeAutoScalingGroups"], "*");
             }
-            Effect::NodeTerminate(terminate) => {
+            EksEffect::TerminateNode(terminate) => {
                 let Some(arn) = self.arn(&terminate.target) else { return };
                 let groups = format!("{}:autoScalingGroup:*", beside(arn, "autoscaling"));
                 self.iam(&["autoscaling:TerminateInstanceInAutoScalingGroup"], groups);
                 self.iam(&["autoscaling:DescribeAutoScalingInstances", "ec2:DescribeInstances"], "*");
             }
-            _ => self.database_effect(effect),
         }
     }
 
-    fn database_effect(&mut self, effect: &Effect) {
+    pub(super) fn rds_effect(&mut self, effect: &RdsEffect) {
         match effect {
-            Effect::RdsSnapshot(take) => {
+            RdsEffect::Snapshot(take) => {
                 let Some(arn) = self.arn(&take.target) else { return };
                 let snapshot = of_rds(arn, "snapshot", &take.snapshot);
                 self.iam(&["rds:CreateDBSnapshot"], arn.as_str());
@@ -135,7 +133,7 @@ impl<'plan> Needs<'plan> {
                 self.iam(&actions, snapshot);
                 self.iam(&["rds:DescribeDBInstances"], of_rds(arn, "db", "*"));
             }
-            Effect::RdsProveSnapshot(prove) => {
+            RdsEffect::ProveSnapshot(prove) => {
                 let Some(arn) = self.arn(&prove.target) else { return };
                 self.restored_from(arn, &prove.snapshot, &prove.trial);
                 // That it was proven is written on it.
@@ -143,26 +141,25 @@ impl<'plan> Needs<'plan> {
                 let trial = of_rds(arn, "db", &prove.trial);
                 self.iam(&["rds:ModifyDBInstance", "rds:DeleteDBInstance"], trial);
             }
-            Effect::RdsRestore(restore) => {
+            RdsEffect::Restore(restore) => {
                 let Some(arn) = self.arn(&restore.target) else { return };
                 self.restored_from(arn, &restore.snapshot, arn.name());
                 for instance in [arn.name(), &restore.aside] {
                     self.iam(&["rds:ModifyDBInstance"], of_rds(arn, "db", instance));
                 }
             }
-            Effect::RdsDeleteSnapshot(delete) => {
+            RdsEffect::DeleteSnapshot(delete) => {
                 let Some(arn) = self.arn(&delete.target) else { return };
                 let actions = ["rds:DescribeDBSnapshots", "rds:DeleteDBSnapshot"];
                 self.iam(&actions, of_rds(arn, "snapshot", &delete.snapshot));
             }
-            Effect::RdsDeleteInstance(delete) => {
+            RdsEffect::DeleteInstance(delete) => {
                 let Some(arn) = self.arn(&delete.target) else { return };
                 let actions = ["rds:DescribeDBInstances", "rds:ModifyDBInstance", "rds:DeleteDBInstance"];
                 self.iam(&actions, of_rds(arn, "db", &delete.instance));
                 let last = of_rds(arn, "snapshot", &delete.last_snapshot);
                 self.iam(&["rds:DeleteDBInstance", "rds:CreateDBSnapshot"], last);
             }
-            _ => {}
         }
     }
 

@@ -1,9 +1,11 @@
 //! What is asked of the API server.
 
 use switchback_schemas::{
-    StepId,
     name::{ObjectRef, group, plural},
-    plan::{CaptureKind, Condition, Effect, Find, Identity, Target},
+    plan::{
+        CaptureKind, CloudCapture, Find, HelmEffect, Identity, KubeCapture, KubeCondition, KubeEffect,
+        Operand, Target, WebCondition,
+    },
 };
 
 use super::{Needs, On, Permission, Rbac};
@@ -62,7 +64,7 @@ impl Place {
     /// An object; any node or its claim where only the run knows which.
     fn target(target: &Target) -> Self {
         match target {
-            Target::Object(object) | Target::Bound { object, .. } => Self::object(object),
+            Target::Object(object) => Self::object(object),
             Target::ItemNode {} => Self::all("", "nodes"),
             Target::ItemNodeClaim {} => Self::all("karpenter.sh", "nodeclaims"),
         }
@@ -101,9 +103,9 @@ impl Needs<'_> {
         }
     }
 
-    pub(super) fn kube_effect(&mut self, effect: &Effect) {
+    pub(super) fn kube_effect(&mut self, effect: &KubeEffect) {
         match effect {
-            Effect::KubeApply(apply) => {
+            KubeEffect::Apply(apply) => {
                 let text = |pointer| apply.object.pointer(pointer).and_then(serde_json::Value::as_str);
                 let (version, kind) = (text("/apiVersion"), text("/kind"));
                 let resource = plural(kind.unwrap_or_default());
@@ -113,49 +115,38 @@ impl Needs<'_> {
                 self.rbac(&["patch"], &place);
                 self.rbac(&["create"], &place.any());
             }
-            Effect::KubePatch(patch) => {
+            KubeEffect::Patch(patch) => {
                 let place = Place::target(&patch.object);
                 self.rbac(&["get"], &place);
                 self.rbac(&["patch"], &place.part(patch.subresource.as_deref()));
             }
-            Effect::KubeRestore(restore) => self.restored(&restore.step, &restore.name),
-            Effect::KubeDelete(delete) => self.rbac(&["get", "delete"], &Place::target(&delete.object)),
-            Effect::MigrateStorage(migrate) => {
+            KubeEffect::Restore(restore) => self.restored(&restore.objects),
+            KubeEffect::Delete(delete) => self.rbac(&["get", "delete"], &Place::target(&delete.object)),
+            KubeEffect::MigrateStorage(migrate) => {
                 let (resource, group) = migrate.crd.split_once('.').unwrap_or((&migrate.crd, ""));
                 self.rbac(&["get", "list", "update"], &Place::all(group, resource));
                 self.rbac(&["get"], &Place::crd(&migrate.crd));
                 self.rbac(&["patch"], &Place::crd(&migrate.crd).part(Some("status")));
             }
-            Effect::NodeCordon(cordon) => self.rbac(&["get", "patch"], &Place::target(&cordon.node)),
-            Effect::NodeDrain(drain) => {
+            KubeEffect::Cordon(cordon) => self.rbac(&["get", "patch"], &Place::target(&cordon.node)),
+            KubeEffect::Drain(drain) => {
                 self.rbac(&["get"], &Place::target(&drain.node));
                 self.rbac(&["create"], &Place::all("", "pods").part(Some("eviction")));
                 self.rbac(&["list"], &Place::all("policy", "poddisruptionbudgets"));
                 self.pods_and_owners();
             }
-            Effect::HelmUpgrade(upgrade) => self.release(&upgrade.release),
-            Effect::HelmRollback(rollback) => {
+        }
+    }
+
+    pub(super) fn helm_effect(&mut self, effect: &HelmEffect) {
+        match effect {
+            HelmEffect::Upgrade(upgrade) => self.release(&upgrade.release),
+            HelmEffect::Rollback(rollback) => {
                 self.release(&rollback.release);
                 for crd in &rollback.keep_crds {
                     self.rbac(&["get", "patch"], &Place::crd(crd));
                 }
             }
-            // What a command calls by itself nobody knows.
-            Effect::Command(_)
-            | Effect::Notify(_)
-            | Effect::Wait(_)
-            | Effect::EksUpdateCluster(_)
-            | Effect::EksUpdateAddon(_)
-            | Effect::EksUpdateNodegroup(_)
-            | Effect::EksCreateNodegroup(_)
-            | Effect::EksScaleNodegroup(_)
-            | Effect::EksDeleteNodegroup(_)
-            | Effect::NodeTerminate(_)
-            | Effect::RdsSnapshot(_)
-            | Effect::RdsProveSnapshot(_)
-            | Effect::RdsRestore(_)
-            | Effect::RdsDeleteSnapshot(_)
-            | Effect::RdsDeleteInstance(_) => {}
         }
     }
 
@@ -184,16 +175,18 @@ impl Needs<'_> {
         }
     }
 
-    fn restored(&mut self, step: &StepId, name: &str) {
+    fn restored(&mut self, objects: &Operand) {
+        let Operand::Captured { step, name } = objects else { return };
         let plan = self.plan;
         let captures = plan.works().filter(|(id, _)| *id == step).flat_map(|(_, work)| &work.captures);
-        for capture in captures.filter(|capture| capture.name == name) {
+        for capture in captures.filter(|capture| capture.name == *name) {
             let places = match &capture.what {
-                CaptureKind::Objects(targets) => targets.iter().map(Place::target).collect(),
-                CaptureKind::Found(find) => vec![Place::found(find)],
-                CaptureKind::Field { .. } | CaptureKind::Revision(_) | CaptureKind::Cloud { .. } => {
-                    Vec::new()
+                CaptureKind::Kube(KubeCapture::Objects(targets)) => {
+                    targets.iter().map(Place::target).collect()
                 }
+                CaptureKind::Kube(KubeCapture::Found(find)) => vec![Place::found(find)],
+                CaptureKind::Kube(KubeCapture::Field { .. } | KubeCapture::Revision(_))
+                | CaptureKind::Cloud(_) => Vec::new(),
             };
             for place in places {
                 self.rbac(&["get", "update"], &place);
@@ -204,49 +197,48 @@ impl Needs<'_> {
 
     pub(super) fn capture(&mut self, what: &CaptureKind) {
         match what {
-            CaptureKind::Field { object, .. } => self.rbac(&["get"], &Place::target(object)),
-            CaptureKind::Revision(release) => self.records(release, &["list"]),
-            CaptureKind::Objects(targets) => {
+            CaptureKind::Kube(KubeCapture::Field { object, .. }) => {
+                self.rbac(&["get"], &Place::target(object))
+            }
+            CaptureKind::Kube(KubeCapture::Revision(release)) => self.records(release, &["list"]),
+            CaptureKind::Kube(KubeCapture::Objects(targets)) => {
                 for target in targets {
                     self.rbac(&["get"], &Place::target(target));
                 }
             }
-            CaptureKind::Found(find) => self.rbac(&["list"], &Place::found(find)),
-            CaptureKind::Cloud { of, .. } => self.described(of),
+            CaptureKind::Kube(KubeCapture::Found(find)) => self.rbac(&["list"], &Place::found(find)),
+            CaptureKind::Cloud(CloudCapture { of, .. }) => self.described(of),
         }
     }
 
-    pub(super) fn kube_condition(&mut self, condition: &Condition) {
+    pub(super) fn kube_condition(&mut self, condition: &KubeCondition) {
         match condition {
-            Condition::Field { object, .. } | Condition::Rollout { object } => {
+            KubeCondition::Field { object, .. } | KubeCondition::Rollout { object } => {
                 self.rbac(&["get"], &Place::target(object));
             }
-            Condition::Count { find, .. } => self.rbac(&["list"], &Place::found(find)),
-            Condition::Release { release, .. } => self.records(release, &["list"]),
-            Condition::Drained { node } => {
+            KubeCondition::Count { find, .. } => self.rbac(&["list"], &Place::found(find)),
+            KubeCondition::Release { release, .. } => self.records(release, &["list"]),
+            KubeCondition::Drained { node } => {
                 self.rbac(&["get"], &Place::target(node));
                 self.rbac(&["list"], &Place::all("", "pods"));
             }
-            Condition::ConversionReady { crd } => {
+            KubeCondition::ConversionReady { crd } => {
                 self.rbac(&["get"], &Place::crd(crd));
                 // Which Service converts stands in the definition.
                 self.rbac(&["get"], &Place::all("", "services"));
                 self.rbac(&["list"], &Place::all("discovery.k8s.io", "endpointslices"));
             }
-            Condition::StoredAs { crd, .. } => self.rbac(&["get"], &Place::crd(crd)),
-            Condition::NodesReady { .. } => self.rbac(&["list"], &Place::all("", "nodes")),
-            Condition::Http { url, .. } | Condition::Prometheus { url, .. } => {
-                if let Some(service) = Service::of_url(url) {
-                    let proxy = Place::all("", "services/proxy");
-                    self.rbac(&["get"], &proxy.within(Some(&service.namespace)).named(&service.name));
-                }
-            }
-            Condition::All { .. }
-            | Condition::Any { .. }
-            | Condition::Cloud { .. }
-            | Condition::Insights { .. }
-            | Condition::FreeAddresses { .. }
-            | Condition::Command(_) => {}
+            KubeCondition::StoredAs { crd, .. } => self.rbac(&["get"], &Place::crd(crd)),
+            KubeCondition::NodesReady { .. } => self.rbac(&["list"], &Place::all("", "nodes")),
+        }
+    }
+
+    /// What is in the cluster is asked through its API server.
+    pub(super) fn web_condition(&mut self, condition: &WebCondition) {
+        let (WebCondition::Http { url, .. } | WebCondition::Prometheus { url, .. }) = condition;
+        if let Some(service) = Service::of_url(url) {
+            let proxy = Place::all("", "services/proxy");
+            self.rbac(&["get"], &proxy.within(Some(&service.namespace)).named(&service.name));
         }
     }
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use switchback_schemas::{
     StepId,
     name::Label,
-    plan::{Condition, Gate, GateKind, Plan, Step, Work},
+    plan::{Condition, Effect, Gate, GateKind, Plan, Step, Work},
 };
 
 pub use rules::{Statement, policy, roles};
@@ -127,8 +127,14 @@ fn of_work(plan: &Plan, work: &Work) -> BTreeSet<Permission> {
         }
     }
     for effect in work.effects() {
-        needs.kube_effect(effect);
-        needs.aws_effect(effect);
+        match effect {
+            Effect::Kube(effect) => needs.kube_effect(effect),
+            Effect::Helm(effect) => needs.helm_effect(effect),
+            Effect::Eks(effect) => needs.eks_effect(effect),
+            Effect::Rds(effect) => needs.rds_effect(effect),
+            // What a command calls by itself nobody knows.
+            Effect::Command(_) | Effect::Notify(_) | Effect::Wait(_) => {}
+        }
     }
     needs.with_roles()
 }
@@ -148,8 +154,12 @@ impl<'plan> Needs<'plan> {
 
     fn condition(&mut self, condition: &Condition) {
         for leaf in condition.leaves() {
-            self.kube_condition(leaf);
-            self.aws_condition(leaf);
+            match leaf {
+                Condition::Kube(condition) => self.kube_condition(condition),
+                Condition::Cloud(condition) => self.cloud_condition(condition),
+                Condition::Web(condition) => self.web_condition(condition),
+                Condition::All(_) | Condition::Any(_) | Condition::Command(_) => {}
+            }
         }
     }
 }

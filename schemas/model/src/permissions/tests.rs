@@ -2,8 +2,9 @@ use serde_json::json;
 use switchback_schemas::{
     name::{Label, ObjectName, ObjectRef},
     plan::{
-        Arn, AwsResource, Effect, EksDeleteNodegroup, Grant, HelmUpgrade, Identity, KubePatch, NodeDrain,
-        Objects, Plan, PodSelector, PolicyRule, ReleaseObjects, Roles, Suspension, Target, Work,
+        Arn, AwsResource, Effect, EksDeleteNodegroup, EksEffect, Grant, HelmEffect, HelmUpgrade, Identity,
+        KubeCondition, KubeEffect, KubePatch, NodeDrain, Objects, Plan, PodSelector, PolicyRule,
+        ReleaseObjects, Roles, Suspension, Target, Work,
     },
 };
 
@@ -41,12 +42,12 @@ fn lines(plan: &Plan) -> Vec<String> {
 #[test]
 fn a_patch_needs_its_object_alone_and_its_subresource() {
     let object = ObjectRef::new("karpenter.sh/v1", "NodePool", &ObjectName::cluster("general"));
-    let plan = with_effect(Effect::KubePatch(KubePatch {
+    let plan = with_effect(Effect::Kube(KubeEffect::Patch(KubePatch {
         object: Target::Object(object),
         subresource: Some("status".to_owned()),
         only_if: Vec::new(),
         set: Vec::new(),
-    }));
+    })));
     assert_eq!(
         lines(&plan),
         ["*|karpenter.sh|nodepools|general|get", "*|karpenter.sh|nodepools/status|general|patch"]
@@ -55,7 +56,7 @@ fn a_patch_needs_its_object_alone_and_its_subresource() {
 
 #[test]
 fn a_drain_reads_the_owners_that_classes_name() {
-    let mut plan = with_effect(Effect::NodeDrain(NodeDrain { node: Target::ItemNode {} }));
+    let mut plan = with_effect(Effect::Kube(KubeEffect::Drain(NodeDrain { node: Target::ItemNode {} })));
     let select = PodSelector {
         owner_kinds: vec!["Job".to_owned(), "PyTorchJob".to_owned()],
         ..PodSelector::default()
@@ -75,16 +76,18 @@ fn a_drain_reads_the_owners_that_classes_name() {
 
 #[test]
 fn what_a_suspension_waits_for_is_listed() {
-    let nodes = |kind: &str| Condition::Count {
-        find: switchback_schemas::plan::Find {
-            api_version: "karpenter.sh/v1".to_owned(),
-            kind: kind.to_owned(),
-            namespace: None,
-            labels: BTreeMap::new(),
-        },
-        each: Vec::new(),
-        at_least: None,
-        at_most: Some(0),
+    let nodes = |kind: &str| -> Condition {
+        Condition::Kube(KubeCondition::Count {
+            find: switchback_schemas::plan::Find {
+                api_version: "karpenter.sh/v1".to_owned(),
+                kind: kind.to_owned(),
+                namespace: None,
+                labels: BTreeMap::new(),
+            },
+            each: Vec::new(),
+            at_least: None,
+            at_most: Some(0),
+        })
     };
     let mut plan = testing::plan(vec![testing::step("open", &[]), testing::step("close", &["open"])]);
     let suspension = json!({"id": "b", "title": "b", "suspend": "open", "resume": "close", "held": nodes("NodePool"),
@@ -97,7 +100,7 @@ fn what_a_suspension_waits_for_is_listed() {
 #[test]
 fn a_release_needs_its_records_its_objects_and_what_its_roles_grant() {
     let release = ObjectName::namespaced("apps", "web");
-    let mut plan = with_effect(Effect::HelmUpgrade(HelmUpgrade {
+    let mut plan = with_effect(Effect::Helm(HelmEffect::Upgrade(HelmUpgrade {
         release: release.clone(),
         chart: switchback_schemas::plan::Chart {
             name: "web".to_owned(),
@@ -107,7 +110,7 @@ fn a_release_needs_its_records_its_objects_and_what_its_roles_grant() {
         },
         set: json!({}),
         values: switchback_schemas::Digest::of(""),
-    }));
+    })));
     let objects = Objects {
         group: "apps".to_owned(),
         resource: "deployments".to_owned(),
@@ -161,10 +164,10 @@ fn what_is_allowed_for_all_is_not_listed_for_one() {
 #[test]
 fn a_step_at_aws_takes_on_the_roles_of_its_target() {
     let main: Label = "main".parse().unwrap();
-    let mut plan = with_effect(Effect::EksDeleteNodegroup(EksDeleteNodegroup {
+    let mut plan = with_effect(Effect::Eks(EksEffect::DeleteNodegroup(EksDeleteNodegroup {
         target: main.clone(),
         nodegroup: "gpu".to_owned(),
-    }));
+    })));
     let role = Arn::eks_cluster("eu-central-1", "111122223333", "role");
     let arn = Arn::eks_cluster("eu-central-1", "111122223333", "mlops");
     let eks = AwsResource { arn, roles: Roles { apply: Some(role.clone()), ..Roles::default() } };

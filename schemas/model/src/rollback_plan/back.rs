@@ -10,7 +10,7 @@ use switchback_schemas::{
     name::Label,
     plan::{
         Arguments, FailureAction, FailurePolicy, Hop, Need, Operand, Plan, PointOfNoReturn, Read, ReadBasis,
-        RollbackStep, Stale, Step, Undo, UndoKind, Work,
+        RollbackStep, Stale, Step, Target, Undo, UndoKind, Work,
     },
 };
 
@@ -154,9 +154,9 @@ fn back_of(hop: &Hop) -> StepId {
 fn own_captures(mut turned: Turned, undo: &RollbackStep) -> Turned {
     let names = undo.work.captures.iter().map(|capture| capture.name.as_str()).collect();
     let mut own = Own { from: &undo.id, to: turned.step.id.clone(), names };
-    let Ok(()) = turned.step.work.visit(&mut own);
+    let Ok(()) = turned.step.work.turn(&mut own);
     if let Some(again) = &mut turned.again {
-        let Ok(()) = again.work.visit(&mut own);
+        let Ok(()) = again.work.turn(&mut own);
     }
     turned
 }
@@ -169,19 +169,20 @@ struct Own<'plan> {
 }
 
 impl Arguments for Own<'_> {
+    type Value = Operand;
+    type Object = Target;
     type Error = Infallible;
 
-    fn operand(&mut self, operand: &mut Operand) -> Result<(), Infallible> {
-        match operand {
-            Operand::Captured { step, name } => self.restored(step, name),
-            Operand::Value(_) => Ok(()),
-        }
+    fn value(&mut self, operand: &Operand) -> Result<Operand, Infallible> {
+        Ok(match operand {
+            Operand::Captured { step, name } if step == self.from && self.names.contains(name.as_str()) => {
+                Operand::Captured { step: self.to.clone(), name: name.clone() }
+            }
+            other => other.clone(),
+        })
     }
 
-    fn restored(&mut self, step: &mut StepId, name: &mut String) -> Result<(), Infallible> {
-        if step == self.from && self.names.contains(name.as_str()) {
-            *step = self.to.clone();
-        }
-        Ok(())
+    fn object(&mut self, target: &Target) -> Result<Target, Infallible> {
+        Ok(target.clone())
     }
 }

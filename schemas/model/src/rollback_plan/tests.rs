@@ -8,8 +8,8 @@ use switchback_schemas::{
     journal::Captured,
     name::ObjectRef,
     plan::{
-        Action, Capture, CaptureKind, Condition, Effect, GateKind, KubePatch, Operand, SetField, SuspendedBy,
-        Suspension, Target, Undo,
+        Action, Capture, CaptureKind, Condition, Effect, GateKind, KubeCapture, KubeEffect, KubePatch,
+        Operand, SetField, SuspendedBy, Suspension, Target, Undo,
     },
 };
 
@@ -34,17 +34,17 @@ fn three() -> Plan {
             name: "a".into(),
         })
     };
-    let what = CaptureKind::Field { object: object(), pointer: "/data/v".to_owned() };
+    let what = CaptureKind::Kube(KubeCapture::Field { object: object(), pointer: "/data/v".to_owned() });
     first.work.captures.push(Capture { name: "v".to_owned(), what });
-    first.work.done_when = Some(Condition::All { of: Vec::new() });
+    first.work.done_when = Some(Condition::All(Vec::new()));
     let to = Operand::Captured { step: id("a"), name: "v".to_owned() };
     let set = vec![SetField { pointer: "/data/v".to_owned(), to }];
-    first.rollback.work.action = Action::Effect(Effect::KubePatch(KubePatch {
+    first.rollback.work.action = Action::Effect(Effect::Kube(KubeEffect::Patch(KubePatch {
         object: object(),
         subresource: None,
         only_if: Vec::new(),
         set,
-    }));
+    })));
     let mut plan = small(vec![first, step("b", &["a"]), step("c", &["b"])]);
     plan.rollback.remove(2);
     plan.rollback[1].undoes.push(id("c"));
@@ -130,17 +130,17 @@ fn a_way_that_is_closed_or_empty_is_no_plan() {
 fn suspensions_and_windows_are_turned_round() {
     let mut steps = vec![step("a", &[]), step("b", &["a"]), step("c", &["a", "b"])];
     for step in &mut steps {
-        step.work.done_when = Some(Condition::All { of: Vec::new() });
+        step.work.done_when = Some(Condition::All(Vec::new()));
     }
     let mut plan = small(steps);
-    let safe = Condition::Any { of: Vec::new() };
+    let safe = Condition::Any(Vec::new());
     plan.suspensions.push(Suspension {
         id: Label::new("x").unwrap(),
         title: String::new(),
         suspend: id("a"),
         suspended_by: SuspendedBy::ThisRun,
         resume: id("c"),
-        held: Condition::All { of: Vec::new() },
+        held: Condition::All(Vec::new()),
         safe_to_resume: safe.clone(),
         max_suspended: Seconds(1),
         spans_park: true,

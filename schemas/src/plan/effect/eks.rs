@@ -3,12 +3,89 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
 
 use crate::{
     Version,
     name::Label,
-    plan::{Operand, Target},
+    plan::{Arguments, Operand},
 };
+
+/// Effects on an EKS cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[strum(serialize_all = "camelCase")]
+#[schemars(rename = "EksEffect")]
+pub enum EksEffect<V = Operand> {
+    /// Moves a control plane by one minor.
+    UpdateCluster(EksUpdateCluster),
+    /// Moves an add-on to a version.
+    UpdateAddon(EksUpdateAddon<V>),
+    /// Lets EKS replace the nodes of a managed group.
+    UpdateNodegroup(EksUpdateNodegroup<V>),
+    /// Makes a managed node group as a copy of another one.
+    CreateNodegroup(EksCreateNodegroup<V>),
+    /// Sets how many nodes a managed group has.
+    ScaleNodegroup(EksScaleNodegroup<V>),
+    /// Deletes a managed node group that has no nodes.
+    DeleteNodegroup(EksDeleteNodegroup),
+    /// Terminates the instance of a drained node and does not replace it.
+    TerminateNode(EksTerminateNode<V>),
+}
+
+impl EksEffect {
+    /// The same with other arguments.
+    pub fn map<A: Arguments>(&self, by: &mut A) -> Result<EksEffect<A::Value>, A::Error> {
+        Ok(match self {
+            Self::UpdateCluster(update) => EksEffect::UpdateCluster(update.clone()),
+            Self::UpdateAddon(update) => EksEffect::UpdateAddon(EksUpdateAddon {
+                target: update.target.clone(),
+                addon: update.addon.clone(),
+                version: by.value(&update.version)?,
+                conflicts: update.conflicts,
+            }),
+            Self::UpdateNodegroup(update) => EksEffect::UpdateNodegroup(EksUpdateNodegroup {
+                target: update.target.clone(),
+                nodegroup: update.nodegroup.clone(),
+                kubernetes: update.kubernetes.clone(),
+                release: update.release.as_ref().map(|release| by.value(release)).transpose()?,
+            }),
+            Self::CreateNodegroup(create) => EksEffect::CreateNodegroup(EksCreateNodegroup {
+                target: create.target.clone(),
+                nodegroup: create.nodegroup.clone(),
+                like: create.like.clone(),
+                kubernetes: create.kubernetes.clone(),
+                ami_type: create.ami_type.clone(),
+                size: create.size.map(by)?,
+            }),
+            Self::ScaleNodegroup(scale) => EksEffect::ScaleNodegroup(EksScaleNodegroup {
+                target: scale.target.clone(),
+                nodegroup: scale.nodegroup.clone(),
+                size: scale.size.map(by)?,
+            }),
+            Self::DeleteNodegroup(delete) => EksEffect::DeleteNodegroup(delete.clone()),
+            Self::TerminateNode(terminate) => EksEffect::TerminateNode(EksTerminateNode {
+                target: terminate.target.clone(),
+                provider_id: by.value(&terminate.provider_id)?,
+            }),
+        })
+    }
+}
+
+impl<V> EksEffect<V> {
+    /// The cluster.
+    pub fn target(&self) -> &Label {
+        match self {
+            Self::UpdateCluster(update) => &update.target,
+            Self::UpdateAddon(update) => &update.target,
+            Self::UpdateNodegroup(update) => &update.target,
+            Self::CreateNodegroup(create) => &create.target,
+            Self::ScaleNodegroup(scale) => &scale.target,
+            Self::DeleteNodegroup(delete) => &delete.target,
+            Self::TerminateNode(terminate) => &terminate.target,
+        }
+    }
+}
 
 /// `UpdateClusterVersion`: one minor up, or, within seven days of its end, back down to where it came from. Never forced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,13 +102,14 @@ pub struct EksUpdateCluster {
 /// `UpdateAddon` to a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct EksUpdateAddon {
+#[schemars(rename = "EksUpdateAddon")]
+pub struct EksUpdateAddon<V = Operand> {
     /// The cluster.
     pub target: Label,
     /// The add-on's name, such as `vpc-cni`.
     pub addon: String,
     /// Its version, a text such as `v1.20.1-eksbuild.3`.
-    pub version: Operand,
+    pub version: V,
     /// What happens to fields that somebody else set.
     pub conflicts: ResolveConflicts,
 }
@@ -53,7 +131,8 @@ pub enum ResolveConflicts {
 /// forced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct EksUpdateNodegroup {
+#[schemars(rename = "EksUpdateNodegroup")]
+pub struct EksUpdateNodegroup<V = Operand> {
     /// The cluster.
     pub target: Label,
     /// The group.
@@ -61,14 +140,15 @@ pub struct EksUpdateNodegroup {
     /// The minor of its kubelets after.
     pub kubernetes: Version,
     /// The AMI release, a text; without one the newest of the minor is taken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub release: Option<Operand>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<V>,
 }
 
 /// `CreateNodegroup` as a copy of another one: the same subnets, role, instance types, disks, labels and taints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct EksCreateNodegroup {
+#[schemars(rename = "EksCreateNodegroup")]
+pub struct EksCreateNodegroup<V = Operand> {
     /// The cluster.
     pub target: Label,
     /// The new group.
@@ -81,7 +161,7 @@ pub struct EksCreateNodegroup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ami_type: Option<String>,
     /// How many nodes it starts with.
-    pub size: NodegroupSize,
+    pub size: NodegroupSize<V>,
 }
 
 impl EksCreateNodegroup {
@@ -92,25 +172,27 @@ impl EksCreateNodegroup {
 /// `UpdateNodegroupConfig` of how many nodes a group has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct EksScaleNodegroup {
+#[schemars(rename = "EksScaleNodegroup")]
+pub struct EksScaleNodegroup<V = Operand> {
     /// The cluster.
     pub target: Label,
     /// The group.
     pub nodegroup: String,
     /// How many nodes it shall have.
-    pub size: NodegroupSize,
+    pub size: NodegroupSize<V>,
 }
 
 /// How many nodes a group has. Whole numbers, known now or captured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NodegroupSize {
+#[schemars(rename = "NodegroupSize")]
+pub struct NodegroupSize<V = Operand> {
     /// No fewer than these.
-    pub min: Operand,
+    pub min: V,
     /// These many now.
-    pub desired: Operand,
+    pub desired: V,
     /// No more than these.
-    pub max: Operand,
+    pub max: V,
 }
 
 /// `DeleteNodegroup`. A group that still has nodes is refused: they are drained and terminated one by one before.
@@ -123,16 +205,25 @@ pub struct EksDeleteNodegroup {
     pub nodegroup: String,
 }
 
+impl NodegroupSize {
+    /// The same with other arguments.
+    fn map<A: Arguments>(&self, by: &mut A) -> Result<NodegroupSize<A::Value>, A::Error> {
+        Ok(NodegroupSize {
+            min: by.value(&self.min)?,
+            desired: by.value(&self.desired)?,
+            max: by.value(&self.max)?,
+        })
+    }
+}
+
 /// `TerminateInstanceInAutoScalingGroup` of a drained node, with the group's desired size lowered by one, so that it is not
 /// replaced. Done when the instance is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NodeTerminate {
+#[schemars(rename = "EksTerminateNode")]
+pub struct EksTerminateNode<V = Operand> {
     /// The cluster.
     pub target: Label,
-    /// The node.
-    pub node: Target,
-    /// Its provider id, `aws:///ZONE/INSTANCE`. Bound together with the node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider_id: Option<String>,
+    /// The node's provider id, `aws:///ZONE/INSTANCE`.
+    pub provider_id: V,
 }

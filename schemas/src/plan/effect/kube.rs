@@ -3,11 +3,58 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strum::{IntoStaticStr, VariantNames};
 
-use crate::{
-    StepId,
-    plan::{FieldTest, Operand, Target},
-};
+use crate::plan::{Arguments, FieldTest, Operand, Target, argument::mapped};
+
+/// Effects on objects of a Kubernetes API server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[strum(serialize_all = "camelCase")]
+#[schemars(rename = "KubeEffect")]
+pub enum KubeEffect<V = Operand, T = Target> {
+    /// Server-side apply of one object.
+    Apply(KubeApply),
+    /// Compare-and-set of some fields of one object.
+    Patch(KubePatch<V, T>),
+    /// Puts objects back as they were captured.
+    Restore(KubeRestore<V>),
+    /// Deletes one object.
+    Delete(KubeDelete<T>),
+    /// Rewrites all objects of a CRD in one stored version.
+    MigrateStorage(MigrateStorage),
+    /// Makes a node unschedulable, or schedulable again.
+    Cordon(NodeCordon<T>),
+    /// Evicts the pods of a cordoned node by the eviction API, as their workload classes say.
+    Drain(NodeDrain<T>),
+}
+
+impl KubeEffect {
+    /// The same with other arguments.
+    pub fn map<A: Arguments>(&self, by: &mut A) -> Result<KubeEffect<A::Value, A::Object>, A::Error> {
+        Ok(match self {
+            Self::Apply(apply) => KubeEffect::Apply(apply.clone()),
+            Self::Patch(patch) => KubeEffect::Patch(KubePatch {
+                object: by.object(&patch.object)?,
+                subresource: patch.subresource.clone(),
+                only_if: mapped(&patch.only_if, |test| test.map(by))?,
+                set: mapped(&patch.set, |field| {
+                    Ok(SetField { pointer: field.pointer.clone(), to: by.value(&field.to)? })
+                })?,
+            }),
+            Self::Restore(restore) => {
+                KubeEffect::Restore(KubeRestore { objects: by.value(&restore.objects)? })
+            }
+            Self::Delete(delete) => KubeEffect::Delete(KubeDelete { object: by.object(&delete.object)? }),
+            Self::MigrateStorage(migrate) => KubeEffect::MigrateStorage(migrate.clone()),
+            Self::Cordon(cordon) => KubeEffect::Cordon(NodeCordon {
+                node: by.object(&cordon.node)?,
+                unschedulable: cordon.unschedulable,
+            }),
+            Self::Drain(drain) => KubeEffect::Drain(NodeDrain { node: by.object(&drain.node)? }),
+        })
+    }
+}
 
 /// Server-side apply under the field manager `switchback`. What the API server gives back is compared with what
 /// was sent: a field that its schema dropped is a failure (user-pain P-20).
@@ -24,45 +71,47 @@ pub struct KubeApply {
 /// Sets fields of one object if others have the expected values: a JSON patch with tests, so it is atomic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct KubePatch {
+#[schemars(rename = "KubePatch")]
+pub struct KubePatch<V = Operand, T = Target> {
     /// The object.
-    pub object: Target,
+    pub object: T,
     /// `status`, where the fields belong to a subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subresource: Option<String>,
     /// What must be true of it, or nothing is written.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub only_if: Vec<FieldTest>,
+    #[serde(default = "Vec::<FieldTest<V>>::new", skip_serializing_if = "Vec::is_empty")]
+    pub only_if: Vec<FieldTest<V>>,
     /// What is written.
-    pub set: Vec<SetField>,
+    pub set: Vec<SetField<V>>,
 }
 
 /// One field to write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SetField {
+#[schemars(rename = "SetField")]
+pub struct SetField<V = Operand> {
     /// JSON pointer.
     pub pointer: String,
     /// The value; JSON null removes the field, and so does a capture of a field that was not there.
-    pub to: Operand,
+    pub to: V,
 }
 
-/// Restores objects from the artifact that a step captured.
+/// Puts objects back as they were.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct KubeRestore {
-    /// The step that captured them.
-    pub step: StepId,
-    /// The capture's name.
-    pub name: String,
+#[schemars(rename = "KubeRestore")]
+pub struct KubeRestore<V = Operand> {
+    /// The objects, a list: a capture of [`crate::plan::KubeCapture::Objects`] or [`crate::plan::KubeCapture::Found`].
+    pub objects: V,
 }
 
 /// Deletes one object. A bound target is deleted only under its UID.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct KubeDelete {
+#[schemars(rename = "KubeDelete")]
+pub struct KubeDelete<T = Target> {
     /// The object.
-    pub object: Target,
+    pub object: T,
 }
 
 /// Writes every object of a CRD back unchanged, so that it is stored in the CRD's storage version, then sets
@@ -80,9 +129,10 @@ pub struct MigrateStorage {
 /// alone that somebody else cordoned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NodeCordon {
+#[schemars(rename = "NodeCordon")]
+pub struct NodeCordon<T = Target> {
     /// The node.
-    pub node: Target,
+    pub node: T,
     /// Whether it becomes unschedulable (`true`) or schedulable again.
     pub unschedulable: bool,
 }
@@ -90,7 +140,8 @@ pub struct NodeCordon {
 /// Empties a cordoned node. One call does what can be done now; what it waits for is its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NodeDrain {
+#[schemars(rename = "NodeDrain")]
+pub struct NodeDrain<T = Target> {
     /// The node.
-    pub node: Target,
+    pub node: T,
 }

@@ -1,5 +1,8 @@
-//! Effects: the typed arguments of what drivers do. One struct an effect; a driver implements it by the same
-//! name and reads nothing else of the plan.
+//! Effects: the typed arguments of what drivers do, one family a driver, one struct an effect. A driver reads nothing else of the
+//! plan.
+//!
+//! In a plan, arguments are [`Operand`]s and [`Target`]s, of which only the run knows some. A driver is given them bound: as
+//! values and objects.
 
 mod eks;
 mod helm;
@@ -9,162 +12,104 @@ mod rds;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
 
 pub use eks::{
-    EksCreateNodegroup, EksDeleteNodegroup, EksScaleNodegroup, EksUpdateAddon, EksUpdateCluster,
-    EksUpdateNodegroup, NodeTerminate, NodegroupSize, ResolveConflicts,
+    EksCreateNodegroup, EksDeleteNodegroup, EksEffect, EksScaleNodegroup, EksTerminateNode, EksUpdateAddon,
+    EksUpdateCluster, EksUpdateNodegroup, NodegroupSize, ResolveConflicts,
 };
-pub use helm::{Chart, HelmRollback, HelmUpgrade};
+pub use helm::{Chart, HelmEffect, HelmRollback, HelmUpgrade};
 pub use kube::{
-    KubeApply, KubeDelete, KubePatch, KubeRestore, MigrateStorage, NodeCordon, NodeDrain, SetField,
+    KubeApply, KubeDelete, KubeEffect, KubePatch, KubeRestore, MigrateStorage, NodeCordon, NodeDrain,
+    SetField,
 };
 pub use program::{Command, EnvValue, Notify};
-pub use rds::{RdsDeleteInstance, RdsDeleteSnapshot, RdsProveSnapshot, RdsRestore, RdsSnapshot};
+pub use rds::{RdsDeleteInstance, RdsDeleteSnapshot, RdsEffect, RdsProveSnapshot, RdsRestore, RdsSnapshot};
 
-use super::Condition;
+use super::{Arguments, Condition, Operand, Target};
 
 /// Something that changes the platform, or waits for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", deny_unknown_fields)]
-pub enum Effect {
-    /// Server-side apply of one object.
-    #[serde(rename = "kube.apply")]
-    KubeApply(KubeApply),
-    /// Compare-and-set of some fields of one object.
-    #[serde(rename = "kube.patch")]
-    KubePatch(KubePatch),
-    /// Puts objects back as they were captured.
-    #[serde(rename = "kube.restore")]
-    KubeRestore(KubeRestore),
-    /// Deletes one object.
-    #[serde(rename = "kube.delete")]
-    KubeDelete(KubeDelete),
-    /// Rewrites all objects of a CRD in one stored version.
-    #[serde(rename = "kube.migrate-storage")]
-    MigrateStorage(MigrateStorage),
-    /// Makes a node unschedulable, or schedulable again.
-    #[serde(rename = "node.cordon")]
-    NodeCordon(NodeCordon),
-    /// Evicts the pods of a cordoned node by the eviction API, as their workload classes say.
-    #[serde(rename = "node.drain")]
-    NodeDrain(NodeDrain),
-    /// Upgrades (or installs) a Helm release.
-    #[serde(rename = "helm.upgrade")]
-    HelmUpgrade(HelmUpgrade),
-    /// Rolls a Helm release back to a revision.
-    #[serde(rename = "helm.rollback")]
-    HelmRollback(HelmRollback),
-    /// Moves an EKS control plane by one minor.
-    #[serde(rename = "eks.update-cluster")]
-    EksUpdateCluster(EksUpdateCluster),
-    /// Moves an EKS add-on to a version.
-    #[serde(rename = "eks.update-addon")]
-    EksUpdateAddon(EksUpdateAddon),
-    /// Lets EKS replace the nodes of a managed group.
-    #[serde(rename = "eks.update-nodegroup")]
-    EksUpdateNodegroup(EksUpdateNodegroup),
-    /// Makes a managed node group as a copy of another one.
-    #[serde(rename = "eks.create-nodegroup")]
-    EksCreateNodegroup(EksCreateNodegroup),
-    /// Sets how many nodes a managed group has.
-    #[serde(rename = "eks.scale-nodegroup")]
-    EksScaleNodegroup(EksScaleNodegroup),
-    /// Deletes a managed node group that has no nodes.
-    #[serde(rename = "eks.delete-nodegroup")]
-    EksDeleteNodegroup(EksDeleteNodegroup),
-    /// Terminates the instance of a drained node and does not replace it.
-    #[serde(rename = "node.terminate")]
-    NodeTerminate(NodeTerminate),
-    /// Makes a snapshot of an RDS instance.
-    #[serde(rename = "rds.snapshot")]
-    RdsSnapshot(RdsSnapshot),
-    /// Proves that a snapshot can be restored.
-    #[serde(rename = "rds.prove-snapshot")]
-    RdsProveSnapshot(RdsProveSnapshot),
-    /// Puts an RDS instance back as a snapshot holds it.
-    #[serde(rename = "rds.restore")]
-    RdsRestore(RdsRestore),
-    /// Deletes a snapshot that a step took.
-    #[serde(rename = "rds.delete-snapshot")]
-    RdsDeleteSnapshot(RdsDeleteSnapshot),
-    /// Deletes an instance that a restore put aside.
-    #[serde(rename = "rds.delete-instance")]
-    RdsDeleteInstance(RdsDeleteInstance),
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[strum(serialize_all = "camelCase")]
+#[schemars(rename = "Effect")]
+pub enum Effect<V = Operand, T = Target> {
+    /// On objects of a Kubernetes API server.
+    Kube(KubeEffect<V, T>),
+    /// On Helm releases.
+    Helm(HelmEffect<V>),
+    /// On an EKS cluster.
+    Eks(EksEffect<V>),
+    /// On an RDS instance.
+    Rds(RdsEffect<V>),
     /// Runs a program.
-    #[serde(rename = "command")]
     Command(Command),
     /// Tells a channel.
-    #[serde(rename = "notify")]
     Notify(Notify),
     /// Does nothing but wait for its verification: a checkpoint of health.
-    #[serde(rename = "wait")]
-    Wait(Wait),
-}
-
-impl Effect {
-    /// Every kind, as it stands in `kind` and among a plan's features.
-    pub const KINDS: [&'static str; 24] = [
-        "kube.apply",
-        "kube.patch",
-        "kube.restore",
-        "kube.delete",
-        "kube.migrate-storage",
-        "node.cordon",
-        "node.drain",
-        "helm.upgrade",
-        "helm.rollback",
-        "eks.update-cluster",
-        "eks.update-addon",
-        "eks.update-nodegroup",
-        "eks.create-nodegroup",
-        "eks.scale-nodegroup",
-        "eks.delete-nodegroup",
-        "node.terminate",
-        "rds.snapshot",
-        "rds.prove-snapshot",
-        "rds.restore",
-        "rds.delete-snapshot",
-        "rds.delete-instance",
-        "command",
-        "notify",
-        "wait",
-    ];
-
-    /// The kind, as it stands in `kind`.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::KubeApply(_) => "kube.apply",
-            Self::KubePatch(_) => "kube.patch",
-            Self::KubeRestore(_) => "kube.restore",
-            Self::KubeDelete(_) => "kube.delete",
-            Self::MigrateStorage(_) => "kube.migrate-storage",
-            Self::NodeCordon(_) => "node.cordon",
-            Self::NodeDrain(_) => "node.drain",
-            Self::HelmUpgrade(_) => "helm.upgrade",
-            Self::HelmRollback(_) => "helm.rollback",
-            Self::EksUpdateCluster(_) => "eks.update-cluster",
-            Self::EksUpdateAddon(_) => "eks.update-addon",
-            Self::EksUpdateNodegroup(_) => "eks.update-nodegroup",
-            Self::EksCreateNodegroup(_) => "eks.create-nodegroup",
-            Self::EksScaleNodegroup(_) => "eks.scale-nodegroup",
-            Self::EksDeleteNodegroup(_) => "eks.delete-nodegroup",
-            Self::NodeTerminate(_) => "node.terminate",
-            Self::RdsSnapshot(_) => "rds.snapshot",
-            Self::RdsProveSnapshot(_) => "rds.prove-snapshot",
-            Self::RdsRestore(_) => "rds.restore",
-            Self::RdsDeleteSnapshot(_) => "rds.delete-snapshot",
-            Self::RdsDeleteInstance(_) => "rds.delete-instance",
-            Self::Command(_) => "command",
-            Self::Notify(_) => "notify",
-            Self::Wait(_) => "wait",
-        }
-    }
+    Wait(Wait<V, T>),
 }
 
 /// Waits until its condition holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Wait {
+#[schemars(rename = "Wait")]
+pub struct Wait<V = Operand, T = Target> {
     /// The condition.
-    pub until: Condition,
+    pub until: Condition<V, T>,
+}
+
+impl Effect {
+    /// Every kind, as it stands among a plan's features.
+    pub fn kinds() -> Vec<String> {
+        let families = [
+            ("kube", <KubeEffect as VariantNames>::VARIANTS),
+            ("helm", <HelmEffect as VariantNames>::VARIANTS),
+            ("eks", <EksEffect as VariantNames>::VARIANTS),
+            ("rds", <RdsEffect as VariantNames>::VARIANTS),
+        ];
+        let two = |(family, names): (&str, &[&str])| {
+            names.iter().map(|name| format!("{family}.{name}")).collect::<Vec<_>>()
+        };
+        let one = ["command", "notify", "wait"].map(str::to_owned);
+        families.into_iter().flat_map(two).chain(one).collect()
+    }
+
+    /// The same with other arguments.
+    pub fn map<A: Arguments>(&self, by: &mut A) -> Result<Effect<A::Value, A::Object>, A::Error> {
+        Ok(match self {
+            Self::Kube(effect) => Effect::Kube(effect.map(by)?),
+            Self::Helm(effect) => Effect::Helm(effect.map(by)?),
+            Self::Eks(effect) => Effect::Eks(effect.map(by)?),
+            Self::Rds(effect) => Effect::Rds(effect.map(by)?),
+            Self::Command(command) => Effect::Command(command.clone()),
+            Self::Notify(notify) => Effect::Notify(notify.clone()),
+            Self::Wait(wait) => Effect::Wait(Wait { until: wait.until.map(by)? }),
+        })
+    }
+
+    /// Whether nothing is left of it on the platform. The list is closed: what is not in it has to be undone.
+    pub fn only_looks(&self) -> bool {
+        match self {
+            // What a notification told somebody cannot be taken back, and is no part of the platform. A proof makes an instance
+            // of its own and does not end before that is gone.
+            Self::Wait(_) | Self::Notify(_) | Self::Rds(RdsEffect::ProveSnapshot(_)) => true,
+            Self::Kube(_) | Self::Helm(_) | Self::Eks(_) | Self::Rds(_) | Self::Command(_) => false,
+        }
+    }
+}
+
+impl<V, T> Effect<V, T> {
+    /// The kind, as it stands among a plan's features: family and effect.
+    pub fn kind(&self) -> String {
+        let family: &'static str = self.into();
+        let effect: &'static str = match self {
+            Self::Kube(effect) => effect.into(),
+            Self::Helm(effect) => effect.into(),
+            Self::Eks(effect) => effect.into(),
+            Self::Rds(effect) => effect.into(),
+            Self::Command(_) | Self::Notify(_) | Self::Wait(_) => return family.to_owned(),
+        };
+        format!("{family}.{effect}")
+    }
 }

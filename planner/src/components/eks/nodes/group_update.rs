@@ -4,8 +4,8 @@
 use switchback_schemas::{
     StepId, Version,
     plan::{
-        BlindSpot, CaptureKind, Condition, Disruption, Effect, EksUpdateNodegroup, Estimate, Operand, Pool,
-        Verify, Work,
+        BlindSpot, CaptureKind, CloudCapture, Condition, Disruption, Effect, EksEffect, EksUpdateNodegroup,
+        Estimate, Operand, Pool, Verify, Work,
     },
     seconds::Seconds,
 };
@@ -38,15 +38,15 @@ pub(super) fn update(
     let part = format!("{}/update", part(pool, &group.name));
     let id = road.scope.id(&part);
     let effect = |kubernetes: &Version, release: Option<Operand>| {
-        Effect::EksUpdateNodegroup(EksUpdateNodegroup {
+        Effect::Eks(EksEffect::UpdateNodegroup(EksUpdateNodegroup {
             target: road.own.names.target.clone(),
             nodegroup: group.name.clone(),
             kubernetes: kubernetes.clone(),
             release,
-        })
+        }))
     };
-    let at = |version: &Version| Condition::All {
-        of: vec![says(&object, "/version", version.as_str()), says(&object, "/status", "ACTIVE")],
+    let at = |version: &Version| {
+        Condition::All(vec![says(&object, "/version", version.as_str()), says(&object, "/status", "ACTIVE")])
     };
     let captured = || Operand::Captured { step: id.clone(), name: RELEASE.to_owned() };
     let takes = estimate(road, group);
@@ -55,9 +55,10 @@ pub(super) fn update(
     let back = Rollback {
         needs_capacity: group.observed.update_strategy != "MINIMAL",
         ..Rollback::new(Work {
-            done_when: Some(Condition::All {
-                of: vec![is(&object, "/releaseVersion", captured()), says(&object, "/status", "ACTIVE")],
-            }),
+            done_when: Some(Condition::All(vec![
+                is(&object, "/releaseVersion", captured()),
+                says(&object, "/status", "ACTIVE"),
+            ])),
             verify: whole(),
             timeout: within,
             disruption: Disruption::Drain,
@@ -83,7 +84,10 @@ pub(super) fn update(
     let mut draft = road
         .scope
         .step(&part, title, effect(minor, None), Undoing::by(back), predicted.take_reads())
-        .captures(RELEASE, CaptureKind::Cloud { of: object.clone(), pointer: "/releaseVersion".to_owned() })
+        .captures(
+            RELEASE,
+            CaptureKind::Cloud(CloudCapture { of: object.clone(), pointer: "/releaseVersion".to_owned() }),
+        )
         .done_when(at(minor))
         .verify(whole())
         .time(within, takes)

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use switchback_schemas::{
     Seconds, StepId,
     plan::{
-        Action, CaptureKind, CloudRef, Condition, Count, Disruption, Effect, EksCreateNodegroup,
-        EksDeleteNodegroup, EksScaleNodegroup, NodegroupSize, Operand, Pool, Retention, Roll, Stale, Work,
+        Action, CaptureKind, CloudCapture, CloudRef, Condition, Count, Disruption, Effect,
+        EksCreateNodegroup, EksDeleteNodegroup, EksEffect, EksScaleNodegroup, NodegroupSize, Operand, Pool,
+        Retention, Roll, Stale, Work,
     },
 };
 
@@ -100,12 +101,19 @@ impl Replacing<'_> {
 
     fn scale(&self, group: &str, size: NodegroupSize) -> Effect {
         let target = self.road.own.names.target.clone();
-        Effect::EksScaleNodegroup(EksScaleNodegroup { target, nodegroup: group.to_owned(), size })
+        Effect::Eks(EksEffect::ScaleNodegroup(EksScaleNodegroup {
+            target,
+            nodegroup: group.to_owned(),
+            size,
+        }))
     }
 
     fn captures(&self, mut draft: Draft) -> Draft {
         for (name, pointer) in SIZE {
-            draft = draft.captures(name, CaptureKind::Cloud { of: self.old(), pointer: pointer.to_owned() });
+            draft = draft.captures(
+                name,
+                CaptureKind::Cloud(CloudCapture { of: self.old(), pointer: pointer.to_owned() }),
+            );
         }
         draft
     }
@@ -119,7 +127,7 @@ impl Replacing<'_> {
         let (road, group, new) = (self.road, self.group, &self.new);
         let minor = &road.hop.to;
         let ami = road.facts.successor(&group.ami_type, &group.observed.instance_types, minor);
-        let effect = Effect::EksCreateNodegroup(EksCreateNodegroup {
+        let effect = Effect::Eks(EksEffect::CreateNodegroup(EksCreateNodegroup {
             target: road.own.names.target.clone(),
             nodegroup: new.clone(),
             like: group.name.clone(),
@@ -129,11 +137,11 @@ impl Replacing<'_> {
                 desired: Operand::Value(serde_json::json!(0)),
                 ..Self::size(&self.copy, Operand::Value(serde_json::json!(0)))
             },
-        });
-        let delete = Effect::EksDeleteNodegroup(EksDeleteNodegroup {
+        }));
+        let delete = Effect::Eks(EksEffect::DeleteNodegroup(EksDeleteNodegroup {
             target: road.own.names.target.clone(),
             nodegroup: new.clone(),
-        });
+        }));
         let undo = Rollback::new(Work {
             done_when: Some(absent(&self.fresh())),
             timeout: WITHIN,
@@ -144,13 +152,11 @@ impl Replacing<'_> {
             .map_or_else(String::new, |ami| format!(" with the image {ami} instead of {}", group.ami_type));
         let title =
             format!("make node group {new} at {minor} as a copy of {}, without nodes{becomes}", group.name);
-        let active = Condition::All {
-            of: vec![
-                says(&self.fresh(), "/status", "ACTIVE"),
-                says(&self.fresh(), "/version", minor.as_str()),
-                copied(&self.fresh(), &group.name),
-            ],
-        };
+        let active = Condition::All(vec![
+            says(&self.fresh(), "/status", "ACTIVE"),
+            says(&self.fresh(), "/version", minor.as_str()),
+            copied(&self.fresh(), &group.name),
+        ]);
         let draft = road
             .scope
             .step(&format!("{}/copy", self.part), title, effect, Undoing::by(undo), predicted.take_reads())
@@ -174,7 +180,7 @@ impl Replacing<'_> {
         let undo = Rollback {
             after: vec![self.emptying()],
             ..Rollback::new(Work {
-                done_when: Some(Condition::Any { of: vec![empty, absent(&self.fresh())] }),
+                done_when: Some(Condition::Any(vec![empty, absent(&self.fresh())])),
                 timeout: Seconds::minutes(30),
                 estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
                 ..Work::effect(
@@ -252,9 +258,9 @@ impl Replacing<'_> {
         let undo = Rollback {
             needs_capacity: true,
             ..Rollback::new(Work {
-                done_when: Some(Condition::All {
-                    of: SIZE.map(|(name, at)| is(&self.old(), at, Self::captured(&id, name))).to_vec(),
-                }),
+                done_when: Some(Condition::All(
+                    SIZE.map(|(name, at)| is(&self.old(), at, Self::captured(&id, name))).to_vec(),
+                )),
                 verify: vec![verify(
                     format!("{} nodes of group {name} are Ready", self.group.observed.desired),
                     ready(&Self::labels(name), self.group.observed.desired),
@@ -337,9 +343,7 @@ impl Replacing<'_> {
         let (_, pointer) = SIZE[0];
         let zero = || Operand::Value(serde_json::json!(0));
         let undo = Rollback::new(Work {
-            done_when: Some(Condition::Any {
-                of: vec![is(&self.fresh(), pointer, zero()), absent(&self.fresh())],
-            }),
+            done_when: Some(Condition::Any(vec![is(&self.fresh(), pointer, zero()), absent(&self.fresh())])),
             timeout: Seconds::minutes(30),
             estimate: switchback_schemas::plan::Estimate::seconds(30, 120),
             ..Work::effect(
@@ -375,10 +379,10 @@ impl Replacing<'_> {
                 estimate: self.takes(),
                 ..Work::effect(
                     format!("delete the empty node group {name}"),
-                    Effect::EksDeleteNodegroup(EksDeleteNodegroup {
+                    Effect::Eks(EksEffect::DeleteNodegroup(EksDeleteNodegroup {
                         target: road.own.names.target.clone(),
                         nodegroup: name.clone(),
-                    }),
+                    })),
                 )
             },
         }

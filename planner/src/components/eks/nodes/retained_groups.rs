@@ -4,7 +4,7 @@
 use switchback_schemas::{
     StepId,
     name::Label,
-    plan::{Condition, Effect, EksDeleteNodegroup, Wait, Work},
+    plan::{Condition, Effect, EksDeleteNodegroup, EksEffect, Wait, Work},
     seconds::Seconds,
 };
 
@@ -39,12 +39,12 @@ pub(in crate::components::eks) fn steps(
     let mut dropped: Vec<StepId> = Vec::new();
     for name in groups.iter().filter_map(|group| group.kept.as_deref()) {
         let object = road.own.names.group(name);
-        let effect = Effect::EksDeleteNodegroup(EksDeleteNodegroup {
+        let effect = Effect::Eks(EksEffect::DeleteNodegroup(EksDeleteNodegroup {
             target: road.own.names.target.clone(),
             nodegroup: name.to_owned(),
-        });
+        }));
         // A run may turn back before the deletion was called: then it stays, as it was before.
-        let until = Condition::Any { of: vec![absent(&object), says(&object, "/status", "ACTIVE")] };
+        let until = Condition::Any(vec![absent(&object), says(&object, "/status", "ACTIVE")]);
         let undo = Rollback::new(Work {
             done_when: Some(until.clone()),
             ..Work::effect(

@@ -9,8 +9,8 @@ use switchback_schemas::{
     inventory::karpenter::NodePool,
     name::{ObjectName, ObjectRef},
     plan::{
-        Action, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubePatch, Operand, Pool,
-        Roll, SetField, Stale, Target, Test, Work,
+        Action, CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, KubeCapture, KubeCondition,
+        KubeEffect, KubePatch, Operand, Pool, Roll, SetField, Stale, Target, Test, Work,
     },
 };
 
@@ -25,7 +25,8 @@ const LIMITS: &str = "/spec/limits";
 /// What is kept of every NodePool before the control plane moves, as captures of that step.
 pub(in crate::components::eks) fn captures(road: &Road<'_>, mut draft: Draft) -> Draft {
     for node_pool in all_node_pools(road) {
-        let what = CaptureKind::Field { object: object(node_pool), pointer: LIMITS.to_owned() };
+        let what =
+            CaptureKind::Kube(KubeCapture::Field { object: object(node_pool), pointer: LIMITS.to_owned() });
         draft = draft.captures(&capture(node_pool), what);
     }
     draft
@@ -86,16 +87,16 @@ fn nothing() -> serde_json::Value {
 }
 
 fn limits_are(node_pool: &NodePool, is: Test) -> Condition {
-    Condition::Field { object: object(node_pool), pointer: LIMITS.to_owned(), is }
+    Condition::Kube(KubeCondition::Field { object: object(node_pool), pointer: LIMITS.to_owned(), is })
 }
 
 fn set_limits(node_pool: &NodePool, only_if: Test, value: Operand) -> Action {
-    Action::Effect(Effect::KubePatch(KubePatch {
+    Action::Effect(Effect::Kube(KubeEffect::Patch(KubePatch {
         object: object(node_pool),
         subresource: None,
         only_if: vec![FieldTest { pointer: LIMITS.to_owned(), is: only_if }],
         set: vec![SetField { pointer: LIMITS.to_owned(), to: value }],
-    }))
+    })))
 }
 
 fn capture(node_pool: &NodePool) -> String {

@@ -1,0 +1,136 @@
+//! Conditions that are asked of a Kubernetes API server.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{FieldTest, Test};
+use crate::{
+    Digest, Version,
+    name::{Label, ObjectName},
+    plan::{Arguments, Operand, Target, argument::mapped},
+};
+
+/// Asked of a Kubernetes API server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "KubeCondition")]
+pub enum KubeCondition<V = Operand, T = Target> {
+    /// A field of an object passes a test. A missing object has no fields.
+    Field {
+        /// The object.
+        object: T,
+        /// JSON pointer into the object; empty for the object itself.
+        pointer: String,
+        /// What must be true of it.
+        is: Test<V>,
+    },
+    /// Of the objects found, so many pass all tests.
+    Count {
+        /// Which objects.
+        find: Find,
+        /// What each of them must pass.
+        #[serde(default = "Vec::<FieldTest<V>>::new", skip_serializing_if = "Vec::is_empty")]
+        each: Vec<FieldTest<V>>,
+        /// How many must pass; absent means every one that was found.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_least: Option<u64>,
+        /// How many may pass.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_most: Option<u64>,
+    },
+    /// A Deployment, DaemonSet or StatefulSet has its observed generation, all replicas updated and
+    /// available, and none of the old ones left.
+    Rollout {
+        /// The object.
+        object: T,
+    },
+    /// A Helm release's last revision.
+    Release {
+        /// The release.
+        release: ObjectName,
+        /// Its chart's version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chart_version: Option<Version>,
+        /// Its revision.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        revision: Option<V>,
+        /// Digest of the values that were given by a person, as compact sorted JSON.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        values: Option<Digest>,
+    },
+    /// No pod is left on the node that a drain would have to move.
+    Drained {
+        /// The node.
+        node: T,
+    },
+    /// The API server can call the conversion webhook of a CRD: its Service has ready endpoints on the named
+    /// port and the CA bundle is set. A CRD without a webhook passes.
+    ConversionReady {
+        /// The CRD.
+        crd: String,
+    },
+    /// Every object of a CRD is stored in this version, and the CRD lists no other.
+    StoredAs {
+        /// The CRD.
+        crd: String,
+        /// The version.
+        version: String,
+    },
+    /// Ready nodes of a pool.
+    NodesReady {
+        /// The pool.
+        pool: Label,
+        /// How many must be Ready and schedulable.
+        at_least: u64,
+    },
+}
+
+/// Which objects are looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Find {
+    /// Group and version.
+    pub api_version: String,
+    /// The kind.
+    pub kind: String,
+    /// In one namespace, or everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// With these labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl KubeCondition {
+    /// The same with other arguments.
+    pub fn map<A: Arguments>(&self, by: &mut A) -> Result<KubeCondition<A::Value, A::Object>, A::Error> {
+        Ok(match self {
+            Self::Field { object, pointer, is } => {
+                KubeCondition::Field { object: by.object(object)?, pointer: pointer.clone(), is: is.map(by)? }
+            }
+            Self::Count { find, each, at_least, at_most } => KubeCondition::Count {
+                find: find.clone(),
+                each: mapped(each, |test| test.map(by))?,
+                at_least: *at_least,
+                at_most: *at_most,
+            },
+            Self::Rollout { object } => KubeCondition::Rollout { object: by.object(object)? },
+            Self::Release { release, chart_version, revision, values } => KubeCondition::Release {
+                release: release.clone(),
+                chart_version: chart_version.clone(),
+                revision: revision.as_ref().map(|revision| by.value(revision)).transpose()?,
+                values: *values,
+            },
+            Self::Drained { node } => KubeCondition::Drained { node: by.object(node)? },
+            Self::ConversionReady { crd } => KubeCondition::ConversionReady { crd: crd.clone() },
+            Self::StoredAs { crd, version } => {
+                KubeCondition::StoredAs { crd: crd.clone(), version: version.clone() }
+            }
+            Self::NodesReady { pool, at_least } => {
+                KubeCondition::NodesReady { pool: pool.clone(), at_least: *at_least }
+            }
+        })
+    }
+}
