@@ -174,7 +174,7 @@ fn p27_a_node_that_vanished_is_done_and_no_failure() {
     };
     // The spot market takes it in the middle of its drain, and the drain fails because of it.
     drive.world.nodes.retain(|node| node.key != lost);
-    answers(&mut drive, "node.drain", [not(Class::Refused), not(Class::Refused)]);
+    answers(&mut drive, "kube.drain", [not(Class::Refused), not(Class::Refused)]);
     let rest = drive.rest();
     let gone = drive.events().into_iter().filter(|event| matches!(event, Event::Gone { .. })).count();
     assert_eq!(gone, 1, "{rest:?}");
@@ -222,12 +222,12 @@ fn a_drain_that_waits_for_a_workload_parks_and_leaves_its_node_cordoned() {
             why: None,
         }],
     };
-    answers(&mut drive, "node.drain", (0..5000).map(|_| waits.clone()));
+    answers(&mut drive, "kube.drain", (0..5000).map(|_| waits.clone()));
     let rest = drive.rest();
     let Rest::Parked { waits_for, wake_at: Some(_) } = &rest else { panic!("{rest:?}") };
     assert!(matches!(&waits_for[..], [WaitsFor::Workload { .. }]), "{waits_for:?}");
     assert_eq!(cordoned(&drive).len(), 2, "they go on emptying by themselves");
-    answers(&mut drive, "node.drain", []);
+    answers(&mut drive, "kube.drain", []);
     drive.take_over();
     assert_eq!(drive.rest(), Rest::Ended(End::Complete));
 }

@@ -8,7 +8,7 @@ use switchback_kube::{Observing, observe};
 use switchback_schemas::{
     journal::{Class, Outcome, Verdict},
     name::{ObjectName, ObjectRef},
-    plan::{BoundObject, KubeApply, KubeCondition, KubeDelete, KubeEffect, NodeCordon, NodeDrain, Test},
+    plan::{BoundObject, KubeApply, KubeCondition, KubeEffect, NodeCordon, NodeDrain, Test},
 };
 use switchback_twin::{Fault, FaultKind};
 
@@ -132,44 +132,4 @@ async fn an_identity_that_cannot_be_read_is_a_failure() {
     inject(&scene, "GET", "/api/v1/namespaces/kube-system", refused(503));
     let failure = scene.driver().proof().await.unwrap_err();
     assert_eq!(failure.class, Class::Unreachable);
-}
-
-fn cordon(node: &BoundObject) -> KubeEffect<Value, BoundObject> {
-    KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true })
-}
-
-#[tokio::test]
-async fn b1_a_status_in_a_200_does_not_say_that_a_node_is_gone() {
-    let scene = Scene::twin("status").await;
-    let node = scene.node("n").await;
-    scene.deployment("web", 2).await;
-    done(&scene.apply(&call(), &cordon(&node)).await);
-    let drain = KubeEffect::Drain(NodeDrain { node: node.clone() });
-    let delete = KubeEffect::Delete(KubeDelete { object: node.clone() });
-    for effect in [&cordon(&node), &drain, &delete] {
-        inject(&scene, "GET", "/api/v1/nodes/*", refused(200));
-        let outcome = scene.apply(&call(), effect).await;
-        assert!(
-            matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }),
-            "{effect:?}: {outcome:?}"
-        );
-    }
-    let absent = KubeCondition::Field { object: node.clone(), pointer: String::new(), is: Test::Absent {} };
-    for condition in [&absent, &KubeCondition::Drained { node }] {
-        inject(&scene, "GET", "/api/v1/nodes/*", refused(200));
-        let verdict = scene.check(&call(), condition).await;
-        assert!(matches!(verdict, Verdict::Unknown { .. }), "{condition:?}: {verdict:?}");
-    }
-}
-
-#[tokio::test]
-async fn b3_one_odd_discovery_answer_does_not_say_that_a_kind_is_not_served() {
-    let scene = Scene::twin("discovery").await;
-    let thing = ObjectRef::new("nosuch.dev/v1", "Thing", &ObjectName::cluster("t"));
-    let delete = KubeEffect::Delete(KubeDelete { object: BoundObject::named(thing) });
-    let outcome = scene.apply(&call(), &delete).await;
-    assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
-    inject(&scene, "GET", "/apis/nosuch.dev/v1", refused(200));
-    let outcome = scene.apply(&call(), &delete).await;
-    assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");
 }
