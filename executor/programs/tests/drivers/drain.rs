@@ -51,6 +51,8 @@ fn with_class(owner_kinds: &[&str], on_drain: OnDrain, waited: u64) -> Call {
         },
         on_drain,
         gang: false,
+        overrides: [].into(),
+        may_lose: None,
     };
     let fleet = Fleet { pools: Vec::new(), classes: vec![class] };
     Call { fleet: Arc::new(fleet), waited: Seconds(waited), ..call() }
