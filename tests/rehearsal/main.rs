@@ -11,5 +11,6 @@
 mod back;
 mod continued;
 mod interleavings;
+mod refit;
 mod support;
 mod watched;

@@ -7,6 +7,7 @@ mod eks;
 mod eks_large;
 mod eks_refused;
 mod finished;
+mod fleet;
 mod joint;
 mod karpenter;
 mod mlflow;
