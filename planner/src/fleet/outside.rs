@@ -127,7 +127,8 @@ pub(super) fn all(cx: &Cx<'_>, moves: &Moves<'_>) -> Vec<Outside> {
         found.push(Outside { what, pool, nodes: nodes.len() as u64, fate });
     }
     found.sort();
-    for outside in &found {
+    // What stays as it is while no control plane moves is as well as it was.
+    for outside in found.iter().filter(|outside| outside.fate != (Fate::Stay {}) || moves_minor(moves)) {
         warn(cx, outside);
     }
     found
@@ -157,19 +158,20 @@ fn thawed<'a>(moves: &Moves<'a>) -> BTreeSet<&'a str> {
     .collect()
 }
 
+/// Whether the control plane moves.
+fn moves_minor(moves: &Moves<'_>) -> bool {
+    moves.steps.iter().any(|step| matches!(step.work.action, Action::Effect(Effect::EksUpdateCluster(_))))
+}
+
 /// What drift takes when a NodePool is thawed.
 fn fate(made: &NodePool, nodes: &[&Node], moves: &Moves<'_>, karpenter: Option<&Karpenter>) -> Fate {
     let all = nodes.len() as u64;
     let drifted = nodes.iter().filter(|node| node.node_claim.as_ref().is_some_and(|claim| claim.drifted));
     let drifted = drifted.count() as u64;
-    let minor = moves
-        .steps
-        .iter()
-        .any(|step| matches!(step.work.action, Action::Effect(Effect::EksUpdateCluster(_))));
     let classes = karpenter.iter().flat_map(|section| &section.node_classes);
     let follows =
         classes.into_iter().any(|class| class.name == made.node_class && !class.ami_aliases.is_empty());
-    if minor && follows {
+    if moves_minor(moves) && follows {
         let why = "its image goes by an alias, which follows the control plane".to_owned();
         return Fate::Drift { at_least: all, at_most: all, why };
     }
@@ -199,7 +201,7 @@ fn warn(cx: &Cx<'_>, outside: &Outside) {
     cx.findings.say_about(
         what,
         Diagnostic::warning(codes::PLAN_OUTSIDE, message)
-            .at(cx.label(cx.manifests.platform.doc, "/spec", "its pools"))
+            .at(cx.label(cx.manifests.platform.doc, "/spec/pools", "none of these"))
             .help(help),
     );
 }

@@ -237,7 +237,8 @@ impl<'a> Look<'a, '_> {
             true => Diagnostic::error(codes::PLAN_DECISION, message),
             false => Diagnostic::warning(codes::PLAN_DECISION, message),
         };
-        let place = self.cx.label(self.cx.manifests.platform.doc, "/spec", "its workload classes");
+        let at = if self.cx.classes.is_empty() { "/spec" } else { "/spec/workloads" };
+        let place = self.cx.label(self.cx.manifests.platform.doc, at, "no class decides");
         self.cx.findings.say(found.at(place).help(format!("{resolve}; {held}")));
     }
 

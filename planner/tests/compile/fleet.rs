@@ -92,7 +92,11 @@ fn a07_a_node_that_a_person_cordoned_is_a_line_that_names_it() {
     let (plan, diagnostics) = of(PLATFORM, cordoned);
     let found = said(&diagnostics, codes::PLAN_DECISION);
     assert_eq!(found.len(), 1, "{diagnostics:#?}");
-    assert!(found[0].message.starts_with("Node general-1 on pool general needs a decision"), "{}", found[0].message);
+    assert!(
+        found[0].message.starts_with("Node general-1 on pool general needs a decision"),
+        "{}",
+        found[0].message
+    );
     assert!(on(&plan.expect("a plan"), "general", "Node general-1").needs_a_decision());
     let decided = with_class("{name: all, select: {}, onDrain: {evict: {}}, overrides: [cordoned]}");
     assert!(said(&of(&decided, cordoned).1, codes::PLAN_DECISION).is_empty());
@@ -100,7 +104,11 @@ fn a07_a_node_that_a_person_cordoned_is_a_line_that_names_it() {
         cordoned(inventory);
         inventory.pods.retain(|pod| pod.node != "general-1");
     });
-    assert_eq!(said(&empty, codes::PLAN_DECISION).len(), 1, "no class speaks for a node on which nothing stands");
+    assert_eq!(
+        said(&empty, codes::PLAN_DECISION).len(),
+        1,
+        "no class speaks for a node on which nothing stands"
+    );
 }
 
 #[test]
@@ -151,7 +159,10 @@ fn a05_a_pod_that_fits_no_other_node_is_an_error() {
     );
     let (plan, diagnostics) = tied("disk", "fast");
     assert!(said(&diagnostics, codes::PLAN_NO_REFIT).is_empty(), "what is not known is no reason");
-    assert!(matches!(on(&plan.expect("a plan"), "general", "Deployment shop/owner").refit, Refit::Unknown(_)));
+    assert!(matches!(
+        on(&plan.expect("a plan"), "general", "Deployment shop/owner").refit,
+        Refit::Unknown(_)
+    ));
 }
 
 /// NodePools that say which nodes they make: of one type, of one zone.
@@ -164,7 +175,8 @@ fn templates(inventory: &mut Inventory) {
             requirement("topology.kubernetes.io/zone", "eu-1a"),
         ];
         let taints = json!([{"key": "dedicated", "value": "ml", "effect": "NoSchedule"}]);
-        pool["template"] = json!({"labels": {"tier": "front"}, "requirements": requirements, "taints": taints});
+        pool["template"] =
+            json!({"labels": {"tier": "front"}, "requirements": requirements, "taints": taints});
     }
     for node in &mut inventory.nodes {
         node.labels.insert("node.kubernetes.io/instance-type".to_owned(), "m6i.xlarge".to_owned());
@@ -200,7 +212,12 @@ fn a05_cannot_is_said_of_a_size_a_selector_a_taint_and_a_zone() {
         json!({"volumes": volumes, "tolerations": tolerated}),
         "no node has topology.ebs.csi.aws.com/zone eu-1b",
     );
-    assert_eq!(refit(json!({"requests": {"cpu": 4000}, "nodeSelector": {"tier": "front"}, "tolerations": tolerated})), None);
+    assert_eq!(
+        refit(
+            json!({"requests": {"cpu": 4000}, "nodeSelector": {"tier": "front"}, "tolerations": tolerated})
+        ),
+        None
+    );
 }
 
 #[test]
@@ -214,7 +231,11 @@ fn a08_nodes_in_no_pool_are_a_line_with_what_becomes_of_them() {
     let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     assert_eq!(plan.outside.len(), 1, "{:#?}", plan.outside);
     assert_eq!((plan.outside[0].what.as_str(), plan.outside[0].nodes), ("NodePool gpu", 4));
-    assert!(matches!(plan.outside[0].fate, Fate::Drift { at_least: 2, at_most: 4, .. }), "{:#?}", plan.outside);
+    assert!(
+        matches!(plan.outside[0].fate, Fate::Drift { at_least: 2, at_most: 4, .. }),
+        "{:#?}",
+        plan.outside
+    );
     let found = said(&diagnostics, codes::PLAN_OUTSIDE);
     assert!(found[0].message.contains("replaces 2 to 4 of its 4 nodes by itself"), "{}", found[0].message);
 }
@@ -223,10 +244,17 @@ fn a08_nodes_in_no_pool_are_a_line_with_what_becomes_of_them() {
 fn a08_drift_that_follows_the_control_plane_is_counted() {
     let platform = world_eks::PLATFORM;
     let inventory = world_eks::eks_and_karpenter();
-    let (plan, diagnostics) = world_eks::compiled(&[("p.yaml", platform), ("e.yaml", world_eks::EKS)], &inventory, world_eks::addons());
+    let (plan, diagnostics) = world_eks::compiled(
+        &[("p.yaml", platform), ("e.yaml", world_eks::EKS)],
+        &inventory,
+        world_eks::addons(),
+    );
     let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     let spot = plan.outside.iter().find(|outside| outside.what == "NodePool general").expect("a line");
-    assert!(spot.pool.is_none() && matches!(spot.fate, Fate::Drift { at_least: 5, at_most: 5, .. }), "{spot:#?}");
+    assert!(
+        spot.pool.is_none() && matches!(spot.fate, Fate::Drift { at_least: 5, at_most: 5, .. }),
+        "{spot:#?}"
+    );
 }
 
 #[test]
@@ -240,7 +268,11 @@ fn a08_a_pool_that_selects_nothing_and_two_that_select_the_same() {
     );
     let twice = PLATFORM.replace("karpenter.sh/nodepool: gpu}", "karpenter.sh/nodepool: general}");
     let found = of(&twice, |_| ()).1;
-    assert!(said(&found, codes::PLAN_POOLS)[0].message.starts_with("pools general and gpu select the same 6 nodes"));
+    assert!(
+        said(&found, codes::PLAN_POOLS)[0]
+            .message
+            .starts_with("pools general and gpu select the same 6 nodes")
+    );
 }
 
 #[test]
@@ -319,7 +351,8 @@ fn a10_a_deployment_that_is_paused() {
 
 #[test]
 fn what_a_class_may_lose_is_held_against_how_long_it_has_run() {
-    let platform = PLATFORM.replace("wait: {max: 4h, then: park}", "requeue: {}").replace("gang: true", "mayLose: 4h");
+    let platform =
+        PLATFORM.replace("wait: {max: 4h, then: park}", "requeue: {}").replace("gang: true", "mayLose: 4h");
     let ran = |hours: i64| {
         let (_, diagnostics) = of(&platform, |inventory| {
             let started = inventory.taken_at - jiff::SignedDuration::from_hours(hours);

@@ -8,8 +8,8 @@ use switchback_schemas::{
     Seconds,
     journal::{Class, Outcome, WaitsFor},
     plan::{
-        Condition, Count, Effect, NodeCordon, NodeDrain, Objection, OnDrain, PodSelector, Roll, Stale, Target, Then,
-        WorkloadClass,
+        Condition, Count, Effect, NodeCordon, NodeDrain, Objection, OnDrain, PodSelector, Roll, Stale,
+        Target, Then, WorkloadClass,
     },
 };
 
@@ -229,12 +229,22 @@ async fn what_somebody_objects_to_stays_until_a_class_overrides_it(scene: &Scene
     let pods = format!("/api/v1/namespaces/{}/pods", scene.ns);
     scene
         .wait(&pods, |pods| {
-            let noted = |pod: &Value| !pod["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"].is_null();
-            let nb: Vec<&Value> = pods["items"].as_array().unwrap().iter().filter(|p| p["metadata"]["labels"]["app"] == "nb").collect();
+            let noted =
+                |pod: &Value| !pod["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"].is_null();
+            let nb: Vec<&Value> = pods["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|p| p["metadata"]["labels"]["app"] == "nb")
+                .collect();
             nb.len() == 1 && nb.iter().all(|pod| noted(pod) && pod["status"]["phase"] == "Running")
         })
         .await;
-    done(&scene.apply(&call(), &Effect::NodeCordon(NodeCordon { node: node.clone(), unschedulable: true })).await);
+    done(
+        &scene
+            .apply(&call(), &Effect::NodeCordon(NodeCordon { node: node.clone(), unschedulable: true }))
+            .await,
+    );
 
     let found = held(&scene.apply(&overriding(&[Objection::LocalData]), &drain(&node)).await);
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
@@ -250,7 +260,9 @@ async fn what_somebody_objects_to_stays_until_a_class_overrides_it(scene: &Scene
     remove(scene, &node).await;
 }
 
-async fn a_node_that_a_person_cordoned_is_held_until_all_on_it_is_of_a_class_that_overrides_it(scene: &Scene) {
+async fn a_node_that_a_person_cordoned_is_held_until_all_on_it_is_of_a_class_that_overrides_it(
+    scene: &Scene,
+) {
     let node = scene.node("n").await;
     scene.deployment("web", 1).await;
     let path = format!("/api/v1/nodes/{}", name_of(&node));

@@ -125,7 +125,9 @@ async fn a_cordon_of_somebody_else_stays(scene: &Scene) {
     scene.patch(&path, &json!({"spec": {"unschedulable": true}})).await;
     let held = scene.apply(&call(), &cordon(true)).await;
     let Outcome::Blocked { waits_for } = &held else { panic!("{held:?}") };
-    let [WaitsFor::Workload { workload, why: Some(why), .. }] = &waits_for[..] else { panic!("{waits_for:?}") };
+    let [WaitsFor::Workload { workload, why: Some(why), .. }] = &waits_for[..] else {
+        panic!("{waits_for:?}")
+    };
     assert_eq!(*workload, format!("Node {}", object.name));
     assert!(why.contains("somebody else cordoned its node") && why.contains("nothing stands on it"), "{why}");
     assert!(done(&scene.apply(&call(), &cordon(false)).await).contains("left so"));
