@@ -11,7 +11,7 @@ use switchback_schemas::{
         karpenter::{Karpenter, NodePool},
     },
     name::Label,
-    plan::{Action, Condition, Effect, Fate, Outside, Pool, Strategy, Target},
+    plan::{Action, Condition, Effect, Fate, Outside, Pool, Step, Strategy, Target},
 };
 
 use super::{Moves, NODE_GROUP, NODE_POOL, names};
@@ -127,8 +127,7 @@ pub(super) fn all(cx: &Cx<'_>, moves: &Moves<'_>) -> Vec<Outside> {
         found.push(Outside { what, pool, nodes: nodes.len() as u64, fate });
     }
     found.sort();
-    // What stays as it is while no control plane moves is as well as it was.
-    for outside in found.iter().filter(|outside| outside.fate != (Fate::Stay {}) || moves_minor(moves)) {
+    for outside in &found {
         warn(cx, outside);
     }
     found
@@ -158,11 +157,6 @@ fn thawed<'a>(moves: &Moves<'a>) -> BTreeSet<&'a str> {
     .collect()
 }
 
-/// Whether the control plane moves.
-fn moves_minor(moves: &Moves<'_>) -> bool {
-    moves.steps.iter().any(|step| matches!(step.work.action, Action::Effect(Effect::EksUpdateCluster(_))))
-}
-
 /// What drift takes when a NodePool is thawed.
 fn fate(made: &NodePool, nodes: &[&Node], moves: &Moves<'_>, karpenter: Option<&Karpenter>) -> Fate {
     let all = nodes.len() as u64;
@@ -171,7 +165,8 @@ fn fate(made: &NodePool, nodes: &[&Node], moves: &Moves<'_>, karpenter: Option<&
     let classes = karpenter.iter().flat_map(|section| &section.node_classes);
     let follows =
         classes.into_iter().any(|class| class.name == made.node_class && !class.ami_aliases.is_empty());
-    if moves_minor(moves) && follows {
+    let minor = |step: &Step| matches!(step.work.action, Action::Effect(Effect::EksUpdateCluster(_)));
+    if moves.steps.iter().any(minor) && follows {
         let why = "its image goes by an alias, which follows the control plane".to_owned();
         return Fate::Drift { at_least: all, at_most: all, why };
     }
@@ -180,20 +175,20 @@ fn fate(made: &NodePool, nodes: &[&Node], moves: &Moves<'_>, karpenter: Option<&
     Fate::Drift { at_least: drifted, at_most: all, why }
 }
 
+/// Says what drift takes. What stays as it is stands in the plan.
 fn warn(cx: &Cx<'_>, outside: &Outside) {
-    let Outside { what, pool, nodes, fate } = outside;
+    let Outside { what, pool, nodes, fate: Fate::Drift { at_least, at_most, why } } = outside else { return };
     let of = match pool {
         Some(pool) => format!("{what} of pool {pool} is not moved by this plan"),
         None => format!("{what} is in no pool of the Platform"),
     };
-    let message = match fate {
-        Fate::Stay {} if *nodes == 0 => format!("{of}; it has no nodes"),
-        Fate::Stay {} => format!("{of}: its nodes stay as they are ({nodes})"),
-        Fate::Drift { at_least, at_most, why } => format!(
-            "{of}: when it is thawed Karpenter replaces {} of its {nodes} nodes by itself, within its own budgets: {why}",
-            range(*at_least, *at_most)
-        ),
+    let many = match at_least == at_most {
+        true => at_least.to_string(),
+        false => format!("{at_least} to {at_most}"),
     };
+    let message = format!(
+        "{of}: when it is thawed Karpenter replaces {many} of its {nodes} nodes by itself, within its own budgets: {why}"
+    );
     let help = match pool {
         None => "give these nodes a pool under `pools:`; `strategy: keep` says that they stay",
         Some(_) => "let the pool move with this plan, or leave it to Karpenter",
@@ -204,11 +199,4 @@ fn warn(cx: &Cx<'_>, outside: &Outside) {
             .at(cx.label(cx.manifests.platform.doc, "/spec/pools", "none of these"))
             .help(help),
     );
-}
-
-fn range(least: u64, most: u64) -> String {
-    match least == most {
-        true => least.to_string(),
-        false => format!("{least} to {most}"),
-    }
 }

@@ -191,7 +191,7 @@ impl<'a> Look<'a, '_> {
             let message = format!("{object} would not start again when pool {} moves: {why}", pool.name);
             self.cx.findings.say_about(
                 &object.to_string(),
-                Diagnostic::error(codes::PLAN_NO_REFIT, message).help(
+                Diagnostic::error(codes::PLAN_NO_REFIT, message).at(self.cx.pool_label(pool, "its nodes move")).help(
                     "give it a node that stays or can be made (a selector, a toleration, a size, a volume in a zone with nodes), or a \
                      workload class whose onDrain is never or wait",
                 ),
@@ -237,8 +237,7 @@ impl<'a> Look<'a, '_> {
             true => Diagnostic::error(codes::PLAN_DECISION, message),
             false => Diagnostic::warning(codes::PLAN_DECISION, message),
         };
-        let at = if self.cx.classes.is_empty() { "/spec" } else { "/spec/workloads" };
-        let place = self.cx.label(self.cx.manifests.platform.doc, at, "no class decides");
+        let place = self.cx.pool_label(pool, "its nodes move");
         self.cx.findings.say(found.at(place).help(format!("{resolve}; {held}")));
     }
 
