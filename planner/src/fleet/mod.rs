@@ -11,6 +11,7 @@ use switchback_schemas::{
     plan::{Outside, Pool, Standing, Step, Suspension},
 };
 
+pub use crate::lower::checks::stays;
 use crate::{context::Cx, index::nodes_of};
 
 /// Label of a node that names its NodePool.
@@ -33,11 +34,6 @@ pub fn look(cx: &Cx<'_>, moves: &Moves<'_>) -> (Vec<Standing>, Vec<Outside>) {
     outside::pools(cx);
     let standing = if moves.pools.is_empty() { Vec::new() } else { standing::all(cx, moves) };
     (standing, outside::all(cx, moves))
-}
-
-/// Whether a drain leaves a pod alone: DaemonSets come back, static pods belong to the kubelet.
-pub fn stays(pod: &Pod) -> bool {
-    pod.owners.first().is_some_and(|owner| owner.kind == "DaemonSet" || owner.kind == "Node")
 }
 
 /// Pods that a drain moves, by node.

@@ -224,6 +224,10 @@ impl<'a> Look<'a, '_> {
             (None, "Node", _) => {
                 format!("give the classes of all that stands on it `{}`", Objection::line(undecided))
             }
+            _ if undecided.contains(&Objection::GangBudget) => format!(
+                "raise `rollout.maxUnavailable` so that it moves as a whole, or give it a class that says `{}`",
+                Objection::line(undecided)
+            ),
             _ => format!(
                 "give it a class under `workloads:` of the Platform that says `{}`",
                 Objection::line(undecided)

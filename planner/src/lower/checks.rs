@@ -9,7 +9,7 @@ use switchback_schemas::{
     plan::{Objection, OnDrain, Pool, Strategy, Then, WorkloadClass},
 };
 
-use crate::{context::Cx, fleet::stays, index::nodes_of};
+use crate::{context::Cx, index::nodes_of};
 
 /// The first class that matches a pod. Everything a selector gives must match.
 pub fn class_of<'a>(pod: &Pod, classes: &'a [WorkloadClass]) -> Option<&'a WorkloadClass> {
@@ -17,6 +17,11 @@ pub fn class_of<'a>(pod: &Pod, classes: &'a [WorkloadClass]) -> Option<&'a Workl
     let kinds: Vec<&str> = pod.owners.iter().map(|owner| owner.kind.as_str()).collect();
     let label = |key: &str| pod.labels.get(key).map(String::as_str);
     classes.iter().find(|class| class.select.matches(namespace, label, &kinds))
+}
+
+/// Whether a drain leaves a pod alone: DaemonSets come back, static pods belong to the kubelet.
+pub fn stays(pod: &Pod) -> bool {
+    pod.owners.first().is_some_and(|owner| owner.kind == "DaemonSet" || owner.kind == "Node")
 }
 
 /// What would stop a drain of a pool's nodes: budgets that never allow it, pods of no class on GPU nodes, pods that are
