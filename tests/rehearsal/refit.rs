@@ -194,7 +194,7 @@ async fn seed(seed: u64, count: &mut Count) {
         let request = http::Request::delete(path).body(Vec::new()).expect("a request");
         platform.client().request::<Value>(request).await.expect("it is deleted");
     }
-    platform.twin.advance_by(Duration::from_secs(3600));
+    platform.twin.advance_by(Duration::from_hours(1));
     let bound = bound(&platform).await;
     for (app, why) in cannot {
         assert!(

@@ -90,14 +90,14 @@ pub(super) fn all(cx: &Cx<'_>, moves: &Moves<'_>) -> Vec<Outside> {
         return Vec::new();
     }
     let karpenter = cx.sections.get::<Karpenter>("karpenter").ok().flatten();
-    let moved = names(cx.inventory, moves.pools);
+    let leaving = names(cx.inventory, moves.pools);
     let mut groups: BTreeMap<(String, Option<Label>), Vec<&Node>> = BTreeMap::new();
     let pool_of = |node: &Node| {
         let inside =
             |pool: &&Pool| pool.labels.iter().all(|(key, value)| node.labels.get(key) == Some(value));
         cx.pools.iter().find(inside).map(|pool| pool.name.clone())
     };
-    for node in cx.inventory.nodes.iter().filter(|node| !moved.contains(node.name.as_str())) {
+    for node in cx.inventory.nodes.iter().filter(|node| !leaving.contains(node.name.as_str())) {
         groups.entry((group(node), pool_of(node))).or_default().push(node);
     }
     // A NodePool without nodes may have some tomorrow.

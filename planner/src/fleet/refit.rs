@@ -249,7 +249,7 @@ impl<'a> Fleet<'a> {
                     return Answer::Yes;
                 }
                 match listed {
-                    Some(types) => of_types(&types.values.iter().map(String::as_str).collect::<Vec<_>>()),
+                    Some(listed) => of_types(&listed.values.iter().map(String::as_str).collect::<Vec<_>>()),
                     None => Answer::Unknown("how large new nodes are".to_owned()),
                 }
             }

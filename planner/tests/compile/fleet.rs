@@ -121,7 +121,7 @@ fn a09_any_owner_in_the_chain_is_of_a_class() {
     let (plan, diagnostics) = of(PLATFORM, cron);
     let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     let nightly = on(&plan, "gpu", "CronJob ml/nightly");
-    assert_eq!(nightly.class.as_ref().map(|class| class.as_str()), Some("training"));
+    assert_eq!(nightly.class.as_ref().map(switchback_schemas::name::Label::as_str), Some("training"));
     assert_eq!(nightly.through.len(), 1);
     assert!(said(&diagnostics, codes::PLAN_UNCLASSIFIED_POD).is_empty());
 }

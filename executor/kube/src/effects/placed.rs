@@ -53,7 +53,7 @@ pub(super) async fn on<'plan>(
         let on_gpu_node = gpus || gpus::held_by(&pod);
         let seen = Seen { pod: &pod, owner_kinds: chain.kinds(), on_gpu_node };
         let class = classes::class_of(&call.fleet.classes, &seen);
-        found.push(Placed { class, on_gpu_node, chain, pod });
+        found.push(Placed { pod, chain, class, on_gpu_node });
     }
     Ok(found)
 }

@@ -58,7 +58,7 @@ pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) 
         }
         servers.extend(told(object, &owners));
         if !text(object, "/spec/nodeName").is_empty() {
-            found.push(pod(object, chain, owners, &places));
+            found.push(pod(object, &chain, owners, &places));
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -75,7 +75,7 @@ async fn places(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>, pods: &[V
     needs::places(&claims, &volumes)
 }
 
-fn pod(object: &Value, chain: Chain, owners: Vec<ObjectRef>, places: &Places) -> Pod {
+fn pod(object: &Value, chain: &Chain, owners: Vec<ObjectRef>, places: &Places) -> Pod {
     let moves = standing(object) == Standing::Moves;
     let workload =
         chain.top().map_or_else(|| text(object, "/metadata/uid").to_owned(), |top| top.uid.clone());

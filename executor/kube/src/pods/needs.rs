@@ -158,11 +158,12 @@ fn requests(pod: &Value, unknown: &mut Vec<String>) -> BTreeMap<String, u64> {
             *all = all.saturating_add(amount);
         }
     };
-    list(pod, "/spec/containers").iter().for_each(|container| add(of(container)));
     let (sidecars, inits): (Vec<_>, Vec<_>) = list(pod, "/spec/initContainers")
         .iter()
         .partition(|container| text(container, "/restartPolicy") == "Always");
-    sidecars.into_iter().for_each(|container| add(of(container)));
+    for container in list(pod, "/spec/containers").iter().chain(sidecars) {
+        add(of(container));
+    }
     add(amounts(pod.pointer("/spec/overhead")));
     for (name, amount) in inits.into_iter().flat_map(of) {
         let all = sum.entry(name).or_default();

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn pod(annotations: Value, volumes: Value) -> Value {
+    fn pod(annotations: &Value, volumes: &Value) -> Value {
         json!({"metadata": {"annotations": annotations,
             "ownerReferences": [{"kind": "ReplicaSet", "name": "r", "controller": true}]}, "spec": {"volumes": volumes}})
     }
@@ -74,9 +74,9 @@ mod tests {
     #[test]
     fn a06_somebodys_no_is_an_objection() {
         use Objection::{DoNotDisrupt, SafeToEvict};
-        is(&of_pod(&pod(json!({"karpenter.sh/do-not-disrupt": "true"}), json!([]))), &[DoNotDisrupt]);
-        is(&of_pod(&pod(json!({"karpenter.sh/do-not-disrupt": "false"}), json!([]))), &[]);
-        is(&of_pod(&pod(json!({SAFE_TO_EVICT: "false"}), json!([]))), &[SafeToEvict]);
+        is(&of_pod(&pod(&json!({"karpenter.sh/do-not-disrupt": "true"}), &json!([]))), &[DoNotDisrupt]);
+        is(&of_pod(&pod(&json!({"karpenter.sh/do-not-disrupt": "false"}), &json!([]))), &[]);
+        is(&of_pod(&pod(&json!({SAFE_TO_EVICT: "false"}), &json!([]))), &[SafeToEvict]);
     }
 
     #[test]
@@ -85,9 +85,9 @@ mod tests {
         let bare = json!({"metadata": {}, "spec": {"volumes": [{"name": "scratch", "emptyDir": {}}]}});
         is(&of_pod(&bare), &[NoController, LocalData]);
         let host = json!([{"name": "d", "hostPath": {"path": "/data"}}]);
-        is(&of_pod(&pod(json!({}), host.clone())), &[LocalData]);
-        is(&of_pod(&pod(json!({SAFE_VOLUMES: "a, d"}), host.clone())), &[]);
-        is(&of_pod(&pod(json!({SAFE_TO_EVICT: "true"}), host)), &[]);
-        is(&of_pod(&pod(json!({}), json!([{"name": "m", "emptyDir": {"medium": "Memory"}}]))), &[]);
+        is(&of_pod(&pod(&json!({}), &host)), &[LocalData]);
+        is(&of_pod(&pod(&json!({SAFE_VOLUMES: "a, d"}), &host)), &[]);
+        is(&of_pod(&pod(&json!({SAFE_TO_EVICT: "true"}), &host)), &[]);
+        is(&of_pod(&pod(&json!({}), &json!([{"name": "m", "emptyDir": {"medium": "Memory"}}]))), &[]);
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn undecided(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result 
             workload.class.as_ref().map_or_else(|| "no class".to_owned(), |class| format!("class {class}"));
         match &workload.unread {
             Some(unread) => {
-                writeln!(f, "  {} on pool {pool}: whose it is, is unknown ({unread})", workload.object)?
+                writeln!(f, "  {} on pool {pool}: whose it is, is unknown ({unread})", workload.object)?;
             }
             None => writeln!(
                 f,
@@ -92,32 +92,30 @@ fn counted(n: u64, one: &str, more: &str) -> String {
 fn line(plan: &Plan, workload: &StandingWorkload) -> String {
     let class = plan.classes.iter().find(|class| Some(&class.name) == workload.class.as_ref());
     let pods = counted(workload.pods, "pod", "pods");
-    let mut text = format!("{}: {pods} on {}", workload.object, counted(workload.nodes, "node", "nodes"));
-    if workload.gpus > 0 {
-        text.push_str(&format!(", {}", counted(workload.gpus, "GPU", "GPUs")));
-    }
-    text.push_str(&format!(" · {}", class.map_or_else(|| "no class".to_owned(), drained)));
-    if let Some(lose) = class.and_then(|class| class.may_lose) {
-        text.push_str(&format!(" · may lose {lose}"));
-    }
+    let nodes = counted(workload.nodes, "node", "nodes");
+    let gpus = match workload.gpus {
+        0 => String::new(),
+        gpus => format!(", {}", counted(gpus, "GPU", "GPUs")),
+    };
+    let mut parts = vec![format!("{}: {pods} on {nodes}{gpus}", workload.object)];
+    parts.push(class.map_or_else(|| "no class".to_owned(), drained));
+    parts.extend(class.and_then(|class| class.may_lose).map(|lose| format!("may lose {lose}")));
     if workload.gpu_hours > 0 {
-        text.push_str(&format!(
-            " · {} since it started",
-            counted(workload.gpu_hours, "GPU-hour", "GPU-hours")
-        ));
+        let hours = counted(workload.gpu_hours, "GPU-hour", "GPU-hours");
+        parts.push(format!("{hours} since it started"));
     }
     if !workload.overridden.is_empty() {
-        text.push_str(&format!(" · overridden: {}", names(&workload.overridden)));
+        parts.push(format!("overridden: {}", names(&workload.overridden)));
     }
     if workload.needs_a_decision() {
-        text.push_str(" · needs a decision");
+        parts.push("needs a decision".to_owned());
     }
     match &workload.refit {
         Refit::Fits {} => {}
-        Refit::Unknown(why) => text.push_str(&format!(" · whether it fits elsewhere is unknown: {why}")),
-        Refit::Cannot(why) => text.push_str(&format!(" · fits nowhere else: {why}")),
+        Refit::Unknown(why) => parts.push(format!("whether it fits elsewhere is unknown: {why}")),
+        Refit::Cannot(why) => parts.push(format!("fits nowhere else: {why}")),
     }
-    text
+    parts.join(" · ")
 }
 
 /// What a drain does to the pods of a class.
