@@ -16,8 +16,8 @@ use switchback_schemas::{
     name::{Label, ObjectName},
     plan::{
         BoundObject, CaptureKind, CloudCapture, CloudCondition, Command, Condition, Effect, EksEffect,
-        HelmEffect, KubeCapture, KubeCondition, KubeEffect, Notify, Plan, Pool, Proof, RdsEffect, Roll,
-        WebCondition, WorkloadClass,
+        HelmEffect, HelmUpgrade, KubeCapture, KubeCondition, KubeEffect, Notify, Plan, Pool, Proof,
+        RdsEffect, Roll, WebCondition, WorkloadClass,
     },
 };
 
@@ -170,8 +170,8 @@ pub trait Helm: Send + Sync {
     /// Calls an effect.
     async fn apply(&self, call: &Call, effect: &HelmEffect<Value>) -> Outcome;
 
-    /// Looks whether the program and the chart that an effect needs are there, and what it would write. Changes nothing.
-    async fn rehearse(&self, effect: &HelmEffect) -> Result<Rehearsal, Failure>;
+    /// Looks whether the program is there, and for an upgrade its chart, and what that would write. Changes nothing.
+    async fn rehearse(&self, upgrade: Option<&HelmUpgrade>) -> Result<Rehearsal, Failure>;
 }
 
 /// The APIs of the cloud provider.

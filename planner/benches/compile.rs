@@ -52,6 +52,7 @@ fn many(count: usize) -> (Vec<(String, String)>, Inventory) {
             object: object.clone(),
             replicas: 2,
             ready: 2,
+            paused: false,
             survives: None,
             labels: BTreeMap::new(),
             containers: vec![Container {

@@ -96,6 +96,8 @@ impl<'a> Cx<'a> {
                 DrainSpec::Never {} => OnDrain::Never {},
             },
             gang: class.gang,
+            overrides: class.overrides.clone(),
+            may_lose: class.may_lose.map(|length| length.0),
         };
         Self {
             manifests: given.manifests,

@@ -15,6 +15,7 @@ pub mod components;
 pub mod context;
 mod evidence;
 pub mod findings;
+pub mod fleet;
 pub mod hop;
 pub mod image;
 pub mod index;

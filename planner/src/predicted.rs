@@ -12,7 +12,9 @@ use switchback_schemas::{
     journal::Captured,
     lock::Render,
     name::{ObjectName, ObjectRef},
-    plan::{CloudCondition, CloudRef, Condition, Find, KubeCondition, Operand, Read, ReadBasis, Target, Test},
+    plan::{
+        CloudCondition, CloudRef, Condition, Find, KubeCondition, Operand, Read, ReadBasis, Target, Test,
+    },
     report::{CaptureName, LeftSuspended},
 };
 

@@ -212,10 +212,22 @@ codes! {
         "The run that this plan continues suspended something, and nothing in this plan resumes it with the first value.";
     PLAN_UNFINISHED = "SB0435", "an unfinished hop of an earlier run is left as it is",
         "The run that this plan continues stopped inside of a hop, and this plan does not continue it.";
-    PLAN_DELETES = "SB0440", "an upgrade deletes objects that no rollback brings back",
+    PLAN_DELETES = "SB0436", "an upgrade deletes objects that no rollback brings back",
         "The new chart no longer holds a CRD, or objects of a custom kind: Helm deletes them, a CRD with every object of its kind.";
-    PLAN_OTHER_KIND = "SB0441", "the release is a component with a kind of its own",
+    PLAN_OTHER_KIND = "SB0437", "the release is a component with a kind of its own",
         "Facts about its versions, its freezes and its order with others hold for the kind that knows it, not for a plain release.";
+    PLAN_DECISION = "SB0440", "a workload or node needs a decision before it moves",
+        "Somebody objects to moving it: an annotation, a cordon, data on its node, no controller that starts it again, a gang larger than its budget. A workload class that names the objection in `overrides:` decides. Undecided, its node is held, by name.";
+    PLAN_NO_REFIT = "SB0441", "an evicted pod would fit no node",
+        "No node that stays and none that could be made takes it: its selector or affinity, a taint, its size, or the zone of its volume. What is not known is never a reason for this finding.";
+    PLAN_OUTSIDE = "SB0442", "nodes are in no pool",
+        "The plan does not move nodes that no pool of the Platform selects. It says what becomes of them: they stay, or Karpenter replaces them by itself when it is thawed.";
+    PLAN_POOLS = "SB0443", "a pool selects nothing, or what another pool selects",
+        "Each node moves with one pool, and each pool selects nodes, or a NodePool or node group that makes some.";
+    PLAN_VERIFICATION = "SB0444", "a Verification is false before the run",
+        "What it asks for is not so on the platform as observed, so a step that it verifies would fail.";
+    PLAN_WINDOW = "SB0445", "a step fits into no window",
+        "A step, with what may not be left in the middle, starts only if a window has room for it and its rollback.";
     RUN_CLAIMED = "SB0501", "another run holds the platform",
         "A run keeps its claim until it is complete, rolled back or abandoned.";
     RUN_LEASED = "SB0502", "another process is running it",

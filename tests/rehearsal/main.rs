@@ -12,5 +12,6 @@ mod back;
 mod continued;
 mod growth;
 mod interleavings;
+mod refit;
 mod support;
 mod watched;

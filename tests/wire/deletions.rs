@@ -110,7 +110,7 @@ fn nothing_is_deleted_that_nobody_accepted(place: &dyn Place) {
     scene.write("manifests/things.yaml", &upgrade("things", ""));
     let refused = unplanned(scene);
     for said in [
-        "SB0440",
+        "SB0436",
         "no longer holds CRD things.demo.switchback.test: Helm deletes it with 2 objects of kind Thing",
         "SB0413",
         "CRD gadgets.demo.switchback.test drops version v1alpha1, in which objects are stored",

@@ -9,7 +9,7 @@ use switchback_schemas::{
     Version,
     journal::{Class, Evidence, Item, NodeClaimRef},
     name::ItemKey,
-    plan::{Roll, Stale},
+    plan::{Objection, Roll, Stale, WorkloadClass},
 };
 
 use crate::{
@@ -21,8 +21,8 @@ use crate::{
     pods::{
         classes::{self, Seen},
         filters::{Standing, standing},
-        gpus,
-        owners::Owners,
+        gpus, objections,
+        owners::{Chain, Owners},
     },
 };
 
@@ -72,19 +72,27 @@ async fn loads(
             continue;
         }
         let chain = owners.chain(&pod).await?;
-        let top = chain.last();
         let on_gpu_node = nodes::has_gpus(node, &call.fleet.pools) || gpus::held_by(&pod);
-        let owner_kind = top.map(|owner| owner.object.kind.as_str());
-        let seen = Seen { pod: &pod, owner_kind, on_gpu_node };
+        let seen = Seen { pod: &pod, owner_kinds: chain.kinds(), on_gpu_node };
         let class = classes::class_of(&call.fleet.classes, &seen);
         let load = loads.entry(text(&pod, "/spec/nodeName").to_owned()).or_default();
         load.pods += 1;
-        load.protected += u64::from(classes::protects(class, &seen));
-        if class.is_some_and(|class| class.gang) {
-            load.gangs.extend(top.map(|owner| owner.object.to_string()));
+        load.protected += u64::from(classes::protects(class, &seen) || holds(class, &pod, &chain));
+        // A gang that may move in parts keeps no nodes together.
+        if class.is_some_and(|class| class.gang && !class.overrides.contains(&Objection::GangBudget)) {
+            load.gangs.extend(chain.top().map(|owner| owner.object.to_string()));
         }
     }
+    // A node that somebody said no to comes last, whatever stands on it.
+    for node in nodes.iter().filter(|node| !nodes::objections(node).is_empty()) {
+        loads.entry(text(node, "/metadata/name").to_owned()).or_default().protected += 1;
+    }
     Ok(loads)
+}
+
+/// Whether a pod holds its node until somebody decides.
+fn holds(class: Option<&WorkloadClass>, pod: &Value, chain: &Chain) -> bool {
+    chain.unread.is_some() || !WorkloadClass::unresolved(class, &objections::of_pod(pod)).is_empty()
 }
 
 fn member(node: &Value, claim: Option<&Claim>, stale: &Stale, load: Load) -> Result<Member, Failure> {

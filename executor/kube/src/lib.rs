@@ -28,6 +28,6 @@ pub use caller::caller;
 pub use connect::{ConnectError, client};
 pub use driver::{IO_DEADLINE, KubeDriver};
 pub use dry::dry;
-pub use effects::CORDONED_BY;
+pub use nodes::CORDONED_BY;
 pub use observe::{Observing, observe};
 pub use platform_claim::{CLAIM_NAME, CLAIM_NAMESPACE, LeaseClaim};

@@ -1,14 +1,19 @@
 //! Nodes: what is read of them in more than one place.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
-use switchback_schemas::plan::Pool;
+use switchback_schemas::plan::{Objection, Pool};
 
 use crate::{
     api::{Kinds, Query, Reader, Resource, object_path},
     classify::CallError,
     fields::{self, text},
-    pods::gpus,
+    pods::{gpus, objections},
 };
+
+/// Annotation of a node that says which run cordoned it.
+pub const CORDONED_BY: &str = "switchback.dev/cordoned-by";
 
 /// One of the kinds that every API server serves.
 pub(crate) fn built_in(api_version: &str, kind: &str) -> Result<Resource, CallError> {
@@ -43,6 +48,23 @@ pub(crate) fn is_cordoned(node: &Value) -> bool {
     node.pointer("/spec/unschedulable").and_then(Value::as_bool) == Some(true)
 }
 
+/// The run that cordoned a node.
+pub(crate) fn cordoned_by(node: &Value) -> Option<&str> {
+    node.pointer("/metadata/annotations")?.get(CORDONED_BY)?.as_str()
+}
+
+/// What stands against moving a node, whatever stands on it. A run that marked its cordon is nobody else.
+pub(crate) fn objections(node: &Value) -> BTreeSet<Objection> {
+    let mut found = BTreeSet::new();
+    if objections::says_no(node) {
+        found.insert(Objection::DoNotDisrupt);
+    }
+    if is_cordoned(node) && cordoned_by(node).is_none() {
+        found.insert(Objection::Cordoned);
+    }
+    found
+}
+
 /// Whether a node is Ready.
 pub(crate) fn is_ready(node: &Value) -> bool {
     fields::has_condition(node, "Ready")
@@ -53,4 +75,19 @@ pub(crate) fn has_gpus(node: &Value, pools: &[Pool]) -> bool {
     let label = |key: &str| node.pointer("/metadata/labels").and_then(|labels| labels.get(key)?.as_str());
     let of_pool = |pool: &Pool| pool.labels.iter().all(|(key, value)| label(key) == Some(value));
     !gpus::of_node(node).is_empty() || pools.iter().any(|pool| pool.gpu && of_pool(pool))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a06_a07_somebodys_cordon_and_somebodys_no_are_objections() {
+        let node = |annotations: Value| json!({"metadata": {"annotations": annotations}, "spec": {"unschedulable": true}});
+        assert_eq!(objections(&node(json!({}))), [Objection::Cordoned].into());
+        assert_eq!(objections(&node(json!({CORDONED_BY: "run-1"}))), [].into());
+        let no = json!({"metadata": {"annotations": {"karpenter.sh/do-not-disrupt": "true"}}});
+        assert_eq!(objections(&no), [Objection::DoNotDisrupt].into());
+    }
 }

@@ -252,6 +252,8 @@ pub fn plan(mut drawn: Vec<Drawn>) -> Plan {
         points: Vec::new(),
         pools: Vec::new(),
         classes: Vec::new(),
+        standing: Vec::new(),
+        outside: Vec::new(),
         releases: Vec::new(),
         windows: Vec::new(),
         channels: Vec::new(),

@@ -1,5 +1,6 @@
 //! From manifests, inventory, lock and catalog to a plan. Pure: the same inputs give the same bytes.
 
+mod beforehand;
 mod carry_over;
 mod gates;
 mod inputs;
@@ -29,6 +30,7 @@ use crate::{
     component::{Lookups, PlannedHop},
     context::{Cx, Given},
     findings::Findings,
+    fleet,
     hop::HopSpec,
     lower::{Lowering, estimates, failure, rollback_deadline},
     manifest::Manifests,
@@ -234,6 +236,8 @@ fn assemble(
         learn::apply(&mut steps, &mut rollback, estimates);
     }
     let works = || steps.iter().map(|step| &step.work).chain(rollback.iter().map(|step| &step.work));
+    let moves = fleet::Moves { pools: &pools, steps: &steps, suspensions: &suspensions };
+    let (standing, outside) = fleet::look(cx, &moves);
     let verified = pools::verified(works());
     pools.extend(cx.pools.iter().filter(|pool| verified.contains(&pool.name)).cloned());
     pools.sort_by(|a, b| a.name.cmp(&b.name));
@@ -281,6 +285,8 @@ fn assemble(
         points,
         classes: if pools.is_empty() { Vec::new() } else { cx.classes.clone() },
         pools,
+        standing,
+        outside,
         releases: Vec::new(),
         windows: cx.windows(),
         channels: cx.manifests.platform.spec.channels.clone(),
@@ -290,12 +296,15 @@ fn assemble(
         retentions,
         sources: table,
     };
+    beforehand::verifications(cx);
+    beforehand::paused(cx, &plan);
     plan.releases = releases::moved(cx, plan.works().map(|(_, work)| work));
     match Graph::of(&plan) {
         Ok(graph) => {
             let approved = cx.manifests.platform.spec.approvals.before_start;
             failure::decide(&mut plan, &graph, &wishes, approved, cx.findings);
             rollback_deadline::check(&plan, &graph, &places, cx.findings);
+            beforehand::windows(cx, &plan, &graph);
         }
         Err(error) => cx.findings.say(Diagnostic::error(codes::PATH_CYCLE, error.to_string())),
     }

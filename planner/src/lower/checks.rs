@@ -6,27 +6,22 @@ use switchback_schemas::{
     Diagnostic, Label, codes,
     inventory::Pod,
     name::ObjectRef,
-    plan::{OnDrain, PodSelector, Pool, Strategy, Then, WorkloadClass},
+    plan::{Objection, OnDrain, Pool, Strategy, Then, WorkloadClass},
 };
 
 use crate::{context::Cx, index::nodes_of};
 
 /// The first class that matches a pod. Everything a selector gives must match.
 pub fn class_of<'a>(pod: &Pod, classes: &'a [WorkloadClass]) -> Option<&'a WorkloadClass> {
-    classes.iter().find(|class| matches(pod, &class.select))
-}
-
-fn matches(pod: &Pod, select: &PodSelector) -> bool {
     let namespace = pod.name.namespace.as_deref().unwrap_or_default();
-    let top = pod.owners.last().map_or("Pod", |owner| owner.kind.as_str());
-    (select.namespaces.is_empty() || select.namespaces.iter().any(|n| n == namespace))
-        && select.labels.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
-        && (select.owner_kinds.is_empty() || select.owner_kinds.iter().any(|kind| kind == top))
+    let kinds: Vec<&str> = pod.owners.iter().map(|owner| owner.kind.as_str()).collect();
+    let label = |key: &str| pod.labels.get(key).map(String::as_str);
+    classes.iter().find(|class| class.select.matches(namespace, label, &kinds))
 }
 
 /// Whether a drain leaves a pod alone: DaemonSets come back, static pods belong to the kubelet.
-fn stays(pod: &Pod) -> bool {
-    pod.owners.iter().any(|owner| owner.kind == "DaemonSet" || owner.kind == "Node")
+pub fn stays(pod: &Pod) -> bool {
+    pod.owners.first().is_some_and(|owner| owner.kind == "DaemonSet" || owner.kind == "Node")
 }
 
 /// What would stop a drain of a pool's nodes: budgets that never allow it, pods of no class on GPU nodes, pods that are
@@ -88,12 +83,15 @@ fn budgets(cx: &Cx<'_>, pool: &Pool, pod: &Pod) {
             "PodDisruptionBudget {} wants {} healthy pods of {}, so no eviction is ever allowed",
             budget.name, budget.desired_healthy, budget.expected
         );
-        cx.findings.say_about(
-            &budget.name.to_string(),
-            Diagnostic::error(codes::PLAN_BUDGET_STUCK, message)
-                .at(moved(cx, pool))
+        let overridden =
+            class_of(pod, &cx.classes).is_some_and(|class| class.overrides.contains(&Objection::Budget));
+        let found = match overridden {
+            true => Diagnostic::warning(codes::PLAN_BUDGET_STUCK, message)
+                .help("a class overrides it: the run waits at its nodes until somebody changes the budget"),
+            false => Diagnostic::error(codes::PLAN_BUDGET_STUCK, message)
                 .help("add a replica or lower the budget; a drain would wait for ever"),
-        );
+        };
+        cx.findings.say_about(&budget.name.to_string(), found.at(moved(cx, pool)));
     }
 }
 
@@ -128,7 +126,7 @@ fn class(cx: &Cx<'_>, pool: &Pool, pod: &Pod) {
 }
 
 /// Whether a pod is evicted at some time. EKS asks no class.
-fn is_evicted(pool: &Pool, pod: &Pod, classes: &[WorkloadClass]) -> bool {
+pub fn is_evicted(pool: &Pool, pod: &Pod, classes: &[WorkloadClass]) -> bool {
     if by_eks(pool) {
         return true;
     }
@@ -139,7 +137,8 @@ fn is_evicted(pool: &Pool, pod: &Pod, classes: &[WorkloadClass]) -> bool {
     }
 }
 
-fn by_eks(pool: &Pool) -> bool {
+/// Whether EKS drains the nodes of a pool.
+pub fn by_eks(pool: &Pool) -> bool {
     pool.strategy == Strategy::GroupUpdate
 }
 

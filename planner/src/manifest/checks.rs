@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use switchback_schemas::{
+    Version,
     codes::{self, Code},
     manifest::{BatchSize, ChartSource, Document, Platform, Rollout, TargetSpec},
     name::{Label as Name, ObjectName},
 };
 
 use super::{DocRef, Spanned, faults::Faults, nearest::all};
-use crate::objects::nested;
+use crate::{image::Image, objects::nested};
 
 /// Asks one document; what is wrong is collected.
 pub struct Checks<'f, 's> {
@@ -184,6 +185,18 @@ impl Checks<'_, '_> {
     /// The name of a container.
     pub fn container(&mut self, at: &str, name: &str) {
         self.word(at, "the name of a container", name, b"-");
+    }
+
+    /// An image whose tag is another version than the one that is to be reached: two places say what is asked for.
+    pub fn image_is(&mut self, at: &str, image: &str, to: &Version) {
+        let Some(tag) = Image(image).version().filter(|tag| tag != to) else { return };
+        self.pair(
+            codes::MANIFEST_CONFLICT,
+            format!("the image is tagged {tag}, and the version to reach is {to}"),
+            (at, "another version"),
+            ("/spec/to", "than this"),
+            "make them the same; the facts that the plan is made from are those of `to`",
+        );
     }
 
     /// An image with its tag or digest.

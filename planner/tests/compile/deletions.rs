@@ -146,7 +146,9 @@ fn an_accepted_deletion_is_a_point_of_no_return_and_is_counted_again() {
     );
     let counted = step.work.reads.iter().find_map(|read| match &read.condition {
         Condition::Any(of) => of.iter().find_map(|condition| match condition {
-            Condition::Kube(KubeCondition::Count { find, at_most, .. }) => Some((find.kind.as_str(), *at_most, &read.basis)),
+            Condition::Kube(KubeCondition::Count { find, at_most, .. }) => {
+                Some((find.kind.as_str(), *at_most, &read.basis))
+            }
             _ => None,
         }),
         _ => None,
@@ -155,12 +157,9 @@ fn an_accepted_deletion_is_a_point_of_no_return_and_is_counted_again() {
     let rollback =
         plan.rollback.iter().find(|rollback| rollback.undoes == [step.id.clone()]).expect("a rollback");
     assert_eq!(rollback.loses, ["the objects of CRD things.h1.example"]);
-    assert!(
-        step.work
-            .captures
-            .iter()
-            .any(|capture| matches!(&capture.what, CaptureKind::Kube(KubeCapture::Found(find)) if find.kind == "Thing"))
-    );
+    assert!(step.work.captures.iter().any(
+        |capture| matches!(&capture.what, CaptureKind::Kube(KubeCapture::Found(find)) if find.kind == "Thing")
+    ));
     let removed = step.changes.iter().find(|change| change.mark == Mark::Remove).expect("the CRD goes");
     assert_eq!(removed.diff, [" deletes 2 objects of kind Thing"]);
 }

@@ -312,6 +312,7 @@ fn a_job_that_the_drain_of_eks_would_end() {
         object: job,
         replicas: 1,
         ready: 1,
+        paused: false,
         survives: Some(0),
         labels: BTreeMap::new(),
         containers: Vec::new(),

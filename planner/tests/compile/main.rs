@@ -8,6 +8,7 @@ mod eks;
 mod eks_large;
 mod eks_refused;
 mod finished;
+mod fleet;
 mod joint;
 mod karpenter;
 mod known_release;

@@ -155,6 +155,7 @@ fn a_job_that_a_drain_would_end_is_named() {
             object: job,
             replicas: 4,
             ready: 4,
+            paused: false,
             survives,
             labels: BTreeMap::new(),
             containers: Vec::new(),

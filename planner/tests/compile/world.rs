@@ -147,6 +147,7 @@ pub(crate) fn inventory(version: &str) -> Inventory {
             object: web.clone(),
             replicas: 3,
             ready: 3,
+            paused: false,
             survives: None,
             labels: BTreeMap::new(),
             containers: vec![Container {
@@ -201,6 +202,9 @@ fn node(pool: &str, number: usize, gpu: bool) -> Node {
         schedulable: true,
         gpus: if gpu { [("nvidia.com/gpu".to_owned(), 8)].into() } else { BTreeMap::new() },
         node_claim: Some(ClaimRef { name: name.clone(), uid: format!("claim-{name}"), drifted: false }),
+        objections: [].into(),
+        taints: Vec::new(),
+        capacity: BTreeMap::new(),
         name,
     }
 }
@@ -212,7 +216,11 @@ pub(crate) fn pod(namespace: &str, name: &str, node: &str, owner: &str) -> Pod {
         labels: BTreeMap::new(),
         owners: vec![ObjectRef::new("batch/v1", owner, &ObjectName::namespaced(namespace, "owner"))],
         gpu: node.starts_with("gpu"),
-        local_data: false,
+        workload: "uid-owner".to_owned(),
+        owner_unread: None,
+        started: None,
+        objections: [].into(),
+        needs: None,
     }
 }
 

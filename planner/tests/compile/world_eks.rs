@@ -68,6 +68,9 @@ pub(crate) fn node(group: &str, pool: &str, number: u64, kubelet: &str) -> Node 
         schedulable: true,
         gpus: if pool == "gpu" { [("nvidia.com/gpu".to_owned(), 8)].into() } else { BTreeMap::new() },
         node_claim: None,
+        objections: [].into(),
+        taints: Vec::new(),
+        capacity: BTreeMap::new(),
         name,
     }
 }
@@ -177,7 +180,11 @@ pub(crate) fn pod(name: &str, node: &str, owner: &str) -> Pod {
         labels: BTreeMap::new(),
         owners: vec![ObjectRef::new("batch/v1", owner, &ObjectName::namespaced("ml", "owner"))],
         gpu: true,
-        local_data: false,
+        workload: "uid-owner".to_owned(),
+        owner_unread: None,
+        started: None,
+        objections: [].into(),
+        needs: None,
     }
 }
 

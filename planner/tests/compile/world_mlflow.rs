@@ -89,6 +89,7 @@ pub(crate) fn platform(image: &str) -> Inventory {
         object: object.clone(),
         replicas: 2,
         ready: 2,
+        paused: false,
         survives: None,
         labels: std::collections::BTreeMap::new(),
         containers: vec![Container { name: "mlflow".to_owned(), image: image.to_owned() }],

@@ -4,9 +4,9 @@ use switchback_schemas::{
     Seconds, StepId, codes,
     name::Label,
     plan::{
-        Action, Condition, Count, Effect, EksCreateNodegroup, EksEffect, FieldTest, KubeCondition, KubeEffect,
-        KubePatch, KubeRestore, Mark, NodegroupSize, Operand, Plan, Retention, Roll, Savepoint, SetField, Stale,
-        Target, Test, Undo, Wait, Work,
+        Action, Condition, Count, Effect, EksCreateNodegroup, EksEffect, FieldTest, KubeCondition,
+        KubeEffect, KubePatch, KubeRestore, Mark, NodegroupSize, Operand, Plan, Retention, Roll, Savepoint,
+        SetField, Stale, Target, Test, Undo, Wait, Work,
     },
 };
 

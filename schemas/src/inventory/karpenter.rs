@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::NodeTemplate;
 use crate::{Version, name::ObjectName};
 
 /// The section `karpenter` of an inventory.
@@ -35,6 +36,9 @@ pub struct NodePool {
     pub expire_after: Option<String>,
     /// Its NodeClass.
     pub node_class: String,
+    /// The nodes that it makes; absent where that was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<NodeTemplate>,
     /// Whether it has the condition Ready.
     pub ready: bool,
     /// How many NodeClaims it has.

@@ -1,14 +1,17 @@
 //! What a Kubernetes API server tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{PodNeeds, Taint};
 use crate::{
     Digest, Version,
     name::{ObjectName, ObjectRef},
+    plan::Objection,
 };
 
 /// The cluster.
@@ -49,6 +52,15 @@ pub struct Node {
     /// Its NodeClaim, if Karpenter made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_claim: Option<ClaimRef>,
+    /// What somebody said against its moving.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub objections: BTreeSet<Objection>,
+    /// Its taints, without those of its condition or a controller's passing work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<Taint>,
+    /// What it has: `cpu` in thousandths, all else in its own unit.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub capacity: BTreeMap<String, u64>,
 }
 
 /// A NodeClaim and whether it has drifted.
@@ -77,12 +89,24 @@ pub struct Pod {
     /// Its controllers, nearest first: `ReplicaSet web-1`, `Deployment web`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owners: Vec<ObjectRef>,
+    /// UID of the workload that it belongs to: its topmost known owner, or the pod itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub workload: String,
+    /// Why owners above the last could not be read: whose the pod is, is unknown then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_unread: Option<String>,
+    /// When it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    /// What stands against its moving.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub objections: BTreeSet<Objection>,
+    /// What it needs of its node. Left out for pods that stay on theirs, as those of DaemonSets do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<PodNeeds>,
     /// Whether it holds a GPU.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gpu: bool,
-    /// Whether it has node-local data in an `emptyDir`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub local_data: bool,
 }
 
 /// A controller of pods.
@@ -95,6 +119,9 @@ pub struct Workload {
     pub replicas: u64,
     /// Replicas that are ready; for a Job its active pods.
     pub ready: u64,
+    /// Whether its rollout is paused: nothing that is changed reaches its pods.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// Evictions of its pods that a Job survives; absent where they do not count, and for all that is no Job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survives: Option<u64>,

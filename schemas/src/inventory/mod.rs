@@ -4,6 +4,7 @@ mod api_use;
 pub mod eks;
 pub mod karpenter;
 mod kubernetes;
+mod placement;
 pub mod rds;
 pub mod servers;
 
@@ -19,6 +20,7 @@ pub use kubernetes::{
     Budget, ClaimRef, Cluster, Container, Conversion, Crd, CustomObject, Node, OwnerEvidence, Ownership, Pod,
     Release, Revision, Webhook, Workload,
 };
+pub use placement::{NodeOperator, NodeRequirement, NodeTemplate, PodNeeds, Taint, Toleration, VolumePlace};
 
 use crate::{
     ComponentName,

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::OnFailure;
 use crate::{
     name::{Account, Label, ObjectRef},
-    plan::{Arn, AwsResource, Capacity, Channel, Day, PodSelector, Roles, Strategy, Then, WindowUse},
+    plan::{
+        Arn, AwsResource, Capacity, Channel, Day, Objection, PodSelector, Roles, Strategy, Then, WindowUse,
+    },
     seconds::Length,
 };
 
@@ -19,7 +21,7 @@ use crate::{
 pub struct Platform {
     /// What steps act on, by name. Exactly one cluster in this version, and any number of databases.
     pub targets: BTreeMap<Label, TargetSpec>,
-    /// Pools of nodes. A node that no pool matches is never moved.
+    /// Pools of nodes. Each node belongs to one at most; the plan says what becomes of a node that no pool matches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<PoolSpec>,
     /// What a drain does to which pods; the first class that matches wins.
@@ -152,6 +154,13 @@ pub struct ClassSpec {
     /// Pods of one owner move together or not at all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gang: bool,
+    /// Objections to a move that do not count for its pods: `do-not-disrupt`, `safe-to-evict`, `no-controller`, `local-data`, `cordoned`,
+    /// `gang-budget`, `budget`. A node is held while an objection to moving it, or a pod on it, is not overridden.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub overrides: BTreeSet<Objection>,
+    /// How much of its work a pod may lose when it moves, such as `4h`; the plan warns of pods that have run for longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_lose: Option<Length>,
 }
 
 /// What a drain does to the pods of a class.

@@ -14,6 +14,7 @@ mod identity;
 mod release;
 mod retention;
 mod roll;
+mod standing;
 mod step;
 mod suspension;
 mod undo;
@@ -46,11 +47,12 @@ pub use identity::{Identity, PlatformRef, Proof};
 pub use release::{Grant, Objects, PolicyRule, ReleaseObjects, RoleName};
 pub use retention::Retention;
 pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};
+pub use standing::{Fate, Outside, Refit, Standing, StandingWorkload};
 pub use step::{Disruption, Estimate, FailureAction, FailurePolicy, Need, Read, ReadBasis, RetryClass, Step};
 pub use suspension::{SuspendedBy, Suspension};
 pub use undo::{ExpiresAt, Expiry, NodeUndo, RollbackStep, Undo, UndoKind};
 pub use work::Work;
-pub use workload::{Capacity, OnDrain, PodSelector, Pool, Strategy, Then, WorkloadClass};
+pub use workload::{Capacity, Objection, OnDrain, PodSelector, Pool, Strategy, Then, WorkloadClass};
 
 use crate::{
     ComponentName, Diagnostic, Digest, RunId, StepId, Version,
@@ -101,6 +103,12 @@ pub struct Plan {
     /// What a drain does to which pods, first match wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<WorkloadClass>,
+    /// Who stands on the nodes that move, by pool, as observed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standing: Vec<Standing>,
+    /// Nodes that the plan does not move, and what becomes of them, as observed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<Outside>,
     /// What the Helm releases that the plan moves consist of, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub releases: Vec<ReleaseObjects>,

@@ -1,6 +1,9 @@
 //! Pools of nodes, and what a drain does to the pods on them.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -77,6 +80,88 @@ pub struct WorkloadClass {
     /// Pods of one owner move together or not at all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gang: bool,
+    /// Objections to a move that do not count for its pods: somebody decided so.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub overrides: BTreeSet<Objection>,
+    /// How much of its work a pod may lose when it moves; absent where nobody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_lose: Option<Seconds>,
+}
+
+impl WorkloadClass {
+    /// Objections that hold a pod of this class; all of them for a pod of no class.
+    pub fn unresolved(class: Option<&Self>, objections: &BTreeSet<Objection>) -> BTreeSet<Objection> {
+        let overridden =
+            |objection: &&Objection| class.is_some_and(|class| class.overrides.contains(objection));
+        objections.iter().filter(|objection| !overridden(objection)).copied().collect()
+    }
+}
+
+/// What stands against moving a pod or a node until a workload class overrides it by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objection {
+    /// The annotation `karpenter.sh/do-not-disrupt` of the pod, or of its node.
+    DoNotDisrupt,
+    /// The annotation `cluster-autoscaler.kubernetes.io/safe-to-evict: "false"`.
+    SafeToEvict,
+    /// No controller starts the pod again.
+    NoController,
+    /// The pod keeps data on its node, in an `emptyDir` or a `hostPath`.
+    LocalData,
+    /// Somebody else cordoned the node.
+    Cordoned,
+    /// The pods of a gang stand on more nodes than may be unavailable at once: they move in parts.
+    GangBudget,
+    /// A PodDisruptionBudget never allows the eviction. Overridden, the plan is made, and the run waits until somebody changes the
+    /// budget: budgets are honoured always.
+    Budget,
+}
+
+impl Objection {
+    /// Its name in manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DoNotDisrupt => "do-not-disrupt",
+            Self::SafeToEvict => "safe-to-evict",
+            Self::NoController => "no-controller",
+            Self::LocalData => "local-data",
+            Self::Cordoned => "cordoned",
+            Self::GangBudget => "gang-budget",
+            Self::Budget => "budget",
+        }
+    }
+
+    /// What it says, of a pod or its node.
+    pub fn says(self) -> &'static str {
+        match self {
+            Self::DoNotDisrupt => "karpenter.sh/do-not-disrupt is set",
+            Self::SafeToEvict => "cluster-autoscaler.kubernetes.io/safe-to-evict is \"false\"",
+            Self::NoController => "no controller starts it again",
+            Self::LocalData => "it keeps data on its node",
+            Self::Cordoned => "somebody else cordoned its node",
+            Self::GangBudget => "it stands on more nodes than may be unavailable at once",
+            Self::Budget => "its PodDisruptionBudget never allows an eviction",
+        }
+    }
+
+    /// What several say, and what would resolve them.
+    pub fn all(objections: &BTreeSet<Self>) -> String {
+        let says: Vec<&str> = objections.iter().map(|objection| objection.says()).collect();
+        format!("{} ({})", says.join("; "), Self::line(objections))
+    }
+
+    /// The line of a workload class that would resolve them: `overrides: [local-data]`.
+    pub fn line(objections: &BTreeSet<Self>) -> String {
+        let names: Vec<&str> = objections.iter().map(|objection| objection.name()).collect();
+        format!("overrides: [{}]", names.join(", "))
+    }
+}
+
+impl fmt::Display for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Which pods a class is about; everything that is given must match.
@@ -89,9 +174,26 @@ pub struct PodSelector {
     /// With all of these labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Whose topmost known owner is of one of these kinds (`Job`, `PyTorchJob`, `Deployment`, …); `Pod` means none.
+    /// One of whose owners, at any height, is of one of these kinds (`Job`, `Workflow`, `Deployment`, …); `Pod` means a pod without
+    /// any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owner_kinds: Vec<String>,
+}
+
+impl PodSelector {
+    /// Whether it selects a pod: its namespace, its labels by key, and the kinds of its owners, nearest first.
+    pub fn matches<'pod>(
+        &self,
+        namespace: &str,
+        label: impl Fn(&str) -> Option<&'pod str>,
+        owner_kinds: &[&str],
+    ) -> bool {
+        let kinds = if owner_kinds.is_empty() { &["Pod"] } else { owner_kinds };
+        (self.namespaces.is_empty() || self.namespaces.iter().any(|name| name == namespace))
+            && self.labels.iter().all(|(key, value)| label(key) == Some(value))
+            && (self.owner_kinds.is_empty()
+                || self.owner_kinds.iter().any(|name| kinds.contains(&name.as_str())))
+    }
 }
 
 /// What a drain does to the pods of a class.

@@ -22,7 +22,8 @@ use switchback_schemas::{
     journal::{At, Class, Outcome, Verdict},
     name::{group, is_namespaced},
     plan::{
-        Action, Condition, Effect, Gate, GateKind, KubeApply, KubeEffect, Plan, ReadBasis, Step, WindowUse, Work,
+        Action, Condition, Effect, Gate, GateKind, KubeApply, KubeEffect, Plan, ReadBasis, Step, WindowUse,
+        Work,
     },
 };
 

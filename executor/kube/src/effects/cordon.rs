@@ -1,4 +1,5 @@
-//! `node.cordon`: makes a node unschedulable, or schedulable again, and leaves the cordons of others alone.
+//! `node.cordon`: makes a node unschedulable, or schedulable again, and leaves the cordons of others alone. A node that somebody
+//! said no to is not begun with.
 
 use serde_json::{Value, json};
 use switchback_executor::ports::{Call, Classify as _};
@@ -7,15 +8,13 @@ use switchback_schemas::{
     plan::{BoundObject, NodeCordon},
 };
 
-use super::ANEW;
+use super::{ANEW, placed};
 use crate::{
     api::{Kinds, MANAGER, PatchKind, Writer, query_path},
     classify::CallError,
+    nodes::{self, CORDONED_BY},
     target::{self, done, not_done},
 };
-
-/// Annotation of a node that says which run cordoned it.
-pub const CORDONED_BY: &str = "switchback.dev/cordoned-by";
 
 pub(super) async fn run(
     api: &Writer,
@@ -27,6 +26,12 @@ pub(super) async fn run(
     for _ in 0..ANEW {
         let found = target::find(&api.read, &kinds, &effect.node).await?;
         let Some(node) = &found.object else { return Ok(done(format!("{} is gone", found.named))) };
+        if effect.unschedulable && !nodes::objections(node).is_empty() {
+            let standing = placed::on(&api.read, &kinds, call, node).await?;
+            if let Some(held) = placed::node_held(node, &standing) {
+                return Ok(Outcome::Blocked { waits_for: vec![held] });
+            }
+        }
         let change = match decide(node, effect.unschedulable, call.run.as_str()) {
             Decided::Write(change) => change,
             Decided::Leave(why) => return Ok(done(format!("{}: {why}", found.named))),
@@ -56,7 +61,7 @@ enum Decided {
 
 fn decide(node: &Value, unschedulable: bool, run: &str) -> Decided {
     let is = node.pointer("/spec/unschedulable").and_then(Value::as_bool).unwrap_or(false);
-    let by = node.pointer("/metadata/annotations").and_then(|a| a.get(CORDONED_BY)).and_then(Value::as_str);
+    let by = nodes::cordoned_by(node);
     let annotation = match (unschedulable, is, by) {
         (true, true, Some(by)) if by == run => return Decided::Leave("cordoned by this run already".into()),
         (true, true, _) => {

@@ -1,6 +1,7 @@
 //! `node.drain`: empties a cordoned node by the eviction API, as the workload classes say.
 //!
-//! One call does what can be done now and answers what the rest waits for. Budgets are honoured always: there is no
+//! One call does what can be done now and answers what the rest waits for. What somebody objects to moving stays until a class
+//! overrides it by name. Budgets are honoured always: there is no
 //! deletion in this file. Nothing is evicted while two budgets cover one pod (the API server could never evict it), of a gang
 //! either all pods on the node are evicted or none, and no pod is while that would end its Job as failed.
 
@@ -15,9 +16,10 @@ use switchback_executor::{
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, WaitsFor},
-    plan::{BoundObject, NodeDrain},
+    plan::{BoundObject, NodeDrain, Objection, WorkloadClass},
 };
 
+use super::placed::{self, Placed};
 use crate::{
     api::{Kinds, Query, Writer, object_path},
     classify::CallError,
@@ -26,10 +28,8 @@ use crate::{
     pods::{
         self,
         budgets::Budget,
-        classes::{self, Seen, Verdict},
         filters::{Standing, standing},
-        gpus,
-        owners::{Owner, Owners},
+        owners::Owner,
     },
     target::{self, done, refused},
 };
@@ -87,7 +87,15 @@ struct Leaving {
     /// Its controllers, nearest first.
     owners: Vec<Owner>,
     /// Its class.
-    class: Option<String>,
+    class: Option<WorkloadClass>,
+}
+
+impl Leaving {
+    /// The gang with which it goes or stays.
+    fn together(&self) -> Option<&String> {
+        let in_parts = |class: &WorkloadClass| class.overrides.contains(&Objection::GangBudget);
+        self.gang.as_ref().filter(|_| !self.class.as_ref().is_some_and(in_parts))
+    }
 }
 
 /// What is to be done now, and what is waited for.
@@ -115,36 +123,22 @@ struct Drain<'call> {
 
 impl Drain<'_> {
     async fn survey(&self, call: &Call, node: &Value) -> Result<Survey, CallError> {
-        let on_gpu_node = nodes::has_gpus(node, &call.fleet.pools);
-        let mut owners = Owners::new(&self.api.read, self.kinds);
+        let placed = placed::on(&self.api.read, self.kinds, call, node).await?;
         let mut evict = Vec::new();
-        let mut waits = BTreeSet::new();
-        for pod in self.pods().await? {
-            if standing(&pod) != Standing::Moves {
+        // An empty node was asked about before it was cordoned.
+        let held = placed::node_held(node, &placed).filter(|_| !placed.is_empty());
+        let mut waits: BTreeSet<WaitsFor> = held.into_iter().collect();
+        if !waits.is_empty() {
+            return Ok(Survey::Decided(Decided { evict: Vec::new(), waits, budgets: Vec::new() }));
+        }
+        for one in placed {
+            if let Some(held) = one.held(call, self.node) {
+                waits.insert(held);
                 continue;
             }
-            let chain = owners.chain(&pod).await?;
-            let top = chain.last();
-            let owner_kind = top.map(|owner| owner.object.kind.as_str());
-            let seen = Seen { pod: &pod, owner_kind, on_gpu_node: on_gpu_node || gpus::held_by(&pod) };
-            let class = classes::class_of(&call.fleet.classes, &seen);
-            match classes::decide(class, &seen, call.waited) {
-                Verdict::Hold => {
-                    let workload =
-                        top.map_or_else(|| format!("Pod {}", pods::name(&pod)), |o| o.object.to_string());
-                    waits.insert(WaitsFor::Workload {
-                        workload: text::line(&workload),
-                        class: class.map(|class| class.name.to_string()),
-                        node: self.node.to_owned(),
-                        why: None,
-                    });
-                }
-                Verdict::Evict => {
-                    let gang = class.filter(|class| class.gang).and(top).map(|owner| owner.uid.clone());
-                    let class = class.map(|class| class.name.to_string());
-                    evict.push(Leaving { pod, gang, owners: chain, class });
-                }
-            }
+            let Placed { pod, chain, class, .. } = one;
+            let gang = class.filter(|class| class.gang).and(chain.top()).map(|owner| owner.uid.clone());
+            evict.push(Leaving { pod, gang, owners: chain.owners, class: class.cloned() });
         }
         let budgets = self.budgets(&evict).await?;
         let budgets_seen = Budget::all(&budgets);
@@ -262,7 +256,7 @@ fn covered_twice(evict: &[Leaving], budgets: &[Budget<'_>]) -> Vec<String> {
 fn hold_gangs(evict: Vec<Leaving>, budgets: &[Budget<'_>], waits: &mut BTreeSet<WaitsFor>) -> Vec<Value> {
     let mut gangs: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     for leaving in &evict {
-        if let Some(gang) = &leaving.gang {
+        if let Some(gang) = leaving.together() {
             gangs.entry(gang.clone()).or_default().push(&leaving.pod);
         }
     }
@@ -280,8 +274,8 @@ fn hold_gangs(evict: Vec<Leaving>, budgets: &[Budget<'_>], waits: &mut BTreeSet<
             }
         }
     }
-    let free = |gang: &Option<String>| gang.as_ref().is_none_or(|gang| !held.contains(gang));
-    evict.into_iter().filter(|leaving| free(&leaving.gang)).map(|leaving| leaving.pod).collect()
+    let free = |leaving: &Leaving| leaving.together().is_none_or(|gang| !held.contains(gang));
+    evict.into_iter().filter(free).map(|leaving| leaving.pod).collect()
 }
 
 #[cfg(test)]

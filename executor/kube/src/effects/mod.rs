@@ -6,6 +6,7 @@ mod delete;
 mod drain;
 mod migrate_storage;
 mod patch;
+mod placed;
 mod restore;
 
 use serde_json::Value;
@@ -16,8 +17,6 @@ use switchback_schemas::{
 };
 
 use crate::api::Writer;
-
-pub use cordon::CORDONED_BY;
 
 /// Times that a compare-and-set is begun anew because something else of the object moved (a heartbeat, a status).
 const ANEW: u32 = 5;

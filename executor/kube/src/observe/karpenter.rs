@@ -3,7 +3,10 @@
 use serde_json::Value;
 use switchback_schemas::{
     ComponentName,
-    inventory::karpenter::{Karpenter, NodeClass, NodePool},
+    inventory::{
+        NodeTemplate,
+        karpenter::{Karpenter, NodeClass, NodePool},
+    },
     name::ObjectName,
 };
 
@@ -11,7 +14,8 @@ use super::lists::Lists;
 use crate::{
     api::{Kinds, Query, Reader},
     claims::{self, Claim},
-    fields::{has_condition, text},
+    fields::{has_condition, text, texts},
+    pods::needs,
 };
 
 /// Label that names the program of a Deployment.
@@ -105,9 +109,18 @@ fn node_pool(object: &Value, of_pools: &[(String, String)], claims: &[Claim]) ->
         budgets: object.pointer("/spec/disruption/budgets").cloned().unwrap_or(Value::Null),
         expire_after: (!expire_after.is_empty()).then(|| expire_after.to_owned()),
         node_class: text(object, "/spec/template/spec/nodeClassRef/name").to_owned(),
+        template: Some(template(object)),
         ready: has_condition(object, "Ready"),
         claims: count(own().count()),
         drifted: count(own().filter(drifted).count()),
+    }
+}
+
+fn template(pool: &Value) -> NodeTemplate {
+    NodeTemplate {
+        labels: texts(pool, "/spec/template/metadata/labels"),
+        requirements: needs::requirements(needs::list(pool, "/spec/template/spec/requirements")),
+        taints: needs::taints(needs::list(pool, "/spec/template/spec/taints")),
     }
 }
 

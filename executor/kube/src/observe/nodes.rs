@@ -6,8 +6,8 @@ use switchback_schemas::inventory::{ClaimRef, Node};
 use crate::{
     claims::{self, Claim},
     fields::{text, texts},
-    nodes::{is_cordoned, is_ready},
-    pods::gpus,
+    nodes::{self, is_cordoned, is_ready},
+    pods::{gpus, needs},
 };
 
 pub(super) fn read(objects: &[Value], claims: &[Claim]) -> Vec<Node> {
@@ -33,5 +33,8 @@ fn node(object: &Value, claims: &[Claim]) -> Node {
             uid: claim.uid.clone(),
             drifted: claim.drifted,
         }),
+        objections: nodes::objections(object),
+        taints: needs::taints(needs::list(object, "/spec/taints")),
+        capacity: needs::amounts(object.pointer("/status/capacity")),
     }
 }

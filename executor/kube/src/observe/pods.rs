@@ -1,8 +1,9 @@
 //! Pods, whose they are, and the budgets that cover them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use switchback_executor::untrusted::text::line;
 use switchback_schemas::{
     inventory::{Budget, Pod},
     name::{ObjectName, ObjectRef},
@@ -13,9 +14,16 @@ use super::{
     mlflow::{Told, told},
 };
 use crate::{
-    api::{Kinds, Reader},
+    api::{Kinds, Query, Reader},
     fields::{number, text, texts},
-    pods::{budgets, filters::is_finished, gpus, owners::Owners},
+    pods::{
+        budgets,
+        filters::{Standing, is_finished, standing},
+        gpus,
+        needs::{self, Places},
+        objections,
+        owners::{Chain, Owners},
+    },
 };
 
 /// What is known of pods.
@@ -34,36 +42,54 @@ pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) 
     let objects = std::mem::take(&mut lists.pods);
     let mut owners = Owners::new(reader, kinds);
     owners.know(&lists.workloads);
-    let mut standing = Vec::new();
+    let places = places(lists, reader, kinds, &objects).await;
+    let mut found = Vec::new();
     let mut of_others: BTreeMap<ObjectRef, Vec<Value>> = BTreeMap::new();
     let mut servers = Vec::new();
     for object in objects.iter().filter(|object| !is_finished(object)) {
         let (chain, trouble) = owners.chain_so_far(object).await;
-        let chain: Vec<ObjectRef> = chain.into_iter().map(|owner| owner.object).collect();
-        if let (Some(error), Some(last)) = (trouble, chain.last()) {
-            lists.note(format!("the owner of {last}"), &error.to_string());
+        if let (Some(error), Some(last)) = (trouble, chain.top()) {
+            lists.note(format!("the owner of {}", last.object), &error.to_string());
         }
-        for owner in chain.iter().filter(|owner| Kinds::built_in(&owner.api_version, &owner.kind).is_none()) {
+        let owners: Vec<ObjectRef> = chain.owners.iter().map(|owner| owner.object.clone()).collect();
+        for owner in owners.iter().filter(|owner| Kinds::built_in(&owner.api_version, &owner.kind).is_none())
+        {
             of_others.entry(owner.clone()).or_default().push(object.clone());
         }
-        servers.extend(told(object, &chain));
+        servers.extend(told(object, &owners));
         if !text(object, "/spec/nodeName").is_empty() {
-            standing.push(pod(object, chain));
+            found.push(pod(object, &chain, owners, &places));
         }
     }
-    standing.sort_by(|a, b| a.name.cmp(&b.name));
-    Pods { standing, budgets: budgets_of(&lists.budgets, &objects), of_others, told: servers }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Pods { standing: found, budgets: budgets_of(&lists.budgets, &objects), of_others, told: servers }
 }
 
-fn pod(object: &Value, owners: Vec<ObjectRef>) -> Pod {
-    let volumes = object.pointer("/spec/volumes").and_then(Value::as_array);
+/// Where claims of pods are. Volumes are listed only where a pod has one.
+async fn places(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>, pods: &[Value]) -> Places {
+    if pods.iter().all(|pod| needs::claims(pod).next().is_none()) {
+        return Places::new();
+    }
+    let claims = lists.list(reader, kinds, ("v1", "PersistentVolumeClaim"), &Query::all()).await;
+    let volumes = lists.list(reader, kinds, ("v1", "PersistentVolume"), &Query::all()).await;
+    needs::places(&claims, &volumes)
+}
+
+fn pod(object: &Value, chain: &Chain, owners: Vec<ObjectRef>, places: &Places) -> Pod {
+    let moves = standing(object) == Standing::Moves;
+    let workload =
+        chain.top().map_or_else(|| text(object, "/metadata/uid").to_owned(), |top| top.uid.clone());
     Pod {
         name: name(object),
         node: text(object, "/spec/nodeName").to_owned(),
         labels: texts(object, "/metadata/labels"),
         owners,
+        workload,
+        owner_unread: chain.unread.as_deref().map(line),
+        started: text(object, "/status/startTime").parse().ok(),
+        objections: if moves { objections::of_pod(object) } else { BTreeSet::new() },
+        needs: moves.then(|| needs::of(object, places)),
         gpu: gpus::held_by(object),
-        local_data: volumes.into_iter().flatten().any(|volume| volume.get("emptyDir").is_some()),
     }
 }
 

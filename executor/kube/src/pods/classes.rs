@@ -3,7 +3,7 @@
 use serde_json::Value;
 use switchback_schemas::{
     Seconds,
-    plan::{OnDrain, PodSelector, Then, WorkloadClass},
+    plan::{OnDrain, Then, WorkloadClass},
 };
 
 use crate::fields;
@@ -12,8 +12,8 @@ use crate::fields;
 pub(crate) struct Seen<'pod> {
     /// The pod.
     pub(crate) pod: &'pod Value,
-    /// The kind of its topmost known owner; `None` for a pod that nobody controls.
-    pub(crate) owner_kind: Option<&'pod str>,
+    /// The kinds of its owners, nearest first; empty for a pod that nobody controls.
+    pub(crate) owner_kinds: Vec<&'pod str>,
     /// Whether it stands on a node with GPUs.
     pub(crate) on_gpu_node: bool,
 }
@@ -32,7 +32,9 @@ pub(crate) fn class_of<'plan>(
     classes: &'plan [WorkloadClass],
     seen: &Seen<'_>,
 ) -> Option<&'plan WorkloadClass> {
-    classes.iter().find(|class| matches(&class.select, seen))
+    let namespace = fields::text(seen.pod, "/metadata/namespace");
+    let label = |key: &str| seen.pod.pointer("/metadata/labels").and_then(|labels| labels.get(key)?.as_str());
+    classes.iter().find(|class| class.select.matches(namespace, label, &seen.owner_kinds))
 }
 
 /// What a drain may do to a pod of this class, after its node's workloads have been waited for so long.
@@ -56,22 +58,21 @@ pub(crate) fn protects(class: Option<&WorkloadClass>, seen: &Seen<'_>) -> bool {
     }
 }
 
-fn matches(select: &PodSelector, seen: &Seen<'_>) -> bool {
-    let namespace = fields::text(seen.pod, "/metadata/namespace");
-    let label = |key: &str| seen.pod.pointer("/metadata/labels").and_then(|labels| labels.get(key)?.as_str());
-    let kind = seen.owner_kind.unwrap_or("Pod");
-    (select.namespaces.is_empty() || select.namespaces.iter().any(|name| name == namespace))
-        && select.labels.iter().all(|(key, value)| label(key) == Some(value))
-        && (select.owner_kinds.is_empty() || select.owner_kinds.iter().any(|name| name == kind))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+    use switchback_schemas::plan::PodSelector;
 
     fn class(name: &str, select: PodSelector, on_drain: OnDrain) -> WorkloadClass {
-        WorkloadClass { name: name.parse().unwrap(), select, on_drain, gang: false }
+        WorkloadClass {
+            name: name.parse().unwrap(),
+            select,
+            on_drain,
+            gang: false,
+            overrides: [].into(),
+            may_lose: None,
+        }
     }
 
     fn pod() -> Value {
@@ -94,29 +95,32 @@ mod tests {
             class("rest", PodSelector::default(), OnDrain::Evict {}),
         ];
         let pod = pod();
-        let name = |owner_kind| {
-            let seen = Seen { pod: &pod, owner_kind, on_gpu_node: false };
+        let name = |owner_kinds: &[&'static str]| {
+            let seen = Seen { pod: &pod, owner_kinds: owner_kinds.to_vec(), on_gpu_node: false };
             class_of(&classes, &seen).map(|class| class.name.as_str())
         };
-        assert_eq!(name(Some("Job")), Some("jobs"));
-        assert_eq!(name(Some("Deployment")), Some("ml"));
+        assert_eq!(name(&["Job"]), Some("jobs"));
+        assert_eq!(name(&["Job", "CronJob"]), Some("jobs"), "any owner in the chain (A9)");
+        assert_eq!(name(&["ReplicaSet", "Deployment"]), Some("ml"));
         let only_bare = PodSelector { owner_kinds: vec!["Pod".into()], ..Default::default() };
         let bare = [class("bare", only_bare, OnDrain::Evict {})];
-        assert!(class_of(&bare, &Seen { pod: &pod, owner_kind: None, on_gpu_node: false }).is_some());
-        assert!(class_of(&bare, &Seen { pod: &pod, owner_kind: Some("Job"), on_gpu_node: false }).is_none());
+        let of = |owner_kinds| class_of(&bare, &Seen { pod: &pod, owner_kinds, on_gpu_node: false });
+        assert!(of(Vec::new()).is_some());
+        assert!(of(vec!["Job"]).is_none());
     }
 
     #[test]
     fn all_that_a_selector_says_must_match() {
         let labels = [("team".to_owned(), "a".to_owned()), ("tier".to_owned(), "x".to_owned())].into();
         let classes = [class("both", PodSelector { labels, ..Default::default() }, OnDrain::Evict {})];
-        assert!(class_of(&classes, &Seen { pod: &pod(), owner_kind: None, on_gpu_node: false }).is_none());
+        let seen = Seen { pod: &pod(), owner_kinds: Vec::new(), on_gpu_node: false };
+        assert!(class_of(&classes, &seen).is_none());
     }
 
     #[test]
     fn waiting_never_turns_into_killing_by_itself() {
         let pod = pod();
-        let seen = Seen { pod: &pod, owner_kind: None, on_gpu_node: true };
+        let seen = Seen { pod: &pod, owner_kinds: Vec::new(), on_gpu_node: true };
         let wait = |then| class("w", PodSelector::default(), OnDrain::Wait { max: Seconds(60), then });
         assert_eq!(decide(Some(&wait(Then::Park)), &seen, Seconds(600)), Verdict::Hold);
         assert_eq!(decide(Some(&wait(Then::Evict)), &seen, Seconds(59)), Verdict::Hold);

@@ -5,6 +5,8 @@ pub(crate) mod classes;
 pub(crate) mod filters;
 pub(crate) mod gpus;
 pub(crate) mod jobs;
+pub(crate) mod needs;
+pub(crate) mod objections;
 pub(crate) mod owners;
 
 use serde_json::Value;

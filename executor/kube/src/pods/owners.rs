@@ -23,6 +23,44 @@ pub(crate) struct Owner {
     pub(crate) uid: String,
 }
 
+/// The controllers of a pod, nearest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Chain {
+    /// As far as they are known.
+    pub(crate) owners: Vec<Owner>,
+    /// Why it is not known who is above the last.
+    pub(crate) unread: Option<String>,
+}
+
+impl Chain {
+    /// The topmost one that is known.
+    pub(crate) fn top(&self) -> Option<&Owner> {
+        self.owners.last()
+    }
+
+    /// Their kinds.
+    pub(crate) fn kinds(&self) -> Vec<&str> {
+        self.owners.iter().map(|owner| owner.object.kind.as_str()).collect()
+    }
+}
+
+/// Who is above an owner.
+#[derive(Debug, Clone)]
+enum Above {
+    /// Nobody.
+    Nobody,
+    /// Its controller.
+    Owner(Owner),
+    /// That could not be read.
+    Unread(String),
+}
+
+impl From<Option<Owner>> for Above {
+    fn from(owner: Option<Owner>) -> Self {
+        owner.map_or(Self::Nobody, Self::Owner)
+    }
+}
+
 /// The owner reference of an object's controller.
 pub(crate) fn controller(object: &Value) -> Option<&Value> {
     let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array)?;
@@ -45,8 +83,8 @@ fn owner(object: &Value) -> Option<Owner> {
 pub(crate) struct Owners<'api> {
     reader: &'api Reader,
     kinds: &'api Kinds<'api>,
-    /// The controller of an owner, by UID; `None` when it has none, or cannot be seen.
-    above: BTreeMap<String, Option<Owner>>,
+    /// Who is above an owner, by its UID.
+    above: BTreeMap<String, Above>,
 }
 
 impl<'api> Owners<'api> {
@@ -57,20 +95,20 @@ impl<'api> Owners<'api> {
     /// Remembers objects that were listed anyway, so that they need not be read one by one.
     pub(crate) fn know(&mut self, objects: &[Value]) {
         for object in objects {
-            self.above.insert(fields::text(object, "/metadata/uid").to_owned(), owner(object));
+            self.above.insert(fields::text(object, "/metadata/uid").to_owned(), owner(object).into());
         }
     }
 
-    /// The controllers of a pod, nearest first.
+    /// The controllers of a pod.
     ///
-    /// An owner that is gone, of a kind that is not served, or that may not be read ends the chain. Any other trouble is
-    /// an error: a class that protects the topmost owner must not be missed because the API server was away.
-    pub(crate) async fn chain(&mut self, pod: &Value) -> Result<Vec<Owner>, CallError> {
+    /// An owner that is gone ends the chain. One that may not be read, or of a kind that is not served, leaves it unread: nobody
+    /// knows whose the pod is then. Any other trouble is an error: it may be over the next time.
+    pub(crate) async fn chain(&mut self, pod: &Value) -> Result<Chain, CallError> {
         match self.chain_so_far(pod).await {
             (chain, None) => Ok(chain),
+            (chain, Some(error)) if error.is_forbidden() => Ok(chain),
             (chain, Some(error)) => {
-                // It may be there the next time.
-                if let Some(last) = chain.last() {
+                if let Some(last) = chain.top() {
                     self.above.remove(&last.uid);
                 }
                 Err(error)
@@ -78,45 +116,47 @@ impl<'api> Owners<'api> {
         }
     }
 
-    /// The controllers of a pod as far as they can be seen, and why no further. The same trouble is told only once.
-    pub(crate) async fn chain_so_far(&mut self, pod: &Value) -> (Vec<Owner>, Option<CallError>) {
-        let mut chain: Vec<Owner> = owner(pod).into_iter().collect();
+    /// The controllers of a pod as far as they can be seen, and the trouble that kept it from going on. The same trouble is told
+    /// only once.
+    pub(crate) async fn chain_so_far(&mut self, pod: &Value) -> (Chain, Option<CallError>) {
+        let mut chain = Chain { owners: owner(pod).into_iter().collect(), unread: None };
         let mut trouble = None;
-        while let Some(last) = chain.last()
-            && chain.len() < HIGHEST
+        while let Some(last) = chain.top()
+            && chain.owners.len() < HIGHEST
         {
             let above = if let Some(above) = self.above.get(&last.uid) {
                 above.clone()
             } else {
                 let above = self.look_up(last).await.unwrap_or_else(|error| {
+                    let above = Above::Unread(format!("{} cannot be read: {error}", last.object));
                     trouble = Some(error);
-                    None
+                    above
                 });
                 self.above.insert(last.uid.clone(), above.clone());
                 above
             };
             match above {
-                Some(above) if chain.iter().all(|owner| owner.uid != above.uid) => chain.push(above),
-                _ => break,
+                Above::Owner(above) if chain.owners.iter().all(|owner| owner.uid != above.uid) => {
+                    chain.owners.push(above);
+                }
+                Above::Unread(why) => {
+                    chain.unread = Some(why);
+                    break;
+                }
+                Above::Owner(_) | Above::Nobody => break,
             }
         }
         (chain, trouble)
     }
 
-    async fn look_up(&self, of: &Owner) -> Result<Option<Owner>, CallError> {
-        let looked = async {
-            let Some(resource) = self.kinds.find(&of.object.api_version, &of.object.kind).await? else {
-                return Ok(None);
-            };
-            let namespace = of.object.namespace.as_deref();
-            let path = object_path(&resource, namespace, Some(&of.object.name), None)?;
-            self.reader.find(&path).await
+    async fn look_up(&self, of: &Owner) -> Result<Above, CallError> {
+        let Some(resource) = self.kinds.find(&of.object.api_version, &of.object.kind).await? else {
+            let why = format!("the API server serves no {} of {}", of.object.kind, of.object.api_version);
+            return Ok(Above::Unread(format!("{} cannot be read: {why}", of.object)));
         };
-        match looked.await {
-            Ok(object) => Ok(object.as_ref().and_then(owner)),
-            Err(error) if error.is_forbidden() => Ok(None),
-            Err(error) => Err(error),
-        }
+        let namespace = of.object.namespace.as_deref();
+        let path = object_path(&resource, namespace, Some(&of.object.name), None)?;
+        Ok(self.reader.find(&path).await?.as_ref().and_then(owner).into())
     }
 }
 

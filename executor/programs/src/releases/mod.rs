@@ -18,7 +18,7 @@ use switchback_executor::ports::{self, Call, Classify as _, Failure, Kube, Rehea
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome},
     name::ObjectName,
-    plan::HelmEffect,
+    plan::{HelmEffect, HelmUpgrade},
 };
 
 use crate::{
@@ -108,10 +108,10 @@ impl ports::Helm for HelmDriver {
         ended.unwrap_or_else(|outcome| outcome)
     }
 
-    async fn rehearse(&self, effect: &HelmEffect) -> Result<Rehearsal, Failure> {
-        match effect {
-            HelmEffect::Upgrade(upgrade) => self.rehearse_upgrade(upgrade).await,
-            _ => self.helm.version().await.map(|version| Rehearsal {
+    async fn rehearse(&self, upgrade: Option<&HelmUpgrade>) -> Result<Rehearsal, Failure> {
+        match upgrade {
+            Some(upgrade) => self.rehearse_upgrade(upgrade).await,
+            None => self.helm.version().await.map(|version| Rehearsal {
                 evidence: Evidence::line(format!("helm {version}")),
                 ..Rehearsal::default()
             }),

@@ -8,8 +8,8 @@ use switchback_schemas::{
     Seconds,
     journal::{Class, Outcome, WaitsFor},
     plan::{
-        BoundObject, Count, KubeCondition, KubeEffect, NodeCordon, NodeDrain, OnDrain, PodSelector, Roll,
-        Stale, Then, WorkloadClass,
+        BoundObject, Count, KubeCondition, KubeEffect, NodeCordon, NodeDrain, Objection, OnDrain,
+        PodSelector, Roll, Stale, Then, WorkloadClass,
     },
 };
 
@@ -21,6 +21,9 @@ on_both!(
     p04_two_budgets_over_one_pod_are_refused_by_name,
     classes_hold_what_must_not_be_disturbed,
     a_job_that_would_end_is_spared,
+    what_somebody_objects_to_stays_until_a_class_overrides_it,
+    a_node_that_a_person_cordoned_is_held_until_all_on_it_is_of_a_class_that_overrides_it,
+    any_owner_in_the_chain_is_of_a_class,
     a_node_that_is_schedulable_is_not_drained,
     members_carry_what_a_roll_orders_by,
 );
@@ -51,6 +54,8 @@ fn with_class(owner_kinds: &[&str], on_drain: OnDrain, waited: u64) -> Call {
         },
         on_drain,
         gang: false,
+        overrides: [].into(),
+        may_lose: None,
     };
     let fleet = Fleet { pools: Vec::new(), classes: vec![class] };
     Call { fleet: Arc::new(fleet), waited: Seconds(waited), ..call() }
@@ -180,6 +185,106 @@ async fn a_job_that_would_end_is_spared(scene: &Scene) {
     assert_eq!((stays("fragile"), stays("sturdy")), (2, 0), "only what survives it is evicted");
     let job = scene.get(&format!("/apis/batch/v1/namespaces/{}/jobs/fragile", scene.ns)).await.unwrap();
     assert!(job["status"]["failed"].is_null(), "{job:#}");
+    remove(scene, &node).await;
+}
+
+/// A pod of nobody's on the scene's node, with data of its own.
+async fn session(scene: &Scene) {
+    scene
+        .put(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "session", "namespace": scene.ns},
+            "spec": {"nodeSelector": {"row": scene.id}, "volumes": [{"name": "scratch", "emptyDir": {}}],
+                "tolerations": [{"key": "row", "operator": "Equal", "value": scene.id, "effect": "NoSchedule"}],
+                "containers": [{"name": "c", "image": "example.invalid/app:1"}]}}))
+        .await;
+    let path = format!("/api/v1/namespaces/{}/pods/session", scene.ns);
+    scene.wait(&path, |pod| pod["status"]["phase"] == "Running").await;
+}
+
+/// Every class that is asked for overrides these.
+fn overriding(overrides: &[Objection]) -> Call {
+    let call = with_class(&[], OnDrain::Evict {}, 0);
+    let mut fleet = (*call.fleet).clone();
+    for class in &mut fleet.classes {
+        class.overrides = overrides.iter().copied().collect();
+    }
+    Call { fleet: Arc::new(fleet), ..call }
+}
+
+/// What is waited for, with the reasons.
+fn held(outcome: &Outcome) -> Vec<(String, String)> {
+    let Outcome::Blocked { waits_for } = outcome else { panic!("{outcome:?}") };
+    let why = |wait: &WaitsFor| match wait {
+        WaitsFor::Workload { workload, why, .. } => Some((workload.clone(), why.clone().unwrap_or_default())),
+        _ => None,
+    };
+    waits_for.iter().filter_map(why).collect()
+}
+
+async fn what_somebody_objects_to_stays_until_a_class_overrides_it(scene: &Scene) {
+    let node = scene.node("n").await;
+    session(scene).await;
+    scene.deployment("nb", 1).await;
+    let path = format!("/apis/apps/v1/namespaces/{}/deployments/nb", scene.ns);
+    let no = json!({"karpenter.sh/do-not-disrupt": "true"});
+    scene.patch(&path, &json!({"spec": {"template": {"metadata": {"annotations": no}}}})).await;
+    let pods = format!("/api/v1/namespaces/{}/pods", scene.ns);
+    scene
+        .wait(&pods, |pods| {
+            let noted =
+                |pod: &Value| !pod["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"].is_null();
+            let nb: Vec<&Value> = pods["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|p| p["metadata"]["labels"]["app"] == "nb")
+                .collect();
+            nb.len() == 1 && nb.iter().all(|pod| noted(pod) && pod["status"]["phase"] == "Running")
+        })
+        .await;
+    done(
+        &scene
+            .apply(&call(), &KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true }))
+            .await,
+    );
+
+    let found = held(&scene.apply(&overriding(&[Objection::LocalData]), &drain(&node)).await);
+    let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, [format!("Deployment {}/nb", scene.ns), format!("Pod {}/session", scene.ns)]);
+    assert!(found[0].1.contains("overrides: [do-not-disrupt]"), "{found:?}");
+    assert!(found[1].1.contains("overrides: [no-controller]"), "what is overridden is not said: {found:?}");
+    let stands = scene.get(&format!("{pods}/session")).await.expect("it stands");
+    assert!(stands["metadata"]["deletionTimestamp"].is_null());
+
+    let all = overriding(&[Objection::LocalData, Objection::NoController, Objection::DoNotDisrupt]);
+    assert!(!matches!(scene.apply(&all, &drain(&node)).await, Outcome::NotDone { .. }));
+    scene.gone(&format!("{pods}/session")).await;
+    remove(scene, &node).await;
+}
+
+async fn a_node_that_a_person_cordoned_is_held_until_all_on_it_is_of_a_class_that_overrides_it(
+    scene: &Scene,
+) {
+    let node = scene.node("n").await;
+    scene.deployment("web", 1).await;
+    let path = format!("/api/v1/nodes/{}", name_of(&node));
+    scene.patch(&path, &json!({"spec": {"unschedulable": true}})).await;
+    let cordon = KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true });
+    for effect in [&cordon, &drain(&node)] {
+        let found = held(&scene.apply(&overriding(&[]), effect).await);
+        assert_eq!(found[0].0, format!("Node {}", name_of(&node)));
+        assert!(found[0].1.contains("overrides: [cordoned]"), "{found:?}");
+    }
+    let decided = overriding(&[Objection::Cordoned]);
+    assert!(done(&scene.apply(&decided, &cordon).await).contains("left so"));
+    assert!(!matches!(scene.apply(&decided, &drain(&node)).await, Outcome::NotDone { .. }));
+    remove(scene, &node).await;
+}
+
+async fn any_owner_in_the_chain_is_of_a_class(scene: &Scene) {
+    let node = cordoned(scene).await;
+    let never = with_class(&["ReplicaSet"], OnDrain::Never {}, 0);
+    let found = held(&scene.apply(&never, &drain(&node)).await);
+    assert_eq!(found[0].0, format!("Deployment {}/web", scene.ns), "the topmost owner is named");
     remove(scene, &node).await;
 }
 

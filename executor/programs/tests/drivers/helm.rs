@@ -224,7 +224,8 @@ async fn one_helm(scene: &Scene, helm: &Helm, release: &ObjectName) {
     }
     let forward = upgrade(release, helm.chart("2.0.0", two), &set, &both);
     // What it would write is known before, and nothing of it is.
-    let rehearsal = driver.rehearse(&call(), &forward).await.unwrap().unwrap();
+    let HelmEffect::Upgrade(asked) = &forward else { panic!("no upgrade") };
+    let rehearsal = driver.rehearse(Some(asked)).await.unwrap();
     let deployment = rehearsal.writes.iter().find(|object| object["kind"] == "Deployment").unwrap();
     assert_eq!(
         (&deployment["metadata"]["namespace"], &deployment["spec"]["replicas"]),

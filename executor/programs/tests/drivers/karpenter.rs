@@ -127,6 +127,8 @@ fn training() -> Fleet {
         select: PodSelector { owner_kinds: vec!["Job".into()], ..PodSelector::default() },
         on_drain: OnDrain::Never {},
         gang: true,
+        overrides: [].into(),
+        may_lose: None,
     };
     Fleet { pools: Vec::new(), classes: vec![class] }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use switchback_executor::ports::{Call, Capturing, Kube as _};
 use switchback_schemas::{
-    journal::{Class, Outcome, Verdict},
+    journal::{Class, Outcome, Verdict, WaitsFor},
     name::{ObjectName, ObjectRef},
     plan::{
         BoundObject, FieldTest, Find, KubeApply, KubeCapture, KubeCondition, KubeDelete, KubeEffect,
@@ -121,7 +121,13 @@ async fn a_cordon_of_somebody_else_stays(scene: &Scene) {
     let cordon = |unschedulable| KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable });
     let cordoned = || async { scene.get(&path).await.unwrap()["spec"]["unschedulable"] == true };
     scene.patch(&path, &json!({"spec": {"unschedulable": true}})).await;
-    done(&scene.apply(&call(), &cordon(true)).await);
+    let held = scene.apply(&call(), &cordon(true)).await;
+    let Outcome::Blocked { waits_for } = &held else { panic!("{held:?}") };
+    let [WaitsFor::Workload { workload, why: Some(why), .. }] = &waits_for[..] else {
+        panic!("{waits_for:?}")
+    };
+    assert_eq!(*workload, format!("Node {}", object.name));
+    assert!(why.contains("somebody else cordoned its node") && why.contains("nothing stands on it"), "{why}");
     assert!(done(&scene.apply(&call(), &cordon(false)).await).contains("left so"));
     assert!(cordoned().await);
     scene.patch(&path, &json!({"spec": {"unschedulable": null}})).await;

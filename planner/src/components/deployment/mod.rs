@@ -68,7 +68,9 @@ impl Component for Deployment {
 
     fn references(&self, _: &DeploymentUpgrade, _: &mut Checks<'_, '_>) {}
 
-    fn contradictions(&self, _: &DeploymentUpgrade, _: &mut Checks<'_, '_>) {}
+    fn contradictions(&self, spec: &DeploymentUpgrade, checks: &mut Checks<'_, '_>) {
+        checks.image_is("/spec/image", &spec.image, &spec.to);
+    }
 
     fn touches(&self, spec: &DeploymentUpgrade) -> Vec<Touch> {
         vec![Touch::container("/spec/container", &spec.target, &spec.deployment, &spec.container)]

@@ -15,16 +15,6 @@ pub(super) fn of(at: &DocCx<'_, Mlflow>) -> Option<(HopSpec, Site)> {
     let (cx, doc, spec) = (at.cx, at.doc, &at.doc.spec);
     let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
     let (workload, found) = cx.container(doc.doc, &spec.deployment, &spec.container)?;
-    if let Some(tagged) = runs(&spec.image).filter(|tagged| *tagged != spec.to) {
-        let message = format!("the image is tagged {tagged}, and the version to reach is {}", spec.to);
-        cx.findings.say(
-            Diagnostic::error(codes::MANIFEST_CONFLICT, message)
-                .at(cx.label(doc.doc, "/spec/image", "another version"))
-                .at(cx.label(doc.doc, "/spec/to", "than this"))
-                .help("make them the same; the facts that the plan is made from are those of `to`"),
-        );
-        return None;
-    }
     let asked = at.asked();
     // A server that is away, with its database somewhere on the way, is the business of the run that took it away.
     if found.image == spec.image

@@ -94,7 +94,9 @@ impl Component for Mlflow {
         checks.database("/spec/database", &spec.database);
     }
 
-    fn contradictions(&self, _: &MlflowUpgrade, _: &mut Checks<'_, '_>) {}
+    fn contradictions(&self, spec: &MlflowUpgrade, checks: &mut Checks<'_, '_>) {
+        checks.image_is("/spec/image", &spec.image, &spec.to);
+    }
 
     fn touches(&self, spec: &MlflowUpgrade) -> Vec<Touch> {
         let database = &spec.database;

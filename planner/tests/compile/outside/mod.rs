@@ -58,6 +58,7 @@ fn inventory(image: &str) -> Inventory {
         object: ObjectRef::new("apps/v1", "Deployment", &ObjectName::namespaced("ops", "widget")),
         replicas: 1,
         ready: 1,
+        paused: false,
         survives: None,
         labels: BTreeMap::new(),
         containers: vec![Container { name: "widget".to_owned(), image: image.to_owned() }],

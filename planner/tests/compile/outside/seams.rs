@@ -173,6 +173,7 @@ fn watched() -> Inventory {
         object: sentry::deployment(),
         replicas: 1,
         ready: 1,
+        paused: false,
         survives: None,
         labels: std::collections::BTreeMap::new(),
         containers: Vec::new(),

@@ -14,7 +14,7 @@ use switchback_schemas::{
     plan::{Disruption, Plan, RollbackStep, Step, Undo, Work},
 };
 
-use super::labels;
+use super::{labels, standing};
 
 /// What the marks of steps and of changes mean.
 const LEGEND: &str = "\
@@ -45,9 +45,12 @@ impl fmt::Display for DryRun<'_> {
         if self.steps {
             writeln!(f, "{LEGEND}\n")?;
             self.nodes(f)?;
+            standing::workloads(f, self.plan)?;
             self.suspensions(f)?;
             self.gates(f)?;
         }
+        standing::undecided(f, self.plan)?;
+        standing::outside(f, self.plan)?;
         self.when(f)?;
         self.untested(f)?;
         self.retained(f)?;

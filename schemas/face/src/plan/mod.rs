@@ -10,3 +10,4 @@ mod labels;
 pub mod markdown;
 pub mod permissions;
 pub mod rollback;
+mod standing;

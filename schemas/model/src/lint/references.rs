@@ -6,7 +6,7 @@ use serde_json::Value;
 use switchback_schemas::{
     StepId,
     name::Label,
-    plan::{EksEffect, Effect, KubeEffect, Plan, RdsEffect, Roll},
+    plan::{Effect, EksEffect, KubeEffect, Plan, RdsEffect, Roll},
 };
 
 pub(super) fn order_of_ids(plan: &Plan, say: &mut impl FnMut(String)) {

@@ -167,8 +167,15 @@ impl Needs<'_> {
         for resource in ["jobs", "cronjobs"] {
             self.rbac(&["get"], &Place::all("batch", resource));
         }
-        // Classes name kinds without their group.
+        // Whose pods are is unknown while one of their owners cannot be read, and they hold their nodes then.
         let plan = self.plan;
+        let standing = plan.standing.iter().flat_map(|standing| &standing.workloads);
+        for owner in standing.flat_map(|one| one.through.iter().chain([&one.object])) {
+            if owner.kind != "Node" && !OWNERS.contains(&owner.kind.as_str()) {
+                self.rbac(&["get"], &Place::all(owner.group(), &plural(&owner.kind)));
+            }
+        }
+        // Classes name kinds without their group.
         let kinds = plan.classes.iter().flat_map(|class| &class.select.owner_kinds);
         for kind in kinds.filter(|kind| !OWNERS.contains(&kind.as_str())) {
             self.rbac(&["get"], &Place::all("*", &plural(kind)));

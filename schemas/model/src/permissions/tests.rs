@@ -66,6 +66,8 @@ fn a_drain_reads_the_owners_that_classes_name() {
         select,
         on_drain: switchback_schemas::plan::OnDrain::Never {},
         gang: true,
+        overrides: [].into(),
+        may_lose: None,
     }];
     let lines = lines(&plan);
     for line in ["*||pods/eviction||create", "*|*|pytorchjobs||get", "*||nodes||get"] {

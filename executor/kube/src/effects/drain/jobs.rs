@@ -31,7 +31,10 @@ impl Drain<'_> {
         for (job, leaving) in &of_job {
             let Some(why) = self.would_end(job, leaving).await? else { continue };
             spared.insert(job.uid.clone());
-            let class = leaving.first().and_then(|leaving| leaving.class.clone());
+            let class = leaving
+                .first()
+                .and_then(|leaving| leaving.class.as_ref())
+                .map(|class| class.name.to_string());
             let workload = text::line(&job.object.to_string());
             waits.insert(WaitsFor::Workload { workload, class, node: self.node.to_owned(), why: Some(why) });
         }
