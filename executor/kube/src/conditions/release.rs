@@ -38,10 +38,10 @@ pub(super) async fn check(
     {
         differs.push(format!("expected chart version {version}, found {}", stored.chart_version_text));
     }
-    if let Some(revision) = wanted.revision {
-        if revision.as_u64() != Some(stored.revision) {
-            differs.push(format!("expected revision {}", fields::shown(revision)));
-        }
+    if let Some(revision) = wanted.revision
+        && revision.as_u64() != Some(stored.revision)
+    {
+        differs.push(format!("expected revision {}", fields::shown(revision)));
     }
     if let Some(values) = wanted.values
         && helm::values_digest(&stored.values) != *values
