@@ -1,7 +1,7 @@
 //! One hop as everything but its own component sees it.
 
 use switchback_schemas::{
-    ComponentName, Diagnostic, Label as Place, Severity, StepId, Version, codes,
+    ComponentName, Diagnostic, HopId, Label as Place, Severity, Version, codes,
     manifest::{Document, OnFailure, Requires},
     name::Label,
     plan::HopBasis,
@@ -57,9 +57,9 @@ impl HopSpec {
         }
     }
 
-    /// `component/instance@version`.
-    pub fn id(&self) -> StepId {
-        StepId::sanitized(&format!("{}/{}@{}", self.component, self.upgrade, self.to.plain()))
+    /// What it moves, and to which version.
+    pub fn id(&self) -> HopId {
+        HopId::new(self.component.clone(), self.upgrade.clone(), &self.to)
     }
 
     /// For a version that is there already: the hop that finishes what an earlier run of the operation began, if one did.

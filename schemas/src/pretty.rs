@@ -6,12 +6,12 @@ const WIDTH: usize = 140;
 const INDENT: usize = 2;
 
 /// Writes compact JSON anew, ending with a line feed. Fields keep their order; nothing but white space is added.
-pub(crate) fn folded(compact: &str) -> String {
+pub(crate) fn pretty(compact: &str) -> String {
     let mut out = String::with_capacity(compact.len() + compact.len() / 4);
     let bytes = compact.as_bytes();
     let ends = ends(bytes);
-    let mut fold = Fold { compact, ends: &ends, out: &mut out };
-    fold.value(0, 0, 0);
+    let mut printer = Printer { compact, ends: &ends, out: &mut out };
+    printer.value(0, 0, 0);
     out.push('\n');
     out
 }
@@ -64,13 +64,13 @@ struct Container {
     marks: usize,
 }
 
-struct Fold<'a> {
+struct Printer<'a> {
     compact: &'a str,
     ends: &'a [Container],
     out: &'a mut String,
 }
 
-impl Fold<'_> {
+impl Printer<'_> {
     /// Writes the value that begins at a byte, in a line that is so wide already. Says where what follows it begins.
     fn value(&mut self, start: usize, indent: usize, used: usize) -> usize {
         let bytes = self.compact.as_bytes();
@@ -154,7 +154,7 @@ mod tests {
     fn what_fits_a_line_stands_on_one() {
         let long = "x".repeat(100);
         let value = json!({"a": {"b": [1, 2], "c": "d,e: \"f\\"}, "long": [long, {"y": long}], "none": {}, "z": null});
-        let text = folded(&value.to_string());
+        let text = pretty(&value.to_string());
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[1], r#"  "a": {"b": [1, 2], "c": "d,e: \"f\\"},"#);
         assert_eq!(lines[2], r#"  "long": ["#);
@@ -167,7 +167,7 @@ mod tests {
     fn what_is_read_back_is_the_same() {
         for text in [r#""a\"b""#, "1", "[]", "{}", r#"[[[{"a":[{"b":[1,-2.5,true,null,"é\\"]}]}]]]"#] {
             let wide = format!("[{text},\"{}\",{text}]", "w".repeat(WIDTH));
-            let again: Value = serde_json::from_str(&folded(&wide)).unwrap();
+            let again: Value = serde_json::from_str(&pretty(&wide)).unwrap();
             assert_eq!(again, serde_json::from_str::<Value>(&wide).unwrap(), "{text}");
         }
     }
