@@ -97,7 +97,7 @@ pub async fn rests_as_requested(store: &dyn Store, run: &RunId) -> Done<bool> {
             // Going on after a hold leaves what was asked for as it was.
             (Event::TurnedToRollback { .. }, Some(SideKind::Continue { .. })) => rests = false,
             (Event::TurnedToRollback { .. } | Event::TurnedForward { .. }, _) => {
-                (back, rests) = (None, false)
+                (back, rests) = (None, false);
             }
             (Event::Held { at, .. }, request) => {
                 let undone = |scope: &&RollbackScope| matches!((scope, at), (RollbackScope::Step(step), Some(at)) if at.step == *step);

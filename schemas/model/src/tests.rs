@@ -329,7 +329,7 @@ fn what_deletes_a_retained_resource_can_be_repeated_and_verified() {
         removal,
     });
     let found = |plan: &Plan| {
-        lint(plan).iter().filter(|f| f.message.contains("is not removed by one effect")).count()
+        lint(plan).iter().filter(|f| f.message.contains("is not deleted by one effect")).count()
     };
     assert_eq!(found(&plan), 1, "nobody could see whether it is gone");
     plan.retentions[0].removal.done_when = Some(Condition::All { of: Vec::new() });

@@ -109,7 +109,7 @@ fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Rea
         Event::TurnedToRollback { scope, why } => state.turn_back(index, scope, why, now)?,
         Event::TurnedForward { .. } => state.turn_forward(index)?,
         Event::TurnedToCleanup { steps, early, why } => {
-            state.turn_to_cleanup(index, (steps, early), why, now)?
+            state.turn_to_cleanup(index, (steps, early), why, now)?;
         }
         Event::LeftSuspended { suspension, why } => state.hold_over(index, suspension, why, now)?,
         Event::Held { at, why } => {

@@ -45,7 +45,7 @@ pub(super) fn step(
     );
     let first = if follow { rollback_guard::before(road, &id, out) } else { Vec::new() };
     let arn = road.own.names.arn.clone();
-    let why = "everything is looked at, frozen and cleared before the control plane moves";
+    let why = "every check, freeze and clean-up comes before the control plane moves";
     let asked = Asked {
         cx: road.cx,
         owners: road.owners,

@@ -54,7 +54,7 @@ pub(super) fn observed(road: &Road<'_>, predicted: &Predicted<'_>, out: &mut Low
             calls(requested, &rows, &mut uses);
         }
         None => {
-            blind(out, minor, "who still calls an API", "the metrics of the API server could not be read")
+            blind(out, minor, "who still calls an API", "the metrics of the API server could not be read");
         }
     }
     let insights = road

@@ -307,7 +307,7 @@ fn step_lines(f: &mut fmt::Formatter<'_>, step: &Step, undoing: &[&RollbackStep]
                 .try_for_each(|undo| writeln!(f, "         undo: {}", labels::undo(undo, &step.id)))?;
         }
         Undo::Irreversible { why, recovery } => {
-            writeln!(f, "         cannot be undone: {why}; recovery: {recovery}")?
+            writeln!(f, "         cannot be undone: {why}; recovery: {recovery}")?;
         }
         Undo::Unneeded { .. } if only_looks(step) => {}
         Undo::Unneeded { why } => writeln!(f, "         nothing to undo: {why}")?,
