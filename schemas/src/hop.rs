@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A hop by what moves and the version that it moves to: `eks/prod@1.34`. It always has the version, wherever it stands: in plan,
-/// journal, annotations, approvals and what a run carries over. The hop of a plan that takes another hop back is the one to the
+/// journal, annotations, approvals and what a run carries over. The hop of a plan that rolls another hop back is the one to the
 /// version before, `eks/prod@1.33/rollback`, so that an operation can hold both.
 ///
 /// The ids of a hop's steps begin with it: `eks/prod@1.34/control-plane`.
@@ -28,9 +28,9 @@ impl HopId {
         Self { component, instance, to: to.normal(), rollback: false }
     }
 
-    /// The hop that takes this one back, to the version that it came from; to its own where it moved only what had stayed behind.
+    /// The hop that rolls this one back, to the version that it came from; to its own where it moved only what had stayed behind.
     #[must_use]
-    pub fn back_to(&self, from: Option<&Version>) -> Self {
+    pub fn rolled_back_to(&self, from: Option<&Version>) -> Self {
         Self { to: from.map_or_else(|| self.to.clone(), Version::normal), rollback: true, ..self.clone() }
     }
 
@@ -49,7 +49,7 @@ impl HopId {
         &self.to
     }
 
-    /// Whether it takes another hop back.
+    /// Whether it rolls another hop back.
     pub fn is_rollback(&self) -> bool {
         self.rollback
     }
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn steps_are_known_by_their_hop() {
         let forward = hop("eks/prod@1.34");
-        let back = forward.back_to(Some(&"1.33".parse().expect("a version")));
+        let back = forward.rolled_back_to(Some(&"1.33".parse().expect("a version")));
         assert_eq!(back.to_string(), "eks/prod@1.33/rollback");
         assert!(back.moves_same(&forward) && back.is_rollback());
         let (one, other) = (forward.step("nodes/a/roll"), back.step("nodes/a/roll"));

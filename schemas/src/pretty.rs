@@ -1,4 +1,5 @@
-//! JSON for people: what fits a line stands on one, the rest is indented, a field or an item on a line.
+//! JSON for people: what fits a line stands on one, the rest is indented, a field or an item on a line. Items of which none fits a line
+//! are no deeper than their list.
 
 /// Columns of a line.
 const WIDTH: usize = 140;
@@ -91,6 +92,9 @@ impl Printer<'_> {
         }
         self.copy(start, start + 1);
         let inner = indent + INDENT;
+        if self.is_wide_throughout(start, end, inner) {
+            return self.joined(start, end, indent);
+        }
         let mut at = start + 1;
         loop {
             self.out.push('\n');
@@ -112,6 +116,35 @@ impl Printer<'_> {
         }
         self.out.push('\n');
         self.out.extend(std::iter::repeat_n(' ', indent));
+        self.copy(end, end + 1);
+        end + 1
+    }
+
+    /// Whether a list holds objects and lists only, none of which fits a line of its own.
+    fn is_wide_throughout(&self, start: usize, end: usize, inner: usize) -> bool {
+        let mut at = start + 1;
+        let is_list = self.compact.as_bytes().get(start) == Some(&b'[');
+        while is_list && at < end {
+            let found = self.ends.binary_search_by_key(&at, |container| container.start);
+            match found.ok().and_then(|number| self.ends.get(number)) {
+                Some(item) if inner + (item.end + 1 - item.start) + item.marks >= WIDTH => at = item.end + 2,
+                _ => return false,
+            }
+        }
+        is_list
+    }
+
+    /// Writes the items of a list as deep as the list itself: `[{`, `}, {` and `}]` stand on one line.
+    fn joined(&mut self, start: usize, end: usize, indent: usize) -> usize {
+        let mut at = start + 1;
+        loop {
+            at = self.value(at, indent, WIDTH);
+            if at >= end {
+                break;
+            }
+            self.out.push_str(", ");
+            at += 1;
+        }
         self.copy(end, end + 1);
         end + 1
     }
@@ -160,6 +193,31 @@ mod tests {
         assert_eq!(lines[2], r#"  "long": ["#);
         assert_eq!(lines[6..], [r#"  "none": {},"#, r#"  "z": null"#, "}"]);
         assert!(text.ends_with("}\n"));
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn items_of_which_none_fits_a_line_are_as_deep_as_their_list() {
+        let long = "x".repeat(130);
+        let value = json!({"all": [{"y": long}, {"y": long}], "some": [{"y": long}, {"z": 1}]});
+        let text = pretty(&value.to_string());
+        let shapes: Vec<String> = text.lines().map(|line| line.replace(&long, "x")).collect();
+        let lines = [
+            r#"{"#,
+            r#"  "all": [{"#,
+            r#"    "y": "x""#,
+            r#"  }, {"#,
+            r#"    "y": "x""#,
+            r#"  }],"#,
+            r#"  "some": ["#,
+            r#"    {"#,
+            r#"      "y": "x""#,
+            r#"    },"#,
+            r#"    {"z": 1}"#,
+            r#"  ]"#,
+            r#"}"#,
+        ];
+        assert_eq!(shapes, lines);
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 

@@ -160,7 +160,7 @@ fn a_removal_that_fails_holds_and_goes_on_when_it_is_asked_again() {
     answers(&mut drive, "do net-b", [not(Class::Refused)]);
     week(&mut drive);
     let rest = said(&mut drive, close(false));
-    assert!(held(&rest).contains("cleanup b failed"), "{rest:?}");
+    assert!(held(&rest).contains("cleanup test/test@1/b failed"), "{rest:?}");
     // Nothing rolls back from here, by name.
     let obstacle = drive.machine.obstacle(&back_to("start"), drive.now).unwrap();
     assert!(obstacle.contains("the net of a"), "{obstacle}");

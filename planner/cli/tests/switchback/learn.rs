@@ -58,6 +58,16 @@ fn what_steps_took_is_learned_and_expected_of_the_next_plan() {
     let review = |text: &str| text.split("review ").nth(1).map(|rest| rest[..12].to_owned());
     assert_eq!(review(&before), review(&after), "approvals do not bind to estimates");
 
+    // The report of an older release has another shape; its format is what is said of it.
+    fs::write(path("old.json"), r#"[{"format": "switchback.report/1.0", "openBrackets": []}]"#)
+        .expect("written");
+    let (output, _, err) = run(switchback(&["learn", &path("old.json")]));
+    ends(&output, Exit::Failed);
+    assert!(
+        err.contains("this report is in format 1.x") && err.contains("with the release that wrote it"),
+        "{err}"
+    );
+
     // Something else is not taken for estimates.
     let wrong = ["plan", &manifests, "--inventory", &inventory, "--lock", &lock, "--estimates", &lock];
     let (output, _, err) = run(switchback(&wrong));

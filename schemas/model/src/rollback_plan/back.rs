@@ -42,7 +42,7 @@ impl<'a> Back<'a> {
         let undone: BTreeSet<&HopId> = steps().map(|(_, place)| &place.hop).collect();
         let hops = plan.hops.iter().filter(|hop| undone.contains(&hop.id));
         let hops: BTreeMap<&HopId, HopId> =
-            hops.map(|hop| (&hop.id, hop.id.back_to(hop.from.as_ref()))).collect();
+            hops.map(|hop| (&hop.id, hop.id.rolled_back_to(hop.from.as_ref()))).collect();
         let id = |(step, place): (&'a RollbackStep, &'a Step)| {
             Some((&step.id, hops.get(&place.hop)?.step(place.hop.part(&step.id)?)))
         };
