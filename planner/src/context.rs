@@ -142,6 +142,15 @@ impl<'a> Cx<'a> {
         self.manifests.label(doc, pointer, text)
     }
 
+    /// A label at a pool in the Platform document.
+    pub fn pool_label(&self, pool: &Pool, text: &str) -> Label {
+        let platform = &self.manifests.platform;
+        let number = platform.spec.pools.iter().position(|spec| spec.name == pool.name);
+        let pointer =
+            number.map_or_else(|| "/spec/pools".to_owned(), |number| format!("/spec/pools/{number}/name"));
+        self.label(platform.doc, &pointer, text)
+    }
+
     /// Verifications by name. A name that no document has was refused when the manifests were read.
     pub fn verifications(&self, names: &[Name]) -> Vec<Verify> {
         let found = names.iter().filter_map(|name| self.manifests.verifications.get(name));

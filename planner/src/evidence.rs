@@ -1,6 +1,8 @@
 //! Whose something is: what the Platform says about it, else what was observed of it.
 
-use switchback_schemas::{Diagnostic, codes, inventory::Ownership, manifest::OwnerKind, name::ObjectRef};
+use switchback_schemas::{
+    Diagnostic, Label, codes, inventory::Ownership, manifest::OwnerKind, name::ObjectRef,
+};
 
 use crate::{context::Cx, index::same};
 
@@ -99,14 +101,14 @@ impl<'a> Evidence<'a> {
 
 impl Cx<'_> {
     /// Checks that an object may be written directly. What is in the way is said.
-    pub fn written_directly(&self, object: &ObjectRef) {
+    pub fn written_directly(&self, object: &ObjectRef, place: Label) {
         let evidence = Evidence::of(self, object);
         let wrong = match evidence.owner(OwnerKind::Kubectl) {
             Found::Owner(OwnerKind::Kubectl) => return,
             Found::Owner(owner) => evidence.past(owner, OwnerKind::Kubectl),
             Found::Nobody | Found::Several => evidence.unknown(),
         };
-        self.findings.say_about(&object.to_string(), wrong);
+        self.findings.say_about(&object.to_string(), wrong.at(place));
     }
 }
 

@@ -176,7 +176,7 @@ codes! {
         "The API server refuses a CRD that drops a version still listed in status.storedVersions.";
     PLAN_RELEASE_PENDING = "SB0415", "a Helm release is pending",
         "A killed client leaves a release pending for good. Repair it before the plan is made.";
-    PLAN_STRATEGY = "SB0416", "the pool's strategy cannot keep what the manifest promises",
+    PLAN_STRATEGY = "SB0416", "the pool's strategy cannot do what the manifest promises",
         "The way in which the pool's nodes move does not allow the asked batches, budgets or waits.";
     PLAN_HOOK = "SB0417", "a chart has hooks that a render cannot show",
         "Hooks run code that a dry-run cannot show. They are listed as items of their own.";

@@ -14,6 +14,7 @@ mod formats;
 mod reader;
 mod tidy;
 mod words;
+mod workspace;
 
 use switchback_planner::{components::built_in, registry::Registry};
 

@@ -1,106 +1,13 @@
 //! The walls of the house, and what keeps its files readable.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::PathBuf,
-};
+use std::{fs, path::PathBuf};
 
 use switchback_tests_it::root;
 
+use crate::workspace::Packages;
+
 /// Lines that a source file may have.
 const LINES: usize = 450;
-
-/// Names of packages, and what each depends on when it is built (not what its tests use). Read from the files that cargo keeps: of
-/// ours the manifests, which set dependencies of tests apart; of all others Cargo.lock, where what only another system needs counts, too.
-struct Packages {
-    members: BTreeMap<String, PathBuf>,
-    edges: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl Packages {
-    fn read() -> Self {
-        let read = |path: PathBuf| fs::read_to_string(path).expect("what cargo reads is there");
-        let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for package in read(root().join("Cargo.lock")).split("[[package]]").skip(1) {
-            let name = package.lines().find_map(|line| line.strip_prefix("name = ")).expect("a name");
-            let dependencies = package.split_once("dependencies = [").map_or("", |(_, list)| list);
-            // Two versions of one package count as one.
-            let names = dependencies
-                .lines()
-                .filter_map(|line| line.trim().strip_prefix('"')?.split(['"', ' ']).next());
-            edges.entry(unquoted(name)).or_default().extend(names.map(str::to_owned));
-        }
-        let workspace = read(root().join("Cargo.toml"));
-        let (_, members) = workspace.split_once("members = [").expect("members");
-        let (members, _) = members.split_once(']').expect("an end of the members");
-        let members: BTreeMap<String, PathBuf> = members
-            .split(',')
-            .map(|member| root().join(unquoted(member.trim())))
-            .filter(|path| *path != root())
-            .map(|path| {
-                let manifest = read(path.join("Cargo.toml"));
-                let name = manifest.lines().find_map(|line| line.strip_prefix("name = ")).expect("a name");
-                edges.insert(unquoted(name), built_with(&manifest, &workspace));
-                (unquoted(name), path)
-            })
-            .collect();
-        Self { members, edges }
-    }
-
-    /// The way from a package to the first package that a wall forbids.
-    fn breach(&self, from: &str, forbidden: &dyn Fn(&str) -> bool) -> Option<Vec<String>> {
-        assert!(self.members.contains_key(from), "{from} is no package of ours");
-        let mut seen: BTreeSet<&str> = BTreeSet::from([from]);
-        let mut ways: Vec<Vec<&str>> = vec![vec![from]];
-        while let Some(way) = ways.pop() {
-            let last = way.last().copied().unwrap_or_default();
-            for next in self.edges.get(last).into_iter().flatten() {
-                if !seen.insert(next) {
-                    continue;
-                }
-                let longer: Vec<&str> = way.iter().copied().chain([next.as_str()]).collect();
-                if forbidden(next) {
-                    return Some(longer.into_iter().map(str::to_owned).collect());
-                }
-                ways.push(longer);
-            }
-        }
-        None
-    }
-}
-
-/// What a package's manifest depends on to be built. A table of its own for one dependency or one system is not read, and refused.
-fn built_with(manifest: &str, workspace: &str) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let mut section = "";
-    for line in manifest.lines() {
-        if line.starts_with('[') {
-            section = line;
-            assert!(
-                !line.contains("dependencies.") && !line.starts_with("[target"),
-                "{line}: write it in one line"
-            );
-        } else if let Some(end) = line.find(['.', ' ', '='])
-            && ["[dependencies]", "[build-dependencies]"].contains(&section)
-            && !line.starts_with('#')
-        {
-            let (name, _) = line.split_at(end);
-            // Under another name here: the workspace says which package it is.
-            let renamed = workspace.lines().find_map(|known| {
-                let (_, package) =
-                    known.strip_prefix(name)?.strip_prefix(" = {")?.split_once("package = \"")?;
-                package.split('"').next()
-            });
-            names.insert(renamed.unwrap_or(name).to_owned());
-        }
-    }
-    names
-}
-
-fn unquoted(text: &str) -> String {
-    text.trim_matches('"').to_owned()
-}
 
 fn client(name: &str) -> bool {
     ["kube", "k8s-openapi", "hyper", "reqwest", "aws-", "object_store", "rustls"]

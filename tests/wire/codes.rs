@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fs, path::Path, sync::Mutex};
 use switchback_schemas::codes;
 use switchback_tests_it::golden;
 
-use crate::support::bins::{bins, program, root};
+use crate::support::{
+    bins::{bins, program, root},
+    scene::explained,
+};
 
 /// What a directory holds apart from the files that the command finds.
 const OWN: [&str; 3] = ["command", "output.txt", "exit"];
@@ -18,12 +21,6 @@ fn cases() -> BTreeSet<String> {
     let entries = fs::read_dir(root().join("fixtures/codes")).expect("fixtures/codes");
     let entries = entries.map(|entry| entry.expect("an entry")).filter(|entry| entry.path().is_dir());
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
-}
-
-/// The codes that have no case yet. The list only becomes shorter.
-fn none_yet() -> BTreeSet<String> {
-    let list = fs::read_to_string(root().join("fixtures/codes/none-yet.txt")).expect("the list");
-    list.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
 }
 
 /// Types a case's command in a directory that holds a copy of its files; what it answered and how it ended.
@@ -93,13 +90,14 @@ fn every_code_is_answered_where_its_case_says() {
 }
 
 #[test]
-fn every_code_has_a_case_or_is_listed_as_having_none_yet() {
-    let (cases, none) = (cases(), none_yet());
+fn every_code_has_a_case() {
     let all: BTreeSet<String> = codes::ALL.iter().map(|entry| entry.code.to_string()).collect();
-    assert_eq!(
-        cases.intersection(&none).collect::<Vec<_>>(),
-        Vec::<&String>::new(),
-        "these have a case by now"
-    );
-    assert_eq!(cases.union(&none).cloned().collect::<BTreeSet<_>>(), all);
+    assert_eq!(cases(), all);
+}
+
+#[test]
+fn a_failure_without_a_code_is_seen() {
+    assert!(explained(Some(0), ["done", ""]));
+    assert!(explained(Some(1), ["", "error SB0101: gone"]));
+    assert!(!explained(Some(4), ["held", "error SB0000: no such code"]));
 }

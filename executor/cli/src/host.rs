@@ -24,9 +24,9 @@ impl Host {
         self.terminal.err.line(line).and_then(|()| self.terminal.err.flush()).map_err(Error::Write)
     }
 
-    /// Ends a command that failed, as its answer says, with the code under which that is explained.
-    pub(crate) fn failed(&mut self, code: Code) -> Result<Exit, Error> {
-        self.terminal.code(code).map_err(Error::Write)?;
+    /// Ends a command that failed, as its answer says, with the code and what to do next.
+    pub(crate) fn failed(&mut self, code: Code, help: &str) -> Result<Exit, Error> {
+        self.terminal.code(code, help).map_err(Error::Write)?;
         Ok(Exit::Failed)
     }
 

@@ -61,7 +61,7 @@ pub enum RunError {
         found: String,
     },
     /// A target's identity cannot be read.
-    #[error("target {target} cannot prove who it is: {failure}")]
+    #[error("the identity of target {target} cannot be read: {failure}")]
     Unproven {
         /// The target.
         target: Label,

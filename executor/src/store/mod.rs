@@ -154,7 +154,7 @@ pub enum StoreError {
         what: String,
     },
     /// The disk refused.
-    #[error("{}: {source}", path.display())]
+    #[error("{} cannot be read or written: {source}", path.display())]
     Disk {
         /// The file.
         path: PathBuf,

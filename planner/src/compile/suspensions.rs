@@ -42,7 +42,7 @@ pub(super) fn around(
     for asked in registry.components().flat_map(|(_, component)| component.suspends(cx)) {
         let what = asked.suspended.titles.what.clone();
         let suspension = SuspensionDraft::new(&scope, asked.suspended, predicted);
-        suspension.check(cx);
+        suspension.check(cx, cx.label(hop.doc, "/spec/to", "moves nodes"));
         suspension.note(predicted);
         let open = out.add(suspension.suspend_step(&scope, predicted));
         suspension.declare(asked.safe, out);

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
-    Diagnostic, codes,
-    inventory::{Inventory, Pod},
+    Diagnostic, Label, codes,
+    inventory::Pod,
     name::ObjectRef,
     plan::{OnDrain, PodSelector, Pool, Strategy, Then, WorkloadClass},
 };
 
-use crate::{findings::Findings, index::nodes_of};
+use crate::{context::Cx, index::nodes_of};
 
 /// The first class that matches a pod. Everything a selector gives must match.
 pub fn class_of<'a>(pod: &Pod, classes: &'a [WorkloadClass]) -> Option<&'a WorkloadClass> {
@@ -31,17 +31,18 @@ fn stays(pod: &Pod) -> bool {
 
 /// What would stop a drain of a pool's nodes: budgets that never allow it, pods of no class on GPU nodes, pods that are
 /// never touched, Jobs that would end, webhooks that would lose their endpoints (user-pain P-04, P-42).
-pub fn drainable(findings: &Findings, inventory: &Inventory, pool: &Pool, classes: &[WorkloadClass]) {
+pub fn drainable(cx: &Cx<'_>, pool: &Pool) {
+    let (inventory, classes) = (cx.inventory, cx.classes.as_slice());
     let nodes: BTreeSet<&str> =
         nodes_of(inventory, pool).into_iter().map(|node| node.name.as_str()).collect();
     let on_pool = |pod: &&Pod| nodes.contains(pod.node.as_str()) && !stays(pod);
     for pod in inventory.pods.iter().filter(on_pool) {
-        budgets(findings, inventory, pod);
-        class(findings, pool, pod, classes);
+        budgets(cx, pool, pod);
+        class(cx, pool, pod);
     }
     let leaving: Vec<&Pod> =
         inventory.pods.iter().filter(on_pool).filter(|pod| is_evicted(pool, pod, classes)).collect();
-    jobs(findings, inventory, pool, &leaving, classes);
+    jobs(cx, pool, &leaving);
     for webhook in
         inventory.webhooks.iter().filter(|webhook| webhook.fail_closed && !webhook.nodes.is_empty())
     {
@@ -50,26 +51,33 @@ pub fn drainable(findings: &Findings, inventory: &Inventory, pool: &Pool, classe
                 "webhook {} ({}) fails closed and all its pods stand on pool {}",
                 webhook.name, webhook.object, pool.name
             );
-            findings.say_about(
+            cx.findings.say_about(
                 &webhook.object.to_string(),
                 Diagnostic::error(codes::PLAN_WEBHOOK_FAIL_CLOSED, message)
+                    .at(moved(cx, pool))
                     .help("let one of its pods stand on another pool while this one moves"),
             );
         }
     }
 }
 
-fn budgets(findings: &Findings, inventory: &Inventory, pod: &Pod) {
+/// Where the manifests say that the nodes of a pool move.
+fn moved(cx: &Cx<'_>, pool: &Pool) -> Label {
+    cx.pool_label(pool, "its nodes move")
+}
+
+fn budgets(cx: &Cx<'_>, pool: &Pool, pod: &Pod) {
     let covers = |budget: &&switchback_schemas::inventory::Budget| {
         budget.name.namespace == pod.name.namespace && budget.pods.contains(&pod.name.name)
     };
-    let covering: Vec<_> = inventory.budgets.iter().filter(covers).collect();
+    let covering: Vec<_> = cx.inventory.budgets.iter().filter(covers).collect();
     if let [one, two, ..] = covering.as_slice() {
         let message =
             format!("pod {} is covered by two PodDisruptionBudgets, {} and {}", pod.name, one.name, two.name);
-        findings.say_about(
+        cx.findings.say_about(
             &pod.name.to_string(),
             Diagnostic::error(codes::PLAN_BUDGETS_OVERLAP, message)
+                .at(moved(cx, pool))
                 .help("the eviction API answers 500 for it; narrow one of the two selectors"),
         );
     }
@@ -80,24 +88,26 @@ fn budgets(findings: &Findings, inventory: &Inventory, pod: &Pod) {
             "PodDisruptionBudget {} wants {} healthy pods of {}, so no eviction is ever allowed",
             budget.name, budget.desired_healthy, budget.expected
         );
-        findings.say_about(
+        cx.findings.say_about(
             &budget.name.to_string(),
             Diagnostic::error(codes::PLAN_BUDGET_STUCK, message)
+                .at(moved(cx, pool))
                 .help("add a replica or lower the budget; a drain would wait for ever"),
         );
     }
 }
 
-fn class(findings: &Findings, pool: &Pool, pod: &Pod, classes: &[WorkloadClass]) {
-    match class_of(pod, classes) {
+fn class(cx: &Cx<'_>, pool: &Pool, pod: &Pod) {
+    match class_of(pod, &cx.classes) {
         None if pool.gpu => {
             let message = format!(
                 "pod {} on GPU node {} is of no workload class, so it is never moved",
                 pod.name, pod.node
             );
-            findings.say_about(
+            cx.findings.say_about(
                 &pod.name.to_string(),
                 Diagnostic::warning(codes::PLAN_UNCLASSIFIED_POD, message)
+                    .at(moved(cx, pool))
                     .help("add a class for it under `workloads:` of the Platform; until then the run parks at this node"),
             );
         }
@@ -106,9 +116,10 @@ fn class(findings: &Findings, pool: &Pool, pod: &Pod, classes: &[WorkloadClass])
                 "pod {} on node {} is of class {}, which is never moved",
                 pod.name, pod.node, class.name
             );
-            findings.say_about(
+            cx.findings.say_about(
                 &pod.name.to_string(),
                 Diagnostic::warning(codes::PLAN_STRATEGY, message)
+                    .at(moved(cx, pool))
                     .help("the run parks at this node while the pod is there"),
             );
         }
@@ -134,22 +145,16 @@ fn by_eks(pool: &Pool) -> bool {
 
 /// Jobs that do not survive as many evictions as it takes. Of a gang all pods count: one that is moved in part begins again.
 /// Our own drains spare such a Job; EKS does not.
-fn jobs(
-    findings: &Findings,
-    inventory: &Inventory,
-    pool: &Pool,
-    leaving: &[&Pod],
-    classes: &[WorkloadClass],
-) {
+fn jobs(cx: &Cx<'_>, pool: &Pool, leaving: &[&Pod]) {
     let mut here: BTreeMap<&ObjectRef, Vec<&Pod>> = BTreeMap::new();
     for pod in leaving {
         if let Some(owner) = pod.owners.first() {
             here.entry(owner).or_default().push(pod);
         }
     }
-    for job in &inventory.workloads {
+    for job in &cx.inventory.workloads {
         let (Some(survives), Some(pods)) = (job.survives, here.get(&job.object)) else { continue };
-        let gang = pods.iter().any(|pod| class_of(pod, classes).is_some_and(|class| class.gang));
+        let gang = pods.iter().any(|pod| class_of(pod, &cx.classes).is_some_and(|class| class.gang));
         let count = u64::try_from(pods.len()).unwrap_or(u64::MAX);
         let needs = if gang { count.max(job.ready) } else { count };
         if needs <= survives {
@@ -167,6 +172,6 @@ fn jobs(
             Diagnostic::warning(codes::PLAN_JOB_ENDS, message)
                 .help(format!("{help}; until then the run parks at its nodes while it runs"))
         };
-        findings.say_about(&job.object.to_string(), found);
+        cx.findings.say_about(&job.object.to_string(), found.at(moved(cx, pool)));
     }
 }

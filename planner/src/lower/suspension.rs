@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use switchback_schemas::{
-    Diagnostic, HopId, Seconds, StepId, codes,
+    Diagnostic, HopId, Label as Place, Seconds, StepId, codes,
     name::{Label, ObjectRef},
     plan::{
         CaptureKind, Condition, Effect, Estimate, FieldTest, KubePatch, Operand, SetField, SuspendedBy,
@@ -163,11 +163,11 @@ impl SuspensionDraft {
     }
 
     /// Says what is in the way of writing the object, or that it is left as it is.
-    pub fn check(&self, cx: &Cx<'_>) {
+    pub fn check(&self, cx: &Cx<'_>, place: Place) {
         if !matches!(self.by, By::Others) {
-            return cx.written_directly(&self.what.object);
+            return cx.written_directly(&self.what.object, place);
         }
-        let already = Diagnostic::warning(codes::PLAN_LEFT_OPEN, self.what.titles.already.clone());
+        let already = Diagnostic::warning(codes::PLAN_LEFT_OPEN, self.what.titles.already.clone()).at(place);
         cx.findings.say_about(&self.what.object.name, already.help(
             "if a run that is over left it so, `switchback janitor` says which; while a run holds, plan with `observe --continue RUN`",
         ));

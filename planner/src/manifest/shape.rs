@@ -172,6 +172,7 @@ fn wrong_type(
             format!("remove the quotes: {text}")
         }
         (_, ["a list"]) => "write a list: `- item` on lines of their own, or [item, item]".to_owned(),
+        (_, ["a mapping"]) if fields.is_empty() => "write its keys with their values below it".to_owned(),
         (_, ["a mapping"]) => {
             format!("write its fields below it: {}", all(fields.iter().map(String::as_str)))
         }

@@ -181,7 +181,7 @@ impl Asked<'_> {
             Desired::Field(desired) => Subject::Object(&desired.object),
             Desired::Cluster(desired) => Subject::Cluster(&desired.arn),
         };
-        self.owners.of(self.cx, &subject)
+        self.owners.of(self.cx, &subject, &self.place)
     }
 }
 
@@ -225,7 +225,7 @@ impl<'a> Owners<'a> {
 
     /// The owner of a subject; where there is none that makes changes of it, that is said. Where that is waived, whoever writes
     /// such a subject where nobody owns it.
-    pub fn of(&self, cx: &Cx<'_>, subject: &Subject<'_>) -> Option<&'a dyn Owner> {
+    pub fn of(&self, cx: &Cx<'_>, subject: &Subject<'_>, place: &Label) -> Option<&'a dyn Owner> {
         let natural = subject.natural();
         let objects = match subject {
             Subject::Release(name) => {
@@ -252,7 +252,7 @@ impl<'a> Owners<'a> {
                 Found::Owner(found) => evidence.past(found, natural),
                 Found::Nobody | Found::Several => evidence.unknown(),
             };
-            wrong |= !cx.findings.say_about(&object.to_string(), found);
+            wrong |= !cx.findings.say_about(&object.to_string(), found.at(place.clone()));
         }
         if wrong { None } else { self.kind(owner) }
     }

@@ -27,8 +27,10 @@ pub fn observed<'a>(cx: &Cx<'a>, name: &ObjectName, label: Option<Label>) -> Opt
         return None;
     };
     if let Some(last) = release.last().filter(|last| last.status.starts_with("pending")) {
-        let message =
-            format!("revision {} of release {name} is {}: its client was killed", last.number, last.status);
+        let message = format!(
+            "revision {} of release {name} is {}: its helm is at work or was killed",
+            last.number, last.status
+        );
         let help = match release.deployed() {
             Some(good) => format!(
                 "when no helm is at work on it, `helm rollback {} {} -n {}` repairs it",
@@ -36,17 +38,24 @@ pub fn observed<'a>(cx: &Cx<'a>, name: &ObjectName, label: Option<Label>) -> Opt
                 good.number,
                 name.namespace.as_deref().unwrap_or("default")
             ),
-            None => "no revision of it is deployed; uninstall it".to_owned(),
+            None => format!("no revision of it is deployed to roll back to; {}", history(name)),
         };
         findings.say(Diagnostic::error(codes::PLAN_RELEASE_PENDING, message).at_all(label).help(help));
     } else if release.deployed().is_none() {
         let message = format!("no revision of release {name} is deployed, so there is none to roll back to");
-        findings.say(
-            Diagnostic::error(codes::PLAN_WAY_BACK, message).at_all(label).help("repair the release first"),
-        );
+        findings.say(Diagnostic::error(codes::PLAN_WAY_BACK, message).at_all(label).help(history(name)));
         return None;
     }
     Some(release)
+}
+
+/// What a person does about a release without a deployed revision.
+fn history(name: &ObjectName) -> String {
+    format!(
+        "`helm history {} -n {}` shows why; repair it with helm, then observe again (`helm uninstall` would delete its objects)",
+        name.name,
+        name.namespace.as_deref().unwrap_or("default")
+    )
 }
 
 /// Deployments, DaemonSets and StatefulSets among objects.

@@ -21,6 +21,11 @@ impl<'a> Faults<'a> {
         Self { file, list: Vec::new(), more: false }
     }
 
+    /// The file, as the user named it.
+    pub(super) fn file(&self) -> &str {
+        self.file
+    }
+
     /// A label in this file.
     pub(super) fn label(&self, range: Range<usize>, text: impl Into<String>) -> Label {
         Label::new(self.file, range, text)

@@ -66,7 +66,7 @@ fn words(error: &ScanError) -> (String, &'static str) {
         | ErrorKind::UnexpectedEofFlowSequence
         | ErrorKind::UnexpectedEofFlowMapping
         | ErrorKind::UnexpectedEofImplicitFlowMapping => {
-            ("a bracket is never closed", "close it, or quote the value")
+            ("`[` or `{` is never closed", "close it, or quote the value")
         }
         ErrorKind::ExpectedBlockMappingKey => {
             ("a field name followed by `:` is expected here", "check the indentation of this line")
@@ -86,7 +86,7 @@ fn words(error: &ScanError) -> (String, &'static str) {
         ErrorKind::MultipleDocumentsUnsupported | ErrorKind::InvalidDocumentEnd => {
             ("a document marker is used wrongly", "put `---` on a line of its own")
         }
-        kind => return (kind.to_string(), "check the quotes, brackets and indentation around this place"),
+        kind => return (kind.to_string(), "check the quotes, commas and indentation around this place"),
     };
     (message.to_owned(), help)
 }

@@ -18,7 +18,7 @@ pub(super) struct Text<'a> {
 /// Checks the bytes; nothing comes back when they cannot be parsed.
 pub(super) fn check<'a>(bytes: &'a [u8], faults: &mut Faults<'_>) -> Option<Text<'a>> {
     if bytes.len() > MAX_BYTES {
-        let message = format!("the file has more than {} MiB", MAX_BYTES >> 20);
+        let message = format!("{} has more than {} MiB", faults.file(), MAX_BYTES >> 20);
         faults.add(|_| {
             Diagnostic::error(codes::SOURCE_TOO_LARGE, message).help("split it; a manifest is a few pages")
         });
@@ -69,13 +69,14 @@ fn invisible(text: &str, start: usize, faults: &mut Faults<'_>) -> bool {
         1 => format!("{what} (U+{:04X}) is used", u32::from(*character)),
         _ => format!("{count} invisible or direction-changing characters are used"),
     };
+    let escape = format!("\"\\u{:04x}\"", u32::from(*character));
     faults.add(|faults| {
         let labels = shown.iter().map(|(range, character, what)| {
             faults.label(range.clone(), format!("{what}, U+{:04X}", u32::from(*character)))
         });
         Diagnostic::error(codes::YAML_INVISIBLE, message)
             .at_all(labels)
-            .help("remove it, or write it as an escape in double quotes: \"\\u200b\"")
+            .help(format!("remove it, or write it as an escape in double quotes: {escape}"))
     });
     parseable
 }

@@ -24,7 +24,7 @@ pub(super) fn documents(text: &Text<'_>, faults: &mut Faults<'_>) -> (Vec<Arc<No
     while let Some(end) = document(&mut parser, text, faults) {
         count += 1;
         if count > MAX_DOCUMENTS {
-            let message = format!("the file has more than {MAX_DOCUMENTS} documents");
+            let message = format!("{} has more than {MAX_DOCUMENTS} documents", faults.file());
             faults.add(|_| {
                 Diagnostic::error(codes::SOURCE_TOO_LARGE, message).help("split it into several files")
             });
@@ -44,7 +44,7 @@ pub(super) fn documents(text: &Text<'_>, faults: &mut Faults<'_>) -> (Vec<Arc<No
     }
     if documents.is_empty() && !lost && faults.is_empty() {
         let help = "write a manifest into it or leave it out";
-        let message = "the file holds no document";
+        let message = format!("{} holds no document", faults.file());
         faults.add(|_| Diagnostic::error(codes::SOURCE_EMPTY, message).help(help));
     }
     (documents, lost)

@@ -111,11 +111,11 @@ impl Terminal {
         }
     }
 
-    /// Says under which code a failure is explained that the answer itself tells of.
-    pub fn code(&mut self, code: Code) -> io::Result<()> {
+    /// Ends an answer that itself tells of a failure: its code, and what to do next.
+    pub fn code(&mut self, code: Code, help: &str) -> io::Result<()> {
         let title = Code::find(code.as_str()).map_or("", |entry| entry.title);
         self.out.flush()?;
-        self.err.line(&format!("error {code}: {title}; details: `switchback explain {code}`"))?;
+        self.err.line(&format!("error {code}: {title}\n  help: {help}"))?;
         self.err.flush()
     }
 

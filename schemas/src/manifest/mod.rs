@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use component::{BadRange, ComponentUpgrade, VersionRange, VersionTarget};
 pub use platform::{
-    ApprovalPolicy, Channel, ClassSpec, ClusterTarget, DatabaseTarget, Defaults, DrainSpec, EksTarget,
-    OwnerKind, OwnerRule, PathClass, Platform, PoolSpec, RdsTarget, TargetSpec, WindowSpec,
+    ApprovalPolicy, ClassSpec, ClusterTarget, DatabaseTarget, Defaults, DrainSpec, EksTarget, OwnerKind,
+    OwnerRule, PathClass, Platform, PoolSpec, RdsTarget, TargetSpec, WindowSpec,
 };
 pub use shared::{BatchSize, CanarySpec, ChartSource, MinReady, OnFailure, Requires, Rollout};
 pub use verification::{Check, Verification, Waiver};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::OnFailure;
 use crate::{
     name::{Account, Label, ObjectRef},
-    plan::{Arn, AwsResource, Capacity, Day, PodSelector, Roles, Strategy, Then, WindowUse},
+    plan::{Arn, AwsResource, Capacity, Channel, Day, PodSelector, Roles, Strategy, Then, WindowUse},
     seconds::Length,
 };
 
@@ -218,16 +218,6 @@ pub struct OwnerRule {
     pub object: ObjectRef,
     /// Its owner.
     pub owner: OwnerKind,
-}
-
-/// A notification channel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Channel {
-    /// Its name.
-    pub name: Label,
-    /// Variable of the executor's environment that holds the webhook's address; the address is a secret.
-    pub url_from_env: String,
 }
 
 /// What has to be approved, and by whom.

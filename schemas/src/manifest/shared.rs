@@ -89,7 +89,7 @@ pub enum MinReady {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
-    /// Stop, keep what is healthy, and wait for an operator.
+    /// Stop, leave what is healthy as it is, and wait for an operator.
     Hold,
     /// Undo the step, then hold; only where its price allows it.
     RollbackStep,

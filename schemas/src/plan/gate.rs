@@ -107,3 +107,13 @@ pub enum Day {
     Sat,
     Sun,
 }
+
+/// A notification channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Channel {
+    /// Its name.
+    pub name: Label,
+    /// Variable of the executor's environment that holds the webhook's address; the address is a secret.
+    pub url_from_env: String,
+}

@@ -41,7 +41,7 @@ pub use effect::{
     RdsDeleteInstance, RdsDeleteSnapshot, RdsProveSnapshot, RdsRestore, RdsSnapshot, ResolveConflicts,
     SetField, Wait,
 };
-pub use gate::{ApprovalScope, Day, Gate, GateKind, PointOfNoReturn, Window, WindowUse};
+pub use gate::{ApprovalScope, Channel, Day, Gate, GateKind, PointOfNoReturn, Window, WindowUse};
 pub use hop::{Hop, HopBasis, HopOrder};
 pub use identity::{Identity, PlatformRef, Proof};
 pub use release::{Grant, Objects, PolicyRule, ReleaseObjects, RoleName};
@@ -110,7 +110,7 @@ pub struct Plan {
     pub windows: Vec<Window>,
     /// Who is notified when a run of it comes to rest: parked, held, or over. Approvals do not bind to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub channels: Vec<crate::manifest::Channel>,
+    pub channels: Vec<Channel>,
     /// States on the way that no vendor tested or documents, and of which nothing is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untested: Vec<UntestedState>,

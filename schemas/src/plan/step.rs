@@ -164,7 +164,7 @@ pub struct FailurePolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureAction {
-    /// Stop dispatch, keep what is healthy, and wait for an operator.
+    /// Stop dispatch, leave what is healthy as it is, and wait for an operator.
     Hold,
     /// Undo the step, then hold.
     RollbackStep,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::Value;
-use switchback_schemas::{plan::Plan, report::Report};
+use switchback_schemas::{codes::Code, plan::Plan, report::Report};
 use tempfile::TempDir;
 
 use super::{
@@ -27,12 +27,17 @@ pub(crate) struct Out {
 }
 
 impl Out {
+    /// What a command said, and how it ended. A failure says under which code it is explained.
+    #[track_caller]
     fn of(output: &Output) -> Self {
-        Self {
+        let out = Self {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        };
+        let explained = explained(out.code, [out.stdout.as_str(), &out.stderr]);
+        assert!(explained, "a failure without a code: {out:?}");
+        out
     }
 
     /// It must have ended like this.
@@ -41,6 +46,16 @@ impl Out {
         assert_eq!(self.code, Some(code), "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
         self
     }
+}
+
+/// The exit codes of failures.
+const FAILURES: [i32; 6] = [1, 4, 6, 64, 69, 70];
+
+/// Whether a command did not fail, or its answer names a code of the table.
+pub(crate) fn explained(exit: Option<i32>, answer: [&str; 2]) -> bool {
+    let failed = exit.is_some_and(|exit| FAILURES.contains(&exit));
+    let words = answer.into_iter().flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric()));
+    !failed || words.into_iter().any(|word| Code::find(word).is_some())
 }
 
 /// A twin that is served by a process of its own.

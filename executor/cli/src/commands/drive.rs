@@ -123,8 +123,8 @@ pub(super) async fn drive(
         Style::Json => host.remark(&text)?,
         _ => host.answer(&(text + "\n"))?,
     }
-    if let Some(code) = code.filter(|_| exit != Exit::Success) {
-        host.terminal.code(code).map_err(Error::Write)?;
+    if let Some((code, help)) = code.filter(|_| exit != Exit::Success) {
+        host.terminal.code(code, help).map_err(Error::Write)?;
     }
     Ok(exit)
 }
@@ -181,8 +181,11 @@ async fn carried(
     }
 }
 
+/// What to do after a run that ended without completing its plan.
+const OVER: &str = "`switchback report` shows how far it came and `switchback janitor` what it left; to go on, observe and plan again";
+
 /// How the process ends, under which code a failure is explained, and what a person does next.
-fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, Option<Code>, String) {
+fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, Option<(Code, &'static str)>, String) {
     let mut code = None;
     let (exit, text) = match ended {
         Ended::Interrupted { calling } => {
@@ -205,14 +208,14 @@ fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, Option<Code>, Str
             (Exit::Parked, text)
         }
         Ended::Rest(Rest::Held { why }) => {
-            let text = format!(
-                "held: {why}\n  `switchback status` shows where; then continue, retry --step, rollback (alone, it shows what it would do) or abandon"
-            );
-            code = Some(codes::RUN_HELD);
-            (Exit::Held, text)
+            code = Some((
+                codes::RUN_HELD,
+                "`switchback status` shows where; then `switchback` continue, retry --step, rollback (alone, it shows what it would do) or abandon",
+            ));
+            (Exit::Held, format!("held: {why}"))
         }
         Ended::Rest(Rest::Superseded(by)) => {
-            code = Some(codes::RUN_OVER);
+            code = Some((codes::RUN_OVER, OVER));
             (Exit::Failed, format!("continued by run {by}"))
         }
         Ended::Rest(Rest::Ended(end)) => {
@@ -220,7 +223,7 @@ fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, Option<Code>, Str
                 End::Complete | End::CleanedUp => Exit::Success,
                 End::RolledBack | End::RolledBackSuspended => Exit::RolledBack,
                 End::Abandoned => {
-                    code = Some(codes::RUN_OVER);
+                    code = Some((codes::RUN_OVER, OVER));
                     Exit::Failed
                 }
             };

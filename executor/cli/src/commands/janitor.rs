@@ -50,7 +50,11 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     if clean {
         host.answer("no run left anything behind\n")?;
     }
-    if clean { Ok(Exit::Success) } else { host.failed(codes::RUN_LEFTOVERS) }
+    if clean {
+        Ok(Exit::Success)
+    } else {
+        host.failed(codes::RUN_LEFTOVERS, "run the commands above, then `switchback janitor` again")
+    }
 }
 
 async fn fix(args: &Args, name: &str, reason: &str, host: &mut Host) -> Result<Exit, Error> {

@@ -82,6 +82,24 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     told(&seen, host)
 }
 
+/// What to do about a code of this command.
+fn help(code: Code) -> &'static str {
+    match code {
+        codes::RUN_PREDICATE_FALSE => {
+            "observe and plan again; while a run holds the platform, with `switchback observe --continue RUN`"
+        }
+        codes::PLATFORM_REFUSED => {
+            "change what the answers above name, then run `switchback preflight` again"
+        }
+        codes::PLATFORM_FORBIDDEN => {
+            "grant what `switchback permissions PLAN` prints, then run `switchback preflight` again"
+        }
+        codes::PLAN_LINT => "change `windows:` of the Platform and plan again",
+        codes::RUN_IDENTITY => "check --kubeconfig and --context",
+        _ => "check --kubeconfig, --context and the network, then run `switchback preflight` again",
+    }
+}
+
 fn told(seen: &[(String, Found)], host: &mut Host) -> Result<Exit, Error> {
     let count = |kind: fn(&Found) -> bool| seen.iter().filter(|(_, found)| kind(found)).count();
     for (what, found) in seen {
@@ -108,7 +126,7 @@ fn told(seen: &[(String, Found)], host: &mut Host) -> Result<Exit, Error> {
     let codes: BTreeSet<Code> = seen.iter().filter_map(code).collect();
     let mut exit = Exit::Success;
     for code in codes {
-        exit = host.failed(code)?;
+        exit = host.failed(code, help(code))?;
     }
     Ok(exit)
 }

@@ -72,7 +72,7 @@ fn all(runs: &[Listed], format: Answer, host: &mut Host) -> Result<Exit, Error> 
     };
     host.answer(&text)?;
     match unreadable {
-        Some(error) => host.failed(error.code()),
+        Some(error) => host.failed(error.code(), &error.help()),
         None => Ok(Exit::Success),
     }
 }

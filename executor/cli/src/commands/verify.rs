@@ -30,7 +30,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
             Err(error) => {
                 exit = Exit::Failed;
                 host.answer(&format!("run {run}: DAMAGED: {}\n", error.chain()))?;
-                host.terminal.code(error.code()).map_err(Error::Write)?;
+                host.terminal.code(error.code(), &error.help()).map_err(Error::Write)?;
             }
         }
     }

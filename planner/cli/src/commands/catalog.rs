@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     };
     terminal.out.text(&text).map_err(Error::Write)?;
     if exit != Exit::Success {
-        terminal.code(codes::BUG).map_err(Error::Write)?;
+        terminal.code(codes::BUG, "please report it with this message").map_err(Error::Write)?;
     }
     Ok(exit)
 }

@@ -73,17 +73,14 @@ fn check(directory: &Path, terminal: &mut Terminal) -> Result<Exit, Error> {
     for (name, schema) in all()? {
         let path = directory.join(published::file_name(name));
         if read(&path).is_none_or(|old| old != published::text(&schema)) {
-            let line = format!(
-                "{} is out of date; run `switchback schema --write {}`",
-                path.display(),
-                directory.display()
-            );
+            let line = format!("{} is out of date", path.display());
             terminal.out.line(&line).map_err(Error::Write)?;
             exit = Exit::Failed;
         }
     }
     if exit != Exit::Success {
-        terminal.code(codes::COMMAND_OUT_OF_DATE).map_err(Error::Write)?;
+        let help = format!("run `switchback schema --write {}`", directory.display());
+        terminal.code(codes::COMMAND_OUT_OF_DATE, &help).map_err(Error::Write)?;
     }
     Ok(exit)
 }

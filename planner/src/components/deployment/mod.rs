@@ -146,6 +146,7 @@ fn hop(at: &DocCx<'_, Deployment>) -> Option<HopSpec> {
     let object = ObjectRef::new("apps/v1", "Deployment", &spec.deployment);
     let (_, found) = cx.container(doc.doc, &spec.deployment, &spec.container)?;
     let asked = at.asked();
+    let place = || cx.label(doc.doc, "/spec/image", "this image");
     // The tag is the only version that the platform tells; without one the path has no number to compare.
     let from: Option<Version> = Image(&found.image).version();
     let is_set = found.image == spec.image;
@@ -154,13 +155,13 @@ fn hop(at: &DocCx<'_, Deployment>) -> Option<HopSpec> {
     {
         // Another image of the same version, where the one that was asked for was wrong.
         if !is_set {
-            at.owners.of(cx, &Subject::Object(&object));
+            at.owners.of(cx, &Subject::Object(&object), &place());
         }
         return Some(finishing);
     }
     if let Some(from) = if is_set { Some(&spec.to) } else { from.as_ref() } {
         rising(cx, doc.doc, &object.to_string(), from, &spec.to)?;
     }
-    at.owners.of(cx, &Subject::Object(&object));
+    at.owners.of(cx, &Subject::Object(&object), &place());
     Some(HopSpec { from, ..asked })
 }

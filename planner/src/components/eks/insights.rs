@@ -60,7 +60,9 @@ fn say(road: &Road<'_>, insight: &Insight) {
         InsightStatus::Error => "an error",
         InsightStatus::Unknown => "unknown",
     };
-    let why = if insight.reason.is_empty() { String::new() } else { format!(": {}", insight.reason) };
+    // EKS ends its sentences; ours go on.
+    let reason = insight.reason.trim_end_matches('.');
+    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let mut message = format!("the insight {:?} about {} is {word}{why}", insight.name, road.hop.to);
     let clients: Vec<String> = insight
         .deprecated

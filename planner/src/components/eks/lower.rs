@@ -108,7 +108,7 @@ fn freeze(
 ) -> Vec<StepId> {
     let mut frozen = Vec::new();
     for freeze in freezes {
-        freeze.check(road.cx);
+        freeze.check(road.cx, road.label(road.doc.doc, "/spec/to", "freezes it meanwhile"));
         freeze.note(predicted);
         let draft = freeze.suspend_step(&road.scope, predicted).needs(
             look,

@@ -61,11 +61,11 @@ fn addresses(road: &Road<'_>) {
     }
     let list: Vec<String> =
         cluster.subnets.iter().map(|subnet| format!("{} has {}", subnet.id, subnet.free)).collect();
-    let message = format!(
-        "the subnets of {} have {free} free addresses, and an update takes up to {wanted}: {}",
-        cluster.arn.name(),
-        list.join(", ")
-    );
+    let short = match full.as_slice() {
+        [] => format!("the subnets of {} have {free} free addresses", cluster.arn.name()),
+        full => format!("no address is free in {} of {}", full.join(", "), cluster.arn.name()),
+    };
+    let message = format!("{short}, and an update takes up to {wanted} ({})", list.join(", "));
     road.findings.say(
         Diagnostic::error(codes::PLAN_CAPACITY, message)
             .at(road.label(road.doc.doc, "/spec/target", "this cluster"))

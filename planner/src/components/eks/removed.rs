@@ -8,7 +8,7 @@ use switchback_schemas::{Diagnostic, Severity, codes, name::plural, plan::BlindS
 use super::{context::Road, facts::RemovedApi};
 use crate::{lower::Lowering, objects, predicted::Predicted};
 
-/// A use of an API that goes away, by the name under which a waiver accepts it.
+/// A use of an API that the next minor no longer serves, by the name under which a waiver accepts it.
 struct Use {
     about: String,
     message: String,
@@ -71,17 +71,21 @@ pub(super) fn observed(road: &Road<'_>, predicted: &Predicted<'_>, out: &mut Low
     if unserved {
         coverage.push("the API server, which serves none of them now".to_owned());
     }
+    let place = |text: &str| road.label(road.doc.doc, "/spec/to", text);
     for found in uses {
-        let place = road.label(road.doc.doc, "/spec/to", format!("{minor} no longer serves it").as_str());
-        let diagnostic = Diagnostic::error(codes::PLAN_REMOVED_API, found.message).at(place).help(found.help);
+        let diagnostic = Diagnostic::error(codes::PLAN_REMOVED_API, found.message);
+        let diagnostic = diagnostic.at(place(&format!("{minor} no longer serves it"))).help(found.help);
         road.findings.say_about(&found.about, diagnostic);
     }
     let apis: Vec<String> = rows.iter().map(|row| format!("{} {}", row.api, row.kind)).collect();
-    let message =
-        format!("{minor} no longer serves {}; looked for in {}", apis.join(", "), coverage.join(", "));
+    let message = format!(
+        "{minor} no longer serves {}; their use was looked for in {}",
+        apis.join(", "),
+        coverage.join(", ")
+    );
     road.findings.say(Diagnostic {
         severity: Severity::Advice,
-        ..Diagnostic::warning(codes::PLAN_REMOVED_API, message)
+        ..Diagnostic::warning(codes::PLAN_REMOVED_API, message).at(place(&format!("passes through {minor}")))
     });
 }
 

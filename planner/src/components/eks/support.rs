@@ -30,10 +30,10 @@ pub(super) fn offered(cx: &Cx<'_>, doc: &Doc, cluster: &EksCluster) -> bool {
         .filter(|row| row.extended_until > today)
         .map(|row| row.version.minor_line().to_string())
         .collect();
-    let help = format!(
-        "it offers {}",
-        if known.is_empty() { "none that is supported".to_owned() } else { known.join(", ") }
-    );
+    let help = match known.as_slice() {
+        [] => "EKS supports no minor on that day: observe again, or give an earlier --as-of".to_owned(),
+        known => format!("set `to:` to a minor that EKS supports: {}", known.join(", ")),
+    };
     let Some(support) = row(cluster, &to) else {
         let message = format!("EKS does not offer Kubernetes {to}");
         cx.findings.say(

@@ -161,6 +161,10 @@ fn hop(at: &DocCx<'_, HelmRelease>) -> Option<HopSpec> {
         return Some(finishing);
     }
     rising(cx, doc.doc, &format!("release {}", spec.release), &found.chart_version, &spec.to)?;
-    at.owners.of(cx, &Subject::Release(&spec.release));
+    at.owners.of(
+        cx,
+        &Subject::Release(&spec.release),
+        &cx.label(doc.doc, "/spec/to", "this version of the chart"),
+    );
     Some(HopSpec { from: Some(found.chart_version.clone()), ..asked })
 }

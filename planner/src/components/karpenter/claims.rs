@@ -46,7 +46,7 @@ impl Road<'_> {
     /// Looks at a pool before anything moves. Where something does, a rollback leaves the pool as it was seen here: what has drifted
     /// from the restored state moves when the controller is back and Karpenter is still frozen, so that comes where this look came.
     pub(super) fn baseline(&self, roll: &PoolRoll, frozen: &[StepId], out: &mut Lowering) -> StepId {
-        checks::drainable(self.cx.findings, self.cx.inventory, &roll.pool, &self.cx.classes);
+        checks::drainable(self.cx, &roll.pool);
         let part = format!("nodes/{}/min-ready", roll.pool.name);
         let plan = self.roll_of(roll, Stale::Drifted {});
         let until = Condition::NodesReady { pool: roll.pool.name.clone(), at_least: plan.min_ready };

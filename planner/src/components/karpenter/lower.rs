@@ -47,7 +47,11 @@ pub(super) fn hop(at: &HopCx<'_, Karpenter>, predicted: &mut Predicted<'_>, out:
             );
         }
         Err(error) => {
-            return cx.findings.say(Diagnostic::error(codes::PLAN_UNREADABLE, error).at(label("needs it")));
+            return cx.findings.say(
+                Diagnostic::error(codes::PLAN_UNREADABLE, error)
+                    .at(label("needs it"))
+                    .help("observe again with this release"),
+            );
         }
     };
     let crds = cx.render(&doc.spec.crd_release, &hop.to, label("this version of the CRD chart"));
@@ -106,7 +110,7 @@ impl<'a> Road<'a> {
             .collect();
         let mut frozen = Vec::new();
         for freeze in &freezes {
-            freeze.check(self.cx);
+            freeze.check(self.cx, self.cx.label(self.doc.doc, "/spec/to", "freezes it meanwhile"));
             // A later hop finds the budgets as the earlier hop's thaw left them, which is the same value.
             freeze.note(predicted);
             frozen.push(out.add(freeze.suspend_step(&self.scope, predicted)));
@@ -171,7 +175,8 @@ impl<'a> Road<'a> {
         let message = format!("{kind} {name} is not Ready, and the plan waits until it is");
         let not_ready = Diagnostic::warning(codes::PLAN_NOT_READY, message);
         let help = "no node moves before; see its conditions, or remove it if nobody needs it";
-        self.cx.findings.say_about(name, not_ready.help(help));
+        let place = self.cx.label(self.doc.doc, "/spec/to", "waits for it");
+        self.cx.findings.say_about(name, not_ready.at(place).help(help));
     }
 
     /// Rewrites objects that are stored in a version which the target drops; that closes the rollback of an earlier hop

@@ -32,6 +32,7 @@ fn notices(at: &HopCx<'_, Karpenter>, section: &Section, out: &mut Lowering) {
             at.findings.say_about(
                 &class.name,
                 Diagnostic::warning(codes::PLAN_FLOATING_IMAGE, message)
+                    .at(at.cx.label(at.doc.doc, "/spec/to", "its nodes move"))
                     .help("pin the alias to the version that runs"),
             );
         }

@@ -40,7 +40,7 @@ pub(super) fn of(at: &DocCx<'_, Mlflow>) -> Option<(HopSpec, Site)> {
         Some(from) => rising(cx, doc.doc, &what, from, &spec.to)?,
         None => unknown_version(cx, doc, &what, &found.image),
     }
-    cx.written_directly(&object);
+    cx.written_directly(&object, cx.label(doc.doc, "/spec/image", "this image"));
     let site = observed::find(at, workload, from.as_ref())?;
     Some((HopSpec { from, ..asked }, site))
 }

@@ -70,7 +70,7 @@ pub enum SnapshotProof {
     Available,
 }
 
-/// Somebody accepts that a service is away.
+/// Somebody accepts the outage of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AcceptedOutage {

@@ -8,9 +8,9 @@ use switchback_schemas::{
     },
 };
 
+use super::super::Asked;
 use crate::{
-    context::Cx,
-    lower::{HopScope, Lowering, Rollback, Undoing, changes, verify},
+    lower::{Lowering, Rollback, Undoing, changes, verify},
     objects,
     predicted::{Predicted, crd_ref},
 };
@@ -18,13 +18,13 @@ use crate::{
 /// Applies a CRD of the `crds/` directory. It is captured first, and rolling back restores it; a CRD that was not there stays,
 /// because removing it would remove its objects.
 pub(super) fn step(
-    cx: &Cx<'_>,
-    scope: &HopScope,
+    asked: &Asked<'_>,
     predicted: &Predicted<'_>,
     object: &Value,
     out: &mut Lowering,
 ) -> Option<StepId> {
     const BEFORE: &str = "before";
+    let (cx, scope) = (asked.cx, asked.scope);
     let name = objects::name(object)?.to_owned();
     let seen = predicted.crd(&name);
     let versions = objects::versions(object, None);
@@ -35,6 +35,7 @@ pub(super) fn step(
         cx.findings.say_about(
             &name,
             Diagnostic::error(codes::PLAN_STORED_VERSION, message)
+                .at(asked.place.clone())
                 .help("move its objects to another stored version first, and remove the old one from status.storedVersions"),
         );
     }

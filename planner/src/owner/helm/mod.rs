@@ -52,8 +52,7 @@ impl Owner for Helm {
         let release = release(&asked.desired)?;
         let (cx, render) = (asked.cx, release.render);
         let own = if release.with_crds { render.crds.as_slice() } else { &[] };
-        let crds: Vec<_> =
-            own.iter().filter_map(|crd| crds::step(cx, asked.scope, predicted, crd, out)).collect();
+        let crds: Vec<_> = own.iter().filter_map(|crd| crds::step(asked, predicted, crd, out)).collect();
         if let Some(before) = predicted.release(&render.release) {
             unseen::deleted_by_hand(cx.findings, &before.objects, render, &asked.place);
         }

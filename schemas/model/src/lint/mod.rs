@@ -22,6 +22,9 @@ use crate::{
 /// A plan holds up to so many steps; beyond that it is to be split into stages.
 pub const MAX_STEPS: usize = 10_000;
 
+/// A plan is not mended by hand: its digests are of what the planner wrote.
+const AGAIN: &str = "do not apply it; make it again with `switchback plan`";
+
 /// Everything that is wrong with a plan.
 pub fn lint(plan: &Plan) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
@@ -31,7 +34,7 @@ pub fn lint(plan: &Plan) -> Vec<Diagnostic> {
                 .help(format!("a plan holds up to {MAX_STEPS} steps; split the upgrade into stages")),
         );
     }
-    let mut say = |text: String| findings.push(Diagnostic::error(codes::PLAN_LINT, text));
+    let mut say = |text: String| findings.push(Diagnostic::error(codes::PLAN_LINT, text).help(AGAIN));
     references::order_of_ids(plan, &mut say);
     references::references(plan, &mut say);
     features(plan, &mut say);
@@ -47,7 +50,7 @@ pub fn lint(plan: &Plan) -> Vec<Diagnostic> {
             rollback::ways_back(plan, &graph, &reach, &mut say);
         }
         Err(error @ GraphError::Cycle(_)) => {
-            findings.push(Diagnostic::error(codes::PATH_CYCLE, error.to_string()));
+            findings.push(Diagnostic::error(codes::PATH_CYCLE, error.to_string()).help(AGAIN));
         }
         Err(error) => say(error.to_string()),
     }

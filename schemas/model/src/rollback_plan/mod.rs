@@ -12,6 +12,7 @@ mod around;
 mod back;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use switchback_schemas::{
     Digest, StepId,

@@ -73,9 +73,7 @@ pub(super) fn observed(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
     };
     road.findings.say_about(
         pool.name.as_str(),
-        Diagnostic::error(codes::PLAN_CAPACITY, message)
-            .at(road.label(road.manifests.platform.doc, "/spec/pools", "one of these"))
-            .help(minimal),
+        Diagnostic::error(codes::PLAN_CAPACITY, message).at(road.pool_label(pool, "this pool")).help(minimal),
     );
 }
 

@@ -73,7 +73,7 @@ pub(in crate::components::eks) fn observed(road: &Road<'_>) {
                 format!("pool {} is Karpenter's, and the inventory holds nothing about Karpenter", pool.name);
             road.findings.say(
                 Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message)
-                    .at(road.label(road.manifests.platform.doc, "/spec/pools", "needs it"))
+                    .at(road.pool_label(pool, "needs it"))
                     .help("observe again with credentials that may list NodePools and NodeClaims"),
             );
         }
@@ -92,7 +92,7 @@ pub(in crate::components::eks) fn observed(road: &Road<'_>) {
             road.findings.say_about(
                 pool.name.as_str(),
                 Diagnostic::warning(codes::PLAN_STRATEGY, message)
-                    .at(road.label(road.manifests.platform.doc, "/spec/pools", "one of these"))
+                    .at(road.pool_label(pool, "this pool"))
                     .help("point it to an image of the new minor yourself after the plan, and upgrade Karpenter's nodes then"),
             );
         } else if road.doc.spec.nodes == LastNodes::Stay {

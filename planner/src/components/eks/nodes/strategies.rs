@@ -25,11 +25,9 @@ fn word(strategy: Strategy) -> &'static str {
     }
 }
 
-fn refuse(cx: &Cx<'_>, message: String, help: impl Into<String>) {
+fn refuse(cx: &Cx<'_>, pool: &Pool, message: String, help: impl Into<String>) {
     cx.findings.say(
-        Diagnostic::error(codes::PLAN_STRATEGY, message)
-            .at(cx.label(cx.manifests.platform.doc, "/spec/pools", "one of these"))
-            .help(help),
+        Diagnostic::error(codes::PLAN_STRATEGY, message).at(cx.pool_label(pool, "this pool")).help(help),
     );
 }
 
@@ -39,7 +37,7 @@ pub(in crate::components::eks) fn platform(road: &Road<'_>, groups: &[Group<'_>]
         if let [one, other, ..] = group.pools.as_slice() {
             let message =
                 format!("node group {} is in two pools, {} and {}", group.name, one.name, other.name);
-            refuse(road.cx, message, "narrow `matchLabels` of one of them: a group moves as a whole");
+            refuse(road.cx, other, message, "narrow `matchLabels` of one of them: a group moves as a whole");
         }
         if let Some(pool) = group.pool().filter(|pool| pool.strategy == Strategy::Nodeclaim) {
             let message = format!(
@@ -48,6 +46,7 @@ pub(in crate::components::eks) fn platform(road: &Road<'_>, groups: &[Group<'_>]
             );
             refuse(
                 road.cx,
+                pool,
                 message,
                 "give the group a pool of its own that moves by group-update or replace-group",
             );
@@ -61,7 +60,7 @@ pub(in crate::components::eks) fn platform(road: &Road<'_>, groups: &[Group<'_>]
                 word(pool.strategy)
             );
             let help = "match labels which the group itself gives its nodes, or choose another strategy";
-            refuse(road.cx, message, help);
+            refuse(road.cx, pool, message, help);
         }
     }
     let plain = Rollout::default();
@@ -97,7 +96,7 @@ pub(in crate::components::eks) fn observed(
     if road.own.first {
         let claimed = karpenter::moving(road);
         for pool in road.pools.iter().filter(|pool| moved(pool) || claimed.contains(pool)) {
-            checks::drainable(road.findings, road.inventory, pool, &road.classes);
+            checks::drainable(road.cx, pool);
         }
     }
     for group in groups.iter().filter(|group| group.follows(&road.hop.to)) {
@@ -123,13 +122,14 @@ pub(in crate::components::eks) fn observed(
 fn custom(cx: &Cx<'_>, pool: &Pool, group: &Group<'_>) {
     let message = format!(
         "node group {} of pool {} has a custom image, and {} cannot give it another one",
-        group.name,
+        // Not the name that it has in a later hop: one group is refused once.
+        group.observed.name,
         pool.name,
         word(pool.strategy)
     );
     let help = "EKS takes no version for it, only a launch template: build the image of the new minor, put it into the template and \
                 replace the group by hand, with `strategy: keep` and `parity: skew` here meanwhile";
-    refuse(cx, message, help);
+    refuse(cx, pool, message, help);
 }
 
 fn healthy(road: &Road<'_>, group: &Group<'_>) {
@@ -163,7 +163,7 @@ fn image(road: &Road<'_>, pool: &Pool, group: &Group<'_>, to: &mut crate::lower:
             "let pool {} move by replace-group: a new group with {next} takes over, and the old one is retained for rollback",
             pool.name
         );
-        return refuse(road.cx, message, help);
+        return refuse(road.cx, pool, message, help);
     }
     if group.observed.launch_template {
         let message = format!(
@@ -173,7 +173,7 @@ fn image(road: &Road<'_>, pool: &Pool, group: &Group<'_>, to: &mut crate::lower:
         road.findings.say_about(
             &group.name,
             Diagnostic::warning(codes::PLAN_STRATEGY, message)
-                .at(road.label(road.manifests.platform.doc, "/spec/pools", "one of these"))
+                .at(road.pool_label(pool, "this pool"))
                 .help("give the group a template without user data, or with one that both understand"),
         );
     }
@@ -201,7 +201,7 @@ fn by_eks(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
              {minutes} minutes (pod {})",
             class.name, pool.name, pod.name
         );
-        refuse(road.cx, message, "let the pool move by replace-group, which waits for them");
+        refuse(road.cx, pool, message, "let the pool move by replace-group, which waits for them");
     }
     fits(road, pool, group);
 }
@@ -225,7 +225,7 @@ fn fits(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
         "let pool {} move by replace-group, which rests between batches, give the group a larger maxUnavailable, or widen a window",
         pool.name
     );
-    refuse(road.cx, message, help);
+    refuse(road.cx, pool, message, help);
 }
 
 fn replaced(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
@@ -235,12 +235,12 @@ fn replaced(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
             pool.name, group.name
         );
         let help = "match a label that the group gives its nodes (`labels` of the node group); its copy gives them the same";
-        return refuse(road.cx, message, help);
+        return refuse(road.cx, pool, message, help);
     }
     let next = successor(&group.name, &road.hop.to);
     if node_groups::names(&road.own.cluster).contains(next.as_str()) {
         let message =
             format!("node group {} is to be replaced by {next}, and there is one of that name", group.name);
-        refuse(road.cx, message, "delete that group if nobody needs it, or rename it");
+        refuse(road.cx, pool, message, "delete that group if nobody needs it, or rename it");
     }
 }
