@@ -29,6 +29,12 @@ pub(crate) fn unreportable(run: &RunId) -> impl FnOnce(ReportError) -> RunError 
     }
 }
 
+/// The bytes of a run's plan. Its journal is looked at first, since it is what says that another release wrote the run.
+pub async fn plan(store: &dyn Store, run: &RunId) -> Done<Vec<u8>> {
+    store.journal(run).await?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
+    Ok(store.plan(run).await?)
+}
+
 /// The plan and the journal of a run.
 pub(crate) async fn load(store: &dyn Store, run: &RunId) -> Done<(Arc<Index>, Journal)> {
     let journal = store.journal(run).await?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;

@@ -172,7 +172,6 @@ fn begun(index: &Index, state: &RunState, run: &RunId) -> Vec<CarriedHop> {
         id: hop.id.clone(),
         run: run.clone(),
         from: hop.from.clone(),
-        to: hop.to.clone(),
         whole: !lacking.contains(&hop.id),
     };
     index.plan.hops.iter().filter(|hop| begun.contains(&hop.id)).map(carried).collect()

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use switchback_schemas::{
-    Diagnostic, Label, Seconds, StepId, Version, codes,
+    Diagnostic, HopId, Label, Seconds, Version, codes,
     inventory::{Container, Inventory, Workload},
     lock::{Lock, Render},
     manifest::{Check, DrainSpec, Verification},
@@ -132,8 +132,8 @@ impl<'a> Cx<'a> {
         self.inventory.carry_over.iter().flat_map(|carried| &carried.hops)
     }
 
-    /// What an earlier run of the operation began under this id and did not finish.
-    pub fn unfinished(&self, hop: &StepId) -> Option<&'a CarriedHop> {
+    /// What an earlier run of the operation began of a hop and did not finish.
+    pub fn unfinished(&self, hop: &HopId) -> Option<&'a CarriedHop> {
         self.carried().find(|carried| carried.id == *hop && !carried.whole)
     }
 

@@ -1,7 +1,7 @@
 //! One hop as everything but its own component sees it.
 
 use switchback_schemas::{
-    ComponentName, Diagnostic, Label as Place, Severity, StepId, Version, codes,
+    ComponentName, Diagnostic, HopId, Label as Place, Severity, Version, codes,
     manifest::{Document, OnFailure, Requires},
     name::Label,
     plan::HopBasis,
@@ -61,9 +61,9 @@ impl HopSpec {
         }
     }
 
-    /// `component/instance@version`.
-    pub fn id(&self) -> StepId {
-        StepId::sanitized(&format!("{}/{}@{}", self.component, self.upgrade, self.to.plain()))
+    /// What it moves, and to which version.
+    pub fn id(&self) -> HopId {
+        HopId::new(self.component.clone(), self.upgrade.clone(), &self.to)
     }
 
     /// The component and the version that the joint path knows it by.

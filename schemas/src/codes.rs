@@ -191,7 +191,7 @@ codes! {
     PLAN_LINT = "SB0423", "the plan breaks one of its own rules",
         "An independent check of the compiled plan failed. Do not apply it.";
     PLAN_UNREADABLE = "SB0425", "the document cannot be read",
-        "The plan, inventory or lock is not one that this build can read.";
+        "It is not what was expected, or in a format that this build does not read: another release wrote it.";
     PLAN_NOT_READY = "SB0426", "the platform is not ready for an upgrade",
         "Somebody else's update is under way, or something is degraded. Let it end or repair it, then observe again.";
     PLAN_INSIGHT = "SB0427", "an EKS upgrade insight fails",

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    RunId, StepId,
-    format::{Document, Format, Head},
+    HopId, RunId, StepId,
+    format::{self, Document, Format, ReadError},
     journal::Way,
-    plan::{Estimate, PlanError},
+    plan::Estimate,
 };
 
 /// Lengths of steps, which `plan --estimates` takes instead of its own. Approvals do not bind to them.
@@ -45,10 +45,8 @@ pub struct StepEstimate {
 
 impl Estimates {
     /// Reads the bytes of a file.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, PlanError> {
-        let head: Head = serde_json::from_slice(bytes)?;
-        head.check(Document::Estimates, &[])?;
-        Ok(serde_json::from_slice(bytes)?)
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ReadError> {
+        format::read(bytes, Document::Estimates, &[])
     }
 
     /// The bytes of the file: indented JSON, ending with a line feed.
@@ -65,8 +63,13 @@ impl Estimates {
     }
 }
 
-/// A step's path without versions: `karpenter/main@1.8.8/controller` is `karpenter/main/controller`.
+/// A step's path without its hop's version: `karpenter/main@1.8.8/controller` is `karpenter/main/controller`.
 pub fn path(step: &StepId) -> String {
-    let parts = step.as_str().split('/').map(|part| part.split('@').next().unwrap_or(part));
-    parts.collect::<Vec<_>>().join("/")
+    match HopId::of_step(step) {
+        Some((hop, part)) => {
+            let back = if hop.is_rollback() { "rollback/" } else { "" };
+            format!("{}/{}/{back}{part}", hop.component(), hop.instance())
+        }
+        None => step.to_string(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 /// The kinds of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,8 +15,6 @@ pub enum Document {
     Plan,
     /// What happened in a run.
     Journal,
-    /// What a run carries over to the plan that continues it.
-    CarryOver,
     /// What a run came to.
     Report,
     /// How long steps took.
@@ -25,15 +23,8 @@ pub enum Document {
 
 impl Document {
     /// Every kind of document.
-    pub const ALL: [Self; 7] = [
-        Self::Inventory,
-        Self::Lock,
-        Self::Plan,
-        Self::Journal,
-        Self::CarryOver,
-        Self::Report,
-        Self::Estimates,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Inventory, Self::Lock, Self::Plan, Self::Journal, Self::Report, Self::Estimates];
 
     fn word(self) -> &'static str {
         match self {
@@ -41,7 +32,6 @@ impl Document {
             Self::Lock => "lock",
             Self::Plan => "plan",
             Self::Journal => "journal",
-            Self::CarryOver => "carry-over",
             Self::Report => "report",
             Self::Estimates => "estimates",
         }
@@ -50,16 +40,25 @@ impl Document {
     /// The version that this build writes.
     pub const fn current(self) -> Format {
         let major = match self {
-            // 1 had its work in four shapes, and what undoes a step inside of the step.
-            Self::Plan => 2,
-            Self::Inventory
-            | Self::Lock
-            | Self::Journal
-            | Self::CarryOver
-            | Self::Report
-            | Self::Estimates => 1,
+            // 1 had its work in four shapes, and what undoes a step inside of the step; 2 had steps beside hops, with their whole ids.
+            Self::Plan => 3,
+            // 1 told in prose what could not be read, what a run leaves behind and what it waits for.
+            Self::Inventory | Self::Journal | Self::Report => 2,
+            Self::Lock | Self::Estimates => 1,
         };
         Format { document: self, major, minor: 0 }
+    }
+
+    /// What to do about one that an older release wrote.
+    const fn renewed(self) -> &'static str {
+        match self {
+            Self::Inventory => "observe again with `switchback observe`",
+            Self::Lock => "make it again with `switchback resolve`",
+            Self::Plan => "make it again with `switchback plan`",
+            Self::Journal => "finish the run, or read it, with the release that began it",
+            Self::Report => "read it with the release that wrote it",
+            Self::Estimates => "learn them again with `switchback learn`",
+        }
     }
 }
 
@@ -69,7 +68,7 @@ impl fmt::Display for Document {
     }
 }
 
-/// `switchback.plan/2.0`: a kind of document with its version. A higher minor only adds parts that
+/// `switchback.plan/3.0`: a kind of document with its version. A higher minor only adds parts that
 /// features name; a higher major may change anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Format {
@@ -85,7 +84,7 @@ pub struct Format {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// The text is not a format at all.
-    #[error("{0:?} is not a format; expected one like switchback.plan/2.0")]
+    #[error("{0:?} is not a format; expected one like switchback.plan/3.0")]
     NotAFormat(String),
     /// Another kind of document.
     #[error("this is a switchback {found}; expected: {expected}")]
@@ -96,11 +95,7 @@ pub enum Unreadable {
         found: Document,
     },
     /// Written in a format that this build does not know.
-    #[error(
-        "this {document} is in format {major}.x, this build reads {}.x; {}",
-        .document.current().major,
-        if *.major < .document.current().major { "write it again with this release" } else { "use the release that wrote it" }
-    )]
+    #[error("this {document} is in format {major}.x, and this build reads {}.x", .document.current().major)]
     OtherMajor {
         /// What it is.
         document: Document,
@@ -108,13 +103,65 @@ pub enum Unreadable {
         major: u16,
     },
     /// Uses parts that this build does not know.
-    #[error("this {document} uses {}, which this build does not know; use the release that wrote it", list(.features))]
+    #[error("this {document} uses {}, which this build does not know", list(.features))]
     UnknownFeatures {
         /// What it is.
         document: Document,
         /// The unknown features.
         features: Vec<String>,
     },
+}
+
+/// What to do about a file that is something else than was expected.
+const ANOTHER: &str = "name another file, or write this one anew with this build";
+
+impl Unreadable {
+    /// What to do next.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::NotAFormat(_) | Self::OtherDocument { .. } => ANOTHER,
+            Self::OtherMajor { document, major } if *major < document.current().major => document.renewed(),
+            Self::OtherMajor { .. } | Self::UnknownFeatures { .. } => "use the release that wrote it",
+        }
+    }
+}
+
+/// Why bytes are not a document.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Not a document of a format that this build reads.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// Not JSON, or not of the shape that its format promises.
+    #[error("not of format {}: {source}", .document.current())]
+    Shape {
+        /// What was expected.
+        document: Document,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+impl ReadError {
+    /// What to do next.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Unreadable(unreadable) => unreadable.help(),
+            Self::Shape { .. } => ANOTHER,
+        }
+    }
+}
+
+/// Reads a document's bytes, its head before the rest of it.
+pub(crate) fn read<T: DeserializeOwned>(
+    bytes: &[u8],
+    document: Document,
+    known: &[&str],
+) -> Result<T, ReadError> {
+    let shape = |source| ReadError::Shape { document, source };
+    let head: Head = serde_json::from_slice(bytes).map_err(shape)?;
+    head.check(document, known)?;
+    serde_json::from_slice(bytes).map_err(shape)
 }
 
 fn list(words: &[String]) -> String {
@@ -187,33 +234,63 @@ mod tests {
     #[test]
     fn a_format_is_one_line() {
         let format = Document::Plan.current();
-        assert_eq!(format.to_string(), "switchback.plan/2.0");
-        assert_eq!("switchback.plan/2.0".parse(), Ok(format));
+        assert_eq!(format.to_string(), "switchback.plan/3.0");
+        assert_eq!("switchback.plan/3.0".parse(), Ok(format));
         assert!("plan/1".parse::<Format>().is_err());
     }
 
     #[test]
     fn newer_documents_are_refused_by_name() {
         let head: Head = serde_json::from_str(
-            r#"{"format": "switchback.plan/2.7", "features": ["helm.upgrade", "rocm.reset"], "other": 1}"#,
+            r#"{"format": "switchback.plan/3.7", "features": ["helm.upgrade", "rocm.reset"], "other": 1}"#,
         )
         .expect("the head ignores the rest");
         let error = head.check(Document::Plan, &["helm.upgrade"]).expect_err("a feature is unknown");
         assert!(error.to_string().contains("rocm.reset"), "{error}");
         assert!(head.check(Document::Lock, &[]).is_err());
-        let newer = "switchback.plan/3.0".parse::<Format>().expect("a format").check(Document::Plan);
-        assert_eq!(
-            newer.expect_err("a newer major").to_string(),
-            "this plan is in format 3.x, this build reads 2.x; use the release that wrote it"
-        );
+        let newer = "switchback.plan/4.0".parse::<Format>().expect("a format").check(Document::Plan);
+        let newer = newer.expect_err("a newer major");
+        assert_eq!(newer.to_string(), "this plan is in format 4.x, and this build reads 3.x");
+        assert_eq!(newer.help(), "use the release that wrote it");
     }
 
     #[test]
-    fn older_plans_are_refused_by_name() {
-        let older = "switchback.plan/1.0".parse::<Format>().expect("a format").check(Document::Plan);
-        assert_eq!(
-            older.expect_err("an older major").to_string(),
-            "this plan is in format 1.x, this build reads 2.x; write it again with this release"
-        );
+    fn older_documents_are_refused_by_name_with_what_to_do() {
+        let refused = |format: &str, document: Document| {
+            let error = format.parse::<Format>().expect("a format").check(document).expect_err("it is older");
+            format!("{error}: {}", error.help())
+        };
+        for (format, document, told) in [
+            (
+                "switchback.plan/2.0",
+                Document::Plan,
+                "this plan is in format 2.x, and this build reads 3.x: make it again with `switchback plan`",
+            ),
+            (
+                "switchback.inventory/1.0",
+                Document::Inventory,
+                "this inventory is in format 1.x, and this build reads 2.x: observe again with `switchback observe`",
+            ),
+            (
+                "switchback.journal/1.0",
+                Document::Journal,
+                "this journal is in format 1.x, and this build reads 2.x: finish the run, or read it, with the release that \
+                 began it",
+            ),
+            (
+                "switchback.report/1.0",
+                Document::Report,
+                "this report is in format 1.x, and this build reads 2.x: read it with the release that wrote it",
+            ),
+        ] {
+            assert_eq!(refused(format, document), told);
+        }
+    }
+
+    #[test]
+    fn an_older_document_is_refused_before_its_shape_is_looked_at() {
+        let old = br#"{"format": "switchback.inventory/1.0", "unread": ["the nodes"]}"#;
+        let error = crate::inventory::Inventory::from_json(old).expect_err("it is older");
+        assert!(matches!(error, ReadError::Unreadable(Unreadable::OtherMajor { major: 1, .. })), "{error}");
     }
 }

@@ -42,6 +42,12 @@ pub struct BadName {
     text: String,
 }
 
+impl BadName {
+    pub(crate) fn new(what: &'static str, text: &str) -> Self {
+        Self { what, text: text.chars().take(80).collect() }
+    }
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $pattern:literal, $valid:expr) => {
         $(#[$doc])*
@@ -56,7 +62,7 @@ macro_rules! name {
                 if valid(&text) {
                     Ok(Self(text))
                 } else {
-                    Err(BadName { what: $what, text: text.chars().take(80).collect() })
+                    Err(BadName::new($what, &text))
                 }
             }
 
@@ -128,8 +134,8 @@ fn path(text: &str) -> bool {
 }
 
 name! {
-    /// A step's stable path, such as `karpenter/karpenter@1.8.8/controller`: component, instance and
-    /// version, and what is done. Ids do not change when other parts of a plan do.
+    /// A step's stable path, such as `karpenter/karpenter@1.8.8/controller`: the hop ([`crate::HopId`]), and what is done. Ids do
+    /// not change when other parts of a plan do.
     StepId, "a step id: lower-case parts joined by '/'", r"^[a-z0-9][a-z0-9._@:-]*(/[a-z0-9][a-z0-9._@:-]*)*$", path
 }
 
@@ -144,7 +150,7 @@ name! {
 }
 
 name! {
-    /// Names a savepoint in its plan, such as `start` or `karpenter@1.8.8`.
+    /// Names a savepoint in its plan, such as `start` or `karpenter/karpenter@1.8.8`.
     SavepointId, "a savepoint id", "^[a-z0-9][a-z0-9._@:-]*(/[a-z0-9][a-z0-9._@:-]*)*$", path
 }
 

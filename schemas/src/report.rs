@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, RunId, Seconds, StepId, Version,
+    Digest, HopId, RunId, Seconds, StepId, Version,
     format::Format,
     journal::{Approval, At, Captured, End, Evidence, Residue, WaitsFor},
     name::{Label, SavepointId},
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Report {
-    /// `switchback.report/1.0`.
+    /// `switchback.report/2.0`.
     pub format: Format,
     /// The run.
     pub run: RunId,
@@ -216,14 +216,12 @@ pub struct CarryOver {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CarriedHop {
     /// The hop.
-    pub id: StepId,
+    pub id: HopId,
     /// The run.
     pub run: RunId,
     /// The version before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Version>,
-    /// The version after.
-    pub to: Version,
     /// Whether all of it was done, by its run or by a later one that moved the same thing.
     pub whole: bool,
 }

@@ -49,6 +49,13 @@ impl Version {
         self.text.strip_prefix('v').unwrap_or(&self.text)
     }
 
+    /// As it stands in ids: without a leading `v` and build metadata, in lower case.
+    #[must_use]
+    pub fn normal(&self) -> Self {
+        let bare = self.plain().split('+').next().unwrap_or_default().to_ascii_lowercase();
+        bare.parse().unwrap_or_else(|_| self.clone())
+    }
+
     /// The first number.
     pub fn major(&self) -> u64 {
         self.numbers.first().copied().unwrap_or(0)

@@ -90,7 +90,7 @@ fn without_jobs(mut world: Projection) -> Projection {
 /// From every nth step of one hop, how often what came of it.
 fn from(applied: &Applied, example: &str, hop: &str, nth: usize) -> BTreeMap<Came, usize> {
     let files = manifests(example, |_, text| text);
-    let points = applied.points.iter().filter(|point| point.whole && point.hop.as_str() == hop);
+    let points = applied.points.iter().filter(|point| point.whole && point.hop.to_string() == hop);
     let mut came = BTreeMap::new();
     for point in points.step_by(nth) {
         *came.entry(block_on(goes_on(applied, &files, point))).or_default() += 1;

@@ -14,7 +14,7 @@ use switchback_executor::{
     store::sim::SimDisk,
 };
 use switchback_schemas::{
-    StepId,
+    HopId, StepId,
     journal::{End, Event, Outcome},
 };
 use switchback_twin::World;
@@ -107,9 +107,9 @@ impl Drop for Told {
 
 /// What one seed came to.
 struct Carried {
-    hops: Vec<StepId>,
+    hops: Vec<HopId>,
     /// Of each hop, its steps in the order in which their effects were done.
-    steps: BTreeMap<StepId, Vec<StepId>>,
+    steps: BTreeMap<HopId, Vec<StepId>>,
     /// Combinations of versions that were there.
     states: usize,
     end: Projection,
@@ -131,7 +131,7 @@ async fn carried(asked: &Asked, seed: u64) -> Carried {
     let mut random = Random::of(seed);
     let hops = drawn(&asked.plan(&[]).plan, &mut random);
     let planned = asked.plan(&hops);
-    let compiled: Vec<StepId> = planned.plan.hops.iter().map(|hop| hop.id.clone()).collect();
+    let compiled: Vec<HopId> = planned.plan.hops.iter().map(|hop| hop.id.clone()).collect();
     assert_eq!(compiled, hops, "any sequence that keeps the order can be had");
     let trains = 600 + random.below(4 * 3600);
     let platform = Platform::of(world(trains), SimDisk::new()).await;
@@ -139,7 +139,7 @@ async fn carried(asked: &Asked, seed: u64) -> Carried {
     platform.time.is_watched_by(&watch);
     let parallel = [1, 2, 3, 16][usize::try_from(random.below(4)).expect("small")];
     let manner = Manner { late: Some((Arc::new(Mutex::new(random)), LATE)), parallel: Some(parallel) };
-    let mut steps: BTreeMap<StepId, Vec<StepId>> = BTreeMap::new();
+    let mut steps: BTreeMap<HopId, Vec<StepId>> = BTreeMap::new();
     let rest = platform
         .carried_through(&planned, &manner, |_, record| {
             if let Event::Ended { at, outcome: Outcome::Done { .. }, .. } = &record.event
@@ -188,9 +188,9 @@ fn in_any_order_the_world_is_in_order_at_every_moment_and_ends_the_same() {
         assert!(one.states > one.hops.len(), "seed {seed}: versions were seen to move: {}", one.states);
         all.push(one);
     }
-    let sequences: BTreeSet<&Vec<StepId>> = all.iter().map(|one| &one.hops).collect();
+    let sequences: BTreeSet<&Vec<HopId>> = all.iter().map(|one| &one.hops).collect();
     assert!(sequences.len() > 3, "hops came in different sequences: {sequences:?}");
-    let mut orders: BTreeMap<&StepId, BTreeSet<&Vec<StepId>>> = BTreeMap::new();
+    let mut orders: BTreeMap<&HopId, BTreeSet<&Vec<StepId>>> = BTreeMap::new();
     for (hop, steps) in all.iter().flat_map(|one| &one.steps) {
         orders.entry(hop).or_default().insert(steps);
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use switchback_executor::store::sim::SimDisk;
 use switchback_model::digests::digests;
 use switchback_schemas::{
-    StepId,
+    HopId, StepId,
     plan::{Need, Plan},
 };
 use switchback_twin::{DeleteOptions, Key, World};
@@ -96,13 +96,13 @@ fn a_pool_that_has_too_few_nodes_is_seen() {
 /// A sequence that the order forbids cannot be had.
 #[test]
 fn hops_are_compiled_backwards_only_as_far_as_their_order_allows() {
-    let solved: Vec<StepId> = asked().plan(&[]).plan.hops.iter().map(|hop| hop.id.clone()).collect();
-    let backwards: Vec<StepId> = solved.iter().rev().cloned().collect();
+    let solved: Vec<HopId> = asked().plan(&[]).plan.hops.iter().map(|hop| hop.id.clone()).collect();
+    let backwards: Vec<HopId> = solved.iter().rev().cloned().collect();
     let plan = asked().plan(&backwards).plan;
-    let had: Vec<StepId> = plan.hops.iter().map(|hop| hop.id.clone()).collect();
+    let had: Vec<HopId> = plan.hops.iter().map(|hop| hop.id.clone()).collect();
     assert!(had != backwards, "{had:?}");
     assert!(had != solved, "{had:?}");
-    let before = |hop: &StepId, other: &StepId| {
+    let before = |hop: &HopId, other: &HopId| {
         let at = |id| had.iter().position(|hop| hop == id);
         at(hop) < at(other)
     };
@@ -115,7 +115,7 @@ fn hops_are_compiled_backwards_only_as_far_as_their_order_allows() {
 /// The plan with Karpenter's hop behind the minor that it has to come before: what the planner never writes.
 fn disordered() -> Planned {
     let mut plan = asked().plan(&[]).plan;
-    let hop = |part: &str| plan.hops.iter().position(|hop| hop.id.as_str().contains(part)).expect("a hop");
+    let hop = |part: &str| plan.hops.iter().position(|hop| hop.id.to_string().contains(part)).expect("a hop");
     let (first, karpenter, second) = (hop("@1.33"), hop("karpenter/"), hop("@1.34"));
     let mut sequence: Vec<usize> = (0..plan.hops.len()).filter(|number| *number != karpenter).collect();
     let place = sequence.iter().position(|number| *number == second).expect("the second minor");

@@ -156,8 +156,8 @@ fn a_run_killed_at_every_step_boundary_ends_where_an_undisturbed_one_does() {
     }
     // How many steps end while a kill is on its way depends on the machine, but no hop passes so.
     assert!(at.len() > 20, "{kills} kills, at the end of {at:?}");
-    for hop in plan.hops.iter().map(|hop| hop.id.as_str()) {
-        assert!(at.iter().any(|step| step.starts_with(hop)), "never killed in {hop}: {at:?}");
+    for hop in plan.hops.iter().map(|hop| hop.id.to_string()) {
+        assert!(at.iter().any(|step| step.starts_with(&hop)), "never killed in {hop}: {at:?}");
     }
     let report = scene.report();
     assert_eq!(report.state, RunState::Ended { end: End::Complete });

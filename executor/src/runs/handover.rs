@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use switchback_model::journal::Journal;
 use switchback_schemas::{
-    RunId, StepId,
+    HopId, RunId,
     journal::{At, Captured, End, Event, Record, SideEntry},
     name::Label,
-    plan::{ExpiresEarlier, Hop, Parent, Plan},
+    plan::{ExpiresEarlier, Parent, Plan},
     report::{CarriedHop, CarryOver},
 };
 
@@ -57,7 +57,7 @@ fn joined(earlier: CarryOver, own: CarryOver) -> CarryOver {
     applied.retain(|step, _| !own.began.contains(step));
     applied.extend(own.applied);
     for hop in &mut hops {
-        let moved = |later: &CarriedHop| later.whole && Hop::moved(&later.id) == Hop::moved(&hop.id);
+        let moved = |later: &CarriedHop| later.whole && later.id.moves_same(&hop.id);
         hop.whole |= own.hops.iter().any(moved);
     }
     hops.extend(own.hops);
@@ -156,7 +156,7 @@ pub async fn returned_to(store: &dyn Store, run: &RunId) -> Done<Option<RunId>> 
 }
 
 /// Rollbacks of earlier runs that a later one ended, or was told of itself. What was begun once counts, also when it was undone.
-fn lost(parent: &Parent, state: &RunState) -> BTreeMap<StepId, String> {
+fn lost(parent: &Parent, state: &RunState) -> BTreeMap<HopId, String> {
     let begun = |closing: &&ExpiresEarlier| {
         state.task(&At::forward(&closing.at)).is_some_and(|task| task.attempts > 0)
     };

@@ -11,6 +11,7 @@ mod recover;
 mod start;
 mod status;
 
+pub use crate::load::plan;
 pub use cleanup::clear;
 pub use commands::{approve, request};
 pub use handle::RunHandle;

@@ -65,7 +65,9 @@ pub async fn release_claim(
     let holder = match claims::holder(store, platform).await {
         Ok(holder) => holder,
         // A lease is taken before a journal is read, so this also says that no process has it.
-        Err(error @ (StoreError::Corrupt { .. } | StoreError::Content { .. })) => {
+        Err(
+            error @ (StoreError::Format { .. } | StoreError::Corrupt { .. } | StoreError::Content { .. }),
+        ) => {
             if matches!(store.take(&named, None).await, Err(StoreError::Leased(_))) {
                 return Err(StoreError::Leased(named).into());
             }

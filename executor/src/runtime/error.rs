@@ -3,9 +3,9 @@
 use switchback_schemas::{
     Diagnostic, Digest, RunId,
     codes::{self, Code},
+    format::ReadError,
     journal::Class,
     name::Label,
-    plan::PlanError,
 };
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 pub enum RunError {
     /// The plan cannot be read.
     #[error(transparent)]
-    Plan(#[from] PlanError),
+    Plan(#[from] ReadError),
     /// The plan breaks its own rules.
     #[error("the plan breaks {} of its own rules", .0.len())]
     Lint(Vec<Diagnostic>),
@@ -133,7 +133,7 @@ impl RunError {
     /// The code under which it is explained.
     pub fn code(&self) -> Code {
         match self {
-            Self::Plan(_) => codes::PLAN_UNREADABLE,
+            Self::Plan(_) | Self::Store(StoreError::Format { .. }) => codes::PLAN_UNREADABLE,
             Self::Lint(_) => codes::PLAN_LINT,
             Self::NoDriver(_) => codes::PLATFORM_PROGRAM,
             Self::Claimed { .. } | Self::ClaimedOutside { .. } | Self::Store(StoreError::ClaimMoved(_)) => {
@@ -165,7 +165,8 @@ impl RunError {
     /// What to do next.
     pub fn help(&self) -> String {
         match self {
-            Self::Plan(_) => "make the plan anew with this build".to_owned(),
+            Self::Plan(error) => error.help().to_owned(),
+            Self::Store(StoreError::Format { source, .. }) => source.help().to_owned(),
             Self::Lint(_) => {
                 "`switchback lint PLAN` lists them; make an edited plan anew with `switchback plan`"
                     .to_owned()

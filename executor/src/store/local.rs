@@ -89,8 +89,7 @@ impl LocalStore {
     fn read_journal(&self, run: &RunId) -> Stored<Option<Journal>> {
         let path = self.run_dir(run).join("journal");
         let Some(bytes) = absent(self.disk.read(&path)).map_err(failed(&path))? else { return Ok(None) };
-        let corrupt = |source| StoreError::Corrupt { run: run.clone(), source };
-        journal::read(&bytes).map(Some).map_err(corrupt)
+        journal::read(&bytes).map(Some).map_err(|why| StoreError::unread(run, why))
     }
 
     /// Lines of what people said.
@@ -335,8 +334,7 @@ impl Log for LocalLog {
 
     async fn read(&self, from: u64) -> Stored<Vec<Record>> {
         let bytes = self.disk.read(&self.path).map_err(failed(&self.path))?;
-        let corrupt = |source| StoreError::Corrupt { run: self.run.clone(), source };
-        let journal = journal::read(&bytes).map_err(corrupt)?;
+        let journal = journal::read(&bytes).map_err(|why| StoreError::unread(&self.run, why))?;
         Ok(journal.records.into_iter().filter(|record| record.seq >= from).collect())
     }
 }

@@ -11,8 +11,8 @@ pub mod sim;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use switchback_model::journal::{Corrupt, Journal, Line};
-use switchback_schemas::{Digest, RunId, journal::SideEntry, name::Label};
+use switchback_model::journal::{Corrupt, Journal, Line, Refused};
+use switchback_schemas::{Digest, RunId, format::Unreadable, journal::SideEntry, name::Label};
 
 pub use local::LocalStore;
 
@@ -121,6 +121,14 @@ pub enum StoreError {
     /// A claim changed in between, or is being changed.
     #[error("the claim of platform {0} is being changed by another process")]
     ClaimMoved(Label),
+    /// Another release wrote the run.
+    #[error("run {run}: {source}")]
+    Format {
+        /// The run.
+        run: RunId,
+        /// In which format.
+        source: Unreadable,
+    },
     /// A journal is damaged.
     #[error("run {run}: {source}")]
     Corrupt {
@@ -153,4 +161,15 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl StoreError {
+    /// The journal of a run cannot be read.
+    pub(crate) fn unread(run: &RunId, why: Refused) -> Self {
+        let run = run.clone();
+        match why {
+            Refused::Format(source) => Self::Format { run, source },
+            Refused::Damaged(source) => Self::Corrupt { run, source },
+        }
+    }
 }

@@ -34,7 +34,7 @@ use switchback_schemas::{
     report::{RunState, StepStatus},
 };
 
-use plans::{Drawn, id, label, plan, step};
+use plans::{Drawn, id, label, part, plan, step};
 
 mod accidents;
 mod operations;
@@ -67,7 +67,7 @@ impl Commands for World {
     async fn run(&self, call: &Call, command: &Command) -> Outcome {
         let what = command.argv[1].clone();
         // What a step leaves is called after it.
-        assert!(what.ends_with(call.at.step.as_str()), "{what} at {}", call.at);
+        assert!(what.ends_with(part(&call.at.step)), "{what} at {}", call.at);
         self.log.lock().unwrap().push(command.argv.join(" "));
         let odd = self.odd.lock().unwrap().get(&command.argv.join(" ")).cloned();
         match odd {
@@ -161,7 +161,7 @@ fn three() -> Vec<u8> {
 fn drawn(plan: &Plan) -> Vec<Drawn> {
     let one = |own: &switchback_schemas::plan::Step| Drawn {
         step: own.clone(),
-        rollback: plan.rollback_step(&own.id).cloned().unwrap_or_else(|| step(own.id.as_str(), &[]).rollback),
+        rollback: plan.rollback_step(&own.id).cloned().unwrap_or_else(|| step(part(&own.id), &[]).rollback),
     };
     plan.steps.iter().map(one).collect()
 }

@@ -11,7 +11,7 @@ use switchback_schemas::{
 
 use super::{
     drive::Drive,
-    plans::{id, leaves, plan, step},
+    plans::{id, leaves, part, plan, step},
     random::{begun, to_its_end},
     steps::{answers, drive, held, not},
     world::Weather,
@@ -163,7 +163,7 @@ fn a_removal_that_fails_holds_and_goes_on_when_it_is_asked_again() {
     answers(&mut drive, "do net-b", [not(Class::Refused)]);
     week(&mut drive);
     let rest = said(&mut drive, close(false));
-    assert!(held(&rest).contains("cleanup b failed"), "{rest:?}");
+    assert!(held(&rest).contains("cleanup test/test@1/b failed"), "{rest:?}");
     // Nothing rolls back from here, by name.
     let obstacle = drive.machine.obstacle(&back_to("start"), drive.now).unwrap();
     assert!(obstacle.contains("the net of a"), "{obstacle}");
@@ -195,7 +195,7 @@ proptest! {
     #[test]
     fn whatever_happens_a_run_that_is_closed_has_removed_what_it_kept_and_nothing_else(seed in any::<u64>(), early in any::<bool>()) {
         let mut drive = begun(seed, |plan, random| {
-            let names: Vec<String> = plan.steps.iter().map(|step| step.id.to_string()).collect();
+            let names: Vec<String> = plan.steps.iter().map(|step| part(&step.id).to_owned()).collect();
             for name in &names {
                 if random.percent(40) {
                     leaves(plan, name, Seconds(random.below(2) * 3600));
@@ -206,7 +206,7 @@ proptest! {
         let before = drive.world.done.clone();
         drive.pass(if early { 1 } else { 7200 });
         let kept = switchback_executor::machine::standing(&drive.index.plan, drive.machine.state());
-        let kept: Vec<String> = kept.iter().map(|(left, _)| format!("net-{}", left.step)).collect();
+        let kept: Vec<String> = kept.iter().map(|(left, _)| format!("net-{}", part(&left.step))).collect();
         drive.weather = Weather { faults: 20, unreadable: 6, unhealthy: 6, vanishing: 0 };
         drive.crashes = 5;
         if early {

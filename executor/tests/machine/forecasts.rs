@@ -15,7 +15,7 @@ use switchback_schemas::{
 
 use super::{
     drive::{Drive, start},
-    plans::{Drawn, label, plan, roll, step, suspension},
+    plans::{Drawn, label, part, plan, roll, step, suspension},
     world::{Weather, World},
 };
 
@@ -110,7 +110,7 @@ fn times(drive: &Drive) -> BTreeMap<String, (Timestamp, Timestamp)> {
             continue;
         };
         let At { step, item: None, .. } = at else { continue };
-        times.entry(step.to_string()).or_insert((record.at, record.at)).1 = record.at;
+        times.entry(part(step).to_owned()).or_insert((record.at, record.at)).1 = record.at;
     }
     times
 }
@@ -162,7 +162,7 @@ fn of(lengths: &[(u64, u64)], (nodes, minutes): (u64, u64), grouped: bool, windo
 fn expected(plan: &Plan) -> Option<BTreeMap<String, (Timestamp, Timestamp)>> {
     let graph = Graph::of(plan).expect("a DAG");
     let forecast = forecast(plan, &graph, start(), &BTreeMap::new()).expect("zones are known");
-    let of = |step: &Step| forecast.of(&step.id).map(|e| (step.id.to_string(), (e.begins, e.ends)));
+    let of = |step: &Step| forecast.of(&step.id).map(|e| (part(&step.id).to_owned(), (e.begins, e.ends)));
     plan.steps.iter().map(of).collect()
 }
 

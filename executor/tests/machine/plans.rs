@@ -3,19 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
-    Digest, RunId, Seconds, StepId, Version,
+    Digest, HopId, RunId, Seconds, StepId,
     format::Document,
     name::{Label, ObjectName, SavepointId},
     plan::{
         Action, Capture, CaptureKind, Command, Condition, Count, Digests, Disruption, Effect, Estimate,
-        FailureAction, FailurePolicy, Inputs, KubeCapture, KubeDelete, KubeEffect, Need, NodeCordon,
-        NodeDrain, NodeUndo, Plan, PlatformRef, Read, ReadBasis, RecipeStep, Retention, RetryClass, Roll,
-        RollbackStep, Savepoint, Stale, Step, SuspendedBy, Suspension, Target, Undo, Verify, Work,
+        FailureAction, FailurePolicy, Hop, HopBasis, Inputs, KubeCapture, KubeDelete, KubeEffect, Need,
+        NodeCordon, NodeDrain, NodeUndo, Plan, PlanBody, PlatformRef, Read, ReadBasis, RecipeStep, Retention,
+        RetryClass, Roll, RollbackStep, Savepoint, Stale, Step, SuspendedBy, Suspension, Target, Undo,
+        Verify, Work,
     },
 };
 
-pub fn id(text: &str) -> StepId {
-    StepId::new(text).unwrap()
+/// The hop of every step.
+pub fn hop() -> HopId {
+    "test/test@1".parse().unwrap()
+}
+
+/// The id of a step of the hop, by its part.
+pub fn id(part: &str) -> StepId {
+    hop().step(part)
+}
+
+/// What a step's id has beyond the hop's.
+pub fn part(id: &StepId) -> &str {
+    HopId::of_step(id).unwrap().1
 }
 
 pub fn label(text: &str) -> Label {
@@ -94,7 +106,7 @@ pub fn step(name: &str, needs: &[&str]) -> Drawn {
     let rollback = RollbackStep::inverse(id(name), undo);
     let step = Step {
         id: id(name),
-        hop: id("hop@1"),
+        hop: hop(),
         target: label("cluster"),
         work: Work {
             done_when: Some(asks(&["done", name])),
@@ -233,19 +245,18 @@ pub fn plan(mut drawn: Vec<Drawn>) -> Plan {
             estimates: None,
         },
         digests: Digests { effects: nothing, review: Digest::of("review") },
-        hops: vec![switchback_schemas::plan::Hop {
-            id: id("hop@1"),
-            component: switchback_schemas::ComponentName::new("hop").unwrap(),
-            asked_by: label("hop"),
-            from: None,
-            to: "1".parse::<Version>().unwrap(),
-            basis: switchback_schemas::plan::HopBasis::Exact,
-            after: Vec::new(),
-            leave_by: None,
-            savepoint: SavepointId::new("end").unwrap(),
-        }],
-        steps,
-        rollback,
+        body: PlanBody {
+            hops: vec![Hop {
+                id: hop(),
+                from: None,
+                basis: HopBasis::Exact,
+                after: Vec::new(),
+                leave_by: None,
+                savepoint: SavepointId::new("end").unwrap(),
+            }],
+            steps,
+            rollback,
+        },
         savepoints: vec![savepoint("start", Vec::new()), savepoint("end", frontier)],
         suspensions: Vec::new(),
         gates: Vec::new(),

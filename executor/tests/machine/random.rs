@@ -10,7 +10,7 @@ use switchback_schemas::{
 
 use super::{
     drive::{Drive, start},
-    plans::{Random, random},
+    plans::{Random, part, random},
     world::{Weather, World},
 };
 
@@ -121,16 +121,16 @@ fn accounted(drive: &Drive, end: End) {
     let (_, residue) = state.ended.clone().unwrap();
     let named = |step: &str| residue.iter().any(|left| left.to_string().contains(step));
     let kept: Vec<&str> = match (&state.back, end) {
-        (_, End::Complete) => plan.steps.iter().map(|step| step.id.as_str()).collect(),
+        (_, End::Complete) => plan.steps.iter().map(|step| part(&step.id)).collect(),
         (Some(back), _) => {
             let outside = plan.steps.iter().filter(|step| !back.steps.contains(&step.id));
-            outside.map(|step| step.id.as_str()).collect()
+            outside.map(|step| part(&step.id)).collect()
         }
         (None, _) => Vec::new(),
     };
     for what in &drive.world.done {
         let read_only =
-            plan.steps.iter().any(|s| s.id.as_str() == what && matches!(s.undo, Undo::Unneeded { .. }));
+            plan.steps.iter().any(|s| part(&s.id) == what && matches!(s.undo, Undo::Unneeded { .. }));
         assert!(
             kept.contains(&what.as_str()) || named(what) || read_only,
             "{what} is left without a word: {residue:?}"
@@ -144,7 +144,7 @@ fn accounted(drive: &Drive, end: End) {
     }
     if end == End::Complete {
         for step in plan.steps.iter().filter(|step| matches!(step.work.action, Action::Effect(_))) {
-            assert!(drive.world.done.contains(step.id.as_str()), "{} is not done", step.id);
+            assert!(drive.world.done.contains(part(&step.id)), "{} is not done", step.id);
         }
         assert!(drive.world.nodes.iter().all(|node| node.new && !node.cordoned), "{:?}", drive.world.nodes);
     }
@@ -169,10 +169,10 @@ fn in_order(drive: &Drive) {
             }
             continue;
         };
-        let step = drive.index.plan.steps.iter().find(|step| step.id.as_str() == what).unwrap();
+        let step = drive.index.plan.steps.iter().find(|step| part(&step.id) == what).unwrap();
         for need in &step.needs {
             let needed = drive.index.plan.step(&need.step).unwrap();
-            assert!(!effect(needed) || done.contains(need.step.as_str()), "{what} before {}", need.step);
+            assert!(!effect(needed) || done.contains(part(&need.step)), "{what} before {}", need.step);
         }
         done.insert(what);
     }

@@ -244,7 +244,7 @@ fn p40_nodes_that_the_roll_of_an_undo_cordoned_are_let_go_when_it_holds() {
     }
     answers(&mut drive, "kube.delete", [not(Class::Refused)]);
     let rest = drive.rest();
-    assert!(held(&rest).contains("undo r"), "{rest:?}");
+    assert!(held(&rest).contains("undo test/test@1/r"), "{rest:?}");
     assert!(cordoned(&drive).is_empty(), "{:?}", cordoned(&drive));
     assert!(drive.machine.state().touched_nodes(drive.machine.plan()).is_empty());
     // Taken up again, a node that was let go is drained again before it is deleted, and the rollback comes to its end.

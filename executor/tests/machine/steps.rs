@@ -37,7 +37,7 @@ pub fn held(rest: &Rest) -> &str {
 }
 
 fn kinds(drive: &Drive, step: &str) -> Vec<String> {
-    let about = |event: &&Event| serde_json::to_value(event).unwrap()["at"]["step"] == step;
+    let about = |event: &&Event| serde_json::to_value(event).unwrap()["at"]["step"] == id(step).as_str();
     let kind = |event: &Event| serde_json::to_value(event).unwrap()["kind"].as_str().unwrap().to_owned();
     drive.events().into_iter().filter(about).map(kind).collect()
 }

@@ -126,7 +126,7 @@ fn p37_a_failed_undo_holds_and_is_tried_again_by_a_person() {
     let mut drive = drive(three(FailureAction::RollbackHop));
     answers(&mut drive, "do c", [not(Class::Refused)]);
     answers(&mut drive, "undo b", [not(Class::Refused)]);
-    assert!(held(&drive.rest()).contains("undo b failed"));
+    assert!(held(&drive.rest()).contains("undo test/test@1/b failed"));
     assert!(undone(&drive).is_empty(), "a is not undone before b is");
     let rest = say_and_go_on(&mut drive, SideKind::Retry { step: id("b"), reason: reason() });
     assert_eq!(rest, Rest::Ended(End::RolledBack));

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use switchback_schemas::{
-    Diagnostic, RunId, StepId, codes,
+    Diagnostic, HopId, RunId, codes,
     name::ObjectRef,
-    plan::{Condition, Hop, KubeCondition, Operand, Target, Test},
+    plan::{Condition, KubeCondition, Operand, Target, Test},
     report::{CarriedHop, LeftSuspended},
 };
 
@@ -18,11 +18,11 @@ pub(super) fn check(cx: &Cx<'_>, asked: &[HopSpec], open: &[&LeftSuspended]) {
     for suspension in open {
         cx.findings.say(left_open(&carried.run, suspension));
     }
-    let goes_on = |hop: &CarriedHop| asked.iter().any(|spec| Hop::moved(&spec.id()) == Hop::moved(&hop.id));
+    let goes_on = |hop: &CarriedHop| asked.iter().any(|spec| spec.id().moves_same(&hop.id));
     // Each run of the operation that did something for a hop tells of it; the last one is the one to ask.
-    let last: BTreeMap<&StepId, &CarriedHop> = carried.hops.iter().map(|hop| (&hop.id, hop)).collect();
+    let last: BTreeMap<&HopId, &CarriedHop> = carried.hops.iter().map(|hop| (&hop.id, hop)).collect();
     for hop in last.into_values().filter(|hop| !hop.whole && !goes_on(hop)) {
-        cx.findings.say_about(hop.id.as_str(), unfinished(&carried.run, hop));
+        cx.findings.say_about(&hop.id.to_string(), unfinished(&carried.run, hop));
     }
 }
 

@@ -43,7 +43,8 @@ pub(super) fn not_before(hop: &Hop, day: Date, steps: &mut [Step]) -> Option<Gat
         id: Label::sanitized(&format!("{}-not-before", hop.savepoint)),
         title: format!(
             "wait until {day}: {} {}, or a version that it depends on, is released then",
-            hop.component, hop.to
+            hop.id.component(),
+            hop.id.to()
         ),
         kind: GateKind::NotBefore(day.to_zoned(TimeZone::UTC).ok()?.timestamp()),
         may_override: true,

@@ -14,14 +14,14 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use switchback_model::{Graph, digests::digests, learn, lint};
 use switchback_schemas::{
-    Diagnostic, Digest, StepId, codes,
+    Diagnostic, Digest, HopId, StepId, codes,
     estimates::Estimates,
     inventory::Inventory,
     lock::{Asks, Lock},
     manifest::TargetSpec,
     name::SavepointId,
     plan::{
-        BlindSpot, Digests, ExpiresEarlier, Hop, Identity, Inputs, Need, Parent, Plan, PlatformRef,
+        BlindSpot, Digests, ExpiresEarlier, Hop, Identity, Inputs, Need, Parent, Plan, PlanBody, PlatformRef,
         Retention, Savepoint, Step, Work,
     },
 };
@@ -69,7 +69,7 @@ pub fn compile(registry: &Registry<'_>, sources: &Sources<'_>) -> (Option<Plan>,
 pub fn compile_preferring(
     registry: &Registry<'_>,
     sources: &Sources<'_>,
-    sequence: &[StepId],
+    sequence: &[HopId],
 ) -> (Option<Plan>, Vec<Diagnostic>) {
     let Sources { manifests, inventory, lock, .. } = *sources;
     let as_of = inputs::as_of(manifests, inventory, sources.as_of);
@@ -128,7 +128,7 @@ fn context<'a>(registry: &Registry<'_>, given: Given<'a>) -> Cx<'a> {
     Cx::new(&given, path)
 }
 
-fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: &[StepId]) -> Option<Plan> {
+fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: &[HopId]) -> Option<Plan> {
     inputs::check(cx);
     unsupported::refuse(cx, registry);
     let asked: Vec<PlannedHop<'_>> = registry
@@ -189,10 +189,10 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
 
 /// Steps of a hop that need nothing of it wait for the end of the hop before: because a fact says so, or because one component
 /// moves at a time.
-fn follow(steps: &mut [Step], ends: &[StepId], hop: &Hop, last: Option<&StepId>) {
+fn follow(steps: &mut [Step], ends: &[StepId], hop: &Hop, last: Option<&HopId>) {
     let fact = hop.after.iter().find(|order| Some(&order.hop) == last);
     let alone =
-        || format!("{} moves after the hop before is verified: one component at a time", hop.asked_by);
+        || format!("{} moves after the hop before is verified: one component at a time", hop.id.instance());
     let (why, source) =
         fact.map_or_else(|| (alone(), None), |order| (order.why.clone(), order.source.clone()));
     for step in steps.iter_mut().filter(|step| step.needs.is_empty()) {
@@ -276,9 +276,7 @@ fn assemble(
             estimates: sources.estimates.map(|(_, digest)| digest),
         },
         digests: Digests { effects: nothing, review: nothing },
-        hops: hops.into_iter().map(|(_, hop)| hop).collect(),
-        steps,
-        rollback,
+        body: PlanBody { hops: hops.into_iter().map(|(_, hop)| hop).collect(), steps, rollback },
         savepoints,
         suspensions,
         gates,

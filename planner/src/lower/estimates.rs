@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use switchback_schemas::{
-    StepId, estimates,
+    HopId, StepId,
     plan::{Estimate, Hop, RollbackStep, Step},
 };
 
@@ -23,12 +23,12 @@ pub fn put<'a>(
         let facts = catalog.components.get(spec.component.as_str())?;
         (!facts.durations.is_empty()).then_some((&hop.id, &facts.durations))
     };
-    let of_hop: BTreeMap<&StepId, &Vec<Duration>> = hops.iter().filter_map(durations).collect();
+    let of_hop: BTreeMap<&HopId, &Vec<Duration>> = hops.iter().filter_map(durations).collect();
     let mut put_back: BTreeMap<&StepId, Estimate> = BTreeMap::new();
     for step in steps {
         let Some(known) = of_hop.get(&step.hop) else { continue };
-        let Some(path) = inside(&step.id, &step.hop) else { continue };
-        let Some(known) = known.iter().find(|known| is_about(known, &path)) else { continue };
+        let Some(part) = step.hop.part(&step.id) else { continue };
+        let Some(known) = known.iter().find(|known| is_about(known, part)) else { continue };
         let estimate =
             Estimate { expected: known.takes.0, p90: known.p90.map_or(known.takes.0, |p90| p90.0) };
         step.work.estimate = estimate;
@@ -42,17 +42,11 @@ pub fn put<'a>(
     }
 }
 
-/// A step's path inside of its hop, without versions.
-fn inside(step: &StepId, hop: &StepId) -> Option<String> {
-    let (step, hop) = (estimates::path(step), estimates::path(hop));
-    step.strip_prefix(&hop)?.strip_prefix('/').map(str::to_owned)
-}
-
-fn is_about(known: &Duration, path: &str) -> bool {
+fn is_about(known: &Duration, part: &str) -> bool {
     known.steps.iter().any(|pattern| {
-        let (pattern, path): (Vec<&str>, Vec<&str>) =
-            (pattern.split('/').collect(), path.split('/').collect());
-        pattern.len() == path.len()
-            && pattern.iter().zip(&path).all(|(pattern, part)| *pattern == "*" || pattern == part)
+        let (pattern, words): (Vec<&str>, Vec<&str>) =
+            (pattern.split('/').collect(), part.split('/').collect());
+        pattern.len() == words.len()
+            && pattern.iter().zip(&words).all(|(pattern, word)| *pattern == "*" || pattern == word)
     })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_model::Graph;
 use switchback_schemas::{
-    Diagnostic, StepId, codes,
+    Diagnostic, HopId, StepId, codes,
     manifest::OnFailure,
     plan::{Disruption, FailureAction, FailurePolicy, Plan, RollbackStep, Step, Undo, UndoKind},
 };
@@ -72,13 +72,13 @@ impl Price {
 type Undoing<'plan> = BTreeMap<&'plan StepId, Vec<&'plan RollbackStep>>;
 
 /// What a manifest asks for, by hop.
-pub type Wishes = BTreeMap<StepId, (Option<OnFailure>, Option<switchback_schemas::Label>)>;
+pub type Wishes = BTreeMap<HopId, (Option<OnFailure>, Option<switchback_schemas::Label>)>;
 
 /// Decides the failure action of every step.
 pub fn decide(plan: &mut Plan, graph: &Graph, wishes: &Wishes, approved: bool, findings: &Findings) {
     let reach = graph.reach();
     let undoing = plan.rollback_by_step();
-    let mut hops: BTreeMap<&StepId, Vec<usize>> = BTreeMap::new();
+    let mut hops: BTreeMap<&HopId, Vec<usize>> = BTreeMap::new();
     for (number, step) in plan.steps.iter().enumerate() {
         hops.entry(&step.hop).or_default().push(number);
     }

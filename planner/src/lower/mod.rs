@@ -14,7 +14,7 @@ pub mod rollback_deadline;
 pub mod suspension;
 
 use switchback_schemas::{
-    Seconds, StepId,
+    HopId, Seconds, StepId,
     name::Label,
     plan::{
         Action, ApprovalScope, BlindSpot, Capture, CaptureKind, Change, Condition, Disruption, Effect,
@@ -107,7 +107,7 @@ pub fn need(step: &StepId, why: impl Into<String>, source: Option<&str>) -> Need
 #[derive(Clone, Debug)]
 pub struct HopScope {
     /// The hop's id.
-    pub hop: StepId,
+    pub hop: HopId,
     /// The target.
     pub target: Label,
 }
@@ -120,7 +120,7 @@ impl HopScope {
 
     /// The id of a step of this hop.
     pub fn id(&self, part: &str) -> StepId {
-        StepId::sanitized(&format!("{}/{part}", self.hop))
+        self.hop.step(part)
     }
 
     /// A step that changes something. Reads are those that the predicted state noted since the last step.

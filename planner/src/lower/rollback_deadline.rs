@@ -14,8 +14,8 @@ use switchback_model::{
     windows::{Windows, between, later},
 };
 use switchback_schemas::{
-    Diagnostic, Label, Seconds, StepId, codes,
-    plan::{Action, Effect, EksEffect, HelmEffect, Hop, Need, Plan, RollbackStep, Step, Work},
+    Diagnostic, HopId, Label, Seconds, StepId, codes,
+    plan::{Action, Effect, EksEffect, HelmEffect, Hop, Need, Plan, PlanBody, RollbackStep, Step, Work},
 };
 
 use crate::findings::Findings;
@@ -26,7 +26,7 @@ const REVISIONS: usize = 9;
 const WEEK: u64 = 7;
 
 /// Says where a rollback would not be there when it is needed. `places` are where manifests ask for hops.
-pub fn check(plan: &Plan, graph: &Graph, places: &BTreeMap<StepId, Label>, findings: &Findings) {
+pub fn check(plan: &Plan, graph: &Graph, places: &BTreeMap<HopId, Label>, findings: &Findings) {
     revisions(plan, findings);
     let Ok(back) = Windows::back(&plan.windows) else { return };
     let Some(ways) = Ways::of(plan, graph, back) else { return };
@@ -67,7 +67,7 @@ struct Ways<'a> {
     graph: &'a Graph,
     back: Windows<'a>,
     /// Numbers of the steps of each hop.
-    steps: BTreeMap<&'a StepId, Vec<usize>>,
+    steps: BTreeMap<&'a HopId, Vec<usize>>,
     /// If the run may begin at the plan's instant.
     forecast: Forecast,
     /// If it may begin on another day within a week; looked at when something needs help.
@@ -76,7 +76,7 @@ struct Ways<'a> {
 
 impl<'a> Ways<'a> {
     fn of(plan: &'a Plan, graph: &'a Graph, back: Windows<'a>) -> Option<Self> {
-        let mut steps: BTreeMap<&StepId, Vec<usize>> = BTreeMap::new();
+        let mut steps: BTreeMap<&HopId, Vec<usize>> = BTreeMap::new();
         for (number, step) in plan.steps.iter().enumerate() {
             steps.entry(&step.hop).or_default().push(number);
         }
@@ -93,7 +93,7 @@ impl<'a> Ways<'a> {
     }
 
     /// When a hop is verified, and the times of its rollback.
-    fn times(&self, hop: &StepId, forecast: &Forecast, back: &Windows<'_>) -> Option<Late> {
+    fn times(&self, hop: &HopId, forecast: &Forecast, back: &Windows<'_>) -> Option<Late> {
         let steps = self.steps.get(hop)?;
         let ids = steps.iter().filter_map(|number| self.plan.steps.get(*number)).map(|step| &step.id);
         let verified = forecast.span(ids)?.ends;
@@ -101,12 +101,12 @@ impl<'a> Ways<'a> {
         Some(Late { verified, times: decide::times(self.plan, &way, forecast, back, verified)? })
     }
 
-    fn late(&self, hop: &StepId) -> Option<Late> {
+    fn late(&self, hop: &HopId) -> Option<Late> {
         self.times(hop, &self.forecast, &self.back).filter(|late| late.times.stand != Stand::Open)
     }
 
     /// How long one can decide after a hop is verified, and until when.
-    fn helps(&self, hop: &StepId, forecast: &Forecast, back: &Windows<'_>) -> Option<(Seconds, Timestamp)> {
+    fn helps(&self, hop: &HopId, forecast: &Forecast, back: &Windows<'_>) -> Option<(Seconds, Timestamp)> {
         let found = self.times(hop, forecast, back).filter(|found| found.times.stand == Stand::Open)?;
         let by = found.times.decide_by?;
         Some((between(found.verified, by), by))
@@ -180,7 +180,7 @@ impl<'a> Ways<'a> {
             .iter()
             .rev()
             .take_while(|other| other.id != hop.id)
-            .any(|other| other.component == hop.component);
+            .any(|other| other.id.component() == hop.id.component());
         let how = if last { "`bake`, or `nodes: stay`" } else { "`bake`" };
         Some(format!(
             "a bake with nodes at {minor} until {by}, which leaves {left} in which the control plane is rolled back without them ({how})"
@@ -221,7 +221,8 @@ fn without(plan: &Plan, gone: &BTreeSet<&StepId>) -> Plan {
         undo.place().is_some_and(|place| !gone.contains(place)) && undo.work.roll().is_none()
     };
     let rollback = plan.rollback.iter().filter(stays).cloned().collect();
-    Plan { steps, rollback, ..plan.clone() }
+    let body = PlanBody { hops: plan.hops.clone(), steps, rollback };
+    Plan { body, ..plan.clone() }
 }
 
 /// A release that is upgraded too often in one plan has lost the revision to which the first hop rolls back.

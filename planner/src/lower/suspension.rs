@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use switchback_schemas::{
-    Diagnostic, Label as Place, Seconds, StepId, codes,
+    Diagnostic, HopId, Label as Place, Seconds, StepId, codes,
     name::{Label, ObjectRef},
     plan::{
         CaptureKind, Condition, Effect, Estimate, FieldTest, KubeCapture, KubeCondition, KubeEffect,
@@ -108,8 +108,8 @@ pub struct SuspensionDraft {
     /// What the field has when nobody suspends it.
     before: Value,
     by: By,
-    /// `instance@version` of the hop.
-    instance: String,
+    /// The hop.
+    hop: HopId,
 }
 
 /// Who suspended it.
@@ -147,7 +147,7 @@ impl SuspensionDraft {
             resume_step: scope.id(&format!("{}/{name}", parts.resume)),
             before,
             by,
-            instance: scope.hop.as_str().rsplit('/').next().unwrap_or_default().to_owned(),
+            hop: scope.hop.clone(),
             what,
         }
     }
@@ -304,9 +304,9 @@ impl SuspensionDraft {
             return;
         }
         let Suspended { name, parts, titles, cannot_stop, owner, .. } = &self.what;
-        let instance = self.instance.replace('@', "-");
+        let (instance, to) = (self.hop.instance(), self.hop.to());
         out.suspensions.push(Suspension {
-            id: Label::sanitized(&format!("{instance}-{}-{name}", parts.suspend)),
+            id: Label::sanitized(&format!("{instance}-{to}-{}-{name}", parts.suspend)),
             title: titles.what.clone(),
             suspend: self.suspend_step.clone(),
             suspended_by: match self.by {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{civil::Date, tz::TimeZone};
 use switchback_schemas::{
-    Diagnostic, StepId, Version, codes,
+    Diagnostic, HopId, Version, codes,
     plan::{BlindSpot, HopBasis, Source, UntestedState},
 };
 
@@ -159,7 +159,7 @@ pub fn states(
     sources: &mut BTreeMap<String, Source>,
 ) -> Vec<UntestedState> {
     let Some(path) = &cx.path else { return Vec::new() };
-    let id = |known: &String| -> Option<StepId> {
+    let id = |known: &String| -> Option<HopId> {
         let hop = path.hops.iter().find(|hop| hop.id == *known)?;
         let own = |spec: &&HopSpec| spec.on_path() == (hop.component.as_str(), &hop.to);
         hops.iter().map(|(spec, _)| spec).find(own).map(HopSpec::id)

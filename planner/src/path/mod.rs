@@ -12,7 +12,7 @@ mod sort;
 use std::collections::BTreeMap;
 
 use switchback_schemas::{
-    Label, StepId,
+    HopId, Label,
     name::SavepointId,
     plan::{Hop, HopBasis, HopOrder, Source},
 };
@@ -35,12 +35,12 @@ struct Edge {
 pub fn order(
     cx: &Cx<'_>,
     asked: &[HopSpec],
-    sequence: &[StepId],
+    sequence: &[HopId],
     sources: &mut BTreeMap<String, Source>,
 ) -> Vec<(usize, Hop)> {
     let known = joint::known(cx, asked);
     let by_upgrade = requires::by_upgrade(asked);
-    let preferred: BTreeMap<&StepId, usize> = sequence.iter().zip(0..).collect();
+    let preferred: BTreeMap<&HopId, usize> = sequence.iter().zip(0..).collect();
     let mut after: BTreeMap<usize, Vec<Edge>> = BTreeMap::new();
     for (number, hop) in asked.iter().enumerate() {
         let edges = after.entry(number).or_default();
@@ -83,14 +83,11 @@ pub fn order(
         });
         let hop = Hop {
             id: spec.id(),
-            component: spec.component.clone(),
-            asked_by: spec.upgrade.clone(),
             from: spec.from.clone(),
-            to: spec.to.clone(),
             basis: if known.predicted(number) { HopBasis::Predicted } else { spec.basis },
             after: before.collect(),
             leave_by: known.leave_by(number),
-            savepoint: SavepointId::sanitized(spec.id().as_str()),
+            savepoint: SavepointId::sanitized(&spec.id().to_string()),
         };
         hops.push((number, hop));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchback_schemas::{Diagnostic, StepId, codes};
+use switchback_schemas::{Diagnostic, codes};
 
 use super::Edge;
 use crate::{context::Cx, hop::HopSpec};
@@ -52,7 +52,6 @@ pub(super) fn sort(
 }
 
 fn circle(cx: &Cx<'_>, asked: &[HopSpec], after: &BTreeMap<usize, Vec<Edge>>, open: &[usize]) {
-    let id = |number: usize| asked.get(number).map_or_else(|| StepId::sanitized("unknown"), HopSpec::id);
     // Follow unmet requirements until a hop comes again.
     let mut walk: Vec<(usize, &Edge)> = Vec::new();
     let mut at = open.first().copied().unwrap_or_default();
@@ -64,8 +63,10 @@ fn circle(cx: &Cx<'_>, asked: &[HopSpec], after: &BTreeMap<usize, Vec<Edge>>, op
     }
     let start = walk.iter().position(|(seen, _)| *seen == at).unwrap_or_default();
     let circle = walk.get(start..).unwrap_or_default();
-    let told: Vec<String> =
-        circle.iter().map(|(number, edge)| format!("{} ({})", id(*number), edge.why)).collect();
+    let told: Vec<String> = circle
+        .iter()
+        .filter_map(|(number, edge)| Some(format!("{} ({})", asked.get(*number)?.id(), edge.why)))
+        .collect();
     let message = format!("dependency cycle of hops: {}", told.join(" -> "));
     let labels = circle.iter().map(|(_, edge)| edge.place.clone());
     cx.findings.say(

@@ -51,9 +51,9 @@ fn open(pool: &str, api_version: &str) -> LeftSuspended {
     }
 }
 
-pub(crate) fn hop(hop: &str, from: &str, to: &str, whole: bool) -> CarriedHop {
+pub(crate) fn hop(hop: &str, from: &str, whole: bool) -> CarriedHop {
     let run = RunId::new("r-old").expect("a name");
-    CarriedHop { id: id(hop), run, from: Some(world::v(from)), to: world::v(to), whole }
+    CarriedHop { id: hop.parse().expect("a hop"), run, from: Some(world::v(from)), whole }
 }
 
 /// The platform as a run left it that had frozen both NodePools inside of a hop.
@@ -78,7 +78,7 @@ pub(crate) fn left(from: &str, api_version: &str) -> Inventory {
         left_suspended: vec![open("general", api_version), open("gpu", api_version)],
         done: Vec::new(),
         began: Vec::new(),
-        hops: vec![hop("karpenter/karpenter@1.4.0", "1.3.0", "1.4.0", false)],
+        hops: vec![hop("karpenter/karpenter@1.4.0", "1.3.0", false)],
     });
     inventory
 }
@@ -226,7 +226,7 @@ fn minor_left(unfinished: bool) -> Inventory {
     });
     let mut carried = left("1.5.8", "karpenter.sh/v1").carry_over.expect("a run");
     carried.left_suspended.clear();
-    carried.hops = vec![hop("eks/dev@1.32", "1.31", "1.32", !unfinished)];
+    carried.hops = vec![hop("eks/dev@1.32", "1.31", !unfinished)];
     observed.carry_over = Some(carried);
     observed
 }
@@ -242,7 +242,7 @@ fn the_next_minor_ends_the_way_back_of_the_run_that_moved_the_one_before() {
     let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     assert_eq!(lint(&plan), []);
     let closes = &plan.parent.as_ref().expect("it continues a run").expires;
-    assert_eq!(closes.iter().map(|closes| closes.hop.as_str()).collect::<Vec<_>>(), ["eks/dev@1.32"]);
+    assert_eq!(closes.iter().map(|closes| closes.hop.to_string()).collect::<Vec<_>>(), ["eks/dev@1.32"]);
     let line = plan.points.iter().find(|line| line.step == closes[0].at).expect("it is a point of no return");
     assert_eq!(line.ends, "rollback to EKS 1.31, from which run r-old came,");
     let step = plan.step(&line.step).expect("a step");
@@ -278,7 +278,7 @@ fn nodes_that_stayed_behind_come_first_where_a_run_began_to_move_them() {
     assert_eq!(hops(&observed), ["karpenter/karpenter@1.8.8", "eks/dev@1.32"]);
     let mut carried = left("1.5.8", "karpenter.sh/v1").carry_over.expect("a run");
     carried.left_suspended.clear();
-    carried.hops = vec![hop("eks/dev@1.32", "1.31", "1.32", false)];
+    carried.hops = vec![hop("eks/dev@1.32", "1.31", false)];
     observed.carry_over = Some(carried);
     assert_eq!(hops(&observed), ["eks/dev@1.32", "karpenter/karpenter@1.8.8"]);
 }
@@ -288,12 +288,12 @@ fn p12_moving_out_of_a_stored_version_ends_the_way_back_of_the_run_that_came_fro
     let mut observed = left("1.0.8", "karpenter.sh/v1");
     let carried = observed.carry_over.as_mut().expect("a run");
     carried.hops = vec![
-        hop("karpenter/karpenter@0.37.7", "0.37.0", "0.37.7", true),
-        hop("karpenter/karpenter@1.0.8", "0.37.7", "1.0.8", true),
+        hop("karpenter/karpenter@0.37.7", "0.37.0", true),
+        hop("karpenter/karpenter@1.0.8", "0.37.7", true),
     ];
     let (plan, _) = planned(KARPENTER, &observed, &["1.8.8"]);
     let closes = &plan.parent.as_ref().expect("it continues a run").expires;
-    let hops: Vec<&str> = closes.iter().map(|closes| closes.hop.as_str()).collect();
+    let hops: Vec<String> = closes.iter().map(|closes| closes.hop.to_string()).collect();
     assert_eq!(hops, ["karpenter/karpenter@0.37.7", "karpenter/karpenter@1.0.8"]);
     assert!(plan.points.iter().any(|line| line.step == closes[0].at), "{:?}", plan.points);
 }

@@ -6,7 +6,7 @@ use switchback_planner::{
     manifest,
 };
 use switchback_schemas::{
-    Diagnostic, Digest, Severity, StepId, codes,
+    Diagnostic, Digest, HopId, Severity, codes,
     inventory::Inventory,
     lock::Asks,
     plan::{GateKind, HopBasis, Plan, Step},
@@ -204,8 +204,12 @@ fn what_has_lowerings_compiles_to_one_plan_in_the_order_of_the_joint_path() {
     let plan = joint();
     assert_eq!(lint(&plan), []);
     let hop = |component: &str, to: &str| {
-        let found =
-            plan.hops.iter().find(|hop| hop.component.as_str() == component && hop.to.to_string() == to);
+        let found = plan
+            .hops
+            .iter()
+            .map(|hop| (hop.id.component().as_str(), hop.id.to().as_str(), hop))
+            .find(|found| (found.0, found.1) == (component, to))
+            .map(|found| found.2);
         found.unwrap_or_else(|| panic!("no {component} {to} among {:#?}", plan.hops))
     };
     let karpenter = hop("karpenter", "1.8.8");
@@ -228,23 +232,23 @@ fn nodes_that_stayed_behind_follow_while_other_components_move() {
     world_eks::change(&mut observed, |cluster| cluster.version = "1.33".parse().expect("a version"));
     let plan = joint_from(observed);
     assert_eq!(lint(&plan), []);
-    let hops: Vec<_> = plan.hops.iter().map(|hop| (hop.id.as_str(), hop.from.is_some())).collect();
-    assert!(hops.contains(&("eks/dev@1.33", false)), "{hops:?}");
-    assert!(hops.contains(&("karpenter/karpenter@1.8.8", true)), "{hops:?}");
+    let hops: Vec<_> = plan.hops.iter().map(|hop| (hop.id.to_string(), hop.from.is_some())).collect();
+    assert!(hops.contains(&("eks/dev@1.33".to_owned(), false)), "{hops:?}");
+    assert!(hops.contains(&("karpenter/karpenter@1.8.8".to_owned(), true)), "{hops:?}");
 }
 
 #[test]
 fn every_order_of_the_plans_hops_keeps_every_state_valid() {
     let plan = joint();
     let catalog = registry().catalog();
-    let position = |id: &StepId| plan.hops.iter().position(|hop| hop.id == *id).expect("a hop");
+    let position = |id: &HopId| plan.hops.iter().position(|hop| hop.id == *id).expect("a hop");
     let hops: Vec<Hop> = plan
         .hops
         .iter()
         .map(|hop| Hop {
-            component: hop.component.to_string(),
+            component: hop.id.component().to_string(),
             from: hop.from.clone().expect("a version"),
-            to: hop.to.clone(),
+            to: hop.id.to().clone(),
             after: hop.after.iter().map(|order| position(&order.hop)).collect(),
         })
         .collect();

@@ -55,7 +55,7 @@ fn p12_objects_move_out_of_a_stored_version_before_the_crds_drop_it() {
 fn p13_from_below_one_there_are_three_hops_and_a_line_of_no_return() {
     let plan = plan(&KARPENTER.replace("1.8.8", "1.1.10"), "0.37.0", &["0.37.7", "1.0.14", "1.1.10"]);
     assert_eq!(lint(&plan), []);
-    let hops: Vec<_> = plan.hops.iter().map(|hop| hop.to.to_string()).collect();
+    let hops: Vec<_> = plan.hops.iter().map(|hop| hop.id.to().to_string()).collect();
     assert_eq!(hops, ["0.37.7", "1.0.14", "1.1.10"]);
     let line = plan.points.first().expect("a point of no return");
     assert_eq!(line.id.as_str(), "below-1.0");

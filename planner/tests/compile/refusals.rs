@@ -239,7 +239,7 @@ fn a_requirement_orders_hops_against_their_names() {
         manifests.replace("requires: [{upgrade: api, atLeast: '1.5', because: it calls it}]", "requires: []");
     let (plan, diagnostics) = compiled(&[("all.yaml", &open)], &inventory, &[]);
     let plan = plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"));
-    let hops: Vec<_> = plan.hops.iter().map(|hop| hop.id.as_str()).collect();
+    let hops: Vec<_> = plan.hops.iter().map(|hop| hop.id.to_string()).collect();
     assert_eq!(hops, ["deployment/web@1.5", "deployment/api@1.5"]);
     assert_eq!(plan.hops[1].after[0].why, "it requires web at 1.5: it calls it");
 }

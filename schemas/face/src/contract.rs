@@ -55,10 +55,10 @@ mod tests {
 
     #[test]
     fn another_major_or_a_missing_document_is_refused_by_name() {
-        let newer = answer().replace("switchback.plan/2.", "switchback.plan/3.");
-        assert!(check(&newer).expect_err("differs").to_string().contains("switchback.plan/2.0"));
+        let newer = answer().replace("switchback.plan/3.", "switchback.plan/4.");
+        assert!(check(&newer).expect_err("differs").to_string().contains("switchback.plan/3.0"));
         assert!(check("").expect_err("says nothing").to_string().contains("does not speak"));
-        let minor = answer().replace("switchback.plan/2.0", "switchback.plan/2.9");
+        let minor = answer().replace("switchback.plan/3.0", "switchback.plan/3.9");
         assert_eq!(check(&minor), Ok(()));
     }
 }

@@ -8,12 +8,13 @@ use std::{
 use serde::de::DeserializeOwned;
 use switchback_model::{
     Graph,
-    journal::{self, Journal},
+    journal::{self, Journal, Refused},
 };
 use switchback_schemas::{
     Digest,
     codes::{self, Code},
     estimates::Estimates,
+    format::{ReadError, Unreadable},
     inventory::Inventory,
     lock::Lock,
     plan::Plan,
@@ -50,6 +51,8 @@ pub enum DocumentError {
         path: PathBuf,
         /// Why.
         why: String,
+        /// What to do next.
+        help: &'static str,
     },
 }
 
@@ -67,13 +70,19 @@ impl DocumentError {
         match self {
             Self::Write { .. } => "name another place, or make room and permissions for this one",
             Self::Read { .. } => "check the name and the permissions",
-            Self::Unusable { .. } => "name another file, or write this one anew with this build",
+            Self::Unusable { help, .. } => help,
         }
     }
 
     /// A file that could be read, and says something else than it should.
     pub fn unusable(path: &Path, why: &impl ToString) -> Self {
-        Self::Unusable { path: path.to_owned(), why: why.to_string() }
+        let help = "name another file, or write this one anew with this build";
+        Self::Unusable { path: path.to_owned(), why: why.to_string(), help }
+    }
+
+    /// A file that is in a format which this build does not read.
+    pub fn unreadable(path: &Path, why: &Unreadable) -> Self {
+        Self::Unusable { path: path.to_owned(), why: why.to_string(), help: why.help() }
     }
 }
 
@@ -95,32 +104,37 @@ impl<T> Read<T> {
 
 /// Reads a plan.
 pub fn plan(path: &Path) -> Result<Read<Plan>, DocumentError> {
-    read(path, Plan::from_json)
+    document(path, Plan::from_json)
 }
 
 /// Reads an inventory.
 pub fn inventory(path: &Path) -> Result<Read<Inventory>, DocumentError> {
-    read(path, Inventory::from_json)
+    document(path, Inventory::from_json)
 }
 
 /// Reads a lock.
 pub fn lock(path: &Path) -> Result<Read<Lock>, DocumentError> {
-    read(path, Lock::from_json)
+    document(path, Lock::from_json)
 }
 
 /// Reads estimates.
 pub fn estimates(path: &Path) -> Result<Read<Estimates>, DocumentError> {
-    read(path, Estimates::from_json)
+    document(path, Estimates::from_json)
 }
 
 /// Reads the journal of a run. It may be written meanwhile: a record that is not whole yet is left out.
 pub fn journal(path: &Path) -> Result<Read<Journal>, DocumentError> {
-    read(path, journal::read)
+    read(path, |bytes| {
+        journal::read(bytes).map_err(|why| match &why {
+            Refused::Format(format) => DocumentError::unreadable(path, format),
+            Refused::Damaged(_) => DocumentError::unusable(path, &why),
+        })
+    })
 }
 
 /// Reads a file that only our own commands exchange.
 pub fn json<T: DeserializeOwned>(path: &Path) -> Result<Read<T>, DocumentError> {
-    read(path, |bytes| serde_json::from_slice(bytes))
+    read(path, |bytes| serde_json::from_slice(bytes).map_err(|why| DocumentError::unusable(path, &why)))
 }
 
 /// The graph of a plan; a plan whose steps make no DAG was changed by hand.
@@ -133,9 +147,22 @@ pub fn text(path: &Path) -> Result<String, DocumentError> {
     fs::read_to_string(path).map_err(|source| DocumentError::Read { path: path.to_owned(), source })
 }
 
-fn read<T, E: ToString>(
+/// A document that begins with its format.
+fn document<T>(
     path: &Path,
-    parse: impl FnOnce(&[u8]) -> Result<T, E>,
+    parse: impl FnOnce(&[u8]) -> Result<T, ReadError>,
+) -> Result<Read<T>, DocumentError> {
+    let unusable = |why: ReadError| DocumentError::Unusable {
+        path: path.to_owned(),
+        why: why.to_string(),
+        help: why.help(),
+    };
+    read(path, |bytes| parse(bytes).map_err(unusable))
+}
+
+fn read<T>(
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> Result<T, DocumentError>,
 ) -> Result<Read<T>, DocumentError> {
     let unreadable = |source: io::Error| DocumentError::Read { path: path.to_owned(), source };
     let length = fs::metadata(path).map_err(unreadable)?.len();
@@ -144,7 +171,7 @@ fn read<T, E: ToString>(
         return Err(DocumentError::unusable(path, &why));
     }
     let bytes = fs::read(path).map_err(unreadable)?;
-    let value = parse(&bytes).map_err(|why| DocumentError::unusable(path, &why))?;
+    let value = parse(&bytes)?;
     Ok(Read { value, bytes })
 }
 

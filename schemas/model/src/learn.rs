@@ -97,10 +97,14 @@ fn put(work: &mut Work, known: Option<&StepEstimate>, used: &mut BTreeSet<String
 
 #[cfg(test)]
 mod tests {
-    use switchback_schemas::{ItemKey, name::Label};
+    use switchback_schemas::{HopId, ItemKey, StepId, name::Label};
 
     use super::*;
-    use crate::testing::{id, step};
+    use crate::testing::step;
+
+    fn id(hop: &str, part: &str) -> StepId {
+        hop.parse::<HopId>().expect("a hop").step(part)
+    }
 
     fn account(worked: Vec<(At, u64)>) -> Account {
         Account {
@@ -113,22 +117,24 @@ mod tests {
     #[test]
     fn versions_are_forgotten_and_lengths_ranked() {
         let took = |version: &str, seconds| {
-            account(vec![(At::forward(&id(&format!("karpenter/main@{version}/controller"))), seconds)])
+            account(vec![(At::forward(&id(&format!("karpenter/main@{version}"), "controller")), seconds)])
         };
         let accounts: Vec<Account> =
             (1..=10).map(|n| took("1.8.8", n * 10)).chain([took("1.9.2", 500)]).collect();
         let learned = learn(&accounts);
-        let known = learned.of(&id("karpenter/main@1.14.1/controller"), Way::Forward).expect("it was seen");
+        let known =
+            learned.of(&id("karpenter/main@1.14.1", "controller"), Way::Forward).expect("it was seen");
         assert_eq!((known.seen, known.takes), (11, Estimate::seconds(60, 100)));
-        assert_eq!(learned.of(&id("karpenter/main@1.14.1/controller"), Way::Rollback), None);
-        let mut steps = [step("karpenter/main@1.14.1/controller", &[]).step];
+        assert_eq!(learned.of(&id("karpenter/main@1.14.1", "controller"), Way::Rollback), None);
+        let mut steps = [step("controller", &[]).step];
+        steps[0].id = id("karpenter/main@1.14.1", "controller");
         assert_eq!(apply(&mut steps, &mut [], &learned).len(), 1);
         assert_eq!(steps[0].work.estimate, Estimate::seconds(60, 100));
     }
 
     #[test]
     fn a_roll_is_learned_by_the_node() {
-        let roll = At::forward(&id("karpenter/main@1.8.8/nodes/gpu/roll"));
+        let roll = At::forward(&id("karpenter/main@1.8.8", "nodes/gpu/roll"));
         let drained = |node: &str| {
             (roll.item(&ItemKey::new(node).expect("a key"), &Label::new("drain").expect("a name")), 300)
         };

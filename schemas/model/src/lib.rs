@@ -23,7 +23,7 @@ pub mod summary;
 pub mod windows;
 pub mod work;
 
-pub use diff::{Aspect, PlanDiff, StepDiff, diff};
+pub use diff::{Aspect, HopDiff, PlanDiff, StepDiff, diff};
 pub use graph::{Graph, GraphError};
 pub use rollback_order::{OrderedRollback, RollbackOrder, rollback_order};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
 use switchback_schemas::{
-    Seconds, StepId,
+    HopId, Seconds, StepId,
     plan::{
         Disruption, ExpiresAt, FailureAction, GateKind, Hop, Plan, PointOfNoReturn, Roll, Savepoint, Step,
         Undo, UntestedState,
@@ -103,11 +103,11 @@ pub struct RollbackSummary {
 
 /// Summarises a plan.
 pub fn summary(plan: &Plan, graph: &Graph) -> Summary {
-    let mut inside: BTreeMap<&StepId, Vec<usize>> = BTreeMap::new();
+    let mut inside: BTreeMap<&HopId, Vec<usize>> = BTreeMap::new();
     for (number, step) in plan.steps.iter().enumerate() {
         inside.entry(&step.hop).or_default().push(number);
     }
-    let mut points: BTreeMap<&StepId, Vec<PointOfNoReturn>> = BTreeMap::new();
+    let mut points: BTreeMap<&HopId, Vec<PointOfNoReturn>> = BTreeMap::new();
     for point in &plan.points {
         if let Some(step) = plan.step(&point.step) {
             points.entry(&step.hop).or_default().push(point.clone());
@@ -122,7 +122,7 @@ pub fn summary(plan: &Plan, graph: &Graph) -> Summary {
     let asks = |kind: &GateKind| matches!(kind, GateKind::Approval(_));
     let hops: Vec<HopSummary> = plan.hops.iter().map(of).collect();
     let lasts = |state: &UntestedState| {
-        let place = |id: &StepId| hops.iter().position(|hop| hop.hop.id == *id);
+        let place = |id: &HopId| hops.iter().position(|hop| hop.hop.id == *id);
         let first = state.enters.as_ref().and_then(place).unwrap_or_default();
         let last = place(state.leaves.as_ref()?)?;
         Some(hops.get(first..=last)?.iter().map(|hop| hop.takes).sum())
@@ -148,7 +148,7 @@ pub fn expected(plan: &Plan, graph: &Graph) -> Forecast {
 }
 
 /// The steps of a hop, in an order in which they can run; what is free goes by id.
-pub fn steps_of<'plan>(plan: &'plan Plan, graph: &Graph, hop: &StepId) -> Vec<&'plan Step> {
+pub fn steps_of<'plan>(plan: &'plan Plan, graph: &Graph, hop: &HopId) -> Vec<&'plan Step> {
     let mut left: BTreeSet<usize> = plan
         .steps
         .iter()
@@ -175,9 +175,12 @@ pub fn only_looks(step: &Step) -> bool {
 }
 
 /// The savepoint before a hop: that of the hop before, or the state before the run.
-pub fn savepoint_before<'plan>(plan: &'plan Plan, hop: &StepId) -> Option<&'plan Savepoint> {
+pub fn savepoint_before<'plan>(plan: &'plan Plan, hop: &HopId) -> Option<&'plan Savepoint> {
     let number = plan.hops.iter().position(|candidate| candidate.id == *hop)?;
-    plan.savepoints.get(number)
+    match number.checked_sub(1) {
+        Some(before) => plan.savepoint(&plan.hops.get(before)?.savepoint),
+        None => plan.initial_savepoint(),
+    }
 }
 
 fn of_hop(

@@ -1,17 +1,29 @@
 //! Small plans for tests.
 
 use switchback_schemas::{
-    Digest, Seconds, StepId,
+    Digest, HopId, Seconds, StepId,
     format::Document,
     name::{Label, SavepointId},
     plan::{
         Action, Condition, Digests, Effect, Estimate, FailureAction, FailurePolicy, Hop, HopBasis, Inputs,
-        KubeApply, KubeEffect, Need, Plan, PlatformRef, RollbackStep, Savepoint, Step, Undo, Wait, Work,
+        KubeApply, KubeEffect, Need, Plan, PlanBody, PlatformRef, RollbackStep, Savepoint, Step, Undo, Wait,
+        Work,
     },
 };
 
-pub(crate) fn id(text: &str) -> StepId {
-    StepId::new(text).expect("a step id")
+/// The hop of every step.
+pub(crate) fn hop() -> HopId {
+    "test/test@2".parse().expect("a hop")
+}
+
+/// The id of a step of the hop, by its part.
+pub(crate) fn id(part: &str) -> StepId {
+    hop().step(part)
+}
+
+/// A text without the hop in front of ids.
+pub(crate) fn parts(text: &impl ToString) -> String {
+    text.to_string().replace(&format!("{}/", hop()), "")
 }
 
 fn label(text: &str) -> Label {
@@ -57,7 +69,7 @@ pub(crate) fn step(name: &str, needs: &[&str]) -> Drawn {
     let need = |need: &&str| Need { step: id(need), why: format!("{name} after {need}"), source: None };
     let step = Step {
         id: id(name),
-        hop: id("hop"),
+        hop: hop(),
         target: label("cluster"),
         work: work(name.to_owned(), name, Estimate::seconds(10, 20)),
         needs: needs.iter().map(need).collect(),
@@ -119,20 +131,19 @@ pub(crate) fn plan(mut drawn: Vec<Drawn>) -> Plan {
             estimates: None,
         },
         digests: Digests { effects: nothing, review: nothing },
-        hops: vec![Hop {
-            id: id("hop"),
-            component: switchback_schemas::ComponentName::new("test").expect("a name"),
-            asked_by: label("test"),
-            from: None,
-            to: "1.0".parse().expect("a version"),
-            basis: HopBasis::Exact,
-            after: Vec::new(),
-            leave_by: None,
-            savepoint: SavepointId::new("end").expect("a savepoint id"),
-        }],
+        body: PlanBody {
+            hops: vec![Hop {
+                id: hop(),
+                from: Some("1".parse().expect("a version")),
+                basis: HopBasis::Exact,
+                after: Vec::new(),
+                leave_by: None,
+                savepoint: SavepointId::new("end").expect("a savepoint id"),
+            }],
+            steps,
+            rollback,
+        },
         savepoints: vec![savepoint("start", Vec::new()), savepoint("end", all)],
-        steps,
-        rollback,
         suspensions: Vec::new(),
         gates: Vec::new(),
         points: Vec::new(),

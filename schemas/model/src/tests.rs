@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
-    Seconds, StepId, codes,
+    HopId, Seconds, StepId, codes,
     name::Label,
     plan::{
         Action, Condition, Count, Effect, EksCreateNodegroup, EksEffect, FieldTest, KubeCondition,
@@ -11,12 +11,13 @@ use switchback_schemas::{
 };
 
 use crate::{
-    diff,
+    diff::{self, Aspect},
     graph::{Graph, GraphError},
     lint::lint,
     rollback_order::rollback_order,
     schedule,
-    testing::{id, plan, reading, step},
+    summary::savepoint_before,
+    testing::{hop, id, parts, plan, reading, step},
 };
 
 fn ids(names: &[&str]) -> BTreeSet<StepId> {
@@ -26,7 +27,7 @@ fn ids(names: &[&str]) -> BTreeSet<StepId> {
 fn back_order(plan: &Plan, started: &[&str], frontier: &[&str]) -> Vec<String> {
     let graph = Graph::of(plan).expect("a DAG");
     let to = Savepoint { frontier: frontier.iter().map(|f| id(f)).collect(), ..plan.savepoints[0].clone() };
-    rollback_order(plan, &graph, &ids(started), &to).steps.iter().map(|back| back.step.to_string()).collect()
+    rollback_order(plan, &graph, &ids(started), &to).steps.iter().map(|back| parts(&back.step)).collect()
 }
 
 fn diamond() -> Plan {
@@ -41,7 +42,7 @@ fn a_circle_is_listed_with_the_reason_of_each_edge() {
     assert_eq!(waits.len(), 3);
     for (wait, next) in waits.iter().zip(waits.iter().cycle().skip(1)) {
         assert_eq!(wait.needs, next.step);
-        assert_eq!(wait.why, format!("{} after {}", wait.step, wait.needs));
+        assert_eq!(wait.why, parts(&format!("{} after {}", wait.step, wait.needs)));
     }
     assert!(Graph::of_steps(&[step("a", &["a"]).step]).is_err());
 }
@@ -195,10 +196,96 @@ fn a_diff_names_what_changed() {
     new.steps.push(added.step);
     new.rollback.push(added.rollback);
     let diff = diff::diff(&old, &new);
-    let marks: Vec<_> = diff.steps.iter().map(|step| (step.id.as_str(), step.mark)).collect();
-    assert_eq!(marks, [("b", Mark::Change), ("d", Mark::Remove), ("e", Mark::Add)]);
+    let marks: Vec<_> = diff.steps.iter().map(|step| (parts(&step.id), step.mark)).collect();
+    assert_eq!(
+        marks,
+        [("b", Mark::Change), ("d", Mark::Remove), ("e", Mark::Add)].map(|(id, mark)| (id.to_owned(), mark))
+    );
     assert_eq!(diff.steps[0].aspects.iter().map(|a| a.name).collect::<Vec<_>>(), ["timeout"]);
     assert!(diff::diff(&old, &old.clone()).is_empty());
+}
+
+/// Another target is another version of one hop, and not other steps.
+#[test]
+fn hops_to_another_version_are_held_against_each_other() {
+    let (old, mut new) = (diamond(), diamond());
+    let to: HopId = "test/test@3".parse().expect("a hop");
+    let moved = |id: &StepId| to.step(hop().part(id).expect("a step of the hop"));
+    new.hops[0].id = to.clone();
+    for step in &mut new.steps {
+        (step.id, step.hop) = (moved(&step.id), to.clone());
+        step.needs.iter_mut().for_each(|need| need.step = moved(&need.step));
+    }
+    for step in &mut new.rollback {
+        (step.id, step.undoes) = (moved(&step.id), step.undoes.iter().map(moved).collect());
+    }
+    new.savepoints[1].frontier = new.savepoints[1].frontier.iter().map(moved).collect();
+    new.steps[2].work.title = "c at 3".to_owned();
+    let found = diff::diff(&old, &new);
+    let names = |aspects: &[Aspect]| aspects.iter().map(|aspect| aspect.name).collect::<Vec<_>>();
+    let hops: Vec<_> = found.hops.iter().map(|hop| (&hop.hop.id, hop.mark, names(&hop.aspects))).collect();
+    assert_eq!(hops, [(&to, Mark::Change, vec!["to"])]);
+    let steps: Vec<_> = found.steps.iter().map(|step| (&step.id, step.mark, names(&step.aspects))).collect();
+    assert_eq!(steps, [(&to.step("c"), Mark::Change, vec!["title"])]);
+    assert_eq!(found.parts, [], "a frontier is the same by its parts");
+
+    // One that is there in both is not taken for another.
+    let mut both = new.clone();
+    both.hops.insert(0, old.hops[0].clone());
+    both.steps.splice(0..0, old.steps.clone());
+    let added = diff::diff(&old, &both);
+    assert_eq!(added.hops.iter().map(|hop| hop.mark).collect::<Vec<_>>(), [Mark::Add]);
+    assert!(added.steps.iter().all(|step| step.mark == Mark::Add && step.id.as_str().contains("@3")));
+}
+
+#[test]
+fn the_file_writes_steps_below_their_hop_and_only_their_part_of_an_id() {
+    let plan = diamond();
+    let file: serde_json::Value = serde_json::from_slice(&plan.to_json().expect("JSON")).expect("JSON");
+    let hop_in_file = &file["hops"][0];
+    assert_eq!(hop_in_file["id"], "test/test@2");
+    assert_eq!(hop_in_file["steps"][1]["id"], "b");
+    assert_eq!(hop_in_file["rollback"][1]["undoes"], serde_json::json!(["b"]));
+    assert_eq!(
+        hop_in_file["steps"][1]["needs"][0]["step"], "test/test@2/a",
+        "what is named elsewhere is named in full"
+    );
+    assert!(file.get("steps").is_none() && hop_in_file["steps"][1].get("hop").is_none());
+    let mut astray = plan.clone();
+    astray.steps[1].hop = "test/other@2".parse().expect("a hop");
+    let error = astray.to_json().expect_err("it has no place").to_string();
+    assert!(error.contains("test/test@2/b is no step of a hop of the plan"), "{error}");
+    assert!(lint(&astray).iter().any(|found| found.message.contains("its id does not begin with it")));
+}
+
+#[test]
+fn the_initial_savepoint_is_the_first_one_empty_and_no_hops() {
+    let faults = |change: fn(&mut Plan)| {
+        let mut plan = diamond();
+        change(&mut plan);
+        lint(&plan).iter().filter(|found| found.message.contains("savepoint for the state before it")).count()
+    };
+    assert_eq!(faults(|_| ()), 0);
+    assert_eq!(faults(|plan| drop(plan.savepoints.remove(0))), 1);
+    assert_eq!(faults(|plan| plan.savepoints.swap(0, 1)), 1);
+    assert_eq!(faults(|plan| plan.savepoints[0].frontier.push(id("a"))), 1);
+    // The end of a hop of which nothing is in it would be taken for it.
+    assert_eq!(
+        faults(|plan| {
+            plan.savepoints.remove(0);
+            plan.savepoints[0].frontier.clear();
+        }),
+        1
+    );
+}
+
+#[test]
+fn a_hop_begins_at_the_savepoint_of_the_hop_before() {
+    let mut plan = diamond();
+    let before = |plan: &Plan| savepoint_before(plan, &hop()).map(|savepoint| savepoint.id.to_string());
+    assert_eq!(before(&plan).as_deref(), Some("start"));
+    plan.savepoints.remove(0);
+    assert_eq!(before(&plan), None, "the end of the hop is not where it began");
 }
 
 #[test]
@@ -209,7 +296,7 @@ fn a_plan_is_read_back_as_it_was_written() {
     assert_eq!(read, plan);
     assert_eq!(read.to_json().expect("JSON"), bytes);
     let text = String::from_utf8(bytes).expect("text");
-    assert!(text.starts_with("{\n  \"format\": \"switchback.plan/2.0\""), "{text}");
+    assert!(text.starts_with("{\n  \"format\": \"switchback.plan/3.0\""), "{text}");
     let newer = text.replacen("\"kube.apply\"", "\"kube.apply\", \"rocm.reset\"", 1);
     assert!(
         Plan::from_json(newer.as_bytes()).expect_err("unknown feature").to_string().contains("rocm.reset")

@@ -16,7 +16,7 @@ use crate::{
     graph::Graph,
     lint::lint,
     rollback_order::rollback_order,
-    testing::{id, plan, reading, rollback, step},
+    testing::{id, parts, plan, reading, rollback, step},
 };
 
 /// A chain of three steps, of which `back` are the rollback steps.
@@ -40,11 +40,11 @@ fn order(plan: &Plan, started: &[&str]) -> Vec<String> {
     let graph = Graph::of(plan).expect("a DAG");
     let started: BTreeSet<StepId> = started.iter().map(|step| id(step)).collect();
     let way = rollback_order(plan, &graph, &started, &plan.savepoints[0]);
-    way.steps.iter().map(|back| back.step.to_string()).collect()
+    way.steps.iter().map(|back| parts(&back.step)).collect()
 }
 
 fn said(plan: &Plan, words: &str) -> bool {
-    lint(plan).iter().any(|finding| finding.message.contains(words))
+    lint(plan).iter().any(|finding| parts(&finding.message).contains(words))
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn what_is_undone_together_is_of_one_hop_and_comes_after_the_first() {
     let backwards = chain([others(), vec![undoing("c", &["c", "a"])]].concat());
     assert!(said(&backwards, "which does not come after the first that it undoes"));
     let mut foreign = chain([others(), vec![undoing("a", &["a", "c"])]].concat());
-    foreign.steps[2].hop = id("other");
+    foreign.steps[2].hop = "test/other@2".parse().unwrap();
     assert!(said(&foreign, "which does not come after the first that it undoes, in its hop"));
     let nothing = chain([others(), vec![undoing("a", &["a", "c"]), undoing("x", &[])]].concat());
     assert!(said(&nothing, "x undoes no step of the plan"));
@@ -172,7 +172,7 @@ fn a_rollback_uses_what_its_step_captured_and_nothing_else() {
     let plan = |of: &str, captures: &[&str]| {
         let mut plan = chain(restoring(of));
         plan.features.insert("kube.restore".to_owned());
-        for step in plan.steps.iter_mut().filter(|step| captures.contains(&step.id.as_str())) {
+        for step in plan.steps.iter_mut().filter(|step| captures.contains(&parts(&step.id).as_str())) {
             let what = CaptureKind::Kube(KubeCapture::Objects(Vec::new()));
             step.work.captures.push(Capture { name: "before".to_owned(), what });
         }

@@ -24,7 +24,7 @@ pub use placement::{NodeOperator, NodeRequirement, NodeTemplate, PodNeeds, Taint
 
 use crate::{
     ComponentName,
-    format::{Document, Format, Head, Unreadable},
+    format::{self, Document, Format, ReadError},
     name::Label,
 };
 
@@ -32,7 +32,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Inventory {
-    /// `switchback.inventory/1.0`.
+    /// `switchback.inventory/2.0`.
     pub format: Format,
     /// Names this observation; a plan is run once per observation.
     pub observation: Label,
@@ -134,31 +134,20 @@ pub struct Wanted {
     pub aws: BTreeMap<Label, crate::plan::AwsResource>,
 }
 
-/// Why bytes are not an inventory.
+/// A component's section has another shape.
 #[derive(Debug, thiserror::Error)]
-pub enum InventoryError {
-    /// Not a document of a format that this build reads.
-    #[error(transparent)]
-    Unreadable(#[from] Unreadable),
-    /// Not JSON, or not of the shape that its format promises.
-    #[error("not an inventory of format switchback.inventory/1: {0}")]
-    Shape(#[from] serde_json::Error),
-    /// A component's section has another shape.
-    #[error("the inventory's section {component} cannot be read: {source}")]
-    Section {
-        /// The component.
-        component: ComponentName,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
+#[error("the inventory's section {component} cannot be read: {source}")]
+pub struct BadSection {
+    /// The component.
+    pub component: ComponentName,
+    /// What is wrong.
+    pub source: serde_json::Error,
 }
 
 impl Inventory {
     /// Reads an inventory's bytes.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, InventoryError> {
-        let head: Head = serde_json::from_slice(bytes)?;
-        head.check(Document::Inventory, &[])?;
-        Ok(serde_json::from_slice(bytes)?)
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ReadError> {
+        format::read(bytes, Document::Inventory, &[])
     }
 
     /// The bytes of the file.
@@ -169,12 +158,9 @@ impl Inventory {
     }
 
     /// A component's section.
-    pub fn section<T: DeserializeOwned>(
-        &self,
-        component: &ComponentName,
-    ) -> Result<Option<T>, InventoryError> {
+    pub fn section<T: DeserializeOwned>(&self, component: &ComponentName) -> Result<Option<T>, BadSection> {
         let Some(value) = self.components.get(component) else { return Ok(None) };
-        let shape = |source| InventoryError::Section { component: component.clone(), source };
+        let shape = |source| BadSection { component: component.clone(), source };
         serde_json::from_value(value.clone()).map(Some).map_err(shape)
     }
 }

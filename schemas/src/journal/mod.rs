@@ -19,7 +19,7 @@ pub use residue::{Residue, Unfinished};
 pub use side::{Approval, Identified, SideEntry, SideKind};
 
 use crate::{
-    Digest, ItemKey, RunId, StepId,
+    Digest, HopId, ItemKey, RunId, StepId,
     format::Format,
     name::{Label, SavepointId},
 };
@@ -141,7 +141,7 @@ impl fmt::Display for At {
 pub enum Event {
     /// The first record: what this journal is.
     Header {
-        /// `switchback.journal/1.0`.
+        /// `switchback.journal/2.0`.
         format: Format,
         /// The run.
         run: RunId,
@@ -332,7 +332,7 @@ pub enum Event {
         from: RunId,
         /// Hops that cannot be rolled back since then, and why.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        lost: BTreeMap<StepId, String>,
+        lost: BTreeMap<HopId, String>,
     },
     /// The run is over; its claim is released.
     Done {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     Digest, Version,
-    format::{Document, Format, Head, Unreadable},
+    format::{self, Document, Format, ReadError},
     manifest::ChartSource,
     name::{Label, ObjectName},
     plan::{AwsResource, Chart},
@@ -144,23 +144,10 @@ pub struct Hook {
     pub object: Value,
 }
 
-/// Why bytes are not a lock.
-#[derive(Debug, thiserror::Error)]
-pub enum LockError {
-    /// Not a document of a format that this build reads.
-    #[error(transparent)]
-    Unreadable(#[from] Unreadable),
-    /// Not JSON, or not of the shape that its format promises.
-    #[error("not a lock of format switchback.lock/1: {0}")]
-    Shape(#[from] serde_json::Error),
-}
-
 impl Lock {
     /// Reads a lock's bytes.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, LockError> {
-        let head: Head = serde_json::from_slice(bytes)?;
-        head.check(Document::Lock, &[])?;
-        Ok(serde_json::from_slice(bytes)?)
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ReadError> {
+        format::read(bytes, Document::Lock, &[])
     }
 
     /// The bytes of the file.

@@ -5,11 +5,13 @@
 
 mod action;
 mod argument;
+mod body;
 mod capture;
 mod cloud;
 mod condition;
 mod effect;
 mod gate;
+mod hop;
 mod identity;
 mod release;
 mod retention;
@@ -22,14 +24,18 @@ mod walk;
 mod work;
 mod workload;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::{Deref, DerefMut},
+};
 
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, Change, Mark};
 pub use argument::{Arguments, BoundObject, Operand, Target};
+pub use body::PlanBody;
 pub use capture::{Capture, CaptureKind, CloudCapture, KubeCapture};
 pub use cloud::{Arn, AwsResource, BadArn, CloudKind, CloudRef, InsightCategory, Roles};
 pub use condition::{
@@ -43,6 +49,7 @@ pub use effect::{
     RdsProveSnapshot, RdsRestore, RdsSnapshot, ResolveConflicts, SetField, Wait,
 };
 pub use gate::{ApprovalScope, Channel, Day, Gate, GateKind, PointOfNoReturn, Window, WindowUse};
+pub use hop::{Hop, HopBasis, HopOrder};
 pub use identity::{Identity, PlatformRef, Proof};
 pub use release::{Grant, Objects, PolicyRule, ReleaseObjects, RoleName};
 pub use retention::Retention;
@@ -55,17 +62,17 @@ pub use work::Work;
 pub use workload::{Capacity, Objection, OnDrain, PodSelector, Pool, Strategy, Then, WorkloadClass};
 
 use crate::{
-    ComponentName, Diagnostic, Digest, RunId, StepId, Version,
-    fold::folded,
-    format::{Document, Format, Head, Unreadable},
+    Diagnostic, Digest, HopId, RunId, StepId,
+    format::{self, Document, Format, ReadError},
     name::{Label, SavepointId},
+    pretty::pretty,
 };
 
 /// A compiled plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Plan {
-    /// `switchback.plan/2.0`.
+    /// `switchback.plan/3.0`.
     pub format: Format,
     /// Kinds of effects and optional parts that the plan uses; a reader that does not know one refuses.
     pub features: BTreeSet<String>,
@@ -78,14 +85,10 @@ pub struct Plan {
     pub inputs: Inputs,
     /// What approvals bind to.
     pub digests: Digests,
-    /// Components and the versions they move through, in the order found.
-    pub hops: Vec<Hop>,
-    /// All steps, sorted by id.
-    pub steps: Vec<Step>,
-    /// The steps of rollbacks, sorted by id. Only they are stored of the rollback; which of them are taken, and in which
-    /// order, follows from what was started.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub rollback: Vec<RollbackStep>,
+    /// Components and the versions they move through, in the order found, each with its steps and those of its rollback. They are
+    /// fields of the plan to who reads one: `plan.hops`, `plan.steps`, `plan.rollback`.
+    #[serde(rename = "hops")]
+    pub body: PlanBody,
     /// Verified sets of steps to which a run can be rolled back, in the order in which they are reached.
     pub savepoints: Vec<Savepoint>,
     /// Pairs of steps that suspend an actor and resume it.
@@ -160,7 +163,7 @@ pub struct Parent {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExpiresEarlier {
     /// The hop of the earlier run.
-    pub hop: StepId,
+    pub hop: HopId,
     /// The step of this plan.
     pub at: StepId,
     /// Why.
@@ -200,63 +203,6 @@ pub struct Digests {
     pub review: Digest,
 }
 
-/// One component moving one version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Hop {
-    /// `component/instance@version`.
-    pub id: StepId,
-    /// The component.
-    pub component: ComponentName,
-    /// The manifest that asks for it.
-    pub asked_by: Label,
-    /// The version before; absent where it has no number, and where only what stayed behind is moved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Version>,
-    /// The version after.
-    pub to: Version,
-    /// Whether it was compiled from what is there, or from what earlier hops should leave.
-    pub basis: HopBasis,
-    /// Why it comes after other hops.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub after: Vec<HopOrder>,
-    /// The last day on which the version before it is supported, if that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub leave_by: Option<Date>,
-    /// Where the hop ends.
-    pub savepoint: SavepointId,
-}
-
-impl Hop {
-    /// `component/instance` of a hop's id: the same for every version that a thing moves through.
-    pub fn moved(id: &StepId) -> &str {
-        id.as_str().split_once('@').map_or(id.as_str(), |(moved, _)| moved)
-    }
-}
-
-/// Whether a hop was compiled from what is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum HopBasis {
-    /// From what was observed.
-    Exact,
-    /// From what earlier hops should leave; gated again before it starts.
-    Predicted,
-}
-
-/// A hop that must come first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct HopOrder {
-    /// The other hop.
-    pub hop: StepId,
-    /// The fact that says so.
-    pub why: String,
-    /// Where the fact comes from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-}
-
 /// A verified set of steps to which a run can be rolled back: everything that its frontier needs, and the frontier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -282,10 +228,10 @@ pub struct UntestedState {
     pub source: Option<String>,
     /// The hop that leads into it; absent if it is so before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enters: Option<StepId>,
+    pub enters: Option<HopId>,
     /// The hop that leads out of it; absent if it stays so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub leaves: Option<StepId>,
+    pub leaves: Option<HopId>,
 }
 
 /// Something that was not known when the plan was made.
@@ -308,15 +254,18 @@ pub struct Source {
     pub read_on: String,
 }
 
-/// Why a plan's bytes are not a plan.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// Not a document of a format that this build reads.
-    #[error(transparent)]
-    Unreadable(#[from] Unreadable),
-    /// Not JSON, or not of the shape that its format promises.
-    #[error("not a plan of format switchback.plan/2: {0}")]
-    Shape(#[from] serde_json::Error),
+impl Deref for Plan {
+    type Target = PlanBody;
+
+    fn deref(&self) -> &PlanBody {
+        &self.body
+    }
+}
+
+impl DerefMut for Plan {
+    fn deref_mut(&mut self) -> &mut PlanBody {
+        &mut self.body
+    }
 }
 
 impl Plan {
@@ -328,16 +277,14 @@ impl Plan {
     }
 
     /// Reads a plan's bytes. The head is checked first, so that a plan of a newer release is refused by name.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, PlanError> {
-        let head: Head = serde_json::from_slice(bytes)?;
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ReadError> {
         let known = Self::known_features();
-        head.check(Document::Plan, &known.iter().map(String::as_str).collect::<Vec<_>>())?;
-        Ok(serde_json::from_slice(bytes)?)
+        format::read(bytes, Document::Plan, &known.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// The bytes of the file: JSON in which what fits a line stands on one, ending with a line feed.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        Ok(folded(&serde_json::to_string(self)?).into_bytes())
+        Ok(pretty(&serde_json::to_string(self)?).into_bytes())
     }
 
     /// A step by its id; steps are sorted.
@@ -364,6 +311,12 @@ impl Plan {
             }
         }
         by_step
+    }
+
+    /// The savepoint of the state before the run: the first one, with nothing in it, and no hop ends there.
+    pub fn initial_savepoint(&self) -> Option<&Savepoint> {
+        let ends = |savepoint: &&Savepoint| self.hops.iter().any(|hop| hop.savepoint == savepoint.id);
+        self.savepoints.first().filter(|first| first.frontier.is_empty() && !ends(first))
     }
 
     /// A savepoint by its id.

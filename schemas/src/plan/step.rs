@@ -4,35 +4,35 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Condition, Undo, Work};
-use crate::{Seconds, StepId, name::Label};
+use crate::{HopId, Seconds, StepId, name::Label};
 
 /// One step of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Step {
     /// Its stable path.
     pub id: StepId,
     /// The hop it belongs to.
-    pub hop: StepId,
+    pub hop: HopId,
     /// The target it acts on.
     pub target: Label,
     /// What is done.
     pub work: Work,
     /// Steps that must be done first, with reasons.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
     /// How it is undone. There is no default.
     pub undo: Undo,
     /// The lowest tier of the pools it touches.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<u32>,
     /// What follows a failure.
     pub on_failure: FailurePolicy,
     /// Gates that must pass first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Label>,
     /// What is expected to change, object by object.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
 }
 

@@ -7,7 +7,7 @@ use switchback_executor::{
     store::sim::SimDisk,
 };
 use switchback_schemas::{
-    StepId,
+    HopId, StepId,
     journal::{At, End, Event, Outcome, Record, Way},
     name::{Label, SavepointId},
     plan::{Action, Effect, Plan},
@@ -67,7 +67,7 @@ pub(crate) struct Point {
     pub(crate) step: StepId,
     /// Whether its step is done, and not begun or half done.
     pub(crate) whole: bool,
-    pub(crate) hop: StepId,
+    pub(crate) hop: HopId,
     pub(crate) files: Files,
     pub(crate) world: World,
 }

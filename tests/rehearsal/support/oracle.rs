@@ -17,7 +17,7 @@ pub(crate) fn forward(applied: &Applied) -> String {
     let mut number = 0;
     for hop in &applied.planned.plan.hops {
         let last = applied.points.iter().rfind(|point| point.hop == hop.id).expect("its last point");
-        let _ = writeln!(text, "== {} {}", hop.component, hop.to);
+        let _ = writeln!(text, "== {} {}", hop.id.component(), hop.id.to());
         let until = if hop.id == applied.planned.plan.hops.last().expect("a hop").id {
             effects.len()
         } else {

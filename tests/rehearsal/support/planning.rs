@@ -12,7 +12,7 @@ use switchback_planner::{
 };
 use switchback_programs::{HelmTarget, Resolver, VerifiedCharts};
 use switchback_schemas::{
-    ComponentName, Diagnostic, Digest, RunId, StepId,
+    ComponentName, Diagnostic, Digest, HopId, RunId,
     inventory::{Inventory, Wanted},
     lock::Lock,
     manifest::ChartSource,
@@ -101,12 +101,12 @@ impl Asked {
     }
 
     /// The plan whose hops come in this sequence as far as their order allows it.
-    pub(crate) fn plan(&self, sequence: &[StepId]) -> Planned {
+    pub(crate) fn plan(&self, sequence: &[HopId]) -> Planned {
         self.tried(sequence).unwrap_or_else(|found| panic!("{sequence:?}: {found:#?}"))
     }
 
     /// The same, or why there is no plan.
-    pub(crate) fn tried(&self, sequence: &[StepId]) -> Result<Planned, Vec<Diagnostic>> {
+    pub(crate) fn tried(&self, sequence: &[HopId]) -> Result<Planned, Vec<Diagnostic>> {
         let sources = Sources {
             manifests: &self.manifests,
             inventory: &self.inventory,
@@ -122,13 +122,13 @@ impl Asked {
 }
 
 /// Hops in a sequence that is drawn among all that keep the order which the plan says there is.
-pub(crate) fn drawn(plan: &Plan, random: &mut Random) -> Vec<StepId> {
-    let mut sequence: Vec<StepId> = Vec::new();
+pub(crate) fn drawn(plan: &Plan, random: &mut Random) -> Vec<HopId> {
+    let mut sequence: Vec<HopId> = Vec::new();
     while sequence.len() < plan.hops.len() {
         let free = plan.hops.iter().filter(|hop| {
             !sequence.contains(&hop.id) && hop.after.iter().all(|order| sequence.contains(&order.hop))
         });
-        let free: Vec<&StepId> = free.map(|hop| &hop.id).collect();
+        let free: Vec<&HopId> = free.map(|hop| &hop.id).collect();
         let which = usize::try_from(random.below(free.len() as u64)).expect("small");
         sequence.push(free[which].clone());
     }

@@ -85,7 +85,7 @@ pub(super) async fn drive(
     let mut signals = Signals::new()?;
     let (run, bytes) = match what {
         What::Plan(bytes) => (runs::run_id(&switchback_schemas::Digest::of(bytes))?, bytes.to_vec()),
-        What::Run(run) => (run.clone(), opened.store.plan(run).await?),
+        What::Run(run) => (run.clone(), runs::plan(&*opened.store, run).await?),
     };
     let plan = Plan::from_json(&bytes).map_err(|error| Error::Run(error.into()))?;
     let earlier = opened.store.journal(&run).await?.map(|journal| journal.records).unwrap_or_default();

@@ -48,7 +48,7 @@ impl Operator {
 
     /// The run's plan.
     pub(super) async fn plan(&self) -> Result<Plan, Error> {
-        let bytes = self.opened.store.plan(&self.run).await?;
+        let bytes = runs::plan(&*self.opened.store, &self.run).await?;
         Plan::from_json(&bytes).map_err(|error| Error::Run(error.into()))
     }
 

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use switchback_model::{rollback_order, schedule};
 use switchback_schemas::{
-    RunId, StepId,
+    HopId, RunId, StepId,
     journal::{At, End, RollbackScope, Way},
     name::{Label, SavepointId},
     plan::{Plan, Savepoint},
@@ -199,7 +199,7 @@ impl RunState {
     pub(in crate::machine) fn take_back(
         &mut self,
         from: &RunId,
-        lost: &BTreeMap<StepId, String>,
+        lost: &BTreeMap<HopId, String>,
     ) -> Result<(), Reason> {
         if self.superseded.as_ref() != Some(from) {
             return Err(Reason::Other(format!("run {from} did not take over")));

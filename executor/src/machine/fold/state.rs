@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 use switchback_schemas::{
-    Digest, ItemKey, RunId, Seconds, StepId,
+    Digest, HopId, ItemKey, RunId, Seconds, StepId,
     journal::{
         Approval, At, AtItem, Captured, Class, End, Evidence, Item, Residue, RollbackScope, WaitsFor, Way,
     },
@@ -51,7 +51,7 @@ pub struct RunState {
     /// The run that took over.
     pub superseded: Option<RunId>,
     /// Hops that cannot be taken back any more since a run that had taken over returned, and why.
-    pub lost: BTreeMap<StepId, String>,
+    pub lost: BTreeMap<HopId, String>,
     /// How much of the side log was acted on.
     pub heard: u64,
     /// Approvals that counted.

@@ -137,3 +137,36 @@ async fn a_claim_of_a_run_that_cannot_be_read_is_taken_back_with_a_reason_beside
     assert!(matches!(&notes[0].says, SideKind::Note { text } if text.contains("its disk is broken")));
     assert_eq!(apply(&runtime, &other).await.unwrap().1, ended(End::Complete));
 }
+
+/// A run that an older release began is neither damaged nor empty: each way of taking it up says which release has to.
+#[tokio::test(start_paused = true)]
+async fn a_run_of_an_older_release_is_refused_by_name() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    world.odd.lock().unwrap().insert("do b".to_owned(), refused());
+    let (run, _) = apply(&runtime, &three()).await.unwrap();
+    let path = std::path::Path::new("s/runs").join(run.as_str()).join("journal");
+    let bytes = disk.read(&path).unwrap();
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+    let first = std::str::from_utf8(switchback_model::journal::unframed(&bytes[..end]).unwrap()).unwrap();
+    let older = first.replace("switchback.journal/2.0", "switchback.journal/1.0");
+    assert_ne!(older, first);
+    disk.remove(&path).unwrap();
+    let mut file = disk.create(&path).unwrap();
+    file.append(&switchback_model::journal::framed(older.as_bytes())).unwrap();
+    file.append(&bytes[end..]).unwrap();
+    file.sync().unwrap();
+    let other = super::bytes(vec![step("other", &[])], |_| {});
+    for error in [
+        runs::status(&*runtime.store, &run).await.unwrap_err(),
+        runs::plan(&*runtime.store, &run).await.unwrap_err(),
+        apply(&runtime, &three()).await.unwrap_err(),
+        apply(&runtime, &other).await.unwrap_err(),
+    ] {
+        assert_eq!(
+            error.to_string(),
+            format!("run {run}: this journal is in format 1.x, and this build reads 2.x")
+        );
+        assert_eq!(error.help(), "finish the run, or read it, with the release that began it");
+    }
+}

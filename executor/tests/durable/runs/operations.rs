@@ -91,8 +91,8 @@ async fn a_plan_that_continues_a_run_takes_over_its_claim_and_its_captures() {
     let carried = runs::carry_over(&*runtime.store, &old).await.unwrap();
     assert!(carried.captures[&id("a")].contains_key("before"));
     assert_eq!(carried.done, [id("a"), id("c")]);
-    let hops: Vec<_> = carried.hops.iter().map(|hop| (hop.id.as_str(), hop.whole)).collect();
-    assert_eq!(hops, [("hop@1", false)]);
+    let hops: Vec<_> = carried.hops.iter().map(|hop| (hop.id.to_string(), hop.whole)).collect();
+    assert_eq!(hops, [("test/test@1".to_owned(), false)]);
 
     let child = |head: String| {
         bytes(vec![step("d", &[])], |plan| {
@@ -277,10 +277,10 @@ async fn a_later_run_ends_the_way_back_of_an_earlier_one_for_good() {
     world.odd.lock().unwrap().insert("do d".to_owned(), refused());
     let (second, _) = apply(&runtime, &child(&runtime, &first).await).await.unwrap();
     let carried = runs::carry_over(&*runtime.store, &second).await.unwrap();
-    let hops: Vec<_> = carried.hops.iter().map(|hop| (hop.id.as_str(), &hop.run)).collect();
-    assert_eq!(hops, [("hop@1", &first)], "hops of all runs, as far as they were begun");
+    let hops: Vec<_> = carried.hops.iter().map(|hop| (hop.id.to_string(), &hop.run)).collect();
+    assert_eq!(hops, [("test/test@1".to_owned(), &first)], "hops of all runs, as far as they were begun");
     let expires =
-        vec![ExpiresEarlier { hop: id("hop@1"), at: id("e"), why: "the platform went on".to_owned() }];
+        vec![ExpiresEarlier { hop: plans::hop(), at: id("e"), why: "the platform went on".to_owned() }];
     let plan = child_of(&runtime, &second, "e", expires).await;
     let (third, end) = apply(&runtime, &plan).await.unwrap();
     assert_eq!(end, ended(End::Complete));
@@ -295,7 +295,10 @@ async fn a_later_run_ends_the_way_back_of_an_earlier_one_for_good() {
         ended(End::Complete)
     );
     let error = say(&runtime, &second, back()).await.unwrap_err();
-    assert!(error.to_string().contains("the rollback of d has expired: the platform went on"), "{error}");
+    assert!(
+        error.to_string().contains("the rollback of test/test@1/d has expired: the platform went on"),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -303,7 +306,7 @@ async fn what_a_later_run_did_not_begin_ends_no_way_back() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let runtime = runtime(&world, &disk);
     let old = held(&world, &runtime, &three()).await;
-    let expires = vec![ExpiresEarlier { hop: id("hop@1"), at: id("g"), why: "it went on".to_owned() }];
+    let expires = vec![ExpiresEarlier { hop: plans::hop(), at: id("g"), why: "it went on".to_owned() }];
     let plan = Plan::from_json(&child_of(&runtime, &old, "g", expires).await).unwrap();
     let plan = bytes(vec![step("e", &[]), step("f", &["e"]), step("g", &["f"])], |later| {
         later.parent.clone_from(&plan.parent);
@@ -396,7 +399,7 @@ async fn what_a_continued_run_keeps_is_removed_when_the_later_one_is_over() {
     let report = status(&runtime, &old).await;
     assert_eq!(report.state, RunState::Superseded { by: new.clone() });
     assert_eq!(report.residue, [], "the later run accounts for the rest");
-    assert_eq!(report.retained.iter().map(|kept| kept.step.as_str()).collect::<Vec<_>>(), ["c"]);
+    assert_eq!(report.retained.iter().map(|kept| plans::part(&kept.step)).collect::<Vec<_>>(), ["c"]);
 
     // The rollback leads to the earlier run, and not through it.
     assert_eq!(go_back(&runtime, &new).await, ended(End::RolledBack));

@@ -14,8 +14,8 @@ use switchback_face::{
 use switchback_model::learn::{Account, learn};
 use switchback_schemas::{
     estimates::Estimates,
-    format::Document,
-    journal::{Event, Way},
+    format::{Document, Head},
+    journal::Way,
     report::Report,
 };
 
@@ -40,9 +40,18 @@ pub(crate) struct Args {
 /// One report, or a list of them.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Reports {
-    Many(Vec<Report>),
-    One(Box<Report>),
+enum OneOrMany<T> {
+    Many(Vec<T>),
+    One(Box<T>),
+}
+
+impl<T> OneOrMany<T> {
+    fn list(self) -> Vec<T> {
+        match self {
+            Self::Many(many) => many,
+            Self::One(one) => vec![*one],
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
@@ -88,24 +97,17 @@ fn of_file(path: &Path) -> Result<Vec<Account>, Error> {
     if path.file_name().is_some_and(|name| name == JOURNAL) {
         return Ok(vec![of_journal(path)?]);
     }
-    let reports = match documents::json::<Reports>(path)?.value {
-        Reports::Many(many) => many,
-        Reports::One(one) => vec![*one],
-    };
-    for report in &reports {
-        report.format.check(Document::Report).map_err(|error| DocumentError::unusable(path, &error))?;
+    for head in documents::json::<OneOrMany<Head>>(path)?.value.list() {
+        head.format.check(Document::Report).map_err(|why| DocumentError::unreadable(path, &why))?;
     }
+    let reports = documents::json::<OneOrMany<Report>>(path)?.value.list();
     Ok(reports.iter().map(Account::of_report).collect())
 }
 
 fn of_journal(path: &Path) -> Result<Account, Error> {
     let journal = documents::journal(path)?.value;
-    let unusable = |why: &str| DocumentError::unusable(path, &why);
-    if let Some(Event::Header { format, .. }) = journal.records.first().map(|record| &record.event) {
-        format.check(Document::Journal).map_err(|error| unusable(&error.to_string()))?;
-    }
     let account = Account::of_records(&journal.records);
-    Ok(account.ok_or_else(|| unusable("it does not start like a journal"))?)
+    Ok(account.ok_or_else(|| DocumentError::unusable(path, &"it does not start like a journal"))?)
 }
 
 fn shown(estimates: &Estimates, terminal: &Terminal) -> String {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use jiff::Timestamp;
-use switchback_face::{Exit, documents::DocumentError, plan::rollback};
+use switchback_face::{Exit, Sources, diagnostics, documents::DocumentError, plan::rollback};
 use switchback_model::{
     RollbackOrder,
     forecast::Forecast,
@@ -42,6 +42,13 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let read = documents::plan(&args.plan)?;
     let digest = read.digest();
     let plan = read.value;
+    // What was changed by hand may have another rollback than it shows.
+    let findings = lint(&plan);
+    if !findings.is_empty() {
+        let text = diagnostics::text(&findings, &Sources::default(), terminal.out.look());
+        terminal.out.text(&text).map_err(Error::Write)?;
+        return Ok(Exit::of(&findings));
+    }
     let graph = documents::graph(&plan, &args.plan)?;
     let named = args.to.as_ref().map(|to| plan.savepoint(to).ok_or_else(|| unknown_savepoint(&plan, to)));
     let named = named.transpose()?;

@@ -24,7 +24,7 @@ fn what_steps_took_is_learned_and_expected_of_the_next_plan() {
         )
     };
     let report = format!(
-        r#"{{"format": "switchback.report/1.0", "run": "r-1", "platform": "karpenter-small",
+        r#"{{"format": "switchback.report/2.0", "run": "r-1", "platform": "karpenter-small",
             "plan": "sha256:{}", "started": "2026-11-01T10:00:00Z", "last": "2026-11-01T11:00:00Z",
             "state": {{"kind": "ended", "end": "complete"}}, "savepoint": "start", "steps": [{}, {}]}}"#,
         "0".repeat(64),
@@ -58,6 +58,16 @@ fn what_steps_took_is_learned_and_expected_of_the_next_plan() {
     assert!(takes_seven_minutes(&after), "{after}\n{err}");
     let review = |text: &str| text.split("review ").nth(1).map(|rest| rest[..12].to_owned());
     assert_eq!(review(&before), review(&after), "approvals do not bind to estimates");
+
+    // The report of an older release has another shape; its format is what is said of it.
+    fs::write(path("old.json"), r#"[{"format": "switchback.report/1.0", "openBrackets": []}]"#)
+        .expect("written");
+    let (output, _, err) = run(switchback(&["learn", &path("old.json")]));
+    ends(&output, Exit::Failed);
+    assert!(
+        err.contains("this report is in format 1.x") && err.contains("with the release that wrote it"),
+        "{err}"
+    );
 
     // Something else is not taken for estimates.
     let wrong = ["plan", &manifests, "--inventory", &inventory, "--lock", &lock, "--estimates", &lock];
@@ -100,7 +110,7 @@ fn a_store_is_learned_from_like_the_report_of_its_run() {
     let mut head = Head::default();
     let lines = events.map(|(second, event)| head.line(1, at(second), event).expect("a line").bytes).concat();
     let report = format!(
-        r#"{{"format": "switchback.report/1.0", "run": "r-1", "platform": "karpenter-small", "plan": "{}",
+        r#"{{"format": "switchback.report/2.0", "run": "r-1", "platform": "karpenter-small", "plan": "{}",
             "started": "1970-01-01T00:00:00Z", "last": "1970-01-01T02:30:25Z", "state": {{"kind": "running"}}, "savepoint": "start",
             "steps": [{{"at": {{"step": "karpenter/karpenter@1.7.6/controller", "way": "forward"}}, "title": "", "status": "done",
                 "started": "1970-01-01T00:00:00Z", "ended": "1970-01-01T02:30:25Z", "worked": 35, "attempts": 3}}]}}"#,

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "tests")]
 
 mod learn;
+mod rollback_plan;
 
 use std::{
     fs,
@@ -236,11 +237,11 @@ fn the_executor_is_found_on_the_path() {
 #[test]
 fn an_executor_of_another_release_is_refused_before_it_does_anything() {
     let (directory, path) = alone();
-    executor(directory.path(), &contract::answer().replace("switchback.journal/1.", "switchback.journal/2."));
+    executor(directory.path(), &contract::answer().replace("switchback.journal/2.", "switchback.journal/3."));
     let (output, out, err) = run(program(&path, &["apply", "plan.json"]));
     ends(&output, Exit::Unavailable);
     assert!(out.is_empty(), "{err}");
-    assert!(err.contains("switchback.journal/2.0"), "{err}");
+    assert!(err.contains("switchback.journal/3.0"), "{err}");
     assert!(err.contains("one release"), "{err}");
 }
 

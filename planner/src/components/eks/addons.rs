@@ -146,7 +146,7 @@ fn before<'a>(road: &Road<'_>, cluster: &'a EksCluster) -> Vec<Moving<'a>> {
             let Ok(known) = known(road, addon.name, &minor) else { continue };
             let Ok(stops) = stops(road, addon.name, &addon.version, known) else { continue };
             if let Some(last) = stops.last() {
-                addon.by = Some(scope.id(&part(addon.name, last)));
+                addon.by = Some(scope.id(&part(addon.name, None)));
                 addon.version.clone_from(last);
             }
         }
@@ -154,8 +154,9 @@ fn before<'a>(road: &Road<'_>, cluster: &'a EksCluster) -> Vec<Moving<'a>> {
     moving
 }
 
-fn part(addon: &str, version: &str) -> String {
-    format!("addons/{addon}@{version}")
+/// The update of an add-on, or to one of the versions on its way, by number.
+fn part(addon: &str, stop: Option<usize>) -> String {
+    stop.map_or_else(|| format!("addons/{addon}"), |number| format!("addons/{addon}/stop-{number}"))
 }
 
 /// Adds the steps of one hop; each needs the one before it. Says what the next step has to wait for.
@@ -184,9 +185,11 @@ pub(super) fn steps(
             }
         };
         let mut was = (addon.version.clone(), addon.by.clone());
-        for stop in stops {
+        let count = stops.len();
+        for (number, stop) in (1..).zip(stops) {
             let why = if first { Why::ControlPlane } else { Why::Order(addon.name) };
-            let id = step(road, addon.name, (&was.0, was.1.as_ref()), &stop, (&last, &why), predicted, out);
+            let named = (addon.name, part(addon.name, (number < count).then_some(number)));
+            let id = step(road, named, (&was.0, was.1.as_ref()), &stop, (&last, &why), predicted, out);
             first = false;
             was = (stop, Some(id.clone()));
             last = vec![id];
@@ -219,7 +222,7 @@ impl Why<'_> {
 
 fn step(
     road: &Road<'_>,
-    addon: &str,
+    (addon, part): (&str, String),
     (was, by): (&str, Option<&StepId>),
     becomes: &str,
     (after, why): (&[StepId], &Why<'_>),
@@ -227,7 +230,6 @@ fn step(
     out: &mut Lowering,
 ) -> StepId {
     let object = road.own.names.addon(addon);
-    let part = part(addon, becomes);
     let id = road.scope.id(&part);
     let conflicts = rule(road.doc, addon).map_or_else(Default::default, |rule| rule.conflicts);
     let update = |version: Operand| {

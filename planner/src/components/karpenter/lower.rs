@@ -9,7 +9,7 @@ use switchback_schemas::{
     lock::Render,
     name::{Label, ObjectRef},
     plan::{
-        Condition, Estimate, ExpiresAt, ExpiresEarlier, Expiry, FieldTest, Find, Hop, KubeCondition, Need,
+        Condition, Estimate, ExpiresAt, ExpiresEarlier, Expiry, FieldTest, Find, KubeCondition, Need,
         Operand, PointOfNoReturn, Step, Target, Test,
     },
     report::CarriedHop,
@@ -228,8 +228,7 @@ impl<'a> Road<'a> {
         let why =
             format!("{} serves no {}, and no object is stored in it any more", self.hop.to, bridge.drops);
         let below = |carried: &&CarriedHop| {
-            Hop::moved(&carried.id) == Hop::moved(&here)
-                && carried.from.as_ref().is_some_and(|from| *from < bridge.from)
+            carried.id.moves_same(&here) && carried.from.as_ref().is_some_and(|from| *from < bridge.from)
         };
         let earlier: Vec<ExpiresEarlier> = self
             .cx
@@ -240,13 +239,13 @@ impl<'a> Road<'a> {
         let mut found = !earlier.is_empty();
         out.expires_earlier.extend(earlier);
         let releases = |step: &&Step| {
-            let moved = |part: &str| step.id.as_str() == format!("{}/{part}", step.hop);
-            step.hop != here && (moved(CRDS_PART) || moved(CONTROLLER_PART))
+            let part = step.hop.part(&step.id);
+            step.hop != here && (part == Some(CRDS_PART) || part == Some(CONTROLLER_PART))
         };
         let earlier: Vec<&StepId> = out
             .steps
             .iter()
-            .filter(|step| Hop::moved(&step.hop) == Hop::moved(&here))
+            .filter(|step| step.hop.moves_same(&here))
             .filter(releases)
             .map(|step| &step.id)
             .collect();

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 use switchback_schemas::{
-    StepId,
+    HopId,
     inventory::servers::VariableFrom,
     name::{ObjectName, ObjectRef},
     plan::HOP_ANNOTATION,
@@ -69,7 +69,7 @@ pub(super) fn reference(site: &Site, name: &str) -> ObjectRef {
 }
 
 /// The Job itself.
-pub(super) fn object(site: &Site, image: &str, hop: &StepId, name: &str, task: &Task) -> Value {
+pub(super) fn object(site: &Site, image: &str, hop: &HopId, name: &str, task: &Task) -> Value {
     let make = &site.server.pods;
     let settings = &site.settings;
     let (program, args) = task.words(&site.variable);
@@ -116,7 +116,8 @@ pub(super) fn object(site: &Site, image: &str, hop: &StepId, name: &str, task: &
     if !matches!(task, Task::Migrate) {
         fill(&mut spec, "activeDeadlineSeconds", json!(LOOKS));
     }
-    let mut metadata = json!({"name": name, "labels": labels, "annotations": {HOP_ANNOTATION: hop.as_str()}});
+    let mut metadata =
+        json!({"name": name, "labels": labels, "annotations": {HOP_ANNOTATION: hop.to_string()}});
     fill(&mut metadata, "namespace", site.object.namespace.clone().map_or(Value::Null, Value::from));
     json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
 }

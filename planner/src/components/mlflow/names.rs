@@ -1,7 +1,7 @@
 //! Names of things that an upgrade makes. All of them hold a digest of the observation and the hop, so that what is found under
 //! one of them is this plan's own.
 
-use switchback_schemas::{Digest, StepId, name::Label};
+use switchback_schemas::{Digest, HopId, name::Label};
 
 /// Names that one hop of one observation gives.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn new(observation: &Label, hop: &StepId) -> Self {
+    pub(super) fn new(observation: &Label, hop: &HopId) -> Self {
         Self { tag: Digest::of(format!("{observation}/{hop}")).short(8) }
     }
 
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     fn names(observation: &str) -> Names {
-        let hop = StepId::sanitized("mlflow/mlflow@3.18.0");
+        let hop = "mlflow/mlflow@3.18.0".parse().expect("a hop");
         Names::new(&Label::sanitized(observation), &hop)
     }
 

@@ -267,9 +267,8 @@ impl<'a> Patches<'a> {
             Condition::All(vec![rollback::whole(migration, Test::Absent {}), self.image_is(self.before)]),
             Condition::All(vec![complete, self.image_is(&self.spec.image)]),
         ]);
-        let instance = scope.hop.as_str().rsplit('/').next().unwrap_or_default().replace('@', "-");
         out.suspensions.push(Suspension {
-            id: Label::sanitized(&format!("{instance}-away")),
+            id: Label::sanitized(&format!("{}-{}-away", scope.hop.instance(), scope.hop.to())),
             title,
             suspend: scope.id(STOP),
             suspended_by: SuspendedBy::ThisRun,

@@ -145,7 +145,7 @@ fn it_moves_on_the_joint_path_and_lowers() {
     let (plan, found) = compiled(WIDGET, &inventory("registry.example/widget:1.0"));
     let plan = plan.unwrap_or_else(|| panic!("{found:#?}"));
     assert_eq!(lint(&plan), [], "the plan keeps its own rules");
-    let hops: Vec<&str> = plan.hops.iter().map(|hop| hop.id.as_str()).collect();
+    let hops: Vec<String> = plan.hops.iter().map(|hop| hop.id.to_string()).collect();
     assert_eq!(hops, ["karpenter/karpenter@1.8.8", "widget/widget@2.0", "widget/widget@3.0"]);
     let second = &plan.hops[1];
     let after = second.after.first().expect("it comes after Karpenter");

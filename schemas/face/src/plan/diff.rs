@@ -23,9 +23,11 @@ impl fmt::Display for Diff<'_> {
                 ),
             };
         }
-        for (mark, hop) in &diff.hops {
+        for change in &diff.hops {
+            let hop = &change.hop;
             let from = hop.from.as_ref().map_or_else(String::new, |from| format!("{from} -> "));
-            writeln!(f, "{} hop {} ({from}{})", mark.symbol(), hop.id, hop.to)?;
+            writeln!(f, "{} hop {} ({from}{})", change.mark.symbol(), hop.id, hop.id.to())?;
+            change.aspects.iter().try_for_each(|change| aspect(f, change))?;
         }
         for (mark, line) in &diff.points {
             writeln!(

@@ -92,8 +92,8 @@ impl DryRun<'_> {
         writeln!(
             f,
             "{number:>3}  {}  {from}{}   {}   {}   about {}   disrupts: {}",
-            hop.component,
-            hop.to,
+            hop.id.component(),
+            hop.id.to(),
             labels::basis(hop.basis),
             labels::count(summary.steps, "step", "steps"),
             summary.takes,

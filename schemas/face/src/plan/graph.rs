@@ -8,7 +8,8 @@ use switchback_schemas::plan::{Plan, Step};
 pub fn dot(plan: &Plan) -> String {
     let mut out = String::from("digraph plan {\n  rankdir=LR;\n  node [shape=box, style=rounded];\n");
     for (number, hop) in plan.hops.iter().enumerate() {
-        let _ = writeln!(out, "  subgraph cluster_{number} {{\n    label=\"{}\";", quoted(hop.id.as_str()));
+        let _ =
+            writeln!(out, "  subgraph cluster_{number} {{\n    label=\"{}\";", quoted(&hop.id.to_string()));
         for step in plan.steps.iter().filter(|step| step.hop == hop.id) {
             let _ = writeln!(
                 out,
@@ -34,13 +35,9 @@ pub fn mermaid(plan: &Plan) -> String {
     let mut out = String::from("flowchart LR\n");
     let number = |step: &Step| plan.steps.iter().position(|other| other.id == step.id).unwrap_or_default();
     for (position, hop) in plan.hops.iter().enumerate() {
-        let _ = writeln!(out, "  subgraph h{position}[\"{}\"]", quoted(hop.id.as_str()));
+        let _ = writeln!(out, "  subgraph h{position}[\"{}\"]", quoted(&hop.id.to_string()));
         for step in plan.steps.iter().filter(|step| step.hop == hop.id) {
-            let short = step
-                .id
-                .as_str()
-                .strip_prefix(hop.id.as_str())
-                .map_or(step.id.as_str(), |rest| rest.trim_start_matches('/'));
+            let short = hop.id.part(&step.id).unwrap_or(step.id.as_str());
             let _ = writeln!(out, "    s{}[\"{}\"]", number(step), quoted(short));
         }
         out.push_str("  end\n");

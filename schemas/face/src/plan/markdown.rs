@@ -51,8 +51,8 @@ fn hops(summary: &Summary) -> String {
     let rows = summary.hops.iter().map(|hop| {
         let from = hop.hop.from.as_ref().map_or_else(String::new, |from| format!("{from} → "));
         [
-            escape(hop.hop.component.as_str()),
-            escape(&format!("{from}{}", hop.hop.to)),
+            escape(hop.hop.id.component().as_str()),
+            escape(&format!("{from}{}", hop.hop.id.to())),
             labels::basis(hop.hop.basis).to_owned(),
             hop.steps.to_string(),
             format!("about {}", hop.takes),
@@ -80,7 +80,7 @@ fn not_known(plan: &Plan, summary: &Summary) -> String {
     if list.is_empty() { list } else { list + "\n" }
 }
 
-fn steps(plan: &Plan, graph: &Graph, hop: &switchback_schemas::StepId) -> String {
+fn steps(plan: &Plan, graph: &Graph, hop: &switchback_schemas::HopId) -> String {
     let mut body = String::new();
     let undoing = plan.rollback_by_step();
     for step in steps_of(plan, graph, hop) {

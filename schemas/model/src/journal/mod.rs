@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use switchback_schemas::journal::{Event, Record};
 
-pub use reader::{Corrupt, Damage, Journal, Torn, read, unframed};
+pub use reader::{Corrupt, Damage, Journal, Refused, Torn, read, unframed};
 
 /// Bytes before the JSON: two numbers of eight digits, each followed by a space.
 const HEAD: usize = 18;

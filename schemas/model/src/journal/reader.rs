@@ -3,7 +3,11 @@
 //! A process may die while it appends, so a bad tail with nothing valid after it is no damage: it was never
 //! acknowledged, and it is cut off and reported. Anything else that is bad refuses the journal as a whole.
 
-use switchback_schemas::journal::Record;
+use serde::Deserialize;
+use switchback_schemas::{
+    format::{Document, Format, Unreadable},
+    journal::Record,
+};
 
 use super::{HEAD, Head, MAX_JSON, link};
 
@@ -38,6 +42,17 @@ pub struct Torn {
     pub offset: u64,
     /// How long it is.
     pub bytes: u64,
+}
+
+/// Why bytes are not taken as a journal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Another release wrote it, in a format that this build does not read.
+    #[error(transparent)]
+    Format(#[from] Unreadable),
+    /// It is not what was written.
+    #[error(transparent)]
+    Damaged(#[from] Corrupt),
 }
 
 /// A journal that is not what was written.
@@ -92,7 +107,8 @@ impl Damage {
 }
 
 /// Reads all records, and says where the journal ends.
-pub fn read(bytes: &[u8]) -> Result<Journal, Corrupt> {
+pub fn read(bytes: &[u8]) -> Result<Journal, Refused> {
+    format(bytes)?;
     let mut records = Vec::new();
     let mut head = Head::default();
     let mut rest = bytes;
@@ -109,13 +125,31 @@ pub fn read(bytes: &[u8]) -> Result<Journal, Corrupt> {
                 torn = Some(Torn { offset: offset(rest), bytes: rest.len() as u64 });
                 break;
             }
-            Err(damage) => return Err(Corrupt { offset: offset(rest), seq: head.next, damage }),
+            Err(damage) => return Err(Corrupt { offset: offset(rest), seq: head.next, damage }.into()),
         }
     }
     if records.is_empty() {
-        return Err(Corrupt { offset: 0, seq: 0, damage: Damage::Empty });
+        return Err(Corrupt { offset: 0, seq: 0, damage: Damage::Empty }.into());
     }
     Ok(Journal { records, head, bytes: offset(rest), torn })
+}
+
+/// The first record as far as every release has written it.
+#[derive(Deserialize)]
+struct First {
+    event: FirstEvent,
+}
+
+#[derive(Deserialize)]
+struct FirstEvent {
+    format: Option<Format>,
+}
+
+/// Looks at the format that the first record names, before records of another release are taken for damage.
+fn format(bytes: &[u8]) -> Result<(), Unreadable> {
+    let line = bytes.split(|byte| *byte == b'\n').next().and_then(unframed);
+    let first = line.and_then(|json| serde_json::from_slice::<First>(json).ok());
+    first.and_then(|first| first.event.format).map_or(Ok(()), |format| format.check(Document::Journal))
 }
 
 /// The record at the beginning of `rest`, the place after it, and what follows.

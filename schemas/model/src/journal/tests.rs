@@ -1,8 +1,11 @@
 //! The reader, against every way in which bytes can be other than they were written.
 
-use switchback_schemas::journal::{Event, Record};
+use switchback_schemas::{
+    format::Document,
+    journal::{Event, Record},
+};
 
-use super::{Damage, Head, Journal, Line, read};
+use super::{Corrupt, Damage, Head, Journal, Line, Refused, read};
 
 fn lines(count: usize) -> Vec<Line> {
     let mut head = Head::default();
@@ -13,6 +16,13 @@ fn lines(count: usize) -> Vec<Line> {
 
 fn bytes(lines: &[Line]) -> Vec<u8> {
     lines.iter().flat_map(|line| line.bytes.clone()).collect()
+}
+
+fn damaged(bytes: &[u8]) -> Corrupt {
+    match read(bytes).unwrap_err() {
+        Refused::Damaged(corrupt) => corrupt,
+        Refused::Format(unreadable) => panic!("{unreadable}"),
+    }
 }
 
 fn records(journal: &Journal) -> Vec<&Record> {
@@ -41,7 +51,7 @@ fn a_journal_cut_anywhere_keeps_its_whole_lines_and_says_what_was_torn() {
             }
         }
         match read(&whole[..cut]) {
-            Err(corrupt) => assert!(kept == 0 && corrupt.damage == Damage::Empty, "{cut}: {corrupt}"),
+            Err(_) => assert!(kept == 0 && damaged(&whole[..cut]).damage == Damage::Empty, "{cut}"),
             Ok(journal) => {
                 assert_eq!(journal.records.len(), kept, "cut at {cut}");
                 assert_eq!(journal.bytes, end as u64);
@@ -103,10 +113,10 @@ fn lines_dropped_repeated_moved_or_spliced_are_refused() {
 #[test]
 fn damage_says_where_it_is() {
     let own = lines(3);
-    let mut damaged = bytes(&own);
+    let mut changed = bytes(&own);
     let inside = own[0].bytes.len() + 40;
-    damaged[inside] ^= 1;
-    let corrupt = read(&damaged).unwrap_err();
+    changed[inside] ^= 1;
+    let corrupt = damaged(&changed);
     assert_eq!(
         (corrupt.offset, corrupt.seq, corrupt.damage),
         (own[0].bytes.len() as u64, 1, Damage::Checksum)
@@ -118,8 +128,8 @@ fn zeros_at_the_end_are_a_torn_write_and_nothing_at_all_is_damage() {
     let mut padded = bytes(&lines(2));
     padded.extend([0; 100]);
     assert_eq!(read(&padded).unwrap().torn.unwrap().bytes, 100);
-    assert_eq!(read(b"").unwrap_err().damage, Damage::Empty);
-    assert_eq!(read(&[0; 100]).unwrap_err().damage, Damage::Empty);
+    assert_eq!(damaged(b"").damage, Damage::Empty);
+    assert_eq!(damaged(&[0; 100]).damage, Damage::Empty);
 }
 
 #[test]
@@ -129,5 +139,25 @@ fn a_record_of_a_newer_release_is_refused_and_not_cut_off() {
     whole.extend(format!("{:08x} {:08x} ", json.len(), crc32c::crc32c(json)).into_bytes());
     whole.extend_from_slice(json);
     whole.push(b'\n');
-    assert!(matches!(read(&whole).unwrap_err().damage, Damage::Shape(_)));
+    assert!(matches!(damaged(&whole).damage, Damage::Shape(_)));
+}
+
+/// What it says beyond its format is not looked at: the records of an older release would be taken for damage.
+#[test]
+fn a_journal_of_another_release_is_refused_by_name_and_is_not_damaged() {
+    let of = |format: &str| {
+        let json = format!(
+            r#"{{"seq":0,"epoch":0,"at":"2026-11-20T10:00:00Z","prev":"","event":{{"kind":"header","format":"{format}","other":1}}}}"#
+        );
+        let mut bytes = super::framed(json.as_bytes());
+        bytes.push(b'\n');
+        read(&bytes).unwrap_err()
+    };
+    for format in ["switchback.journal/1.0", "switchback.journal/9.0", "switchback.plan/1.0"] {
+        assert!(matches!(of(format), Refused::Format(_)), "{format}: {}", of(format));
+    }
+    assert!(
+        matches!(of(&Document::Journal.current().to_string()), Refused::Damaged(_)),
+        "another shape in our own format"
+    );
 }

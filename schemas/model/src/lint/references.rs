@@ -56,6 +56,9 @@ fn job(object: &Value) -> Option<String> {
 
 pub(super) fn references(plan: &Plan, say: &mut impl FnMut(String)) {
     let hops: BTreeSet<_> = plan.hops.iter().map(|hop| &hop.id).collect();
+    if hops.len() < plan.hops.len() {
+        say("two hops have one id".to_owned());
+    }
     let ids: BTreeSet<_> = plan.steps.iter().map(|step| &step.id).collect();
     let pools: BTreeSet<_> = plan.pools.iter().map(|pool| &pool.name).collect();
     let mut known = |what: &str, id: &StepId| {
@@ -87,6 +90,9 @@ pub(super) fn references(plan: &Plan, say: &mut impl FnMut(String)) {
         if !hops.contains(&step.hop) {
             say(format!("{} belongs to hop {}, which is not in the plan", step.id, step.hop));
         }
+        if step.hop.part(&step.id).is_none() {
+            say(format!("{} is a step of hop {}, and its id does not begin with it", step.id, step.hop));
+        }
         if !plan.platform.targets.contains_key(&step.target) {
             say(format!("{} acts on target {}, which the platform does not have", step.id, step.target));
         }
@@ -100,11 +106,8 @@ pub(super) fn references(plan: &Plan, say: &mut impl FnMut(String)) {
         }
         recipe(id, roll, say);
     }
-    let savepoints: BTreeSet<_> = plan.savepoints.iter().map(|savepoint| &savepoint.id).collect();
-    for hop in &plan.hops {
-        if !savepoints.contains(&hop.savepoint) {
-            say(format!("hop {} ends in savepoint {}, which is not in the plan", hop.id, hop.savepoint));
-        }
+    for hop in plan.hops.iter().filter(|hop| plan.savepoint(&hop.savepoint).is_none()) {
+        say(format!("hop {} ends in savepoint {}, which is not in the plan", hop.id, hop.savepoint));
     }
 }
 

@@ -113,13 +113,10 @@ fn of_rollback(
 }
 
 pub(super) fn ways_back(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl FnMut(String)) {
-    let Some(start) = plan.savepoints.first() else {
-        say("the plan has no savepoint for the state before it".to_owned());
+    let Some(start) = plan.initial_savepoint() else {
+        say("the plan has no savepoint for the state before it, which is the first one and empty".to_owned());
         return;
     };
-    if !start.frontier.is_empty() {
-        say(format!("the first savepoint, {}, is not the state before the run", start.id));
-    }
     let all: BTreeSet<StepId> = plan.steps.iter().map(|step| step.id.clone()).collect();
     let way = rollback_order(plan, graph, &all, start);
     let mut seen = BTreeSet::new();

@@ -90,7 +90,7 @@ impl Back<'_> {
                 .collect();
             let last = gone.iter().filter(|id| !waited.contains(*id)).filter_map(|id| self.ids.get(*id));
             let id = SavepointId::new(format!("before-{}", hop.savepoint))?;
-            let title = format!("{} is as it was before {}", hop.component, hop.id);
+            let title = format!("{} is as it was before {}", hop.id.component(), hop.id);
             savepoints.push(Savepoint { id, title, frontier: last.cloned().collect() });
         }
         if let Some(end) = savepoints.last_mut() {
@@ -103,10 +103,7 @@ impl Back<'_> {
         let undone = self.plan.hops.iter().rev().filter_map(|hop| Some((hop, self.hops.get(&hop.id)?)));
         let new = undone.zip(savepoints.iter().skip(1)).map(|((hop, id), savepoint)| Hop {
             id: id.clone(),
-            component: hop.component.clone(),
-            asked_by: hop.asked_by.clone(),
-            from: Some(hop.to.clone()),
-            to: hop.from.clone().unwrap_or_else(|| hop.to.clone()),
+            from: Some(hop.id.to().clone()),
             basis: HopBasis::Predicted,
             after: Vec::new(),
             leave_by: None,

@@ -6,10 +6,10 @@ use std::{
 };
 
 use switchback_schemas::{
-    StepId,
+    HopId, StepId,
     name::Label,
     plan::{
-        Arguments, FailureAction, FailurePolicy, Hop, Need, Operand, Plan, PointOfNoReturn, Read, ReadBasis,
+        Arguments, FailureAction, FailurePolicy, Need, Operand, Plan, PointOfNoReturn, Read, ReadBasis,
         RollbackStep, Stale, Step, Target, Undo, UndoKind, Work,
     },
 };
@@ -24,7 +24,7 @@ pub(super) struct Back<'a> {
     /// New ids, by those of the rollback steps.
     pub(super) ids: BTreeMap<&'a StepId, StepId>,
     /// New hops, by those that are undone.
-    pub(super) hops: BTreeMap<&'a StepId, StepId>,
+    pub(super) hops: BTreeMap<&'a HopId, HopId>,
     by_step: BTreeMap<&'a StepId, Vec<&'a RollbackStep>>,
 }
 
@@ -38,20 +38,18 @@ pub(super) struct Turned {
 impl<'a> Back<'a> {
     pub(super) fn new(plan: &'a Plan, way: &'a RollbackOrder) -> Self {
         let steps = || way.rollback_steps(plan).filter_map(|step| Some((step, plan.step(step.place()?)?)));
-        let undone: BTreeSet<&StepId> = steps().map(|(_, place)| &place.hop).collect();
+        let undone: BTreeSet<&HopId> = steps().map(|(_, place)| &place.hop).collect();
         let hops = plan.hops.iter().filter(|hop| undone.contains(&hop.id));
-        let hops: BTreeMap<&StepId, StepId> = hops.map(|hop| (&hop.id, back_of(hop))).collect();
+        let hops: BTreeMap<&HopId, HopId> =
+            hops.map(|hop| (&hop.id, hop.id.rolled_back_to(hop.from.as_ref()))).collect();
         let id = |(step, place): (&'a RollbackStep, &'a Step)| {
-            let hop = hops.get(&place.hop).map_or("back", StepId::as_str);
-            let part =
-                step.id.as_str().strip_prefix(place.hop.as_str()).and_then(|rest| rest.strip_prefix('/'));
-            (&step.id, StepId::sanitized(&format!("{hop}/{}", part.unwrap_or(step.id.as_str()))))
+            Some((&step.id, hops.get(&place.hop)?.step(place.hop.part(&step.id)?)))
         };
-        Self { plan, way, ids: steps().map(id).collect(), by_step: plan.rollback_by_step(), hops }
+        Self { plan, way, ids: steps().filter_map(id).collect(), by_step: plan.rollback_by_step(), hops }
     }
 
     /// The hop of a rollback step.
-    pub(super) fn hop_of(&self, rollback: &StepId) -> Option<&'a StepId> {
+    pub(super) fn hop_of(&self, rollback: &StepId) -> Option<&'a HopId> {
         Some(&self.plan.step(self.plan.rollback_step(rollback)?.place()?)?.hop)
     }
 
@@ -138,15 +136,6 @@ impl<'a> Back<'a> {
             captures: Vec::new(),
             ..old.work.clone()
         })
-    }
-}
-
-/// The hop that rolls back from another.
-fn back_of(hop: &Hop) -> StepId {
-    let (name, _) = hop.id.as_str().rsplit_once('@').unwrap_or((hop.id.as_str(), ""));
-    match &hop.from {
-        Some(from) => StepId::sanitized(&format!("{name}@{from}/back")),
-        None => StepId::sanitized(&format!("{}/back", hop.id)),
     }
 }
 

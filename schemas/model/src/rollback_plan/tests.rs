@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use switchback_schemas::{
-    RunId, Seconds,
+    HopId, RunId, Seconds,
     journal::Captured,
     name::ObjectRef,
     plan::{
@@ -73,6 +73,10 @@ fn carried(plan: Digest, captures: &[(&str, &str)]) -> CarryOver {
     }
 }
 
+fn back_id(part: &str) -> StepId {
+    "test/test@1/rollback".parse::<HopId>().unwrap().step(part)
+}
+
 fn back(plan: &Plan, carried: Option<&CarryOver>) -> Result<Plan, NoPlan> {
     let graph = Graph::of(plan).unwrap();
     let all = plan.steps.iter().map(|step| step.id.clone()).collect();
@@ -90,17 +94,21 @@ fn a_way_back_of_a_run_is_a_sound_plan_that_continues_it() {
     assert_eq!(lint(&made), Vec::new());
     assert_eq!(Plan::from_json(&made.to_json().unwrap()).unwrap(), made);
     let ids: Vec<&str> = made.steps.iter().map(|step| step.id.as_str()).collect();
-    assert_eq!(ids, ["hop/back/a", "hop/back/b"]);
+    assert_eq!(ids, ["test/test@1/rollback/a", "test/test@1/rollback/b"]);
     // What was done last is undone first.
-    assert_eq!(made.steps[0].needs[0].step, id("hop/back/b"));
+    assert_eq!(made.steps[0].needs[0].step, back_id("b"));
     assert!(made.steps[1].needs.is_empty());
     assert_eq!(made.parent.as_ref().map(|parent| parent.run.as_str()), Some("r-1"));
-    assert_eq!(made.hops[0].from, Some("1.0".parse().unwrap()));
+    assert_eq!(made.hops[0].from, Some("2".parse().unwrap()));
+    assert!(made.hops[0].id.is_rollback());
     // Going forward again is the same for `a`; `b` took `c` back with it, so somebody approves that by name.
     assert_eq!(made.steps[0].undo, Undo::Rollback {});
     assert_eq!(made.rollback[0].work.title, "a again");
     assert!(matches!(made.steps[1].undo, Undo::Irreversible { .. }));
-    assert_eq!(made.points.iter().map(|line| line.step.as_str()).collect::<Vec<_>>(), ["hop/back/b"]);
+    assert_eq!(
+        made.points.iter().map(|line| line.step.as_str()).collect::<Vec<_>>(),
+        ["test/test@1/rollback/b"]
+    );
 }
 
 #[test]
@@ -108,8 +116,8 @@ fn what_no_run_knows_is_refused_by_name() {
     let plan = three();
     let alone = back(&plan, None).unwrap();
     let findings: Vec<String> = lint(&alone).iter().map(|finding| finding.message.clone()).collect();
-    assert!(findings.len() == 1, "{findings:?}");
-    assert!(findings[0].contains("capture \"v\" of a"), "{findings:?}");
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].contains("capture \"v\" of test/test@2/a"), "{findings:?}");
     let error = back(&plan, Some(&carried(Digest::of("plan"), &[]))).unwrap_err();
     assert!(matches!(&error, NoPlan::NotCaptured { name, .. } if name == "v"), "{error}");
     let error = back(&plan, Some(&carried(Digest::of("another"), &[("a", "v")]))).unwrap_err();
@@ -159,10 +167,7 @@ fn suspensions_and_windows_are_turned_round() {
     plan.windows = [Forward, Rollback, Freeze].map(window).into();
     let made = back(&plan, None).unwrap();
     assert_eq!(lint(&made), Vec::new());
-    assert_eq!(
-        (&made.suspensions[0].suspend, &made.suspensions[0].resume),
-        (&id("hop/back/c"), &id("hop/back/a"))
-    );
+    assert_eq!((&made.suspensions[0].suspend, &made.suspensions[0].resume), (&back_id("c"), &back_id("a")));
     assert_eq!(made.windows.iter().map(|window| window.used_for).collect::<Vec<_>>(), [Rollback, Forward]);
     assert!(made.steps.iter().all(|step| step.gates.iter().any(|gate| gate.as_str() == "window")));
 
@@ -174,7 +179,7 @@ fn suspensions_and_windows_are_turned_round() {
     assert!(made.suspensions.is_empty());
     let gate = made.gate(&Label::new("safe-x").unwrap()).unwrap();
     assert_eq!(gate.kind, GateKind::Check(safe));
-    assert!(made.step(&id("hop/back/a")).unwrap().gates.contains(&gate.id));
+    assert!(made.step(&back_id("a")).unwrap().gates.contains(&gate.id));
 
     // One that an earlier run opened would be left open by nobody's run.
     plan.steps[0].undo = Undo::Unneeded { why: "an earlier run did it".to_owned() };

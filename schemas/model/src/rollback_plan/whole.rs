@@ -3,7 +3,7 @@
 use switchback_schemas::{
     Digest,
     name::Label,
-    plan::{ApprovalScope, Digests, Gate, GateKind, Inputs, Parent, Plan, Savepoint},
+    plan::{ApprovalScope, Digests, Gate, GateKind, Inputs, Parent, Plan, PlanBody, Savepoint},
 };
 
 use super::{
@@ -57,9 +57,7 @@ impl Back<'_> {
             }),
             inputs: self.inputs(continued),
             digests: Digests { effects: Digest::of(""), review: Digest::of("") },
-            hops: self.new_hops(&savepoints),
-            steps,
-            rollback,
+            body: PlanBody { hops: self.new_hops(&savepoints), steps, rollback },
             savepoints,
             suspensions: self.suspensions(),
             gates,

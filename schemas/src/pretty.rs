@@ -1,4 +1,5 @@
-//! JSON for people: what fits a line stands on one, the rest is indented, a field or an item on a line.
+//! JSON for people: what fits a line stands on one, the rest is indented, a field or an item on a line. Items of which none fits a line
+//! are no deeper than their list.
 
 /// Columns of a line.
 const WIDTH: usize = 140;
@@ -6,12 +7,12 @@ const WIDTH: usize = 140;
 const INDENT: usize = 2;
 
 /// Writes compact JSON anew, ending with a line feed. Fields keep their order; nothing but white space is added.
-pub(crate) fn folded(compact: &str) -> String {
+pub(crate) fn pretty(compact: &str) -> String {
     let mut out = String::with_capacity(compact.len() + compact.len() / 4);
     let bytes = compact.as_bytes();
     let ends = ends(bytes);
-    let mut fold = Fold { compact, ends: &ends, out: &mut out };
-    fold.value(0, 0, 0);
+    let mut printer = Printer { compact, ends: &ends, out: &mut out };
+    printer.value(0, 0, 0);
     out.push('\n');
     out
 }
@@ -64,13 +65,13 @@ struct Container {
     marks: usize,
 }
 
-struct Fold<'a> {
+struct Printer<'a> {
     compact: &'a str,
     ends: &'a [Container],
     out: &'a mut String,
 }
 
-impl Fold<'_> {
+impl Printer<'_> {
     /// Writes the value that begins at a byte, in a line that is so wide already. Says where what follows it begins.
     fn value(&mut self, start: usize, indent: usize, used: usize) -> usize {
         let bytes = self.compact.as_bytes();
@@ -91,6 +92,9 @@ impl Fold<'_> {
         }
         self.copy(start, start + 1);
         let inner = indent + INDENT;
+        if self.is_wide_throughout(start, end, inner) {
+            return self.joined(start, end, indent);
+        }
         let mut at = start + 1;
         loop {
             self.out.push('\n');
@@ -112,6 +116,35 @@ impl Fold<'_> {
         }
         self.out.push('\n');
         self.out.extend(std::iter::repeat_n(' ', indent));
+        self.copy(end, end + 1);
+        end + 1
+    }
+
+    /// Whether a list holds objects and lists only, none of which fits a line of its own.
+    fn is_wide_throughout(&self, start: usize, end: usize, inner: usize) -> bool {
+        let mut at = start + 1;
+        let is_list = self.compact.as_bytes().get(start) == Some(&b'[');
+        while is_list && at < end {
+            let found = self.ends.binary_search_by_key(&at, |container| container.start);
+            match found.ok().and_then(|number| self.ends.get(number)) {
+                Some(item) if inner + (item.end + 1 - item.start) + item.marks >= WIDTH => at = item.end + 2,
+                _ => return false,
+            }
+        }
+        is_list
+    }
+
+    /// Writes the items of a list as deep as the list itself: `[{`, `}, {` and `}]` stand on one line.
+    fn joined(&mut self, start: usize, end: usize, indent: usize) -> usize {
+        let mut at = start + 1;
+        loop {
+            at = self.value(at, indent, WIDTH);
+            if at >= end {
+                break;
+            }
+            self.out.push_str(", ");
+            at += 1;
+        }
         self.copy(end, end + 1);
         end + 1
     }
@@ -154,7 +187,7 @@ mod tests {
     fn what_fits_a_line_stands_on_one() {
         let long = "x".repeat(100);
         let value = json!({"a": {"b": [1, 2], "c": "d,e: \"f\\"}, "long": [long, {"y": long}], "none": {}, "z": null});
-        let text = folded(&value.to_string());
+        let text = pretty(&value.to_string());
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[1], r#"  "a": {"b": [1, 2], "c": "d,e: \"f\\"},"#);
         assert_eq!(lines[2], r#"  "long": ["#);
@@ -164,10 +197,35 @@ mod tests {
     }
 
     #[test]
+    fn items_of_which_none_fits_a_line_are_as_deep_as_their_list() {
+        let long = "x".repeat(130);
+        let value = json!({"all": [{"y": long}, {"y": long}], "some": [{"y": long}, {"z": 1}]});
+        let text = pretty(&value.to_string());
+        let shapes: Vec<String> = text.lines().map(|line| line.replace(&long, "x")).collect();
+        let lines = [
+            r#"{"#,
+            r#"  "all": [{"#,
+            r#"    "y": "x""#,
+            r#"  }, {"#,
+            r#"    "y": "x""#,
+            r#"  }],"#,
+            r#"  "some": ["#,
+            r#"    {"#,
+            r#"      "y": "x""#,
+            r#"    },"#,
+            r#"    {"z": 1}"#,
+            r#"  ]"#,
+            r#"}"#,
+        ];
+        assert_eq!(shapes, lines);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
     fn what_is_read_back_is_the_same() {
         for text in [r#""a\"b""#, "1", "[]", "{}", r#"[[[{"a":[{"b":[1,-2.5,true,null,"é\\"]}]}]]]"#] {
             let wide = format!("[{text},\"{}\",{text}]", "w".repeat(WIDTH));
-            let again: Value = serde_json::from_str(&folded(&wide)).unwrap();
+            let again: Value = serde_json::from_str(&pretty(&wide)).unwrap();
             assert_eq!(again, serde_json::from_str::<Value>(&wide).unwrap(), "{text}");
         }
     }
