@@ -145,9 +145,9 @@ fn schemas_are_printed_written_and_checked() {
 
     let directory = TempDir::new().expect("a directory");
     let path = directory.path().to_str().expect("text");
-    let (output, out, _) = run(switchback(&["schema", "--check", path]));
+    let (output, _, err) = run(switchback(&["schema", "--check", path]));
     ends(&output, Exit::Failed);
-    assert!(out.contains("--write"), "{out}");
+    assert!(err.contains("--write"), "{err}");
     ends(&run(switchback(&["schema", "--write", path])).0, Exit::Success);
     ends(&run(switchback(&["schema", "--check", path])).0, Exit::Success);
     fs::write(directory.path().join("plan.schema.json"), "{}").expect("it can be written");
