@@ -203,19 +203,19 @@ mod tests {
         let text = pretty(&value.to_string());
         let shapes: Vec<String> = text.lines().map(|line| line.replace(&long, "x")).collect();
         let lines = [
-            r#"{"#,
+            r"{",
             r#"  "all": [{"#,
             r#"    "y": "x""#,
-            r#"  }, {"#,
+            r"  }, {",
             r#"    "y": "x""#,
-            r#"  }],"#,
+            r"  }],",
             r#"  "some": ["#,
-            r#"    {"#,
+            r"    {",
             r#"      "y": "x""#,
-            r#"    },"#,
+            r"    },",
             r#"    {"z": 1}"#,
-            r#"  ]"#,
-            r#"}"#,
+            r"  ]",
+            r"}",
         ];
         assert_eq!(shapes, lines);
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);

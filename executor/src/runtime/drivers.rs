@@ -37,7 +37,7 @@ impl Drivers {
     pub fn missing(&self, plan: &Plan) -> Vec<String> {
         let effects = plan.works().flat_map(|(_, work)| work.effects());
         let mut missing: Vec<_> =
-            effects.filter(|effect| !self.applies(effect)).map(|effect| effect.kind()).collect();
+            effects.filter(|effect| !self.applies(effect)).map(switchback_schemas::plan::Effect::kind).collect();
         missing.sort_unstable();
         missing.dedup();
         missing
@@ -145,7 +145,7 @@ impl Drivers {
             Effect::Helm(effect) => {
                 let upgrade = match effect {
                     HelmEffect::Upgrade(upgrade) => Some(upgrade),
-                    _ => None,
+                    HelmEffect::Rollback(_) => None,
                 };
                 Some(self.helm.as_ref()?.rehearse(upgrade).await)
             }

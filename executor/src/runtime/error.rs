@@ -139,8 +139,6 @@ impl RunError {
             Self::Claimed { .. } | Self::ClaimedOutside { .. } | Self::Store(StoreError::ClaimMoved(_)) => {
                 codes::RUN_CLAIMED
             }
-            Self::TakenOver(_) => codes::RUN_LEASED,
-            Self::JournalBehind(_) => codes::RUN_JOURNAL_CORRUPT,
             Self::OtherPlan { .. } => codes::RUN_PLAN_DIFFERS,
             Self::Parent { .. } | Self::NotAllowed { .. } => codes::RUN_NOT_ALLOWED,
             Self::Identity { .. } => codes::RUN_IDENTITY,
@@ -152,12 +150,12 @@ impl RunError {
             Self::Unproven { .. } | Self::ClaimUnreadable { .. } => codes::PLATFORM_UNREACHABLE,
             Self::Approval { .. } => codes::RUN_APPROVAL,
             Self::Illegal { .. } => codes::RUN_ILLEGAL_RECORD,
-            Self::Append(AppendError::Fenced { .. }) | Self::Store(StoreError::Leased(_)) => {
-                codes::RUN_LEASED
-            }
+            Self::TakenOver(_)
+            | Self::Append(AppendError::Fenced { .. })
+            | Self::Store(StoreError::Leased(_)) => codes::RUN_LEASED,
             Self::Append(_) | Self::Store(StoreError::Disk { .. }) => codes::RUN_JOURNAL_WRITE,
             Self::Store(StoreError::NoSuchRun(_)) => codes::RUN_NO_SUCH,
-            Self::Store(_) => codes::RUN_JOURNAL_CORRUPT,
+            Self::JournalBehind(_) | Self::Store(_) => codes::RUN_JOURNAL_CORRUPT,
             Self::Bug(_) => codes::BUG,
         }
     }

@@ -152,7 +152,7 @@ impl World {
     ) -> Outcome {
         let words = match effect {
             Effect::Command(run) => run.argv.join(" "),
-            other => other.kind().to_owned(),
+            other => other.kind().clone(),
         };
         if let Some(outcome) = self.answers.get_mut(&words).and_then(VecDeque::pop_front) {
             if matches!(outcome, Outcome::Done { .. }) {

@@ -194,9 +194,8 @@ fn moves_nodes(work: &Work) -> bool {
         Action::Roll(_) => true,
         Action::Effect(effect) => matches!(
             effect,
-            Effect::Eks(EksEffect::UpdateNodegroup(_))
-                | Effect::Eks(EksEffect::ScaleNodegroup(_))
-                | Effect::Eks(EksEffect::CreateNodegroup(_))
+            Effect::Eks(EksEffect::UpdateNodegroup(_) | EksEffect::ScaleNodegroup(_) |
+EksEffect::CreateNodegroup(_))
         ),
     }
 }

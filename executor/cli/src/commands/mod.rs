@@ -75,7 +75,8 @@ pub(crate) async fn run(command: Command, host: &mut Host) -> Result<Exit, Error
     match command {
         Command::Observe(args) => observe::run(&args, host).await,
         Command::Resolve(args) => resolve::run(&args, host).await,
-        Command::Preflight(args) => preflight::run(&args, host).await,
+        // Its future is large.
+        Command::Preflight(args) => Box::pin(preflight::run(&args, host)).await,
         Command::Apply(args) => apply::run(&args, host).await,
         Command::Status(args) => status::run(&args, host).await,
         Command::Tick(args) => tick::run(&args, host).await,

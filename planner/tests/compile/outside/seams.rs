@@ -67,7 +67,7 @@ fn owned_by(owner: OwnerKind) -> Inventory {
 fn is_helms(plan: &Plan) -> bool {
     let mut effects = plan.works().flat_map(|(_, work)| work.effects());
     effects.any(|effect| {
-        matches!(effect, Effect::Helm(HelmEffect::Upgrade(_)) | Effect::Helm(HelmEffect::Rollback(_)))
+        matches!(effect, Effect::Helm(HelmEffect::Upgrade(_) | HelmEffect::Rollback(_)))
     })
 }
 

@@ -75,7 +75,7 @@ pub fn used_features<'plan>(
 ) -> BTreeSet<String> {
     let works: Vec<&Work> = works.into_iter().collect();
     let mut used: BTreeSet<String> =
-        works.iter().flat_map(|work| work.effects()).map(|effect| effect.kind().to_owned()).collect();
+        works.iter().flat_map(|work| work.effects()).map(|effect| effect.kind().clone()).collect();
     if works.iter().any(|work| work.roll().is_some()) {
         used.insert("roll".to_owned());
     }

@@ -205,7 +205,7 @@ impl Needs<'_> {
     pub(super) fn capture(&mut self, what: &CaptureKind) {
         match what {
             CaptureKind::Kube(KubeCapture::Field { object, .. }) => {
-                self.rbac(&["get"], &Place::target(object))
+                self.rbac(&["get"], &Place::target(object));
             }
             CaptureKind::Kube(KubeCapture::Revision(release)) => self.records(release, &["list"]),
             CaptureKind::Kube(KubeCapture::Objects(targets)) => {
