@@ -36,8 +36,10 @@ impl Drivers {
     /// Kinds of effects of a plan that no driver applies. Asked before anything is claimed.
     pub fn missing(&self, plan: &Plan) -> Vec<String> {
         let effects = plan.works().flat_map(|(_, work)| work.effects());
-        let mut missing: Vec<_> =
-            effects.filter(|effect| !self.applies(effect)).map(switchback_schemas::plan::Effect::kind).collect();
+        let mut missing: Vec<_> = effects
+            .filter(|effect| !self.applies(effect))
+            .map(switchback_schemas::plan::Effect::kind)
+            .collect();
         missing.sort_unstable();
         missing.dedup();
         missing

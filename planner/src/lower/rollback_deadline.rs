@@ -194,8 +194,9 @@ fn moves_nodes(work: &Work) -> bool {
         Action::Roll(_) => true,
         Action::Effect(effect) => matches!(
             effect,
-            Effect::Eks(EksEffect::UpdateNodegroup(_) | EksEffect::ScaleNodegroup(_) |
-EksEffect::CreateNodegroup(_))
+            Effect::Eks(
+                EksEffect::UpdateNodegroup(_) | EksEffect::ScaleNodegroup(_) | EksEffect::CreateNodegroup(_)
+            )
         ),
     }
 }

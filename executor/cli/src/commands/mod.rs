@@ -75,13 +75,13 @@ pub(crate) async fn run(command: Command, host: &mut Host) -> Result<Exit, Error
     match command {
         Command::Observe(args) => observe::run(&args, host).await,
         Command::Resolve(args) => resolve::run(&args, host).await,
-        // Its future is large.
-        Command::Preflight(args) => Box::pin(preflight::run(&args, host)).await,
+        Command::Preflight(args) => preflight::run(&args, host).await,
         Command::Apply(args) => apply::run(&args, host).await,
         Command::Status(args) => status::run(&args, host).await,
         Command::Tick(args) => tick::run(&args, host).await,
         Command::Approve(args) => approve::run(&args, host).await,
-        Command::Override(args) => override_gate::run(&args, host).await,
+        // Its future is large.
+        Command::Override(args) => Box::pin(override_gate::run(&args, host)).await,
         Command::Pause(args) => pause_continue_abandon::run(Word::Pause, &args, host).await,
         Command::Continue(args) => pause_continue_abandon::run(Word::Continue, &args, host).await,
         Command::Retry(args) => retry::run(&args, host).await,

@@ -66,9 +66,7 @@ fn owned_by(owner: OwnerKind) -> Inventory {
 
 fn is_helms(plan: &Plan) -> bool {
     let mut effects = plan.works().flat_map(|(_, work)| work.effects());
-    effects.any(|effect| {
-        matches!(effect, Effect::Helm(HelmEffect::Upgrade(_) | HelmEffect::Rollback(_)))
-    })
+    effects.any(|effect| matches!(effect, Effect::Helm(HelmEffect::Upgrade(_) | HelmEffect::Rollback(_))))
 }
 
 #[test]
