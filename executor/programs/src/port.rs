@@ -16,7 +16,7 @@ use switchback_schemas::journal::{Class, Evidence};
 pub enum Arg {
     /// A word as it is.
     Text(String),
-    /// The path of one of the call's files.
+    /// The path of one of the call's files, or of the folder in which some of them lie.
     File(String),
 }
 
@@ -42,7 +42,7 @@ pub struct Invocation {
     pub argv: Vec<Arg>,
     /// Environment, beyond what every program gets.
     pub env: BTreeMap<String, String>,
-    /// Files that the program reads, by name.
+    /// Files that the program reads, by name; they are gone when it has ended. A name may be a path below one folder.
     pub files: BTreeMap<String, Vec<u8>>,
     /// How long it may run, in real time.
     pub within: Duration,

@@ -13,7 +13,8 @@ rows! {
     rollback_makes_a_revision: "rollback makes a new revision with the old manifest; an absent revision is exit 1", "programs: rollback";
     crds_folder_stays: "a CRD of crds/ is installed once, not changed by an upgrade, not removed by rollback and uninstall", "karpenter, argo: CRDs";
     templated_crds_go_with_a_rollback: "a rollback across a CRD in templates/ deletes the CRD and every object of it, and reports success", "planner: rollbacks that lose data";
-    keep_is_read_from_the_live_object: "what an upgrade or a rollback drops stays if the live object says helm.sh/resource-policy: keep, and a rollback takes it over again; uninstall reads the manifest", "planner, programs: CRDs that stay";
+    keep_is_read_from_the_live_object: "what an upgrade or a rollback drops stays if the live object says helm.sh/resource-policy: keep; uninstall reads the manifest", "planner, programs: CRDs that stay";
+    a_rollback_meets_what_was_left_standing: "helm 3 cannot roll back to a revision that holds a CRD which the last one left standing, and helm 4 can; an upgrade to that chart takes it over with both", "programs: rollbacks past what stays";
     history_max_forgets: "--history-max forgets the oldest revisions, never the deployed one", "planner: revisions that no longer exist";
     a_dropped_stored_version_fails: "an upgrade to CRDs without a stored version fails and names it; once objects are rewritten and storedVersions set, it works", "karpenter: storage migration before the CRDs";
 }
@@ -149,17 +150,48 @@ async fn keep_is_read_from_the_live_object(s: &Server) {
         h.run(&["upgrade", "t", "./things/2.0.0"]).await.ok();
         let same = async || s.get(&path).await.expect(200)["metadata"]["uid"] == before["metadata"]["uid"];
         assert!(same().await, "an upgrade that drops it");
-        h.run(&["rollback", "t", "1"]).await.ok();
-        assert!(same().await, "a rollback that holds it again");
+        h.run(&["upgrade", "t", "./things/1.0.0"]).await.ok();
+        assert!(same().await, "an upgrade that holds it again");
         h.run(&["rollback", "t", "2"]).await.ok();
         assert!(same().await, "a rollback that drops it");
-        h.run(&["rollback", "t", "1"]).await.ok();
+        h.run(&["upgrade", "t", "./things/1.0.0"]).await.ok();
         keep(Value::Null).await;
         h.run(&["upgrade", "t", "./things/2.0.0"]).await.ok();
         s.wait_gone(&path, 60).await;
         h.run(&["rollback", "t", "1"]).await.ok();
         // What the manifest says counts when a release is uninstalled, and this one says nothing.
         keep(json!("keep")).await;
+        h.run(&["uninstall", "t"]).await.ok();
+        s.wait_gone(&path, 60).await;
+        h.done().await;
+    }
+}
+
+async fn a_rollback_meets_what_was_left_standing(s: &Server) {
+    let _turn = s.turn().await;
+    let path = format!("{CRDS}/things.demo.switchback.test");
+    for h in s.helms().await {
+        h.run(&["install", "t", "./things/1.0.0"]).await.ok();
+        let keep = json!({"metadata": {"annotations": {"helm.sh/resource-policy": "keep"}}});
+        let before = s.patch(&path, MERGE, &keep).await.expect(200);
+        h.run(&["upgrade", "t", "./things/2.0.0"]).await.ok();
+        let back = h.run(&["rollback", "t", "1"]).await;
+        if h.four {
+            back.ok();
+            assert_eq!(h.states("t").await, ["1:superseded", "2:superseded", "3:deployed"]);
+        } else {
+            assert_eq!(
+                back.refused(),
+                "Error: cannot patch \"things.demo.switchback.test\" with kind CustomResourceDefinition: \
+                 customresourcedefinitions.apiextensions.k8s.io \"things.demo.switchback.test\" is invalid: \
+                 metadata.resourceVersion: Invalid value: 0: must be specified for an update"
+            );
+            assert_eq!(h.states("t").await, ["1:superseded", "2:superseded", "3:failed"]);
+        }
+        h.run(&["upgrade", "t", "./things/1.0.0", "--reset-values", "--no-hooks"]).await.ok();
+        assert_eq!(h.states("t").await, ["1:superseded", "2:superseded", "3:superseded", "4:deployed"]);
+        let after = s.get(&path).await.expect(200);
+        assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"]);
         h.run(&["uninstall", "t"]).await.ok();
         s.wait_gone(&path, 60).await;
         h.done().await;

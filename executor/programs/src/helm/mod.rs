@@ -165,22 +165,22 @@ impl Helm {
     /// The values that a revision was given by a person; empty when the release is not there.
     pub(crate) async fn values(&self, release: &ObjectName, history: &History) -> Result<Value, Failure> {
         let Some(current) = history.current() else { return Ok(Value::Object(serde_json::Map::new())) };
-        let (namespace, revision) = (namespace(release)?, current.revision.to_string());
-        let args = [
-            "get",
-            "values",
-            &release.name,
-            "--namespace",
-            namespace,
-            "--revision",
-            &revision,
-            "--output",
-            "json",
-        ];
-        let printed = self.read(format!("{}_read", Self::slot(release)), &args).await?;
-        let values: Value = serde_json::from_str(&printed)
-            .map_err(|error| refused(format!("helm get values cannot be read: {error}")))?;
-        Ok(if values.is_null() { Value::Object(serde_json::Map::new()) } else { values })
+        let printed = self.get("values", release, current.revision, &["--output", "json"]).await?;
+        values::read(&printed)
+    }
+
+    /// What helm recorded of a revision: `values`, `manifest`, `hooks`, `metadata`.
+    pub(crate) async fn get(
+        &self,
+        what: &str,
+        release: &ObjectName,
+        revision: u64,
+        more: &[&str],
+    ) -> Result<String, Failure> {
+        let (namespace, revision) = (namespace(release)?, revision.to_string());
+        let args = ["get", what, &release.name, "--namespace", namespace, "--revision", &revision];
+        let args: Vec<&str> = args.into_iter().chain(more.iter().copied()).collect();
+        self.read(format!("{}_read", Self::slot(release)), &args).await
     }
 }
 

@@ -1,7 +1,10 @@
 //! Values of a release, merged as Helm merges them.
 
 use serde_json::{Map, Value};
+use switchback_executor::ports::Failure;
 use switchback_schemas::Digest;
+
+use super::refused;
 
 /// What `--reset-then-reuse-values` makes of the values that a release was given before and those that change: objects
 /// are merged, null takes a value away, everything else replaces.
@@ -28,6 +31,13 @@ fn merge_into(out: &mut Map<String, Value>, set: &Value) {
             }
         }
     }
+}
+
+/// Values as `helm get values` prints them: null where there are none.
+pub(crate) fn read(printed: &str) -> Result<Value, Failure> {
+    let values: Value = serde_json::from_str(printed)
+        .map_err(|error| refused(format!("helm get values cannot be read: {error}")))?;
+    Ok(if values.is_null() { Value::Object(Map::new()) } else { values })
 }
 
 /// Digest of values as compact sorted JSON.

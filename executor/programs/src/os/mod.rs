@@ -76,16 +76,18 @@ impl Programs for OsPrograms {
         let mut child = command.spawn().map_err(broken)?;
         // The command still holds the lock; from here on only the program does.
         drop(command);
-        let code = match tokio::time::timeout(call.within, child.wait()).await {
-            Ok(Ok(status)) => status.code(),
-            Ok(Err(error)) => return Err(RunError::Lost { program, what: text::line(&error.to_string()) }),
-            Err(_) => {
-                stop(&mut child).await;
-                return Err(RunError::TimedOut { program, seconds: call.within.as_secs() });
-            }
-        };
         let lost =
             |error: std::io::Error| RunError::Lost { program: program.clone(), what: error.to_string() };
+        let ended = tokio::time::timeout(call.within, child.wait()).await;
+        if ended.is_err() {
+            stop(&mut child).await;
+        }
+        place.forget(&call.files).map_err(lost)?;
+        let code = match ended {
+            Ok(Ok(status)) => status.code(),
+            Ok(Err(error)) => return Err(RunError::Lost { program, what: text::line(&error.to_string()) }),
+            Err(_) => return Err(RunError::TimedOut { program, seconds: call.within.as_secs() }),
+        };
         let (stdout, stderr) = place.output().map_err(lost)?;
         Ok(Exit { code, stdout, stderr })
     }
@@ -191,8 +193,30 @@ mod tests {
         asked.files.insert("values.json".to_owned(), b"{}".to_vec());
         let exit = programs(&dir).run(&asked).await.unwrap();
         assert_eq!(exit.printed(), "600 2\n");
-        asked.files.insert("../out".to_owned(), Vec::new());
-        assert!(matches!(programs(&dir).run(&asked).await, Err(RunError::NotStarted { .. })));
+        let mut folder = call(&["find"], MINUTE);
+        folder.argv.extend([Arg::File("chart".to_owned()), "-printf".into(), "%P %m\n".into()]);
+        folder.files.insert("chart/templates/a.yaml".to_owned(), b"secret".to_vec());
+        let exit = programs(&dir).run(&folder).await.unwrap();
+        assert_eq!(exit.printed(), " 700\ntemplates 700\ntemplates/a.yaml 600\n");
+        for name in ["../out", "chart/../../out", "chart//a", "/etc/a", "stderr/a"] {
+            let mut asked = asked.clone();
+            asked.files.insert(name.to_owned(), Vec::new());
+            let refused = programs(&dir).run(&asked).await;
+            assert!(matches!(refused, Err(RunError::NotStarted { .. })), "{name}");
+        }
+    }
+
+    /// The chart of a rollback holds what a release recorded, Secrets among it.
+    #[tokio::test]
+    async fn files_are_gone_when_the_program_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut asked = call(&["cat"], MINUTE);
+        asked.argv.push(Arg::File("chart/secret".to_owned()));
+        asked.files.insert("chart/secret".to_owned(), b"a canary".to_vec());
+        assert_eq!(programs(&dir).run(&asked).await.unwrap().printed(), "a canary");
+        let found =
+            std::process::Command::new("find").arg(dir.path()).args(["-name", "secret"]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&found.stdout), "");
     }
 
     /// Seen once in many runs of the suite: a slot was busy although nothing was at work in it.

@@ -59,18 +59,36 @@ impl Place {
         private().write(true).truncate(true).open(self.dir.join("stdout"))
     }
 
-    /// Writes the files of a call and says where each is.
+    /// Writes the files of a call and says where each is, and the folder of those that have one.
     pub(super) fn write(&self, files: &BTreeMap<String, Vec<u8>>) -> io::Result<BTreeMap<String, PathBuf>> {
         let mut paths = BTreeMap::new();
         for (name, content) in files {
-            if name.contains('/') || matches!(name.as_str(), "" | "." | ".." | "stdout" | "stderr") {
+            let mut parts = name.split('/');
+            let first = parts.next().unwrap_or_default();
+            let bad = |part: &str| matches!(part, "" | "." | "..");
+            if bad(first) || matches!(first, "stdout" | "stderr") || parts.any(bad) {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "the file's name is no file name"));
             }
             let path = self.dir.join(name);
+            if let Some(folder) = path.parent().filter(|folder| *folder != self.dir) {
+                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                paths.insert(first.to_owned(), self.dir.join(first));
+            }
             private().write(true).truncate(true).open(&path)?.write_all(content)?;
             paths.insert(name.clone(), path);
         }
         Ok(paths)
+    }
+
+    /// Removes the files of a call whose program has ended: they may hold values of Secrets.
+    pub(super) fn forget(&self, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
+        for name in files.keys() {
+            match std::fs::remove_file(self.dir.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// What the last program printed and complained.

@@ -4,6 +4,7 @@
 //! helm leaves its release pending for good; such a release is repaired here only when it is proven that the helm was ours
 //! and is dead, and a copy of its record is kept first (user-pain P-34).
 
+mod recorded;
 mod rehearse;
 mod rollback;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use switchback_schemas::{
     plan::{BoundObject, HelmRollback, KubeCondition, KubeEffect, KubePatch, SetField, Test},
 };
 
-use super::{HOOKS, HelmDriver, WITHIN, not_done};
+use super::{HOOKS, HelmDriver, WITHIN, not_done, upgrade::with};
 use crate::{
     helm::{HISTORY, Helm, namespace, refused},
     port::{Arg, Exit},
@@ -33,7 +33,7 @@ impl HelmDriver {
         };
         self.settle(release).await?;
         self.helm.version().await.map_err(not_done)?;
-        let history = self.helm.history(release).await.map_err(not_done)?;
+        let mut history = self.helm.history(release).await.map_err(not_done)?;
         if !history.has_good(to) {
             let known: Vec<String> =
                 history.0.iter().map(|entry| format!("{} {}", entry.revision, entry.status)).collect();
@@ -45,8 +45,15 @@ impl HelmDriver {
         for crd in &effect.keep_crds {
             self.keep(call, crd).await?;
         }
-        let exit = self.roll_back_to(release, to).await?;
-        Ok(self.ended(release, &history, &exit).await)
+        let standing = self.left_standing(call, release, &history, to).await?;
+        if standing.is_empty() {
+            let exit = self.roll_back_to(release, to).await?;
+            return Ok(self.ended(release, &history, &exit).await);
+        }
+        // helm upgrades no release of which something is pending.
+        let kept = self.mend(call, release, &mut history).await?;
+        let exit = self.upgrade_to_recorded(release, to).await.map_err(|outcome| with(outcome, &kept))?;
+        Ok(with(self.ended(release, &history, &exit).await, &kept))
     }
 
     pub(super) async fn roll_back_to(&self, release: &ObjectName, to: u64) -> Result<Exit, Outcome> {

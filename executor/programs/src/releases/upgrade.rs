@@ -30,14 +30,25 @@ impl HelmDriver {
                 "release {release} does not exist, and the plan does not install it"
             ))));
         }
-        let mut kept = Evidence::default();
-        if let Some(Pending { revision, good }) = repairable(call, release, &history)? {
-            kept = self.copy(call, release, revision).await?;
-            self.repair(release, &history, good).await.map_err(|outcome| with(outcome, &kept))?;
-            history = self.helm.history(release).await.map_err(not_done)?;
-        }
+        let kept = self.mend(call, release, &mut history).await?;
         let outcome = self.write(effect, namespace, &history).await;
         Ok(with(outcome.unwrap_or_else(|outcome| outcome), &kept))
+    }
+
+    /// Repairs a release that a killed helm of ours left pending, and says where its record is kept.
+    pub(super) async fn mend(
+        &self,
+        call: &Call,
+        release: &ObjectName,
+        history: &mut History,
+    ) -> Result<Evidence, Outcome> {
+        let Some(Pending { revision, good }) = repairable(call, release, history)? else {
+            return Ok(Evidence::default());
+        };
+        let kept = self.copy(call, release, revision).await?;
+        self.repair(release, history, good).await.map_err(|outcome| with(outcome, &kept))?;
+        *history = self.helm.history(release).await.map_err(not_done)?;
+        Ok(kept)
     }
 
     /// Calls helm on a release that nothing is pending of.
@@ -104,7 +115,7 @@ struct Pending {
 }
 
 /// An outcome that also tells where something is kept.
-fn with(mut outcome: Outcome, kept: &Evidence) -> Outcome {
+pub(super) fn with(mut outcome: Outcome, kept: &Evidence) -> Outcome {
     if let Outcome::Done { evidence }
     | Outcome::NotDone { evidence, .. }
     | Outcome::InDoubt { evidence, .. } = &mut outcome

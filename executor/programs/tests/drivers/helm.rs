@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use switchback_executor::ports::{Call, Capturing, Helm as _, Kube as _};
+use switchback_executor::{
+    ports::{Call, Capturing, Helm as _, Kube as _},
+    untrusted::manifest,
+};
 use switchback_kube::{Observing, observe};
 use switchback_programs::{
     Arg, Charts, Exit, HelmDriver, HelmTarget, Invocation, NamedCharts, OsPrograms, Programs, Resolver,
@@ -126,6 +129,33 @@ impl Helm {
         };
         let exit = self.programs.run(&call).await.unwrap();
         assert!(exit.is_success(), "{:?}", exit.complaint());
+    }
+
+    /// What a revision recorded: objects and hooks, in any order.
+    async fn get(&self, release: &ObjectName, revision: u64) -> [Vec<Value>; 2] {
+        let program = self.target.program.as_deref().unwrap_or("helm");
+        let (namespace, revision) = (release.namespace.as_deref().unwrap(), revision.to_string());
+        let mut found = [Vec::new(), Vec::new()];
+        for (what, found) in ["manifest", "hooks"].into_iter().zip(&mut found) {
+            let words =
+                [program, "get", what, &release.name, "--namespace", namespace, "--revision", &revision];
+            let mut argv = words.map(Arg::from).to_vec();
+            if let Some(kubeconfig) = &self.target.kubeconfig {
+                argv.extend([Arg::from("--kubeconfig"), kubeconfig.to_string_lossy().into_owned().into()]);
+            }
+            let call = Invocation {
+                slot: format!("get_{namespace}_{}", release.name),
+                argv,
+                env: BTreeMap::new(),
+                files: BTreeMap::new(),
+                within: Duration::from_mins(1),
+            };
+            let exit = self.programs.run(&call).await.unwrap();
+            assert!(exit.is_success(), "{:?}", exit.complaint());
+            *found = manifest::objects(&exit.printed()).unwrap();
+            manifest::sort(found);
+        }
+        found
     }
 
     fn chart(&self, version: &str, digest: Digest) -> Chart {
@@ -262,12 +292,20 @@ async fn one_helm(scene: &Scene, helm: &Helm, release: &ObjectName) {
         "the rollback deleted the objects of the CRD"
     );
 
+    // The CRD stands, and the last revision does not hold it: helm 3 refuses to roll back to one that does.
+    done(&driver.apply(&call(), &back(2)).await);
+    assert!(scene.check(&call(), &is(release, "2.0.0", &both)).await.is_holding());
+    assert!(scene.get(&format!("{path}/precious")).await.is_some(), "the CRD was made anew");
+    let [recorded, made] = [helm.get(release, 2).await, helm.get(release, 4).await];
+    assert_eq!(made, recorded, "objects and hooks, word for word");
+    done(&driver.apply(&call(), &back(1)).await);
+
     // P-34: another client's pending revision is left alone; our own, of a helm that died, is repaired.
-    pend(scene, release, 3).await;
+    pend(scene, release, 5).await;
     let again = upgrade(release, helm.chart("2.0.0", two), &set, &both);
     let outcome = driver.apply(&call(), &again).await;
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Conflict, .. }), "{outcome:?}");
-    let pending = record(scene, release, 4).await;
+    let pending = record(scene, release, 6).await;
     let said = done(&driver.apply(&Call { attempt: 2, ..call() }, &again).await);
     assert!(scene.check(&call(), &is(release, "2.0.0", &both)).await.is_holding());
     // A copy of what the dead helm wrote last is kept beside it, and helm does not take it for a record.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::args::Args;
 use super::chart::{self, Rendered, merge_values};
-use super::objects::{check_ownership, drop_from, identity, install_crds, put, remove, run_hook};
+use super::objects::{self, check_ownership, drop_from, identity, install_crds, put, remove, run_hook};
 use super::release::{Release, history};
 use super::{Stop, show};
 use crate::world::key::{set, text};
@@ -12,7 +12,11 @@ use crate::world::{Key, World};
 
 fn rendered(world: &World, args: &Args, config: &Value, defaults: Option<&Value>) -> Result<Rendered, Stop> {
     let reference = args.rest.get(1).ok_or_else(|| Stop::error("\"helm upgrade\" requires 2 arguments"))?;
-    chart::render(world, reference, args.flag("version"), args.release(), args.namespace(), config, defaults)
+    let (release, namespace) = (args.release(), args.namespace());
+    match chart::render(world, reference, args.flag("version"), release, namespace, config, defaults) {
+        Err(unknown) => chart::brought(&args.files, reference)?.ok_or(unknown),
+        rendered => rendered,
+    }
 }
 
 pub(super) fn install(world: &mut World, args: &Args, killed: bool) -> Result<String, Stop> {
@@ -109,11 +113,14 @@ pub(super) fn upgrade(world: &mut World, args: &Args, killed: bool) -> Result<St
     }
     release.set("pending-upgrade", "Preparing upgrade");
     release.store(world);
-    let before = current.clone();
+    let mut before = current.clone();
     let done = hooks(world, &release, "pre-upgrade", args)
         .and_then(|()| change(world, &release, Some(&before), killed))
         .and_then(|()| hooks(world, &release, "post-upgrade", args));
     finish(world, &mut release, done, "Upgrade complete", "UPGRADE FAILED", "Upgrade \"$\" failed: ")?;
+    // What it started from is superseded, even one that failed.
+    before.set_status("superseded");
+    before.store(world);
     let most = args.flag("history-max").and_then(|m| m.parse().ok()).unwrap_or(10);
     prune(world, name, namespace, most);
     Ok(format!("Release {name:?} has been upgraded. Happy Helming!\n{}", show::summary(world, &release, "")))
@@ -136,11 +143,16 @@ pub(super) fn rollback(world: &mut World, args: &Args, killed: bool) -> Result<S
     set(&mut release.0, &["version"], (last.revision() + 1).into());
     set(&mut release.0, &["info", "last_deployed"], world.now().to_string().into());
     release.set("pending-rollback", &format!("Rollback to {wanted}"));
-    let before = last.clone();
+    let mut before = last.clone();
     release.store(world);
     let done = hooks(world, &release, "pre-rollback", args)
+        .and_then(|()| objects::refuse_unheld(world, &release, &before))
         .and_then(|()| change(world, &release, Some(&before), killed))
         .and_then(|()| hooks(world, &release, "post-rollback", args));
+    if matches!(done, Err(Stop::Error(_))) && before.status() == "deployed" {
+        before.set_status("superseded");
+        before.store(world);
+    }
     finish(world, &mut release, done, &format!("Rollback to {wanted}"), "", "Rollback \"$\" failed: ")?;
     let most = args.flag("history-max").and_then(|m| m.parse().ok()).unwrap_or(10);
     prune(world, name, namespace, most);
@@ -172,6 +184,9 @@ pub(super) fn uninstall(world: &mut World, args: &Args, killed: bool) -> Result<
 
 /// Runs the hooks of an event in the order of their names.
 fn hooks(world: &mut World, release: &Release, event: &str, args: &Args) -> Result<(), Stop> {
+    if args.is("no-hooks") {
+        return Ok(());
+    }
     for hook in release.hooks(event) {
         run_hook(world, &hook, args.namespace(), args.timeout())
             .map_err(|why| Stop::error(format!("{event} hooks failed: {why}")))?;
@@ -216,7 +231,7 @@ fn finish(
         Ok(()) => {
             for mut other in history(world, &name, text(&release.0, "/namespace")) {
                 if other.status() == "deployed" && other.revision() != release.revision() {
-                    set(&mut other.0, &["info", "status"], "superseded".into());
+                    other.set_status("superseded");
                     other.store(world);
                 }
             }

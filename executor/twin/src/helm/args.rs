@@ -15,6 +15,8 @@ pub(super) struct Args {
     flags: BTreeMap<String, String>,
     /// Values of all `-f`, merged.
     pub(super) values: Value,
+    /// The call's files, by name.
+    pub(super) files: BTreeMap<String, String>,
 }
 
 /// Verb, flags with a value, flags without.
@@ -33,6 +35,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "skip-crds",
             "take-ownership",
             "cleanup-on-fail",
+            "no-hooks",
         ],
     ),
     ("rollback", &["namespace", "timeout", "history-max"], &["cleanup-on-fail"]),
@@ -87,7 +90,8 @@ impl Args {
 }
 
 pub(super) fn parse(call: &ProgramCall) -> Result<Args, Stop> {
-    let mut args = Args { values: Value::Object(serde_json::Map::new()), ..Args::default() };
+    let values = Value::Object(serde_json::Map::new());
+    let mut args = Args { values, files: call.files.clone(), ..Args::default() };
     let refused = |what: &str| Stop::NotSimulated(format!("{} ({what})", call.argv.join(" ")));
     let mut words = call.argv.iter().skip(1);
     args.verb = words.next().cloned().unwrap_or_default();

@@ -1,10 +1,15 @@
 //! Charts as data: what a version installs, with a few values that go somewhere.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::Stop;
 use crate::world::key::text;
 use crate::world::{Chart, World};
+
+/// How a template writes two braces that are text.
+const LITERAL: &str = r#"{{ "{{" }}"#;
 
 /// A chart as it would be rendered.
 #[derive(Debug, Clone)]
@@ -58,6 +63,32 @@ fn find<'a>(
     let version = version.map(|v| v.trim_start_matches('v')).ok_or_else(missing)?;
     let chart = versions.get(version).ok_or_else(missing)?;
     Ok((name.to_owned(), version.to_owned(), chart))
+}
+
+/// A chart that the call brings along, where its templates are plain text; one that has to be rendered is looked for by its
+/// name.
+pub(super) fn brought(files: &BTreeMap<String, String>, folder: &str) -> Result<Option<Rendered>, Stop> {
+    let file = |name: &str| files.get(&format!("{folder}/{name}"));
+    let Some(about) = file("Chart.yaml") else { return Ok(None) };
+    let yaml = |name: &str, text: &str| {
+        serde_yaml::from_str::<Value>(text).map_err(|error| Stop::error(format!("{name}: {error}")))
+    };
+    let about = yaml("Chart.yaml", about)?;
+    let defaults = file("values.yaml").map_or(Ok(Value::Null), |text| yaml("values.yaml", text))?;
+    let (mut objects, mut hooks) = (Vec::new(), Vec::new());
+    let inside = format!("{folder}/templates/");
+    for (_, template) in files.range(inside.clone()..).take_while(|(name, _)| name.starts_with(&inside)) {
+        if template.replace(LITERAL, "").contains("{{") {
+            return Ok(None);
+        }
+        for object in self::objects(&template.replace(LITERAL, "{{")) {
+            let hook = object.pointer("/metadata/annotations").and_then(|a| a.get("helm.sh/hook"));
+            if hook.is_some() { hooks.push(object) } else { objects.push(object) }
+        }
+    }
+    let (name, version) = (text(&about, "/name").to_owned(), text(&about, "/version").to_owned());
+    let app_version = text(&about, "/appVersion").to_owned();
+    Ok(Some(Rendered { name, version, app_version, defaults, objects, hooks, crds: Vec::new() }))
 }
 
 /// Renders a chart; `defaults` stand in for its own values.

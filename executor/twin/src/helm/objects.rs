@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::Stop;
+use super::release::Release;
+use super::{Stop, chart};
 use crate::call::Call;
 use crate::kube::api::{self, Answer};
 use crate::kube::fields;
@@ -147,6 +148,31 @@ pub(super) fn put(
     let stored = (*live).clone();
     set(&mut merged, &["metadata", "resourceVersion"], text(&stored, "/metadata/resourceVersion").into());
     call(world, "PUT", format!("{path}/{}", key.name), "application/json", &merged, &[]).map(|_| ())
+}
+
+/// What helm 3 stops at when it rolls back: an object of the older revision that the newer one does not hold and that stands all
+/// the same. Its patch takes the resourceVersion away, which the server needs for CRDs and objects of custom kinds.
+pub(super) fn refuse_unheld(world: &World, release: &Release, before: &Release) -> Result<(), Stop> {
+    if super::four(world) {
+        return Ok(());
+    }
+    let namespace = text(&release.0, "/namespace");
+    let held: Vec<_> =
+        chart::objects(before.manifest()).iter().map(|object| identity(object, namespace)).collect();
+    for object in chart::objects(release.manifest()) {
+        let Some((key, _)) = place(world, &object, namespace) else { continue };
+        let strict = world.kind_of(&object).is_some_and(|kind| kind.needs_a_version());
+        if strict && !held.contains(&identity(&object, namespace)) && world.get(&key).is_some() {
+            let name = &key.name;
+            return Err(Stop::error(format!(
+                "cannot patch {name:?} with kind {}: {}.{} {name:?} is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update",
+                text(&object, "/kind"),
+                key.resource,
+                key.group,
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Deletes an object that a manifest no longer holds, unless the live object says that it wants to stay.

@@ -76,14 +76,25 @@ impl Release {
             .collect()
     }
 
+    /// The hooks as a manifest.
+    pub(super) fn recorded_hooks(&self) -> String {
+        let all = self.0.get("hooks").and_then(Value::as_array).into_iter().flatten();
+        all.map(|hook| ["---\n# Source: ", text(hook, "/path"), "\n", text(hook, "/manifest")].concat())
+            .collect()
+    }
+
     /// `demo-1.0.0`.
     pub(super) fn chart(&self) -> String {
         format!("{}-{}", text(&self.0, "/chart/metadata/name"), text(&self.0, "/chart/metadata/version"))
     }
 
     pub(super) fn set(&mut self, status: &str, description: &str) {
-        set(&mut self.0, &["info", "status"], status.into());
+        self.set_status(status);
         set(&mut self.0, &["info", "description"], description.into());
+    }
+
+    pub(super) fn set_status(&mut self, status: &str) {
+        set(&mut self.0, &["info", "status"], status.into());
     }
 
     fn key(&self) -> Key {

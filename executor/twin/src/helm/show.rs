@@ -128,6 +128,7 @@ pub(super) fn get(world: &World, args: &Args) -> Result<String, Stop> {
     let release = one(world, args, name)?;
     match (what, args.is("output")) {
         ("manifest", false) => Ok(release.manifest().to_owned()),
+        ("hooks", false) => Ok(release.recorded_hooks()),
         ("values", true) => {
             let mut values = release.config();
             if args.is("all") {

@@ -49,6 +49,11 @@ impl Kind {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
+    /// Whether an update has to name the version that it replaces.
+    pub(crate) fn needs_a_version(&self) -> bool {
+        self.custom.is_some() || self.group == "apiextensions.k8s.io"
+    }
+
     /// The verbs that discovery lists.
     pub(crate) fn verbs(&self) -> &'static [&'static str] {
         if VIRTUAL.contains(&self.resource.as_str()) {

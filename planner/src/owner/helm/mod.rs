@@ -96,8 +96,8 @@ fn release<'a>(desired: &'a Desired<'_>) -> Option<&'a DesiredRelease<'a>> {
 
 /// The step that upgrades a release, with its rollback.
 ///
-/// Rolling back is `helm rollback` to the captured revision. CRDs that the older chart does not hold keep their objects:
-/// Helm would delete them (user-pain P-35).
+/// Rolling back is `helm rollback` to the captured revision, or, past objects that the upgrade left standing, an upgrade to what
+/// that revision recorded. CRDs that the older chart does not hold keep their objects: Helm would delete them (user-pain P-35).
 fn upgrade(
     asked: &Asked<'_>,
     change: &DesiredRelease<'_>,

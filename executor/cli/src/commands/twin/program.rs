@@ -1,6 +1,10 @@
 //! `twin program`: sends an argument vector and the files that it names to a twin, and ends as the program would.
 
-use std::{collections::BTreeMap, io::Write as _};
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -29,18 +33,11 @@ struct Ended {
 /// Flags whose value is the name of a file that the program reads.
 const FILES: [&str; 2] = ["--values", "-f"];
 
+/// Files of a chart beside its templates.
+const CHART: [&str; 2] = ["Chart.yaml", "values.yaml"];
+
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
-    let mut files = BTreeMap::new();
-    for pair in args.argv.windows(2) {
-        if let [flag, path] = pair
-            && FILES.contains(&flag.as_str())
-        {
-            // What is not there is for the program to complain about.
-            if let Ok(content) = std::fs::read_to_string(path) {
-                files.insert(path.clone(), content);
-            }
-        }
-    }
+    let files = files(&args.argv);
     let (control, body) = (Control::new(&args.endpoint)?, json!({"argv": args.argv, "files": files}));
     let answer = tokio::task::spawn_blocking(move || control.post("/_twin/program", &body)).await;
     let answer = answer.map_err(|error| Error::Start(std::io::Error::other(error)))??;
@@ -50,6 +47,30 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     host.terminal.err.text(&ended.stderr).and_then(|()| host.terminal.err.flush()).map_err(Error::Write)?;
     std::io::stdout().flush().map_err(Error::Write)?;
     end_as(ended.exit)
+}
+
+/// The files that an argument vector names, by path: values, and charts that are folders. What is not there is for the program
+/// to complain about.
+fn files(argv: &[String]) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    let mut bring = |path: PathBuf| {
+        if let Ok(content) = std::fs::read_to_string(&path) {
+            files.insert(path.to_string_lossy().into_owned(), content);
+        }
+    };
+    for pair in argv.windows(2) {
+        if let [flag, path] = pair
+            && FILES.contains(&flag.as_str())
+        {
+            bring(PathBuf::from(path));
+        }
+    }
+    for folder in argv.iter().map(Path::new).filter(|path| path.join("Chart.yaml").is_file()) {
+        let templates = std::fs::read_dir(folder.join("templates")).into_iter().flatten().flatten();
+        let about = CHART.into_iter().map(|name| folder.join(name));
+        about.chain(templates.map(|entry| entry.path())).for_each(&mut bring);
+    }
+    files
 }
 
 /// Ends with the program's own exit code, which is none of ours.

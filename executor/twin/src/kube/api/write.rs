@@ -69,7 +69,7 @@ pub(super) fn update(
     }
     let old = world.get(&key).cloned().ok_or_else(|| ApiError::not_found(about(kind, &key)))?;
     let target = Target { kind, key, sub: route.sub.as_deref().unwrap_or_default(), applied: false };
-    if kind.custom.is_some() && text(&object, "/metadata/resourceVersion").is_empty() {
+    if kind.needs_a_version() && text(&object, "/metadata/resourceVersion").is_empty() {
         let cause = Cause::new(
             "FieldValueInvalid",
             "metadata.resourceVersion",
