@@ -1,8 +1,10 @@
 //! Who stands on the nodes that move, what needs a decision, what fits nowhere else, and what is in no pool.
 
 use serde_json::json;
+use switchback_face::plan::dry_run::DryRun;
+use switchback_model::{Graph, summary::summary};
 use switchback_schemas::{
-    Diagnostic, Severity, codes,
+    Diagnostic, Digest, Severity, codes,
     codes::Code,
     inventory::{Inventory, NodeOperator, NodeRequirement, Pod, PodNeeds},
     name::{ObjectName, ObjectRef},
@@ -47,6 +49,13 @@ fn on<'p>(plan: &'p Plan, pool: &str, object: &str) -> &'p StandingWorkload {
     found.unwrap_or_else(|| panic!("{object} is not among {:#?}", pool.workloads))
 }
 
+/// The short dry-run.
+fn begins(plan: &Plan) -> String {
+    let graph = Graph::of(plan).expect("a graph");
+    let summary = summary(plan, &graph);
+    DryRun { plan, graph: &graph, summary: &summary, digest: Digest::of("plan"), steps: false }.to_string()
+}
+
 #[test]
 fn a04_a_pod_that_nothing_brings_back_needs_a_class_that_says_so() {
     let (plan, diagnostics) = of(PLATFORM, |inventory| inventory.pods.push(bare("session")));
@@ -59,6 +68,7 @@ fn a04_a_pod_that_nothing_brings_back_needs_a_class_that_says_so() {
     assert!(found[0].help.as_deref().unwrap_or_default().contains("overrides: [no-controller, local-data]"));
     let plan = plan.expect("a plan that holds its node");
     assert!(on(&plan, "general", "Pod shop/session").needs_a_decision());
+    assert!(begins(&plan).contains("\n  undecided     1 workload needs a decision: "), "{}", begins(&plan));
 
     let decided = with_class(
         "{name: bare, select: {ownerKinds: [Pod]}, onDrain: {evict: {}}, overrides: [no-controller, local-data]}",
@@ -68,6 +78,7 @@ fn a04_a_pod_that_nothing_brings_back_needs_a_class_that_says_so() {
     let plan = plan.expect("a plan");
     let session = on(&plan, "general", "Pod shop/session");
     assert!(!session.needs_a_decision() && session.overridden.len() == 2);
+    assert!(!begins(&plan).contains("undecided"), "{}", begins(&plan));
 }
 
 #[test]

@@ -35,6 +35,12 @@ pub struct Summary {
     pub approvals: usize,
     /// How many suspensions it opens.
     pub suspensions: usize,
+    /// Steps that move workloads off nodes, in an order in which they can run.
+    pub drains: Vec<StepId>,
+    /// Steps that make a service unavailable, in an order in which they can run.
+    pub outages: Vec<StepId>,
+    /// How many workloads need a decision before their node moves.
+    pub undecided: usize,
     /// The expected length of its longest chain, without waiting for windows and people.
     pub takes: Seconds,
     /// For each state outside of what was tested, how long it is expected to last, from the begin of the hop into it to the end
@@ -83,6 +89,8 @@ impl HopSummary {
 pub struct RollbackSummary {
     /// How many undo steps.
     pub steps: usize,
+    /// The undo steps, in an order in which they can run.
+    pub order: Vec<StepId>,
     /// The expected length of their longest chain.
     pub takes: Seconds,
     /// The worst that it does to workloads; absent when there is nothing to undo.
@@ -120,6 +128,10 @@ pub fn summary(plan: &Plan, graph: &Graph) -> Summary {
     };
     let rolls = plan.steps.iter().filter(|step| roll(step).is_some()).count();
     let asks = |kind: &GateKind| matches!(kind, GateKind::Approval(_));
+    let disrupting = |disruption: Disruption| {
+        let steps = graph.order().iter().filter_map(|number| plan.steps.get(*number));
+        steps.filter(|step| step.work.disruption == disruption).map(|step| step.id.clone()).collect()
+    };
     let hops: Vec<HopSummary> = plan.hops.iter().map(of).collect();
     let lasts = |state: &UntestedState| {
         let place = |id: &HopId| hops.iter().position(|hop| hop.hop.id == *id);
@@ -133,12 +145,20 @@ pub fn summary(plan: &Plan, graph: &Graph) -> Summary {
         rolls,
         approvals: plan.gates.iter().filter(|gate| asks(&gate.kind)).count(),
         suspensions: plan.suspensions.len(),
+        drains: disrupting(Disruption::Drain),
+        outages: disrupting(Disruption::Outage),
+        undecided: undecided(plan),
         takes: schedule::critical_path(plan, graph, graph.order()),
         chain: schedule::longest_chain(plan, graph),
         expected: forecast.span(plan.steps.iter().map(|step| &step.id)),
         stuck: forecast.stuck.clone(),
         hops,
     }
+}
+
+fn undecided(plan: &Plan) -> usize {
+    let all = plan.standing.iter().flat_map(|standing| &standing.workloads);
+    all.filter(|workload| workload.needs_a_decision()).count()
 }
 
 /// When a plan is expected to run, if it begins at the instant for which it was made. Zones that are not known are the business
@@ -213,6 +233,7 @@ pub fn of_rollback(plan: &Plan, way: &RollbackOrder, forecast: &Forecast, at: Ti
     let mut summary = RollbackSummary {
         times: windows.and_then(|windows| decide::times(plan, way, forecast, &windows, at)),
         steps: way.steps.len(),
+        order: way.steps.iter().map(|back| back.step.clone()).collect(),
         takes: schedule::takes(plan, way),
         commits: way.commits.clone(),
         ..RollbackSummary::default()

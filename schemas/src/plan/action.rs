@@ -41,7 +41,7 @@ pub enum Mark {
     Remove,
     /// `±`: removed and added again.
     Replace,
-    /// `!`: run by a hook.
+    /// `>`: run once, by a hook.
     Run,
 }
 
@@ -53,7 +53,7 @@ impl Mark {
             Self::Change => '~',
             Self::Remove => '-',
             Self::Replace => '±',
-            Self::Run => '!',
+            Self::Run => '>',
         }
     }
 }

@@ -1,25 +1,17 @@
 //! The dry-run as text: short first, then every step.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write as _},
-};
+use std::{collections::BTreeMap, fmt};
 
 use switchback_model::{
     Graph,
-    summary::{HopSummary, Summary, only_looks, roll, steps_of},
+    summary::{HopSummary, Summary, roll, steps_of},
 };
 use switchback_schemas::{
     Digest, Seconds, StepId,
-    plan::{Disruption, Plan, RollbackStep, Step, Undo, Work},
+    plan::{Plan, RollbackStep, Step, Work},
 };
 
-use super::{labels, standing};
-
-/// What the marks of steps and of changes mean.
-const LEGEND: &str = "\
-Marks: + creates, ~ changes in place, - deletes, ± replaces (deletes and creates), > runs once, ? only reads or waits,
-       ! cannot be rolled back";
+use super::{glance, labels, standing, steps};
 
 /// A dry-run.
 pub struct DryRun<'a> {
@@ -38,12 +30,15 @@ pub struct DryRun<'a> {
 impl fmt::Display for DryRun<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.head(f)?;
+        glance::write(f, self.plan, self.summary)?;
+        if self.steps {
+            writeln!(f, "{}\n", steps::LEGEND)?;
+        }
         let undoing = self.plan.rollback_by_step();
         for (number, hop) in self.summary.hops.iter().enumerate() {
             self.hop(f, number + 1, hop, &undoing)?;
         }
         if self.steps {
-            writeln!(f, "{LEGEND}\n")?;
             self.nodes(f)?;
             standing::workloads(f, self.plan)?;
             self.suspensions(f)?;
@@ -120,9 +115,10 @@ impl DryRun<'_> {
         }
         if self.steps {
             writeln!(f)?;
+            let places: BTreeMap<&StepId, usize> = summary.back.order.iter().zip(1..).collect();
             for step in steps_of(self.plan, self.graph, &hop.id) {
                 let undoing = undoing.get(&step.id).map(Vec::as_slice).unwrap_or_default();
-                step_lines(f, step, undoing)?;
+                steps::write(f, step, undoing, &places)?;
             }
         }
         writeln!(f)
@@ -283,52 +279,4 @@ impl DryRun<'_> {
         let suspensions = labels::count(summary.suspensions, "suspension", "suspensions");
         writeln!(f, "{approvals}, {suspensions}. Nothing has been changed.")
     }
-}
-
-/// How a step's line begins: what kind of change it is.
-fn mark(step: &Step) -> char {
-    if roll(step).is_some() {
-        return '±';
-    }
-    if only_looks(step) {
-        return '?';
-    }
-    match &step.undo {
-        Undo::Irreversible { .. } => '!',
-        _ => '~',
-    }
-}
-
-fn step_lines(f: &mut fmt::Formatter<'_>, step: &Step, undoing: &[&RollbackStep]) -> fmt::Result {
-    writeln!(f, "     {} {}", mark(step), step.id)?;
-    writeln!(f, "         {}", step.work.title)?;
-    let mut facts = String::new();
-    write!(facts, "about {}", step.work.estimate.expected)?;
-    if step.work.disruption > Disruption::None {
-        write!(facts, " · disrupts: {}", labels::disruption(step.work.disruption))?;
-    }
-    write!(facts, " · on failure: {}", labels::failure(step.on_failure.action))?;
-    for gate in &step.gates {
-        write!(facts, " · gate {gate}")?;
-    }
-    writeln!(f, "         {facts}")?;
-    match &step.undo {
-        Undo::Rollback {} => {
-            undoing
-                .iter()
-                .try_for_each(|undo| writeln!(f, "         undo: {}", labels::undo(undo, &step.id)))?;
-        }
-        Undo::Irreversible { why, recovery } => {
-            writeln!(f, "         cannot be undone: {why}; recovery: {recovery}")?;
-        }
-        Undo::Unneeded { .. } if only_looks(step) => {}
-        Undo::Unneeded { why } => writeln!(f, "         nothing to undo: {why}")?,
-    }
-    for change in &step.changes {
-        writeln!(f, "         {} {}", change.mark.symbol(), change.object)?;
-        for line in &change.diff {
-            writeln!(f, "             {line}")?;
-        }
-    }
-    Ok(())
 }

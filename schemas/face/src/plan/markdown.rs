@@ -11,13 +11,14 @@ use switchback_schemas::{
     plan::{Plan, Undo},
 };
 
-use super::labels;
+use super::{glance, labels};
 use crate::markdown::{COMMENT_LIMIT, code, details, escape, fenced, fit, table};
 
 /// Renders a plan.
 pub fn comment(plan: &Plan, graph: &Graph, summary: &Summary, digest: Digest) -> String {
     let mut parts = vec![head(plan, summary, digest)];
     parts.push(hops(summary));
+    parts.push(glance(plan, summary));
     for hop in &summary.hops {
         for line in &hop.points {
             parts.push(format!(
@@ -45,6 +46,19 @@ fn head(plan: &Plan, summary: &Summary, digest: Digest) -> String {
         code(&digest.short(12)),
         code(&plan.digests.review.short(12)),
     )
+}
+
+/// The same facts as the text begins with; the table above says what moves.
+fn glance(plan: &Plan, summary: &Summary) -> String {
+    let facts = glance::facts(plan, summary).into_iter().filter(|(title, _)| *title != "moves");
+    let line = |(title, lines): (&str, Vec<String>)| match lines.as_slice() {
+        [one] => format!("- **{title}**: {}\n", escape(one)),
+        many => {
+            let below: String = many.iter().map(|line| format!("  - {}\n", escape(line))).collect();
+            format!("- **{title}**:\n{below}")
+        }
+    };
+    facts.map(line).collect::<String>() + "\n"
 }
 
 fn hops(summary: &Summary) -> String {

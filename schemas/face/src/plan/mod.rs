@@ -5,9 +5,11 @@
 pub mod diff;
 pub mod dry_run;
 pub mod explain;
+mod glance;
 pub mod graph;
 mod labels;
 pub mod markdown;
 pub mod permissions;
 pub mod rollback;
 mod standing;
+mod steps;
