@@ -11,6 +11,7 @@
 mod accidents;
 mod back;
 mod back_plan;
+mod by_hand;
 mod claims;
 mod closing;
 mod cloud;

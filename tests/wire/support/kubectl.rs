@@ -1,6 +1,9 @@
 //! A real control plane.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use serde_json::Value;
 use switchback_cluster::{Access, Toolchain};
@@ -45,6 +48,11 @@ impl Cluster {
             helm3: helm(access.helm3),
             helm4: helm(access.helm4),
         }
+    }
+
+    /// The program kubectl.
+    pub(crate) fn kubectl_program(&self) -> &Path {
+        &self.kubectl
     }
 
     /// Runs kubectl; what it prints.

@@ -3,7 +3,14 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use jiff::Timestamp;
-use switchback_face::{Exit, Sources, diagnostics, documents::DocumentError, plan::rollback};
+use switchback_face::{
+    Exit, Sources, diagnostics,
+    documents::DocumentError,
+    plan::{
+        by_hand::{Part, Script},
+        rollback,
+    },
+};
 use switchback_model::{
     RollbackOrder,
     forecast::Forecast,
@@ -33,6 +40,9 @@ pub(crate) struct Args {
     /// An inventory that `observe --continue RUN` wrote: the rollback from where that run of the plan is
     #[arg(long = "continue", value_name = "INVENTORY", id = "from")]
     from: Option<PathBuf>,
+    /// The commands of kubectl, helm and aws that do the same without Switchback; needs --at or --continue
+    #[arg(long)]
+    by_hand: bool,
     /// Write the rollback as a plan of its own
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -68,12 +78,12 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
         let seen = (seen, &inventory.value.observation, inventory.value.taken_at);
         let continued = Continued { carried, seen };
         let from = (format!("where run {} is", carried.run), inventory.value.taken_at);
-        show(&plan, &expected(&plan, &graph), (from, &way, to), terminal)?;
+        show(args, &plan, &expected(&plan, &graph), (from, &way, to), terminal)?;
         let made = || rollback_plan(&plan, digest, &way, to, Some(continued));
         return written(args, made, Some(carried.run.as_str()), terminal);
     }
     let Some(at) = &args.at else {
-        if args.to.is_some() || args.output.is_some() {
+        if args.to.is_some() || args.output.is_some() || args.by_hand {
             return Err(Error::Missing {
                 what: "the step to roll back from is not clear",
                 help: "pass --at STEP, or --continue INVENTORY for where a run is",
@@ -91,18 +101,25 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let way = rollback_from(&plan, &graph, at, to);
     let forecast = expected(&plan, &graph);
     let fails = forecast.of(at).map_or(plan.inputs.as_of, |expected| expected.ends);
-    show(&plan, &forecast, ((format!("a failure of {at}"), fails), &way, to), terminal)?;
+    show(args, &plan, &forecast, ((format!("a failure of {at}"), fails), &way, to), terminal)?;
     written(args, || rollback_plan(&plan, digest, &way, to, None), None, terminal)
 }
 
 /// Shows the way from somewhere, as it stands at an instant.
 fn show(
+    args: &Args,
     plan: &Plan,
     forecast: &Forecast,
     ((from, at), way, to): ((String, Timestamp), &RollbackOrder, &Savepoint),
     terminal: &mut Terminal,
 ) -> Result<(), Error> {
-    let text = rollback::Back { plan, from, to, way, forecast, at }.to_string();
+    let text = if args.by_hand {
+        let parts = way.rollback_steps(plan).map(|undo| Part { id: &undo.id, work: &undo.work }).collect();
+        let title = format!("the rollback from {from} to savepoint {} ({})", to.id, to.title);
+        Script { plan, title, parts }.to_string()
+    } else {
+        rollback::Back { plan, from, to, way, forecast, at }.to_string()
+    };
     terminal.out.text(&text).map_err(Error::Write)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Views compute nothing: figures come from `switchback_model::summary`, rollbacks from `switchback_model::rollback_order`.
 
+pub mod by_hand;
 pub mod diff;
 pub mod dry_run;
 pub mod explain;
