@@ -28,6 +28,12 @@ fn a_run_that_holds_shows_the_ways_back_and_takes_one() {
     let prices = scene.switchback("rollback --store store --kubeconfig kubeconfig").exits(0);
     assert!(prices.stdout.contains("to savepoint start"), "{}", prices.stdout);
     assert!(prices.stdout.contains("run it with: switchback rollback"), "{}", prices.stdout);
+    // Nothing of it has to be asked for: it was captured.
+    let by_hand =
+        scene.switchback("rollback --by-hand --to start --store store --kubeconfig kubeconfig").exits(0);
+    assert!(by_hand.stdout.contains("kubectl patch nodepool"), "{}", by_hand.stdout);
+    assert!(by_hand.stdout.contains("helm rollback"), "{}", by_hand.stdout);
+    assert!(!by_hand.stdout.contains(":?"), "{}", by_hand.stdout);
     assert!(matches!(scene.report().state, RunState::Held { .. }), "looking changes nothing");
 
     let out =

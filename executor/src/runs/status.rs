@@ -1,9 +1,12 @@
 //! Where runs stand. Only looks.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use serde_json::Value;
 use switchback_schemas::{
-    RunId,
-    journal::{End, Event, RollbackScope, SideKind},
+    RunId, StepId,
+    journal::{Captured, End, Event, RollbackScope, SideKind},
     report::{Report, RunState},
 };
 
@@ -71,6 +74,23 @@ pub async fn rollback_targets(
     let machine = replayed(&index, run, &journal)?;
     let scopes = machine.state().reached.iter().rev().cloned().map(RollbackScope::Savepoint);
     Ok(scopes.map(|scope| (scope.clone(), machine.obstacle(&scope, now))).collect())
+}
+
+/// What the steps of a run captured, by step and name. Objects lie beside the journal and are left out.
+pub async fn captured(store: &dyn Store, run: &RunId) -> Done<BTreeMap<(StepId, String), Value>> {
+    let (index, journal) = load(store, run).await?;
+    let machine = replayed(&index, run, &journal)?;
+    let plan = machine.plan();
+    let forward = plan.steps.iter().map(|step| (&step.id, &step.work));
+    let back = plan.rollback.iter().map(|step| (&step.id, &step.work));
+    let all = forward
+        .chain(back)
+        .flat_map(|(id, work)| work.captures.iter().map(move |capture| (id, &capture.name)));
+    let scalar = |(id, name): (&StepId, &String)| match machine.captured(id, name, None) {
+        Some(Captured::Scalar(value)) => Some(((id.clone(), name.clone()), value.clone())),
+        _ => None,
+    };
+    Ok(all.filter_map(scalar).collect())
 }
 
 /// Whether a report says that nothing more will happen.

@@ -215,7 +215,7 @@ fn told(run: &RunId, ended: &Ended, signalled: bool) -> (Exit, Option<(Code, &'s
         Ended::Rest(Rest::Held { why }) => {
             code = Some((
                 codes::RUN_HELD,
-                "`switchback status` shows where; then `switchback` continue, retry --step, rollback (alone, it shows what it would do) or abandon; `switchback rollback-plan PLAN --at STEP --by-hand` prints what rolls back without Switchback",
+                "`switchback status` shows where; then `switchback` continue, retry --step, rollback (alone, it shows what it would do) or abandon; `switchback rollback --by-hand` prints the commands that roll back without Switchback",
             ));
             (Exit::Held, format!("held: {why}"))
         }

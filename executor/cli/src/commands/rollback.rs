@@ -3,7 +3,13 @@
 use std::collections::BTreeSet;
 
 use switchback_executor::{runs, runtime::RunError};
-use switchback_face::{Exit, plan::rollback::Back};
+use switchback_face::{
+    Exit,
+    plan::{
+        by_hand::{Part, Script},
+        rollback::Back,
+    },
+};
 use switchback_model::{Graph, forecast, rollback_order};
 use switchback_schemas::{
     StepId,
@@ -30,6 +36,9 @@ pub(crate) struct Args {
     /// Roll back to a savepoint; then the run has ended
     #[arg(long, value_name = "SAVEPOINT")]
     to: Option<SavepointId>,
+    /// Only print the commands of kubectl, helm and aws that roll back from here without Switchback
+    #[arg(long, conflicts_with = "step")]
+    by_hand: bool,
     /// Why
     #[arg(long, value_name = "TEXT", default_value = "rolled back by hand")]
     reason: String,
@@ -45,6 +54,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let operator = OperatorArgs { platform: args.drive.platform.clone(), asserted: args.asserted.clone() };
     let operator = Operator::new(&args.run, &operator, host).await?;
+    if args.by_hand {
+        let text = by_hand(args, &operator).await?;
+        host.answer(&text)?;
+        return Ok(Exit::Success);
+    }
     let scope = match (&args.step, &args.to) {
         (Some(step), _) => RollbackScope::Step(step.clone()),
         (None, Some(to)) => RollbackScope::Savepoint(to.clone()),
@@ -97,6 +111,29 @@ async fn prices(operator: &Operator) -> Result<String, Error> {
         text.push_str(&further);
     }
     Ok(text)
+}
+
+/// The rollback from where the run is, with what the run captured: to a savepoint, or to the last one that it reached.
+async fn by_hand(args: &Args, operator: &Operator) -> Result<String, Error> {
+    let plan = operator.plan().await?;
+    let graph = Graph::of(&plan).map_err(|error| RunError::Bug(format!("the plan is no DAG: {error}")))?;
+    let store = &*operator.opened.store;
+    let report = runs::status(store, &operator.run).await?;
+    let reached = runs::rollback_targets(store, &operator.run, operator.clock.now().max(report.last)).await?;
+    let reached = reached.iter().find_map(|(scope, _)| match scope {
+        RollbackScope::Savepoint(id) => Some(id),
+        RollbackScope::Step(_) => None,
+    });
+    let to = args.to.as_ref().or(reached).and_then(|id| plan.savepoint(id));
+    let to = to.ok_or_else(|| Error::NoSuch {
+        what: "the plan has no such savepoint".to_owned(),
+        help: format!("`switchback rollback --run {}` alone lists those that the run reached", operator.run),
+    })?;
+    let way = rollback_order(&plan, &graph, &forecast::standing(&report), to);
+    let parts = way.rollback_steps(&plan).map(|undo| Part { id: &undo.id, work: &undo.work }).collect();
+    let title = format!("the rollback of run {} to savepoint {} ({})", operator.run, to.id, to.title);
+    let captured = runs::captured(store, &operator.run).await?;
+    Ok(Script { plan: &plan, title, parts, captured }.to_string())
 }
 
 fn single(plan: &Plan, started: &BTreeSet<StepId>, run: &switchback_schemas::RunId) -> String {

@@ -90,8 +90,8 @@ impl Args {
 }
 
 pub(super) fn parse(call: &ProgramCall) -> Result<Args, Stop> {
-    let values = Value::Object(serde_json::Map::new());
-    let mut args = Args { values, files: call.files.clone(), ..Args::default() };
+    let mut args = Args { files: call.files.clone(), ..Args::default() };
+    args.values = Value::Object(serde_json::Map::new());
     let refused = |what: &str| Stop::NotSimulated(format!("{} ({what})", call.argv.join(" ")));
     let mut words = call.argv.iter().skip(1);
     args.verb = words.next().cloned().unwrap_or_default();

@@ -1,6 +1,9 @@
 //! `switchback rollback-plan`: the rollback at a point of a plan, or of a run; as text, and as a plan of its own.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use jiff::Timestamp;
 use switchback_face::{
@@ -116,7 +119,7 @@ fn show(
     let text = if args.by_hand {
         let parts = way.rollback_steps(plan).map(|undo| Part { id: &undo.id, work: &undo.work }).collect();
         let title = format!("the rollback from {from} to savepoint {} ({})", to.id, to.title);
-        Script { plan, title, parts }.to_string()
+        Script { plan, title, parts, captured: BTreeMap::new() }.to_string()
     } else {
         rollback::Back { plan, from, to, way, forecast, at }.to_string()
     };

@@ -1,6 +1,6 @@
 //! `switchback show`: the dry-run of a plan that exists.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use switchback_face::{
     Exit, Page,
@@ -53,7 +53,7 @@ fn by_hand(args: &Args, plan: &Plan, terminal: &mut Terminal) -> Result<Exit, Er
         Some(from) => steps.skip_while(|step| step.id != *from).collect(),
     };
     let parts = steps.iter().map(|step| Part { id: &step.id, work: &step.work }).collect();
-    let script = Script { plan, title: "the steps of the plan".to_owned(), parts };
+    let script = Script { plan, title: "the steps of the plan".to_owned(), parts, captured: BTreeMap::new() };
     terminal.out.text(&script.to_string()).map_err(Error::Write)?;
     Ok(Exit::Success)
 }

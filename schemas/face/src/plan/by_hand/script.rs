@@ -1,7 +1,8 @@
 //! Blocks of commands as a script.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
+use serde_json::Value;
 use switchback_schemas::{
     StepId,
     plan::{Action, Condition, Effect, Identity, Plan, Roll, Work},
@@ -30,11 +31,13 @@ pub struct Script<'a> {
     pub title: String,
     /// The steps.
     pub parts: Vec<Part<'a>>,
+    /// What a run has captured, by step and name; empty where there is no run.
+    pub captured: BTreeMap<(StepId, String), Value>,
 }
 
 impl fmt::Display for Script<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut variables = Variables::default();
+        let mut variables = Variables::with(&self.captured);
         let blocks: Vec<String> = self
             .parts
             .iter()

@@ -54,6 +54,8 @@ pub(super) struct Variables {
     meanings: BTreeMap<String, String>,
     /// Variables that the script sets by itself.
     set: BTreeSet<String>,
+    /// What a run has captured, by step and name.
+    known: BTreeMap<(StepId, String), Value>,
 }
 
 /// What is not a command's to know is no error: it is asked for.
@@ -61,6 +63,11 @@ pub(super) struct Variables {
 pub(super) enum Never {}
 
 impl Variables {
+    /// With what a run has captured.
+    pub(super) fn with(known: &BTreeMap<(StepId, String), Value>) -> Self {
+        Self { known: known.clone(), ..Self::default() }
+    }
+
     /// What has to be known before the script can run, by the name of its variable.
     pub(super) fn asked(&self) -> impl Iterator<Item = (&String, &String)> {
         self.meanings.iter().filter(|(name, _)| !self.set.contains(*name))
@@ -99,7 +106,10 @@ impl Arguments for Variables {
     fn value(&mut self, operand: &Operand) -> Result<Value, Never> {
         Ok(match operand {
             Operand::Value(value) => value.clone(),
-            Operand::Captured { step, name } => self.captured(step, name).into(),
+            Operand::Captured { step, name } => match self.known.get(&(step.clone(), name.clone())) {
+                Some(value) => value.clone(),
+                None => self.captured(step, name).into(),
+            },
             Operand::ItemProviderId {} => {
                 self.variable("provider_id", "spec.providerID of the node".to_owned()).into()
             }
@@ -150,5 +160,8 @@ mod tests {
         assert_eq!(variables.asked().count(), 2);
         assert_eq!(variables.set(&StepId::new("a/b@1/d").expect("a step"), "budgets"), "BUDGETS_2");
         assert_eq!(variables.asked().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["BUDGETS"]);
+        let known = [((StepId::new("a/b@1/c").expect("a step"), "budgets".to_owned()), json!(3))];
+        let Ok(value) = Variables::with(&known.into()).value(&captured("a/b@1/c"));
+        assert_eq!(value, json!(3));
     }
 }
