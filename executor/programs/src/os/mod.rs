@@ -214,9 +214,10 @@ mod tests {
         asked.argv.push(Arg::File("chart/secret".to_owned()));
         asked.files.insert("chart/secret".to_owned(), b"a canary".to_vec());
         assert_eq!(programs(&dir).run(&asked).await.unwrap().printed(), "a canary");
-        let found =
-            std::process::Command::new("find").arg(dir.path()).args(["-name", "secret"]).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+        let left = programs(&dir)
+            .run(&call(&["find", &dir.path().to_string_lossy(), "-name", "secret"], MINUTE))
+            .await;
+        assert_eq!(left.unwrap().printed(), "");
     }
 
     /// Seen once in many runs of the suite: a slot was busy although nothing was at work in it.

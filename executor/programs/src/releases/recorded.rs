@@ -1,7 +1,7 @@
 //! A rollback that `helm rollback` refuses: to a revision that holds objects which the last one does not, and which still stand
 //! on the platform, as one that says `helm.sh/resource-policy: keep` does. helm compares them with nothing, so its patch would
 //! take away their `resourceVersion`, which the API server answers with 422 for CRDs and custom objects (seen with 3.22 and 4.3,
-//! `tests/contract`: helm_rollbacks). An upgrade takes such objects over: so the release is upgraded to what that revision
+//! `tests/contract/rows/helm_rollbacks.rs`). An upgrade takes such objects over: so the release is upgraded to what that revision
 //! recorded, word for word.
 
 use std::collections::{BTreeMap, BTreeSet};

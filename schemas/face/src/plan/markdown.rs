@@ -54,8 +54,8 @@ fn glance(plan: &Plan, summary: &Summary) -> String {
     let line = |(title, lines): (&str, Vec<String>)| match lines.as_slice() {
         [one] => format!("- **{title}**: {}\n", escape(one)),
         many => {
-            let below: String = many.iter().map(|line| format!("  - {}\n", escape(line))).collect();
-            format!("- **{title}**:\n{below}")
+            let below: Vec<String> = many.iter().map(|line| format!("  - {}\n", escape(line))).collect();
+            format!("- **{title}**:\n{}", below.concat())
         }
     };
     facts.map(line).collect::<String>() + "\n"

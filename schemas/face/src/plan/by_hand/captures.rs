@@ -54,16 +54,16 @@ pub(super) fn commands(
 }
 
 fn found(find: &Find) -> String {
-    let mut line = kube::list(&find.api_version, &find.kind);
-    match &find.namespace {
-        Some(namespace) => line.push_str(&format!(" --namespace {}", quoted(namespace))),
-        None => line.push_str(" --all-namespaces"),
-    }
-    if !find.labels.is_empty() {
-        let labels: Vec<String> = find.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        line.push_str(&format!(" --selector {}", quoted(&labels.join(","))));
-    }
-    line
+    let namespace = match &find.namespace {
+        Some(namespace) => format!(" --namespace {}", quoted(namespace)),
+        None => " --all-namespaces".to_owned(),
+    };
+    let labels: Vec<String> = find.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let labels = match labels.as_slice() {
+        [] => String::new(),
+        labels => format!(" --selector {}", quoted(&labels.join(","))),
+    };
+    format!("{}{namespace}{labels}", kube::list(&find.api_version, &find.kind))
 }
 
 /// A field at a JSON pointer, by `jq`.

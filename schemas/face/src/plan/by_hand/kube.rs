@@ -77,10 +77,9 @@ fn kind(api_version: &str, kind: &str) -> String {
 /// A merge patch where that can say it: it makes what is missing above a field. Otherwise, and where something has to hold
 /// before, a JSON patch with tests.
 fn patched(patch: &KubePatch<Value, BoundObject>) -> String {
-    let mut line = on("patch", &patch.object.object);
-    if let Some(subresource) = &patch.subresource {
-        line.push_str(&format!(" --subresource {}", quoted(subresource)));
-    }
+    let subresource = patch.subresource.as_ref();
+    let subresource = subresource.map_or_else(String::new, |name| format!(" --subresource {}", quoted(name)));
+    let line = format!("{}{subresource}", on("patch", &patch.object.object));
     let within_a_list = |pointer: &str| pointer.split('/').any(|part| part.parse::<usize>().is_ok());
     let tests: Vec<Value> = patch
         .only_if

@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn words_are_quoted_and_variables_are_not() {
-        assert_eq!(words(["kubectl", "get", "it's", ""]), r#"kubectl get 'it'\''s' ''"#);
+        assert_eq!(words(["kubectl", "get", "it's", ""]), r"kubectl get 'it'\''s' ''");
         assert_eq!(quoted("a\u{1}NODE\u{1}b"), "a\"$NODE\"b");
         let patch = json!([{"op": "add", "path": "/spec/replicas", "value": "\u{1}REPLICAS\u{1}"}]);
         assert_eq!(super::json(&patch), r#"'[{"op":"add","path":"/spec/replicas","value":'"$REPLICAS"'}]'"#);
