@@ -45,7 +45,7 @@ pub struct Call {
     pub back: bool,
     /// How long the workloads of this node have been waited for, for classes whose wait has an end.
     pub waited: Seconds,
-    /// What the calls before this one did not see, without a break, and what a second look is to confirm.
+    /// What the calls before this one did not see, and what a second look is to confirm. Calls that saw nothing at all are no break.
     pub looked: Option<Looked>,
 }
 

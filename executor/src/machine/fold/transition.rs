@@ -226,10 +226,12 @@ fn ended(
         task.evidence = evidence.clone();
         task.failures = task.failures.saturating_add(1);
     };
-    task.looked = second_look(outcome).map(|what| match task.looked.take() {
-        Some(before) if before.1 == *what => before,
-        _ => (now, what.clone()),
-    });
+    task.looked = match (second_look(outcome), task.looked.take()) {
+        (Some(what), Some(before)) if before.1 == *what => Some(before),
+        (Some(what), _) => Some((now, what.clone())),
+        // A look that could not be made contradicts nothing.
+        (None, before) => before.filter(|_| is_no_look(outcome)),
+    };
     let phase = match outcome {
         Outcome::Done { evidence } => {
             task.evidence = evidence.clone();
@@ -268,6 +270,12 @@ fn second_look(outcome: &Outcome) -> Option<&String> {
         WaitsFor::SecondLook { what } => Some(what),
         _ => None,
     })
+}
+
+/// Whether a call ended before it saw anything.
+fn is_no_look(outcome: &Outcome) -> bool {
+    use Class::{Denied, Throttled, Unreachable};
+    matches!(outcome, Outcome::NotDone { class: Throttled | Unreachable | Denied, .. })
 }
 
 /// Whether the plan has the place and the table allows the record; its retry class.
