@@ -53,15 +53,21 @@ impl Reader {
         }
     }
 
-    /// Looks once more at what seems not to be served. `Ok` only where two looks and the list of all groups agree.
-    pub(super) async fn not_served(&self, api_version: &str, kind: &str) -> Result<(), CallError> {
+    /// Looks once more for a kind that was not found. `None` only where two looks and the list of all groups agree.
+    pub(super) async fn once_more(
+        &self,
+        api_version: &str,
+        kind: &str,
+    ) -> Result<Option<Resource>, CallError> {
         let unsure = |why: &str| {
             odd(&format!("whether the API server serves {kind} of {api_version} is unknown: {why}"))
         };
         let again = self.resources(api_version).await?;
+        if let Some(found) = again.as_ref().and_then(|resources| resources.get(kind)) {
+            return Ok(Some(found.clone()));
+        }
         match (again, self.served().await?.iter().any(|api| api == api_version)) {
-            (Some(resources), _) if resources.contains_key(kind) => Err(unsure("a second look found it")),
-            (Some(_), true) | (None, false) => Ok(()),
+            (Some(_), true) | (None, false) => Ok(None),
             (Some(_), false) => Err(unsure("it is in no list of groups, and its path is there")),
             (None, true) => Err(unsure("the list of groups names it, and its path is not there")),
         }

