@@ -176,17 +176,13 @@ impl Machine {
                 && !self.is_ending(at, &roll, &item.key)
         });
         let vanished: BTreeSet<ItemKey> = vanished.map(|item| item.key.clone()).collect();
-        // What one list leaves out may still be there. A step that failed at the node is a witness of its own.
-        let failed = |key: &ItemKey| {
-            let mut places = roll.recipe.iter().map(|recipe| at.item(key, &recipe.name));
-            places.any(|place| self.state.phase(&place).is_failed())
-        };
-        let known: BTreeSet<ItemKey> = vanished.iter().filter(|key| failed(key)).cloned().collect();
+        // What one list leaves out may still be there. A failure is a witness of its own: it may have come of that.
+        let failed = self.has_failures();
         let missing = self.live.missing.entry(at.clone()).or_default();
         missing.retain(|key, _| vanished.contains(key));
         let is_gone = |key: &ItemKey| {
             let since = *missing.entry(key.clone()).or_insert(now);
-            known.contains(key) || later(since, APART) <= now
+            failed || later(since, APART) <= now
         };
         let gone: Vec<ItemKey> = vanished.into_iter().filter(is_gone).collect();
         missing.retain(|key, _| !gone.contains(key));
