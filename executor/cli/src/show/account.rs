@@ -21,7 +21,7 @@ use super::labels;
 
 /// The head that both commands show: where the run stands.
 pub(crate) fn head(report: &Report) -> String {
-    let rollback = report.rollback.iter().map(|why| format!("rollback   {why}\n")).collect::<String>();
+    let rollback = report.rollback.as_ref().map(|why| format!("rollback   {why}\n")).unwrap_or_default();
     format!(
         "run {} of platform {}, plan {}\nstate      {}\n{rollback}started    {}, last record {} ({})\nsavepoint  {}\n",
         report.run,

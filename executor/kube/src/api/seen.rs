@@ -112,14 +112,12 @@ pub(crate) fn another(what: &str, found: &Seen) -> CallError {
 /// Takes the answer to a write for the object that was sent only if it is that object.
 pub(super) fn written(sent: &Value, answer: Value) -> Result<Value, CallError> {
     // The API server may give a name of its own to what was sent with none.
-    let fields = ["/kind", "/metadata/name"].into_iter().filter(|field| !text(sent, field).is_empty());
-    match fields.clone().find(|field| text(&answer, field) != text(sent, field)) {
-        None => Ok(answer),
-        Some(_) => {
-            let of = |object: &Value| [text(object, "/kind"), text(object, "/metadata/name")].join(" ");
-            Err(odd(&format!("{} was sent, and the answer is of {}", of(sent), of(&answer))))
-        }
+    let mut fields = ["/kind", "/metadata/name"].into_iter().filter(|field| !text(sent, field).is_empty());
+    if fields.all(|field| text(&answer, field) == text(sent, field)) {
+        return Ok(answer);
     }
+    let of = |object: &Value| [text(object, "/kind"), text(object, "/metadata/name")].join(" ");
+    Err(odd(&format!("{} was sent, and the answer is of {}", of(sent), of(&answer))))
 }
 
 /// Whether an answer without an object accepts what was requested.
