@@ -45,6 +45,17 @@ pub struct Call {
     pub back: bool,
     /// How long the workloads of this node have been waited for, for classes whose wait has an end.
     pub waited: Seconds,
+    /// What the calls before this one did not see, and what a second look is to confirm. Calls that saw nothing at all are no break.
+    pub looked: Option<Looked>,
+}
+
+/// A look that a later one is to confirm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// What it came to.
+    pub what: String,
+    /// How long ago it was made first.
+    pub ago: Seconds,
 }
 
 impl Call {
@@ -60,6 +71,7 @@ impl Call {
             operation: None,
             back: false,
             waited: Seconds(0),
+            looked: None,
         }
     }
 }

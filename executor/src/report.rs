@@ -69,6 +69,7 @@ pub fn report(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Report
         started: first,
         last,
         state: stands(state),
+        rollback: state.back.as_ref().map(|back| back.why.clone()),
         savepoint: savepoint(state)?,
         steps: steps(index, state, &worked(&journal.records)),
         left_suspended: left_suspended(plan, state).iter().map(|suspension| suspension.id.clone()).collect(),

@@ -32,6 +32,9 @@ pub struct Report {
     pub last: Timestamp,
     /// Where the run stands.
     pub state: RunState,
+    /// Why the run rolls back, or rolled back: what failed, in the words of the one who refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<String>,
     /// The last savepoint that was reached.
     pub savepoint: SavepointId,
     /// Every step of the plan and every item of a roll.

@@ -20,6 +20,7 @@ mod continued;
 mod crash;
 mod deletions;
 mod docs;
+mod evidence;
 mod examples;
 mod gangs;
 mod logs;

@@ -19,7 +19,7 @@ use crate::{
     fields::text,
     nodes::{self, built_in},
     pods::{
-        classes::{self, Seen},
+        classes::{self, PodTraits},
         filters::{Standing, standing},
         gpus, objections,
         owners::{Chain, Owners},
@@ -73,7 +73,7 @@ async fn loads(
         }
         let chain = owners.chain(&pod).await?;
         let on_gpu_node = nodes::has_gpus(node, &call.fleet.pools) || gpus::held_by(&pod);
-        let seen = Seen { pod: &pod, owner_kinds: chain.kinds(), on_gpu_node };
+        let seen = PodTraits { pod: &pod, owner_kinds: chain.kinds(), on_gpu_node };
         let class = classes::class_of(&call.fleet.classes, &seen);
         let load = loads.entry(text(&pod, "/spec/nodeName").to_owned()).or_default();
         load.pods += 1;
@@ -158,8 +158,14 @@ mod tests {
 
     #[test]
     fn a_member_says_what_a_roll_looks_at() {
-        let claim =
-            Claim { name: "c".into(), uid: "u-2".into(), node: "n".into(), provider_id: None, drifted: true };
+        let claim = Claim {
+            name: "c".into(),
+            uid: "u-2".into(),
+            node: "n".into(),
+            provider_id: None,
+            drifted: true,
+            is_leaving: false,
+        };
         let load = Load { pods: 2, protected: 1, gangs: ["Job a/j".to_owned()].into() };
         let member = member(&node(), Some(&claim), &Stale::Drifted {}, load).unwrap();
         assert!(member.stale);

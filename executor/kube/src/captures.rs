@@ -9,7 +9,7 @@ use switchback_schemas::{
 };
 
 use crate::{
-    api::{Kinds, Reader},
+    api::{Kinds, Reader, Seen},
     classify::CallError,
     conditions::count,
     helm, target,
@@ -45,7 +45,8 @@ async fn object(api: &Reader, target: &BoundObject) -> Result<Option<Value>, Fai
     let read = |error: CallError| error.failure();
     no_secret(&target.object.kind)?;
     let kinds = Kinds::new(api);
-    Ok(target::find(api, &kinds, target).await.map_err(read)?.object)
+    let found = target::find(api, &kinds, target).await.map_err(read)?;
+    Ok(found.object().map_err(read)?.cloned().map(Seen::into_object))
 }
 
 /// The revision that is deployed, which must exist: a rollback to nothing is no rollback (user-pain P-37).

@@ -25,6 +25,8 @@ pub(crate) struct Claim {
     pub(crate) provider_id: Option<String>,
     /// Whether it has drifted.
     pub(crate) drifted: bool,
+    /// Whether it is being deleted, and its machine with it.
+    pub(crate) is_leaving: bool,
 }
 
 /// A kind of `karpenter.sh`, in the newest version that is served; `None` when none is.
@@ -65,6 +67,7 @@ fn read(claim: &Value) -> Claim {
         node: text(claim, "/status/nodeName").to_owned(),
         provider_id: (!provider_id.is_empty()).then(|| provider_id.to_owned()),
         drifted: has_condition(claim, "Drifted"),
+        is_leaving: claim.pointer("/metadata/deletionTimestamp").is_some(),
     }
 }
 

@@ -8,7 +8,6 @@ mod caller;
 mod candidates;
 mod captures;
 mod claims;
-mod classify;
 mod conditions;
 mod connect;
 mod driver;
@@ -23,6 +22,8 @@ mod pods;
 mod release_backup;
 mod services;
 mod target;
+
+use api::classify;
 
 pub use caller::caller;
 pub use connect::{ConnectError, client};

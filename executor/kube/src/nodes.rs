@@ -6,9 +6,9 @@ use serde_json::Value;
 use switchback_schemas::plan::{Objection, Pool};
 
 use crate::{
-    api::{Kinds, Query, Reader, Resource, object_path},
+    api::{Kinds, Query, Reader, Resource, Sought},
     classify::CallError,
-    fields::{self, text},
+    fields,
     pods::{gpus, objections},
 };
 
@@ -23,14 +23,12 @@ pub(crate) fn built_in(api_version: &str, kind: &str) -> Result<Resource, CallEr
 
 /// The UID of the namespace `kube-system`, by which a cluster is known again.
 pub(crate) async fn kube_system_uid(api: &Reader) -> Result<String, CallError> {
-    let path = object_path(&built_in("v1", "Namespace")?, None, Some("kube-system"), None)?;
-    match text(&api.get(&path).await?, "/metadata/uid") {
-        "" => Err(CallError::Garbled {
-            what: "the namespace kube-system has no UID: this is no API server that can be known again"
-                .to_owned(),
-        }),
-        uid => Ok(uid.to_owned()),
-    }
+    let kind = built_in("v1", "Namespace")?;
+    let namespace = api.look(Sought::new(&kind, None, "kube-system")).await?;
+    let missing = || CallError::Garbled {
+        what: "it has no namespace kube-system: this is no API server that can be known again".to_owned(),
+    };
+    Ok(namespace.ok_or_else(missing)?.uid().to_owned())
 }
 
 /// Pods.

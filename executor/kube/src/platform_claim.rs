@@ -15,7 +15,7 @@ use switchback_schemas::{Digest, RunId, journal::Evidence};
 use tokio::sync::OnceCell;
 
 use crate::{
-    api::{MANAGER, Reader, Writer, object_path, query_path},
+    api::{MANAGER, Reader, Resource, Sought, Writer, object_path, query_path},
     classify::CallError,
     driver::CLAIM_DEADLINE,
     fields::text,
@@ -68,7 +68,8 @@ impl LeaseClaim {
 impl ClaimPort for LeaseClaim {
     async fn read(&self) -> Result<Option<KeptClaim>, Failure> {
         let read = async {
-            let Some(lease) = self.api.read.find(&path(Some(CLAIM_NAME))?).await? else { return Ok(None) };
+            let kind = kind()?;
+            let Some(lease) = self.api.read.look(sought(&kind)).await? else { return Ok(None) };
             Ok(Some(kept(&lease, self.cluster().await?)))
         };
         read.await.map_err(|error: CallError| told(&error))
@@ -94,7 +95,7 @@ impl ClaimPort for LeaseClaim {
             match written {
                 Ok(lease) => Ok(Some(kept(&lease, self.cluster().await?))),
                 // It was made, written or deleted in between.
-                Err(error) if error.is_conflict() || error.is_not_found() => Ok(None),
+                Err(error) if error.is_conflict() || sought(&kind()?).is_gone(&error) => Ok(None),
                 Err(error) => Err(error),
             }
         };
@@ -102,8 +103,16 @@ impl ClaimPort for LeaseClaim {
     }
 }
 
+fn kind() -> Result<Resource, CallError> {
+    built_in("coordination.k8s.io/v1", "Lease")
+}
+
+fn sought(kind: &Resource) -> Sought<'_> {
+    Sought::new(kind, Some(CLAIM_NAMESPACE), CLAIM_NAME)
+}
+
 fn path(name: Option<&str>) -> Result<String, CallError> {
-    object_path(&built_in("coordination.k8s.io/v1", "Lease")?, Some(CLAIM_NAMESPACE), name, None)
+    object_path(&kind()?, Some(CLAIM_NAMESPACE), name, None)
 }
 
 fn told(error: &CallError) -> Failure {

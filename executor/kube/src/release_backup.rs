@@ -13,7 +13,7 @@ use switchback_schemas::{
 };
 
 use crate::{
-    api::{Writer, object_path},
+    api::{Sought, Writer, object_path},
     fields::text,
     helm,
     nodes::built_in,
@@ -39,14 +39,14 @@ pub(crate) async fn keep(
     let copy = copy_of(record, call, release);
     let (namespace, name) = (release.namespace.as_deref(), text(&copy, "/metadata/name").to_owned());
     let kind = built_in("v1", "Secret").map_err(failed)?;
-    let path = object_path(&kind, namespace, Some(&name), None).map_err(failed)?;
-    if api.read.find(&path).await.map_err(failed)?.is_none() {
+    let sought = Sought::new(&kind, namespace, &name);
+    if api.read.look(sought).await.map_err(failed)?.is_none() {
         let all = object_path(&kind, namespace, None, None).map_err(failed)?;
         api.post(&all, &copy).await.map_err(failed)?;
     }
     // Nothing is repaired unless the copy can be read back.
-    let kept = api.read.get(&path).await.map_err(failed)?;
-    if kept.get("data") != record.get("data") {
+    let kept = api.read.look(sought).await.map_err(failed)?;
+    if kept.as_deref().and_then(|kept| kept.get("data")) != record.get("data") {
         let why = format!("Secret {name} is not the copy of release {release} that it is named for");
         return Err(Failure { class: Class::Conflict, evidence: Evidence::line(line(&why)) });
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use switchback_schemas::name::ObjectName;
 
 use crate::{
-    api::{Query, Reader, object_path},
+    api::{Query, Reader, Sought},
     classify::CallError,
     fields::text,
     nodes::built_in,
@@ -35,8 +35,10 @@ pub(crate) async fn ready_endpoints(
     port: u64,
 ) -> Result<Vec<Endpoint>, CallError> {
     let namespace = service.namespace.as_deref();
-    let path = object_path(&built_in("v1", "Service")?, namespace, Some(&service.name), None)?;
-    let Some(object) = api.find(&path).await? else { return Ok(Vec::new()) };
+    let kind = built_in("v1", "Service")?;
+    let Some(object) = api.look(Sought::new(&kind, namespace, &service.name)).await? else {
+        return Ok(Vec::new());
+    };
     let Some(name) = port_name(&object, port) else { return Ok(Vec::new()) };
     let query = Query {
         namespace: service.namespace.clone(),

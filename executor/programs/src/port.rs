@@ -9,7 +9,7 @@ use switchback_executor::{
     ports::{Certainty, Classify, FailedCall},
     untrusted::text,
 };
-use switchback_schemas::journal::{Class, Evidence};
+use switchback_schemas::journal::{Class, Evidence, WaitsFor};
 
 /// One word of an argument vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +102,14 @@ pub enum RunError {
         /// Why.
         what: String,
     },
+    /// There is no room for its files, so it was never started.
+    #[error("{program} could not be started for lack of room: {what}")]
+    NoRoom {
+        /// The program.
+        program: String,
+        /// What there is no room for.
+        what: String,
+    },
     /// An earlier program of the same slot is still at work, so this one was not started.
     #[error("an earlier call of {slot} is still at work")]
     Busy {
@@ -126,15 +134,35 @@ pub enum RunError {
     },
 }
 
+impl RunError {
+    /// One that was never started, because of this.
+    pub(crate) fn not_started(program: &str, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let (program, what) = (text::line(program), text::line(&error.to_string()));
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::OutOfMemory => {
+                Self::NoRoom { program, what }
+            }
+            _ => Self::NotStarted { program, what },
+        }
+    }
+}
+
 impl Classify for RunError {
     fn classify(&self) -> FailedCall {
         let (certainty, class) = match self {
             Self::NotStarted { .. } => (Certainty::NotDone, Class::Refused),
+            Self::NoRoom { .. } => (Certainty::NotDone, Class::Throttled),
             Self::Busy { .. } => (Certainty::InDoubt, Class::Crashed),
             Self::TimedOut { .. } => (Certainty::InDoubt, Class::Deadline),
             Self::Lost { .. } => (Certainty::InDoubt, Class::Unreachable),
         };
-        FailedCall::new(certainty, class, Evidence::line(text::line(&self.to_string())))
+        let line = text::line(&self.to_string());
+        let failed = FailedCall::new(certainty, class, Evidence::line(line.clone()));
+        match self {
+            Self::NoRoom { .. } => failed.waiting(WaitsFor::Capacity { message: line }),
+            _ => failed,
+        }
     }
 }
 

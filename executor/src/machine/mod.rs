@@ -28,7 +28,7 @@ pub use fold::{
     Task, left_suspended, not_done, not_seen, residue, standing, step_of,
 };
 
-use crate::ports::{Failure, Member};
+use crate::ports::{Failure, Looked, Member};
 use decide::in_flight::{Live, Purpose};
 use fold::{place, transition};
 
@@ -109,6 +109,8 @@ pub struct Command {
     pub waited: Seconds,
     /// What another system calls the operation that a blocked call of this round told of.
     pub operation: Option<String>,
+    /// What earlier calls of this round did not see, and what a second look is to confirm.
+    pub looked: Option<Looked>,
     /// What.
     pub what: What,
 }

@@ -71,11 +71,16 @@ async fn carry_on(
         }
         None => false,
     };
+    let mut proven = true;
     if !over {
         may_claim(store, &index.plan, run).await?;
         let parent = index.plan.parent.as_ref().map(|parent| &parent.run);
         may_start(runtime.claims.as_ref(), store, (&index.plan.platform.name, run, parent)).await?;
-        runtime.prove(&index.plan).await?;
+        // Trouble that may pass is waited out under the run's own journal, so that it can park.
+        match runtime.prove(&index.plan).await {
+            Err(error) if error.passes().is_some() => proven = false,
+            other => other?,
+        }
     }
     let inherited = match &index.plan.parent {
         Some(parent) => Some(handover::carry_over(store, &parent.run).await?),
@@ -93,7 +98,7 @@ async fn carry_on(
     }
     machine.set(runtime.settings);
     machine.hear(store.side(run).await?);
-    let ended = runtime.carry_on(run, leased, machine, stop, view).await?;
+    let ended = runtime.carry_on(run, leased, (machine, proven), stop, view).await?;
     if ended == Ended::Rest(Rest::Ended(End::RolledBack)) {
         handover::give_back(runtime.handle(run)).await?;
     }

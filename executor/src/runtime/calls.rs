@@ -57,6 +57,7 @@ impl Calls {
             operation: command.operation.clone(),
             back: command.at.way == Way::Rollback,
             waited: command.waited,
+            looked: command.looked.clone(),
         };
         let (this, answers, id) = (self.clone(), answers.clone(), command.id);
         let span = spans::attempt(&call, &command.what);

@@ -4,6 +4,7 @@ mod calls;
 mod drivers;
 mod error;
 mod fence;
+mod prove;
 mod spans;
 mod stop;
 
@@ -91,20 +92,6 @@ impl Runtime {
         }
     }
 
-    /// Proves each target before the first effect of this process.
-    pub async fn prove(&self, plan: &Plan) -> Result<(), RunError> {
-        for (target, expected) in &plan.platform.targets {
-            let found = self.drivers.proofs(target).await;
-            let found = found.map_err(|failure| RunError::Unproven { target: target.clone(), failure })?;
-            if let Some(missing) = expected.proofs().into_iter().find(|proof| !found.contains(proof)) {
-                let found: Vec<String> = found.iter().map(ToString::to_string).collect();
-                let (expected, found) = (missing.to_string(), found.join(" and "));
-                return Err(RunError::Identity { target: target.clone(), expected, found });
-            }
-        }
-        Ok(())
-    }
-
     /// One call on behalf of a run that no process carries on, bound as the run's own calls are.
     pub(crate) async fn once(&self, machine: &Machine, run: &RunId, at: &At, what: What) -> Answer {
         let (answers, mut incoming) = unbounded_channel();
@@ -117,6 +104,7 @@ impl Runtime {
             token,
             waited: Seconds(0),
             operation: None,
+            looked: None,
             what: what.clone(),
         };
         calls.start(machine, command, &answers);
@@ -124,12 +112,13 @@ impl Runtime {
         answer.map_or_else(|| calls::broken(&what, "no response"), |(_, answer)| answer)
     }
 
-    /// Carries a run on until it comes to rest. The machine has every record of the journal.
-    pub async fn carry_on(
+    /// Carries a run on until it comes to rest. The machine has every record of the journal. Targets that are not proven yet prove who
+    /// they are first.
+    pub(crate) async fn carry_on(
         &self,
         run: &RunId,
         leased: Leased,
-        machine: Machine,
+        (machine, proven): (Machine, bool),
         stop: &Stop,
         view: &mut View<'_>,
     ) -> Result<Ended, RunError> {
@@ -162,7 +151,7 @@ impl Runtime {
             view,
         };
         let span = spans::run(run, drive.machine.plan());
-        let ended = drive.run(torn.map(|torn| torn.bytes), stop).instrument(span).await;
+        let ended = drive.run(torn.map(|torn| torn.bytes), proven, stop).instrument(span).await;
         if ended.is_err() {
             drive.let_end(self.grace).await;
         }
@@ -200,7 +189,7 @@ impl Drive<'_, '_> {
         self.runtime.clock.now()
     }
 
-    async fn run(&mut self, torn: Option<u64>, stop: &Stop) -> Result<Ended, RunError> {
+    async fn run(&mut self, torn: Option<u64>, proven: bool, stop: &Stop) -> Result<Ended, RunError> {
         if self.machine.stays_over() {
             let rest = self.machine.poll(self.now()).rest;
             return rest
@@ -213,6 +202,9 @@ impl Drive<'_, '_> {
             text: format!("the last process left a write of {bytes} bytes unfinished; it was cut off"),
         }));
         self.write(first).await?;
+        if !proven && let Some(ended) = self.prove(stop).await? {
+            return Ok(ended);
+        }
 
         let began = self.now();
         let limit = self.runtime.max_runtime.map(|length| later(began, length));

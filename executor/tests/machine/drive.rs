@@ -26,6 +26,8 @@ pub struct Drive {
     pub epoch: u64,
     pub now: Timestamp,
     pub pending: Vec<Command>,
+    /// Calls of effects, as they were started.
+    pub called: Vec<Command>,
     pub side: Vec<SideEntry>,
     pub random: Random,
     pub weather: Weather,
@@ -50,6 +52,7 @@ impl Drive {
             epoch: 0,
             now: start(),
             pending: Vec::new(),
+            called: Vec::new(),
             side: Vec::new(),
             random: Random(seed),
             weather: Weather::default(),
@@ -147,6 +150,7 @@ impl Drive {
                     Some((command.attempt, command.token.clone())),
                     "an intent is durable first"
                 );
+                self.called.push(command.clone());
             }
             self.pending.push(command);
         }

@@ -12,6 +12,7 @@
 
 mod closing;
 mod drive;
+mod evidence;
 mod forecasts;
 mod gates;
 mod makespan;

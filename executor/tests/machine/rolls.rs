@@ -331,3 +331,17 @@ fn a_run_goes_back_from_the_end_of_a_node_that_nobody_can_look_at() {
         assert!(cordoned(&drive).is_empty(), "landed: {lands}");
     }
 }
+
+/// Safety review, B1 and B3: a list that came back empty or in part moves no node and ends none.
+#[test]
+fn b3_one_list_that_leaves_nodes_out_takes_none_for_gone() {
+    for (nth, keep) in [(1, 0), (1, 1), (2, 0), (3, 1)] {
+        let mut drive = rolling(|_| {});
+        drive.world.partial = Some((nth, keep));
+        assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+        assert_eq!(drive.world.partial, None, "it was listed less than {nth} times");
+        let gone = drive.events().into_iter().filter(|event| matches!(event, Event::Gone { .. })).count();
+        assert_eq!(gone, 0, "listing {nth}");
+        assert!(drive.world.nodes.iter().all(|node| node.new), "every node has moved");
+    }
+}

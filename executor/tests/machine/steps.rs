@@ -97,12 +97,25 @@ fn a_calls_class_and_the_steps_retry_class_decide_what_follows() {
         (Class::Deadline, [Reaction::Fail, Reaction::Again, Reaction::Again]),
         (Class::Crashed, [Reaction::Ask, Reaction::Again, Reaction::Again]),
         (Class::Refused, [Reaction::Fail, Reaction::Fail, Reaction::Fail]),
+        (Class::Vetoed, [Reaction::Fail, Reaction::Twice, Reaction::Twice]),
         (Class::Bug, [Reaction::Fail, Reaction::Fail, Reaction::Fail]),
     ];
     for (class, reactions) in table {
         assert_eq!([Never, NotDone, Idempotent].map(|retry| not_done(class, retry)), reactions, "{class:?}");
     }
-    assert_eq!([Never, NotDone, Idempotent].map(not_seen), [Reaction::Ask, Reaction::Ask, Reaction::Again]);
+    for (class, again) in [
+        (Class::Throttled, Reaction::Wait),
+        (Class::Unreachable, Reaction::Wait),
+        (Class::Denied, Reaction::Wait),
+        (Class::Conflict, Reaction::Again),
+        (Class::Deadline, Reaction::Again),
+        (Class::Crashed, Reaction::Again),
+        (Class::Vetoed, Reaction::Twice),
+    ] {
+        let reactions = [Never, NotDone, Idempotent].map(|retry| not_seen(class, retry));
+        assert_eq!(reactions, [Reaction::Ask, Reaction::Ask, again], "{class:?}");
+    }
+    assert_eq!([Never, NotDone, Idempotent].map(|r| not_seen(Class::Refused, r)), [Reaction::Fail; 3]);
 }
 
 #[test]

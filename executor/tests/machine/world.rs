@@ -35,6 +35,8 @@ pub struct Landed {
 #[derive(Clone, Debug, Default)]
 pub struct World {
     pub done: BTreeSet<String>,
+    /// Which listing to come holds only so many nodes.
+    pub partial: Option<(u64, usize)>,
     pub nodes: Vec<Node>,
     pub log: Vec<Landed>,
     pub born: u64,
@@ -138,7 +140,16 @@ impl World {
                 }
                 Answer::Members(Ok(self.members(pool, command.at.way)))
             }
-            What::Members(roll) => Answer::Members(Ok(self.members(roll.pool.as_str(), command.at.way))),
+            What::Members(roll) => {
+                let mut members = self.members(roll.pool.as_str(), command.at.way);
+                if let Some((nth, keep)) = self.partial.take() {
+                    match nth {
+                        1 => members.truncate(keep),
+                        _ => self.partial = Some((nth - 1, keep)),
+                    }
+                }
+                Answer::Members(Ok(members))
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::network::BadAnswer;
+
 /// What goes wrong with which call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -14,6 +16,9 @@ pub struct Fault {
     /// Which match it hits, counted from 1; 0 hits every one.
     #[serde(default = "first")]
     pub nth: u32,
+    /// It hits every so many-th match instead; 0 where it does not.
+    #[serde(default)]
+    pub every: u32,
     /// What happens.
     pub kind: FaultKind,
     /// How many calls matched so far.
@@ -44,6 +49,11 @@ pub enum FaultKind {
     },
     /// It happens, and the connection closes.
     Lost,
+    /// It happens, and the answer of the API server is not the one that was asked for.
+    Bad {
+        /// What is answered.
+        answer: BadAnswer,
+    },
     /// It happens, and the answer takes this much domain time.
     Delay {
         /// Domain seconds.
@@ -72,10 +82,16 @@ pub enum FaultKind {
     },
 }
 
+impl From<BadAnswer> for FaultKind {
+    fn from(answer: BadAnswer) -> Self {
+        Self::Bad { answer }
+    }
+}
+
 impl Fault {
     /// A fault on the first matching call.
     pub fn new(verb: &str, path: &str, kind: FaultKind) -> Self {
-        Self { verb: verb.into(), path: path.into(), nth: 1, kind, seen: 0 }
+        Self { verb: verb.into(), path: path.into(), nth: 1, every: 0, kind, seen: 0 }
     }
 
     /// On the `nth` matching call, 0 for every one.
@@ -85,7 +101,21 @@ impl Fault {
         self
     }
 
-    fn concerns(&self, verb: &str, path: &str) -> bool {
+    /// On every `every`-th matching call.
+    #[must_use]
+    pub fn every(mut self, every: u32) -> Self {
+        self.every = every;
+        self
+    }
+
+    fn hits(&self) -> bool {
+        match self.every {
+            0 => self.nth == 0 || self.nth == self.seen,
+            every => self.seen.is_multiple_of(every),
+        }
+    }
+
+    pub(crate) fn concerns(&self, verb: &str, path: &str) -> bool {
         (self.verb == "*" || self.verb.eq_ignore_ascii_case(verb)) && matches(&self.path, path)
     }
 }
@@ -100,7 +130,7 @@ pub(crate) fn hit_any(faults: &mut [Fault], names: &[(&str, &str)]) -> Option<Fa
     let mut found = None;
     for fault in faults.iter_mut().filter(|f| names.iter().any(|(verb, path)| f.concerns(verb, path))) {
         fault.seen += 1;
-        if found.is_none() && (fault.nth == 0 || fault.nth == fault.seen) {
+        if found.is_none() && fault.hits() {
             found = Some(fault.kind.clone());
         }
     }
@@ -141,5 +171,8 @@ mod tests {
         assert_eq!(hit(&mut faults, "POST", "/a"), None);
         assert_eq!(hit(&mut faults, "GET", "/a"), Some(FaultKind::Lost));
         assert_eq!(hit(&mut faults, "GET", "/a"), None);
+        let mut faults = vec![Fault::new("get", "/a", FaultKind::Lost).every(2)];
+        let hits = |_| hit(&mut faults, "GET", "/a").is_some();
+        assert_eq!((0..4).map(hits).collect::<Vec<_>>(), [false, true, false, true]);
     }
 }

@@ -1,7 +1,7 @@
 //! The handle: one world, shared by everybody who talks to it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -16,6 +16,7 @@ use crate::fault::{self, Fault, FaultKind};
 use crate::helm;
 use crate::kube::api::{self, Answer};
 use crate::kube::error::ApiError;
+use crate::network::{self, BadAnswer};
 use crate::program::{ProgramCall, ProgramResult};
 use crate::world::{LogEntry, World};
 
@@ -36,6 +37,8 @@ struct Shared {
 struct State {
     world: World,
     faults: Vec<Fault>,
+    /// What calls were answered last, for faults that answer late.
+    answers: BTreeMap<String, Result<Answer, ApiError>>,
     /// Operations of AWS that somebody called since it was last forgotten.
     called: BTreeSet<String>,
 }
@@ -48,10 +51,32 @@ pub(crate) struct Outcome {
     pub(crate) not_before: Option<Timestamp>,
 }
 
+impl State {
+    /// Keeps what a call was answered where a fault may answer it late; what the same call was answered before.
+    fn remember(
+        &mut self,
+        call: &Call,
+        answer: &Result<Answer, ApiError>,
+    ) -> Option<Result<Answer, ApiError>> {
+        let late =
+            |fault: &Fault| fault.kind == BadAnswer::Late.into() && fault.concerns(&call.method, &call.path);
+        self.faults
+            .iter()
+            .any(late)
+            .then(|| self.answers.insert(network::same(call), answer.clone()))
+            .flatten()
+    }
+}
+
 impl Twin {
     /// A twin of a world.
     pub fn new(world: World) -> Self {
-        let state = Mutex::new(State { world, faults: Vec::new(), called: BTreeSet::new() });
+        let state = Mutex::new(State {
+            world,
+            faults: Vec::new(),
+            answers: BTreeMap::new(),
+            called: BTreeSet::new(),
+        });
         Self { shared: Arc::new(Shared { state, moved: watch::Sender::new(0) }) }
     }
 
@@ -195,6 +220,9 @@ impl Twin {
             return Outcome { result: Ok(Err(injected(status, retry_after))), not_before: None };
         }
         let before = state.world.resource_version();
+        if fault == Some(BadAnswer::Twice.into()) {
+            let _ = api::answer(&mut state.world, call);
+        }
         let result = api::answer(&mut state.world, call);
         if let Ok(Answer::Json { code, .. }) = &result
             && call.method != "GET"
@@ -214,6 +242,7 @@ impl Twin {
             state.world.note(entry);
         }
         let changed = state.world.resource_version() != before;
+        let late = state.remember(call, &result);
         drop(state);
         if changed {
             self.moved();
@@ -221,6 +250,9 @@ impl Twin {
         match fault {
             Some(FaultKind::After { status }) => {
                 Outcome { result: Ok(Err(injected(status, None))), not_before: None }
+            }
+            Some(FaultKind::Bad { answer }) => {
+                Outcome { result: Ok(network::distort(answer, result, late)), not_before: None }
             }
             Some(FaultKind::Lost | FaultKind::Killed) => {
                 Outcome { result: Err(TwinError::AnswerLost), not_before: None }

@@ -70,20 +70,20 @@ impl Arguments for Binder<'_> {
     }
 
     fn object(&mut self, target: &Target) -> Result<BoundObject, BindError> {
-        let (api_version, kind, name, uid) = match target {
+        let (api_version, kind, name, uid, provider_id) = match target {
             Target::Object(object) => return Ok(BoundObject::named(object.clone())),
             Target::ItemNode {} => {
                 let item = self.item()?;
-                ("v1", "Node", &item.name, item.key.to_string())
+                ("v1", "Node", &item.name, item.key.to_string(), item.provider_id.clone())
             }
             Target::ItemNodeClaim {} => {
                 let item = self.item()?;
                 let claim = item.node_claim.as_ref();
                 let claim = claim.ok_or_else(|| BindError::NoNodeClaim(item.name.clone()))?;
-                ("karpenter.sh/v1", "NodeClaim", &claim.name, claim.uid.clone())
+                ("karpenter.sh/v1", "NodeClaim", &claim.name, claim.uid.clone(), None)
             }
         };
         let object = ObjectRef::new(api_version, kind, &ObjectName::cluster(name));
-        Ok(BoundObject { object, uid: Some(uid) })
+        Ok(BoundObject { object, uid: Some(uid), provider_id })
     }
 }

@@ -61,6 +61,8 @@ pub enum Class {
     Denied,
     /// It was refused for good; the same call will be refused again.
     Refused,
+    /// An admission webhook refused it. What it says twice is final.
+    Vetoed,
     /// It took longer than it may.
     Deadline,
     /// The process that made the call died before it heard the answer.
@@ -139,6 +141,11 @@ pub enum WaitsFor {
         what: String,
         /// Why.
         why: String,
+    },
+    /// A second look, some time after the first: something was not seen, and what follows cannot be undone.
+    SecondLook {
+        /// What is looked at.
+        what: String,
     },
     /// A condition to come true.
     Condition {

@@ -42,12 +42,14 @@ pub struct BoundObject {
     pub object: ObjectRef,
     /// Its UID, where that is known: an object of the same name and another UID is another object.
     pub uid: Option<String>,
+    /// For a node, the machine that it stands for, where that is known: it stays when the node registers anew.
+    pub provider_id: Option<String>,
 }
 
 impl BoundObject {
     /// An object of a name, whichever it is.
     pub fn named(object: ObjectRef) -> Self {
-        Self { object, uid: None }
+        Self { object, uid: None, provider_id: None }
     }
 }
 

@@ -115,6 +115,11 @@ pub(super) async fn drive(
     {
         exit = Exit::Success;
     }
+    if matches!(ended, Ended::Rest(Rest::Ended(End::RolledBack | End::RolledBackSuspended)))
+        && let Some(why) = runs::status(&*opened.store, &run).await?.rollback
+    {
+        text = format!("{text}\n  because {why}");
+    }
     if ended == Ended::Rest(Rest::Ended(End::RolledBack))
         && let Some(line) = returned(&*opened.store, &run).await?
     {

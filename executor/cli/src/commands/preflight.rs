@@ -11,7 +11,7 @@ use serde_json::Value;
 use switchback_executor::{
     machine::{WindowAnswer, scope_text, window_answer},
     ports::{Call, Fleet},
-    runtime::{Drivers, Runtime},
+    runtime::{Drivers, RunError, Runtime},
 };
 use switchback_face::Exit;
 use switchback_kube::KubeDriver;
@@ -156,6 +156,9 @@ fn told(seen: &[(String, Found)], host: &mut Host) -> Result<Exit, Error> {
 async fn who(runtime: &Runtime, plan: &Plan) -> Found {
     match runtime.prove(plan).await {
         Ok(()) => Found::Good,
+        Err(error @ RunError::Unproven { .. }) if error.code() == codes::PLATFORM_UNREACHABLE => {
+            Found::Unknown(error.to_string())
+        }
         Err(error) => Found::Wrong(error.code(), error.to_string()),
     }
 }

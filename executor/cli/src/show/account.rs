@@ -21,8 +21,9 @@ use super::labels;
 
 /// The head that both commands show: where the run stands.
 pub(crate) fn head(report: &Report) -> String {
+    let rollback = report.rollback.as_ref().map(|why| format!("rollback   {why}\n")).unwrap_or_default();
     format!(
-        "run {} of platform {}, plan {}\nstate      {}\nstarted    {}, last record {} ({})\nsavepoint  {}\n",
+        "run {} of platform {}, plan {}\nstate      {}\n{rollback}started    {}, last record {} ({})\nsavepoint  {}\n",
         report.run,
         report.platform,
         report.plan.short(12),
@@ -252,6 +253,9 @@ pub(crate) fn markdown(report: &Report, now: Timestamp) -> String {
         markdown::code(report.savepoint.as_str()),
         markdown::code(&report.plan.to_string()),
     );
+    if let Some(why) = &report.rollback {
+        let _ = writeln!(text, "- rolled back because {}", markdown::escape(why));
+    }
     for line in tail(report, now).lines() {
         let _ = writeln!(text, "- {}", markdown::escape(line));
     }
@@ -298,6 +302,7 @@ mod tests {
             started: at("2026-11-20T10:00:00Z"),
             last: at("2026-11-20T14:00:00Z"),
             state: RunState::Ended { end: End::Complete },
+            rollback: None,
             savepoint: SavepointId::new("start").expect("a savepoint"),
             steps: Vec::new(),
             left_suspended: Vec::new(),

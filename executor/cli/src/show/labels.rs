@@ -56,6 +56,7 @@ pub(crate) fn waits_for(waits: &WaitsFor) -> String {
         WaitsFor::Capacity { message } => format!("capacity: {message}"),
         WaitsFor::Credentials { message } => format!("credentials: {message}"),
         WaitsFor::Unreadable { what, why } => format!("{what}, which cannot be read: {why}"),
+        WaitsFor::SecondLook { what } => format!("a second look: {what}"),
         WaitsFor::Operation { message, .. } | WaitsFor::Condition { message } => message.clone(),
         WaitsFor::Person { message } => format!("an operator: {message}"),
     }
@@ -113,6 +114,7 @@ fn class(class: Class) -> &'static str {
         Class::Conflict => "changed by another writer",
         Class::Denied => "denied",
         Class::Refused => "refused",
+        Class::Vetoed => "refused by an admission webhook",
         Class::Deadline => "took too long",
         Class::Crashed => "the process died",
         Class::Bug => "a bug",

@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::Value;
 use switchback_schemas::name::ObjectRef;
 use tokio::sync::Mutex;
 
-use super::Reader;
-use crate::classify::CallError;
+use super::classify::CallError;
+use super::{
+    Reader,
+    discovery::{Resources, split},
+};
 
 /// A kind as a version of the API serves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +69,7 @@ const BUILT_IN: [(&str, &str, &str, bool); 18] = [
 ];
 
 /// Resources of one group and version, by kind; absent when the version is not served.
-type Served = Option<Arc<BTreeMap<String, Resource>>>;
+type Served = Option<Arc<Resources>>;
 
 /// Finds the resources of kinds. Lives as long as one call of a driver or one observation, so it never goes stale.
 pub(crate) struct Kinds<'api> {
@@ -94,12 +96,19 @@ impl<'api> Kinds<'api> {
         })
     }
 
-    /// The resource of a kind; `None` when the API server does not serve it in this version.
+    /// The resource of a kind; `None` when the API server does not serve it in this version, by two looks.
     pub(crate) async fn find(&self, api_version: &str, kind: &str) -> Result<Option<Resource>, CallError> {
         if let Some(resource) = Self::built_in(api_version, kind) {
             return Ok(Some(resource));
         }
-        Ok(pick(&self.served(api_version).await?, kind))
+        let found = match self.served(api_version).await {
+            Err(CallError::Odd(_)) => None,
+            served => pick(&served?, kind),
+        };
+        match found {
+            Some(found) => Ok(Some(found)),
+            None => self.reader.once_more(api_version, kind).await,
+        }
     }
 
     /// Every resource of a group and version; none when it is not served.
@@ -113,16 +122,7 @@ impl<'api> Kinds<'api> {
         if let Some(served) = asked.get(api_version) {
             return Ok(served.clone());
         }
-        let (group, version) = split(api_version);
-        let path = match group {
-            "" => format!("/api/{version}"),
-            _ => format!("/apis/{group}/{version}"),
-        };
-        let served = match self.reader.get(&path).await {
-            Ok(list) => Some(Arc::new(resources(api_version, &list))),
-            Err(error) if error.is_no_path() => None,
-            Err(error) => return Err(error),
-        };
+        let served = self.reader.resources(api_version).await?.map(Arc::new);
         asked.insert(api_version.to_owned(), served.clone());
         Ok(served)
     }
@@ -141,46 +141,9 @@ fn pick(served: &Served, kind: &str) -> Option<Resource> {
     served.as_ref().and_then(|served| served.get(kind).cloned())
 }
 
-fn split(api_version: &str) -> (&str, &str) {
-    api_version.split_once('/').unwrap_or(("", api_version))
-}
-
-fn resources(api_version: &str, list: &Value) -> BTreeMap<String, Resource> {
-    let (group, version) = split(api_version);
-    let read = |entry: &Value| {
-        let text = |field| entry.get(field).and_then(Value::as_str);
-        let (plural, kind) = (text("name")?, text("kind")?);
-        if plural.contains('/') {
-            return None;
-        }
-        let resource = Resource {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            kind: kind.to_owned(),
-            plural: plural.to_owned(),
-            namespaced: entry.get("namespaced").and_then(Value::as_bool)?,
-        };
-        Some((kind.to_owned(), resource))
-    };
-    list.get("resources").and_then(Value::as_array).into_iter().flatten().filter_map(read).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_list_of_resources_is_read_without_subresources() {
-        let list = json!({"resources": [
-            {"name": "nodepools", "kind": "NodePool", "namespaced": false},
-            {"name": "nodepools/status", "kind": "NodePool", "namespaced": false},
-        ]});
-        let found = resources("karpenter.sh/v1", &list);
-        assert_eq!(found.len(), 1);
-        assert_eq!(found["NodePool"].plural, "nodepools");
-        assert_eq!(found["NodePool"].api_version(), "karpenter.sh/v1");
-    }
 
     #[test]
     fn kinds_that_are_always_there_need_no_asking() {

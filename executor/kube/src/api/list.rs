@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{JSON, METADATA, Reader, Resource, object_path, query_path};
-use crate::classify::CallError;
+use super::classify::CallError;
+use super::{JSON, METADATA, Reader, Resource, object_path, query_path, seen::listed};
 
 /// Objects that one page holds at most.
 const PAGE: &str = "500";
@@ -54,7 +54,7 @@ impl Reader {
     /// How many objects of a kind there are.
     pub(crate) async fn count(&self, resource: &Resource) -> Result<u64, CallError> {
         let path = query_path(&object_path(resource, None, None, None)?, &[("limit", "1")]);
-        let page = self.get(&path).await?;
+        let page = listed(resource, false, self.get(&path).await?)?;
         let here = page.get("items").and_then(Value::as_array).map_or(0, Vec::len);
         let more = page.pointer("/metadata/remainingItemCount").and_then(Value::as_u64);
         let is_last =
@@ -94,7 +94,8 @@ impl Reader {
             parameters.push(("continue", next));
         }
         let accept = if query.metadata_only { METADATA } else { JSON };
-        let mut page = self.get_as(&query_path(&path, &parameters), accept).await?;
+        let page = self.get_as(&query_path(&path, &parameters), accept).await?;
+        let mut page = listed(resource, query.metadata_only, page)?;
         let after = page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_owned();
         let mut items = match page.get_mut("items").map(Value::take) {
             Some(Value::Array(items)) => items,

@@ -3,9 +3,13 @@
 //! [`Reader`] can send nothing but GET, so whatever is built on it alone is read-only by construction. Objects are never
 //! typed: an older or newer server may hold fields that no release of this program knows, and they must survive.
 
+pub(crate) mod classify;
+mod discovery;
 mod kinds;
 mod list;
+mod odd;
 mod path;
+mod seen;
 
 use std::time::Duration;
 
@@ -17,8 +21,9 @@ use serde_json::Value;
 pub(crate) use kinds::{Kinds, Resource};
 pub(crate) use list::Query;
 pub(crate) use path::{object_path, query_path};
+pub(crate) use seen::{Seen, Sought, another};
 
-use crate::classify::{CallError, Status};
+use classify::{CallError, Status};
 
 /// The name under which we write.
 pub(crate) const MANAGER: &str = "switchback";
@@ -68,13 +73,13 @@ impl Reader {
         Self { client, deadline }
     }
 
-    /// Reads a path.
-    pub(crate) async fn get(&self, path: &str) -> Result<Value, CallError> {
+    /// Reads a path. What comes back is an answer and no evidence yet, so it stays in this module.
+    async fn get(&self, path: &str) -> Result<Value, CallError> {
         self.get_as(path, JSON).await
     }
 
     /// Reads a path in one of the forms that the API server offers.
-    pub(crate) async fn get_as(&self, path: &str, accept: &str) -> Result<Value, CallError> {
+    async fn get_as(&self, path: &str, accept: &str) -> Result<Value, CallError> {
         let (status, bytes) = self.answer(request(Method::GET, path, None, accept)?).await?;
         read_answer(status, &bytes)
     }
@@ -86,15 +91,6 @@ impl Reader {
             return Err(CallError::Refused(Status::read(status, &bytes)));
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    /// Reads an object that may not be there.
-    pub(crate) async fn find(&self, path: &str) -> Result<Option<Value>, CallError> {
-        match self.get(path).await {
-            Ok(object) => Ok(Some(object)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     async fn send(
@@ -126,24 +122,37 @@ impl Writer {
         Self { read }
     }
 
-    /// Creates something.
+    /// Creates an object.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, CallError> {
-        self.read.send(Method::POST, path, Some(("application/json", body))).await
+        seen::written(body, self.read.send(Method::POST, path, Some(("application/json", body))).await?)
+    }
+
+    /// Requests an eviction, which is answered with a Status.
+    pub(crate) async fn evict(&self, path: &str, eviction: &Value) -> Result<(), CallError> {
+        let answer = self.read.send(Method::POST, path, Some(("application/json", eviction))).await?;
+        seen::accepted(&answer)
     }
 
     /// Replaces an object.
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value, CallError> {
-        self.read.send(Method::PUT, path, Some(("application/json", body))).await
+        seen::written(body, self.read.send(Method::PUT, path, Some(("application/json", body))).await?)
     }
 
-    /// Patches an object.
-    pub(crate) async fn patch(&self, path: &str, kind: PatchKind, body: &Value) -> Result<Value, CallError> {
-        self.read.send(Method::PATCH, path, Some((kind.content_type(), body))).await
+    /// Patches an object, or one of its subresources.
+    pub(crate) async fn patch(
+        &self,
+        (sought, path): (Sought<'_>, &str),
+        kind: PatchKind,
+        body: &Value,
+    ) -> Result<Seen, CallError> {
+        sought.seen(self.read.send(Method::PATCH, path, Some((kind.content_type(), body))).await?)
     }
 
-    /// Deletes an object; the body holds preconditions.
-    pub(crate) async fn delete(&self, path: &str, body: &Value) -> Result<Value, CallError> {
-        self.read.send(Method::DELETE, path, Some(("application/json", body))).await
+    /// Deletes an object; the body holds preconditions. It is answered with a Status, or with the object where a finalizer keeps it.
+    pub(crate) async fn delete(&self, sought: Sought<'_>, body: &Value) -> Result<(), CallError> {
+        let path = sought.path()?;
+        let answer = self.read.send(Method::DELETE, &path, Some(("application/json", body))).await?;
+        seen::accepted(&answer).or_else(|odd| sought.seen(answer).map(drop).map_err(|_| odd))
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use switchback_executor::untrusted::text::url_part;
 
 use super::Resource;
-use crate::classify::CallError;
+use super::classify::CallError;
 
 /// The path of an object, or of all objects of a kind when `name` is absent.
 pub(crate) fn object_path(

@@ -17,7 +17,7 @@ use crate::{
 pub(super) async fn check(api: &Reader, node: &BoundObject) -> Result<Verdict, CallError> {
     let kinds = Kinds::new(api);
     let found = target::find(api, &kinds, node).await?;
-    if found.object.is_none() {
+    if found.object()?.is_none() {
         return Ok(verdict(true, &format!("{} is gone", found.named)));
     }
     let pods = api.list(&nodes::pods()?, &pods_query(&found.named.name)).await?;

@@ -21,11 +21,12 @@ pub(super) async fn check(
 ) -> Result<Verdict, CallError> {
     let kinds = Kinds::new(api);
     let found = target::find(api, &kinds, object).await?;
-    let value = found.object.as_ref().and_then(|object| object.pointer(pointer));
+    let seen = found.object()?;
+    let value = seen.and_then(|object| object.pointer(pointer));
     let holds = fields::passes(test, value);
     let place =
         if pointer.is_empty() { found.named.to_string() } else { format!("{} {pointer}", found.named) };
-    let seen = match (&found.object, value) {
+    let shown = match (seen, value) {
         (None, _) => "it does not exist".to_owned(),
         (Some(_), Some(value)) if pointer.is_empty() => {
             format!("it exists (resourceVersion {})", fields::text(value, "/metadata/resourceVersion"))
@@ -36,9 +37,9 @@ pub(super) async fn check(
     Ok(verdict(
         holds,
         &if holds {
-            format!("{place}: {seen}")
+            format!("{place}: {shown}")
         } else {
-            format!("{place}: expected {}, found {seen}", fields::asked(test))
+            format!("{place}: expected {}, found {shown}", fields::asked(test))
         },
     ))
 }

@@ -14,7 +14,7 @@ use crate::{
 pub(super) async fn check(api: &Reader, object: &BoundObject) -> Result<Verdict, CallError> {
     let kinds = Kinds::new(api);
     let found = target::find(api, &kinds, object).await?;
-    let Some(object) = &found.object else {
+    let Some(object) = found.object()? else {
         return Ok(Verdict::fails(format!("{} does not exist", found.named)));
     };
     let Some(lacking) = lacking(object) else {

@@ -5,7 +5,7 @@ use switchback_schemas::journal::Verdict;
 
 use super::verdict;
 use crate::{
-    api::{Reader, Resource, object_path},
+    api::{Reader, Resource, Seen, Sought},
     classify::CallError,
     fields::text,
     nodes::built_in,
@@ -28,8 +28,9 @@ pub(super) async fn check(api: &Reader, crd: &str, version: &str) -> Result<Verd
 }
 
 /// Reads a CRD.
-pub(crate) async fn find_crd(api: &Reader, crd: &str) -> Result<Option<Value>, CallError> {
-    api.find(&object_path(&built_in(CRD_VERSION, CRD_KIND)?, None, Some(crd), None)?).await
+pub(crate) async fn find_crd(api: &Reader, crd: &str) -> Result<Option<Seen>, CallError> {
+    let kind = built_in(CRD_VERSION, CRD_KIND)?;
+    api.look(Sought::new(&kind, None, crd)).await
 }
 
 /// The version in which objects are stored from now on.

@@ -9,7 +9,7 @@ use switchback_schemas::{
 };
 
 use crate::{
-    api::{Kinds, MANAGER, PatchKind, Writer, object_path, query_path},
+    api::{Kinds, MANAGER, PatchKind, Sought, Writer, query_path},
     classify::CallError,
     fields,
     target::{done, refused},
@@ -21,15 +21,20 @@ pub(super) async fn run(api: &Writer, effect: &KubeApply) -> Result<Outcome, Cal
     };
     let kinds = Kinds::new(&api.read);
     let resource = kinds.of(&object).await?;
-    let path = object_path(&resource, object.namespace.as_deref(), Some(&object.name), None)?;
+    let sought = Sought::new(&resource, object.namespace.as_deref(), &object.name);
     let mut query = vec![("fieldManager", MANAGER), ("fieldValidation", "Strict")];
     if effect.force {
         query.push(("force", "true"));
     }
-    Ok(match api.patch(&query_path(&path, &query), PatchKind::Apply, &effect.object).await {
-        Ok(kept) => compared(&effect.object, &kept, &object),
-        Err(error) => error.of_write(),
-    })
+    Ok(
+        match api
+            .patch((sought, &query_path(&sought.path()?, &query)), PatchKind::Apply, &effect.object)
+            .await
+        {
+            Ok(kept) => compared(&effect.object, &kept, &object),
+            Err(error) => error.of_write(),
+        },
+    )
 }
 
 /// Done only if the API server kept all that was sent.

@@ -10,10 +10,10 @@ use switchback_schemas::{
 
 use super::{ANEW, placed};
 use crate::{
-    api::{Kinds, MANAGER, PatchKind, Writer, query_path},
+    api::{Kinds, MANAGER, PatchKind, Writer, another, query_path},
     classify::CallError,
     nodes::{self, CORDONED_BY},
-    target::{self, done, not_done},
+    target::{self, There, done, not_done, unconfirmed},
 };
 
 pub(super) async fn run(
@@ -25,7 +25,16 @@ pub(super) async fn run(
     let mut last = None;
     for _ in 0..ANEW {
         let found = target::find(&api.read, &kinds, &effect.node).await?;
-        let Some(node) = &found.object else { return Ok(done(format!("{} is gone", found.named))) };
+        let node = match &found.there {
+            There::It(node) => node,
+            // A mark of this run is taken off whoever carries it.
+            There::Another(node) if !effect.unschedulable => node,
+            There::Another(node) => return Err(another(&found.named.to_string(), node)),
+            There::Nothing | There::Successor(_) => {
+                let gone = format!("{} is gone", found.named);
+                return Ok(unconfirmed(call, &gone).unwrap_or_else(|| done(&gone)));
+            }
+        };
         if effect.unschedulable && !nodes::objections(node).is_empty() {
             let standing = placed::on(&api.read, &kinds, call, node).await?;
             if let Some(held) = placed::node_held(node, &standing) {
@@ -37,7 +46,7 @@ pub(super) async fn run(
             Decided::Leave(why) => return Ok(done(format!("{}: {why}", found.named))),
         };
         let path = query_path(&found.path(None)?, &[("fieldManager", MANAGER)]);
-        match api.patch(&path, PatchKind::Merge, &change).await {
+        match api.patch((found.sought(), &path), PatchKind::Merge, &change).await {
             Ok(_) => {
                 let did = if effect.unschedulable { "cordoned" } else { "uncordoned" };
                 return Ok(done(format!("{} {did}", found.named)));

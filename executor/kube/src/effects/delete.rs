@@ -17,7 +17,7 @@ use crate::{
 pub(super) async fn run(api: &Writer, effect: &KubeDelete<BoundObject>) -> Result<Outcome, CallError> {
     let kinds = Kinds::new(&api.read);
     let found = target::find(&api.read, &kinds, &effect.object).await?;
-    let Some(object) = &found.object else { return Ok(done(format!("{} is gone", found.named))) };
+    let Some(object) = found.object()? else { return Ok(done(format!("{} is gone", found.named))) };
     if object.pointer("/metadata/deletionTimestamp").is_some() {
         return Ok(done(format!("{} is being deleted already", found.named)));
     }
@@ -27,10 +27,10 @@ pub(super) async fn run(api: &Writer, effect: &KubeDelete<BoundObject>) -> Resul
         "preconditions": {"uid": fields::text(object, "/metadata/uid")},
         "propagationPolicy": "Background",
     });
-    Ok(match api.delete(&found.path(None)?, &options).await {
-        Ok(_) => done(format!("{} deleted", found.named)),
+    Ok(match api.delete(found.sought(), &options).await {
+        Ok(()) => done(format!("{} deleted", found.named)),
         // The object that was meant went away in between; another one of its name is not ours to delete.
-        Err(error) if error.is_not_found() || error.is_other_uid() => {
+        Err(error) if found.sought().is_gone(&error) || error.is_other_uid() => {
             done(format!("{} is gone", found.named))
         }
         Err(error) => error.of_write(),

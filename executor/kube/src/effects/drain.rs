@@ -5,6 +5,7 @@
 //! deletion in this file. Nothing is evicted while two budgets cover one pod (the API server could never evict it), of a gang
 //! either all pods on the node are evicted or none, and no pod is while that would end its Job as failed.
 
+mod gone;
 mod jobs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +22,7 @@ use switchback_schemas::{
 
 use super::placed::{self, Placed};
 use crate::{
-    api::{Kinds, Query, Writer, object_path},
+    api::{Kinds, Query, Sought, Writer, another, object_path},
     classify::CallError,
     fields,
     nodes::{self, pods_query},
@@ -31,7 +32,7 @@ use crate::{
         filters::{Standing, standing},
         owners::Owner,
     },
-    target::{self, done, refused},
+    target::{self, There, done, refused, unconfirmed},
 };
 
 pub(super) async fn run(
@@ -41,7 +42,13 @@ pub(super) async fn run(
 ) -> Result<Outcome, CallError> {
     let kinds = Kinds::new(&api.read);
     let found = target::find(&api.read, &kinds, &effect.node).await?;
-    let Some(node) = &found.object else { return Ok(done(format!("{} is gone", found.named))) };
+    let node = match &found.there {
+        There::It(node) => node,
+        There::Another(node) => return Err(another(&found.named.to_string(), node)),
+        There::Nothing | There::Successor(_) => {
+            return gone::of_node(&api.read, &kinds, call, &effect.node).await;
+        }
+    };
     if !nodes::is_cordoned(node) {
         return Ok(refused(format!("{} is schedulable: what leaves it could come back", found.named)));
     }
@@ -53,7 +60,6 @@ pub(super) async fn run(
         }
         Survey::Decided(decided) => decided,
     };
-    let pods = u64::try_from(held.evict.len()).unwrap_or(u64::MAX);
     let mut waits = held.waits;
     for pod in &held.evict {
         match drain.evict(pod, &held.budgets).await {
@@ -65,7 +71,7 @@ pub(super) async fn run(
         }
     }
     // Pods were evicted, so what cannot be read now is no longer "nothing happened".
-    Ok(drain.end(waits, pods).await.unwrap_or_else(|error| {
+    Ok(drain.end(call, waits).await.unwrap_or_else(|error| {
         let Failure { class, evidence } = error.failure();
         Outcome::InDoubt { class, evidence }
     }))
@@ -181,16 +187,16 @@ impl Drain<'_> {
             "metadata": {"name": name, "namespace": namespace},
             "deleteOptions": {"preconditions": {"uid": fields::text(pod, "/metadata/uid")}},
         });
-        let path = nodes::pods()
-            .and_then(|resource| object_path(&resource, Some(namespace), Some(name), Some("eviction")));
-        let answer = match path {
-            Ok(path) => self.api.post(&path, &eviction).await,
-            Err(error) => Err(error),
+        let requested = async {
+            let kind = nodes::pods()?;
+            let path = object_path(&kind, Some(namespace), Some(name), Some("eviction"))?;
+            match self.api.evict(&path, &eviction).await {
+                Err(error) if Sought::new(&kind, Some(namespace), name).is_gone(&error) => Ok(()),
+                Err(error) if error.is_other_uid() => Ok(()),
+                other => other,
+            }
         };
-        let Err(error) = answer else { return Evicted::Gone };
-        if error.is_not_found() || error.is_other_uid() {
-            return Evicted::Gone;
-        }
+        let Err(error) = requested.await else { return Evicted::Gone };
         let covering = || {
             let covering = Budget::all(budgets).into_iter().filter(|budget| budget.covers(pod));
             covering.map(|budget| budget.name()).collect::<Vec<_>>()
@@ -220,7 +226,7 @@ impl Drain<'_> {
     }
 
     /// Looks again at what is left.
-    async fn end(&self, mut waits: BTreeSet<WaitsFor>, asked: u64) -> Result<Outcome, CallError> {
+    async fn end(&self, call: &Call, mut waits: BTreeSet<WaitsFor>) -> Result<Outcome, CallError> {
         let left = self.pods().await?;
         let terminating = left.iter().filter(|pod| standing(pod) == Standing::Terminating).count();
         let moving = left.iter().any(|pod| standing(pod) == Standing::Moves);
@@ -230,7 +236,9 @@ impl Drain<'_> {
             waits.insert(WaitsFor::Terminating { pods, node: self.node.to_owned() });
         }
         if waits.is_empty() {
-            return Ok(done(format!("nothing is left to move on node {} ({asked} pods evicted)", self.node)));
+            // A list that came back empty or in part looks the same.
+            let nothing = format!("nothing is left to move on node {}", self.node);
+            return Ok(unconfirmed(call, &nothing).unwrap_or_else(|| done(&nothing)));
         }
         Ok(Outcome::Blocked { waits_for: waits.into_iter().collect() })
     }

@@ -10,7 +10,7 @@ use switchback_schemas::{
 };
 
 use crate::{
-    api::{Kinds, MANAGER, PatchKind, Query, Resource, Writer, object_path, query_path},
+    api::{Kinds, MANAGER, PatchKind, Query, Resource, Sought, Writer, object_path, query_path},
     classify::CallError,
     conditions::stored::{self, CRD_KIND, CRD_VERSION},
     fields,
@@ -24,8 +24,8 @@ pub(super) async fn run(api: &Writer, effect: &MigrateStorage) -> Result<Outcome
     let named = ObjectRef::new(CRD_VERSION, CRD_KIND, &ObjectName::cluster(&effect.crd));
     let kinds = Kinds::new(&api.read);
     let crds = kinds.of(&named).await?;
-    let path = object_path(&crds, None, Some(&effect.crd), None)?;
-    let Some(crd) = api.read.find(&path).await? else {
+    let sought = Sought::new(&crds, None, &effect.crd);
+    let Some(crd) = api.read.look(sought).await? else {
         return Ok(refused(format!("{named} does not exist")));
     };
     if stored::storage_version(&crd) != Some(effect.to.as_str()) {
@@ -53,7 +53,7 @@ pub(super) async fn run(api: &Writer, effect: &MigrateStorage) -> Result<Outcome
         "metadata": {"resourceVersion": crd.pointer("/metadata/resourceVersion")},
         "status": {"storedVersions": [effect.to]},
     });
-    Ok(match api.patch(&path, PatchKind::Merge, &change).await {
+    Ok(match api.patch((sought, &path), PatchKind::Merge, &change).await {
         Ok(_) => done(format!("{written} objects of {} are stored as {}", effect.crd, effect.to)),
         Err(error) => error.of_write(),
     })
@@ -97,13 +97,14 @@ async fn write_back(api: &Writer, resource: &Resource, mut object: Value) -> Res
         (fields::text(&object, "/metadata/namespace"), fields::text(&object, "/metadata/name"));
     let namespace = Some(namespace.to_owned()).filter(|namespace| !namespace.is_empty());
     let name = name.to_owned();
-    let path = object_path(resource, namespace.as_deref(), Some(&name), None).map_err(Stopped::Read)?;
+    let sought = Sought::new(resource, namespace.as_deref(), &name);
+    let path = sought.path().map_err(Stopped::Read)?;
     for _ in 0..ANEW {
         match api.put(&query_path(&path, &[("fieldManager", MANAGER)]), &object).await {
             Ok(_) => return Ok(()),
-            Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) if error.is_conflict() => match api.read.find(&path).await.map_err(Stopped::Read)? {
-                Some(present) => object = present,
+            Err(error) if sought.is_gone(&error) => return Ok(()),
+            Err(error) if error.is_conflict() => match api.read.look(sought).await.map_err(Stopped::Read)? {
+                Some(present) => object = present.into_object(),
                 None => return Ok(()),
             },
             Err(error) => return Err(Stopped::Write(error)),

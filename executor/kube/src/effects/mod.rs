@@ -16,7 +16,7 @@ use switchback_schemas::{
     plan::{BoundObject, KubeEffect},
 };
 
-use crate::api::Writer;
+use crate::{api::Writer, classify::CallError, target::unconfirmed};
 
 /// Times that a compare-and-set is begun anew because something else of the object moved (a heartbeat, a status).
 const ANEW: u32 = 5;
@@ -33,5 +33,10 @@ pub(crate) async fn apply(api: &Writer, call: &Call, effect: &KubeEffect<Value, 
         KubeEffect::Drain(effect) => drain::run(api, call, effect).await,
     };
     // What an effect hands up as an error is a reading before its first write; writes are classified where they are made.
-    ended.unwrap_or_else(|error| error.of_read())
+    ended.unwrap_or_else(|error| match &error {
+        CallError::NotServed { .. } => {
+            unconfirmed(call, &error.to_string()).unwrap_or_else(|| error.of_read())
+        }
+        _ => error.of_read(),
+    })
 }

@@ -20,8 +20,8 @@ pub(super) async fn run(api: &Writer, effect: &KubePatch<Value, BoundObject>) ->
     let mut last = None;
     for _ in 0..ANEW {
         let found = target::find(&api.read, &kinds, &effect.object).await?;
-        let Some(object) = &found.object else {
-            return Ok(refused(format!("{} does not exist, or is another object of that name", found.named)));
+        let Some(object) = found.object()? else {
+            return Ok(refused(format!("{} does not exist", found.named)));
         };
         let operations = match decide(effect, object) {
             Ok(Decided::Write(operations)) => operations,
@@ -33,7 +33,7 @@ pub(super) async fn run(api: &Writer, effect: &KubePatch<Value, BoundObject>) ->
         };
         let path = found.path(effect.subresource.as_deref())?;
         let path = query_path(&path, &[("fieldManager", MANAGER), ("fieldValidation", "Strict")]);
-        match api.patch(&path, PatchKind::Json, &operations).await {
+        match api.patch((found.sought(), &path), PatchKind::Json, &operations).await {
             Ok(kept) => return Ok(compared(effect, &kept, &found.named.to_string())),
             Err(error) if error.is_conflict() => last = Some(error),
             Err(error) => return Ok(error.of_write()),

@@ -16,7 +16,7 @@ use crate::{
     nodes::{self, pods_query},
     pods::{
         self,
-        classes::{self, Seen, Verdict},
+        classes::{self, PodTraits, Verdict},
         filters::{Standing, standing},
         gpus, objections,
         owners::{Chain, Owners},
@@ -51,7 +51,7 @@ pub(super) async fn on<'plan>(
         }
         let chain = owners.chain(&pod).await?;
         let on_gpu_node = gpus || gpus::held_by(&pod);
-        let seen = Seen { pod: &pod, owner_kinds: chain.kinds(), on_gpu_node };
+        let seen = PodTraits { pod: &pod, owner_kinds: chain.kinds(), on_gpu_node };
         let class = classes::class_of(&call.fleet.classes, &seen);
         found.push(Placed { pod, chain, class, on_gpu_node });
     }
@@ -71,7 +71,8 @@ impl Placed<'_> {
     ///
     /// Whose it is has to be known: an owner that cannot be read may be of the class that protects it.
     pub(super) fn held(&self, call: &Call, node: &str) -> Option<WaitsFor> {
-        let seen = Seen { pod: &self.pod, owner_kinds: self.chain.kinds(), on_gpu_node: self.on_gpu_node };
+        let seen =
+            PodTraits { pod: &self.pod, owner_kinds: self.chain.kinds(), on_gpu_node: self.on_gpu_node };
         let undecided = WorkloadClass::unresolved(self.class, &objections::of_pod(&self.pod));
         let why = match &self.chain.unread {
             Some(unread) => Some(format!("whose it is, is unknown: {unread}")),

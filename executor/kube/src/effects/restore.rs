@@ -9,7 +9,7 @@ use switchback_schemas::{
 
 use super::apply::reference;
 use crate::{
-    api::{Kinds, MANAGER, Writer, object_path, query_path},
+    api::{Kinds, MANAGER, Sought, Writer, object_path, query_path},
     classify::CallError,
     target::refused,
 };
@@ -50,7 +50,8 @@ async fn one(api: &Writer, kinds: &Kinds<'_>, captured: &Value) -> Result<String
     let path = |name| object_path(&resource, named.namespace.as_deref(), name, None).map_err(Stopped::Read);
     let writing = |path: String| query_path(&path, &[("fieldManager", MANAGER)]);
     let wanted = wanted(captured);
-    match api.read.find(&path(Some(&named.name))?).await.map_err(Stopped::Read)? {
+    let sought = Sought::new(&resource, named.namespace.as_deref(), &named.name);
+    match api.read.look(sought).await.map_err(Stopped::Read)? {
         None => {
             api.post(&writing(path(None)?), &wanted).await.map_err(Stopped::Write)?;
             Ok(format!("{named} created again"))

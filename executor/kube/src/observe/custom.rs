@@ -8,7 +8,7 @@ use switchback_schemas::{
 
 use super::lists::Lists;
 use crate::{
-    api::{Query, Reader, Resource, object_path},
+    api::{Query, Reader, Resource, Sought},
     conditions::stored,
     fields::text,
 };
@@ -32,11 +32,7 @@ pub(super) async fn read(lists: &mut Lists, reader: &Reader, crds: &[Crd], relea
         for object in &release.objects {
             let Some((reference, resource)) = custom(object, &definitions) else { continue };
             let namespace = reference.namespace.as_deref();
-            let found = match object_path(&resource, namespace, Some(&reference.name), None) {
-                Ok(path) => reader.find(&path).await,
-                Err(error) => Err(error),
-            };
-            match found {
+            match reader.look(Sought::new(&resource, namespace, &reference.name)).await {
                 Ok(Some(live)) => {
                     let custom = CustomObject { keep: keeps(&live), object: reference, used_by: Vec::new() };
                     release.custom.push(custom);

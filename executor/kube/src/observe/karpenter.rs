@@ -155,6 +155,7 @@ mod tests {
             node: String::new(),
             provider_id: None,
             drifted: true,
+            is_leaving: false,
         };
         let read = node_pool(&pool, &of_pools, &[claim("2"), claim("3")]);
         assert_eq!((read.claims, read.drifted, read.ready), (2, 1, false));

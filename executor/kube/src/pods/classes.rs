@@ -9,7 +9,7 @@ use switchback_schemas::{
 use crate::fields;
 
 /// A pod as classes see it.
-pub(crate) struct Seen<'pod> {
+pub(crate) struct PodTraits<'pod> {
     /// The pod.
     pub(crate) pod: &'pod Value,
     /// The kinds of its owners, nearest first; empty for a pod that nobody controls.
@@ -30,7 +30,7 @@ pub(crate) enum Verdict {
 /// The class of a pod: the first that matches.
 pub(crate) fn class_of<'plan>(
     classes: &'plan [WorkloadClass],
-    seen: &Seen<'_>,
+    seen: &PodTraits<'_>,
 ) -> Option<&'plan WorkloadClass> {
     let namespace = fields::text(seen.pod, "/metadata/namespace");
     let label = |key: &str| seen.pod.pointer("/metadata/labels").and_then(|labels| labels.get(key)?.as_str());
@@ -38,7 +38,7 @@ pub(crate) fn class_of<'plan>(
 }
 
 /// What a drain may do to a pod of this class, after its node's workloads have been waited for so long.
-pub(crate) fn decide(class: Option<&WorkloadClass>, seen: &Seen<'_>, waited: Seconds) -> Verdict {
+pub(crate) fn decide(class: Option<&WorkloadClass>, seen: &PodTraits<'_>, waited: Seconds) -> Verdict {
     let may_evict = match class.map(|class| &class.on_drain) {
         Some(OnDrain::Evict {} | OnDrain::Requeue {}) => true,
         Some(OnDrain::Never {}) => false,
@@ -50,7 +50,7 @@ pub(crate) fn decide(class: Option<&WorkloadClass>, seen: &Seen<'_>, waited: Sec
 }
 
 /// Whether a class protects its pods: a roll moves their nodes last.
-pub(crate) fn protects(class: Option<&WorkloadClass>, seen: &Seen<'_>) -> bool {
+pub(crate) fn protects(class: Option<&WorkloadClass>, seen: &PodTraits<'_>) -> bool {
     match class.map(|class| &class.on_drain) {
         Some(OnDrain::Wait { .. } | OnDrain::Never {}) => true,
         Some(OnDrain::Evict {} | OnDrain::Requeue {}) => false,
@@ -96,7 +96,7 @@ mod tests {
         ];
         let pod = pod();
         let name = |owner_kinds: &[&'static str]| {
-            let seen = Seen { pod: &pod, owner_kinds: owner_kinds.to_vec(), on_gpu_node: false };
+            let seen = PodTraits { pod: &pod, owner_kinds: owner_kinds.to_vec(), on_gpu_node: false };
             class_of(&classes, &seen).map(|class| class.name.as_str())
         };
         assert_eq!(name(&["Job"]), Some("jobs"));
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(name(&["ReplicaSet", "Deployment"]), Some("ml"));
         let only_bare = PodSelector { owner_kinds: vec!["Pod".into()], ..Default::default() };
         let bare = [class("bare", only_bare, OnDrain::Evict {})];
-        let of = |owner_kinds| class_of(&bare, &Seen { pod: &pod, owner_kinds, on_gpu_node: false });
+        let of = |owner_kinds| class_of(&bare, &PodTraits { pod: &pod, owner_kinds, on_gpu_node: false });
         assert!(of(Vec::new()).is_some());
         assert!(of(vec!["Job"]).is_none());
     }
@@ -113,19 +113,19 @@ mod tests {
     fn all_that_a_selector_says_must_match() {
         let labels = [("team".to_owned(), "a".to_owned()), ("tier".to_owned(), "x".to_owned())].into();
         let classes = [class("both", PodSelector { labels, ..Default::default() }, OnDrain::Evict {})];
-        let seen = Seen { pod: &pod(), owner_kinds: Vec::new(), on_gpu_node: false };
+        let seen = PodTraits { pod: &pod(), owner_kinds: Vec::new(), on_gpu_node: false };
         assert!(class_of(&classes, &seen).is_none());
     }
 
     #[test]
     fn waiting_never_turns_into_killing_by_itself() {
         let pod = pod();
-        let seen = Seen { pod: &pod, owner_kinds: Vec::new(), on_gpu_node: true };
+        let seen = PodTraits { pod: &pod, owner_kinds: Vec::new(), on_gpu_node: true };
         let wait = |then| class("w", PodSelector::default(), OnDrain::Wait { max: Seconds(60), then });
         assert_eq!(decide(Some(&wait(Then::Park)), &seen, Seconds(600)), Verdict::Hold);
         assert_eq!(decide(Some(&wait(Then::Evict)), &seen, Seconds(59)), Verdict::Hold);
         assert_eq!(decide(Some(&wait(Then::Evict)), &seen, Seconds(60)), Verdict::Evict);
         assert_eq!(decide(None, &seen, Seconds(600)), Verdict::Hold);
-        assert_eq!(decide(None, &Seen { on_gpu_node: false, ..seen }, Seconds(0)), Verdict::Evict);
+        assert_eq!(decide(None, &PodTraits { on_gpu_node: false, ..seen }, Seconds(0)), Verdict::Evict);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use switchback_schemas::name::{ObjectName, ObjectRef};
 
 use crate::{
-    api::{Kinds, Reader, object_path},
+    api::{Kinds, Reader, Sought, another},
     classify::CallError,
     fields,
 };
@@ -155,8 +155,10 @@ impl<'api> Owners<'api> {
             return Ok(Above::Unread(format!("{} cannot be read: {why}", of.object)));
         };
         let namespace = of.object.namespace.as_deref();
-        let path = object_path(&resource, namespace, Some(&of.object.name), None)?;
-        Ok(self.reader.find(&path).await?.as_ref().and_then(owner).into())
+        match self.reader.look(Sought::new(&resource, namespace, &of.object.name)).await? {
+            Some(seen) if seen.uid() != of.uid => Err(another(&of.object.to_string(), &seen)),
+            seen => Ok(seen.as_deref().and_then(owner).into()),
+        }
     }
 }
 

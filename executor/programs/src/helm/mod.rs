@@ -212,7 +212,12 @@ pub(crate) fn failed(args: &[&str], exit: &Exit) -> Failure {
 pub(crate) fn class_of(complaint: &str) -> Class {
     let complaint = complaint.to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| complaint.contains(part));
-    if says(&[
+    if complaint.contains("admission webhook") && complaint.contains("denied the request") {
+        Class::Vetoed
+    } else if says(&[
+        "failed calling webhook",
+        "etcdserver: ",
+        "the server is currently unable to handle the request",
         "cluster unreachable",
         "connection refused",
         "i/o timeout",
@@ -227,10 +232,12 @@ pub(crate) fn class_of(complaint: &str) -> Class {
         "the object has been modified",
     ]) {
         Class::Conflict
-    } else if says(&["is forbidden", "unauthorized", "must be logged in"]) {
-        Class::Denied
-    } else if says(&["too many requests"]) {
+    } else if says(&["too many requests", "exceeded quota", "no space left on device", "disk quota exceeded"])
+    {
         Class::Throttled
+    } else if (says(&["is forbidden"]) && says(&[" cannot "])) || says(&["unauthorized", "must be logged in"])
+    {
+        Class::Denied
     } else if says(&["timed out waiting", "context deadline exceeded"]) {
         Class::Deadline
     } else {
@@ -277,6 +284,30 @@ mod tests {
         let pending = "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress";
         assert_eq!(class_of(pending), Class::Conflict);
         assert_eq!(class_of("Error: UPGRADE FAILED: execution error at (x)"), Class::Refused);
+    }
+
+    #[test]
+    fn b7_what_is_blocked_waits_and_what_is_refused_is_final() {
+        for (complaint, class) in [
+            ("pods is forbidden: User \"r\" cannot create resource \"pods\"", Class::Denied),
+            ("pods \"x\" is forbidden: exceeded quota: gpu", Class::Throttled),
+            ("write /tmp/x: no space left on device", Class::Throttled),
+            (
+                "Internal error occurred: failed calling webhook \"v.x\": context deadline exceeded",
+                Class::Unreachable,
+            ),
+            ("admission webhook \"v.x\" denied the request: connection refused by policy", Class::Vetoed),
+            ("pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"", Class::Refused),
+            (
+                "StatefulSet.apps \"x\" is invalid: spec: Forbidden: updates to statefulset spec",
+                Class::Refused,
+            ),
+            ("Secret \"x\" exists and cannot be imported into the current release", Class::Refused),
+            ("unable to build kubernetes objects: unknown field \"spec.replicaz\"", Class::Refused),
+        ] {
+            let complaint = format!("Error: UPGRADE FAILED: {complaint}");
+            assert_eq!(class_of(&complaint), class, "{complaint}");
+        }
     }
 
     #[test]

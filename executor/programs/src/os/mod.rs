@@ -51,7 +51,7 @@ impl Programs for OsPrograms {
             Some(Arg::Text(program)) => program.clone(),
             _ => return Err(not_started("", "the argument vector names no program")),
         };
-        let broken = |error: std::io::Error| not_started(&program, &error.to_string());
+        let broken = |error: std::io::Error| RunError::not_started(&program, &error);
         let place = Place::open(&self.dir, &call.slot).map_err(broken)?;
         let Locked::Ours(stderr) = locked(&place).await.map_err(broken)? else {
             return Err(RunError::Busy { slot: call.slot.clone() });
@@ -104,7 +104,7 @@ impl Programs for OsPrograms {
     }
 
     async fn settle(&self, slot: &str, within: Duration) -> Result<Settled, RunError> {
-        let broken = |error: std::io::Error| not_started(slot, &error.to_string());
+        let broken = |error: std::io::Error| RunError::not_started(slot, &error);
         let place = Place::open(&self.dir, slot).map_err(broken)?;
         if place.is_free().map_err(broken)? {
             return Ok(Settled::Free);
@@ -229,6 +229,16 @@ mod tests {
         // The call is asked first, and meets the lock.
         let (exit, ()) = tokio::join!(programs.run(&call), async { drop(held) });
         assert_eq!(exit.unwrap().code, Some(0));
+    }
+
+    /// Safety review, B6.
+    #[test]
+    fn b6_a_full_disk_is_waited_for() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let error = RunError::not_started("helm", &full);
+        assert!(matches!(error.of_write(), Outcome::Blocked { .. }), "{error}");
+        let missing = RunError::not_started("helm", &std::io::Error::from(std::io::ErrorKind::NotFound));
+        assert!(matches!(missing.of_write(), Outcome::NotDone { class: Class::Refused, .. }));
     }
 
     #[tokio::test]

@@ -69,18 +69,18 @@ async fn a_drain_moves_what_it_may_and_ends_when_nothing_is_left(scene: &Scene) 
     let node = cordoned(scene).await;
     let drained = KubeCondition::Drained { node: node.clone() };
     assert!(!scene.check(&call(), &drained).await.is_holding());
-    let mut outcome = scene.apply(&call(), &drain(&node)).await;
+    let mut outcome = scene.twice(&call(), &drain(&node)).await;
     for _ in 0..300 {
         if let Outcome::Blocked { waits_for } = &outcome {
             assert!(matches!(waits_for[..], [WaitsFor::Terminating { .. }]), "{waits_for:?}");
             scene.moment().await;
-            outcome = scene.apply(&call(), &drain(&node)).await;
+            outcome = scene.twice(&call(), &drain(&node)).await;
         }
     }
     done(&outcome);
     assert!(scene.check(&call(), &drained).await.is_holding());
     remove(scene, &node).await;
-    assert!(done(&scene.apply(&call(), &drain(&node)).await).contains("gone"));
+    assert!(done(&scene.twice(&call(), &drain(&node)).await).contains("gone"));
 }
 
 async fn p03_a_budget_that_allows_nothing_is_named_with_its_pod(scene: &Scene) {

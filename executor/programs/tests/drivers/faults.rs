@@ -88,7 +88,7 @@ async fn a_drain_whose_eviction_was_not_answered_goes_on_from_what_it_sees() {
     assert!(matches!(outcome, Outcome::InDoubt { .. }), "{outcome:?}");
     scene.apply(&call(), &drain).await;
     scene.twin.as_ref().unwrap().advance_by(Duration::from_mins(5));
-    done(&scene.apply(&call(), &drain).await);
+    done(&scene.twice(&call(), &drain).await);
 }
 
 /// The class could be one that protects the topmost owner, and that owner cannot be seen.

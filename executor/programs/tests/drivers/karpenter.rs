@@ -159,6 +159,7 @@ async fn a_pod_of_no_class_on_a_gpu_node_is_never_evicted() {
     let node = || BoundObject {
         object: ObjectRef::new("v1", "Node", &ObjectName::cluster(&item.name)),
         uid: Some(item.key.to_string()),
+        provider_id: item.provider_id.clone(),
     };
     done(&driver.apply(&call(), &KubeEffect::Cordon(NodeCordon { node: node(), unschedulable: true })).await);
     let patient = Call { waited: Seconds::hours(1000), ..call() };

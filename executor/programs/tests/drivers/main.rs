@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod helm;

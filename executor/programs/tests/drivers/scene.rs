@@ -5,10 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use kube::client::Body;
 use serde_json::{Value, json};
 use switchback_cluster::Access;
-use switchback_executor::ports::{Call, Kube as _};
+use switchback_executor::ports::{Call, Kube as _, Looked};
 use switchback_kube::KubeDriver;
 use switchback_schemas::{
-    journal::{At, Outcome, Verdict},
+    Seconds,
+    journal::{At, Outcome, Verdict, WaitsFor},
     name::{ObjectName, ObjectRef},
     plan::{BoundObject, KubeCondition, KubeEffect},
 };
@@ -83,6 +84,15 @@ impl Scene {
 
     pub(crate) async fn apply(&self, call: &Call, effect: &KubeEffect<Value, BoundObject>) -> Outcome {
         self.driver().apply(call, effect).await
+    }
+
+    /// Applies, and once more where a second look is wanted, after the time that it wants.
+    pub(crate) async fn twice(&self, call: &Call, effect: &KubeEffect<Value, BoundObject>) -> Outcome {
+        let outcome = self.apply(call, effect).await;
+        let Outcome::Blocked { waits_for } = &outcome else { return outcome };
+        let [WaitsFor::SecondLook { what }] = &waits_for[..] else { return outcome };
+        let looked = Some(Looked { what: what.clone(), ago: Seconds(10) });
+        self.apply(&Call { looked, ..call.clone() }, effect).await
     }
 
     pub(crate) async fn check(&self, call: &Call, condition: &KubeCondition<Value, BoundObject>) -> Verdict {
@@ -227,6 +237,7 @@ pub(crate) fn bound(api_version: &str, kind: &str, object: &Value) -> BoundObjec
     BoundObject {
         object: ObjectRef::new(api_version, kind, &name),
         uid: Some(text("/metadata/uid").unwrap()),
+        provider_id: text("/spec/providerID"),
     }
 }
 

@@ -7,11 +7,17 @@ use switchback_schemas::{
     plan::{Action, Condition, Effect},
 };
 
-use super::in_flight::{Asked, Proof, Purpose, later, token};
-use crate::machine::{
-    Answer, Command, Decision, Machine, Phase, Task, What,
-    fold::{place::work_at, retry, transition::may_act},
+use super::in_flight::{Asked, Purpose, later, token};
+use crate::{
+    machine::{
+        Answer, Command, Decision, Machine, Phase, Task, What,
+        fold::{place::work_at, retry, transition::may_act},
+    },
+    ports::Looked,
 };
+
+/// How long good looks may be apart and still be one stretch of time in which something held.
+const GAP: Seconds = Seconds::minutes(2);
 
 impl Machine {
     /// What happens now.
@@ -195,11 +201,12 @@ impl Machine {
         }
     }
 
-    fn wait_until(&mut self, at: &At, due: Timestamp, now: Timestamp) {
+    pub(super) fn wait_until(&mut self, at: &At, due: Timestamp, now: Timestamp) {
         let evidence = self.state.task(at).map(|task| task.evidence.0.join("; ")).unwrap_or_default();
         let waits = match self.state.task(at).and_then(|task| task.class) {
             Some(Class::Denied) => WaitsFor::Credentials { message: evidence },
             Some(Class::Unreachable) => WaitsFor::Unreadable { what: at.to_string(), why: evidence },
+            Some(Class::Throttled) => WaitsFor::Capacity { message: evidence },
             _ => WaitsFor::Instant { at: due },
         };
         self.wait(at, vec![waits], (due, Some(due)), now);
@@ -290,6 +297,7 @@ impl Machine {
             token: token(self.state.run.as_ref(), at, task.map_or(0, |task| task.round)),
             waited: Seconds(waited),
             operation: task.and_then(operation),
+            looked: task.and_then(|task| looked(task, now)),
             what,
         });
         if !matches!(purpose, Purpose::Held(_) | Purpose::Claim) {
@@ -350,10 +358,10 @@ impl Machine {
 
     fn checked(&mut self, at: &At, which: usize, verdict: Verdict, now: Timestamp) {
         let next = later(now, self.settings.poll);
-        let place = self.live.place(at);
-        let before = place.verify.get(&which).and_then(|proof| proof.holds_since);
-        let holds_since = if verdict.is_holding() { before.or(Some(now)) } else { None };
-        place.verify.insert(which, Proof { holds_since, last: Some(verdict), next: Some(next) });
+        let gap = Seconds(self.settings.poll.0.saturating_mul(4)).max(GAP);
+        let proof = self.live.place(at).verify.entry(which).or_default();
+        proof.look(verdict, now, gap);
+        proof.next = Some(next);
     }
 
     /// When to look again.
@@ -366,6 +374,12 @@ impl Machine {
             self.live.suspensions.values().filter(|watch| !watch.asked).filter_map(|watch| watch.next);
         wakes.chain(watches).chain(self.patience_ends(now)).filter(|wake| *wake > now).min()
     }
+}
+
+/// What earlier calls did not see.
+fn looked(task: &Task, now: Timestamp) -> Option<Looked> {
+    let (since, what) = task.looked.clone()?;
+    Some(Looked { what, ago: Seconds(u64::try_from(now.duration_since(since).as_secs()).unwrap_or(0)) })
 }
 
 /// What the other system called the operation that a blocked call told of last.

@@ -39,7 +39,7 @@ impl Machine {
             failed.iter().filter(|at| at.item.is_some() && !self.state.is_release(at)).find_map(|at| {
                 let roll = At { item: None, ..at.clone() };
                 let last = self.state.task(at).map(|task| task.last)?;
-                (!self.looked_after(&roll, last)).then_some(roll)
+                (!self.looked_after(&roll, last) || self.is_missing(at)).then_some(roll)
             });
         if let Some(roll) = unsure {
             self.look_for(&roll, now, out);

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 pub(in crate::machine) use switchback_model::windows::later;
 use switchback_schemas::{
-    RunId,
+    ItemKey, RunId, Seconds,
     journal::{At, Event, Outcome, Record, SideEntry, Verdict, WaitsFor},
     name::Label,
 };
@@ -27,6 +27,10 @@ pub(in crate::machine) struct Live {
     pub suspensions: BTreeMap<Label, Watch>,
     /// Latest listings of nodes, good or not, by roll.
     pub listed: BTreeMap<At, Timestamp>,
+    /// Nodes of a batch that the last listings did not hold, and since when.
+    pub missing: BTreeMap<At, BTreeMap<ItemKey, Timestamp>>,
+    /// Rolls whose listings held no node at all, and since when.
+    pub empty: BTreeMap<At, Timestamp>,
     pub stopping: Option<String>,
     /// When something came forward last.
     pub progress: Option<Timestamp>,
@@ -87,9 +91,43 @@ pub(in crate::machine) struct Place {
 /// How far one verification has come.
 #[derive(Debug, Default)]
 pub(in crate::machine) struct Proof {
-    pub holds_since: Option<Timestamp>,
+    /// For how long it was seen to hold. What passes before a look that cannot be read does not count.
+    pub held: SignedDuration,
+    /// The last look that held; absent once one failed.
+    pub good: Option<Timestamp>,
+    /// Whether a look could not be read since it holds.
+    pub unread: bool,
+    pub looked: Option<Timestamp>,
     pub last: Option<Verdict>,
     pub next: Option<Timestamp>,
+}
+
+impl Proof {
+    /// What one more look makes of it. Looks further apart than `gap` say nothing of what was in between.
+    pub(in crate::machine) fn look(&mut self, verdict: Verdict, now: Timestamp, gap: Seconds) {
+        match &verdict {
+            Verdict::Holds { .. } => {
+                self.held = match (self.good, self.looked) {
+                    (Some(good), Some(looked)) if later(good, gap) >= now => {
+                        self.held + now.duration_since(looked)
+                    }
+                    _ => SignedDuration::ZERO,
+                };
+                self.good = Some(now);
+            }
+            Verdict::Fails { .. } => *self = Self { next: self.next, ..Self::default() },
+            Verdict::Unknown { .. } => self.unread = self.good.is_some(),
+        }
+        self.looked = Some(now);
+        self.last = Some(verdict);
+    }
+
+    /// Whether it held for long enough. The time since the last look counts while that look was good.
+    pub(in crate::machine) fn is_settled(&self, settle: Seconds, now: Timestamp) -> bool {
+        let since = self.good.filter(|_| self.good == self.looked).map(|good| now.duration_since(good));
+        let held = self.held.saturating_add(since.unwrap_or_default());
+        self.good.is_some() && held.as_secs() >= i64::try_from(settle.0).unwrap_or(i64::MAX)
+    }
 }
 
 /// An open suspension that is looked at.

@@ -8,7 +8,7 @@ use crate::machine::{
     Decision, Machine, Phase,
     fold::{
         place::work_at,
-        retry::{Reaction, TRIES, not_seen},
+        retry::{Reaction, not_seen},
     },
 };
 
@@ -71,15 +71,23 @@ impl Machine {
     fn after_doubt(&mut self, at: &At, evidence: &Evidence, now: Timestamp) -> Option<Event> {
         let work = work_at(&self.index.plan, &self.state, at)?;
         let task = self.state.task(at)?;
-        if not_seen(work.retry) == Reaction::Again && task.failures < TRIES {
+        let class = task.class.unwrap_or(Class::Crashed);
+        let reaction = not_seen(class, work.retry);
+        if reaction.repeats(task.failures) {
             let due = self.due(at);
             if due > now {
-                self.wait(at, vec![WaitsFor::Instant { at: due }], (due, Some(due)), now);
+                self.wait_until(at, due, now);
                 return None;
             }
             let mut intent = Decision::default();
             self.intend(at, &mut intent);
             return intent.append.pop();
+        }
+        if matches!(reaction, Reaction::Fail | Reaction::Twice) {
+            // What the other side said comes first; what was seen since stands below it.
+            let lines = task.evidence.0.iter().chain(&evidence.0).cloned().collect();
+            let outcome = Outcome::NotDone { class: Class::Refused, evidence: Evidence(lines) };
+            return Some(Event::Ended { at: at.clone(), attempt: task.attempts, outcome });
         }
         let why =
             said(&format!("whether {at} happened is unknown, and it cannot be repeated blindly"), evidence);

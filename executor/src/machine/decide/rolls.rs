@@ -1,8 +1,10 @@
 //! Rolls: listing nodes, freezing batches, bringing every node of a batch through the recipe, letting nodes go.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use switchback_schemas::{
-    Seconds,
+    ItemKey, Seconds,
     journal::{At, Event, Verdict, WaitsFor, Way},
     plan::{Roll, Stale, Work},
 };
@@ -19,6 +21,9 @@ use crate::{
     },
     ports::{Failure, Member},
 };
+
+/// How far two listings have to be apart before what neither of them holds is gone.
+const APART: Seconds = Seconds(10);
 
 impl Machine {
     /// Brings a roll forward.
@@ -70,6 +75,16 @@ impl Machine {
     }
 
     fn freeze(&mut self, at: &At, roll: &Roll, members: &[Member], now: Timestamp) {
+        if members.is_empty() {
+            let since = *self.live.empty.entry(at.clone()).or_insert(now);
+            if later(since, APART) > now {
+                let what = format!("pool {} has no nodes", roll.pool);
+                self.look_again(at, WaitsFor::SecondLook { what }, now);
+                return;
+            }
+        } else {
+            self.live.empty.remove(at);
+        }
         let state = self.state.roll(at).cloned().unwrap_or_default();
         let at_ = at.clone();
         match choose(roll, &state, members) {
@@ -119,7 +134,7 @@ impl Machine {
     }
 
     /// Whether this run itself began to end a node.
-    fn is_ending(&self, at: &At, roll: &Roll, key: &switchback_schemas::ItemKey) -> bool {
+    fn is_ending(&self, at: &At, roll: &Roll, key: &ItemKey) -> bool {
         let ends = roll.recipe.iter().filter(|recipe| ends_node(recipe));
         ends.map(|recipe| at.item(key, &recipe.name))
             .any(|place| self.state.task(&place).is_some_and(Task::may_have_acted))
@@ -160,9 +175,18 @@ impl Machine {
                 && !self.state.item_is_done(&self.index.plan, at, &item.key)
                 && !self.is_ending(at, &roll, &item.key)
         });
-        let gone = vanished.map(|item| Event::Gone { at: at.clone(), item: item.key.clone() });
-        let gone: Vec<Event> = gone.collect();
-        self.live.outbox.extend(gone);
+        let vanished: BTreeSet<ItemKey> = vanished.map(|item| item.key.clone()).collect();
+        // What one list leaves out may still be there. A failure is a witness of its own: it may have come of that.
+        let failed = self.has_failures();
+        let missing = self.live.missing.entry(at.clone()).or_default();
+        missing.retain(|key, _| vanished.contains(key));
+        let is_gone = |key: &ItemKey| {
+            let since = *missing.entry(key.clone()).or_insert(now);
+            failed || later(since, APART) <= now
+        };
+        let gone: Vec<ItemKey> = vanished.into_iter().filter(is_gone).collect();
+        missing.retain(|key, _| !gone.contains(key));
+        self.live.outbox.extend(gone.into_iter().map(|item| Event::Gone { at: at.clone(), item }));
     }
 
     /// Rolls whose touched nodes are to be let go: those of the way that a failure made hold, else those that are taken
@@ -209,6 +233,12 @@ impl Machine {
                 self.observe(&place, now, out);
             }
         }
+    }
+
+    /// Whether the last listing did not hold a node, and nothing else says yet that it is gone.
+    pub(super) fn is_missing(&self, at: &At) -> bool {
+        let missing = self.live.missing.get(&At { item: None, ..at.clone() });
+        at.item.as_ref().zip(missing).is_some_and(|(item, missing)| missing.contains_key(&item.key))
     }
 
     /// When the nodes of a roll were listed last, if that was after some instant.

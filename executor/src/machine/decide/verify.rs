@@ -1,8 +1,8 @@
-//! Verification: every condition has to hold without a break for as long as it has to settle.
+//! Verification: every condition has to hold without a break for as long as it has to settle. A look that cannot be read stops that
+//! clock, and is never a failure.
 
 use jiff::Timestamp;
 use switchback_schemas::{
-    Seconds,
     journal::{At, Event, Evidence, Verdict},
     plan::{Verify, Work},
 };
@@ -53,9 +53,7 @@ impl Machine {
         let place = self.live.place(at);
         let none = Proof::default();
         let proof = |which: usize| place.verify.get(&which).unwrap_or(&none);
-        let settled = |(which, verify): (usize, &&Verify)| {
-            proof(which).holds_since.is_some_and(|since| held(since, now) >= verify.settle)
-        };
+        let settled = |(which, verify): (usize, &&Verify)| proof(which).is_settled(verify.settle, now);
         if conditions.iter().enumerate().all(settled) {
             let seen = conditions.iter().enumerate().flat_map(|(which, verify)| {
                 let evidence = proof(which).last.iter().flat_map(|verdict| verdict.evidence().0.clone());
@@ -69,9 +67,12 @@ impl Machine {
         if let Some((which, verify)) = late {
             let proof = proof(which);
             let mut lines = proof.last.iter().flat_map(|v| v.evidence().0.clone()).collect::<Vec<_>>();
-            let unknown = matches!(proof.last, Some(Verdict::Unknown { .. }));
-            let how = match (proof.holds_since, unknown) {
-                (Some(_), _) => format!("did not stay met for {}", verify.settle),
+            let unknown = proof.unread || matches!(proof.last, Some(Verdict::Unknown { .. }));
+            let how = match (proof.good, unknown) {
+                (Some(_), true) => {
+                    format!("is met where it can be read, and could not be read for {}", verify.settle)
+                }
+                (Some(_), false) => format!("did not stay met for {}", verify.settle),
                 (None, true) => "could not be read".to_owned(),
                 (None, false) => "is not met".to_owned(),
             };
@@ -87,8 +88,4 @@ impl Machine {
         }
         None
     }
-}
-
-fn held(since: Timestamp, now: Timestamp) -> Seconds {
-    Seconds(u64::try_from(now.duration_since(since).as_secs()).unwrap_or(0))
 }

@@ -15,14 +15,30 @@ pub enum Reaction {
     Wait,
     /// Tried again a few times, then a failure.
     Again,
+    /// Tried once more, then a failure.
+    Twice,
     /// A person decides.
     Ask,
     /// A failure.
     Fail,
 }
 
-/// Tries of [`Reaction::Again`] before a failure.
-pub(in crate::machine) const TRIES: u32 = 6;
+impl Reaction {
+    /// Tries before this is a failure; `None` where no number of them makes it one.
+    pub(in crate::machine) fn tries(self) -> Option<u32> {
+        match self {
+            Self::Wait => None,
+            Self::Again => Some(6),
+            Self::Twice => Some(2),
+            Self::Ask | Self::Fail => Some(0),
+        }
+    }
+
+    /// Whether one more try follows after so many that failed in a row.
+    pub(in crate::machine) fn repeats(self, failures: u32) -> bool {
+        self.tries().is_none_or(|tries| failures < tries)
+    }
+}
 
 /// What follows an effect that did not happen.
 pub fn not_done(class: Class, retry: RetryClass) -> Reaction {
@@ -32,16 +48,24 @@ pub fn not_done(class: Class, retry: RetryClass) -> Reaction {
         (Class::Throttled | Class::Unreachable | Class::Denied, NotDone | Idempotent) => Reaction::Wait,
         (Class::Throttled | Class::Unreachable | Class::Denied | Class::Crashed, Never) => Reaction::Ask,
         (Class::Conflict | Class::Deadline | Class::Crashed, NotDone | Idempotent) => Reaction::Again,
-        (Class::Conflict | Class::Deadline, Never) | (Class::Refused | Class::Bug, _) => Reaction::Fail,
+        (Class::Vetoed, NotDone | Idempotent) => Reaction::Twice,
+        (Class::Conflict | Class::Deadline | Class::Vetoed, Never) | (Class::Refused | Class::Bug, _) => {
+            Reaction::Fail
+        }
     }
 }
 
 /// What follows an effect in doubt that, by a look at the platform, has not happened so far. It may still land, so only
-/// a call that can be repeated without harm is repeated.
-pub fn not_seen(retry: RetryClass) -> Reaction {
-    match retry {
-        RetryClass::Idempotent => Reaction::Again,
-        RetryClass::Never | RetryClass::NotDone => Reaction::Ask,
+/// a call that can be repeated without harm is repeated. A refusal that was final stays so, whatever it left behind.
+pub fn not_seen(class: Class, retry: RetryClass) -> Reaction {
+    match (class, retry) {
+        (Class::Refused, _) => Reaction::Fail,
+        (_, RetryClass::Never | RetryClass::NotDone) => Reaction::Ask,
+        (Class::Throttled | Class::Unreachable | Class::Denied, RetryClass::Idempotent) => Reaction::Wait,
+        (Class::Vetoed, RetryClass::Idempotent) => Reaction::Twice,
+        (Class::Conflict | Class::Deadline | Class::Crashed | Class::Bug, RetryClass::Idempotent) => {
+            Reaction::Again
+        }
     }
 }
 

@@ -160,6 +160,8 @@ pub struct Task {
     pub applied: Option<Timestamp>,
     /// Since when it is blocked, and by what.
     pub blocked: Option<(Timestamp, Vec<WaitsFor>)>,
+    /// Since when its calls have not seen something that a second look is to confirm, and what.
+    pub looked: Option<(Timestamp, String)>,
     /// How the last call failed.
     pub class: Option<Class>,
     /// What was seen last.
@@ -182,6 +184,7 @@ impl Task {
             last: at,
             applied: None,
             blocked: None,
+            looked: None,
             class: None,
             evidence: Evidence::default(),
             left: false,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use switchback_schemas::{
-    journal::{At, Class, Event, Evidence, Outcome, Record, Verdict, Way},
+    journal::{At, Class, Event, Evidence, Outcome, Record, Verdict, WaitsFor, Way},
     plan::RetryClass,
 };
 
@@ -12,7 +12,7 @@ use super::{
     Illegal, Index, Phase, Reason, RunState,
     place::work_at,
     place_event::PlaceEvent,
-    retry::{Reaction, TRIES, not_done},
+    retry::{Reaction, not_done},
     state::{Hold, Task},
 };
 
@@ -226,6 +226,12 @@ fn ended(
         task.evidence = evidence.clone();
         task.failures = task.failures.saturating_add(1);
     };
+    task.looked = match (second_look(outcome), task.looked.take()) {
+        (Some(what), Some(before)) if before.1 == *what => Some(before),
+        (Some(what), _) => Some((now, what.clone())),
+        // A look that could not be made contradicts nothing.
+        (None, before) => before.filter(|_| is_no_look(outcome)),
+    };
     let phase = match outcome {
         Outcome::Done { evidence } => {
             task.evidence = evidence.clone();
@@ -243,10 +249,9 @@ fn ended(
         Outcome::NotDone { class, evidence } => {
             failed(task, *class, evidence);
             match not_done(*class, retry) {
-                Reaction::Wait => Phase::Again,
-                Reaction::Again if task.failures < TRIES => Phase::Again,
-                Reaction::Again | Reaction::Fail => Phase::Failed,
                 Reaction::Ask => Phase::Asked,
+                reaction if reaction.repeats(task.failures) => Phase::Again,
+                _ => Phase::Failed,
             }
         }
         Outcome::InDoubt { class, evidence } => {
@@ -256,6 +261,21 @@ fn ended(
     };
     state.set(index, at, phase, now);
     Ok(())
+}
+
+/// What a call did not see and wants to look at once more.
+fn second_look(outcome: &Outcome) -> Option<&String> {
+    let Outcome::Blocked { waits_for } = outcome else { return None };
+    waits_for.iter().find_map(|wait| match wait {
+        WaitsFor::SecondLook { what } => Some(what),
+        _ => None,
+    })
+}
+
+/// Whether a call ended before it saw anything.
+fn is_no_look(outcome: &Outcome) -> bool {
+    use Class::{Denied, Throttled, Unreachable};
+    matches!(outcome, Outcome::NotDone { class: Throttled | Unreachable | Denied, .. })
 }
 
 /// Whether the plan has the place and the table allows the record; its retry class.

@@ -170,3 +170,40 @@ async fn a_run_of_an_older_release_is_refused_by_name() {
         assert_eq!(error.help(), "finish the run, or read it, with the release that began it");
     }
 }
+
+/// Safety review, B4: a run that could not be started because of one 503 ended with exit code 1.
+#[tokio::test(start_paused = true)]
+async fn b4_trouble_while_targets_prove_who_they_are_waits_and_then_parks() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    *world.dark.lock().unwrap() = 5;
+    let (_, end) = apply(&runtime, &three()).await.unwrap();
+    assert_eq!(end, ended(End::Complete));
+
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = self::runtime(&world, &disk);
+    *world.dark.lock().unwrap() = 1_000;
+    let (run, end) = apply(&runtime, &three()).await.unwrap();
+    let Ended::Rest(Rest::Parked { waits_for, wake_at: Some(_) }) = &end else { panic!("{end:?}") };
+    assert!(
+        matches!(&waits_for[..], [WaitsFor::Unreadable { why, .. }] if why.contains("503")),
+        "{waits_for:?}"
+    );
+    assert!(world.log.lock().unwrap().is_empty(), "nothing is done to a target that is not proven");
+    let status = runs::status(&*runtime.store, &run).await;
+    assert!(matches!(status.unwrap().state, RunState::Parked { .. }));
+    *world.dark.lock().unwrap() = 0;
+    assert_eq!(apply(&runtime, &three()).await.unwrap(), (run, ended(End::Complete)));
+    each_once(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_target_is_refused_at_once_also_after_trouble() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    *world.uid.lock().unwrap() = "another".to_owned();
+    *world.dark.lock().unwrap() = 2;
+    let error = apply(&runtime, &three()).await.unwrap_err();
+    assert!(matches!(error, RunError::Identity { .. }), "{error}");
+    assert!(world.log.lock().unwrap().is_empty());
+}

@@ -8,7 +8,7 @@ use switchback_schemas::journal::WaitsFor;
 
 use super::{Drain, Leaving};
 use crate::{
-    api::{Query, object_path},
+    api::{Query, Sought, another},
     classify::CallError,
     fields, nodes,
     pods::{jobs, owners::Owner},
@@ -48,9 +48,12 @@ impl Drain<'_> {
     async fn would_end(&self, job: &Owner, leaving: &[&Leaving]) -> Result<Option<String>, CallError> {
         let namespace = job.object.namespace.as_deref();
         let resource = nodes::built_in("batch/v1", "Job")?;
-        let path = object_path(&resource, namespace, Some(&job.object.name), None)?;
+        let sought = Sought::new(&resource, namespace, &job.object.name);
         // One that is gone takes its pods along.
-        let Some(found) = self.api.read.find(&path).await? else { return Ok(None) };
+        let Some(found) = self.api.read.look(sought).await? else { return Ok(None) };
+        if found.uid() != job.uid {
+            return Err(another(&job.object.to_string(), &found));
+        }
         let Some(survives) = jobs::survives(&found) else { return Ok(None) };
         let of_job =
             BTreeMap::from([(jobs::OF_JOB.to_owned(), fields::text(&found, "/metadata/uid").to_owned())]);

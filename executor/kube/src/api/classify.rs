@@ -14,6 +14,8 @@ use switchback_executor::{
 };
 use switchback_schemas::journal::{Class, Evidence};
 
+use super::odd::Odd;
+
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
@@ -47,6 +49,9 @@ pub(crate) enum CallError {
         /// What was wrong.
         what: String,
     },
+    /// An answer that says yes and is no evidence: of something else than what was asked for.
+    #[error("the API server's answer is no evidence: {0}")]
+    Odd(Odd),
     /// A request that must not be sent: a name that is none, an object without a namespace.
     #[error("a request that cannot be sent: {what}")]
     Malformed {
@@ -74,6 +79,8 @@ pub(crate) struct Status {
     pub(crate) code: u16,
     /// `NotFound`, `Conflict`, …; may be empty.
     pub(crate) reason: String,
+    /// The name of the object that it is about; may be empty.
+    pub(crate) about: String,
     /// What was said, cleaned.
     pub(crate) message: String,
     /// Its causes.
@@ -109,6 +116,7 @@ impl Status {
         Self {
             code: code.as_u16(),
             reason: clean(status.get("reason")),
+            about: clean(status.pointer("/details/name")),
             message,
             causes: causes.into_iter().flatten().map(cause).collect(),
         }
@@ -130,9 +138,14 @@ impl Status {
         use Certainty::{InDoubt, NotDone};
         let says = |part: &str| self.message.contains(part);
         match self.code {
+            // With whatever status the webhook likes.
+            _ if says("admission webhook ") && says(" denied the request") => (NotDone, Class::Vetoed),
             401 => (NotDone, Class::Denied),
+            403 if says("exceeded quota") => (NotDone, Class::Throttled),
             // Authorisation says who may not do what; quotas and webhooks refuse with the same status.
             403 if says(" cannot ") => (NotDone, Class::Denied),
+            // Of a server that does not know the path, or of something in between: nothing is said of any object.
+            404 if self.about.is_empty() => (NotDone, Class::Unreachable),
             409 | 410 => (NotDone, Class::Conflict),
             422 if self.is_failed_test() => (NotDone, Class::Conflict),
             429 => (NotDone, Class::Throttled),
@@ -159,12 +172,6 @@ impl CallError {
     /// A connection that broke.
     pub(crate) fn lost(error: &kube::Error) -> Self {
         Self::Lost { what: text::chain(error) }
-    }
-
-    /// The API server itself says that the object is not there. A bare 404 of something in between, or of a path that is
-    /// not served, says nothing about objects.
-    pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused(status) if status.code == 404 && status.reason == "NotFound")
     }
 
     /// The path is not served, or the object is not there.
@@ -194,7 +201,9 @@ impl CallError {
         match self {
             Self::NotSent { .. } => (Certainty::NotDone, Class::Unreachable),
             Self::NoCredentials { .. } => (Certainty::NotDone, Class::Denied),
-            Self::Lost { .. } | Self::Garbled { .. } => (Certainty::InDoubt, Class::Unreachable),
+            Self::Lost { .. } | Self::Garbled { .. } | Self::Odd(_) => {
+                (Certainty::InDoubt, Class::Unreachable)
+            }
             Self::Deadline { .. } => (Certainty::InDoubt, Class::Deadline),
             Self::Malformed { .. } => (Certainty::NotDone, Class::Bug),
             Self::NotServed { .. } => (Certainty::NotDone, Class::Refused),
@@ -255,8 +264,12 @@ mod tests {
         let cases = [
             (401, "Unauthorized", Class::Denied),
             (403, "nodes is forbidden: User \"r\" cannot list resource \"nodes\"", Class::Denied),
-            (403, "pods \"x\" is forbidden: exceeded quota: q", Class::Refused),
-            (404, "not found", Class::Refused),
+            (403, "pods \"x\" is forbidden: exceeded quota: q", Class::Throttled),
+            (403, "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"", Class::Refused),
+            (400, "admission webhook \"v.x\" denied the request: no", Class::Vetoed),
+            (403, "admission webhook \"v.x\" denied the request: user cannot do this", Class::Vetoed),
+            (400, "strict decoding error: unknown field \"spec.replicaz\"", Class::Refused),
+            (404, "404 page not found", Class::Unreachable),
             (409, "the object has been modified", Class::Conflict),
             (422, "the server rejected our request due to an error in our request", Class::Conflict),
             (422, "Pool \"p\" is invalid: spec: size must be under 100", Class::Refused),
@@ -304,10 +317,6 @@ mod tests {
     fn answers_that_are_no_status_are_still_told() {
         let error = CallError::Refused(Status::read(StatusCode::NOT_FOUND, b"404 page not found\n"));
         assert_eq!(error.to_string(), "404: 404 page not found");
-        assert!(error.is_no_path(), "an object would be taken for gone");
-        assert!(!error.is_not_found(), "an object would be taken for gone");
-        assert!(
-            status(404, &json!({"reason": "NotFound", "message": "pods \"x\" not found"})).is_not_found()
-        );
+        assert!(error.is_no_path());
     }
 }

@@ -1,0 +1,147 @@
+//! What is believed, and after how many looks (safety review, group B).
+
+use switchback_executor::machine::{Phase, Rest};
+use switchback_schemas::{
+    Seconds,
+    journal::{At, Class, End, Event, Evidence, Outcome, WaitsFor},
+    plan::FailureAction,
+};
+
+use super::{
+    drive::Drive,
+    plans::{id, plan, proves, step},
+    steps::{answers, drive, held, not},
+};
+
+fn doubt(class: Class, says: &str) -> Outcome {
+    Outcome::InDoubt { class, evidence: Evidence::line(says) }
+}
+
+/// How often a step was called forward.
+fn calls(drive: &Drive, step: &str) -> usize {
+    let of = |event: &&Event| matches!(event, Event::Intent { at, .. } if *at == At::forward(&id(step)));
+    drive.events().into_iter().filter(of).count()
+}
+
+/// A step that rolls its hop back when it fails.
+fn guarded(settle: u64, within: u64) -> Drive {
+    let mut one = step("a", &["before"]);
+    one.on_failure.action = FailureAction::RollbackHop;
+    one.work.verify = vec![proves(&["healthy", "a"], settle)];
+    for verify in &mut one.work.verify {
+        verify.within = Seconds(within);
+    }
+    drive(plan(vec![step("before", &[]), one]))
+}
+
+/// Goes on until the run rests; every so many-th look at its health is no answer.
+fn dark_every(drive: &mut Drive, nth: i64) -> Rest {
+    loop {
+        let look = drive.now.duration_since(super::drive::start()).as_secs() / 5;
+        match look % nth == nth - 1 {
+            true => drive.world.dark.insert("healthy a".to_owned()),
+            false => drive.world.dark.remove("healthy a"),
+        };
+        if let Some(rest) = drive.step() {
+            return rest;
+        }
+    }
+}
+
+#[test]
+fn b2_a_look_that_cannot_be_read_stops_the_settle_clock_and_fails_nothing() {
+    for nth in [4, 6] {
+        let mut drive = guarded(60, 300);
+        assert_eq!(dark_every(&mut drive, nth), Rest::Ended(End::Complete), "every {nth}th");
+        let at = At::forward(&id("a"));
+        let task = drive.machine.state().task(&at).unwrap();
+        let took = task.last.duration_since(task.applied.unwrap()).as_secs();
+        assert!((65..180).contains(&took), "{took}");
+    }
+}
+
+#[test]
+fn b2_what_could_not_be_read_for_long_enough_holds_and_rolls_nothing_back() {
+    let mut drive = guarded(60, 70);
+    let rest = dark_every(&mut drive, 2);
+    assert!(held(&rest).contains("could not be read"), "{rest:?}");
+    assert_eq!(drive.machine.state().phase(&At::forward(&id("a"))), Phase::Unproven);
+}
+
+#[test]
+fn b5_an_effect_that_is_answered_by_errors_is_looked_at_and_repeated_for_as_long_as_it_takes() {
+    let mut drive = guarded(0, 60);
+    answers(&mut drive, "do a", (0..8).map(|_| doubt(Class::Unreachable, "500 Internal error")));
+    loop {
+        match drive.rest() {
+            Rest::Parked { waits_for, wake_at: Some(wake_at) } => {
+                let says =
+                    |wait: &WaitsFor| matches!(wait, WaitsFor::Unreadable { why, .. } if why.contains("500"));
+                assert!(waits_for.iter().any(says), "{waits_for:?}");
+                drive.now = wake_at;
+                drive.take_over();
+            }
+            rest => break assert_eq!(rest, Rest::Ended(End::Complete)),
+        }
+    }
+    assert_eq!(calls(&drive, "a"), 9);
+}
+
+#[test]
+fn b7_a_final_refusal_is_known_after_one_try_and_its_words_stay() {
+    let refusal = "StatefulSet is invalid: spec: Forbidden: updates to statefulset spec";
+    for outcome in [
+        doubt(Class::Refused, refusal),
+        Outcome::NotDone { class: Class::Refused, evidence: Evidence::line(refusal) },
+    ] {
+        let mut drive = guarded(0, 60);
+        answers(&mut drive, "do a", [outcome]);
+        assert_eq!(drive.rest(), Rest::Ended(End::RolledBack));
+        assert_eq!(calls(&drive, "a"), 1);
+        let why = drive.events().into_iter().find_map(|event| match event {
+            Event::TurnedToRollback { why, .. } => Some(why.clone()),
+            _ => None,
+        });
+        assert!(why.as_ref().is_some_and(|why| why.contains(refusal)), "{why:?}");
+    }
+}
+
+#[test]
+fn b7_what_is_blocked_never_rolls_back() {
+    for class in [Class::Denied, Class::Throttled, Class::Unreachable] {
+        let mut drive = guarded(0, 60);
+        answers(&mut drive, "do a", (0..40).map(|_| doubt(class, "no")));
+        let rest = drive.rest();
+        assert!(matches!(rest, Rest::Parked { .. }), "{class:?}: {rest:?}");
+    }
+}
+
+#[test]
+fn b7_a_webhooks_denial_is_final_when_it_is_said_twice() {
+    for outcome in [not(Class::Vetoed), doubt(Class::Vetoed, "denied the request")] {
+        let mut drive = guarded(0, 60);
+        answers(&mut drive, "do a", (0..9).map(|_| outcome.clone()));
+        assert_eq!(drive.rest(), Rest::Ended(End::RolledBack));
+        assert_eq!(calls(&drive, "a"), 2);
+        // Said once, it may have been about to change.
+        let mut drive = guarded(0, 60);
+        answers(&mut drive, "do a", [outcome]);
+        assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+    }
+}
+
+#[test]
+fn b1_a_call_is_told_what_the_ones_before_it_did_not_see() {
+    let mut drive = guarded(0, 60);
+    let second =
+        |what: &str| Outcome::Blocked { waits_for: vec![WaitsFor::SecondLook { what: what.to_owned() }] };
+    answers(&mut drive, "do a", [second("x"), second("x"), not(Class::Unreachable), second("y")]);
+    assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+    let called = drive.called.iter().filter(|call| call.at == At::forward(&id("a")));
+    let told = called.map(|call| call.looked.as_ref());
+    let what: Vec<Option<&str>> = told.clone().map(|told| told.map(|looked| looked.what.as_str())).collect();
+    assert_eq!(what, [None, Some("x"), Some("x"), Some("x"), Some("y")]);
+    let ago: Vec<Seconds> = told.flatten().map(|looked| looked.ago).collect();
+    assert!(ago[0] < ago[1] && ago[1] < ago[2] && ago[2] >= Seconds(10), "{ago:?}");
+    assert!(ago[3] < Seconds(10), "{ago:?}");
+}
