@@ -12,7 +12,7 @@ use switchback_schemas::{
 };
 
 use crate::{
-    machine::{Phase, RunState},
+    machine::{Phase, RunState, census::Looks},
     ports::Member,
 };
 
@@ -27,6 +27,8 @@ pub(in crate::machine) struct Live {
     pub suspensions: BTreeMap<Label, Watch>,
     /// Latest listings of nodes, good or not, by roll.
     pub listed: BTreeMap<At, Timestamp>,
+    /// Looks at what stands on the platform.
+    pub looks: Looks,
     pub stopping: Option<String>,
     /// When something came forward last.
     pub progress: Option<Timestamp>,
@@ -55,6 +57,7 @@ pub(in crate::machine) enum Purpose {
     Verify(usize),
     Members,
     Held(Label),
+    Census,
 }
 
 /// How far the preparation of a call has come.
@@ -119,7 +122,12 @@ impl Live {
                 *self = Self { side: std::mem::take(&mut self.side), ..Self::default() };
                 None
             }
+            Event::Counted { .. } => {
+                (self.looks.before, self.looks.next) = (Vec::new(), None);
+                None
+            }
             Event::Intent { at, .. } => {
+                self.looks.ended = None;
                 self.own.insert(at.clone());
                 Some(at)
             }
@@ -133,6 +141,8 @@ impl Live {
             | Event::Converged { at }
             | Event::Retry { at, .. } => Some(at),
             Event::TurnedToRollback { .. } | Event::TurnedForward { .. } | Event::TurnedToCleanup { .. } => {
+                // Somebody may have mended what was seen.
+                self.looks.last = None;
                 let own = &self.own;
                 self.places.retain(|at, place| place.command.is_some() || own.contains(at));
                 None
