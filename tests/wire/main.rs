@@ -11,6 +11,7 @@
 mod accidents;
 mod back;
 mod back_plan;
+mod census;
 mod claims;
 mod closing;
 mod cloud;
