@@ -164,7 +164,7 @@ fn read(counts: &mut Counts, count: u32) -> Planned {
 }
 
 /// The run of a plan from its start to its end, and its report.
-fn applied(counts: &mut Counts, count: u32, planned: &Planned) {
+fn applied(counts: &mut Counts, planned: &Planned) {
     block_on(async {
         let platform = Platform::of(world(), SimDisk::new()).await;
         let mut runtime = platform.runtime(&planned.plan, &Manner::default()).await;
@@ -233,7 +233,7 @@ fn grown(small: &Counts, large: &Counts, bounds: &[(&str, u64)]) -> Vec<String> 
 fn counted(count: u32) -> Counts {
     let mut counts = Counts::new();
     let planned = read(&mut counts, count);
-    applied(&mut counts, count, &planned);
+    applied(&mut counts, &planned);
     counts
 }
 

@@ -8,6 +8,7 @@ use switchback_schemas::{
 };
 
 use crate::support::{
+    journal::{Events, record},
     manifests::{all, borrowed, broken_web, web_only},
     scene::Scene,
 };
@@ -46,6 +47,29 @@ fn a1_training_that_does_not_come_back_holds_the_run_by_name() {
 }
 
 #[test]
+fn a2_a_node_class_that_is_gone_keeps_nodes_where_they_are_and_is_named() {
+    let manifests: Vec<_> = all().into_iter().filter(|(name, _)| *name != "web.yaml").collect();
+    let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
+    scene.plan();
+    let mut child = scene.applying();
+    let healthy = Events::of(&mut child).until(|event| {
+        let verified = record(event, "verified");
+        verified.is_some_and(|verified| {
+            verified["at"]["step"].as_str().is_some_and(|step| step.ends_with("/health"))
+        })
+    });
+    assert!(healthy, "Karpenter is up before its class goes");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    let class = "/apis/karpenter.k8s.aws/v1/ec2nodeclasses/default";
+    scene.send("DELETE", class, ("application/json", "{}"));
+    let out = scene.apply().exits(3);
+    assert!(out.stdout.contains("EC2NodeClass default does not exist"), "{}", out.stdout);
+    let moved = scene.report().steps.into_iter().filter(|step| step.at.item.is_some());
+    assert_eq!(moved.count(), 0, "not one node was touched");
+}
+
+#[test]
 fn what_others_make_worse_is_listed_and_holds_nothing() {
     let tool = "  - apiVersion: apps/v1
     kind: Deployment
@@ -69,7 +93,7 @@ claims:
     });
     scene.plan();
     // It stops once all is counted.
-    scene.on_store("apply plan.json --max-runtime 75s").exits(3);
+    scene.on_store("apply plan.json --max-runtime 90s").exits(3);
     let image = json!({"spec": {"template": {"spec": {"containers": [{"name": "tool", "image": "example.invalid/tool:2"}]}}}});
     scene.send(
         "PATCH",

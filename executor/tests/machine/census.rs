@@ -8,7 +8,9 @@ use switchback_executor::{
 };
 use switchback_schemas::{
     Digest, Seconds,
-    journal::{Approval, At, Counted, End, Event, Identified, Progress, Shortage, SideKind, WaitsFor},
+    journal::{
+        Approval, At, Counted, End, Event, Identified, Outcome, Progress, Shortage, SideKind, WaitsFor,
+    },
     name::{ObjectName, ObjectRef},
     plan::{AcceptedShortage, ApprovalScope, Count, Identity, Plan, ShortageKind},
 };
@@ -310,6 +312,28 @@ fn a2_a_pool_that_cannot_make_nodes_gets_no_batch_and_is_named() {
     drive.world.look = Look::default();
     drive.take_over();
     assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+}
+
+#[test]
+fn a3_a_batch_that_waits_says_why_its_pool_makes_no_nodes() {
+    let why = "NodeClaim gpu-1 is not Launched (InsufficientCapacity: none left)";
+    let mut world = World::default();
+    world.add_pool("pool", 2, start());
+    let budget = WaitsFor::Budget { budget: "ns/b".to_owned(), pod: "ns/p".to_owned() };
+    let blocked = Outcome::Blocked { waits_for: vec![budget.clone()] };
+    world.answers.insert("kube.drain".to_owned(), vec![blocked; 600].into());
+    let mut step = roll("r", &[], "pool");
+    if let switchback_schemas::plan::Action::Roll(roll) = &mut step.step.work.action {
+        roll.labels.insert("karpenter.sh/nodepool".to_owned(), "gpu".to_owned());
+    }
+    let mut drive = Drive::new(on_cluster(vec![step]), world, 1);
+    while !drive.events().iter().any(|event| matches!(event, Event::Frozen { .. })) {
+        assert_eq!(drive.step(), None);
+    }
+    let health = PoolHealth { not_ready: None, claims: vec![why.to_owned()] };
+    drive.world.look = Look { pools: [("gpu".to_owned(), health)].into(), ..Look::default() };
+    let Rest::Parked { waits_for, .. } = drive.rest() else { panic!() };
+    assert_eq!(waits_for, [budget, WaitsFor::Capacity { message: why.to_owned() }]);
 }
 
 #[test]

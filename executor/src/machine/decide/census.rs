@@ -16,6 +16,7 @@ use crate::{
     machine::{
         Decision, Machine, What,
         census::{Touches, changes, fewest},
+        fold::place::roll_of,
         step_of,
     },
     ports::{Failure, Look, PoolHealth},
@@ -23,6 +24,9 @@ use crate::{
 
 /// The label by which Karpenter says of which NodePool a node is.
 const NODE_POOL: &str = "karpenter.sh/nodepool";
+
+/// Between two looks while a batch is under way.
+const BETWEEN: Seconds = Seconds::minutes(2);
 
 /// What the census says now.
 enum Compared {
@@ -288,6 +292,27 @@ impl Machine {
             let wake = wake.unwrap_or_else(|| later(now, self.settings.poll));
             self.wait(at, waits, (wake, Some(wake)), now);
         }
+    }
+
+    /// Looks once in a while whether the NodePool of a roll can make nodes, so that what waits for them can say why not.
+    pub(super) fn look_at_pool(&mut self, at: &At, roll: &Roll, now: Timestamp, out: &mut Decision) {
+        let counted = self.index.counts && at.way == Way::Forward && roll.labels.contains_key(NODE_POOL);
+        let is_old = |(when, _): &(Timestamp, Look)| later(*when, BETWEEN) <= now;
+        if counted && self.live.looks.last.as_ref().is_none_or(is_old) {
+            self.look(at, now, out);
+        }
+    }
+
+    /// What keeps NodePools from making nodes from which batches under way take some.
+    pub(super) fn pools_in_trouble(&self) -> Vec<WaitsFor> {
+        let moving = self
+            .state
+            .rolls
+            .iter()
+            .filter(|(_, roll)| roll.batch.as_ref().is_some_and(|batch| batch.moved.is_none()));
+        let rolls = moving.filter_map(|(at, _)| roll_of(&self.index.plan, &at.step, at.way));
+        let pools = rolls.filter_map(|roll| self.pool(roll));
+        pools.flat_map(PoolHealth::trouble).map(|message| WaitsFor::Capacity { message }).collect()
     }
 
     /// What keeps the NodePool of a roll from making nodes, as it was seen last.

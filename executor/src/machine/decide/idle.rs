@@ -141,7 +141,12 @@ impl Machine {
             let helps = place.helps.map(|helps| if polled { later(helps, PARKED_POLL) } else { helps });
             wake = wake.into_iter().chain(helps).min();
         }
+        if !waits.is_empty() {
+            // The cause beside what follows from it.
+            waits.extend(self.pools_in_trouble());
+        }
         waits.sort();
+        waits.dedup();
         (waits, wake)
     }
 

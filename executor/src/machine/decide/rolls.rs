@@ -121,6 +121,9 @@ impl Machine {
         if due && self.live.place(at).command.is_none() && self.has_unended(at, roll) {
             self.ask(at, Purpose::Members, What::Members(roll.clone()), now, out);
         }
+        if self.has_unended(at, roll) {
+            self.look_at_pool(at, roll, now, out);
+        }
         let next = self.live.listed.get(at).map(|listed| later(*listed, self.settings.watch));
         self.live.place(at).wake = next.filter(|_| self.has_unended(at, roll));
     }
