@@ -26,7 +26,7 @@ pub struct Counted {
     /// How many of them are Ready; the fewest of several looks before a run.
     pub ready: u64,
     /// Where work stands that comes to an end.
-    #[serde(default, skip_serializing_if = "Progress::is_lasting")]
+    #[serde(default, skip_serializing_if = "is_lasting")]
     pub progress: Progress,
     /// The longest time from a pod's creation until it was Ready that was seen; 0 where none was.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -62,10 +62,9 @@ pub enum Progress {
     Failed,
 }
 
-impl Progress {
-    fn is_lasting(&self) -> bool {
-        *self == Self::Lasting
-    }
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde's skip_serializing_if asks for")]
+fn is_lasting(progress: &Progress) -> bool {
+    *progress == Progress::Lasting
 }
 
 /// Something that has less than it had before.

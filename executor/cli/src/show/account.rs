@@ -236,8 +236,11 @@ pub(crate) fn worse(report: &Report) -> String {
     }
     let ours = report.worse.iter().filter(|shortage| shortage.ours.is_some());
     for shortage in ours.filter(|shortage| shortage.how != ShortageKind::Gone && !runs::is_over(report)) {
-        let _ =
-            writeln!(text, "accept     switchback approve --worse \"{}\", then continue", shortage.object);
+        let _ = writeln!(
+            text,
+            "accept     switchback approve --worse \"{}\", then `continue` or `retry`",
+            shortage.object
+        );
     }
     text
 }

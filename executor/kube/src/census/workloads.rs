@@ -38,12 +38,9 @@ pub(super) async fn count(
             continue;
         }
         let top = chain.top().cloned().unwrap_or_else(|| itself(object));
-        let alone = chain.owners.is_empty();
         let one = counted.entry(top.uid.clone()).or_insert_with(|| new(&top));
         one.desired += desired(object);
-        if alone {
-            one.progress = progress(object);
-        }
+        one.progress = together(one.progress, progress(object));
         one.release = one.release.take().or_else(|| release(object));
     }
     for group in pods.by_owner.values() {
@@ -142,6 +139,17 @@ fn progress(object: &Value) -> Progress {
     }
 }
 
+/// The progress of what has several parts: at its end when all of them are, and failed when one is.
+fn together(one: Progress, other: Progress) -> Progress {
+    let weight = |progress: &Progress| match progress {
+        Progress::Lasting => 0,
+        Progress::Complete => 1,
+        Progress::Failed => 2,
+        Progress::Unfinished => 3,
+    };
+    std::cmp::max_by_key(one, other, weight)
+}
+
 /// The release that Helm says an object belongs to.
 pub(super) fn release(object: &Value) -> Option<ObjectName> {
     let annotations = object.pointer("/metadata/annotations")?;
@@ -176,6 +184,14 @@ mod tests {
         assert_eq!(desired(&job(four, done.clone())), 0);
         assert_eq!(progress(&job(json!({}), done)), Progress::Complete);
         assert_eq!(desired(&job(json!({"parallelism": 4, "suspend": true}), json!({}))), 0);
+    }
+
+    #[test]
+    fn an_owner_of_several_jobs_is_at_its_end_when_all_of_them_are() {
+        use Progress::{Complete, Failed, Lasting, Unfinished};
+        assert_eq!(together(together(Lasting, Complete), Unfinished), Unfinished);
+        assert_eq!(together(together(Lasting, Failed), Complete), Failed);
+        assert_eq!(together(Lasting, Complete), Complete);
     }
 
     #[test]
