@@ -3,6 +3,7 @@
 //! A driver observes, applies, verifies and classifies, and that is all: it has no undo of its own, decides nothing,
 //! keeps nothing between calls, and never loops over nodes.
 
+mod census;
 mod failed_call;
 mod platform_claim;
 
@@ -21,6 +22,7 @@ use switchback_schemas::{
     },
 };
 
+pub use census::{Look, PoolHealth};
 pub use failed_call::{Certainty, Classify, FailedCall};
 pub use platform_claim::{ClaimPort, KeptClaim, PlatformClaim};
 
@@ -162,6 +164,9 @@ pub trait Kube: Send + Sync {
 
     /// Lists the nodes of a roll's pool.
     async fn members(&self, call: &Call, roll: &Roll) -> Result<Vec<Member>, Failure>;
+
+    /// Counts what stands on the cluster.
+    async fn census(&self) -> Result<Look, Failure>;
 
     /// Keeps a copy of the record of one revision of a Helm release, on the platform, before the release is repaired; where it is
     /// kept.

@@ -75,6 +75,7 @@ pub fn report(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Report
         left_suspended: left_suspended(plan, state).iter().map(|suspension| suspension.id.clone()).collect(),
         approvals: state.approvals.clone(),
         residue: left,
+        worse: state.census.worse.clone(),
         retained: retained(plan, state),
         expiring: Vec::new(),
     };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest, HopId, RunId, Seconds, StepId, Version,
     format::Format,
-    journal::{Approval, At, Captured, End, Evidence, Residue, WaitsFor},
+    journal::{Approval, At, Captured, End, Evidence, Residue, Shortage, WaitsFor},
     name::{Label, SavepointId},
     plan::Condition,
 };
@@ -48,6 +48,9 @@ pub struct Report {
     /// What is left behind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub residue: Vec<Residue>,
+    /// What was worse than before the run when it was looked at last: of this run, and not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub worse: Vec<Shortage>,
     /// Safety nets that the run has put up and that are still needed by a rollback, the one to remove first in front.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retained: Vec<Retained>,

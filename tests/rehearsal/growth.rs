@@ -53,8 +53,9 @@ const BOUNDS: [(&str, u64); 11] = [
     ("status: allocations", 393),
 ];
 
-/// So many Deployments, each of a pod.
-fn world(count: u32) -> World {
+/// As many Deployments as the larger plan moves, each of a pod. What a run counts on the platform grows with the platform: that is
+/// the same for both.
+fn world() -> World {
     fixture("karpenter-small.yaml", |_| {
         let mut text = "format: switchback.world/1.0
 clock: 2026-11-20T10:00:00Z
@@ -65,7 +66,7 @@ objects:
   - {apiVersion: v1, kind: Namespace, metadata: {name: apps}}
 "
         .to_owned();
-        for number in 0..count {
+        for number in 0..SIZES[1] {
             let _ = write!(
                 text,
                 "  - apiVersion: apps/v1
@@ -139,8 +140,8 @@ fn allocations<T>(counts: &mut Counts, what: &'static str, work: impl FnOnce() -
 
 /// Everything that reads a plan, and nothing else.
 fn read(counts: &mut Counts, count: u32) -> Planned {
-    let asked = block_on(Asked::of(&files(count, 2), world(count)));
-    let other = block_on(Asked::of(&files(count, 3), world(count))).plan(&[]).plan;
+    let asked = block_on(Asked::of(&files(count, 2), world()));
+    let other = block_on(Asked::of(&files(count, 3), world())).plan(&[]).plan;
     // What is read but once a process.
     asked.plan(&[]);
     let planned = allocations(counts, "plan: allocations", || asked.plan(&[]));
@@ -163,9 +164,9 @@ fn read(counts: &mut Counts, count: u32) -> Planned {
 }
 
 /// The run of a plan from its start to its end, and its report.
-fn applied(counts: &mut Counts, count: u32, planned: &Planned) {
+fn applied(counts: &mut Counts, planned: &Planned) {
     block_on(async {
-        let platform = Platform::of(world(count), SimDisk::new()).await;
+        let platform = Platform::of(world(), SimDisk::new()).await;
         let mut runtime = platform.runtime(&planned.plan, &Manner::default()).await;
         let clock = Arc::new(Looked {
             time: platform.time.clone(),
@@ -232,7 +233,7 @@ fn grown(small: &Counts, large: &Counts, bounds: &[(&str, u64)]) -> Vec<String> 
 fn counted(count: u32) -> Counts {
     let mut counts = Counts::new();
     let planned = read(&mut counts, count);
-    applied(&mut counts, count, &planned);
+    applied(&mut counts, &planned);
     counts
 }
 

@@ -146,7 +146,7 @@ fn a_time_limit_parks_and_a_tick_goes_on() {
     let scene = Scene::on_twin(&borrowed(&without_nodes()), |world| world);
     scene.plan();
     let out =
-        scene.switchback("apply plan.json --kubeconfig kubeconfig --store store --max-runtime 30s").exits(3);
+        scene.switchback("apply plan.json --kubeconfig kubeconfig --store store --max-runtime 90s").exits(3);
     assert!(out.stdout.contains("parked"), "{}", out.stdout);
     scene.switchback("tick --kubeconfig kubeconfig --store store").exits(0);
     assert!(matches!(scene.report().state, RunState::Ended { .. }));

@@ -12,6 +12,7 @@ mod accidents;
 mod back;
 mod back_plan;
 mod by_hand;
+mod census;
 mod claims;
 mod closing;
 mod cloud;

@@ -48,6 +48,8 @@ struct Load {
     pods: u64,
     protected: u64,
     gangs: BTreeSet<String>,
+    /// UIDs of the topmost controllers of its pods, and of pods without any.
+    workloads: BTreeSet<String>,
 }
 
 async fn loads(
@@ -77,6 +79,9 @@ async fn loads(
         let class = classes::class_of(&call.fleet.classes, &seen);
         let load = loads.entry(text(&pod, "/spec/nodeName").to_owned()).or_default();
         load.pods += 1;
+        let uid =
+            chain.top().map_or_else(|| text(&pod, "/metadata/uid").to_owned(), |owner| owner.uid.clone());
+        load.workloads.insert(uid);
         load.protected += u64::from(classes::protects(class, &seen) || holds(class, &pod, &chain));
         // A gang that may move in parts keeps no nodes together.
         if class.is_some_and(|class| class.gang && !class.overrides.contains(&Objection::GangBudget)) {
@@ -115,6 +120,7 @@ fn member(node: &Value, claim: Option<&Claim>, stale: &Stale, load: Load) -> Res
         node_claim: claim.map(|claim| NodeClaimRef { name: claim.name.clone(), uid: claim.uid.clone() }),
         hardware: label("node.kubernetes.io/instance-type"),
         zone: label("topology.kubernetes.io/zone"),
+        workloads: load.workloads,
     };
     let created: Timestamp =
         text(node, "/metadata/creationTimestamp").parse().map_err(|_| broken("no readable creation time"))?;
@@ -166,13 +172,19 @@ mod tests {
             drifted: true,
             is_leaving: false,
         };
-        let load = Load { pods: 2, protected: 1, gangs: ["Job a/j".to_owned()].into() };
+        let load = Load {
+            pods: 2,
+            protected: 1,
+            gangs: ["Job a/j".to_owned()].into(),
+            workloads: ["u-3".to_owned()].into(),
+        };
         let member = member(&node(), Some(&claim), &Stale::Drifted {}, load).unwrap();
         assert!(member.stale);
         assert!(member.available);
         assert_eq!((member.item.hardware.as_str(), member.item.zone.as_str()), ("p5", "z"));
         assert_eq!(member.item.node_claim.unwrap().uid, "u-2");
         assert_eq!((member.pods, member.protected, member.gangs.len()), (2, 1, 1));
+        assert_eq!(member.item.workloads.len(), 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::Value;
-use switchback_executor::ports::{Call, Capturing, Classify as _, Failure, Kube, Member};
+use switchback_executor::ports::{Call, Capturing, Classify as _, Failure, Kube, Look, Member};
 use switchback_schemas::{
     journal::{Evidence, Outcome, Verdict},
     name::ObjectName,
@@ -13,7 +13,7 @@ use switchback_schemas::{
 
 use crate::{
     api::{Reader, Writer},
-    candidates, captures, conditions,
+    candidates, captures, census, conditions,
     connect::{self, ConnectError},
     effects,
     nodes::kube_system_uid,
@@ -69,6 +69,10 @@ impl Kube for KubeDriver {
 
     async fn members(&self, call: &Call, roll: &Roll) -> Result<Vec<Member>, Failure> {
         candidates::members(&self.api.read, call, roll).await
+    }
+
+    async fn census(&self) -> Result<Look, Failure> {
+        census::look(&self.api.read).await.map_err(|error| error.failure())
     }
 
     async fn keep_release(

@@ -7,6 +7,7 @@ mod api;
 mod caller;
 mod candidates;
 mod captures;
+mod census;
 mod claims;
 mod conditions;
 mod connect;

@@ -8,6 +8,7 @@
 //! Who drives it keeps three promises: it applies every event of [`Decision::append`], in order and durable, before it
 //! polls again; it starts every command of [`Decision::start`]; it brings every answer.
 
+mod census;
 mod decide;
 mod fold;
 
@@ -24,11 +25,11 @@ use switchback_schemas::{
 
 pub use decide::{Choice, WindowAnswer, choose, scope_text, who, window_answer};
 pub use fold::{
-    Back, Batch, Cleanup, Hold, Illegal, Index, Phase, PlaceEvent, Reaction, Reason, RollState, RunState,
-    Task, left_suspended, not_done, not_seen, residue, standing, step_of,
+    Back, Batch, Census, Cleanup, Hold, Illegal, Index, Phase, PlaceEvent, Reaction, Reason, RollState,
+    RunState, Task, left_suspended, not_done, not_seen, residue, standing, step_of,
 };
 
-use crate::ports::{Failure, Looked, Member};
+use crate::ports::{Failure, Look, Looked, Member};
 use decide::in_flight::{Live, Purpose};
 use fold::{place, transition};
 
@@ -45,6 +46,13 @@ pub struct Settings {
     pub evidence: Seconds,
     /// How many commands are under way at once.
     pub parallel: usize,
+    /// From how many looks what stands on the platform is counted before a run.
+    pub looks: u32,
+    /// Between two of them.
+    pub apart: Seconds,
+    /// How long something has to be short without a break until it is worse, at least; twice the time that it needs to start, if
+    /// that is longer.
+    pub short: Seconds,
 }
 
 impl Default for Settings {
@@ -55,6 +63,9 @@ impl Default for Settings {
             patience: Seconds(60),
             evidence: Seconds::minutes(15),
             parallel: 16,
+            looks: 3,
+            apart: Seconds(30),
+            short: Seconds::minutes(10),
         }
     }
 }
@@ -128,6 +139,8 @@ pub enum What {
     Capture(CaptureKind),
     /// List the nodes of a roll.
     Members(Roll),
+    /// Count what stands on the cluster.
+    Census,
 }
 
 /// How a command ended.
@@ -143,6 +156,8 @@ pub enum Answer {
     Captured(Result<Captured, Failure>),
     /// The nodes.
     Members(Result<Vec<Member>, Failure>),
+    /// What stands on the cluster.
+    Census(Result<Look, Failure>),
 }
 
 /// Decides about one run of one plan.

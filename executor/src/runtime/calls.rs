@@ -93,6 +93,7 @@ impl Calls {
                 Err(error) => unbound(error),
             },
             What::Members(roll) => Answer::Members(self.drivers.members(call, roll).await),
+            What::Census => Answer::Census(self.drivers.census().await),
             What::Capture(what) => match what.map(&mut binder) {
                 Ok(what) => Answer::Captured(match self.drivers.capture(&what).await {
                     Ok(captured) => self.keep(captured).await,
@@ -143,7 +144,7 @@ fn known(machine: &Machine, command: &Command) -> Known {
     let used = match &command.what {
         What::Apply(effect) => effect.captures_used(),
         What::Check(condition) => condition.captures_used(),
-        What::Claim | What::Capture(_) | What::Members(_) => Vec::new(),
+        What::Claim | What::Capture(_) | What::Members(_) | What::Census => Vec::new(),
     };
     let captured = used.into_iter().filter_map(|(step, name)| {
         let captured = machine.captured(&step, &name, item.map(|item| &item.key))?.clone();
@@ -168,6 +169,7 @@ pub(super) fn broken(what: &What, why: &str) -> Answer {
         What::Apply(_) => Answer::Applied(Outcome::InDoubt { class: Class::Bug, evidence }),
         What::Capture(_) => Answer::Captured(Err(failure())),
         What::Members(_) => Answer::Members(Err(failure())),
+        What::Census => Answer::Census(Err(failure())),
         What::Claim | What::Check(_) => Answer::Checked(Verdict::Unknown { evidence }),
     }
 }

@@ -10,7 +10,7 @@ use switchback_schemas::{
 
 use crate::ports::{
     Around, BoundCapture, BoundCondition, BoundEffect, Call, Capturing, Channels, Cloud, Commands, Failure,
-    Helm, Kube, Member, Probes, Rehearsal,
+    Helm, Kube, Look, Member, Probes, Rehearsal,
 };
 
 /// The drivers of a run, one a family. A plan that needs one which is not there is refused before anything is called.
@@ -171,6 +171,14 @@ impl Drivers {
         let _around = self.enter(None).await;
         let kube = self.kube.as_ref().ok_or_else(|| nobody("no driver can list nodes"))?;
         kube.members(call, roll).await
+    }
+
+    /// Counts what stands on the cluster.
+    pub async fn census(&self) -> Result<Look, Failure> {
+        let _around = self.enter(None).await;
+        let kube =
+            self.kube.as_ref().ok_or_else(|| nobody("no driver can count what stands on a cluster"))?;
+        kube.census().await
     }
 
     /// What drivers can show of a target.

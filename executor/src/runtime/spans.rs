@@ -26,6 +26,7 @@ pub(super) fn attempt(call: &Call, what: &What) -> Span {
         What::Check(_) => "check".to_owned(),
         What::Capture(_) => "capture".to_owned(),
         What::Members(_) => "members".to_owned(),
+        What::Census => "census".to_owned(),
         What::Claim => "claim".to_owned(),
     };
     let step = info_span!("step", step = %call.at, target = %call.target);
@@ -44,9 +45,11 @@ pub(super) fn answered(answer: &Answer) {
         Answer::Checked(Verdict::Holds { .. }) => debug!(verdict = "holds"),
         Answer::Checked(Verdict::Fails { .. }) => debug!(verdict = "fails"),
         Answer::Checked(Verdict::Unknown { .. }) => info!(verdict = "unknown"),
-        Answer::Captured(Err(failure)) | Answer::Members(Err(failure)) => {
+        Answer::Captured(Err(failure)) | Answer::Members(Err(failure)) | Answer::Census(Err(failure)) => {
             info!(class = ?failure.class, "not read");
         }
-        Answer::Captured(Ok(_)) | Answer::Members(Ok(_)) | Answer::Claimed => debug!("answered"),
+        Answer::Captured(Ok(_)) | Answer::Members(Ok(_)) | Answer::Census(Ok(_)) | Answer::Claimed => {
+            debug!("answered");
+        }
     }
 }

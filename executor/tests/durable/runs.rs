@@ -11,7 +11,7 @@ use serde_json::Value;
 use switchback_executor::{
     env::RuntimeClock,
     machine::{Rest, Settings},
-    ports::{Call, Capturing, Commands, Failure, Kube, Member, Rehearsal},
+    ports::{Call, Capturing, Commands, Failure, Kube, Look, Member, Rehearsal},
     runs::{self, Reclaimed},
     runtime::{Drivers, Ended, RunError, Runtime, Stop},
     store::{
@@ -127,6 +127,10 @@ impl Kube for World {
 
     async fn members(&self, _: &Call, roll: &Roll) -> Result<Vec<Member>, Failure> {
         panic!("there are no nodes for {roll:?}")
+    }
+
+    async fn census(&self) -> Result<Look, Failure> {
+        Ok(Look::default())
     }
 
     async fn keep_release(&self, _: &Call, release: &ObjectName, _: u64) -> Result<Evidence, Failure> {

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, and shows what led there"
 )]
 
+mod census;
 mod closing;
 mod drive;
 mod evidence;

@@ -181,17 +181,28 @@ fn p27_a_node_that_vanished_is_done_and_no_failure() {
 }
 
 #[test]
-fn a_failing_canary_takes_back_the_canary_and_not_the_hop() {
-    let mut drive = rolling(|step| {
-        step.on_failure.action = FailureAction::RollbackHop;
-        let Action::Roll(rule) = &mut step.work.action else { panic!() };
-        rule.canary =
-            Some(Canary { nodes: 1, verify: vec![proves(&["steady", "canary"], 0)], soak: Seconds(60) });
-    });
-    drive.world.fails.insert("steady canary".to_owned());
+fn a11_a_failing_canary_is_taken_back_if_that_needs_no_new_node() {
+    let canary = || {
+        rolling(|step| {
+            step.on_failure.action = FailureAction::RollbackHop;
+            let Action::Roll(rule) = &mut step.work.action else { panic!() };
+            rule.canary =
+                Some(Canary { nodes: 1, verify: vec![proves(&["steady", "canary"], 0)], soak: Seconds(60) });
+        })
+    };
+    // Drained, and not ended: its own node takes pods again.
+    let mut drive = canary();
+    answers(&mut drive, "kube.delete", [not(Class::Refused)]);
     let rest = drive.rest();
     assert!(held(&rest).contains("r is undone"), "{rest:?}");
     assert!(drive.world.nodes.iter().all(|node| !node.new && !node.cordoned), "{:?}", drive.world.nodes);
+
+    // Its node is gone: another one would be needed, so a person decides, and nothing more moves.
+    let mut drive = canary();
+    drive.world.fails.insert("steady canary".to_owned());
+    let rest = drive.rest();
+    assert!(held(&rest).contains("a rollback needs new ones"), "{rest:?}");
+    assert_eq!(drive.world.nodes.iter().filter(|node| node.new).count(), 1, "{:?}", drive.world.nodes);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 use switchback_executor::{
     machine::{Answer, Command, What},
-    ports::{Failure, Member},
+    ports::{Failure, Look, Member},
 };
 use switchback_schemas::{
     ItemKey,
@@ -45,6 +45,15 @@ pub struct World {
     /// Conditions that do not hold, by their words, and conditions that cannot be read.
     pub fails: BTreeSet<String>,
     pub dark: BTreeSet<String>,
+    /// What stands on the platform: the next looks, and every later one.
+    pub looks: VecDeque<Look>,
+    pub look: Look,
+    /// The same once a node was drained.
+    pub drained: Option<Look>,
+    /// Whether looks cannot be read.
+    pub blind: bool,
+    /// What has pods on every node.
+    pub workloads: BTreeSet<String>,
 }
 
 /// How often things go wrong, in hundredths. All zero is a calm world.
@@ -96,7 +105,10 @@ impl World {
                 }
                 format!("cordon {key} {}", cordon.unschedulable)
             }
-            Effect::Kube(KubeEffect::Drain(_)) => format!("drain {}", key.expect("a node")),
+            Effect::Kube(KubeEffect::Drain(_)) => {
+                self.look = self.drained.take().unwrap_or_else(|| self.look.clone());
+                format!("drain {}", key.expect("a node"))
+            }
             Effect::Kube(KubeEffect::Delete(_)) => {
                 let key = key.expect("a node");
                 if let Some(gone) = self.node(&key).cloned() {
@@ -130,6 +142,8 @@ impl World {
             }
             What::Capture(_) if dark => Answer::Captured(Err(unreadable())),
             What::Capture(_) => Answer::Captured(Ok(Captured::Scalar(serde_json::Value::from(7)))),
+            What::Census if dark || self.blind => Answer::Census(Err(unreadable())),
+            What::Census => Answer::Census(Ok(self.looks.pop_front().unwrap_or_else(|| self.look.clone()))),
             What::Members(_) if dark => Answer::Members(Err(unreadable())),
             What::Members(roll) if random.percent(weather.vanishing) => {
                 let pool = roll.pool.as_str();
@@ -226,7 +240,7 @@ impl World {
     pub fn members(&self, pool: &str, way: Way) -> Vec<Member> {
         let nodes = self.nodes.iter().filter(|node| node.pool == pool);
         let member = |node: &Node| Member {
-            item: item(&node.key),
+            item: Item { workloads: self.workloads.clone(), ..item(&node.key) },
             stale: node.new != (way == Way::Forward),
             available: !node.cordoned,
             created: node.created,
@@ -259,5 +273,6 @@ pub fn item(key: &str) -> Item {
         node_claim: Some(NodeClaimRef { name: format!("claim-{key}"), uid: format!("uid-{key}") }),
         hardware: String::new(),
         zone: String::new(),
+        workloads: BTreeSet::new(),
     }
 }

@@ -3,6 +3,8 @@
 //! One line a record: `<length: 8 hex> <crc32c: 8 hex> <json>\n`. The JSON holds a sequence number, the epoch of its
 //! writer, and the first 16 bytes of the SHA-256 of the line before, so that splicing, reordering and dropping are seen.
 
+mod census;
+mod item;
 mod outcome;
 mod residue;
 mod side;
@@ -14,6 +16,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use census::{Counted, Progress, Shortage, Touched};
+pub use item::{Item, NodeClaimRef};
 pub use outcome::{Class, Evidence, Outcome, Verdict, WaitsFor};
 pub use residue::{Residue, Unfinished};
 pub use side::{Approval, Identified, SideEntry, SideKind};
@@ -191,6 +195,23 @@ pub enum Event {
         /// The value, or where it is.
         value: Captured,
     },
+    /// The clusters' workloads were counted. Durable before the first effect of the hop.
+    Counted {
+        /// The hop that comes next.
+        hop: HopId,
+        /// From how many looks.
+        looks: u32,
+        /// What was counted, as far as it differs from what was counted before.
+        counted: Vec<Counted>,
+        /// UIDs of what is not there any more.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gone: Vec<String>,
+    },
+    /// The clusters' workloads were compared with what was counted before.
+    Compared {
+        /// What is worse.
+        shortages: Vec<Shortage>,
+    },
     /// The effect is about to be called. Durable before the call.
     Intent {
         /// The step.
@@ -366,38 +387,6 @@ pub enum Captured {
         /// Its length.
         bytes: u64,
     },
-}
-
-/// A node of a batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Item {
-    /// Its UID.
-    pub key: ItemKey,
-    /// Its name, for reports and for addressing; checked against the UID.
-    pub name: String,
-    /// Its provider id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider_id: Option<String>,
-    /// Its NodeClaim, if Karpenter made it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub node_claim: Option<NodeClaimRef>,
-    /// Its hardware class, for canaries.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub hardware: String,
-    /// Its zone.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub zone: String,
-}
-
-/// A NodeClaim by name and UID.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NodeClaimRef {
-    /// Its name.
-    pub name: String,
-    /// Its UID.
-    pub uid: String,
 }
 
 /// How a run ended.

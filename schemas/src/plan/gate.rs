@@ -5,7 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Condition;
-use crate::{Seconds, StepId, name::Label};
+use crate::{
+    Seconds, StepId,
+    name::{Label, ObjectRef},
+};
 
 /// A gate; steps name the gates that they wait for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +50,32 @@ pub enum ApprovalScope {
     Gate(Label),
     /// Deleting what rollbacks of a run that has ended still need.
     Cleanup {},
+    /// Going on although something is worse than before the run, as long as it does not get worse than this.
+    Worse(AcceptedShortage),
+}
+
+/// How much worse something may be than before a run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AcceptedShortage {
+    /// The object.
+    pub object: ObjectRef,
+    /// What is wrong with it.
+    pub how: ShortageKind,
+    /// How many pods may be missing at most.
+    pub short: u64,
+}
+
+/// What is wrong with something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShortageKind {
+    /// Fewer are Ready than were before and are wanted.
+    Short,
+    /// It failed.
+    Failed,
+    /// It is gone, and nobody saw how it ended: unknown.
+    Gone,
 }
 
 /// A step after which an earlier state cannot be restored without loss.

@@ -24,6 +24,13 @@ pub struct PlatformRef {
     pub quorum: u32,
 }
 
+impl PlatformRef {
+    /// Whether one of its targets is a Kubernetes cluster.
+    pub fn has_cluster(&self) -> bool {
+        self.targets.values().any(|target| matches!(target, Identity::Cluster { .. }))
+    }
+}
+
 fn one() -> u32 {
     1
 }

@@ -48,7 +48,10 @@ pub use effect::{
     NodeCordon, NodeDrain, NodegroupSize, Notify, RdsDeleteInstance, RdsDeleteSnapshot, RdsEffect,
     RdsProveSnapshot, RdsRestore, RdsSnapshot, ResolveConflicts, SetField, Wait,
 };
-pub use gate::{ApprovalScope, Channel, Day, Gate, GateKind, PointOfNoReturn, Window, WindowUse};
+pub use gate::{
+    AcceptedShortage, ApprovalScope, Channel, Day, Gate, GateKind, PointOfNoReturn, ShortageKind, Window,
+    WindowUse,
+};
 pub use hop::{Hop, HopBasis, HopOrder};
 pub use identity::{Identity, PlatformRef, Proof};
 pub use release::{Grant, Objects, PolicyRule, ReleaseObjects, RoleName};

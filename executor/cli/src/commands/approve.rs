@@ -39,18 +39,22 @@ struct Scope {
     /// One gate
     #[arg(long, value_name = "GATE")]
     gate: Option<Label>,
+    /// Something that is worse than before the run, as `status` names it, until it gets worse
+    #[arg(long, value_name = "OBJECT")]
+    worse: Option<String>,
     /// Cleanup of what the run retains for rollback, before its time
     #[arg(long)]
     cleanup: bool,
 }
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
+    let operator = Operator::new(&args.run, &args.operator, host).await?;
     let scope = match &args.scope {
+        Scope { worse: Some(object), .. } => operator.worse(object).await?,
         Scope { point: Some(point), .. } => ApprovalScope::Point(point.clone()),
         Scope { gate: Some(gate), .. } => ApprovalScope::Gate(gate.clone()),
         Scope { cleanup: true, .. } => ApprovalScope::Cleanup {},
         Scope { .. } => ApprovalScope::Plan {},
     };
-    let operator = Operator::new(&args.run, &args.operator, host).await?;
     operator.approve(scope, args.reason.clone(), args.expires, host).await
 }

@@ -25,7 +25,7 @@ use crate::{
     host::Host,
     platform::Platform,
     show::{
-        labels,
+        account, labels,
         progress::{Progress, Style},
     },
     signals::Signals,
@@ -124,6 +124,12 @@ pub(super) async fn drive(
         && let Some(line) = returned(&*opened.store, &run).await?
     {
         text = format!("{text}\n{line}");
+    }
+    if matches!(ended, Ended::Rest(Rest::Ended(_) | Rest::Held { .. })) {
+        let report = runs::status(&*opened.store, &run).await?;
+        for line in account::worse(&report).lines() {
+            text = format!("{text}\n  {line}");
+        }
     }
     for failed in notify::channels(&runtime.drivers, &plan, &run, &text).await {
         host.remark(&format!("not notified: {failed}"))?;

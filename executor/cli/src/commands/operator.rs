@@ -9,7 +9,7 @@ use switchback_executor::{
 use switchback_face::Exit;
 use switchback_schemas::{
     RunId, codes,
-    journal::{Approval, Identified, SideKind},
+    journal::{Approval, Identified, Shortage, SideKind},
     plan::{ApprovalScope, Plan},
 };
 
@@ -62,6 +62,25 @@ impl Operator {
     /// Says it, for a command that goes on and shows what came of it.
     pub(super) async fn say_quietly(&self, says: SideKind) -> Result<(), Error> {
         Ok(runs::request(self.handle(), self.by.clone(), says).await?)
+    }
+
+    /// What is worse than before the run, by its name, as much as it is now.
+    pub(super) async fn worse(&self, object: &str) -> Result<ApprovalScope, Error> {
+        let worse = runs::status(&*self.opened.store, &self.run).await?.worse;
+        let named = |shortage: &&Shortage| shortage.object.to_string() == object && shortage.ours.is_some();
+        if let Some(found) = worse.iter().find(named) {
+            return Ok(ApprovalScope::Worse(found.accepted()));
+        }
+        let names: Vec<String> = worse
+            .iter()
+            .filter(|shortage| shortage.ours.is_some())
+            .map(|shortage| format!("--worse \"{}\"", shortage.object))
+            .collect();
+        let there = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        Err(Error::NoSuch {
+            what: format!("the run has not made {object} worse"),
+            help: format!("to accept: {there}"),
+        })
     }
 
     /// Approves, and says what that is worth.

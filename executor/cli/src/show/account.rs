@@ -13,7 +13,7 @@ use switchback_model::decide::RollbackTimes;
 use switchback_schemas::{
     ItemKey, StepId,
     journal::Way,
-    plan::Plan,
+    plan::{Plan, ShortageKind},
     report::{Report, StepReport, StepStatus},
 };
 
@@ -212,6 +212,7 @@ fn tail(report: &Report, now: Timestamp) -> String {
     for suspension in &report.left_suspended {
         let _ = writeln!(text, "suspended  {suspension}");
     }
+    text.push_str(&worse(report));
     // Before its end, what a run has done is no residue.
     for line in report.residue.iter().filter(|_| runs::is_over(report)) {
         let _ = writeln!(text, "left       {line}");
@@ -220,6 +221,28 @@ fn tail(report: &Report, now: Timestamp) -> String {
         let _ = writeln!(text, "rollback   to {}: {}", way.to, rollback::times(&RollbackTimes::of(way, now)));
     }
     text.push_str(&retained(report, now));
+    text
+}
+
+/// What is worse than before the run: what it answers for, and what it did not touch.
+pub(crate) fn worse(report: &Report) -> String {
+    let mut text = String::new();
+    for shortage in &report.worse {
+        let whose = match (&shortage.ours, shortage.how) {
+            (_, ShortageKind::Gone) => "unknown",
+            (Some(_), _) => "worse",
+            (None, _) => "worse, not by this run",
+        };
+        let _ = writeln!(text, "{whose:10} {shortage}");
+    }
+    let ours = report.worse.iter().filter(|shortage| shortage.ours.is_some());
+    for shortage in ours.filter(|shortage| shortage.how != ShortageKind::Gone && !runs::is_over(report)) {
+        let _ = writeln!(
+            text,
+            "accept     switchback approve --worse \"{}\", then `continue` or `retry`",
+            shortage.object
+        );
+    }
     text
 }
 
@@ -308,6 +331,7 @@ mod tests {
             left_suspended: Vec::new(),
             approvals: Vec::new(),
             residue: Vec::new(),
+            worse: Vec::new(),
             retained: Vec::new(),
             expiring: vec![ExpiringRollback {
                 to: SavepointId::new("start").expect("a savepoint"),

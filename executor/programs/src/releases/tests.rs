@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use switchback_executor::ports::{Call, Capturing, Failure, Helm as _, Kube, Member};
+use switchback_executor::ports::{Call, Capturing, Failure, Helm as _, Kube, Look, Member};
 use switchback_schemas::{
     Digest,
     journal::{At, Class, Evidence, Outcome, Verdict},
@@ -108,6 +108,10 @@ impl Kube for Cluster {
 
     async fn members(&self, _call: &Call, roll: &Roll) -> Result<Vec<Member>, Failure> {
         panic!("there are no nodes for {roll:?}")
+    }
+
+    async fn census(&self) -> Result<Look, Failure> {
+        panic!("nothing is counted")
     }
 
     async fn keep_release(

@@ -4,6 +4,8 @@
 //! one it says that it was not run.
 
 #[cfg(test)]
+mod census;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod evidence;

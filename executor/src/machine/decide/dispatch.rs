@@ -300,7 +300,7 @@ impl Machine {
             looked: task.and_then(|task| looked(task, now)),
             what,
         });
-        if !matches!(purpose, Purpose::Held(_) | Purpose::Claim) {
+        if !matches!(purpose, Purpose::Held(_) | Purpose::Claim | Purpose::Census) {
             self.live.place(at).command = Some(id);
         }
         self.live.commands.insert(id, Asked { at: at.clone(), purpose });
@@ -332,6 +332,7 @@ impl Machine {
             (Purpose::Held(suspension), Answer::Checked(verdict)) => self.watched(&suspension, verdict, now),
             (Purpose::Capture(name), Answer::Captured(captured)) => self.kept(&at, &name, captured, now),
             (Purpose::Members, Answer::Members(members)) => self.listed(&at, members, now),
+            (Purpose::Census, Answer::Census(look)) => self.looked(look, now),
             (purpose, Answer::Checked(verdict)) => self.prepared(&at, purpose, verdict, now),
             // An answer of another kind than its command: whoever drives the machine is wrong; the command is asked again.
             _ => {}

@@ -51,7 +51,12 @@ impl Machine {
             return;
         };
         let evidence = self.state.task(at).map(|task| task.evidence.clone()).unwrap_or_default();
-        let what = said(&format!("{at} {}", how(self.state.phase(at))), &evidence);
+        let mut what = said(&format!("{at} {}", how(self.state.phase(at))), &evidence);
+        if self.lost_its_canary(at) {
+            what.push_str(
+                "; not rolled back: the nodes of the canary are gone, and a rollback needs new ones",
+            );
+        }
         let held = |why: String| Event::Held { at: Some(at.clone()), why };
         let event = match (action, self.scope(action, self.undone_with(&at.step))) {
             (FailureAction::Hold, _) => held(what),
@@ -74,9 +79,20 @@ impl Machine {
         let Some(step) = self.index.plan.step(&at.step) else { return FailureAction::Hold };
         let roll = self.state.roll(&At::forward(&at.step)).and_then(|roll| roll.batch.as_ref());
         let canary = roll.is_some_and(|batch| batch.number == 0);
+        if self.lost_its_canary(at) {
+            return FailureAction::Hold;
+        }
         // A failing canary takes back the canary, never the hop.
         let most = if canary { FailureAction::RollbackStep } else { FailureAction::RollbackHop };
         step.on_failure.action.min(most)
+    }
+
+    /// Whether a roll failed in its canary, and rolling that back would need new nodes: they may not come either.
+    fn lost_its_canary(&self, at: &At) -> bool {
+        let roll = At { item: None, ..at.clone() };
+        let batch = self.state.roll(&roll).and_then(|roll| roll.batch.as_ref());
+        let canary = batch.is_some_and(|batch| batch.number == 0);
+        canary && at.way == Way::Forward && self.state.has_ended_nodes(&self.index, &roll)
     }
 
     /// The step from which on a step is undone: itself, or the first of those that are undone with it.

@@ -172,6 +172,7 @@ pub fn scope_text(scope: &ApprovalScope) -> String {
         ApprovalScope::Point(point) => format!("point {point}"),
         ApprovalScope::Gate(gate) => format!("gate {gate}"),
         ApprovalScope::Cleanup {} => "cleanup".to_owned(),
+        ApprovalScope::Worse(accepted) => format!("worse \"{}\"", accepted.object),
     }
 }
 

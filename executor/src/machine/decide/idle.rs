@@ -25,7 +25,7 @@ impl Machine {
     }
 
     /// Savepoints and ends that were reached.
-    pub(super) fn settle(&mut self, _: Timestamp, out: &mut Decision) {
+    pub(super) fn settle(&mut self, now: Timestamp, out: &mut Decision) {
         if self.state.hold.is_some() {
             return;
         }
@@ -59,7 +59,7 @@ impl Machine {
         }
         let reached = self.state.holding.iter().filter_map(|number| self.index.plan.savepoints.get(*number));
         out.append.extend(reached.map(|savepoint| Event::Reached { savepoint: savepoint.id.clone() }));
-        if self.state.may_end(&self.index.plan, End::Complete).is_ok() {
+        if self.state.all_done() && self.leaves_all(now, out) {
             let residue = residue(&self.index.plan, &self.state);
             out.append.push(Event::Done { end: End::Complete, residue });
         }
@@ -141,7 +141,12 @@ impl Machine {
             let helps = place.helps.map(|helps| if polled { later(helps, PARKED_POLL) } else { helps });
             wake = wake.into_iter().chain(helps).min();
         }
+        if !waits.is_empty() {
+            // The cause beside what follows from it.
+            waits.extend(self.pools_in_trouble());
+        }
         waits.sort();
+        waits.dedup();
         (waits, wake)
     }
 
@@ -161,7 +166,7 @@ impl Machine {
             later(place.since.unwrap_or(now), patience)
         });
         let progress = self.live.progress.map(|progress| later(progress, self.settings.patience));
-        ends.chain(progress).filter(|end| *end > now).max()
+        ends.chain(progress).chain(self.live.looks.stays).filter(|end| *end > now).max()
     }
 
     /// No place waits and none can begin: a failure that was left behind is in the way.

@@ -12,7 +12,7 @@ use switchback_schemas::{
 };
 
 use crate::{
-    machine::{Phase, RunState},
+    machine::{Phase, RunState, census::Looks},
     ports::Member,
 };
 
@@ -31,6 +31,8 @@ pub(in crate::machine) struct Live {
     pub missing: BTreeMap<At, BTreeMap<ItemKey, Timestamp>>,
     /// Rolls whose listings held no node at all, and since when.
     pub empty: BTreeMap<At, Timestamp>,
+    /// Looks at what stands on the platform.
+    pub looks: Looks,
     pub stopping: Option<String>,
     /// When something came forward last.
     pub progress: Option<Timestamp>,
@@ -59,6 +61,7 @@ pub(in crate::machine) enum Purpose {
     Verify(usize),
     Members,
     Held(Label),
+    Census,
 }
 
 /// How far the preparation of a call has come.
@@ -157,7 +160,12 @@ impl Live {
                 *self = Self { side: std::mem::take(&mut self.side), ..Self::default() };
                 None
             }
+            Event::Counted { .. } => {
+                (self.looks.before, self.looks.next) = (Vec::new(), None);
+                None
+            }
             Event::Intent { at, .. } => {
+                self.looks.ended = None;
                 self.own.insert(at.clone());
                 Some(at)
             }
@@ -171,6 +179,8 @@ impl Live {
             | Event::Converged { at }
             | Event::Retry { at, .. } => Some(at),
             Event::TurnedToRollback { .. } | Event::TurnedForward { .. } | Event::TurnedToCleanup { .. } => {
+                // Somebody may have mended what was seen.
+                self.looks.last = None;
                 let own = &self.own;
                 self.places.retain(|at, place| place.command.is_some() || own.contains(at));
                 None

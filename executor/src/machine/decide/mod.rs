@@ -2,6 +2,7 @@
 //! Nothing here changes the state; that does only a record that was written.
 
 mod batch;
+mod census;
 mod cleanup;
 mod dispatch;
 mod failure;

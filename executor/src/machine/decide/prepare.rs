@@ -186,7 +186,7 @@ impl Machine {
             }
             return;
         }
-        if self.waits_for_suspensions(at, now) {
+        if self.waits_for_census(at, now, out) || self.waits_for_suspensions(at, now) {
             return;
         }
         match work.action {

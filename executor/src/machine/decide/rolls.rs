@@ -19,7 +19,7 @@ use crate::{
         Decision, Machine, Phase, Task, What,
         fold::place::{ends_node, roll_of, work_at},
     },
-    ports::{Failure, Member},
+    ports::{Failure, Member, PoolHealth},
 };
 
 /// How far two listings have to be apart before what neither of them holds is gone.
@@ -56,7 +56,7 @@ impl Machine {
         if self.state.roll(at).is_none() && self.waits_for_window(at, now) {
             return;
         }
-        if self.waits_for_suspensions(at, now) {
+        if self.waits_for_workloads(at, now, out) || self.waits_for_suspensions(at, now) {
             return;
         }
         if let Some(members) = self.live.place(at).members.take() {
@@ -88,17 +88,33 @@ impl Machine {
         let state = self.state.roll(at).cloned().unwrap_or_default();
         let at_ = at.clone();
         match choose(roll, &state, members) {
-            Choice::Batch { .. } if self.waits_for_window(at, now) => {}
+            Choice::Batch { .. } if self.waits_for_window(at, now) || self.waits_for_pool(at, roll, now) => {}
             Choice::Batch { pass, number, items } => {
                 self.live.outbox.push_back(Event::Frozen { at: at_, pass, batch: number, items });
             }
             Choice::Converged => self.live.outbox.push_back(Event::Converged { at: at_ }),
-            Choice::Wait(waits) => self.look_again(at, waits, now),
+            Choice::Wait(waits) => self.wait_with_cause(at, roll, waits, now),
             Choice::Stuck(why) if self.state.phase(at) == Phase::Rolling => {
                 self.live.outbox.push_back(Event::Verified { at: at_, verdict: Verdict::fails(why) });
             }
             Choice::Stuck(why) => self.look_again(at, WaitsFor::Capacity { message: why }, now),
         }
+    }
+
+    /// Whether the next batch does not begin, because what makes its nodes is not Ready.
+    fn waits_for_pool(&mut self, at: &At, roll: &Roll, now: Timestamp) -> bool {
+        let Some(message) = self.pool(roll).and_then(|pool| pool.not_ready.clone()) else { return false };
+        self.look_again(at, WaitsFor::Capacity { message }, now);
+        true
+    }
+
+    /// Waits for nodes, and names what keeps them from coming before what follows from it.
+    fn wait_with_cause(&mut self, at: &At, roll: &Roll, waits: WaitsFor, now: Timestamp) {
+        let causes = self.pool(roll).map(PoolHealth::trouble).unwrap_or_default().into_iter();
+        let mut all: Vec<WaitsFor> = causes.map(|message| WaitsFor::Capacity { message }).collect();
+        all.push(waits);
+        let wake = later(now, self.settings.poll);
+        self.wait(at, all, (wake, Some(wake)), now);
     }
 
     /// Brings each node of the batch through the recipe, all at once as far as the recipe's order allows.
@@ -119,6 +135,9 @@ impl Machine {
         let due = self.live.listed.get(at).is_none_or(|listed| later(*listed, self.settings.watch) <= now);
         if due && self.live.place(at).command.is_none() && self.has_unended(at, roll) {
             self.ask(at, Purpose::Members, What::Members(roll.clone()), now, out);
+        }
+        if self.has_unended(at, roll) {
+            self.look_at_pool(at, roll, now, out);
         }
         let next = self.live.listed.get(at).map(|listed| later(*listed, self.settings.watch));
         self.live.place(at).wake = next.filter(|_| self.has_unended(at, roll));

@@ -32,6 +32,7 @@ impl Machine {
         let conditions: Vec<&Verify> = roll.verify.iter().chain(canary).collect();
         match self.prove(at, &conditions, moved, now, out) {
             None => {}
+            Some(Verdict::Holds { .. }) if !self.batch_leaves_all(at, moved.unwrap_or(now), now, out) => {}
             Some(Verdict::Holds { .. }) => {
                 out.append.push(Event::BatchDone { at: at.clone(), batch: number });
             }

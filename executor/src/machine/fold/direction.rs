@@ -230,7 +230,7 @@ impl RunState {
         let fits = match end {
             End::Abandoned => true,
             end if self.cleanup.is_some() => self.end_of_cleanup(plan) == Some(end),
-            End::Complete => self.back.is_none() && self.all_done(),
+            End::Complete => self.is_whole(plan),
             End::RolledBack => all_back && self.held_over.is_empty(),
             End::RolledBackSuspended => all_back && !self.held_over.is_empty(),
             End::CleanedUp => false,

@@ -1,6 +1,6 @@
 //! Why a record refuses a run.
 
-use switchback_schemas::{Digest, StepId, journal::At};
+use switchback_schemas::{Digest, HopId, StepId, journal::At};
 
 use super::{place_event::PlaceEvent, state::Phase};
 
@@ -73,6 +73,14 @@ pub enum Reason {
         step: StepId,
         /// What it needs.
         need: StepId,
+    },
+    /// What stands on the platform is counted before the first effect of a hop.
+    #[error("{at} comes before the platform was counted for hop {hop}")]
+    Uncounted {
+        /// The place.
+        at: At,
+        /// Its hop.
+        hop: HopId,
     },
     /// Effects need the claim.
     #[error("an effect before the platform was claimed")]

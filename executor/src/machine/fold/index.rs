@@ -24,6 +24,8 @@ pub struct Index {
     pub remaining: Vec<Seconds>,
     /// What has to fit into a window when a step starts.
     pub room: Room,
+    /// Whether what stands on the platform is counted: one of its targets is a cluster.
+    pub counts: bool,
     /// For each savepoint, its steps.
     pub members: Vec<BTreeSet<usize>>,
     /// For each step, the savepoints that hold it.
@@ -50,7 +52,8 @@ impl Index {
         let names = |undoing: Vec<&RollbackStep>| undoing.into_iter().map(|step| step.id.clone()).collect();
         let undone_by = plan.rollback_by_step().into_iter();
         let undone_by = undone_by.map(|(step, undoing)| (step.clone(), names(undoing))).collect();
-        Ok(Self { plan, digest, graph, remaining, room, members, savepoints_of, undone_by })
+        let counts = plan.platform.has_cluster();
+        Ok(Self { counts, plan, digest, graph, remaining, room, members, savepoints_of, undone_by })
     }
 
     /// The id of a step.

@@ -1,6 +1,7 @@
 //! The state of a run: a fold over the records of its journal, total and pure. A record that does not follow from those
 //! before it is refused, and changes nothing. Nothing here decides what happens next.
 
+mod census;
 mod cleanup;
 pub(super) mod direction;
 mod illegal;
@@ -15,6 +16,7 @@ mod state;
 mod suspensions;
 pub(super) mod transition;
 
+pub use census::Census;
 pub use cleanup::standing;
 pub use illegal::{Illegal, Reason};
 pub use index::Index;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use switchback_schemas::{
     ItemKey,
     journal::{At, Item, Way},
+    name::Label,
     plan::Plan,
 };
 
@@ -251,6 +252,21 @@ impl RunState {
         let recipe = roll_of(plan, &roll_at.step, roll_at.way).into_iter().flat_map(|roll| &roll.recipe);
         let mut ends = recipe.filter(|recipe| ends_node(recipe));
         ends.any(|recipe| self.phase(&roll_at.item(item, &recipe.name)) == Phase::Done)
+    }
+
+    /// Whether nodes of a roll's batch may be gone by its own doing: they cannot be had back without new ones.
+    pub(in crate::machine) fn has_ended_nodes(&self, index: &Index, roll_at: &At) -> bool {
+        let (Some(roll), Some(state)) =
+            (roll_of(&index.plan, &roll_at.step, roll_at.way), self.roll(roll_at))
+        else {
+            return false;
+        };
+        let ends: Vec<&Label> =
+            roll.recipe.iter().filter(|recipe| ends_node(recipe)).map(|recipe| &recipe.name).collect();
+        let items = state.batch.iter().flat_map(|batch| &batch.items);
+        items
+            .into_iter()
+            .any(|item| ends.iter().any(|name| self.may_have_ended(&roll_at.item(&item.key, name))))
     }
 
     /// Whether a step that ends its node may have done so.

@@ -15,6 +15,8 @@ use switchback_schemas::{
     plan::Plan,
 };
 
+use super::Census;
+
 /// The state of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunState {
@@ -62,6 +64,8 @@ pub struct RunState {
     pub rolls: BTreeMap<At, RollState>,
     /// Steps that are undone: every rollback step that undoes them is done.
     pub undone: BTreeSet<StepId>,
+    /// What was counted on the platform.
+    pub census: Census,
     /// Savepoints that hold, in the order in which they were reached.
     pub reached: Vec<SavepointId>,
     /// Suspensions that had to be left, and why.

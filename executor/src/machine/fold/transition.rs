@@ -105,6 +105,11 @@ fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Rea
             state.may_end(&index.plan, *end)?;
             state.ended = Some((*end, residue.clone()));
         }
+        Event::Counted { hop, counted, gone, .. } => state.count(index, hop, counted, gone)?,
+        Event::Compared { shortages } => {
+            state.census.worse.clone_from(shortages);
+            state.census.is_fresh = true;
+        }
         Event::Reached { savepoint } => state.reach(index, savepoint)?,
         Event::TurnedToRollback { scope, why } => state.turn_back(index, scope, why, now)?,
         Event::TurnedForward { .. } => state.turn_forward(index)?,
@@ -122,6 +127,7 @@ fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Rea
         Event::Frozen { at, pass, batch, items } => {
             guard(index, state, at, PlaceEvent::Frozen)?;
             may_act(index, state, at)?;
+            state.is_counted(index, at)?;
             state.freeze(index, at, *pass, *batch, items, now)?;
         }
         Event::Gone { at, item } => {
@@ -172,6 +178,8 @@ fn place(index: &Index, state: &mut RunState, event: &Event, now: Timestamp) -> 
             if !state.claimed {
                 return Err(Reason::Unclaimed);
             }
+            state.is_counted(index, at)?;
+            state.census.is_fresh = false;
             let task = state.touch(at, now);
             let expected = task.attempts.saturating_add(1);
             if *attempt != expected {

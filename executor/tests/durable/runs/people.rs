@@ -112,7 +112,7 @@ async fn asked_to_stop_a_run_lets_its_calls_end_and_parks() {
 async fn a_call_that_outlasts_the_grace_is_in_doubt_and_looked_at_later() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let mut runtime = runtime(&world, &disk);
-    runtime.max_runtime = Some(Seconds(10));
+    runtime.max_runtime = Some(Seconds(90));
     world.odd.lock().unwrap().insert("do a".to_owned(), Odd::Takes(60));
     let (_, end) = apply(&runtime, &three()).await.unwrap();
     assert!(matches!(&end, Ended::Interrupted { calling } if calling.len() == 1), "{end:?}");

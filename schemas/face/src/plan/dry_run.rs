@@ -46,6 +46,7 @@ impl fmt::Display for DryRun<'_> {
         }
         standing::undecided(f, self.plan)?;
         standing::outside(f, self.plan)?;
+        self.census(f)?;
         self.when(f)?;
         self.untested(f)?;
         self.retained(f)?;
@@ -238,6 +239,18 @@ impl DryRun<'_> {
         let spots = labels::count(spots, "blind spot", "blind spots");
         let notices = labels::count(notices, "notice", "notices");
         writeln!(f, "Hidden by --brief: steps, {spots}, {notices}\n")
+    }
+
+    /// What the run answers for beside its steps.
+    fn census(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.plan.platform.has_cluster() {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "Counted before the run and compared: workloads, Services, budgets of the cluster. The run holds if it \
+             leaves any with fewer ready than before for 10 min.\n"
+        )
     }
 
     /// When it is expected to run, and what it waits for on the way.

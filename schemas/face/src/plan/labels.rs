@@ -169,6 +169,7 @@ pub(super) fn approval(scope: &ApprovalScope) -> String {
         ApprovalScope::Point(point) => format!("point {point}"),
         ApprovalScope::Gate(gate) => format!("gate {gate}"),
         ApprovalScope::Cleanup {} => "cleanup".to_owned(),
+        ApprovalScope::Worse(accepted) => format!("worse \"{}\"", accepted.object),
     }
 }
 

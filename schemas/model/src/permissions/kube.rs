@@ -98,6 +98,7 @@ impl Needs<'_> {
                 let claims = Place::all("coordination.k8s.io", "leases").within(Some("kube-system"));
                 self.rbac(&["create"], &claims);
                 self.rbac(&["get", "update"], &claims.named("switchback"));
+                self.census();
             }
             self.proof_at_aws(target, identity);
         }
@@ -154,6 +155,24 @@ impl Needs<'_> {
     pub(super) fn members(&mut self) {
         self.rbac(&["list"], &Place::all("", "nodes"));
         self.rbac(&["list"], &Place::all("karpenter.sh", "nodeclaims"));
+        self.pods_and_owners();
+    }
+
+    /// What is counted before the run and compared with that: all that stands on the cluster.
+    fn census(&mut self) {
+        for resource in ["deployments", "statefulsets", "daemonsets"] {
+            self.rbac(&["list"], &Place::all("apps", resource));
+        }
+        self.rbac(&["list"], &Place::all("batch", "jobs"));
+        self.rbac(&["list"], &Place::all("", "nodes"));
+        self.rbac(&["list"], &Place::all("", "services"));
+        self.rbac(&["list"], &Place::all("discovery.k8s.io", "endpointslices"));
+        self.rbac(&["list"], &Place::all("policy", "poddisruptionbudgets"));
+        self.rbac(&["list"], &Place::all("serving.kserve.io", "inferenceservices"));
+        for resource in ["nodepools", "nodeclaims"] {
+            self.rbac(&["list"], &Place::all("karpenter.sh", resource));
+        }
+        self.rbac(&["get"], &Place::all("karpenter.k8s.aws", "ec2nodeclasses"));
         self.pods_and_owners();
     }
 

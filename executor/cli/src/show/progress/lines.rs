@@ -38,7 +38,9 @@ pub(super) fn brief(names: &Names<'_>, event: &RunEvent) -> Option<String> {
     };
     let told = match &record.event {
         Event::Verified { at, verdict: Verdict::Holds { .. } } => at.item.is_none() && disrupts(at),
+        Event::Compared { shortages } => !shortages.is_empty(),
         Event::Verified { .. }
+        | Event::Counted { .. }
         | Event::Passed { .. }
         | Event::Skipped { .. }
         | Event::Intent { .. }
@@ -61,6 +63,17 @@ fn recorded(names: &Names<'_>, event: &Event) -> Option<String> {
         Event::Claimed {} => "claimed  the platform is this run's".to_owned(),
         Event::Approved { approval } => {
             format!("approved {} by {}", labels::scope(&approval.scope), labels::who(&approval.by))
+        }
+        Event::Counted { hop, looks: 1, .. } => format!("counted  what stands on the platform before {hop}"),
+        Event::Counted { hop, looks, counted, .. } => {
+            format!("counted  {} workloads and Services in {looks} looks before {hop}", counted.len())
+        }
+        Event::Compared { shortages } if shortages.is_empty() => {
+            "compared nothing is worse than before this run".to_owned()
+        }
+        Event::Compared { shortages } => {
+            let all: Vec<String> = shortages.iter().map(ToString::to_string).collect();
+            format!("compared worse than before this run: {}", all.join("; "))
         }
         Event::Passed { at, gate, evidence } => {
             format!("passed   gate {gate} of {}: {}", place(at), evidence.0.join("; "))
