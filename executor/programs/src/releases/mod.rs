@@ -75,9 +75,14 @@ impl HelmDriver {
                 evidence: Evidence::line(format!("release {release} is at revision {revision}")),
             };
         }
-        let class = class_of(&String::from_utf8_lossy(&exit.stderr));
+        let complaint = exit.complaint();
+        // A helm that says nothing was ended by somebody: what it does not say is no refusal.
+        let class = match complaint.is_empty() || exit.code.is_none() {
+            true => Class::Crashed,
+            false => class_of(&String::from_utf8_lossy(&exit.stderr)),
+        };
         let mut lines = vec![format!("helm {}", exit.said())];
-        lines.extend(exit.complaint());
+        lines.extend(complaint);
         // A new revision, even a failed one, means that some of its objects may have been written.
         match self.helm.history(release).await {
             Ok(after) if exit.code.is_some() && after.last() == before.last() => {

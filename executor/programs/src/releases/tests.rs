@@ -275,6 +275,15 @@ async fn a_failure_is_not_done_only_if_no_revision_came_of_it() {
     );
 }
 
+/// What a killed helm does not say is no refusal: its upgrade is looked at and repeated, and not rolled back.
+#[tokio::test]
+async fn p34_a_helm_that_was_killed_has_refused_nothing() {
+    let histories = vec![history(&["deployed"]), history(&["deployed", "pending-upgrade"])];
+    let killed = Scene { upgrade: exit(137, ""), ..Scene::new(histories) };
+    let (outcome, _) = killed.apply(1, &upgrade()).await;
+    assert!(matches!(outcome, Outcome::InDoubt { class: Class::Crashed, .. }), "{outcome:?}");
+}
+
 #[tokio::test]
 async fn p35_crds_are_marked_before_a_rollback_that_would_delete_them() {
     let scene = || Scene::new(vec![history(&["superseded", "deployed"])]);

@@ -24,7 +24,13 @@ pub(super) fn quoted(text: &str) -> String {
             // Writing to a String cannot fail.
             let _ = write!(out, "\"${part}\"");
         } else if !part.is_empty() {
-            out.push_str(&shell_words::quote(part));
+            // Brackets and braces are no words of their own to the shell, and are hard to read without quotes.
+            match part.contains(['[', ']', '{', '}']) {
+                true => {
+                    let _ = write!(out, "'{}'", part.replace('\'', r"'\''"));
+                }
+                false => out.push_str(&shell_words::quote(part)),
+            }
         }
     }
     if out.is_empty() { "''".to_owned() } else { out }
