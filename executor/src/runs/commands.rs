@@ -13,7 +13,8 @@ pub async fn request(handle: RunHandle<'_>, by: Identified, says: SideKind) -> D
     let RunHandle { store, clock, run, .. } = handle;
     handover::get_back(handle).await?;
     let (index, journal) = load(store, run).await?;
-    let mut machine = replayed(&index, run, &journal)?;
+    // Large, and held over the wait below.
+    let mut machine = Box::new(replayed(&index, run, &journal)?);
     machine.hear(store.side(run).await?);
     let refuse = |why: String| Err(RunError::NotAllowed { run: run.clone(), why });
     let state = machine.state();

@@ -43,14 +43,14 @@ pub async fn apply(runtime: &Runtime, plan: &[u8], stop: &Stop, view: &mut View<
         return Err(RunError::NoDriver(missing));
     }
     let run = run_id(&index.digest)?;
-    let ended = carry_on(runtime, &run, index, Some(plan), stop, view).await?;
+    let ended = Box::pin(carry_on(runtime, &run, index, Some(plan), stop, view)).await?;
     Ok((run, ended))
 }
 
 /// Takes up a run by its name, from the plan that is kept with it.
 pub async fn resume(runtime: &Runtime, run: &RunId, stop: &Stop, view: &mut View<'_>) -> Done<Ended> {
     let (index, _) = load(&*runtime.store, run).await?;
-    carry_on(runtime, run, index, None, stop, view).await
+    Box::pin(carry_on(runtime, run, index, None, stop, view)).await
 }
 
 async fn carry_on(

@@ -152,7 +152,7 @@ fn a_batch_waits_for_its_work_and_goes_on_when_it_is_back() {
 
 fn since_drained_or_zero(drive: &Drive) -> i64 {
     let drained = |event: &&Event| matches!(event, Event::Ended { at, .. } if at.item.as_ref().is_some_and(|item| item.recipe.as_str() == "drain"));
-    if drive.events().iter().any(|event| drained(event)) { since_drained(drive) } else { 0 }
+    if drive.events().iter().any(drained) { since_drained(drive) } else { 0 }
 }
 
 #[test]

@@ -122,11 +122,11 @@ impl Platform {
                     look(self, record);
                 }
             };
-            let ended = runs::apply(&runtime, &planned.bytes, &Stop::new(), &mut view).await;
+            let ended = Box::pin(runs::apply(&runtime, &planned.bytes, &Stop::new(), &mut view)).await;
             match ended.expect("the run is carried on").1 {
                 Ended::Rest(Rest::Parked { waits_for, wake_at }) => {
                     last.clone_from(&waits_for);
-                    if !self.approved(planned, &waits_for).await {
+                    if !Box::pin(self.approved(planned, &waits_for)).await {
                         let later = self.time.now() + jiff::SignedDuration::from_mins(10);
                         self.time.sleep_until(wake_at.unwrap_or(later).max(later)).await;
                     }

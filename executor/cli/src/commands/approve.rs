@@ -56,5 +56,5 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         Scope { cleanup: true, .. } => ApprovalScope::Cleanup {},
         Scope { .. } => ApprovalScope::Plan {},
     };
-    operator.approve(scope, args.reason.clone(), args.expires, host).await
+    Box::pin(operator.approve(scope, args.reason.clone(), args.expires, host)).await
 }

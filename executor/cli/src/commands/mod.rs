@@ -87,7 +87,7 @@ pub(crate) async fn run(command: Command, host: &mut Host) -> Result<Exit, Error
         Command::Retry(args) => retry::run(&args, host).await,
         Command::Rollback(args) => rollback::run(&args, host).await,
         Command::Abandon(args) => pause_continue_abandon::run(Word::Abandon, &args, host).await,
-        Command::Cleanup(args) => cleanup::run(&args, host).await,
+        Command::Cleanup(args) => Box::pin(cleanup::run(&args, host)).await,
         Command::Report(args) => report::run(&args, host).await,
         Command::Verify(args) => verify::run(&args, host).await,
         Command::Janitor(args) => janitor::run(&args, host).await,

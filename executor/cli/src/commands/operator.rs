@@ -71,12 +71,12 @@ impl Operator {
         if let Some(found) = worse.iter().find(named) {
             return Ok(ApprovalScope::Worse(found.accepted()));
         }
-        let names: Vec<String> = worse
+        let flags: Vec<String> = worse
             .iter()
             .filter(|shortage| shortage.ours.is_some())
             .map(|shortage| format!("--worse \"{}\"", shortage.object))
             .collect();
-        let there = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        let there = if flags.is_empty() { "nothing".to_owned() } else { flags.join(", ") };
         Err(Error::NoSuch {
             what: format!("the run has not made {object} worse"),
             help: format!("to accept: {there}"),

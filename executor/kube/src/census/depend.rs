@@ -1,4 +1,4 @@
-//! What depends on pods: Services, budgets, InferenceServices. Each is ready or not, and wants to be only where there is something
+//! What depends on pods: Services, budgets, `InferenceServices`. Each is ready or not, and wants to be only where there is something
 //! behind it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ use crate::{
     pods::budgets::Budget,
 };
 
-/// Where InferenceServices are served.
+/// Where `InferenceServices` are served.
 const INFERENCE: &str = "serving.kserve.io/v1beta1";
 
 fn counted(object: &Value, (wanted, ready): (bool, bool), through: BTreeSet<String>) -> Counted {
@@ -78,7 +78,7 @@ pub(super) fn budgets(budgets: &[Value], pods: &Pods, look: &mut Look) {
     }
 }
 
-/// InferenceServices, where they are served: whether they say that they are Ready.
+/// `InferenceServices`, where they are served: whether they say that they are Ready.
 pub(super) async fn inference(api: &Reader, kinds: &Kinds<'_>, look: &mut Look) -> Result<(), CallError> {
     let Some(resource) = kinds.find(INFERENCE, "InferenceService").await? else { return Ok(()) };
     for object in api.list(&resource, &Query::all()).await? {

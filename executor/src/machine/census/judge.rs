@@ -116,9 +116,9 @@ fn ours(
     now: Option<&Counted>,
     how: ShortageKind,
 ) -> Option<Touched> {
-    let mut touched = touches.to(before);
-    touched.extend(now.map(|now| touches.to(now)).unwrap_or_default());
-    touched.into_iter().find(|touched| {
+    let mut all = touches.to(before);
+    all.extend(now.map(|now| touches.to(now)).unwrap_or_default());
+    all.into_iter().find(|touched| {
         let then = census.before(&touched.hop, &before.uid);
         match (how, now) {
             (ShortageKind::Short, Some(now)) => short(now, then.map_or(before.ready, |then| then.ready)) > 0,

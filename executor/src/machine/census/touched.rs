@@ -57,7 +57,7 @@ impl Touches {
         let hop = || hop.clone();
         match effect {
             Effect::Helm(HelmEffect::Upgrade(upgrade)) => {
-                self.releases.push((upgrade.release.clone(), hop()))
+                self.releases.push((upgrade.release.clone(), hop()));
             }
             Effect::Helm(HelmEffect::Rollback(rollback)) => {
                 self.releases.push((rollback.release.clone(), hop()));

@@ -64,7 +64,7 @@ impl Machine {
         match self.census(at, self.state.last.unwrap_or(Timestamp::MIN), now, out) {
             Compared::Waits(waits) => self.wait_for_look(at, waits, self.next_look(), now),
             Compared::Worse(shortages) => {
-                self.hold_worse(&format!("hop {hop} does not begin"), shortages, out)
+                self.hold_worse(&format!("hop {hop} does not begin"), shortages, out);
             }
             Compared::Passes(_) => {
                 let look = self.live.looks.last.as_ref().map(|(_, look)| look);

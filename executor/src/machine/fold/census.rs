@@ -87,7 +87,9 @@ impl RunState {
             return Ok(());
         }
         match step_of(&index.plan, at).map(|step| &step.hop) {
-            Some(hop) if !self.census.has(hop) => Err(Reason::Uncounted { at: at.clone(), hop: hop.clone() }),
+            Some(hop) if !self.census.has(hop) => {
+                Err(Reason::Uncounted { at: at.clone(), hop: Box::new(hop.clone()) })
+            }
             _ => Ok(()),
         }
     }

@@ -80,7 +80,7 @@ pub enum Reason {
         /// The place.
         at: At,
         /// Its hop.
-        hop: HopId,
+        hop: Box<HopId>,
     },
     /// Effects need the claim.
     #[error("an effect before the platform was claimed")]

@@ -53,7 +53,7 @@ impl Index {
         let undone_by = plan.rollback_by_step().into_iter();
         let undone_by = undone_by.map(|(step, undoing)| (step.clone(), names(undoing))).collect();
         let counts = plan.platform.has_cluster();
-        Ok(Self { counts, plan, digest, graph, remaining, room, members, savepoints_of, undone_by })
+        Ok(Self { plan, digest, graph, remaining, room, counts, members, savepoints_of, undone_by })
     }
 
     /// The id of a step.
