@@ -21,14 +21,9 @@ pub struct Index<'a> {
 /// What makes two references the same object, in whatever version of its group it is written.
 type Identity<'a> = (&'a str, &'a str, Option<&'a str>, &'a str);
 
-fn identity(object: &ObjectRef) -> Identity<'_> {
-    let group = object.group();
-    (group, &object.kind, object.namespace.as_deref(), &object.name)
-}
-
 /// Whether two references are the same object, in whatever version of its group each is written.
 pub fn same(one: &ObjectRef, other: &ObjectRef) -> bool {
-    identity(one) == identity(other)
+    one.identity() == other.identity()
 }
 
 impl<'a> Index<'a> {
@@ -40,7 +35,7 @@ impl<'a> Index<'a> {
             owners: inventory
                 .owners
                 .iter()
-                .map(|ownership| (identity(&ownership.object), ownership))
+                .map(|ownership| (ownership.object.identity(), ownership))
                 .collect(),
             renders: lock
                 .renders
@@ -62,7 +57,7 @@ impl<'a> Index<'a> {
 
     /// The evidence for an object's owner.
     pub fn ownership(&self, object: &ObjectRef) -> Option<&'a Ownership> {
-        self.owners.get(&identity(object)).copied()
+        self.owners.get(&object.identity()).copied()
     }
 
     /// A release, rendered in a version.

@@ -226,6 +226,12 @@ impl ObjectRef {
     pub fn group(&self) -> &str {
         group(&self.api_version)
     }
+
+    /// What makes two references the same object, in whatever version of its group each is written: group, kind, namespace,
+    /// name.
+    pub fn identity(&self) -> (&str, &str, Option<&str>, &str) {
+        (self.group(), &self.kind, self.namespace.as_deref(), &self.name)
+    }
 }
 
 /// The group of an API version; empty for the core group.

@@ -9,6 +9,9 @@ use crate::{
     fields::{has_condition, text},
 };
 
+/// The label of nodes and NodeClaims that names their NodePool.
+pub(crate) const NODE_POOL: &str = "karpenter.sh/nodepool";
+
 /// Versions of `karpenter.sh`, newest first.
 const VERSIONS: [&str; 2] = ["karpenter.sh/v1", "karpenter.sh/v1beta1"];
 

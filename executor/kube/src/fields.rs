@@ -16,10 +16,15 @@ pub(crate) fn number(object: &Value, pointer: &str) -> u64 {
     object.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
 }
 
+/// A condition of an object's status.
+pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().find(|condition| text(condition, "/type") == kind)
+}
+
 /// Whether a condition of an object's status is `True`.
 pub(crate) fn has_condition(object: &Value, kind: &str) -> bool {
-    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|c| text(c, "/type") == kind && text(c, "/status") == "True")
+    condition(object, kind).is_some_and(|condition| text(condition, "/status") == "True")
 }
 
 /// Texts of an object of texts, such as labels.

@@ -10,22 +10,19 @@ use switchback_schemas::{
     journal::{Counted, Progress},
 };
 
-use super::{
-    pods::Pods,
-    workloads::{itself, release},
-};
+use super::{pods::Pods, workloads::release};
 use crate::{
     api::{Kinds, Query, Reader},
     classify::CallError,
     fields::{has_condition, number, text, texts},
-    pods::budgets::Budget,
+    pods::{budgets::Budget, owners::Owner},
 };
 
 /// Where `InferenceServices` are served.
 const INFERENCE: &str = "serving.kserve.io/v1beta1";
 
 fn counted(object: &Value, (wanted, ready): (bool, bool), through: BTreeSet<String>) -> Counted {
-    let owner = itself(object);
+    let owner = Owner::itself(object);
     Counted {
         uid: owner.uid,
         object: owner.object,
@@ -56,10 +53,9 @@ pub(super) fn services(services: &[Value], slices: &[Value], pods: &Pods, look: 
     for service in services {
         let selector = texts(service, "/spec/selector");
         let (namespace, name) = (text(service, "/metadata/namespace"), text(service, "/metadata/name"));
-        let behind = pods.owners_of(|pod| {
+        let behind = pods.owners_of(namespace, |pod| {
             let label = |key: &str| pod.pointer("/metadata/labels")?.get(key)?.as_str();
-            text(pod, "/metadata/namespace") == namespace
-                && selector.iter().all(|(key, value)| label(key) == Some(value))
+            selector.iter().all(|(key, value)| label(key) == Some(value))
         });
         if !selector.is_empty() && !behind.is_empty() {
             let ready = ready.get(&(namespace, name)).copied().unwrap_or(false);
@@ -71,7 +67,7 @@ pub(super) fn services(services: &[Value], slices: &[Value], pods: &Pods, look: 
 /// Budgets: whether they allow a disruption. One that allows none although all of its pods are healthy is meant so.
 pub(super) fn budgets(budgets: &[Value], pods: &Pods, look: &mut Look) {
     for (object, budget) in budgets.iter().zip(Budget::all(budgets)) {
-        let behind = pods.owners_of(|pod| budget.covers(pod));
+        let behind = pods.owners_of(text(object, "/metadata/namespace"), |pod| budget.covers(pod));
         let lacks = number(object, "/status/currentHealthy") < number(object, "/status/expectedPods");
         let allows = budget.allowed() > 0;
         look.counted.push(counted(object, (allows || lacks, allows), behind));

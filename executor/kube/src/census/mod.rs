@@ -11,6 +11,7 @@ use switchback_executor::ports::Look;
 
 use crate::{
     api::{Kinds, Query, Reader},
+    claims,
     classify::CallError,
     nodes::{self, built_in},
     pods::owners::Owners,
@@ -50,7 +51,7 @@ fn groups(nodes: &[Value]) -> std::collections::BTreeMap<String, String> {
         let of = |label: &str, what: &str| {
             labels.get(label).and_then(Value::as_str).map(|name| format!("{what}/{name}"))
         };
-        of("eks.amazonaws.com/nodegroup", "nodegroup").or_else(|| of("karpenter.sh/nodepool", "nodepool"))
+        of("eks.amazonaws.com/nodegroup", "nodegroup").or_else(|| of(claims::NODE_POOL, "nodepool"))
     };
     let named = |node: &Value| Some((crate::fields::text(node, "/metadata/name").to_owned(), group(node)?));
     nodes.iter().filter_map(named).collect()

@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 use switchback_executor::untrusted::text;
-use switchback_schemas::{
-    Seconds,
-    name::{ObjectName, ObjectRef},
-};
+use switchback_schemas::Seconds;
 
 use crate::{
     classify::CallError,
@@ -52,8 +49,8 @@ pub(super) struct Group {
 pub(super) struct Pods {
     /// By the UID of their topmost controller.
     pub(super) by_owner: BTreeMap<String, Group>,
-    /// Pods that are not finished, with the UID of their topmost controller.
-    live: Vec<(Value, String)>,
+    /// Pods that are not finished, by namespace, with the UID of their topmost controller.
+    live: BTreeMap<String, Vec<(Value, String)>>,
 }
 
 impl Pods {
@@ -66,21 +63,28 @@ impl Pods {
         let mut pods = Self::default();
         for pod in found {
             let chain = owners.chain(&pod).await?;
-            let owner = chain.top().cloned().unwrap_or_else(|| itself(&pod));
+            let owner = chain.top().cloned().unwrap_or_else(|| Owner::itself(&pod));
             let bare = chain.owners.is_empty();
             let group = pods.by_owner.entry(owner.uid.clone()).or_insert_with(|| Group::of(owner.clone()));
             group.kinds.extend(chain.kinds().into_iter().map(str::to_owned));
             group.add(&pod, bare, groups);
             if !is_finished(&pod) {
-                pods.live.push((pod, owner.uid));
+                let namespace = fields::text(&pod, "/metadata/namespace").to_owned();
+                pods.live.entry(namespace).or_default().push((pod, owner.uid));
             }
         }
         Ok(pods)
     }
 
-    /// UIDs of the controllers of pods that are not finished and for which something holds.
-    pub(super) fn owners_of(&self, which: impl Fn(&Value) -> bool) -> BTreeSet<String> {
-        self.live.iter().filter(|(pod, _)| which(pod)).map(|(_, uid)| uid.clone()).collect()
+    /// UIDs of the controllers of pods of a namespace that are not finished and for which something holds.
+    pub(super) fn owners_of(&self, namespace: &str, which: impl Fn(&Value) -> bool) -> BTreeSet<String> {
+        self.live
+            .get(namespace)
+            .into_iter()
+            .flatten()
+            .filter(|(pod, _)| which(pod))
+            .map(|(_, uid)| uid.clone())
+            .collect()
     }
 }
 
@@ -128,18 +132,6 @@ impl Group {
     }
 }
 
-fn itself(pod: &Value) -> Owner {
-    let text = |pointer| fields::text(pod, pointer);
-    let name = ObjectName::namespaced(text("/metadata/namespace"), text("/metadata/name"));
-    Owner { object: ObjectRef::new("v1", "Pod", &name), uid: text("/metadata/uid").to_owned() }
-}
-
-/// The condition of a pod of this type.
-fn condition<'pod>(pod: &'pod Value, kind: &str) -> Option<&'pod Value> {
-    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().find(|condition| fields::text(condition, "/type") == kind)
-}
-
 /// How long a pod took from its creation until it was Ready; 0 where that cannot be told.
 fn start(pod: &Value) -> Seconds {
     let containers = pod.pointer("/status/containerStatuses").and_then(Value::as_array);
@@ -148,7 +140,7 @@ fn start(pod: &Value) -> Seconds {
     }
     let instant = |text: &str| text.parse::<Timestamp>().ok();
     let created = instant(fields::text(pod, "/metadata/creationTimestamp"));
-    let ready = condition(pod, "Ready");
+    let ready = fields::condition(pod, "Ready");
     let ready = ready.and_then(|ready| instant(fields::text(ready, "/lastTransitionTime")));
     let took = created.zip(ready).map(|(created, ready)| ready.duration_since(created).as_secs());
     let took = Seconds(took.and_then(|took| u64::try_from(took).ok()).unwrap_or(0));
@@ -159,8 +151,8 @@ fn start(pod: &Value) -> Seconds {
 fn cause(pod: &Value) -> Option<String> {
     let name = fields::text(pod, "/metadata/name");
     let told = |what: String| Some(text::line(&format!("pod {name}: {what}")));
-    if let Some(scheduled) =
-        condition(pod, "PodScheduled").filter(|scheduled| fields::text(scheduled, "/status") == "False")
+    if let Some(scheduled) = fields::condition(pod, "PodScheduled")
+        .filter(|scheduled| fields::text(scheduled, "/status") == "False")
     {
         let (reason, message) = (fields::text(scheduled, "/reason"), fields::text(scheduled, "/message"));
         return told(format!("{reason}: {message}"));

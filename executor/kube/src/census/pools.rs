@@ -7,13 +7,10 @@ use switchback_executor::{ports::PoolHealth, untrusted::text::line};
 
 use crate::{
     api::{Kinds, Query, Reader, Seen, Sought},
-    claims::resource,
+    claims::{NODE_POOL, resource},
     classify::CallError,
-    fields::text,
+    fields::{condition, text},
 };
-
-/// The label by which a NodeClaim says of which NodePool it is.
-const POOL: &str = "karpenter.sh/nodepool";
 
 /// NodePools by name; none where Karpenter is not installed.
 pub(super) async fn health(
@@ -38,7 +35,7 @@ pub(super) async fn health(
     if let Some(claims) = resource(kinds, "NodeClaim").await? {
         for claim in api.list(&claims, &Query::all()).await? {
             let labels = claim.pointer("/metadata/labels");
-            let pool = labels.and_then(|labels| labels.get(POOL)?.as_str()).unwrap_or_default();
+            let pool = labels.and_then(|labels| labels.get(NODE_POOL)?.as_str()).unwrap_or_default();
             let Some(health) = health.get_mut(pool) else { continue };
             let name = text(&claim, "/metadata/name");
             let stuck = ["Launched", "Registered", "Initialized"].into_iter().find_map(|condition| {
@@ -77,8 +74,7 @@ async fn class_trouble(api: &Reader, kinds: &Kinds<'_>, pool: &Value) -> Result<
 
 /// How a condition that is there is not True.
 fn not_true(object: &Value, kind: &str) -> Option<String> {
-    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-    let condition = conditions.into_iter().flatten().find(|condition| text(condition, "/type") == kind)?;
+    let condition = condition(object, kind)?;
     let (reason, message) = (text(condition, "/reason"), text(condition, "/message"));
     let told = if message.is_empty() { reason.to_owned() } else { format!("{reason}: {message}") };
     let what = if kind == "Ready" { "is not Ready".to_owned() } else { format!("is not {kind}") };

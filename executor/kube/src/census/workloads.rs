@@ -7,7 +7,7 @@ use switchback_executor::ports::Look;
 use switchback_schemas::{
     Seconds,
     journal::{Counted, Progress},
-    name::{ObjectName, ObjectRef},
+    name::ObjectName,
 };
 
 use super::pods::{Group, Pods};
@@ -37,7 +37,7 @@ pub(super) async fn count(
         if chain.kinds().iter().any(|kind| SCHEDULES.contains(kind)) {
             continue;
         }
-        let top = chain.top().cloned().unwrap_or_else(|| itself(object));
+        let top = chain.top().cloned().unwrap_or_else(|| Owner::itself(object));
         let one = counted.entry(top.uid.clone()).or_insert_with(|| new(&top));
         one.desired += desired(object);
         one.progress = together(one.progress, progress(object));
@@ -98,15 +98,6 @@ fn new(owner: &Owner) -> Counted {
         groups: std::collections::BTreeSet::new(),
         through: std::collections::BTreeSet::new(),
     }
-}
-
-pub(super) fn itself(object: &Value) -> Owner {
-    let name = match text(object, "/metadata/namespace") {
-        "" => ObjectName::cluster(text(object, "/metadata/name")),
-        namespace => ObjectName::namespaced(namespace, text(object, "/metadata/name")),
-    };
-    let reference = ObjectRef::new(text(object, "/apiVersion"), text(object, "/kind"), &name);
-    Owner { object: reference, uid: text(object, "/metadata/uid").to_owned() }
 }
 
 /// How many pods a controller wants now.

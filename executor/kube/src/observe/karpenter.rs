@@ -13,7 +13,7 @@ use switchback_schemas::{
 use super::lists::Lists;
 use crate::{
     api::{Kinds, Query, Reader},
-    claims::{self, Claim},
+    claims::{self, Claim, NODE_POOL},
     fields::{has_condition, text, texts},
     pods::needs,
 };
@@ -22,8 +22,6 @@ use crate::{
 const APP: &str = "app.kubernetes.io/name";
 /// Label that says the program's version.
 const APP_VERSION: &str = "app.kubernetes.io/version";
-/// Label of a NodeClaim that names its NodePool.
-const NODE_POOL: &str = "karpenter.sh/nodepool";
 
 /// What was found of Karpenter.
 pub(super) struct Found {

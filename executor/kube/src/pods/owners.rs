@@ -23,6 +23,19 @@ pub(crate) struct Owner {
     pub(crate) uid: String,
 }
 
+impl Owner {
+    /// An object as an owner of its dependants.
+    pub(crate) fn itself(object: &Value) -> Self {
+        let text = |pointer| fields::text(object, pointer);
+        let name = match text("/metadata/namespace") {
+            "" => ObjectName::cluster(text("/metadata/name")),
+            namespace => ObjectName::namespaced(namespace, text("/metadata/name")),
+        };
+        let reference = ObjectRef::new(text("/apiVersion"), text("/kind"), &name);
+        Self { object: reference, uid: text("/metadata/uid").to_owned() }
+    }
+}
+
 /// The controllers of a pod, nearest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Chain {

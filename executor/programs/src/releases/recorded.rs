@@ -52,13 +52,9 @@ impl HelmDriver {
         let Some(last) = history.last().filter(|last| last.revision != to) else { return Ok(Vec::new()) };
         let wanted = self.recorded_objects(release, to).await.map_err(not_done)?;
         let held = self.recorded_objects(release, last.revision).await.map_err(not_done)?;
-        // Another version of its API is the same object.
-        let identity = |object: &ObjectRef| {
-            (object.group().to_owned(), object.kind.clone(), object.namespace.clone(), object.name.clone())
-        };
-        let held: BTreeSet<_> = held.iter().map(identity).collect();
+        let held: BTreeSet<_> = held.iter().map(ObjectRef::identity).collect();
         let mut standing = Vec::new();
-        for object in wanted.into_iter().filter(|object| !held.contains(&identity(object))) {
+        for object in wanted.into_iter().filter(|object| !held.contains(&object.identity())) {
             let there = KubeCondition::Field {
                 object: BoundObject::named(object.clone()),
                 pointer: String::new(),

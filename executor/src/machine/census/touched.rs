@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use switchback_schemas::{
     HopId,
     journal::{Counted, Touched, Way},
-    name::{ObjectName, ObjectRef, group},
+    name::{ObjectName, ObjectRef},
     plan::{Action, Effect, EksEffect, HelmEffect, KubeEffect, Plan, Target},
 };
 
@@ -100,7 +100,8 @@ impl Touches {
         let releases = self.releases.iter().filter(|(release, _)| counted.release.as_ref() == Some(release));
         touched
             .extend(releases.map(|(release, hop)| by(hop, format!("this run moved its release {release}"))));
-        let objects = self.objects.iter().filter(|(object, _)| is_same(object, &counted.object));
+        let objects =
+            self.objects.iter().filter(|(object, _)| object.identity() == counted.object.identity());
         touched.extend(objects.map(|(_, hop)| by(hop, "this run changed it".to_owned())));
         let groups = self.groups.iter().filter(|(group, _)| counted.groups.contains(group));
         touched.extend(groups.map(|(group, hop)| by(hop, format!("this run replaced the nodes of {group}"))));
@@ -114,10 +115,4 @@ impl Touches {
 
 fn by(hop: &HopId, how: String) -> Touched {
     Touched { hop: hop.clone(), how }
-}
-
-/// Whether both are one object, in whatever version of its API.
-fn is_same(a: &ObjectRef, b: &ObjectRef) -> bool {
-    group(&a.api_version) == group(&b.api_version)
-        && (&a.kind, &a.namespace, &a.name) == (&b.kind, &b.namespace, &b.name)
 }

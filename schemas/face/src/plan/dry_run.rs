@@ -47,7 +47,7 @@ impl fmt::Display for DryRun<'_> {
         standing::undecided(f, self.plan)?;
         standing::outside(f, self.plan)?;
         self.census(f)?;
-        self.when(f)?;
+        self.critical_path(f)?;
         self.untested(f)?;
         self.retained(f)?;
         if self.steps {
@@ -253,8 +253,8 @@ impl DryRun<'_> {
         )
     }
 
-    /// When it is expected to run, and what it waits for on the way.
-    fn when(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What takes the time.
+    fn critical_path(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let chain = &self.summary.chain;
         let length = labels::count(chain.len(), "step", "steps");
         let of = if self.steps { "; those of a minute and more:" } else { "" };
@@ -262,22 +262,6 @@ impl DryRun<'_> {
         let long = |step: &&Step| self.steps && step.work.estimate.expected >= Seconds::minutes(1);
         for step in chain.iter().filter_map(|id| self.plan.step(id)).filter(long) {
             writeln!(f, "  {}  {}", step.work.estimate.expected, step.id)?;
-        }
-        match (&self.summary.expected, &self.summary.stuck) {
-            (Some(expected), _) => {
-                writeln!(
-                    f,
-                    "  if started at {}: runs {} to {}",
-                    self.plan.inputs.as_of, expected.begins, expected.ends
-                )?;
-            }
-            (None, Some(step)) => {
-                writeln!(
-                    f,
-                    "  cannot finish: no maintenance window in the next year fits {step} and its rollback"
-                )?;
-            }
-            (None, None) => {}
         }
         writeln!(f)
     }

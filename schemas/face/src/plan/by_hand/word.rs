@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     fmt::Write as _,
 };
 
@@ -64,10 +65,6 @@ pub(super) struct Variables {
     known: BTreeMap<(StepId, String), Value>,
 }
 
-/// What is not a command's to know is no error: it is asked for.
-#[derive(Debug)]
-pub(super) enum Never {}
-
 impl Variables {
     /// With what a run has captured.
     pub(super) fn with(known: &BTreeMap<(StepId, String), Value>) -> Self {
@@ -107,9 +104,10 @@ impl Variables {
 impl Arguments for Variables {
     type Value = Value;
     type Object = BoundObject;
-    type Error = Never;
+    // What is not known is no error: it is asked for.
+    type Error = Infallible;
 
-    fn value(&mut self, operand: &Operand) -> Result<Value, Never> {
+    fn value(&mut self, operand: &Operand) -> Result<Value, Infallible> {
         Ok(match operand {
             Operand::Value(value) => value.clone(),
             Operand::Captured { step, name } => match self.known.get(&(step.clone(), name.clone())) {
@@ -122,7 +120,7 @@ impl Arguments for Variables {
         })
     }
 
-    fn object(&mut self, target: &Target) -> Result<BoundObject, Never> {
+    fn object(&mut self, target: &Target) -> Result<BoundObject, Infallible> {
         let mut of = |version: &str, kind: &str, variable: &str, meaning: &str| {
             let name = self.variable(variable, meaning.to_owned());
             ObjectRef::new(version, kind, &ObjectName::cluster(name))
