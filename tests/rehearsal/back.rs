@@ -53,12 +53,12 @@ async fn goes_back(applied: &Applied, point: &Point, noted: &mut oracle::Back) -
 
 /// A rollback that is closed is refused with the reason that was shown, and nothing changes.
 async fn is_refused(platform: &Platform, applied: &Applied, to: &SavepointId, obstacle: &str) {
-    let before = (Files::of(&platform.disk), platform.twin.snapshot().to_json());
+    let before = (Files::of(&platform.disk), platform.twin.snapshot().to_value());
     match platform.back(&applied.planned, to).await {
         Back::Refused(why) => assert!(why.contains(obstacle), "{why}"),
         Back::Rested(rest, _) => panic!("{to}: {obstacle}, but it came to {rest:?}"),
     }
-    let after = (Files::of(&platform.disk), platform.twin.snapshot().to_json());
+    let after = (Files::of(&platform.disk), platform.twin.snapshot().to_value());
     assert!(before == after, "a rollback to {to} that was refused changed something");
 }
 

@@ -1,6 +1,16 @@
 //! How what a command needs grows with the plan: counted at a size and at four times that size, in allocations, polls, requests,
 //! records and operations of the disk. Counts do not depend on the machine, as times would.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests; their helpers are not marked as tests"
+)]
+
+#[expect(dead_code, reason = "what only the rehearsals need of it")]
+mod support;
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -25,7 +35,7 @@ use switchback_model::{Graph, diff, lint::lint, summary::summary};
 use switchback_schemas::{Digest, journal::End};
 use switchback_twin::World;
 
-use crate::support::{
+use support::{
     block_on,
     example::fixture,
     planning::Asked,
@@ -174,7 +184,7 @@ fn applied(counts: &mut Counts, planned: &Planned) {
             elsewhere: AtomicU64::new(0),
         });
         runtime.clock = Arc::clone(&clock) as Arc<dyn Clock>;
-        let (mut records, asked) = (0, platform.requests());
+        let (mut records, asked) = (0, platform.requests.load(Ordering::Relaxed));
         let mut view = |event: &switchback_schemas::event::RunEvent| {
             records += u64::from(matches!(event, switchback_schemas::event::RunEvent::Recorded { .. }));
         };
@@ -186,7 +196,7 @@ fn applied(counts: &mut Counts, planned: &Planned) {
         let own = allocations.into_inner() - clock.elsewhere.load(Ordering::Relaxed);
         counts.insert("apply: allocations", own);
         counts.insert("apply: records", records);
-        counts.insert("apply: requests", platform.requests() - asked);
+        counts.insert("apply: requests", platform.requests.load(Ordering::Relaxed) - asked);
         counts.insert("apply: operations of the disk", platform.disk.operations());
         counts.insert("apply: polls", clock.looks.load(Ordering::Relaxed));
         let (store, name) = (platform.store(), planned.run());

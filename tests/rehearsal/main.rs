@@ -10,7 +10,6 @@
 
 mod back;
 mod continued;
-mod growth;
 mod interleavings;
 mod refit;
 mod support;

@@ -166,7 +166,8 @@ pub struct Machine {
     index: Arc<Index>,
     settings: Settings,
     state: RunState,
-    live: Live,
+    // Large, and held over awaits by everything that carries a run on.
+    live: Box<Live>,
     /// What the runs that this one continues handed on.
     inherited: Option<CarryOver>,
 }
@@ -180,7 +181,7 @@ impl Machine {
 
     /// A machine over a plan that is indexed already.
     pub fn of(index: Arc<Index>, settings: Settings) -> Self {
-        Self { index, settings, state: RunState::default(), live: Live::default(), inherited: None }
+        Self { index, settings, state: RunState::default(), live: Box::default(), inherited: None }
     }
 
     /// Changes how patient it is.

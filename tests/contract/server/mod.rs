@@ -188,13 +188,16 @@ impl Server {
 
     /// Asks until it is gone.
     pub(crate) async fn wait_gone(&self, path: &str, seconds: u32) {
+        let mut last = Value::Null;
         for _ in 0..seconds * 10 {
-            if self.get(path).await.status == 404 {
+            let answer = self.get(path).await;
+            if answer.status == 404 {
                 return;
             }
+            last = answer.body;
             self.moment().await;
         }
-        panic!("{path}: still there after {seconds} s");
+        panic!("{path}: still there after {seconds} s: {:#}", json!([last["metadata"], last["status"]]));
     }
 
     /// Everything a watch says until it ends by itself after `seconds`.

@@ -234,7 +234,8 @@ impl Helm<'_> {
         let said = self.run(&["uninstall", release]).await.ok();
         for crd in held {
             let name = crd["metadata"]["name"].as_str().expect("a name");
-            self.server.wait_gone(&format!("{CRDS}/{name}"), 60).await;
+            // The API server itself waits up to a minute for the objects to go, and then tries anew.
+            self.server.wait_gone(&format!("{CRDS}/{name}"), 180).await;
         }
         said
     }

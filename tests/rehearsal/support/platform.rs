@@ -40,7 +40,8 @@ pub(crate) struct Platform {
     pub(crate) time: Time,
     pub(crate) disk: SimDisk,
     served: Handle,
-    requests: Arc<AtomicU64>,
+    /// Requests that its clients have made to the API server.
+    pub(crate) requests: Arc<AtomicU64>,
 }
 
 /// How a run is carried on.
@@ -71,11 +72,6 @@ impl Platform {
             request
         });
         kube::Client::new(counted, "default")
-    }
-
-    /// Requests that its clients have made to the API server.
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn aws(&self) -> Aws {

@@ -206,5 +206,5 @@ impl Platform {
 /// A world when nothing moves any more.
 pub(crate) fn settled(mut world: World) -> Projection {
     world.advance_by(std::time::Duration::from_mins(10));
-    projection::of(&serde_json::from_str(&world.to_json()).expect("JSON"))
+    projection::of(&world.to_value())
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use switchback_schemas::name::ObjectRef;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::classify::CallError;
 use super::{
@@ -75,11 +75,12 @@ type Served = Option<Arc<Resources>>;
 pub(crate) struct Kinds<'api> {
     reader: &'api Reader,
     asked: Mutex<BTreeMap<String, Served>>,
+    groups: OnceCell<Vec<String>>,
 }
 
 impl<'api> Kinds<'api> {
     pub(crate) fn new(reader: &'api Reader) -> Self {
-        Self { reader, asked: Mutex::default() }
+        Self { reader, asked: Mutex::default(), groups: OnceCell::new() }
     }
 
     /// One of the kinds that are always there.
@@ -101,14 +102,21 @@ impl<'api> Kinds<'api> {
         if let Some(resource) = Self::built_in(api_version, kind) {
             return Ok(Some(resource));
         }
-        let found = match self.served(api_version).await {
-            Err(CallError::Odd(_)) => None,
-            served => pick(&served?, kind),
+        let served = match self.served(api_version).await {
+            Err(CallError::Odd(_)) => return self.reader.once_more(api_version, kind).await,
+            served => served?,
         };
-        match found {
-            Some(found) => Ok(Some(found)),
-            None => self.reader.once_more(api_version, kind).await,
+        match &served {
+            Some(resources) if resources.contains_key(kind) => Ok(resources.get(kind).cloned()),
+            // Its path and the list of all groups are two answers already.
+            None if !self.groups().await?.iter().any(|api| api == api_version) => Ok(None),
+            _ => self.reader.once_more(api_version, kind).await,
         }
+    }
+
+    /// Every group and version that is served, asked for once.
+    async fn groups(&self) -> Result<&[String], CallError> {
+        self.groups.get_or_try_init(|| Box::pin(self.reader.served())).await.map(Vec::as_slice)
     }
 
     /// Every resource of a group and version; none when it is not served.
@@ -135,10 +143,6 @@ impl<'api> Kinds<'api> {
             kind: object.kind.clone(),
         })
     }
-}
-
-fn pick(served: &Served, kind: &str) -> Option<Resource> {
-    served.as_ref().and_then(|served| served.get(kind).cloned())
 }
 
 #[cfg(test)]

@@ -32,6 +32,11 @@ impl Query {
         Self::default()
     }
 
+    /// Everywhere, and of each only its metadata.
+    pub(crate) fn metadata() -> Self {
+        Self { metadata_only: true, ..Self::default() }
+    }
+
     /// With all of these labels.
     pub(crate) fn labelled(labels: &BTreeMap<String, String>) -> Self {
         let selector: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();

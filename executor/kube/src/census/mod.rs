@@ -22,8 +22,12 @@ use pods::Pods;
 pub(crate) async fn look(api: &Reader) -> Result<Look, CallError> {
     let kinds = Kinds::new(api);
     let list = async |version: &str, kind: &str| api.list(&built_in(version, kind)?, &Query::all()).await;
+    let metadata = async |version: &str, kind: &str| {
+        // Of these only owners and labels count, and a look comes often.
+        api.list(&built_in(version, kind)?, &Query::metadata()).await
+    };
     let mut owners = Owners::new(api, &kinds);
-    owners.know(&list("apps/v1", "ReplicaSet").await?);
+    owners.know(&metadata("apps/v1", "ReplicaSet").await?);
     let mut controllers = Vec::new();
     for (version, kind) in workloads::KINDS {
         let found = list(version, kind).await?;
@@ -31,7 +35,7 @@ pub(crate) async fn look(api: &Reader) -> Result<Look, CallError> {
         controllers.extend(found);
     }
     let found = api.list(&nodes::pods()?, &Query::all()).await?;
-    let groups = groups(&list("v1", "Node").await?);
+    let groups = groups(&metadata("v1", "Node").await?);
     let pods = Pods::of(found, &groups, &mut owners).await?;
     let mut look = Look::default();
     workloads::count(&controllers, &pods, &mut owners, &mut look).await?;

@@ -87,7 +87,7 @@ async fn written(
     let mut found = BTreeSet::new();
     let mut listed = false;
     for resource in resources(lists, kinds, apis).await {
-        let query = Query { metadata_only: true, ..Query::all() };
+        let query = Query::metadata();
         let objects: Result<Vec<Value>, CallError> = reader.list(&resource, &query).await;
         match objects {
             Ok(objects) => {

@@ -21,6 +21,10 @@ pub(super) struct Looks {
     pub next: Option<Timestamp>,
     /// The last good one.
     pub last: Option<(Timestamp, Look)>,
+    /// Until when it is good enough, where it found something short; else it soon is not.
+    pub again: Option<Timestamp>,
+    /// What it found short, for people.
+    pub short: Vec<String>,
     /// Since when none could be read, and why.
     pub unread: Option<(Timestamp, Failure)>,
     /// What was seen over several.

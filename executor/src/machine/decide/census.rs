@@ -25,7 +25,7 @@ use crate::{
 /// The label by which Karpenter says of which NodePool a node is.
 const NODE_POOL: &str = "karpenter.sh/nodepool";
 
-/// Between two looks while a batch is under way.
+/// Between two looks at what takes long: while a batch is under way, and at what has been short for a while.
 const BETWEEN: Seconds = Seconds::minutes(2);
 
 /// What the census says now.
@@ -156,10 +156,15 @@ impl Machine {
 
     /// Compares the platform with what was counted, by a look that is not from before `since`.
     fn census(&mut self, at: &At, since: Timestamp, now: Timestamp, out: &mut Decision) -> Compared {
-        let fresh =
-            |(when, _): &&(Timestamp, Look)| *when >= since && later(*when, self.settings.watch) > now;
+        let until = |when| self.live.looks.again.unwrap_or_else(|| later(when, self.settings.watch));
+        let fresh = |(when, _): &&(Timestamp, Look)| *when >= since && until(*when) > now;
         let Some((_, look)) = self.live.looks.last.as_ref().filter(fresh) else {
-            return Compared::Waits(self.look(at, now, out));
+            let mut waits = self.look(at, now, out);
+            // Until the next look is answered it waits for what the last one found.
+            waits.extend(
+                self.live.looks.short.iter().map(|short| WaitsFor::Condition { message: short.clone() }),
+            );
+            return Compared::Waits(waits);
         };
         let touches = Touches::of(&self.index.plan, &self.state);
         let shortages = self.live.looks.seen.shortages(&self.state.census, &touches, look);
@@ -179,6 +184,7 @@ impl Machine {
             .collect();
         if ours.is_empty() {
             self.live.looks.stays = None;
+            self.live.looks.short.clear();
             return Compared::Passes(shortages);
         }
         let settled = |shortage: &&Shortage| later(shortage.since, self.settles_in(shortage));
@@ -186,10 +192,23 @@ impl Machine {
             self.live.looks.stays = None;
             return Compared::Worse(shortages);
         }
-        let waits =
-            ours.iter().map(|shortage| WaitsFor::Condition { message: shortage.to_string() }).collect();
-        self.live.looks.stays = ours.iter().map(settled).max().map(|end| later(end, self.settings.watch));
-        Compared::Waits(waits)
+        let short: Vec<String> = ours.iter().map(ToString::to_string).collect();
+        let (worst, last) = (ours.iter().map(settled).min(), ours.iter().map(settled).max());
+        let began = ours.iter().map(|shortage| shortage.since).min();
+        let again =
+            self.again(began.unwrap_or(now)).map(|again| worst.map_or(again, |worst| again.min(worst)));
+        self.live.looks.again = again;
+        self.live.looks.stays = last.map(|end| later(end, self.settings.watch));
+        self.live.looks.short.clone_from(&short);
+        Compared::Waits(short.into_iter().map(|message| WaitsFor::Condition { message }).collect())
+    }
+
+    /// When what has been short since then is looked at again: what lasts is looked at less and less often.
+    fn again(&self, since: Timestamp) -> Option<Timestamp> {
+        let (when, _) = self.live.looks.last.as_ref()?;
+        let lasted = when.duration_since(since).as_secs() / 2;
+        let apart = Seconds(u64::try_from(lasted).unwrap_or(0));
+        Some(later(*when, apart.min(BETWEEN).max(self.settings.watch)))
     }
 
     /// How long something has to be short until it is worse.
@@ -254,6 +273,7 @@ impl Machine {
             Ok(look) => {
                 looks.unread = None;
                 looks.stays = None;
+                looks.again = None;
                 looks.next = counting.then(|| later(now, self.settings.apart));
                 looks.seen.look(&self.state.census, &look, now);
                 if counting {
@@ -274,13 +294,16 @@ impl Machine {
     fn next_look(&self) -> Option<Timestamp> {
         let looks = &self.live.looks;
         let stale = looks.last.as_ref().map(|(when, _)| later(*when, self.settings.watch));
-        looks.next.or(stale)
+        looks.next.or(looks.again).or(stale)
     }
 
     fn wait_for_look(&mut self, at: &At, waits: Vec<WaitsFor>, next: Option<Timestamp>, now: Timestamp) {
         let wake = next.filter(|next| *next > now);
-        if waits.is_empty() {
+        if waits.is_empty() || self.live.looks.asked {
             let place = self.live.place(at);
+            if !waits.is_empty() {
+                place.since.get_or_insert(now);
+            }
             place.waits = waits;
             place.wake = wake;
             place.helps = None;

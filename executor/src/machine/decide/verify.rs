@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use switchback_schemas::{
-    journal::{At, Event, Evidence, Verdict},
+    journal::{At, Event, Evidence, Verdict, WaitsFor},
     plan::{Verify, Work},
 };
 
@@ -81,12 +81,34 @@ impl Machine {
             let evidence = Evidence(lines);
             return Some(if unknown { Verdict::Unknown { evidence } } else { Verdict::Fails { evidence } });
         }
+        let waits: Vec<WaitsFor> = conditions
+            .iter()
+            .enumerate()
+            .filter_map(|(which, verify)| waits_for(verify, proof(which).last.as_ref()?))
+            .collect();
         let due = |which: usize| proof(which).next.is_none_or(|next| next <= now);
         // The one that was asked longest ago comes first.
         let order = (0..conditions.len()).filter(|which| due(*which)).min_by_key(|which| proof(*which).next);
+        place.waits = waits;
         if let Some((which, verify)) = order.and_then(|which| Some((which, *conditions.get(which)?))) {
             self.check(at, Purpose::Verify(which), &verify.condition, now, out);
         }
         None
+    }
+}
+
+/// What the last look says is still missing, for people.
+fn waits_for(verify: &Verify, last: &Verdict) -> Option<WaitsFor> {
+    let told = last.evidence().0.first().map(String::as_str).unwrap_or_default();
+    match last {
+        Verdict::Holds { .. } => None,
+        Verdict::Fails { .. } => {
+            let message =
+                if told.is_empty() { verify.title.clone() } else { format!("{}: {told}", verify.title) };
+            Some(WaitsFor::Condition { message })
+        }
+        Verdict::Unknown { .. } => {
+            Some(WaitsFor::Unreadable { what: verify.title.clone(), why: told.to_owned() })
+        }
     }
 }

@@ -75,9 +75,7 @@ fn handle(twin: &Twin, call: &Call) -> Result<Value, (u16, String)> {
             };
             twin.advance_to(to);
         }
-        ("GET", "/_twin/world") => {
-            return serde_json::from_str(&twin.snapshot().to_json()).map_err(|e| (500, e.to_string()));
-        }
+        ("GET", "/_twin/world") => return Ok(twin.snapshot().to_value()),
         ("GET", "/_twin/log") => return Ok(json!(twin.log())),
         ("GET", "/_twin/called") => return Ok(json!(twin.called())),
         ("DELETE", "/_twin/called") => twin.forget_calls(),

@@ -45,7 +45,12 @@ impl World {
 
     /// The world as JSON, which [`World::from_yaml`] reads back.
     pub fn to_json(&self) -> String {
-        self.written().unwrap_or_else(|e| json!({"error": e.to_string()})).to_string()
+        self.to_value().to_string()
+    }
+
+    /// The same, not as text.
+    pub fn to_value(&self) -> Value {
+        self.written().unwrap_or_else(|e| json!({"error": e.to_string()}))
     }
 
     fn written(&self) -> serde_json::Result<Value> {
@@ -150,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_wakes_whom_it_names_when_another_actor_has_come_between() {
-        let old: Value = serde_json::from_str(&planned().to_json()).unwrap();
+        let old: Value = planned().to_value();
         let mut world = World::from_snapshot(old, cast(&["between", "first", "between", "last"])).unwrap();
         world.advance_by(std::time::Duration::from_secs(5));
         assert_eq!((seen(&world, "first"), seen(&world, "last")), (json!("first"), json!("last")));
@@ -158,7 +163,7 @@ mod tests {
 
     #[test]
     fn an_actor_that_is_no_more_is_named() {
-        let old: Value = serde_json::from_str(&planned().to_json()).unwrap();
+        let old: Value = planned().to_value();
         let error = World::from_snapshot(old, cast(&["first"])).unwrap_err();
         assert_eq!(error.to_string(), "no actor is named \"last\"");
     }
@@ -172,7 +177,7 @@ mod tests {
             with(vec![Part::of::<Vec<u8>>("bytes")]),
         );
         *world.part_mut::<Vec<u8>>() = vec![1, 2];
-        let old: Value = serde_json::from_str(&world.to_json()).unwrap();
+        let old: Value = world.to_value();
         assert_eq!(old["bytes"], json!([1, 2]));
         let more = with(vec![Part::of::<String>("text"), Part::of::<Vec<u8>>("bytes")]);
         let read = World::from_snapshot(old.clone(), more).unwrap();
