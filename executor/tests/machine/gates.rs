@@ -122,6 +122,25 @@ fn a_line_of_no_return_is_crossed_only_by_an_approval_that_names_it() {
 }
 
 #[test]
+fn a_hop_of_which_something_has_to_be_approved_suspends_nothing_before() {
+    let point = |step| PointOfNoReturn {
+        id: label("gone"),
+        step,
+        ends: "the rollback".to_owned(),
+        recovery: "none".to_owned(),
+    };
+    let mut one_hop = plan(vec![step("a", &[]), step("b", &["a"])]);
+    one_hop.points.push(point(id("b")));
+    let mut drive = drive(one_hop);
+    let waits = [WaitsFor::Approval { scope: ApprovalScope::Point(label("gone")) }];
+    assert_eq!(parked(&drive.rest()).0, waits);
+    assert_eq!(drive.world.log, [], "a comes before b, and nothing was called");
+    let named = approval(&drive, "ann", ApprovalScope::Point(label("gone")));
+    give(&mut drive, named);
+    assert_eq!(go_on(&mut drive), Rest::Ended(End::Complete));
+}
+
+#[test]
 fn an_override_needs_a_reason_and_an_end() {
     let mut drive = drive(gated(GateKind::Check(asks(&["steady", "x"]))));
     drive.world.fails.insert("steady x".to_owned());

@@ -15,7 +15,11 @@ use super::{
 use crate::{
     machine::{
         Decision, Machine, Phase, What,
-        fold::place::{gates_of, work_at},
+        fold::{
+            ApprovedBy,
+            place::{gates_of, work_at},
+        },
+        step_of,
     },
     ports::Failure,
 };
@@ -132,12 +136,38 @@ impl Machine {
                 Some(Gated::Wait { waits_for, wake_at }) => waits.push((waits_for, wake_at)),
             }
         }
+        let hop = self.not_approved(at, now).into_iter();
+        for scope in hop {
+            if !waits.iter().any(|(waits, _)| *waits == scope) {
+                waits.push((scope, None));
+            }
+        }
         if waits.is_empty() {
             return true;
         }
         let wake_at = waits.iter().filter_map(|(_, wake)| *wake).min();
         self.wait_gates(at, waits.into_iter().map(|(waits, _)| waits).collect(), wake_at, now);
         false
+    }
+
+    /// What people have yet to approve of a hop of which nothing was started: it waits for them before it suspends anything.
+    fn not_approved(&self, at: &At, now: Timestamp) -> Vec<WaitsFor> {
+        let hop = step_of(&self.index.plan, at).and_then(|step| self.index.approved.get(&step.hop));
+        let Some(hop) = hop else { return Vec::new() };
+        if hop.steps.iter().any(|step| self.state.phase(&At::forward(step)) != Phase::New) {
+            return Vec::new();
+        }
+        let asking = self.asking(now);
+        let gated = hop.scopes.iter().filter_map(|(step, by)| match by {
+            ApprovedBy::Gate(gate) => Some(asking.gate(gate, step)),
+            ApprovedBy::Point => asking.point(step),
+        });
+        gated
+            .filter_map(|gated| match gated {
+                Gated::Wait { waits_for, .. } => Some(waits_for),
+                _ => None,
+            })
+            .collect()
     }
 
     /// The point of no return that a step crosses, unless one of its gates asks for the approval that names it.

@@ -7,8 +7,9 @@ use std::{
 
 use switchback_model::{Graph, GraphError, group::Room, schedule};
 use switchback_schemas::{
-    Digest, Seconds, StepId,
-    plan::{Plan, RollbackStep, Suspension},
+    Digest, HopId, Seconds, StepId,
+    name::Label,
+    plan::{GateKind, Plan, RollbackStep, Suspension},
 };
 
 /// A plan with its graph.
@@ -32,6 +33,45 @@ pub struct Index {
     pub savepoints_of: Vec<Vec<usize>>,
     /// For each step, the rollback steps that undo it.
     pub undone_by: BTreeMap<StepId, Vec<StepId>>,
+    /// For each hop that people approve something of, its steps and what they approve.
+    pub approved: BTreeMap<HopId, ApprovedHop>,
+}
+
+/// A hop of which people approve something.
+#[derive(Debug, Default)]
+pub struct ApprovedHop {
+    /// Its steps.
+    pub steps: Vec<StepId>,
+    /// What is approved: the gate, or the point of no return, with the step that it stands before.
+    pub scopes: Vec<(StepId, ApprovedBy)>,
+}
+
+/// By what an approval is asked for.
+#[derive(Debug)]
+pub enum ApprovedBy {
+    /// A gate.
+    Gate(Label),
+    /// A point of no return.
+    Point,
+}
+
+/// Hops of which people approve something.
+fn approved(plan: &Plan) -> BTreeMap<HopId, ApprovedHop> {
+    let points: BTreeSet<&StepId> = plan.points.iter().map(|point| &point.step).collect();
+    let gates = plan.gates.iter().filter(|gate| matches!(gate.kind, GateKind::Approval(_)));
+    let gates: BTreeSet<&Label> = gates.map(|gate| &gate.id).collect();
+    let mut hops: BTreeMap<HopId, ApprovedHop> = BTreeMap::new();
+    for step in &plan.steps {
+        let hop = hops.entry(step.hop.clone()).or_default();
+        hop.steps.push(step.id.clone());
+        let asked = step.gates.iter().filter(|gate| gates.contains(gate));
+        hop.scopes.extend(asked.map(|gate| (step.id.clone(), ApprovedBy::Gate(gate.clone()))));
+        if points.contains(&step.id) {
+            hop.scopes.push((step.id.clone(), ApprovedBy::Point));
+        }
+    }
+    hops.retain(|_, hop| !hop.scopes.is_empty());
+    hops
 }
 
 impl Index {
@@ -53,7 +93,8 @@ impl Index {
         let undone_by = plan.rollback_by_step().into_iter();
         let undone_by = undone_by.map(|(step, undoing)| (step.clone(), names(undoing))).collect();
         let counts = plan.platform.has_cluster();
-        Ok(Self { plan, digest, graph, remaining, room, counts, members, savepoints_of, undone_by })
+        let approved = approved(&plan);
+        Ok(Self { plan, digest, graph, remaining, room, counts, members, savepoints_of, undone_by, approved })
     }
 
     /// The id of a step.

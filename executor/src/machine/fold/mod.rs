@@ -19,6 +19,7 @@ pub(super) mod transition;
 pub use census::Census;
 pub use cleanup::standing;
 pub use illegal::{Illegal, Reason};
+pub(in crate::machine) use index::ApprovedBy;
 pub use index::Index;
 pub use place::step_of;
 pub use place_event::PlaceEvent;
