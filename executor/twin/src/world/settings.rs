@@ -124,7 +124,11 @@ pub struct Assign {
     /// `Kind/name` of the object.
     pub object: String,
     /// JSON pointer in the object.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub pointer: String,
+    /// Whether the value says that the object is there at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
     /// Text around it, `$` standing for the value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
