@@ -31,7 +31,8 @@ fn rendered(helm: &Path, folder: &Path) -> (String, String, Value) {
     let (mut objects, mut hooks, mut crds) = (Vec::new(), Vec::new(), Vec::new());
     for document in text.split("---\n").filter(|d| !d.trim().is_empty()) {
         let object: Value = serde_yaml::from_str(document).unwrap_or_else(|e| panic!("{e}: {document}"));
-        if document.contains("/crds/") {
+        // `templates/crds/` is a folder of templates like any other.
+        if document.contains(&format!("# Source: {name}/crds/")) {
             crds.push(object);
         } else if document.contains("helm.sh/hook:") {
             hooks.push(object);

@@ -12,7 +12,7 @@ use switchback_schemas::{
 use super::{
     ArgoWorkflows,
     chart::{self, Program},
-    check, fields, gates,
+    check, fields, gates, held_crds,
     hops::target,
     in_flight, notices, suspended,
     versions::Versions,
@@ -142,15 +142,22 @@ impl<'a> Road<'a> {
         let looked = fields::look(self.at, &self.versions, &after, out);
         let after = looked.map_or(after, |step| vec![step]);
         let why = "no schedule starts a Workflow, and those in flight are dealt with as asked";
-        let needs = after.iter().map(|step| need(step, why, None)).collect();
+        let needs: Vec<_> = after.iter().map(|step| need(step, why, None)).collect();
         let title = format!(
             "upgrade release {} to chart {} (Argo Workflows {})",
             self.doc.spec.release,
             self.hop.to,
             self.versions.reached()
         );
-        let draft = self.asked("release", title, needs).change(predicted, out)?;
-        Some(out.add(draft.verify(self.runs()).disrupts(Disruption::Restart, None)))
+        let held = held_crds::capture(self.at, predicted, &after, out);
+        let needs =
+            held.iter().map(|held| need(held, "the CRDs are captured as they were", None)).chain(needs);
+        let draft = self.asked("release", title, needs.collect()).change(predicted, out)?;
+        let moved = out.add(draft.verify(self.runs()).disrupts(Disruption::Restart, None));
+        if let Some(held) = held {
+            held_crds::restore_before(self.at, &held, &moved, out);
+        }
+        Some(moved)
     }
 
     /// An earlier run made the release what the manifests ask for.

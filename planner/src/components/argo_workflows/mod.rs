@@ -6,6 +6,7 @@ mod check;
 mod facts;
 mod fields;
 mod gates;
+mod held_crds;
 mod hops;
 mod in_flight;
 mod lower;
