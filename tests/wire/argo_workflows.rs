@@ -7,7 +7,7 @@ use switchback_schemas::report::{RunState, StepStatus};
 use crate::support::{
     journal::Events,
     projection::{Projection, same},
-    scene::Scene,
+    scene::{Out, Scene},
 };
 
 const PLATFORM: &str = "apiVersion: switchback.dev/v1alpha1\nkind: Platform\nmetadata: {name: flows}\nspec:\n  targets:\n    main: {cluster: {}}\n";
@@ -47,6 +47,18 @@ fn suspended(scene: &Scene, name: &str) -> Value {
     named(scene, "CronWorkflow", name)["spec"]["suspend"].clone()
 }
 
+/// Applies the plan; a run that waits for long parks, and is continued when some time has passed.
+fn carried_through(scene: &Scene) -> Out {
+    for _ in 0..20 {
+        let out = scene.apply();
+        if out.code != Some(3) {
+            return out;
+        }
+        scene.wait(120);
+    }
+    panic!("the run never comes to its end");
+}
+
 #[test]
 fn an_upgrade_waits_for_what_runs_and_rolls_back_to_where_it_was() {
     let scene = scene("");
@@ -62,7 +74,7 @@ fn an_upgrade_waits_for_what_runs_and_rolls_back_to_where_it_was() {
     let preflight = scene.on_store("preflight plan.json");
     assert!(preflight.stdout.contains("0 wrong"), "{}", preflight.stdout);
 
-    scene.apply().exits(0);
+    carried_through(&scene).exits(0);
     assert_eq!(named(&scene, "Workflow", "train-7b")["status"]["phase"], "Succeeded", "nobody ended it");
     assert_eq!(image(&scene), "quay.io/argoproj/workflow-controller:v4.0.6");
     assert!(full(&scene));
@@ -84,7 +96,7 @@ fn an_upgrade_waits_for_what_runs_and_rolls_back_to_where_it_was() {
 fn a_suspended_workflow_is_resumed_under_the_new_controller() {
     let scene = scene("  inFlight: {suspend: {max: 30m}}\n");
     scene.plan();
-    scene.apply().exits(0);
+    carried_through(&scene).exits(0);
     let workflow = named(&scene, "Workflow", "train-7b");
     assert_eq!(
         (&workflow["status"]["phase"], &workflow["spec"]["suspend"]),
@@ -106,7 +118,7 @@ fn a_suspended_workflow_is_resumed_under_the_new_controller() {
 fn a_wait_that_is_over_takes_nothing_down() {
     let scene = scene("  inFlight: {wait: {max: 2m}}\n");
     scene.plan();
-    let out = scene.apply();
+    let out = carried_through(&scene);
     assert_ne!(out.code, Some(0), "{out:?}");
     assert_eq!(named(&scene, "Workflow", "train-7b")["status"]["phase"], "Running");
     assert_eq!(image(&scene), "quay.io/argoproj/workflow-controller:v3.7.11");
@@ -117,7 +129,7 @@ fn a_wait_that_is_over_takes_nothing_down() {
 fn undisturbed() -> Projection {
     let scene = scene("");
     scene.plan();
-    scene.apply().exits(0);
+    carried_through(&scene).exits(0);
     scene.settled()
 }
 
@@ -136,7 +148,7 @@ fn p34_killed_at_its_records_a_second_process_reaches_the_same_end() {
         });
         child.kill().expect("killed");
         child.wait().expect("ended");
-        scene.apply().exits(0);
+        carried_through(&scene).exits(0);
         let report = scene.report();
         let done = |status: &StepStatus| matches!(status, StepStatus::Done | StepStatus::Skipped);
         assert!(report.steps.iter().all(|step| done(&step.status)), "killed at record {nth}: {report:?}");

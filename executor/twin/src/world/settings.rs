@@ -110,6 +110,9 @@ pub struct Chart {
     /// The `crds/` directory.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crds: Vec<Value>,
+    /// Texts of the `files/` directory, by their paths in the chart.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
     /// Which values go where.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub assign: Vec<Assign>,

@@ -100,18 +100,17 @@ fn follow(
         }
         return;
     }
-    match world.get(&pod(key, name)) {
-        None => ends("Error", "pod deleted"),
-        Some(pod) => match text(pod, "/status/phase") {
-            // Whoever made it does not report what this controller waits for.
-            "Succeeded"
-                if controller.version >= EXPECTED_FROM
-                    && Release::of(pods::executor(pod)) <= SILENT_UP_TO => {}
-            "Succeeded" => ends("Succeeded", ""),
-            "Failed" => ends("Failed", "its pod failed"),
-            _ => {}
-        },
+    let of = pod(key, name);
+    let Some(pod) = world.get(&of) else { return ends("Error", "pod deleted") };
+    // Whoever made it does not report what this controller waits for.
+    let silent = controller.version >= EXPECTED_FROM && Release::of(pods::executor(pod)) <= SILENT_UP_TO;
+    match text(pod, "/status/phase") {
+        "Succeeded" if silent => return,
+        "Succeeded" => ends("Succeeded", ""),
+        "Failed" => ends("Failed", "its pod failed"),
+        _ => return,
     }
+    world.modify(&of, |pod| set(pod, &["metadata", "labels", COMPLETED], "true".into()));
 }
 
 /// How long a template that only waits does.
@@ -132,10 +131,6 @@ fn finish(world: &mut World, key: &Key, phase: &str, message: &str) {
             set(workflow, &["status", "message"], message.into());
         }
     });
-    let uid = world.get(key).map(|workflow| text(workflow, "/metadata/uid").to_owned()).unwrap_or_default();
-    for (pod, _) in world.owned_by(&uid).into_iter().filter(|(key, _)| key.is("", "pods")) {
-        world.modify(&pod, |pod| set(pod, &["metadata", "labels", COMPLETED], "true".into()));
-    }
 }
 
 /// The nodes of a Workflow. An error says what the twin does not play.
