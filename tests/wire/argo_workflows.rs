@@ -20,8 +20,12 @@ fn upgrade(more: &str) -> String {
 }
 
 fn scene(more: &str) -> Scene {
+    scene_of(more, |world| world)
+}
+
+fn scene_of(more: &str, world: impl FnOnce(String) -> String) -> Scene {
     let argo = upgrade(more);
-    Scene::on_world("argo-small.yaml", &[("platform.yaml", PLATFORM), ("argo.yaml", &argo)], |world| world)
+    Scene::on_world("argo-small.yaml", &[("platform.yaml", PLATFORM), ("argo.yaml", &argo)], world)
 }
 
 fn named(scene: &Scene, kind: &str, name: &str) -> Value {
@@ -113,17 +117,21 @@ fn a_suspended_workflow_is_resumed_under_the_new_controller() {
     assert_eq!(executor("train-7b-train"), "quay.io/argoproj/argoexec:v4.0.6");
 }
 
-/// Nothing is ended because its time is over: the schedules are resumed, and that is all.
+/// Nothing is ended because its time is over: the run parks, and a person takes it back.
 #[test]
-fn a_wait_that_is_over_takes_nothing_down() {
-    let scene = scene("  inFlight: {wait: {max: 2m}}\n");
+fn a_wait_that_is_over_parks_and_takes_nothing_down() {
+    // The first step runs for a day.
+    let scene = scene_of("  inFlight: {wait: {max: 2m}}\n", |world| world.replace("\"4200\"", "\"86400\""));
     scene.plan();
-    let out = carried_through(&scene);
-    assert_ne!(out.code, Some(0), "{out:?}");
+    let parked = scene.apply().exits(3);
+    assert!(parked.stdout.contains("1 of 1 Workflow pass, wanted at most 0"), "{}", parked.stdout);
     assert_eq!(named(&scene, "Workflow", "train-7b")["status"]["phase"], "Running");
     assert_eq!(image(&scene), "quay.io/argoproj/workflow-controller:v3.7.11");
     assert!(!full(&scene));
+    assert_eq!(suspended(&scene, "nightly"), true);
+    scene.on_store("rollback --to start --reason test").exits(0);
     assert_eq!(suspended(&scene, "nightly"), json!(null));
+    assert_eq!(named(&scene, "Workflow", "train-7b")["status"]["phase"], "Running");
 }
 
 fn undisturbed() -> Projection {

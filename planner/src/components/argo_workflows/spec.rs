@@ -67,13 +67,13 @@ pub enum CrdSource {
 pub enum InFlight {
     /// They are waited for.
     Wait {
-        /// For how long at most; 4 hours when it is left out. Then the hop is rolled back, or holds.
+        /// For how long before the run parks; 4 hours when it is left out. Parked, it is continued or rolled back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<Length>,
     },
     /// They start no pods meanwhile: those that were running when the platform was observed are suspended, and their pods waited for.
     Suspend {
-        /// For how long their pods are waited for at most; 4 hours when it is left out. Then the hop is rolled back, or holds.
+        /// For how long their pods are waited for before the run parks; 4 hours when it is left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<Length>,
     },
