@@ -24,7 +24,7 @@ fn said(argo: &str, inventory: &Inventory, found: Render) -> (bool, String) {
     let lines = errors.map(|found| {
         format!("{} {}\n  help: {}\n", found.code, found.message, found.help.as_deref().unwrap_or("none"))
     });
-    (plan.is_some(), lines.collect::<Vec<_>>().join(""))
+    (plan.is_some(), lines.collect::<String>())
 }
 
 fn four() -> Render {
@@ -84,7 +84,8 @@ fn traps_read_like_this() {
         refused(
             ARGO,
             &|inventory| {
-                inventory.crds.iter_mut().for_each(|crd| crd.keep = crd.name != "workflows.argoproj.io")
+                let kept = |name: &str| name != "workflows.argoproj.io";
+                inventory.crds.iter_mut().for_each(|crd| crd.keep = kept(&crd.name));
             },
             four(),
             &same,

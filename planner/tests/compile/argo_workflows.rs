@@ -106,11 +106,11 @@ fn p32_schedules_are_suspended_and_running_workflows_waited_for_before_anything_
     ));
     // A wait that is over takes nothing down: schedules are resumed, no Workflow is ended.
     assert_eq!(step(&plan, "in-flight").on_failure.action, FailureAction::RollbackHop);
-    let deletes = |work: &&Work| {
+    let takes_away = |work: &&Work| {
         work.effects().iter().any(|effect| matches!(effect, Effect::Kube(KubeEffect::Delete(_))))
     };
     let deleted: Vec<&str> =
-        plan.steps.iter().filter(|step| deletes(&&step.work)).map(|s| s.id.as_str()).collect();
+        plan.steps.iter().filter(|step| takes_away(&&step.work)).map(|s| s.id.as_str()).collect();
     assert_eq!(deleted, ["argo-workflows/flows@1.0.18/tidy/check"]);
 }
 

@@ -51,7 +51,7 @@ pub(super) fn reconcile(world: &mut World, key: &Key, controller: &Controller) {
         }
         nodes.insert(name.clone(), json!({"phase": "Running", "startedAt": world.stamp()}));
     }
-    let none = open.is_none();
+    let ended = open.is_none();
     world.modify(key, |workflow| {
         if text(workflow, "/status/phase").is_empty() && !suspended {
             set(workflow, &["metadata", "labels", PHASE], "Running".into());
@@ -64,7 +64,7 @@ pub(super) fn reconcile(world: &mut World, key: &Key, controller: &Controller) {
     });
     match failed {
         Some(node) => finish(world, key, "Failed", text(&node, "/message")),
-        None if none => finish(world, key, "Succeeded", ""),
+        None if ended => finish(world, key, "Succeeded", ""),
         None => {}
     }
 }
