@@ -228,6 +228,8 @@ codes! {
         "What it asks for is not so on the platform as observed, so a step that it verifies would fail.";
     PLAN_WINDOW = "SB0445", "a step fits into no window",
         "A step, with what may not be left in the middle, starts only if a window has room for it and its rollback.";
+    PLAN_REMOVED_FIELD = "SB0446", "stored objects hold a field that the target drops",
+        "The API server drops a field that the new CRD does not know at the next write of its object, and nobody is told. Convert the objects first.";
     RUN_CLAIMED = "SB0501", "another run holds the platform",
         "A run keeps its claim until it is complete, rolled back or abandoned.";
     RUN_LEASED = "SB0502", "another process is running it",

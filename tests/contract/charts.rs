@@ -31,7 +31,8 @@ fn rendered(helm: &Path, folder: &Path) -> (String, String, Value) {
     let (mut objects, mut hooks, mut crds) = (Vec::new(), Vec::new(), Vec::new());
     for document in text.split("---\n").filter(|d| !d.trim().is_empty()) {
         let object: Value = serde_yaml::from_str(document).unwrap_or_else(|e| panic!("{e}: {document}"));
-        if document.contains("/crds/") {
+        // `templates/crds/` is a folder of templates like any other.
+        if document.contains(&format!("# Source: {name}/crds/")) {
             crds.push(object);
         } else if document.contains("helm.sh/hook:") {
             hooks.push(object);
@@ -46,10 +47,31 @@ fn rendered(helm: &Path, folder: &Path) -> (String, String, Value) {
             data[field] = list.into();
         }
     }
+    let files = files(folder, &folder.join("files"));
+    if !files.is_empty() {
+        data["files"] = files.into();
+    }
     if !assign[name].is_null() {
         data["assign"] = assign[name].clone();
     }
     (name.to_owned(), version.to_owned(), data)
+}
+
+/// Texts below a folder of a chart, by their paths in the chart.
+fn files(chart: &Path, folder: &Path) -> serde_json::Map<String, Value> {
+    let mut found = serde_json::Map::new();
+    if !folder.is_dir() {
+        return found;
+    }
+    for path in below(folder) {
+        if path.is_dir() {
+            found.extend(files(chart, &path));
+        } else {
+            let name = path.strip_prefix(chart).expect("below the chart").to_string_lossy().into_owned();
+            found.insert(name, std::fs::read_to_string(&path).expect("text").into());
+        }
+    }
+    found
 }
 
 fn quoted(line: &str) -> String {

@@ -9,6 +9,7 @@
 )]
 
 mod accidents;
+mod argo_workflows;
 mod back;
 mod back_plan;
 mod by_hand;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::apps::{App, karpenter, mlflow};
+use crate::apps::{App, argo_workflows, karpenter, mlflow};
 use crate::cloud::{self, Cloud};
 use crate::kube::controllers::{
     budgets, daemonset, definitions, deployment, garbage, job, kubelet, namespaces, nodes, replicaset,
@@ -27,6 +27,7 @@ const ACTORS: &[Actor] = &[
     budgets::ACTOR,
     karpenter::ACTOR,
     cloud::ACTOR,
+    argo_workflows::ACTOR,
 ];
 
 const PARTS: &[Part] = &[Part::of::<Cloud>("cloud"), Part::of::<Vec<App>>("apps")];

@@ -18,7 +18,6 @@ use crate::source::{self, Node};
 
 /// The files of `data/`, by component.
 const FILES: &[(&str, &str)] = &[
-    ("argo-workflows", include_str!("data/argo-workflows.yaml")),
     ("coredns", include_str!("data/coredns.yaml")),
     ("gpu-operator", include_str!("data/gpu-operator.yaml")),
     ("kserve", include_str!("data/kserve.yaml")),

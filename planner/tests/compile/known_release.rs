@@ -59,6 +59,15 @@ fn a_release_of_a_component_with_a_kind_of_its_own_is_refused_towards_it() {
 }
 
 #[test]
+fn a_release_of_argo_workflows_is_refused_towards_its_kind() {
+    let (inventory, name) = platform("argo-workflows", "0.45.0", "v3.6.19");
+    let (plan, diagnostics) = planned(&inventory, &name, ("0.47.5", "v3.7.18"));
+    assert!(plan.is_none(), "it passed by its facts");
+    let found = diagnostics.iter().find(|found| found.code == codes::PLAN_OTHER_KIND).expect("it is said");
+    assert_eq!(found.help.as_deref(), Some("write an ArgoWorkflowsUpgrade for it"));
+}
+
+#[test]
 fn what_the_catalog_says_of_a_chart_holds_for_its_release() {
     let (inventory, name) = platform("kserve", "v0.15.0", "v0.15.0");
     let refused = |to: &str| planned(&inventory, &name, (to, to));
@@ -85,27 +94,26 @@ fn asked(inventory: &Inventory, name: &ObjectName, to: &str, lock: Option<&Lock>
 /// `path` said "stays" of what the manifest moves.
 #[test]
 fn the_path_does_not_say_that_a_release_stays_which_moves() {
-    let (inventory, name) = platform("argo-workflows", "0.45.0", "v3.6.19");
+    let (inventory, name) = platform("nvsentinel", "0.45.0", "1.25.0");
     let of = |ask: &Ask| {
-        let moved = ask.components.iter().find(|asked| asked.component == "argo-workflows");
+        let moved = ask.components.iter().find(|asked| asked.component == "nvsentinel");
         moved.map(|asked| (asked.from.to_string(), asked.to.to_string()))
     };
     // Its chart has numbers of its own: before it is resolved, nobody knows which version that is.
     let before = asked(&inventory, &name, "0.47.5", None);
     assert_eq!(of(&before), None);
-    let unknown =
-        before.unknown.iter().find(|spot| spot.what.contains("Argo Workflows")).expect("it is told");
+    let unknown = before.unknown.iter().find(|spot| spot.what.contains("NVSentinel")).expect("it is told");
     assert_eq!(
         (unknown.what.as_str(), unknown.why.as_str()),
         (
-            "to which version of Argo Workflows upgrade moved moves",
+            "to which version of NVSentinel upgrade moved moves",
             "which that is, the chart says when it is resolved, so no version rules were checked"
         )
     );
     let mut lock = crate::world::lock(&inventory, switchback_schemas::Digest::of(""), &[]);
-    resolved(&mut lock, &name, "0.47.5", "v3.7.18");
+    resolved(&mut lock, &name, "0.47.5", "v1.28.0");
     let after = asked(&inventory, &name, "0.47.5", Some(&lock));
-    assert_eq!(of(&after), Some(("v3.6.19".to_owned(), "3.7.18".to_owned())));
+    assert_eq!(of(&after), Some(("1.25.0".to_owned(), "1.28.0".to_owned())));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod argo_refused;
+mod argo_workflows;
 mod continued;
 mod deletions;
 mod eks;
@@ -20,5 +22,6 @@ mod refusals;
 mod states;
 mod ways;
 mod world;
+mod world_argo;
 mod world_eks;
 mod world_mlflow;

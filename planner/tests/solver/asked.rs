@@ -106,9 +106,12 @@ fn a_plan_refuses_by_name_what_it_cannot_lower() {
 /// EKS had no lowering for long, and the refusal went on saying so when it had one.
 #[test]
 fn a_component_with_a_kind_of_its_own_is_refused_by_that_kind() {
-    for (component, kind) in
-        [("eks", "EksUpgrade"), ("karpenter", "KarpenterUpgrade"), ("mlflow", "MlflowUpgrade")]
-    {
+    for (component, kind) in [
+        ("argo-workflows", "ArgoWorkflowsUpgrade"),
+        ("eks", "EksUpgrade"),
+        ("karpenter", "KarpenterUpgrade"),
+        ("mlflow", "MlflowUpgrade"),
+    ] {
         let text = COMPONENT.replace("component: karpenter", &format!("component: {component}"));
         let (manifests, found) =
             manifest::read(registry().kinds(), [("p.yaml", world::PLATFORM), ("c.yaml", text.as_str())]);

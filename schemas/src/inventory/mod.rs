@@ -1,6 +1,7 @@
 //! The inventory: what is there, when it was read, and what could not be read.
 
 mod api_use;
+pub mod argo_workflows;
 pub mod eks;
 pub mod karpenter;
 mod kubernetes;

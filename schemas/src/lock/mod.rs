@@ -98,6 +98,9 @@ pub struct Ask {
     pub version: Version,
     /// Values that change, as nested fields.
     pub set: Value,
+    /// Directories of the chart that hold CRDs beside `crds/`, which neither its templates nor Helm apply: `files/crds/full`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crd_directories: Vec<String>,
 }
 
 /// A chart, rendered for a release against the observed capabilities.
@@ -123,7 +126,8 @@ pub struct Render {
     /// Templates that call `lookup`: what it finds on the cluster, a render cannot show.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lookups: Vec<String>,
-    /// CRDs of the chart's `crds/` directory: installed once by Helm, never upgraded or removed.
+    /// CRDs of the chart's `crds/` directory, which Helm installs once and never upgrades or removes, and of the directories that were
+    /// asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub crds: Vec<Value>,
     /// Images that its pods use.

@@ -4,6 +4,7 @@
 //! their instant and their name alone: everything is sorted.
 
 mod api_use;
+mod argo_workflows;
 mod cluster;
 mod crds;
 mod custom;
@@ -20,6 +21,7 @@ mod workloads;
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
+use serde_json::Value;
 use switchback_executor::ports::{Classify as _, Failure};
 use switchback_schemas::{Digest, format::Document, inventory::Inventory, name::Label};
 
@@ -63,11 +65,14 @@ async fn read(reader: &Reader, taken_at: Timestamp) -> Result<Inventory, CallErr
     let mut releases = releases::read(&mut lists);
     custom::read(&mut lists, reader, &crds, &mut releases).await;
     let karpenter = karpenter::read(&mut lists, reader, &kinds, &claims).await;
-    let owners = owners::read(&lists, karpenter.as_ref().map_or(&[], |found| found.objects.as_slice()));
+    let argo_workflows = argo_workflows::read(&mut lists, reader, &kinds).await;
+    let of_karpenter = karpenter.iter().flat_map(|found| &found.objects);
+    let of_argo_workflows = argo_workflows.iter().flat_map(|found| &found.objects);
+    let more: Vec<Value> = of_karpenter.chain(of_argo_workflows).cloned().collect();
+    let owners = owners::read(&lists, &more);
     let mut components = BTreeMap::new();
-    if let Some(found) = karpenter {
-        components.extend(found.section());
-    }
+    components.extend(karpenter.and_then(karpenter::Found::section));
+    components.extend(argo_workflows.and_then(argo_workflows::Found::section));
     let told = std::mem::take(&mut pods.told);
     components.extend(mlflow::read(&mut lists, reader, &kinds, told).await);
     let api_use = api_use::read(&mut lists, reader, &kinds, &cluster.apis).await;

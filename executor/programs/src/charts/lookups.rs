@@ -1,55 +1,20 @@
 //! Templates that call `lookup`: what it finds on the cluster, a render cannot show.
 
-use std::{
-    fs, io,
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
 
-use flate2::read::GzDecoder;
-
-/// Bytes of a chart that are looked at; helm takes no larger one.
-const LARGEST: u64 = 100 << 20;
+use super::files;
 
 /// The templates of a chart, a directory or an archive, that call `lookup`; sorted.
 pub(crate) fn of(chart: &Path) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
-    let mut look = |name: &Path, text: &[u8]| {
+    files::each(chart, &mut |name, text| {
         let is_template = name.components().any(|part| part.as_os_str() == "templates");
         if is_template && calls(&String::from_utf8_lossy(text)) {
             found.push(name.to_string_lossy().into_owned());
         }
-    };
-    if chart.is_dir() {
-        directory(chart, &mut look)?;
-    } else {
-        let unpacked = GzDecoder::new(fs::File::open(chart)?).take(LARGEST);
-        for entry in tar::Archive::new(unpacked).entries()? {
-            let mut entry = entry?;
-            let name = entry.path()?.into_owned();
-            let mut text = Vec::new();
-            entry.read_to_end(&mut text)?;
-            look(&name, &text);
-        }
-    }
+    })?;
     found.sort();
     Ok(found)
-}
-
-fn directory(chart: &Path, look: &mut impl FnMut(&Path, &[u8])) -> io::Result<()> {
-    let mut open: Vec<PathBuf> = vec![chart.to_owned()];
-    while let Some(directory) = open.pop() {
-        for entry in fs::read_dir(&directory)? {
-            let entry = entry?;
-            let path = entry.path();
-            if entry.file_type()?.is_dir() {
-                open.push(path);
-            } else {
-                look(path.strip_prefix(chart).unwrap_or(&path), &fs::read(&path)?);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Whether an action of a template calls `lookup`.
@@ -64,6 +29,8 @@ fn calls(template: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const CALLS: &str = "{{- $old := (lookup \"v1\" \"Secret\" .Release.Namespace \"x\") }}";

@@ -1,6 +1,7 @@
 //! Charts: from what a plan names to what helm is given.
 
 mod digest;
+mod files;
 mod lookups;
 
 use std::{
@@ -162,6 +163,11 @@ fn archive_in(directory: &Path) -> io::Result<Option<PathBuf>> {
 /// Templates of a chart that call `lookup`.
 pub(crate) fn lookups(chart: &Path) -> Result<Vec<String>, Failure> {
     lookups::of(chart).map_err(|error| unread(chart, &error))
+}
+
+/// The YAML files that lie directly in a directory of a chart.
+pub(crate) fn yaml_of(chart: &Path, inside: &str) -> Result<Vec<String>, Failure> {
+    files::yaml_of(chart, inside).map_err(|error| unread(chart, &error))
 }
 
 fn unread(path: &Path, error: &io::Error) -> Failure {

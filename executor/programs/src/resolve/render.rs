@@ -140,9 +140,17 @@ impl Template<'_> {
         Ok((objects, hooks))
     }
 
+    /// The CRDs of `crds/`, and those of the directories that were asked for.
     async fn crds(&self) -> Result<Vec<Value>, Failure> {
-        let printed = self.show("crds").await?;
-        manifest::objects(&printed).map_err(|error| refused(error.to_string()))
+        let mut texts = vec![self.show("crds").await?];
+        for directory in &self.ask.crd_directories {
+            texts.extend(charts::yaml_of(self.path, directory)?);
+        }
+        let mut crds = Vec::new();
+        for text in texts {
+            crds.extend(manifest::objects(&text).map_err(|error| refused(error.to_string()))?);
+        }
+        Ok(crds)
     }
 
     async fn app_version(&self) -> Result<String, Failure> {

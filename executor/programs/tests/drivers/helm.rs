@@ -208,6 +208,7 @@ async fn digests(scene: &Scene, helm: &Helm, release: &ObjectName) -> [Digest; 2
         source: ChartSource::Directory(helm.repository.to_string_lossy().into_owned()),
         version: version.parse().unwrap(),
         set: json!({"replicas": 2}),
+        crd_directories: Vec::new(),
     };
     let asks = Asks {
         manifests: Digest::of(""),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Stop;
 use crate::world::key::text;
-use crate::world::{Chart, World};
+use crate::world::{Assign, Chart, World};
 
 /// How a template writes two braces that are text.
 const LITERAL: &str = r#"{{ "{{" }}"#;
@@ -105,30 +105,35 @@ pub(super) fn render(
     let defaults = defaults.unwrap_or(&chart.values).clone();
     let mut all = defaults.clone();
     merge_values(&mut all, values);
+    let given = |assign: &Assign| all.pointer(&format!("/{}", assign.value.replace('.', "/")));
     let fill = |objects: &[Value]| -> Vec<Value> {
         objects
             .iter()
-            .map(|object| {
+            .filter_map(|object| {
                 let mut object = object.clone();
                 replace(&mut object, release, namespace);
                 for assign in &chart.assign {
-                    let pointer = format!("/{}", assign.value.replace('.', "/"));
                     let id = format!("{}/{}", text(&object, "/kind"), text(&object, "/metadata/name"));
                     let wanted = assign.object.replace("{{release}}", release);
-                    if let (true, Some(value)) = (id == wanted, all.pointer(&pointer)) {
-                        let value = match &assign.format {
-                            Some(format) => {
-                                let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                                format.replace('$', &plain).into()
-                            }
-                            None => value.clone(),
-                        };
-                        let parts: Vec<String> =
-                            assign.pointer.split('/').skip(1).map(|p| p.replace("~1", "/")).collect();
-                        put(&mut object, &parts, value);
+                    let Some(value) = given(assign).filter(|_| id == wanted) else { continue };
+                    if assign.whole {
+                        if value == &Value::Bool(false) {
+                            return None;
+                        }
+                        continue;
                     }
+                    let value = match &assign.format {
+                        Some(format) => {
+                            let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                            format.replace('$', &plain).into()
+                        }
+                        None => value.clone(),
+                    };
+                    let parts: Vec<String> =
+                        assign.pointer.split('/').skip(1).map(|p| p.replace("~1", "/")).collect();
+                    put(&mut object, &parts, value);
                 }
-                object
+                Some(object)
             })
             .collect()
     };

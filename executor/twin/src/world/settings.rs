@@ -110,6 +110,9 @@ pub struct Chart {
     /// The `crds/` directory.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crds: Vec<Value>,
+    /// Texts of the `files/` directory, by their paths in the chart.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
     /// Which values go where.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub assign: Vec<Assign>,
@@ -124,7 +127,11 @@ pub struct Assign {
     /// `Kind/name` of the object.
     pub object: String,
     /// JSON pointer in the object.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub pointer: String,
+    /// Whether the value says that the object is there at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
     /// Text around it, `$` standing for the value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,

@@ -112,6 +112,7 @@ impl Component for HelmRelease {
             source: at.manifests.charts(at.doc.doc, &spec.charts),
             version: spec.to.clone(),
             set: objects::nested(&spec.set).unwrap_or_default(),
+            crd_directories: Vec::new(),
         }));
     }
 
@@ -173,6 +174,7 @@ fn is_a_component(at: &DocCx<'_, HelmRelease>, release: &Release) -> bool {
     else {
         return false;
     };
+    let article = if kind.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" };
     let message = format!(
         "release {} of chart {} is {}: as a plain release it would pass by the facts, the order and the suspensions of that",
         spec.release, release.chart, facts.title
@@ -180,7 +182,7 @@ fn is_a_component(at: &DocCx<'_, HelmRelease>, release: &Release) -> bool {
     cx.findings.say(
         Diagnostic::error(codes::PLAN_OTHER_KIND, message)
             .at(cx.label(at.doc.doc, "/spec/release", "is a component of its own"))
-            .help(format!("write a {kind} for it")),
+            .help(format!("write {article} {kind} for it")),
     );
     true
 }

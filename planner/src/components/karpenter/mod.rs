@@ -115,6 +115,7 @@ impl Component for Karpenter {
                     source: at.manifests.charts(at.doc.doc, &spec.charts),
                     version: hop.to.clone(),
                     set,
+                    crd_directories: Vec::new(),
                 });
             }
         }

@@ -37,6 +37,9 @@ fn write_chart(name: &str, version: &str, chart: &Chart, dir: &Path) -> Result<(
     }
     put_all(&dir.join("templates/objects.yaml"), &chart.objects)?;
     put_all(&dir.join("templates/hooks.yaml"), &chart.hooks)?;
+    for (path, text) in &chart.files {
+        documents::write(&dir.join(path), text.as_bytes())?;
+    }
     put_all(&dir.join("crds/crds.yaml"), &chart.crds)
 }
 

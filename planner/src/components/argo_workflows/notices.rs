@@ -1,0 +1,134 @@
+//! What somebody should know beside the steps: missed schedules, what cannot be seen, what roles gain and lose.
+
+use serde_json::Value;
+use switchback_schemas::{inventory::argo_workflows::CronWorkflow, lock::Render, plan::BlindSpot};
+
+use super::{ArgoWorkflows, InFlight, gates, rbac, versions::Versions};
+use crate::{component::HopCx, lower::Lowering, predicted::Predicted};
+
+/// Names that a line lists before it counts the rest.
+const LISTED: usize = 6;
+
+/// Adds sources and blind spots of one hop.
+pub(super) fn add(
+    at: &HopCx<'_, ArgoWorkflows>,
+    render: &Render,
+    versions: &Versions,
+    predicted: &Predicted<'_>,
+    out: &mut Lowering,
+) {
+    let mut keys = vec!["chart", "cron"];
+    if gates::applies(at) {
+        keys.push("crd-size");
+    }
+    for key in keys {
+        if let Some(source) = at.facts.source(key) {
+            out.sources.insert(key.to_owned(), source);
+        }
+    }
+    // One that somebody else has suspended misses nothing by this plan.
+    for cron in at.own.crons().filter(|cron| cron.suspend != Value::Bool(true)) {
+        out.blind_spots.push(missed(cron));
+    }
+    let mut add = |what: String, why: String| out.blind_spots.push(BlindSpot { what, why });
+    if !matches!(at.doc.spec.in_flight, InFlight::Accept { .. }) {
+        add(
+            "who submits Workflows beside CronWorkflows".to_owned(),
+            "sensors of Argo Events, pipelines and people are not stopped; a Workflow that comes meanwhile is waited for, or taken over"
+                .to_owned(),
+        );
+    }
+    for account in at.facts.accounts.iter().filter(|account| versions.crosses(&account.at)) {
+        add(
+            format!("whether the service accounts of Workflows allow {}", account.needs),
+            format!(
+                "pods of Argo Workflows {} or later need it, and who they run as is not read",
+                account.at
+            ),
+        );
+    }
+    for outcome in at.facts.outcomes.iter().filter(|outcome| versions.enters(&outcome.versions)) {
+        add(
+            format!("which Workflows end otherwise under Argo Workflows {}", versions.reached()),
+            outcome.why.clone(),
+        );
+    }
+    if gates::persistence(at, render).is_some_and(|persistence| persistence.skip_migration)
+        && at.facts.archive.iter().any(|migration| versions.crosses(&migration.at))
+    {
+        add(
+            format!("whether the database has the schema of Argo Workflows {}", versions.reached()),
+            "skipMigration leaves it to people, and a controller does not look".to_owned(),
+        );
+    }
+    if versions.from.is_none() || versions.to.is_none() {
+        add(
+            format!("which version of Argo Workflows chart {} installs", at.hop.to),
+            "neither the chart nor the catalog says it, so everything that changes in any version is taken to change".to_owned(),
+        );
+    }
+    others(at, out);
+    roles(at, render, predicted, out);
+}
+
+/// A schedule that is missed is made up once, unless its deadline is over.
+fn missed(cron: &CronWorkflow) -> BlindSpot {
+    let zone = cron.timezone.as_deref().map(|zone| format!(" ({zone})")).unwrap_or_default();
+    let why = match cron.starting_deadline_seconds {
+        None | Some(0) => {
+            "resumed, it makes up the last schedule that it missed, and no earlier one".to_owned()
+        }
+        Some(seconds) => format!(
+            "resumed, it makes up the last schedule that it missed if that is less than {seconds} s ago, and no earlier one"
+        ),
+    };
+    BlindSpot {
+        what: format!(
+            "which schedules of CronWorkflow {} are missed while it is suspended: {}{zone}",
+            cron.name,
+            cron.schedules.join("; ")
+        ),
+        why,
+    }
+}
+
+/// CRDs are the cluster's, and so every controller's.
+fn others(at: &HopCx<'_, ArgoWorkflows>, out: &mut Lowering) {
+    let own = &at.own.controller.deployment;
+    for other in at.own.section().controllers.iter().filter(|other| other.deployment != *own) {
+        out.blind_spots.push(BlindSpot {
+            what: format!(
+                "whether Deployment {} ({}) works with the new CRDs",
+                other.deployment, other.image
+            ),
+            why: "it reads the same CRDs and is not moved by this plan".to_owned(),
+        });
+    }
+}
+
+fn roles(at: &HopCx<'_, ArgoWorkflows>, render: &Render, predicted: &Predicted<'_>, out: &mut Lowering) {
+    let before = predicted.releases().find(|(name, _)| **name == at.doc.spec.release);
+    let Some((_, before)) = before else { return };
+    let changed = rbac::changed(&before.objects, &render.objects);
+    let mut add = |what: String, why: &str| out.blind_spots.push(BlindSpot { what, why: why.to_owned() });
+    if !changed.added.is_empty() {
+        add(
+            format!("whether whoever runs helm may grant {}", listed(&changed.added)),
+            "the API server lets nobody grant what they may not do themselves",
+        );
+    }
+    if !changed.removed.is_empty() {
+        add(
+            format!("whether anybody needs {}", listed(&changed.removed)),
+            "the new chart takes it from its roles",
+        );
+    }
+}
+
+fn listed(rules: &[String]) -> String {
+    let shown = rules.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match rules.len().saturating_sub(LISTED) {
+        0 => shown,
+        rest => format!("{shown} and {rest} more"),
+    }
+}

@@ -1,0 +1,170 @@
+//! Argo Workflows from 3.7 to 4.0 with a Workflow in flight: observed, planned, applied, rolled back, and killed in the middle, by the
+//! built commands on a twin.
+
+use serde_json::{Value, json};
+use switchback_schemas::report::{RunState, StepStatus};
+
+use crate::support::{
+    journal::Events,
+    projection::{Projection, same},
+    scene::{Out, Scene},
+};
+
+const PLATFORM: &str = "apiVersion: switchback.dev/v1alpha1\nkind: Platform\nmetadata: {name: flows}\nspec:\n  targets:\n    main: {cluster: {}}\n";
+
+fn upgrade(more: &str) -> String {
+    format!(
+        "apiVersion: switchback.dev/v1alpha1\nkind: ArgoWorkflowsUpgrade\nmetadata: {{name: flows}}\nspec:\n  target: main\n  to: '1.0.18'\n  \
+         release: {{namespace: argo, name: argo-workflows}}\n  charts: {{directory: ../charts}}\n{more}"
+    )
+}
+
+fn scene(more: &str) -> Scene {
+    scene_of(more, |world| world)
+}
+
+fn scene_of(more: &str, world: impl FnOnce(String) -> String) -> Scene {
+    let argo = upgrade(more);
+    Scene::on_world("argo-small.yaml", &[("platform.yaml", PLATFORM), ("argo.yaml", &argo)], world)
+}
+
+fn named(scene: &Scene, kind: &str, name: &str) -> Value {
+    let all = scene.objects(kind);
+    all.into_iter()
+        .find(|object| object["metadata"]["name"] == name)
+        .unwrap_or_else(|| panic!("no {kind} {name}"))
+}
+
+fn image(scene: &Scene) -> Value {
+    named(scene, "Deployment", "argo-workflows-workflow-controller")["spec"]["template"]["spec"]["containers"]
+        [0]["image"]
+        .clone()
+}
+
+/// Whether the CRD of Workflows is the full one.
+fn full(scene: &Scene) -> bool {
+    let crd = named(scene, "CustomResourceDefinition", "workflows.argoproj.io");
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].is_object()
+}
+
+fn suspended(scene: &Scene, name: &str) -> Value {
+    named(scene, "CronWorkflow", name)["spec"]["suspend"].clone()
+}
+
+/// Applies the plan; a run that waits for long parks, and is continued when some time has passed.
+fn carried_through(scene: &Scene) -> Out {
+    for _ in 0..20 {
+        let out = scene.apply();
+        if out.code != Some(3) {
+            return out;
+        }
+        scene.wait(120);
+    }
+    panic!("the run never comes to its end");
+}
+
+#[test]
+fn an_upgrade_waits_for_what_runs_and_rolls_back_to_where_it_was() {
+    let scene = scene("");
+    let before = named(&scene, "CronWorkflow", "nightly")["spec"].clone();
+    let plan = scene.plan();
+    let inventory: Value = serde_json::from_str(&scene.read("inventory.json")).expect("JSON");
+    let seen = &inventory["components"]["argo-workflows"];
+    assert_eq!(seen["phases"], json!([{"namespace": "ml", "phase": "Running", "count": 1}]));
+    assert_eq!(seen["controllers"][0]["executorImage"], "quay.io/argoproj/argoexec:v3.7.11");
+    assert_eq!(seen["controllers"][0]["leaderElection"], true);
+    assert_eq!(plan.suspensions.len(), 1, "somebody else has suspended the other");
+    assert!(plan.points.is_empty());
+    let preflight = scene.on_store("preflight plan.json");
+    assert!(preflight.stdout.contains("0 wrong"), "{}", preflight.stdout);
+
+    carried_through(&scene).exits(0);
+    assert_eq!(named(&scene, "Workflow", "train-7b")["status"]["phase"], "Succeeded", "nobody ended it");
+    assert_eq!(image(&scene), "quay.io/argoproj/workflow-controller:v4.0.6");
+    assert!(full(&scene));
+    assert_eq!(named(&scene, "CronWorkflow", "nightly")["spec"], before);
+    assert_eq!(suspended(&scene, "paused"), true);
+    let report = scene.report();
+    assert!(report.residue.is_empty() && report.left_suspended.is_empty(), "{report:?}");
+    assert!(scene.objects("Workflow").iter().all(|object| object["metadata"]["name"] == "train-7b"));
+
+    scene.on_store("rollback --to start --reason test").exits(0);
+    assert_eq!(image(&scene), "quay.io/argoproj/workflow-controller:v3.7.11");
+    assert!(!full(&scene), "the CRDs are as they were");
+    assert_eq!(named(&scene, "CronWorkflow", "nightly")["spec"], before);
+    assert_eq!(named(&scene, "Workflow", "train-7b")["status"]["phase"], "Succeeded");
+    assert!(matches!(scene.report().state, RunState::Ended { .. }), "{:?}", scene.report().state);
+}
+
+#[test]
+fn a_suspended_workflow_is_resumed_under_the_new_controller() {
+    let scene = scene("  inFlight: {suspend: {max: 30m}}\n");
+    scene.plan();
+    carried_through(&scene).exits(0);
+    let workflow = named(&scene, "Workflow", "train-7b");
+    assert_eq!(
+        (&workflow["status"]["phase"], &workflow["spec"]["suspend"]),
+        (&json!("Running"), &json!(null))
+    );
+    scene.wait(900);
+    assert_eq!(named(&scene, "Workflow", "train-7b")["status"]["phase"], "Succeeded");
+    let pods = scene.objects("Pod");
+    let executor = |name: &str| {
+        let pod = pods.iter().find(|pod| pod["metadata"]["name"] == name).expect("a pod");
+        pod["spec"]["containers"][0]["image"].clone()
+    };
+    assert_eq!(executor("train-7b-prepare"), "quay.io/argoproj/argoexec:v3.7.11", "made before");
+    assert_eq!(executor("train-7b-train"), "quay.io/argoproj/argoexec:v4.0.6");
+}
+
+/// Nothing is ended because its time is over: the run parks, and a person takes it back.
+#[test]
+fn a_wait_that_is_over_parks_and_takes_nothing_down() {
+    // The first step runs for a day.
+    let scene = scene_of("  inFlight: {wait: {max: 2m}}\n", |world| world.replace("\"4200\"", "\"86400\""));
+    scene.plan();
+    let parked = scene.apply().exits(3);
+    assert!(parked.stdout.contains("1 of 1 Workflow pass, wanted at most 0"), "{}", parked.stdout);
+    assert_eq!(named(&scene, "Workflow", "train-7b")["status"]["phase"], "Running");
+    assert_eq!(image(&scene), "quay.io/argoproj/workflow-controller:v3.7.11");
+    assert!(!full(&scene));
+    assert_eq!(suspended(&scene, "nightly"), true);
+    scene.on_store("rollback --to start --reason test").exits(0);
+    assert_eq!(suspended(&scene, "nightly"), json!(null));
+    assert_eq!(named(&scene, "Workflow", "train-7b")["status"]["phase"], "Running");
+}
+
+fn undisturbed() -> Projection {
+    let scene = scene("");
+    scene.plan();
+    carried_through(&scene).exits(0);
+    scene.settled()
+}
+
+#[test]
+fn p34_killed_at_its_records_a_second_process_reaches_the_same_end() {
+    let expected = undisturbed();
+    // Every seventh record, so that each part of the road is died on: suspensions, the wait, CRDs, release, check, resumption.
+    for nth in (1..).step_by(7) {
+        let scene = scene("");
+        scene.plan();
+        let mut child = scene.applying();
+        let mut seen = 0;
+        let reached = Events::of(&mut child).until(|event| {
+            seen += usize::from(event["kind"] == "recorded");
+            seen == nth
+        });
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        carried_through(&scene).exits(0);
+        let report = scene.report();
+        let done = |status: &StepStatus| matches!(status, StepStatus::Done | StepStatus::Skipped);
+        assert!(report.steps.iter().all(|step| done(&step.status)), "killed at record {nth}: {report:?}");
+        assert!(report.residue.is_empty() && report.left_suspended.is_empty(), "{nth}: {report:?}");
+        same(&expected, &scene.settled(), &format!("killed at record {nth}"));
+        if !reached {
+            assert!(nth > 40, "the plan has more than {nth} records");
+            return;
+        }
+    }
+}
