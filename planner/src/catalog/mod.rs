@@ -21,7 +21,6 @@ const FILES: &[(&str, &str)] = &[
     ("argo-workflows", include_str!("data/argo-workflows.yaml")),
     ("coredns", include_str!("data/coredns.yaml")),
     ("gpu-operator", include_str!("data/gpu-operator.yaml")),
-    ("kserve", include_str!("data/kserve.yaml")),
     ("kube-proxy", include_str!("data/kube-proxy.yaml")),
     ("node-images", include_str!("data/node-images.yaml")),
     ("nvsentinel", include_str!("data/nvsentinel.yaml")),

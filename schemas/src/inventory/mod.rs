@@ -3,6 +3,7 @@
 mod api_use;
 pub mod eks;
 pub mod karpenter;
+pub mod kserve;
 mod kubernetes;
 mod placement;
 pub mod rds;
