@@ -8,6 +8,7 @@ mod cluster;
 mod crds;
 mod custom;
 mod karpenter;
+mod kserve;
 mod lists;
 mod mlflow;
 mod nodes;
@@ -63,11 +64,15 @@ async fn read(reader: &Reader, taken_at: Timestamp) -> Result<Inventory, CallErr
     let mut releases = releases::read(&mut lists);
     custom::read(&mut lists, reader, &crds, &mut releases).await;
     let karpenter = karpenter::read(&mut lists, reader, &kinds, &claims).await;
-    let owners = owners::read(&lists, karpenter.as_ref().map_or(&[], |found| found.objects.as_slice()));
+    let kserve = kserve::read(&mut lists, reader, &kinds).await;
+    let mut owned = karpenter.as_ref().map_or_else(Vec::new, |found| found.objects.clone());
+    owned.extend(kserve.iter().flat_map(|found| &found.objects).cloned());
+    let owners = owners::read(&lists, &owned);
     let mut components = BTreeMap::new();
     if let Some(found) = karpenter {
         components.extend(found.section());
     }
+    components.extend(kserve.and_then(kserve::Found::section));
     let told = std::mem::take(&mut pods.told);
     components.extend(mlflow::read(&mut lists, reader, &kinds, told).await);
     let api_use = api_use::read(&mut lists, reader, &kinds, &cluster.apis).await;
