@@ -66,17 +66,16 @@ fn a_hop_without_reads_like_this() {
 
 /// A controller obeys the status before the annotation, and takes a word of the other side for the Knative road.
 #[test]
-fn p26_statuses_change_while_no_controller_runs_and_annotations_after() {
+fn p26_statuses_change_while_no_controller_acts_and_annotations_after() {
     let plan = plan(&platform("0.15.2", Some("RawDeployment")), "0.16.0");
     for (one, other) in [
-        ("controller/stop", "crds"),
-        ("words/ml/iris/status", "controller/stop"),
+        ("lease/hold", "crds"),
+        ("words/ml/iris/status", "lease/hold"),
         ("words/none-left", "words/ml/chat/status"),
         ("controller", "words/none-left"),
-        ("controller/start", "controller"),
-        ("words/ml/iris/annotation", "controller/start"),
-        ("words/ml/iris/annotation", "words/ml/chat/annotation"),
-        ("health", "words/ml/iris/annotation"),
+        ("words/ml/chat/annotation", "controller"),
+        ("lease/release", "words/ml/chat/annotation"),
+        ("health", "lease/release"),
     ] {
         assert!(waits(&plan, one, other), "{one} does not wait for {other}");
     }
@@ -88,36 +87,69 @@ fn p26_statuses_change_while_no_controller_runs_and_annotations_after() {
     assert!(!plan.steps.iter().any(|step| step.id.as_str().contains("/echo/")), "it has no word");
 }
 
-/// The webhook refuses an annotation that differs from the status, so it comes back when all else has.
+/// Annotations are copied to pods: what the controller does not roll anyway rolls one after the other.
 #[test]
-fn p26_annotations_are_undone_after_the_old_controller_runs() {
+fn p26_an_annotation_that_rolls_pods_by_itself_waits_for_the_one_before() {
+    let mut inventory = platform("0.15.2", Some("RawDeployment"));
+    change(&mut inventory, |section| {
+        for service in section["services"].as_array_mut().expect("services") {
+            service["fetches"] = json!(false);
+            service["runtime"] = json!("sklearn");
+        }
+    });
+    let plan = plan(&inventory, "0.16.0");
+    assert!(waits(&plan, "words/ml/chat/annotation", "lease/release"));
+    assert!(waits(&plan, "words/ml/iris/annotation", "words/ml/chat/annotation"));
+    let said = notice(&plan, codes::PLAN_HOOK);
+    assert!(said.message.contains("2 InferenceServices, one after the other"), "{}", said.message);
+}
+
+/// The webhook refuses an annotation that differs from the status, so it comes back when all else has, and before the controller acts.
+#[test]
+fn p26_annotations_are_undone_under_the_old_webhook() {
     let plan = plan(&platform("0.15.2", Some("Serverless")), "0.16.0");
-    let stop = id(&plan, "controller/stop");
+    let hold = id(&plan, "lease/hold");
     let annotation = id(&plan, "words/ml/iris/annotation");
     let undo = plan.rollback.iter().find(|undo| undo.undoes.contains(&annotation)).expect("its rollback");
-    assert_eq!(undo.place(), Some(&stop));
-    assert_eq!(undo.after, [stop]);
+    assert_eq!(undo.place(), Some(&hold));
+    let act = plan.rollback.iter().find(|undo| undo.id == hold).expect("its rollback");
+    assert!(act.after.contains(&undo.id), "{:?}", act.after);
 }
 
 #[test]
-fn without_old_words_the_controller_is_not_stopped() {
+fn without_old_words_the_controller_goes_on() {
     let plan = plan(&platform("0.15.2", None), "0.16.0");
     assert!(!plan.steps.iter().any(|step| step.id.as_str().contains("/words/")));
     assert!(plan.suspensions.is_empty());
 }
 
-/// Two versions without a lease write every Deployment back and forth (P-28).
+/// Scaled to 0 it takes its fail-closed webhooks along, and helm cannot write the runtimes of its own chart.
 #[test]
-fn p28_a_controller_without_a_lease_is_stopped_first() {
+fn the_webhooks_of_the_controller_are_never_away() {
+    let plan = plan(&platform("0.15.2", Some("RawDeployment")), "0.16.0");
+    let scales = |effect: &&Effect| match effect {
+        Effect::Kube(KubeEffect::Patch(patch)) => patch.set.iter().any(|set| set.pointer == "/spec/replicas"),
+        _ => false,
+    };
+    assert!(!plan.works().any(|(_, work)| work.effects().iter().any(scales)));
+}
+
+/// Two versions without a lease write every Deployment back and forth.
+#[test]
+fn p28_a_controller_without_a_lease_is_refused_unless_it_is_recreated() {
     let mut inventory = platform("0.15.2", None);
     change(&mut inventory, |section| section["controller"]["leaderElect"] = json!(false));
-    let plan = plan(&inventory, "0.16.0");
-    assert!(waits(&plan, "controller", "controller/stop"));
-    let said = notice(&plan, codes::PLAN_WEBHOOK_FAIL_CLOSED);
-    assert!(said.message.contains("no pod of an InferenceService can be created"), "{}", said.message);
+    let said = refused(KSERVE, &inventory, "0.16.0", codes::PLAN_NOT_READY);
+    assert!(said.message.contains("elects no leader: an old and a new one"), "{}", said.message);
     change(&mut inventory, |section| section["controller"]["recreate"] = json!(true));
-    let plan = self::plan(&inventory, "0.16.0");
-    assert!(plan.suspensions.is_empty(), "Recreate never has two of them");
+    assert!(plan(&inventory, "0.16.0").suspensions.is_empty(), "Recreate never has two of them");
+    let mut inventory = platform("0.15.2", Some("RawDeployment"));
+    change(&mut inventory, |section| {
+        section["controller"]["leaderElect"] = json!(false);
+        section["controller"]["recreate"] = json!(true);
+    });
+    let said = refused(KSERVE, &inventory, "0.16.0", codes::PLAN_NOT_READY);
+    assert!(said.message.contains("while the words of modes change"), "{}", said.message);
 }
 
 #[test]

@@ -1,30 +1,38 @@
-//! The controller while words change or two versions must not act side by side: it is stopped before its release moves, and started
-//! after.
+//! The controller, kept from acting while its webhooks go on answering: somebody else holds the lease by which it elects a leader.
+//!
+//! Scaled to 0 it would take its webhooks along. They fail closed: no pod of a model could be made, and the chart's own runtimes could
+//! not be written while its release moves.
 
 use serde_json::{Value, json};
 use switchback_schemas::{
-    Seconds,
+    Seconds, StepId,
     inventory::kserve::Controller,
-    name::{Label, ObjectRef},
+    name::{Label, ObjectName, ObjectRef},
     plan::{
-        CaptureKind, Condition, Disruption, Effect, Estimate, FieldTest, Find, KubeCapture, KubeCondition,
-        KubeEffect, KubePatch, Operand, SetField, SuspendedBy, Suspension, Target, Test, Verify, Work,
+        Condition, Disruption, Effect, Estimate, FieldTest, KubeCondition, KubeEffect, KubePatch, Operand,
+        SetField, SuspendedBy, Suspension, Target, Test, Verify, Work,
     },
 };
 
 use crate::lower::{Draft, HopScope, Lowering, Rollback, Undoing, changes, verify};
 
-const REPLICAS: &str = "/spec/replicas";
-pub(super) const STOP: &str = "controller/stop";
-const START: &str = "controller/start";
-const CAPTURE: &str = "replicas";
-/// How long its pods may take to end, and new ones to be ready.
-const PODS: Seconds = Seconds::minutes(10);
+const HOLDER: &str = "/spec/holderIdentity";
+const LENGTH: &str = "/spec/leaseDurationSeconds";
+/// Who holds the lease meanwhile.
+const US: &str = "switchback";
+/// How long it is held if nobody gives it back: then a controller takes it by itself.
+const HELD: Seconds = Seconds::hours(12);
+/// A leader that cannot renew its lease for 10 s ends; this is some more.
+const ENDED: Seconds = Seconds(30);
+const HOLD: &str = "lease/hold";
+const RELEASE: &str = "lease/release";
+/// How long a leader may take to end, and another one to be elected.
+const ELECTION: Seconds = Seconds::minutes(3);
 
-/// The controller's Deployment, in one hop.
-pub(super) struct Stopped<'a> {
-    controller: &'a Controller,
+/// The lease of the controller, in one hop.
+pub(super) struct Lease<'a> {
     object: ObjectRef,
+    controller: ObjectRef,
     scope: &'a HopScope,
 }
 
@@ -38,144 +46,147 @@ pub(super) fn rolled_out(controller: &Controller) -> Condition {
     Condition::Kube(KubeCondition::Rollout { object: Target::Object(object(controller)) })
 }
 
-impl<'a> Stopped<'a> {
-    pub(super) fn new(controller: &'a Controller, scope: &'a HopScope) -> Self {
-        Self { controller, object: object(controller), scope }
+impl<'a> Lease<'a> {
+    pub(super) fn new(controller: &Controller, lock: &str, scope: &'a HopScope) -> Self {
+        let name = ObjectName { namespace: controller.deployment.namespace.clone(), name: lock.to_owned() };
+        let lease = ObjectRef::new("coordination.k8s.io/v1", "Lease", &name);
+        Self { object: lease, controller: object(controller), scope }
     }
 
-    fn replicas(&self, is: Test) -> Condition {
+    /// The step that takes it.
+    pub(super) fn hold_id(&self) -> StepId {
+        self.scope.id(HOLD)
+    }
+
+    fn holder(&self, is: Test) -> Condition {
         Condition::Kube(KubeCondition::Field {
             object: Target::Object(self.object.clone()),
-            pointer: REPLICAS.to_owned(),
+            pointer: HOLDER.to_owned(),
             is,
         })
     }
 
-    fn patch(&self, only_if: Test, to: Operand) -> Effect {
+    fn patch(&self, only_if: Test, holder: &str, seconds: u64) -> Effect {
+        let set = |pointer: &str, to: Value| SetField { pointer: pointer.to_owned(), to: Operand::Value(to) };
         Effect::Kube(KubeEffect::Patch(KubePatch {
             object: Target::Object(self.object.clone()),
             subresource: None,
-            only_if: vec![FieldTest { pointer: REPLICAS.to_owned(), is: only_if }],
-            set: vec![SetField { pointer: REPLICAS.to_owned(), to }],
+            only_if: vec![FieldTest { pointer: HOLDER.to_owned(), is: only_if }],
+            set: vec![set(HOLDER, json!(holder)), set(LENGTH, json!(seconds))],
         }))
     }
 
-    fn captured(&self) -> Operand {
-        Operand::Captured { step: self.scope.id(STOP), name: CAPTURE.to_owned() }
+    /// Takes it from whoever leads, who ends when it cannot renew it.
+    fn take(&self) -> Effect {
+        self.patch(Test::Present {}, US, HELD.0)
     }
 
-    /// No pod that could still act: those that are ending count, too.
-    fn no_pods(&self) -> Verify {
-        let find = Find {
-            api_version: "v1".to_owned(),
-            kind: "Pod".to_owned(),
-            namespace: self.object.namespace.clone(),
-            labels: self.controller.labels.clone(),
+    /// Gives it back as a leader does that ends: the next one that asks has it.
+    fn give(&self) -> Effect {
+        self.patch(Test::Equals(us()), "", 1)
+    }
+
+    fn is_held(&self) -> Condition {
+        self.holder(Test::Equals(us()))
+    }
+
+    /// Nobody leads any more: a leader looks every 2 s, and gives up after 10 s.
+    fn nobody_leads(&self) -> Verify {
+        let title = format!("{} is held, and its leader has ended", self.object);
+        verify(title, self.is_held(), ENDED, ELECTION)
+    }
+
+    /// Somebody leads again.
+    fn somebody_leads(&self) -> Verify {
+        let elected =
+            Condition::All(vec![self.holder(Test::Differs(us())), self.holder(Test::Differs(nobody()))]);
+        verify(format!("{} elects a leader", self.controller), elected, Seconds(0), ELECTION)
+    }
+
+    fn not_held(&self) -> Condition {
+        self.holder(Test::Differs(us()))
+    }
+
+    fn change(&self, before: &str, after: &str) -> Vec<switchback_schemas::plan::Change> {
+        vec![changes::of_field(self.object.clone(), "spec.holderIdentity", &json!(before), &json!(after))]
+    }
+
+    /// Keeps the controller from acting. Its rollback lets it act again, after `before` and with what `well` asks for.
+    pub(super) fn hold(&self, why: &str, before: Vec<StepId>, well: Vec<Verify>) -> Draft {
+        let undo = Rollback {
+            after: before,
+            ..Rollback::new(Work {
+                done_when: Some(self.not_held()),
+                verify: std::iter::once(self.somebody_leads()).chain(well).collect(),
+                disruption: Disruption::Restart,
+                timeout: ELECTION,
+                estimate: Estimate::seconds(5, 60),
+                ..Work::effect(format!("let {} act again", self.controller), self.give())
+            })
         };
-        let condition = Condition::Kube(KubeCondition::Count {
-            find,
-            each: Vec::new(),
-            at_least: None,
-            at_most: Some(0),
+        self.scope
+            .step(
+                HOLD,
+                format!("keep {} from acting, while its webhooks answer: {why}", self.controller),
+                self.take(),
+                Undoing::by(undo),
+                Vec::new(),
+            )
+            .done_when(self.is_held())
+            .verify([self.nobody_leads()])
+            .time(ELECTION, Estimate::seconds(35, 60))
+            .idempotent()
+            .disrupts(Disruption::Restart, None)
+            .changes(self.change("its leader", US))
+    }
+
+    /// Lets it act again. Its rollback keeps it from acting once more: what comes next must not be undone by it.
+    pub(super) fn release(&self) -> Draft {
+        let undo = Rollback::new(Work {
+            done_when: Some(self.is_held()),
+            verify: vec![self.nobody_leads()],
+            disruption: Disruption::Restart,
+            timeout: ELECTION,
+            estimate: Estimate::seconds(35, 60),
+            ..Work::effect(format!("keep {} from acting again", self.controller), self.take())
         });
-        verify(format!("{} has no pods left", self.object), condition, Seconds(0), PODS)
-    }
-
-    fn is_rolled_out(&self) -> Verify {
-        verify(format!("{} is rolled out", self.object), rolled_out(self.controller), Seconds(10), PODS)
-    }
-
-    fn change(&self, before: u64, after: u64) -> Vec<switchback_schemas::plan::Change> {
-        vec![changes::of_field(self.object.clone(), "spec.replicas", &json!(before), &json!(after))]
-    }
-
-    /// Scales it to 0. Its rollback gives it its replicas back.
-    pub(super) fn stop(&self, why: &str) -> Draft {
-        let undo = Undoing::by(Rollback::new(Work {
-            done_when: Some(self.replicas(Test::Differs(zero()))),
-            verify: vec![self.is_rolled_out()],
-            disruption: Disruption::Restart,
-            timeout: PODS,
-            estimate: Estimate::seconds(30, 180),
-            ..Work::effect(
-                format!("restore the replicas of {}", self.object),
-                self.patch(Test::Equals(zero()), self.captured()),
-            )
-        }));
-        let field =
-            KubeCapture::Field { object: Target::Object(self.object.clone()), pointer: REPLICAS.to_owned() };
         self.scope
-            .step(
-                STOP,
-                format!("scale {} to 0: {why}", self.object),
-                self.patch(Test::AtLeast(1), zero()),
-                undo,
-                Vec::new(),
-            )
-            .captures(CAPTURE, CaptureKind::Kube(field))
-            .done_when(self.replicas(Test::Equals(zero())))
-            .verify([self.no_pods()])
-            .time(PODS, Estimate::seconds(15, 90))
+            .step(RELEASE, format!("let {} act", self.controller), self.give(), Undoing::by(undo), Vec::new())
+            .done_when(self.not_held())
+            .verify([self.somebody_leads()])
+            .time(ELECTION, Estimate::seconds(5, 60))
             .idempotent()
             .disrupts(Disruption::Restart, None)
-            .changes(self.change(self.controller.replicas, 0))
+            .changes(self.change(US, "its leader"))
     }
 
-    /// Gives it its replicas back. Its rollback stops it again, and sees that no pod is left: what comes next must not be undone by
-    /// it.
-    pub(super) fn start(&self) -> Draft {
-        let undo = Undoing::by(Rollback::new(Work {
-            done_when: Some(self.replicas(Test::Equals(zero()))),
-            verify: vec![self.no_pods()],
-            disruption: Disruption::Restart,
-            timeout: PODS,
-            estimate: Estimate::seconds(15, 90),
-            ..Work::effect(format!("scale {} to 0 again", self.object), self.patch(Test::AtLeast(1), zero()))
-        }));
-        self.scope
-            .step(
-                START,
-                format!("restore the replicas of {}", self.object),
-                self.patch(Test::Equals(zero()), self.captured()),
-                undo,
-                Vec::new(),
-            )
-            .done_when(self.replicas(Test::Differs(zero())))
-            .verify([self.is_rolled_out()])
-            .time(PODS, Estimate::seconds(30, 180))
-            .idempotent()
-            .disrupts(Disruption::Restart, None)
-            .changes(self.change(0, self.controller.replicas))
-    }
-
-    /// Between stop and start nobody may scale it up unless its version and the words of the services fit together.
+    /// Between the two nobody may let it act, unless its version and the words of the services fit together.
     pub(super) fn declare(&self, safe: Condition, out: &mut Lowering) {
         let ObjectRef { name, namespace, .. } = &self.object;
         let namespace = namespace.as_deref().unwrap_or_default();
-        let replicas = self.controller.replicas;
         out.suspensions.push(Suspension {
-            id: Label::sanitized(&format!(
-                "{}-{}-controller",
-                self.scope.hop.instance(),
-                self.scope.hop.to()
-            )),
-            title: format!("{}: no pod of an InferenceService can be created meanwhile", self.object),
-            suspend: self.scope.id(STOP),
+            id: Label::sanitized(&format!("{}-{}-leader", self.scope.hop.instance(), self.scope.hop.to())),
+            title: format!("what {} does for InferenceServices", self.controller),
+            suspend: self.scope.id(HOLD),
             suspended_by: SuspendedBy::ThisRun,
-            resume: self.scope.id(START),
-            held: self.replicas(Test::Equals(zero())),
+            resume: self.scope.id(RELEASE),
+            held: self.is_held(),
             safe_to_resume: safe,
             max_suspended: Seconds::hours(1),
             spans_park: true,
-            cannot_stop: vec![
-                "pods of models that crash, or whose node goes: they are not made again".to_owned(),
-            ],
-            owner: format!("the owner of {}", self.object),
-            resume_command: format!("kubectl scale deployment {name} -n {namespace} --replicas={replicas}"),
+            cannot_stop: vec![format!("a controller that takes the lease after {} h by itself", HELD.0 / 3600)],
+            owner: format!("the owner of {}", self.controller),
+            resume_command: format!(
+                "kubectl patch lease {name} -n {namespace} --type=merge -p '{{\"spec\":{{\"holderIdentity\":\"\",\"leaseDurationSeconds\":1}}}}'"
+            ),
         });
     }
 }
 
-fn zero() -> Operand {
-    Operand::Value(Value::from(0))
+fn us() -> Operand {
+    Operand::Value(json!(US))
+}
+
+fn nobody() -> Operand {
+    Operand::Value(json!(""))
 }

@@ -17,6 +17,8 @@ pub struct KserveFacts {
     pub split: Split,
     /// What releases consist of, in the order in which they move.
     pub parts: Vec<Part>,
+    /// The lease by which the controller elects a leader.
+    pub lease: LeaseFact,
     /// Where deployment modes got other words.
     pub words: Words,
     /// Versions whose first start changes the pods of services.
@@ -73,6 +75,18 @@ pub enum Holds {
     Controller,
     /// Another controller with webhooks of its own.
     Others,
+}
+
+/// The lease by which a controller elects a leader.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LeaseFact {
+    /// Its name, in the namespace of the controller.
+    pub name: String,
+    /// What follows from holding it.
+    pub why: String,
+    /// The key of its source.
+    pub source: String,
 }
 
 /// Other words for the same deployment modes.
@@ -195,6 +209,7 @@ mod tests {
         named.extend(facts.restarts.iter().map(|restart| restart.source.as_str()));
         named.extend([
             facts.split.source.as_str(),
+            &facts.lease.source,
             &facts.words.source,
             &facts.images.source,
             &facts.llm_storage.source,

@@ -46,7 +46,7 @@ impl Component for Kserve {
     }
 
     fn codes(&self) -> &'static [Code] {
-        &[codes::PLAN_CAPACITY, codes::PLAN_HOOK, codes::PLAN_NOT_READY, codes::PLAN_WEBHOOK_FAIL_CLOSED]
+        &[codes::PLAN_CAPACITY, codes::PLAN_HOOK, codes::PLAN_NOT_READY]
     }
 
     fn catalog(&self) -> Texts {

@@ -1,9 +1,9 @@
 //! The words of deployment modes, which have others from 0.16 on.
 //!
 //! The controller obeys `status.deploymentMode` before the annotation, and one that reads a word of the other side takes a service for
-//! a Knative one. So the status changes while no controller runs; no webhook is asked about a status. The validating webhook compares
-//! the annotation with the status, so the annotation changes after that, under the controller that knows the new word, and is undone
-//! under the one that knows the old word.
+//! a Knative one. So the status changes while no controller acts; no webhook is asked about a status. The validating webhook compares
+//! the annotation with the status, so the annotation changes after that, under the webhook of the new version, and is undone under the
+//! one of the old version.
 
 use serde_json::{Value, json};
 use switchback_schemas::{
@@ -18,7 +18,7 @@ use switchback_schemas::{
 
 use super::{facts::KserveFacts, steps::Road};
 use crate::{
-    lower::{Draft, Lowering, Rollback, Undoing, need, verify},
+    lower::{Draft, HopScope, Lowering, Rollback, Undoing, need, verify},
     owner::{Asked, Desired, DesiredField},
     predicted::Predicted,
 };
@@ -69,11 +69,6 @@ pub(super) fn renamed<'a>(facts: &'a KserveFacts, services: &'a [InferenceServic
 impl<'a> Renamed<'a> {
     pub(super) fn service(&self) -> &'a InferenceService {
         self.service
-    }
-
-    /// Whether the word stands in its status, which only a controller that is away does not write again.
-    pub(super) fn in_status(&self) -> bool {
-        self.status.is_some()
     }
 
     /// Whether the word stands in its annotation, which is copied to its pods.
@@ -151,13 +146,18 @@ impl<'a> Renamed<'a> {
         Some(draft)
     }
 
+    /// The rollback step that changes the word in its annotation back.
+    pub(super) fn back_id(&self, scope: &HopScope) -> StepId {
+        scope.id(&self.part("annotation-back"))
+    }
+
     /// The step that changes the word in its annotation, by the owner of the service. What undoes it is refused by the webhook while
-    /// the status has the new word, so it comes where `first` came, after what undoes that.
+    /// the status has the new word, so it comes where `hold` came, when all else is as it was.
     fn annotation_step(
         &self,
         road: &Road<'_>,
-        needs: Vec<Need>,
-        first: &StepId,
+        (needs, acts): (Vec<Need>, bool),
+        hold: &StepId,
         predicted: &mut Predicted<'_>,
         out: &mut Lowering,
     ) -> Option<StepId> {
@@ -165,12 +165,13 @@ impl<'a> Renamed<'a> {
         let pointer = format!("/metadata/annotations/{}", road.facts.words.annotation.replace('/', "~1"));
         let name = object(self.service);
         let part = self.part("annotation");
+        let rolls = if acts { ", which rolls its pods" } else { "" };
         let asked = Asked {
             cx: road.cx,
             owners: road.owners,
             scope: &road.scope,
             part: &part,
-            title: format!("set the mode in the annotation of {name} to {after}, which rolls its pods"),
+            title: format!("set the mode in the annotation of {name} to {after}{rolls}"),
             desired: Desired::Field(DesiredField {
                 object: name.clone(),
                 pointer: pointer.clone(),
@@ -185,30 +186,26 @@ impl<'a> Renamed<'a> {
             needs,
             place: road.label(road.doc.doc, "/spec/to", "has other words"),
         };
-        let draft = asked.change(predicted, out)?;
-        let step = draft.id().clone();
-        let draft = draft
+        let mut draft = asked
+            .change(predicted, out)?
             .undone(Undoing::Apart)
-            .done_when(self.has_or_is_gone(&pointer, after))
-            .verify(settled(self.service))
-            .disrupts(Disruption::Restart, None)
-            .time(READY, Estimate::seconds(60, 600));
-        let back = Rollback {
-            after: vec![first.clone()],
-            ..Rollback::new(Work {
-                done_when: Some(self.has_or_is_gone(&pointer, before)),
-                verify: settled(self.service),
-                disruption: Disruption::Restart,
-                timeout: READY,
-                estimate: Estimate::seconds(60, 600),
-                ..Work::effect(
-                    format!("set the mode in the annotation of {name} to {before} again"),
-                    self.patch(&pointer, None, after, before),
-                )
-            })
-        };
-        let id = road.scope.id(&self.part("annotation-back"));
-        out.rollback.push(back.named(id, vec![first.clone(), step]));
+            .done_when(self.has_or_is_gone(&pointer, after));
+        if acts {
+            draft = draft
+                .verify(settled(self.service))
+                .disrupts(Disruption::Restart, None)
+                .time(READY, Estimate::seconds(60, 600));
+        }
+        let back = Rollback::new(Work {
+            done_when: Some(self.has_or_is_gone(&pointer, before)),
+            estimate: Estimate::seconds(2, 10),
+            ..Work::effect(
+                format!("set the mode in the annotation of {name} to {before} again"),
+                self.patch(&pointer, None, after, before),
+            )
+        });
+        let step = draft.id().clone();
+        out.rollback.push(back.named(self.back_id(&road.scope), vec![hold.clone(), step]));
         Some(out.add(draft))
     }
 }
@@ -246,6 +243,16 @@ pub(super) fn is_knative(service: &InferenceService) -> bool {
     matches!(mode, Some("Serverless" | "Knative"))
 }
 
+/// That services which were Ready are so again, after a rollback.
+pub(super) fn all_well(renamed: &[Renamed<'_>]) -> Vec<Verify> {
+    let of: Vec<Condition> = renamed.iter().filter_map(|renamed| is_well(renamed.service, true)).collect();
+    if of.is_empty() {
+        return Vec::new();
+    }
+    let title = format!("{} InferenceServices are Ready, with their pods rolled out", of.len());
+    vec![verify(title, Condition::All(of), Seconds(30), READY)]
+}
+
 /// Its controller acts a while after the change, so it has to stay well.
 fn settled(service: &InferenceService) -> Vec<Verify> {
     let well = is_well(service, true);
@@ -254,21 +261,21 @@ fn settled(service: &InferenceService) -> Vec<Verify> {
 }
 
 impl Road<'_> {
-    /// Changes the words of statuses while the controller is away, and sees that none is left: a service that came since would be
-    /// taken for a Knative one.
+    /// Changes the words of statuses while the controller does not act, and sees that none is left: a service that came since would
+    /// be taken for a Knative one.
     pub(super) fn statuses(
         &self,
         renamed: &[Renamed<'_>],
-        stopped: &StepId,
+        held: &StepId,
         predicted: &Predicted<'_>,
         out: &mut Lowering,
     ) -> StepId {
-        let why = "a controller that runs would write the old word again, or act on the new one";
+        let why = "a controller that acts would write the old word again, or act on the new one";
         let source = Some(self.facts.words.source.as_str());
         let mut written = Vec::new();
         for renamed in renamed {
             let Some(draft) = renamed.status_step(self, predicted) else { continue };
-            written.push(out.add(draft.needs(stopped, why, source)));
+            written.push(out.add(draft.needs(held, why, source)));
         }
         let old: Vec<Value> = self.facts.words.map.keys().map(|word| json!(word)).collect();
         let until = Condition::Kube(KubeCondition::Count {
@@ -277,46 +284,44 @@ impl Road<'_> {
             at_least: None,
             at_most: Some(0),
         });
+        let title = "check that no InferenceService has an old word in its status";
         let mut draft = self
             .scope
-            .look(
-                "words/none-left",
-                "check that no InferenceService has an old word in its status",
-                until,
-                Vec::new(),
-            )
+            .look("words/none-left", title, until, Vec::new())
             .time(Seconds::minutes(2), Estimate::seconds(2, 10));
-        for step in written.iter().chain([stopped]) {
+        for step in written.iter().chain([held]) {
             draft = draft.needs(step, "each word is changed by a step of its own", source);
         }
         out.add(draft)
     }
 
-    /// Changes the words of annotations, one service after the other: each rolls the pods of its service.
-    pub(super) fn annotations(
+    /// Changes the words of annotations. While the controller acts each change rolls the pods of its service, so that one comes after
+    /// the other.
+    pub(super) fn annotations<'r>(
         &self,
-        renamed: &[Renamed<'_>],
-        (after, first): (&StepId, &StepId),
+        renamed: impl Iterator<Item = &'r Renamed<'r>>,
+        (after, acts): (&StepId, bool),
+        hold: &StepId,
         predicted: &mut Predicted<'_>,
         out: &mut Lowering,
     ) -> StepId {
         let source = Some(self.facts.words.source.as_str());
         let mut last = after.clone();
         for renamed in renamed {
-            let why = if last == *after {
-                "the webhook takes the new word from a controller that knows it"
-            } else {
-                "each change rolls the pods of a service: one after the other, so that one surge is enough"
+            let why = match last == *after {
+                true => "the webhook of the new version takes the new word",
+                false if acts => "one service rolls after the other, so that the surge of one is enough",
+                false => "services change one after the other",
             };
-            let needs = vec![need(&last, why, source)];
-            if let Some(step) = renamed.annotation_step(self, needs, first, predicted, out) {
+            let needs = (vec![need(&last, why, source)], acts);
+            if let Some(step) = renamed.annotation_step(self, needs, hold, predicted, out) {
                 last = step;
             }
         }
         last
     }
 
-    /// When the controller may be started outside of the plan's order: its version and the words of statuses are of one side.
+    /// When the controller may act outside of the plan's order: its version and the words of statuses are of one side.
     pub(super) fn safe(&self, renamed: &[Renamed<'_>]) -> Condition {
         let release = |version| {
             Condition::Kube(KubeCondition::Release {

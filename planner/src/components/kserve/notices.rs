@@ -13,7 +13,7 @@ pub(super) fn add(at: &HopCx<'_, Kserve>, section: &Section, out: &mut Lowering)
     let facts = at.facts;
     let mut keys = vec![facts.parts.first().map_or("charts", |part| part.source.as_str())];
     if renames(at) {
-        keys.push(&facts.words.source);
+        keys.extend([facts.words.source.as_str(), &facts.lease.source]);
     }
     for key in keys {
         if let Some(source) = facts.source(key) {
@@ -40,7 +40,8 @@ pub(super) fn fits(at: &HopCx<'_, Kserve>, section: &Section, renders: &[(&Moved
     let stopped = is_stopped(at, section);
     let old = old_words(at, section);
     let minimal = minimal(at, section, renders);
-    !stopped && !old && !minimal
+    let two = two_at_once(at, section, renders);
+    !stopped && !old && !minimal && !two
 }
 
 fn refuse(at: &HopCx<'_, Kserve>, code: codes::Code, message: String, help: String) -> bool {
@@ -113,26 +114,36 @@ fn minimal(at: &HopCx<'_, Kserve>, section: &Section, renders: &[(&Moved, &Rende
     found
 }
 
-/// Why the controller has to be away while its release moves, if it has to.
-pub(super) fn alone(
-    at: &HopCx<'_, Kserve>,
-    section: &Section,
-    renders: &[(&Moved, &Render)],
-) -> Option<String> {
+/// A controller that elects no leader: two versions of it would write every predictor back and forth, and nothing keeps it from acting
+/// while words change.
+fn two_at_once(at: &HopCx<'_, Kserve>, section: &Section, renders: &[(&Moved, &Render)]) -> bool {
     let controller = &section.controller;
-    if controller.recreate {
-        return None;
-    }
     let part = |moved: &Moved| at.facts.parts.get(moved.part).map(|part| part.holds);
-    let render = renders.iter().find(|(moved, _)| part(moved) == Some(Holds::Controller))?.1;
     let named = |object: &&Value| {
         objects::text(object, "/kind") == Some("Deployment")
             && objects::name(object) == Some(controller.deployment.name.as_str())
     };
-    let elects = render.objects.iter().find(named).is_none_or(elects_a_leader);
-    (!controller.leader_elect || !elects).then(|| {
-        "it elects no leader, and two versions of it would write every predictor back and forth".to_owned()
-    })
+    let render = renders.iter().find(|(moved, _)| part(moved) == Some(Holds::Controller));
+    let after = render.and_then(|(_, render)| render.objects.iter().find(named));
+    let elects = controller.leader_elect && after.is_none_or(elects_a_leader);
+    let words = renames(at) && !modes::renamed(at.facts, &section.services).is_empty();
+    if elects || (controller.recreate && !words) {
+        return false;
+    }
+    let because = match words {
+        true => "nothing keeps it from acting while the words of modes change",
+        false => "an old and a new one would write every predictor back and forth",
+    };
+    let message = format!("Deployment {} elects no leader: {because}", controller.deployment);
+    let help = match words {
+        true => {
+            "give its container the argument --leader-elect, which the chart does by itself, then observe again"
+        }
+        false => {
+            "give its container the argument --leader-elect, or the Deployment the strategy Recreate, then observe again"
+        }
+    };
+    refuse(at, codes::PLAN_NOT_READY, message, help.to_owned())
 }
 
 /// Whether a Deployment's containers are told to elect a leader, which they do not do by themselves.
@@ -144,19 +155,4 @@ fn elects_a_leader(deployment: &Value) -> bool {
     });
     let mut words = words;
     words.any(|word| matches!(word, "--leader-elect" | "--leader-elect=true" | "-leader-elect"))
-}
-
-/// Says that no pod of a service can be created while the controller is away: its webhook fails closed.
-pub(super) fn webhook_away(at: &HopCx<'_, Kserve>, section: &Section) {
-    let message = format!(
-        "while Deployment {} is away, its webhooks fail closed: no pod of an InferenceService can be created, and none changed",
-        section.controller.deployment
-    );
-    let place = at.label(at.doc.doc, "/spec/to", "stops it");
-    at.findings.say_about(
-        &section.controller.deployment.to_string(),
-        Diagnostic::warning(codes::PLAN_WEBHOOK_FAIL_CLOSED, message)
-            .at(place)
-            .help("models that run go on serving; let no node with models go meanwhile. It is away for about a minute, and longer if the run holds there"),
-    );
 }

@@ -112,10 +112,10 @@ pub(super) fn free(inventory: &Inventory) -> u64 {
 
 impl Road<'_> {
     /// Says what is restarted, at once and one after the other, and whether the GPUs for it are there.
-    pub(super) fn say_restarts(&self, at_once: &[Restarted<'_>], after: &[Renamed<'_>]) {
+    pub(super) fn say_restarts(&self, at_once: &[Restarted<'_>], annotated: &[&Renamed<'_>]) {
         let total: u64 = at_once.iter().map(|restarted| surge(restarted.service)).sum();
         let single = at_once.iter().map(|restarted| restarted.service);
-        let single = single.chain(after.iter().filter(|r| r.in_annotation()).map(Renamed::service));
+        let single = single.chain(annotated.iter().map(|renamed| renamed.service()));
         let largest = single.map(|service| (surge(service), service)).max_by_key(|(gpus, _)| *gpus);
         if !at_once.is_empty() {
             let why: BTreeSet<&str> =
@@ -135,7 +135,6 @@ impl Road<'_> {
                 "it does so at once and takes no batches; each keeps its old pods until new ones are Ready",
             );
         }
-        let annotated: Vec<&Renamed<'_>> = after.iter().filter(|renamed| renamed.in_annotation()).collect();
         if !annotated.is_empty() {
             let names = listed(annotated.iter().map(|renamed| renamed.service().name.to_string()));
             let most = annotated.iter().map(|renamed| surge(renamed.service())).max().unwrap_or(0);

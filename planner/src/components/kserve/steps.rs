@@ -1,4 +1,4 @@
-//! The steps of one hop, in order: look, CRDs, words of statuses while the controller is away, runtimes and controllers, words of
+//! The steps of one hop, in order: look, CRDs, words of statuses while the controller does not act, runtimes and controllers, words of
 //! annotations, health.
 
 use std::{ops::Deref, rc::Rc};
@@ -18,7 +18,7 @@ use switchback_schemas::{
 
 use super::{
     Kserve, Protocol, ServedModel,
-    controller::{self, Stopped},
+    controller::{self, Lease},
     facts::{Holds, Part},
     modes::{self, Renamed},
     notices,
@@ -129,48 +129,40 @@ impl Road<'_> {
             true => modes::renamed(self.facts, &self.section.services),
             false => Vec::new(),
         };
-        let in_status = renamed.iter().any(Renamed::in_status);
         let restarted = self.restarted(predicted);
-        self.say_restarts(&restarted, &renamed);
-        let mut last = self.baseline(predicted, out);
-        let (crds, rest): (Vec<_>, Vec<_>) = self
-            .renders
+        let rolls =
+            |service: &ObjectName| restarted.iter().any(|restarted| restarted.service.name == *service);
+        // What rolls anyway when the controller acts again rolls once, with its new annotation.
+        let (at_once, later): (Vec<&Renamed<'_>>, Vec<&Renamed<'_>>) = renamed
             .iter()
-            .partition(|(moved, _)| self.part(moved).is_some_and(|part| part.holds == Holds::Crds));
+            .filter(|renamed| renamed.in_annotation())
+            .partition(|renamed| rolls(&renamed.service().name));
+        self.say_restarts(&restarted, &later);
+        let mut last = self.baseline(predicted, out);
+        let is_crds = |moved: &Moved| self.part(moved).is_some_and(|part| part.holds == Holds::Crds);
+        let (crds, rest): (Vec<_>, Vec<_>) = self.renders.iter().partition(|(moved, _)| is_crds(moved));
         for (moved, render) in crds {
             last = self.move_release(moved, render, last, predicted, out);
         }
-        let moves = rest.iter().any(|(moved, render)| !self.is_there(moved, render, predicted));
-        let why = match in_status {
-            true => Some("the words of modes change while it does not write them".to_owned()),
-            false => notices::alone(self, self.section, &self.renders),
-        };
-        let why = why.filter(|_| moves);
-        let stopped = Stopped::new(&self.section.controller, &self.scope);
-        if let Some(why) = &why {
-            notices::webhook_away(self, self.section);
-            let because = "CRDs of the new version are there before the controller is away";
-            last = out.add(stopped.stop(why).needs(&last, because, None));
-            if in_status {
-                last = self.statuses(&renamed, &last, predicted, out);
-            }
-            stopped.declare(self.safe(&renamed), out);
+        let lease = Lease::new(&self.section.controller, &self.facts.lease.name, &self.scope);
+        let hold = lease.hold_id();
+        if !renamed.is_empty() {
+            let back = renamed.iter().filter(|renamed| renamed.in_annotation());
+            let back = back.map(|renamed| renamed.back_id(&self.scope)).collect();
+            let draft = lease.hold("words of modes change", back, modes::all_well(&renamed));
+            let why = "CRDs of the new version are there before the controller stops acting";
+            last = out.add(draft.needs(&last, why, Some(&self.facts.lease.source)));
+            last = self.statuses(&renamed, &last, predicted, out);
+            lease.declare(self.safe(&renamed), out);
         }
-        let mut first = None;
         for (moved, render) in rest {
-            let before = last.clone();
             last = self.move_release(moved, render, last, predicted, out);
-            if last != before {
-                first.get_or_insert_with(|| last.clone());
-            }
         }
-        if why.is_some() {
-            let because = "it starts with the new version, and with words that it knows";
-            last = out.add(stopped.start().needs(&last, because, Some(&self.facts.words.source)));
-            first = Some(self.scope.id(controller::STOP));
-        }
-        if let Some(first) = &first {
-            last = self.annotations(&renamed, (&last, first), predicted, out);
+        if !renamed.is_empty() {
+            last = self.annotations(at_once.into_iter(), (&last, false), &hold, predicted, out);
+            let why = "it acts with the new version, and on words that it knows";
+            last = out.add(lease.release().needs(&last, why, Some(&self.facts.words.source)));
+            last = self.annotations(later.into_iter(), (&last, true), &hold, predicted, out);
         }
         self.health(&last, &restarted, predicted, out);
     }
@@ -236,12 +228,6 @@ impl Road<'_> {
             needs: vec![need(after, why, Some(&part.source))],
             place: self.label(self.doc.doc, "/spec/to", "this version of the chart"),
         }
-    }
-
-    /// Whether a release is where the hop goes already: by an earlier run, or by a person.
-    fn is_there(&self, moved: &Moved, render: &Render, predicted: &Predicted<'_>) -> bool {
-        let seen = predicted.releases().find(|(name, _)| **name == moved.release);
-        seen.is_some_and(|(_, seen)| seen.version == render.chart.version && seen.values == render.values)
     }
 
     /// Moves a release; says its step, or the one before where nothing has to be done.
