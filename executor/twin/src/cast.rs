@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::apps::{App, karpenter, mlflow};
+use crate::apps::{App, karpenter, kserve, mlflow};
 use crate::cloud::{self, Cloud};
 use crate::kube::controllers::{
     budgets, daemonset, definitions, deployment, garbage, job, kubelet, namespaces, nodes, replicaset,
@@ -26,12 +26,14 @@ const ACTORS: &[Actor] = &[
     nodes::ACTOR,
     budgets::ACTOR,
     karpenter::ACTOR,
+    kserve::ACTOR,
     cloud::ACTOR,
 ];
 
 const PARTS: &[Part] = &[Part::of::<Cloud>("cloud"), Part::of::<Vec<App>>("apps")];
 
-const NEIGHBOURS: Neighbours = Neighbours { provider: Some(&cloud::Aws), applications: &[&mlflow::Mlflow] };
+const NEIGHBOURS: Neighbours =
+    Neighbours { provider: Some(&cloud::Aws), applications: &[&mlflow::Mlflow, &kserve::Kserve] };
 
 /// What is given to every world.
 pub(crate) const CAST: Cast = Cast { actors: ACTORS, parts: PARTS };

@@ -1,4 +1,4 @@
-//! Applications in the cluster that the twin plays: Karpenter, which acts by itself, and those that the section `apps:` of a world
+//! Applications in the cluster that the twin plays: Karpenter and KServe, which act by themselves, and those that the section `apps:` of a world
 //! file names.
 
 use std::collections::BTreeMap;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::world::World;
 
 pub(crate) mod karpenter;
+pub(crate) mod kserve;
 pub(crate) mod mlflow;
 
 /// A Deployment that is more than pods that become ready.
