@@ -123,7 +123,7 @@ fn p26_the_usual_procedure_leaves_none_ready() {
     let scene = scene();
     for chart in ["kserve-crd", "kserve"] {
         let line = format!("upgrade {chart} charts/{chart}/v0.16.0 -n kserve --kubeconfig kubeconfig");
-        let mut command = scene.command(&scene.path("helm"));
+        let mut command = scene.command(&scene.path("bin/helm"));
         let out = command.args(line.split(' ')).output().expect("helm runs");
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     }

@@ -186,7 +186,7 @@ fn the_split_is_refused_by_name() {
 /// Their CRD charts leave a CRD out on any upgrade, and Helm deletes it with its objects.
 #[test]
 fn known_bad_charts_are_refused_with_the_next_good_one() {
-    for (from, bad, good) in [("0.17.1", "0.18.0", "0.18.1")] {
+    for (from, bad, good) in [("0.16.0", "0.17.0", "0.17.1"), ("0.17.1", "0.18.0", "0.18.1")] {
         let manifest = KSERVE.replace("0.16.0", bad);
         let said = refused(&manifest, &platform(from, None), bad, codes::PATH_BAD_VERSION);
         let text = format!("{said:?}");

@@ -63,7 +63,8 @@ fn find<'a>(
     let plain = |version: &str| version.trim_start_matches('v').to_owned();
     let wanted = version.map(plain).ok_or_else(missing)?;
     // A chart has its version as it writes it itself, with a `v` or without one.
-    let (version, chart) = versions.iter().find(|(version, _)| plain(version) == wanted).ok_or_else(missing)?;
+    let (version, chart) =
+        versions.iter().find(|(version, _)| plain(version) == wanted).ok_or_else(missing)?;
     Ok((name.to_owned(), version.clone(), chart))
 }
 

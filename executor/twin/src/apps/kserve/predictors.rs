@@ -18,19 +18,19 @@ pub(super) fn reconcile(world: &mut World, running: &Running, key: &Key) {
     if !text(&service, "/metadata/deletionTimestamp").is_empty() {
         return;
     }
-    let word = mode(world, running, &service);
-    if word != running.raw() {
+    let told = mode(world, running, &service);
+    if told != running.raw() {
         // Knative is not there, and every word but its own leads to it.
-        return status(world, key, &word, None, "ServerlessModeRejected");
+        return status(world, key, &told, None, "ServerlessModeRejected");
     }
     let Some(template) = template(world, running, key, &service) else {
-        return status(world, key, &word, None, "RuntimeNotRecognized");
+        return status(world, key, &told, None, "RuntimeNotRecognized");
     };
     let owned = Key::new("apps", "deployments", &key.namespace, &format!("{}-predictor", key.name));
     let replicas = number(&service, "/spec/predictor/minReplicas").unwrap_or(1);
     match world.get(&owned) {
         None => {
-            let deployment = deployment(key, &service, replicas, template);
+            let deployment = deployment(key, &service, replicas, &template);
             world.create(owned.clone(), deployment);
             world.create(Key::core("services", &key.namespace, &owned.name), front(key, &service));
         }
@@ -44,7 +44,7 @@ pub(super) fn reconcile(world: &mut World, running: &Running, key: &Key) {
         conditions.iter().any(|it| text(it, "/type") == "Available" && text(it, "/status") == "True")
     });
     let url = format!("http://{}-{}.example.invalid", key.name, key.namespace);
-    status(world, key, &word, Some(url), if available { "" } else { "PredictorNotReady" });
+    status(world, key, &told, Some(url), if available { "" } else { "PredictorNotReady" });
 }
 
 /// The word of a service's mode: what its status has goes before its annotation, and that before the default.
@@ -53,10 +53,10 @@ fn mode(world: &World, running: &Running, service: &Value) -> String {
     if !seen.is_empty() {
         return seen.to_owned();
     }
-    let new = |word: &str| match word {
+    let new = |told: &str| match told {
         "RawDeployment" if running.renamed() => "Standard".to_owned(),
         "Serverless" if running.renamed() => "Knative".to_owned(),
-        word => word.to_owned(),
+        told => told.to_owned(),
     };
     let asked = service.pointer("/metadata/annotations").and_then(|all| all.get(MODE)?.as_str());
     let deploy = config(world, running, "deploy");
@@ -112,7 +112,7 @@ fn owner(key: &Key, service: &Value) -> Value {
             "uid": text(service, "/metadata/uid"), "controller": true, "blockOwnerDeletion": true}])
 }
 
-fn deployment(key: &Key, service: &Value, replicas: i64, template: Value) -> Value {
+fn deployment(key: &Key, service: &Value, replicas: i64, template: &Value) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"labels": labels(key), "ownerReferences": owner(key, service)},
@@ -135,11 +135,11 @@ fn front(key: &Key, service: &Value) -> Value {
 }
 
 /// Says what became of a service: why it is not Ready, or nothing.
-fn status(world: &mut World, key: &Key, word: &str, url: Option<String>, why: &str) {
+fn status(world: &mut World, key: &Key, told: &str, url: Option<String>, why: &str) {
     let Some(service) = world.get(key).cloned() else { return };
     let before = service.get("status").cloned().unwrap_or_else(|| json!({}));
     let mut after = before.clone();
-    set(&mut after, &["deploymentMode"], word.into());
+    set(&mut after, &["deploymentMode"], told.into());
     if let Some(url) = url {
         set(&mut after, &["url"], url.into());
     }
