@@ -8,6 +8,7 @@ mod modes;
 mod notices;
 mod releases;
 mod restarts;
+mod road;
 mod spec;
 mod steps;
 

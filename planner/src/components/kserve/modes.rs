@@ -16,7 +16,7 @@ use switchback_schemas::{
     },
 };
 
-use super::{facts::KserveFacts, steps::Road};
+use super::{facts::KserveFacts, road::Road};
 use crate::{
     lower::{Draft, HopScope, Lowering, Rollback, Undoing, need, verify},
     owner::{Asked, Desired, DesiredField},

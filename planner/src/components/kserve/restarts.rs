@@ -11,7 +11,7 @@ use switchback_schemas::{
     inventory::{Inventory, kserve::InferenceService},
 };
 
-use super::{facts::KserveFacts, modes::Renamed, steps::Road};
+use super::{facts::KserveFacts, modes::Renamed, road::Road};
 use crate::objects;
 
 /// Names that a message lists before it counts the rest.

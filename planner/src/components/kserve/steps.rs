@@ -1,7 +1,7 @@
 //! The steps of one hop, in order: look, CRDs, words of statuses while the controller does not act, runtimes and controllers, words of
 //! annotations, health.
 
-use std::{ops::Deref, rc::Rc};
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 use switchback_schemas::{
@@ -24,6 +24,7 @@ use super::{
     notices,
     releases::Moved,
     restarts::{Changed, Restarted},
+    road::Road,
 };
 use crate::{
     component::HopCx,
@@ -105,22 +106,6 @@ fn accepted(
         }
     }
     by_release
-}
-
-/// What every part of a hop looks at.
-pub(super) struct Road<'a> {
-    at: &'a HopCx<'a, Kserve>,
-    pub(super) section: &'a Section,
-    renders: Vec<(&'a Moved, &'a Render)>,
-    accepted: Vec<(ObjectName, Vec<AcceptedDeletion>)>,
-}
-
-impl<'a> Deref for Road<'a> {
-    type Target = HopCx<'a, Kserve>;
-
-    fn deref(&self) -> &HopCx<'a, Kserve> {
-        self.at
-    }
 }
 
 impl Road<'_> {
