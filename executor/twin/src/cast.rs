@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::apps::{App, argo_workflows, karpenter, mlflow};
+use crate::apps::{App, argo_workflows, karpenter, kserve, mlflow};
 use crate::cloud::{self, Cloud};
 use crate::kube::controllers::{
     budgets, daemonset, definitions, deployment, garbage, job, kubelet, namespaces, nodes, replicaset,
@@ -26,13 +26,15 @@ const ACTORS: &[Actor] = &[
     nodes::ACTOR,
     budgets::ACTOR,
     karpenter::ACTOR,
+    kserve::ACTOR,
     cloud::ACTOR,
     argo_workflows::ACTOR,
 ];
 
 const PARTS: &[Part] = &[Part::of::<Cloud>("cloud"), Part::of::<Vec<App>>("apps")];
 
-const NEIGHBOURS: Neighbours = Neighbours { provider: Some(&cloud::Aws), applications: &[&mlflow::Mlflow] };
+const NEIGHBOURS: Neighbours =
+    Neighbours { provider: Some(&cloud::Aws), applications: &[&mlflow::Mlflow, &kserve::Kserve] };
 
 /// What is given to every world.
 pub(crate) const CAST: Cast = Cast { actors: ACTORS, parts: PARTS };

@@ -20,7 +20,6 @@ use crate::source::{self, Node};
 const FILES: &[(&str, &str)] = &[
     ("coredns", include_str!("data/coredns.yaml")),
     ("gpu-operator", include_str!("data/gpu-operator.yaml")),
-    ("kserve", include_str!("data/kserve.yaml")),
     ("kube-proxy", include_str!("data/kube-proxy.yaml")),
     ("node-images", include_str!("data/node-images.yaml")),
     ("nvsentinel", include_str!("data/nvsentinel.yaml")),

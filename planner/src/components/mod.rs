@@ -5,6 +5,7 @@ pub mod deployment;
 pub mod eks;
 pub mod helm_release;
 pub mod karpenter;
+pub mod kserve;
 pub mod mlflow;
 
 use std::sync::LazyLock;
@@ -14,13 +15,14 @@ use switchback_schemas::Diagnostic;
 use crate::{component::AnyComponent, registry::Registry};
 
 /// Every component of this build. A new one is its folder and a line here.
-pub const COMPONENTS: [&dyn AnyComponent; 6] = [
+pub const COMPONENTS: [&dyn AnyComponent; 7] = [
     &karpenter::Karpenter,
     &eks::Eks,
     &deployment::Deployment,
     &helm_release::HelmRelease,
     &mlflow::Mlflow,
     &argo_workflows::ArgoWorkflows,
+    &kserve::Kserve,
 ];
 
 /// The registry of [`COMPONENTS`]. An error is a bug of this build.

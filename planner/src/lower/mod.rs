@@ -222,6 +222,13 @@ impl Draft {
         self
     }
 
+    /// It is undone otherwise than who made it would: what has to hold for that is known to the component alone.
+    pub fn undone(mut self, undo: Undoing) -> Self {
+        self.step.undo = undo.of_step();
+        self.undo = undo;
+        self
+    }
+
     /// What it does to workloads.
     pub fn disrupts(mut self, disruption: Disruption, tier: Option<u32>) -> Self {
         self.step.work.disruption = disruption;

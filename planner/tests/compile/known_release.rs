@@ -69,13 +69,13 @@ fn a_release_of_argo_workflows_is_refused_towards_its_kind() {
 
 #[test]
 fn what_the_catalog_says_of_a_chart_holds_for_its_release() {
-    let (inventory, name) = platform("kserve", "v0.15.0", "v0.15.0");
+    let (inventory, name) = platform("gpu-operator", "v25.3.4", "v25.3.4");
     let refused = |to: &str| planned(&inventory, &name, (to, to));
-    let (plan, diagnostics) = refused("v0.17.1");
+    let (plan, diagnostics) = refused("v26.3.3");
     assert!(plan.is_none());
     let found = diagnostics.iter().find(|found| found.code == codes::PATH_REQUIREMENT).expect("it is said");
-    assert!(found.message.contains("has to move through 0.16"), "{}", found.message);
-    let (plan, diagnostics) = refused("v0.16.0");
+    assert!(found.message.contains("has to move through 25.10"), "{}", found.message);
+    let (plan, diagnostics) = refused("v25.10.1");
     assert!(plan.is_some(), "{diagnostics:#?}");
 }
 

@@ -89,14 +89,14 @@ const COMPONENT: &str = "apiVersion: switchback.dev/v1alpha1\nkind: ComponentUpg
 
 #[test]
 fn a_plan_refuses_by_name_what_it_cannot_lower() {
-    let text = COMPONENT.replace("karpenter", "kserve");
+    let text = COMPONENT.replace("karpenter", "openpai");
     let (manifests, found) =
         manifest::read(registry().kinds(), [("p.yaml", world::PLATFORM), ("c.yaml", text.as_str())]);
     let manifests = manifests.unwrap_or_else(|| panic!("{found:#?}"));
     let (asks, found) = compile::asks(registry(), &manifests, &world::inventory("1.0.8"));
     assert!(asks.is_none());
     let refused = found.iter().find(|d| d.code == codes::MANIFEST_NOT_BUILT).expect("it is refused");
-    assert!(refused.message.contains("kserve has no lowering yet"), "{}", refused.message);
+    assert!(refused.message.contains("openpai has no lowering yet"), "{}", refused.message);
     let (plan, found) =
         world::compiled(&[("p.yaml", world::PLATFORM), ("c.yaml", &text)], &world::inventory("1.0.8"), &[]);
     assert!(plan.is_none());
@@ -110,6 +110,7 @@ fn a_component_with_a_kind_of_its_own_is_refused_by_that_kind() {
         ("argo-workflows", "ArgoWorkflowsUpgrade"),
         ("eks", "EksUpgrade"),
         ("karpenter", "KarpenterUpgrade"),
+        ("kserve", "KserveUpgrade"),
         ("mlflow", "MlflowUpgrade"),
     ] {
         let text = COMPONENT.replace("component: karpenter", &format!("component: {component}"));

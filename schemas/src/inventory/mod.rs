@@ -4,6 +4,7 @@ mod api_use;
 pub mod argo_workflows;
 pub mod eks;
 pub mod karpenter;
+pub mod kserve;
 mod kubernetes;
 mod placement;
 pub mod rds;

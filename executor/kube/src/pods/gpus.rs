@@ -27,11 +27,21 @@ pub(crate) fn of_node(node: &Value) -> BTreeMap<String, u64> {
 
 /// Whether a pod holds an accelerator.
 pub(crate) fn held_by(pod: &Value) -> bool {
-    let containers = ["/spec/containers", "/spec/initContainers"].into_iter();
-    containers
-        .filter_map(|pointer| pod.pointer(pointer)?.as_array())
-        .flatten()
-        .any(|container| !counts(container.pointer("/resources/limits")).is_empty())
+    limits(pod, &["/spec/containers", "/spec/initContainers"]).any(|held| !held.is_empty())
+}
+
+/// Accelerators that the containers of a pod hold together, by resource name; of a pod or of a template of one.
+pub(crate) fn of_pod(pod: &Value) -> BTreeMap<String, u64> {
+    let mut sum = BTreeMap::new();
+    for (resource, count) in limits(pod, &["/spec/containers"]).flatten() {
+        *sum.entry(resource).or_default() += count;
+    }
+    sum
+}
+
+fn limits<'p>(pod: &'p Value, containers: &'p [&str]) -> impl Iterator<Item = BTreeMap<String, u64>> + 'p {
+    let containers = containers.iter().filter_map(|pointer| pod.pointer(pointer)?.as_array()).flatten();
+    containers.map(|container| counts(container.pointer("/resources/limits")))
 }
 
 fn counts(resources: Option<&Value>) -> BTreeMap<String, u64> {

@@ -16,6 +16,8 @@ mod helm;
 #[cfg(test)]
 mod karpenter;
 #[cfg(test)]
+mod kserve;
+#[cfg(test)]
 mod kube_effects;
 #[cfg(test)]
 mod observe;

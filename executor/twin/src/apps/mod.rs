@@ -1,5 +1,5 @@
-//! Applications in the cluster that the twin plays: Karpenter and Argo Workflows, which act by themselves, and those that the section
-//! `apps:` of a world file names.
+//! Applications in the cluster that the twin plays: Karpenter, Argo Workflows and KServe, which act by themselves, and those that
+//! the section `apps:` of a world file names.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use crate::world::World;
 
 pub(crate) mod argo_workflows;
 pub(crate) mod karpenter;
+pub(crate) mod kserve;
 pub(crate) mod mlflow;
 
 /// A Deployment that is more than pods that become ready.

@@ -60,9 +60,12 @@ fn find<'a>(
     let missing =
         || Stop::error(format!("chart {reference:?} version {:?} not found", version.unwrap_or_default()));
     let versions = charts.get(name).ok_or_else(missing)?;
-    let version = version.map(|v| v.trim_start_matches('v')).ok_or_else(missing)?;
-    let chart = versions.get(version).ok_or_else(missing)?;
-    Ok((name.to_owned(), version.to_owned(), chart))
+    let plain = |version: &str| version.trim_start_matches('v').to_owned();
+    let wanted = version.map(plain).ok_or_else(missing)?;
+    // A chart has its version as it writes it itself, with a `v` or without one.
+    let (version, chart) =
+        versions.iter().find(|(version, _)| plain(version) == wanted).ok_or_else(missing)?;
+    Ok((name.to_owned(), version.clone(), chart))
 }
 
 /// A chart that the call brings along, where its templates are plain text; one that has to be rendered is looked for by its

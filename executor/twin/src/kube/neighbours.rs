@@ -44,6 +44,10 @@ pub(crate) trait Application: Debug + Send + Sync {
 
     /// Answers a request to a pod of its own; nothing for others, and where the twin does not play the path.
     fn answer(&self, world: &mut World, key: &Key, pod: &Value, method: &str, path: &str) -> Option<Raw>;
+
+    /// What its webhooks say of a write, of an object of its own or of a pod: an error where they refuse it. `old` is absent for what
+    /// is made. What it does not look at is admitted.
+    fn admit(&self, world: &World, key: &Key, old: Option<&Value>, new: &Value) -> Result<(), String>;
 }
 
 /// All of them.

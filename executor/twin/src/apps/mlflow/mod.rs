@@ -46,6 +46,11 @@ impl Application for Mlflow {
         let app = app_of(world, key, pod)?.clone();
         server::answer(world, &app, pod, method, path)
     }
+
+    /// It has no webhooks.
+    fn admit(&self, _: &World, _: &Key, _: Option<&Value>, _: &Value) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// Where a database is.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{convert, select};
 use crate::kinds::Kind;
 use crate::kube::error::{ApiError, ApiResult};
+use crate::kube::neighbours::Neighbours;
 use crate::world::key::{list, text};
 use crate::world::{Key, World};
 
@@ -40,6 +41,20 @@ pub(super) fn check(world: &World, kind: &Kind, key: &Key, operation: &str) -> A
         }
     }
     Ok(())
+}
+
+/// Asks the applications whose webhooks have something to say of an object.
+pub(super) fn ask(world: &World, key: &Key, old: Option<&Value>, new: &Value) -> ApiResult<()> {
+    match refused(world, key, old, new) {
+        None => Ok(()),
+        Some(message) => Err(ApiError::new(http::StatusCode::FORBIDDEN, "Forbidden", message)),
+    }
+}
+
+/// Why an application's webhook refuses a write, if one does.
+pub(crate) fn refused(world: &World, key: &Key, old: Option<&Value>, new: &Value) -> Option<String> {
+    let applications = Neighbours::of(world).applications;
+    applications.iter().find_map(|app| app.admit(world, key, old, new).err())
 }
 
 fn concerns(world: &World, hook: &Value, kind: &Kind, key: &Key, operation: &str) -> bool {

@@ -29,6 +29,7 @@ mod validate;
 pub(crate) mod write;
 
 pub(crate) use access::ADMIN_TOKEN;
+pub(crate) use admission::refused;
 pub(crate) use convert::pod_ready;
 pub(crate) use eviction::evict;
 pub(crate) use read::WatchSpec;

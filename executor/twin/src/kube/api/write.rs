@@ -168,6 +168,9 @@ pub(super) fn store(
     }
     validate::check(kind, &target.key, shown_old.as_ref(), &new)?;
     admission::check(world, kind, &target.key, if old.is_none() { "CREATE" } else { "UPDATE" })?;
+    if target.sub.is_empty() {
+        admission::ask(world, &target.key, shown_old.as_ref(), &new)?;
+    }
     // A Deployment counts its annotations as part of what is asked for.
     if let Some(old) = shown_old.as_ref().filter(|_| kind.kind == "Deployment" && target.sub.is_empty())
         && old.pointer("/metadata/annotations") != new.pointer("/metadata/annotations")

@@ -1,12 +1,16 @@
 //! ReplicaSets: as many pods as asked for.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 use super::{controller, pod_from, soon};
-use crate::kube::api::pod_ready;
+use crate::kube::api::{pod_ready, refused};
 use crate::world::key::{list, number, set, text};
 use crate::world::{Actor, Change, DeleteOptions, Key, Wakes, World};
+
+/// How long it waits after a webhook refused a pod.
+const AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// Who it is.
 pub(crate) const ACTOR: Actor = Actor { name: "replicaset", notice, act };
@@ -40,7 +44,13 @@ fn act(world: &mut World, key: &Key) {
         let template = owner.pointer("/spec/template").cloned().unwrap_or(Value::Null);
         let name = format!("{}-{}", key.name, world.suffix());
         let pod = pod_from(&template, &key.namespace, &owner);
-        world.create(Key::core("pods", &key.namespace, &name), pod);
+        let pod_key = Key::core("pods", &key.namespace, &name);
+        if refused(world, &pod_key, None, &pod).is_some() {
+            // It tries again after a while, as long as it has too few.
+            world.plan(ACTOR.name, key.clone(), AGAIN);
+            break;
+        }
+        world.create(pod_key, pod);
     }
     if pods.len() > wanted {
         // Cheapest first: unbound, then unready, then the youngest.

@@ -1,0 +1,77 @@
+//! The kind `KserveUpgrade`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use switchback_schemas::{
+    Version,
+    manifest::{AcceptedDeletion, ChartSource, OnFailure, Requires},
+    name::{Label, ObjectName},
+};
+
+use crate::manifest::upgrade;
+
+/// Moves KServe: its CRDs, its runtimes and its controllers, and the words of deployment modes where they changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KserveUpgrade {
+    /// The cluster.
+    pub target: Label,
+    /// The version to reach.
+    pub to: Version,
+    /// The release of the controller: chart `kserve` below 0.17, `kserve-resources` from there on.
+    pub release: ObjectName,
+    /// The release of the CRDs: chart `kserve-crd` or `kserve-crd-minimal`.
+    pub crd_release: ObjectName,
+    /// Releases of KServe's other charts: those of LocalModels, of LLMInferenceServices and of the runtimes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_releases: Vec<ObjectName>,
+    /// Where the charts come from.
+    pub charts: ChartSource,
+    /// Values of the controller's release that change with the upgrade, by dotted path; all other values stay as they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, Value>,
+    /// Objects of custom kinds that the upgrade may delete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deletes: Vec<AcceptedDeletion>,
+    /// Models that are asked after the upgrade whether they serve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ServedModel>,
+    /// What must come first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Requires>,
+    /// Verifications after the upgrade.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verify: Vec<Label>,
+    /// What follows a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+}
+
+/// A model that is asked whether it serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServedModel {
+    /// Where its server is asked, such as `http://iris-predictor.ml.svc`.
+    pub url: String,
+    /// Its name on that server.
+    pub name: String,
+    /// How it is asked.
+    pub protocol: Protocol,
+}
+
+/// How a model server is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// `GET /v1/models/NAME`.
+    V1,
+    /// `GET /v2/models/NAME/ready`, the Open Inference Protocol.
+    V2,
+    /// `GET /openai/v1/models`, which lists it.
+    Openai,
+}
+
+upgrade!(KserveUpgrade);

@@ -1,0 +1,132 @@
+//! KServe on the twin by what a person types: words of deployment modes change, services stay, and a rollback restores what there was.
+
+use serde_json::Value;
+
+use crate::support::scene::Scene;
+
+const PLATFORM: &str = r"
+apiVersion: switchback.dev/v1alpha1
+kind: Platform
+metadata: {name: kserve-small}
+spec:
+  targets: {cluster: {cluster: {}}}
+";
+
+const KSERVE: &str = r"
+apiVersion: switchback.dev/v1alpha1
+kind: KserveUpgrade
+metadata: {name: kserve}
+spec:
+  target: cluster
+  to: '0.16.0'
+  release: {namespace: kserve, name: kserve}
+  crdRelease: {namespace: kserve, name: kserve-crd}
+  charts: {directory: ../charts}
+  models:
+    - {url: 'http://iris-predictor.ml.svc', name: iris, protocol: v1}
+    - {url: 'http://chat-predictor.ml.svc', name: chat, protocol: openai}
+";
+
+fn scene() -> Scene {
+    let manifests = [("platform.yaml", PLATFORM), ("kserve.yaml", KSERVE)];
+    Scene::on_world("kserve-small.yaml", &manifests, |world| world)
+}
+
+fn services(scene: &Scene) -> Vec<Value> {
+    scene.objects("InferenceService")
+}
+
+fn words(service: &Value) -> (&str, &str, &str) {
+    let name = service["metadata"]["name"].as_str().unwrap_or_default();
+    let annotation = service["metadata"]["annotations"]["serving.kserve.io/deploymentMode"].as_str();
+    (name, annotation.unwrap_or_default(), service["status"]["deploymentMode"].as_str().unwrap_or_default())
+}
+
+fn is_ready(service: &Value) -> bool {
+    let conditions = service["status"]["conditions"].as_array();
+    conditions.is_some_and(|all| all.iter().any(|it| it["type"] == "Ready" && it["status"] == "True"))
+}
+
+/// What a service asks for, and who it is.
+fn asked(service: &Value) -> (Value, Value) {
+    (service["metadata"]["uid"].clone(), service["spec"].clone())
+}
+
+/// Images of the pods of services and of the controller.
+fn images(scene: &Scene) -> Vec<String> {
+    let pods = scene.objects("Pod");
+    let containers = pods.iter().flat_map(|pod| {
+        let list = |field: &str| pod["spec"][field].as_array().cloned().unwrap_or_default();
+        list("containers").into_iter().chain(list("initContainers")).collect::<Vec<_>>()
+    });
+    let mut images: Vec<String> =
+        containers.filter_map(|it| it["image"].as_str().map(str::to_owned)).collect();
+    images.sort();
+    images.dedup();
+    images
+}
+
+fn lease_is_free(scene: &Scene) -> bool {
+    let leases = scene.objects("Lease");
+    let own =
+        leases.iter().find(|lease| lease["metadata"]["name"] == "kserve-controller-manager-leader-lock");
+    let holder = own.expect("the lease")["spec"]["holderIdentity"].as_str().unwrap_or_default();
+    holder.starts_with("kserve-controller-manager-")
+}
+
+#[test]
+fn p26_an_upgrade_over_the_new_words_and_back_leaves_every_service_ready() {
+    let scene = scene();
+    let before = services(&scene);
+    let old_images = images(&scene);
+    assert_eq!(before.iter().filter(|service| is_ready(service)).count(), 3);
+    let plan = scene.plan();
+    let said = plan
+        .notices
+        .iter()
+        .find(|notice| notice.message.contains("restarts 1 of 3"))
+        .expect("it is predicted");
+    assert!(said.message.contains("ml/chat") && said.message.contains("1 more GPU"), "{}", said.message);
+
+    scene.apply().exits(0);
+    let after = services(&scene);
+    assert_eq!(
+        after.iter().map(words).collect::<Vec<_>>(),
+        [("chat", "Standard", "Standard"), ("echo", "", "Standard"), ("iris", "Standard", "Standard")]
+    );
+    assert!(after.iter().all(is_ready), "{after:#?}");
+    assert_eq!(before.iter().map(asked).collect::<Vec<_>>(), after.iter().map(asked).collect::<Vec<_>>());
+    let new_images = images(&scene);
+    assert!(new_images.iter().any(|image| image.ends_with("kserve-controller:v0.16.0")), "{new_images:?}");
+    assert!(!new_images.iter().any(|image| image.ends_with(":v0.15.2")), "{new_images:?}");
+    assert!(lease_is_free(&scene));
+
+    scene.on_store("rollback --to start --reason tired").exits(0);
+    let back = services(&scene);
+    assert_eq!(
+        back.iter().map(words).collect::<Vec<_>>(),
+        [
+            ("chat", "RawDeployment", "RawDeployment"),
+            ("echo", "", "RawDeployment"),
+            ("iris", "RawDeployment", "RawDeployment")
+        ]
+    );
+    assert!(back.iter().all(is_ready), "{back:#?}");
+    assert_eq!(before.iter().map(asked).collect::<Vec<_>>(), back.iter().map(asked).collect::<Vec<_>>());
+    assert_eq!(images(&scene), old_images);
+    assert!(lease_is_free(&scene));
+}
+
+/// The usual procedure on the same platform: two helm upgrades. No service is Ready afterwards.
+#[test]
+fn p26_the_usual_procedure_leaves_none_ready() {
+    let scene = scene();
+    for chart in ["kserve-crd", "kserve"] {
+        let line = format!("upgrade {chart} charts/{chart}/v0.16.0 -n kserve --kubeconfig kubeconfig");
+        let mut command = scene.command(&scene.path("bin/helm"));
+        let out = command.args(line.split(' ')).output().expect("helm runs");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+    scene.wait(300);
+    assert_eq!(services(&scene).iter().filter(|service| is_ready(service)).count(), 0);
+}
