@@ -20,11 +20,9 @@ use crate::source::{self, Node};
 const FILES: &[(&str, &str)] = &[
     ("argo-workflows", include_str!("data/argo-workflows.yaml")),
     ("coredns", include_str!("data/coredns.yaml")),
-    ("gpu-operator", include_str!("data/gpu-operator.yaml")),
     ("kserve", include_str!("data/kserve.yaml")),
     ("kube-proxy", include_str!("data/kube-proxy.yaml")),
     ("node-images", include_str!("data/node-images.yaml")),
-    ("nvsentinel", include_str!("data/nvsentinel.yaml")),
     ("openpai", include_str!("data/openpai.yaml")),
     ("terraform-aws-eks", include_str!("data/terraform-aws-eks.yaml")),
     ("terraform-provider-aws", include_str!("data/terraform-provider-aws.yaml")),

@@ -2,9 +2,11 @@
 
 pub mod deployment;
 pub mod eks;
+pub mod gpu_operator;
 pub mod helm_release;
 pub mod karpenter;
 pub mod mlflow;
+pub mod nvsentinel;
 
 use std::sync::LazyLock;
 
@@ -13,8 +15,15 @@ use switchback_schemas::Diagnostic;
 use crate::{component::AnyComponent, registry::Registry};
 
 /// Every component of this build. A new one is its folder and a line here.
-pub const COMPONENTS: [&dyn AnyComponent; 5] =
-    [&karpenter::Karpenter, &eks::Eks, &deployment::Deployment, &helm_release::HelmRelease, &mlflow::Mlflow];
+pub const COMPONENTS: [&dyn AnyComponent; 7] = [
+    &karpenter::Karpenter,
+    &eks::Eks,
+    &deployment::Deployment,
+    &helm_release::HelmRelease,
+    &mlflow::Mlflow,
+    &gpu_operator::GpuOperator,
+    &nvsentinel::Nvsentinel,
+];
 
 /// The registry of [`COMPONENTS`]. An error is a bug of this build.
 pub fn built_in() -> Result<&'static Registry<'static>, Diagnostic> {

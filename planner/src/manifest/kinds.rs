@@ -21,11 +21,10 @@ pub(super) const VERIFICATION: &str = "Verification";
 pub(super) const WAIVER: &str = "Waiver";
 
 /// Kinds that the design names and this build refuses by name.
-pub(super) const NOT_BUILT: [&str; 7] = [
+pub(super) const NOT_BUILT: [&str; 6] = [
     "KServeUpgrade",
     "ArgoWorkflowsUpgrade",
     "GpuDriverUpgrade",
-    "NVSentinelUpgrade",
     "TerraformUpgrade",
     "OpenPaiUpgrade",
     "Fleet",

@@ -2,8 +2,10 @@
 
 mod api_use;
 pub mod eks;
+pub mod gpu_operator;
 pub mod karpenter;
 mod kubernetes;
+pub mod nvsentinel;
 mod placement;
 pub mod rds;
 pub mod servers;
