@@ -24,6 +24,7 @@ mod docs;
 mod evidence;
 mod examples;
 mod gangs;
+mod gpu;
 mod logs;
 mod people;
 mod real;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::apps::{App, karpenter, mlflow};
+use crate::apps::{App, gpu_operator, karpenter, mlflow};
 use crate::cloud::{self, Cloud};
 use crate::kube::controllers::{
     budgets, daemonset, definitions, deployment, garbage, job, kubelet, namespaces, nodes, replicaset,
@@ -26,6 +26,7 @@ const ACTORS: &[Actor] = &[
     nodes::ACTOR,
     budgets::ACTOR,
     karpenter::ACTOR,
+    gpu_operator::ACTOR,
     cloud::ACTOR,
 ];
 

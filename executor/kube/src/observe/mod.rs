@@ -7,10 +7,12 @@ mod api_use;
 mod cluster;
 mod crds;
 mod custom;
+mod gpu_operator;
 mod karpenter;
 mod lists;
 mod mlflow;
 mod nodes;
+mod nvsentinel;
 mod owners;
 mod pods;
 mod releases;
@@ -68,6 +70,8 @@ async fn read(reader: &Reader, taken_at: Timestamp) -> Result<Inventory, CallErr
     if let Some(found) = karpenter {
         components.extend(found.section());
     }
+    components.extend(gpu_operator::read(&mut lists, reader, &kinds).await);
+    components.extend(nvsentinel::read(&mut lists, reader, &kinds).await);
     let told = std::mem::take(&mut pods.told);
     components.extend(mlflow::read(&mut lists, reader, &kinds, told).await);
     let api_use = api_use::read(&mut lists, reader, &kinds, &cluster.apis).await;

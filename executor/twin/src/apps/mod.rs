@@ -1,5 +1,5 @@
-//! Applications in the cluster that the twin plays: Karpenter, which acts by itself, and those that the section `apps:` of a world
-//! file names.
+//! Applications in the cluster that the twin plays: Karpenter and the GPU Operator, which act by themselves, and those that the
+//! section `apps:` of a world file names.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::world::World;
 
+pub(crate) mod gpu_operator;
 pub(crate) mod karpenter;
 pub(crate) mod mlflow;
 

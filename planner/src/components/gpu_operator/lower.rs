@@ -9,7 +9,7 @@ use switchback_schemas::{
     name::{ObjectName, ObjectRef},
     plan::{
         CaptureKind, Condition, Effect, Estimate, HopBasis, KubeCapture, KubeCondition, KubeEffect, Operand,
-        SetField, Target, Test, Verify,
+        Read, ReadBasis, SetField, Target, Test, Verify,
     },
 };
 
@@ -150,6 +150,7 @@ impl Road<'_> {
         let opt_outs = quarantine.as_ref().map(|found| found.opt_outs(self.cx, &place)).unwrap_or_default();
         let opt_outs = self.suspend(opt_outs, &ready, predicted, out);
         let (holds, held) = self.hold(&ready, moves, predicted, out);
+        let still_held = held.clone().filter(|_| self.stays_held());
         let before: Vec<StepId> = match held {
             Some(held) => opt_outs.iter().map(|(_, step)| step.clone()).chain([held]).collect(),
             None => opt_outs.iter().map(|(_, step)| step.clone()).chain([ready]).collect(),
@@ -158,7 +159,7 @@ impl Road<'_> {
             let why = "drivers are held and NVSentinel is kept away before operands restart";
             let needs = before.iter().map(|step| need(step, why, Some("recorded"))).collect();
             let Some(draft) = asked(needs).change(predicted, out) else { return };
-            let step = self.capture_templates(draft, out);
+            let step = self.capture_templates(draft, still_held, out);
             vec![step]
         } else {
             before
@@ -309,8 +310,14 @@ impl Road<'_> {
     }
 
     /// Keeps the pod templates of drivers, and lets the rollback wait until the operator has put them back: whoever stops holding a
-    /// driver before that would have it restarted.
-    fn capture_templates(&self, mut draft: crate::lower::Draft, out: &mut Lowering) -> StepId {
+    /// driver before that would have it restarted. A driver that somebody has let go of since is of the new template, and would be
+    /// restarted by the rollback: it does not begin then.
+    fn capture_templates(
+        &self,
+        mut draft: crate::lower::Draft,
+        held: Option<StepId>,
+        out: &mut Lowering,
+    ) -> StepId {
         let drivers = self.own.section.daemon_sets.iter().filter(|set| set.driver && self.holds());
         let mut back: Vec<Verify> = Vec::new();
         for (number, set) in drivers.enumerate() {
@@ -332,6 +339,8 @@ impl Road<'_> {
         let step = out.add(draft);
         if let Some(undo) = out.rollback.iter_mut().find(|undo| undo.id == step) {
             undo.work.verify.extend(back);
+            let basis = held.map(ReadBasis::After);
+            undo.work.reads.extend(basis.map(|basis| Read { condition: labels::all_held(), basis }));
         }
         step
     }
