@@ -62,7 +62,6 @@ fn stands(scene: &Scene) -> BTreeMap<String, String> {
             format!("{} {}", node["spec"]["unschedulable"], node["status"]["allocatable"]["nvidia.com/gpu"]);
         found.insert(format!("node {}", text(&node["metadata"]["name"])), line);
     }
-    assert_eq!(found.len(), 3 + 3 + 5, "{found:#?}");
     found
 }
 
@@ -97,6 +96,7 @@ fn an_operator_that_would_restart_every_driver_is_not_moved_by_mistake() {
 fn operands_move_and_drivers_of_another_template_stay_held_and_back() {
     let scene = scene("  driverRestarts: postpone\n");
     let (before, world) = (stands(&scene), scene.settled());
+    assert_eq!(before.len(), 3 + 3 + 5, "drivers, pods with GPUs, nodes: {before:#?}");
     scene.plan();
     scene.apply().exits(0);
     assert_eq!(plugin(&scene), "nvcr.io/nvidia/k8s-device-plugin:v0.18.1");

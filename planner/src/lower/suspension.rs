@@ -162,6 +162,11 @@ impl SuspensionDraft {
         matches!(self.by, By::Us)
     }
 
+    /// The step that suspends, or sees that it is suspended.
+    pub fn suspended_by_step(&self) -> StepId {
+        self.suspend_step.clone()
+    }
+
     /// Whether somebody else suspended it, who resumes it too.
     pub fn is_others(&self) -> bool {
         matches!(self.by, By::Others)

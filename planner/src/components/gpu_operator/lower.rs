@@ -8,8 +8,8 @@ use switchback_schemas::{
     lock::Render,
     name::{ObjectName, ObjectRef},
     plan::{
-        CaptureKind, Condition, Effect, Estimate, HopBasis, KubeCapture, KubeCondition, KubeEffect, Operand,
-        Read, ReadBasis, SetField, Target, Test, Verify,
+        Action, Capture, CaptureKind, Condition, Effect, Estimate, HopBasis, KubeCapture, KubeCondition,
+        KubeEffect, KubePatch, Operand, Read, ReadBasis, SetField, Target, Test, Verify,
     },
 };
 
@@ -37,6 +37,8 @@ use crate::{
 const OPERATOR: Seconds = Seconds::minutes(10);
 /// How long its operands may take after it: one node after the other, and each pulls images.
 const OPERANDS: Seconds = Seconds::minutes(60);
+/// How long nodes may take to say what they said before, once their operands are rolled out.
+const SETTLED: Seconds = Seconds::minutes(20);
 /// What the operand restarts take as a rule.
 const RESTARTS: Estimate = Estimate { expected: Seconds::minutes(6), p90: Seconds::minutes(25) };
 
@@ -165,23 +167,18 @@ impl Road<'_> {
             before
         };
         let operands = self.operands(&after, quarantine.as_ref(), predicted, out);
-        let safe = Condition::All(self.well(quarantine.as_ref()));
-        for (draft, stays) in opt_outs
-            .iter()
-            .map(|(draft, _)| (draft, false))
-            .chain(holds.iter().map(|draft| (draft, self.stays_held())))
-        {
-            if stays {
-                continue;
-            }
-            draft.declare(safe.clone(), out);
-            if let Some(resume) = draft.resume_step(&self.scope) {
-                out.add(resume.needs(
-                    &operands,
-                    "operands are verified, and no driver waits to be restarted",
-                    None,
-                ));
-            }
+        let after = need(&operands, "operands are verified, and no driver waits to be restarted", None);
+        let well = self.well(quarantine.as_ref());
+        for (opt_out, _) in &opt_outs {
+            opt_out.declare(Condition::All(well.clone()), out);
+            let resume = opt_out.resume_step(&self.scope).map(|resume| resume.after([after.clone()]));
+            resume.map(|resume| out.add(resume));
+        }
+        for hold in holds.iter().filter(|_| !self.stays_held()) {
+            hold.declare(Condition::All([well.as_slice(), &self.drivers_current()].concat()), out);
+            let Some(resume) = hold.resume_step(&self.scope) else { continue };
+            let resume = out.add(resume.after([after.clone()]));
+            self.restores_state(&hold.suspended_by_step(), &resume, out);
         }
     }
 
@@ -260,7 +257,7 @@ impl Road<'_> {
             let what = self.own.section.nodes.iter().map(labels::hold).collect();
             for (draft, step) in self.suspend(what, ready, predicted, out) {
                 if draft.is_ours() {
-                    self.restores_state(&step, out);
+                    self.keeps_state(&step, out);
                 }
                 drafts.push(draft);
                 steps.push(step);
@@ -292,20 +289,26 @@ impl Road<'_> {
 
     /// A node that waits for an upgrade goes on waiting when its driver's template is the old one again, and would be cordoned and
     /// emptied as soon as it is no longer held. So the state that it had comes back in the same patch.
-    fn restores_state(&self, step: &StepId, out: &mut Lowering) {
-        let Some(held) = out.steps.iter_mut().find(|known| known.id == *step) else { return };
-        let Some(Target::Object(node)) = patched(&held.work.action) else { return };
-        let what = KubeCapture::Field { object: Target::Object(node), pointer: STATE_POINTER.to_owned() };
-        held.work.captures.push(switchback_schemas::plan::Capture {
-            name: STATE.to_owned(),
-            what: CaptureKind::Kube(what),
-        });
-        let undo = out.rollback.iter_mut().find(|undo| undo.id == *step);
-        if let Some(switchback_schemas::plan::Action::Effect(Effect::Kube(KubeEffect::Patch(patch)))) =
-            undo.map(|undo| &mut undo.work.action)
+    fn keeps_state(&self, step: &StepId, out: &mut Lowering) {
+        if let Some(held) = out.steps.iter_mut().find(|known| known.id == *step)
+            && let Some(object) = patch_of(&mut held.work.action).map(|patch| patch.object.clone())
         {
-            let to = Operand::Captured { step: step.clone(), name: STATE.to_owned() };
-            patch.set.push(SetField { pointer: STATE_POINTER.to_owned(), to });
+            let what = KubeCapture::Field { object, pointer: STATE_POINTER.to_owned() };
+            held.work.captures.push(Capture { name: STATE.to_owned(), what: CaptureKind::Kube(what) });
+        }
+        if let Some(undo) = out.rollback.iter_mut().find(|undo| undo.id == *step) {
+            set_state(&mut undo.work.action, step);
+        }
+    }
+
+    /// The same where a driver is let go of as the plan says, or by a janitor.
+    fn restores_state(&self, held: &StepId, resume: &StepId, out: &mut Lowering) {
+        let kept = out
+            .steps
+            .iter()
+            .any(|step| step.id == *held && step.work.captures.iter().any(|capture| capture.name == STATE));
+        if let Some(step) = out.steps.iter_mut().find(|step| step.id == *resume).filter(|_| kept) {
+            set_state(&mut step.work.action, held);
         }
     }
 
@@ -345,16 +348,21 @@ impl Road<'_> {
         step
     }
 
-    /// What must hold of nodes while nothing is held any more.
+    /// What must hold of nodes before they are left to themselves.
     fn well(&self, quarantine: Option<&Quarantine>) -> Vec<Condition> {
         let mut of = vec![self.none_busy()];
-        if self.holds() && !self.stays_held() {
-            of.push(labels::none_in([REQUIRED]));
-        }
         of.extend(labels::offers_as_before(&self.own.section.nodes));
         of.extend(quarantine.map(|_| Quarantine::dcgm_well()));
         of.extend(quarantine.and_then(Quarantine::watched));
         of
+    }
+
+    /// Every driver pod is of the template that its DaemonSet has: what is let go of then, nobody restarts.
+    fn drivers_current(&self) -> Vec<Condition> {
+        let drivers = self.own.section.daemon_sets.iter().filter(|set| set.driver);
+        let rollout =
+            |name| Condition::Kube(KubeCondition::Rollout { object: Target::Object(daemon_set(name)) });
+        drivers.map(|set| rollout(&set.name)).collect()
     }
 
     /// Waits until operands are those of the new operator, and nodes are as before.
@@ -379,19 +387,25 @@ impl Road<'_> {
                 of.push(Condition::Kube(KubeCondition::Rollout { object }));
             }
         }
-        let operands = of.len();
-        of.extend(self.well(quarantine));
-        let until = Condition::All(of);
-        let title = match operands {
+        let title = match of.len() {
             0 => "verify that GPU nodes offer what they offered".to_owned(),
             _ => format!(
                 "verify the operands of GPU Operator {}, and that GPU nodes offer what they offered",
                 self.hop.to
             ),
         };
-        // Twice the time in which the operator looks at every node.
+        // Operands are waited for, and take their time. What nodes say then is not: a driver that waits to be restarted is no matter of
+        // time while it is held.
+        let mut settled = [of.as_slice(), &self.well(quarantine)].concat();
+        if self.holds() && !self.stays_held() {
+            settled.push(labels::none_in([REQUIRED]));
+            settled.extend(self.drivers_current());
+        }
+        let until = Condition::All(if of.is_empty() { vec![self.none_busy()] } else { of });
+        // Longer than the time in which the operator looks at every node.
         let settle = Seconds(self.facts.look.every.0.0 + self.facts.look.every.0.0 / 2);
-        let settled = verify("operands and GPU nodes stay as they are", until.clone(), settle, OPERANDS);
+        let settled =
+            verify("operands and GPU nodes stay as they are", Condition::All(settled), settle, SETTLED);
         let mut look = self
             .scope
             .look("operands", title, until, predicted.take_reads())
@@ -411,13 +425,18 @@ impl Road<'_> {
     }
 }
 
-/// The object that a step patches.
-fn patched(action: &switchback_schemas::plan::Action) -> Option<Target> {
+fn patch_of(action: &mut Action) -> Option<&mut KubePatch> {
     match action {
-        switchback_schemas::plan::Action::Effect(Effect::Kube(KubeEffect::Patch(patch))) => {
-            Some(patch.object.clone())
-        }
+        Action::Effect(Effect::Kube(KubeEffect::Patch(patch))) => Some(patch),
         _ => None,
+    }
+}
+
+/// Gives a node the state that it had when its driver was held.
+fn set_state(action: &mut Action, held: &StepId) {
+    if let Some(patch) = patch_of(action) {
+        let to = Operand::Captured { step: held.clone(), name: STATE.to_owned() };
+        patch.set.push(SetField { pointer: STATE_POINTER.to_owned(), to });
     }
 }
 
