@@ -98,7 +98,9 @@ fn says(twin: &Twin) -> String {
 }
 
 fn skip_all(twin: &Twin) {
-    NODES.iter().for_each(|name| label(twin, name, SKIP, Some("true")));
+    for name in NODES {
+        label(twin, name, SKIP, Some("true"));
+    }
 }
 
 #[test]
@@ -137,6 +139,7 @@ fn row_1_held_nodes_wait_and_nothing_of_them_moves() {
 fn row_2_a_node_that_a_person_cordoned_before_stays_cordoned() {
     let twin = twin();
     cordon(&twin, "gpu-1", false);
+    policy(&twin, |policy| policy["spec"]["driver"]["upgradePolicy"]["maxUnavailable"] = "100%".into());
     raise(&twin, "580.95.05");
     wait(&twin, 10);
     assert_eq!(node(&twin, "gpu-1")["metadata"]["annotations"][CORDONED], "true");
@@ -241,6 +244,16 @@ fn row_9_without_automatic_upgrades_states_are_forgotten_and_worked_out_anew() {
     policy(&twin, |policy| policy["spec"]["driver"]["upgradePolicy"]["autoUpgrade"] = true.into());
     wait(&twin, 30);
     assert_eq!(states(&twin), ["upgrade-required"; 3]);
+}
+
+/// Nodes that people cordoned count against its budget, so it may wait for ever (NVIDIA/gpu-operator#2509).
+#[test]
+fn a_cordon_of_others_uses_the_budget_up() {
+    let twin = twin();
+    cordon(&twin, "gpu-1", false);
+    raise(&twin, "580.95.05");
+    wait(&twin, 3600);
+    assert_eq!(states(&twin), ["upgrade-required", "upgrade-done", "upgrade-required"]);
 }
 
 /// What it does where nobody holds it: one node after the other, and GPU pods go.

@@ -169,22 +169,27 @@ fn gotcha_paused_labels_stay_for_ever_before_26_3_2() {
     assert!(said.contains("operators before 26.3.2"), "{said}");
 }
 
+/// The flags are on in all three, and 26.3.0 was all that there was for a while.
 #[test]
-fn gotcha_26_3_0_to_26_3_2_are_not_moved_to() {
-    for (to, why) in [
-        ("26.3.0", "MOFED and GDS flags"),
-        ("26.3.1", "MOFED and GDS flags"),
-        ("26.3.2", "MOFED and GDS flags"),
-    ] {
+fn gotcha_26_3_0_to_26_3_2_have_the_mofed_and_gds_flags_on() {
+    let refused = |to: &str| {
         let manifest = GPU.replace("25.10.1", to);
-        let inventory = platform("25.10.1", |_| ());
-        let (plan, diagnostics) = planned(&manifest, &inventory, &[(to, "gpu-operator-25.10.1")]);
-        assert!(plan.is_none());
-        let found = diagnostics.iter().find(|found| found.code == codes::PATH_BAD_VERSION);
-        let found = found.unwrap_or_else(|| panic!("{to}: {diagnostics:#?}"));
-        let said = format!("{found:?}");
-        assert!(said.contains(why), "{said}");
+        let (plan, found) = planned(&manifest, &platform("25.10.1", |_| ()), &[(to, "gpu-operator-25.10.1")]);
+        assert!(plan.is_none(), "{to}");
+        let found = found.into_iter().find(|found| found.code == codes::PATH_BAD_VERSION);
+        found.unwrap_or_else(|| panic!("{to}")).message
+    };
+    for to in ["26.3.1", "26.3.2"] {
+        assert!(refused(to).contains("MOFED and GDS flags"), "{to}");
     }
+    let manifest = GPU.replace("25.10.1", "26.3.0");
+    let versions = &[("26.3.0", "gpu-operator-25.10.1")];
+    let (plan, found) = planned(&manifest, &platform("25.10.1", |_| ()), versions);
+    assert!(plan.is_some(), "{found:#?}");
+    let told =
+        found.iter().find(|found| found.message.starts_with("over GPU Operator 26.3.0")).expect("it is said");
+    assert_eq!(told.severity, Severity::Warning);
+    assert!(told.message.contains("the MOFED and GDS flags on by default"), "{}", told.message);
 }
 
 #[test]
@@ -192,8 +197,8 @@ fn gotcha_26_3_1_waits_for_nvidia_peermem() {
     let manifest = GPU.replace("25.10.1", "26.3.1");
     let (plan, diagnostics) = planned(&manifest, &platform("25.10.1", |_| ()), &[("26.3.1", "a")]);
     assert!(plan.is_none());
-    let said = format!("{diagnostics:?}");
-    assert!(said.contains("nvidia-peermem"), "{said}");
+    let said = diagnostics.iter().find(|found| found.code == codes::PATH_BAD_VERSION).expect("it is said");
+    assert!(said.message.contains("nvidia-peermem"), "{}", said.message);
 }
 
 /// The default driver manager of 26.3.2 and later is another one, and the plan keeps the one that runs.

@@ -120,6 +120,9 @@ pub struct Trap {
     /// Where it is known only of hops from one version.
     #[serde(default)]
     pub from: Option<Version>,
+    /// Where it is known only of hops to one version.
+    #[serde(default)]
+    pub to: Option<Version>,
     /// What.
     pub what: String,
     /// The key of its source.

@@ -4,21 +4,21 @@ use std::ops::Deref;
 
 use serde_json::{Value, json};
 use switchback_schemas::{
-    Diagnostic, Seconds, Severity, StepId, codes,
+    Diagnostic, Seconds, StepId, codes,
     lock::Render,
     name::{ObjectName, ObjectRef},
     plan::{
-        Action, Capture, CaptureKind, Condition, Effect, Estimate, HopBasis, KubeCapture, KubeCondition,
-        KubeEffect, KubePatch, Operand, Read, ReadBasis, SetField, Target, Test, Verify,
+        CaptureKind, Condition, Estimate, HopBasis, KubeCapture, KubeCondition, Operand, Read, ReadBasis,
+        Target, Test, Verify,
     },
 };
 
 use super::{
-    DriverRestarts, GpuOperator,
-    labels::{self, REQUIRED, STATE_POINTER},
+    GpuOperator,
+    labels::{self, REQUIRED},
     notices,
     site::Drivers,
-    template,
+    state, template,
 };
 use crate::{
     component::HopCx,
@@ -44,7 +44,6 @@ const RESTARTS: Estimate = Estimate { expected: Seconds::minutes(6), p90: Second
 
 const READY: &str = "ready";
 const RELEASE: &str = "operator";
-const STATE: &str = "state";
 
 /// Lowers one hop. What is missing is said once and the hop left out: no plan comes out then.
 pub(super) fn hop(at: &HopCx<'_, GpuOperator>, predicted: &mut Predicted<'_>, out: &mut Lowering) {
@@ -57,9 +56,8 @@ pub(super) fn hop(at: &HopCx<'_, GpuOperator>, predicted: &mut Predicted<'_>, ou
     let versions = (at.hop.from.as_ref(), &at.hop.to);
     let changes = template::changes(at.facts, (before.as_ref(), after.as_ref()), versions);
     notices::add(at, (before.as_ref(), after.as_ref()), out);
-    let road = Road { at, render, policy: after, changes };
-    road.drivers_stay();
-    road.build(predicted, out);
+    notices::driver_pods(at, &changes);
+    Road { at, render, policy: after, changes }.build(predicted, out);
 }
 
 struct Road<'a> {
@@ -88,44 +86,6 @@ impl Road<'_> {
     /// Whether drivers stay held afterwards, since their pods are of another template then.
     fn stays_held(&self) -> bool {
         self.holds() && !self.changes.is_empty()
-    }
-
-    /// Says what becomes of driver pods whose template changes, or refuses it.
-    fn drivers_stay(&self) {
-        if self.changes.is_empty() {
-            return;
-        }
-        let whys = self.changes.join("; ");
-        let place = self.cx.label(self.doc.doc, "/spec/to", "changes the pods of drivers");
-        let nodes = self.own.section.nodes.len();
-        let advice = |message: String, help: &str| {
-            let found = Diagnostic {
-                severity: Severity::Advice,
-                ..Diagnostic::warning(codes::PLAN_ON_DELETE, message)
-            };
-            self.findings.say(found.at(place.clone()).help(help));
-        };
-        match (&self.own.drivers, self.doc.spec.driver_restarts) {
-            (Drivers::Automatic(_), DriverRestarts::Refuse) => {
-                let message = format!(
-                    "driver pods get another template under GPU Operator {}, though the driver stays: the operator would cordon {nodes} GPU nodes and delete their GPU pods ({whys})",
-                    self.hop.to
-                );
-                let help = "`driverRestarts: postpone` keeps the label nvidia.com/gpu-driver-upgrade.skip on every GPU node: drivers go on as they are, until somebody drains a node and takes it off";
-                self.findings.say(Diagnostic::error(codes::PLAN_ON_DELETE, message).at(place).help(help));
-            }
-            (Drivers::Automatic(_), DriverRestarts::Postpone) => advice(
-                format!(
-                    "{nodes} GPU nodes keep the label nvidia.com/gpu-driver-upgrade.skip afterwards, and say upgrade-required: their driver pods have another template ({whys})"
-                ),
-                "drivers go on as they are; node by node, drain it and take the label off, and the operator restarts its driver and uncordons it",
-            ),
-            (Drivers::ByHand(_), _) => advice(
-                format!("driver pods stay as they are until somebody deletes them ({whys})"),
-                "autoUpgrade is off: nobody deletes them by himself",
-            ),
-            (Drivers::OfImages, _) => {}
-        }
     }
 
     fn build(&self, predicted: &mut Predicted<'_>, out: &mut Lowering) {
@@ -178,7 +138,7 @@ impl Road<'_> {
             hold.declare(Condition::All([well.as_slice(), &self.drivers_current()].concat()), out);
             let Some(resume) = hold.resume_step(&self.scope) else { continue };
             let resume = out.add(resume.after([after.clone()]));
-            self.restores_state(&hold.suspended_by_step(), &resume, out);
+            state::restore(&hold.suspended_by_step(), &resume, out);
         }
     }
 
@@ -257,7 +217,7 @@ impl Road<'_> {
             let what = self.own.section.nodes.iter().map(labels::hold).collect();
             for (draft, step) in self.suspend(what, ready, predicted, out) {
                 if draft.is_ours() {
-                    self.keeps_state(&step, out);
+                    state::keep(&step, out);
                 }
                 drafts.push(draft);
                 steps.push(step);
@@ -285,31 +245,6 @@ impl Road<'_> {
         let parts: Vec<&str> = earlier.filter_map(|step| step.hop.part(&step.id)).collect();
         let has = |verb: &str| parts.iter().any(|part| part.starts_with(verb));
         has("hold/") && !has("release/")
-    }
-
-    /// A node that waits for an upgrade goes on waiting when its driver's template is the old one again, and would be cordoned and
-    /// emptied as soon as it is no longer held. So the state that it had comes back in the same patch.
-    fn keeps_state(&self, step: &StepId, out: &mut Lowering) {
-        if let Some(held) = out.steps.iter_mut().find(|known| known.id == *step)
-            && let Some(object) = patch_of(&mut held.work.action).map(|patch| patch.object.clone())
-        {
-            let what = KubeCapture::Field { object, pointer: STATE_POINTER.to_owned() };
-            held.work.captures.push(Capture { name: STATE.to_owned(), what: CaptureKind::Kube(what) });
-        }
-        if let Some(undo) = out.rollback.iter_mut().find(|undo| undo.id == *step) {
-            set_state(&mut undo.work.action, step);
-        }
-    }
-
-    /// The same where a driver is let go of as the plan says, or by a janitor.
-    fn restores_state(&self, held: &StepId, resume: &StepId, out: &mut Lowering) {
-        let kept = out
-            .steps
-            .iter()
-            .any(|step| step.id == *held && step.work.captures.iter().any(|capture| capture.name == STATE));
-        if let Some(step) = out.steps.iter_mut().find(|step| step.id == *resume).filter(|_| kept) {
-            set_state(&mut step.work.action, held);
-        }
     }
 
     /// Keeps the pod templates of drivers, and lets the rollback wait until the operator has put them back: whoever stops holding a
@@ -422,21 +357,6 @@ impl Road<'_> {
     fn version_of(&self, name: &str) -> Option<&str> {
         let operand = self.facts.operands.iter().find(|operand| operand.daemon_set == name)?;
         objects::text(self.policy.as_ref()?, &format!("/spec/{}/version", operand.field))
-    }
-}
-
-fn patch_of(action: &mut Action) -> Option<&mut KubePatch> {
-    match action {
-        Action::Effect(Effect::Kube(KubeEffect::Patch(patch))) => Some(patch),
-        _ => None,
-    }
-}
-
-/// Gives a node the state that it had when its driver was held.
-fn set_state(action: &mut Action, held: &StepId) {
-    if let Some(patch) = patch_of(action) {
-        let to = Operand::Captured { step: held.clone(), name: STATE.to_owned() };
-        patch.set.push(SetField { pointer: STATE_POINTER.to_owned(), to });
     }
 }
 

@@ -8,6 +8,7 @@ mod lower;
 mod notices;
 mod site;
 mod spec;
+mod state;
 mod template;
 
 use switchback_schemas::{

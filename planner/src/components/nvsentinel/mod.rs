@@ -32,10 +32,8 @@ use crate::{
 };
 
 /// Rooms that it has none of, and why.
-pub const BLIND: [(&str, &str); 1] = [(
-    "actor",
-    "the twin plays no faults of GPUs, so its NVSentinel has nothing to cordon for: its objects are what a world says",
-)];
+pub const BLIND: [(&str, &str); 1] =
+    [("actor", "the twin plays no faults of GPUs, so there is nothing to quarantine")];
 
 const FACTS: &str = include_str!("catalog.yaml");
 
