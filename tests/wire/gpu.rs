@@ -183,3 +183,81 @@ fn a_template_that_changes_unseen_is_caught_while_drivers_are_held_and_rolled_ba
     scene.wait(7200);
     assert_eq!(stands(&scene), before, "no driver was restarted, and none is afterwards");
 }
+
+/// NVSentinel beside the operator, with the rule set that its chart ships.
+const SENTINEL: &str = r#"objects:
+  - apiVersion: v1
+    kind: Namespace
+    metadata: {name: nvsentinel}
+  - apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: circuit-breaker, namespace: nvsentinel}
+    data: {status: CLOSED, cursor: RESUME}
+  - apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: fault-quarantine, namespace: nvsentinel}
+    data:
+      config.toml: |
+        [[rule-sets]]
+        name = "GPU fatal error ruleset"
+        [[rule-sets.match.all]]
+        kind = "HealthEvent"
+        expression = "event.isFatal == true"
+        [[rule-sets.match.all]]
+        kind = "Node"
+        expression = """
+        !('k8saas.nvidia.com/ManagedByNVSentinel' in node.metadata.labels && node.metadata.labels['k8saas.nvidia.com/ManagedByNVSentinel'] == "false")
+        """
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: fault-quarantine, namespace: nvsentinel}
+    spec:
+      replicas: 1
+      selector: {matchLabels: {app: fault-quarantine}}
+      template:
+        metadata: {labels: {app: fault-quarantine}}
+        spec:
+          containers:
+            - {name: fault-quarantine, image: "ghcr.io/nvidia/nvsentinel/fault-quarantine:v1.28.0"}
+"#;
+
+const OPT_OUT: &str = "k8saas.nvidia.com/ManagedByNVSentinel";
+
+fn breaker(scene: &Scene, status: &str) {
+    let patch = format!(r#"{{"data": {{"status": "{status}"}}}}"#);
+    let path = "/api/v1/namespaces/nvsentinel/configmaps/circuit-breaker";
+    scene.send("PATCH", path, ("application/merge-patch+json", &patch));
+}
+
+#[test]
+fn nvsentinel_is_kept_from_the_nodes_meanwhile_and_what_somebody_set_stays() {
+    let upgrade = format!("{UPGRADE}  driverRestarts: postpone\n");
+    let manifests = [("platform.yaml", PLATFORM), ("gpu.yaml", upgrade.as_str())];
+    let scene =
+        Scene::on_world("gpu-small.yaml", &manifests, |world| world.replacen("objects:\n", SENTINEL, 1));
+    let set = format!(r#"{{"metadata": {{"labels": {{"{OPT_OUT}": "false"}}}}}}"#);
+    scene.send("PATCH", "/api/v1/nodes/gpu-2", ("application/merge-patch+json", &set));
+    let before = stands(&scene);
+    let plan = scene.plan();
+    let opted: Vec<&str> = plan.suspensions.iter().map(|known| known.suspend.as_str()).collect();
+    assert_eq!(opted.len(), 2, "the third node is somebody's own: {opted:?}");
+
+    // It trips before the run: nothing is touched, and nobody resets it.
+    breaker(&scene, "TRIPPED");
+    scene.apply().exits(3);
+    assert_eq!(
+        (plugin(&scene), labels(&scene, SKIP)),
+        ("nvcr.io/nvidia/k8s-device-plugin:v0.17.4".to_owned(), vec![String::new(); 3])
+    );
+    let map = scene.objects("ConfigMap").into_iter().find(|map| map["metadata"]["name"] == "circuit-breaker");
+    assert_eq!(map.expect("the breaker")["data"]["status"], "TRIPPED");
+
+    breaker(&scene, "CLOSED");
+    scene.apply().exits(0);
+    assert_eq!(plugin(&scene), "nvcr.io/nvidia/k8s-device-plugin:v0.18.1");
+    assert_eq!(labels(&scene, OPT_OUT), ["", "", "false"]);
+    assert_eq!(stands(&scene), before);
+    scene.on_store("rollback --to start --reason test").exits(0);
+    assert_eq!(labels(&scene, OPT_OUT), ["", "", "false"]);
+    assert_eq!(stands(&scene), before);
+}
