@@ -25,6 +25,7 @@ mod docs;
 mod evidence;
 mod examples;
 mod gangs;
+mod gpu;
 mod kserve;
 mod logs;
 mod people;

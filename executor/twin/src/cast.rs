@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::apps::{App, argo_workflows, karpenter, kserve, mlflow};
+use crate::apps::{App, argo_workflows, gpu_operator, karpenter, kserve, mlflow};
 use crate::cloud::{self, Cloud};
 use crate::kube::controllers::{
     budgets, daemonset, definitions, deployment, garbage, job, kubelet, namespaces, nodes, replicaset,
@@ -27,6 +27,7 @@ const ACTORS: &[Actor] = &[
     budgets::ACTOR,
     karpenter::ACTOR,
     kserve::ACTOR,
+    gpu_operator::ACTOR,
     cloud::ACTOR,
     argo_workflows::ACTOR,
 ];

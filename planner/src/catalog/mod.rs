@@ -19,10 +19,8 @@ use crate::source::{self, Node};
 /// The files of `data/`, by component.
 const FILES: &[(&str, &str)] = &[
     ("coredns", include_str!("data/coredns.yaml")),
-    ("gpu-operator", include_str!("data/gpu-operator.yaml")),
     ("kube-proxy", include_str!("data/kube-proxy.yaml")),
     ("node-images", include_str!("data/node-images.yaml")),
-    ("nvsentinel", include_str!("data/nvsentinel.yaml")),
     ("openpai", include_str!("data/openpai.yaml")),
     ("terraform-aws-eks", include_str!("data/terraform-aws-eks.yaml")),
     ("terraform-provider-aws", include_str!("data/terraform-provider-aws.yaml")),

@@ -3,10 +3,12 @@
 pub mod argo_workflows;
 pub mod deployment;
 pub mod eks;
+pub mod gpu_operator;
 pub mod helm_release;
 pub mod karpenter;
 pub mod kserve;
 pub mod mlflow;
+pub mod nvsentinel;
 
 use std::sync::LazyLock;
 
@@ -15,7 +17,7 @@ use switchback_schemas::Diagnostic;
 use crate::{component::AnyComponent, registry::Registry};
 
 /// Every component of this build. A new one is its folder and a line here.
-pub const COMPONENTS: [&dyn AnyComponent; 7] = [
+pub const COMPONENTS: [&dyn AnyComponent; 9] = [
     &karpenter::Karpenter,
     &eks::Eks,
     &deployment::Deployment,
@@ -23,6 +25,8 @@ pub const COMPONENTS: [&dyn AnyComponent; 7] = [
     &mlflow::Mlflow,
     &argo_workflows::ArgoWorkflows,
     &kserve::Kserve,
+    &gpu_operator::GpuOperator,
+    &nvsentinel::Nvsentinel,
 ];
 
 /// The registry of [`COMPONENTS`]. An error is a bug of this build.

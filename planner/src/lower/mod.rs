@@ -9,6 +9,7 @@ pub mod estimates;
 pub mod failure;
 pub mod freeze;
 pub mod nodes;
+pub mod quarantine;
 mod rollback;
 pub mod rollback_deadline;
 pub mod suspension;

@@ -162,6 +162,16 @@ impl SuspensionDraft {
         matches!(self.by, By::Us)
     }
 
+    /// The step that suspends, or sees that it is suspended.
+    pub fn suspended_by_step(&self) -> StepId {
+        self.suspend_step.clone()
+    }
+
+    /// Whether somebody else suspended it, who resumes it too.
+    pub fn is_others(&self) -> bool {
+        matches!(self.by, By::Others)
+    }
+
     /// Says what is in the way of writing the object, or that it is left as it is.
     pub fn check(&self, cx: &Cx<'_>, place: Place) {
         if !matches!(self.by, By::Others) {

@@ -118,7 +118,7 @@ fn the_path_does_not_say_that_a_release_stays_which_moves() {
 
 #[test]
 fn a_version_of_which_nothing_is_known_is_a_blind_spot() {
-    let (inventory, name) = platform("gpu-operator", "v25.10.1", "v25.10.1");
+    let (inventory, name) = platform("kserve", "v0.16.0", "v0.16.0");
     let (plan, diagnostics) = planned(&inventory, &name, ("v99.1.0", "v99.1.0"));
     let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     assert_eq!(plan.hops.len(), 1);

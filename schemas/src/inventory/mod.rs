@@ -3,9 +3,11 @@
 mod api_use;
 pub mod argo_workflows;
 pub mod eks;
+pub mod gpu_operator;
 pub mod karpenter;
 pub mod kserve;
 mod kubernetes;
+pub mod nvsentinel;
 mod placement;
 pub mod rds;
 pub mod servers;

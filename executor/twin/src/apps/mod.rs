@@ -1,5 +1,5 @@
-//! Applications in the cluster that the twin plays: Karpenter, Argo Workflows and KServe, which act by themselves, and those that
-//! the section `apps:` of a world file names.
+//! Applications in the cluster that the twin plays: Karpenter, the GPU Operator, Argo Workflows and KServe, which act by themselves,
+//! and those that the section `apps:` of a world file names.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::world::World;
 
 pub(crate) mod argo_workflows;
+pub(crate) mod gpu_operator;
 pub(crate) mod karpenter;
 pub(crate) mod kserve;
 pub(crate) mod mlflow;

@@ -24,6 +24,8 @@ pub struct Settings {
     pub helm: Helm,
     /// What Karpenter drifts on by itself.
     pub karpenter: Karpenter,
+    /// What the GPU Operator does by itself.
+    pub gpu_operator: GpuOperator,
     /// How long the provider's operations take.
     pub cloud: CloudTimings,
 }
@@ -158,6 +160,14 @@ pub struct Karpenter {
     pub drift_events: Vec<String>,
     /// NodePools for which no machine can be had (no capacity).
     pub no_capacity: Vec<String>,
+}
+
+/// What the GPU Operator actor does on its own account.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct GpuOperator {
+    /// Operator versions that give drivers another pod template, whatever the ClusterPolicy says.
+    pub template_events: Vec<String>,
 }
 
 /// How long the provider's operations take, in milliseconds of domain time.

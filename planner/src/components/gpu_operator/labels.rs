@@ -1,0 +1,101 @@
+//! Labels of nodes by which the operator's upgrade of drivers is seen and held, and conditions over them.
+//!
+//! The status of a ClusterPolicy says ready in the middle of an upgrade and flaps, so nothing here asks it.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use switchback_schemas::{
+    inventory::gpu_operator::GpuNode,
+    name::{ObjectName, ObjectRef},
+    plan::{Condition, FieldTest, Find, KubeCondition, Operand, Target, Test},
+};
+
+use crate::lower::suspension::{Parts, Suspended, Titles};
+
+/// Where a node says that its driver is left as it is.
+pub(super) const SKIP_POINTER: &str = "/metadata/labels/nvidia.com~1gpu-driver-upgrade.skip";
+/// Where a node says how far the upgrade of its driver is.
+pub(super) const STATE_POINTER: &str = "/metadata/labels/nvidia.com~1gpu-driver-upgrade-state";
+/// The state of a node whose driver pod is of another template, and that waits for its turn.
+pub(super) const REQUIRED: &str = "upgrade-required";
+/// The state of a node where an upgrade has failed.
+pub(super) const FAILED: &str = "upgrade-failed";
+
+/// A node.
+pub(super) fn node(name: &str) -> ObjectRef {
+    ObjectRef::new("v1", "Node", &ObjectName::cluster(name))
+}
+
+/// Holding the driver of a node: the operator does not touch a node with this label, whatever its driver's template becomes.
+pub(super) fn hold(node: &GpuNode) -> Suspended {
+    let name = &node.name;
+    Suspended {
+        name: name.clone(),
+        parts: Parts { suspend: "hold", found: "held", resume: "release" },
+        object: self::node(name),
+        pointer: SKIP_POINTER,
+        path: "metadata.labels[nvidia.com/gpu-driver-upgrade.skip]",
+        capture: "skip",
+        value: json!("true"),
+        observed: json!(node.skip),
+        titles: Titles {
+            what: format!("upgrades of the driver of node {name}"),
+            suspend: format!("hold the driver of node {name}"),
+            found: format!("check that the driver of node {name} is still held"),
+            resume: format!("stop holding the driver of node {name}"),
+            undo_suspend: format!("stop holding the driver of node {name}"),
+            undo_resume: format!("hold the driver of node {name} again"),
+            already: format!(
+                "node {name} has the label nvidia.com/gpu-driver-upgrade.skip already, not by this plan, which leaves it so"
+            ),
+        },
+        cannot_stop: vec![
+            "a driver pod that somebody deletes: it comes back at the template as it is then".to_owned(),
+        ],
+        owner: "whoever answers for the GPU nodes".to_owned(),
+    }
+}
+
+/// No GPU node passes all tests.
+fn none(each: Vec<FieldTest>) -> Condition {
+    Condition::Kube(KubeCondition::Count {
+        find: Find {
+            api_version: "v1".to_owned(),
+            kind: "Node".to_owned(),
+            namespace: None,
+            labels: BTreeMap::from([("nvidia.com/gpu.present".to_owned(), "true".to_owned())]),
+        },
+        each,
+        at_least: None,
+        at_most: Some(0),
+    })
+}
+
+/// No GPU node is in one of these states.
+pub(super) fn none_in<'a>(states: impl IntoIterator<Item = &'a str>) -> Condition {
+    let states = states.into_iter().map(|state| json!(state)).collect();
+    none(vec![FieldTest { pointer: STATE_POINTER.to_owned(), is: Test::OneOf(states) }])
+}
+
+/// The driver of every GPU node is held.
+pub(super) fn all_held() -> Condition {
+    let held = Operand::Value(json!("true"));
+    none(vec![FieldTest { pointer: SKIP_POINTER.to_owned(), is: Test::Differs(held) }])
+}
+
+/// Every node offers what it offered of `nvidia.com/*` when it was observed, unless it is gone.
+pub(super) fn offers_as_before(nodes: &[GpuNode]) -> Vec<Condition> {
+    let field = |name: &str, pointer: String, is: Test| {
+        Condition::Kube(KubeCondition::Field { object: Target::Object(node(name)), pointer, is })
+    };
+    let of = |node: &GpuNode| {
+        let offers = node.allocatable.iter().map(|(resource, quantity)| {
+            let pointer = format!("/status/allocatable/{}", resource.replace('~', "~0").replace('/', "~1"));
+            field(&node.name, pointer, Test::Equals(Operand::Value(json!(quantity))))
+        });
+        let gone = field(&node.name, "/metadata/uid".to_owned(), Test::Absent {});
+        Condition::Any(vec![gone, Condition::All(offers.collect())])
+    };
+    nodes.iter().filter(|node| !node.allocatable.is_empty()).map(of).collect()
+}

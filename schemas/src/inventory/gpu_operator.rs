@@ -1,0 +1,84 @@
+//! What the GPU Operator component needs to know.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::name::ObjectName;
+
+/// The section `gpu-operator` of an inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GpuOperator {
+    /// Names of the ClusterPolicies; the operator follows one.
+    pub policies: Vec<String>,
+    /// What the ClusterPolicy says of the driver; absent where there is no ClusterPolicy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<GpuDriver>,
+    /// Names of the NVIDIADriver objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nvidia_drivers: Vec<String>,
+    /// DaemonSets that the operator makes, by name.
+    pub daemon_sets: Vec<GpuDaemonSet>,
+    /// Nodes that have GPUs, by name.
+    pub nodes: Vec<GpuNode>,
+}
+
+/// The driver of a ClusterPolicy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GpuDriver {
+    /// Whether the operator installs it; where it does not, the node's image holds it.
+    pub enabled: bool,
+    /// Whether NVIDIADriver objects say which driver a node gets.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_objects: bool,
+    /// `spec.driver.version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// `spec.driver.manager.version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager_version: Option<String>,
+    /// `spec.driver.upgradePolicy.autoUpgrade`.
+    pub auto_upgrade: bool,
+}
+
+/// A DaemonSet that the operator makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GpuDaemonSet {
+    /// Its name.
+    pub name: ObjectName,
+    /// Whether it installs drivers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub driver: bool,
+    /// Whether its pods follow its template only when somebody deletes them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_delete: bool,
+    /// Pods that it wants.
+    pub desired: u64,
+    /// Pods of its present template.
+    pub updated: u64,
+    /// Pods that are ready.
+    pub ready: u64,
+}
+
+/// A node that has GPUs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GpuNode {
+    /// Its name.
+    pub name: String,
+    /// Its label `nvidia.com/gpu-driver-upgrade-state`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Its label `nvidia.com/gpu-driver-upgrade.skip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<String>,
+    /// Labels `nvidia.com/gpu.deploy.*` that say `paused-for-driver-upgrade`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paused: Vec<String>,
+    /// What it offers of `nvidia.com/*`, as the kubelet says it.
+    pub allocatable: BTreeMap<String, String>,
+}
