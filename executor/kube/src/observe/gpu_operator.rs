@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use switchback_schemas::{
-    ComponentName,
     inventory::gpu_operator::{GpuDaemonSet, GpuDriver, GpuNode, GpuOperator},
     name::ObjectName,
 };
 
-use super::lists::Lists;
+use super::{found::Found, lists::Lists};
 use crate::{
     api::{Kinds, Query, Reader},
     fields::{number, text, texts},
@@ -30,11 +29,7 @@ const OF_DRIVERS: [(&str, &str); 2] =
     [("app", "nvidia-driver-daemonset"), ("app.kubernetes.io/component", "nvidia-driver")];
 
 /// The section, under its component's name; nothing where the operator's kinds are not served.
-pub(super) async fn read(
-    lists: &mut Lists,
-    reader: &Reader,
-    kinds: &Kinds<'_>,
-) -> Option<(ComponentName, Value)> {
+pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) -> Option<Found> {
     let served = |found: Result<Option<_>, _>| matches!(found, Ok(Some(_)));
     if !served(kinds.find(POLICY.0, POLICY.1).await) {
         return None;
@@ -45,8 +40,7 @@ pub(super) async fn read(
         false => Vec::new(),
     };
     let section = section(&policies, &drivers, &lists.workloads, &lists.nodes);
-    let name = ComponentName::new("gpu-operator").ok()?;
-    Some((name, serde_json::to_value(section).ok()?))
+    Found::new("gpu-operator", serde_json::to_value(section), Vec::new())
 }
 
 fn section(policies: &[Value], drivers: &[Value], workloads: &[Value], nodes: &[Value]) -> GpuOperator {

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 use switchback_schemas::{
-    ComponentName,
     inventory::{
         NodeTemplate,
         karpenter::{Karpenter, NodeClass, NodePool},
@@ -10,7 +9,7 @@ use switchback_schemas::{
     name::ObjectName,
 };
 
-use super::lists::Lists;
+use super::{found::Found, lists::Lists};
 use crate::{
     api::{Kinds, Query, Reader},
     claims::{self, Claim, NODE_POOL},
@@ -22,21 +21,6 @@ use crate::{
 const APP: &str = "app.kubernetes.io/name";
 /// Label that says the program's version.
 const APP_VERSION: &str = "app.kubernetes.io/version";
-
-/// What was found of Karpenter.
-pub(super) struct Found {
-    section: Karpenter,
-    /// Its NodePools and NodeClasses as they are, for evidence of their owners.
-    pub(super) objects: Vec<Value>,
-}
-
-impl Found {
-    /// The section, under its component's name.
-    pub(super) fn section(self) -> Option<(ComponentName, Value)> {
-        let name = ComponentName::new("karpenter").ok()?;
-        Some((name, serde_json::to_value(self.section).ok()?))
-    }
-}
 
 pub(super) async fn read(
     lists: &mut Lists,
@@ -66,7 +50,7 @@ pub(super) async fn read(
     let mut node_classes: Vec<NodeClass> = classes.iter().map(node_class).collect();
     node_classes.sort_by(|a, b| a.name.cmp(&b.name));
     let section = Karpenter { deployment: name, version, node_pools, node_classes };
-    Some(Found { section, objects: pools.into_iter().chain(classes).collect() })
+    Found::new("karpenter", serde_json::to_value(section), pools.into_iter().chain(classes).collect())
 }
 
 async fn objects(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>, kind: &str) -> Vec<Value> {

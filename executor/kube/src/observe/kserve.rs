@@ -2,12 +2,11 @@
 
 use serde_json::Value;
 use switchback_schemas::{
-    ComponentName,
     inventory::kserve::{Controller, InferenceService, Kserve, Predictor, Serving},
     name::{ObjectName, ObjectRef},
 };
 
-use super::lists::Lists;
+use super::{found::Found, lists::Lists};
 use crate::{
     api::{Kinds, Query, Reader},
     fields::{has_condition, text, texts},
@@ -38,21 +37,6 @@ const FRAMEWORKS: [&str; 10] = [
     "lightgbm",
 ];
 
-/// What was found of KServe.
-pub(super) struct Found {
-    section: Kserve,
-    /// Its services as they are, for evidence of their owners.
-    pub(super) objects: Vec<Value>,
-}
-
-impl Found {
-    /// The section, under its component's name.
-    pub(super) fn section(self) -> Option<(ComponentName, Value)> {
-        let name = ComponentName::new("kserve").ok()?;
-        Some((name, serde_json::to_value(self.section).ok()?))
-    }
-}
-
 pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) -> Option<Found> {
     let deployments: Vec<Value> =
         lists.workloads.iter().filter(|workload| text(workload, "/kind") == "Deployment").cloned().collect();
@@ -77,7 +61,8 @@ pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) 
     }
     runtimes.sort();
     others.sort_by(|a, b| a.object.cmp(&b.object));
-    Some(Found { section: Kserve { controller, services, runtimes, others }, objects })
+    let section = Kserve { controller, services, runtimes, others };
+    Found::new("kserve", serde_json::to_value(section), objects)
 }
 
 /// All objects of a kind, in the version in which they are stored from now on; none where there is no such kind.

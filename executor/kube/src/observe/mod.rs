@@ -8,6 +8,7 @@ mod argo_workflows;
 mod cluster;
 mod crds;
 mod custom;
+mod found;
 mod gpu_operator;
 mod karpenter;
 mod kserve;
@@ -21,7 +22,7 @@ mod releases;
 mod webhooks;
 mod workloads;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -33,6 +34,7 @@ use crate::{
     classify::CallError,
     driver::IO_DEADLINE,
 };
+use found::Found;
 use lists::Lists;
 
 /// How to observe.
@@ -67,21 +69,18 @@ async fn read(reader: &Reader, taken_at: Timestamp) -> Result<Inventory, CallErr
     let webhooks = webhooks::read(&mut lists, reader).await;
     let mut releases = releases::read(&mut lists);
     custom::read(&mut lists, reader, &crds, &mut releases).await;
-    let karpenter = karpenter::read(&mut lists, reader, &kinds, &claims).await;
-    let argo_workflows = argo_workflows::read(&mut lists, reader, &kinds).await;
-    let kserve = kserve::read(&mut lists, reader, &kinds).await;
-    let owned = karpenter.iter().flat_map(|found| &found.objects);
-    let owned = owned.chain(argo_workflows.iter().flat_map(|found| &found.objects));
-    let owned = owned.chain(kserve.iter().flat_map(|found| &found.objects));
-    let owners = owners::read(&lists, &owned.cloned().collect::<Vec<_>>());
-    let mut components = BTreeMap::new();
-    components.extend(karpenter.and_then(karpenter::Found::section));
-    components.extend(argo_workflows.and_then(argo_workflows::Found::section));
-    components.extend(kserve.and_then(kserve::Found::section));
-    components.extend(gpu_operator::read(&mut lists, reader, &kinds).await);
-    components.extend(nvsentinel::read(&mut lists, reader, &kinds).await);
     let told = std::mem::take(&mut pods.told);
-    components.extend(mlflow::read(&mut lists, reader, &kinds, told).await);
+    let found = [
+        karpenter::read(&mut lists, reader, &kinds, &claims).await,
+        argo_workflows::read(&mut lists, reader, &kinds).await,
+        kserve::read(&mut lists, reader, &kinds).await,
+        gpu_operator::read(&mut lists, reader, &kinds).await,
+        nvsentinel::read(&mut lists, reader, &kinds).await,
+        mlflow::read(&mut lists, reader, &kinds, told).await,
+    ];
+    let owned: Vec<Value> = found.iter().flatten().flat_map(|found| &found.objects).cloned().collect();
+    let owners = owners::read(&lists, &owned);
+    let components = found.into_iter().flatten().map(Found::section).collect();
     let api_use = api_use::read(&mut lists, reader, &kinds, &cluster.apis).await;
     let mut unread = lists.unread;
     unread.sort();

@@ -3,12 +3,9 @@
 //! Rule sets are read from the ConfigMap that fault-quarantine runs with, and not from values of a release: those may say nothing.
 
 use serde_json::Value;
-use switchback_schemas::{
-    ComponentName,
-    inventory::nvsentinel::{Breaker, EventStore, Nvsentinel, RuleSet, WatchedNode},
-};
+use switchback_schemas::inventory::nvsentinel::{Breaker, EventStore, Nvsentinel, RuleSet, WatchedNode};
 
-use super::lists::Lists;
+use super::{found::Found, lists::Lists};
 use crate::{
     api::{Kinds, Query, Reader},
     fields::{number, text, texts},
@@ -28,11 +25,7 @@ const PRESENT: &str = "nvidia.com/gpu.present";
 const QUARANTINED: &str = "quarantineHealthEvent";
 
 /// The section, under its component's name; nothing where there is no fault-quarantine.
-pub(super) async fn read(
-    lists: &mut Lists,
-    reader: &Reader,
-    kinds: &Kinds<'_>,
-) -> Option<(ComponentName, Value)> {
+pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) -> Option<Found> {
     let deployment = lists.workloads.iter().find(|object| is_quarantine(object))?.clone();
     let namespace = text(&deployment, "/metadata/namespace").to_owned();
     let query = Query { namespace: Some(namespace.clone()), ..Query::all() };
@@ -56,8 +49,7 @@ pub(super) async fn read(
         database: database(&lists.workloads, &namespace),
         namespace,
     };
-    let name = ComponentName::new("nvsentinel").ok()?;
-    Some((name, serde_json::to_value(section).ok()?))
+    Found::new("nvsentinel", serde_json::to_value(section), Vec::new())
 }
 
 fn is_quarantine(object: &Value) -> bool {

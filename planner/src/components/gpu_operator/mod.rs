@@ -115,6 +115,7 @@ impl Component for GpuOperator {
                 source: at.manifests.charts(at.doc.doc, &spec.charts),
                 version: hop.to,
                 set: site.values(&spec.set),
+                crd_directories: Vec::new(),
             });
         }
     }

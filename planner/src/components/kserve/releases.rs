@@ -28,6 +28,7 @@ impl Moved {
             source: at.manifests.charts(at.doc.doc, &spec.charts),
             version: tag(version),
             set,
+            crd_directories: Vec::new(),
         }
     }
 }

@@ -94,6 +94,7 @@ impl Component for Nvsentinel {
             source: at.manifests.charts(at.doc.doc, &spec.charts),
             version: hop.to,
             set: nested(&spec.set).unwrap_or_default(),
+            crd_directories: Vec::new(),
         }));
     }
 

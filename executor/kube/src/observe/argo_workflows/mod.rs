@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use switchback_schemas::{
-    ComponentName,
     inventory::argo_workflows::{
         ArgoWorkflows, CronWorkflow, UnfinishedWorkflow, WorkflowController, WorkflowCount,
     },
     name::ObjectName,
 };
 
-use super::lists::Lists;
+use super::{found::Found, lists::Lists};
 use crate::{
     api::{Kinds, Query, Reader},
     fields::text,
@@ -25,21 +24,6 @@ const API: &str = "argoproj.io/v1alpha1";
 const COMPLETED: &str = "workflows.argoproj.io/completed";
 /// Which controller looks after an object.
 const INSTANCE: &str = "workflows.argoproj.io/controller-instanceid";
-
-/// What was found of Argo Workflows.
-pub(super) struct Found {
-    section: ArgoWorkflows,
-    /// CronWorkflows as they are, for evidence of their owners.
-    pub(super) objects: Vec<Value>,
-}
-
-impl Found {
-    /// The section, under its component's name.
-    pub(super) fn section(self) -> Option<(ComponentName, Value)> {
-        let name = ComponentName::new("argo-workflows").ok()?;
-        Some((name, serde_json::to_value(self.section).ok()?))
-    }
-}
 
 pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) -> Option<Found> {
     let deployments: Vec<Value> =
@@ -73,7 +57,7 @@ pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) 
         unfinished,
         old_fields: found,
     };
-    Some(Found { section, objects: crons })
+    Found::new("argo-workflows", serde_json::to_value(section), crons)
 }
 
 /// Objects of a kind; none where it is not served.

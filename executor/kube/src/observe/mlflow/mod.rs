@@ -8,14 +8,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use switchback_schemas::{
-    ComponentName,
     inventory::servers::{Autoscaler, MlflowSection, PodMake, Server},
     name::{ObjectName, ObjectRef},
 };
 
 pub(super) use consumers::{Told, told};
 
-use super::lists::Lists;
+use super::{found::Found, lists::Lists};
 use crate::{
     api::{Kinds, Query, Reader},
     classify::CallError,
@@ -36,7 +35,7 @@ pub(super) async fn read(
     reader: &Reader,
     kinds: &Kinds<'_>,
     told: Vec<Told>,
-) -> Option<(ComponentName, Value)> {
+) -> Option<Found> {
     let found: Vec<Value> = lists.workloads.iter().filter(|object| is_server(object)).cloned().collect();
     if found.is_empty() {
         return None;
@@ -51,8 +50,7 @@ pub(super) async fn read(
         loggers: consumers::loggers(told),
         databases: consumers::databases(&lists.workloads),
     };
-    let name = ComponentName::new("mlflow").ok()?;
-    Some((name, serde_json::to_value(section).ok()?))
+    Found::new("mlflow", serde_json::to_value(section), Vec::new())
 }
 
 /// A Deployment with an image of MLflow, or with what only its server is told.
