@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use switchback_schemas::report::{RunState, StepStatus};
 
 use crate::support::{
-    journal::Events,
+    journal::{Events, record},
     projection::{Projection, same},
     scene::{Out, Scene},
 };
@@ -63,9 +63,16 @@ fn carried_through(scene: &Scene) -> Out {
     panic!("the run never comes to its end");
 }
 
+/// helm 3 refuses to roll back to what holds CRDs that stayed; helm 4 applies them as their owner.
 #[test]
 fn an_upgrade_waits_for_what_runs_and_rolls_back_to_where_it_was() {
-    let scene = scene("");
+    for helm in ["v3.22.0", "v4.2.3"] {
+        there_and_back(helm);
+    }
+}
+
+fn there_and_back(helm: &str) {
+    let scene = scene_of("", |world| world.replace("settings:\n", &format!("settings:\n  helm: {helm}\n")));
     let before = named(&scene, "CronWorkflow", "nightly")["spec"].clone();
     let plan = scene.plan();
     let inventory: Value = serde_json::from_str(&scene.read("inventory.json")).expect("JSON");
@@ -167,4 +174,54 @@ fn p34_killed_at_its_records_a_second_process_reaches_the_same_end() {
             return;
         }
     }
+}
+
+/// A run that died when the release had moved: a plan that continues it does what is left, and resumes with what that run captured.
+#[test]
+fn a_plan_that_continues_a_killed_run_resumes_what_it_had_suspended() {
+    let scene = scene("");
+    let before = named(&scene, "CronWorkflow", "nightly")["spec"].clone();
+    scene.plan();
+    let mut child = scene.applying();
+    let mut events = Events::of(&mut child);
+    let step = |part: &str| format!("argo-workflows/flows@1.0.18/{part}");
+    let is = |event: &Value, kind: &str, part: &str| {
+        record(event, kind).is_some_and(|record| record["at"]["step"] == step(part).as_str())
+    };
+    assert!(events.until(|event| is(event, "intent", "removed-fields")), "it has waited");
+    // However late it is killed, nothing is resumed.
+    let kind = json!({"before": {"status": 503}});
+    scene.fault(&json!({"verb": "PATCH", "path": "*/cronworkflows/*", "nth": 0, "kind": kind}));
+    assert!(events.until(|event| is(event, "verified", "release")), "it comes so far");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    scene.heal();
+    assert_eq!(suspended(&scene, "nightly"), true);
+
+    let run = scene.report().run;
+    scene.on_store(&format!("observe --continue {run}")).exits(0);
+    scene.on_platform("resolve manifests").exits(0);
+    let plan = scene.planned();
+    assert_eq!(plan.parent.as_ref().map(|parent| &parent.run), Some(&run));
+    let mut left: Vec<&str> = plan.steps.iter().filter_map(|step| plan.hops[0].id.part(&step.id)).collect();
+    left.sort_unstable();
+    assert_eq!(
+        left,
+        [
+            "check",
+            "check/done",
+            "health",
+            "in-flight",
+            "resume/cron/ml.nightly",
+            "suspended/cron/ml.nightly",
+            "suspended/cron/ml.paused",
+            "tidy/check",
+        ]
+    );
+    carried_through(&scene).exits(0);
+    assert_eq!(named(&scene, "CronWorkflow", "nightly")["spec"], before);
+    assert_eq!(image(&scene), "quay.io/argoproj/workflow-controller:v4.0.6");
+    let names: Vec<Value> =
+        scene.objects("Workflow").iter().map(|found| found["metadata"]["name"].clone()).collect();
+    assert_eq!(names, ["train-7b"], "both runs' checks are gone");
 }

@@ -185,3 +185,40 @@ fn a_chart_that_holds_its_crds_is_left_to_helm() {
     assert!(plan.points.is_empty());
     assert!(plan.steps.iter().all(|step| !matches!(step.undo, Undo::Irreversible { .. })));
 }
+
+/// What the addendum of facts says and no plan can look up is told with each plan that it concerns.
+#[test]
+fn what_cannot_be_looked_up_is_told() {
+    let accounts = "service accounts of Workflows allow create and patch of workflowtaskresults";
+    let outcomes = "which Workflows end otherwise under Argo Workflows 4.0.10";
+    let old = planned(ARGO, &platform("0.35.0", "v3.5.0"), rendered("1.0.18", "v4.0.10", "Recreate"));
+    assert!(blind(&old, accounts) && blind(&old, outcomes), "{:#?}", old.blind_spots);
+    let newer = to_four(ARGO, &platform("0.47.5", "v3.7.11"));
+    assert!(!blind(&newer, accounts) && !blind(&newer, "end otherwise"), "{:#?}", newer.blind_spots);
+
+    let mut valued = platform("0.47.5", "v3.7.11");
+    valued.releases.last_mut().expect("argo").values =
+        json!({"controller": {"containerSecurityContext": {"runAsUser": 1}}});
+    let named = "value controller.containerSecurityContext of the release";
+    assert!(blind(&to_four(ARGO, &valued), named));
+    assert!(!blind(&newer, named));
+
+    let mut locks = rendered("1.0.18", "v4.0.6", "Recreate");
+    locks.objects[1]["data"]["config"] = json!("synchronization:\n  postgresql: {host: db}\n");
+    let locked = planned(ARGO, &platform("0.47.5", "v3.7.11"), locks);
+    assert!(blind(&locked, "locks in its postgresql database"), "{:#?}", locked.blind_spots);
+    assert!(!blind(&newer, "locks in its"));
+}
+
+/// A controller of the same cluster that is not moved reads the new CRDs.
+#[test]
+fn other_controllers_are_named() {
+    let mut inventory = platform("0.47.5", "v3.7.11");
+    let mut other =
+        inventory.components.values().find_map(|section| section.get("controllers")).cloned().expect("it");
+    let mut second = other[0].clone();
+    second["deployment"] = json!({"namespace": "team", "name": "workflow-controller"});
+    other.as_array_mut().expect("a list").push(second);
+    change(&mut inventory, "argo-workflows", "/controllers", other);
+    assert!(blind(&to_four(ARGO, &inventory), "whether Deployment team/workflow-controller"));
+}

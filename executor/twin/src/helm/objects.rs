@@ -114,6 +114,9 @@ fn owned(object: &Value, release: &str, namespace: &str) -> Value {
     object
 }
 
+/// How helm 3 is called among field managers: as its program is.
+const AS_HELM: [(&str, &str); 1] = [("fieldManager", "helm")];
+
 /// Brings one object to what the chart says. `old` is what the release said before.
 pub(super) fn put(
     world: &mut World,
@@ -130,7 +133,7 @@ pub(super) fn put(
         return call(world, "PATCH", path, "application/apply-patch+yaml", &wanted, &query).map(|_| ());
     }
     let Some(live) = world.get(&key).cloned() else {
-        return call(world, "POST", path, "application/json", &wanted, &[]).map(|_| ());
+        return call(world, "POST", path, "application/json", &wanted, &AS_HELM).map(|_| ());
     };
     // A three-way merge: what the chart dropped goes, what it says is put over what is there.
     let Some(kind) = world.kind_of(&wanted) else { return Err(unmapped(object)) };
@@ -147,7 +150,7 @@ pub(super) fn put(
     unset(&mut merged, &["metadata", "resourceVersion"]);
     let stored = (*live).clone();
     set(&mut merged, &["metadata", "resourceVersion"], text(&stored, "/metadata/resourceVersion").into());
-    call(world, "PUT", format!("{path}/{}", key.name), "application/json", &merged, &[]).map(|_| ())
+    call(world, "PUT", format!("{path}/{}", key.name), "application/json", &merged, &AS_HELM).map(|_| ())
 }
 
 /// What helm 3 stops at when it rolls back: an object of the older revision that the newer one does not hold and that stands all

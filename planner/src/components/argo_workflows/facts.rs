@@ -31,6 +31,8 @@ pub struct ArgoFacts {
     pub outcomes: Vec<Outcome>,
     /// What service accounts of Workflows need.
     pub accounts: Vec<Account>,
+    /// Values that are called otherwise.
+    pub values: Vec<Renamed>,
 }
 
 /// Charts that install a version.
@@ -135,6 +137,20 @@ pub struct Account {
     pub source: String,
 }
 
+/// A value that is called otherwise from a chart on.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Renamed {
+    /// The first chart that calls it so.
+    pub since: Version,
+    /// What it was called.
+    pub was: String,
+    /// What it is called.
+    pub is: String,
+    /// The key of its source.
+    pub source: String,
+}
+
 impl ArgoFacts {
     /// The version that a chart installs, if it was read.
     pub fn app_of(&self, chart: &Version) -> Option<&Version> {
@@ -165,8 +181,11 @@ mod tests {
         let archive = facts.archive.iter().map(|row| &row.source);
         let outcomes = facts.outcomes.iter().map(|row| &row.source);
         let accounts = facts.accounts.iter().map(|row| &row.source);
+        let values = facts.values.iter().map(|row| &row.source);
         let single = [&facts.full_crds.source, &facts.recreate.source];
-        for source in removed.chain(jumps).chain(archive).chain(outcomes).chain(accounts).chain(single) {
+        for source in
+            removed.chain(jumps).chain(archive).chain(outcomes).chain(accounts).chain(values).chain(single)
+        {
             assert!(facts.sources.contains_key(source), "{source}");
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use switchback_schemas::{inventory::argo_workflows::CronWorkflow, lock::Render, plan::BlindSpot};
 
-use super::{ArgoWorkflows, InFlight, gates, rbac, versions::Versions};
+use super::{ArgoWorkflows, InFlight, chart, gates, rbac, versions::Versions};
 use crate::{component::HopCx, lower::Lowering, predicted::Predicted};
 
 /// Names that a line lists before it counts the rest.
@@ -67,8 +67,54 @@ pub(super) fn add(
             "neither the chart nor the catalog says it, so everything that changes in any version is taken to change".to_owned(),
         );
     }
+    renamed(at, out);
+    locks(at, render, out);
     others(at, out);
     roles(at, render, predicted, out);
+}
+
+/// Values of the release under names that the new chart no longer reads.
+fn renamed(at: &HopCx<'_, ArgoWorkflows>, out: &mut Lowering) {
+    let Some(release) = at.index.release(&at.doc.spec.release) else { return };
+    let crossed =
+        at.facts.values.iter().filter(|row| release.chart_version < row.since && at.hop.to >= row.since);
+    for row in crossed {
+        for path in paths(&release.values, &row.was) {
+            out.blind_spots.push(BlindSpot {
+                what: format!("whether chart {} reads the value {path} of the release", at.hop.to),
+                why: format!("from chart {} on it is called `{}`, as somebody reports", row.since, row.is),
+            });
+        }
+    }
+}
+
+/// Dotted paths of a field, wherever it stands.
+fn paths(value: &Value, name: &str) -> Vec<String> {
+    let fields = value.as_object().into_iter().flatten();
+    let of = |(key, inner): (&String, &Value)| {
+        let deeper = paths(inner, name).into_iter().map(|path| format!("{key}.{path}"));
+        let own = (key == name).then(|| key.clone());
+        own.into_iter().chain(deeper).collect::<Vec<_>>()
+    };
+    fields.flat_map(of).collect()
+}
+
+/// Locks that are kept in a database have a schema of their own, which the controller migrates, too.
+fn locks(at: &HopCx<'_, ArgoWorkflows>, render: &Render, out: &mut Lowering) {
+    let settings = chart::settings(&render.objects, &at.own.controller.config_map.name);
+    let Some(found) = settings.as_ref().and_then(|settings| settings.get("synchronization")) else { return };
+    let skips = found.get("skipMigration") == Some(&Value::Bool(true));
+    let Some(database) = ["postgresql", "mysql"].into_iter().find(|kind| found.get(kind).is_some()) else {
+        return;
+    };
+    if !skips {
+        out.blind_spots.push(BlindSpot {
+            what: format!("what the controller does to the locks in its {database} database when it starts"),
+            why:
+                "its steps are numbered in sync_schema_history, and which release brought which was not read"
+                    .to_owned(),
+        });
+    }
 }
 
 /// A schedule that is missed is made up once, unless its deadline is over.
