@@ -69,13 +69,15 @@ fn a_release_of_argo_workflows_is_refused_towards_its_kind() {
 
 #[test]
 fn what_the_catalog_says_of_a_chart_holds_for_its_release() {
-    let (inventory, name) = platform("gpu-operator", "v25.3.4", "v25.3.4");
-    let refused = |to: &str| planned(&inventory, &name, (to, to));
-    let (plan, diagnostics) = refused("v26.3.3");
+    let moved = |from: &str, to: &str| {
+        let (inventory, name) = platform("aws-vpc-cni", from, &format!("v{from}"));
+        planned(&inventory, &name, (to, &format!("v{to}")))
+    };
+    let (plan, diagnostics) = moved("1.6.4", "1.20.1");
     assert!(plan.is_none());
     let found = diagnostics.iter().find(|found| found.code == codes::PATH_REQUIREMENT).expect("it is said");
-    assert!(found.message.contains("has to move through 25.10"), "{}", found.message);
-    let (plan, diagnostics) = refused("v25.10.1");
+    assert!(found.message.contains("one minor at a time"), "{}", found.message);
+    let (plan, diagnostics) = moved("1.20.1", "1.21.1");
     assert!(plan.is_some(), "{diagnostics:#?}");
 }
 
@@ -94,31 +96,31 @@ fn asked(inventory: &Inventory, name: &ObjectName, to: &str, lock: Option<&Lock>
 /// `path` said "stays" of what the manifest moves.
 #[test]
 fn the_path_does_not_say_that_a_release_stays_which_moves() {
-    let (inventory, name) = platform("nvsentinel", "0.45.0", "1.25.0");
+    let (inventory, name) = platform("aws-vpc-cni", "1.1.15", "v1.20.1");
     let of = |ask: &Ask| {
-        let moved = ask.components.iter().find(|asked| asked.component == "nvsentinel");
+        let moved = ask.components.iter().find(|asked| asked.component == "vpc-cni");
         moved.map(|asked| (asked.from.to_string(), asked.to.to_string()))
     };
     // Its chart has numbers of its own: before it is resolved, nobody knows which version that is.
-    let before = asked(&inventory, &name, "0.47.5", None);
+    let before = asked(&inventory, &name, "1.2.0", None);
     assert_eq!(of(&before), None);
-    let unknown = before.unknown.iter().find(|spot| spot.what.contains("NVSentinel")).expect("it is told");
+    let unknown = before.unknown.iter().find(|spot| spot.what.contains("VPC CNI")).expect("it is told");
     assert_eq!(
         (unknown.what.as_str(), unknown.why.as_str()),
         (
-            "to which version of NVSentinel upgrade moved moves",
+            "to which version of VPC CNI upgrade moved moves",
             "which that is, the chart says when it is resolved, so no version rules were checked"
         )
     );
     let mut lock = crate::world::lock(&inventory, switchback_schemas::Digest::of(""), &[]);
-    resolved(&mut lock, &name, "0.47.5", "v1.28.0");
-    let after = asked(&inventory, &name, "0.47.5", Some(&lock));
-    assert_eq!(of(&after), Some(("1.25.0".to_owned(), "1.28.0".to_owned())));
+    resolved(&mut lock, &name, "1.2.0", "v1.21.1");
+    let after = asked(&inventory, &name, "1.2.0", Some(&lock));
+    assert_eq!(of(&after), Some(("1.20.1".to_owned(), "1.21.1".to_owned())));
 }
 
 #[test]
 fn a_version_of_which_nothing_is_known_is_a_blind_spot() {
-    let (inventory, name) = platform("kserve", "v0.16.0", "v0.16.0");
+    let (inventory, name) = platform("aws-vpc-cni", "v1.20.1", "v1.20.1");
     let (plan, diagnostics) = planned(&inventory, &name, ("v99.1.0", "v99.1.0"));
     let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     assert_eq!(plan.hops.len(), 1);
