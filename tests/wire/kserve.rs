@@ -1,6 +1,6 @@
 //! KServe on the twin by what a person types: words of deployment modes change, services stay, and a rollback restores what there was.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::scene::Scene;
 
@@ -129,4 +129,25 @@ fn p26_the_usual_procedure_leaves_none_ready() {
     }
     scene.wait(300);
     assert_eq!(services(&scene).iter().filter(|service| is_ready(service)).count(), 0);
+}
+
+/// Refused in the middle, while nothing acts for services: the run rolls back by itself, and nothing is left of it.
+#[test]
+fn a_refusal_while_the_lease_is_held_leaves_what_there_was() {
+    for path in ["*/inferenceservices/iris/status", "*/inferenceservices/chat", "*/inferenceservices/iris"] {
+        let scene = scene();
+        let before = services(&scene);
+        let old_images = images(&scene);
+        scene.plan();
+        let refused = json!({"before": {"status": 403}});
+        scene.fault(&json!({"verb": "PATCH", "path": path, "nth": 1, "kind": refused}));
+        scene.apply().exits(5);
+        assert_eq!(scene.faults_met(), 1, "{path} was never called");
+        let after = services(&scene);
+        assert_eq!(before.iter().map(words).collect::<Vec<_>>(), after.iter().map(words).collect::<Vec<_>>());
+        assert_eq!(before.iter().map(asked).collect::<Vec<_>>(), after.iter().map(asked).collect::<Vec<_>>());
+        assert!(after.iter().all(is_ready), "{path}: {after:#?}");
+        assert_eq!(images(&scene), old_images, "{path}");
+        assert!(lease_is_free(&scene), "{path}");
+    }
 }
