@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::scene::Scene;
+use crate::support::{
+    journal::{Events, record},
+    scene::Scene,
+};
 
 const PLATFORM: &str = r"
 apiVersion: switchback.dev/v1alpha1
@@ -149,5 +152,33 @@ fn a_refusal_while_the_lease_is_held_leaves_what_there_was() {
         assert!(after.iter().all(is_ready), "{path}: {after:#?}");
         assert_eq!(images(&scene), old_images, "{path}");
         assert!(lease_is_free(&scene), "{path}");
+    }
+}
+
+/// Killed beside a step, the next process ends where an undisturbed one does: the lease is not left held, and each word changes once.
+#[test]
+fn p34_killed_anywhere_another_process_reaches_the_same_end() {
+    for step in
+        ["/lease/hold", "/words/ml/iris/status", "/controller", "/words/ml/chat/annotation", "/lease/release"]
+    {
+        let scene = scene();
+        let before = services(&scene);
+        scene.plan();
+        let mut child = scene.applying();
+        let begun = Events::of(&mut child).until(|event| {
+            record(event, "intent")
+                .is_some_and(|found| found["at"]["step"].as_str().is_some_and(|id| id.ends_with(step)))
+        });
+        assert!(begun, "{step} was never begun");
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        scene.apply().exits(0);
+        let after = services(&scene);
+        assert!(
+            after.iter().all(|service| is_ready(service) && words(service).2 == "Standard"),
+            "{step}: {after:#?}"
+        );
+        assert_eq!(before.iter().map(asked).collect::<Vec<_>>(), after.iter().map(asked).collect::<Vec<_>>());
+        assert!(lease_is_free(&scene), "{step}");
     }
 }
