@@ -1,6 +1,7 @@
 //! KServe on the twin by what a person types: words of deployment modes change, services stay, and a rollback restores what there was.
 
 use serde_json::{Value, json};
+use switchback_schemas::codes;
 
 use crate::support::{
     journal::{Events, record},
@@ -91,6 +92,10 @@ fn p26_an_upgrade_over_the_new_words_and_back_leaves_every_service_ready() {
         .expect("it is predicted");
     assert!(said.message.contains("ml/chat") && said.message.contains("1 more GPU"), "{}", said.message);
 
+    let needs = scene.switchback("permissions plan.json").exits(0).stdout;
+    for needed in ["leases", "inferenceservices/status", "inferenceservices"] {
+        assert!(needs.contains(needed), "{needed}: {needs}");
+    }
     scene.apply().exits(0);
     let after = services(&scene);
     assert_eq!(
@@ -181,4 +186,32 @@ fn p34_killed_anywhere_another_process_reaches_the_same_end() {
         assert_eq!(before.iter().map(asked).collect::<Vec<_>>(), after.iter().map(asked).collect::<Vec<_>>());
         assert!(lease_is_free(&scene), "{step}");
     }
+}
+
+/// The surge of a service finds no GPU: its old pods go on serving, the plan said so, the run
+/// parks by its name, and can be rolled back from there.
+#[test]
+fn a_surge_that_finds_no_gpu_is_predicted_and_takes_no_model_away() {
+    let manifests = [("platform.yaml", PLATFORM), ("kserve.yaml", KSERVE)];
+    let scene = Scene::on_world("kserve-small.yaml", &manifests, |world| {
+        let full = world.replace("nvidia.com/gpu: \"4\"", "nvidia.com/gpu: \"1\"");
+        assert_ne!(full, world);
+        full
+    });
+    let old_images = images(&scene);
+    let plan = scene.plan();
+    let said =
+        plan.notices.iter().find(|notice| notice.code == codes::PLAN_CAPACITY).expect("it is predicted");
+    assert!(said.message.contains("ml/chat takes 1 more GPU"), "{}", said.message);
+    let parked = scene.apply().exits(3).stdout;
+    assert!(parked.contains("parked, waits for Deployment ml/chat-predictor"), "{parked}");
+    assert!(services(&scene).iter().all(is_ready), "its old pods serve");
+    scene.on_store("rollback --to start --reason full").exits(0);
+    let after = services(&scene);
+    assert!(
+        after.iter().all(|service| is_ready(service) && words(service).2 == "RawDeployment"),
+        "{after:#?}"
+    );
+    assert_eq!(images(&scene), old_images);
+    assert!(lease_is_free(&scene));
 }
