@@ -1,8 +1,12 @@
 //! KServe on the twin by what a person types: words of deployment modes change, services stay, and a rollback restores what there was.
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use switchback_schemas::codes;
 
-use crate::support::scene::Scene;
+use crate::support::{
+    journal::{Events, record},
+    scene::Scene,
+};
 
 const PLATFORM: &str = r"
 apiVersion: switchback.dev/v1alpha1
@@ -88,6 +92,10 @@ fn p26_an_upgrade_over_the_new_words_and_back_leaves_every_service_ready() {
         .expect("it is predicted");
     assert!(said.message.contains("ml/chat") && said.message.contains("1 more GPU"), "{}", said.message);
 
+    let needs = scene.switchback("permissions plan.json").exits(0).stdout;
+    for needed in ["leases", "inferenceservices/status", "inferenceservices"] {
+        assert!(needs.contains(needed), "{needed}: {needs}");
+    }
     scene.apply().exits(0);
     let after = services(&scene);
     assert_eq!(
@@ -129,4 +137,81 @@ fn p26_the_usual_procedure_leaves_none_ready() {
     }
     scene.wait(300);
     assert_eq!(services(&scene).iter().filter(|service| is_ready(service)).count(), 0);
+}
+
+/// Refused in the middle, while nothing acts for services: the run rolls back by itself, and nothing is left of it.
+#[test]
+fn a_refusal_while_the_lease_is_held_leaves_what_there_was() {
+    for path in ["*/inferenceservices/iris/status", "*/inferenceservices/chat", "*/inferenceservices/iris"] {
+        let scene = scene();
+        let before = services(&scene);
+        let old_images = images(&scene);
+        scene.plan();
+        let refused = json!({"before": {"status": 403}});
+        scene.fault(&json!({"verb": "PATCH", "path": path, "nth": 1, "kind": refused}));
+        scene.apply().exits(5);
+        assert_eq!(scene.faults_met(), 1, "{path} was never called");
+        let after = services(&scene);
+        assert_eq!(before.iter().map(words).collect::<Vec<_>>(), after.iter().map(words).collect::<Vec<_>>());
+        assert_eq!(before.iter().map(asked).collect::<Vec<_>>(), after.iter().map(asked).collect::<Vec<_>>());
+        assert!(after.iter().all(is_ready), "{path}: {after:#?}");
+        assert_eq!(images(&scene), old_images, "{path}");
+        assert!(lease_is_free(&scene), "{path}");
+    }
+}
+
+/// Killed beside a step, the next process ends where an undisturbed one does: the lease is not left held, and each word changes once.
+#[test]
+fn p34_killed_anywhere_another_process_reaches_the_same_end() {
+    for step in
+        ["/lease/hold", "/words/ml/iris/status", "/controller", "/words/ml/chat/annotation", "/lease/release"]
+    {
+        let scene = scene();
+        let before = services(&scene);
+        scene.plan();
+        let mut child = scene.applying();
+        let begun = Events::of(&mut child).until(|event| {
+            record(event, "intent")
+                .is_some_and(|found| found["at"]["step"].as_str().is_some_and(|id| id.ends_with(step)))
+        });
+        assert!(begun, "{step} was never begun");
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        scene.apply().exits(0);
+        let after = services(&scene);
+        assert!(
+            after.iter().all(|service| is_ready(service) && words(service).2 == "Standard"),
+            "{step}: {after:#?}"
+        );
+        assert_eq!(before.iter().map(asked).collect::<Vec<_>>(), after.iter().map(asked).collect::<Vec<_>>());
+        assert!(lease_is_free(&scene), "{step}");
+    }
+}
+
+/// The surge of a service finds no GPU: its old pods go on serving, the plan said so, the run
+/// parks by its name, and can be rolled back from there.
+#[test]
+fn a_surge_that_finds_no_gpu_is_predicted_and_takes_no_model_away() {
+    let manifests = [("platform.yaml", PLATFORM), ("kserve.yaml", KSERVE)];
+    let scene = Scene::on_world("kserve-small.yaml", &manifests, |world| {
+        let full = world.replace("nvidia.com/gpu: \"4\"", "nvidia.com/gpu: \"1\"");
+        assert_ne!(full, world);
+        full
+    });
+    let old_images = images(&scene);
+    let plan = scene.plan();
+    let said =
+        plan.notices.iter().find(|notice| notice.code == codes::PLAN_CAPACITY).expect("it is predicted");
+    assert!(said.message.contains("ml/chat takes 1 more GPU"), "{}", said.message);
+    let parked = scene.apply().exits(3).stdout;
+    assert!(parked.contains("parked, waits for Deployment ml/chat-predictor"), "{parked}");
+    assert!(services(&scene).iter().all(is_ready), "its old pods serve");
+    scene.on_store("rollback --to start --reason full").exits(0);
+    let after = services(&scene);
+    assert!(
+        after.iter().all(|service| is_ready(service) && words(service).2 == "RawDeployment"),
+        "{after:#?}"
+    );
+    assert_eq!(images(&scene), old_images);
+    assert!(lease_is_free(&scene));
 }

@@ -4,10 +4,11 @@ use serde_json::json;
 use switchback_face::plan::{dry_run::DryRun, rollback};
 use switchback_model::{Graph, lint::lint, summary::summary};
 use switchback_schemas::{
-    Diagnostic, Digest, StepId,
+    Diagnostic, Digest, Seconds, StepId,
     codes::{self, Code},
-    inventory::Inventory,
+    inventory::{Crd, CustomObject, Inventory},
     manifest::OwnerKind,
+    name::{ObjectName, ObjectRef},
     plan::{Effect, KubeEffect, Plan},
 };
 
@@ -327,4 +328,85 @@ fn models_are_asked_by_their_protocol() {
     {
         assert!(text.contains(url), "{text}");
     }
+}
+
+/// The prefix `kserve-` came after 0.16.0: an LLM install of 0.16 has charts without it.
+#[test]
+fn llm_charts_of_0_16_have_no_prefix() {
+    let mut inventory = platform("0.16.0", None);
+    let release_of = |own: &str| release(name(own), own, "v0.16.0", Vec::new());
+    inventory.releases.extend(["llmisvc-crd", "llmisvc-resources"].map(release_of));
+    let more = "  moreReleases: [{namespace: kserve, name: llmisvc-resources}, {namespace: kserve, name: llmisvc-crd}]\n";
+    let manifest = format!("{}{more}", KSERVE.replace("0.16.0", "0.16.1"));
+    let (plan, diagnostics) = planned_with(&manifest, &inventory, "0.16.1", |lock| {
+        let render_of = |own: &str| render(name(own), own, "v0.16.1", Vec::new());
+        lock.renders.extend(["llmisvc-crd", "llmisvc-resources"].map(render_of));
+    });
+    let plan = plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"));
+    for (one, other) in [("llmisvc-crds", "crds"), ("controller", "llmisvc-crds"), ("llmisvc", "controller")]
+    {
+        assert!(waits(&plan, one, other), "{one} does not wait for {other}");
+    }
+}
+
+/// Both flags of `kserve-runtime-configs` are false by default: without them it renders nothing, and Helm deletes what it held.
+#[test]
+fn runtimes_that_a_chart_renders_no_more_are_counted() {
+    let mut inventory = platform("0.17.1", None);
+    let configs = "kserve-runtime-configs";
+    let runtime = json!({"apiVersion": "serving.kserve.io/v1alpha1", "kind": "ClusterServingRuntime", "metadata": {"name": "mlserver"}});
+    let mut held = release(name(configs), configs, "v0.17.1", vec![runtime]);
+    held.custom.push(CustomObject {
+        object: ObjectRef::new(
+            "serving.kserve.io/v1alpha1",
+            "ClusterServingRuntime",
+            &ObjectName::cluster("mlserver"),
+        ),
+        keep: false,
+        used_by: Vec::new(),
+    });
+    inventory.releases.push(held);
+    let manifest = KSERVE.replace("0.16.0", "0.18.1");
+    let manifest = format!("{manifest}  moreReleases: [{{namespace: kserve, name: {configs}}}]\n");
+    let (plan, diagnostics) = planned_with(&manifest, &inventory, "0.18.1", |lock| {
+        lock.renders.push(render(name(configs), configs, "v0.18.1", Vec::new()));
+    });
+    assert!(plan.is_none());
+    let said = diagnostics.iter().find(|found| found.code == codes::PLAN_DELETES).expect("it is said");
+    assert!(said.message.contains("ClusterServingRuntime mlserver"), "{}", said.message);
+}
+
+/// Charts of CRDs from 0.17 on ask the cluster whose a CRD is: a render cannot show what comes of it.
+#[test]
+fn a_chart_that_looks_up_the_cluster_is_named() {
+    let manifest = KSERVE.replace("0.16.0", "0.18.1");
+    let (plan, diagnostics) = planned_with(&manifest, &platform("0.17.1", None), "0.18.1", |lock| {
+        let crds = lock.renders.iter_mut().find(|render| render.release == name("kserve-crd")).expect("it");
+        crds.lookups.push("templates/serving.kserve.io_clusterstoragecontainers.yaml".to_owned());
+    });
+    let plan = plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"));
+    let hooks = plan.notices.iter().filter(|notice| notice.code == codes::PLAN_HOOK);
+    let said: Vec<&str> = hooks.map(|notice| notice.message.as_str()).collect();
+    assert!(said.iter().any(|message| message.contains("clusterstoragecontainers")), "{said:?}");
+}
+
+/// The controller of LLM objects stores them anew by itself, and takes up to an hour.
+#[test]
+fn llm_objects_are_seen_to_be_stored_anew() {
+    let mut inventory = platform("0.17.1", None);
+    let like = inventory.crds.iter().find(|crd| crd.kind == "InferenceService").expect("it").clone();
+    let stored = ["v1alpha1", "v1alpha2"].map(str::to_owned).to_vec();
+    inventory.crds.push(Crd {
+        name: "llminferenceservices.serving.kserve.io".to_owned(),
+        kind: "LLMInferenceService".to_owned(),
+        served: stored.clone(),
+        storage: "v1alpha2".to_owned(),
+        stored,
+        ..like
+    });
+    let plan = plan(&inventory, "0.18.1");
+    let health = plan.steps.iter().find(|step| step.id == id(&plan, "health")).expect("it");
+    let verify =
+        health.work.verify.iter().find(|verify| verify.title.contains("stored as v1alpha2")).expect("it");
+    assert_eq!(verify.within, Seconds::hours(1));
 }

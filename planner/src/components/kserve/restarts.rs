@@ -192,3 +192,49 @@ fn listed(names: impl Iterator<Item = String>) -> String {
     let shown = names.into_iter().take(LISTED).collect::<Vec<_>>().join(", ");
     if rest == 0 { shown } else { format!("{shown} and {rest} more") }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{component::Component as _, components::kserve::Kserve};
+
+    fn between(from: &str, to: &str, before: &[Value], after: &[Value]) -> Changed {
+        let version = |text: &str| text.parse().expect(text);
+        let facts = Kserve.facts().expect("the catalog");
+        Changed::between(&facts, (&version(from), &version(to)), (before, after))
+    }
+
+    /// Every predictor gets a variable at 0.17.0, and rolls by it.
+    #[test]
+    fn a_new_variable_restarts_every_service_once() {
+        assert_eq!(between("0.16.0", "0.17.1", &[], &[]).all.len(), 1);
+        assert_eq!(between("0.17.1", "0.18.1", &[], &[]), Changed::default());
+        assert_eq!(between("0.15.2", "0.16.0", &[], &[]), Changed::default());
+    }
+
+    #[test]
+    fn a_runtime_that_is_new_restarts_nobody_and_one_that_changes_those_that_use_it() {
+        let runtime = |name: &str, image: &str| json!({"kind": "ClusterServingRuntime", "metadata": {"name": name}, "spec": {"image": image}});
+        let before = [runtime("a", "1"), runtime("b", "1")];
+        let after = [runtime("a", "1"), runtime("b", "2"), runtime("c", "1")];
+        let changed = between("0.17.1", "0.18.1", &before, &after);
+        assert_eq!(changed.runtimes.keys().collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn the_image_that_fetches_models_stands_in_a_text() {
+        let config = |image: &str| {
+            let text = json!({"image": image, "cpuRequest": "100m"}).to_string();
+            json!({"kind": "ConfigMap", "metadata": {"name": "inferenceservice-config"}, "data": {"storageInitializer": text}})
+        };
+        let same = between("0.17.1", "0.18.1", &[config("i:1")], &[config("i:1")]);
+        assert_eq!(same, Changed::default());
+        let changed = between("0.17.1", "0.18.1", &[config("i:1")], &[config("i:2")]);
+        assert_eq!(
+            changed.fetching.into_iter().collect::<Vec<_>>(),
+            ["the image that fetches models changes from i:1 to i:2"]
+        );
+    }
+}
