@@ -224,9 +224,9 @@ const SENTINEL: &str = r#"objects:
 const OPT_OUT: &str = "k8saas.nvidia.com/ManagedByNVSentinel";
 
 fn breaker(scene: &Scene, status: &str) {
-    let patch = format!(r#"{{"data": {{"status": "{status}"}}}}"#);
+    let data = format!(r#"{{"data": {{"status": "{status}"}}}}"#);
     let path = "/api/v1/namespaces/nvsentinel/configmaps/circuit-breaker";
-    scene.send("PATCH", path, ("application/merge-patch+json", &patch));
+    scene.send("PATCH", path, ("application/merge-patch+json", &data));
 }
 
 #[test]
