@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::support::scene::Scene;
+use crate::support::{journal::Events, scene::Scene};
 
 const PLATFORM: &str = "apiVersion: switchback.dev/v1alpha1
 kind: Platform
@@ -224,9 +224,9 @@ const SENTINEL: &str = r#"objects:
 const OPT_OUT: &str = "k8saas.nvidia.com/ManagedByNVSentinel";
 
 fn breaker(scene: &Scene, status: &str) {
-    let patch = format!(r#"{{"data": {{"status": "{status}"}}}}"#);
+    let data = format!(r#"{{"data": {{"status": "{status}"}}}}"#);
     let path = "/api/v1/namespaces/nvsentinel/configmaps/circuit-breaker";
-    scene.send("PATCH", path, ("application/merge-patch+json", &patch));
+    scene.send("PATCH", path, ("application/merge-patch+json", &data));
 }
 
 #[test]
@@ -260,4 +260,37 @@ fn nvsentinel_is_kept_from_the_nodes_meanwhile_and_what_somebody_set_stays() {
     scene.on_store("rollback --to start --reason test").exits(0);
     assert_eq!(labels(&scene, OPT_OUT), ["", "", "false"]);
     assert_eq!(stands(&scene), before);
+}
+
+/// Wherever a run dies, another process goes on under the same hold, and the way back leads to where it began.
+#[test]
+fn killed_at_a_record_no_driver_is_let_go_of_too_early() {
+    for nth in (3..).step_by(9) {
+        let scene = scene("  driverRestarts: postpone\n");
+        let (before, world) = (stands(&scene), scene.settled());
+        scene.plan();
+        let mut child = scene.applying();
+        let mut seen = 0;
+        let reached = Events::of(&mut child).until(|event| {
+            seen += usize::from(event["kind"] == "recorded");
+            seen == nth
+        });
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        scene.wait(3600);
+        assert_eq!(stands(&scene), before, "while nobody is at work, killed at record {nth}");
+        scene.apply().exits(0);
+        assert_eq!(
+            (stands(&scene), labels(&scene, SKIP)),
+            (before.clone(), vec!["true".to_owned(); 3]),
+            "record {nth}"
+        );
+        scene.on_store("rollback --to start --reason test").exits(0);
+        scene.wait(3600);
+        assert_eq!((stands(&scene), scene.world()), (before, world), "back, killed at record {nth}");
+        if !reached {
+            assert!(nth > 20, "the plan has more than {nth} records");
+            return;
+        }
+    }
 }

@@ -118,7 +118,7 @@ impl Road<'_> {
             None => opt_outs.iter().map(|(_, step)| step.clone()).chain([ready]).collect(),
         };
         let after = if moves {
-            let why = "drivers are held and NVSentinel is kept away before operands restart";
+            let why = "drivers are held and nodes are opted out of quarantine before operands restart";
             let needs = before.iter().map(|step| need(step, why, Some("recorded"))).collect();
             let Some(draft) = asked(needs).change(predicted, out) else { return };
             let step = self.capture_templates(draft, still_held, out);

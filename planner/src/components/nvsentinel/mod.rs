@@ -130,7 +130,7 @@ fn unguarded(cx: &Cx<'_>) {
     }
     for pool in cx.pools.iter().filter(|pool| pool.gpu) {
         let message = format!(
-            "NVSentinel cordons GPU nodes whose DCGM goes away, and no step of this plan keeps it from nodes of pool {} that move",
+            "NVSentinel cordons GPU nodes whose DCGM cannot be reached, and no step of this plan keeps it from nodes of pool {} that move",
             pool.name
         );
         let help = "label the nodes of a batch k8saas.nvidia.com/ManagedByNVSentinel=false before it moves, and new nodes at their registration; take it off when DCGM is up";
