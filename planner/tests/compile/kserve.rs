@@ -74,7 +74,8 @@ fn p26_statuses_change_while_no_controller_acts_and_annotations_after() {
         ("words/ml/iris/status", "lease/hold"),
         ("words/none-left", "words/ml/chat/status"),
         ("controller", "words/none-left"),
-        ("words/ml/chat/annotation", "controller"),
+        ("webhooks/pods", "controller"),
+        ("words/ml/chat/annotation", "webhooks/runtimes"),
         ("lease/release", "words/ml/chat/annotation"),
         ("health", "lease/release"),
     ] {

@@ -44,9 +44,9 @@ pub use condition::{
 pub use effect::{
     Chart, Command, Effect, EksCreateNodegroup, EksDeleteNodegroup, EksEffect, EksScaleNodegroup,
     EksTerminateNode, EksUpdateAddon, EksUpdateCluster, EksUpdateNodegroup, EnvValue, HelmEffect,
-    HelmRollback, HelmUpgrade, KubeApply, KubeDelete, KubeEffect, KubePatch, KubeRestore, MigrateStorage,
-    NodeCordon, NodeDrain, NodegroupSize, Notify, RdsDeleteInstance, RdsDeleteSnapshot, RdsEffect,
-    RdsProveSnapshot, RdsRestore, RdsSnapshot, ResolveConflicts, SetField, Wait,
+    HelmRollback, HelmUpgrade, KubeAdmit, KubeApply, KubeDelete, KubeEffect, KubePatch, KubeRestore,
+    MigrateStorage, NodeCordon, NodeDrain, NodegroupSize, Notify, RdsDeleteInstance, RdsDeleteSnapshot,
+    RdsEffect, RdsProveSnapshot, RdsRestore, RdsSnapshot, ResolveConflicts, SetField, Wait,
 };
 pub use gate::{
     AcceptedShortage, ApprovalScope, Channel, Day, Gate, GateKind, PointOfNoReturn, ShortageKind, Window,

@@ -1,5 +1,6 @@
 //! Effects: one file each.
 
+mod admit;
 mod apply;
 mod cordon;
 mod delete;
@@ -24,6 +25,7 @@ const ANEW: u32 = 5;
 /// Calls an effect.
 pub(crate) async fn apply(api: &Writer, call: &Call, effect: &KubeEffect<Value, BoundObject>) -> Outcome {
     let ended = match effect {
+        KubeEffect::Admit(effect) => admit::run(api, effect).await,
         KubeEffect::Apply(effect) => apply::run(api, effect).await,
         KubeEffect::Patch(effect) => patch::run(api, effect).await,
         KubeEffect::Restore(effect) => restore::run(api, effect).await,

@@ -6,8 +6,8 @@ use switchback_schemas::{
     journal::{Class, Outcome, Verdict, WaitsFor},
     name::{ObjectName, ObjectRef},
     plan::{
-        BoundObject, FieldTest, Find, KubeApply, KubeCapture, KubeCondition, KubeDelete, KubeEffect,
-        KubePatch, KubeRestore, MigrateStorage, NodeCordon, SetField, Test,
+        BoundObject, FieldTest, Find, KubeAdmit, KubeApply, KubeCapture, KubeCondition, KubeDelete,
+        KubeEffect, KubePatch, KubeRestore, MigrateStorage, NodeCordon, SetField, Test,
     },
 };
 
@@ -22,6 +22,7 @@ on_both!(
     a_cordon_of_somebody_else_stays,
     p12_objects_are_migrated_before_their_version_goes,
     captured_objects_are_restored,
+    an_object_that_is_tried_is_not_stored,
     rollouts_are_seen,
     what_cannot_be_read_is_unknown,
 );
@@ -189,6 +190,17 @@ async fn p12_objects_are_migrated_before_their_version_goes(scene: &Scene) {
     assert!(done(&scene.apply(&call(), &migrate).await).contains("already"));
     scene.put(crd(&group, &[("v1", true)])).await;
     scene.call("DELETE", &path, None).await;
+}
+
+async fn an_object_that_is_tried_is_not_stored(scene: &Scene) {
+    let object = |namespace: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "tried", "namespace": namespace}, "data": {"a": "b"}});
+    let tried = |object: Value| KubeEffect::Admit(KubeAdmit { object });
+    let said = done(&scene.apply(&call(), &tried(object(&scene.ns))).await);
+    assert!(said.ends_with("would be created"), "{said}");
+    let path = format!("/api/v1/namespaces/{}/configmaps/tried", scene.ns);
+    assert_eq!(scene.call("GET", &path, None).await.0, 404);
+    let refused = scene.apply(&call(), &tried(object("nobody-made-this"))).await;
+    assert!(matches!(refused, Outcome::NotDone { class: Class::Refused, .. }), "{refused:?}");
 }
 
 async fn captured_objects_are_restored(scene: &Scene) {

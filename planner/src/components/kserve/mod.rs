@@ -11,6 +11,7 @@ mod restarts;
 mod road;
 mod spec;
 mod steps;
+mod webhooks;
 
 use switchback_schemas::{
     Diagnostic,

@@ -143,6 +143,7 @@ impl Road<'_> {
         for (moved, render) in rest {
             last = self.move_release(moved, render, last, predicted, out);
         }
+        last = self.webhooks(&last, out);
         if !renamed.is_empty() {
             last = self.annotations(at_once.into_iter(), (&last, false), &hold, predicted, out);
             let why = "it acts with the new version, and on words that it knows";

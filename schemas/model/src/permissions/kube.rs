@@ -116,6 +116,12 @@ impl Needs<'_> {
                 self.rbac(&["patch"], &place);
                 self.rbac(&["create"], &place.any());
             }
+            KubeEffect::Admit(admit) => {
+                let text = |pointer| admit.object.pointer(pointer).and_then(serde_json::Value::as_str);
+                let resource = plural(text("/kind").unwrap_or_default());
+                let place = Place::all(group(text("/apiVersion").unwrap_or_default()), &resource);
+                self.rbac(&["create"], &place.within(text("/metadata/namespace")));
+            }
             KubeEffect::Patch(patch) => {
                 let place = Place::target(&patch.object);
                 self.rbac(&["get"], &place);

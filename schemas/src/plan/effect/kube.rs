@@ -27,6 +27,8 @@ pub enum KubeEffect<V = Operand, T = Target> {
     Cordon(NodeCordon<T>),
     /// Evicts the pods of a cordoned node by the eviction API, as their workload classes say.
     Drain(NodeDrain<T>),
+    /// Lets the API server try to create an object, without storing it.
+    Admit(KubeAdmit),
 }
 
 impl KubeEffect {
@@ -51,6 +53,7 @@ impl KubeEffect {
                 node: by.object(&cordon.node)?,
                 unschedulable: cordon.unschedulable,
             }),
+            Self::Admit(admit) => KubeEffect::Admit(admit.clone()),
             Self::Drain(drain) => KubeEffect::Drain(NodeDrain { node: by.object(&drain.node)? }),
         })
     }
@@ -144,4 +147,13 @@ pub struct NodeCordon<T = Target> {
 pub struct NodeDrain<T = Target> {
     /// The node.
     pub node: T,
+}
+
+/// A create with `dryRun=All`: every admission webhook that concerns the object answers, and nothing is stored. A webhook that does not
+/// answer is tried again, as long as the step may take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KubeAdmit {
+    /// The object.
+    pub object: Value,
 }

@@ -20,8 +20,8 @@ pub use eks::{
 };
 pub use helm::{Chart, HelmEffect, HelmRollback, HelmUpgrade};
 pub use kube::{
-    KubeApply, KubeDelete, KubeEffect, KubePatch, KubeRestore, MigrateStorage, NodeCordon, NodeDrain,
-    SetField,
+    KubeAdmit, KubeApply, KubeDelete, KubeEffect, KubePatch, KubeRestore, MigrateStorage, NodeCordon,
+    NodeDrain, SetField,
 };
 pub use program::{Command, EnvValue, Notify};
 pub use rds::{RdsDeleteInstance, RdsDeleteSnapshot, RdsEffect, RdsProveSnapshot, RdsRestore, RdsSnapshot};
@@ -93,7 +93,11 @@ impl Effect {
         match self {
             // What a notification told somebody cannot be taken back, and is no part of the platform. A proof makes an instance
             // of its own and does not end before that is gone.
-            Self::Wait(_) | Self::Notify(_) | Self::Rds(RdsEffect::ProveSnapshot(_)) => true,
+            // What is only tried is not stored.
+            Self::Wait(_)
+            | Self::Notify(_)
+            | Self::Rds(RdsEffect::ProveSnapshot(_))
+            | Self::Kube(KubeEffect::Admit(_)) => true,
             Self::Kube(_) | Self::Helm(_) | Self::Eks(_) | Self::Rds(_) | Self::Command(_) => false,
         }
     }

@@ -19,6 +19,9 @@ pub(super) fn commands(effect: &KubeEffect<Value, BoundObject>) -> Vec<String> {
                 "kubectl apply --server-side --field-manager switchback{force} --filename - <<<{object}"
             )]
         }
+        KubeEffect::Admit(admit) => {
+            vec![format!("kubectl create --dry-run=server --filename - <<<{}", word::json(&admit.object))]
+        }
         KubeEffect::Patch(patch) => vec![patched(patch)],
         KubeEffect::Restore(restore) => {
             let bare = "{apiVersion: \"v1\", kind: \"List\", items: map(del(.metadata.resourceVersion, .metadata.uid, .metadata.managedFields))}";
