@@ -12,6 +12,7 @@ mod components;
 mod diagnostics;
 mod formats;
 mod reader;
+mod seeds;
 mod tidy;
 mod words;
 mod workspace;
