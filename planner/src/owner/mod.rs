@@ -68,8 +68,8 @@ pub struct DesiredRelease<'a> {
     pub within: Seconds,
     /// Whether CRDs of the chart's `crds/` directory are applied with it; not where another release holds them.
     pub with_crds: bool,
-    /// Objects of custom kinds that it may delete.
-    pub deletes: &'a [AcceptedDeletion],
+    /// Objects of custom kinds that it may delete; `None` where the manifest has no field to accept that by.
+    pub deletes: Option<&'a [AcceptedDeletion]>,
 }
 
 /// A field of an object at a value.

@@ -125,7 +125,7 @@ impl<'a> Road<'a> {
                 render: self.render,
                 within: self.within(),
                 with_crds: gates::applies(self.at),
-                deletes: &[],
+                deletes: None,
             }),
             needs,
             place: self.cx.label(self.doc.doc, "/spec/to", "this version of the chart"),

@@ -100,7 +100,7 @@ impl Road<'_> {
                 within: OPERATOR,
                 // Helm validates the ClusterPolicy of the new chart before the chart's own hook brings its CRD.
                 with_crds: true,
-                deletes: &[],
+                deletes: None,
             }),
             needs,
             place: self.cx.label(self.doc.doc, "/spec/to", "this version of the chart"),

@@ -146,7 +146,7 @@ impl Component for HelmRelease {
                 render,
                 within,
                 with_crds: true,
-                deletes: &spec.deletes,
+                deletes: Some(&spec.deletes),
             }),
             needs: Vec::new(),
             place: cx.label(doc.doc, "/spec/to", "this version of the chart"),

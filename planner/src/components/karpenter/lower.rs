@@ -99,7 +99,7 @@ impl<'a> Road<'a> {
                 render,
                 within: CONTROLLER,
                 with_crds: false,
-                deletes: &[],
+                deletes: None,
             }),
             needs,
             place: self.cx.label(self.doc.doc, "/spec/to", "this version of the chart"),

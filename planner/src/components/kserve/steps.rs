@@ -209,7 +209,7 @@ impl Road<'_> {
                 render,
                 within: CONTROLLER,
                 with_crds: false,
-                deletes: deletes.map(|(_, list)| list.as_slice()).unwrap_or_default(),
+                deletes: Some(deletes.map(|(_, list)| list.as_slice()).unwrap_or_default()),
             }),
             needs: vec![need(after, why, Some(&part.source))],
             place: self.label(self.doc.doc, "/spec/to", "this version of the chart"),

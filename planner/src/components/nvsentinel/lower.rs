@@ -64,7 +64,7 @@ pub(super) fn hop(at: &HopCx<'_, Nvsentinel>, predicted: &mut Predicted<'_>, out
         scope: &at.scope,
         part: "release",
         title: format!("upgrade NVSentinel to {} by release {}", at.hop.to, spec.release),
-        desired: Desired::Release(DesiredRelease { render, within: WITHIN, with_crds: true, deletes: &[] }),
+        desired: Desired::Release(DesiredRelease { render, within: WITHIN, with_crds: true, deletes: None }),
         needs,
         place: at.cx.label(at.doc.doc, "/spec/to", "this version of the chart"),
     };

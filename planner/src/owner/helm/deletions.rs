@@ -100,7 +100,7 @@ impl Deletions {
     pub(super) fn say(
         &self,
         cx: &Cx<'_>,
-        (render, accepted): (&Render, &[AcceptedDeletion]),
+        (render, accepted): (&Render, Option<&[AcceptedDeletion]>),
         place: &Place,
         predicted: &Predicted<'_>,
     ) {
@@ -115,15 +115,16 @@ impl Deletions {
             cx.findings.say(Diagnostic { severity: Severity::Advice, ..stays });
         }
         for deletion in self.deleted.values() {
-            let accepts = accepted.iter().find(|accepted| accepted.crd == deletion.crd.name);
-            deletion.say(cx, render, accepts, place);
+            let accepts = deletion.accepts(accepted);
+            deletion.say(cx, (render, accepted), place);
             if deletion.whole {
                 // Where there is none, none may come: nobody was asked to approve that one is deleted.
                 let most = accepts.filter(|_| deletion.loses()).map_or(0, |accepts| accepts.objects);
                 predicted.note_at_most(&deletion.crd, most);
             }
         }
-        for accepts in accepted.iter().filter(|accepts| !self.deleted.contains_key(&accepts.crd)) {
+        let all = accepted.into_iter().flatten();
+        for accepts in all.filter(|accepts| !self.deleted.contains_key(&accepts.crd)) {
             let message = format!(
                 "`deletes` of CRD {} accepts nothing: the upgrade deletes no object of it",
                 accepts.crd
@@ -223,8 +224,13 @@ impl Deletion {
         Capture { name: format!("deleted-{}", self.crd.name.replace('.', "-")), what }
     }
 
-    fn say(&self, cx: &Cx<'_>, render: &Render, accepts: Option<&AcceptedDeletion>, place: &Place) {
-        let crd = &self.crd.name;
+    /// What accepts it.
+    fn accepts<'a>(&self, accepted: Option<&'a [AcceptedDeletion]>) -> Option<&'a AcceptedDeletion> {
+        accepted?.iter().find(|accepted| accepted.crd == self.crd.name)
+    }
+
+    fn say(&self, cx: &Cx<'_>, (render, accepted): (&Render, Option<&[AcceptedDeletion]>), place: &Place) {
+        let (crd, accepts) = (&self.crd.name, self.accepts(accepted));
         let chart = format!("chart {} {}", render.chart.name, render.chart.version);
         let message = match self.whole {
             true => format!("{chart} no longer holds CRD {crd}: Helm deletes it with {}", self.counted()),
@@ -241,13 +247,13 @@ impl Deletion {
                     Some(accepts) => format!("{message}, and {} are accepted", accepts.objects),
                     None => message,
                 };
-                Diagnostic::error(codes::PLAN_DELETES, message).help(self.help(count))
+                Diagnostic::error(codes::PLAN_DELETES, message).help(self.help(count, accepted.is_some()))
             }
         };
         cx.findings.say(diagnostic.at(place.clone()));
     }
 
-    fn help(&self, count: Option<u64>) -> String {
+    fn help(&self, count: Option<u64>, may_be_accepted: bool) -> String {
         let crd = &self.crd.name;
         let keep = match (self.whole, self.named.first()) {
             (true, _) | (_, None) => format!("crd {crd}"),
@@ -258,6 +264,7 @@ impl Deletion {
         };
         let keep = format!("to keep it, `kubectl annotate {keep} {}=keep` and observe again", objects::KEEP);
         match count {
+            _ if !may_be_accepted => keep,
             Some(count) => format!(
                 "{keep}; to delete it, write `deletes: [{{crd: {crd}, objects: {count}, because: WHO ACCEPTS IT}}]`"
             ),
