@@ -5,7 +5,9 @@ use switchback_executor::machine::Rest;
 use switchback_schemas::{
     Digest, Seconds,
     journal::{Approval, End, Event, Identified, SideEntry, SideKind, WaitsFor},
-    plan::{ApprovalScope, FailureAction, Gate, GateKind, Plan, PointOfNoReturn, Window, WindowUse},
+    plan::{
+        ApprovalScope, Disruption, FailureAction, Gate, GateKind, Plan, PointOfNoReturn, Window, WindowUse,
+    },
 };
 
 use super::{
@@ -122,19 +124,22 @@ fn a_line_of_no_return_is_crossed_only_by_an_approval_that_names_it() {
 }
 
 #[test]
-fn a_hop_of_which_something_has_to_be_approved_suspends_nothing_before() {
+fn a_hop_of_which_something_has_to_be_approved_disturbs_nothing_before() {
     let point = |step| PointOfNoReturn {
         id: label("gone"),
         step,
         ends: "the rollback".to_owned(),
         recovery: "none".to_owned(),
     };
-    let mut one_hop = plan(vec![step("a", &[]), step("b", &["a"])]);
+    let mut restarts = step("a", &["t"]);
+    restarts.work.disruption = Disruption::Restart;
+    let mut one_hop = plan(vec![step("t", &[]), restarts, step("b", &["a"])]);
     one_hop.points.push(point(id("b")));
     let mut drive = drive(one_hop);
     let waits = [WaitsFor::Approval { scope: ApprovalScope::Point(label("gone")) }];
     assert_eq!(parked(&drive.rest()).0, waits);
-    assert_eq!(drive.world.log, [], "a comes before b, and nothing was called");
+    let called: Vec<&str> = drive.world.log.iter().map(|landed| landed.what.as_str()).collect();
+    assert_eq!(called, ["do t"], "a trial needs nobody, and a comes before b");
     let named = approval(&drive, "ann", ApprovalScope::Point(label("gone")));
     give(&mut drive, named);
     assert_eq!(go_on(&mut drive), Rest::Ended(End::Complete));

@@ -150,11 +150,11 @@ impl Machine {
         false
     }
 
-    /// What people have yet to approve of a hop of which nothing was started: it waits for them before it suspends anything.
+    /// What people have yet to approve of a hop that has suspended and disrupted nothing so far, where a step would be the first to.
     fn not_approved(&self, at: &At, now: Timestamp) -> Vec<WaitsFor> {
         let hop = step_of(&self.index.plan, at).and_then(|step| self.index.approved.get(&step.hop));
-        let Some(hop) = hop else { return Vec::new() };
-        if hop.steps.iter().any(|step| self.state.phase(&At::forward(step)) != Phase::New) {
+        let Some(hop) = hop.filter(|hop| hop.disturbing.contains(&at.step)) else { return Vec::new() };
+        if hop.disturbing.iter().any(|step| self.state.phase(&At::forward(step)) != Phase::New) {
             return Vec::new();
         }
         let asking = self.asking(now);

@@ -9,7 +9,7 @@ use switchback_model::{Graph, GraphError, group::Room, schedule};
 use switchback_schemas::{
     Digest, HopId, Seconds, StepId,
     name::Label,
-    plan::{GateKind, Plan, RollbackStep, Suspension},
+    plan::{Disruption, GateKind, Plan, RollbackStep, Suspension},
 };
 
 /// A plan with its graph.
@@ -40,8 +40,8 @@ pub struct Index {
 /// A hop of which people approve something.
 #[derive(Debug, Default)]
 pub struct ApprovedHop {
-    /// Its steps.
-    pub steps: Vec<StepId>,
+    /// Its steps that suspend or disrupt something.
+    pub disturbing: BTreeSet<StepId>,
     /// What is approved: the gate, or the point of no return, with the step that it stands before.
     pub scopes: Vec<(StepId, ApprovedBy)>,
 }
@@ -60,10 +60,13 @@ fn approved(plan: &Plan) -> BTreeMap<HopId, ApprovedHop> {
     let points: BTreeSet<&StepId> = plan.points.iter().map(|point| &point.step).collect();
     let gates = plan.gates.iter().filter(|gate| matches!(gate.kind, GateKind::Approval(_)));
     let gates: BTreeSet<&Label> = gates.map(|gate| &gate.id).collect();
+    let suspends: BTreeSet<&StepId> = plan.suspensions.iter().map(|suspension| &suspension.suspend).collect();
     let mut hops: BTreeMap<HopId, ApprovedHop> = BTreeMap::new();
     for step in &plan.steps {
         let hop = hops.entry(step.hop.clone()).or_default();
-        hop.steps.push(step.id.clone());
+        if suspends.contains(&step.id) || step.work.disruption > Disruption::None {
+            hop.disturbing.insert(step.id.clone());
+        }
         let asked = step.gates.iter().filter(|gate| gates.contains(gate));
         hop.scopes.extend(asked.map(|gate| (step.id.clone(), ApprovedBy::Gate(gate.clone()))));
         if points.contains(&step.id) {

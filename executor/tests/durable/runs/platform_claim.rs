@@ -6,11 +6,7 @@ use switchback_executor::{
     ports::{ClaimPort, KeptClaim, PlatformClaim},
     runtime::PlatformClaims,
 };
-use switchback_schemas::{
-    HopId,
-    journal::{Class, Evidence},
-    plan::{Hop, RollbackStep},
-};
+use switchback_schemas::journal::{Class, Evidence};
 
 use super::*;
 
@@ -70,14 +66,9 @@ fn runner(world: &Arc<World>, kept: &Arc<Kept>, disk: &SimDisk, store: &str) -> 
     Runtime { claims: Some(claims), holder: format!("runner of {store}"), ..runtime(world, disk) }
 }
 
-/// A plan whose second hop waits for an approval.
+/// A plan whose second step waits for an approval.
 fn gated() -> Vec<u8> {
     let mut steps = in_a_row();
-    let second: HopId = "test/test@2".parse().unwrap();
-    let id = second.step("b");
-    let undo = steps[1].rollback.work.clone();
-    steps[1].rollback = RollbackStep::inverse(id.clone(), undo);
-    (steps[1].id, steps[1].hop) = (id, second.clone());
     steps[1].gates.push(label("go"));
     let gate = Gate {
         id: label("go"),
@@ -85,11 +76,7 @@ fn gated() -> Vec<u8> {
         kind: GateKind::Approval(ApprovalScope::Plan {}),
         may_override: false,
     };
-    bytes(steps, |plan| {
-        plan.gates.push(gate);
-        let after = Hop { id: second, ..plan.hops[0].clone() };
-        plan.hops.push(after);
-    })
+    bytes(steps, |plan| plan.gates.push(gate))
 }
 
 async fn approve(runtime: &Runtime, run: &RunId, plan: &[u8]) {
