@@ -156,6 +156,22 @@ fn traps_read_like_this() {
         }),
     );
     case(
+        "values: images stay at the version before",
+        refused(ARGO, &nothing, rendered("1.0.18", "v3.7.11", "Recreate"), &|found| {
+            found.app_version = "v4.0.6".to_owned();
+        }),
+    );
+    case(
+        "values: no controller",
+        refused(ARGO, &nothing, four(), &|found| {
+            found.objects.last_mut().expect("the controller")["spec"]["replicas"] = json!(0);
+        }),
+    );
+    case(
+        "in_flight: accepted by nobody",
+        refused(&format!("{ARGO}  inFlight: {{accept: {{because: ''}}}}\n"), &nothing, four(), &same),
+    );
+    case(
         "archive_database: 3.5 to 3.6 on PostgreSQL is one-way",
         refused(
             &ARGO.replace("1.0.18", "0.45.0"),

@@ -54,6 +54,11 @@ impl<'a> Program<'a> {
         !env.into_iter().any(off)
     }
 
+    /// How many pods are wanted.
+    pub(super) fn replicas(&self) -> u64 {
+        self.deployment.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1)
+    }
+
     /// Whether old pods are gone before new ones start.
     pub(super) fn recreates(&self) -> bool {
         text(self.deployment, "/spec/strategy/type") == Some("Recreate")

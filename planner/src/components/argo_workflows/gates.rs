@@ -22,7 +22,8 @@ pub(super) fn check(
     controller: &Program<'_>,
     versions: &Versions,
 ) {
-    pinned(at, render, controller);
+    pinned(at, render, controller, versions);
+    stands(at, controller);
     two_controllers(at, controller);
     jump(at, versions);
     hook(at, render);
@@ -36,8 +37,20 @@ fn refuse(at: &HopCx<'_, ArgoWorkflows>, code: Code, message: String, place: (&s
 }
 
 /// Controller, executor and server are one version (user-pain P-32).
-fn pinned(at: &HopCx<'_, ArgoWorkflows>, render: &Render, controller: &Program<'_>) {
+fn pinned(at: &HopCx<'_, ArgoWorkflows>, render: &Render, controller: &Program<'_>, versions: &Versions) {
+    let help = "remove `images.tag`, `controller.image.tag`, `executor.image.tag` and `server.image.tag` from the values of the release: \
+                the chart's own version is the default of each";
+    let place = ("/spec/to", "this version of the chart");
     let version = Image(controller.image).version();
+    // A digest or a tag of somebody's own says nothing of its version.
+    if let Some((found, to)) = version.as_ref().zip(versions.to.as_ref()).filter(|(found, to)| found != to) {
+        let message = format!(
+            "chart {} installs Argo Workflows {to}, and its values keep the controller at {found}",
+            render.chart.version
+        );
+        refuse(at, codes::MANIFEST_CONFLICT, message, place, help);
+        return;
+    }
     let executor =
         controller.argument("--executor-image").map(|image| ("starts pods with the executor", image));
     let server = chart::server(&render.objects, &render.release);
@@ -48,8 +61,16 @@ fn pinned(at: &HopCx<'_, ArgoWorkflows>, render: &Render, controller: &Program<'
         }
         let message =
             format!("the controller {} {does} {image}: all of them have to be one version", controller.image);
-        let help = "remove `images.tag`, `controller.image.tag`, `executor.image.tag` and `server.image.tag` from the values of the release: \
-                    the chart's own version is the default of each";
+        refuse(at, codes::MANIFEST_CONFLICT, message, place, help);
+    }
+}
+
+/// A controller of no replicas would run no Workflow, and none could show that it does.
+fn stands(at: &HopCx<'_, ArgoWorkflows>, controller: &Program<'_>) {
+    if controller.replicas() == 0 {
+        let message =
+            format!("the chart leaves {} at 0 replicas: nothing would run Workflows", controller.object);
+        let help = "remove `controller.replicas` from the values of the release";
         refuse(at, codes::MANIFEST_CONFLICT, message, ("/spec/to", "this version of the chart"), help);
     }
 }

@@ -83,6 +83,16 @@ impl Component for ArgoWorkflows {
 
     /// Where the plan applies the CRDs, the chart is told not to.
     fn contradictions(&self, spec: &ArgoWorkflowsUpgrade, checks: &mut Checks<'_, '_>) {
+        if let InFlight::Accept { because } = &spec.in_flight
+            && because.trim().is_empty()
+        {
+            checks.error(
+                codes::MANIFEST_CONFLICT,
+                "`because` is empty: nobody accepts that Workflows run through the upgrade".to_owned(),
+                ("/spec/inFlight/accept/because", "who, and why"),
+                "write who accepts it and why, or `inFlight: {wait: {max: 4h}}`",
+            );
+        }
         if spec.crds == CrdSource::Chart {
             return;
         }

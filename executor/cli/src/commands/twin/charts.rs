@@ -12,10 +12,23 @@ use crate::{documents, error::Error};
 
 /// Writes every chart of a world.
 pub(super) fn write(world: &World, dir: &Path) -> Result<(), Error> {
+    own(dir)?;
     for (name, versions) in &world.settings().charts {
+        own(&dir.join(name))?;
         for (version, chart) in versions {
-            write_chart(name, version, chart, &dir.join(name).join(version))?;
+            let dir = dir.join(name).join(version);
+            own(&dir)?;
+            write_chart(name, version, chart, &dir)?;
         }
+    }
+    Ok(())
+}
+
+/// Refuses a directory that is a link: what it leads to is somebody's, and would be overwritten.
+fn own(dir: &Path) -> Result<(), Error> {
+    if dir.is_symlink() {
+        let why = "is a link, and the charts of the twin would be written to where it leads; remove it, or choose another --dir";
+        return Err(DocumentError::unusable(dir, &why).into());
     }
     Ok(())
 }
@@ -63,4 +76,21 @@ fn put_all(path: &Path, objects: &[Value]) -> Result<(), Error> {
 
 fn yaml(path: &Path, value: &impl Serialize) -> Result<String, Error> {
     Ok(serde_yaml::to_string(value).map_err(|error| DocumentError::unusable(path, &error))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        let place = tempfile::tempdir().unwrap();
+        let (theirs, ours) = (place.path().join("theirs"), place.path().join("charts"));
+        std::fs::create_dir(&theirs).unwrap();
+        std::os::unix::fs::symlink(&theirs, &ours).unwrap();
+        let error = write(&World::new("2026-11-20T10:00:00Z".parse().unwrap()), &ours).unwrap_err();
+        assert!(error.to_string().contains("charts"), "{error}");
+        assert_eq!(std::fs::read_dir(&theirs).unwrap().count(), 0);
+        assert!(own(&theirs).is_ok());
+    }
 }
