@@ -140,6 +140,31 @@ fn a_driver_that_was_restarted_since_holds_the_rollback() {
     assert_eq!(stands(&scene), before);
 }
 
+/// The same where its label is still on: a driver pod that is deleted comes back at the new template, held or not.
+#[test]
+fn a_driver_pod_that_was_deleted_under_its_hold_holds_the_rollback() {
+    let scene = scene("  driverRestarts: postpone\n");
+    scene.plan();
+    scene.apply().exits(0);
+    let pods = scene.objects("Pod").into_iter();
+    let driver = pods
+        .filter(|pod| pod["metadata"]["labels"]["app"] == "nvidia-driver-daemonset")
+        .find(|pod| pod["spec"]["nodeName"] == "gpu-1")
+        .expect("the driver of gpu-1");
+    let path = format!(
+        "/api/v1/namespaces/{}/pods/{}",
+        text(&driver["metadata"]["namespace"]),
+        text(&driver["metadata"]["name"])
+    );
+    scene.send("DELETE", &path, ("application/json", "{}"));
+    scene.wait(600);
+    let before = stands(&scene);
+    let held = scene.on_store("rollback --to start --reason test");
+    assert_ne!(held.code, Some(0), "{held:?}");
+    scene.wait(3600);
+    assert_eq!(stands(&scene), before, "no pod with a GPU was moved");
+}
+
 #[test]
 fn where_no_driver_changes_its_template_every_driver_is_let_go_of_again_and_back() {
     let scene = scene("  set: {operandChart: gpu-operator-25.3.4}\n");

@@ -232,9 +232,17 @@ fn another_driver_is_no_upgrade_of_the_operator() {
     let manifest = format!("{}  driver: {{version: '580.95.05'}}\n", postponed());
     let said = refused(&manifest, &platform("25.3.4", |_| ()), PUBLISHED, codes::MANIFEST_NOT_BUILT);
     assert!(said.contains("the driver that runs is 580.82.07, and 580.95.05 is another one"), "{said}");
-    let manifest = format!("{GPU}  set: {{driver.version: '580.95.05'}}\n");
-    let said = refused(&manifest, &platform("25.3.4", |_| ()), QUIET, codes::MANIFEST_CONFLICT);
-    assert!(said.contains("`driver.version` would change the driver"), "{said}");
+    // A map would pass by the pins, and `autoUpgrade` would have every driver restarted that nobody holds.
+    for set in [
+        "driver.version: '580.95.05'",
+        "driver: {version: '580.95.05'}",
+        "driver: {rdma: {enabled: false}}",
+        "driver.upgradePolicy.autoUpgrade: true",
+    ] {
+        let manifest = format!("{GPU}  set: {{{set}}}\n");
+        let said = refused(&manifest, &platform("25.3.4", |_| ()), QUIET, codes::MANIFEST_CONFLICT);
+        assert!(said.contains("would change the driver"), "{set}: {said}");
+    }
     let written = format!("{GPU}  driver: {{version: '580.82.07', managerVersion: v0.8.1}}\n");
     plan(&written, &platform("25.3.4", |_| ()), QUIET);
 }

@@ -2,6 +2,7 @@
 //!
 //! Rule sets are read from the ConfigMap that fault-quarantine runs with, and not from values of a release: those may say nothing.
 
+use serde::Deserialize;
 use serde_json::Value;
 use switchback_schemas::inventory::nvsentinel::{Breaker, EventStore, Nvsentinel, RuleSet, WatchedNode};
 
@@ -43,7 +44,7 @@ pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) 
     nodes.sort_by(|a, b| a.name.cmp(&b.name));
     let section = Nvsentinel {
         quarantines: number(&deployment, "/spec/replicas") > 0,
-        rule_sets: data(QUARANTINE, SETTINGS).map(rule_sets),
+        rule_sets: data(QUARANTINE, SETTINGS).and_then(rule_sets),
         breaker,
         nodes,
         database: database(&lists.workloads, &namespace),
@@ -96,61 +97,54 @@ fn database(workloads: &[Value], namespace: &str) -> Option<EventStore> {
     })
 }
 
-/// Rule sets that are enabled, with the labels that each honours.
-///
-/// Of TOML only what these settings are made of is read: tables, and keys with a text in one line or in three quotes. A clause that is
-/// written in another way is not taken for one that honours a label.
-fn rule_sets(settings: &str) -> Vec<RuleSet> {
-    let mut found: Vec<Rules> = Vec::new();
-    let mut table = String::new();
-    for entry in entries(settings) {
-        match entry {
-            Entry::Table(name) => {
-                if name == "rule-sets" {
-                    found.push(Rules { enabled: true, ..Rules::default() });
-                } else if name == "rule-sets.match.all"
-                    && let Some(rules) = found.last_mut()
-                {
-                    rules.clauses.push((String::new(), String::new()));
-                }
-                table = name;
-            }
-            Entry::Key(key, value) => {
-                let Some(rules) = found.last_mut() else { continue };
-                match (table.as_str(), key.as_str()) {
-                    ("rule-sets", "name") => rules.name = value,
-                    ("rule-sets", "enabled") => rules.enabled = value != "false",
-                    ("rule-sets.match.all", "kind") => {
-                        if let Some(clause) = rules.clauses.last_mut() {
-                            clause.0 = value;
-                        }
-                    }
-                    ("rule-sets.match.all", "expression") => {
-                        if let Some(clause) = rules.clauses.last_mut() {
-                            clause.1 = value;
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-    found.into_iter().filter(|rules| rules.enabled).map(Rules::honoured).collect()
+/// Rule sets that are enabled, with the labels that each honours; `None` where the settings are no TOML or name no rule sets: what
+/// decides then is not known.
+fn rule_sets(settings: &str) -> Option<Vec<RuleSet>> {
+    let settings: Settings = toml::from_str(settings).ok()?;
+    Some(settings.rule_sets?.into_iter().filter(|rules| rules.enabled).map(Rules::honoured).collect())
 }
 
-/// A rule set as it is being read.
-#[derive(Default)]
+/// The settings of fault-quarantine, as far as they say which nodes it cordons.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Settings {
+    rule_sets: Option<Vec<Rules>>,
+}
+
+/// A rule set.
+#[derive(Deserialize)]
 struct Rules {
+    #[serde(default)]
     name: String,
+    #[serde(default = "enabled")]
     enabled: bool,
-    /// Kind and expression of each clause that has to hold.
-    clauses: Vec<(String, String)>,
+    #[serde(default)]
+    r#match: Match,
+}
+
+fn enabled() -> bool {
+    true
+}
+
+#[derive(Default, Deserialize)]
+struct Match {
+    /// Clauses that have to hold, each. Of those of which one is enough, none decides.
+    #[serde(default)]
+    all: Vec<Clause>,
+}
+
+#[derive(Deserialize)]
+struct Clause {
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    expression: String,
 }
 
 impl Rules {
     fn honoured(self) -> RuleSet {
-        let of_nodes = self.clauses.iter().filter(|(kind, _)| kind == "Node");
-        let terms: Vec<String> = of_nodes.flat_map(|(_, expression)| terms(expression)).collect();
+        let of_nodes = self.r#match.all.iter().filter(|clause| clause.kind == "Node");
+        let terms: Vec<String> = of_nodes.flat_map(|clause| terms(&clause.expression)).collect();
         let opt_out = OPT_OUTS.iter().filter(|label| terms.iter().any(|term| opts_out(term, label)));
         RuleSet { name: self.name, opt_out: opt_out.map(|label| (*label).to_owned()).collect() }
     }
@@ -183,74 +177,6 @@ fn opts_out(term: &str, label: &str) -> bool {
     plain == format!("!(\"{label}\"innode.metadata.labels&&node.metadata.labels[\"{label}\"]==\"false\")")
 }
 
-/// A line of settings that means something.
-enum Entry {
-    Table(String),
-    Key(String, String),
-}
-
-fn entries(settings: &str) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    let mut lines = settings.lines();
-    while let Some(line) = lines.next() {
-        let line = line.trim();
-        if let Some(name) = line.strip_prefix('[') {
-            let name = name.trim_start_matches('[').split(']').next().unwrap_or_default();
-            entries.push(Entry::Table(name.trim().to_owned()));
-            continue;
-        }
-        let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else { continue };
-        let value = value.trim();
-        let long = ["\"\"\"", "'''"].into_iter().find_map(|mark| Some((mark, value.strip_prefix(mark)?)));
-        let value = match long {
-            Some((mark, rest)) => until(mark, rest, &mut lines),
-            None => quoted(value),
-        };
-        entries.push(Entry::Key(key.trim().to_owned(), value));
-    }
-    entries
-}
-
-/// A text of several lines, up to its closing mark.
-fn until<'a>(mark: &str, first: &'a str, lines: &mut impl Iterator<Item = &'a str>) -> String {
-    let mut text = String::new();
-    let mut line = Some(first);
-    while let Some(part) = line {
-        if let Some((last, _)) = part.split_once(mark) {
-            text.push_str(last);
-            return text;
-        }
-        text.push_str(part);
-        text.push('\n');
-        line = lines.next();
-    }
-    text
-}
-
-/// A value in one line without its quotes.
-fn quoted(value: &str) -> String {
-    if let Some(rest) = value.strip_prefix('\'') {
-        return rest.split('\'').next().unwrap_or_default().to_owned();
-    }
-    let Some(rest) = value.strip_prefix('"') else {
-        return value.split('#').next().unwrap_or_default().trim().to_owned();
-    };
-    let mut text = String::new();
-    let mut letters = rest.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' => break,
-            '\\' => match letters.next() {
-                Some('n') => text.push('\n'),
-                Some('t') => text.push('\t'),
-                other => text.extend(other),
-            },
-            letter => text.push(letter),
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,7 +201,7 @@ labelPrefix = "k8saas.nvidia.com/"
 
     #[test]
     fn the_clause_that_is_shipped_honours_both_labels() {
-        let read = rule_sets(SHIPPED);
+        let read = rule_sets(SHIPPED).unwrap();
         assert_eq!(read.len(), 1);
         assert_eq!(read[0].name, "GPU fatal error ruleset");
         assert_eq!(read[0].opt_out, OPT_OUTS);
@@ -286,10 +212,10 @@ labelPrefix = "k8saas.nvidia.com/"
         let own = format!(
             "{SHIPPED}[[rule-sets]]\nname = \"own\"\n[[rule-sets.match.all]]\nkind = \"HealthEvent\"\nexpression = \"true\"\n"
         );
-        let read = rule_sets(&own);
+        let read = rule_sets(&own).unwrap();
         assert_eq!((read[1].name.as_str(), read[1].opt_out.len()), ("own", 0));
         let off = own.replace("name = \"own\"", "name = \"own\"\nenabled = false");
-        assert_eq!(rule_sets(&off).len(), 1);
+        assert_eq!(rule_sets(&off).unwrap().len(), 1);
     }
 
     #[test]
@@ -299,7 +225,7 @@ labelPrefix = "k8saas.nvidia.com/"
             let text = format!(
                 "[[rule-sets]]\nname = 'a'\n[[rule-sets.match.all]]\nkind = 'Node'\nexpression = '''{expression}'''\n"
             );
-            !rule_sets(&text)[0].opt_out.is_empty()
+            !rule_sets(&text).unwrap()[0].opt_out.is_empty()
         };
         let shipped =
             format!("!('{label}' in node.metadata.labels && node.metadata.labels['{label}'] == \"false\")");
@@ -311,6 +237,16 @@ labelPrefix = "k8saas.nvidia.com/"
         let any = format!(
             "[[rule-sets]]\nname = 'a'\n[[rule-sets.match.any]]\nkind = 'Node'\nexpression = '''{shipped}'''\n"
         );
-        assert!(rule_sets(&any)[0].opt_out.is_empty());
+        assert!(rule_sets(&any).unwrap()[0].opt_out.is_empty());
+    }
+    #[test]
+    fn settings_that_are_written_in_another_way_are_read_or_unknown() {
+        let inline = "rule-sets = [ { name = 'own', match = { all = [ { kind = 'HealthEvent', expression = 'true' } ] } } ]";
+        assert_eq!(rule_sets(inline).unwrap()[0].opt_out.len(), 0);
+        let quoted = "[[\"rule-sets\"]]\nname = 'own'\n";
+        assert_eq!(rule_sets(quoted).unwrap()[0].name, "own");
+        for unknown in ["", "[[rule-sets", "labelPrefix = 'x'"] {
+            assert!(rule_sets(unknown).is_none(), "{unknown:?}");
+        }
     }
 }

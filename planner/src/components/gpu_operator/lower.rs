@@ -150,15 +150,8 @@ impl Road<'_> {
         out: &mut Lowering,
     ) -> StepId {
         let mut of = vec![self.none_busy()];
-        if self.hop.basis == HopBasis::Exact
-            && !self.hop.finishes
-            && let (Some(pins), Some(policy)) = (self.own.pins(), self.own.section.policies.first())
-        {
-            of.push(Condition::Kube(KubeCondition::Field {
-                object: Target::Object(policy_ref(policy)),
-                pointer: "/spec/driver/version".to_owned(),
-                is: Test::Equals(Operand::Value(json!(pins.version))),
-            }));
+        if self.hop.basis == HopBasis::Exact && !self.hop.finishes {
+            of.extend(self.pinned());
         }
         of.extend(quarantine.and_then(Quarantine::watched));
         let title =
@@ -277,10 +270,47 @@ impl Road<'_> {
         let step = out.add(draft);
         if let Some(undo) = out.rollback.iter_mut().find(|undo| undo.id == step) {
             undo.work.verify.extend(back);
-            let basis = held.map(ReadBasis::After);
-            undo.work.reads.extend(basis.map(|basis| Read { condition: labels::all_held(), basis }));
+            if let Some(held) = held {
+                let mut of = vec![labels::all_held()];
+                of.extend(self.none_restarted());
+                let read = Read { condition: Condition::All(of), basis: ReadBasis::After(held) };
+                undo.work.reads.push(read);
+            }
         }
         step
+    }
+
+    /// No driver pod is of the new template yet: held or not, the rollback would have it restarted.
+    fn none_restarted(&self) -> Vec<Condition> {
+        let drivers = self.own.section.daemon_sets.iter().filter(|set| set.driver);
+        let none = |name| {
+            let is = |is| {
+                Condition::Kube(KubeCondition::Field {
+                    object: Target::Object(daemon_set(name)),
+                    pointer: "/status/updatedNumberScheduled".to_owned(),
+                    is,
+                })
+            };
+            Condition::Any(vec![is(Test::Absent {}), is(Test::Equals(Operand::Value(json!(0))))])
+        };
+        drivers.map(|set| none(&set.name)).collect()
+    }
+
+    /// The ClusterPolicy says the driver that stays.
+    fn pinned(&self) -> Vec<Condition> {
+        let Some((pins, policy)) = self.own.pins().zip(self.own.section.policies.first()) else {
+            return Vec::new();
+        };
+        let manager = pins.manager.as_ref().map(|manager| ("/spec/driver/manager/version", manager));
+        let pinned = [("/spec/driver/version", &pins.version)].into_iter().chain(manager);
+        let says = |(pointer, version): (&str, &String)| {
+            Condition::Kube(KubeCondition::Field {
+                object: Target::Object(policy_ref(policy)),
+                pointer: pointer.to_owned(),
+                is: Test::Equals(Operand::Value(json!(version))),
+            })
+        };
+        pinned.map(says).collect()
     }
 
     /// What must hold of nodes before they are left to themselves.
@@ -331,7 +361,7 @@ impl Road<'_> {
         };
         // Operands are waited for, and take their time. What nodes say then is not: a driver that waits to be restarted is no matter of
         // time while it is held.
-        let mut settled = [of.as_slice(), &self.well(quarantine)].concat();
+        let mut settled = [of.as_slice(), &self.well(quarantine), &self.pinned()].concat();
         if self.holds() && !self.stays_held() {
             settled.push(labels::none_in([REQUIRED]));
             settled.extend(self.drivers_current());

@@ -11,6 +11,9 @@ mod spec;
 mod state;
 mod template;
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
@@ -28,16 +31,13 @@ use crate::{
     hop::HopSpec,
     lower::{Lowering, suspension::RollSuspension},
     manifest::{Checks, Touch},
+    objects::nested,
     predicted::Predicted,
     sections::Sections,
     solver::Request,
 };
 
 const FACTS: &str = include_str!("catalog.yaml");
-
-/// Values that say which driver is installed, and how: another one is no upgrade of the operator.
-const DRIVER_VALUES: [&str; 4] =
-    ["driver.version", "driver.manager.version", "driver.enabled", "driver.nvidiaDriverCRD.enabled"];
 
 /// The component.
 pub struct GpuOperator;
@@ -80,11 +80,18 @@ impl Component for GpuOperator {
     fn references(&self, _: &GpuOperatorUpgrade, _: &mut Checks<'_, '_>) {}
 
     fn contradictions(&self, spec: &GpuOperatorUpgrade, checks: &mut Checks<'_, '_>) {
-        for value in DRIVER_VALUES.iter().filter(|value| spec.set.contains_key(**value)) {
+        // A map below `driver` would pass by the pins as well as a path would.
+        let of_driver = |path: &str| {
+            let one = BTreeMap::from([(path.to_owned(), Value::Null)]);
+            nested(&one).is_ok_and(|nested| nested.get("driver").is_some())
+        };
+        for path in spec.set.keys().filter(|path| of_driver(path)) {
             checks.error(
                 codes::MANIFEST_CONFLICT,
-                format!("`{value}` would change the driver, and this upgrade keeps it"),
-                (&format!("/spec/set/{value}"), "another driver"),
+                format!(
+                    "`{path}` would change the driver or how it is upgraded, and this upgrade keeps both"
+                ),
+                (&format!("/spec/set/{}", path.replace('~', "~0").replace('/', "~1")), "of the driver"),
                 "remove it; `driver:` says which driver stays, and it is the one that runs",
             );
         }
