@@ -3,12 +3,26 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use switchback_schemas::name::{ObjectName, ObjectRef};
 
 pub(crate) use switchback_executor::untrusted::fields::{asked, first_failure, passes, shown};
 
 /// A text inside of an object; empty when it is not there.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The name of an object.
+pub(crate) fn name(object: &Value) -> ObjectName {
+    match text(object, "/metadata/namespace") {
+        "" => ObjectName::cluster(text(object, "/metadata/name")),
+        namespace => ObjectName::namespaced(namespace, text(object, "/metadata/name")),
+    }
+}
+
+/// An object by kind and name, as it says of itself.
+pub(crate) fn reference(object: &Value) -> ObjectRef {
+    ObjectRef::new(text(object, "/apiVersion"), text(object, "/kind"), &name(object))
 }
 
 /// A whole number inside of an object; 0 when it is not there.

@@ -42,14 +42,14 @@ fn judge(
     at_least: Option<u64>,
     at_most: Option<u64>,
 ) -> Verdict {
-    let mut passing = 0;
-    let mut failing = Vec::new();
+    let (mut passes, mut failing) = (Vec::new(), Vec::new());
     for object in objects {
         match fields::first_failure(each, object) {
-            None => passing += 1,
-            Some(why) => failing.push(format!("{}: {why}", fields::text(object, "/metadata/name"))),
+            None => passes.push(fields::name(object).to_string()),
+            Some(why) => failing.push(format!("{}: {why}", fields::name(object))),
         }
     }
+    let passing = u64::try_from(passes.len()).unwrap_or(u64::MAX);
     let total = u64::try_from(objects.len()).unwrap_or(u64::MAX);
     let holds = match (at_least, at_most) {
         (None, None) => passing == total,
@@ -61,9 +61,17 @@ fn judge(
     let bounds: Vec<String> = bounds.into_iter().flatten().collect();
     let bounds = if bounds.is_empty() { "all of them".to_owned() } else { bounds.join(" and ") };
     let mut line = format!("{passing} of {total} {} pass, wanted {bounds}", find.kind);
-    if !holds && let Some(first) = failing.first() {
+    // Where there are too many, those are in the way that pass; else those that do not.
+    let too_many = at_most.is_some_and(|most| passing > most);
+    let named = if too_many { &passes } else { &failing };
+    if !holds && let Some(first) = named.first() {
         line.push_str("; ");
         line.push_str(first);
+        if named.len() > 1 {
+            line.push_str(" and ");
+            line.push_str(&named.len().saturating_sub(1).to_string());
+            line.push_str(" more");
+        }
     }
     verdict(holds, &line)
 }
@@ -92,5 +100,24 @@ mod tests {
         assert!(!holds(None, Some(0)));
         assert!(!holds(None, None));
         assert!(judge(&[], &find, &each, None, None).is_holding());
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_named() {
+        let find = Find {
+            api_version: "v1".into(),
+            kind: "Node".into(),
+            namespace: None,
+            labels: std::collections::BTreeMap::new(),
+        };
+        let each = [FieldTest { pointer: "/busy".into(), is: Test::Present {} }];
+        let node = |name: &str| json!({"metadata": {"name": name}});
+        let mut busy = node("gpu-9");
+        busy["busy"] = json!(true);
+        let objects = [node("gpu-0"), busy, node("gpu-1")];
+        let line = |least, most| judge(&objects, &find, &each, least, most).evidence().0.join("\n");
+        assert_eq!(line(None, Some(0)), "1 of 3 Node pass, wanted at most 0; gpu-9");
+        assert!(line(Some(2), None).contains("; gpu-0: "), "{}", line(Some(2), None));
+        assert!(line(Some(2), None).ends_with(" and 1 more"), "{}", line(Some(2), None));
     }
 }

@@ -1,15 +1,12 @@
 //! The section `kserve`: its controller, InferenceServices with their Deployments, runtimes, and what else serves.
 
 use serde_json::Value;
-use switchback_schemas::{
-    inventory::kserve::{Controller, InferenceService, Kserve, Predictor, Serving},
-    name::{ObjectName, ObjectRef},
-};
+use switchback_schemas::inventory::kserve::{Controller, InferenceService, Kserve, Predictor, Serving};
 
 use super::{found::Found, lists::Lists};
 use crate::{
     api::{Kinds, Query, Reader},
-    fields::{has_condition, text, texts},
+    fields::{has_condition, name, reference, text, texts},
     pods::gpus,
 };
 
@@ -72,18 +69,6 @@ async fn all(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>, kind: &str) 
     let version = crate::conditions::stored::storage_version(crd).unwrap_or_default();
     let version = format!("{GROUP}/{version}");
     lists.list(reader, kinds, (&version, kind), &Query::all()).await
-}
-
-fn name(object: &Value) -> ObjectName {
-    let namespace = text(object, "/metadata/namespace");
-    ObjectName {
-        namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
-        name: text(object, "/metadata/name").to_owned(),
-    }
-}
-
-fn reference(object: &Value) -> ObjectRef {
-    ObjectRef::new(text(object, "/apiVersion"), text(object, "/kind"), &name(object))
 }
 
 fn read_controller(object: &Value) -> Controller {

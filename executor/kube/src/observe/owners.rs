@@ -7,11 +7,14 @@ use switchback_executor::untrusted::text::line;
 use switchback_schemas::{
     inventory::{OwnerEvidence, Ownership},
     manifest::OwnerKind,
-    name::{ObjectName, ObjectRef},
 };
 
 use super::lists::Lists;
-use crate::{api::MANAGER, fields::text, pods::owners::controller};
+use crate::{
+    api::MANAGER,
+    fields::{reference, text},
+    pods::owners::controller,
+};
 
 /// Labels and annotations that an owner leaves on its objects.
 const MARKS: [(&str, OwnerKind); 6] = [
@@ -51,15 +54,7 @@ pub(super) fn read(lists: &Lists, more: &[Value]) -> Vec<Ownership> {
 }
 
 fn ownership(object: &Value) -> Ownership {
-    let namespace = text(object, "/metadata/namespace");
-    let name = ObjectName {
-        namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
-        name: text(object, "/metadata/name").to_owned(),
-    };
-    Ownership {
-        object: ObjectRef::new(text(object, "/apiVersion"), text(object, "/kind"), &name),
-        evidence: evidence(object),
-    }
+    Ownership { object: reference(object), evidence: evidence(object) }
 }
 
 fn evidence(object: &Value) -> Vec<OwnerEvidence> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use switchback_executor::untrusted::text::line;
 use switchback_schemas::{
     inventory::{Budget, Pod},
-    name::{ObjectName, ObjectRef},
+    name::ObjectRef,
 };
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     api::{Kinds, Query, Reader},
-    fields::{number, text, texts},
+    fields::{name, number, text, texts},
     pods::{
         budgets,
         filters::{Standing, is_finished, standing},
@@ -113,8 +113,4 @@ fn budgets_of(objects: &[Value], pods: &[Value]) -> Vec<Budget> {
         .collect();
     budgets.sort_by(|a, b| a.name.cmp(&b.name));
     budgets
-}
-
-fn name(object: &Value) -> ObjectName {
-    ObjectName::namespaced(text(object, "/metadata/namespace"), text(object, "/metadata/name"))
 }

@@ -26,13 +26,7 @@ pub(crate) struct Owner {
 impl Owner {
     /// An object as an owner of its dependants.
     pub(crate) fn itself(object: &Value) -> Self {
-        let text = |pointer| fields::text(object, pointer);
-        let name = match text("/metadata/namespace") {
-            "" => ObjectName::cluster(text("/metadata/name")),
-            namespace => ObjectName::namespaced(namespace, text("/metadata/name")),
-        };
-        let reference = ObjectRef::new(text("/apiVersion"), text("/kind"), &name);
-        Self { object: reference, uid: text("/metadata/uid").to_owned() }
+        Self { object: fields::reference(object), uid: fields::text(object, "/metadata/uid").to_owned() }
     }
 }
 

@@ -6,17 +6,14 @@ mod settings;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use switchback_schemas::{
-    inventory::argo_workflows::{
-        ArgoWorkflows, CronWorkflow, UnfinishedWorkflow, WorkflowController, WorkflowCount,
-    },
-    name::ObjectName,
+use switchback_schemas::inventory::argo_workflows::{
+    ArgoWorkflows, CronWorkflow, UnfinishedWorkflow, WorkflowController, WorkflowCount,
 };
 
 use super::{found::Found, lists::Lists};
 use crate::{
     api::{Kinds, Query, Reader},
-    fields::text,
+    fields::{name, text},
 };
 
 const API: &str = "argoproj.io/v1alpha1";
@@ -72,10 +69,6 @@ async fn objects(
         Ok(None) => Vec::new(),
         Ok(Some(_)) | Err(_) => lists.list(reader, kinds, (API, kind), query).await,
     }
-}
-
-fn name(object: &Value) -> ObjectName {
-    ObjectName::namespaced(text(object, "/metadata/namespace"), text(object, "/metadata/name"))
 }
 
 fn label(object: &Value, key: &str) -> Option<String> {

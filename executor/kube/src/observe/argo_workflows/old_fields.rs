@@ -1,13 +1,10 @@
 //! Fields that newer releases of Argo Workflows no longer have: `schedule` of a CronWorkflow, single locks, priorities as numbers.
 
 use serde_json::Value;
-use switchback_schemas::{
-    inventory::argo_workflows::OldField,
-    name::{ObjectName, ObjectRef},
-};
+use switchback_schemas::{inventory::argo_workflows::OldField, name::ObjectRef};
 
 use super::API;
-use crate::fields::text;
+use crate::fields::{name, text};
 
 /// The fields of an object that newer releases may no longer have.
 pub(super) fn of(object: &Value) -> Vec<OldField> {
@@ -19,12 +16,7 @@ pub(super) fn of(object: &Value) -> Vec<OldField> {
     } else {
         workflow(object, "/spec", &mut pointers);
     }
-    let namespace = text(object, "/metadata/namespace");
-    let name = ObjectName {
-        namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
-        name: text(object, "/metadata/name").to_owned(),
-    };
-    let object = ObjectRef::new(API, kind, &name);
+    let object = ObjectRef::new(API, kind, &name(object));
     pointers.into_iter().map(|pointer| OldField { object: object.clone(), pointer }).collect()
 }
 
