@@ -5,6 +5,17 @@ use std::cell::RefCell;
 use jiff::Timestamp;
 use switchback_schemas::{Diagnostic, Severity, codes::Code};
 
+/// Names that a message holds before it counts the rest.
+const LISTED: usize = 5;
+
+/// Names for a message: the first of them, and how many more there are.
+pub fn listed(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<String> = names.collect();
+    let rest = names.len().saturating_sub(LISTED);
+    let shown = names.into_iter().take(LISTED).collect::<Vec<_>>().join(", ");
+    if rest == 0 { shown } else { format!("{shown} and {rest} more") }
+}
+
 /// A finding that somebody accepts.
 #[derive(Clone, Debug)]
 pub struct Accepted {

@@ -61,6 +61,18 @@ impl HopSpec {
         }
     }
 
+    /// A hop to each version on the way from one. Only the first starts from what was observed.
+    pub fn through(&self, from: &Version, versions: Vec<Version>) -> Vec<Self> {
+        let mut before = from.clone();
+        let mut hops = Vec::new();
+        for (number, version) in versions.into_iter().enumerate() {
+            let basis = if number == 0 { HopBasis::Exact } else { HopBasis::Predicted };
+            hops.push(Self { from: Some(before), to: version.clone(), basis, ..self.clone() });
+            before = version;
+        }
+        hops
+    }
+
     /// What it moves, and to which version.
     pub fn id(&self) -> HopId {
         HopId::new(self.component.clone(), self.upgrade.clone(), &self.to)

@@ -14,6 +14,11 @@ pub fn keeps(object: &Value) -> bool {
     annotations.and_then(|annotations| annotations.get(KEEP)?.as_str()) == Some("keep")
 }
 
+/// A key as a token of a JSON pointer.
+pub fn token(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
 /// A text at a JSON pointer.
 pub fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
     object.pointer(pointer).and_then(Value::as_str)

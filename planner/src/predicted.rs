@@ -156,7 +156,7 @@ impl<'a> Predicted<'a> {
 
     /// Notes that Helm leaves an object which a chart no longer holds.
     pub fn note_keep(&self, object: &ObjectRef) {
-        let pointer = format!("/metadata/annotations/{}", objects::KEEP.replace('/', "~1"));
+        let pointer = format!("/metadata/annotations/{}", objects::token(objects::KEEP));
         self.note_field(object.clone(), &pointer, Test::Equals(Operand::Value(json!("keep"))));
     }
 

@@ -44,6 +44,17 @@ pub fn label_at(pointer: &str) -> Option<&'static str> {
     OPT_OUTS.iter().find(|opt_out| opt_out.pointer == pointer).map(|opt_out| opt_out.label)
 }
 
+/// That the breaker of NVSentinel is closed; nothing where it has none, or one that is switched off.
+pub fn breaker_closed(section: &Nvsentinel) -> Option<Condition> {
+    let breaker = section.breaker.as_ref().filter(|breaker| breaker.enabled)?;
+    let name = ObjectName::namespaced(&section.namespace, &breaker.config_map);
+    Some(Condition::Kube(KubeCondition::Field {
+        object: Target::Object(ObjectRef::new("v1", "ConfigMap", &name)),
+        pointer: "/data/status".to_owned(),
+        is: Test::Equals(Operand::Value(json!("CLOSED"))),
+    }))
+}
+
 /// NVSentinel on this platform, where it cordons nodes by itself.
 pub struct Quarantine {
     section: Rc<Nvsentinel>,
@@ -64,12 +75,12 @@ impl Quarantine {
 
     /// What keeps it from every GPU node; what is in the way of that is said.
     pub fn opt_outs(&self, cx: &Cx<'_>, place: &Label) -> Vec<Suspended> {
-        self.breaker_closed(cx, place);
+        self.say_breaker(cx, place);
         let Some(opt_out) = self.honoured(cx, place) else { return Vec::new() };
         self.section.nodes.iter().map(|node| suspended(node, opt_out)).collect()
     }
 
-    fn breaker_closed(&self, cx: &Cx<'_>, place: &Label) {
+    fn say_breaker(&self, cx: &Cx<'_>, place: &Label) {
         let Some(breaker) = self.section.breaker.as_ref().filter(|breaker| breaker.enabled) else { return };
         if breaker.status != "CLOSED" {
             let message = format!(
@@ -110,15 +121,9 @@ impl Quarantine {
         found
     }
 
-    /// That its breaker is closed; nothing where it has none, or one that is switched off.
+    /// That its breaker is closed.
     pub fn watched(&self) -> Option<Condition> {
-        let breaker = self.section.breaker.as_ref().filter(|breaker| breaker.enabled)?;
-        let name = ObjectName::namespaced(&self.section.namespace, &breaker.config_map);
-        Some(Condition::Kube(KubeCondition::Field {
-            object: Target::Object(ObjectRef::new("v1", "ConfigMap", &name)),
-            pointer: "/data/status".to_owned(),
-            is: Test::Equals(Operand::Value(json!("CLOSED"))),
-        }))
+        breaker_closed(&self.section)
     }
 
     /// That no node says that its DCGM cannot be reached.

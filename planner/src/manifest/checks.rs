@@ -14,7 +14,10 @@ use switchback_schemas::{
 };
 
 use super::{DocRef, Spanned, faults::Faults, nearest::all};
-use crate::{image::Image, objects::nested};
+use crate::{
+    image::Image,
+    objects::{nested, token},
+};
 
 /// Asks one document; what is wrong is collected.
 pub struct Checks<'f, 's> {
@@ -229,7 +232,7 @@ impl Checks<'_, '_> {
     /// Values by dotted path, which stand in `/spec/set`.
     pub fn values(&mut self, set: &BTreeMap<String, Value>) {
         if let Err(error) = nested(set) {
-            let at = format!("/spec/set/{}", error.path().replace('~', "~0").replace('/', "~1"));
+            let at = format!("/spec/set/{}", token(error.path()));
             let help = "a dot inside of a key is written `\\.`: `podAnnotations.example\\.com/role`";
             self.error(codes::MANIFEST_BAD_VALUE, error.to_string(), (&at, "not the path of a value"), help);
         }

@@ -5,6 +5,7 @@ use std::{ops::Range, sync::Arc};
 use serde_json::{Map, Value};
 
 use super::Scalar;
+use crate::objects;
 
 /// A node and the bytes it was written in.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,7 +168,7 @@ impl Node {
             Content::Mapping(entries) => {
                 for entry in entries {
                     pointer.push('/');
-                    pointer.push_str(&escape(&entry.key));
+                    pointer.push_str(&objects::token(&entry.key));
                     entry.value.walk(pointer, visit);
                     pointer.truncate(length);
                 }
@@ -175,11 +176,6 @@ impl Node {
             Content::Alias { .. } => {}
         }
     }
-}
-
-/// One token of a JSON pointer.
-fn escape(token: &str) -> String {
-    token.replace('~', "~0").replace('/', "~1")
 }
 
 impl Found<'_> {

@@ -4,6 +4,7 @@ mod judge;
 mod touched;
 
 use jiff::Timestamp;
+use switchback_schemas::journal::WaitsFor;
 
 use crate::ports::{Failure, Look};
 
@@ -23,8 +24,8 @@ pub(super) struct Looks {
     pub last: Option<(Timestamp, Look)>,
     /// Until when it is good enough, where it found something short; else it soon is not.
     pub again: Option<Timestamp>,
-    /// What it found short, for people.
-    pub short: Vec<String>,
+    /// What it found short, as what is waited for.
+    pub short: Vec<WaitsFor>,
     /// Since when none could be read, and why.
     pub unread: Option<(Timestamp, Failure)>,
     /// What was seen over several.

@@ -158,15 +158,13 @@ impl Machine {
     fn census(&mut self, at: &At, since: Timestamp, now: Timestamp, out: &mut Decision) -> Compared {
         let until = |when| self.live.looks.again.unwrap_or_else(|| later(when, self.settings.watch));
         let fresh = |(when, _): &&(Timestamp, Look)| *when >= since && until(*when) > now;
-        let Some((_, look)) = self.live.looks.last.as_ref().filter(fresh) else {
+        let Some((when, look)) = self.live.looks.last.as_ref().filter(fresh) else {
             let mut waits = self.look(at, now, out);
             // Until the next look is answered it waits for what the last one found.
-            waits.extend(
-                self.live.looks.short.iter().map(|short| WaitsFor::Condition { message: short.clone() }),
-            );
+            waits.extend_from_slice(&self.live.looks.short);
             return Compared::Waits(waits);
         };
-        let touches = Touches::of(&self.index.plan, &self.state);
+        let (when, touches) = (*when, Touches::of(&self.index.plan, &self.state));
         let shortages = self.live.looks.seen.shortages(&self.state.census, &touches, look);
         self.accept(&shortages, now, out);
         let accepted = |shortage: &Shortage| {
@@ -184,6 +182,7 @@ impl Machine {
             .collect();
         if ours.is_empty() {
             self.live.looks.stays = None;
+            self.live.looks.again = None;
             self.live.looks.short.clear();
             return Compared::Passes(shortages);
         }
@@ -192,23 +191,18 @@ impl Machine {
             self.live.looks.stays = None;
             return Compared::Worse(shortages);
         }
-        let short: Vec<String> = ours.iter().map(ToString::to_string).collect();
-        let (worst, last) = (ours.iter().map(settled).min(), ours.iter().map(settled).max());
-        let began = ours.iter().map(|shortage| shortage.since).min();
-        let again =
-            self.again(began.unwrap_or(now)).map(|again| worst.map_or(again, |worst| again.min(worst)));
-        self.live.looks.again = again;
-        self.live.looks.stays = last.map(|end| later(end, self.settings.watch));
-        self.live.looks.short.clone_from(&short);
-        Compared::Waits(short.into_iter().map(|message| WaitsFor::Condition { message }).collect())
-    }
-
-    /// When what has been short since then is looked at again: what lasts is looked at less and less often.
-    fn again(&self, since: Timestamp) -> Option<Timestamp> {
-        let (when, _) = self.live.looks.last.as_ref()?;
-        let lasted = when.duration_since(since).as_secs() / 2;
-        let apart = Seconds(u64::try_from(lasted).unwrap_or(0));
-        Some(later(*when, apart.min(BETWEEN).max(self.settings.watch)))
+        let (worse, last) = (ours.iter().map(settled).min(), ours.iter().map(settled).max());
+        let began = ours.iter().map(|shortage| shortage.since).min().unwrap_or(when);
+        // What lasts is looked at less and less often, and anew when it would be worse.
+        let lasted = Seconds(u64::try_from(when.duration_since(began).as_secs() / 2).unwrap_or(0));
+        let again = later(when, lasted.min(BETWEEN).max(self.settings.watch));
+        let short: Vec<WaitsFor> =
+            ours.iter().map(|shortage| WaitsFor::Condition { message: shortage.to_string() }).collect();
+        let looks = &mut self.live.looks;
+        looks.stays = last.map(|end| later(end, self.settings.watch));
+        looks.again = Some(worse.map_or(again, |end| end.min(again)));
+        looks.short.clone_from(&short);
+        Compared::Waits(short)
     }
 
     /// How long something has to be short until it is worse.

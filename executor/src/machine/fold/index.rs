@@ -33,7 +33,7 @@ pub struct Index {
     pub savepoints_of: Vec<Vec<usize>>,
     /// For each step, the rollback steps that undo it.
     pub undone_by: BTreeMap<StepId, Vec<StepId>>,
-    /// For each hop that people approve something of, its steps and what they approve.
+    /// For each hop that people approve something of, what that is, and before which steps.
     pub approved: BTreeMap<HopId, ApprovedHop>,
 }
 

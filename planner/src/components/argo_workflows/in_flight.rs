@@ -17,6 +17,7 @@ use super::{
 use crate::{
     component::HopCx,
     lower::{Lowering, need, suspension::SuspensionDraft},
+    objects::token,
     predicted::Predicted,
 };
 
@@ -33,7 +34,7 @@ pub(super) const INSTANCE: &str = "workflows.argoproj.io/controller-instanceid";
 
 /// That a Workflow has not finished. One that no controller has seen has no such label.
 pub(super) fn unfinished() -> FieldTest {
-    let pointer = format!("/metadata/labels/{}", COMPLETED.replace('/', "~1"));
+    let pointer = format!("/metadata/labels/{}", token(COMPLETED));
     FieldTest { pointer, is: Test::Differs(Operand::Value(json!("true"))) }
 }
 

@@ -38,7 +38,7 @@ use crate::{
     hop::HopSpec,
     lower::{Lowering, suspension::RollSuspension},
     manifest::{Checks, Touch},
-    objects::nested,
+    objects::{nested, token},
     predicted::Predicted,
     sections::Sections,
     solver::Request,
@@ -100,10 +100,7 @@ impl Component for ArgoWorkflows {
             checks.error(
                 codes::MANIFEST_CONFLICT,
                 format!("`{path}` says how the chart applies its CRDs, and the plan applies them"),
-                (
-                    &format!("/spec/set/{}", path.replace('~', "~0").replace('/', "~1")),
-                    "nothing would read this",
-                ),
+                (&format!("/spec/set/{}", token(path)), "nothing would read this"),
                 "remove it, or write `crds: chart`",
             );
         }

@@ -4,10 +4,7 @@ use serde_json::Value;
 use switchback_schemas::{inventory::argo_workflows::CronWorkflow, lock::Render, plan::BlindSpot};
 
 use super::{ArgoWorkflows, InFlight, chart, gates, rbac, versions::Versions};
-use crate::{component::HopCx, lower::Lowering, predicted::Predicted};
-
-/// Names that a line lists before it counts the rest.
-const LISTED: usize = 6;
+use crate::{component::HopCx, findings::listed, lower::Lowering, predicted::Predicted};
 
 /// Adds sources and blind spots of one hop.
 pub(super) fn add(
@@ -159,22 +156,14 @@ fn roles(at: &HopCx<'_, ArgoWorkflows>, render: &Render, predicted: &Predicted<'
     let mut add = |what: String, why: &str| out.blind_spots.push(BlindSpot { what, why: why.to_owned() });
     if !changed.added.is_empty() {
         add(
-            format!("whether whoever runs helm may grant {}", listed(&changed.added)),
+            format!("whether whoever runs helm may grant {}", listed(changed.added.iter().cloned())),
             "the API server lets nobody grant what they may not do themselves",
         );
     }
     if !changed.removed.is_empty() {
         add(
-            format!("whether anybody needs {}", listed(&changed.removed)),
+            format!("whether anybody needs {}", listed(changed.removed.iter().cloned())),
             "the new chart takes it from its roles",
         );
-    }
-}
-
-fn listed(rules: &[String]) -> String {
-    let shown = rules.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match rules.len().saturating_sub(LISTED) {
-        0 => shown,
-        rest => format!("{shown} and {rest} more"),
     }
 }

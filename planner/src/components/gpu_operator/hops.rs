@@ -1,7 +1,5 @@
 //! The hops of the GPU Operator: through the versions that the joint path says, one line after the other.
 
-use switchback_schemas::plan::HopBasis;
-
 use super::{GpuOperator, site, site::Site};
 use crate::{
     component::DocCx,
@@ -25,13 +23,6 @@ pub(super) fn of(at: &DocCx<'_, GpuOperator>) -> Vec<(HopSpec, Site)> {
         return Vec::new();
     }
     let Some(site) = site::find(at, release) else { return Vec::new() };
-    let mut before = from.clone();
-    let mut hops = Vec::new();
-    for (number, version) in cx.versions(at.component.as_str()).into_iter().enumerate() {
-        let basis = if number == 0 { HopBasis::Exact } else { HopBasis::Predicted };
-        let hop = HopSpec { from: Some(before), to: version.clone(), basis, ..asked.clone() };
-        hops.push((hop, site.clone()));
-        before = version;
-    }
-    hops
+    let hops = asked.through(from, cx.versions(at.component.as_str()));
+    hops.into_iter().map(|hop| (hop, site.clone())).collect()
 }

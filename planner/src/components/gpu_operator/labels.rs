@@ -11,7 +11,10 @@ use switchback_schemas::{
     plan::{Condition, FieldTest, Find, KubeCondition, Operand, Target, Test},
 };
 
-use crate::lower::suspension::{Parts, Suspended, Titles};
+use crate::{
+    lower::suspension::{Parts, Suspended, Titles},
+    objects::token,
+};
 
 /// Where a node says that its driver is left as it is.
 pub(super) const SKIP_POINTER: &str = "/metadata/labels/nvidia.com~1gpu-driver-upgrade.skip";
@@ -91,7 +94,7 @@ pub(super) fn offers_as_before(nodes: &[GpuNode]) -> Vec<Condition> {
     };
     let of = |node: &GpuNode| {
         let offers = node.allocatable.iter().map(|(resource, quantity)| {
-            let pointer = format!("/status/allocatable/{}", resource.replace('~', "~0").replace('/', "~1"));
+            let pointer = format!("/status/allocatable/{}", token(resource));
             field(&node.name, pointer, Test::Equals(Operand::Value(json!(quantity))))
         });
         let gone = field(&node.name, "/metadata/uid".to_owned(), Test::Absent {});

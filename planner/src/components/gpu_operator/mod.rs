@@ -31,7 +31,7 @@ use crate::{
     hop::HopSpec,
     lower::{Lowering, suspension::RollSuspension},
     manifest::{Checks, Touch},
-    objects::nested,
+    objects::{nested, token},
     predicted::Predicted,
     sections::Sections,
     solver::Request,
@@ -91,7 +91,7 @@ impl Component for GpuOperator {
                 format!(
                     "`{path}` would change the driver or how it is upgraded, and this upgrade keeps both"
                 ),
-                (&format!("/spec/set/{}", path.replace('~', "~0").replace('/', "~1")), "of the driver"),
+                (&format!("/spec/set/{}", token(path)), "of the driver"),
                 "remove it; `driver:` says which driver stays, and it is the one that runs",
             );
         }

@@ -19,11 +19,9 @@ use super::{
 };
 use crate::{
     component::DocCx,
+    findings::listed,
     objects::{self, nested},
 };
-
-/// Nodes that a message names before it counts the rest.
-const LISTED: usize = 5;
 
 /// What was found of the operator.
 #[derive(Clone)]
@@ -257,15 +255,10 @@ impl Look<'_> {
     }
 
     fn named<'n>(&self, nodes: impl Iterator<Item = &'n GpuNode>, what: &str, help: &str) {
-        let names: Vec<&str> = nodes.map(|node| node.name.as_str()).collect();
+        let names: Vec<String> = nodes.map(|node| node.name.clone()).collect();
         if names.is_empty() {
             return;
         }
-        let listed = names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
-        let more = match names.len().saturating_sub(LISTED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        self.not_ready(format!("GPU nodes {what}: {listed}{more}"), help);
+        self.not_ready(format!("GPU nodes {what}: {}", listed(names.into_iter())), help);
     }
 }

@@ -68,7 +68,7 @@ fn differences(
             names.sort();
             names.dedup();
             for name in names {
-                let inner = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+                let inner = format!("{pointer}/{}", objects::token(name));
                 differences(rule, &inner, before.get(name), after.get(name), out);
             }
         }

@@ -2,8 +2,6 @@
 //! patches only, so that such a patch comes first (user-pain P-13), and that 0.3x goes over 1.0. A hop that an earlier run of the
 //! operation began is finished when its version runs already: what is left of it is looked at, nodes move, and the NodePools thaw.
 
-use switchback_schemas::plan::HopBasis;
-
 use super::Karpenter;
 use crate::{
     component::DocCx,
@@ -29,13 +27,5 @@ pub(super) fn of(at: &DocCx<'_, Karpenter>) -> Vec<HopSpec> {
         return Vec::new();
     }
     // Where there is no path, that was said already.
-    let versions = cx.versions(at.component.as_str());
-    let mut before = from.clone();
-    let mut hops = Vec::new();
-    for (number, version) in versions.into_iter().enumerate() {
-        let basis = if number == 0 { HopBasis::Exact } else { HopBasis::Predicted };
-        hops.push(HopSpec { from: Some(before), to: version.clone(), basis, ..asked.clone() });
-        before = version;
-    }
-    hops
+    asked.through(from, cx.versions(at.component.as_str()))
 }

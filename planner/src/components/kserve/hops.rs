@@ -1,6 +1,6 @@
 //! The hops of KServe: through the versions that the joint path says, never over the split of its charts.
 
-use switchback_schemas::{Diagnostic, Version, codes, plan::HopBasis};
+use switchback_schemas::{Diagnostic, Version, codes};
 
 use super::{
     Kserve,
@@ -25,19 +25,16 @@ pub(super) fn of(at: &DocCx<'_, Kserve>) -> Vec<(HopSpec, Vec<Moved>)> {
         return Vec::new();
     }
     // Where there is no path, that was said already.
-    let mut before = found.from.clone();
-    let mut hops = Vec::new();
-    for (number, version) in cx.versions(at.component.as_str()).into_iter().enumerate() {
-        if at.facts.splits(&before, &version) {
-            splits(at, &before, &version);
-            return Vec::new();
-        }
-        let basis = if number == 0 { HopBasis::Exact } else { HopBasis::Predicted };
-        let hop = HopSpec { from: Some(before), to: version.clone(), basis, ..asked.clone() };
-        hops.push((hop, found.moved.clone()));
-        before = version;
+    let hops = asked.through(found.from, cx.versions(at.component.as_str()));
+    let over = hops.iter().find_map(|hop| {
+        let from = hop.from.as_ref()?;
+        at.facts.splits(from, &hop.to).then_some((from, &hop.to))
+    });
+    if let Some((from, to)) = over {
+        splits(at, from, to);
+        return Vec::new();
     }
-    hops
+    hops.into_iter().map(|hop| (hop, found.moved.clone())).collect()
 }
 
 /// A hop over the split gives objects to releases that are not there yet, which no owner does so far.

@@ -19,6 +19,7 @@ use switchback_schemas::{
 use super::{facts::KserveFacts, road::Road};
 use crate::{
     lower::{Draft, HopScope, Lowering, Rollback, Undoing, need, verify},
+    objects::token,
     owner::{Asked, Desired, DesiredField},
     predicted::Predicted,
 };
@@ -162,7 +163,7 @@ impl<'a> Renamed<'a> {
         out: &mut Lowering,
     ) -> Option<StepId> {
         let (before, after) = self.annotation?;
-        let pointer = format!("/metadata/annotations/{}", road.facts.words.annotation.replace('/', "~1"));
+        let pointer = format!("/metadata/annotations/{}", token(&road.facts.words.annotation));
         let name = object(self.service);
         let part = self.part("annotation");
         let rolls = if acts { ", which rolls its pods" } else { "" };

@@ -12,10 +12,7 @@ use switchback_schemas::{
 };
 
 use super::{facts::KserveFacts, modes::Renamed, road::Road};
-use crate::objects;
-
-/// Names that a message lists before it counts the rest.
-const LISTED: usize = 5;
+use crate::{findings::listed, objects};
 
 /// A service that the controller restarts when it starts.
 pub(super) struct Restarted<'a> {
@@ -184,13 +181,6 @@ fn taking(gpus: u64) -> String {
         1 => ", which takes 1 more GPU meanwhile".to_owned(),
         gpus => format!(", which takes {gpus} more GPUs meanwhile"),
     }
-}
-
-fn listed(names: impl Iterator<Item = String>) -> String {
-    let names: Vec<String> = names.collect();
-    let rest = names.len().saturating_sub(LISTED);
-    let shown = names.into_iter().take(LISTED).collect::<Vec<_>>().join(", ");
-    if rest == 0 { shown } else { format!("{shown} and {rest} more") }
 }
 
 #[cfg(test)]

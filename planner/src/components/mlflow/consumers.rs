@@ -7,10 +7,7 @@ use switchback_schemas::{
 };
 
 use super::{Doc, site::Site};
-use crate::context::Cx;
-
-/// Names that a message lists before it counts the rest.
-const LISTED: usize = 5;
+use crate::{context::Cx, findings::listed};
 
 /// What a workload is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,13 +121,6 @@ pub(super) fn others(cx: &Cx<'_>, doc: &Doc, site: &Site, section: &MlflowSectio
 
 fn is_on(user: &DatabaseUser, site: &Site) -> bool {
     user.host.eq_ignore_ascii_case(site.host()) && user.workload != site.object
-}
-
-fn listed(names: impl Iterator<Item = String>) -> String {
-    let names: Vec<String> = names.collect();
-    let rest = names.len().saturating_sub(LISTED);
-    let shown = names.into_iter().take(LISTED).collect::<Vec<_>>().join(", ");
-    if rest == 0 { shown } else { format!("{shown} and {rest} more") }
 }
 
 fn plural(count: u64, word: &str) -> String {

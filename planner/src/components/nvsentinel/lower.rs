@@ -1,17 +1,15 @@
 //! One hop of NVSentinel, as steps: its breaker is looked at, its release moves, its breaker is looked at again.
 
-use serde_json::json;
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
     inventory::nvsentinel::{EventStore, Nvsentinel as Section},
-    name::{ObjectName, ObjectRef},
-    plan::{BlindSpot, Condition, Estimate, KubeCondition, Operand, Target, Test},
+    plan::{BlindSpot, Condition, Estimate},
 };
 
 use super::{Nvsentinel, database};
 use crate::{
     component::HopCx,
-    lower::{Lowering, need, verify},
+    lower::{Lowering, need, quarantine::breaker_closed, verify},
     owner::{Asked, Desired, DesiredRelease},
     predicted::Predicted,
 };
@@ -56,7 +54,7 @@ pub(super) fn hop(at: &HopCx<'_, Nvsentinel>, predicted: &mut Predicted<'_>, out
         return at.findings.say(found.help(help));
     }
     notices(at, after, out);
-    let breaker = breaker(&section);
+    let breaker = breaker_closed(&section);
     let ready = ready(at, &section, breaker.as_ref(), predicted, out);
     let asked = |needs| Asked {
         cx: at.cx,
@@ -104,17 +102,6 @@ fn notices(at: &HopCx<'_, Nvsentinel>, store: Option<EventStore>, out: &mut Lowe
             out.sources.insert(key.to_owned(), source);
         }
     }
-}
-
-/// That its breaker is closed; nothing where it has none, or one that is switched off.
-fn breaker(section: &Section) -> Option<Condition> {
-    let breaker = section.breaker.as_ref().filter(|breaker| breaker.enabled)?;
-    let name = ObjectName::namespaced(&section.namespace, &breaker.config_map);
-    Some(Condition::Kube(KubeCondition::Field {
-        object: Target::Object(ObjectRef::new("v1", "ConfigMap", &name)),
-        pointer: "/data/status".to_owned(),
-        is: Test::Equals(Operand::Value(json!("CLOSED"))),
-    }))
 }
 
 /// Looks at the breaker: a tripped one keeps events that would all be taken up when another process starts.

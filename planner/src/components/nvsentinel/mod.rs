@@ -12,7 +12,6 @@ use switchback_schemas::{
     inventory::nvsentinel::Nvsentinel as Section,
     lock::Ask,
     name::ObjectRef,
-    plan::HopBasis,
 };
 
 use self::facts::SentinelFacts;
@@ -155,12 +154,5 @@ fn hops(at: &DocCx<'_, Nvsentinel>) -> Vec<HopSpec> {
     if rising(cx, doc.doc, "NVSentinel", from, &spec.to).is_none() {
         return Vec::new();
     }
-    let mut before = from.clone();
-    let mut hops = Vec::new();
-    for (number, version) in cx.versions(at.component.as_str()).into_iter().enumerate() {
-        let basis = if number == 0 { HopBasis::Exact } else { HopBasis::Predicted };
-        hops.push(HopSpec { from: Some(before), to: version.clone(), basis, ..asked.clone() });
-        before = version;
-    }
-    hops
+    asked.through(from, cx.versions(at.component.as_str()))
 }

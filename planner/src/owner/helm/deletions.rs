@@ -14,14 +14,12 @@ use switchback_schemas::{
 
 use crate::{
     context::Cx,
+    findings::listed,
     index::same,
     lower::{Draft, Lowering, Rollback},
     objects,
     predicted::{Predicted, ReleaseView, all_of},
 };
-
-/// Names that a message lists before it counts the rest.
-const LISTED: usize = 5;
 
 /// What becomes of the objects of custom kinds, and of their CRDs, that a chart no longer holds.
 #[derive(Debug, Default)]
@@ -279,11 +277,4 @@ impl Deletion {
             users => format!("{} (used by {})", named.object, listed(users.iter().map(ToString::to_string))),
         }))
     }
-}
-
-fn listed(names: impl Iterator<Item = String>) -> String {
-    let names: Vec<String> = names.collect();
-    let rest = names.len().saturating_sub(LISTED);
-    let shown = names.into_iter().take(LISTED).collect::<Vec<_>>().join(", ");
-    if rest == 0 { shown } else { format!("{shown} and {rest} more") }
 }
