@@ -17,8 +17,8 @@ use switchback_schemas::{
     name::{Label, ObjectName},
     plan::{
         BoundObject, CaptureKind, CloudCapture, CloudCondition, Command, Condition, Effect, EksEffect,
-        HelmEffect, HelmUpgrade, KubeCapture, KubeCondition, KubeEffect, Notify, Plan, Pool, Proof,
-        RdsEffect, Roll, WebCondition, WorkloadClass,
+        HelmEffect, HelmUpgrade, KubeCapture, KubeCondition, KubeEffect, Notify, Plan, Pool, PromQuery,
+        Proof, RdsEffect, Roll, WebCondition, WorkloadClass,
     },
 };
 
@@ -234,7 +234,10 @@ pub trait Channels: Send + Sync {
 #[async_trait]
 pub trait Probes: Send + Sync {
     /// Asks a condition.
-    async fn check(&self, condition: &WebCondition) -> Verdict;
+    async fn check(&self, condition: &WebCondition<Value>) -> Verdict;
+
+    /// Reads the one value of a query, as text.
+    async fn capture(&self, query: &PromQuery) -> Result<Capturing, Failure>;
 }
 
 /// What stands around every call: a clock that is held while there is one.

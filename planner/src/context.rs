@@ -2,15 +2,12 @@
 
 use jiff::Timestamp;
 use switchback_schemas::{
-    Diagnostic, HopId, Label, Seconds, Version, codes,
+    Diagnostic, HopId, Label, Version, codes,
     inventory::{Container, Inventory, Workload},
     lock::{Lock, Render},
-    manifest::{Check, DrainSpec, Verification},
+    manifest::DrainSpec,
     name::{Label as Name, ObjectName, ObjectRef},
-    plan::{
-        Condition, FieldTest, Find, KubeCondition, OnDrain, Pool, Target, Test, Verify, WebCondition, Window,
-        WorkloadClass,
-    },
+    plan::{OnDrain, Pool, Verify, Window, WorkloadClass},
     report::CarriedHop,
 };
 
@@ -21,10 +18,8 @@ use crate::{
     manifest::{DocRef, Manifests},
     sections::Sections,
     solver::JointPath,
+    verification,
 };
-
-/// How long a verification may take when it does not say so itself.
-const WITHIN: Seconds = Seconds::minutes(5);
 
 /// What a plan is compiled from, before anything is made of it.
 #[derive(Clone, Copy)]
@@ -156,10 +151,11 @@ impl<'a> Cx<'a> {
         self.label(platform.doc, &pointer, text)
     }
 
-    /// Verifications by name. A name that no document has was refused when the manifests were read.
-    pub fn verifications(&self, names: &[Name]) -> Vec<Verify> {
+    /// Verifications by name, as steps of a hop are verified by them. A name that no document has was refused when the manifests
+    /// were read.
+    pub fn verifications(&self, hop: &HopId, names: &[Name]) -> Vec<Verify> {
         let found = names.iter().filter_map(|name| self.manifests.verifications.get(name));
-        found.map(|doc| verification(&doc.metadata.name, &doc.spec)).collect()
+        found.map(|doc| verification::verify(hop, &self.pools, &doc.metadata.name, &doc.spec)).collect()
     }
 
     /// The render of a release in a version; without one the lock has to be made again.
@@ -205,55 +201,5 @@ impl<'a> Cx<'a> {
             );
         }
         Some((workload, found?))
-    }
-}
-
-fn verification(name: &Name, spec: &Verification) -> Verify {
-    let condition = match &spec.check {
-        Check::Command { argv, env, timeout } => Condition::Command(switchback_schemas::plan::Command {
-            argv: argv.clone(),
-            env: env.clone(),
-            timeout: timeout.0,
-        }),
-        Check::Http { url, status, contains } => Condition::Web(WebCondition::Http {
-            url: url.clone(),
-            status: *status,
-            contains: contains.clone(),
-        }),
-        Check::Prometheus { url, query, compare, threshold, missing } => {
-            Condition::Web(WebCondition::Prometheus {
-                url: url.clone(),
-                query: query.clone(),
-                compare: *compare,
-                threshold: threshold.clone(),
-                missing: *missing,
-            })
-        }
-        Check::Pods { namespace, match_labels, ready } => Condition::Kube(KubeCondition::Count {
-            find: Find {
-                api_version: "v1".to_owned(),
-                kind: "Pod".to_owned(),
-                namespace: Some(namespace.clone()),
-                labels: match_labels.clone(),
-            },
-            each: vec![FieldTest {
-                pointer: "/status/conditions".to_owned(),
-                is: Test::Contains(serde_json::json!({"type": "Ready", "status": "True"})),
-            }],
-            at_least: Some(*ready),
-            at_most: None,
-        }),
-        Check::Deployment(deployment) => Condition::Kube(KubeCondition::Rollout {
-            object: Target::Object(ObjectRef::new("apps/v1", "Deployment", deployment)),
-        }),
-        Check::Nodes { pool, ready } => {
-            Condition::Kube(KubeCondition::NodesReady { pool: pool.clone(), at_least: *ready })
-        }
-    };
-    Verify {
-        title: format!("verification {name}"),
-        condition,
-        settle: spec.settle.map_or(Seconds(0), |length| length.0),
-        within: spec.within.map_or(WITHIN, |length| length.0),
     }
 }

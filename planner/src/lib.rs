@@ -29,3 +29,4 @@ pub mod registry;
 pub mod sections;
 pub mod solver;
 pub mod source;
+pub mod verification;

@@ -27,8 +27,8 @@ spec:
   crdRelease: {namespace: kserve, name: kserve-crd}
   charts: {directory: ../charts}
   models:
-    - {url: 'http://iris-predictor.ml.svc', name: iris, protocol: v1}
-    - {url: 'http://chat-predictor.ml.svc', name: chat, protocol: openai}
+    - {url: 'http://iris-predictor.ml.svc', name: iris, protocol: v1, input: [[5.1, 3.5, 1.4, 0.2]]}
+    - {url: 'http://chat-predictor.ml.svc', name: chat, protocol: openai, input: [{role: user, content: are you there?}]}
 ";
 
 fn scene() -> Scene {

@@ -32,3 +32,4 @@ mod people;
 mod real;
 mod road;
 mod support;
+mod verifications;

@@ -17,7 +17,7 @@ use switchback_face::documents;
 use switchback_kube::{KubeDriver, LeaseClaim};
 use switchback_programs::{
     Charts, CommandDriver, HelmDriver, HelmTarget, HyperWeb, NotifyDriver, OsPrograms, ProbeDriver, Programs,
-    VerifiedCharts,
+    VerifiedCharts, Web,
 };
 use switchback_schemas::plan::Plan;
 use tempfile::TempPath;
@@ -121,7 +121,8 @@ impl Platform {
         let programs = os_programs(programs, environment);
         let charts: Arc<dyn Charts> = Arc::new(self.charts(Arc::clone(&programs), &chart_cache(environment)));
         let helm = HelmDriver::new(Arc::clone(&programs), charts, Arc::clone(&kube), self.helm());
-        let web = Arc::new(ClusterWeb::new(Arc::new(HyperWeb::new()?), client));
+        let outside: Arc<dyn Web> = Arc::new(HyperWeb::new()?);
+        let web = Arc::new(ClusterWeb::new(Arc::clone(&outside), client));
         let lookup: switchback_programs::Lookup = Arc::new(environment::text);
         let targets = plan.platform.targets.iter();
         let targets: BTreeMap<_, _> =
@@ -135,8 +136,8 @@ impl Platform {
             helm: Some(Arc::new(helm)),
             cloud,
             commands: Some(Arc::new(CommandDriver::new(programs, Arc::clone(&lookup)))),
-            channels: Some(Arc::new(NotifyDriver::new(web.clone(), lookup))),
-            probes: Some(Arc::new(ProbeDriver::new(web))),
+            channels: Some(Arc::new(NotifyDriver::new(outside, Arc::clone(&lookup)))),
+            probes: Some(Arc::new(ProbeDriver::new(web, lookup))),
             // Calls to a twin are counted, because its clock stands still while there are any.
             around: self.twin.as_ref().map(|(_, calls)| -> Arc<dyn Around> { Arc::new(calls.clone()) }),
         })

@@ -25,13 +25,13 @@ impl ClusterWeb {
         Self { outside, client }
     }
 
-    async fn ask(&self, service: &Service) -> Result<WebAnswer, WebError> {
+    async fn ask(&self, request: &WebRequest, service: &Service) -> Result<WebAnswer, WebError> {
         let lost = |error: &dyn std::fmt::Display| WebError::Lost(error.to_string());
         // The API server hands the Host header on. Servers that look at it (MLflow does) shall see what their clients send.
-        let request =
-            http::Request::get(path(service)).header(http::header::HOST, &service.host).body(Body::empty());
-        let request = request.map_err(|_| WebError::Address("it is no URL".to_owned()))?;
-        let answer = self.client.send(request).await.map_err(|error| lost(&error))?;
+        let host = service.host.parse().map_err(|_| WebError::Address("it names no host".to_owned()))?;
+        let mut asked = request.build(&path(service), |json| Body::from(json.to_vec()))?;
+        asked.headers_mut().insert(http::header::HOST, host);
+        let answer = self.client.send(asked).await.map_err(|error| lost(&error))?;
         let status = answer.status().as_u16();
         let body = Limited::new(answer.into_body(), LARGEST).collect().await.map_err(|error| lost(&error))?;
         Ok(WebAnswer { status, body: body.to_bytes().to_vec() })
@@ -41,11 +41,10 @@ impl ClusterWeb {
 #[async_trait]
 impl Web for ClusterWeb {
     async fn send(&self, request: &WebRequest) -> Result<WebAnswer, WebError> {
-        // Posting past a proxy could change something that no plan names.
-        let (None, Some(service)) = (&request.post, Service::of_url(&request.url)) else {
+        let Some(service) = Service::of_url(&request.url) else {
             return self.outside.send(request).await;
         };
-        let answered = tokio::time::timeout(request.within, self.ask(&service)).await;
+        let answered = tokio::time::timeout(request.within, self.ask(request, &service)).await;
         let answer = answered.map_err(|_| WebError::Deadline(request.within.as_secs()))??;
         // The API server's own words, not the service's: nothing was asked.
         match (answer.status, from_api_server(&answer.body)) {

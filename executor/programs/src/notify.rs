@@ -45,7 +45,7 @@ impl Channels for NotifyDriver {
         };
         // `text` is what the webhooks of chat systems read; the rest is for programs.
         let body = json!({"text": notify.text, "run": call.run.as_str(), "step": call.at.to_string()});
-        let request = WebRequest { url, post: Some(body.to_string()), within: WITHIN };
+        let request = WebRequest::post(url, body.to_string(), WITHIN);
         let evidence = |line: &str| Evidence::line(text::line(&format!("channel {channel}: {line}")));
         match self.web.send(&request).await {
             Ok(answer) => match answer.status {
@@ -108,7 +108,7 @@ mod tests {
     async fn a_channel_is_told_and_its_address_never_shown() {
         let (outcome, sent) = told(Ok(200), Some("https://hooks.example/s3cr3t")).await;
         assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
-        let body: serde_json::Value = serde_json::from_str(sent[0].post.as_deref().unwrap()).unwrap();
+        let body: serde_json::Value = serde_json::from_str(sent[0].json.as_deref().unwrap()).unwrap();
         assert_eq!(body, json!({"text": "moved", "run": "r-1", "step": "a/b"}));
         for answer in
             [Ok(200), Ok(404), Ok(500), Err(WebError::Deadline(20)), Err(WebError::Lost("reset".into()))]

@@ -163,6 +163,7 @@ impl Drivers {
         match what {
             CaptureKind::Kube(what) => self.kube.as_ref().ok_or_else(nobody)?.capture(what).await,
             CaptureKind::Cloud(what) => self.cloud.as_ref().ok_or_else(nobody)?.capture(what).await,
+            CaptureKind::Prometheus(query) => self.probes.as_ref().ok_or_else(nobody)?.capture(query).await,
         }
     }
 

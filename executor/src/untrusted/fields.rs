@@ -17,6 +17,7 @@ pub fn passes(test: &Test<Value>, value: Option<&Value>) -> bool {
         Test::OneOf(values) => value.is_some_and(|value| values.contains(value)),
         Test::Contains(part) => value.is_some_and(|value| contains(value, part)),
         Test::AtLeast(least) => value.and_then(Value::as_u64).is_some_and(|value| value >= *least),
+        Test::QuantityAtLeast(least) => quantity(value).is_some_and(|quantity| quantity >= *least),
         Test::VersionAtLeast(least) => version(value).is_some_and(|version| version >= *least),
         Test::VersionBelow(limit) => version(value).is_some_and(|version| version < *limit),
     }
@@ -31,7 +32,7 @@ pub fn asked(test: &Test<Value>) -> String {
         Test::Differs(other) => format!("not to be {}", shown(other)),
         Test::OneOf(values) => format!("to be one of {}", shown(&Value::Array(values.clone()))),
         Test::Contains(part) => format!("to contain {}", shown(part)),
-        Test::AtLeast(least) => format!("to be at least {least}"),
+        Test::AtLeast(least) | Test::QuantityAtLeast(least) => format!("to be at least {least}"),
         Test::VersionAtLeast(version) => format!("to be version {version} or newer"),
         Test::VersionBelow(version) => format!("to be older than version {version}"),
     }
@@ -54,6 +55,18 @@ pub fn first_failure(tests: &[FieldTest<Value>], object: &Value) -> Option<Strin
     let failed = tests.iter().find(|test| !passes(&test.is, value(test)))?;
     let found = shown(value(failed).unwrap_or(&Value::Null));
     Some(format!("expected {} {}, found {found}", failed.pointer, asked(&failed.is)))
+}
+
+/// A quantity of something that is counted, in the form that the API server gives it: `8` or `1k`.
+fn quantity(value: Option<&Value>) -> Option<u64> {
+    let text = match value? {
+        Value::String(text) => text,
+        number => return number.as_u64(),
+    };
+    match text.strip_suffix('k') {
+        Some(thousands) => thousands.parse::<u64>().ok()?.checked_mul(1000),
+        None => text.parse().ok(),
+    }
 }
 
 fn version(value: Option<&Value>) -> Option<Version> {
@@ -87,6 +100,12 @@ mod tests {
         assert!(passes(&Test::Equals(Value::Null), None));
         assert!(holds(&Test::AtLeast(3), &json!(3)));
         assert!(!holds(&Test::AtLeast(3), &json!("4")));
+        for enough in [json!("8"), json!(8), json!("1k")] {
+            assert!(holds(&Test::QuantityAtLeast(8), &enough), "{enough}");
+        }
+        for few in [json!("7"), json!("8Gi"), json!(null)] {
+            assert!(!holds(&Test::QuantityAtLeast(8), &few), "{few}");
+        }
         assert!(holds(&Test::VersionAtLeast("1.8".parse().unwrap()), &json!("v1.10.0")));
         assert!(!holds(&Test::VersionBelow("1.8".parse().unwrap()), &json!("kwok-v0.8.0")));
         assert!(holds(&Test::Contains(json!("x")), &json!(["x"])));

@@ -69,7 +69,20 @@ fn is_false(cx: &Cx<'_>, check: &Check) -> Option<String> {
                 None => Some(format!("there is no {object}")),
             }
         }
-        Check::Command { .. } | Check::Http { .. } | Check::Prometheus { .. } => None,
+        Check::Devices { pool, resource, each } => {
+            let pool = cx.pools.iter().find(|known| known.name == *pool)?;
+            let few = nodes_of(inventory, pool).into_iter().find_map(|node| {
+                let offered = node.gpus.get(resource).copied().filter(|offered| offered < each)?;
+                Some(format!("node {} offers {offered} of {resource}, wanted at least {each}", node.name))
+            });
+            few
+        }
+        Check::Command { .. }
+        | Check::Http { .. }
+        | Check::Inference { .. }
+        | Check::Prometheus { .. }
+        | Check::Logs { .. }
+        | Check::Condition { .. } => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! From manifests, inventory, lock and catalog to a plan. Pure: the same inputs give the same bytes.
 
+mod baseline;
 mod beforehand;
 mod carry_over;
 mod gates;
@@ -163,6 +164,7 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
         let lowered = suspensions::Before::of(&lowering);
         planned.lower(&mut predicted, &mut lowering);
         suspensions::around(cx, registry, (spec, lowered), &predicted, &mut lowering);
+        baseline::before(spec, before, &mut lowering);
         if lowering.steps.len() == before {
             if !cx.findings.any_error() {
                 let message = format!("{} is lowered into no step, and nothing says why", hop.id);

@@ -14,7 +14,7 @@ use switchback_schemas::{
     },
 };
 
-use super::{Rollback, verify};
+use super::{HopScope, Rollback, verify};
 use crate::context::Cx;
 
 /// Passes after which a roll that still finds old nodes fails to converge: something keeps making them.
@@ -50,6 +50,7 @@ pub fn min_ready(rollout: &Rollout, nodes: u64) -> u64 {
 /// The roll of a pool as its manifest says it: `observed` of its `nodes` were to move when the platform was observed.
 pub fn roll_for(
     cx: &Cx<'_>,
+    scope: &HopScope,
     pool: &Pool,
     rollout: &Rollout,
     stale: Stale,
@@ -59,7 +60,7 @@ pub fn roll_for(
     let canary = |nodes, verify, soak| Canary { nodes, verify, soak: seconds(soak, Seconds::minutes(2)) };
     let canary = match &rollout.canary {
         Some(spec) if spec.nodes == 0 => None,
-        Some(spec) => Some(canary(spec.nodes, cx.verifications(&spec.verify), spec.soak)),
+        Some(spec) => Some(canary(spec.nodes, cx.verifications(&scope.hop, &spec.verify), spec.soak)),
         None => Some(canary(1, Vec::new(), None)),
     };
     let max_unavailable = unavailable(rollout);

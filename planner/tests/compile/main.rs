@@ -23,6 +23,7 @@ mod outside;
 mod refusals;
 #[path = "../solver/states.rs"]
 mod states;
+mod verifications;
 mod ways;
 mod world;
 mod world_argo;

@@ -23,7 +23,7 @@ pub use platform::{
 pub use shared::{
     AcceptedDeletion, BatchSize, CanarySpec, ChartSource, MinReady, OnFailure, Requires, Rollout,
 };
-pub use verification::{Check, Verification, Waiver};
+pub use verification::{Baseline, Check, InferenceProtocol, Verification, Waiver};
 
 use crate::name::Label;
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arguments, CloudRef, Find, Target, argument::mapped};
+use super::{Arguments, CloudRef, Find, PromQuery, Target, argument::mapped};
 use crate::name::ObjectName;
 
 /// Something that is read and stored before the effect.
@@ -25,6 +25,8 @@ pub enum CaptureKind<T = Target> {
     Kube(KubeCapture<T>),
     /// Of the cloud provider's APIs.
     Cloud(CloudCapture),
+    /// The one value of a PromQL query, as text.
+    Prometheus(PromQuery),
 }
 
 /// What is read of a Kubernetes API server. Objects of kind Secret are never captured.
@@ -73,6 +75,7 @@ impl CaptureKind {
             }
             Self::Kube(KubeCapture::Found(find)) => CaptureKind::Kube(KubeCapture::Found(find.clone())),
             Self::Cloud(capture) => CaptureKind::Cloud(capture.clone()),
+            Self::Prometheus(query) => CaptureKind::Prometheus(query.clone()),
         })
     }
 }

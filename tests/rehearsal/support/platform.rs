@@ -94,7 +94,7 @@ impl Platform {
             Arc::clone(&kube),
             HelmTarget::default(),
         );
-        let probe = ProbeDriver::new(Arc::new(Services(self.client())));
+        let probe = ProbeDriver::new(Arc::new(Services(self.client())), Arc::new(|_| None));
         let targets = plan.platform.targets.iter();
         let targets: BTreeMap<_, _> =
             targets.filter_map(|(name, target)| Some((name.clone(), target.aws()?.clone()))).collect();
@@ -169,9 +169,9 @@ impl Web for Services {
         let name = name.strip_suffix(".svc").and_then(|name| name.split_once('.'));
         let (name, namespace) = name.ok_or_else(|| WebError::Address(request.url.clone()))?;
         let path = format!("/api/v1/namespaces/{namespace}/services/{name}:{port}/proxy/{path}");
-        let asked =
-            http::Request::get(path).header(http::header::HOST, host).body(kube::client::Body::empty());
-        let answer = self.0.send(asked.map_err(|error| lost(&error))?).await.map_err(|error| lost(&error))?;
+        let mut asked = request.build(&path, |json| kube::client::Body::from(json.to_vec()))?;
+        asked.headers_mut().insert(http::header::HOST, host.parse().map_err(|error| lost(&error))?);
+        let answer = self.0.send(asked).await.map_err(|error| lost(&error))?;
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await.map_err(|error| lost(&error))?.to_bytes().to_vec();
         Ok(WebAnswer { status, body })

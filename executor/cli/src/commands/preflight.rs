@@ -22,14 +22,14 @@ use switchback_schemas::{
     journal::{At, Class, Outcome, Verdict},
     name::{group, is_namespaced},
     plan::{
-        Action, Condition, Effect, Gate, GateKind, KubeApply, KubeEffect, Plan, ReadBasis, Step, WindowUse,
-        Work,
+        Action, Condition, Effect, Gate, GateKind, KubeApply, KubeEffect, Plan, ReadBasis, Step,
+        WebCondition, WindowUse, Work,
     },
 };
 
 use crate::{
     args::{PlatformArgs, StoreArgs},
-    documents,
+    documents, environment,
     error::Error,
     host::Host,
     platform::Platform,
@@ -96,6 +96,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
             seen.extend(asking.rehearse(&trying, id, step, &effect).await);
         }
     }
+    seen.extend(unset(&plan.value));
     for step in steps {
         if let Some(found) = trying.write(step).await {
             seen.push((format!("{} dry-run", step.id), found));
@@ -294,11 +295,28 @@ impl Asking<'_> {
 
 /// What a piece of work calls on this machine: its own effects, and the commands that verify it.
 fn programs_of(work: &Work) -> Vec<Effect> {
-    let verified = work.verify.iter().filter_map(|verify| match &verify.condition {
+    let checks = work.conditions().into_iter().flat_map(Condition::leaves).filter_map(|leaf| match leaf {
         Condition::Command(command) => Some(Effect::Command(command.clone())),
         _ => None,
     });
-    work.effects().into_iter().cloned().chain(verified).collect()
+    work.effects().into_iter().cloned().chain(checks).collect()
+}
+
+/// Variables that requests of a plan take headers from, and that are not set.
+fn unset(plan: &Plan) -> Vec<(String, Found)> {
+    let checks = plan.works().flat_map(|(id, work)| {
+        let leaves = work.conditions().into_iter().flat_map(Condition::leaves);
+        leaves.map(move |leaf| (id, leaf))
+    });
+    let requests = checks.filter_map(|(id, leaf)| match leaf {
+        Condition::Web(WebCondition::Http { request, .. }) => Some((id, request)),
+        _ => None,
+    });
+    let variables = requests.flat_map(|(id, request)| request.variables().map(move |name| (name, id)));
+    let first: BTreeMap<&str, &StepId> = variables.collect();
+    let unset = first.into_iter().filter(|(name, _)| environment::text(name).is_none());
+    let found = |name| Found::Wrong(codes::PLATFORM_FORBIDDEN, format!("the variable {name} is not set"));
+    unset.map(|(name, id)| (format!("{id} variable {name}"), found(name))).collect()
 }
 
 fn text<'v>(object: &'v Value, pointer: &str) -> &'v str {

@@ -4,6 +4,7 @@ pub(crate) mod conversion;
 pub(crate) mod count;
 mod drained;
 mod field;
+mod logs;
 mod nodes_ready;
 mod release;
 mod rollout;
@@ -41,6 +42,10 @@ pub(crate) async fn check(
         KubeCondition::Drained { node } => drained::check(api, node).await,
         KubeCondition::ConversionReady { crd } => conversion::check(api, crd).await,
         KubeCondition::StoredAs { crd, version } => stored::check(api, crd, version).await,
+        KubeCondition::Logs { pods, pattern, at_least, at_most } => {
+            let wanted = logs::Wanted { pattern, at_least: *at_least, at_most: *at_most };
+            logs::check(api, pods, &wanted).await
+        }
         KubeCondition::NodesReady { pool, at_least } => nodes_ready::check(api, call, pool, *at_least).await,
     };
     verdict.unwrap_or_else(|error| error.verdict())

@@ -3,6 +3,7 @@
 mod address;
 
 use std::{
+    fmt,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -10,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, Request, Uri};
+use http::{Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -28,21 +29,67 @@ use switchback_executor::{
     ports::{Certainty, Classify, FailedCall},
     untrusted::text,
 };
-use switchback_schemas::journal::{Class, Evidence};
+use switchback_schemas::{
+    journal::{Class, Evidence},
+    plan::Method,
+};
 use tower::{BoxError, Service};
 
 /// Bytes of an answer that are read at most.
 const LARGEST: usize = 4 << 20;
 
 /// A request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct WebRequest {
+    /// The method.
+    pub method: Method,
     /// The address; `http` or `https`.
     pub url: String,
-    /// JSON to be posted; a GET when there is none.
-    pub post: Option<String>,
+    /// Headers, which may hold secrets.
+    pub headers: Vec<(String, String)>,
+    /// JSON that is sent.
+    pub json: Option<String>,
     /// How long it may take, in real time.
     pub within: Duration,
+}
+
+impl WebRequest {
+    /// A GET.
+    pub fn get(url: String, within: Duration) -> Self {
+        Self { method: Method::Get, url, headers: Vec::new(), json: None, within }
+    }
+
+    /// A POST of JSON.
+    pub fn post(url: String, json: String, within: Duration) -> Self {
+        Self { method: Method::Post, json: Some(json), ..Self::get(url, within) }
+    }
+
+    /// The request for a client: to another address than its own, where somebody else hands it on.
+    pub fn build<B>(&self, to: &str, body: impl FnOnce(Bytes) -> B) -> Result<Request<B>, WebError> {
+        let mut builder =
+            Request::builder().method(self.method.as_str()).uri(to).header("user-agent", "switchback");
+        for (name, value) in &self.headers {
+            builder = builder.header(name, value);
+        }
+        if self.json.is_some() {
+            builder = builder.header("content-type", "application/json");
+        }
+        let json = self.json.clone().map_or_else(Bytes::new, Bytes::from);
+        // The error is not repeated: it may hold the value of a header.
+        builder
+            .body(body(json))
+            .map_err(|_| WebError::Address("address or headers cannot be sent".to_owned()))
+    }
+}
+
+impl fmt::Debug for WebRequest {
+    /// Without the values of headers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let mut shown = f.debug_struct("WebRequest");
+        shown.field("method", &self.method).field("url", &self.url).field("headers", &headers);
+        shown.field("json", &self.json).field("within", &self.within).finish()
+    }
 }
 
 /// An answer.
@@ -127,15 +174,7 @@ impl Web for HyperWeb {
     async fn send(&self, request: &WebRequest) -> Result<WebAnswer, WebError> {
         let uri: Uri = request.url.parse().map_err(|_| WebError::Address("it is no URL".to_owned()))?;
         address::check(&uri).map_err(WebError::Address)?;
-        let builder = Request::builder().uri(uri).header("user-agent", "switchback");
-        let http = match &request.post {
-            Some(json) => builder
-                .method(Method::POST)
-                .header("content-type", "application/json")
-                .body(Full::from(json.clone())),
-            None => builder.method(Method::GET).body(Full::default()),
-        };
-        let http = http.map_err(|_| WebError::Address("it is no URL".to_owned()))?;
+        let http = request.build(&request.url, Full::from)?;
         let answered = async {
             let response = self.client.request(http).await.map_err(|error| match error.is_connect() {
                 true => WebError::NotSent(root_cause(&error)),
@@ -210,7 +249,11 @@ mod tests {
     }
 
     fn request(url: String, post: Option<&str>) -> WebRequest {
-        WebRequest { url, post: post.map(str::to_owned), within: Duration::from_secs(30) }
+        let within = Duration::from_secs(30);
+        match post {
+            Some(json) => WebRequest::post(url, json.to_owned(), within),
+            None => WebRequest::get(url, within),
+        }
     }
 
     #[tokio::test]
@@ -231,6 +274,20 @@ mod tests {
         let asked = served.await.unwrap();
         assert!(asked.contains("content-type: application/json"), "{asked}");
         assert!(asked.ends_with("{}"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn headers_are_sent_and_never_shown() {
+        let (url, served) = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        let secret = vec![("authorization".to_owned(), "Bearer canary".to_owned())];
+        let asked = WebRequest { method: Method::Head, headers: secret, ..request(url, None) };
+        assert_eq!(HyperWeb::new().unwrap().send(&asked).await.unwrap().status, 200);
+        let sent = served.await.unwrap();
+        assert!(sent.starts_with("HEAD /x") && sent.contains("authorization: Bearer canary"), "{sent}");
+        assert!(!format!("{asked:?}").contains("canary"));
+        let broken = WebRequest { headers: vec![("x".to_owned(), "canary\n".to_owned())], ..asked };
+        let error = HyperWeb::new().unwrap().send(&broken).await.unwrap_err();
+        assert!(!error.to_string().contains("canary"), "{error}");
     }
 
     #[tokio::test]

@@ -93,7 +93,8 @@ impl<'a> Road<'a> {
         let moved =
             if there { self.prove(&waited, predicted, out) } else { self.upgrade(waited, predicted, out) };
         let Some(moved) = moved else { return };
-        let checked = check::add(self.at, &[moved], self.cx.verifications(&self.doc.spec.verify), out);
+        let checked =
+            check::add(self.at, &[moved], self.cx.verifications(&self.scope.hop, &self.doc.spec.verify), out);
         for draft in workflows.iter().chain(&crons) {
             let Some(draft) = draft.resume_step(&self.scope) else { continue };
             out.add(draft.needs(&checked, "the new controller is known to run Workflows", None));

@@ -94,6 +94,19 @@ impl Component for ArgoWorkflows {
             );
         }
         if spec.crds == CrdSource::Chart {
+            let set = |path: &str, at: &str| {
+                spec.set.get(path).and_then(|value| value.pointer(at)) == Some(&json!(false))
+            };
+            let path =
+                [("crds.install", ""), ("crds", "/install")].into_iter().find(|(path, at)| set(path, at));
+            if let Some((path, _)) = path {
+                checks.error(
+                    codes::MANIFEST_CONFLICT,
+                    "the chart is to apply its CRDs, and is told not to: nobody would".to_owned(),
+                    (&format!("/spec/set/{}", token(path)), "the CRDs would stay as they are"),
+                    "remove it, or write `crds: apply`",
+                );
+            }
             return;
         }
         for path in spec.set.keys().filter(|path| *path == "crds" || path.starts_with("crds.")) {

@@ -133,7 +133,7 @@ impl Component for Deployment {
         };
         let step = if there { asked.prove(predicted) } else { asked.change(predicted, out) };
         if let Some(step) = step {
-            out.add(step.verify(cx.verifications(&spec.verify)));
+            out.add(step.verify(cx.verifications(&hop.scope.hop, &spec.verify)));
         }
     }
 }

@@ -134,7 +134,7 @@ fn bake(road: &Road<'_>, moved: Vec<StepId>, out: &mut Lowering) -> Vec<StepId> 
     };
     let watched =
         verify(format!("the cluster stays ACTIVE at {}", road.hop.to), until.clone(), length, within);
-    let checks = road.cx.verifications(&road.doc.spec.verify).into_iter().map(longer);
+    let checks = road.cx.verifications(&road.scope.hop, &road.doc.spec.verify).into_iter().map(longer);
     let title =
         format!("watch {} at {} for {bake} before nodes move", road.own.names.arn.name(), road.hop.to);
     let mut draft = road
@@ -173,7 +173,7 @@ fn verification(road: &Road<'_>, ends: &[StepId], out: &mut Lowering) -> StepId 
         let condition = Condition::Kube(KubeCondition::Rollout { object: Target::Object(object.clone()) });
         checks.push(verify(format!("{object} is rolled out"), condition, Seconds(10), within));
     }
-    checks.extend(road.verifications(&road.doc.spec.verify));
+    checks.extend(road.verifications(&road.scope.hop, &road.doc.spec.verify));
     let title = format!("verify cluster {} at {}", road.own.names.arn.name(), road.hop.to);
     let until = context::at(road, &road.hop.to);
     let mut draft = road

@@ -375,7 +375,7 @@ impl Road<'_> {
             .scope
             .look("operands", title, until, predicted.take_reads())
             .verify([settled])
-            .verify(self.cx.verifications(&self.doc.spec.verify))
+            .verify(self.cx.verifications(&self.scope.hop, &self.doc.spec.verify))
             .time(OPERANDS, RESTARTS);
         for step in after {
             look = look.needs(step, "the operator moves its operands when it runs", Some("operands"));

@@ -160,7 +160,7 @@ impl Component for HelmRelease {
             asked("release", title).change(predicted, out)
         };
         if let Some(step) = step {
-            out.add(step.verify(cx.verifications(&spec.verify)));
+            out.add(step.verify(cx.verifications(&hop.scope.hop, &spec.verify)));
         }
     }
 }

@@ -76,7 +76,14 @@ impl Road<'_> {
     }
 
     fn roll_of(&self, roll: &PoolRoll, stale: Stale) -> Roll {
-        nodes::roll_for(self.cx, &roll.pool, &self.doc.spec.rollout, stale, (roll.observed, roll.nodes))
+        nodes::roll_for(
+            self.cx,
+            &self.scope,
+            &roll.pool,
+            &self.doc.spec.rollout,
+            stale,
+            (roll.observed, roll.nodes),
+        )
     }
 
     /// Moves the nodes of a pool: what has drifted, or all that were there when the step `since` was applied.

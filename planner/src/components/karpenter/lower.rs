@@ -380,7 +380,11 @@ impl<'a> Road<'a> {
         let mut draft = self
             .scope
             .look("health", title, until, predicted.take_reads())
-            .verify(runs.into_iter().chain([settled]).chain(self.cx.verifications(&self.doc.spec.verify)))
+            .verify(
+                runs.into_iter()
+                    .chain([settled])
+                    .chain(self.cx.verifications(&self.scope.hop, &self.doc.spec.verify)),
+            )
             .time(HEALTH, Estimate::seconds(70, 180));
         let why = match self.moves() {
             true => "the new controller has to take over its objects",

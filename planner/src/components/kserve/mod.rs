@@ -19,7 +19,7 @@ use switchback_schemas::{
     name::ObjectRef,
 };
 
-pub use self::spec::{KserveUpgrade, Protocol, ServedModel};
+pub use self::spec::{KserveUpgrade, ServedModel};
 use self::{facts::KserveFacts, releases::Moved};
 use crate::{
     catalog::{self, Texts},

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use switchback_schemas::{
     Version,
-    manifest::{AcceptedDeletion, ChartSource, OnFailure, Requires},
+    manifest::{AcceptedDeletion, ChartSource, InferenceProtocol, OnFailure, Requires},
     name::{Label, ObjectName},
 };
 
@@ -59,19 +59,10 @@ pub struct ServedModel {
     /// Its name on that server.
     pub name: String,
     /// How it is asked.
-    pub protocol: Protocol,
-}
-
-/// How a model server is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Protocol {
-    /// `GET /v1/models/NAME`.
-    V1,
-    /// `GET /v2/models/NAME/ready`, the Open Inference Protocol.
-    V2,
-    /// `GET /openai/v1/models`, which lists it.
-    Openai,
+    pub protocol: InferenceProtocol,
+    /// A request that it has to answer, as of the check `inference` of a Verification; without one it is asked whether it is loaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub input: Vec<Value>,
 }
 
 upgrade!(KserveUpgrade);

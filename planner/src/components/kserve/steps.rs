@@ -1,14 +1,14 @@
 //! The steps of one hop, in order: look, CRDs, words of statuses while the controller does not act, runtimes and controllers, words of
 //! annotations, health.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::{Value, json};
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
     inventory::{Crd, kserve::Kserve as Section},
     lock::Render,
-    manifest::AcceptedDeletion,
+    manifest::{AcceptedDeletion, InferenceProtocol},
     name::ObjectName,
     plan::{
         CaptureKind, Condition, Disruption, Estimate, FieldTest, KubeCapture, KubeCondition, Operand, Target,
@@ -17,7 +17,7 @@ use switchback_schemas::{
 };
 
 use super::{
-    Kserve, Protocol, ServedModel,
+    Kserve, ServedModel,
     controller::{self, Lease},
     facts::{Holds, Part},
     modes::{self, Renamed},
@@ -32,6 +32,7 @@ use crate::{
     objects,
     owner::{Asked, Desired, DesiredRelease},
     predicted::{Predicted, all_of, crd_ref},
+    verification,
 };
 
 /// How long a controller may take to be ready.
@@ -278,7 +279,7 @@ impl Road<'_> {
             .look("health", title, until, predicted.take_reads())
             .needs(after, "the new controller has to take over its objects", None)
             .verify([settled].into_iter().chain(self.stored()).chain(models))
-            .verify(self.cx.verifications(&self.doc.spec.verify))
+            .verify(self.cx.verifications(&self.scope.hop, &self.doc.spec.verify))
             .disrupts(disruption, None)
             .time(HEALTH, Estimate::seconds(90, 900));
         out.add(draft);
@@ -362,10 +363,17 @@ fn established(name: &str, seen: &[Crd]) -> Vec<Verify> {
 fn asks(model: &ServedModel) -> Verify {
     let (url, name) = (model.url.trim_end_matches('/'), &model.name);
     let (path, contains) = match model.protocol {
-        Protocol::V1 => (format!("/v1/models/{name}"), Some(name.clone())),
-        Protocol::V2 => (format!("/v2/models/{name}/ready"), None),
-        Protocol::Openai => ("/openai/v1/models".to_owned(), Some(name.clone())),
+        InferenceProtocol::V1 => (format!("/v1/models/{name}"), Some(name.clone())),
+        InferenceProtocol::V2 => (format!("/v2/models/{name}/ready"), None),
+        InferenceProtocol::Openai => ("/openai/v1/models".to_owned(), Some(name.clone())),
     };
-    let condition = Condition::Web(WebCondition::Http { url: format!("{url}{path}"), status: 200, contains });
+    let loaded = Condition::Web(WebCondition::answers(format!("{url}{path}"), contains));
+    let condition = match model.input.as_slice() {
+        [] => loaded,
+        input => Condition::All(vec![
+            loaded,
+            verification::inference(url, model.protocol, name, input, &BTreeMap::new()),
+        ]),
+    };
     verify(format!("{url} serves model {name}"), condition, Seconds(10), Seconds::minutes(10))
 }

@@ -327,11 +327,7 @@ pub(super) fn ask(
 ) -> StepId {
     let url = doc.spec.url.trim_end_matches('/');
     let http = |path: &str, contains: Option<&str>| {
-        Condition::Web(WebCondition::Http {
-            url: format!("{url}{path}"),
-            status: 200,
-            contains: contains.map(str::to_owned),
-        })
+        Condition::Web(WebCondition::answers(format!("{url}{path}"), contains.map(str::to_owned)))
     };
     let mut of = vec![http("/version", Some(doc.spec.to.plain())), http("/health", Some("OK"))];
     if site.settings.options.contains_key(APP) {
@@ -352,7 +348,7 @@ pub(super) fn ask(
     let step = scope
         .step("api", title, Effect::Wait(Wait { until: answers }), undo, Vec::new())
         .needs(up, "the new server is up", None)
-        .verify(std::iter::once(goes_on).chain(cx.verifications(&doc.spec.verify)))
+        .verify(std::iter::once(goes_on).chain(cx.verifications(&scope.hop, &doc.spec.verify)))
         .time(Seconds::minutes(10), Estimate::seconds(20, 120))
         .idempotent();
     out.add(step)

@@ -82,7 +82,7 @@ pub(super) fn hop(at: &HopCx<'_, Nvsentinel>, predicted: &mut Predicted<'_>, out
             Seconds::minutes(15),
         )
     });
-    out.add(step.verify(closed).verify(at.cx.verifications(&spec.verify)));
+    out.add(step.verify(closed).verify(at.cx.verifications(&at.scope.hop, &spec.verify)));
 }
 
 fn notices(at: &HopCx<'_, Nvsentinel>, store: Option<EventStore>, out: &mut Lowering) {

@@ -191,7 +191,7 @@ impl Component for Widget {
         let undo = Undoing::by(Rollback::new(undo));
         let title = format!("give the widget its image {after}");
         let step = hop.scope.step("image", title, patch(before, &after), undo, predicted.take_reads());
-        out.add(step.verify(hop.verifications(&hop.doc.spec.verify)).idempotent());
+        out.add(step.verify(hop.verifications(&hop.scope.hop, &hop.doc.spec.verify)).idempotent());
     }
 
     fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {

@@ -7,8 +7,8 @@ use switchback_model::{
 use switchback_schemas::Seconds;
 use switchback_schemas::plan::{
     ApprovalScope, CloudCondition, CloudKind, CloudRef, Condition, Count, Disruption, FailureAction,
-    GateKind, HopBasis, InsightCategory, KubeCondition, Roll, RollbackStep, Stale, UntestedState,
-    WebCondition, WindowUse,
+    GateKind, HopBasis, InsightCategory, KubeCondition, Level, Method, Roll, RollbackStep, Stale,
+    UntestedState, WebCondition, WindowUse,
 };
 
 /// `1 step`, `2 steps`.
@@ -210,10 +210,13 @@ pub(super) fn condition(condition: &Condition) -> String {
         Condition::Kube(KubeCondition::NodesReady { pool, at_least }) => {
             format!("{at_least} nodes of pool {pool} are Ready")
         }
-        Condition::Web(WebCondition::Http { url, status, .. }) => format!("{url} answers {status}"),
-        Condition::Web(WebCondition::Prometheus { query, threshold, .. }) => {
-            format!("{query} against {threshold}")
+        Condition::Kube(KubeCondition::Logs { pods, pattern, at_least, at_most }) => {
+            let bounds = [at_least.map(|n| format!("at least {n}")), at_most.map(|n| format!("at most {n}"))];
+            let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+            let (namespace, since) = (&pods.namespace, pods.since);
+            format!("{} lines of logs in {namespace} match {pattern:?} within {since}", bounds.join(" and "))
         }
+        Condition::Web(condition) => web(condition),
         Condition::Cloud(CloudCondition::Field { of, pointer, is }) => {
             let field = if pointer.is_empty() { String::new() } else { format!(" {pointer}") };
             format!("{}{field} {}", cloud(of), test(is))
@@ -233,6 +236,36 @@ pub(super) fn condition(condition: &Condition) -> String {
             format!("the subnets of {target} have at least {at_least} free addresses")
         }
         Condition::Command(command) => format!("{} ends with 0", command.argv.join(" ")),
+    }
+}
+
+fn web(condition: &WebCondition) -> String {
+    match condition {
+        WebCondition::Http { request, status, contains, json } => {
+            let method = match request.method {
+                Method::Get => String::new(),
+                method => format!("{} ", method.as_str()),
+            };
+            let mut text = format!("{method}{} answers {status}", request.url);
+            if let Some(part) = contains {
+                text.push_str(&format!(" with {part:?}"));
+            }
+            for field in json {
+                text.push_str(&format!(", {} {}", field.pointer, test(&field.is)));
+            }
+            text
+        }
+        WebCondition::Prometheus { query, is, .. } => {
+            let over = if query.over.is_zero() { String::new() } else { format!(" over {}", query.over) };
+            let wanted = match is {
+                Level::Threshold { compare, value } => format!("{} {value}", compare.words()),
+                Level::Baseline { compare, tolerance_percent, .. } => {
+                    format!("{} what it was before the hop, tolerance {tolerance_percent} %", compare.words())
+                }
+                Level::Single {} => "has one value".to_owned(),
+            };
+            format!("{}{over} {wanted}", query.query)
+        }
     }
 }
 
@@ -268,6 +301,7 @@ fn test(test: &switchback_schemas::plan::Test) -> String {
         Test::Contains(value) => format!("contains {value}"),
         Test::AtLeast(n) => format!("is at least {n}"),
         Test::VersionAtLeast(version) => format!("is at least {version}"),
+        Test::QuantityAtLeast(least) => format!("is at least {least}"),
         Test::VersionBelow(version) => format!("is below {version}"),
     }
 }

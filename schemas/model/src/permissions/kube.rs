@@ -4,7 +4,7 @@ use switchback_schemas::{
     name::{ObjectRef, group, plural},
     plan::{
         CaptureKind, CloudCapture, Find, HelmEffect, Identity, KubeCapture, KubeCondition, KubeEffect,
-        Operand, Target, WebCondition,
+        Method, Operand, Target, WebCondition,
     },
 };
 
@@ -218,7 +218,8 @@ impl Needs<'_> {
                 }
                 CaptureKind::Kube(KubeCapture::Found(find)) => vec![Place::found(find)],
                 CaptureKind::Kube(KubeCapture::Field { .. } | KubeCapture::Revision(_))
-                | CaptureKind::Cloud(_) => Vec::new(),
+                | CaptureKind::Cloud(_)
+                | CaptureKind::Prometheus(_) => Vec::new(),
             };
             for place in places {
                 self.rbac(&["get", "update"], &place);
@@ -240,6 +241,7 @@ impl Needs<'_> {
             }
             CaptureKind::Kube(KubeCapture::Found(find)) => self.rbac(&["list"], &Place::found(find)),
             CaptureKind::Cloud(CloudCapture { of, .. }) => self.described(of),
+            CaptureKind::Prometheus(query) => self.proxied(&query.url, "get"),
         }
     }
 
@@ -261,16 +263,26 @@ impl Needs<'_> {
                 self.rbac(&["list"], &Place::all("discovery.k8s.io", "endpointslices"));
             }
             KubeCondition::StoredAs { crd, .. } => self.rbac(&["get"], &Place::crd(crd)),
+            KubeCondition::Logs { pods, .. } => {
+                let of = |plural| Place::all("", plural).within(Some(&pods.namespace));
+                self.rbac(&["list"], &of("pods"));
+                self.rbac(&["get"], &of("pods/log"));
+            }
             KubeCondition::NodesReady { .. } => self.rbac(&["list"], &Place::all("", "nodes")),
         }
     }
 
     /// What is in the cluster is asked through its API server.
     pub(super) fn web_condition(&mut self, condition: &WebCondition) {
-        let (WebCondition::Http { url, .. } | WebCondition::Prometheus { url, .. }) = condition;
+        let posts = matches!(condition, WebCondition::Http { request, .. } if request.method == Method::Post);
+        // The API server takes a POST for the creation of something.
+        self.proxied(condition.url(), if posts { "create" } else { "get" });
+    }
+
+    fn proxied(&mut self, url: &str, verb: &'static str) {
         if let Some(service) = Service::of_url(url) {
             let proxy = Place::all("", "services/proxy");
-            self.rbac(&["get"], &proxy.within(Some(&service.namespace)).named(&service.name));
+            self.rbac(&[verb], &proxy.within(Some(&service.namespace)).named(&service.name));
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FieldTest, Test};
 use crate::{
-    Digest, Version,
+    Digest, Seconds, Version,
     name::{Label, ObjectName},
     plan::{Arguments, Operand, Target, argument::mapped},
 };
@@ -78,6 +78,19 @@ pub enum KubeCondition<V = Operand, T = Target> {
         /// The version.
         version: String,
     },
+    /// Of the lines that pods wrote lately, so many match. Without a pod that passes nothing.
+    Logs {
+        /// Which pods.
+        pods: PodLogs,
+        /// A regular expression; a line counts if it matches anywhere in it.
+        pattern: String,
+        /// How many lines must match.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_least: Option<u64>,
+        /// How many lines may match.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_most: Option<u64>,
+    },
     /// Ready nodes of a pool.
     NodesReady {
         /// The pool.
@@ -85,6 +98,21 @@ pub enum KubeCondition<V = Operand, T = Target> {
         /// How many must be Ready and schedulable.
         at_least: u64,
     },
+}
+
+/// Whose logs are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodLogs {
+    /// The namespace.
+    pub namespace: String,
+    /// Pods with these labels.
+    pub labels: BTreeMap<String, String>,
+    /// The container; the pod's default one when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// How far back.
+    pub since: Seconds,
 }
 
 /// Which objects are looked at.
@@ -128,6 +156,12 @@ impl KubeCondition {
             Self::StoredAs { crd, version } => {
                 KubeCondition::StoredAs { crd: crd.clone(), version: version.clone() }
             }
+            Self::Logs { pods, pattern, at_least, at_most } => KubeCondition::Logs {
+                pods: pods.clone(),
+                pattern: pattern.clone(),
+                at_least: *at_least,
+                at_most: *at_most,
+            },
             Self::NodesReady { pool, at_least } => {
                 KubeCondition::NodesReady { pool: pool.clone(), at_least: *at_least }
             }

@@ -11,9 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cloud::CloudCondition;
-pub use kube::{Find, KubeCondition};
+pub use kube::{Find, KubeCondition, PodLogs};
 pub use test::{FieldTest, Test};
-pub use web::{Compare, Missing, WebCondition};
+pub use web::{Compare, HttpRequest, Level, Method, Missing, PromQuery, WebCondition};
 
 use super::{Arguments, Command, Operand, Target, argument::mapped};
 use crate::Seconds;
@@ -32,7 +32,7 @@ pub enum Condition<V = Operand, T = Target> {
     /// Asked of the cloud provider's APIs.
     Cloud(CloudCondition<V>),
     /// Asked over HTTP.
-    Web(WebCondition),
+    Web(WebCondition<V>),
     /// A command ends with exit code 0.
     Command(Command),
 }
@@ -53,7 +53,7 @@ impl Condition {
             Self::Any(of) => Condition::Any(mapped(of, |one| one.map(by))?),
             Self::Kube(condition) => Condition::Kube(condition.map(by)?),
             Self::Cloud(condition) => Condition::Cloud(condition.map(by)?),
-            Self::Web(condition) => Condition::Web(condition.clone()),
+            Self::Web(condition) => Condition::Web(condition.map(by)?),
             Self::Command(command) => Condition::Command(command.clone()),
         })
     }

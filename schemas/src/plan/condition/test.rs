@@ -29,6 +29,8 @@ pub enum Test<V = Operand> {
     Contains(Value),
     /// It is a whole number of at least this.
     AtLeast(u64),
+    /// It is a quantity of Kubernetes (`8`, `"8"`, `"1k"`) of at least this.
+    QuantityAtLeast(u64),
     /// It is a version of at least this.
     VersionAtLeast(Version),
     /// It is a version below this.
@@ -46,20 +48,28 @@ pub struct FieldTest<V = Operand> {
     pub is: Test<V>,
 }
 
-impl Test {
-    /// The same with other arguments.
-    pub fn map<A: Arguments>(&self, by: &mut A) -> Result<Test<A::Value>, A::Error> {
+impl<V> Test<V> {
+    /// The same with other values.
+    pub fn with<U, E>(&self, mut value: impl FnMut(&V) -> Result<U, E>) -> Result<Test<U>, E> {
         Ok(match self {
             Self::Present {} => Test::Present {},
             Self::Absent {} => Test::Absent {},
-            Self::Equals(value) => Test::Equals(by.value(value)?),
-            Self::Differs(value) => Test::Differs(by.value(value)?),
+            Self::Equals(is) => Test::Equals(value(is)?),
+            Self::Differs(is) => Test::Differs(value(is)?),
             Self::OneOf(values) => Test::OneOf(values.clone()),
             Self::Contains(value) => Test::Contains(value.clone()),
             Self::AtLeast(least) => Test::AtLeast(*least),
+            Self::QuantityAtLeast(least) => Test::QuantityAtLeast(*least),
             Self::VersionAtLeast(version) => Test::VersionAtLeast(version.clone()),
             Self::VersionBelow(version) => Test::VersionBelow(version.clone()),
         })
+    }
+}
+
+impl Test {
+    /// The same with other arguments.
+    pub fn map<A: Arguments>(&self, by: &mut A) -> Result<Test<A::Value>, A::Error> {
+        self.with(|operand| by.value(operand))
     }
 }
 
@@ -67,5 +77,14 @@ impl FieldTest {
     /// The same with other arguments.
     pub fn map<A: Arguments>(&self, by: &mut A) -> Result<FieldTest<A::Value>, A::Error> {
         Ok(FieldTest { pointer: self.pointer.clone(), is: self.is.map(by)? })
+    }
+}
+
+impl FieldTest<Value> {
+    /// The same in a plan, which fixes its value.
+    pub fn fixed(&self) -> FieldTest {
+        let fixed = |value: &Value| Ok::<_, std::convert::Infallible>(Operand::Value(value.clone()));
+        let Ok(is) = self.is.with(fixed);
+        FieldTest { pointer: self.pointer.clone(), is }
     }
 }

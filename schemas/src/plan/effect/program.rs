@@ -30,6 +30,16 @@ pub enum EnvValue {
     FromEnv(String),
 }
 
+impl EnvValue {
+    /// The variable of the executor's environment that it is read from.
+    pub fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Text(_) => None,
+            Self::FromEnv(variable) => Some(variable),
+        }
+    }
+}
+
 /// Tells a channel what the run does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -165,17 +165,26 @@ impl Application for Kserve {
         None
     }
 
-    /// A model server answers whether its model is loaded.
+    /// A model server answers whether its model is loaded, and what it predicts.
     fn answer(&self, _: &mut World, _: &Key, pod: &Value, method: &str, path: &str) -> Option<Raw> {
         let labels = labels(pod);
         let name = labels.get(OF_SERVICE)?.as_str()?;
-        if method != "GET" {
-            return None;
-        }
-        let body = match path {
-            "/openai/v1/models" => json!({"object": "list", "data": [{"id": name, "object": "model"}]}),
-            _ if path == format!("/v1/models/{name}") || path == format!("/v2/models/{name}/ready") => {
+        let body = match (method, path) {
+            ("GET", "/openai/v1/models") => {
+                json!({"object": "list", "data": [{"id": name, "object": "model"}]})
+            }
+            ("GET", _)
+                if path == format!("/v1/models/{name}") || path == format!("/v2/models/{name}/ready") =>
+            {
                 json!({"name": name, "ready": true})
+            }
+            ("POST", _) if path == format!("/v1/models/{name}:predict") => json!({"predictions": [1]}),
+            ("POST", _) if path == format!("/v2/models/{name}/infer") => {
+                json!({"model_name": name, "outputs": [{"name": "output-0", "datatype": "INT32", "data": [1]}]})
+            }
+            ("POST", "/openai/v1/chat/completions") => {
+                json!({"object": "chat.completion", "model": name,
+                    "choices": [{"index": 0, "message": {"role": "assistant", "content": "yes"}}]})
             }
             _ => return Some(raw(404, &json!({"error": format!("Model with path {path} does not exist.")}))),
         };

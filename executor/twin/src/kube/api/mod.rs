@@ -17,6 +17,7 @@ mod discovery;
 mod endpoints;
 mod eviction;
 mod json_patch;
+mod logs;
 mod metrics;
 mod patch;
 mod proxy;
@@ -196,6 +197,9 @@ fn dispatch(world: &mut World, call: &Call, route: &Route, kind: &Kind) -> ApiRe
         ("GET", None, None) if call.flag("watch") => read::watch(world, call, route, kind).map(Answer::Watch),
         ("GET", None, None) => read::list(world, call, route, kind).map(Answer::ok),
         ("GET", Some(name), None | Some("status")) => read::get(world, route, kind, name).map(Answer::ok),
+        ("GET", Some(name), Some("log")) if kind.resource == "pods" => {
+            logs::answer(world, call, route, kind, name)
+        }
         ("POST", None, None) => write::create(world, call, route, kind),
         ("POST", Some(name), Some("eviction")) if kind.resource == "pods" => {
             eviction::answer(world, call, &route.key(kind, name))

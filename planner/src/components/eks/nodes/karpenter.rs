@@ -119,7 +119,7 @@ pub(in crate::components::eks) fn rule(road: &Road<'_>, pool: &Pool) -> (Roll, u
         inside.iter().filter(|node| node.kubelet.as_ref().is_none_or(|kubelet| kubelet < minor)).count();
     let (nodes, observed) = (inside.len() as u64, old as u64);
     let stale = Stale::KubeletBelow(minor.clone());
-    let rule = rolls::roll_for(cx, pool, &road.doc.spec.rollout, stale, (observed, nodes));
+    let rule = rolls::roll_for(cx, &road.scope, pool, &road.doc.spec.rollout, stale, (observed, nodes));
     (rule, nodes)
 }
 

@@ -293,7 +293,7 @@ impl Replacing<'_> {
     fn rule(&self, group: &str, stale: Stale) -> Roll {
         let (road, nodes) = (self.road, self.group.observed.desired);
         let rollout = &road.doc.spec.rollout;
-        let rule = rolls::roll_for(road.cx, self.pool, rollout, stale, (nodes, nodes));
+        let rule = rolls::roll_for(road.cx, &road.scope, self.pool, rollout, stale, (nodes, nodes));
         // Shares are of the group as it is now: they would shrink with it.
         let fixed = |count: Count| Count::Nodes(count.of(nodes).max(1));
         let min_ready = road.min_ready(road.ready(self.pool));

@@ -47,6 +47,13 @@ pub(super) fn commands(
                 };
                 format!("{} --output json | {}", aws::describe(plan, of), field(inside, pointer))
             }
+            CaptureKind::Prometheus(query) => {
+                let server = quoted(&format!("{}/api/v1/query", query.url.trim_end_matches('/')));
+                let query = quoted(&format!("query={}", query.promql()));
+                format!(
+                    "curl --silent --get {server} --data-urlencode {query} | jq --raw-output '.data.result[0].value[1]'"
+                )
+            }
         };
         format!("{}=$({read})", variables.set(step, &capture.name))
     };
