@@ -199,9 +199,25 @@ impl<'a> Predicted<'a> {
             Value::Null => Test::Absent {},
             value => Test::Equals(Operand::Value(value.clone())),
         };
+        let by = put_back.map(|(_, by)| by);
         let object = Target::Object(object.clone());
-        let condition = Condition::Kube(KubeCondition::Field { object, pointer: pointer.to_owned(), is });
-        self.note(condition, put_back.map(|(_, by)| by));
+        let field = |pointer: &str, is| {
+            let (object, pointer) = (object.clone(), pointer.to_owned());
+            Condition::Kube(KubeCondition::Field { object, pointer, is })
+        };
+        // An object that is gone has no such field either.
+        if is == (Test::Absent {}) {
+            self.note(field("", Test::Present {}), by);
+        }
+        self.note(field(pointer, is), by);
+    }
+
+    /// Notes that a Deployment is not scaled to 0, unless it was observed to be.
+    pub fn note_runs(&self, deployment: &ObjectRef) {
+        let workload = self.workloads.get(deployment);
+        if workload.is_none_or(|workload| workload.replicas > 0) {
+            self.note_field(deployment.clone(), "/spec/replicas", Test::AtLeast(1));
+        }
     }
 
     /// From now on a field of an object is what it was before an earlier run of the operation changed it.

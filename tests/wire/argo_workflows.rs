@@ -225,3 +225,75 @@ fn a_plan_that_continues_a_killed_run_resumes_what_it_had_suspended() {
         scene.objects("Workflow").iter().map(|found| found["metadata"]["name"].clone()).collect();
     assert_eq!(names, ["train-7b"], "both runs' checks are gone");
 }
+
+const NIGHTLY: &str = "/apis/argoproj.io/v1alpha1/namespaces/ml/cronworkflows/nightly";
+const CONTROLLER: &str = "/apis/apps/v1/namespaces/argo/deployments/argo-workflows-workflow-controller";
+
+fn patch(scene: &Scene, path: &str, to: &Value) {
+    scene.send("PATCH", path, ("application/merge-patch+json", &to.to_string()));
+}
+
+/// Whoever suspends it between plan and apply resumes it, too.
+#[test]
+fn what_somebody_suspends_before_the_run_does_stays_suspended() {
+    let scene = scene("");
+    scene.plan();
+    patch(&scene, NIGHTLY, &json!({"spec": {"suspend": true}}));
+    let preflight = scene.on_store("preflight plan.json").exits(1);
+    assert!(preflight.stderr.contains("SB0508"), "{}", preflight.stderr);
+    let out = carried_through(&scene).exits(0);
+    assert!(out.stdout.contains("complete"), "{}", out.stdout);
+    assert_eq!(image(&scene), "quay.io/argoproj/workflow-controller:v4.0.6");
+    assert_eq!(suspended(&scene, "nightly"), true, "it is not ours");
+    let report = scene.report();
+    assert!(report.residue.is_empty() && report.left_suspended.is_empty(), "{report:?}");
+    let resume = report.steps.iter().find(|step| step.at.step.as_str().ends_with("/resume/cron/ml.nightly"));
+    let resume = resume.expect("the step");
+    assert_eq!(resume.status, StepStatus::Skipped);
+    assert!(resume.evidence.0[0].contains("not by this run, which leaves it so"), "{resume:?}");
+
+    scene.on_store("rollback --to start --reason test").exits(0);
+    assert_eq!(suspended(&scene, "nightly"), true, "nor is it on the rollback");
+}
+
+/// What is gone before the run is no failure of a step: the platform changed, and nothing was touched.
+#[test]
+fn what_is_deleted_before_the_run_holds_it_and_a_rollback_has_nothing_to_resume() {
+    let scene = scene("");
+    scene.plan();
+    scene.send("DELETE", NIGHTLY, ("application/json", "{}"));
+    let held = scene.apply().exits(4);
+    assert!(held.stdout.contains("the platform changed since the plan was made"), "{}", held.stdout);
+    assert!(held.stdout.contains("nightly"), "{}", held.stdout);
+    assert!(held.stdout.contains("switchback observe --continue"), "{}", held.stdout);
+    assert_eq!(image(&scene), "quay.io/argoproj/workflow-controller:v3.7.11");
+}
+
+#[test]
+fn what_is_deleted_while_it_is_suspended_has_nothing_to_resume_on_a_rollback() {
+    // The first step runs for a day.
+    let scene = scene_of("  inFlight: {wait: {max: 2m}}\n", |world| world.replace("\"4200\"", "\"86400\""));
+    scene.plan();
+    let parked = scene.apply().exits(3).stdout;
+    assert!(parked.contains("suspended meanwhile: CronWorkflow ml/nightly"), "{parked}");
+    assert!(parked.contains("rollback --run"), "{parked}");
+    scene.send("DELETE", NIGHTLY, ("application/json", "{}"));
+    scene.on_store("rollback --to start --reason test").exits(0);
+    let report = scene.report();
+    let undo = report.steps.iter().find(|step| step.at.way == switchback_schemas::journal::Way::Rollback);
+    let undo = undo.expect("the rollback step");
+    assert_eq!(undo.status, StepStatus::Skipped, "{undo:?}");
+    assert!(undo.evidence.0[0].contains("does not exist"), "{undo:?}");
+    assert!(report.residue.is_empty() && report.left_suspended.is_empty(), "{report:?}");
+}
+
+/// Nobody finishes Workflows under a controller that is not there, so nothing is suspended to wait for that.
+#[test]
+fn a_controller_that_is_scaled_to_0_since_stops_the_run_before_anything_is_suspended() {
+    let scene = scene("");
+    scene.plan();
+    patch(&scene, CONTROLLER, &json!({"spec": {"replicas": 0}}));
+    let held = scene.apply().exits(4).stdout;
+    assert!(held.contains("/spec/replicas"), "{held}");
+    assert_eq!(suspended(&scene, "nightly"), json!(null));
+}

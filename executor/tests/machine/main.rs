@@ -21,5 +21,6 @@ mod plans;
 mod random;
 mod rolls;
 mod steps;
+mod suspensions;
 mod ways;
 mod world;

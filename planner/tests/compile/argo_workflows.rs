@@ -86,6 +86,14 @@ fn p32_schedules_are_suspended_and_running_workflows_waited_for_before_anything_
     assert!(before(&plan, "removed-fields", "crds/workflows.argoproj.io"));
     assert!(before(&plan, "release", "check"));
     assert!(before(&plan, "check/done", "resume/cron/ml.nightly"));
+    // What is suspended has no such field also where it is gone, and nobody finishes a Workflow without a controller.
+    let reads = |part: &str| serde_json::to_string(&step(&plan, part).work.reads).expect("JSON");
+    let there = r#""pointer":"","is":{"present":{}}"#;
+    let runs = r#""pointer":"/spec/replicas","is":{"atLeast":1}"#;
+    assert!(reads("suspend/cron/ml.nightly").contains(there), "{}", reads("suspend/cron/ml.nightly"));
+    for part in ["suspend/cron/ml.nightly", "in-flight"] {
+        assert!(reads(part).contains(runs), "{part}: {}", reads(part));
+    }
     // What somebody else has suspended stays so.
     assert_eq!(plan.suspensions.len(), 1);
     assert!(plan.steps.iter().all(|step| !step.id.as_str().ends_with("resume/cron/ml.paused")));

@@ -81,6 +81,9 @@ fn p26_statuses_change_while_no_controller_acts_and_annotations_after() {
     ] {
         assert!(waits(&plan, one, other), "{one} does not wait for {other}");
     }
+    let hold = plan.steps.iter().find(|step| step.id == id(&plan, "lease/hold")).expect("it");
+    let reads = serde_json::to_string(&hold.work.reads).expect("JSON");
+    assert!(reads.contains(r#""is":{"differs""#) && reads.contains(r#""is":{"atLeast":1}"#), "{reads}");
     let status = plan.steps.iter().find(|step| step.id == id(&plan, "words/ml/iris/status")).expect("it");
     let Some(Effect::Kube(KubeEffect::Patch(patch))) = status.work.effects().first().copied() else {
         panic!("no patch")

@@ -57,6 +57,15 @@ impl Machine {
                 "; not rolled back: the nodes of the canary are gone, and a rollback needs new ones",
             );
         }
+        if self.state.phase(at) == Phase::Stopped
+            && let Some(run) = &self.state.run
+        {
+            let again = format!(
+                "; restore that and `switchback retry --step {}`, or plan again with `switchback observe --continue {run}`",
+                at.step
+            );
+            what.push_str(&again);
+        }
         let held = |why: String| Event::Held { at: Some(at.clone()), why };
         let event = match (action, self.scope(action, self.undone_with(&at.step))) {
             (FailureAction::Hold, _) => held(what),

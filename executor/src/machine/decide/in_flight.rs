@@ -81,6 +81,8 @@ pub(in crate::machine) enum Stage {
 pub(in crate::machine) struct Place {
     pub command: Option<u64>,
     pub stage: Stage,
+    /// Whether it waited for others since it was looked at.
+    pub waited: bool,
     /// Not looked at before.
     pub wake: Option<Timestamp>,
     /// What it waits for outside, since when, and when time alone may help.

@@ -30,8 +30,11 @@ impl Machine {
         let Some(work) = work_at(&index.plan, &self.state, at) else { return };
         if self.state.phase(at) == Phase::Again {
             // A step that was begun is not asked for its gates again.
+            let first = self.after_gates(at);
             let place = self.live.place(at);
-            place.stage = place.stage.max(Stage::DoneWhen);
+            if place.stage == Stage::Gates {
+                place.stage = first;
+            }
         }
         while out.append.is_empty() && self.live.place(at).command.is_none() {
             let before = self.live.place(at).stage;
@@ -48,9 +51,17 @@ impl Machine {
                 if !self.pass_gates(at, now, out) {
                     return false;
                 }
-                Stage::DoneWhen
+                self.after_gates(at)
             }
             Stage::DoneWhen => {
+                if let Some(suspension) = self.resumes_what_was_found(at) {
+                    let evidence = Evidence::line(format!(
+                        "{} was suspended already, not by this run, which leaves it so",
+                        suspension.title
+                    ));
+                    out.append.push(Event::Skipped { at: at.clone(), evidence });
+                    return false;
+                }
                 if let Some(condition) = &work.done_when {
                     self.check(at, Purpose::DoneWhen, condition, now, out);
                     return false;
@@ -69,14 +80,14 @@ impl Machine {
                     );
                     return false;
                 }
-                Stage::Read(0)
+                if self.reads_first(at) { Stage::Captures } else { Stage::Read(0) }
             }
             Stage::Read(which) => {
                 if let Some(read) = work.reads.get(which) {
                     self.check(at, Purpose::Read(which), &read.condition, now, out);
                     return false;
                 }
-                Stage::Captures
+                if self.reads_first(at) { Stage::DoneWhen } else { Stage::Captures }
             }
             Stage::Captures => {
                 let captured =
@@ -89,8 +100,18 @@ impl Machine {
                 Stage::Ready
             }
             Stage::Ready => {
-                self.start(at, work, now, out);
-                return false;
+                if !self.may_begin(at, now, out) {
+                    return false;
+                }
+                if !std::mem::take(&mut self.live.place(at).waited) || self.opens(at).is_none() {
+                    match work.action {
+                        Action::Effect(_) => self.intend(at, out),
+                        Action::Roll(_) => self.roll_on(at, true, now, out),
+                    }
+                    return false;
+                }
+                // Meanwhile somebody else may have suspended it.
+                self.after_gates(at)
             }
         };
         self.live.place(at).stage = next;
@@ -202,27 +223,24 @@ impl Machine {
         Asking { index: &self.index, state: &self.state, review: self.state.review, approvals, now }
     }
 
-    /// Everything is settled: the effect is intended, the roll begins.
-    fn start(&mut self, at: &At, work: &Work, now: Timestamp, out: &mut Decision) {
+    /// Whether nothing but the step itself is left to look at.
+    fn may_begin(&mut self, at: &At, now: Timestamp, out: &mut Decision) -> bool {
         if let Some(Gated::Wait { waits_for, wake_at }) = self.closed_since(at, now) {
             self.live.place(at).stage = Stage::Gates;
             self.wait_gates(at, vec![waits_for], wake_at, now);
-            return;
+            return false;
         }
         if !self.state.claimed {
             let asked = self.live.commands.values().any(|asked| asked.purpose == Purpose::Claim);
             if !asked {
                 self.ask(at, Purpose::Claim, What::Claim, now, out);
             }
-            return;
+            self.live.place(at).waited = true;
+            return false;
         }
-        if self.waits_for_census(at, now, out) || self.waits_for_suspensions(at, now) {
-            return;
-        }
-        match work.action {
-            Action::Effect(_) => self.intend(at, out),
-            Action::Roll(_) => self.roll_on(at, true, now, out),
-        }
+        let waits = self.waits_for_census(at, now, out) || self.waits_for_suspensions(at, now);
+        self.live.place(at).waited |= waits;
+        !waits
     }
 
     /// Windows are looked at once more: captures and reads may have taken their time.
@@ -269,6 +287,11 @@ impl Machine {
                 );
             }
             (Purpose::DoneWhen, Verdict::Holds { .. }) => {
+                if let Some(found) = self.opens(at).filter(|found| self.leaves_as_found(found)) {
+                    let text =
+                        format!("{} is suspended already, not by this run, which leaves it so", found.title);
+                    self.live.outbox.push_back(Event::Noted { text });
+                }
                 self.live.outbox.push_back(Event::Skipped { at: at_, evidence });
             }
             (Purpose::DoneWhen, Verdict::Fails { .. }) => self.pass_stage(at, Stage::SafeToResume),

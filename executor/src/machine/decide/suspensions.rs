@@ -4,21 +4,22 @@ use jiff::Timestamp;
 use switchback_schemas::{
     journal::{At, Event, Evidence, Verdict, WaitsFor, Way},
     name::Label,
-    plan::Suspension,
+    plan::{SuspendedBy, Suspension},
 };
 
 use super::{
-    in_flight::{Purpose, later},
+    in_flight::{Purpose, Stage, later},
     prepare::said,
 };
-use crate::machine::{Decision, Machine, Phase, fold::place::work_at};
+use crate::machine::{Decision, Machine, Phase, Task, fold::place::work_at};
 
 impl Machine {
     /// Suspensions that hold now and have to go on holding: begun, verified, and not being resumed.
     fn watched_suspensions(&self) -> Vec<Suspension> {
         let forward = self.state.back.is_none() && self.state.cleanup.is_none() && self.state.hold.is_none();
         let held = |suspension: &&Suspension| {
-            let opened = self.state.phase(&At::forward(&suspension.suspend)) == Phase::Done;
+            let phase = self.state.phase(&At::forward(&suspension.suspend));
+            let opened = phase == Phase::Done || self.was_found(suspension);
             let closing =
                 self.state.task(&At::forward(&suspension.resume)).is_some_and(|task| task.attempts > 0);
             let closed = self.state.phase(&At::forward(&suspension.resume)).is_finished();
@@ -102,6 +103,48 @@ impl Machine {
         self.index.closed_by(&at.step).filter(|_| undoes)
     }
 
+    /// The suspension that a step begins, if no call of this step may have begun it already.
+    pub(super) fn opens(&self, at: &At) -> Option<&Suspension> {
+        let acted = |task: &Task| task.round > 0 || task.may_have_acted();
+        let first = at.way == Way::Forward && at.item.is_none() && !self.state.task(at).is_some_and(acted);
+        let begins = |suspension: &&Suspension| {
+            suspension.suspend == at.step && suspension.suspended_by == SuspendedBy::ThisRun
+        };
+        self.index.plan.suspensions.iter().find(begins).filter(|_| first)
+    }
+
+    /// Whether resuming puts back what was found before: what was found suspended then stays so.
+    pub(super) fn leaves_as_found(&self, suspension: &Suspension) -> bool {
+        let resume = self.index.plan.step(&suspension.resume);
+        let captures = resume.map(|step| step.work.captures_used()).unwrap_or_default();
+        captures.iter().any(|(step, _)| *step == suspension.suspend)
+    }
+
+    /// Where something else decides what it is resumed to, the step is judged by what it was compiled from before it counts as done.
+    pub(super) fn reads_first(&self, at: &At) -> bool {
+        self.opens(at).is_some_and(|suspension| !self.leaves_as_found(suspension))
+    }
+
+    /// What is looked at first of a step that may begin.
+    pub(super) fn after_gates(&self, at: &At) -> Stage {
+        if self.reads_first(at) { Stage::Read(0) } else { Stage::DoneWhen }
+    }
+
+    /// Whether it was suspended when this run came to it, by somebody else, and is left so.
+    fn was_found(&self, suspension: &Suspension) -> bool {
+        let skipped = |task: &Task| task.phase == Phase::Skipped && task.round == 0;
+        self.state.task(&At::forward(&suspension.suspend)).is_some_and(skipped)
+            && suspension.suspended_by == SuspendedBy::ThisRun
+            && self.leaves_as_found(suspension)
+    }
+
+    /// The suspension that a step would resume, if somebody else began it: he ends it, too.
+    pub(super) fn resumes_what_was_found(&self, at: &At) -> Option<&Suspension> {
+        let forward = at.way == Way::Forward && at.item.is_none();
+        let suspensions = self.index.plan.suspensions.iter().filter(|_| forward);
+        suspensions.into_iter().find(|suspension| suspension.resume == at.step && self.was_found(suspension))
+    }
+
     /// Cleanup would not be safe, or nobody knows: asked again for as long as the closing may take, then handed over.
     pub(super) fn not_safe(&mut self, at: &At, suspension: &Label, evidence: &Evidence, now: Timestamp) {
         let timeout = work_at(&self.index.plan, &self.state, at).map(|work| work.timeout).unwrap_or_default();
@@ -110,11 +153,10 @@ impl Machine {
         if later(since, timeout) <= now {
             self.live.outbox.push_back(Event::LeftSuspended { suspension: suspension.clone(), why });
         } else {
-            self.look_again(
-                at,
-                WaitsFor::Condition { message: format!("suspension {suspension}: {why}") },
-                now,
-            );
+            // The last look is when its time is over: a run that came to rest just before would begin to wait anew.
+            let wake = later(now, self.settings.poll).min(later(since, timeout));
+            let waits = WaitsFor::Condition { message: format!("suspension {suspension}: {why}") };
+            self.wait(at, vec![waits], (wake, Some(wake)), now);
         }
     }
 }

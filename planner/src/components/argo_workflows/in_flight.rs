@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
+    name::ObjectRef,
     plan::{Condition, Estimate, FieldTest, Find, KubeCondition, Operand, Test},
     seconds::Length,
 };
@@ -72,7 +73,13 @@ pub(super) fn suspensions(at: &HopCx<'_, ArgoWorkflows>, predicted: &Predicted<'
 }
 
 /// Waits as the manifest says; the steps after which the controller may move.
-pub(super) fn wait(at: &HopCx<'_, ArgoWorkflows>, after: Vec<StepId>, out: &mut Lowering) -> Vec<StepId> {
+pub(super) fn wait(
+    at: &HopCx<'_, ArgoWorkflows>,
+    after: Vec<StepId>,
+    controller: &ObjectRef,
+    predicted: &Predicted<'_>,
+    out: &mut Lowering,
+) -> Vec<StepId> {
     let site = at.own;
     let workflows = || own(site, (API, "Workflow"), &[]);
     let (until, title, max) = match &at.doc.spec.in_flight {
@@ -98,7 +105,9 @@ pub(super) fn wait(at: &HopCx<'_, ArgoWorkflows>, after: Vec<StepId>, out: &mut 
     let p90 = if busy { max } else { Seconds(30) };
     let why = "no Workflow is started by a schedule any more";
     let needs: Vec<_> = after.iter().map(|step| need(step, why, None)).collect();
-    let look = at.scope.look("in-flight", title, until, Vec::new()).after(needs);
+    // A controller that is not there finishes nothing.
+    predicted.note_runs(controller);
+    let look = at.scope.look("in-flight", title, until, predicted.take_reads()).after(needs);
     vec![out.add(look.time(max, Estimate { expected, p90 }))]
 }
 

@@ -77,6 +77,7 @@ impl<'a> Road<'a> {
             cron.check(self.cx, self.label(self.doc.doc, "/spec/to", "suspends it meanwhile"));
             // A later hop finds the field as this hop's resumption left it, which is the same value.
             cron.note(predicted);
+            predicted.note_runs(&self.controller.object);
             held.push(out.add(cron.suspend_step(&self.scope, predicted)));
             cron.declare(self.safe(), out);
         }
@@ -89,7 +90,7 @@ impl<'a> Road<'a> {
             held.push(out.add(draft));
             workflow.declare(self.safe(), out);
         }
-        let waited = in_flight::wait(self.at, held, out);
+        let waited = in_flight::wait(self.at, held, &self.controller.object, predicted, out);
         let moved =
             if there { self.prove(&waited, predicted, out) } else { self.upgrade(waited, predicted, out) };
         let Some(moved) = moved else { return };

@@ -10,11 +10,14 @@ use switchback_schemas::{
     name::{Label, ObjectName, ObjectRef},
     plan::{
         Condition, Disruption, Effect, Estimate, FieldTest, KubeCondition, KubeEffect, KubePatch, Operand,
-        SetField, SuspendedBy, Suspension, Target, Test, Verify, Work,
+        Read, ReadBasis, SetField, SuspendedBy, Suspension, Target, Test, Verify, Work,
     },
 };
 
-use crate::lower::{Draft, HopScope, Lowering, Rollback, Undoing, changes, verify};
+use crate::{
+    lower::{Draft, HopScope, Lowering, Rollback, Undoing, changes, verify},
+    predicted::Predicted,
+};
 
 const HOLDER: &str = "/spec/holderIdentity";
 const LENGTH: &str = "/spec/leaseDurationSeconds";
@@ -112,7 +115,18 @@ impl<'a> Lease<'a> {
     }
 
     /// Keeps the controller from acting. Its rollback lets it act again, after `before` and with what `well` asks for.
-    pub(super) fn hold(&self, why: &str, before: Vec<StepId>, well: Vec<Verify>) -> Draft {
+    ///
+    /// A lease that has our holder already was left by a run that is over: to give it back here would not undo what else that run did.
+    pub(super) fn hold(
+        &self,
+        why: &str,
+        before: Vec<StepId>,
+        well: Vec<Verify>,
+        predicted: &Predicted<'_>,
+    ) -> Draft {
+        predicted.note_runs(&self.controller);
+        let mut reads = predicted.take_reads();
+        reads.push(Read { condition: self.not_held(), basis: ReadBasis::Observed {} });
         let undo = Rollback {
             after: before,
             ..Rollback::new(Work {
@@ -130,7 +144,7 @@ impl<'a> Lease<'a> {
                 format!("keep {} from acting, while its webhooks answer: {why}", self.controller),
                 self.take(),
                 Undoing::by(undo),
-                Vec::new(),
+                reads,
             )
             .done_when(self.is_held())
             .verify([self.nobody_leads()])
