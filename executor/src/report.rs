@@ -74,6 +74,7 @@ pub fn report(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<Report
         steps: steps(index, state, &worked(&journal.records)),
         left_suspended: left_suspended(plan, state).iter().map(|suspension| suspension.id.clone()).collect(),
         approvals: state.approvals.clone(),
+        awaited: Vec::new(),
         residue: left,
         worse: state.census.worse.clone(),
         retained: retained(plan, state),
@@ -206,8 +207,10 @@ pub struct LeftBehind {
     pub nodes: Vec<String>,
     /// Calls of which nobody knows whether they happened.
     pub in_doubt: Vec<At>,
-    /// Everything that was left.
+    /// Everything else that was left.
     pub residue: Vec<Residue>,
+    /// Steps among it that can be taken back one by one, and now.
+    pub alone: Vec<StepId>,
 }
 
 impl LeftBehind {
@@ -216,6 +219,14 @@ impl LeftBehind {
         self.suspensions.retain(|(suspension, _, _)| !cleared.contains(&suspension.as_str()));
         self.nodes.retain(|node| !cleared.contains(&node.as_str()));
         self.residue.retain(|left| !cleared.iter().any(|name| left.is_named(name)));
+    }
+
+    /// Steps that are not undone.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = &StepId> {
+        self.residue.iter().filter_map(|left| match left {
+            Residue::Work { at, .. } if at.way == Way::Forward && at.item.is_none() => Some(&at.step),
+            _ => None,
+        })
     }
 }
 
@@ -229,18 +240,33 @@ pub(crate) fn cleared(side: &[SideEntry]) -> Vec<&str> {
 }
 
 /// What a run left behind.
-pub fn left_behind(index: &std::sync::Arc<Index>, journal: &Journal) -> Result<LeftBehind, ReportError> {
-    let machine = replay(index, journal, Settings::default())?;
-    let state = machine.state();
+pub(crate) fn left_behind(machine: &Machine) -> LeftBehind {
+    let (plan, state) = (machine.plan(), machine.state());
+    // A look that nobody heard of changed nothing.
+    let looks = |at: &At| at.item.is_none() && plan.step(&at.step).is_some_and(|step| step.work.only_looks());
     let doubtful = |task: &Task| matches!(task.phase, Phase::Called | Phase::InDoubt | Phase::Asked);
-    let suspensions = left_suspended(&index.plan, state).into_iter();
-    let nodes = state.touched_nodes(&index.plan).into_iter().map(|(_, item)| item.name.clone());
-    Ok(LeftBehind {
-        suspensions: suspensions.map(|b| (b.id.clone(), b.owner.clone(), b.resume_command.clone())).collect(),
+    let open = left_suspended(plan, state);
+    let nodes = state.touched_nodes(plan).into_iter().map(|(_, item)| item.name.clone());
+    // A step that suspends is told of by its suspension.
+    let suspends = |at: &At| open.iter().any(|suspension| At::forward(&suspension.suspend) == *at);
+    let mut left = residue(plan, state);
+    left.retain(|left| match left {
+        Residue::Suspended { .. } | Residue::Node { .. } => false,
+        Residue::Work { at, .. } => !suspends(at),
+        Residue::Abandoned { .. } | Residue::ClaimTaken { .. } => true,
+    });
+    LeftBehind {
+        suspensions: open.iter().map(|b| (b.id.clone(), b.owner.clone(), b.resume_command.clone())).collect(),
         nodes: nodes.collect(),
-        in_doubt: state.tasks.iter().filter(|(_, task)| doubtful(task)).map(|(at, _)| at.clone()).collect(),
-        residue: residue(&index.plan, state),
-    })
+        in_doubt: state
+            .tasks
+            .iter()
+            .filter(|(at, task)| doubtful(task) && !looks(at))
+            .map(|(at, _)| at.clone())
+            .collect(),
+        residue: left,
+        alone: Vec::new(),
+    }
 }
 
 /// What steps that are done have put up, and neither an undo nor closing has taken down.

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest, HopId, RunId, Seconds, StepId, Version,
     format::Format,
-    journal::{Approval, At, Captured, End, Evidence, Residue, Shortage, WaitsFor},
+    journal::{Approval, At, Captured, End, Evidence, Identified, Residue, Shortage, WaitsFor},
     name::{Label, SavepointId},
-    plan::Condition,
+    plan::{ApprovalScope, Condition},
 };
 
 /// The account of a run: every step, what it did and what was seen.
@@ -45,6 +45,9 @@ pub struct Report {
     /// Approvals that counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
+    /// Approvals that the run is parked for, with who has given them so far. `status` fills it in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaited: Vec<AwaitedApproval>,
     /// What is left behind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub residue: Vec<Residue>,
@@ -57,6 +60,26 @@ pub struct Report {
     /// Rollbacks that are known to expire, the nearest savepoint first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expiring: Vec<ExpiringRollback>,
+}
+
+/// An approval that a run waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AwaitedApproval {
+    /// What is to be approved.
+    pub scope: ApprovalScope,
+    /// Who has approved it, each person once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<Identified>,
+    /// How many different people have to.
+    pub needed: u32,
+}
+
+impl AwaitedApproval {
+    /// How many more people have to approve it.
+    pub fn missing(&self) -> u32 {
+        self.needed.saturating_sub(u32::try_from(self.given.len()).unwrap_or(u32::MAX))
+    }
 }
 
 /// A rollback from where the run is, with its end.

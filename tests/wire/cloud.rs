@@ -102,7 +102,8 @@ fn the_line_of_no_return_moves_when_the_second_minor_starts() {
     assert_eq!(version(&scene), "1.33");
 
     // The whole plan is not this line.
-    scene.on_store("approve --plan --reason hurry").exits(0);
+    let whole = scene.on_store("approve --plan --reason hurry").exits(1);
+    assert!(whole.stderr.contains("nothing of the plan asks for an approval of plan"), "{}", whole.stderr);
     assert_eq!(parked_for(&scene.apply().exits(3)).as_deref(), Some(line));
     approve(&scene, line);
     scene.apply().exits(0);

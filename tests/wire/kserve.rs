@@ -215,3 +215,68 @@ fn a_surge_that_finds_no_gpu_is_predicted_and_takes_no_model_away() {
     assert_eq!(images(&scene), old_images);
     assert!(lease_is_free(&scene));
 }
+
+const LEASE: &str =
+    "/apis/coordination.k8s.io/v1/namespaces/kserve/leases/kserve-controller-manager-leader-lock";
+
+/// A lease that a run left held is no leader that ends: to give it back later would let a controller act on half of the words.
+#[test]
+fn a_lease_that_is_held_before_the_run_stops_it() {
+    let scene = scene();
+    scene.plan();
+    let held = json!({"spec": {"holderIdentity": "switchback", "leaseDurationSeconds": 43200}});
+    scene.send("PATCH", LEASE, ("application/merge-patch+json", &held.to_string()));
+    let out = scene.apply().exits(4).stdout;
+    assert!(out.contains("the platform changed since the plan was made"), "{out}");
+    assert!(services(&scene).iter().all(|service| words(service).2 == "RawDeployment"));
+}
+
+/// A service that comes later is named, with what is suspended meanwhile and what to type; abandoned there, the run ends at once and
+/// lists the words in statuses; the janitor gives them back before it lets the controller act.
+#[test]
+fn a_run_that_parks_with_the_lease_held_says_so_and_is_cleared_by_name_after_it_was_abandoned() {
+    let scene = scene();
+    scene.plan();
+    let mut late = services(&scene).into_iter().find(|service| words(service).0 == "iris").expect("iris");
+    late["metadata"] = json!({"name": "late", "namespace": "ml"});
+    let late = late.to_string();
+    let path = "/apis/serving.kserve.io/v1beta1/namespaces/ml/inferenceservices";
+    scene.send("POST", path, ("application/json", &late));
+    scene.wait(120);
+    let parked = scene.apply().exits(3).stdout;
+    assert!(parked.contains("ml/late"), "{parked}");
+    assert!(parked.contains("suspended meanwhile: what Deployment"), "{parked}");
+    assert!(parked.contains("switchback rollback --run"), "{parked}");
+    let status = scene.switchback("status --store store").exits(0).stdout;
+    assert!(status.contains("suspended  what Deployment"), "{status}");
+
+    let janitor = scene.on_store("janitor").exits(1).stdout;
+    assert!(!janitor.contains("kubectl patch"), "a run that is not over takes its own back: {janitor}");
+    let out = scene.on_store("abandon --reason enough").exits(0).stdout;
+    assert!(out.contains("it has ended"), "{out}");
+    let lock = scene.switchback("lock list --store store").exits(0).stdout;
+    assert!(lock.contains("no platform is claimed"), "{lock}");
+    let claim = scene.objects("Lease").into_iter().find(|lease| lease["metadata"]["name"] == "switchback");
+    assert_eq!(claim.expect("the claim")["metadata"]["annotations"]["switchback.dev/state"], "ended");
+
+    let janitor = scene.on_store("janitor").exits(1).stdout;
+    let words_of = |name: &str| format!("kserve/kserve@0.16.0/words/ml/{name}/status");
+    for name in ["iris", "chat", "echo"] {
+        let line = format!("--fix {}", words_of(name));
+        assert!(janitor.contains(&line) && out.contains(&line), "{janitor}");
+    }
+    let leader = scene.switchback("status --store store --format json").exits(0).stdout;
+    let leader: Value = serde_json::from_str(&leader).expect("JSON");
+    let leader = leader["leftSuspended"][0].as_str().expect("the suspension").to_owned();
+    let fix = |name: &str| scene.on_store(&format!("janitor --fix {name} --reason cleared"));
+    let early = fix(&leader).exits(1);
+    assert!(early.stderr.contains("would not be safe"), "{}", early.stderr);
+    for name in ["iris", "chat", "echo"] {
+        fix(&words_of(name)).exits(0);
+    }
+    fix(&leader).exits(0);
+    scene.wait(120);
+    let own: Vec<_> = services(&scene);
+    assert!(own.iter().all(|service| words(service).2 == "RawDeployment" && is_ready(service)), "{own:#?}");
+    assert!(lease_is_free(&scene));
+}

@@ -29,7 +29,7 @@ fn a_run_parks_for_an_approval_and_goes_on_with_it() {
     assert!(out.stdout.contains("switchback approve --plan"), "{}", out.stdout);
     // A name that nobody proved does not count here, and is told so.
     let out =
-        scene.switchback("approve --plan --asserted mallory --store store --kubeconfig kubeconfig").exits(0);
+        scene.switchback("approve --plan --asserted mallory --store store --kubeconfig kubeconfig").exits(1);
     assert!(out.stderr.contains("does not count"), "{}", out.stderr);
     scene.apply().exits(3);
     let out =
@@ -41,6 +41,38 @@ fn a_run_parks_for_an_approval_and_goes_on_with_it() {
     assert_eq!(report.approvals.len(), 1);
     assert_eq!(report.approvals[0].by, Identified::Kubernetes("twin-admin".to_owned()));
     assert_eq!(report.approvals[0].reason.as_deref(), Some("reviewed"));
+}
+
+#[test]
+fn of_two_who_have_to_approve_status_says_who_did_and_how_many_are_missing() {
+    let manifests = changed(web_only(), "platform.yaml", |text| {
+        format!("{text}  approvals:\n    beforeStart: true\n    quorum: 2\n    allowAsserted: true\n")
+    });
+    let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
+    scene.plan();
+    scene.apply().exits(3);
+    let status =
+        |format: &str| scene.switchback(&format!("status --store store --format {format}")).exits(0).stdout;
+    assert!(status("text").contains("approve    plan: 0 of 2, missing: 2 more people"), "{}", status("text"));
+    let out = scene.on_store("approve --plan --reason reviewed").exits(0).stdout;
+    assert!(
+        out.contains("plan approved, by twin-admin: 1 of 2 (twin-admin), missing: 1 more person"),
+        "{out}"
+    );
+    for again in ["approve --plan", "approve --plan --asserted ben --expires 2020-01-01T00:00:00Z"] {
+        let out = scene.on_store(again).exits(1);
+        assert!(out.stderr.contains("does not count"), "{}", out.stderr);
+    }
+    let parked = scene.apply().exits(3).stdout;
+    assert!(parked.contains("plan: 1 of 2 (twin-admin), missing: 1 more person"), "{parked}");
+    assert!(status("text").contains("1 of 2 (twin-admin), missing: 1 more person"), "{}", status("text"));
+    let json: serde_json::Value = serde_json::from_str(&status("json")).expect("JSON");
+    assert_eq!(json["awaited"][0]["needed"], 2, "{json}");
+    assert_eq!(json["awaited"][0]["given"].as_array().map(Vec::len), Some(1), "{json}");
+    scene.on_store("approve --plan --asserted ben").exits(0);
+    scene.apply().exits(0);
+    let out = scene.on_store("approve --plan --asserted cleo").exits(1);
+    assert!(out.stderr.contains("has ended"), "{}", out.stderr);
 }
 
 #[test]

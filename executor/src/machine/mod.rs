@@ -23,7 +23,7 @@ use switchback_schemas::{
     report::CarryOver,
 };
 
-pub use decide::{Choice, WindowAnswer, choose, scope_text, who, window_answer};
+pub use decide::{Choice, Void, WindowAnswer, choose, scope_text, who, window_answer};
 pub use fold::{
     Back, Batch, Census, Cleanup, Hold, Illegal, Index, Phase, PlaceEvent, Reaction, Reason, RollState,
     RunState, Task, left_suspended, not_done, not_seen, residue, standing, step_of,

@@ -1,4 +1,4 @@
-//! Clearing what a run that is over left behind: a suspension that had to be left, a node that it cordoned.
+//! Clearing what a run that is over left behind: a suspension that had to be left, a node that it cordoned, a step that is not undone.
 //!
 //! Only what is still the run's own doing is taken back: it is called by the plan's own undo, which compares before it
 //! sets. The run's lease is held meanwhile, so no process works on it, and what was done stands in its side log, before
@@ -6,12 +6,15 @@
 
 use jiff::Timestamp;
 use switchback_schemas::{
-    RunId,
+    RunId, StepId,
     journal::{At, Evidence, Identified, Outcome, SideEntry, SideKind, Verdict},
     plan::{Condition, Effect},
 };
 
-use super::handover;
+use super::{
+    handover,
+    single::{self, Single},
+};
 use crate::{
     machine::{Answer, Machine, What, left_suspended},
     report::cleared,
@@ -28,7 +31,7 @@ struct Work {
     first: Vec<Condition>,
 }
 
-/// Clears one thing that a run left, by the name under which it is listed: a suspension or a node. Says what was seen.
+/// Clears one thing that a run left, by the name under which it is listed: a suspension, a node or a step. Says what was seen.
 pub async fn clear(
     runtime: &Runtime,
     run: &RunId,
@@ -59,7 +62,11 @@ pub async fn clear(
         _ => {}
     }
     let side = store.side(run).await?;
-    let work = if cleared(&side).contains(&name) { None } else { work(machine, name) };
+    let cleared = cleared(&side);
+    let work = match work(machine, name).filter(|_| !cleared.contains(&name)) {
+        Some(work) => Some(work),
+        None => of_step(machine, run, name, &cleared).map_err(refuse)?,
+    };
     let Some(work) = work else {
         return Err(refuse(format!("left no {name:?} that can be undone; `janitor` lists what it left")));
     };
@@ -92,7 +99,9 @@ fn work(machine: &Machine, name: &str) -> Option<Vec<Work>> {
     let (plan, state) = (machine.plan(), machine.state());
     if let Some(suspension) = left_suspended(plan, state).into_iter().find(|open| open.id.as_str() == name) {
         // What an earlier run opened has no undo here; it is closed as the run would have closed it.
-        let undo = machine.index().rollback_of(&suspension.suspend).first().map(At::rollback);
+        let undoing = machine.index().rollback_of(&suspension.suspend);
+        let own = undoing.iter().find(|undo| **undo == suspension.suspend).or(undoing.first());
+        let undo = own.map(At::rollback);
         let at = undo.unwrap_or_else(|| At::forward(&suspension.resume));
         let (effect, done_when, reads) = machine.work(&at)?;
         let first = std::iter::once(suspension.safe_to_resume.clone());
@@ -108,6 +117,33 @@ fn work(machine: &Machine, name: &str) -> Option<Vec<Work>> {
         Some(Work { effect: effect.clone(), done_when: done_when.cloned(), first: Vec::new(), at })
     });
     Some(work.collect())
+}
+
+/// What has to be called to take a step back by itself, or why that is not done; `None` when nothing of that name was left.
+fn of_step(
+    machine: &Machine,
+    run: &RunId,
+    name: &str,
+    cleared: &[&str],
+) -> Result<Option<Vec<Work>>, String> {
+    let step = machine.plan().steps.iter().map(|step| &step.id).find(|id| id.as_str() == name);
+    let by_hand = || format!("`switchback rollback --run {run} --by-hand` prints the commands that do");
+    match step.and_then(|step| single::of(machine, step, cleared)) {
+        None => Ok(None),
+        Some(Single::ByHand) => Err(format!("does not undo {name} by itself: {}", by_hand())),
+        Some(Single::After(first)) => {
+            let first: Vec<&str> = first.iter().map(StepId::as_str).collect();
+            Err(format!("does not undo {name} before {}; {}", first.join(", "), by_hand()))
+        }
+        Some(Single::Now(undoing)) => {
+            let work = undoing.iter().map(At::rollback).filter_map(|at| {
+                let (effect, done_when, reads) = machine.work(&at)?;
+                let first = reads.iter().map(|read| read.condition.clone()).collect();
+                Some(Work { effect: effect.clone(), done_when: done_when.cloned(), first, at })
+            });
+            Ok(Some(work.collect()))
+        }
+    }
 }
 
 /// Asks what has to hold first, calls, and looks at what came of it.

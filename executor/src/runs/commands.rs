@@ -1,6 +1,10 @@
 //! What operators ask of a run. It acts when its process next looks, or when it is next taken up.
 
-use switchback_schemas::journal::{Approval, Identified, SideEntry, SideKind};
+use switchback_schemas::{
+    journal::{Approval, Identified, SideEntry, SideKind},
+    plan::ApprovalScope,
+    report::AwaitedApproval,
+};
 
 use super::{handle::RunHandle, handover};
 use crate::{
@@ -20,7 +24,8 @@ pub async fn request(handle: RunHandle<'_>, by: Identified, says: SideKind) -> D
     let state = machine.state();
     let still = match &says {
         SideKind::Rollback { .. } => state.is_complete() || state.is_closed(),
-        SideKind::Cleanup { .. } | SideKind::Approve { .. } => state.may_clean_up(),
+        SideKind::Cleanup { .. } => state.may_clean_up(),
+        SideKind::Approve { approval } => approval.scope == ApprovalScope::Cleanup {} && state.may_clean_up(),
         _ => false,
     };
     if state.is_over() && !still {
@@ -54,15 +59,25 @@ pub async fn request(handle: RunHandle<'_>, by: Identified, says: SideKind) -> D
                 return refuse(format!("cannot be cleaned up now: {obstacle}"));
             }
         }
-        SideKind::Approve { approval } if approval.review != index.plan.digests.review => {
-            return Err(RunError::Approval { run: run.clone() });
-        }
         _ => {}
     }
     Ok(store.say(&SideEntry { run: run.clone(), at: now, by, says }).await?)
 }
 
-/// Approves something of a run, or overrides a gate.
-pub async fn approve(handle: RunHandle<'_>, approval: Approval) -> Done<()> {
-    request(handle, approval.by.clone(), SideKind::Approve { approval }).await
+/// Approves something of a run, or overrides a gate; who has approved that by now. What would not count is refused, and not written.
+pub async fn approve(handle: RunHandle<'_>, approval: Approval) -> Done<AwaitedApproval> {
+    let RunHandle { store, clock, run, .. } = handle;
+    handover::get_back(handle).await?;
+    let (index, journal) = load(store, run).await?;
+    let mut machine = Box::new(replayed(&index, run, &journal)?);
+    machine.hear(store.side(run).await?);
+    // That a run is over says more than what is wrong with the approval.
+    let counts = !machine.state().is_over() || approval.scope == ApprovalScope::Cleanup {};
+    if let Some(void) = machine.void(&approval, clock.now()).filter(|_| counts) {
+        return Err(RunError::Approval { run: run.clone(), void: Box::new(void) });
+    }
+    let scope = approval.scope.clone();
+    request(handle, approval.by.clone(), SideKind::Approve { approval }).await?;
+    machine.hear(store.side(run).await?);
+    Ok(machine.awaited(&scope, clock.now()))
 }

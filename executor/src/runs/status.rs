@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use switchback_schemas::{
     RunId, StepId,
-    journal::{Captured, End, Event, RollbackScope, SideKind},
-    report::{Report, RunState},
+    journal::{Captured, End, Event, RollbackScope, SideKind, WaitsFor},
+    report::{AwaitedApproval, Report, RunState},
 };
 
+use super::single::{self, Single};
 use crate::{
     load::{Done, load, replayed, unreportable},
     report::{self, LeftBehind},
@@ -22,12 +23,29 @@ pub async fn status(store: &dyn Store, run: &RunId) -> Done<Report> {
     report::report(&index, &journal).map_err(unreportable(run))
 }
 
+/// Approvals that a run is parked for, with who has given them.
+pub async fn awaited(store: &dyn Store, run: &RunId, now: Timestamp) -> Done<Vec<AwaitedApproval>> {
+    let (index, journal) = load(store, run).await?;
+    let mut machine = replayed(&index, run, &journal)?;
+    machine.hear(store.side(run).await?);
+    let waits = machine.state().parked.as_ref().map(|(waits, _)| waits.as_slice()).unwrap_or_default();
+    let scopes = waits.iter().filter_map(|waits| match waits {
+        WaitsFor::Approval { scope } => Some(scope),
+        _ => None,
+    });
+    Ok(scopes.map(|scope| machine.awaited(scope, now)).collect())
+}
+
 /// What a run left behind, without what the janitor cleared since.
 pub async fn left_behind(store: &dyn Store, run: &RunId) -> Done<LeftBehind> {
     let (index, journal) = load(store, run).await?;
-    let mut left = report::left_behind(&index, &journal).map_err(unreportable(run))?;
+    let machine = replayed(&index, run, &journal)?;
+    let mut left = report::left_behind(&machine);
     let side = store.side(run).await?;
-    left.without(&report::cleared(&side));
+    let cleared = report::cleared(&side);
+    left.without(&cleared);
+    let alone = |step: &StepId| matches!(single::of(&machine, step, &cleared), Some(Single::Now(_)));
+    left.alone = left.unfinished().filter(|step| alone(step)).cloned().collect();
     Ok(left)
 }
 

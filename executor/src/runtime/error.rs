@@ -9,7 +9,7 @@ use switchback_schemas::{
 };
 
 use crate::{
-    machine::Illegal,
+    machine::{Illegal, Void},
     ports::{Failure, PlatformClaim},
     store::{AppendError, StoreError},
 };
@@ -104,11 +104,13 @@ pub enum RunError {
         /// Why.
         why: String,
     },
-    /// What was approved is not what would be done.
-    #[error("run {run} has another review digest than what was approved")]
+    /// An approval does not count.
+    #[error("run {run}: this approval does not count: {void}")]
     Approval {
         /// The run.
         run: RunId,
+        /// Why.
+        void: Box<Void>,
     },
     /// The journal tells an impossible story.
     #[error("run {run}: {source}")]
@@ -189,7 +191,7 @@ impl RunError {
                 "check the credentials and the network; `switchback preflight` tries it".to_owned()
             }
             Self::NotAllowed { run, .. } => format!("`switchback status --run {run}` shows where it stands"),
-            Self::Approval { .. } => "review the plan of the run as it is, and approve that".to_owned(),
+            Self::Approval { void, .. } => void.help().to_owned(),
             Self::Append(AppendError::Fenced { .. }) | Self::Store(StoreError::Leased(_)) => {
                 "let that process end, or stop it; a lease ends within a minute of a kill".to_owned()
             }

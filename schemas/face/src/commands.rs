@@ -94,7 +94,7 @@ pub const COMMANDS: &[Entry] = &[
     entry("report", Exec, Store, "Report what a run did"),
     entry("learn", Switchback, Files, "Learn how long steps take, from reports of runs"),
     entry("verify", Exec, Store, "Verify the hash chain of a journal"),
-    entry("janitor", Exec, Write, "List what failed runs left behind; `--fix` undoes one"),
+    entry("janitor", Exec, Write, "List what runs left behind; `--fix` undoes one thing"),
     entry("lock", Exec, Store, "Inspect and release claims and leases"),
     entry("twin", Exec, Twin, "Serve a digital twin on loopback"),
     entry("demo", Exec, Twin, "Take the tour, without a cloud"),

@@ -75,12 +75,13 @@ pub enum Unfinished {
 }
 
 impl Residue {
-    /// Whether it is the suspension or the node of this name: what can be cleared by name.
+    /// Whether it is the suspension, the node or the step of this name: what can be cleared by name.
     pub fn is_named(&self, name: &str) -> bool {
         match self {
             Self::Suspended { id, .. } => id.as_str() == name,
             Self::Node { node, .. } => node == name,
-            Self::Abandoned { .. } | Self::ClaimTaken { .. } | Self::Work { .. } => false,
+            Self::Work { at, .. } => *at == At::forward(&at.step) && at.step.as_str() == name,
+            Self::Abandoned { .. } | Self::ClaimTaken { .. } => false,
         }
     }
 }

@@ -125,6 +125,23 @@ pub(super) async fn drive(
     {
         text = format!("{text}\n{line}");
     }
+    if matches!(ended, Ended::Rest(Rest::Parked { .. })) {
+        let awaited = runs::awaited(&*opened.store, &run, platform.clock.now()).await?;
+        let some: Vec<_> = awaited.into_iter().filter(|one| !one.given.is_empty()).collect();
+        for line in account::awaited(&some).lines() {
+            text = format!("{text}\n  {line}");
+        }
+        let report = runs::status(&*opened.store, &run).await?;
+        let suspended = account::suspended_meanwhile(&report);
+        if !suspended.is_empty() {
+            text = format!(
+                "{text}\n  suspended meanwhile: {}\n  to give up and resume: switchback rollback --run {run} --to {}; \
+                 to plan the rest anew: switchback observe --continue {run}",
+                suspended.join("; "),
+                report.savepoint,
+            );
+        }
+    }
     if matches!(ended, Ended::Rest(Rest::Ended(_) | Rest::Held { .. })) {
         let report = runs::status(&*opened.store, &run).await?;
         for line in account::worse(&report).lines() {

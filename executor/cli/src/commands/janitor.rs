@@ -18,7 +18,7 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     run: RunArgs,
-    /// Undo one thing that a run which has ended left, by name: a suspension or a node
+    /// Undo one thing that a run which has ended left, by name: a suspension, a node or a step
     #[arg(long, value_name = "NAME", requires = "reason")]
     fix: Option<String>,
     /// Why
@@ -88,7 +88,8 @@ async fn left_it(store: &dyn Store, name: &str) -> Result<RunId, Error> {
         // One that cannot be read is not asked to clear anything.
         let Ok(left) = runs::left_behind(store, &run).await else { continue };
         let has = left.suspensions.iter().any(|(suspension, _, _)| suspension.as_str() == name)
-            || left.nodes.iter().any(|node| node == name);
+            || left.nodes.iter().any(|node| node == name)
+            || left.residue.iter().any(|line| line.is_named(name));
         found.extend(has.then_some(run));
     }
     match found.as_slice() {
@@ -105,33 +106,48 @@ async fn left_it(store: &dyn Store, name: &str) -> Result<RunId, Error> {
     }
 }
 
-async fn left_by(store: &dyn Store, run: &RunId) -> Result<String, Error> {
+/// What a run left, each with what clears it; empty when nothing was. One that is not over takes its own doing back when it goes on.
+pub(super) async fn left_by(store: &dyn Store, run: &RunId) -> Result<String, Error> {
     let left = runs::left_behind(store, run).await?;
     let over = runs::is_over(&runs::status(store, run).await?);
-    let fixed = |name: &str| match over {
-        true => format!("\n    or: switchback janitor --run {run} --fix {name} --reason WHY"),
-        false => String::new(),
-    };
-    let suspensions = left.suspensions.iter().map(|(suspension, owner, command)| {
-        format!(
-            "  suspension {suspension} is still active; {owner} resumes it with: {command}{}\n",
-            fixed(suspension.as_str())
-        )
+    let fix = |name: &str| format!("switchback janitor --run {run} --fix {name} --reason WHY");
+    let suspensions = left.suspensions.iter().map(|(suspension, owner, command)| match over {
+        true => format!(
+            "  suspension {suspension} is still active; {owner} resumes it, if that is safe, with: {}\n    \
+             or, without that check: {command}\n",
+            fix(suspension.as_str())
+        ),
+        false => format!("  suspension {suspension} is active; the run resumes it\n"),
     });
-    let nodes = left.nodes.iter().map(|node| {
-        format!(
-            "  node {node} is cordoned by this run; if it is to stay: kubectl uncordon {node}{}\n",
-            fixed(node)
-        )
+    let nodes = left.nodes.iter().map(|node| match over {
+        true => format!(
+            "  node {node} is cordoned by this run; if it is to stay: {}\n    or: kubectl uncordon {node}\n",
+            fix(node)
+        ),
+        false => format!("  node {node} is cordoned by this run, which goes on with it or uncordons it\n"),
     });
     let doubts = left.in_doubt.iter().map(|at| format!("  {at} may or may not have happened\n"));
-    let told = |left: &&Residue| matches!(left, Residue::Suspended { .. } | Residue::Node { .. });
-    let residue = left.residue.iter().filter(|_| over).filter(|left| !told(left));
-    let residue = residue.map(|line| format!("  {line}\n"));
+    let told = |line: &&Residue| matches!(line, Residue::Work { at, .. } if left.in_doubt.contains(at));
+    let residue = left.residue.iter().filter(|_| over).filter(|line| !told(line));
+    let residue = residue.map(|line| {
+        let alone = left.alone.iter().find(|step| line.is_named(step.as_str()));
+        let fix = alone.map(|step| format!("; to undo it: {}", fix(step.as_str()))).unwrap_or_default();
+        format!("  {line}{fix}\n")
+    });
     let text: String = suspensions.chain(nodes).chain(doubts).chain(residue).collect();
     if text.is_empty() {
         return Ok(text);
     }
-    let help = if over { "it has ended, and left" } else { "continue it with `apply` or `rollback`" };
-    Ok(format!("run {run}: {help}\n{text}"))
+    if !over {
+        return Ok(format!(
+            "run {run}: has not ended: continue it with `apply`, `rollback`, or end it where it stands with `abandon`\n{text}"
+        ));
+    }
+    let by_hand = match left.residue.iter().any(|line| matches!(line, Residue::Work { .. })) {
+        true => {
+            format!("  to undo the rest by hand, in this order: switchback rollback --run {run} --by-hand\n")
+        }
+        false => String::new(),
+    };
+    Ok(format!("run {run}: it has ended, and left\n{text}{by_hand}"))
 }

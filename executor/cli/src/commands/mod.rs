@@ -1,5 +1,6 @@
 //! A file per command, or per family of commands: the arguments as a clap type, and `run`, which turns them into text and an exit code.
 
+mod abandon;
 mod apply;
 mod approve;
 mod cleanup;
@@ -13,7 +14,7 @@ mod notify;
 mod observe;
 mod operator;
 mod override_gate;
-mod pause_continue_abandon;
+mod pause_continue;
 mod preflight;
 mod report;
 mod resolve;
@@ -35,7 +36,7 @@ use switchback_executor::{
 use switchback_face::Exit;
 
 use crate::{error::Error, host::Host, store::Opened};
-use pause_continue_abandon::Word;
+use pause_continue::Word;
 
 /// The commands; `switchback_face::commands` describes them.
 #[derive(Debug, Subcommand)]
@@ -48,12 +49,12 @@ pub(crate) enum Command {
     Tick(tick::Args),
     Approve(approve::Args),
     Override(override_gate::Args),
-    Pause(pause_continue_abandon::Args),
-    Continue(pause_continue_abandon::Args),
+    Pause(pause_continue::Args),
+    Continue(pause_continue::Args),
     Retry(retry::Args),
     Rollback(rollback::Args),
     Cleanup(cleanup::Args),
-    Abandon(pause_continue_abandon::Args),
+    Abandon(pause_continue::Args),
     Report(report::Args),
     Verify(verify::Args),
     Janitor(janitor::Args),
@@ -82,11 +83,11 @@ pub(crate) async fn run(command: Command, host: &mut Host) -> Result<Exit, Error
         Command::Approve(args) => approve::run(&args, host).await,
         // Its future is large.
         Command::Override(args) => Box::pin(override_gate::run(&args, host)).await,
-        Command::Pause(args) => pause_continue_abandon::run(Word::Pause, &args, host).await,
-        Command::Continue(args) => pause_continue_abandon::run(Word::Continue, &args, host).await,
+        Command::Pause(args) => pause_continue::run(Word::Pause, &args, host).await,
+        Command::Continue(args) => pause_continue::run(Word::Continue, &args, host).await,
         Command::Retry(args) => retry::run(&args, host).await,
         Command::Rollback(args) => rollback::run(&args, host).await,
-        Command::Abandon(args) => pause_continue_abandon::run(Word::Abandon, &args, host).await,
+        Command::Abandon(args) => Box::pin(abandon::run(&args, host)).await,
         Command::Cleanup(args) => Box::pin(cleanup::run(&args, host)).await,
         Command::Report(args) => report::run(&args, host).await,
         Command::Verify(args) => verify::run(&args, host).await,

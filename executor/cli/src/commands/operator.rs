@@ -8,7 +8,7 @@ use switchback_executor::{
 };
 use switchback_face::Exit;
 use switchback_schemas::{
-    RunId, codes,
+    RunId,
     journal::{Approval, Identified, Shortage, SideKind},
     plan::{ApprovalScope, Plan},
 };
@@ -83,7 +83,7 @@ impl Operator {
         })
     }
 
-    /// Approves, and says what that is worth.
+    /// Approves, and says how many have to.
     pub(super) async fn approve(
         &self,
         scope: ApprovalScope,
@@ -93,20 +93,24 @@ impl Operator {
     ) -> Result<Exit, Error> {
         let plan = self.plan().await?;
         known(&scope, &plan)?;
-        let text = labels::scope(&scope);
         let review = plan.digests.review;
-        let approval =
-            Approval { by: self.by.clone(), scope, review, reason, given: self.clock.now(), expires };
-        let exit = self.say(SideKind::Approve { approval }, &format!("{text} approved"), host).await?;
-        if matches!(self.by, Identified::Asserted(_)) && !plan.platform.allow_asserted {
-            host.remark(&format!(
-                "warning {}: platform {} counts proven identities only, so this approval does not count\n  \
-                 help: pass --kubeconfig, and no --asserted",
-                codes::RUN_APPROVAL,
-                plan.platform.name
-            ))?;
-        }
-        Ok(exit)
+        let approval = Approval {
+            by: self.by.clone(),
+            scope: scope.clone(),
+            review,
+            reason,
+            given: self.clock.now(),
+            expires,
+        };
+        let awaited = runs::approve(self.handle(), approval).await?;
+        let (scope, by) = (labels::scope(&scope), labels::who(&self.by));
+        let more = match (awaited.needed, awaited.missing()) {
+            (1, _) => String::new(),
+            (needed, 0) => format!(" ({needed} of {needed})"),
+            (_, _) => format!(": {}", labels::given(&awaited)),
+        };
+        host.answer(&format!("run {}: {scope} approved, by {by}{more}\n", self.run))?;
+        Ok(Exit::Success)
     }
 }
 

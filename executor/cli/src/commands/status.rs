@@ -36,8 +36,9 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         return all(&runs::list(&*opened.store).await?, args.format, host);
     }
     let run = store::chosen(&args.run, &*opened.store).await?;
-    let report = runs::status(&*opened.store, &run).await?;
+    let mut report = runs::status(&*opened.store, &run).await?;
     let now = now(&args.time, &host.environment)?;
+    report.awaited = runs::awaited(&*opened.store, &run, now.max(report.last)).await?;
     let text = match args.format {
         Answer::Text => account::status(&report, now, host.terminal.out.look()),
         Answer::Json => serde_json::to_string_pretty(&report)? + "\n",

@@ -12,9 +12,9 @@ use switchback_face::{
 use switchback_model::decide::RollbackTimes;
 use switchback_schemas::{
     ItemKey, StepId,
-    journal::Way,
+    journal::{Residue, Way},
     plan::{Plan, ShortageKind},
-    report::{Report, StepReport, StepStatus},
+    report::{AwaitedApproval, Report, StepReport, StepStatus},
 };
 
 use super::labels;
@@ -209,8 +209,12 @@ fn tail(report: &Report, now: Timestamp) -> String {
         let (scope, who) = (labels::scope(&approval.scope), labels::who(&approval.by));
         let _ = writeln!(text, "approved   {scope} by {who} at {}{reason}", approval.given);
     }
-    for suspension in &report.left_suspended {
+    text.push_str(&awaited(&report.awaited));
+    for suspension in report.left_suspended.iter().filter(|_| runs::is_over(report)) {
         let _ = writeln!(text, "suspended  {suspension}");
+    }
+    for title in suspended_meanwhile(report) {
+        let _ = writeln!(text, "suspended  {title}, until the run resumes it or is rolled back");
     }
     text.push_str(&worse(report));
     // Before its end, what a run has done is no residue.
@@ -222,6 +226,28 @@ fn tail(report: &Report, now: Timestamp) -> String {
     }
     text.push_str(&retained(report, now));
     text
+}
+
+/// What stands still while a run waits that is not over.
+pub(crate) fn suspended_meanwhile(report: &Report) -> Vec<&str> {
+    let open = report.residue.iter().filter(|_| !runs::is_over(report));
+    open.filter_map(|left| match left {
+        Residue::Suspended { title, .. } => Some(title.as_str()),
+        _ => None,
+    })
+    .collect()
+}
+
+/// Approvals that a run waits for: how many are given, by whom, and what to type.
+pub(crate) fn awaited(awaited: &[AwaitedApproval]) -> String {
+    awaited.iter().fold(String::new(), |text, one| {
+        let (scope, given) = (labels::scope(&one.scope), labels::given(one));
+        let next = match one.missing() {
+            0 => "continue with `switchback tick` or the same `apply`".to_owned(),
+            _ => format!("switchback approve --{scope}"),
+        };
+        text + &format!("approve    {scope}: {given}: {next}\n")
+    })
 }
 
 /// What is worse than before the run: what it answers for, and what it did not touch.
@@ -330,6 +356,7 @@ mod tests {
             steps: Vec::new(),
             left_suspended: Vec::new(),
             approvals: Vec::new(),
+            awaited: Vec::new(),
             residue: Vec::new(),
             worse: Vec::new(),
             retained: Vec::new(),

@@ -4,7 +4,7 @@ use switchback_executor::machine;
 use switchback_schemas::{
     journal::{At, Class, End, Identified, Outcome, Verdict, WaitsFor, Way},
     plan::{ApprovalScope, Plan},
-    report::{RunState, StepStatus},
+    report::{AwaitedApproval, RunState, StepStatus},
 };
 
 /// Who somebody is.
@@ -59,6 +59,20 @@ pub(crate) fn waits_for(waits: &WaitsFor) -> String {
         WaitsFor::SecondLook { what } => format!("a second look: {what}"),
         WaitsFor::Operation { message, .. } | WaitsFor::Condition { message } => message.clone(),
         WaitsFor::Person { message } => format!("an operator: {message}"),
+    }
+}
+
+/// How many of the approvals that something needs are given, by whom, and how many are missing.
+pub(crate) fn given(awaited: &AwaitedApproval) -> String {
+    let count = format!("{} of {}", awaited.given.len(), awaited.needed);
+    let by = match awaited.given.as_slice() {
+        [] => String::new(),
+        given => format!(" ({})", given.iter().map(who).collect::<Vec<_>>().join(", ")),
+    };
+    match awaited.missing() {
+        0 => format!("{count}{by}"),
+        1 => format!("{count}{by}, missing: 1 more person"),
+        more => format!("{count}{by}, missing: {more} more people"),
     }
 }
 

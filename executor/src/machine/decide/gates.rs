@@ -9,7 +9,10 @@ use switchback_schemas::{
     plan::{ApprovalScope, Condition, GateKind, Plan, WindowUse},
 };
 
-use super::windows::{self, Answer};
+use super::{
+    approvals::Void,
+    windows::{self, Answer},
+};
 use crate::machine::{Index, RunState, fold::place::roll_of};
 
 /// What a gate says now.
@@ -99,8 +102,8 @@ impl Asking<'_> {
         Some(self.approved(&ApprovalScope::Point(point.id.clone())))
     }
 
-    /// Whether enough different people approved a scope.
-    pub(super) fn approved(&self, scope: &ApprovalScope) -> Gated {
+    /// The approvals of a scope that count, one of each person.
+    pub(super) fn counted(&self, scope: &ApprovalScope) -> Vec<Approval> {
         let mut counted: Vec<Approval> = Vec::new();
         for approval in
             self.approvals.iter().filter(|approval| approval.scope == *scope && self.counts(approval))
@@ -109,6 +112,12 @@ impl Asking<'_> {
                 counted.push((*approval).clone());
             }
         }
+        counted
+    }
+
+    /// Whether enough different people approved a scope.
+    pub(super) fn approved(&self, scope: &ApprovalScope) -> Gated {
+        let counted = self.counted(scope);
         if counted.len() as u64 >= u64::from(self.plan().platform.quorum.max(1)) {
             let by: Vec<_> = counted.iter().map(|approval| who(&approval.by)).collect();
             let evidence = Evidence::line(format!("approved by {}", by.join(", ")));
@@ -128,15 +137,19 @@ impl Asking<'_> {
         self.approvals.iter().find(names).copied()
     }
 
-    fn counts(&self, approval: &Approval) -> bool {
-        let proven = match &approval.by {
-            Identified::Asserted(_) => self.plan().platform.allow_asserted,
-            Identified::Kubernetes(_) => true,
-        };
-        proven
-            && Some(approval.review) == self.review
-            && approval.given <= self.now
-            && approval.expires.is_none_or(|expires| self.now < expires)
+    pub(super) fn counts(&self, approval: &Approval) -> bool {
+        self.void(approval).is_none() && approval.given <= self.now
+    }
+
+    /// What keeps an approval from counting, whatever it is of.
+    pub(super) fn void(&self, approval: &Approval) -> Option<Void> {
+        if Some(approval.review) != self.review {
+            return Some(Void::OtherReview);
+        }
+        if matches!(approval.by, Identified::Asserted(_)) && !self.plan().platform.allow_asserted {
+            return Some(Void::Unproven(self.plan().platform.name.clone()));
+        }
+        approval.expires.filter(|expires| *expires <= self.now).map(Void::Expired)
     }
 
     /// Whether a window of this use is open and has `needed` left. Windows forward also keep clear of freezes.

@@ -1,6 +1,7 @@
 //! What happens next: from the state of a run, what was answered and the time to events, commands and when to look again.
 //! Nothing here changes the state; that does only a record that was written.
 
+mod approvals;
 mod batch;
 mod census;
 mod cleanup;
@@ -17,6 +18,7 @@ mod suspensions;
 mod verify;
 mod windows;
 
+pub use approvals::Void;
 pub use batch::{Choice, choose};
 pub use gates::{scope_text, who};
 pub use windows::{Answer as WindowAnswer, answer as window_answer};

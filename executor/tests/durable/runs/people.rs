@@ -89,6 +89,70 @@ async fn a_run_parks_for_an_approval_and_goes_on_when_it_is_given() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_approval_that_does_not_count_is_refused_and_not_written() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let mut gated = step("a", &[]);
+    gated.gates.push(label("go"));
+    let gate = Gate {
+        id: label("go"),
+        title: "two people say go".to_owned(),
+        kind: GateKind::Approval(ApprovalScope::Plan {}),
+        may_override: true,
+    };
+    let plan = bytes(vec![gated], |plan| {
+        plan.gates.push(gate);
+        plan.platform.quorum = 2;
+        plan.platform.allow_asserted = false;
+    });
+    let (run, end) = apply(&runtime, &plan).await.unwrap();
+    assert!(matches!(end, Ended::Rest(Rest::Parked { .. })), "{end:?}");
+    let review = Plan::from_json(&plan).unwrap().digests.review;
+    let of = |name: &str, scope: ApprovalScope| Approval {
+        by: Identified::Kubernetes(name.to_owned()),
+        scope,
+        review,
+        reason: None,
+        given: runtime.clock.now(),
+        expires: None,
+    };
+    let whole = |name: &str| of(name, ApprovalScope::Plan {});
+    let refused = async |approval: Approval| {
+        let before = runtime.store.side(&run).await.unwrap().len();
+        let error = runs::approve(runtime.handle(&run), approval).await.unwrap_err();
+        assert_eq!(runtime.store.side(&run).await.unwrap().len(), before, "{error}");
+        error.to_string()
+    };
+    let now = runtime.clock.now();
+    let expired = refused(Approval { expires: Some(now), ..whole("ann") }).await;
+    assert!(expired.contains("which has passed"), "{expired}");
+    let unproven = refused(Approval { by: by(), ..whole("ann") }).await;
+    assert!(unproven.contains("proven identities only"), "{unproven}");
+    let quiet = refused(of("ann", ApprovalScope::Gate(label("go")))).await;
+    assert!(quiet.contains("a reason and an end"), "{quiet}");
+    let unasked = refused(of("ann", ApprovalScope::Cleanup {})).await;
+    assert!(unasked.contains("nothing of the plan asks for"), "{unasked}");
+
+    // One who approves for an hour may do so for longer, and not twice for as long.
+    let hour = now.checked_add(jiff::SignedDuration::from_hours(1)).unwrap();
+    let one = runs::approve(runtime.handle(&run), Approval { expires: Some(hour), ..whole("ann") }).await;
+    assert_eq!(one.unwrap().missing(), 1);
+    refused(Approval { expires: Some(hour), ..whole("ann") }).await;
+    runs::approve(runtime.handle(&run), whole("ann")).await.unwrap();
+    let again = refused(whole("ann")).await;
+    assert!(again.contains("ann has approved plan at"), "{again}");
+    let awaited = runs::awaited(&*runtime.store, &run, now).await.unwrap();
+    assert_eq!(awaited.len(), 1, "{awaited:?}");
+    assert_eq!((awaited[0].given.len(), awaited[0].needed), (1, 2), "a person counts once");
+    assert!(matches!(apply(&runtime, &plan).await.unwrap().1, Ended::Rest(Rest::Parked { .. })));
+    assert_eq!(runs::approve(runtime.handle(&run), whole("ben")).await.unwrap().missing(), 0);
+    assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Complete));
+
+    let late = refused(whole("cleo")).await;
+    assert!(late.contains("has ended"), "{late}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn asked_to_stop_a_run_lets_its_calls_end_and_parks() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let runtime = runtime(&world, &disk);

@@ -215,3 +215,45 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_abandoned_run_ends_at_once_and_lets_its_platform_go() {
+    let (world, kept) = (Arc::new(World::default()), Arc::new(Kept::default()));
+    let one = runner(&world, &kept, &SimDisk::new(), "one");
+    let (run, end) = apply(&one, &gated()).await.unwrap();
+    assert!(matches!(end, Ended::Rest(Rest::Parked { .. })), "{end:?}");
+    assert!(!kept.claim().ended);
+
+    // A process that works on it ends it by itself.
+    let held = one.store.take(&run, None).await.unwrap();
+    let told = runs::abandon(&one, &run, &by(), "enough").await.unwrap();
+    assert_eq!(told, runs::Abandoned::ByItsProcess);
+    drop(held);
+
+    // What the platform says is no obstacle to ending it, and is said.
+    *kept.unreadable.lock().unwrap() = true;
+    let told = runs::abandon(&one, &run, &by(), "enough").await.unwrap();
+    let runs::Abandoned::Ended { left, unreleased: Some(failure) } = told else { panic!("{told:?}") };
+    assert!(failure.to_string().contains("503"), "{failure}");
+    let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+    assert!(left[0].contains("enough"), "{left:?}");
+    assert!(left.iter().any(|line| line.contains("a was done and is not undone")), "{left:?}");
+    let report = runs::status(&*one.store, &run).await.unwrap();
+    assert_eq!(report.state, RunState::Ended { end: End::Abandoned });
+    assert!(one.store.claims().await.unwrap().is_empty());
+    let error = runs::abandon(&one, &run, &by(), "enough").await.unwrap_err();
+    assert!(error.to_string().contains("has ended"), "{error}");
+    assert_eq!(apply(&one, &gated()).await.unwrap().1, ended(End::Abandoned));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_run_was_abandoned_another_store_has_the_platform() {
+    let (world, kept) = (Arc::new(World::default()), Arc::new(Kept::default()));
+    let one = runner(&world, &kept, &SimDisk::new(), "one");
+    let (run, _) = apply(&one, &gated()).await.unwrap();
+    let told = runs::abandon(&one, &run, &by(), "enough").await.unwrap();
+    assert!(matches!(told, runs::Abandoned::Ended { unreleased: None, .. }), "{told:?}");
+    assert!(kept.claim().ended);
+    let two = runner(&world, &kept, &SimDisk::new(), "two");
+    assert_eq!(apply(&two, &three()).await.unwrap().1, ended(End::Complete));
+}

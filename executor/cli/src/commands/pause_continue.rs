@@ -1,4 +1,4 @@
-//! `pause`, `continue` and `abandon`: one word to a run, and why. The run acts on it when a process carries it on.
+//! `pause` and `continue`: one word to a run, and why. The run acts on it when a process carries it on.
 
 use switchback_face::Exit;
 use switchback_schemas::journal::SideKind;
@@ -14,11 +14,11 @@ use crate::{
 pub(crate) struct Args {
     /// Why
     #[arg(long, value_name = "TEXT")]
-    reason: String,
+    pub(super) reason: String,
     #[command(flatten)]
-    run: RunArgs,
+    pub(super) run: RunArgs,
     #[command(flatten)]
-    operator: OperatorArgs,
+    pub(super) operator: OperatorArgs,
 }
 
 /// What is said.
@@ -28,8 +28,6 @@ pub(crate) enum Word {
     Pause,
     /// Goes on after a pause or a hold.
     Continue,
-    /// Gives the run up where it stands.
-    Abandon,
 }
 
 pub(crate) async fn run(word: Word, args: &Args, host: &mut Host) -> Result<Exit, Error> {
@@ -38,7 +36,6 @@ pub(crate) async fn run(word: Word, args: &Args, host: &mut Host) -> Result<Exit
     let (says, done) = match word {
         Word::Pause => (SideKind::Pause { reason }, "paused"),
         Word::Continue => (SideKind::Continue { reason }, "continues"),
-        Word::Abandon => (SideKind::Abandon { reason }, "abandoned"),
     };
     operator.say(says, done, host).await
 }
