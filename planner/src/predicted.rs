@@ -230,8 +230,9 @@ impl<'a> Predicted<'a> {
     pub fn take_over(&self, object: &ObjectRef, pointer: &str) -> Option<(&'a Value, &'a CaptureName)> {
         let mut open = self.left_open.borrow_mut();
         let is_it = |suspension: &&LeftSuspended| {
-            matches!(&suspension.held, Condition::Kube(KubeCondition::Field { object: Target::Object(held), pointer: at, .. })
-                if same(held, object) && at == pointer)
+            matches!(suspension.held.leaves().first(),
+                Some(Condition::Kube(KubeCondition::Field { object: Target::Object(held), pointer: at, .. }))
+                    if same(held, object) && at == pointer)
         };
         let position = open.iter().position(is_it)?;
         let capture = open.get(position)?.puts_back.first()?;

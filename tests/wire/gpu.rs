@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{journal::Events, scene::Scene};
 
-const PLATFORM: &str = "apiVersion: switchback.dev/v1alpha1
+pub(crate) const PLATFORM: &str = "apiVersion: switchback.dev/v1alpha1
 kind: Platform
 metadata: {name: gpu-small}
 spec:
@@ -30,8 +30,8 @@ spec:
   charts: {directory: ../charts}
 ";
 
-const STATE: &str = "nvidia.com/gpu-driver-upgrade-state";
-const SKIP: &str = "nvidia.com/gpu-driver-upgrade.skip";
+pub(crate) const STATE: &str = "nvidia.com/gpu-driver-upgrade-state";
+pub(crate) const SKIP: &str = "nvidia.com/gpu-driver-upgrade.skip";
 
 fn scene(more: &str) -> Scene {
     let upgrade = format!("{UPGRADE}{more}");
@@ -39,7 +39,7 @@ fn scene(more: &str) -> Scene {
     Scene::on_world("gpu-small.yaml", &manifests, |world| world)
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
@@ -66,13 +66,13 @@ fn stands(scene: &Scene) -> BTreeMap<String, String> {
 }
 
 /// A label of every GPU node.
-fn labels(scene: &Scene, key: &str) -> Vec<String> {
+pub(crate) fn labels(scene: &Scene, key: &str) -> Vec<String> {
     let nodes = scene.objects("Node").into_iter().map(|node| node["metadata"]["labels"].clone());
     let gpus = nodes.filter(|labels| labels["nvidia.com/gpu.present"] == "true");
     gpus.map(|labels| text(&labels[key])).collect()
 }
 
-fn image(scene: &Scene, name: &str) -> String {
+pub(crate) fn image(scene: &Scene, name: &str) -> String {
     let sets = scene.objects("DaemonSet");
     let set = sets.iter().find(|set| set["metadata"]["name"] == name).expect("the DaemonSet");
     text(&set["spec"]["template"]["spec"]["containers"][0]["image"])
@@ -210,7 +210,7 @@ fn a_template_that_changes_unseen_is_caught_while_drivers_are_held_and_rolled_ba
 }
 
 /// NVSentinel beside the operator, with the rule set that its chart ships.
-const SENTINEL: &str = r#"objects:
+pub(crate) const SENTINEL: &str = r#"objects:
   - apiVersion: v1
     kind: Namespace
     metadata: {name: nvsentinel}
@@ -246,9 +246,9 @@ const SENTINEL: &str = r#"objects:
             - {name: fault-quarantine, image: "ghcr.io/nvidia/nvsentinel/fault-quarantine:v1.28.0"}
 "#;
 
-const OPT_OUT: &str = "k8saas.nvidia.com/ManagedByNVSentinel";
+pub(crate) const OPT_OUT: &str = "k8saas.nvidia.com/ManagedByNVSentinel";
 
-fn breaker(scene: &Scene, status: &str) {
+pub(crate) fn breaker(scene: &Scene, status: &str) {
     let data = format!(r#"{{"data": {{"status": "{status}"}}}}"#);
     let path = "/api/v1/namespaces/nvsentinel/configmaps/circuit-breaker";
     scene.send("PATCH", path, ("application/merge-patch+json", &data));

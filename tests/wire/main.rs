@@ -26,6 +26,7 @@ mod evidence;
 mod examples;
 mod gangs;
 mod gpu;
+mod gpu_driver;
 mod kserve;
 mod logs;
 mod people;

@@ -16,6 +16,7 @@ use crate::{
     api::{Kinds, Query, Reader},
     claims::{self, Claim},
     classify::CallError,
+    conditions::daemon_pods,
     fields::text,
     nodes::{self, built_in},
     pods::{
@@ -33,13 +34,28 @@ pub(crate) async fn members(api: &Reader, call: &Call, roll: &Roll) -> Result<Ve
     let found = api.list(&node, &Query::labelled(&roll.labels)).await.map_err(read)?;
     let claims = claims::all(api, &kinds).await.map_err(read)?;
     let mut loads = loads(api, &kinds, call, &found).await.map_err(read)?;
+    let daemons = match &roll.stale {
+        Stale::PodsNot(pods) => daemon_pods::list(api, pods).await.map_err(read)?,
+        _ => Vec::new(),
+    };
     found
         .iter()
         .map(|node| {
-            let load = loads.remove(text(node, "/metadata/name")).unwrap_or_default();
-            member(node, claims::of_node(&claims, node), &roll.stale, load)
+            let name = text(node, "/metadata/name");
+            let load = loads.remove(name).unwrap_or_default();
+            let daemons = daemons.iter().filter(|pod| text(pod, "/spec/nodeName") == name).collect();
+            member(node, &Beside { claim: claims::of_node(&claims, node), daemons }, &roll.stale, load)
         })
         .collect()
+}
+
+/// What tells whether a node has to move, beside the node itself.
+#[derive(Debug, Default)]
+struct Beside<'a> {
+    /// Its NodeClaim.
+    claim: Option<&'a Claim>,
+    /// Its pods of the DaemonSets that the rule asks about.
+    daemons: Vec<&'a Value>,
 }
 
 /// What stands on a node.
@@ -100,7 +116,7 @@ fn holds(class: Option<&WorkloadClass>, pod: &Value, chain: &Chain) -> bool {
     chain.unread.is_some() || !WorkloadClass::unresolved(class, &objections::of_pod(pod)).is_empty()
 }
 
-fn member(node: &Value, claim: Option<&Claim>, stale: &Stale, load: Load) -> Result<Member, Failure> {
+fn member(node: &Value, beside: &Beside<'_>, stale: &Stale, load: Load) -> Result<Member, Failure> {
     let name = text(node, "/metadata/name");
     let broken = |what: &str| Failure {
         class: Class::Refused,
@@ -117,7 +133,9 @@ fn member(node: &Value, claim: Option<&Claim>, stale: &Stale, load: Load) -> Res
         key: ItemKey::new(text(node, "/metadata/uid")).map_err(|_| broken("no usable UID"))?,
         name: name.to_owned(),
         provider_id: (!provider_id.is_empty()).then(|| provider_id.to_owned()),
-        node_claim: claim.map(|claim| NodeClaimRef { name: claim.name.clone(), uid: claim.uid.clone() }),
+        node_claim: beside
+            .claim
+            .map(|claim| NodeClaimRef { name: claim.name.clone(), uid: claim.uid.clone() }),
         hardware: label("node.kubernetes.io/instance-type"),
         zone: label("topology.kubernetes.io/zone"),
         workloads: load.workloads,
@@ -126,7 +144,7 @@ fn member(node: &Value, claim: Option<&Claim>, stale: &Stale, load: Load) -> Res
         text(node, "/metadata/creationTimestamp").parse().map_err(|_| broken("no readable creation time"))?;
     Ok(Member {
         item,
-        stale: is_stale(node, claim, stale),
+        stale: is_stale(node, beside, stale),
         available: nodes::is_ready(node) && !nodes::is_cordoned(node),
         created,
         pods: load.pods,
@@ -135,14 +153,22 @@ fn member(node: &Value, claim: Option<&Claim>, stale: &Stale, load: Load) -> Res
     })
 }
 
-fn is_stale(node: &Value, claim: Option<&Claim>, stale: &Stale) -> bool {
+fn is_stale(node: &Value, beside: &Beside<'_>, stale: &Stale) -> bool {
     match stale {
-        Stale::Drifted {} => claim.is_some_and(|claim| claim.drifted),
+        Stale::Drifted {} => beside.claim.is_some_and(|claim| claim.drifted),
         // A kubelet that reports no version number is not known to be old.
         Stale::KubeletBelow(version) => kubelet(node).is_some_and(|kubelet| kubelet < *version),
         Stale::KubeletAtLeast(version) => kubelet(node).is_some_and(|kubelet| kubelet >= *version),
         // When the step ended stands in the journal: the executor compares it with `created`.
         Stale::BornBefore(_) => true,
+        Stale::LabelNot { key, value } => {
+            let labels = node.pointer("/metadata/labels");
+            labels.and_then(|labels| labels.get(key)?.as_str()) != Some(value)
+        }
+        Stale::PodsNot(pods) => pods.version.as_deref().is_some_and(|version| {
+            let mut present = beside.daemons.iter().filter(|pod| daemon_pods::stays(pod));
+            present.any(|pod| !daemon_pods::runs(pod, version))
+        }),
     }
 }
 
@@ -178,7 +204,8 @@ mod tests {
             gangs: ["Job a/j".to_owned()].into(),
             workloads: ["u-3".to_owned()].into(),
         };
-        let member = member(&node(), Some(&claim), &Stale::Drifted {}, load).unwrap();
+        let beside = Beside { claim: Some(&claim), daemons: Vec::new() };
+        let member = member(&node(), &beside, &Stale::Drifted {}, load).unwrap();
         assert!(member.stale);
         assert!(member.available);
         assert_eq!((member.item.hardware.as_str(), member.item.zone.as_str()), ("p5", "z"));
@@ -189,12 +216,34 @@ mod tests {
 
     #[test]
     fn staleness_follows_the_rule() {
-        let below = |version: &str| is_stale(&node(), None, &Stale::KubeletBelow(version.parse().unwrap()));
+        let below = |version: &str| {
+            is_stale(&node(), &Beside::default(), &Stale::KubeletBelow(version.parse().unwrap()))
+        };
         assert!(below("1.33"));
         assert!(!below("1.32"));
-        let from = |version: &str| is_stale(&node(), None, &Stale::KubeletAtLeast(version.parse().unwrap()));
+        let from = |version: &str| {
+            is_stale(&node(), &Beside::default(), &Stale::KubeletAtLeast(version.parse().unwrap()))
+        };
         assert!(from("1.32"));
         assert!(!from("1.33"));
-        assert!(!is_stale(&node(), None, &Stale::Drifted {}));
+        assert!(!is_stale(&node(), &Beside::default(), &Stale::Drifted {}));
+    }
+
+    /// The label of a node that says how far its driver is goes on saying so when its pod is made anew.
+    #[test]
+    fn the_pod_of_a_node_says_whether_it_is_stale() {
+        let pod =
+            |tag: &str| json!({"metadata": {}, "spec": {"containers": [{"image": format!("driver:{tag}")}]}});
+        let going = json!({"metadata": {"deletionTimestamp": "2026-11-20T10:00:00Z"},
+            "spec": {"containers": [{"image": "driver:1"}]}});
+        let stale = Stale::PodsNot(switchback_schemas::plan::DaemonPods {
+            namespace: "gpu-operator".into(),
+            labels: BTreeMap::new(),
+            version: Some("2".into()),
+        });
+        let is = |daemons: Vec<&Value>| is_stale(&node(), &Beside { claim: None, daemons }, &stale);
+        assert!(is(vec![&pod("1-ubuntu22.04")]));
+        assert!(!is(vec![&pod("2-ubuntu22.04"), &going]));
+        assert!(!is(Vec::new()), "the one that comes is of the present template");
     }
 }

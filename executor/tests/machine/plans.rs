@@ -139,9 +139,8 @@ pub fn roll(name: &str, needs: &[&str], pool: &str) -> Drawn {
         needs: needs.iter().map(|need| label(need)).collect(),
         undo,
     };
-    let cordon = |unschedulable| {
-        Effect::Kube(KubeEffect::Cordon(NodeCordon { node: Target::ItemNode {}, unschedulable }))
-    };
+    let cordon =
+        |unschedulable| Effect::Kube(KubeEffect::Cordon(NodeCordon::new(Target::ItemNode {}, unschedulable)));
     let uncordon =
         Work { done_when: Some(asks(&["uncordoned"])), ..work(&format!("undo {name}"), cordon(false)) };
     let stays =

@@ -35,11 +35,11 @@ pub(super) fn still_held<'a>(cx: &Cx<'a>, registry: &Registry<'_>) -> Vec<&'a Le
 
 /// Whether a field has the value that its suspension holds it at; `None` for another condition, or what was not observed.
 fn holds(cx: &Cx<'_>, registry: &Registry<'_>, held: &Condition) -> Option<bool> {
-    let Condition::Kube(KubeCondition::Field {
+    let Some(Condition::Kube(KubeCondition::Field {
         object: Target::Object(object),
         pointer,
         is: Test::Equals(Operand::Value(value)),
-    }) = held
+    })) = held.leaves().first().copied()
     else {
         return None;
     };

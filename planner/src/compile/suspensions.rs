@@ -2,13 +2,16 @@
 
 use switchback_schemas::{
     StepId,
-    plan::{Disruption, Work},
+    plan::{Disruption, Roll, Work},
 };
 
 use crate::{
     context::Cx,
     hop::HopSpec,
-    lower::{HopScope, Lowering, suspension::SuspensionDraft},
+    lower::{
+        HopScope, Lowering,
+        suspension::{RollSuspension, SuspensionDraft},
+    },
     predicted::Predicted,
     registry::Registry,
 };
@@ -39,7 +42,10 @@ pub(super) fn around(
         return;
     }
     let scope = HopScope::of(hop);
-    for asked in registry.components().flat_map(|(_, component)| component.suspends(cx)) {
+    let rolls: Vec<&Roll> = works(out, before).filter_map(Work::roll).collect();
+    let asked: Vec<RollSuspension> =
+        registry.components().flat_map(|(_, component)| component.suspends(cx, &rolls)).collect();
+    for asked in asked {
         let what = asked.suspended.titles.what.clone();
         let suspension = SuspensionDraft::new(&scope, asked.suspended, predicted);
         suspension.check(cx, cx.label(hop.doc, "/spec/to", "moves nodes"));
@@ -55,6 +61,12 @@ pub(super) fn around(
         }
         out.add(close);
     }
+}
+
+/// Work of the hop, forward and of its rollback.
+fn works(out: &Lowering, before: Before) -> impl Iterator<Item = &Work> {
+    let steps = out.steps.iter().skip(before.steps).map(|step| &step.work);
+    steps.chain(out.rollback.iter().skip(before.rollback).map(|back| &back.work))
 }
 
 /// Steps of the hop with which nodes move, or with whose rollback they do.

@@ -9,6 +9,7 @@ use switchback_schemas::{
     codes::{self, Code},
     manifest::schema,
     name::ObjectRef,
+    plan::Roll,
 };
 
 use super::{Component, Doc, DocCx, Held, HopCx, Known, Lookups};
@@ -50,7 +51,7 @@ pub trait AnyComponent: UpgradeKind {
     ) -> Vec<PlannedHop<'a>>;
 
     /// [`Component::suspensions`].
-    fn suspends(&self, cx: &Cx<'_>) -> Vec<RollSuspension>;
+    fn suspends(&self, cx: &Cx<'_>, rolls: &[&Roll]) -> Vec<RollSuspension>;
 
     /// [`Component::held`].
     fn observed(&self, sections: &Sections<'_>, object: &ObjectRef, pointer: &str) -> Option<Held>;
@@ -183,8 +184,8 @@ impl<C: Component> AnyComponent for C {
         documents(self, cx, owners, name).into_iter().flat_map(of).collect()
     }
 
-    fn suspends(&self, cx: &Cx<'_>) -> Vec<RollSuspension> {
-        self.suspensions(cx)
+    fn suspends(&self, cx: &Cx<'_>, rolls: &[&Roll]) -> Vec<RollSuspension> {
+        self.suspensions(cx, rolls)
     }
 
     fn observed(&self, sections: &Sections<'_>, object: &ObjectRef, pointer: &str) -> Option<Held> {

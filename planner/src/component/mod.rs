@@ -13,6 +13,7 @@ use switchback_schemas::{
     lock::{Ask, AskAddon, Lock},
     manifest::Document,
     name::ObjectRef,
+    plan::Roll,
 };
 
 pub use self::{
@@ -78,8 +79,9 @@ pub trait Component: Sync + Sized + 'static {
     /// Turns one hop into steps. The predicted state is what earlier hops leave, and is changed to what this one leaves.
     fn lower(&self, hop: &HopCx<'_, Self>, predicted: &mut Predicted<'_>, out: &mut Lowering);
 
-    /// What it does to nodes by itself and has to be kept from while nodes move, in whatever hop. Nothing where it is not there.
-    fn suspensions(&self, cx: &Cx<'_>) -> Vec<RollSuspension>;
+    /// What it does to nodes by itself and has to be kept from while nodes move by these rolls, in whatever
+    /// hop. Nothing where it is not there.
+    fn suspensions(&self, cx: &Cx<'_>, rolls: &[&Roll]) -> Vec<RollSuspension>;
 
     /// What was observed in a field of an object that its suspensions hold; `None` for what is not its own or was not observed.
     fn held(&self, sections: &Sections<'_>, object: &ObjectRef, pointer: &str) -> Option<Held>;

@@ -3,6 +3,7 @@
 pub mod argo_workflows;
 pub mod deployment;
 pub mod eks;
+pub mod gpu_driver;
 pub mod gpu_operator;
 pub mod helm_release;
 pub mod karpenter;
@@ -17,7 +18,7 @@ use switchback_schemas::Diagnostic;
 use crate::{component::AnyComponent, registry::Registry};
 
 /// Every component of this build. A new one is its folder and a line here.
-pub const COMPONENTS: [&dyn AnyComponent; 9] = [
+pub const COMPONENTS: [&dyn AnyComponent; 10] = [
     &karpenter::Karpenter,
     &eks::Eks,
     &deployment::Deployment,
@@ -26,6 +27,7 @@ pub const COMPONENTS: [&dyn AnyComponent; 9] = [
     &argo_workflows::ArgoWorkflows,
     &kserve::Kserve,
     &gpu_operator::GpuOperator,
+    &gpu_driver::GpuDriver,
     &nvsentinel::Nvsentinel,
 ];
 

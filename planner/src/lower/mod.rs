@@ -5,6 +5,7 @@
 
 pub mod changes;
 pub mod checks;
+pub mod drivers;
 pub mod estimates;
 pub mod failure;
 pub mod freeze;

@@ -87,13 +87,18 @@ pub fn drain_within(rollout: &Rollout) -> Seconds {
     seconds(rollout.drain_within, Seconds::hours(1))
 }
 
-/// How long a roll takes: batches one after the other, and the soak after each.
+/// How long a roll that replaces nodes takes: batches one after the other, and the soak after each.
 pub fn estimate(roll: &Roll, nodes: u64) -> Estimate {
+    takes(roll, nodes, NODE)
+}
+
+/// The same where one node takes so long.
+pub fn takes(roll: &Roll, nodes: u64, node: Estimate) -> Estimate {
     let size = roll.batch.of(nodes).max(1);
     let batches = roll.observed.div_ceil(size);
     let soak = roll.soak.0 * batches + roll.canary.as_ref().map_or(0, |canary| canary.soak.0);
     let soak = if roll.observed == 0 { 0 } else { soak };
-    Estimate::seconds(10 + batches * NODE.expected.0 + soak, 60 + batches * NODE.p90.0 + soak)
+    Estimate::seconds(10 + batches * node.expected.0 + soak, 60 + batches * node.p90.0 + soak)
 }
 
 fn part(name: &str) -> Label {
@@ -101,7 +106,7 @@ fn part(name: &str) -> Label {
 }
 
 /// A step of a recipe with nothing special about it.
-fn step(name: &str, title: &str, effect: Effect, needs: &[&str], undo: NodeUndo) -> RecipeStep {
+pub fn step(name: &str, title: &str, effect: Effect, needs: &[&str], undo: NodeUndo) -> RecipeStep {
     RecipeStep {
         name: part(name),
         work: Work {
@@ -114,27 +119,44 @@ fn step(name: &str, title: &str, effect: Effect, needs: &[&str], undo: NodeUndo)
     }
 }
 
-fn stays(why: &str) -> NodeUndo {
+/// What a step of a recipe does stays.
+pub fn stays(why: &str) -> NodeUndo {
     NodeUndo::Irreversible { why: why.to_owned(), recovery: REPLACED.to_owned() }
 }
 
 /// What follows where a step of a recipe is not undone.
 const REPLACED: &str = "pods run where their owners place them, and a replacement stays";
 
+/// Makes the node of a recipe unschedulable, or schedulable again where this run made it so, with annotations that go along.
+pub fn cordon(unschedulable: bool, annotations: &BTreeMap<String, String>) -> Effect {
+    let cordon = NodeCordon {
+        annotations: annotations.clone(),
+        ..NodeCordon::new(Target::ItemNode {}, unschedulable)
+    };
+    Effect::Kube(KubeEffect::Cordon(cordon))
+}
+
 /// What is done to every node first: cordon and drain.
 fn emptied(drain_within: Seconds) -> Vec<RecipeStep> {
-    let node = || Target::ItemNode {};
-    let cordon = |unschedulable| Effect::Kube(KubeEffect::Cordon(NodeCordon { node: node(), unschedulable }));
+    emptied_after(&[], &BTreeMap::new(), drain_within)
+}
+
+/// The same after other steps of the recipe, with annotations that go along with the cordon.
+pub fn emptied_after(
+    before: &[&str],
+    annotations: &BTreeMap<String, String>,
+    drain_within: Seconds,
+) -> Vec<RecipeStep> {
     let uncordon = NodeUndo::Rollback(Box::new(Work::effect(
         "uncordon the node, if this run cordoned it",
-        cordon(false),
+        cordon(false, annotations),
     )));
     vec![
-        step("cordon", "cordon the node", cordon(true), &[], uncordon),
+        step("cordon", "cordon the node", cordon(true, annotations), before, uncordon),
         step(
             "drain",
             "drain the node as the workload classes say",
-            Effect::Kube(KubeEffect::Drain(NodeDrain { node: node() })),
+            Effect::Kube(KubeEffect::Drain(NodeDrain { node: Target::ItemNode {} })),
             &["cordon"],
             stays("pods that moved stay where they are; their owners placed them there"),
         )

@@ -11,16 +11,20 @@ use switchback_schemas::{
     Diagnostic, Label, codes,
     inventory::nvsentinel::{Nvsentinel, WatchedNode},
     name::{ObjectName, ObjectRef},
-    plan::{Condition, FieldTest, Find, KubeCondition, Operand, Target, Test},
+    plan::{
+        Action, Condition, Effect, FieldTest, Find, KubeCondition, KubeEffect, Operand, Target, Test, Work,
+    },
 };
 
 use super::suspension::{Parts, Suspended, Titles};
 use crate::context::Cx;
 
 /// A label that opts a node out.
-struct OptOut {
-    label: &'static str,
-    pointer: &'static str,
+pub struct OptOut {
+    /// The label.
+    pub label: &'static str,
+    /// Where it stands in a node.
+    pub pointer: &'static str,
     path: &'static str,
 }
 
@@ -42,6 +46,12 @@ const OPT_OUTS: [OptOut; 2] = [
 /// The label at a pointer into a node, if it is one that opts it out.
 pub fn label_at(pointer: &str) -> Option<&'static str> {
     OPT_OUTS.iter().find(|opt_out| opt_out.pointer == pointer).map(|opt_out| opt_out.label)
+}
+
+/// Whether some work sets a label that opts a node out.
+pub fn opts_out(work: &Work) -> bool {
+    let Action::Effect(Effect::Kube(KubeEffect::Patch(patch))) = &work.action else { return false };
+    patch.set.iter().any(|field| label_at(&field.pointer).is_some())
 }
 
 /// That the breaker of NVSentinel is closed; nothing where it has none, or one that is switched off.
@@ -78,6 +88,24 @@ impl Quarantine {
         self.say_breaker(cx, place);
         let Some(opt_out) = self.honoured(cx, place) else { return Vec::new() };
         self.section.nodes.iter().map(|node| suspended(node, opt_out)).collect()
+    }
+
+    /// The label by which single nodes are opted out; what is in the way of that is said.
+    pub fn opt_out(&self, cx: &Cx<'_>, place: &Label) -> Option<&'static OptOut> {
+        self.say_breaker(cx, place);
+        self.honoured(cx, place)
+    }
+
+    /// Nodes that it has quarantined.
+    pub fn quarantined(&self) -> impl Iterator<Item = &str> {
+        self.section.nodes.iter().filter(|node| node.quarantined).map(|node| node.name.as_str())
+    }
+
+    /// How many of so many GPU nodes may be away at once before its breaker trips, where it has one. `otherwise` is the share where
+    /// its Deployment says none.
+    pub fn at_most(&self, nodes: u64, otherwise: u64) -> Option<u64> {
+        let breaker = self.section.breaker.as_ref().filter(|breaker| breaker.enabled)?;
+        Some(nodes.saturating_mul(breaker.percent.unwrap_or(otherwise)) / 100)
     }
 
     fn say_breaker(&self, cx: &Cx<'_>, place: &Label) {

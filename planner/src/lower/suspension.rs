@@ -310,10 +310,20 @@ impl SuspensionDraft {
 
     /// Declares the suspension; what others suspended is theirs.
     pub fn declare(&self, safe: Condition, out: &mut Lowering) {
+        self.declare_unless(Vec::new(), safe, out);
+    }
+
+    /// The same where steps of the hop lift it in parts: it also holds where one of these does.
+    pub fn declare_unless(&self, lifted: Vec<Condition>, safe: Condition, out: &mut Lowering) {
         if matches!(self.by, By::Others) {
             return;
         }
         let Suspended { name, parts, titles, cannot_stop, owner, .. } = &self.what;
+        let held = match lifted.is_empty() {
+            true => self.still_suspended(),
+            // Its own field comes first: that is the one by which it is known again.
+            false => Condition::Any(std::iter::once(self.still_suspended()).chain(lifted).collect()),
+        };
         let (instance, to) = (self.hop.instance(), self.hop.to());
         out.suspensions.push(Suspension {
             id: Label::sanitized(&format!("{instance}-{to}-{}-{name}", parts.suspend)),
@@ -324,7 +334,7 @@ impl SuspensionDraft {
                 By::Us | By::Others => SuspendedBy::ThisRun,
             },
             resume: self.resume_step.clone(),
-            held: self.still_suspended(),
+            held,
             safe_to_resume: safe,
             max_suspended: MAX_SUSPENDED,
             spans_park: true,

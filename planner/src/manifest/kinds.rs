@@ -21,7 +21,7 @@ pub(super) const VERIFICATION: &str = "Verification";
 pub(super) const WAIVER: &str = "Waiver";
 
 /// Kinds that the design names and this build refuses by name.
-pub(super) const NOT_BUILT: [&str; 4] = ["GpuDriverUpgrade", "TerraformUpgrade", "OpenPaiUpgrade", "Fleet"];
+pub(super) const NOT_BUILT: [&str; 3] = ["TerraformUpgrade", "OpenPaiUpgrade", "Fleet"];
 
 /// A kind of upgrade, as the reader sees it. Every component is one.
 pub trait UpgradeKind: Sync {

@@ -12,6 +12,7 @@ mod eks_refused;
 mod finished;
 mod fleet;
 mod gpu;
+mod gpu_driver;
 mod joint;
 mod karpenter;
 mod known_release;

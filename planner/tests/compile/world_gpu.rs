@@ -66,6 +66,7 @@ pub(crate) fn section() -> GpuOperator {
         state: Some("upgrade-done".to_owned()),
         skip: None,
         paused: Vec::new(),
+        driver: Some("580.82.07-ubuntu22.04".to_owned()),
         allocatable: [("nvidia.com/gpu".to_owned(), "8".to_owned())].into(),
     };
     GpuOperator {
@@ -76,8 +77,12 @@ pub(crate) fn section() -> GpuOperator {
             version: Some("580.82.07".to_owned()),
             manager_version: Some("v0.8.1".to_owned()),
             auto_upgrade: true,
+            precompiled: false,
+            moves_pods: Vec::new(),
         }),
         nvidia_drivers: Vec::new(),
+        gpu_clusters: Vec::new(),
+        holders: Vec::new(),
         daemon_sets: vec![
             set("nvidia-dcgm", false),
             set("nvidia-device-plugin-daemonset", false),
@@ -106,6 +111,7 @@ pub(crate) fn sentinel() -> Nvsentinel {
             config_map: "circuit-breaker".to_owned(),
             enabled: true,
             status: "CLOSED".to_owned(),
+            percent: Some(50),
         }),
         nodes: (0..4).map(node).collect(),
         database: None,
@@ -148,5 +154,31 @@ pub(crate) fn planned(
         for (version, label) in versions {
             lock.renders.push(render(operator(), "gpu-operator", version, chart(version, label, "v0.18.1")));
         }
+    })
+}
+
+pub(crate) const DRIVER: &str = r"
+apiVersion: switchback.dev/v1alpha1
+kind: GpuDriverUpgrade
+metadata: {name: gpu-driver}
+spec:
+  target: cluster
+  to: '580.95.05'
+  release: {namespace: gpu-operator, name: gpu-operator}
+  charts: {oci: 'oci://registry.example/charts'}
+";
+
+/// Compiles an upgrade of the driver under the chart 25.3.4, whose ClusterPolicy a case may change.
+pub(crate) fn driver_planned(
+    manifest: &str,
+    inventory: &Inventory,
+    change: impl FnOnce(&mut Value),
+) -> (Option<Plan>, Vec<Diagnostic>) {
+    let files = [("platform.yaml", PLATFORM), ("driver.yaml", manifest)];
+    compiled_with(&files, inventory, &[], |lock: &mut Lock| {
+        let mut objects = chart("25.3.4", "gpu-operator-25.3.4", "v0.17.4");
+        objects[1]["spec"]["driver"]["version"] = "580.95.05".into();
+        change(&mut objects[1]);
+        lock.renders.push(render(operator(), "gpu-operator", "25.3.4", objects));
     })
 }

@@ -19,8 +19,14 @@ pub struct GpuOperator {
     /// Names of the NVIDIADriver objects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nvidia_drivers: Vec<String>,
+    /// Names of the GPUCluster objects, which take the place of a ClusterPolicy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpu_clusters: Vec<String>,
     /// DaemonSets that the operator makes, by name.
     pub daemon_sets: Vec<GpuDaemonSet>,
+    /// DaemonSets of others that hold the driver, and that neither a drain nor the operator takes off a node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<ObjectName>,
     /// Nodes that have GPUs, by name.
     pub nodes: Vec<GpuNode>,
 }
@@ -42,6 +48,12 @@ pub struct GpuDriver {
     pub manager_version: Option<String>,
     /// `spec.driver.upgradePolicy.autoUpgrade`.
     pub auto_upgrade: bool,
+    /// Whether the version is a branch, and the image that of a driver compiled for one kernel.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub precompiled: bool,
+    /// Switches below `spec.driver.upgradePolicy` that are on and have the operator move pods by itself: `drain.enable`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves_pods: Vec<String>,
 }
 
 /// A DaemonSet that the operator makes.
@@ -79,6 +91,9 @@ pub struct GpuNode {
     /// Labels `nvidia.com/gpu.deploy.*` that say `paused-for-driver-upgrade`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paused: Vec<String>,
+    /// The tag of the image of its driver pod; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
     /// What it offers of `nvidia.com/*`, as the kubelet says it.
     pub allocatable: BTreeMap<String, String>,
 }

@@ -61,6 +61,9 @@ pub struct Breaker {
     pub enabled: bool,
     /// `CLOSED` or `TRIPPED`.
     pub status: String,
+    /// Hundredths of the GPU nodes at which it trips, where its Deployment says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u64>,
 }
 
 /// A database of events.

@@ -13,6 +13,7 @@ mod effect;
 mod gate;
 mod hop;
 mod identity;
+mod on_node;
 mod release;
 mod retention;
 mod roll;
@@ -55,6 +56,7 @@ pub use gate::{
 };
 pub use hop::{Hop, HopBasis, HopOrder};
 pub use identity::{Identity, PlatformRef, Proof};
+pub use on_node::{DaemonPods, DeviceHolders, Offers};
 pub use release::{Grant, Objects, PolicyRule, ReleaseObjects, RoleName};
 pub use retention::Retention;
 pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NodeUndo, Verify, Work};
+use super::{DaemonPods, NodeUndo, Verify, Work};
 use crate::{Seconds, StepId, Version, name::Label};
 
 /// A rule that chooses nodes, an order, a pace, and what is done to each.
@@ -48,7 +48,7 @@ pub struct Roll {
 
 /// Which nodes of a pool have to move.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Stale {
     /// Their NodeClaim has the condition Drifted.
     Drifted {},
@@ -58,6 +58,15 @@ pub enum Stale {
     KubeletAtLeast(Version),
     /// They were there when this step ended.
     BornBefore(StepId),
+    /// A pod of these on them runs another version. A node without one does not count: the one that it gets is of the present template.
+    PodsNot(DaemonPods),
+    /// They do not have this label, or with another value.
+    LabelNot {
+        /// The label.
+        key: String,
+        /// Its value.
+        value: String,
+    },
 }
 
 /// What nodes are ordered by.

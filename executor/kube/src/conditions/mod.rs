@@ -2,10 +2,13 @@
 
 pub(crate) mod conversion;
 pub(crate) mod count;
+pub(crate) mod daemon_pods;
+pub(crate) mod devices_free;
 mod drained;
 mod field;
 mod logs;
 mod nodes_ready;
+mod offers;
 mod release;
 mod rollout;
 pub(crate) mod stored;
@@ -46,6 +49,9 @@ pub(crate) async fn check(
             let wanted = logs::Wanted { pattern, at_least: *at_least, at_most: *at_most };
             logs::check(api, pods, &wanted).await
         }
+        KubeCondition::DaemonPods { node, pods } => daemon_pods::check(api, node, pods).await,
+        KubeCondition::DevicesFree { node, holders } => devices_free::check(api, node, holders).await,
+        KubeCondition::Offers { node, offers } => offers::check(api, node, offers).await,
         KubeCondition::NodesReady { pool, at_least } => nodes_ready::check(api, call, pool, *at_least).await,
     };
     verdict.unwrap_or_else(|error| error.verdict())

@@ -1,7 +1,7 @@
 //! `node.cordon`: makes a node unschedulable, or schedulable again, and leaves the cordons of others alone. A node that somebody
 //! said no to is not begun with.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
     journal::{Class, Outcome},
@@ -41,7 +41,7 @@ pub(super) async fn run(
                 return Ok(Outcome::Blocked { waits_for: vec![held] });
             }
         }
-        let change = match decide(node, effect.unschedulable, call.run.as_str()) {
+        let change = match decide(node, effect, call.run.as_str()) {
             Decided::Write(change) => change,
             Decided::Leave(why) => return Ok(done(format!("{}: {why}", found.named))),
         };
@@ -68,30 +68,51 @@ enum Decided {
     Leave(String),
 }
 
-fn decide(node: &Value, unschedulable: bool, run: &str) -> Decided {
+fn decide(node: &Value, effect: &NodeCordon<BoundObject>, run: &str) -> Decided {
     let is = node.pointer("/spec/unschedulable").and_then(Value::as_bool).unwrap_or(false);
     let by = nodes::cordoned_by(node);
-    let annotation = match (unschedulable, is, by) {
-        (true, true, Some(by)) if by == run => return Decided::Leave("cordoned by this run already".into()),
-        (true, true, _) => {
-            return Decided::Leave("cordoned by somebody else already, and left so".into());
-        }
-        (true, false, _) => Value::String(run.to_owned()),
-        (false, _, Some(by)) if by == run => Value::Null,
-        (false, true, _) => return Decided::Leave("cordoned by somebody else, and left so".into()),
-        (false, false, _) => return Decided::Leave("schedulable already".into()),
+    let (mark, why) = match (effect.unschedulable, is, by) {
+        (true, true, Some(by)) if by == run => (None, "cordoned by this run already"),
+        (true, true, _) => (None, "cordoned by somebody else already, and left so"),
+        (true, false, _) => (Some(Value::String(run.to_owned())), ""),
+        (false, _, Some(by)) if by == run => (Some(Value::Null), ""),
+        (false, true, _) => (None, "cordoned by somebody else, and left so"),
+        (false, false, _) => (None, "schedulable already"),
     };
-    Decided::Write(json!({
-        "metadata": {
-            "resourceVersion": node.pointer("/metadata/resourceVersion"),
-            "annotations": {CORDONED_BY: annotation},
-        },
-        "spec": {"unschedulable": if unschedulable { Value::Bool(true) } else { Value::Null }},
-    }))
+    let own = annotations(node, effect, is && mark.is_none());
+    if mark.is_none() && own.is_empty() {
+        return Decided::Leave(why.to_owned());
+    }
+    let mut metadata =
+        json!({"resourceVersion": node.pointer("/metadata/resourceVersion"), "annotations": own});
+    let mut change = json!({});
+    if let Some(mark) = mark {
+        metadata["annotations"][CORDONED_BY] = mark;
+        change["spec"] =
+            json!({"unschedulable": if effect.unschedulable { Value::Bool(true) } else { Value::Null }});
+    }
+    change["metadata"] = metadata;
+    Decided::Write(change)
+}
+
+/// Annotations that the node lacks, or, where it is schedulable again, those that it loses. One that stays cordoned keeps them.
+fn annotations(node: &Value, effect: &NodeCordon<BoundObject>, stays: bool) -> Map<String, Value> {
+    let there = |key: &str| node.pointer("/metadata/annotations").and_then(|all| all.get(key)?.as_str());
+    let wanted =
+        effect.annotations.iter().filter_map(|(key, value)| match (effect.unschedulable, there(key)) {
+            (true, there) if there != Some(value) => Some((key.clone(), Value::String(value.clone()))),
+            (false, Some(_)) if !stays => Some((key.clone(), Value::Null)),
+            _ => None,
+        });
+    wanted.collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use switchback_schemas::name::{ObjectName, ObjectRef};
+
     use super::*;
 
     fn node(unschedulable: bool, by: Option<&str>) -> Value {
@@ -103,6 +124,12 @@ mod tests {
             node["metadata"]["annotations"][CORDONED_BY] = json!(by);
         }
         node
+    }
+
+    fn decide(node: &Value, unschedulable: bool, run: &str) -> Decided {
+        let named = ObjectRef::new("v1", "Node", &ObjectName::cluster("n"));
+        let annotations = BTreeMap::new();
+        super::decide(node, &NodeCordon { node: BoundObject::named(named), unschedulable, annotations }, run)
     }
 
     #[test]
@@ -120,5 +147,32 @@ mod tests {
         assert_eq!(patch["metadata"]["annotations"][CORDONED_BY], "r1");
         assert_eq!(patch["metadata"]["resourceVersion"], "5");
         assert!(matches!(decide(&node(true, None), true, "r1"), Decided::Leave(_)));
+    }
+
+    /// A controller that uncordons every node that it did not find cordoned is told in the same write.
+    #[test]
+    fn annotations_go_along_with_a_cordon_whoever_made_it() {
+        let key = "nvidia.com/gpu-driver-upgrade.node-initial-state.unschedulable";
+        let cordon = |unschedulable| NodeCordon {
+            node: BoundObject::named(ObjectRef::new("v1", "Node", &ObjectName::cluster("n"))),
+            unschedulable,
+            annotations: BTreeMap::from([(key.to_owned(), "true".to_owned())]),
+        };
+        let Decided::Write(patch) = super::decide(&node(false, None), &cordon(true), "r1") else {
+            panic!("left")
+        };
+        assert_eq!(patch["metadata"]["annotations"], json!({CORDONED_BY: "r1", key: "true"}));
+        assert_eq!(patch["spec"], json!({"unschedulable": true}));
+        // Somebody else's cordon stays theirs, and is not to be taken off by the controller either.
+        let Decided::Write(patch) = super::decide(&node(true, None), &cordon(true), "r1") else {
+            panic!("left")
+        };
+        assert_eq!(patch["metadata"]["annotations"], json!({key: "true"}));
+        assert_eq!(patch.get("spec"), None);
+        let mut ours = node(true, Some("r1"));
+        ours["metadata"]["annotations"][key] = json!("true");
+        assert!(matches!(super::decide(&ours, &cordon(true), "r1"), Decided::Leave(_)));
+        let Decided::Write(patch) = super::decide(&ours, &cordon(false), "r1") else { panic!("left") };
+        assert_eq!(patch["metadata"]["annotations"], json!({CORDONED_BY: null, key: null}));
     }
 }

@@ -22,6 +22,7 @@ const CONTROLLERS: [(&str, &str); 5] = [
 ];
 
 /// Objects as they were listed, and what could not be.
+#[derive(Default)]
 pub(super) struct Lists {
     pub(super) nodes: Vec<Value>,
     pub(super) pods: Vec<Value>,
@@ -39,16 +40,7 @@ pub(super) struct Lists {
 
 impl Lists {
     pub(super) async fn read(reader: &Reader, kinds: &Kinds<'_>) -> Self {
-        let mut lists = Self {
-            nodes: Vec::new(),
-            pods: Vec::new(),
-            workloads: Vec::new(),
-            budgets: Vec::new(),
-            releases: Vec::new(),
-            crds: Vec::new(),
-            webhooks: Vec::new(),
-            unread: Vec::new(),
-        };
+        let mut lists = Self::default();
         lists.nodes = lists.list(reader, kinds, ("v1", "Node"), &Query::all()).await;
         lists.pods = lists.list(reader, kinds, ("v1", "Pod"), &Query::all()).await;
         for controller in CONTROLLERS {

@@ -18,6 +18,8 @@ const QUARANTINE: &str = "fault-quarantine";
 const SETTINGS: &str = "config.toml";
 /// The ConfigMap of its circuit breaker, and the argument by which that is switched off.
 const BREAKER: (&str, &str) = ("circuit-breaker", "--circuit-breaker-enabled=false");
+/// The argument that says at which share of nodes it trips.
+const PERCENT: &str = "--circuit-breaker-percentage=";
 /// Labels of a node that a rule set may honour.
 const OPT_OUTS: [&str; 2] = ["k8saas.nvidia.com/ManagedByNVSentinel", "nvsentinel.dgxc.nvidia.com/managed"];
 /// The label of nodes that have GPUs.
@@ -39,6 +41,7 @@ pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) 
         config_map: BREAKER.0.to_owned(),
         enabled: !arguments(&deployment).any(|argument| argument == BREAKER.1),
         status: status.to_owned(),
+        percent: arguments(&deployment).find_map(|argument| argument.strip_prefix(PERCENT)?.parse().ok()),
     });
     let mut nodes: Vec<WatchedNode> = lists.nodes.iter().filter_map(node).collect();
     nodes.sort_by(|a, b| a.name.cmp(&b.name));

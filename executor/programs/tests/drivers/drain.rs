@@ -36,7 +36,7 @@ fn name_of(node: &BoundObject) -> String {
 async fn cordoned(scene: &Scene) -> BoundObject {
     let node = scene.node("n").await;
     scene.deployment("web", 2).await;
-    let effect = KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true });
+    let effect = KubeEffect::Cordon(NodeCordon::new(node.clone(), true));
     done(&scene.apply(&call(), &effect).await);
     node
 }
@@ -165,7 +165,7 @@ async fn a_job_that_would_end_is_spared(scene: &Scene) {
     training(scene, "fragile", &Value::Null).await;
     let ignores = json!({"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]});
     training(scene, "sturdy", &ignores).await;
-    let effect = KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true });
+    let effect = KubeEffect::Cordon(NodeCordon::new(node.clone(), true));
     done(&scene.apply(&call(), &effect).await);
 
     let call = with_class(&["Job"], OnDrain::Requeue {}, 0);
@@ -246,11 +246,7 @@ async fn what_somebody_objects_to_stays_until_a_class_overrides_it(scene: &Scene
             nb.len() == 1 && nb.iter().all(|pod| noted(pod) && pod["status"]["phase"] == "Running")
         })
         .await;
-    done(
-        &scene
-            .apply(&call(), &KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true }))
-            .await,
-    );
+    done(&scene.apply(&call(), &KubeEffect::Cordon(NodeCordon::new(node.clone(), true))).await);
 
     let found = held(&scene.apply(&overriding(&[Objection::LocalData]), &drain(&node)).await);
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
@@ -273,7 +269,7 @@ async fn a_node_that_a_person_cordoned_is_held_until_all_on_it_is_of_a_class_tha
     scene.deployment("web", 1).await;
     let path = format!("/api/v1/nodes/{}", name_of(&node));
     scene.patch(&path, &json!({"spec": {"unschedulable": true}})).await;
-    let cordon = KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true });
+    let cordon = KubeEffect::Cordon(NodeCordon::new(node.clone(), true));
     for effect in [&cordon, &drain(&node)] {
         let found = held(&scene.apply(&overriding(&[]), effect).await);
         assert_eq!(found[0].0, format!("Node {}", name_of(&node)));

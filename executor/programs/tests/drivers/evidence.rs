@@ -32,7 +32,7 @@ async fn cordoned(scene: &Scene, pods: u64) -> BoundObject {
     if pods > 0 {
         scene.deployment("web", pods).await;
     }
-    let effect = KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true });
+    let effect = KubeEffect::Cordon(NodeCordon::new(node.clone(), true));
     done(&scene.apply(&call(), &effect).await);
     node
 }

@@ -77,11 +77,7 @@ async fn a_drain_whose_eviction_was_not_answered_goes_on_from_what_it_sees() {
     let scene = Scene::twin("drain").await;
     let node = scene.node("n").await;
     scene.deployment("web", 2).await;
-    done(
-        &scene
-            .apply(&call(), &KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true }))
-            .await,
-    );
+    done(&scene.apply(&call(), &KubeEffect::Cordon(NodeCordon::new(node.clone(), true))).await);
     let drain = KubeEffect::Drain(NodeDrain { node });
     inject(&scene, "POST", "*/eviction", FaultKind::Lost);
     let outcome = scene.apply(&call(), &drain).await;
@@ -97,11 +93,7 @@ async fn a_drain_that_cannot_see_an_owner_evicts_nothing() {
     let scene = Scene::twin("owner").await;
     let node = scene.node("n").await;
     scene.deployment("web", 2).await;
-    done(
-        &scene
-            .apply(&call(), &KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable: true }))
-            .await,
-    );
+    done(&scene.apply(&call(), &KubeEffect::Cordon(NodeCordon::new(node.clone(), true))).await);
     inject(&scene, "GET", "*/replicasets/*", refused(503));
     let outcome = scene.apply(&call(), &KubeEffect::Drain(NodeDrain { node })).await;
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Unreachable, .. }), "{outcome:?}");

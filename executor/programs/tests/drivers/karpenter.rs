@@ -161,7 +161,7 @@ async fn a_pod_of_no_class_on_a_gpu_node_is_never_evicted() {
         uid: Some(item.key.to_string()),
         provider_id: item.provider_id.clone(),
     };
-    done(&driver.apply(&call(), &KubeEffect::Cordon(NodeCordon { node: node(), unschedulable: true })).await);
+    done(&driver.apply(&call(), &KubeEffect::Cordon(NodeCordon::new(node(), true))).await);
     let patient = Call { waited: Seconds::hours(1000), ..call() };
     let outcome = driver.apply(&patient, &KubeEffect::Drain(NodeDrain { node: node() })).await;
     let held = WaitsFor::Workload {

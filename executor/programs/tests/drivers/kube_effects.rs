@@ -122,7 +122,7 @@ async fn a_cordon_of_somebody_else_stays(scene: &Scene) {
     let node = scene.node("n").await;
     let BoundObject { object, .. } = &node;
     let path = format!("/api/v1/nodes/{}", object.name);
-    let cordon = |unschedulable| KubeEffect::Cordon(NodeCordon { node: node.clone(), unschedulable });
+    let cordon = |unschedulable| KubeEffect::Cordon(NodeCordon::new(node.clone(), unschedulable));
     let cordoned = || async { scene.get(&path).await.unwrap()["spec"]["unschedulable"] == true };
     scene.patch(&path, &json!({"spec": {"unschedulable": true}})).await;
     let held = scene.apply(&call(), &cordon(true)).await;

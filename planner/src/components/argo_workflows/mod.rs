@@ -24,6 +24,7 @@ use switchback_schemas::{
     lock::Ask,
     manifest::VersionTarget,
     name::ObjectRef,
+    plan::Roll,
 };
 
 pub use self::{
@@ -171,7 +172,7 @@ impl Component for ArgoWorkflows {
         lower::hop(hop, predicted, out);
     }
 
-    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+    fn suspensions(&self, _: &Cx<'_>, _: &[&Roll]) -> Vec<RollSuspension> {
         Vec::new()
     }
 

@@ -7,7 +7,7 @@ use switchback_schemas::{
     Diagnostic, Seconds, Version,
     codes::Code,
     name::ObjectRef,
-    plan::{FieldTest, Operand, Test},
+    plan::{FieldTest, Operand, Roll, Test},
 };
 
 pub use self::spec::DeploymentUpgrade;
@@ -90,7 +90,7 @@ impl Component for Deployment {
         hop(at).into_iter().map(|hop| (hop, ())).collect()
     }
 
-    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+    fn suspensions(&self, _: &Cx<'_>, _: &[&Roll]) -> Vec<RollSuspension> {
         Vec::new()
     }
 

@@ -26,6 +26,7 @@ use switchback_schemas::{
     lock::AskAddon,
     manifest::TargetSpec,
     name::ObjectRef,
+    plan::Roll,
 };
 
 pub use self::spec::{AcceptedInsight, AddonRule, EksUpgrade, LastNodes, Parity};
@@ -141,7 +142,7 @@ impl Component for Eks {
         lower::hop(hop, predicted, out);
     }
 
-    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+    fn suspensions(&self, _: &Cx<'_>, _: &[&Roll]) -> Vec<RollSuspension> {
         Vec::new()
     }
 

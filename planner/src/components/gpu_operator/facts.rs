@@ -23,8 +23,6 @@ pub struct GpuFacts {
     pub templates: Vec<TemplateChange>,
     /// Operands with a version of their own.
     pub operands: Vec<Operand>,
-    /// States in which the operator is at work on a node.
-    pub busy: Busy,
     /// The oldest driver manager.
     pub manager_floor: ManagerFloor,
     /// What to know of single hops.
@@ -89,16 +87,6 @@ pub struct Operand {
     pub source: String,
 }
 
-/// States in which the operator is at work on a node.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Busy {
-    /// Values of the state's label.
-    pub states: Vec<String>,
-    /// The key of its source.
-    pub source: String,
-}
-
 /// The oldest driver manager that operators from a version on work with.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -153,7 +141,6 @@ mod tests {
             &facts.chart_label.source,
             &facts.look.source,
             &facts.driver_template.source,
-            &facts.busy.source,
             &facts.manager_floor.source,
         ];
         named.extend(facts.templates.iter().map(|row| &row.source));

@@ -6,24 +6,19 @@ use serde_json::{Value, json};
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
     lock::Render,
-    name::{ObjectName, ObjectRef},
     plan::{
         CaptureKind, Condition, Estimate, HopBasis, KubeCapture, KubeCondition, Operand, Read, ReadBasis,
         Target, Test, Verify,
     },
 };
 
-use super::{
-    GpuOperator,
-    labels::{self, REQUIRED},
-    notices,
-    site::Drivers,
-    state, template,
-};
+use super::{GpuOperator, notices, site::Drivers, template};
 use crate::{
     component::HopCx,
     lower::{
-        Lowering, need,
+        Lowering,
+        drivers::{self, REQUIRED, daemon_set, policy_ref, state},
+        need,
         quarantine::Quarantine,
         suspension::{Suspended, SuspensionDraft},
         verify,
@@ -51,8 +46,8 @@ pub(super) fn hop(at: &HopCx<'_, GpuOperator>, predicted: &mut Predicted<'_>, ou
     let label = at.cx.label(at.doc.doc, "/spec/to", "this version of the chart");
     let Some(render) = at.cx.render(&spec.release, &at.hop.to, label) else { return };
     let before = predicted.releases().find(|(name, _)| **name == spec.release);
-    let before = before.and_then(|(_, view)| template::policy(&view.objects).cloned());
-    let after = template::policy(&render.objects).cloned();
+    let before = before.and_then(|(_, view)| drivers::policy(&view.objects).cloned());
+    let after = drivers::policy(&render.objects).cloned();
     let versions = (at.hop.from.as_ref(), &at.hop.to);
     let changes = template::changes(at.facts, (before.as_ref(), after.as_ref()), versions);
     notices::add(at, (before.as_ref(), after.as_ref()), out);
@@ -149,7 +144,7 @@ impl Road<'_> {
         predicted: &Predicted<'_>,
         out: &mut Lowering,
     ) -> StepId {
-        let mut of = vec![self.none_busy()];
+        let mut of = vec![drivers::none_busy()];
         if self.hop.basis == HopBasis::Exact && !self.hop.finishes {
             of.extend(self.pinned());
         }
@@ -158,12 +153,6 @@ impl Road<'_> {
             format!("check that no driver of {} GPU nodes is being upgraded", self.own.section.nodes.len());
         let look = self.scope.look(READY, title, Condition::All(of), predicted.take_reads());
         out.add(look.time(Seconds::minutes(10), Estimate::seconds(2, 30)))
-    }
-
-    /// No node is at work on its driver, or has failed at it.
-    fn none_busy(&self) -> Condition {
-        let states = self.facts.busy.states.iter().map(String::as_str);
-        labels::none_in(states.chain([labels::FAILED]))
     }
 
     fn suspend(
@@ -207,7 +196,7 @@ impl Road<'_> {
         let mut drafts = Vec::new();
         let mut steps = vec![ready.clone()];
         if !self.held_by_an_earlier_hop(out) {
-            let what = self.own.section.nodes.iter().map(labels::hold).collect();
+            let what = self.own.section.nodes.iter().map(drivers::hold).collect();
             for (draft, step) in self.suspend(what, ready, predicted, out) {
                 if draft.is_ours() {
                     state::keep(&step, out);
@@ -220,7 +209,7 @@ impl Road<'_> {
             return (drafts, None);
         }
         let title = "check that the driver of every GPU node is held".to_owned();
-        let mut look = self.scope.look("all-held", title, labels::all_held(), predicted.take_reads());
+        let mut look = self.scope.look("all-held", title, drivers::all_held(), predicted.take_reads());
         for step in &steps {
             look = look.needs(
                 step,
@@ -265,13 +254,13 @@ impl Road<'_> {
                 OPERATOR,
             ));
         }
-        let offers = Condition::All(labels::offers_as_before(&self.own.section.nodes));
+        let offers = Condition::All(drivers::offers_as_before(&self.own.section.nodes));
         back.push(verify("every GPU node offers what it offered", offers, Seconds(30), OPERANDS));
         let step = out.add(draft);
         if let Some(undo) = out.rollback.iter_mut().find(|undo| undo.id == step) {
             undo.work.verify.extend(back);
             if let Some(held) = held {
-                let mut of = vec![labels::all_held()];
+                let mut of = vec![drivers::all_held()];
                 of.extend(self.none_restarted());
                 let read = Read { condition: Condition::All(of), basis: ReadBasis::After(held) };
                 undo.work.reads.push(read);
@@ -315,8 +304,8 @@ impl Road<'_> {
 
     /// What must hold of nodes before they are left to themselves.
     fn well(&self, quarantine: Option<&Quarantine>) -> Vec<Condition> {
-        let mut of = vec![self.none_busy()];
-        of.extend(labels::offers_as_before(&self.own.section.nodes));
+        let mut of = vec![drivers::none_busy()];
+        of.extend(drivers::offers_as_before(&self.own.section.nodes));
         of.extend(quarantine.map(|_| Quarantine::dcgm_well()));
         of.extend(quarantine.and_then(Quarantine::watched));
         of
@@ -363,10 +352,10 @@ impl Road<'_> {
         // time while it is held.
         let mut settled = [of.as_slice(), &self.well(quarantine), &self.pinned()].concat();
         if self.holds() && !self.stays_held() {
-            settled.push(labels::none_in([REQUIRED]));
+            settled.push(drivers::none_in([REQUIRED]));
             settled.extend(self.drivers_current());
         }
-        let until = Condition::All(if of.is_empty() { vec![self.none_busy()] } else { of });
+        let until = Condition::All(if of.is_empty() { vec![drivers::none_busy()] } else { of });
         // Longer than the time in which the operator looks at every node.
         let settle = Seconds(self.facts.look.every.0.0 + self.facts.look.every.0.0 / 2);
         let settled =
@@ -388,12 +377,4 @@ impl Road<'_> {
         let operand = self.facts.operands.iter().find(|operand| operand.daemon_set == name)?;
         objects::text(self.policy.as_ref()?, &format!("/spec/{}/version", operand.field))
     }
-}
-
-fn daemon_set(name: &ObjectName) -> ObjectRef {
-    ObjectRef::new("apps/v1", "DaemonSet", name)
-}
-
-fn policy_ref(name: &str) -> ObjectRef {
-    ObjectRef::new("nvidia.com/v1", "ClusterPolicy", &ObjectName::cluster(name))
 }

@@ -3,12 +3,10 @@
 
 mod facts;
 mod hops;
-mod labels;
 mod lower;
 mod notices;
 mod site;
 mod spec;
-mod state;
 mod template;
 
 use std::collections::BTreeMap;
@@ -20,6 +18,7 @@ use switchback_schemas::{
     inventory::gpu_operator::GpuOperator as Section,
     lock::Ask,
     name::ObjectRef,
+    plan::Roll,
 };
 
 pub use self::spec::{DriverPin, DriverRestarts, GpuOperatorUpgrade};
@@ -29,7 +28,7 @@ use crate::{
     component::{Component, DocCx, Held, HopCx, Known, Lookups},
     context::Cx,
     hop::HopSpec,
-    lower::{Lowering, suspension::RollSuspension},
+    lower::{Lowering, drivers, suspension::RollSuspension},
     manifest::{Checks, Touch},
     objects::{nested, token},
     predicted::Predicted,
@@ -136,13 +135,13 @@ impl Component for GpuOperator {
     }
 
     /// The operator moves a node's pods only where a driver changes, and what changes drivers holds it by itself.
-    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+    fn suspensions(&self, _: &Cx<'_>, _: &[&Roll]) -> Vec<RollSuspension> {
         Vec::new()
     }
 
     /// The label of a node by which its driver is held.
     fn held(&self, sections: &Sections<'_>, object: &ObjectRef, pointer: &str) -> Option<Held> {
-        if object.kind != "Node" || pointer != labels::SKIP_POINTER {
+        if object.kind != "Node" || pointer != drivers::SKIP_POINTER {
             return None;
         }
         let section = sections.get::<Section>("gpu-operator").ok().flatten()?;

@@ -12,7 +12,7 @@ pub(super) fn add(
     (before, after): (Option<&Value>, Option<&Value>),
     out: &mut Lowering,
 ) {
-    for key in ["chart", "operands", "state-machine", "recorded"] {
+    for key in ["chart", "operands", "recorded"] {
         if let Some(source) = at.facts.source(key) {
             out.sources.insert(key.to_owned(), source);
         }

@@ -8,18 +8,14 @@ use switchback_schemas::{
     Diagnostic, Version, codes,
     inventory::{
         Release,
-        gpu_operator::{GpuDriver, GpuNode, GpuOperator as Section},
+        gpu_operator::{GpuDriver, GpuOperator as Section},
     },
 };
 
-use super::{
-    GpuOperator,
-    labels::{FAILED, REQUIRED},
-    template,
-};
+use super::GpuOperator;
 use crate::{
     component::DocCx,
-    findings::listed,
+    lower::drivers::{self, unsettled},
     objects::{self, nested},
 };
 
@@ -175,15 +171,14 @@ impl Look<'_> {
             let Some(asked) = asked.filter(|asked| Some(asked) != runs.as_ref()) else { continue };
             let runs = runs.as_deref().unwrap_or("none that is named");
             let message = format!("the {what} that runs is {runs}, and {asked} is another one");
-            let help = "this upgrade keeps it: leave `driver` out or write what runs; a GpuDriverUpgrade, which would move it \
-                        node by node, is not built yet";
+            let help = "this upgrade keeps it: leave `driver` out or write what runs; a GpuDriverUpgrade moves it, node by node";
             self.refuse(codes::MANIFEST_NOT_BUILT, (at, "another one"), message, help);
         }
     }
 
     /// A rollback brings back what the deployed revision rendered. Where that is another driver, it would move every node.
     fn stays_on_the_way_back(&self, pins: &Pins, release: &Release) {
-        let policy = template::policy(&release.objects);
+        let policy = drivers::policy(&release.objects);
         let rendered = |pointer| policy.and_then(|policy| objects::text(policy, pointer));
         let manager = pins.manager.as_deref();
         for (what, rendered, runs) in [
@@ -224,41 +219,8 @@ impl Look<'_> {
 
     /// A node in the middle of an upgrade of its driver would be left there, or be taken up anew by another operator.
     fn nodes(&self, section: &Section, drivers: &Drivers) {
-        let paused = section.nodes.iter().filter(|node| !node.paused.is_empty());
-        self.named(
-            paused,
-            "have operands that are paused for an upgrade of the driver",
-            "where no upgrade is under way, a lost call left them so (operators before 26.3.2): set the labels \
-             nvidia.com/gpu.deploy.* that say paused-for-driver-upgrade back to true",
-        );
-        if *drivers == Drivers::OfImages {
-            return;
+        for found in unsettled(section, *drivers == Drivers::OfImages) {
+            self.not_ready(found.message, found.help);
         }
-        let busy = &self.at.facts.busy.states;
-        let at = |node: &&GpuNode, state: &str| node.state.as_deref() == Some(state);
-        self.named(
-            section.nodes.iter().filter(|node| busy.iter().any(|state| at(node, state))),
-            "are in the middle of an upgrade of their driver",
-            "wait until they say upgrade-done, then observe again",
-        );
-        self.named(
-            section.nodes.iter().filter(|node| at(node, FAILED)),
-            "say that the upgrade of their driver has failed",
-            "mend them; the operator tries again when the label nvidia.com/gpu-driver-upgrade-state is set to upgrade-required",
-        );
-        let waiting = |node: &&GpuNode| at(node, REQUIRED) && node.skip.as_deref() != Some("true");
-        self.named(
-            section.nodes.iter().filter(waiting),
-            "wait for an upgrade of their driver",
-            "let it end, or hold them with the label nvidia.com/gpu-driver-upgrade.skip=true, then observe again",
-        );
-    }
-
-    fn named<'n>(&self, nodes: impl Iterator<Item = &'n GpuNode>, what: &str, help: &str) {
-        let names: Vec<String> = nodes.map(|node| node.name.clone()).collect();
-        if names.is_empty() {
-            return;
-        }
-        self.not_ready(format!("GPU nodes {what}: {}", listed(names.into_iter())), help);
     }
 }

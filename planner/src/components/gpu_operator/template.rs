@@ -13,14 +13,6 @@ use crate::objects;
 /// Names of fields that a message lists before it counts the rest.
 const LISTED: usize = 4;
 
-/// The ClusterPolicy among objects.
-pub(super) fn policy(objects: &[Value]) -> Option<&Value> {
-    objects.iter().find(|object| {
-        objects::text(object, "/kind") == Some("ClusterPolicy")
-            && objects::text(object, "/apiVersion").is_some_and(|version| version.starts_with("nvidia.com/"))
-    })
-}
-
 /// Why the pods of drivers get another template; nothing where they do not.
 pub(super) fn changes(
     facts: &GpuFacts,

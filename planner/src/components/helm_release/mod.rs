@@ -9,7 +9,7 @@ use switchback_schemas::{
     inventory::Release,
     lock::{Ask, Lock},
     name::ObjectRef,
-    plan::Estimate,
+    plan::{Estimate, Roll},
 };
 
 pub use self::spec::HelmReleaseUpgrade;
@@ -120,7 +120,7 @@ impl Component for HelmRelease {
         hop(at).into_iter().map(|hop| (hop, ())).collect()
     }
 
-    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+    fn suspensions(&self, _: &Cx<'_>, _: &[&Roll]) -> Vec<RollSuspension> {
         Vec::new()
     }
 

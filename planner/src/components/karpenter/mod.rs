@@ -16,6 +16,7 @@ use switchback_schemas::{
     lock::Ask,
     manifest::Rollout,
     name::ObjectRef,
+    plan::Roll,
 };
 
 use self::facts::KarpenterFacts;
@@ -129,7 +130,7 @@ impl Component for Karpenter {
         lower::hop(hop, predicted, out);
     }
 
-    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+    fn suspensions(&self, _: &Cx<'_>, _: &[&Roll]) -> Vec<RollSuspension> {
         Vec::new()
     }
 

@@ -17,6 +17,7 @@ use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
     name::ObjectRef,
+    plan::Roll,
 };
 
 pub use self::spec::{KserveUpgrade, ServedModel};
@@ -127,7 +128,7 @@ impl Component for Kserve {
         steps::lower(hop, predicted, out);
     }
 
-    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+    fn suspensions(&self, _: &Cx<'_>, _: &[&Roll]) -> Vec<RollSuspension> {
         Vec::new()
     }
 

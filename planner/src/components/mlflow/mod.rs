@@ -18,6 +18,7 @@ use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
     name::ObjectRef,
+    plan::Roll,
 };
 
 pub use self::spec::{AcceptedOutage, MlflowUpgrade, OtherDatabase, SnapshotProof};
@@ -134,7 +135,7 @@ impl Component for Mlflow {
         steps::lower(hop, predicted, out);
     }
 
-    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+    fn suspensions(&self, _: &Cx<'_>, _: &[&Roll]) -> Vec<RollSuspension> {
         Vec::new()
     }
 

@@ -11,7 +11,8 @@ use switchback_schemas::{
     codes::{self, Code},
     inventory::nvsentinel::Nvsentinel as Section,
     lock::Ask,
-    name::ObjectRef,
+    name::{Label, ObjectRef},
+    plan::Roll,
 };
 
 use self::facts::SentinelFacts;
@@ -106,9 +107,9 @@ impl Component for Nvsentinel {
     }
 
     /// A node is opted out for as long as it is in a batch, and no longer: one suspension around a whole hop would leave faults of
-    /// all other nodes unseen for hours. So there is none, and that is said where GPU nodes move.
-    fn suspensions(&self, cx: &Cx<'_>) -> Vec<RollSuspension> {
-        unguarded(cx);
+    /// all other nodes unseen for hours. So there is none; a recipe opts out its own node, and where none does that is said.
+    fn suspensions(&self, cx: &Cx<'_>, rolls: &[&Roll]) -> Vec<RollSuspension> {
+        unguarded(cx, rolls);
         Vec::new()
     }
 
@@ -122,12 +123,14 @@ impl Component for Nvsentinel {
 }
 
 /// Says which pools of GPU nodes move under the eyes of NVSentinel.
-fn unguarded(cx: &Cx<'_>) {
+fn unguarded(cx: &Cx<'_>, rolls: &[&Roll]) {
     let Ok(Some(section)) = cx.sections.get::<Section>("nvsentinel") else { return };
     if !section.quarantines {
         return;
     }
-    for pool in cx.pools.iter().filter(|pool| pool.gpu) {
+    let opts_out = |roll: &&&Roll| roll.recipe.iter().any(|step| quarantine::opts_out(&step.work));
+    let guarded: Vec<&Label> = rolls.iter().filter(opts_out).map(|roll| &roll.pool).collect();
+    for pool in cx.pools.iter().filter(|pool| pool.gpu && !guarded.contains(&&pool.name)) {
         let message = format!(
             "NVSentinel cordons GPU nodes whose DCGM cannot be reached, and no step of this plan keeps it from nodes of pool {} that move",
             pool.name

@@ -22,7 +22,7 @@ use switchback_schemas::{
     inventory::Inventory,
     manifest::{OnFailure, Requires},
     name::{Label, ObjectName, ObjectRef},
-    plan::{Effect, FieldTest, HopBasis, KubeEffect, KubePatch, Operand, SetField, Target, Test, Work},
+    plan::{Effect, FieldTest, HopBasis, KubeEffect, KubePatch, Operand, Roll, SetField, Target, Test, Work},
 };
 
 /// Moves a widget.
@@ -194,7 +194,7 @@ impl Component for Widget {
         out.add(step.verify(hop.verifications(&hop.scope.hop, &hop.doc.spec.verify)).idempotent());
     }
 
-    fn suspensions(&self, _: &Cx<'_>) -> Vec<RollSuspension> {
+    fn suspensions(&self, _: &Cx<'_>, _: &[&Roll]) -> Vec<RollSuspension> {
         Vec::new()
     }
 

@@ -23,7 +23,7 @@ use switchback_schemas::{
     codes::Code,
     manifest::{OnFailure, Requires},
     name::{Label, ObjectName, ObjectRef},
-    plan::{Condition, KubeCondition, Target},
+    plan::{Condition, KubeCondition, Roll, Target},
 };
 
 /// Moves a sentry; not used here.
@@ -104,7 +104,7 @@ impl Component for Sentry {
 
     fn lower(&self, _: &HopCx<'_, Self>, _: &mut Predicted<'_>, _: &mut Lowering) {}
 
-    fn suspensions(&self, cx: &Cx<'_>) -> Vec<RollSuspension> {
+    fn suspensions(&self, cx: &Cx<'_>, _: &[&Roll]) -> Vec<RollSuspension> {
         if cx.index.workload(&deployment()).is_none() {
             return Vec::new();
         }

@@ -6,9 +6,9 @@ use switchback_model::{
 };
 use switchback_schemas::Seconds;
 use switchback_schemas::plan::{
-    ApprovalScope, CloudCondition, CloudKind, CloudRef, Condition, Count, Disruption, FailureAction,
-    GateKind, HopBasis, InsightCategory, KubeCondition, Level, Method, Roll, RollbackStep, Stale,
-    UntestedState, WebCondition, WindowUse,
+    ApprovalScope, CloudCondition, CloudKind, CloudRef, Condition, Count, DaemonPods, Disruption,
+    FailureAction, GateKind, HopBasis, InsightCategory, KubeCondition, Level, Method, Roll, RollbackStep,
+    Stale, UntestedState, WebCondition, WindowUse,
 };
 
 /// `1 step`, `2 steps`.
@@ -129,6 +129,20 @@ pub(super) fn stale(stale: &Stale) -> String {
         Stale::KubeletBelow(version) => format!("whose kubelet is older than {version}"),
         Stale::KubeletAtLeast(version) => format!("whose kubelet is {version} or newer"),
         Stale::BornBefore(step) => format!("created before {step}"),
+        Stale::PodsNot(pods) => match &pods.version {
+            Some(version) => format!("whose {} is not {version}", daemon_pods(pods)),
+            None => "of no kind".to_owned(),
+        },
+        Stale::LabelNot { key, value } => format!("without {key}={value}"),
+    }
+}
+
+/// Pods of DaemonSets as a person calls them.
+fn daemon_pods(pods: &DaemonPods) -> String {
+    let labels: Vec<String> = pods.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    match labels.as_slice() {
+        [] => format!("pods of DaemonSets in {}", pods.namespace),
+        labels => format!("pod {}/{}", pods.namespace, labels.join(",")),
     }
 }
 
@@ -209,6 +223,18 @@ pub(super) fn condition(condition: &Condition) -> String {
         }
         Condition::Kube(KubeCondition::NodesReady { pool, at_least }) => {
             format!("{at_least} nodes of pool {pool} are Ready")
+        }
+        Condition::Kube(KubeCondition::DaemonPods { node, pods }) => match &pods.version {
+            Some(version) => {
+                format!("the {} of {} is {version} and Ready", daemon_pods(pods), target(node))
+            }
+            None => format!("the {} of {} are Ready", daemon_pods(pods), target(node)),
+        },
+        Condition::Kube(KubeCondition::DevicesFree { node, holders }) => {
+            format!("no pod on {} holds {}*", target(node), holders.resources)
+        }
+        Condition::Kube(KubeCondition::Offers { node, offers }) => {
+            format!("{} offers what it offered of {}*", target(node), offers.resources)
         }
         Condition::Kube(KubeCondition::Logs { pods, pattern, at_least, at_most }) => {
             let bounds = [at_least.map(|n| format!("at least {n}")), at_most.map(|n| format!("at most {n}"))];

@@ -16,7 +16,9 @@ pub(super) fn captures(plan: &Plan, graph: &Graph, reach: &Reach, say: &mut impl
     let rollback = plan.rollback.iter().filter_map(|step| Some((&step.id, step.place()?, &step.work)));
     let mut made: BTreeMap<&StepId, BTreeSet<&str>> = BTreeMap::new();
     for (id, _, work) in steps.clone().chain(rollback.clone()) {
-        made.entry(id).or_default().extend(work.captures.iter().map(|capture| capture.name.as_str()));
+        // What a recipe captures on a node stands under its roll.
+        let captures = work.all().into_iter().flat_map(|work| &work.captures);
+        made.entry(id).or_default().extend(captures.map(|capture| capture.name.as_str()));
     }
     for (id, place, work) in steps.chain(rollback) {
         let number = graph.number(place);

@@ -269,6 +269,11 @@ impl Needs<'_> {
                 self.rbac(&["get"], &of("pods/log"));
             }
             KubeCondition::NodesReady { .. } => self.rbac(&["list"], &Place::all("", "nodes")),
+            KubeCondition::DaemonPods { node, .. } | KubeCondition::DevicesFree { node, .. } => {
+                self.rbac(&["get"], &Place::target(node));
+                self.rbac(&["list"], &Place::all("", "pods"));
+            }
+            KubeCondition::Offers { node, .. } => self.rbac(&["get"], &Place::target(node)),
         }
     }
 

@@ -9,7 +9,7 @@ use super::{FieldTest, Test};
 use crate::{
     Digest, Seconds, Version,
     name::{Label, ObjectName},
-    plan::{Arguments, Operand, Target, argument::mapped},
+    plan::{Arguments, DaemonPods, DeviceHolders, Offers, Operand, Target, argument::mapped},
 };
 
 /// Asked of a Kubernetes API server.
@@ -98,6 +98,27 @@ pub enum KubeCondition<V = Operand, T = Target> {
         /// How many must be Ready and schedulable.
         at_least: u64,
     },
+    /// A node has pods of DaemonSets, all of them are Ready, and they run the version that is named.
+    DaemonPods {
+        /// The node.
+        node: T,
+        /// Which pods.
+        pods: DaemonPods,
+    },
+    /// No pod is left on a node that keeps a driver from being unloaded.
+    DevicesFree {
+        /// The node.
+        node: T,
+        /// Which pods do.
+        holders: DeviceHolders,
+    },
+    /// A node offers what it offered when it was observed.
+    Offers {
+        /// The node.
+        node: T,
+        /// What nodes offered.
+        offers: Offers,
+    },
 }
 
 /// Whose logs are read.
@@ -164,6 +185,15 @@ impl KubeCondition {
             },
             Self::NodesReady { pool, at_least } => {
                 KubeCondition::NodesReady { pool: pool.clone(), at_least: *at_least }
+            }
+            Self::DaemonPods { node, pods } => {
+                KubeCondition::DaemonPods { node: by.object(node)?, pods: pods.clone() }
+            }
+            Self::DevicesFree { node, holders } => {
+                KubeCondition::DevicesFree { node: by.object(node)?, holders: holders.clone() }
+            }
+            Self::Offers { node, offers } => {
+                KubeCondition::Offers { node: by.object(node)?, offers: offers.clone() }
             }
         })
     }

@@ -1,5 +1,7 @@
 //! Effects on objects of a Kubernetes API server.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -52,6 +54,7 @@ impl KubeEffect {
             Self::Cordon(cordon) => KubeEffect::Cordon(NodeCordon {
                 node: by.object(&cordon.node)?,
                 unschedulable: cordon.unschedulable,
+                annotations: cordon.annotations.clone(),
             }),
             Self::Admit(admit) => KubeEffect::Admit(admit.clone()),
             Self::Drain(drain) => KubeEffect::Drain(NodeDrain { node: by.object(&drain.node)? }),
@@ -138,6 +141,17 @@ pub struct NodeCordon<T = Target> {
     pub node: T,
     /// Whether it becomes unschedulable (`true`) or schedulable again.
     pub unschedulable: bool,
+    /// Annotations that it gets in the same write, whoever cordoned it, and loses when it is uncordoned: for a controller that would
+    /// uncordon it otherwise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl<T> NodeCordon<T> {
+    /// Without annotations.
+    pub fn new(node: T, unschedulable: bool) -> Self {
+        Self { node, unschedulable, annotations: BTreeMap::new() }
+    }
 }
 
 /// Empties a cordoned node. One call does what can be done now; what it waits for is its answer.

@@ -5,15 +5,14 @@ use switchback_schemas::{
     plan::{Action, Capture, CaptureKind, Effect, KubeCapture, KubeEffect, KubePatch, Operand, SetField},
 };
 
-use super::labels::STATE_POINTER;
-use crate::lower::Lowering;
+use super::{super::Lowering, STATE_POINTER};
 
 /// Its name among what the step captures.
 const STATE: &str = "state";
 
 /// A node that waits for an upgrade goes on waiting when its driver's template is the old one again, and would be cordoned and
 /// emptied as soon as it is no longer held. So the state that it had comes back in the same patch.
-pub(super) fn keep(step: &StepId, out: &mut Lowering) {
+pub fn keep(step: &StepId, out: &mut Lowering) {
     if let Some(held) = out.steps.iter_mut().find(|known| known.id == *step)
         && let Some(object) = patch_of(&mut held.work.action).map(|patch| patch.object.clone())
     {
@@ -26,7 +25,7 @@ pub(super) fn keep(step: &StepId, out: &mut Lowering) {
 }
 
 /// The same where a driver is let go of as the plan says, or by a janitor.
-pub(super) fn restore(held: &StepId, resume: &StepId, out: &mut Lowering) {
+pub fn restore(held: &StepId, resume: &StepId, out: &mut Lowering) {
     let kept = out
         .steps
         .iter()

@@ -1,0 +1,196 @@
+//! The shape of `catalog.yaml`.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::Deserialize;
+use switchback_schemas::{Version, seconds::Length};
+
+/// Facts about drivers of NVIDIA.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DriverFacts {
+    /// When they were read.
+    pub read_on: String,
+    /// Where they were read, by key.
+    pub sources: BTreeMap<String, String>,
+    /// Driver pods.
+    pub pods: Pods,
+    /// How often the operator looks at nodes.
+    pub look: Look,
+    /// What keeps it from uncordoning a node.
+    pub initial_state: InitialState,
+    /// How operands are taken off a node.
+    pub deploy: Deploy,
+    /// The oldest driver that a major of CUDA works with.
+    pub cuda: Vec<Cuda>,
+    /// The key of its source.
+    pub cuda_source: String,
+    /// Branches with an end.
+    pub branches: Vec<Branch>,
+    /// The key of its source.
+    pub branch_source: String,
+    /// Drivers by lines of the operator.
+    pub releases: Vec<Release>,
+    /// The key of its source.
+    pub release_source: String,
+    /// The oldest driver of a product.
+    pub hardware: Vec<Hardware>,
+    /// The key of its source.
+    pub hardware_source: String,
+    /// The breaker of NVSentinel.
+    pub breaker: Breaker,
+    /// What holds a driver.
+    pub holders: Holders,
+    /// What was looked for and not found.
+    pub holes: Vec<String>,
+}
+
+/// Driver pods: a label that they have.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pods {
+    /// Its key.
+    pub label: String,
+    /// Its value.
+    pub value: String,
+    /// The key of its source.
+    pub source: String,
+}
+
+/// How often the operator looks at nodes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Look {
+    /// The time between two looks.
+    pub every: Length,
+    /// The key of its source.
+    pub source: String,
+}
+
+/// What says that a node was cordoned before its upgrade.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InitialState {
+    /// The annotation.
+    pub annotation: String,
+    /// The key of its source.
+    pub source: String,
+}
+
+/// Labels of a node by which operands are deployed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Deploy {
+    /// What they begin with.
+    pub prefix: String,
+    /// What follows.
+    pub operands: Vec<String>,
+    /// Their value while a driver is upgraded.
+    pub paused: String,
+    /// The key of its source.
+    pub source: String,
+}
+
+/// The oldest driver of a major of CUDA.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Cuda {
+    /// The major.
+    pub major: Version,
+    /// The driver.
+    pub driver: Version,
+}
+
+/// A branch with an end.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Branch {
+    /// The branch.
+    pub branch: Version,
+    /// What NVIDIA calls it.
+    pub designation: String,
+    /// Its last day.
+    pub until: Date,
+}
+
+/// Drivers of a line of the operator.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Release {
+    /// The line.
+    pub operator: Version,
+    /// The drivers.
+    pub drivers: Vec<Version>,
+}
+
+/// The oldest driver of a product.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hardware {
+    /// A part of its name.
+    pub product: String,
+    /// The driver.
+    pub driver: Version,
+}
+
+/// The breaker of NVSentinel.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Breaker {
+    /// Hundredths of the GPU nodes at which it trips.
+    pub percent: u64,
+    /// The key of its source.
+    pub source: String,
+}
+
+/// What holds a driver; which pods do stands in the plan's own words.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Holders {
+    /// The key of its source.
+    pub source: String,
+}
+
+impl DriverFacts {
+    /// A source for the plan's table.
+    pub fn source(&self, key: &str) -> Option<switchback_schemas::plan::Source> {
+        let title = self.sources.get(key)?.clone();
+        Some(switchback_schemas::plan::Source { title, read_on: self.read_on.clone() })
+    }
+
+    /// The branch of a driver, where its end is known.
+    pub fn branch(&self, driver: &Version) -> Option<&Branch> {
+        self.branches.iter().find(|known| driver.is_of(&known.branch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{component::Component as _, components::gpu_driver::GpuDriver};
+
+    #[test]
+    fn every_fact_names_a_source_and_every_source_is_named() {
+        let facts = GpuDriver.facts().expect("the catalog");
+        let mut named = vec![
+            &facts.pods.source,
+            &facts.look.source,
+            &facts.initial_state.source,
+            &facts.deploy.source,
+            &facts.cuda_source,
+            &facts.branch_source,
+            &facts.release_source,
+            &facts.hardware_source,
+            &facts.breaker.source,
+            &facts.holders.source,
+        ];
+        for source in &named {
+            assert!(facts.sources.contains_key(*source), "{source}");
+        }
+        let state_machine = "state-machine".to_owned();
+        named.push(&state_machine);
+        for source in facts.sources.keys() {
+            assert!(named.contains(&source), "nothing names {source}");
+        }
+    }
+}

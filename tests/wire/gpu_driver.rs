@@ -1,0 +1,244 @@
+//! Drivers of GPU nodes on the twin, judged by what stands there afterwards: which driver runs where, what is cordoned, held and opted
+//! out, and whose pods were moved.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{
+    gpu::{OPT_OUT, PLATFORM, SENTINEL, SKIP, STATE, labels, text},
+    support::{journal::Events, projection::same, scene::Scene},
+};
+
+const UPGRADE: &str = "apiVersion: switchback.dev/v1alpha1
+kind: GpuDriverUpgrade
+metadata: {name: gpu-driver}
+spec:
+  target: cluster
+  to: '580.95.05'
+  release: {namespace: gpu-operator, name: gpu-operator}
+  charts: {directory: ../charts}
+";
+
+const OLD: &str = "580.82.07";
+const NEW: &str = "580.95.05";
+/// What the operator takes for a cordon that was there before it, and what marks a node as ours.
+const ANNOTATIONS: [&str; 4] = [
+    "nvidia.com/gpu-driver-upgrade.node-initial-state.unschedulable",
+    "switchback.dev/cordoned-by",
+    "switchback.dev/opted-out",
+    "switchback.dev/opted-out-before",
+];
+
+fn scene(world: impl FnOnce(String) -> String) -> Scene {
+    let manifests = [("platform.yaml", PLATFORM), ("driver.yaml", UPGRADE)];
+    Scene::on_world("gpu-small.yaml", &manifests, world)
+}
+
+/// Without the training job: nothing is there that does not move.
+fn inference(world: String) -> String {
+    let begin = world.find("  - apiVersion: batch/v1").expect("the Job");
+    let end = world.find("  - apiVersion: apps/v1").expect("the Deployment");
+    format!("{}{}", &world[..begin], &world[end..])
+}
+
+/// The same where the image of the new driver cannot be pulled.
+fn broken(world: String) -> String {
+    let image = format!("settings:\n  brokenImages: [\"nvcr.io/nvidia/driver:{NEW}\"]\n");
+    inference(world).replacen("settings:\n", &image, 1)
+}
+
+/// The driver of each GPU node, by the image of its pod.
+fn drivers(scene: &Scene) -> BTreeMap<String, String> {
+    let pods = scene.objects("Pod").into_iter();
+    let ours = pods.filter(|pod| pod["metadata"]["labels"]["app"] == "nvidia-driver-daemonset");
+    ours.map(|pod| {
+        let image = text(&pod["spec"]["containers"][0]["image"]);
+        let tag = image.rsplit_once(':').map(|(_, tag)| tag.to_owned()).unwrap_or_default();
+        (text(&pod["spec"]["nodeName"]), tag)
+    })
+    .collect()
+}
+
+fn everywhere(driver: &str) -> BTreeMap<String, String> {
+    ["gpu-0", "gpu-1", "gpu-2"].map(|node| (node.to_owned(), driver.to_owned())).into()
+}
+
+fn gpu_nodes(scene: &Scene) -> Vec<Value> {
+    let nodes = scene.objects("Node").into_iter();
+    nodes.filter(|node| node["metadata"]["labels"]["nvidia.com/gpu.present"] == "true").collect()
+}
+
+fn cordoned(scene: &Scene) -> Vec<String> {
+    let nodes = gpu_nodes(scene).into_iter().filter(|node| node["spec"]["unschedulable"] == true);
+    nodes.map(|node| text(&node["metadata"]["name"])).collect()
+}
+
+/// No node is cordoned, held or marked, every driver is done and every GPU offered.
+fn at_rest(scene: &Scene, what: &str) {
+    assert_eq!(cordoned(scene), [""; 0], "{what}");
+    assert_eq!(labels(scene, SKIP), [""; 3], "{what}");
+    assert_eq!(labels(scene, STATE), ["upgrade-done"; 3], "{what}");
+    for node in gpu_nodes(scene) {
+        let meta = &node["metadata"];
+        assert_eq!(node["status"]["allocatable"]["nvidia.com/gpu"], "8", "{what}: {}", meta["name"]);
+        for key in ANNOTATIONS {
+            assert!(meta["annotations"].get(key).is_none(), "{what}: {key} is left on {}", meta["name"]);
+        }
+    }
+}
+
+fn rankers(scene: &Scene) -> usize {
+    let pods = scene.objects("Pod").into_iter();
+    let ours = pods.filter(|pod| pod["metadata"]["namespace"] == "inference");
+    ours.filter(|pod| pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null())
+        .count()
+}
+
+fn training(scene: &Scene) -> Vec<(String, String)> {
+    let pods = scene.objects("Pod").into_iter().filter(|pod| pod["metadata"]["namespace"] == "training");
+    pods.map(|pod| (text(&pod["metadata"]["uid"]), text(&pod["status"]["phase"]))).collect()
+}
+
+/// The job runs to its end on the node on which it began, whose driver moves last.
+#[test]
+fn drivers_move_node_by_node_and_a_training_pod_runs_to_its_end() {
+    let scene = scene(|world| {
+        world.replace(
+            "annotations: {cluster.switchback.test/pod: hold}",
+            "annotations: {twin.switchback.dev/run-seconds: \"14400\"}",
+        )
+    });
+    let before = training(&scene);
+    assert_eq!(before.len(), 1);
+    let plan = scene.plan();
+    assert_eq!(plan.suspensions.len(), 3, "each driver is held, and let go of");
+    scene.apply().exits(0);
+    assert_eq!(drivers(&scene), everywhere(NEW));
+    at_rest(&scene, "after the upgrade");
+    assert_eq!(training(&scene), [(before[0].0.clone(), "Succeeded".to_owned())], "nobody ended it");
+    assert_eq!(rankers(&scene), 2);
+    scene.wait(7200);
+    assert_eq!(drivers(&scene), everywhere(NEW));
+    at_rest(&scene, "two hours later");
+}
+
+#[test]
+fn a_rollback_leads_every_node_back_to_the_driver_that_it_had() {
+    let scene = scene(inference);
+    let before = scene.settled();
+    scene.plan();
+    scene.apply().exits(0);
+    assert_eq!(drivers(&scene), everywhere(NEW));
+    scene.on_store("rollback --to start --reason test").exits(0);
+    assert_eq!(drivers(&scene), everywhere(OLD));
+    at_rest(&scene, "after the rollback");
+    assert_eq!(rankers(&scene), 2);
+    scene.wait(7200);
+    assert_eq!(drivers(&scene), everywhere(OLD), "nobody takes a node up again");
+    same(&before, &scene.settled(), "the world after rolling back");
+}
+
+/// The canary's driver is never Ready: it stays cordoned and held, by name; nothing else moves, and a rollback mends it.
+#[test]
+fn a_driver_that_is_never_ready_holds_the_run_with_one_node_and_a_rollback_mends_it() {
+    let scene = scene(broken);
+    let before = scene.settled();
+    scene.plan();
+    let held = scene.apply().exits(4);
+    let moved: Vec<String> =
+        drivers(&scene).into_iter().filter(|(_, driver)| driver == NEW).map(|(node, _)| node).collect();
+    let [canary] = moved.as_slice() else { panic!("one node, not {moved:?}") };
+    assert_eq!(cordoned(&scene), [canary.clone()], "what does not work is not given back");
+    assert_eq!(labels(&scene, SKIP), ["true"; 3], "every node is held");
+    assert!(held.stdout.contains(canary.as_str()), "it is named: {}", held.stdout);
+    assert_eq!(rankers(&scene), 2);
+    scene.wait(7200);
+    assert_eq!(drivers(&scene).into_values().filter(|driver| driver == NEW).count(), 1, "nothing goes on");
+
+    scene.on_store("rollback --to start --reason test").exits(0);
+    assert_eq!(drivers(&scene), everywhere(OLD));
+    at_rest(&scene, "after the rollback");
+    scene.wait(7200);
+    same(&before, &scene.settled(), "the world after rolling back");
+}
+
+/// A driver pod that somebody deletes comes back at the new version, held or not: it is counted, and moves back with the others.
+#[test]
+fn a_node_that_took_the_new_driver_outside_of_a_batch_moves_back_with_the_others() {
+    let scene = scene(broken);
+    scene.plan();
+    scene.apply().exits(4);
+    let other = drivers(&scene).into_iter().find(|(_, driver)| driver == OLD).expect("an old one").0;
+    let pods = scene.objects("Pod").into_iter();
+    let pod = pods
+        .filter(|pod| pod["metadata"]["labels"]["app"] == "nvidia-driver-daemonset")
+        .find(|pod| pod["spec"]["nodeName"] == other.as_str())
+        .expect("its driver");
+    let path = format!("/api/v1/namespaces/gpu-operator/pods/{}", text(&pod["metadata"]["name"]));
+    scene.send("DELETE", &path, ("application/json", "{}"));
+    scene.wait(600);
+    assert_eq!(drivers(&scene).get(&other).map(String::as_str), Some(NEW));
+    scene.on_store("rollback --to start --reason test").exits(0);
+    assert_eq!(drivers(&scene), everywhere(OLD));
+    at_rest(&scene, "after the rollback");
+}
+
+#[test]
+fn nvsentinel_is_kept_from_the_nodes_of_a_batch_and_what_somebody_set_stays() {
+    let scene = scene(|world| inference(world).replacen("objects:\n", SENTINEL, 1));
+    let set = format!(r#"{{"metadata": {{"labels": {{"{OPT_OUT}": "false"}}}}}}"#);
+    scene.send("PATCH", "/api/v1/nodes/gpu-2", ("application/merge-patch+json", &set));
+    let watched = format!(r#"{{"metadata": {{"labels": {{"{OPT_OUT}": "true"}}}}}}"#);
+    scene.send("PATCH", "/api/v1/nodes/gpu-1", ("application/merge-patch+json", &watched));
+    scene.plan();
+    scene.apply().exits(0);
+    assert_eq!(drivers(&scene), everywhere(NEW));
+    assert_eq!(labels(&scene, OPT_OUT), ["", "true", "false"]);
+    at_rest(&scene, "after the upgrade");
+    scene.on_store("rollback --to start --reason test").exits(0);
+    assert_eq!(labels(&scene, OPT_OUT), ["", "true", "false"]);
+    at_rest(&scene, "after the rollback");
+}
+
+/// A node that is left with a broken driver stays opted out, and is opted in as it was when it moves back.
+#[test]
+fn a_node_that_stays_cordoned_stays_opted_out_until_it_moves_back() {
+    let scene = scene(|world| broken(world).replacen("objects:\n", SENTINEL, 1));
+    scene.plan();
+    scene.apply().exits(4);
+    let out = labels(&scene, OPT_OUT);
+    assert_eq!(out.iter().filter(|label| *label == "false").count(), 1, "{out:?}");
+    scene.on_store("rollback --to start --reason test").exits(0);
+    assert_eq!(labels(&scene, OPT_OUT), [""; 3]);
+    at_rest(&scene, "after the rollback");
+}
+
+/// Wherever a run dies, no node is taken up that no batch has, and another process reaches the end, and the way back its beginning.
+#[test]
+fn p34_killed_at_its_records_a_second_process_reaches_the_end_and_the_beginning() {
+    for nth in (3..).step_by(23) {
+        let scene = scene(inference);
+        let before = scene.settled();
+        scene.plan();
+        let mut child = scene.applying();
+        let mut seen = 0;
+        let reached = Events::of(&mut child).until(|event| {
+            seen += usize::from(event["kind"] == "recorded");
+            seen == nth
+        });
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        scene.wait(3600);
+        assert!(cordoned(&scene).len() <= 1, "one node at most is in a batch, killed at record {nth}");
+        scene.apply().exits(0);
+        assert_eq!(drivers(&scene), everywhere(NEW), "killed at record {nth}");
+        at_rest(&scene, &format!("killed at record {nth}"));
+        scene.on_store("rollback --to start --reason test").exits(0);
+        same(&before, &scene.settled(), &format!("back, killed at record {nth}"));
+        if !reached {
+            assert!(nth > 40, "the plan has more than {nth} records");
+            return;
+        }
+    }
+}
