@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DaemonPods, NodeUndo, Verify, Work};
+use super::{Action, DaemonPods, Effect, EksEffect, KubeEffect, NodeUndo, Operand, Target, Verify, Work};
 use crate::{Seconds, StepId, Version, name::Label};
 
 /// A rule that chooses nodes, an order, a pace, and what is done to each.
@@ -133,6 +133,19 @@ pub struct RecipeStep {
 }
 
 impl RecipeStep {
+    /// Whether it ends its node: what comes after it cannot be taken back by uncordoning.
+    pub fn ends_node(&self) -> bool {
+        match &self.work.action {
+            Action::Effect(Effect::Kube(KubeEffect::Delete(delete))) => {
+                matches!(delete.object, Target::ItemNode {} | Target::ItemNodeClaim {})
+            }
+            Action::Effect(Effect::Eks(EksEffect::TerminateNode(terminate))) => {
+                terminate.provider_id == Operand::ItemProviderId {}
+            }
+            _ => false,
+        }
+    }
+
     /// The same with other work.
     #[must_use]
     pub fn with(self, change: impl FnOnce(Work) -> Work) -> Self {

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     machine::{
         Decision, Machine, Phase, Task, What,
-        fold::place::{ends_node, roll_of, work_at},
+        fold::place::{roll_of, work_at},
     },
     ports::{Failure, Member, PoolHealth},
 };
@@ -154,7 +154,7 @@ impl Machine {
 
     /// Whether this run itself began to end a node.
     fn is_ending(&self, at: &At, roll: &Roll, key: &ItemKey) -> bool {
-        let ends = roll.recipe.iter().filter(|recipe| ends_node(recipe));
+        let ends = roll.recipe.iter().filter(|recipe| recipe.ends_node());
         ends.map(|recipe| at.item(key, &recipe.name))
             .any(|place| self.state.task(&place).is_some_and(Task::may_have_acted))
     }

@@ -5,10 +5,7 @@ use switchback_schemas::{
     StepId,
     journal::{At, Way},
     name::Label,
-    plan::{
-        Action, Effect, EksEffect, KubeEffect, Operand, Plan, RecipeStep, Roll, RollbackStep, Step, Target,
-        Work,
-    },
+    plan::{Plan, RecipeStep, Roll, RollbackStep, Step, Work},
 };
 
 use super::RunState;
@@ -63,17 +60,4 @@ pub fn step_of<'plan>(plan: &'plan Plan, at: &At) -> Option<&'plan Step> {
 pub(in crate::machine) fn gates_of<'plan>(plan: &'plan Plan, at: &At) -> &'plan [Label] {
     let forward = at.way == Way::Forward && at.item.is_none();
     plan.step(&at.step).filter(|_| forward).map(|step| step.gates.as_slice()).unwrap_or_default()
-}
-
-/// Whether a recipe step ends its node: what comes after it cannot be taken back by uncordoning.
-pub(in crate::machine) fn ends_node(part: &RecipeStep) -> bool {
-    match &part.work.action {
-        Action::Effect(Effect::Kube(KubeEffect::Delete(delete))) => {
-            matches!(delete.object, Target::ItemNode {} | Target::ItemNodeClaim {})
-        }
-        Action::Effect(Effect::Eks(EksEffect::TerminateNode(terminate))) => {
-            terminate.provider_id == Operand::ItemProviderId {}
-        }
-        _ => false,
-    }
 }

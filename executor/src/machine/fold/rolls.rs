@@ -10,7 +10,7 @@ use switchback_schemas::{
 
 use super::{
     Index, Phase, Reason, RunState,
-    place::{ends_node, roll_of},
+    place::roll_of,
     state::{Batch, Task},
 };
 
@@ -199,7 +199,7 @@ impl RunState {
             let ending = roll
                 .recipe
                 .iter()
-                .any(|recipe| ends_node(recipe) && self.may_have_ended(&forward(&recipe.name)));
+                .any(|recipe| recipe.ends_node() && self.may_have_ended(&forward(&recipe.name)));
             // What is being called now could land after it was taken back.
             let calling =
                 roll.recipe.iter().any(|recipe| self.phase(&forward(&recipe.name)) == Phase::Called);
@@ -250,7 +250,7 @@ impl RunState {
     /// Whether the end of a node was called, and taken: it goes, whoever looks, and cannot be let go any more.
     fn is_ending(&self, plan: &Plan, roll_at: &At, item: &ItemKey) -> bool {
         let recipe = roll_of(plan, &roll_at.step, roll_at.way).into_iter().flat_map(|roll| &roll.recipe);
-        let mut ends = recipe.filter(|recipe| ends_node(recipe));
+        let mut ends = recipe.filter(|recipe| recipe.ends_node());
         ends.any(|recipe| self.phase(&roll_at.item(item, &recipe.name)) == Phase::Done)
     }
 
@@ -262,7 +262,7 @@ impl RunState {
             return false;
         };
         let ends: Vec<&Label> =
-            roll.recipe.iter().filter(|recipe| ends_node(recipe)).map(|recipe| &recipe.name).collect();
+            roll.recipe.iter().filter(|recipe| recipe.ends_node()).map(|recipe| &recipe.name).collect();
         let items = state.batch.iter().flat_map(|batch| &batch.items);
         items
             .into_iter()
@@ -300,7 +300,7 @@ impl RunState {
         let places = items.flat_map(|item| {
             roll.recipe
                 .iter()
-                .filter(|recipe| ends_node(recipe))
+                .filter(|recipe| recipe.ends_node())
                 .map(|recipe| roll_at.item(&item.key, &recipe.name))
         });
         places.filter(|at| matches!(self.phase(at), Phase::Blocked | Phase::InDoubt | Phase::Asked)).collect()

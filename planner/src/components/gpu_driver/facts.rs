@@ -40,8 +40,8 @@ pub struct DriverFacts {
     pub hardware_source: String,
     /// The breaker of NVSentinel.
     pub breaker: Breaker,
-    /// What holds a driver.
-    pub holders: Holders,
+    /// Facts that stand in code, with the keys of their sources.
+    pub in_code: BTreeMap<String, String>,
     /// What was looked for and not found.
     pub holes: Vec<String>,
 }
@@ -144,14 +144,6 @@ pub struct Breaker {
     pub source: String,
 }
 
-/// What holds a driver; which pods do stands in the plan's own words.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Holders {
-    /// The key of its source.
-    pub source: String,
-}
-
 impl DriverFacts {
     /// A source for the plan's table.
     pub fn source(&self, key: &str) -> Option<switchback_schemas::plan::Source> {
@@ -182,13 +174,11 @@ mod tests {
             &facts.release_source,
             &facts.hardware_source,
             &facts.breaker.source,
-            &facts.holders.source,
         ];
+        named.extend(facts.in_code.values());
         for source in &named {
             assert!(facts.sources.contains_key(*source), "{source}");
         }
-        let state_machine = "state-machine".to_owned();
-        named.push(&state_machine);
         for source in facts.sources.keys() {
             assert!(named.contains(&source), "nothing names {source}");
         }

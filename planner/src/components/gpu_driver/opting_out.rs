@@ -45,9 +45,13 @@ fn captured(roll: &StepId, name: &str) -> Operand {
     Operand::Captured { step: roll.clone(), name: name.to_owned() }
 }
 
+/// What the label had, as the step that opts out captured it.
+const LABEL: &str = "label";
+/// The same as the node's own annotation keeps it: another roll may have opted it out.
+const KEPT: &str = "before";
+
 /// Opts the node out. One that is opted out already is left so, and is not ours to opt in.
 pub(super) fn out(roll: &StepId, opt_out: &OptOut) -> RecipeStep {
-    const LABEL: &str = "label";
     let is_off = || Test::Equals(value(json!("false")));
     let effect = patch(
         (opt_out.pointer, Test::Differs(value(json!("false")))),
@@ -57,7 +61,7 @@ pub(super) fn out(roll: &StepId, opt_out: &OptOut) -> RecipeStep {
             (BEFORE, captured(roll, LABEL)),
         ],
     );
-    let undo = NodeUndo::Rollback(Box::new(back(roll, opt_out)));
+    let undo = NodeUndo::Rollback(Box::new(taken_back(opt_out, captured(roll, LABEL))));
     nodes::step(OUT, "opt the node out of quarantine by NVSentinel", effect, &[], undo).with(|work| Work {
         captures: vec![capture(LABEL, opt_out.pointer)],
         done_when: Some(field(opt_out.pointer, is_off())),
@@ -65,15 +69,18 @@ pub(super) fn out(roll: &StepId, opt_out: &OptOut) -> RecipeStep {
     })
 }
 
-/// Opts the node in again, as its label was, if a run had opted it out and nobody has changed that since.
+/// Opts the node in again, as its label was, whichever roll of the run opted it out.
 pub(super) fn back(roll: &StepId, opt_out: &OptOut) -> Work {
-    const KEPT: &str = "before";
+    Work { captures: vec![capture(KEPT, BEFORE)], ..taken_back(opt_out, captured(roll, KEPT)) }
+}
+
+/// Puts the label back, if a run had opted the node out and nobody has changed that since.
+fn taken_back(opt_out: &OptOut, to: Operand) -> Work {
     let effect = patch(
         (MARK, Test::Equals(value(json!("true")))),
-        [(opt_out.pointer, captured(roll, KEPT)), (MARK, value(Value::Null)), (BEFORE, value(Value::Null))],
+        [(opt_out.pointer, to), (MARK, value(Value::Null)), (BEFORE, value(Value::Null))],
     );
     Work {
-        captures: vec![capture(KEPT, BEFORE)],
         done_when: Some(Condition::Any(vec![
             field(MARK, Test::Absent {}),
             field(opt_out.pointer, Test::Differs(value(json!("false")))),

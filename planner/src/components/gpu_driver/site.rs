@@ -10,7 +10,7 @@ use switchback_schemas::{
         gpu_operator::{GpuDriver as Observed, GpuNode, GpuOperator as Section},
     },
     name::ObjectName,
-    plan::Pool,
+    plan::{Condition, KubeCondition, Pool, Target},
 };
 
 use super::GpuDriver;
@@ -223,8 +223,8 @@ impl Look<'_> {
         for found in unsettled(section, false) {
             self.not_ready(found.message, found.help);
         }
-        let held = section.nodes.iter().filter(|node| node.skip.is_some()).map(|node| node.name.clone());
-        let held: Vec<String> = held.collect();
+        let others = |node: &&GpuNode| node.skip.is_some() && !self.left_held(&node.name);
+        let held: Vec<String> = section.nodes.iter().filter(others).map(|node| node.name.clone()).collect();
         if !held.is_empty() {
             let message = format!("GPU nodes are held by somebody: {}", listed(held.into_iter()));
             let help = "drain each, take the label nvidia.com/gpu-driver-upgrade.skip off it and wait until it says upgrade-done, \
@@ -240,6 +240,16 @@ impl Look<'_> {
                         26.7 and later pause such pods), or take them off the GPU nodes while the driver moves";
             self.not_ready(message, help);
         }
+    }
+
+    /// Whether an earlier run of the operation left a node held: this one takes that over.
+    fn left_held(&self, node: &str) -> bool {
+        let left = self.at.inventory.carry_over.iter().flat_map(|carried| &carried.left_suspended);
+        let mut holds = left.filter_map(|suspension| suspension.held.leaves().first().copied());
+        holds.any(|held| {
+            matches!(held, Condition::Kube(KubeCondition::Field { object: Target::Object(object), pointer, .. })
+                if object.kind == "Node" && object.name == node && pointer == drivers::SKIP_POINTER)
+        })
     }
 
     /// Pools with GPU nodes; a GPU node in none is said.

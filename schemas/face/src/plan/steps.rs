@@ -8,7 +8,10 @@ use std::{
 use switchback_model::summary::{only_looks, roll};
 use switchback_schemas::{
     StepId,
-    plan::{Action, Disruption, Effect, EksEffect, KubeEffect, Mark, RdsEffect, RollbackStep, Step, Undo},
+    plan::{
+        Action, Disruption, Effect, EksEffect, KubeEffect, Mark, RdsEffect, RecipeStep, RollbackStep, Step,
+        Undo,
+    },
 };
 
 use super::labels;
@@ -70,8 +73,9 @@ fn mark(step: &Step) -> char {
     if matches!(step.undo, Undo::Irreversible { .. }) {
         return '!';
     }
-    if roll(step).is_some() {
-        return Mark::Replace.symbol();
+    if let Some(roll) = roll(step) {
+        let ends = roll.recipe.iter().any(RecipeStep::ends_node);
+        return if ends { Mark::Replace.symbol() } else { Mark::Change.symbol() };
     }
     if only_looks(step) {
         return '?';
