@@ -20,6 +20,10 @@ spec:
   charts: {directory: ../charts}
 ";
 
+/// What else stands on GPU nodes.
+const OPERATORS: &str =
+    "    - {name: operators, select: {namespaces: [gpu-operator, nvsentinel]}, onDrain: {evict: {}}}\n";
+
 const OLD: &str = "580.82.07";
 const NEW: &str = "580.95.05";
 /// What the operator takes for a cordon that was there before it, and what marks a node as ours.
@@ -31,7 +35,13 @@ const ANNOTATIONS: [&str; 4] = [
 ];
 
 fn scene(world: impl FnOnce(String) -> String) -> Scene {
-    let manifests = [("platform.yaml", PLATFORM), ("driver.yaml", UPGRADE)];
+    asked("", world)
+}
+
+fn asked(more: &str, world: impl FnOnce(String) -> String) -> Scene {
+    let upgrade = format!("{UPGRADE}{more}");
+    let platform = format!("{PLATFORM}{OPERATORS}");
+    let manifests = [("platform.yaml", platform.as_str()), ("driver.yaml", upgrade.as_str())];
     Scene::on_world("gpu-small.yaml", &manifests, world)
 }
 
@@ -103,7 +113,7 @@ fn training(scene: &Scene) -> Vec<(String, String)> {
 /// The job runs to its end on the node on which it began, whose driver moves last.
 #[test]
 fn drivers_move_node_by_node_and_a_training_pod_runs_to_its_end() {
-    let scene = scene(|world| {
+    let scene = asked("  rollout: {drainWithin: 5h}\n", |world| {
         world.replace(
             "annotations: {cluster.switchback.test/pod: hold}",
             "annotations: {twin.switchback.dev/run-seconds: \"14400\"}",

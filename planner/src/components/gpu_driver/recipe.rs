@@ -11,7 +11,8 @@ use switchback_schemas::{
     Seconds, StepId, Version,
     plan::{
         Condition, DaemonPods, DeviceHolders, Disruption, Effect, Estimate, FieldTest, KubeCondition,
-        KubeEffect, KubePatch, NodeUndo, Offers, Operand, RecipeStep, SetField, Target, Test, Wait, Work,
+        KubeEffect, KubePatch, NodeUndo, Offers, Operand, RecipeStep, SetField, Target, Test, Verify, Wait,
+        Work,
     },
 };
 
@@ -21,6 +22,7 @@ use crate::{
         drivers::{DONE, RESOURCES, SKIP_POINTER, STATE_POINTER},
         nodes,
         quarantine::OptOut,
+        verify,
     },
     objects::token,
 };
@@ -29,6 +31,8 @@ use crate::{
 const UNUSED: Seconds = Seconds::minutes(30);
 /// How long operands may take on top of their driver.
 const OPERANDS: Seconds = Seconds::minutes(20);
+/// How long a driver and its operands have to be well before they are believed.
+const STAYS: Seconds = Seconds(30);
 /// How long a node that is let go of may take to show that its driver did not change.
 const UNCHANGED: Seconds = Seconds::minutes(5);
 
@@ -37,8 +41,6 @@ const CORDON: &str = "cordon";
 const DRAIN: &str = "drain";
 const UNUSED_PART: &str = "unused";
 const LIFT: &str = "lift-hold";
-const DRIVER: &str = "driver";
-const OPERANDS_PART: &str = "operands";
 const UNCORDON: &str = "uncordon";
 
 /// What a recipe is made for.
@@ -111,16 +113,10 @@ impl Recipe<'_> {
             self.opt_out.map(|opt_out| opting_out::out(&self.roll, opt_out)).into_iter().collect();
         let before: &[&str] = if self.opt_out.is_some() { &[opting_out::OUT] } else { &[] };
         steps.extend(nodes::emptied_after(before, &annotations, self.drain_within));
-        steps.extend([self.unused(before), self.lift(), self.driver(), self.operands()]);
+        steps.extend([self.unused(before), self.lift()]);
         let uncordon = nodes::stays("a node that takes pods again is drained anew, not cordoned behind them");
         let title = "uncordon the node, if this run cordoned it";
-        steps.push(nodes::step(
-            UNCORDON,
-            title,
-            nodes::cordon(false, &annotations),
-            &[OPERANDS_PART],
-            uncordon,
-        ));
+        steps.push(nodes::step(UNCORDON, title, nodes::cordon(false, &annotations), &[LIFT], uncordon));
         steps.extend(self.opt_out.map(|opt_out| self.opt_in(opt_out)));
         steps
     }
@@ -152,7 +148,7 @@ impl Recipe<'_> {
         RecipeStep { undo: NodeUndo::Rollback(Box::new(unchanged)), ..step }
     }
 
-    /// Lets the operator take the node up.
+    /// Lets the operator take the node up. What comes of it is verified, not waited for: a driver that does not come up is a failure.
     fn lift(&self) -> RecipeStep {
         let undo = Work {
             done_when: Some(held()),
@@ -161,31 +157,32 @@ impl Recipe<'_> {
                 hold(Test::Differs(Operand::Value(json!("true"))), json!("true")),
             )
         };
+        // No `done when`: a hold that somebody has taken off says nothing about the driver.
         nodes::step(
             LIFT,
-            "let the operator restart the driver of the node",
+            &format!("let the operator move the driver of the node to {}", self.to),
             hold(is(json!("true")), Value::Null),
             &[UNUSED_PART],
             NodeUndo::Rollback(Box::new(undo)),
         )
         .with(|work| Work {
-            done_when: Some(field(SKIP_POINTER.to_owned(), Test::Absent {})),
+            verify: vec![self.driver(), self.operands()],
             disruption: Disruption::Restart,
+            estimate: Estimate::seconds(360, 2100),
             ..work
         })
     }
 
     /// The new driver works, and the operator says that it is done.
-    fn driver(&self) -> RecipeStep {
-        let until =
-            Condition::All(vec![self.runs(self.to), field(STATE_POINTER.to_owned(), is(json!(DONE)))]);
-        let title = format!("verify that the driver of the node is {} and Ready", self.to);
-        look(DRIVER, &title, until, &[LIFT], self.driver_within)
-            .with(|work| Work { estimate: Estimate::seconds(300, 1500), ..work })
+    fn driver(&self) -> Verify {
+        let done = field(STATE_POINTER.to_owned(), is(json!(DONE)));
+        let title =
+            format!("the driver of the node is {} and Ready, and the operator is done with it", self.to);
+        verify(title, Condition::All(vec![self.runs(self.to), done]), STAYS, self.driver_within)
     }
 
     /// What stands on the driver works, and the node offers what it offered.
-    fn operands(&self) -> RecipeStep {
+    fn operands(&self) -> Verify {
         let node = || Target::ItemNode {};
         let pods =
             DaemonPods { namespace: self.site.namespace.clone(), labels: BTreeMap::new(), version: None };
@@ -194,12 +191,11 @@ impl Recipe<'_> {
             let pointer = format!("/metadata/labels/{}", token(&format!("{}{operand}", deploy.prefix)));
             field(pointer, Test::Differs(Operand::Value(json!(deploy.paused))))
         });
-        let mut until = vec![Condition::Kube(KubeCondition::DaemonPods { node: node(), pods })];
-        until.extend(paused);
-        until.push(Condition::Kube(KubeCondition::Offers { node: node(), offers: offers(self.site) }));
-        let title = "verify that the operands of the node are Ready and it offers what it offered";
-        look(OPERANDS_PART, title, Condition::All(until), &[DRIVER], OPERANDS)
-            .with(|work| Work { estimate: Estimate::seconds(60, 600), ..work })
+        let mut all = vec![Condition::Kube(KubeCondition::DaemonPods { node: node(), pods })];
+        all.extend(paused);
+        all.push(Condition::Kube(KubeCondition::Offers { node: node(), offers: offers(self.site) }));
+        let title = "the operands of the node are Ready, and it offers what it offered";
+        verify(title, Condition::All(all), STAYS, self.driver_within + OPERANDS)
     }
 
     fn opt_in(&self, opt_out: &OptOut) -> RecipeStep {
