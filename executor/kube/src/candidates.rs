@@ -44,7 +44,9 @@ pub(crate) async fn members(api: &Reader, call: &Call, roll: &Roll) -> Result<Ve
             let name = text(node, "/metadata/name");
             let load = loads.remove(name).unwrap_or_default();
             let daemons = daemons.iter().filter(|pod| text(pod, "/spec/nodeName") == name).collect();
-            member(node, &Beside { claim: claims::of_node(&claims, node), daemons }, &roll.stale, load)
+            let begun = nodes::cordoned_by(node) == Some(call.run.as_str());
+            let claim = claims::of_node(&claims, node);
+            member(node, &Beside { claim, daemons, begun }, &roll.stale, load)
         })
         .collect()
 }
@@ -56,6 +58,8 @@ struct Beside<'a> {
     claim: Option<&'a Claim>,
     /// Its pods of the DaemonSets that the rule asks about.
     daemons: Vec<&'a Value>,
+    /// Whether this run has cordoned it, and not uncordoned it since.
+    begun: bool,
 }
 
 /// What stands on a node.
@@ -165,10 +169,12 @@ fn is_stale(node: &Value, beside: &Beside<'_>, stale: &Stale) -> bool {
             let labels = node.pointer("/metadata/labels");
             labels.and_then(|labels| labels.get(key)?.as_str()) != Some(value)
         }
-        Stale::PodsNot(pods) => pods.version.as_deref().is_some_and(|version| {
+        // A node that was left in the middle may have its pod again, and has still to be given back.
+        Stale::PodsNot(pods) => {
             let mut present = beside.daemons.iter().filter(|pod| daemon_pods::stays(pod));
-            present.any(|pod| !daemon_pods::runs(pod, version))
-        }),
+            let version = pods.version.as_deref();
+            beside.begun || version.is_some_and(|version| present.any(|pod| !daemon_pods::runs(pod, version)))
+        }
     }
 }
 
@@ -204,7 +210,7 @@ mod tests {
             gangs: ["Job a/j".to_owned()].into(),
             workloads: ["u-3".to_owned()].into(),
         };
-        let beside = Beside { claim: Some(&claim), daemons: Vec::new() };
+        let beside = Beside { claim: Some(&claim), ..Beside::default() };
         let member = member(&node(), &beside, &Stale::Drifted {}, load).unwrap();
         assert!(member.stale);
         assert!(member.available);
@@ -241,9 +247,11 @@ mod tests {
             labels: BTreeMap::new(),
             version: Some("2".into()),
         });
-        let is = |daemons: Vec<&Value>| is_stale(&node(), &Beside { claim: None, daemons }, &stale);
+        let is = |daemons| is_stale(&node(), &Beside { daemons, ..Beside::default() }, &stale);
         assert!(is(vec![&pod("1-ubuntu22.04")]));
         assert!(!is(vec![&pod("2-ubuntu22.04"), &going]));
         assert!(!is(Vec::new()), "the one that comes is of the present template");
+        let left = Beside { begun: true, ..Beside::default() };
+        assert!(is_stale(&node(), &left, &stale), "this run cordoned it, and has not given it back");
     }
 }

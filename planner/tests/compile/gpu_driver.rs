@@ -204,7 +204,7 @@ fn gotcha_a_node_whose_driver_is_broken_is_not_given_back() {
     let needs: Vec<&str> = unused.needs.iter().map(|need| need.as_str()).collect();
     assert_eq!(needs, ["cordon", "drain", "opt-out"], "their undo waits for that of this step");
     let NodeUndo::Rollback(check) = &unused.undo else { panic!("{:?}", unused.undo) };
-    let check = serde_json::to_string(&check.action).expect("JSON");
+    let check = serde_json::to_string(&check.verify).expect("JSON");
     // What comes of the lifted hold is verified, so that a driver that does not come up fails the batch.
     let titles: Vec<&str> =
         part("lift-hold").work.verify.iter().map(|verify| verify.title.as_str()).collect();

@@ -132,14 +132,16 @@ impl Recipe<'_> {
     fn unused(&self, before: &[&str]) -> RecipeStep {
         let holders = DeviceHolders::of_nvidia(&self.site.namespace);
         let until = Condition::Kube(KubeCondition::DevicesFree { node: Target::ItemNode {}, holders });
+        // Verified and not waited for: what has changed by then does not change back.
+        let runs = format!("the driver of the node is {} and Ready", self.from);
         let unchanged = Work {
-            timeout: UNCHANGED,
+            verify: vec![verify(runs, self.runs(self.from), Seconds(0), UNCHANGED)],
             ..Work::effect(
                 format!(
-                    "check that the driver of the node is {} and Ready; it stays cordoned otherwise",
+                    "check that the driver of the node is still {}; it stays cordoned otherwise",
                     self.from
                 ),
-                Effect::Wait(Wait { until: self.runs(self.from) }),
+                Effect::Wait(Wait { until: Condition::All(Vec::new()) }),
             )
         };
         let needs: Vec<&str> = [CORDON, DRAIN].into_iter().chain(before.iter().copied()).collect();
