@@ -58,7 +58,8 @@ pub enum Stale {
     KubeletAtLeast(Version),
     /// They were there when this step ended.
     BornBefore(StepId),
-    /// A pod of these on them runs another version. A node without one does not count: the one that it gets is of the present template.
+    /// A pod of these on them runs another version, or the run has cordoned them and not given them back. A node without such a pod does
+    /// not count: the one that it gets is of the present template.
     PodsNot(DaemonPods),
     /// They do not have this label, or with another value.
     LabelNot {
