@@ -326,7 +326,7 @@ impl Road<'_> {
             .scope
             .look("done", title, Condition::All(of), Vec::new())
             .verify([settled])
-            .verify(self.cx.verifications(&self.doc.spec.verify))
+            .verify(self.cx.verifications(&self.scope.hop, &self.doc.spec.verify))
             .time(SETTLED, Estimate::seconds(180, 600));
         for step in after {
             look = look.needs(step, "nodes have moved, and none is held any more", None);

@@ -64,7 +64,8 @@ impl PoolRoll<'_> {
         let (at, spec, site) = (self.at, &self.at.doc.spec, self.at.own);
         let count = self.pool.nodes.len() as u64;
         let stale = Stale::PodsNot(recipe::driver_pods(at.facts, site, to));
-        let rule = nodes::roll_for(at.cx, &self.pool.pool, &spec.rollout, stale, (observed, count));
+        let rule =
+            nodes::roll_for(at.cx, &at.scope, &self.pool.pool, &spec.rollout, stale, (observed, count));
         let recipe = Recipe {
             facts: at.facts,
             site,
