@@ -11,9 +11,16 @@ pub(crate) struct Row {
     pub(crate) leans: &'static str,
 }
 
-/// Makes, for each body, a test on the twin and one on a real server, and the rows of the table.
+/// Makes, for each body, a test on the twin and one on a real server, and the rows of the table. Rows of a controller name the function
+/// that starts a control plane of the row's own, beside which the controller's own program works.
 macro_rules! rows {
-    ($($name:ident: $what:literal, $leans:literal;)+) => {
+    (on $real:path; $($name:ident: $what:literal, $leans:literal;)+) => {
+        $crate::row::rows! {
+            @ "starts a control plane: `tests/cluster/controllers`", $real;
+            $($name: $what, $leans;)+
+        }
+    };
+    (@ $ignored:literal, $real:path; $($name:ident: $what:literal, $leans:literal;)+) => {
         pub(crate) const ROWS: &[$crate::row::Row] = &[$(
             $crate::row::Row { name: concat!(module_path!(), "::", stringify!($name)), what: $what, leans: $leans }
         ),+];
@@ -30,13 +37,19 @@ macro_rules! rows {
 
         mod real {
             $(#[tokio::test]
-            #[ignore = "needs a real API server: `cluster test -- tests/cluster/suite`"]
+            #[ignore = $ignored]
             async fn $name() {
-                let server = $crate::server::Server::real(stringify!($name)).await;
+                let server = $real(stringify!($name)).await;
                 $crate::readme::started(concat!(module_path!(), "::", stringify!($name)));
                 super::$name(&server).await;
                 server.done(concat!(module_path!(), "::", stringify!($name))).await;
             })+
+        }
+    };
+    ($($name:ident: $what:literal, $leans:literal;)+) => {
+        $crate::row::rows! {
+            @ "needs a real API server: `cluster test -- tests/cluster/suite`", $crate::server::Server::real;
+            $($name: $what, $leans;)+
         }
     };
 }

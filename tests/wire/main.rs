@@ -12,6 +12,7 @@ mod accidents;
 mod argo_workflows;
 mod back;
 mod back_plan;
+mod beside;
 mod by_hand;
 mod census;
 mod claims;

@@ -10,6 +10,7 @@ pub(crate) struct Program {
     pub(crate) name: &'static str,
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 /// Where everything of one cluster is.
@@ -158,9 +159,9 @@ pub(crate) fn kwok(tools: &Toolchain, layout: &Layout) -> Program {
 }
 
 fn program<const N: usize>(name: &'static str, path: &Path, arguments: [String; N]) -> Program {
-    Program { name, path: path.to_owned(), arguments: arguments.into() }
+    Program { name, path: path.to_owned(), arguments: arguments.into(), environment: Vec::new() }
 }
 
-fn flag(name: &str, value: impl std::fmt::Display) -> String {
+pub(crate) fn flag(name: &str, value: impl std::fmt::Display) -> String {
     format!("--{name}={value}")
 }

@@ -28,7 +28,8 @@ pub(crate) fn key(module: &Module) -> Result<String, Error> {
     let ldflags = module.ldflags()?;
     let mut hash = Sha256::new();
     let parts = [module.go_mod, module.go_sum, &ldflags, std::env::consts::OS, std::env::consts::ARCH];
-    for part in parts.into_iter().chain(BUILD_FLAGS.iter().copied()) {
+    let folders = module.folders.iter().flat_map(|folder| [folder.from, folder.to]);
+    for part in parts.into_iter().chain(BUILD_FLAGS.iter().copied()).chain(folders) {
         // The length keeps two parts from sharing a boundary.
         hash.update(part.len().to_le_bytes());
         hash.update(part.as_bytes());

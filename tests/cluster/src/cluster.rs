@@ -23,8 +23,8 @@ use crate::{
 const STAGES: &str = include_str!("../stages.yaml");
 
 /// For one condition to become true. Long, because a loaded machine is no reason to fail.
-const PATIENCE: Duration = Duration::from_mins(3);
-const POLL: Duration = Duration::from_millis(100);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
+pub(crate) const POLL: Duration = Duration::from_millis(100);
 
 /// Another program can take a port between the moment it was found free and its use.
 const ATTEMPTS: u32 = 3;
@@ -96,6 +96,12 @@ impl Cluster {
         self.layout.kubeconfig(self.layout.pki.admin.name)
     }
 
+    /// That kubeconfig and the files that it names.
+    pub(crate) fn credentials(&self) -> [PathBuf; 4] {
+        let Pki { ca, admin, .. } = &self.layout.pki;
+        [self.kubeconfig(), ca.clone(), admin.certificate.clone(), admin.key.clone()]
+    }
+
     /// The URL of the API server.
     pub fn server(&self) -> String {
         self.layout.server()
@@ -165,7 +171,7 @@ impl Drop for Cluster {
     }
 }
 
-fn connect(port: u16) -> Result<(), Error> {
+pub(crate) fn connect(port: u16) -> Result<(), Error> {
     let address = format!("127.0.0.1:{port}");
     TcpStream::connect(&address).map(drop).map_err(Error::io("connect to", address))
 }

@@ -72,6 +72,12 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// A controller that reads from fixed paths cannot be given a root directory of its own.
+    #[error("no root directory of its own for the GPU Operator, whose suite was not run: {detail}")]
+    NoRootDirectory {
+        /// What `chroot` wrote to stderr.
+        detail: String,
+    },
     /// A program of the cluster ended while the cluster was coming up.
     #[error("{program} ended with {status}; the end of {}:\n{tail}", log.display())]
     Died {

@@ -4,22 +4,37 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    process::Output,
+    process::{Command, Output},
 };
 
 use crate::{
     Error,
     cache::{self, BUILD_FLAGS},
-    host,
+    host::{self, Stopwatch},
     modules::Module,
     process,
 };
 
-/// The folder that holds a module's programs, if all of them are there.
+/// The folder that holds a module's programs, if all of them are there. What else is kept of the module stands beside it.
 pub(crate) fn built(module: &Module) -> Result<Option<PathBuf>, Error> {
-    let bin = cache::root()?.join(cache::key(module)?).join("bin");
-    let complete = module.programs.iter().all(|program| bin.join(program.name).is_file());
+    let place = cache::root()?.join(cache::key(module)?);
+    let bin = place.join("bin");
+    let complete = module.programs.iter().all(|program| bin.join(program.name).is_file())
+        && module.folders.iter().all(|folder| place.join(folder.to).is_dir());
     Ok(complete.then_some(bin))
+}
+
+/// The folder that holds a module's programs, which are built if need be, with a line of progress before and after.
+pub(crate) fn found_or_built(module: &Module, mut progress: impl FnMut(&str)) -> Result<PathBuf, Error> {
+    if let Some(bin) = built(module)? {
+        return Ok(bin);
+    }
+    let version = module.version()?;
+    progress(&format!("{} {version}: building", module.name));
+    let stopwatch = Stopwatch::start();
+    let bin = build(module)?;
+    progress(&format!("{} {version}: built in {} s", module.name, stopwatch.elapsed().as_secs()));
+    Ok(bin)
 }
 
 /// Builds what `built` does not find. Two builders of one module wait for each other; a build that
@@ -52,6 +67,7 @@ pub(crate) fn build(module: &Module) -> Result<PathBuf, Error> {
         fs::write(&path, text).map_err(Error::io("write", &path))?;
     }
     compile(module, &source, &bin)?;
+    copy_folders(module, &source, &finished)?;
 
     let target = root.join(&key);
     if target.exists() {
@@ -68,7 +84,7 @@ fn compile(module: &Module, source: &Path, bin: &Path) -> Result<(), Error> {
         [only] => bin.join(only.name),
         _ => bin.join(""),
     };
-    let result = host::command("go")
+    let result = go(source)
         .arg("build")
         .args(BUILD_FLAGS)
         // Two at a time: the rest of a test run shares the machine.
@@ -78,13 +94,52 @@ fn compile(module: &Module, source: &Path, bin: &Path) -> Result<(), Error> {
         .arg(output)
         // One call for all of a module's programs, so that they share the work.
         .args(module.programs.iter().map(|program| program.package))
-        .current_dir(source)
-        .env("CGO_ENABLED", "0")
-        // A go.work above the cache directory is not ours.
-        .env("GOWORK", "off")
         .output();
+    answered(module, result).map(drop)
+}
+
+/// Copies what is kept of the module's source. The build has brought all of it onto this machine.
+fn copy_folders(module: &Module, source: &Path, finished: &Path) -> Result<(), Error> {
+    if module.folders.is_empty() {
+        return Ok(());
+    }
+    let list = go(source).args(["list", "-m", "-f", "{{.Dir}}", module.requirement]).output();
+    let list = answered(module, list)?;
+    let published = PathBuf::from(String::from_utf8_lossy(&list.stdout).trim());
+    for folder in module.folders {
+        copy(&published.join(folder.from), &finished.join(folder.to))?;
+    }
+    Ok(())
+}
+
+/// Copies a folder. Go keeps its files read-only; the copies can be written and deleted.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::create_dir_all(to).map_err(Error::io("create", to))?;
+    for entry in fs::read_dir(from).map_err(Error::io("read", from))? {
+        let entry = entry.map_err(Error::io("read", from))?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &target)?;
+        } else {
+            let content = fs::read(&path).map_err(Error::io("read", &path))?;
+            fs::write(&target, content).map_err(Error::io("write", &target))?;
+        }
+    }
+    Ok(())
+}
+
+fn go(source: &Path) -> Command {
+    let mut command = host::command("go");
+    command.current_dir(source).env("CGO_ENABLED", "0");
+    // A go.work above the cache directory is not ours.
+    command.env("GOWORK", "off");
+    command
+}
+
+/// What Go answered, if it did what was asked.
+fn answered(module: &Module, result: io::Result<Output>) -> Result<Output, Error> {
     match result {
-        Ok(Output { status, .. }) if status.success() => Ok(()),
+        Ok(output) if output.status.success() => Ok(output),
         Ok(Output { status, stderr, .. }) => Err(Error::GoBuild {
             module: module.name,
             status,
@@ -92,5 +147,26 @@ fn compile(module: &Module, source: &Path, bin: &Path) -> Result<(), Error> {
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::GoMissing),
         Err(error) => Err(host::spawn("go", error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_copied_with_what_is_in_its_folders_and_can_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        fs::create_dir_all(from.join("inner")).unwrap();
+        let file = from.join("inner/file");
+        fs::write(&file, "text").unwrap();
+        let mut permissions = fs::metadata(&file).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&file, permissions).unwrap();
+        copy(&from, &to).unwrap();
+        let copied = to.join("inner/file");
+        assert_eq!(fs::read_to_string(&copied).unwrap(), "text");
+        assert!(!fs::metadata(copied).unwrap().permissions().readonly());
     }
 }

@@ -28,6 +28,7 @@ mod access;
 mod argv;
 mod cache;
 mod cluster;
+mod controller;
 mod error;
 mod golang;
 mod host;
@@ -44,6 +45,7 @@ mod watchdog;
 
 pub use access::{Access, HELM3, HELM4, KUBECONFIG, KUBECTL};
 pub use cluster::Cluster;
+pub use controller::{Beside, Built, Controller};
 pub use error::Error;
 pub use host::run;
 pub use kubectl::Kubectl;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use switchback_cluster::{Access, Cluster, Error, Toolchain, default_run_dir, down, run, smoke};
+use switchback_cluster::{Access, Cluster, Controller, Error, Toolchain, default_run_dir, down, run, smoke};
 
 /// Runs a real Kubernetes control plane on 127.0.0.1, for tests.
 #[derive(Debug, Parser)]
@@ -21,7 +21,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Build the programs that are not in the cache yet.
-    Build,
+    Build {
+        /// Build the controllers that run beside a cluster, too.
+        #[arg(long)]
+        controllers: bool,
+    },
     /// Start a cluster that runs until `cluster down`.
     Up {
         /// Where it keeps data, keys and logs.
@@ -70,9 +74,12 @@ fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<ExitCode, Error> {
     match command {
-        Command::Build => {
+        Command::Build { controllers } => {
             for program in build()?.programs() {
                 print(&program.display().to_string());
+            }
+            for controller in Controller::ALL.into_iter().filter(|_| controllers) {
+                print(&controller.build_with(say)?.program().display().to_string());
             }
         }
         Command::Up { dir } => {

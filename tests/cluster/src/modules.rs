@@ -14,6 +14,8 @@ pub(crate) struct Module {
     pub(crate) go_mod: &'static str,
     pub(crate) go_sum: &'static str,
     pub(crate) programs: &'static [Program],
+    /// Folders of the required module that are kept beside the programs.
+    pub(crate) folders: &'static [Folder],
     /// The requirement whose version is `{version}`, `{major}` and `{minor}` below.
     pub(crate) requirement: &'static str,
     /// Variables set at link time; `{client_minor}` is the minor of `k8s.io/client-go`.
@@ -26,6 +28,15 @@ pub(crate) struct Program {
     /// The file name it gets.
     pub(crate) name: &'static str,
     pub(crate) package: &'static str,
+}
+
+/// A folder of a module's source that its programs need at run time.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    /// Its path in the module.
+    pub(crate) from: &'static str,
+    /// What it is called beside the programs.
+    pub(crate) to: &'static str,
 }
 
 const CLIENT_GO: &str = "k8s.io/client-go";
@@ -41,8 +52,11 @@ const ETCD_FILES: (&str, &str) = module!("etcd");
 const KWOK_FILES: (&str, &str) = module!("kwok");
 const HELM3_FILES: (&str, &str) = module!("helm3");
 const HELM4_FILES: (&str, &str) = module!("helm4");
+const ARGO_WORKFLOWS_FILES: (&str, &str) = module!("argo-workflows");
+const GPU_OPERATOR_FILES: (&str, &str) = module!("gpu-operator");
+const KARPENTER_FILES: (&str, &str) = module!("karpenter");
 
-/// Every module, the longest build first.
+/// Every module of the control plane, the longest build first.
 pub(crate) const MODULES: &[Module] = &[
     Module {
         name: "kubernetes",
@@ -57,6 +71,7 @@ pub(crate) const MODULES: &[Module] = &[
             Program { name: "kube-scheduler", package: "k8s.io/kubernetes/cmd/kube-scheduler" },
             Program { name: "kubectl", package: "k8s.io/kubernetes/cmd/kubectl" },
         ],
+        folders: &[],
         requirement: "k8s.io/kubernetes",
         // Without these the API server takes itself for v0.0.0-master and its compatibility version
         // falls back to a constant in the source. A module says nothing about its commit; the default
@@ -77,6 +92,7 @@ pub(crate) const MODULES: &[Module] = &[
         go_mod: ETCD_FILES.0,
         go_sum: ETCD_FILES.1,
         programs: &[Program { name: "etcd", package: "go.etcd.io/etcd/server/v3" }],
+        folders: &[],
         requirement: "go.etcd.io/etcd/server/v3",
         variables: &[],
     },
@@ -85,6 +101,7 @@ pub(crate) const MODULES: &[Module] = &[
         go_mod: KWOK_FILES.0,
         go_sum: KWOK_FILES.1,
         programs: &[Program { name: "kwok", package: "sigs.k8s.io/kwok/cmd/kwok" }],
+        folders: &[],
         requirement: "sigs.k8s.io/kwok",
         variables: &[],
     },
@@ -93,6 +110,7 @@ pub(crate) const MODULES: &[Module] = &[
         go_mod: HELM3_FILES.0,
         go_sum: HELM3_FILES.1,
         programs: &[Program { name: "helm3", package: "helm.sh/helm/v3/cmd/helm" }],
+        folders: &[],
         requirement: "helm.sh/helm/v3",
         // Helm 3 renders with these when it has no cluster; its own default is Kubernetes 1.20.
         variables: &[
@@ -108,10 +126,61 @@ pub(crate) const MODULES: &[Module] = &[
         go_mod: HELM4_FILES.0,
         go_sum: HELM4_FILES.1,
         programs: &[Program { name: "helm4", package: "helm.sh/helm/v4/cmd/helm" }],
+        folders: &[],
         requirement: "helm.sh/helm/v4",
         variables: &[("helm.sh/helm/v4/internal/version.version", "{version}")],
     },
 ];
+
+/// A controller that a test runs beside a control plane.
+pub(crate) const ARGO_WORKFLOWS: &Module = &Module {
+    name: "argo-workflows",
+    go_mod: ARGO_WORKFLOWS_FILES.0,
+    go_sum: ARGO_WORKFLOWS_FILES.1,
+    programs: &[Program {
+        name: "workflow-controller",
+        package: "github.com/argoproj/argo-workflows/v3/cmd/workflow-controller",
+    }],
+    folders: &[Folder { from: "manifests/base/crds/full", to: "crds" }],
+    requirement: "github.com/argoproj/argo-workflows/v3",
+    variables: &[("github.com/argoproj/argo-workflows/v3.version", "{version}")],
+};
+
+/// Another.
+pub(crate) const GPU_OPERATOR: &Module = &Module {
+    name: "gpu-operator",
+    go_mod: GPU_OPERATOR_FILES.0,
+    go_sum: GPU_OPERATOR_FILES.1,
+    programs: &[Program {
+        name: "gpu-operator",
+        package: "github.com/NVIDIA/gpu-operator/cmd/gpu-operator",
+    }],
+    folders: &[
+        Folder { from: "config/crd/bases", to: "crds" },
+        Folder { from: "assets", to: "assets" },
+        Folder { from: "manifests", to: "manifests" },
+    ],
+    requirement: "github.com/NVIDIA/gpu-operator",
+    variables: &[],
+};
+
+/// Karpenter's core with the provider that makes nodes for kwok.
+pub(crate) const KARPENTER: &Module = &Module {
+    name: "karpenter",
+    go_mod: KARPENTER_FILES.0,
+    go_sum: KARPENTER_FILES.1,
+    programs: &[Program { name: "karpenter", package: "sigs.k8s.io/karpenter/kwok" }],
+    folders: &[
+        Folder { from: "pkg/apis/crds", to: "crds" },
+        Folder { from: "kwok/apis/crds", to: "provider-crds" },
+    ],
+    requirement: "sigs.k8s.io/karpenter",
+    variables: &[("sigs.k8s.io/karpenter/pkg/operator.Version", "{version}")],
+};
+
+/// Every module of a controller.
+#[cfg(test)]
+pub(crate) const CONTROLLERS: [&Module; 3] = [ARGO_WORKFLOWS, GPU_OPERATOR, KARPENTER];
 
 impl Module {
     /// The version that go.mod pins for the program itself.
@@ -173,7 +242,7 @@ mod tests {
 
     #[test]
     fn every_module_pins_its_programs_and_fills_every_placeholder() {
-        for module in MODULES {
+        for module in MODULES.iter().chain(CONTROLLERS) {
             let flags = module.ldflags().unwrap();
             assert!(!flags.contains('{'), "{}: {flags}", module.name);
             for program in module.programs {

@@ -32,6 +32,7 @@ impl Running {
         let err = out.try_clone().map_err(Error::io("open", &log))?;
         let child = host::clean_command(&program.path, home)
             .args(&program.arguments)
+            .envs(program.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(home)
             .process_group(group)
             .stdin(Stdio::null())
@@ -95,6 +96,7 @@ mod tests {
             name: "script",
             path: "/bin/sh".into(),
             arguments: vec!["-c".to_owned(), script.to_owned()],
+            environment: Vec::new(),
         };
         Running::start(&program, dir, dir, watchdog.group().unwrap()).unwrap()
     }

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Error, cache, golang,
-    host::{self, Stopwatch},
+    Error, cache, golang, host,
     modules::{MODULES, Module},
 };
 
@@ -61,17 +60,7 @@ impl Toolchain {
         if let Some(dir) = host::path_var(BIN) {
             return Self::in_directory(&dir);
         }
-        Self::from_modules(|module| {
-            if let Some(bin) = golang::built(module)? {
-                return Ok(bin);
-            }
-            let version = module.version()?;
-            progress(&format!("{} {version}: building", module.name));
-            let stopwatch = Stopwatch::start();
-            let bin = golang::build(module)?;
-            progress(&format!("{} {version}: built in {} s", module.name, stopwatch.elapsed().as_secs()));
-            Ok(bin)
-        })
+        Self::from_modules(|module| golang::found_or_built(module, &mut progress))
     }
 
     /// Every program.

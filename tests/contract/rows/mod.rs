@@ -4,11 +4,14 @@ use crate::row::Row;
 
 mod access;
 mod apply;
+mod argo_workflows;
 mod crd;
 mod discovery;
 mod eviction;
+mod gpu_operator;
 mod helm;
 mod helm_rollbacks;
+mod karpenter;
 mod lease;
 mod list;
 mod nodes;
@@ -32,5 +35,8 @@ pub(crate) fn all() -> Vec<(&'static str, &'static [Row])> {
         ("Discovery", discovery::ROWS),
         ("helm", helm::ROWS),
         ("helm: failures and rollbacks", helm_rollbacks::ROWS),
+        ("Argo Workflows", argo_workflows::ROWS),
+        ("NVIDIA GPU Operator", gpu_operator::ROWS),
+        ("Karpenter", karpenter::ROWS),
     ]
 }

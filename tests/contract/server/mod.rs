@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use switchback_twin::{Twin, World};
 
 pub(crate) mod answer;
+pub(crate) mod beside;
 pub(crate) mod objects;
 pub(crate) mod programs;
 
@@ -37,6 +38,8 @@ pub(crate) struct Server {
     pub(crate) id: String,
     /// Something could not be run: the row does not count as passed.
     pub(crate) partial: AtomicBool,
+    /// Where a controller's own program works: a control plane of the row's own.
+    own: Option<beside::Own>,
 }
 
 pub(crate) fn env(name: &str) -> Option<PathBuf> {
@@ -79,7 +82,8 @@ impl Server {
             Some(_) => row.trim_end_matches('-').to_owned(),
             None => format!("{}-{:x}", row.trim_end_matches('-'), std::process::id()),
         };
-        let server = Self { client, twin, ns: format!("c-{id}"), id, partial: AtomicBool::new(false) };
+        let ns = format!("c-{id}");
+        let server = Self { client, twin, ns, id, partial: AtomicBool::new(false), own: None };
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": server.ns}});
         server.post("/api/v1/namespaces", &namespace).await.expect(201);
         // Two controllers make what every namespace has.
@@ -105,6 +109,7 @@ impl Server {
             ns: self.ns.clone(),
             id: self.id.clone(),
             partial: AtomicBool::new(false),
+            own: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
 };
 
 use serde_json::Value;
@@ -14,9 +15,10 @@ use super::bins::program;
 /// A control plane of one test's own. It stops when this is dropped.
 pub(crate) struct Own {
     pub(crate) cluster: Cluster,
-    _running: switchback_cluster::Cluster,
+    /// Shared with what runs beside it.
+    pub(crate) running: Arc<switchback_cluster::Cluster>,
     // Declared last: it must outlive the programs that write there.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Own {
@@ -26,7 +28,12 @@ impl Own {
         let dir = tempfile::Builder::new().prefix("switchback-wire-cluster-").tempdir().expect("a directory");
         let running = switchback_cluster::Cluster::start(&tools, dir.path()).expect("a control plane");
         let cluster = Cluster::of(Access::new(&running.kubeconfig(), &tools));
-        Self { cluster, _running: running, _dir: dir }
+        Self { cluster, running: Arc::new(running), dir }
+    }
+
+    /// Where its programs write.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
     }
 }
 

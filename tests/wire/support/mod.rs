@@ -1,5 +1,6 @@
 //! What the tests share: the commands, scenes to run them in, and how worlds are compared.
 
+pub(crate) mod beside;
 pub(crate) mod bins;
 pub(crate) mod http;
 pub(crate) mod journal;

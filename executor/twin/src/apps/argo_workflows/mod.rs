@@ -1,7 +1,7 @@
 //! Argo Workflows: a controller that runs Workflows as pods, and CronWorkflows that start them.
 //!
-//! Its behaviour is not in the contract with a real API server, which has no Argo Workflows: it follows the project's source, and what
-//! it promises is listed in this crate's README. Pods run whether a controller is there or not; nothing is started while none is.
+//! Rows of the contract hold it to the controller itself, at one version; what others do follows the project's source. What it promises is
+//! listed in this crate's README. Pods run whether a controller is there or not; nothing is started while none is.
 
 use jiff::SignedDuration;
 use serde_json::Value;

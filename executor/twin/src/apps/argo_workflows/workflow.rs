@@ -1,5 +1,7 @@
 //! Workflows: one template with a container, a wait, or steps of those.
 
+use std::ops::Range;
+
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
@@ -7,9 +9,10 @@ use super::{ACTOR, COMPLETED, Controller, PHASE, Release, pods, since};
 use crate::world::key::{list, set, text};
 use crate::world::{Key, World, labels};
 
-/// Executors up to this one never report that they are done as later controllers expect it.
+/// Executors up to this one never report that they are done, as some later controllers expect it. From 3.6 on a report without the label
+/// is no reason to wait.
 const SILENT_UP_TO: Release = Release([3, 5, 1]);
-const EXPECTED_FROM: Release = Release([3, 5, 5]);
+const EXPECTED: Range<Release> = Release([3, 5, 5])..Release([3, 6, 0]);
 
 /// What a Workflow consists of: nodes by name, in groups that follow each other.
 type Groups = Vec<Vec<(String, Value)>>;
@@ -103,7 +106,7 @@ fn follow(
     let of = pod(key, name);
     let Some(pod) = world.get(&of) else { return ends("Error", "pod deleted") };
     // Whoever made it does not report what this controller waits for.
-    let silent = controller.version >= EXPECTED_FROM && Release::of(pods::executor(pod)) <= SILENT_UP_TO;
+    let silent = EXPECTED.contains(&controller.version) && Release::of(pods::executor(pod)) <= SILENT_UP_TO;
     match text(pod, "/status/phase") {
         "Succeeded" if silent => return,
         "Succeeded" => ends("Succeeded", ""),

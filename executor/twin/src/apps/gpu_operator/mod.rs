@@ -1,7 +1,6 @@
 //! The NVIDIA GPU Operator: DaemonSets that follow its ClusterPolicy, and the upgrade of drivers, node by node.
 //!
-//! It follows a recording of the operator's own upgrade controller on a real control plane; `tests/gpu_operator.rs` holds the twin to
-//! each of its rows. What drivers themselves do (unload, wait for holders of a GPU, boot) is not played.
+//! Rows of the contract hold it to the operator's own upgrade controller. What drivers themselves do (unload, wait for holders of a GPU, boot) is not played.
 
 use std::sync::Arc;
 

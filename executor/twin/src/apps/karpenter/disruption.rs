@@ -8,6 +8,7 @@ use super::{
     CLASS_HASH, GROUP, MADE_BY, MINOR, POOL_HASH, class_hash, class_of, drop_condition, is, launch, minor,
     pool_hash, pool_of, set_condition,
 };
+use crate::kube::api::may_go;
 use crate::kube::controllers::share;
 use crate::world::key::{list, text};
 use crate::world::{DeleteOptions, Key, World};
@@ -148,7 +149,12 @@ fn candidates(world: &World, pool: &str, why: &str) -> Vec<(Key, std::sync::Arc<
                 "Empty" => {
                     pods.is_empty() && !is(c, "Drifted") && idle_long(world, c) && consolidates(world, pool)
                 }
-                _ => is(c, "Drifted") && !pods.iter().any(|(_, p)| do_not_disrupt(p)),
+                // A claim that ends its pods in time is taken whatever they say.
+                _ => {
+                    is(c, "Drifted")
+                        && (!text(c, "/spec/terminationGracePeriod").is_empty()
+                            || pods.iter().all(|(k, p)| !do_not_disrupt(p) && may_go(world, k, p)))
+                }
             };
             labelled && fits
         })

@@ -1,5 +1,7 @@
 //! Claims for pods that wait.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -91,13 +93,13 @@ pub(super) fn provision(world: &mut World, version: &str) {
         if mine.is_empty() {
             continue;
         }
-        // Pods that a machine on its way will take need no other one.
+        // Pods that a machine will take that is on its way, or that has just come, need no other one.
         let coming = world
             .list(GROUP, "nodeclaims", None)
             .filter(|(_, c)| {
                 pool_of(c) == name
-                    && !is(c, "Initialized")
                     && text(c, "/metadata/deletionTimestamp").is_empty()
+                    && (!is(c, "Initialized") || is_free(world, c, &mine))
             })
             .count();
         let needed = machines(&mine, &machine);
@@ -111,8 +113,18 @@ pub(super) fn provision(world: &mut World, version: &str) {
     }
 }
 
+/// Whether the node of a claim holds nothing yet and one of these pods may run on it.
+fn is_free(world: &World, claim: &Value, pods: &[Arc<Value>]) -> bool {
+    let node = Key::core("nodes", "", text(claim, "/status/nodeName"));
+    let of_daemons = |pod: &Value| {
+        list(pod, "/metadata/ownerReferences").iter().any(|owner| text(owner, "/kind") == "DaemonSet")
+    };
+    world.get(&node).is_some_and(|node| pods.iter().any(|pod| scheduler::fits_rules(pod, node)))
+        && world.pods_on(&node.name).iter().all(|(_, pod)| of_daemons(pod))
+}
+
 /// How many machines these pods fill, first come first served.
-fn machines(pods: &[std::sync::Arc<Value>], machine: &Machine) -> usize {
+fn machines(pods: &[Arc<Value>], machine: &Machine) -> usize {
     const RESOURCES: [&str; 3] = ["cpu", "memory", "nvidia.com/gpu"];
     let whole = RESOURCES.map(|r| machine.capacity.get(r).map_or(0, scheduler::amount));
     let mut open: Vec<[i64; 3]> = Vec::new();

@@ -1,7 +1,7 @@
 //! Karpenter: machines for pods that wait, drift, budgets, and the end of a claim.
 //!
-//! Its behaviour is not in the contract with a real API server, which has no Karpenter: it follows
-//! the project's documentation, and what it promises is listed in this crate's README.
+//! Rows of the contract hold it to Karpenter's own core; for the rest it follows the project's
+//! documentation, and what it promises is listed in this crate's README.
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};

@@ -49,20 +49,32 @@ pub(crate) fn mark_disrupted(world: &mut World, pod: &Key, reason: &str, message
     world.set_status(pod, status);
 }
 
+/// Whether the budgets of a pod let it go now.
+pub(crate) fn may_go(world: &World, key: &Key, pod: &Value) -> bool {
+    let budgets = budgets(world, key, pod);
+    budgets.len() <= 1 && budgets.iter().all(|budget| allowed(world, budget) > 0)
+}
+
+fn budgets(world: &World, pod_key: &Key, pod: &Value) -> Vec<Key> {
+    let labels = crate::world::labels(pod);
+    world
+        .list("policy", "poddisruptionbudgets", Some(&pod_key.namespace))
+        .filter(|(_, b)| select::label_selector(b.pointer("/spec/selector"), &labels))
+        .map(|(k, _)| k.clone())
+        .collect()
+}
+
+fn allowed(world: &World, budget: &Key) -> i64 {
+    world.get(budget).and_then(|b| number(b, "/status/disruptionsAllowed")).unwrap_or(0)
+}
+
 /// Asks a pod to go, as far as its budget lets.
 pub(crate) fn evict(world: &mut World, key: &Key, pod: &Value) {
-    let its = crate::world::labels(pod);
-    let budgets: Vec<Key> = world
-        .list("policy", "poddisruptionbudgets", Some(&key.namespace))
-        .filter(|(_, b)| select::label_selector(b.pointer("/spec/selector"), &its))
-        .map(|(k, _)| k.clone())
-        .collect();
-    for budget in &budgets {
-        let allowed = world.get(budget).and_then(|b| number(b, "/status/disruptionsAllowed")).unwrap_or(0);
-        if budgets.len() > 1 || allowed <= 0 {
-            return;
-        }
-        let stamp = world.stamp();
+    if !may_go(world, key, pod) {
+        return;
+    }
+    for budget in &budgets(world, key, pod) {
+        let (allowed, stamp) = (allowed(world, budget), world.stamp());
         world.modify(budget, |b| {
             set(b, &["status", "disruptionsAllowed"], (allowed - 1).into());
             set(b, &["status", "disruptedPods", &key.name], stamp.into());
@@ -74,12 +86,7 @@ pub(crate) fn evict(world: &mut World, key: &Key, pod: &Value) {
 
 /// Takes one disruption out of the budget that covers the pod.
 fn spend(world: &mut World, pod_key: &Key, pod: &Value) -> ApiResult<()> {
-    let labels = crate::world::labels(pod);
-    let budgets: Vec<Key> = world
-        .list("policy", "poddisruptionbudgets", Some(&pod_key.namespace))
-        .filter(|(_, b)| select::label_selector(b.pointer("/spec/selector"), &labels))
-        .map(|(k, _)| k.clone())
-        .collect();
+    let budgets = budgets(world, pod_key, pod);
     let key = match budgets.as_slice() {
         [] => return Ok(()),
         [one] => one.clone(),

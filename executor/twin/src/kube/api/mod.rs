@@ -32,7 +32,7 @@ pub(crate) mod write;
 pub(crate) use access::ADMIN_TOKEN;
 pub(crate) use admission::refused;
 pub(crate) use convert::pod_ready;
-pub(crate) use eviction::evict;
+pub(crate) use eviction::{evict, may_go};
 pub(crate) use read::WatchSpec;
 pub(crate) use read::{WatchState, watch_events};
 pub(crate) use route::Route;
