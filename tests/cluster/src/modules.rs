@@ -151,10 +151,7 @@ pub(crate) const GPU_OPERATOR: &Module = &Module {
     name: "gpu-operator",
     go_mod: GPU_OPERATOR_FILES.0,
     go_sum: GPU_OPERATOR_FILES.1,
-    programs: &[Program {
-        name: "gpu-operator",
-        package: "github.com/NVIDIA/gpu-operator/cmd/gpu-operator",
-    }],
+    programs: &[Program { name: "gpu-operator", package: "github.com/NVIDIA/gpu-operator/cmd/gpu-operator" }],
     folders: &[
         Folder { from: "config/crd/bases", to: "crds" },
         Folder { from: "assets", to: "assets" },

@@ -11,7 +11,7 @@ rows! {
     a_workflow_runs_its_steps: "a Workflow says Running, its pods carry its name and have not completed; steps follow each other; at its end it and its pods say that they have completed", "argo-workflows: what has not finished";
     pods_carry_the_executor_of_their_controller: "a pod runs the executor of the controller that made it, and goes on when its controller is restarted with another; the next pod runs that one", "argo-workflows: executors in flight";
     nothing_moves_without_a_controller: "without a controller a new Workflow has no label and no phase, pods run on and end, and nothing follows them; the next controller takes it up where it stands", "argo-workflows: what has not finished";
-    a_suspended_workflow_starts_no_pod: "a suspended Workflow starts no pod, and what it has started goes on; resumed, it goes on by itself", "argo-workflows: inFlight suspend";
+    a_suspended_workflow_starts_no_pod: "a suspended Workflow starts no pod, and what it has started goes on; resumed, it goes on by itself; it says Running all the time", "argo-workflows: inFlight suspend";
     a_suspended_schedule_starts_nothing: "a CronWorkflow with suspend starts nothing; resumed, it starts the last one that it missed within startingDeadlineSeconds, once", "argo-workflows: suspended schedules";
     a_wait_needs_no_pod: "a Workflow that waits for a second succeeds without a pod", "argo-workflows: the check";
     a_deleted_pod_fails_its_workflow: "a pod that is deleted fails its Workflow, and none comes in its place", "argo-workflows: drain, pods without a retry";
@@ -31,12 +31,8 @@ const DEPLOYMENT: &str = "apps:v1/deployments/workflow-controller";
 
 /// A controller at work on a node that takes whatever comes.
 async fn at_work(s: &Server) {
-    s.plain_node(
-        &format!("{}-n", s.id),
-        &json!({}),
-        &json!({"cpu": "32", "memory": "256Gi", "pods": "110"}),
-    )
-    .await;
+    s.plain_node(&format!("{}-n", s.id), &json!({}), &json!({"cpu": "32", "memory": "256Gi", "pods": "110"}))
+        .await;
     s.definitions("argo-workflows/1.0.18/files/crds/full").await;
     s.namespace("argo").await;
     // Its metrics have a fixed port.
@@ -216,6 +212,14 @@ async fn a_suspended_workflow_starts_no_pod(s: &Server) {
     let second = pod_of(s, "two").await;
     end(s, &second).await;
     succeeded(s, "two").await;
+    // One that is suspended from the start is under way as well, and has no pod.
+    let object = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "still"},
+        "spec": {"suspend": true, "entrypoint": "main", "templates": [{"name": "main", "suspend": {"duration": "1"}}]}});
+    s.post(&s.path("argoproj.io:v1alpha1/workflows"), &object).await.expect(201);
+    let still = s.wait(&workflow(s, "still"), 30, |w| w["status"]["phase"] == "Running").await;
+    assert_eq!(still["metadata"]["labels"][COMPLETED], "false");
+    seconds(s, 5).await;
+    assert_eq!(s.get(&workflow(s, "still")).await.expect(200)["status"]["phase"], "Running");
 }
 
 async fn a_suspended_schedule_starts_nothing(s: &Server) {
@@ -259,9 +263,8 @@ async fn a_deleted_pod_fails_its_workflow(s: &Server) {
     // One that has only just come may be unknown to the controller's cache.
     seconds(s, 15).await;
     s.delete(&s.path(&format!("pods/{}", name(&pod)))).await.expect(200);
-    let failed = s
-        .wait(&workflow(s, "one"), 90, |w| matches!(text(w, "/status/phase"), "Failed" | "Error"))
-        .await;
+    let failed =
+        s.wait(&workflow(s, "one"), 90, |w| matches!(text(w, "/status/phase"), "Failed" | "Error")).await;
     assert_eq!(failed["metadata"]["labels"][COMPLETED], "true");
     seconds(s, 5).await;
     assert!(s.items(&pods(s, "one")).await.is_empty());

@@ -43,12 +43,10 @@ async fn at_work(s: &Server) {
     for node in NODES {
         gpu_node(s, node).await;
     }
-    let account =
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": OPERATOR, "namespace": OPERATOR}});
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": OPERATOR, "namespace": OPERATOR}});
     s.post(&format!("/api/v1/namespaces/{OPERATOR}/serviceaccounts"), &account).await.expect(201);
     // The actor of the twin works while a pod of its Deployment is ready.
-    let labels =
-        json!({"app.kubernetes.io/component": OPERATOR, "app.kubernetes.io/version": "25.3.4", "app": OPERATOR});
+    let labels = json!({"app.kubernetes.io/component": OPERATOR, "app.kubernetes.io/version": "25.3.4", "app": OPERATOR});
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": OPERATOR, "namespace": OPERATOR, "labels": labels},
         "spec": {"replicas": 1, "selector": {"matchLabels": {"app": OPERATOR}}, "template": {
@@ -203,8 +201,8 @@ async fn an_earlier_cordon_stays(s: &Server) {
     runs(s, "gpu-1", NEW).await;
     assert!(cordoned(&done));
     assert!(done["metadata"]["annotations"][CORDONED].is_null());
-    says(s, "gpu-0", DONE).await;
-    assert!(!cordoned(&node(s, "gpu-0").await));
+    runs(s, "gpu-0", NEW).await;
+    assert!(!cordoned(&says(s, "gpu-0", DONE).await));
 }
 
 async fn a_later_cordon_is_taken_off(s: &Server) {
@@ -271,8 +269,7 @@ async fn states_are_forgotten(s: &Server) {
     let auto = |on: bool| json!({"spec": {"driver": {"upgradePolicy": {"autoUpgrade": on}}}});
     s.patch(POLICY, MERGE, &auto(false)).await.expect(200);
     for node in NODES {
-        let forgotten =
-            s.wait(&at(node), LOOKS, |node| node["metadata"]["labels"][STATE].is_null()).await;
+        let forgotten = s.wait(&at(node), LOOKS, |node| node["metadata"]["labels"][STATE].is_null()).await;
         assert_eq!(forgotten["metadata"]["labels"][SKIP], "true");
     }
     assert_eq!(drivers(s).await, before);

@@ -90,18 +90,22 @@ fn platform(own: &Own, helm: &str) -> AtWork {
     cluster.kubectl(&["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"]);
     let controller = "deployment/argo-workflows-workflow-controller";
     cluster.kubectl(&["-n", "argo", "rollout", "status", controller, "--timeout=120s"]);
-    cluster.create(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "beside", "namespace": "argo"},
-        "data": {"config": "metricsConfig: {enabled: false}\n"}}));
+    cluster.create(
+        &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "beside", "namespace": "argo"},
+        "data": {"config": "metricsConfig: {enabled: false}\n"}}),
+    );
     let mut seen = BTreeMap::new();
     let pods = move |cluster: &Cluster| end_pods(cluster, &mut seen);
     let argo = AtWork::as_deployed(own, Controller::ArgoWorkflows, CONTROLLER, pods);
     let schedule = |name: &str, spec: Value| {
         let mut spec = spec;
-        spec["workflowSpec"] = json!({"entrypoint": "main", "templates": [{"name": "main", "suspend": {"duration": "1"}}]});
+        spec["workflowSpec"] =
+            json!({"entrypoint": "main", "templates": [{"name": "main", "suspend": {"duration": "1"}}]});
         json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow",
             "metadata": {"name": name, "namespace": "ml"}, "spec": spec})
     };
-    cluster.create(&schedule("nightly", json!({"schedules": ["30 2 1 1 *"], "startingDeadlineSeconds": 600})));
+    cluster
+        .create(&schedule("nightly", json!({"schedules": ["30 2 1 1 *"], "startingDeadlineSeconds": 600})));
     cluster.create(&schedule("paused", json!({"schedules": ["* * * * *"], "suspend": true})));
     let pod = |name: &str, looks: &str| {
         json!({"name": name, "metadata": {"annotations": {LOOKS: looks}},
@@ -151,7 +155,8 @@ fn executors(cluster: &Cluster) -> BTreeMap<String, String> {
     let one = |pod: Value| {
         let containers = pod["spec"]["containers"].as_array().expect("containers").clone();
         let wait = containers.into_iter().find(|container| container["name"] == "wait").expect("an executor");
-        let name = pod["metadata"]["annotations"]["workflows.argoproj.io/node-name"].as_str().expect("a node");
+        let name =
+            pod["metadata"]["annotations"]["workflows.argoproj.io/node-name"].as_str().expect("a node");
         let image = wait["image"].as_str().expect("an image");
         let step = name.rsplit_once('.').map_or(name, |(_, step)| step);
         (step.to_owned(), image.rsplit_once(':').expect("a tag").1.to_owned())
@@ -176,8 +181,9 @@ fn waited_for_killed_in_the_release_and_rolled_back() {
 
     let mut child = scene.applying();
     let released = |event: &Value| {
-        record(event, "intent")
-            .is_some_and(|intent| intent["at"]["step"].as_str().is_some_and(|step| step.ends_with("/release")))
+        record(event, "intent").is_some_and(|intent| {
+            intent["at"]["step"].as_str().is_some_and(|step| step.ends_with("/release"))
+        })
     };
     assert!(Events::of(&mut child).until(released), "the release begins to move");
     child.kill().expect("killed");

@@ -56,7 +56,7 @@ pub(super) fn reconcile(world: &mut World, key: &Key, controller: &Controller) {
     }
     let ended = open.is_none();
     world.modify(key, |workflow| {
-        if text(workflow, "/status/phase").is_empty() && !suspended {
+        if text(workflow, "/status/phase").is_empty() {
             set(workflow, &["metadata", "labels", PHASE], "Running".into());
             set(workflow, &["metadata", "labels", COMPLETED], "false".into());
             set(workflow, &["status", "phase"], "Running".into());
