@@ -74,9 +74,8 @@ fn platform(own: &Own, helm: &str) -> AtWork {
     let ready = "--for=jsonpath={.status.state}=ready";
     cluster.kubectl(&["wait", "clusterpolicy/cluster-policy", ready, "--timeout=300s"]);
     for name in NODES {
-        let done =
-            format!("--for=jsonpath={{.metadata.labels.nvidia\\.com/gpu-driver-upgrade-state}}=upgrade-done");
-        cluster.kubectl(&["wait", &format!("node/{name}"), &done, "--timeout=300s"]);
+        let done = r"--for=jsonpath={.metadata.labels.nvidia\.com/gpu-driver-upgrade-state}=upgrade-done";
+        cluster.kubectl(&["wait", &format!("node/{name}"), done, "--timeout=300s"]);
     }
     cluster.kubectl(&["-n", "inference", "rollout", "status", "deployment/ranker", "--timeout=120s"]);
     operator
