@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::rows;
 
+/// Rows that need a controller's own program.
+const BESIDE: [&str; 3] = ["argo_workflows", "gpu_operator", "karpenter"];
+
 fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -43,7 +46,7 @@ fn committed() -> BTreeMap<String, (String, String)> {
 
 fn render(cell: impl Fn(&str, &str) -> String) -> String {
     let mut out = String::from(
-        "# Contract\n\nBehaviours that drivers lean on. Each row is one test body, run on a real API server (`real`) and on the twin (`twin`).\nA twin behaviour exists only with a row here. Rows of a controller have a control plane of their own, beside which the controller's own program works.\n\n```sh\ncargo test -p switchback-tests-contract                                                         # the twin; the real side is ignored\ntarget/debug/cluster test -- tests/cluster/suite                                                # both, without the controllers\ntests/cluster/controllers                                                                       # both, beside the controllers\nUPDATE=1 cargo test -p switchback-tests-contract readme                                         # rewrites this table from the last runs\n```\n\nThe real side was last run with Kubernetes 1.36.3, Helm 3.22.0 and Helm 4.3.1, beside Argo Workflows 3.7.3, the GPU Operator of 2025-09-17 (d73a0086a6ba) and Karpenter 1.8.2.\n\n",
+        "# Contract\n\nBehaviours that drivers lean on. Each row is one test body, run on a real API server (`real`) and on the twin (`twin`).\nA twin behaviour exists only with a row here. Rows of a controller have a control plane of their own, beside which the controller's own program works.\n\n```sh\ncargo test -p switchback-tests-contract                                                         # the twin; the real side is ignored\ntarget/debug/cluster test -- tests/cluster/suite                                                # both, without the controllers\ntests/cluster/controllers                                                                       # both, beside the controllers\nUPDATE=1 cargo test -p switchback-tests-contract readme                                         # rewrites this table from the last runs\n```\n\nThe real side was last run with Kubernetes 1.36.3, Helm 3.22.0 and Helm 4.3.1. Rows beside a controller have not been run there yet, and no step of `.ci/run` does.\n\n",
     );
     for (title, rows) in rows::all() {
         let _ = writeln!(
@@ -93,8 +96,11 @@ fn readme_lists_every_row() {
     });
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(found == expected, "tests/contract/README.md is not what the rows say: run it with UPDATE=1");
+    // Beside a controller the real side is run by hand, tests/cluster/controllers; the twin's side never goes without.
+    let beside = |line: &str| BESIDE.iter().any(|group| line.starts_with(&format!("| `{group}::")));
+    let excused = |line: &str| beside(line) && !line.ends_with("| not run |");
     assert!(
-        !found.contains("| not run |"),
+        found.lines().all(|line| !line.contains("| not run |") || excused(line)),
         "a row has no result: run the suite on both sides, then with UPDATE=1"
     );
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use switchback_schemas::codes;
 
 use crate::support::{
+    bins::program,
     manifests::{borrowed, changed, web_only},
     scene::{APPLY, Out, Scene},
 };
@@ -159,7 +160,7 @@ fn a_request_with_a_token_and_a_body_is_judged_by_fields_of_its_answer() {
     scene.switchback_in(APPLY, &token).exits(0);
     assert_eq!(image(&scene), "example.invalid/web:2");
     assert!(server.posted.lock().expect("no panic").iter().all(|body| body == r#"{"question":"ready"}"#));
-    let mut grep = std::process::Command::new("grep");
+    let mut grep = program("grep");
     let found = grep.args(["-r", "canary-7", "."]).current_dir(scene.path(".")).output().expect("grep runs");
     assert!(!found.status.success(), "a file holds the token: {}", String::from_utf8_lossy(&found.stdout));
 

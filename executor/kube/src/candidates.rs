@@ -248,8 +248,9 @@ mod tests {
             version: Some("2".into()),
         });
         let is = |daemons| is_stale(&node(), &Beside { daemons, ..Beside::default() }, &stale);
-        assert!(is(vec![&pod("1-ubuntu22.04")]));
-        assert!(!is(vec![&pod("2-ubuntu22.04"), &going]));
+        let (old, new) = (pod("1-ubuntu22.04"), pod("2-ubuntu22.04"));
+        assert!(is(vec![&old]));
+        assert!(!is(vec![&new, &going]));
         assert!(!is(Vec::new()), "the one that comes is of the present template");
         let left = Beside { begun: true, ..Beside::default() };
         assert!(is_stale(&node(), &left, &stale), "this run cordoned it, and has not given it back");

@@ -46,18 +46,17 @@ pub async fn abandon(runtime: &Runtime, run: &RunId, by: &Identified, reason: &s
         held => held?,
     };
     let state = held.machine.state();
-    let left = match &state.ended {
+    let left = if let Some((_, left)) = &state.ended {
         // Its process was faster.
-        Some((_, left)) => left.clone(),
-        None => {
-            let mut left = residue(held.machine.plan(), state);
-            left.insert(0, Residue::Abandoned { by: who(by), reason: reason.to_owned() });
-            // As when a run is taken up, calls that a dead process left open are in doubt.
-            let mut events: Vec<Event> = state.lost_calls(|_| false).collect();
-            events.push(Event::Done { end: End::Abandoned, residue: left.clone() });
-            held.append(events).await?;
-            left
-        }
+        left.clone()
+    } else {
+        let mut left = residue(held.machine.plan(), state);
+        left.insert(0, Residue::Abandoned { by: who(by), reason: reason.to_owned() });
+        // As when a run is taken up, calls that a dead process left open are in doubt.
+        let mut events: Vec<Event> = state.lost_calls(|_| false).collect();
+        events.push(Event::Done { end: End::Abandoned, residue: left.clone() });
+        held.append(events).await?;
+        left
     };
     claims::release(store, platform, run).await?;
     Ok(Abandoned::Ended { left, unreleased: let_go(runtime, run).await? })

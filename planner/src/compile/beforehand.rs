@@ -71,11 +71,10 @@ fn is_false(cx: &Cx<'_>, check: &Check) -> Option<String> {
         }
         Check::Devices { pool, resource, each } => {
             let pool = cx.pools.iter().find(|known| known.name == *pool)?;
-            let few = nodes_of(inventory, pool).into_iter().find_map(|node| {
+            nodes_of(inventory, pool).into_iter().find_map(|node| {
                 let offered = node.gpus.get(resource).copied().filter(|offered| offered < each)?;
                 Some(format!("node {} offers {offered} of {resource}, wanted at least {each}", node.name))
-            });
-            few
+            })
         }
         Check::Command { .. }
         | Check::Http { .. }

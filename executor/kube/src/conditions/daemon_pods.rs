@@ -55,7 +55,7 @@ pub(crate) fn tag(pod: &Value) -> Option<&str> {
 
 /// Whether a pod is not on its way out.
 pub(crate) fn stays(pod: &Value) -> bool {
-    texts(pod, "/metadata").get("deletionTimestamp").is_none()
+    !texts(pod, "/metadata").contains_key("deletionTimestamp")
 }
 
 fn judge(node: &str, here: &[&Value], pods: &DaemonPods) -> (bool, String) {

@@ -46,7 +46,7 @@ pub(crate) fn keeps(object: &Value, spec: &str, holders: &DeviceHolders) -> bool
     let asks = list("containers").chain(list("initContainers")).any(|container| {
         let limits = container.pointer("/resources/limits").and_then(Value::as_object);
         limits.into_iter().flatten().any(|(name, count)| {
-            name.starts_with(&holders.resources) && *count != Value::from(0) && *count != Value::from("0")
+            name.starts_with(&holders.resources) && count.as_u64() != Some(0) && count.as_str() != Some("0")
         })
     });
     let class = text(object, &format!("{spec}/runtimeClassName"));

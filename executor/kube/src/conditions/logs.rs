@@ -96,7 +96,7 @@ fn judge(pods: &PodLogs, wanted: &Wanted<'_>, found: &Found) -> Verdict {
     let bounds =
         [wanted.at_least.map(|n| format!("at least {n}")), wanted.at_most.map(|n| format!("at most {n}"))];
     let bounds: Vec<String> = bounds.into_iter().flatten().collect();
-    let mut line = format!(
+    let line = format!(
         "{} lines of {} pods match {:?} within {}, wanted {}",
         found.lines,
         found.pods,
@@ -108,13 +108,13 @@ fn judge(pods: &PodLogs, wanted: &Wanted<'_>, found: &Found) -> Verdict {
         && (few || (wanted.at_most.is_some() && !many))
     {
         // Lines that were not read may match, too.
-        line.push_str(&format!("; the log of pod {pod} is longer than what was read"));
+        let line = format!("{line}; the log of pod {pod} is longer than what was read");
         return Verdict::unknown(switchback_executor::untrusted::text::line(&line));
     }
-    if many && let Some((pod, last)) = &found.last {
-        line.push_str(&format!("; pod {pod}: {last}"));
+    match &found.last {
+        Some((pod, last)) if many => verdict(false, &format!("{line}; pod {pod}: {last}")),
+        _ => verdict(!few && !many, &line),
     }
-    verdict(!few && !many, &line)
 }
 
 #[cfg(test)]

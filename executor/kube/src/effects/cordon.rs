@@ -79,20 +79,16 @@ fn decide(node: &Value, effect: &NodeCordon<BoundObject>, run: &str) -> Decided 
         (false, true, _) => (None, "cordoned by somebody else, and left so"),
         (false, false, _) => (None, "schedulable already"),
     };
-    let own = annotations(node, effect, is && mark.is_none());
+    let mut own = annotations(node, effect, is && mark.is_none());
     if mark.is_none() && own.is_empty() {
         return Decided::Leave(why.to_owned());
     }
-    let mut metadata =
-        json!({"resourceVersion": node.pointer("/metadata/resourceVersion"), "annotations": own});
-    let mut change = json!({});
-    if let Some(mark) = mark {
-        metadata["annotations"][CORDONED_BY] = mark;
-        change["spec"] =
-            json!({"unschedulable": if effect.unschedulable { Value::Bool(true) } else { Value::Null }});
-    }
-    change["metadata"] = metadata;
-    Decided::Write(change)
+    let version = node.pointer("/metadata/resourceVersion");
+    let metadata = |annotations| json!({"resourceVersion": version, "annotations": annotations});
+    let Some(mark) = mark else { return Decided::Write(json!({"metadata": metadata(own)})) };
+    own.insert(CORDONED_BY.to_owned(), mark);
+    let unschedulable = if effect.unschedulable { Value::Bool(true) } else { Value::Null };
+    Decided::Write(json!({"metadata": metadata(own), "spec": {"unschedulable": unschedulable}}))
 }
 
 /// Annotations that the node lacks, or, where it is schedulable again, those that it loses. One that stays cordoned keeps them.

@@ -24,16 +24,14 @@ impl ProbeDriver {
         for (name, value) in &request.headers {
             let value = match value {
                 EnvValue::Text(text) => text.clone(),
-                EnvValue::FromEnv(variable) => match (self.lookup)(variable) {
-                    Some(value) => {
-                        secrets.push(value.clone());
-                        value
-                    }
-                    None => {
+                EnvValue::FromEnv(variable) => {
+                    let Some(value) = (self.lookup)(variable) else {
                         let line = format!("the variable {} is not set", text::line(variable));
                         return Verdict::unknown(line);
-                    }
-                },
+                    };
+                    secrets.push(value.clone());
+                    value
+                }
             };
             headers.push((name.clone(), value));
         }

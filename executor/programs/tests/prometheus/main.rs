@@ -1,5 +1,8 @@
 //! Queries to a real Prometheus: what it answers is what probes take it for. `setup` beside this file says where it is.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "the suite starts a server, and waits for it in real time")]
+
 use std::{
     net::TcpListener,
     path::Path,
@@ -43,7 +46,7 @@ impl Server {
             .spawn()
             .unwrap();
         let server = Self { process, url: format!("http://127.0.0.1:{port}"), _dir: dir };
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         // Three scrapes, so that a window holds more than one sample.
         while !server.holds("count_over_time(up[1m])", 0, Compare::AtLeast, "3").await {
             assert!(Instant::now() < until, "Prometheus has no samples of itself after a minute");

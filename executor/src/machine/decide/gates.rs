@@ -10,7 +10,7 @@ use switchback_schemas::{
 };
 
 use super::{
-    approvals::Void,
+    void::Void,
     windows::{self, Answer},
 };
 use crate::machine::{Index, RunState, fold::place::roll_of};

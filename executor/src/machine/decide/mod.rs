@@ -16,9 +16,10 @@ mod requests;
 mod rolls;
 mod suspensions;
 mod verify;
+mod void;
 mod windows;
 
-pub use approvals::Void;
 pub use batch::{Choice, choose};
 pub use gates::{scope_text, who};
+pub use void::Void;
 pub use windows::{Answer as WindowAnswer, answer as window_answer};

@@ -107,7 +107,8 @@ pub struct Cuda {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Branch {
     /// The branch.
-    pub branch: Version,
+    #[serde(rename = "branch")]
+    pub of: Version,
     /// What NVIDIA calls it.
     pub designation: String,
     /// Its last day.
@@ -153,7 +154,7 @@ impl DriverFacts {
 
     /// The branch of a driver, where its end is known.
     pub fn branch(&self, driver: &Version) -> Option<&Branch> {
-        self.branches.iter().find(|known| driver.is_of(&known.branch))
+        self.branches.iter().find(|known| driver.is_of(&known.of))
     }
 }
 

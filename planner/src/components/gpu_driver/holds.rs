@@ -90,7 +90,7 @@ impl Road<'_> {
     }
 
     /// By what a hold may be lifted: the roll cordons the node first, and the operator says when it is done. Or the node is gone.
-    pub(super) fn lifted(&self, node: &str) -> Vec<Condition> {
+    pub(super) fn lifted(node: &str) -> Vec<Condition> {
         let field = |pointer: &str, is| {
             Condition::Kube(KubeCondition::Field {
                 object: Target::Object(drivers::node(node)),

@@ -121,7 +121,8 @@ impl Road<'_> {
         let ready = self.ready(predicted, out);
         let frozen = self.freeze(&ready, predicted, out);
         let (holds, held) = self.hold(&ready, predicted, out);
-        let mut before: Vec<StepId> = frozen.iter().map(|freeze| freeze.suspended_by_step()).collect();
+        let mut before: Vec<StepId> =
+            frozen.iter().map(crate::lower::suspension::SuspensionDraft::suspended_by_step).collect();
         before.push(held.clone());
         let seen: Vec<StepId> = self.rolls.iter().map(|roll| self.min_ready(roll, &before, out)).collect();
         let needs: Vec<StepId> = before.iter().chain(&seen).cloned().collect();
@@ -139,7 +140,7 @@ impl Road<'_> {
         let last = previous.unwrap_or(driver);
         let mut ends = Vec::new();
         for hold in &holds {
-            let lifted = self.lifted(&hold.0.name);
+            let lifted = Self::lifted(&hold.0.name);
             hold.1.declare_unless(lifted, Condition::All(self.well()), out);
             let Some(resume) = hold.1.resume_step(&self.scope) else { continue };
             let resume =

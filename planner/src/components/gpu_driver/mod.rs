@@ -38,10 +38,7 @@ use crate::{
 
 /// Rooms that it has none of, and why.
 pub const BLIND: [(&str, &str); 3] = [
-    (
-        "catalog",
-        "a driver is of no line that leads to another one: what it works with stands in catalog.yaml",
-    ),
+    ("catalog", "a driver leads to no other one; what it works with: catalog.yaml"),
     ("observer", "drivers are read with their operator: executor/kube/src/observe/gpu_operator.rs"),
     ("actor", "drivers are moved by their operator: executor/twin/src/apps/gpu_operator"),
 ];

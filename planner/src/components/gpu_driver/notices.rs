@@ -47,11 +47,11 @@ fn branch(at: &HopCx<'_, GpuDriver>, out: &mut Lowering) {
     if branch.until < at.cx.as_of.to_zoned(TimeZone::UTC).date() {
         let message = format!(
             "driver {to} is of branch {} ({}), which ended {}",
-            branch.branch, branch.designation, branch.until
+            branch.of, branch.designation, branch.until
         );
         let place = at.cx.label(at.doc.doc, "/spec/to", "of a branch that has ended");
         let found = Diagnostic::error(codes::PATH_SUPPORT, message).at(place);
-        at.findings.say_about(branch.branch.as_str(), found.help("choose a driver of a branch that goes on"));
+        at.findings.say_about(branch.of.as_str(), found.help("choose a driver of a branch that goes on"));
     }
 }
 

@@ -223,10 +223,11 @@ impl Look<'_> {
         for found in unsettled(section, false) {
             self.not_ready(found.message, found.help);
         }
-        let others = |node: &&GpuNode| node.skip.is_some() && !self.left_held(&node.name);
-        let held: Vec<String> = section.nodes.iter().filter(others).map(|node| node.name.clone()).collect();
-        if !held.is_empty() {
-            let message = format!("GPU nodes are held by somebody: {}", listed(held.into_iter()));
+        let by_others = |node: &&GpuNode| node.skip.is_some() && !self.left_held(&node.name);
+        let others: Vec<String> =
+            section.nodes.iter().filter(by_others).map(|node| node.name.clone()).collect();
+        if !others.is_empty() {
+            let message = format!("GPU nodes are held by somebody: {}", listed(others.into_iter()));
             let help = "drain each, take the label nvidia.com/gpu-driver-upgrade.skip off it and wait until it says upgrade-done, \
                         then observe again";
             self.not_ready(message, help);

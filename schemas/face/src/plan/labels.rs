@@ -272,14 +272,9 @@ fn web(condition: &WebCondition) -> String {
                 Method::Get => String::new(),
                 method => format!("{} ", method.as_str()),
             };
-            let mut text = format!("{method}{} answers {status}", request.url);
-            if let Some(part) = contains {
-                text.push_str(&format!(" with {part:?}"));
-            }
-            for field in json {
-                text.push_str(&format!(", {} {}", field.pointer, test(&field.is)));
-            }
-            text
+            let with = contains.as_ref().map_or_else(String::new, |part| format!(" with {part:?}"));
+            let fields = json.iter().map(|field| format!(", {} {}", field.pointer, test(&field.is)));
+            format!("{method}{} answers {status}{with}{}", request.url, fields.collect::<String>())
         }
         WebCondition::Prometheus { query, is, .. } => {
             let over = if query.over.is_zero() { String::new() } else { format!(" over {}", query.over) };

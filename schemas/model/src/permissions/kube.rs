@@ -252,7 +252,9 @@ impl Needs<'_> {
             }
             KubeCondition::Count { find, .. } => self.rbac(&["list"], &Place::found(find)),
             KubeCondition::Release { release, .. } => self.records(release, &["list"]),
-            KubeCondition::Drained { node } => {
+            KubeCondition::Drained { node }
+            | KubeCondition::DaemonPods { node, .. }
+            | KubeCondition::DevicesFree { node, .. } => {
                 self.rbac(&["get"], &Place::target(node));
                 self.rbac(&["list"], &Place::all("", "pods"));
             }
@@ -269,10 +271,6 @@ impl Needs<'_> {
                 self.rbac(&["get"], &of("pods/log"));
             }
             KubeCondition::NodesReady { .. } => self.rbac(&["list"], &Place::all("", "nodes")),
-            KubeCondition::DaemonPods { node, .. } | KubeCondition::DevicesFree { node, .. } => {
-                self.rbac(&["get"], &Place::target(node));
-                self.rbac(&["list"], &Place::all("", "pods"));
-            }
             KubeCondition::Offers { node, .. } => self.rbac(&["get"], &Place::target(node)),
         }
     }

@@ -99,7 +99,8 @@ impl Method {
         }
     }
 
-    fn is_get(&self) -> bool {
+    /// Whether it is the one that stands for itself; left out of documents then.
+    pub fn is_get(&self) -> bool {
         *self == Self::Get
     }
 }

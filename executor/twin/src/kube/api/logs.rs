@@ -37,7 +37,7 @@ pub(super) fn answer(
             .iter()
             .any(|at| status.pointer(at).is_some())
     };
-    if status.filter(began).is_none() {
+    if !status.is_some_and(|status| began(&status)) {
         return Err(ApiError::bad_request(format!(
             "container {container:?} in pod {name:?} is waiting to start: ContainerCreating"
         )));
