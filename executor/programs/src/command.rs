@@ -9,7 +9,7 @@ use switchback_executor::{
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict},
-    plan::{Command, EnvValue},
+    plan::Command,
 };
 
 use crate::port::{Arg, Exit, Invocation, Programs, RunError, slot};
@@ -51,16 +51,9 @@ impl CommandDriver {
         let mut secrets = Vec::new();
         let mut env = BTreeMap::new();
         for (name, value) in &command.env {
-            let value = match value {
-                EnvValue::Text(text) => text.clone(),
-                EnvValue::FromEnv(variable) => {
-                    let value =
-                        (self.lookup)(variable).ok_or_else(|| Stopped::NoVariable(variable.clone()))?;
-                    secrets.push(value.clone());
-                    value
-                }
-            };
-            env.insert(name.clone(), value);
+            let read = value.read(&*self.lookup).map_err(|unset| Stopped::NoVariable(unset.to_owned()))?;
+            secrets.extend(value.variable().map(|_| read.clone()));
+            env.insert(name.clone(), read);
         }
         let argv = command.argv.iter().map(|word| Arg::from(word.as_str())).collect();
         let call = Invocation { slot, argv, env, files: BTreeMap::new(), within: command.timeout.duration() };
@@ -109,11 +102,7 @@ fn told(command: &Command, ran: &Ran) -> Evidence {
 #[async_trait]
 impl Commands for CommandDriver {
     async fn rehearse(&self, command: &Command) -> Result<Rehearsal, Failure> {
-        let variables = command.env.values().filter_map(|value| match value {
-            EnvValue::FromEnv(variable) => Some(variable),
-            EnvValue::Text(_) => None,
-        });
-        if let Some(unset) = variables.into_iter().find(|variable| (self.lookup)(variable).is_none()) {
+        if let Some(unset) = command.env.values().find_map(|value| value.read(&*self.lookup).err()) {
             let evidence = Stopped::no_variable(unset);
             return Err(Failure { class: Class::Denied, evidence });
         }
@@ -151,6 +140,7 @@ mod tests {
 
     use super::*;
     use crate::port::Settled;
+    use switchback_schemas::plan::EnvValue;
 
     /// Ends as it is told, and prints its environment.
     struct Scripted(Option<i32>);

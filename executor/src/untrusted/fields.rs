@@ -51,10 +51,14 @@ pub fn shown(value: &Value) -> String {
 
 /// The first of the tests that an object does not pass, in words.
 pub fn first_failure(tests: &[FieldTest<Value>], object: &Value) -> Option<String> {
-    let value = |test: &FieldTest<Value>| object.pointer(&test.pointer);
-    let failed = tests.iter().find(|test| !passes(&test.is, value(test)))?;
-    let found = shown(value(failed).unwrap_or(&Value::Null));
+    let failed = first_failing(tests, object)?;
+    let found = shown(object.pointer(&failed.pointer).unwrap_or(&Value::Null));
     Some(format!("expected {} {}, found {found}", failed.pointer, asked(&failed.is)))
+}
+
+/// The first of the tests that an object does not pass.
+pub fn first_failing<'t>(tests: &'t [FieldTest<Value>], object: &Value) -> Option<&'t FieldTest<Value>> {
+    tests.iter().find(|test| !passes(&test.is, object.pointer(&test.pointer)))
 }
 
 /// A quantity of something that is counted, in the form that the API server gives it: `8` or `1k`.

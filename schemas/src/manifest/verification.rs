@@ -126,7 +126,7 @@ pub enum Check {
         api_version: String,
         /// The kind.
         kind: String,
-        /// The object, as `NAMESPACE/NAME` or `NAME`.
+        /// The object; one of the cluster itself has no namespace.
         object: ObjectName,
         /// The condition: `Ready`.
         r#type: String,

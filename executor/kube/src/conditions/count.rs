@@ -6,7 +6,7 @@ use switchback_schemas::{
     plan::{FieldTest, Find},
 };
 
-use super::verdict;
+use super::{bounds, verdict};
 use crate::{
     api::{Kinds, Query, Reader},
     classify::CallError,
@@ -57,10 +57,8 @@ fn judge(
             least.is_none_or(|least| passing >= least) && most.is_none_or(|most| passing <= most)
         }
     };
-    let bounds = [at_least.map(|n| format!("at least {n}")), at_most.map(|n| format!("at most {n}"))];
-    let bounds: Vec<String> = bounds.into_iter().flatten().collect();
-    let bounds = if bounds.is_empty() { "all of them".to_owned() } else { bounds.join(" and ") };
-    let mut line = format!("{passing} of {total} {} pass, wanted {bounds}", find.kind);
+    let wanted = bounds(at_least, at_most);
+    let mut line = format!("{passing} of {total} {} pass, wanted {wanted}", find.kind);
     // Where there are too many, those are in the way that pass; else those that do not.
     let too_many = at_most.is_some_and(|most| passing > most);
     let named = if too_many { &passes } else { &failing };

@@ -5,7 +5,7 @@ use serde_json::Value;
 use switchback_executor::untrusted::text::url_part;
 use switchback_schemas::{journal::Verdict, plan::PodLogs};
 
-use super::verdict;
+use super::{bounds, verdict};
 use crate::{
     api::{Query, Reader},
     classify::CallError,
@@ -93,16 +93,13 @@ fn judge(pods: &PodLogs, wanted: &Wanted<'_>, found: &Found) -> Verdict {
     }
     let few = wanted.at_least.is_some_and(|least| found.lines < least);
     let many = wanted.at_most.is_some_and(|most| found.lines > most);
-    let bounds =
-        [wanted.at_least.map(|n| format!("at least {n}")), wanted.at_most.map(|n| format!("at most {n}"))];
-    let bounds: Vec<String> = bounds.into_iter().flatten().collect();
     let line = format!(
         "{} lines of {} pods match {:?} within {}, wanted {}",
         found.lines,
         found.pods,
         wanted.pattern,
         pods.since,
-        bounds.join(" and ")
+        bounds(wanted.at_least, wanted.at_most)
     );
     if let Some(pod) = &found.cut
         && (few || (wanted.at_most.is_some() && !many))

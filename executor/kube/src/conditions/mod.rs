@@ -57,6 +57,13 @@ pub(crate) async fn check(
     verdict.unwrap_or_else(|error| error.verdict())
 }
 
+/// How many are wanted, in words.
+fn bounds(at_least: Option<u64>, at_most: Option<u64>) -> String {
+    let bounds = [at_least.map(|n| format!("at least {n}")), at_most.map(|n| format!("at most {n}"))];
+    let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+    if bounds.is_empty() { "all of them".to_owned() } else { bounds.join(" and ") }
+}
+
 /// Holds or fails, with the same evidence.
 fn verdict(holds: bool, line: &str) -> Verdict {
     let line = switchback_executor::untrusted::text::line(line);

@@ -65,7 +65,7 @@ pub(super) fn is_of(tag: &str, driver: &Version) -> bool {
 /// Finds the site, and says everything that is wrong with it.
 pub(super) fn find(at: &DocCx<'_, GpuDriver>, release: &Release) -> Option<Site> {
     let look = Look { at };
-    let section = look.section()?;
+    let section = drivers::section(at.cx, at.cx.label(at.doc.doc, "/spec/release", "needs it"))?;
     let (policy, observed) = look.policy(&section)?;
     let driver = look.driver(&observed, release)?;
     let daemon_sets: Vec<ObjectName> =
@@ -99,24 +99,6 @@ impl Look<'_> {
     fn not_built(&self, message: &str, help: &str) {
         let at = ("/spec/release", "not built yet");
         self.refuse(codes::MANIFEST_NOT_BUILT, at, message.to_owned(), help);
-    }
-
-    fn section(&self) -> Option<Rc<Section>> {
-        let at = ("/spec/release", "needs it");
-        match self.at.sections.get::<Section>("gpu-operator") {
-            Ok(Some(section)) => Some(section),
-            Ok(None) => {
-                let message = "the inventory holds nothing about the GPU Operator".to_owned();
-                let help =
-                    "observe again with credentials that may list ClusterPolicies, DaemonSets and nodes";
-                self.refuse(codes::PLAN_INVENTORY_MISSING, at, message, help);
-                None
-            }
-            Err(error) => {
-                self.refuse(codes::PLAN_UNREADABLE, at, error, "observe again with this release");
-                None
-            }
-        }
     }
 
     /// The one ClusterPolicy, and what it says of the driver.

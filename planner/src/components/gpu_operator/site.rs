@@ -72,7 +72,7 @@ impl Site {
 /// Finds the site, and says everything that is wrong with it.
 pub(super) fn find(at: &DocCx<'_, GpuOperator>, release: &Release) -> Option<Site> {
     let look = Look { at };
-    let section = look.section()?;
+    let section = drivers::section(at.cx, at.cx.label(at.doc.doc, "/spec/release", "needs it"))?;
     let policies: Vec<&str> = section.policies.iter().map(String::as_str).collect();
     let driver = match (policies.as_slice(), &section.driver) {
         ([_], Some(driver)) => driver.clone(),
@@ -112,26 +112,6 @@ impl Look<'_> {
 
     fn not_ready(&self, message: String, help: &str) {
         self.refuse(codes::PLAN_NOT_READY, ("/spec/release", "not upgradable as it is"), message, help);
-    }
-
-    fn section(&self) -> Option<Rc<Section>> {
-        match self.at.sections.get::<Section>("gpu-operator") {
-            Ok(Some(section)) => Some(section),
-            Ok(None) => {
-                self.refuse(
-                    codes::PLAN_INVENTORY_MISSING,
-                    ("/spec/release", "needs it"),
-                    "the inventory holds nothing about the GPU Operator".to_owned(),
-                    "observe again with credentials that may list ClusterPolicies, DaemonSets and nodes",
-                );
-                None
-            }
-            Err(error) => {
-                let at = ("/spec/release", "needs it");
-                self.refuse(codes::PLAN_UNREADABLE, at, error, "observe again with this release");
-                None
-            }
-        }
     }
 
     /// Who puts drivers on nodes, and that it stays so, forward and back.

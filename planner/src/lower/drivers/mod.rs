@@ -5,18 +5,22 @@
 pub mod state;
 mod unsettled;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::{Value, json};
 use switchback_schemas::{
-    inventory::gpu_operator::GpuNode,
+    Diagnostic, Label, codes,
+    inventory::gpu_operator::{GpuNode, GpuOperator},
     name::{ObjectName, ObjectRef},
     plan::{Condition, FieldTest, Find, KubeCondition, Operand, Target, Test},
 };
 
 pub use self::unsettled::{Unsettled, unsettled};
 use super::suspension::{Parts, Suspended, Titles};
-use crate::objects::{self, token};
+use crate::{
+    context::Cx,
+    objects::{self, token},
+};
 
 /// The label of a node whose driver is left as it is.
 pub const SKIP: &str = "nvidia.com/gpu-driver-upgrade.skip";
@@ -48,6 +52,21 @@ pub const REQUIRED: &str = "upgrade-required";
 pub const DONE: &str = "upgrade-done";
 /// The state of a node where an upgrade has failed.
 pub const FAILED: &str = "upgrade-failed";
+
+/// What was observed of the operator; what is missing is said at `place`.
+pub fn section(cx: &Cx<'_>, place: Label) -> Option<Rc<GpuOperator>> {
+    let (code, message, help) = match cx.sections.get::<GpuOperator>("gpu-operator") {
+        Ok(Some(section)) => return Some(section),
+        Ok(None) => (
+            codes::PLAN_INVENTORY_MISSING,
+            "the inventory holds nothing about the GPU Operator".to_owned(),
+            "observe again with credentials that may list ClusterPolicies, DaemonSets and nodes",
+        ),
+        Err(error) => (codes::PLAN_UNREADABLE, error, "observe again with this release"),
+    };
+    cx.findings.say(Diagnostic::error(code, message).at(place).help(help));
+    None
+}
 
 /// A node.
 pub fn node(name: &str) -> ObjectRef {

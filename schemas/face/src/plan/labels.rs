@@ -203,13 +203,7 @@ pub(super) fn condition(condition: &Condition) -> String {
             format!("{}{field} {}", target(object), test(is))
         }
         Condition::Kube(KubeCondition::Count { find, at_least, at_most, .. }) => {
-            let bound = match (at_least, at_most) {
-                (Some(n), None) => format!("at least {n}"),
-                (None, Some(n)) => format!("at most {n}"),
-                (Some(n), Some(m)) => format!("{n} to {m}"),
-                (None, None) => "every".to_owned(),
-            };
-            format!("{bound} {} as requested", find.kind)
+            format!("{} {} as requested", bound(*at_least, *at_most), find.kind)
         }
         Condition::Kube(KubeCondition::Rollout { object }) => format!("{} is rolled out", target(object)),
         Condition::Kube(KubeCondition::Release { release, chart_version, .. }) => match chart_version {
@@ -237,10 +231,8 @@ pub(super) fn condition(condition: &Condition) -> String {
             format!("{} offers what it offered of {}*", target(node), offers.resources)
         }
         Condition::Kube(KubeCondition::Logs { pods, pattern, at_least, at_most }) => {
-            let bounds = [at_least.map(|n| format!("at least {n}")), at_most.map(|n| format!("at most {n}"))];
-            let bounds: Vec<String> = bounds.into_iter().flatten().collect();
-            let (namespace, since) = (&pods.namespace, pods.since);
-            format!("{} lines of logs in {namespace} match {pattern:?} within {since}", bounds.join(" and "))
+            let (bound, namespace, since) = (bound(*at_least, *at_most), &pods.namespace, pods.since);
+            format!("{bound} lines of logs in {namespace} match {pattern:?} within {since}")
         }
         Condition::Web(condition) => web(condition),
         Condition::Cloud(CloudCondition::Field { of, pointer, is }) => {
@@ -262,6 +254,15 @@ pub(super) fn condition(condition: &Condition) -> String {
             format!("the subnets of {target} have at least {at_least} free addresses")
         }
         Condition::Command(command) => format!("{} ends with 0", command.argv.join(" ")),
+    }
+}
+
+fn bound(at_least: Option<u64>, at_most: Option<u64>) -> String {
+    match (at_least, at_most) {
+        (Some(n), None) => format!("at least {n}"),
+        (None, Some(n)) => format!("at most {n}"),
+        (Some(n), Some(m)) => format!("{n} to {m}"),
+        (None, None) => "every".to_owned(),
     }
 }
 

@@ -38,6 +38,14 @@ impl EnvValue {
             Self::FromEnv(variable) => Some(variable),
         }
     }
+
+    /// The value; the variable, where it is not set.
+    pub fn read(&self, lookup: impl FnOnce(&str) -> Option<String>) -> Result<String, &str> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::FromEnv(variable) => lookup(variable).ok_or(variable),
+        }
+    }
 }
 
 /// Tells a channel what the run does.
