@@ -17,7 +17,7 @@ use switchback_schemas::{
     name::{Label, ObjectName},
     plan::{
         BoundObject, CaptureKind, CloudCapture, CloudCondition, Command, Condition, Effect, EksEffect,
-        HelmEffect, HelmUpgrade, KubeCapture, KubeCondition, KubeEffect, Notify, Plan, Pool, PromQuery,
+        HelmEffect, KubeCapture, KubeCondition, KubeEffect, Notify, Plan, Pool, PromQuery,
         Proof, RdsEffect, Roll, WebCondition, WorkloadClass,
     },
 };
@@ -177,6 +177,9 @@ pub trait Kube: Send + Sync {
         revision: u64,
     ) -> Result<Evidence, Failure>;
 
+    /// Takes all revisions of a Helm release out of helm's sight, or gives them back to it. Its objects are not touched.
+    async fn detach_release(&self, call: &Call, release: &ObjectName, detached: bool) -> Outcome;
+
     /// Shows which cluster it is.
     async fn proof(&self) -> Result<Proof, Failure>;
 }
@@ -187,8 +190,8 @@ pub trait Helm: Send + Sync {
     /// Calls an effect.
     async fn apply(&self, call: &Call, effect: &HelmEffect<Value>) -> Outcome;
 
-    /// Looks whether the program is there, and for an upgrade its chart, and what that would write. Changes nothing.
-    async fn rehearse(&self, upgrade: Option<&HelmUpgrade>) -> Result<Rehearsal, Failure>;
+    /// Looks whether the program is there, and for an upgrade or an install its chart, and what that would write. Changes nothing.
+    async fn rehearse(&self, effect: &HelmEffect) -> Result<Rehearsal, Failure>;
 }
 
 /// The APIs of the cloud provider.

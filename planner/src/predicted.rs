@@ -32,6 +32,19 @@ pub struct Predicted<'a> {
     /// CRDs whose objects a hop stores anew, with the version.
     stored_as: RefCell<BTreeMap<String, String>>,
     reads: RefCell<Vec<Read>>,
+    /// Which releases hold an object, once somebody asked.
+    held: RefCell<Option<Holders>>,
+}
+
+/// Releases by the identity of what they hold.
+type Holders = BTreeMap<Identity, Vec<ObjectName>>;
+
+/// What makes two references the same object, in whatever version of its group it is written.
+type Identity = (String, String, Option<String>, String);
+
+fn key(object: &ObjectRef) -> Identity {
+    let (group, kind, namespace, name) = object.identity();
+    (group.to_owned(), kind.to_owned(), namespace.map(str::to_owned), name.to_owned())
 }
 
 /// A field of an object, in whatever version of its group the object is written.
@@ -86,6 +99,7 @@ impl<'a> Predicted<'a> {
             put_back: RefCell::default(),
             stored_as: RefCell::default(),
             reads: RefCell::default(),
+            held: RefCell::default(),
         }
     }
 
@@ -113,6 +127,7 @@ impl<'a> Predicted<'a> {
         let view = self.releases.get(release)?;
         let condition = Condition::Kube(KubeCondition::Release {
             release: release.clone(),
+            chart: None,
             chart_version: Some(view.version.clone()),
             revision: None,
             values: Some(view.values),
@@ -130,7 +145,49 @@ impl<'a> Predicted<'a> {
             objects: render.objects.clone(),
             by: Some(by.clone()),
         };
-        self.releases.insert(render.release.clone(), view);
+        let before = self.releases.insert(render.release.clone(), view);
+        self.hold(&render.release, before);
+    }
+
+    /// From now on helm knows no such release.
+    pub fn detached(&mut self, release: &ObjectName) {
+        let before = self.releases.remove(release);
+        self.hold(release, before);
+    }
+
+    /// Keeps what was asked about holders true, without looking at every release anew.
+    fn hold(&self, release: &ObjectName, before: Option<ReleaseView>) {
+        let mut held = self.held.borrow_mut();
+        let Some(held) = held.as_mut() else { return };
+        for object in before.iter().flat_map(|view| &view.objects).filter_map(objects::reference) {
+            if let Some(holders) = held.get_mut(&key(&object)) {
+                holders.retain(|holder| holder != release);
+            }
+        }
+        let after = self.releases.get(release).into_iter().flat_map(|view| &view.objects);
+        for object in after.filter_map(objects::reference) {
+            held.entry(key(&object)).or_default().push(release.clone());
+        }
+    }
+
+    /// Notes that helm knows no such release.
+    pub fn note_no_release(&self, release: &ObjectName) {
+        self.note(Condition::Kube(KubeCondition::NoRelease { release: release.clone() }), None);
+    }
+
+    /// The releases that hold an object. Not a predicate: whoever changes it notes whose it is.
+    pub fn holders(&self, object: &ObjectRef) -> Vec<ObjectName> {
+        let mut held = self.held.borrow_mut();
+        let held = held.get_or_insert_with(|| {
+            let mut held = Holders::new();
+            for (name, view) in &self.releases {
+                for object in view.objects.iter().filter_map(objects::reference) {
+                    held.entry(key(&object)).or_default().push(name.clone());
+                }
+            }
+            held
+        });
+        held.get(&key(object)).cloned().unwrap_or_default()
     }
 
     /// A CRD, as earlier hops leave it. Notes that it is the same object, by UID: one that was deleted and made again has

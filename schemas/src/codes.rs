@@ -230,6 +230,8 @@ codes! {
         "A step, with what may not be left in the middle, starts only if a window has room for it and its rollback.";
     PLAN_REMOVED_FIELD = "SB0446", "stored objects hold a field that the target drops",
         "The API server drops a field that the new CRD does not know at the next write of its object, and nobody is told. Convert the objects first.";
+    PLAN_HANDOVER = "SB0447", "an object belongs to another release",
+        "Helm imports no object that is another release's. A release takes it over only if the manifest says so, and the other release no longer holds it at the end of the plan.";
     RUN_CLAIMED = "SB0501", "another run holds the platform",
         "A run keeps its claim until it is complete, rolled back or abandoned.";
     RUN_LEASED = "SB0502", "another process is running it",

@@ -17,7 +17,7 @@ use crate::{
     connect::{self, ConnectError},
     effects,
     nodes::kube_system_uid,
-    release_backup,
+    release_backup, release_records,
 };
 
 /// How long one request may take. Lists of thousands of objects come in pages, so no single request is long.
@@ -82,6 +82,10 @@ impl Kube for KubeDriver {
         revision: u64,
     ) -> Result<Evidence, Failure> {
         release_backup::keep(&self.api, call, release, revision).await
+    }
+
+    async fn detach_release(&self, _: &Call, release: &ObjectName, detached: bool) -> Outcome {
+        release_records::detach(&self.api, release, detached).await.unwrap_or_else(|error| error.of_write())
     }
 
     async fn proof(&self) -> Result<Proof, Failure> {

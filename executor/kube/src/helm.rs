@@ -69,11 +69,39 @@ impl Stored {
     }
 }
 
-/// The Secrets of a release's revisions, rising.
+/// Whose a record says that it is. Helm finds only its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Helm's.
+    Helm,
+    /// A detached release's.
+    Nobody,
+}
+
+impl Owner {
+    /// The value of the label `owner`.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Helm => "helm",
+            Self::Nobody => "switchback-detached",
+        }
+    }
+}
+
+/// The Secrets of a release's revisions, rising, as helm finds them.
 pub(crate) async fn secrets(api: &Reader, release: &ObjectName) -> Result<Vec<Value>, CallError> {
+    records(api, release, Owner::Helm).await
+}
+
+/// The Secrets of a release's revisions, rising, of one owner.
+pub(crate) async fn records(
+    api: &Reader,
+    release: &ObjectName,
+    owner: Owner,
+) -> Result<Vec<Value>, CallError> {
     let query = Query {
         namespace: release.namespace.clone(),
-        labels: Some(format!("owner=helm,name={}", release.name)),
+        labels: Some(format!("owner={},name={}", owner.label(), release.name)),
         ..Query::all()
     };
     let mut secrets = api.list(&built_in("v1", "Secret")?, &query).await?;

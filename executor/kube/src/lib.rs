@@ -21,6 +21,7 @@ mod observe;
 mod platform_claim;
 mod pods;
 mod release_backup;
+mod release_records;
 mod services;
 mod target;
 

@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome, Verdict, WaitsFor},
     name::Label,
-    plan::{CaptureKind, Condition, Effect, HelmEffect, Plan, Proof, Roll},
+    plan::{CaptureKind, Condition, Effect, Plan, Proof, Roll},
 };
 
 use crate::ports::{
@@ -144,13 +144,7 @@ impl Drivers {
     pub async fn rehearse(&self, effect: &Effect) -> Option<Result<Rehearsal, Failure>> {
         let _around = self.enter(None).await;
         match effect {
-            Effect::Helm(effect) => {
-                let upgrade = match effect {
-                    HelmEffect::Upgrade(upgrade) => Some(upgrade),
-                    HelmEffect::Rollback(_) => None,
-                };
-                Some(self.helm.as_ref()?.rehearse(upgrade).await)
-            }
+            Effect::Helm(effect) => Some(self.helm.as_ref()?.rehearse(effect).await),
             Effect::Command(command) => Some(self.commands.as_ref()?.rehearse(command).await),
             _ => None,
         }

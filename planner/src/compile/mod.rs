@@ -4,6 +4,7 @@ mod baseline;
 mod beforehand;
 mod carry_over;
 mod gates;
+mod handovers;
 mod inputs;
 mod pools;
 mod releases;
@@ -185,6 +186,7 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
         hops.push((spec.clone(), hop));
     }
     carry_over::check(cx, &specs, &predicted.left_open());
+    handovers::check(cx, &hops, &lowering.steps);
     gates::add(cx, &mut lowering);
     Some(assemble(sources, cx, hops, savepoints, lowering))
 }

@@ -13,10 +13,10 @@ use crate::{
     objects::{self, text},
 };
 
-/// The releases that are upgraded, in every revision that the plan passes through.
+/// The releases that are installed or upgraded, in every revision that the plan passes through.
 pub(super) fn moved<'w>(cx: &Cx<'_>, works: impl Iterator<Item = &'w Work>) -> Vec<ReleaseObjects> {
     let upgraded = works.flat_map(Work::effects).filter_map(|effect| match effect {
-        Effect::Helm(HelmEffect::Upgrade(upgrade)) => Some(&upgrade.release),
+        Effect::Helm(effect @ (HelmEffect::Upgrade(_) | HelmEffect::Install(_))) => Some(effect.release()),
         _ => None,
     });
     let releases: BTreeSet<&ObjectName> = upgraded.collect();

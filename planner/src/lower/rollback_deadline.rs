@@ -229,8 +229,10 @@ fn without(plan: &Plan, gone: &BTreeSet<&StepId>) -> Plan {
 fn revisions(plan: &Plan, findings: &Findings) {
     let mut upgrades: BTreeMap<_, Vec<&StepId>> = BTreeMap::new();
     for step in &plan.steps {
-        if let Action::Effect(Effect::Helm(HelmEffect::Upgrade(upgrade))) = &step.work.action {
-            upgrades.entry(&upgrade.release).or_default().push(&step.id);
+        if let Action::Effect(Effect::Helm(effect @ (HelmEffect::Upgrade(_) | HelmEffect::Install(_)))) =
+            &step.work.action
+        {
+            upgrades.entry(effect.release()).or_default().push(&step.id);
         }
     }
     for (release, steps) in upgrades.into_iter().filter(|(_, steps)| steps.len() > REVISIONS) {

@@ -57,6 +57,8 @@ pub enum Desired<'a> {
     Field(DesiredField),
     /// A cluster at a minor.
     Cluster(DesiredCluster),
+    /// A release that is taken out of its owner's sight, while its objects stay.
+    Detached(&'a ObjectName),
 }
 
 /// A release at a chart and values.
@@ -70,6 +72,19 @@ pub struct DesiredRelease<'a> {
     pub with_crds: bool,
     /// Objects of custom kinds that it may delete; `None` where the manifest has no field to accept that by.
     pub deletes: Option<&'a [AcceptedDeletion]>,
+    /// Whether it is installed where it is not there.
+    pub installs: bool,
+    /// What it may take over.
+    pub adopts: Adopts<'a>,
+}
+
+/// What a release may take over.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Adopts<'a> {
+    /// Releases of which it may take what its chart holds.
+    pub releases: &'a [ObjectName],
+    /// Whether it may take CRDs that no release holds.
+    pub loose: bool,
 }
 
 /// A field of an object at a value.
@@ -182,6 +197,7 @@ impl Asked<'_> {
             Desired::Release(desired) => Subject::Release(&desired.render.release),
             Desired::Field(desired) => Subject::Object(&desired.object),
             Desired::Cluster(desired) => Subject::Cluster(&desired.arn),
+            Desired::Detached(release) => Subject::Release(release),
         };
         self.owners.of(self.cx, &subject, &self.place)
     }

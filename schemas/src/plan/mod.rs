@@ -45,9 +45,9 @@ pub use condition::{
 };
 pub use effect::{
     Chart, Command, Effect, EksCreateNodegroup, EksDeleteNodegroup, EksEffect, EksScaleNodegroup,
-    EksTerminateNode, EksUpdateAddon, EksUpdateCluster, EksUpdateNodegroup, EnvValue, HelmEffect,
-    HelmRollback, HelmUpgrade, KubeAdmit, KubeApply, KubeDelete, KubeEffect, KubePatch, KubeRestore,
-    MigrateStorage, NodeCordon, NodeDrain, NodegroupSize, Notify, RdsDeleteInstance, RdsDeleteSnapshot,
+    EksTerminateNode, EksUpdateAddon, EksUpdateCluster, EksUpdateNodegroup, EnvValue, Handover, HelmEffect,
+    HelmInstall, HelmRelease, HelmRollback, HelmUninstall, HelmUpgrade, KubeAdmit, KubeApply, KubeDelete,
+    KubeEffect, KubePatch, KubeRestore, MigrateStorage, NodeCordon, NodeDrain, NodegroupSize, Notify, RdsDeleteInstance, RdsDeleteSnapshot,
     RdsEffect, RdsProveSnapshot, RdsRestore, RdsSnapshot, ResolveConflicts, SetField, Wait,
 };
 pub use gate::{
@@ -146,6 +146,9 @@ pub struct Plan {
 
 /// The annotation of an object that a step makes for the time of its hop, with the hop.
 pub const HOP_ANNOTATION: &str = "switchback.dev/hop";
+
+/// The annotation of an object that a release leaves standing, with the release: for as long as helm works.
+pub const LEFT_BY: &str = "switchback.dev/left-by";
 
 /// What a plan continues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

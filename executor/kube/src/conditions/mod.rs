@@ -34,8 +34,10 @@ pub(crate) async fn check(
             count::check(api, find, each, *at_least, *at_most).await
         }
         KubeCondition::Rollout { object } => rollout::check(api, object).await,
-        KubeCondition::Release { release, chart_version, revision, values } => {
+        KubeCondition::NoRelease { release } => release::none(api, release).await,
+        KubeCondition::Release { release, chart, chart_version, revision, values } => {
             let wanted = release::Wanted {
+                chart: chart.as_deref(),
                 chart_version: chart_version.as_ref(),
                 revision: revision.as_ref(),
                 values: values.as_ref(),

@@ -8,12 +8,24 @@ use crate::{api::Reader, classify::CallError, fields, helm};
 
 /// What is asked of a release.
 pub(super) struct Wanted<'plan> {
+    /// Its chart's name.
+    pub(super) chart: Option<&'plan str>,
     /// Its chart's version.
     pub(super) chart_version: Option<&'plan Version>,
     /// Its revision.
     pub(super) revision: Option<&'plan Value>,
     /// Digest of its values.
     pub(super) values: Option<&'plan Digest>,
+}
+
+/// Helm knows no such release.
+pub(super) async fn none(api: &Reader, release: &ObjectName) -> Result<Verdict, CallError> {
+    let revisions = helm::secrets(api, release).await?.len();
+    let line = match revisions {
+        0 => format!("helm knows no release {release}"),
+        revisions => format!("release {release} is there, with {revisions} revisions"),
+    };
+    Ok(verdict(revisions == 0, &line))
 }
 
 pub(super) async fn check(
@@ -32,6 +44,9 @@ pub(super) async fn check(
     let mut differs = Vec::new();
     if stored.status != "deployed" {
         differs.push(format!("it is {}", stored.status));
+    }
+    if let Some(chart) = wanted.chart.filter(|chart| *chart != stored.chart) {
+        differs.push(format!("expected chart {chart}, found {}", stored.chart));
     }
     if let Some(version) = wanted.chart_version
         && stored.chart_version.as_ref() != Some(version)

@@ -1,14 +1,17 @@
-//! Helm releases: `helm.upgrade` and `helm.rollback`.
+//! Helm releases: `helm.install`, `helm.upgrade`, `helm.rollback`, `helm.uninstall`, and `helm.detach` with `helm.attach`.
 //!
 //! helm is called without `--wait`: whether workloads became ready is asked by conditions, so no child lives long. A killed
 //! helm leaves its release pending for good; such a release is repaired here only when it is proven that the helm was ours
 //! and is dead, and a copy of its record is kept first (user-pain P-34).
 
+mod handover;
+mod install;
 mod recorded;
 mod rehearse;
 mod rollback;
 #[cfg(test)]
 mod tests;
+mod uninstall;
 mod upgrade;
 
 use std::{sync::Arc, time::Duration};
@@ -19,8 +22,10 @@ use switchback_executor::ports::{self, Call, Classify as _, Failure, Kube, Rehea
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome},
     name::ObjectName,
-    plan::{HelmEffect, HelmUpgrade},
+    plan::HelmEffect,
 };
+
+use self::upgrade::{INSTALL, UPGRADE};
 
 use crate::{
     charts::Charts,
@@ -110,14 +115,25 @@ impl ports::Helm for HelmDriver {
         let ended = match effect {
             HelmEffect::Upgrade(effect) => self.upgrade(call, effect).await,
             HelmEffect::Rollback(effect) => self.rollback(call, effect).await,
+            HelmEffect::Install(effect) => self.install(call, effect).await,
+            HelmEffect::Uninstall(effect) => self.uninstall(call, effect).await,
+            HelmEffect::Detach(effect) => self.detach(call, &effect.release, true).await,
+            HelmEffect::Attach(effect) => self.detach(call, &effect.release, false).await,
         };
         ended.unwrap_or_else(|outcome| outcome)
     }
 
-    async fn rehearse(&self, upgrade: Option<&HelmUpgrade>) -> Result<Rehearsal, Failure> {
-        match upgrade {
-            Some(upgrade) => self.rehearse_upgrade(upgrade).await,
-            None => self.helm.version().await.map(|version| Rehearsal {
+    async fn rehearse(&self, effect: &HelmEffect) -> Result<Rehearsal, Failure> {
+        match effect {
+            HelmEffect::Upgrade(it) => {
+                let takes = !it.takes.is_empty();
+                self.rehearse_with_chart((&UPGRADE, takes), &it.release, (&it.chart, &it.set)).await
+            }
+            HelmEffect::Install(it) => {
+                let takes = !it.takes.is_empty();
+                self.rehearse_with_chart((&INSTALL, takes), &it.release, (&it.chart, &it.set)).await
+            }
+            _ => self.helm.version().await.map(|version| Rehearsal {
                 evidence: Evidence::line(format!("helm {version}")),
                 ..Rehearsal::default()
             }),

@@ -71,16 +71,25 @@ impl HelmDriver {
         Ok(standing)
     }
 
-    /// Upgrades a release to what a revision recorded: its objects, values and hooks, under the name and version of its chart.
-    /// Hooks are recorded and not run: those of an upgrade are no part of a rollback.
-    pub(super) async fn upgrade_to_recorded(&self, release: &ObjectName, to: u64) -> Result<Exit, Outcome> {
+    /// Upgrades a release to what a revision recorded, without some of its objects: values and hooks, too, under the name and version of
+    /// its chart. Hooks are recorded and not run: those of an upgrade are no part of a rollback.
+    pub(super) async fn upgrade_to_recorded(
+        &self,
+        release: &ObjectName,
+        to: u64,
+        without: &[&ObjectRef],
+    ) -> Result<Exit, Outcome> {
         let namespace = namespace(release).map_err(not_done)?;
-        let files = self.recorded_chart(release, to).await.map_err(not_done)?;
+        let files = self.recorded_chart(release, to, without).await.map_err(not_done)?;
         let mut args = vec![Arg::from("upgrade"), release.name.as_str().into(), Arg::File(CHART.to_owned())];
         args.extend(["--namespace", namespace, "--reset-values", "--values"].map(Arg::from));
         args.push(Arg::File(VALUES.to_owned()));
         args.extend(["--no-hooks", "--history-max", HISTORY, "--timeout", HOOKS].map(Arg::from));
-        args.extend([Arg::from("--description"), format!("Rollback to {to}").into()]);
+        let description = match without.len() {
+            0 => format!("Rollback to {to}"),
+            objects => format!("Revision {to} without {objects} objects that stay"),
+        };
+        args.extend([Arg::from("--description"), description.into()]);
         let called = self.helm.call(Helm::slot(release), args, files, WITHIN).await;
         called.map_err(|error| error.of_write())
     }
@@ -90,6 +99,7 @@ impl HelmDriver {
         &self,
         release: &ObjectName,
         revision: u64,
+        without: &[&ObjectRef],
     ) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
         let json = &["--output", "json"];
         let metadata = self.helm.get("metadata", release, revision, json).await?;
@@ -103,7 +113,10 @@ impl HelmDriver {
         });
         let defaults = self.helm.get("values", release, revision, &["--all", "--output", "json"]).await?;
         let given = values::read(&self.helm.get("values", release, revision, json).await?)?;
-        let objects = self.helm.get("manifest", release, revision, &[]).await?;
+        let mut objects = self.helm.get("manifest", release, revision, &[]).await?;
+        if !without.is_empty() {
+            objects = cut(&objects, namespace(release)?, without)?;
+        }
         let hooks = self.helm.get("hooks", release, revision, &[]).await?;
         let files = [
             ("Chart.yaml", about.to_string()),
@@ -116,12 +129,36 @@ impl HelmDriver {
         Ok(files.chain([(VALUES.to_owned(), given.to_string().into_bytes())]).collect())
     }
 
-    async fn recorded_objects(&self, release: &ObjectName, revision: u64) -> Result<Vec<ObjectRef>, Failure> {
+    pub(super) async fn recorded_objects(&self, release: &ObjectName, revision: u64) -> Result<Vec<ObjectRef>, Failure> {
         let printed = self.helm.get("manifest", release, revision, &[]).await?;
         let objects = manifest::objects(&printed).map_err(|error| refused(error.to_string()))?;
         let namespace = namespace(release)?;
         Ok(objects.iter().filter_map(|object| reference(object, namespace)).collect())
     }
+}
+
+/// A manifest without some of its objects.
+fn cut(manifest: &str, namespace: &str, without: &[&ObjectRef]) -> Result<String, Failure> {
+    let objects = manifest::objects(manifest).map_err(|error| refused(error.to_string()))?;
+    let goes = |object: &Value| {
+        let found = reference(object, namespace);
+        found.is_some_and(|found| without.iter().any(|object| is_same(object, &found)))
+    };
+    // JSON is YAML, and one object a document is what helm takes for a template.
+    Ok(objects.iter().filter(|object| !goes(object)).map(|object| format!("---\n{object}\n")).collect())
+}
+
+/// Whether two references mean one object. A kind without namespaces has none, whatever the release's is.
+fn is_same(object: &ObjectRef, recorded: &ObjectRef) -> bool {
+    let in_place = object.namespace.is_none() || object.namespace == recorded.namespace;
+    in_place
+        && (object.group(), &object.kind, &object.name)
+            == (recorded.group(), &recorded.kind, &recorded.name)
+}
+
+/// Whether one of some objects is among those that were recorded.
+pub(super) fn holds_any(recorded: &[ObjectRef], objects: &[&ObjectRef]) -> bool {
+    recorded.iter().any(|recorded| objects.iter().any(|object| is_same(object, recorded)))
 }
 
 /// An object that names no namespace is in the release's; where its kind has none, the driver does not ask for it.
@@ -139,7 +176,21 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::literal;
+    use switchback_schemas::name::{ObjectName, ObjectRef};
+
+    use super::{cut, literal};
+
+    #[test]
+    fn what_stays_is_cut_out_of_a_manifest_and_nothing_else_is() {
+        let manifest = "---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\n---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: a, namespace: other}\n---\nkind: Crd\napiVersion: x/v1\nmetadata: {name: a}\n";
+        let one = ObjectRef::new("v1", "ConfigMap", &ObjectName::namespaced("ns", "a"));
+        let cluster = ObjectRef::new("x/v1beta1", "Crd", &ObjectName::cluster("a"));
+        let left = cut(manifest, "ns", &[&one, &cluster]).expect("a manifest");
+        assert_eq!(
+            left,
+            "---\n{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\",\"namespace\":\"other\"}}\n"
+        );
+    }
 
     /// What a chart rendered may hold templates of others, as an alert rule does.
     #[test]

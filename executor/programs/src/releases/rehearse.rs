@@ -1,32 +1,40 @@
 //! What an upgrade needs on this machine, and what it would write: asked before a run, so that none stops half way for it.
 
+use serde_json::Value;
 use switchback_executor::{
     ports::{Classify as _, Failure, Rehearsal},
     untrusted::manifest,
 };
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome},
-    plan::HelmUpgrade,
+    name::ObjectName,
+    plan::Chart,
 };
 
 use super::HelmDriver;
 use crate::helm::{failed, namespace, refused};
 
 impl HelmDriver {
-    /// Runs helm, reads the chart by its digest, and lets helm render the upgrade against the cluster.
-    pub(super) async fn rehearse_upgrade(&self, effect: &HelmUpgrade) -> Result<Rehearsal, Failure> {
-        let release = &effect.release;
+    /// Runs helm, reads the chart by its digest, and lets helm render an install or an upgrade against the cluster. What it `takes` over
+    /// is not marked for it yet.
+    pub(super) async fn rehearse_with_chart(
+        &self,
+        (verb, takes): (&(&str, &[&str]), bool),
+        release: &ObjectName,
+        (chart, set): (&Chart, &Value),
+    ) -> Result<Rehearsal, Failure> {
         let namespace = namespace(release)?;
         let version = self.helm.version().await?;
-        let called = self.call_upgrade(effect, namespace, &["--dry-run=server"]).await.map_err(failure)?;
-        let exit = called.map_err(|error| error.failure())?;
+        let dry: &[&str] =
+            if takes { &["--dry-run=server", "--take-ownership"] } else { &["--dry-run=server"] };
+        let called = self.call_with_chart(verb, (release, namespace), (chart, set), dry);
+        let exit = called.await.map_err(failure)?.map_err(|error| error.failure())?;
         if !exit.is_success() {
-            return Err(failed(&["upgrade --dry-run=server"], &exit));
+            return Err(failed(&[&format!("{} --dry-run=server", verb.0)], &exit));
         }
         let printed = exit.printed();
         let mut writes = manifest::objects(rendered(&printed)).map_err(|error| refused(error.to_string()))?;
         manifest::fill_in(&mut writes, namespace, |_, _| false);
-        let chart = &effect.chart;
         let found =
             format!("helm {version} renders chart {} {} for release {release}", chart.name, chart.version);
         Ok(Rehearsal { evidence: Evidence::line(found), writes })

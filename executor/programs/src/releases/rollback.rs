@@ -5,19 +5,16 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
-    journal::{Class, Outcome, Verdict},
+    journal::Outcome,
     name::{ObjectName, ObjectRef},
-    plan::{BoundObject, HelmRollback, KubeCondition, KubeEffect, KubePatch, SetField, Test},
+    plan::{HelmRollback, Test},
 };
 
-use super::{HOOKS, HelmDriver, WITHIN, not_done, upgrade::with};
+use super::{HOOKS, HelmDriver, WITHIN, handover::KEEP, not_done, upgrade::with};
 use crate::{
-    helm::{HISTORY, Helm, namespace, refused},
+    helm::{HISTORY, Helm, History, namespace, refused},
     port::{Arg, Exit},
 };
-
-/// Where Helm's word to keep an object stands. Helm reads it on the live object before it deletes (seen with 3.22 and 4.3).
-const KEEP: &str = "/metadata/annotations/helm.sh~1resource-policy";
 
 impl HelmDriver {
     pub(super) async fn rollback(
@@ -43,17 +40,30 @@ impl HelmDriver {
             ))));
         }
         for crd in &effect.keep_crds {
-            self.keep(call, crd).await?;
+            self.keep_crd(call, crd).await?;
         }
-        let standing = self.left_standing(call, release, &history, to).await?;
+        self.take(call, release, &effect.takes).await?;
+        self.keep(call, release, &effect.leaves).await?;
+        let rolled = self.rolled(call, release, &mut history, to).await?;
+        self.left(call, rolled, release, &effect.leaves).await
+    }
+
+    async fn rolled(
+        &self,
+        call: &Call,
+        release: &ObjectName,
+        history: &mut History,
+        to: u64,
+    ) -> Result<Outcome, Outcome> {
+        let standing = self.left_standing(call, release, history, to).await?;
         if standing.is_empty() {
             let exit = self.roll_back_to(release, to).await?;
-            return Ok(self.ended(release, &history, &exit).await);
+            return Ok(self.ended(release, history, &exit).await);
         }
         // helm upgrades no release of which something is pending.
-        let kept = self.mend(call, release, &mut history).await?;
-        let exit = self.upgrade_to_recorded(release, to).await.map_err(|outcome| with(outcome, &kept))?;
-        Ok(with(self.ended(release, &history, &exit).await, &kept))
+        let kept = self.mend(call, release, history).await?;
+        let exit = self.upgrade_to_recorded(release, to, &[]).await.map_err(|outcome| with(outcome, &kept))?;
+        Ok(with(self.ended(release, history, &exit).await, &kept))
     }
 
     pub(super) async fn roll_back_to(&self, release: &ObjectName, to: u64) -> Result<Exit, Outcome> {
@@ -68,39 +78,18 @@ impl HelmDriver {
 
     /// Marks a CRD so that Helm leaves it, and every object of it, when the revision rolled back to does not hold it
     /// (user-pain P-35). Nothing is rolled back unless the mark stands.
-    async fn keep(&self, call: &Call, crd: &str) -> Result<(), Outcome> {
+    async fn keep_crd(&self, call: &Call, crd: &str) -> Result<(), Outcome> {
         let object =
             ObjectRef::new("apiextensions.k8s.io/v1", "CustomResourceDefinition", &ObjectName::cluster(crd));
-        let object = BoundObject::named(object);
-        let is = |pointer: &str, is: Test<Value>| KubeCondition::Field {
-            object: object.clone(),
-            pointer: pointer.to_owned(),
-            is,
-        };
-        match self.kube.check(call, &is("", Test::Present {})).await {
-            Verdict::Holds { .. } => {}
-            // Nothing is there that could be lost.
-            Verdict::Fails { .. } => return Ok(()),
-            Verdict::Unknown { evidence } => {
-                return Err(Outcome::NotDone { class: Class::Unreachable, evidence });
-            }
+        // Where nothing is there, nothing could be lost.
+        if !self.is(call, &object, "", Test::Present {}).await? {
+            return Ok(());
         }
         let keep = json!("keep");
-        let mark = KubeEffect::Patch(KubePatch {
-            object: object.clone(),
-            subresource: None,
-            only_if: Vec::new(),
-            set: vec![SetField { pointer: KEEP.to_owned(), to: keep.clone() }],
-        });
-        match self.kube.apply(call, &mark).await {
-            Outcome::Done { .. } => {}
-            other => return Err(other),
-        }
-        match self.kube.check(call, &is(KEEP, Test::Equals(keep))).await {
-            Verdict::Holds { .. } => Ok(()),
-            Verdict::Fails { evidence } | Verdict::Unknown { evidence } => {
-                Err(Outcome::NotDone { class: Class::Conflict, evidence })
-            }
+        self.patch(call, &object, Vec::new(), &[(KEEP, keep.clone())]).await?;
+        match self.is(call, &object, KEEP, Test::Equals(keep)).await? {
+            true => Ok(()),
+            false => Err(not_done(refused(format!("{object} does not keep its mark")))),
         }
     }
 }

@@ -1,15 +1,16 @@
-//! `helm.upgrade`.
+//! `helm.upgrade`, and what it has in common with `helm.install`.
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome},
     name::ObjectName,
-    plan::HelmUpgrade,
+    plan::{Chart, Handover, HelmUpgrade},
 };
 
-use super::{HOOKS, HelmDriver, WITHIN, not_done};
+use super::{HOOKS, HelmDriver, WITHIN, handover::in_doubt, not_done};
 use crate::{
     helm::{HISTORY, Helm, History, namespace, refused, values},
     port::{Arg, Exit, RunError},
@@ -17,6 +18,13 @@ use crate::{
 
 /// The file of the values that change.
 const VALUES: &str = "values.json";
+
+/// How a release is upgraded.
+pub(super) const UPGRADE: (&str, &[&str]) =
+    ("upgrade", &["--reset-then-reuse-values", "--history-max", HISTORY]);
+
+/// How a release is installed.
+pub(super) const INSTALL: (&str, &[&str]) = ("install", &[]);
 
 impl HelmDriver {
     pub(super) async fn upgrade(&self, call: &Call, effect: &HelmUpgrade) -> Result<Outcome, Outcome> {
@@ -31,8 +39,27 @@ impl HelmDriver {
             ))));
         }
         let kept = self.mend(call, release, &mut history).await?;
+        self.take(call, release, &effect.takes).await.map_err(|outcome| with(outcome, &kept))?;
+        self.keep(call, release, &effect.leaves).await.map_err(|outcome| with(outcome, &kept))?;
         let outcome = self.write(effect, namespace, &history).await;
-        Ok(with(outcome.unwrap_or_else(|outcome| outcome), &kept))
+        let outcome = with(outcome.unwrap_or_else(|outcome| outcome), &kept);
+        self.left(call, outcome, release, &effect.leaves).await
+    }
+
+    /// Takes the marks off what was left, once helm has left it.
+    pub(super) async fn left(
+        &self,
+        call: &Call,
+        outcome: Outcome,
+        release: &ObjectName,
+        leaves: &[Handover],
+    ) -> Result<Outcome, Outcome> {
+        // As long as helm may try again, what it would delete keeps its mark.
+        if matches!(outcome, Outcome::Done { .. }) {
+            self.unmark(call, leaves).await.map_err(in_doubt)?;
+            self.give_back(call, release, leaves).await.map_err(in_doubt)?;
+        }
+        Ok(outcome)
     }
 
     /// Repairs a release that a killed helm of ours left pending, and says where its record is kept.
@@ -68,31 +95,33 @@ impl HelmDriver {
                 )),
             });
         }
-        let exit = self.call_upgrade(effect, namespace, &[]).await?.map_err(|error| error.of_write())?;
+        let called = self.call_with_chart(&UPGRADE, (release, namespace), (&effect.chart, &effect.set), &[]);
+        let exit = called.await?.map_err(|error| error.of_write())?;
         Ok(self.ended(release, history, &exit).await)
     }
 
-    /// Calls helm with the chart and the values of an upgrade.
-    pub(super) async fn call_upgrade(
+    /// Calls helm with a chart and values.
+    pub(super) async fn call_with_chart(
         &self,
-        effect: &HelmUpgrade,
-        namespace: &str,
+        (verb, flags): &(&str, &[&str]),
+        (release, namespace): (&ObjectName, &str),
+        (chart, values): (&Chart, &Value),
         more: &[&str],
     ) -> Result<Result<Exit, RunError>, Outcome> {
-        let release = &effect.release;
-        let chart = self.charts.fetch(&effect.chart).await.map_err(not_done)?;
-        let mut args = vec![Arg::from("upgrade"), release.name.as_str().into()];
+        let chart = self.charts.fetch(chart).await.map_err(not_done)?;
+        let mut args = vec![Arg::from(*verb), release.name.as_str().into()];
         args.extend(chart);
-        args.extend(["--namespace", namespace, "--reset-then-reuse-values", "--values"].map(Arg::from));
-        args.push(Arg::File(VALUES.to_owned()));
-        args.extend(["--history-max", HISTORY, "--timeout", HOOKS].map(Arg::from));
+        args.extend(["--namespace", namespace].map(Arg::from));
+        args.extend(flags.iter().copied().map(Arg::from));
+        args.extend([Arg::from("--values"), Arg::File(VALUES.to_owned())]);
+        args.extend(["--timeout", HOOKS].map(Arg::from));
         args.extend(more.iter().copied().map(Arg::from));
-        let files = BTreeMap::from([(VALUES.to_owned(), effect.set.to_string().into_bytes())]);
+        let files = BTreeMap::from([(VALUES.to_owned(), values.to_string().into_bytes())]);
         Ok(self.helm.call(Helm::slot(release), args, files, WITHIN).await)
     }
 
     /// Keeps a copy of the pending record: what a killed helm wrote last is gone when helm prunes its history.
-    async fn copy(&self, call: &Call, release: &ObjectName, revision: u64) -> Result<Evidence, Outcome> {
+    pub(super) async fn copy(&self, call: &Call, release: &ObjectName, revision: u64) -> Result<Evidence, Outcome> {
         self.kube.keep_release(call, release, revision).await.map_err(not_done)
     }
 

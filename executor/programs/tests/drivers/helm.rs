@@ -179,6 +179,7 @@ fn upgrade(release: &ObjectName, chart: Chart, set: &Value, values: &Value) -> H
 
 fn is(release: &ObjectName, version: &str, values: &Value) -> KubeCondition<Value, BoundObject> {
     KubeCondition::Release {
+        chart: None,
         release: release.clone(),
         chart_version: Some(version.parse().unwrap()),
         revision: None,
@@ -256,7 +257,7 @@ async fn one_helm(scene: &Scene, helm: &Helm, release: &ObjectName) {
     let forward = upgrade(release, helm.chart("2.0.0", two), &set, &both);
     // What it would write is known before, and nothing of it is.
     let HelmEffect::Upgrade(asked) = &forward else { panic!("no upgrade") };
-    let rehearsal = driver.rehearse(Some(asked)).await.unwrap();
+    let rehearsal = driver.rehearse(&HelmEffect::Upgrade(asked.clone())).await.unwrap();
     let deployment = rehearsal.writes.iter().find(|object| object["kind"] == "Deployment").unwrap();
     assert_eq!(
         (&deployment["metadata"]["namespace"], &deployment["spec"]["replicas"]),
@@ -282,7 +283,13 @@ async fn one_helm(scene: &Scene, helm: &Helm, release: &ObjectName) {
     scene.put(object).await;
     let back = |to: u64| {
         let keep_crds = vec![CRD.to_owned()];
-        HelmEffect::Rollback(HelmRollback { release: release.clone(), to: json!(to), keep_crds })
+        HelmEffect::Rollback(HelmRollback {
+            release: release.clone(),
+            to: json!(to),
+            keep_crds,
+            takes: Vec::new(),
+            leaves: Vec::new(),
+        })
     };
     let outcome = driver.apply(&call(), &back(9)).await;
     assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");

@@ -56,12 +56,9 @@ impl Touches {
     fn effect(&mut self, effect: &Effect, hop: &HopId) {
         let hop = || hop.clone();
         match effect {
-            Effect::Helm(HelmEffect::Upgrade(upgrade)) => {
-                self.releases.push((upgrade.release.clone(), hop()));
-            }
-            Effect::Helm(HelmEffect::Rollback(rollback)) => {
-                self.releases.push((rollback.release.clone(), hop()));
-            }
+            // No object changes by it.
+            Effect::Helm(HelmEffect::Detach(_) | HelmEffect::Attach(_)) => {}
+            Effect::Helm(effect) => self.releases.push((effect.release().clone(), hop())),
             Effect::Kube(KubeEffect::Apply(apply)) => {
                 let text = |pointer| apply.object.pointer(pointer).and_then(serde_json::Value::as_str);
                 let object = ObjectRef {

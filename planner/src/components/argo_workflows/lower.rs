@@ -20,7 +20,7 @@ use super::{
 use crate::{
     component::HopCx,
     lower::{Lowering, need, suspension::SuspensionDraft, verify},
-    owner::{Asked, Desired, DesiredRelease},
+    owner::{Adopts, Asked, Desired, DesiredRelease},
     predicted::Predicted,
 };
 
@@ -128,6 +128,8 @@ impl<'a> Road<'a> {
                 within: self.within(),
                 with_crds: gates::applies(self.at),
                 deletes: None,
+                installs: false,
+                adopts: Adopts::default(),
             }),
             needs,
             place: self.cx.label(self.doc.doc, "/spec/to", "this version of the chart"),

@@ -24,7 +24,7 @@ use crate::{
         quarantine::Quarantine,
         verify,
     },
-    owner::{Asked, Desired, DesiredRelease},
+    owner::{Adopts, Asked, Desired, DesiredRelease},
     predicted::Predicted,
 };
 
@@ -226,6 +226,8 @@ impl Road<'_> {
                 within: OPERATOR,
                 with_crds: false,
                 deletes: None,
+                installs: false,
+                adopts: Adopts::default(),
             }),
             needs,
             place: self.cx.label(self.doc.doc, "/spec/to", "this driver"),

@@ -24,7 +24,7 @@ use crate::{
         verify,
     },
     objects,
-    owner::{Asked, Desired, DesiredRelease},
+    owner::{Adopts, Asked, Desired, DesiredRelease},
     predicted::Predicted,
 };
 
@@ -96,6 +96,8 @@ impl Road<'_> {
                 // Helm validates the ClusterPolicy of the new chart before the chart's own hook brings its CRD.
                 with_crds: true,
                 deletes: None,
+                installs: false,
+                adopts: Adopts::default(),
             }),
             needs,
             place: self.cx.label(self.doc.doc, "/spec/to", "this version of the chart"),

@@ -20,7 +20,7 @@ use crate::{
     component::HopCx,
     lower::{Lowering, freeze, need, nodes, suspension::SuspensionDraft, verify},
     objects,
-    owner::{Asked, Desired, DesiredRelease},
+    owner::{Adopts, Asked, Desired, DesiredRelease},
     predicted::{Predicted, crd_ref},
 };
 
@@ -100,6 +100,8 @@ impl<'a> Road<'a> {
                 within: CONTROLLER,
                 with_crds: false,
                 deletes: None,
+                installs: false,
+                adopts: Adopts::default(),
             }),
             needs,
             place: self.cx.label(self.doc.doc, "/spec/to", "this version of the chart"),

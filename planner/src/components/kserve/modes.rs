@@ -327,6 +327,7 @@ impl Road<'_> {
         let release = |version| {
             Condition::Kube(KubeCondition::Release {
                 release: self.doc.spec.release.clone(),
+                chart: None,
                 chart_version: Some(version),
                 revision: None,
                 values: None,

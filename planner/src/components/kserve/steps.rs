@@ -30,7 +30,7 @@ use crate::{
     component::HopCx,
     lower::{Lowering, need, verify},
     objects,
-    owner::{Asked, Desired, DesiredRelease},
+    owner::{Adopts, Asked, Desired, DesiredRelease},
     predicted::{Predicted, all_of, crd_ref},
     verification,
 };
@@ -211,6 +211,8 @@ impl Road<'_> {
                 within: CONTROLLER,
                 with_crds: false,
                 deletes: Some(deletes.map(|(_, list)| list.as_slice()).unwrap_or_default()),
+                installs: false,
+                adopts: Adopts::default(),
             }),
             needs: vec![need(after, why, Some(&part.source))],
             place: self.label(self.doc.doc, "/spec/to", "this version of the chart"),

@@ -10,7 +10,7 @@ use super::{Nvsentinel, database};
 use crate::{
     component::HopCx,
     lower::{Lowering, need, quarantine::breaker_closed, verify},
-    owner::{Asked, Desired, DesiredRelease},
+    owner::{Adopts, Asked, Desired, DesiredRelease},
     predicted::Predicted,
 };
 
@@ -62,7 +62,14 @@ pub(super) fn hop(at: &HopCx<'_, Nvsentinel>, predicted: &mut Predicted<'_>, out
         scope: &at.scope,
         part: "release",
         title: format!("upgrade NVSentinel to {} by release {}", at.hop.to, spec.release),
-        desired: Desired::Release(DesiredRelease { render, within: WITHIN, with_crds: true, deletes: None }),
+        desired: Desired::Release(DesiredRelease {
+            render,
+            within: WITHIN,
+            with_crds: true,
+            deletes: None,
+            installs: false,
+            adopts: Adopts::default(),
+        }),
         needs,
         place: at.cx.label(at.doc.doc, "/spec/to", "this version of the chart"),
     };

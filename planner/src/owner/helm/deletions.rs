@@ -12,6 +12,7 @@ use switchback_schemas::{
     plan::{Capture, CaptureKind, Change, KubeCapture, Mark, PointOfNoReturn, Target},
 };
 
+use super::handovers::Handovers;
 use crate::{
     context::Cx,
     findings::listed,
@@ -42,10 +43,16 @@ struct Deletion {
 
 impl Deletions {
     /// What an upgrade of a release to a render deletes. Notes what that depends on.
-    pub(super) fn of(cx: &Cx<'_>, before: &ReleaseView, render: &Render, predicted: &Predicted<'_>) -> Self {
+    pub(super) fn of(
+        cx: &Cx<'_>,
+        before: &ReleaseView,
+        (render, handovers): (&Render, &Handovers),
+        predicted: &Predicted<'_>,
+    ) -> Self {
         let after: Vec<ObjectRef> = render.objects.iter().filter_map(objects::reference).collect();
         let dropped = before.objects.iter().filter_map(|object| Some((object, objects::reference(object)?)));
         let dropped = dropped.filter(|(_, reference)| !after.iter().any(|other| same(reference, other)));
+        let dropped = dropped.filter(|(_, reference)| !handovers.leaves(reference));
         let mut found = Self::default();
         for (object, reference) in dropped {
             match objects::is_crd(object) {

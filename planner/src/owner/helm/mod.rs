@@ -1,34 +1,28 @@
-//! Helm as an owner: a release is upgraded and rolled back by helm itself.
+//! Helm as an owner: a release is installed, upgraded and rolled back by helm itself.
 
 mod crds;
 mod deletions;
+mod handovers;
+mod install;
 mod unseen;
+mod upgrade;
 
 use serde_json::Value;
 use switchback_schemas::{
-    Seconds, Version,
+    Diagnostic, Digest, Seconds, Version, codes,
     lock::Render,
     manifest::OwnerKind,
-    name::ObjectRef,
-    plan::{
-        CaptureKind, Change, Condition, Disruption, Effect, Estimate, HelmEffect, HelmRollback, HelmUpgrade,
-        KubeCapture, KubeCondition, Mark, Operand, Target, Verify, Work,
-    },
+    name::{ObjectName, ObjectRef},
+    plan::{Change, Condition, KubeCondition, Mark, Target, Verify},
 };
 
-use self::deletions::Deletions;
-use super::{
-    Asked, Desired, DesiredRelease, Owner, Subject,
-    release::{following, workloads},
-};
+use self::{deletions::Deletions, handovers::Handovers};
+use super::{Asked, Desired, DesiredRelease, Owner, Subject, release::following};
 use crate::{
-    lower::{Draft, Lowering, Rollback, Undoing, changes, verify},
+    lower::{Draft, Lowering, changes, verify},
     objects,
-    predicted::{Predicted, ReleaseView},
+    predicted::Predicted,
 };
-
-/// The name of the capture that every release step makes.
-const REVISION: &str = "revision";
 
 /// Releases, by helm.
 pub(super) struct Helm;
@@ -43,14 +37,27 @@ impl Owner for Helm {
     }
 
     fn is_there(&self, desired: &Desired<'_>, predicted: &Predicted<'_>) -> bool {
-        let Desired::Release(DesiredRelease { render, .. }) = desired else { return false };
+        let render = match desired {
+            Desired::Release(DesiredRelease { render, .. }) => render,
+            Desired::Detached(release) => return predicted.releases().all(|(name, _)| name != *release),
+            _ => return false,
+        };
         let seen = predicted.releases().find(|(name, _)| **name == render.release);
-        let is = seen
-            .is_some_and(|(_, seen)| seen.version == render.chart.version && seen.values == render.values);
+        let is = seen.is_some_and(|(_, seen)| {
+            seen.version == render.chart.version
+                && seen.values == render.values
+                && seen.chart == render.chart.name
+        });
         is && predicted.release(&render.release).is_some()
     }
 
     fn change(&self, asked: &Asked<'_>, predicted: &mut Predicted<'_>, out: &mut Lowering) -> Option<Draft> {
+        if let Desired::Detached(release) = &asked.desired {
+            let before = predicted.release(release)?.clone();
+            let draft = install::detach(asked, &before, release, predicted.take_reads());
+            predicted.detached(release);
+            return Some(draft);
+        }
         let release = release(&asked.desired)?;
         let (cx, render) = (asked.cx, release.render);
         let own = if release.with_crds { render.crds.as_slice() } else { &[] };
@@ -64,12 +71,27 @@ impl Owner for Helm {
         for crd in render.objects.iter().filter(|object| objects::is_crd(object)) {
             crds::stored(asked, predicted, crd);
         }
-        let before = predicted.release(&render.release)?.clone();
-        unseen::deleted_by_hand(cx.findings, &before.objects, render, &asked.place);
-        let deletions = Deletions::of(cx, &before, render, predicted);
-        deletions.say(cx, (render, release.deletes), &asked.place, predicted);
-        let mut draft = upgrade(asked, release, (&before, &deletions), predicted);
-        draft = deletions.guard(draft, render, out);
+        let mut draft = match predicted.release(&render.release).cloned() {
+            Some(before) => {
+                unseen::deleted_by_hand(cx.findings, &before.objects, render, &asked.place);
+                let handovers = Handovers::of(asked, release, &before.objects, predicted)?;
+                let deletions = Deletions::of(cx, &before, (render, &handovers), predicted);
+                deletions.say(cx, (render, release.deletes), &asked.place, predicted);
+                let draft =
+                    upgrade::upgrade(asked, release, &before, (&deletions, &handovers), predicted);
+                deletions.guard(draft, render, out)
+            }
+            None if release.installs => {
+                let handovers = Handovers::of(asked, release, &[], predicted)?;
+                install::install(asked, release, &handovers, predicted)
+            }
+            None => {
+                let message = format!("there is no Helm release {} to upgrade", render.release);
+                let missing = Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message);
+                cx.findings.say(missing.at(asked.place.clone()).help("observe again"));
+                return None;
+            }
+        };
         for crd in &crds {
             draft = draft.needs(crd, "objects of the new version need their CRD first", None);
         }
@@ -94,85 +116,32 @@ fn release<'a>(desired: &'a Desired<'_>) -> Option<&'a DesiredRelease<'a>> {
     }
 }
 
-/// The step that upgrades a release, with its rollback.
-///
-/// Rolling back is `helm rollback` to the captured revision, or, past objects that the upgrade left standing, an upgrade to what
-/// that revision recorded. CRDs that the older chart does not hold keep their objects: Helm would delete them (user-pain P-35).
-fn upgrade(
-    asked: &Asked<'_>,
-    change: &DesiredRelease<'_>,
-    (before, deletions): (&ReleaseView, &Deletions),
-    predicted: &Predicted<'_>,
-) -> Draft {
-    let Asked { scope, part, title, .. } = asked;
-    let DesiredRelease { render, within, .. } = *change;
-    let reads = predicted.take_reads();
-    let release = &render.release;
-    let after = |list: &[Value]| workloads(list, release);
-    let kept: Vec<String> = {
-        let old = before.crds();
-        objects::crds(&render.objects).into_iter().filter(|crd| !old.contains(crd)).collect()
-    };
-    let at = |version: &Version, values| {
-        Condition::Kube(KubeCondition::Release {
-            release: release.clone(),
-            chart_version: Some(version.clone()),
-            revision: None,
-            values: Some(values),
-        })
-    };
-    let id = scope.id(part);
-    let to = Operand::Captured { step: id.clone(), name: REVISION.to_owned() };
-    let back = HelmRollback { release: release.clone(), to, keep_crds: kept };
-    let rolled_out = |objects: &[Value]| -> Vec<Verify> {
-        let rolled = |object: ObjectRef| {
-            let title = format!("{object} is rolled out");
-            verify(
-                title,
-                Condition::Kube(KubeCondition::Rollout { object: Target::Object(object) }),
-                Seconds(10),
-                within,
-            )
-        };
-        following(objects, release).into_iter().map(rolled).collect()
-    };
-    let disruption = if after(&render.objects).is_empty() { Disruption::None } else { Disruption::Restart };
-    let undo = deletions.lost(Rollback::new(Work {
-        done_when: Some(at(&before.version, before.values)),
-        verify: rolled_out(&before.objects),
-        disruption,
-        timeout: Seconds::minutes(5),
-        estimate: Estimate::seconds(60, 240),
-        ..Work::effect(
-            format!("roll {release} back to the chart {} {}", before.chart, before.version),
-            Effect::Helm(HelmEffect::Rollback(back)),
-        )
-    }));
-    let effect = Effect::Helm(HelmEffect::Upgrade(HelmUpgrade {
+/// A release is deployed at a version of its chart, with these values.
+fn at(release: &ObjectName, chart: Option<&str>, version: &Version, values: Digest) -> Condition {
+    Condition::Kube(KubeCondition::Release {
         release: release.clone(),
-        chart: render.chart.clone(),
-        set: render.set.clone(),
-        values: render.values,
-    }));
-    scope
-        .step(part, title, effect, Undoing::by(undo), reads)
-        .captures(REVISION, CaptureKind::Kube(KubeCapture::Revision(release.clone())))
-        .done_when(at(&render.chart.version, render.values))
-        .verify(rolled_out(&render.objects))
-        .time(Seconds::minutes(5), Estimate::seconds(60, 240))
-        .disrupts(disruption, None)
-        .changes(deletions.shown(expected(&before.objects, render)))
-        // Chart, version and values are pinned, so a second call makes the same release again; the driver mends what a
-        // killed helm left pending before it calls.
-        .idempotent()
+        chart: chart.map(str::to_owned),
+        chart_version: Some(version.clone()),
+        revision: None,
+        values: Some(values),
+    })
 }
 
-/// What a chart will change: its objects, and what its hooks run.
-fn expected(before: &[Value], render: &Render) -> Vec<Change> {
+/// The workloads of a release are rolled out.
+fn rolled_out(objects: &[Value], release: &ObjectName, within: Seconds) -> Vec<Verify> {
+    let rolled = |object: ObjectRef| {
+        let title = format!("{object} is rolled out");
+        let rollout = Condition::Kube(KubeCondition::Rollout { object: Target::Object(object) });
+        verify(title, rollout, Seconds(10), within)
+    };
+    following(objects, release).into_iter().map(rolled).collect()
+}
+
+/// What a chart will change: its objects, and what its hooks of an event run.
+fn expected(before: &[Value], render: &Render, event: &str) -> Vec<Change> {
     let mut list = changes::between(before, &render.objects);
-    let upgrade =
-        |hook: &&switchback_schemas::lock::Hook| hook.events.iter().any(|e| e.ends_with("-upgrade"));
-    let runs = render.hooks.iter().filter(upgrade).filter_map(|hook| {
+    let ours = |hook: &&switchback_schemas::lock::Hook| hook.events.iter().any(|e| e.ends_with(event));
+    let runs = render.hooks.iter().filter(ours).filter_map(|hook| {
         let object = objects::reference(&hook.object)?;
         Some(Change { mark: Mark::Run, object, diff: vec![format!(" hook: {}", hook.events.join(", "))] })
     });

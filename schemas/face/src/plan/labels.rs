@@ -210,6 +210,7 @@ pub(super) fn condition(condition: &Condition) -> String {
             Some(version) => format!("release {release} is deployed at {version}"),
             None => format!("release {release} is deployed"),
         },
+        Condition::Kube(KubeCondition::NoRelease { release }) => format!("helm knows no release {release}"),
         Condition::Kube(KubeCondition::Drained { node }) => format!("{} is empty", target(node)),
         Condition::Kube(KubeCondition::ConversionReady { crd }) => format!("{crd} can be converted"),
         Condition::Kube(KubeCondition::StoredAs { crd, version }) => {

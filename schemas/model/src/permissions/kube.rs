@@ -147,13 +147,18 @@ impl Needs<'_> {
 
     pub(super) fn helm_effect(&mut self, effect: &HelmEffect) {
         match effect {
-            HelmEffect::Upgrade(upgrade) => self.release(&upgrade.release),
-            HelmEffect::Rollback(rollback) => {
-                self.release(&rollback.release);
-                for crd in &rollback.keep_crds {
-                    self.rbac(&["get", "patch"], &Place::crd(crd));
-                }
+            HelmEffect::Detach(detached) | HelmEffect::Attach(detached) => {
+                return self.records(&detached.release, &["get", "list", "patch"]);
             }
+            other => self.release(other.release()),
+        }
+        if let HelmEffect::Rollback(rollback) = effect {
+            for crd in &rollback.keep_crds {
+                self.rbac(&["get", "patch"], &Place::crd(crd));
+            }
+        }
+        for object in effect.handovers().into_iter().flatten().flat_map(|handed| &handed.objects) {
+            self.rbac(&["get", "patch"], &Place::target(&Target::Object(object.clone())));
         }
     }
 
@@ -251,7 +256,9 @@ impl Needs<'_> {
                 self.rbac(&["get"], &Place::target(object));
             }
             KubeCondition::Count { find, .. } => self.rbac(&["list"], &Place::found(find)),
-            KubeCondition::Release { release, .. } => self.records(release, &["list"]),
+            KubeCondition::Release { release, .. } | KubeCondition::NoRelease { release } => {
+                self.records(release, &["list"]);
+            }
             KubeCondition::Drained { node }
             | KubeCondition::DaemonPods { node, .. }
             | KubeCondition::DevicesFree { node, .. } => {

@@ -50,6 +50,9 @@ pub enum KubeCondition<V = Operand, T = Target> {
     Release {
         /// The release.
         release: ObjectName,
+        /// Its chart's name, where it changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chart: Option<String>,
         /// Its chart's version.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         chart_version: Option<Version>,
@@ -59,6 +62,11 @@ pub enum KubeCondition<V = Operand, T = Target> {
         /// Digest of the values that were given by a person, as compact sorted JSON.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         values: Option<Digest>,
+    },
+    /// Helm knows no such release.
+    NoRelease {
+        /// The release.
+        release: ObjectName,
     },
     /// No pod is left on the node that a drain would have to move.
     Drained {
@@ -166,12 +174,14 @@ impl KubeCondition {
                 at_most: *at_most,
             },
             Self::Rollout { object } => KubeCondition::Rollout { object: by.object(object)? },
-            Self::Release { release, chart_version, revision, values } => KubeCondition::Release {
+            Self::Release { release, chart, chart_version, revision, values } => KubeCondition::Release {
                 release: release.clone(),
+                chart: chart.clone(),
                 chart_version: chart_version.clone(),
                 revision: revision.as_ref().map(|revision| by.value(revision)).transpose()?,
                 values: *values,
             },
+            Self::NoRelease { release } => KubeCondition::NoRelease { release: release.clone() },
             Self::Drained { node } => KubeCondition::Drained { node: by.object(node)? },
             Self::ConversionReady { crd } => KubeCondition::ConversionReady { crd: crd.clone() },
             Self::StoredAs { crd, version } => {

@@ -18,7 +18,9 @@ pub use eks::{
     EksCreateNodegroup, EksDeleteNodegroup, EksEffect, EksScaleNodegroup, EksTerminateNode, EksUpdateAddon,
     EksUpdateCluster, EksUpdateNodegroup, NodegroupSize, ResolveConflicts,
 };
-pub use helm::{Chart, HelmEffect, HelmRollback, HelmUpgrade};
+pub use helm::{
+    Chart, Handover, HelmEffect, HelmInstall, HelmRelease, HelmRollback, HelmUninstall, HelmUpgrade,
+};
 pub use kube::{
     KubeAdmit, KubeApply, KubeDelete, KubeEffect, KubePatch, KubeRestore, MigrateStorage, NodeCordon,
     NodeDrain, SetField,

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use switchback_schemas::{
-    name::ObjectName,
-    plan::{Chart, HelmEffect},
+    name::{ObjectName, ObjectRef},
+    plan::{Chart, Handover, HelmEffect},
 };
 
 use super::{
@@ -15,26 +15,86 @@ pub(super) fn commands(effect: &HelmEffect<Value>) -> Vec<String> {
     match effect {
         HelmEffect::Upgrade(upgrade) => {
             let (release, chart) = (&upgrade.release, &upgrade.chart);
-            let mut line = format!("helm upgrade {}", quoted(&release.name));
-            for word in source(chart) {
-                line.push(' ');
-                line.push_str(&word);
-            }
-            let values = upgrade.set.to_string();
-            vec![format!(
-                "{line}{} --reset-then-reuse-values --values - <<<{}",
-                within(release),
-                quoted(&values)
-            )]
+            let line = with_chart("upgrade", release, chart);
+            let values = quoted(&upgrade.set.to_string());
+            let mut lines: Vec<String> = handed(effect, release);
+            lines.push(format!("{line} --reset-then-reuse-values --values - <<<{values}"));
+            lines.extend(unmarked(&upgrade.leaves));
+            lines
         }
+        HelmEffect::Install(install) => {
+            let (release, chart) = (&install.release, &install.chart);
+            let line = with_chart("install", release, chart);
+            let values = quoted(&install.set.to_string());
+            let mut lines: Vec<String> = handed(effect, release);
+            lines.push(format!("{line} --values - <<<{values}"));
+            lines
+        }
+        // helm asks no live object on uninstall, so where something stays, the release is detached instead.
+        HelmEffect::Uninstall(uninstall) if !uninstall.leaves.is_empty() => {
+            let release = &uninstall.release;
+            let back = uninstall.leaves.iter().filter_map(|handed| Some((handed.other.as_ref()?, handed)));
+            let mut lines: Vec<String> =
+                back.flat_map(|(other, handed)| handed.objects.iter().flat_map(|o| owned(o, other))).collect();
+            lines.push(records(release, "helm", "switchback-detached"));
+            lines
+        }
+        HelmEffect::Uninstall(uninstall) => {
+            let release = &uninstall.release;
+            vec![format!("helm uninstall {}{}", quoted(&release.name), within(release))]
+        }
+        HelmEffect::Detach(detached) => vec![records(&detached.release, "helm", "switchback-detached")],
+        HelmEffect::Attach(detached) => vec![records(&detached.release, "switchback-detached", "helm")],
         HelmEffect::Rollback(rollback) => {
             let mut lines: Vec<String> = rollback.keep_crds.iter().map(|crd| kube::keep_crd(crd)).collect();
             let release = &rollback.release;
+            lines.extend(handed(effect, release));
             let name = quoted(&release.name);
             lines.push(format!("helm rollback {name} {}{}", plain(&rollback.to), within(release)));
+            lines.extend(unmarked(&rollback.leaves));
             lines
         }
     }
+}
+
+/// A verb with a release and a chart.
+fn with_chart(verb: &str, release: &ObjectName, chart: &Chart) -> String {
+    let mut line = format!("helm {verb} {}", quoted(&release.name));
+    for word in source(chart) {
+        line.push(' ');
+        line.push_str(&word);
+    }
+    line + &within(release)
+}
+
+/// What comes before helm, so that it takes over what it is to take over, and deletes nothing that stays.
+fn handed(effect: &HelmEffect<Value>, release: &ObjectName) -> Vec<String> {
+    let [takes, leaves] = effect.handovers();
+    let takes = takes.iter().flat_map(|handed| &handed.objects).flat_map(|object| owned(object, release));
+    let leaves = leaves.iter().flat_map(|handed| &handed.objects);
+    takes.chain(leaves.map(|object| kube::annotated(object, &["helm.sh/resource-policy=keep"]))).collect()
+}
+
+fn unmarked(leaves: &[Handover]) -> Vec<String> {
+    let objects = leaves.iter().flat_map(|handed| &handed.objects);
+    objects.map(|object| kube::annotated(object, &["helm.sh/resource-policy-"])).collect()
+}
+
+/// An object as a release's.
+fn owned(object: &ObjectRef, release: &ObjectName) -> Vec<String> {
+    let name = format!("meta.helm.sh/release-name={}", release.name);
+    let namespace = format!(
+        "meta.helm.sh/release-namespace={}",
+        release.namespace.as_deref().unwrap_or("default")
+    );
+    vec![kube::annotated(object, &[&name, &namespace])]
+}
+
+/// The records of a release, from one owner to another.
+fn records(release: &ObjectName, from: &str, to: &str) -> String {
+    let namespace = within(release);
+    let selector = quoted(&format!("owner={from},name={}", release.name));
+    format!("kubectl label secret --overwrite --selector {selector}{namespace} owner={to}")
 }
 
 pub(super) fn within(release: &ObjectName) -> String {

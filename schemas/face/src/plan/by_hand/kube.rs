@@ -56,6 +56,11 @@ pub(super) fn keep_crd(crd: &str) -> String {
     words(["kubectl", "annotate", "--overwrite", "crd", crd, KEEP])
 }
 
+/// An object with annotations.
+pub(super) fn annotated(object: &ObjectRef, annotations: &[&str]) -> String {
+    format!("{} --overwrite {}", on("annotate", object), words(annotations.iter().copied()))
+}
+
 /// A verb on one object.
 pub(super) fn on(verb: &str, object: &ObjectRef) -> String {
     let kind = kind(&object.api_version, &object.kind);

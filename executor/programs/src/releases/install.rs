@@ -1,0 +1,60 @@
+//! `helm.install`.
+
+use switchback_executor::ports::{Call, Classify as _};
+use switchback_schemas::{
+    journal::{Class, Evidence, Outcome},
+    name::{ObjectName, ObjectRef},
+    plan::{BoundObject, HelmInstall, KubeDelete, KubeEffect},
+};
+
+use super::{
+    HelmDriver, not_done,
+    upgrade::{INSTALL, with},
+};
+use crate::helm::{History, namespace};
+
+impl HelmDriver {
+    pub(super) async fn install(&self, call: &Call, effect: &HelmInstall) -> Result<Outcome, Outcome> {
+        let release = &effect.release;
+        let namespace = namespace(release).map_err(not_done)?;
+        self.settle(release).await?;
+        self.helm.version().await.map_err(not_done)?;
+        let mut history = self.helm.history(release).await.map_err(not_done)?;
+        let kept = self.begin_anew(call, release, &mut history).await?;
+        self.take(call, release, &effect.takes).await.map_err(|outcome| with(outcome, &kept))?;
+        let called = self.call_with_chart(&INSTALL, (release, namespace), (&effect.chart, &effect.set), &[]);
+        let exit = called.await?.map_err(|error| with(error.of_write(), &kept))?;
+        Ok(with(self.ended(release, &history, &exit).await, &kept))
+    }
+
+    /// Takes the record of a first try of this install away, which helm would stumble over; a copy is kept. What the try made is the
+    /// release's by its annotations, so the next one takes it over.
+    async fn begin_anew(
+        &self,
+        call: &Call,
+        release: &ObjectName,
+        history: &mut History,
+    ) -> Result<Evidence, Outcome> {
+        let Some(last) = history.last().cloned() else { return Ok(Evidence::default()) };
+        let tried = matches!(last.status.as_str(), "pending-install" | "failed");
+        if call.attempt < 2 || !tried || history.0.len() > 1 {
+            return Err(Outcome::NotDone {
+                class: Class::Conflict,
+                evidence: Evidence::line(format!(
+                    "revision {} of release {release} is {}, and the plan was made when helm knew no such release",
+                    last.revision, last.status
+                )),
+            });
+        }
+        let kept = self.copy(call, release, last.revision).await?;
+        let name = format!("sh.helm.release.v1.{}.v{}", release.name, last.revision);
+        let record = ObjectName { namespace: release.namespace.clone(), name };
+        let object = BoundObject::named(ObjectRef::new("v1", "Secret", &record));
+        match self.kube.apply(call, &KubeEffect::Delete(KubeDelete { object })).await {
+            Outcome::Done { .. } => {}
+            other => return Err(with(other, &kept)),
+        }
+        history.0.clear();
+        Ok(kept)
+    }
+}

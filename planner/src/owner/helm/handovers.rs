@@ -1,0 +1,216 @@
+//! Objects that go from one release to another: what a chart takes over that another release holds, or nobody, and what it leaves to a
+//! release that took it over before.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use switchback_schemas::{
+    Diagnostic, Seconds, StepId, codes,
+    name::{ObjectName, ObjectRef},
+    plan::{
+        Capture, CaptureKind, Change, Condition, Handover, KubeCapture, KubeCondition, LEFT_BY, Mark,
+        Operand, Target, Test, Verify,
+    },
+};
+
+use super::super::{Asked, DesiredRelease};
+use crate::{index::same, lower::verify, objects, predicted::Predicted};
+
+/// What a release takes over and what it leaves.
+#[derive(Debug, Default)]
+pub(super) struct Handovers {
+    /// From whom it takes what.
+    pub(super) takes: Vec<Handover>,
+    /// To whom it leaves what.
+    pub(super) leaves: Vec<Handover>,
+    /// Steps by which others took what it leaves.
+    pub(super) after: Vec<StepId>,
+}
+
+impl Handovers {
+    /// Of a release whose objects were these before. What it may not take is said, and nothing comes out.
+    pub(super) fn of(
+        asked: &Asked<'_>,
+        release: &DesiredRelease<'_>,
+        before: &[Value],
+        predicted: &Predicted<'_>,
+    ) -> Option<Self> {
+        let mut found = Self::default();
+        found.leaving(release, before, predicted);
+        found.taking(asked, release, before, predicted).then_some(found)
+    }
+
+    fn taking(
+        &mut self,
+        asked: &Asked<'_>,
+        release: &DesiredRelease<'_>,
+        before: &[Value],
+        predicted: &Predicted<'_>,
+    ) -> bool {
+        let own = &release.render.release;
+        let held: Vec<ObjectRef> = before.iter().filter_map(objects::reference).collect();
+        let mut takes = BTreeMap::new();
+        let mut all = true;
+        for (object, reference) in references(&release.render.objects) {
+            if held.iter().any(|held| same(held, &reference)) {
+                continue;
+            }
+            let holders = predicted.holders(&reference);
+            let other = holders.iter().find(|holder| *holder != own);
+            let other = match other {
+                Some(other) if release.adopts.releases.contains(other) => Some(other.clone()),
+                Some(other) => {
+                    all &= refuse(asked, release, &reference, Some(other));
+                    continue;
+                }
+                None if !objects::is_crd(object) || predicted.crd(&reference.name).is_none() => continue,
+                // A CRD that is there and that no release holds, as Helm leaves those of `crds/`.
+                None if release.adopts.loose => None,
+                None => {
+                    all &= refuse(asked, release, &reference, None);
+                    continue;
+                }
+            };
+            takes.entry(other).or_insert_with(Vec::new).push(reference);
+        }
+        self.takes = listed(takes);
+        all
+    }
+
+    fn leaving(&mut self, release: &DesiredRelease<'_>, before: &[Value], predicted: &Predicted<'_>) {
+        let own = &release.render.release;
+        let after: Vec<ObjectRef> = release.render.objects.iter().filter_map(objects::reference).collect();
+        let mut leaves = BTreeMap::new();
+        for (_, reference) in references(before) {
+            if after.iter().any(|kept| same(kept, &reference)) {
+                continue;
+            }
+            let other = predicted.holders(&reference).into_iter().find(|holder| holder != own);
+            let Some(other) = other else { continue };
+            let taken = predicted.releases().find(|(name, _)| **name == other);
+            if let Some(step) = taken.and_then(|(_, view)| view.by.clone())
+                && !self.after.contains(&step)
+            {
+                self.after.push(step);
+            }
+            leaves.entry(Some(other)).or_insert_with(Vec::new).push(reference);
+        }
+        self.leaves = listed(leaves);
+    }
+
+    /// Whether another release holds an object that this one drops.
+    pub(super) fn leaves(&self, object: &ObjectRef) -> bool {
+        self.leaves.iter().flat_map(|handed| &handed.objects).any(|left| same(left, object))
+    }
+
+    fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.takes.iter().chain(&self.leaves).flat_map(|handed| &handed.objects)
+    }
+
+    /// The UID of each object, kept before anything of it changes.
+    pub(super) fn captures(&self) -> Vec<Capture> {
+        let capture = |(number, object): (usize, &ObjectRef)| Capture {
+            name: uid(number),
+            what: CaptureKind::Kube(KubeCapture::Field {
+                object: Target::Object(object.clone()),
+                pointer: "/metadata/uid".to_owned(),
+            }),
+        };
+        self.objects().enumerate().map(capture).collect()
+    }
+
+    /// That each object is by its UID the one that it was before a step.
+    pub(super) fn same_objects(&self, step: &StepId) -> Option<Verify> {
+        let is = |(number, object): (usize, &ObjectRef)| {
+            Condition::Kube(KubeCondition::Field {
+                object: Target::Object(object.clone()),
+                pointer: "/metadata/uid".to_owned(),
+                is: Test::Equals(Operand::Captured { step: step.clone(), name: uid(number) }),
+            })
+        };
+        let of: Vec<Condition> = self.objects().enumerate().map(is).collect();
+        let title = match of.len() {
+            0 => return None,
+            1 => "the object that changes hands is by its UID the same".to_owned(),
+            objects => format!("{objects} objects that change hands are by their UIDs the same"),
+        };
+        Some(verify(title, Condition::All(of), Seconds(0), Seconds::minutes(1)))
+    }
+
+    /// That no object is still marked to stay only for the length of a call.
+    pub(super) fn unmarked(of: &[Handover]) -> Vec<Condition> {
+        let objects = of.iter().flat_map(|handed| &handed.objects);
+        let unmarked = |object: &ObjectRef| {
+            Condition::Kube(KubeCondition::Field {
+                object: Target::Object(object.clone()),
+                pointer: format!("/metadata/annotations/{}", objects::token(LEFT_BY)),
+                is: Test::Absent {},
+            })
+        };
+        objects.map(unmarked).collect()
+    }
+
+    /// Changes, with what only changes hands.
+    pub(super) fn shown(&self, release: &ObjectName, mut changes: Vec<Change>) -> Vec<Change> {
+        let named = |other: Option<&ObjectName>| other.map_or("no release".to_owned(), ToString::to_string);
+        for handed in &self.takes {
+            for change in changes.iter_mut().filter(|change| holds(handed, &change.object)) {
+                change.mark = Mark::Change;
+                let from = named(handed.other.as_ref());
+                change.diff = vec![format!(" goes from {from} to {release}, as it is")];
+            }
+        }
+        for handed in &self.leaves {
+            for change in changes.iter_mut().filter(|change| holds(handed, &change.object)) {
+                change.mark = Mark::Change;
+                change.diff = vec![format!(" stays, and is {}'s", named(handed.other.as_ref()))];
+            }
+        }
+        changes
+    }
+}
+
+fn holds(handed: &Handover, object: &ObjectRef) -> bool {
+    handed.objects.iter().any(|one| same(one, object))
+}
+
+fn uid(number: usize) -> String {
+    format!("uid-{}", number + 1)
+}
+
+fn references(objects: &[Value]) -> impl Iterator<Item = (&Value, ObjectRef)> {
+    objects.iter().filter_map(|object| Some((object, objects::reference(object)?)))
+}
+
+fn listed(handed: BTreeMap<Option<ObjectName>, Vec<ObjectRef>>) -> Vec<Handover> {
+    handed.into_iter().map(|(other, objects)| Handover { other, objects }).collect()
+}
+
+/// Says that a chart holds what it may not take over.
+fn refuse(
+    asked: &Asked<'_>,
+    release: &DesiredRelease<'_>,
+    object: &ObjectRef,
+    other: Option<&ObjectName>,
+) -> bool {
+    let chart = &release.render.chart;
+    let held = match other {
+        Some(other) => format!("release {other} holds it"),
+        None => "it is there and no release holds it".to_owned(),
+    };
+    let message = format!(
+        "chart {} {} holds {object}, but {held}: Helm would refuse to import it",
+        chart.name, chart.version
+    );
+    let help = match other {
+        Some(other) => format!(
+            "if release {} is to take it over, write {{namespace: {}, name: {}}} under `adopts`, and move that release in the same plan to a chart that no longer holds it",
+            release.render.release,
+            other.namespace.as_deref().unwrap_or_default(),
+            other.name
+        ),
+        None => format!("if release {} is to take it over, write `adoptLoose: true`", release.render.release),
+    };
+    let found = Diagnostic::error(codes::PLAN_HANDOVER, message).at(asked.place.clone()).help(help);
+    asked.cx.findings.say_about(&object.to_string(), found)
+}
