@@ -15,12 +15,17 @@ fn rendered(helm: &Path, folder: &Path) -> (String, String, Value) {
     let chart: Value = read(&folder.join("Chart.yaml"));
     let (name, version) =
         (chart["name"].as_str().expect("name"), chart["version"].as_str().expect("version"));
+    let assign: Value = read(&charts().join("assign.yaml"));
+    // What is there only where it is asked for is rendered, so that the twin has it.
+    let whole = assign[name].as_array().into_iter().flatten().filter(|row| row["whole"] == true);
+    let asked = whole.flat_map(|row| ["--set".to_owned(), format!("{}=true", row["value"].as_str().expect("a value"))]);
     #[expect(clippy::disallowed_methods, reason = "the real helm renders the charts")]
     let mut command = Command::new(helm);
     let out = command
         .args(["template", RELEASE])
         .arg(folder)
         .args(["--namespace", NAMESPACE, "--include-crds"])
+        .args(asked)
         .output()
         .expect("helm runs");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
@@ -40,7 +45,6 @@ fn rendered(helm: &Path, folder: &Path) -> (String, String, Value) {
             objects.push(object);
         }
     }
-    let assign: Value = read(&charts().join("assign.yaml"));
     let mut data = json!({"appVersion": chart["appVersion"], "values": read(&folder.join("values.yaml")), "objects": objects});
     for (field, list) in [("hooks", hooks), ("crds", crds)] {
         if !list.is_empty() {

@@ -195,6 +195,8 @@ fn upgrade() -> HelmEffect<Value> {
         },
         values: values::digest(&values::merged(&before, &set)),
         set,
+        takes: Vec::new(),
+        leaves: Vec::new(),
     })
 }
 
@@ -203,11 +205,13 @@ fn rollback(keep_crds: &[&str]) -> HelmEffect<Value> {
         release: ObjectName::namespaced("ns", "demo"),
         to: json!(1),
         keep_crds: keep_crds.iter().map(|crd| (*crd).to_owned()).collect(),
+        takes: Vec::new(),
+        leaves: Vec::new(),
     })
 }
 
 const UPGRADE: &str = "helm upgrade demo oci://r.example/c/demo --version 2.0.0 --namespace ns \
-    --reset-then-reuse-values --values @values.json={\"a\":2} --history-max 10 --timeout 5m0s";
+    --reset-then-reuse-values --history-max 10 --values @values.json={\"a\":2} --timeout 5m0s";
 const ROLLBACK: &str = "helm rollback demo 1 --namespace ns --history-max 10 --timeout 5m0s";
 
 #[tokio::test]

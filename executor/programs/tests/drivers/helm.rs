@@ -173,6 +173,8 @@ fn upgrade(release: &ObjectName, chart: Chart, set: &Value, values: &Value) -> H
         release: release.clone(),
         chart,
         set: set.clone(),
+        takes: Vec::new(),
+        leaves: Vec::new(),
         values: Digest::of(values.to_string()),
     })
 }

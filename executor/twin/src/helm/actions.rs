@@ -29,8 +29,9 @@ pub(super) fn install(world: &mut World, args: &Args, killed: bool) -> Result<St
         other => other,
     };
     let chart = rendered(world, args, &args.values, None)?;
+    let dry = args.is("dry-run");
     let place = Key::core("namespaces", "", namespace);
-    if world.get(&place).is_none() {
+    if world.get(&place).is_none() && !dry {
         if !args.is("create-namespace") {
             return Err(failed(Stop::error(format!(
                 "create: failed to create: namespaces {namespace:?} not found"
@@ -41,11 +42,17 @@ pub(super) fn install(world: &mut World, args: &Args, killed: bool) -> Result<St
             "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
         world.create(place, object);
     }
-    if !args.is("skip-crds") {
+    if !args.is("skip-crds") && !dry {
         install_crds(world, &chart.crds).map_err(failed)?;
     }
-    check_ownership(world, &chart.objects, name, namespace, "install").map_err(failed)?;
+    if !args.is("take-ownership") {
+        check_ownership(world, &chart.objects, name, namespace, "install").map_err(failed)?;
+    }
     let mut release = Release::new(world, name, namespace, &chart, &args.values);
+    if dry {
+        release.set("pending-install", "Dry run complete");
+        return Ok(show::summary(world, &release, "") + &show::dry_run(&release));
+    }
     release.set("pending-install", "Initial install underway");
     release.store(world);
     let done = hooks(world, &release, "pre-install", args)

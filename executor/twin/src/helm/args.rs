@@ -22,7 +22,11 @@ pub(super) struct Args {
 /// Verb, flags with a value, flags without.
 const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("version", &["template", "namespace"], &["short"]),
-    ("install", &["namespace", "version", "values", "timeout"], &["create-namespace", "skip-crds"]),
+    (
+        "install",
+        &["namespace", "version", "values", "timeout", "dry-run"],
+        &["create-namespace", "skip-crds", "take-ownership"],
+    ),
     (
         "upgrade",
         &["namespace", "version", "values", "timeout", "history-max", "dry-run", "description"],

@@ -1,0 +1,218 @@
+//! Charts that are split, renamed and merged, judged by what stands on the platform afterwards: on the twin, and with real helms on a real
+//! API server.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    bins::root,
+    kubectl::{Cluster, Own},
+    scene::Scene,
+};
+
+const CRD: &str = "things.demo.switchback.test";
+const PLATFORM: &str = "apiVersion: switchback.dev/v1alpha1\nkind: Platform\nmetadata: {name: things}\nspec:\n  targets: {main: {cluster: {}}}\n";
+
+fn upgrade(release: &str, to: &str, more: &str) -> String {
+    format!(
+        "apiVersion: switchback.dev/v1alpha1\nkind: HelmReleaseUpgrade\nmetadata: {{name: {release}}}\nspec:\n  target: \
+         main\n  release: {{namespace: default, name: {release}}}\n  charts: {{directory: ../charts}}\n  to: '{to}'\n{more}"
+    )
+}
+
+/// A platform with a release of `things` at 1.0.0: a ConfigMap and a CRD, which the next version of the chart leaves to `things-crd`.
+trait Place {
+    fn scene(&self) -> &Scene;
+    /// Objects of a kind, as they are.
+    fn objects(&self, kind: &str) -> Vec<Value>;
+    /// Makes a Thing.
+    fn make(&self, name: &str);
+    /// What helm lists, as `NAME CHART`.
+    fn releases(&self) -> Vec<String>;
+}
+
+fn thing(name: &str) -> Value {
+    json!({"apiVersion": "demo.switchback.test/v1alpha1", "kind": "Thing",
+        "metadata": {"name": name, "namespace": "default"}, "spec": {"made": "by a person"}})
+}
+
+struct OnTwin(Scene);
+
+impl Place for OnTwin {
+    fn scene(&self) -> &Scene {
+        &self.0
+    }
+
+    fn objects(&self, kind: &str) -> Vec<Value> {
+        self.0.objects(kind)
+    }
+
+    fn make(&self, name: &str) {
+        let path = "/apis/demo.switchback.test/v1alpha1/namespaces/default/things";
+        self.0.send("POST", path, ("application/json", &thing(name).to_string()));
+    }
+
+    fn releases(&self) -> Vec<String> {
+        listed(&self.0)
+    }
+}
+
+struct OnCluster<'c>(Scene, &'c Cluster);
+
+impl Place for OnCluster<'_> {
+    fn scene(&self) -> &Scene {
+        &self.0
+    }
+
+    fn objects(&self, kind: &str) -> Vec<Value> {
+        self.1.items(&["get", kind, "--all-namespaces"])
+    }
+
+    fn make(&self, name: &str) {
+        self.1.create(&thing(name));
+    }
+
+    fn releases(&self) -> Vec<String> {
+        listed(&self.0)
+    }
+}
+
+/// Releases of our charts as an observation finds them.
+fn listed(scene: &Scene) -> Vec<String> {
+    scene.observed();
+    let text = std::fs::read_to_string(scene.path("inventory.json")).expect("an inventory");
+    let inventory: Value = serde_json::from_str(&text).expect("JSON");
+    let releases = inventory["releases"].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let ours = releases.iter().filter(|release| release["name"]["namespace"] == "default");
+    ours.map(|release| {
+        [text(&release["name"]["name"]), text(&release["chart"]), text(&release["chartVersion"])].join(" ")
+    })
+    .collect()
+}
+
+/// Who holds an object, by its UID, and whether anything is left of what was written to keep it.
+fn held(place: &dyn Place, kind: &str, name: &str) -> (String, String, usize) {
+    let all = place.objects(kind);
+    let object = all.iter().find(|object| object["metadata"]["name"] == name);
+    let metadata = &object.unwrap_or_else(|| panic!("{kind} {name} is gone"))["metadata"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let marks = ["helm.sh/resource-policy", "switchback.dev/left-by"];
+    let left = marks.iter().filter(|mark| metadata["annotations"].get(**mark).is_some()).count();
+    (text(&metadata["annotations"]["meta.helm.sh/release-name"]), text(&metadata["uid"]), left)
+}
+
+/// The same object as before, held by a release and without marks.
+fn is_held(place: &dyn Place, kind: &str, name: &str, release: &str, uid: &str) {
+    assert_eq!(held(place, kind, name), (release.to_owned(), uid.to_owned(), 0), "{kind} {name}");
+}
+
+fn unplanned(scene: &Scene) -> String {
+    scene.observed();
+    scene.on_platform("resolve manifests").exits(0);
+    scene.switchback("plan manifests -o plan.json").exits(1).stderr.replace("\n  │ ", " ")
+}
+
+/// With a store of its own.
+fn another_day(scene: &Scene) {
+    std::fs::remove_dir_all(scene.path("store")).expect("the store");
+}
+
+fn splits_renames_and_merges(place: &dyn Place) {
+    let scene = place.scene();
+    for name in ["a", "b"] {
+        place.make(name);
+    }
+    let (_, uid, _) = held(place, "CustomResourceDefinition", CRD);
+    let (_, config, _) = held(place, "ConfigMap", "things");
+    let things = |owner: &str| {
+        is_held(place, "CustomResourceDefinition", CRD, owner, &uid);
+        assert_eq!(place.objects("Thing").len(), 2);
+    };
+    let start = place.releases();
+    assert_eq!(start, ["things things 1.0.0"]);
+
+    // Split: helm alone would refuse to import the CRD, and the old release would delete it with every Thing.
+    let install = "  install: true\n  chart: things-crd\n";
+    scene.write("manifests/crds.yaml", &upgrade("things-crd", "1.0.0", install));
+    let after = "  requires: [{upgrade: things-crd, atLeast: '1.0.0', because: it takes the CRD over}]\n";
+    scene.write("manifests/things.yaml", &upgrade("things", "2.0.0", after));
+    let refused = unplanned(scene);
+    for said in ["SB0447", "release default/things holds it", "under `adopts`"] {
+        assert!(refused.contains(said), "{said} is not in {refused}");
+    }
+    let adopts = format!("{install}  adopts: [{{namespace: default, name: things}}]\n");
+    scene.write("manifests/crds.yaml", &upgrade("things-crd", "1.0.0", &adopts));
+    scene.plan();
+    let shown = scene.switchback("show plan.json").exits(0).stdout;
+    assert!(shown.contains("goes from default/things to default/things-crd, as it is"), "{shown}");
+    let preflight = scene.on_store("preflight plan.json").exits(0);
+    assert!(preflight.stdout.contains("0 wrong"), "{}", preflight.stdout);
+    scene.apply().exits(0);
+    things("things-crd");
+    assert_eq!(place.releases(), ["things things 2.0.0", "things-crd things-crd 1.0.0"]);
+    scene.on_store("rollback --to start --reason test").exits(0);
+    things("things");
+    is_held(place, "ConfigMap", "things", "things", &config);
+    assert_eq!(place.releases(), start);
+
+    another_day(scene);
+    scene.plan();
+    scene.apply().exits(0);
+    things("things-crd");
+
+    // Renamed, to a chart that numbers its versions anew.
+    std::fs::remove_file(scene.path("manifests/crds.yaml")).expect("a file");
+    scene.write("manifests/things.yaml", &upgrade("things", "0.1.0", "  chart: stuff\n"));
+    let refused = unplanned(scene);
+    assert!(refused.contains("formerChart: things"), "{refused}");
+    let renamed = "  chart: stuff\n  formerChart: things\n";
+    scene.write("manifests/things.yaml", &upgrade("things", "0.1.0", renamed));
+    another_day(scene);
+    scene.plan();
+    scene.apply().exits(0);
+    assert_eq!(place.releases(), ["things stuff 0.1.0", "things-crd things-crd 1.0.0"]);
+    scene.on_store("rollback --to start --reason test").exits(0);
+    assert_eq!(place.releases(), ["things things 2.0.0", "things-crd things-crd 1.0.0"]);
+    is_held(place, "ConfigMap", "things", "things", &config);
+
+    // Merged: both releases go, and nothing of them does.
+    std::fs::remove_file(scene.path("manifests/things.yaml")).expect("a file");
+    let merged = "  install: true\n  chart: bundle\n  replaces: [{release: {namespace: default, name: things}}, {release: {namespace: default, name: things-crd}}]\n";
+    scene.write("manifests/bundle.yaml", &upgrade("bundle", "1.0.0", merged));
+    another_day(scene);
+    scene.plan();
+    scene.apply().exits(0);
+    things("bundle");
+    is_held(place, "ConfigMap", "things", "bundle", &config);
+    assert_eq!(place.releases(), ["bundle bundle 1.0.0"]);
+    scene.on_store("rollback --to start --reason test").exits(0);
+    things("things-crd");
+    is_held(place, "ConfigMap", "things", "things", &config);
+    assert_eq!(place.releases(), ["things things 2.0.0", "things-crd things-crd 1.0.0"]);
+}
+
+#[test]
+fn on_the_twin_a_chart_is_split_renamed_and_merged() {
+    let scene = Scene::on_twin(&[("platform.yaml", PLATFORM)], |world| {
+        let ours = "  - {name: things, namespace: default, chart: things, version: 1.0.0}\n";
+        world.replacen("releases:\n", &format!("releases:\n{ours}"), 1)
+    });
+    splits_renames_and_merges(&OnTwin(scene));
+}
+
+#[test]
+#[ignore = "starts a control plane: `tests/cluster/suite`"]
+fn on_a_cluster_a_chart_is_split_renamed_and_merged() {
+    let own = Own::start();
+    let cluster = &own.cluster;
+    for helm in [&cluster.helm3, &cluster.helm4] {
+        let chart = root().join("fixtures/charts/things/1.0.0");
+        cluster.helm(helm, &["install", "things", &chart.to_string_lossy(), "--namespace", "default"]);
+        cluster.kubectl(&["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"]);
+        let scene = Scene::on_cluster(&[("platform.yaml", PLATFORM)], cluster, helm);
+        splits_renames_and_merges(&OnCluster(scene, cluster));
+        for name in ["things", "things-crd"] {
+            cluster.helm(helm, &["uninstall", name, "--namespace", "default"]);
+        }
+    }
+}
