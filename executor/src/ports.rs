@@ -17,8 +17,8 @@ use switchback_schemas::{
     name::{Label, ObjectName},
     plan::{
         BoundObject, CaptureKind, CloudCapture, CloudCondition, Command, Condition, Effect, EksEffect,
-        HelmEffect, KubeCapture, KubeCondition, KubeEffect, Notify, Plan, Pool, PromQuery,
-        Proof, RdsEffect, Roll, WebCondition, WorkloadClass,
+        HelmEffect, KubeCapture, KubeCondition, KubeEffect, Notify, Plan, Pool, PromQuery, Proof, RdsEffect,
+        Roll, WebCondition, WorkloadClass,
     },
 };
 

@@ -18,7 +18,8 @@ fn rendered(helm: &Path, folder: &Path) -> (String, String, Value) {
     let assign: Value = read(&charts().join("assign.yaml"));
     // What is there only where it is asked for is rendered, so that the twin has it.
     let whole = assign[name].as_array().into_iter().flatten().filter(|row| row["whole"] == true);
-    let asked = whole.flat_map(|row| ["--set".to_owned(), format!("{}=true", row["value"].as_str().expect("a value"))]);
+    let asked = whole
+        .flat_map(|row| ["--set".to_owned(), format!("{}=true", row["value"].as_str().expect("a value"))]);
     #[expect(clippy::disallowed_methods, reason = "the real helm renders the charts")]
     let mut command = Command::new(helm);
     let out = command

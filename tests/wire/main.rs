@@ -30,6 +30,7 @@ mod gpu;
 mod gpu_driver;
 mod handovers;
 mod kserve;
+mod kserve_split;
 mod logs;
 mod people;
 mod real;

@@ -19,11 +19,7 @@ use crate::{
 
 /// Takes every revision of a release out of helm's sight, or gives them back. The newest is the last to go and the first to come back, so
 /// that helm never takes an older one for the newest.
-pub(crate) async fn detach(
-    api: &Writer,
-    release: &ObjectName,
-    detached: bool,
-) -> Result<Outcome, CallError> {
+pub(crate) async fn detach(api: &Writer, release: &ObjectName, detached: bool) -> Result<Outcome, CallError> {
     let (from, to) = if detached { (Owner::Helm, Owner::Nobody) } else { (Owner::Nobody, Owner::Helm) };
     let mut records = helm::records(&api.read, release, from).await?;
     if !detached {

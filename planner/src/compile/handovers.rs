@@ -2,11 +2,11 @@
 
 use switchback_schemas::{
     Diagnostic, HopId, Label, codes,
-    name::ObjectName,
+    name::{ObjectName, ObjectRef},
     plan::{Effect, HelmEffect, Step},
 };
 
-use crate::{context::Cx, hop::HopSpec};
+use crate::{context::Cx, hop::HopSpec, index::same};
 
 /// Says which release still holds what another one took over.
 pub(super) fn check(cx: &Cx<'_>, hops: &[(HopSpec, switchback_schemas::plan::Hop)], steps: &[Step]) {
@@ -19,16 +19,21 @@ pub(super) fn check(cx: &Cx<'_>, hops: &[(HopSpec, switchback_schemas::plan::Hop
             })
         })
     };
-    let lets_go = |release: &ObjectName| {
+    let lets_go = |release: &ObjectName, object: &ObjectRef| {
         effects().any(|(_, effect)| match effect {
-            HelmEffect::Upgrade(upgrade) => upgrade.release == *release && !upgrade.leaves.is_empty(),
+            HelmEffect::Upgrade(upgrade) => {
+                let mut left = upgrade.leaves.iter().flat_map(|handed| &handed.objects);
+                upgrade.release == *release && left.any(|left| same(left, object))
+            }
             HelmEffect::Detach(detached) => detached.release == *release,
             _ => false,
         })
     };
     for (hop, effect) in effects() {
         let [takes, _] = effect.handovers();
-        for other in takes.iter().filter_map(|handed| handed.other.as_ref()).filter(|other| !lets_go(other)) {
+        let takes = takes.iter().filter_map(|handed| Some((handed.other.as_ref()?, &handed.objects)));
+        let kept = takes.filter(|(other, objects)| objects.iter().any(|object| !lets_go(other, object)));
+        for (other, _) in kept {
             let message = format!(
                 "release {} takes objects over from release {other}, which would go on to hold them",
                 effect.release()

@@ -5,6 +5,7 @@ use switchback_model::lint::lint;
 use switchback_schemas::{
     ComponentName, Diagnostic, Digest, codes,
     inventory::{Inventory, OwnerEvidence, Ownership, Subject, Unread},
+    lock::Lock,
     manifest::OwnerKind,
     name::ObjectRef,
     plan::{Action, Condition, Effect, FailureAction, HelmEffect, Stale, Undo},
@@ -12,7 +13,7 @@ use switchback_schemas::{
 
 use crate::{
     continued::{found, hop, id, left, planned},
-    world::{self, KARPENTER, PLATFORM, compiled, inventory},
+    world::{self, KARPENTER, PLATFORM, compiled, compiled_with, inventory},
     world_mlflow,
 };
 
@@ -143,6 +144,12 @@ fn a_release_that_is_not_as_the_manifests_now_say_moves_once_more() {
     assert_eq!(roll.undo, Undo::Rollback {});
 }
 
+/// The controller's chart, of which the catalog knows nothing.
+fn controller_chart(lock: &mut Lock) {
+    let own = lock.renders.iter_mut().filter(|render| render.release == world::karpenter());
+    own.for_each(|render| "controller".clone_into(&mut render.chart.name));
+}
+
 /// Plain upgrades that a run did, and whose verification was mended.
 #[test]
 fn what_a_run_did_and_did_not_see_well_is_looked_at_again() {
@@ -167,7 +174,7 @@ spec:
     let evidence = vec![OwnerEvidence { owner: OwnerKind::Helm, because }];
     inventory.owners.push(Ownership { object: controller, evidence });
     let files = [("platform.yaml", PLATFORM), ("plain.yaml", PLAIN)];
-    let (plan, _) = compiled(&files, &inventory, &["1.8.8"]);
+    let (plan, _) = compiled_with(&files, &inventory, &["1.8.8"], controller_chart);
     assert!(plan.is_none(), "everything is there, and no run is continued");
 
     let mut carried = left("1.8.8", "karpenter.sh/v1").carry_over.expect("a run");
@@ -175,7 +182,7 @@ spec:
     carried.hops =
         vec![hop("deployment/web@1.4", "1.3", false), hop("helm-release/controller@1.8.8", "1.5.8", false)];
     inventory.carry_over = Some(carried);
-    let (plan, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
+    let (plan, diagnostics) = compiled_with(&files, &inventory, &["1.8.8"], controller_chart);
     let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     assert_eq!(lint(&plan), []);
     let steps: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
@@ -189,7 +196,7 @@ spec:
     // A wrong value, and an image that does not exist: both are mended under the version that was asked for.
     inventory.releases[0].values_digest = Digest::of("bad values");
     inventory.workloads[0].containers[0].image = "registry.example/wbe:1.4".to_owned();
-    let (plan, diagnostics) = compiled(&files, &inventory, &["1.8.8"]);
+    let (plan, diagnostics) = compiled_with(&files, &inventory, &["1.8.8"], controller_chart);
     let plan = plan.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     let steps: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
     assert_eq!(steps, ["deployment/web@1.4/image", "helm-release/controller@1.8.8/release"]);

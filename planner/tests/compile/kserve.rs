@@ -181,13 +181,6 @@ fn restarts_are_named_with_the_gpus_that_they_take() {
     );
 }
 
-#[test]
-fn the_split_is_refused_by_name() {
-    let manifest = KSERVE.replace("0.16.0", "0.17.1");
-    let said = refused(&manifest, &platform("0.16.0", None), "0.17.1", codes::MANIFEST_NOT_BUILT);
-    assert!(said.message.contains("goes over the split of its charts at 0.17.0"), "{}", said.message);
-}
-
 /// Their CRD charts leave a CRD out on any upgrade, and Helm deletes it with its objects.
 #[test]
 fn known_bad_charts_are_refused_with_the_next_good_one() {

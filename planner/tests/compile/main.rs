@@ -17,6 +17,7 @@ mod joint;
 mod karpenter;
 mod known_release;
 mod kserve;
+mod kserve_split;
 mod mlflow;
 mod mlflow_refused;
 mod nvsentinel;

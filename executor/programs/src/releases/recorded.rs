@@ -129,7 +129,11 @@ impl HelmDriver {
         Ok(files.chain([(VALUES.to_owned(), given.to_string().into_bytes())]).collect())
     }
 
-    pub(super) async fn recorded_objects(&self, release: &ObjectName, revision: u64) -> Result<Vec<ObjectRef>, Failure> {
+    pub(super) async fn recorded_objects(
+        &self,
+        release: &ObjectName,
+        revision: u64,
+    ) -> Result<Vec<ObjectRef>, Failure> {
         let printed = self.helm.get("manifest", release, revision, &[]).await?;
         let objects = manifest::objects(&printed).map_err(|error| refused(error.to_string()))?;
         let namespace = namespace(release)?;
@@ -152,8 +156,7 @@ fn cut(manifest: &str, namespace: &str, without: &[&ObjectRef]) -> Result<String
 fn is_same(object: &ObjectRef, recorded: &ObjectRef) -> bool {
     let in_place = object.namespace.is_none() || object.namespace == recorded.namespace;
     in_place
-        && (object.group(), &object.kind, &object.name)
-            == (recorded.group(), &recorded.kind, &recorded.name)
+        && (object.group(), &object.kind, &object.name) == (recorded.group(), &recorded.kind, &recorded.name)
 }
 
 /// Whether one of some objects is among those that were recorded.

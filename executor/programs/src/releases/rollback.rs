@@ -62,7 +62,8 @@ impl HelmDriver {
         }
         // helm upgrades no release of which something is pending.
         let kept = self.mend(call, release, history).await?;
-        let exit = self.upgrade_to_recorded(release, to, &[]).await.map_err(|outcome| with(outcome, &kept))?;
+        let exit =
+            self.upgrade_to_recorded(release, to, &[]).await.map_err(|outcome| with(outcome, &kept))?;
         Ok(with(self.ended(release, history, &exit).await, &kept))
     }
 

@@ -121,7 +121,12 @@ impl HelmDriver {
     }
 
     /// Keeps a copy of the pending record: what a killed helm wrote last is gone when helm prunes its history.
-    pub(super) async fn copy(&self, call: &Call, release: &ObjectName, revision: u64) -> Result<Evidence, Outcome> {
+    pub(super) async fn copy(
+        &self,
+        call: &Call,
+        release: &ObjectName,
+        revision: u64,
+    ) -> Result<Evidence, Outcome> {
         self.kube.keep_release(call, release, revision).await.map_err(not_done)
     }
 

@@ -104,12 +104,13 @@ fn is_the_chart(at: &DocCx<'_, HelmRelease>, found: &Release) -> bool {
     let message = format!("release {} is of chart {}, not {expected}", spec.release, found.chart);
     let help = match (&spec.former_chart, &spec.chart) {
         // An earlier run of the operation renamed it.
-        (Some(_), Some(chart)) if *chart == found.chart => "remove `formerChart`: it has its new chart".to_owned(),
+        (Some(_), Some(chart)) if *chart == found.chart => {
+            "remove `formerChart`: it has its new chart".to_owned()
+        }
         (Some(_), _) => format!("write `formerChart: {}`, if that is the chart it is to leave", found.chart),
-        (None, _) => format!(
-            "if the release is to change its chart, write `formerChart: {}` beside it",
-            found.chart
-        ),
+        (None, _) => {
+            format!("if the release is to change its chart, write `formerChart: {}` beside it", found.chart)
+        }
     };
     at.findings.say(
         Diagnostic::error(codes::MANIFEST_CONFLICT, message)

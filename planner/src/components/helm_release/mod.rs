@@ -88,7 +88,8 @@ impl Component for HelmRelease {
         if spec.former_chart.is_some() && spec.chart.is_none() {
             checks.error(
                 codes::MANIFEST_CONFLICT,
-                "formerChart names the chart that the release has, and no chart says which it gets".to_owned(),
+                "formerChart names the chart that the release has, and no chart says which it gets"
+                    .to_owned(),
                 ("/spec/formerChart", "and which one then"),
                 "write `chart: NAME`",
             );

@@ -41,6 +41,36 @@ pub struct Split {
     pub why: String,
     /// The key of its source.
     pub source: String,
+    /// New names of charts by old ones.
+    pub renamed: BTreeMap<String, String>,
+    /// What moves to a chart of its own.
+    pub moved: Vec<MovedObjects>,
+}
+
+/// Objects that an older chart holds and only a chart of their own holds from the split on.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MovedObjects {
+    /// Their kind.
+    pub kind: String,
+    /// Of CRDs: what the kinds that they define begin with.
+    pub defines: Option<String>,
+    /// The chart.
+    pub chart: String,
+    /// The value without which that chart does not hold them.
+    pub value: Option<String>,
+    /// The key of its source.
+    pub source: String,
+}
+
+impl MovedObjects {
+    /// Whether an object is one of them.
+    pub fn is(&self, object: &serde_json::Value) -> bool {
+        let text = |pointer| object.pointer(pointer).and_then(serde_json::Value::as_str);
+        let defined = text("/spec/names/kind").unwrap_or_default();
+        text("/kind") == Some(&self.kind)
+            && self.defines.as_ref().is_none_or(|defines| defined.starts_with(defines.as_str()))
+    }
 }
 
 /// A part of KServe: what one release of it holds.
@@ -171,6 +201,12 @@ impl KserveFacts {
         *from < self.split.at && *to >= self.split.at
     }
 
+    /// The name of a chart at a version.
+    pub fn chart_at<'f>(&'f self, chart: &'f str, version: &Version) -> &'f str {
+        let renamed = self.split.renamed.get(chart).filter(|_| *version >= self.split.at);
+        renamed.map_or(chart, String::as_str)
+    }
+
     /// The new word for an old one.
     pub fn word<'f>(&'f self, old: &str) -> Option<&'f str> {
         self.words.map.get(old).map(String::as_str)
@@ -207,6 +243,7 @@ mod tests {
         let facts = facts();
         let mut named: Vec<&str> = facts.parts.iter().map(|part| part.source.as_str()).collect();
         named.extend(facts.restarts.iter().map(|restart| restart.source.as_str()));
+        named.extend(facts.split.moved.iter().map(|moved| moved.source.as_str()));
         named.extend([
             facts.split.source.as_str(),
             &facts.lease.source,
@@ -220,6 +257,18 @@ mod tests {
         }
         for source in facts.sources.keys() {
             assert!(named.contains(&source.as_str()), "nothing names {source}");
+        }
+    }
+
+    #[test]
+    fn a_chart_that_is_renamed_stays_the_same_part() {
+        let facts = facts();
+        for (old, new) in &facts.split.renamed {
+            let part = |chart| facts.part(chart).map(|(number, _)| number);
+            assert!(part(old).is_some() && part(old) == part(new), "{old} and {new}");
+        }
+        for moved in &facts.split.moved {
+            assert!(facts.part(&moved.chart).is_some(), "{}", moved.chart);
         }
     }
 

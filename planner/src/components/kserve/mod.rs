@@ -10,6 +10,7 @@ mod releases;
 mod restarts;
 mod road;
 mod spec;
+mod split;
 mod steps;
 mod webhooks;
 
@@ -20,7 +21,7 @@ use switchback_schemas::{
     plan::Roll,
 };
 
-pub use self::spec::{KserveUpgrade, ServedModel};
+pub use self::spec::{KserveUpgrade, NewRelease, ServedModel};
 use self::{facts::KserveFacts, releases::Moved};
 use crate::{
     catalog::{self, Texts},
@@ -49,7 +50,7 @@ impl Component for Kserve {
     }
 
     fn codes(&self) -> &'static [Code] {
-        &[codes::PLAN_CAPACITY, codes::PLAN_HOOK, codes::PLAN_NOT_READY]
+        &[codes::PLAN_CAPACITY, codes::PLAN_HOOK, codes::PLAN_NOT_READY, codes::PLAN_HANDOVER]
     }
 
     fn catalog(&self) -> Texts {
@@ -66,6 +67,15 @@ impl Component for Kserve {
         for (number, release) in spec.more_releases.iter().enumerate() {
             checks.object(&format!("/spec/moreReleases/{number}"), release);
         }
+        for (number, new) in spec.new_releases.iter().enumerate() {
+            checks.object(&format!("/spec/newReleases/{number}/release"), &new.release);
+            checks.word(
+                &format!("/spec/newReleases/{number}/chart"),
+                "the name of a chart",
+                &new.chart,
+                b"-_.",
+            );
+        }
         checks.charts(&spec.charts);
         checks.values(&spec.set);
         for (number, model) in spec.models.iter().enumerate() {
@@ -79,7 +89,8 @@ impl Component for Kserve {
 
     fn contradictions(&self, spec: &KserveUpgrade, checks: &mut Checks<'_, '_>) {
         let mut seen = vec![&spec.release];
-        for release in std::iter::once(&spec.crd_release).chain(&spec.more_releases) {
+        let new = spec.new_releases.iter().map(|new| &new.release);
+        for release in std::iter::once(&spec.crd_release).chain(&spec.more_releases).chain(new) {
             if seen.contains(&release) {
                 checks.error(
                     codes::MANIFEST_CONFLICT,
@@ -99,6 +110,8 @@ impl Component for Kserve {
             Touch::release("/spec/crdRelease", &spec.target, &spec.crd_release),
         ];
         touches.extend(more.map(|release| Touch::release("/spec/moreReleases", &spec.target, release)));
+        let new = spec.new_releases.iter().map(|new| &new.release);
+        touches.extend(new.map(|release| Touch::release("/spec/newReleases", &spec.target, release)));
         touches
     }
 
@@ -116,7 +129,8 @@ impl Component for Kserve {
     /// Every release at every version on the way.
     fn asks(&self, at: &DocCx<'_, Self>, asks: &mut Lookups) {
         for (hop, moved) in hops::of(at) {
-            asks.charts.extend(moved.iter().map(|release| release.ask(at, &hop.to)));
+            let there = moved.iter().filter(|release| release.is_there_at(at.facts, &hop.to));
+            asks.charts.extend(there.map(|release| release.ask(at, &hop.to)));
         }
     }
 

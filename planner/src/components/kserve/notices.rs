@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 use switchback_schemas::{
-    Diagnostic, codes, inventory::kserve::Kserve as Section, lock::Render, plan::BlindSpot,
+    Diagnostic, codes,
+    inventory::kserve::Kserve as Section,
+    lock::Render,
+    plan::{BlindSpot, HopBasis},
 };
 
 use super::{Kserve, facts::Holds, modes, releases::Moved};
@@ -68,7 +71,8 @@ fn is_stopped(at: &HopCx<'_, Kserve>, section: &Section) -> bool {
 fn old_words(at: &HopCx<'_, Kserve>, section: &Section) -> bool {
     let words = &at.facts.words;
     let runs = at.hop.from.as_ref().unwrap_or(&at.hop.to);
-    if *runs < words.at {
+    // Where an earlier hop of the plan leads there, it changes them.
+    if *runs < words.at || at.hop.basis == HopBasis::Predicted {
         return false;
     }
     let mut found = false;

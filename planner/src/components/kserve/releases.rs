@@ -1,8 +1,15 @@
 //! The releases that KServe consists of: which chart each is, and what is refused of them before anything moves.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use switchback_schemas::{Diagnostic, Version, codes, inventory::Release, lock::Ask, name::ObjectName};
 
-use super::{Kserve, facts::Holds};
+use super::{
+    Kserve, NewRelease,
+    facts::{Holds, KserveFacts},
+    split,
+};
 use crate::{component::DocCx, objects::nested, owner::release};
 
 /// A release that moves.
@@ -14,17 +21,28 @@ pub struct Moved {
     pub(super) release: ObjectName,
     /// Its chart.
     pub(super) chart: String,
+    /// Values of a release that is not there yet, and comes with the split.
+    pub(super) new: Option<BTreeMap<String, Value>>,
 }
 
 impl Moved {
+    /// Whether it is there at a version, or comes with it.
+    pub(super) fn is_there_at(&self, facts: &KserveFacts, version: &Version) -> bool {
+        self.new.is_none() || *version >= facts.split.at
+    }
+
     /// The chart to look up for a version. Chart versions of KServe are tags, with a leading `v`.
     pub(super) fn ask(&self, at: &DocCx<'_, Kserve>, version: &Version) -> Ask {
         let spec = &at.doc.spec;
         let own = self.release == spec.release;
-        let set = if own { nested(&spec.set).unwrap_or_default() } else { serde_json::json!({}) };
+        let set = match &self.new {
+            Some(set) => nested(set).unwrap_or_default(),
+            None if own => nested(&spec.set).unwrap_or_default(),
+            None => serde_json::json!({}),
+        };
         Ask {
             release: self.release.clone(),
-            chart: self.chart.clone(),
+            chart: at.facts.chart_at(&self.chart, version).to_owned(),
             source: at.manifests.charts(at.doc.doc, &spec.charts),
             version: tag(version),
             set,
@@ -67,10 +85,39 @@ pub(super) fn find<'a>(at: &DocCx<'a, Kserve>) -> Option<Found<'a>> {
     for (number, release) in more.iter().enumerate() {
         moved.push(role(at, &format!("/spec/moreReleases/{number}"), release, None)?);
     }
+    for (number, new) in spec.new_releases.iter().enumerate() {
+        let pointer = format!("/spec/newReleases/{number}");
+        // An earlier run of the operation may have installed it.
+        moved.push(match cx.index.release(&new.release) {
+            Some(_) => role(at, &pointer, named(&pointer, &new.release)?, None)?,
+            None => self::new(at, &pointer, new)?,
+        });
+    }
     moved.sort_by_key(|moved| moved.part);
     let whole = left_behind(at, &moved);
     let behind = std::iter::once(crds).chain(more).all(|release| newer(at, release));
     (whole && behind).then_some(Found { moved, from: &controller.chart_version })
+}
+
+/// A release that comes with the split. A chart that is none of KServe's, or that there is no need to install, is said.
+fn new(at: &DocCx<'_, Kserve>, pointer: &str, new: &NewRelease) -> Option<Moved> {
+    let facts = at.facts;
+    let part = facts.part(&new.chart).filter(|(_, part)| part.after.contains(&new.chart));
+    let Some((part, _)) = part else {
+        let mut charts: Vec<&str> =
+            facts.parts.iter().flat_map(|part| &part.after).map(String::as_str).collect();
+        charts.sort_unstable();
+        let message = format!("{} is no chart of KServe from {} on", new.chart, facts.split.at);
+        at.findings.say(
+            Diagnostic::error(codes::MANIFEST_CONFLICT, message)
+                .at(at.label(at.doc.doc, &format!("{pointer}/chart"), "no such chart"))
+                .help(format!("name one of {}", charts.join(", "))),
+        );
+        return None;
+    };
+    let mut set = split::values(at, &new.chart);
+    set.extend(new.set.clone());
+    Some(Moved { part, release: new.release.clone(), chart: new.chart.clone(), new: Some(set) })
 }
 
 /// The part that a release is; one that is none, or another than it is named for, is said.
@@ -91,7 +138,7 @@ fn role(at: &DocCx<'_, Kserve>, pointer: &str, release: &Release, holds: Option<
         );
         return None;
     };
-    Some(Moved { part, release: release.name.clone(), chart: release.chart.clone() })
+    Some(Moved { part, release: release.name.clone(), chart: release.chart.clone(), new: None })
 }
 
 /// Releases of KServe that the manifest does not name would stay behind: its charts are released together, and CRDs of one are read

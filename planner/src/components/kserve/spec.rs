@@ -28,6 +28,9 @@ pub struct KserveUpgrade {
     /// Releases of KServe's other charts: those of LocalModels, of LLMInferenceServices and of the runtimes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_releases: Vec<ObjectName>,
+    /// Releases that are installed in the hop over the split of the charts at 0.17, with the chart of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub new_releases: Vec<NewRelease>,
     /// Where the charts come from.
     pub charts: ChartSource,
     /// Values of the controller's release that change with the upgrade, by dotted path; all other values stay as they are.
@@ -48,6 +51,19 @@ pub struct KserveUpgrade {
     /// What follows a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
+}
+
+/// A release that comes with the split of the charts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewRelease {
+    /// The release.
+    pub release: ObjectName,
+    /// Its chart, such as `kserve-localmodel-crd` or `kserve-runtime-configs`.
+    pub chart: String,
+    /// Values that it is given, by dotted path. What its chart needs to hold what moves to it is given without being named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, Value>,
 }
 
 /// A model that is asked whether it serves.

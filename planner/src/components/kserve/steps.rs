@@ -49,9 +49,13 @@ pub(super) fn lower(at: &HopCx<'_, Kserve>, predicted: &mut Predicted<'_>, out: 
     let Some(section) = section(at) else { return };
     let place = || at.label(at.doc.doc, "/spec/to", "this version of the chart");
     let render = |moved: &'_ Moved| at.render(&moved.release, &at.hop.to, place());
-    let renders: Vec<Option<&Render>> = at.own.iter().map(render).collect();
+    let there: Vec<&Moved> = at.own.iter().filter(|moved| moved.is_there_at(at.facts, &at.hop.to)).collect();
+    let renders: Vec<Option<&Render>> = there.iter().copied().map(render).collect();
     let Some(renders) = renders.into_iter().collect::<Option<Vec<_>>>() else { return };
-    let renders: Vec<(&Moved, &Render)> = at.own.iter().zip(renders).collect();
+    let mut renders: Vec<(&Moved, &Render)> = there.into_iter().zip(renders).collect();
+    // What a new release takes over it takes before the old one drops it.
+    let holds = |moved: &Moved| at.facts.parts.get(moved.part).map(|part| part.holds);
+    renders.sort_by_key(|(moved, _)| (holds(moved), moved.new.is_none(), moved.part));
     if !notices::fits(at, &section, &renders) {
         return;
     }
@@ -191,7 +195,13 @@ impl Road<'_> {
         own.filter_map(|crd| predicted.crd(&crd.name)).collect()
     }
 
-    fn asked<'r>(&'r self, moved: &Moved, render: &'r Render, part: &'r Part, after: &StepId) -> Asked<'r> {
+    fn asked<'r>(
+        &'r self,
+        (moved, render): (&Moved, &'r Render),
+        part: &'r Part,
+        adopts: &'r [ObjectName],
+        after: &StepId,
+    ) -> Asked<'r> {
         let deletes = self.accepted.iter().find(|(release, _)| *release == moved.release);
         let why = match part.holds {
             Holds::Crds => "every service was Ready before, and every object is kept",
@@ -205,14 +215,17 @@ impl Road<'_> {
             owners: self.owners,
             scope: &self.at.scope,
             part: &part.part,
-            title: format!("upgrade {} to {} by release {}", part.title, self.hop.to, render.release),
+            title: match moved.new.is_some() && self.splits() {
+                true => format!("install {} {} as release {}", part.title, self.hop.to, render.release),
+                false => format!("upgrade {} to {} by release {}", part.title, self.hop.to, render.release),
+            },
             desired: Desired::Release(DesiredRelease {
                 render,
                 within: CONTROLLER,
                 with_crds: false,
                 deletes: Some(deletes.map(|(_, list)| list.as_slice()).unwrap_or_default()),
-                installs: false,
-                adopts: Adopts::default(),
+                installs: moved.new.is_some(),
+                adopts: Adopts { releases: adopts, loose: false },
             }),
             needs: vec![need(after, why, Some(&part.source))],
             place: self.label(self.doc.doc, "/spec/to", "this version of the chart"),
@@ -229,13 +242,15 @@ impl Road<'_> {
         out: &mut Lowering,
     ) -> StepId {
         let Some(part) = self.part(moved) else { return after };
-        let asked = self.asked(moved, render, part, &after);
+        let adopts = self.adopted();
+        let asked = self.asked((moved, render), part, &adopts, &after);
         if asked.is_there(predicted) {
             return after;
         }
         let names = objects::crds(&render.objects);
         let seen: Vec<Crd> = names.iter().filter_map(|name| predicted.crd(name)).collect();
         let Some(draft) = asked.change(predicted, out) else { return after };
+        let draft = self.stores_anew(moved, draft, out);
         out.add(draft.verify(names.iter().flat_map(|name| established(name, &seen))))
     }
 

@@ -14,7 +14,12 @@ use switchback_schemas::{
 };
 
 use super::super::{Asked, DesiredRelease};
-use crate::{index::same, lower::verify, objects, predicted::Predicted};
+use crate::{
+    index::same,
+    lower::{changes, verify},
+    objects,
+    predicted::Predicted,
+};
 
 /// What a release takes over and what it leaves.
 #[derive(Debug, Default)]
@@ -25,6 +30,8 @@ pub(super) struct Handovers {
     pub(super) leaves: Vec<Handover>,
     /// Steps by which others took what it leaves.
     pub(super) after: Vec<StepId>,
+    /// What it takes, as it was and as it will be.
+    changed: Vec<Change>,
 }
 
 impl Handovers {
@@ -71,6 +78,12 @@ impl Handovers {
                     continue;
                 }
             };
+            let was = other.as_ref().and_then(|other| object_of(predicted, other, &reference));
+            self.changed.extend(
+                was.into_iter().flat_map(|was| {
+                    changes::between(std::slice::from_ref(was), std::slice::from_ref(object))
+                }),
+            );
             takes.entry(other).or_insert_with(Vec::new).push(reference);
         }
         self.takes = listed(takes);
@@ -157,7 +170,10 @@ impl Handovers {
             for change in changes.iter_mut().filter(|change| holds(handed, &change.object)) {
                 change.mark = Mark::Change;
                 let from = named(handed.other.as_ref());
-                change.diff = vec![format!(" goes from {from} to {release}, as it is")];
+                let changed = self.changed.iter().find(|changed| same(&changed.object, &change.object));
+                let as_it_is = if changed.is_none() { ", as it is" } else { "" };
+                change.diff = vec![format!(" goes from {from} to {release}{as_it_is}")];
+                change.diff.extend(changed.into_iter().flat_map(|changed| changed.diff.iter().cloned()));
             }
         }
         for handed in &self.leaves {
@@ -168,6 +184,16 @@ impl Handovers {
         }
         changes
     }
+}
+
+/// An object as a release holds it.
+fn object_of<'p>(
+    predicted: &'p Predicted<'_>,
+    release: &ObjectName,
+    object: &ObjectRef,
+) -> Option<&'p Value> {
+    let (_, view) = predicted.releases().find(|(name, _)| *name == release)?;
+    references(&view.objects).find(|(_, reference)| same(reference, object)).map(|(value, _)| value)
 }
 
 fn holds(handed: &Handover, object: &ObjectRef) -> bool {

@@ -52,12 +52,17 @@ pub(super) fn install(
     }
     let mut done = vec![none(release)];
     done.extend(Handovers::unmarked(&leaves));
-    let what = match (taken, stay) {
-        (0, 0) => String::new(),
-        (0, crds) => format!("; {crds} CRDs of it stay with their objects"),
-        (objects, 0) => format!("; {objects} objects go back as they are"),
-        (objects, crds) => format!("; {objects} objects go back as they are, {crds} CRDs of it stay"),
-    };
+    let mut what = String::new();
+    match taken {
+        0 => {}
+        1 => what.push_str("; the object that it took goes back"),
+        objects => what.push_str(&format!("; the {objects} objects that it took go back")),
+    }
+    match stay {
+        0 => {}
+        1 => what.push_str("; its CRD stays"),
+        crds => what.push_str(&format!("; its {crds} CRDs stay")),
+    }
     let disruption = match workloads(&render.objects, release).is_empty() {
         true => Disruption::None,
         false => Disruption::Restart,

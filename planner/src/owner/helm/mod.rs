@@ -77,8 +77,7 @@ impl Owner for Helm {
                 let handovers = Handovers::of(asked, release, &before.objects, predicted)?;
                 let deletions = Deletions::of(cx, &before, (render, &handovers), predicted);
                 deletions.say(cx, (render, release.deletes), &asked.place, predicted);
-                let draft =
-                    upgrade::upgrade(asked, release, &before, (&deletions, &handovers), predicted);
+                let draft = upgrade::upgrade(asked, release, &before, (&deletions, &handovers), predicted);
                 deletions.guard(draft, render, out)
             }
             None if release.installs => {

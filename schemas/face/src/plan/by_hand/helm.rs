@@ -34,8 +34,9 @@ pub(super) fn commands(effect: &HelmEffect<Value>) -> Vec<String> {
         HelmEffect::Uninstall(uninstall) if !uninstall.leaves.is_empty() => {
             let release = &uninstall.release;
             let back = uninstall.leaves.iter().filter_map(|handed| Some((handed.other.as_ref()?, handed)));
-            let mut lines: Vec<String> =
-                back.flat_map(|(other, handed)| handed.objects.iter().flat_map(|o| owned(o, other))).collect();
+            let mut lines: Vec<String> = back
+                .flat_map(|(other, handed)| handed.objects.iter().flat_map(|o| owned(o, other)))
+                .collect();
             lines.push(records(release, "helm", "switchback-detached"));
             lines
         }
@@ -83,10 +84,8 @@ fn unmarked(leaves: &[Handover]) -> Vec<String> {
 /// An object as a release's.
 fn owned(object: &ObjectRef, release: &ObjectName) -> Vec<String> {
     let name = format!("meta.helm.sh/release-name={}", release.name);
-    let namespace = format!(
-        "meta.helm.sh/release-namespace={}",
-        release.namespace.as_deref().unwrap_or("default")
-    );
+    let namespace =
+        format!("meta.helm.sh/release-namespace={}", release.namespace.as_deref().unwrap_or("default"));
     vec![kube::annotated(object, &[&name, &namespace])]
 }
 
