@@ -1,8 +1,6 @@
 //! Charts that are split, renamed and merged, judged by what stands on the platform afterwards: on the twin, and with real helms on a real
 //! API server.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -216,7 +214,7 @@ fn with_helm_4_a_chart_is_split_renamed_and_merged() {
     on_a_cluster(&own.cluster, &own.cluster.helm4);
 }
 
-fn on_a_cluster(cluster: &Cluster, helm: &Path) {
+fn on_a_cluster(cluster: &Cluster, helm: &str) {
     let chart = root().join("fixtures/charts/things/1.0.0");
     cluster.helm(helm, &["install", "things", &chart.to_string_lossy(), "--namespace", "default"]);
     cluster.kubectl(&["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"]);

@@ -3,11 +3,13 @@
 use switchback_face::plan::{dry_run::DryRun, rollback};
 use switchback_model::{Graph, lint::lint, summary::summary};
 use switchback_schemas::{
-    Digest,
-    plan::{FailureAction, Plan, Undo},
+    Digest, codes,
+    inventory::Inventory,
+    lock::Lock,
+    plan::{Effect, FailureAction, HelmEffect, Plan, Undo},
 };
 
-use crate::world::{KARPENTER, PLATFORM, compiled, inventory};
+use crate::world::{self, KARPENTER, PLATFORM, compiled, compiled_with, inventory};
 
 fn plan(karpenter: &str, from: &str, versions: &[&str]) -> Plan {
     let (plan, diagnostics) =
@@ -137,4 +139,78 @@ fn every_step_says_how_it_is_undone_and_what_it_relied_on() {
     let controller =
         plan.steps.iter().find(|step| step.id.as_str().ends_with("/controller")).expect("controller");
     assert!(!controller.work.reads.is_empty());
+}
+
+/// Karpenter by one release: Helm installed the CRDs of its `crds/` directory, and holds them no more.
+fn by_one_release(from: &str) -> Inventory {
+    let mut inventory = inventory(from);
+    inventory.releases.retain(|release| release.name != world::crds());
+    for crd in &mut inventory.crds {
+        crd.release = None;
+    }
+    inventory
+}
+
+fn planned(karpenter: &str, inventory: &Inventory, change: impl FnOnce(&mut Lock)) -> Plan {
+    let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", karpenter)];
+    let (plan, diagnostics) = compiled_with(&files, inventory, &["1.8.8"], change);
+    let plan = plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"));
+    assert_eq!(lint(&plan), []);
+    plan
+}
+
+#[test]
+fn a_release_of_the_crds_that_is_not_there_takes_over_those_that_helm_left() {
+    let plan = planned(KARPENTER, &by_one_release("1.0.8"), |_| ());
+    let step = plan.steps.iter().find(|step| step.id.as_str().ends_with("/crds")).expect("the CRD step");
+    let effects = step.work.effects();
+    let [Effect::Helm(HelmEffect::Install(install))] = effects.as_slice() else { panic!("{effects:?}") };
+    let [taken] = install.takes.as_slice() else { panic!("{:?}", install.takes) };
+    assert_eq!((taken.other.clone(), taken.objects.len()), (None, 3));
+    let needed: Vec<&str> = step.needs.iter().map(|need| need.step.as_str()).collect();
+    assert!(needed.iter().any(|step| step.contains("/storage/")), "P-12 holds all the same: {needed:?}");
+    let undo = plan.rollback.iter().find(|undo| undo.undoes.contains(&step.id)).expect("its rollback");
+    assert!(
+        undo.work.title.starts_with("uninstall release kube-system/karpenter-crd"),
+        "{}",
+        undo.work.title
+    );
+}
+
+#[test]
+fn without_a_release_of_its_own_the_crds_of_the_controllers_chart_are_applied() {
+    let alone = KARPENTER.replace("  crdRelease: {namespace: kube-system, name: karpenter-crd}\n", "");
+    assert_ne!(alone, KARPENTER);
+    let plan = planned(&alone, &by_one_release("1.0.8"), |lock| {
+        let crds = lock.renders.iter().find(|render| render.release == world::crds()).expect("a render");
+        let crds = crds.objects.clone();
+        lock.renders.retain(|render| render.release == world::karpenter());
+        lock.renders.iter_mut().for_each(|render| render.crds.clone_from(&crds));
+    });
+    let graph = Graph::of(&plan).expect("a DAG");
+    let number = |part: &str| {
+        let step = plan.steps.iter().find(|step| step.hop.part(&step.id) == Some(part)).expect(part);
+        graph.number(&step.id).expect("a step")
+    };
+    let crd = "crds/nodepools.karpenter.sh";
+    assert!(graph.descendants(number("storage/nodepools.karpenter.sh")).contains(&number(crd)));
+    assert!(graph.descendants(number(crd)).contains(&number("controller")));
+}
+
+#[test]
+fn crds_that_another_release_holds_are_not_moved_without_it() {
+    let alone = KARPENTER.replace("  crdRelease: {namespace: kube-system, name: karpenter-crd}\n", "");
+    let files = [("platform.yaml", PLATFORM), ("karpenter.yaml", alone.as_str())];
+    let (plan, diagnostics) = compiled(&files, &inventory("1.0.8"), &["1.8.8"]);
+    assert!(plan.is_none());
+    let said = diagnostics.iter().find(|said| said.code == codes::MANIFEST_CONFLICT).expect("it is said");
+    assert!(
+        said.message.contains("release kube-system/karpenter-crd holds CRDs of Karpenter"),
+        "{}",
+        said.message
+    );
+    assert_eq!(
+        said.help.as_deref(),
+        Some("write `crdRelease: {namespace: kube-system, name: karpenter-crd}`")
+    );
 }

@@ -54,11 +54,14 @@ pub(super) fn hop(at: &HopCx<'_, Karpenter>, predicted: &mut Predicted<'_>, out:
             );
         }
     };
-    let crds = cx.render(&doc.spec.crd_release, &hop.to, label("this version of the CRD chart"));
+    let crds = doc.spec.crd_release.as_ref();
+    let crds = crds.map(|crds| cx.render(crds, &hop.to, label("this version of the CRD chart")));
     let controller = cx.render(&doc.spec.release, &hop.to, label("this version of the chart"));
-    let (Some(crds), Some(controller)) = (crds, controller) else { return };
+    if crds.is_some_and(|crds| crds.is_none()) || controller.is_none() {
+        return;
+    }
     notices::add(at, &section, out);
-    let mut road = Road { at, section: &section, crds: Some(crds), controller: Some(controller) };
+    let mut road = Road { at, section: &section, crds: crds.flatten(), controller };
     if hop.finishes {
         road.crds = road.crds.filter(|render| !road.asked(CRDS_PART, render, Vec::new()).is_there(predicted));
         road.controller = road
@@ -94,14 +97,17 @@ impl<'a> Road<'a> {
             owners: self.owners,
             scope: &self.at.scope,
             part,
-            title: format!("upgrade the {what} to {} by release {}", self.hop.to, render.release),
+            title: match self.cx.index.release(&render.release) {
+                Some(_) => format!("upgrade the {what} to {} by release {}", self.hop.to, render.release),
+                None => format!("install the {what} {} as release {}", self.hop.to, render.release),
+            },
             desired: Desired::Release(DesiredRelease {
                 render,
                 within: CONTROLLER,
-                with_crds: false,
+                with_crds: self.doc.spec.crd_release.is_none(),
                 deletes: None,
-                installs: false,
-                adopts: Adopts::default(),
+                installs: part == CRDS_PART,
+                adopts: Adopts { releases: &[], loose: part == CRDS_PART },
             }),
             needs,
             place: self.cx.label(self.doc.doc, "/spec/to", "this version of the chart"),
@@ -317,7 +323,12 @@ impl<'a> Road<'a> {
                 ("drift is frozen and pools have their min ready nodes before the controller changes", None)
             }
         };
-        let needs = after.iter().map(|step| need(step, why, source)).collect();
+        let mut needs: Vec<Need> = after.iter().map(|step| need(step, why, source)).collect();
+        if self.doc.spec.crd_release.is_none() {
+            let stored = self.storage(render, predicted, after, out);
+            let why = "stored versions are moved before CRDs change";
+            needs.extend(stored.iter().map(|step| need(step, why, Some("kubernetes-crd-versions"))));
+        }
         let draft = self.asked(CONTROLLER_PART, render, needs).change(predicted, out)?;
         Some(out.add(draft.verify([self.version_label()])))
     }

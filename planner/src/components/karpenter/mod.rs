@@ -62,7 +62,9 @@ impl Component for Karpenter {
 
     fn strings(&self, spec: &KarpenterUpgrade, checks: &mut Checks<'_, '_>) {
         checks.object("/spec/release", &spec.release);
-        checks.object("/spec/crdRelease", &spec.crd_release);
+        if let Some(release) = &spec.crd_release {
+            checks.object("/spec/crdRelease", release);
+        }
         checks.charts(&spec.charts);
         checks.values(&spec.set);
     }
@@ -85,10 +87,10 @@ impl Component for Karpenter {
     }
 
     fn touches(&self, spec: &KarpenterUpgrade) -> Vec<Touch> {
-        vec![
-            Touch::release("/spec/release", &spec.target, &spec.release),
-            Touch::release("/spec/crdRelease", &spec.target, &spec.crd_release),
-        ]
+        let crds = spec.crd_release.iter();
+        let mut touches = vec![Touch::release("/spec/release", &spec.target, &spec.release)];
+        touches.extend(crds.map(|release| Touch::release("/spec/crdRelease", &spec.target, release)));
+        touches
     }
 
     fn request(&self, spec: &KarpenterUpgrade, known: &Known<'_>) -> Option<Request> {
@@ -106,10 +108,9 @@ impl Component for Karpenter {
     fn asks(&self, at: &DocCx<'_, Self>, asks: &mut Lookups) {
         let spec = &at.doc.spec;
         for hop in hops::of(at) {
-            for (release, chart, set) in [
-                (&spec.crd_release, "karpenter-crd", serde_json::json!({})),
-                (&spec.release, "karpenter", nested(&spec.set).unwrap_or_default()),
-            ] {
+            let crds = spec.crd_release.iter().map(|crds| (crds, "karpenter-crd", serde_json::json!({})));
+            let own = (&spec.release, "karpenter", nested(&spec.set).unwrap_or_default());
+            for (release, chart, set) in crds.chain([own]) {
                 asks.charts.push(Ask {
                     release: release.clone(),
                     chart: chart.to_owned(),

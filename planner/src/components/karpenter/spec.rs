@@ -24,8 +24,10 @@ pub struct KarpenterUpgrade {
     pub to: Version,
     /// The release of the controller chart.
     pub release: ObjectName,
-    /// The release of the CRD chart.
-    pub crd_release: ObjectName,
+    /// The release of the CRD chart. One that is not there is installed, and takes the CRDs over that Helm left of the controller's chart.
+    /// Without one, the CRDs of the controller's chart are applied, which Helm installs once and never upgrades.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crd_release: Option<ObjectName>,
     /// Where the two charts come from.
     pub charts: ChartSource,
     /// Values that change with the upgrade, by dotted path; all other values stay as they are.

@@ -225,7 +225,8 @@ impl Road<'_> {
                 with_crds: false,
                 deletes: Some(deletes.map(|(_, list)| list.as_slice()).unwrap_or_default()),
                 installs: moved.new.is_some(),
-                adopts: Adopts { releases: adopts, loose: false },
+                // A rollback leaves new CRDs with nobody.
+                adopts: Adopts { releases: adopts, loose: moved.new.is_some() },
             }),
             needs: vec![need(after, why, Some(&part.source))],
             place: self.label(self.doc.doc, "/spec/to", "this version of the chart"),
