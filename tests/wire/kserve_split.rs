@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
     journal::{Events, record},
@@ -135,15 +135,22 @@ fn over_the_split_and_back_every_object_stays_the_one_that_it_was() {
     assert_eq!(services(&scene), served);
 }
 
-/// The usual procedure on the same platform: helm deletes the CRDs of LocalModels and refuses to import the runtimes.
-#[test]
-fn the_usual_procedure_deletes_what_it_should_hand_over() {
-    let scene = scene();
+/// Moves the platform to the last version below the split.
+fn at_the_split(scene: &Scene) {
     let (head, _) = KSERVE.split_once("  newReleases:").expect("a manifest");
     let below = format!("{head}  charts: {{directory: ../charts}}\n").replace("0.17.1", "0.16.0");
     scene.write("manifests/kserve.yaml", &below);
     scene.plan();
     scene.apply().exits(0);
+    scene.write("manifests/kserve.yaml", KSERVE);
+    std::fs::remove_dir_all(scene.path("store")).expect("the store");
+}
+
+/// The usual procedure on the same platform: helm deletes the CRDs of LocalModels and refuses to import the runtimes.
+#[test]
+fn the_usual_procedure_deletes_what_it_should_hand_over() {
+    let scene = scene();
+    at_the_split(&scene);
     let before = held(&scene);
     let helm = |line: &str| {
         let mut command = scene.command(&scene.path("bin/helm"));
@@ -205,5 +212,25 @@ fn a_rollback_from_the_middle_gives_back_what_was_taken() {
         assert_eq!(held(&scene), before, "{step}");
         assert_eq!(releases(&scene), start, "{step}");
         assert_eq!(services(&scene), served, "{step}");
+    }
+}
+
+/// Refused while objects change hands: those that had changed are given back, though no release was made.
+#[test]
+fn a_refusal_in_the_middle_of_a_handover_gives_back_what_was_taken() {
+    for path in
+        ["*/customresourcedefinitions/localmodelnodes*", "*/clusterservingruntimes/kserve-sklearnserver"]
+    {
+        let scene = scene();
+        at_the_split(&scene);
+        let (before, served, start) = (held(&scene), services(&scene), releases(&scene));
+        scene.plan();
+        let refused = json!({"before": {"status": 422}});
+        scene.fault(&json!({"verb": "PATCH", "path": path, "nth": 1, "kind": refused}));
+        scene.apply().exits(5);
+        assert_eq!(scene.faults_met(), 1, "{path} was never called");
+        assert_eq!(held(&scene), before, "{path}");
+        assert_eq!(releases(&scene), start, "{path}");
+        assert_eq!(services(&scene), served, "{path}");
     }
 }

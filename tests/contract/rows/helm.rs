@@ -15,6 +15,7 @@ rows! {
     values_reset_or_reuse: "--reset-values forgets old values, --reuse-values keeps them, without either given values replace and none keep", "programs: helm upgrade";
     foreign_objects_are_refused: "an install over an object that is not the release's is refused: invalid ownership metadata; with the marks it is adopted", "karpenter: CRD chart adoption";
     reuse_keeps_old_defaults: "--reuse-values keeps the defaults of the old chart, so its image stays under the new version; --reset-then-reuse-values takes the new ones", "planner: a chart version that changes nothing";
+    a_record_of_another_owner_is_no_release: "helm finds its records by the label owner: with another one a release is unknown and its objects stay; with helm's again it is as before", "programs: detach, attach";
     show_reads_a_chart: "show chart and show crds print the chart's own data and its crds/", "resolver: versions, CRDs";
     uninstall_takes_all: "uninstall takes objects and revisions away; hooks' Jobs stay", "programs: uninstall";
     dry_run_stores_nothing: "--dry-run=server prints the manifest with status pending-upgrade and stores nothing", "programs: preview";
@@ -24,6 +25,29 @@ rows! {
 
 pub(super) async fn installed(h: &Helm<'_>, values: &Value) {
     h.run_with(&["upgrade", "--install", "d", "./demo/1.0.0", "--timeout", "60s"], Some(values)).await.ok();
+}
+
+async fn a_record_of_another_owner_is_no_release(s: &Server) {
+    for h in s.helms().await {
+        installed(&h, &json!({"replicas": 0})).await;
+        let uid = h.deployment("d").await["metadata"]["uid"].clone();
+        let record = format!("/api/v1/namespaces/{}/secrets/sh.helm.release.v1.d.v1", h.ns);
+        let owned = async |owner: &str| {
+            let patch = json!({"metadata": {"labels": {"owner": owner}}});
+            s.patch(&record, MERGE, &patch).await.expect(200);
+        };
+        owned("switchback-detached").await;
+        assert_eq!(h.run(&["history", "d", "-o", "json"]).await.refused(), "Error: release: not found");
+        assert_eq!(h.deployment("d").await["metadata"]["uid"], uid);
+        owned("helm").await;
+        assert_eq!(h.states("d").await, ["1:deployed"]);
+        h.run_with(&["upgrade", "d", "./demo/1.0.0", "--timeout", "60s"], Some(&json!({"replicas": 0})))
+            .await
+            .ok();
+        assert_eq!(h.states("d").await, ["1:superseded", "2:deployed"]);
+        assert_eq!(h.deployment("d").await["metadata"]["uid"], uid);
+        h.done().await;
+    }
 }
 
 async fn version_tells_the_major(s: &Server) {

@@ -14,7 +14,7 @@ use switchback_schemas::{
 };
 
 use super::{HelmDriver, not_done};
-use crate::helm::namespace;
+use crate::helm::{namespace, refused};
 
 /// Where Helm's word to keep an object stands.
 pub(super) const KEEP: &str = "/metadata/annotations/helm.sh~1resource-policy";
@@ -34,8 +34,9 @@ impl HelmDriver {
         release: &ObjectName,
         takes: &[Handover],
     ) -> Result<(), Outcome> {
-        for (other, object) in each(takes) {
-            self.give(call, object, other, Some(release)).await?;
+        for (number, (other, object)) in each(takes).enumerate() {
+            let given = self.give(call, object, other, Some(release)).await;
+            given.map_err(|outcome| after(number > 0, outcome))?;
         }
         Ok(())
     }
@@ -90,21 +91,27 @@ impl HelmDriver {
         release: &ObjectName,
         leaves: &[Handover],
     ) -> Result<(), Outcome> {
-        for (_, object) in each(leaves) {
-            let keeps = Test::Equals(json!("keep"));
-            if !self.is(call, object, "", Test::Present {}).await?
-                || self.is(call, object, KEEP, keeps.clone()).await?
-            {
-                continue;
-            }
-            let set = [(KEEP, json!("keep")), (&mark(), json!(release.to_string()))];
-            self.patch(call, object, Vec::new(), &set).await?;
-            // Helm is not called unless the mark stands.
-            if !self.is(call, object, KEEP, keeps).await? {
-                return Err(not_done(crate::helm::refused(format!("{object} does not keep its mark"))));
-            }
+        for (number, (_, object)) in each(leaves).enumerate() {
+            let kept = self.keep_one(call, release, object).await;
+            kept.map_err(|outcome| after(number > 0, outcome))?;
         }
         Ok(())
+    }
+
+    async fn keep_one(&self, call: &Call, release: &ObjectName, object: &ObjectRef) -> Result<(), Outcome> {
+        let keeps = Test::Equals(json!("keep"));
+        if !self.is(call, object, "", Test::Present {}).await?
+            || self.is(call, object, KEEP, keeps.clone()).await?
+        {
+            return Ok(());
+        }
+        let set = [(KEEP, json!("keep")), (&mark(), json!(release.to_string()))];
+        self.patch(call, object, Vec::new(), &set).await?;
+        // Helm is not called unless the mark stands.
+        match self.is(call, object, KEEP, keeps).await? {
+            true => Ok(()),
+            false => Err(in_doubt(not_done(refused(format!("{object} does not keep its mark"))))),
+        }
     }
 
     /// Takes the marks off that were written for this, and no others.
@@ -165,7 +172,12 @@ pub(super) fn objects(handed: &[Handover]) -> Vec<&ObjectRef> {
     each(handed).map(|(_, object)| object).collect()
 }
 
-/// What went wrong after helm changed something: whoever looks again finds it half done.
+/// What went wrong, once objects may have been marked.
+pub(super) fn after(marked: bool, outcome: Outcome) -> Outcome {
+    if marked { in_doubt(outcome) } else { outcome }
+}
+
+/// What went wrong after something was changed: whoever looks again finds it half done.
 pub(super) fn in_doubt(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::NotDone { class, evidence } => Outcome::InDoubt { class, evidence },

@@ -8,7 +8,9 @@ use switchback_schemas::{
 };
 
 use super::{
-    HelmDriver, not_done,
+    HelmDriver,
+    handover::after,
+    not_done,
     upgrade::{INSTALL, with},
 };
 use crate::helm::{History, namespace};
@@ -23,8 +25,12 @@ impl HelmDriver {
         let kept = self.begin_anew(call, release, &mut history).await?;
         self.take(call, release, &effect.takes).await.map_err(|outcome| with(outcome, &kept))?;
         let called = self.call_with_chart(&INSTALL, (release, namespace), (&effect.chart, &effect.set), &[]);
-        let exit = called.await?.map_err(|error| with(error.of_write(), &kept))?;
-        Ok(with(self.ended(release, &history, &exit).await, &kept))
+        let called = called.await.and_then(|exit| exit.map_err(|error| error.of_write()));
+        let outcome = match called {
+            Ok(exit) => self.ended(release, &history, &exit).await,
+            Err(outcome) => outcome,
+        };
+        Ok(with(after(!effect.takes.is_empty(), outcome), &kept))
     }
 
     /// Takes the record of a first try of this install away, which helm would stumble over; a copy is kept. What the try made is the

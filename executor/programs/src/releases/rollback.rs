@@ -10,7 +10,12 @@ use switchback_schemas::{
     plan::{HelmRollback, Test},
 };
 
-use super::{HOOKS, HelmDriver, WITHIN, handover::KEEP, not_done, upgrade::with};
+use super::{
+    HOOKS, HelmDriver, WITHIN,
+    handover::{KEEP, after},
+    not_done,
+    upgrade::with,
+};
 use crate::{
     helm::{HISTORY, Helm, History, namespace, refused},
     port::{Arg, Exit},
@@ -43,8 +48,10 @@ impl HelmDriver {
             self.keep_crd(call, crd).await?;
         }
         self.take(call, release, &effect.takes).await?;
-        self.keep(call, release, &effect.leaves).await?;
-        let rolled = self.rolled(call, release, &mut history, to).await?;
+        let taken = !effect.takes.is_empty();
+        self.keep(call, release, &effect.leaves).await.map_err(|outcome| after(taken, outcome))?;
+        let rolled = self.rolled(call, release, &mut history, to).await.unwrap_or_else(|outcome| outcome);
+        let rolled = after(taken || !effect.leaves.is_empty(), rolled);
         self.left(call, rolled, release, &effect.leaves).await
     }
 

@@ -12,10 +12,10 @@ use switchback_executor::ports::{Call, Capturing, Failure, Helm as _, Kube, Look
 use switchback_schemas::{
     Digest,
     journal::{At, Class, Evidence, Outcome, Verdict},
-    name::ObjectName,
+    name::{ObjectName, ObjectRef},
     plan::{
-        BoundObject, Chart, HelmEffect, HelmRollback, HelmUpgrade, KubeCapture, KubeCondition, KubeEffect,
-        Proof, Roll,
+        BoundObject, Chart, Handover, HelmEffect, HelmInstall, HelmRollback, HelmUpgrade, KubeCapture,
+        KubeCondition, KubeEffect, Proof, Roll,
     },
 };
 
@@ -92,6 +92,10 @@ struct Cluster {
 #[async_trait]
 impl Kube for Cluster {
     async fn apply(&self, _call: &Call, effect: &KubeEffect<Value, BoundObject>) -> Outcome {
+        if let KubeEffect::Delete(delete) = effect {
+            self.log.lock().unwrap().push(format!("delete {}", delete.object.object));
+            return self.patch.clone();
+        }
         let KubeEffect::Patch(patch) = effect else { panic!("{effect:?}") };
         let set: Vec<String> = patch.set.iter().map(|set| format!("{} {}", set.pointer, set.to)).collect();
         self.log.lock().unwrap().push(format!("patch {} {}", patch.object.object, set.join(" ")));
@@ -314,4 +318,64 @@ async fn p37_a_rollback_needs_a_revision_that_was_good() {
         assert!(matches!(outcome, Outcome::NotDone { class: Class::Refused, .. }), "{outcome:?}");
         assert!(log.is_empty());
     }
+}
+
+fn handed() -> Vec<Handover> {
+    let object = |name: &str| ObjectRef::new("v1", "ConfigMap", &ObjectName::namespaced("ns", name));
+    vec![Handover {
+        other: Some(ObjectName::namespaced("ns", "old")),
+        objects: vec![object("a"), object("b")],
+    }]
+}
+
+fn install() -> HelmEffect<Value> {
+    let HelmEffect::Upgrade(upgrade) = upgrade() else { unreachable!() };
+    let HelmUpgrade { release, chart, set, .. } = upgrade;
+    let values = values::digest(&set);
+    HelmEffect::Install(HelmInstall { release, chart, set, values, takes: handed() })
+}
+
+#[tokio::test]
+async fn what_an_install_takes_over_is_marked_before_helm_is_called() {
+    let scene = Scene::new(vec![Value::Null, history(&["deployed"])]);
+    let (outcome, log) = scene.apply(1, &install()).await;
+    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+    for (number, name) in ["a", "b"].iter().enumerate() {
+        assert!(log[number].starts_with(&format!("patch ConfigMap ns/{name} ")), "{log:?}");
+        assert!(log[number].contains(r#"release-name "demo""#), "{log:?}");
+    }
+    assert_eq!(
+        log[2],
+        "helm install demo oci://r.example/c/demo --version 2.0.0 --namespace ns --values @values.json={\"a\":2} --timeout 5m0s"
+    );
+}
+
+/// Nothing was changed by the first mark that is refused; by a second one something was.
+#[tokio::test]
+async fn a_refusal_is_not_done_only_if_nothing_was_marked() {
+    let refused = Outcome::NotDone { class: Class::Refused, evidence: Evidence::default() };
+    let first = Scene { patch: refused.clone(), ..Scene::new(vec![Value::Null]) };
+    assert_eq!(first.apply(1, &install()).await.0, refused);
+    // helm finds a release that was not there, or renders nothing: the marks stand.
+    let HelmEffect::Upgrade(mut effect) = upgrade() else { unreachable!() };
+    effect.takes = handed();
+    effect.values = Digest::of("other");
+    let (outcome, log) =
+        Scene::new(vec![history(&["deployed"])]).apply(1, &HelmEffect::Upgrade(effect)).await;
+    assert!(matches!(outcome, Outcome::InDoubt { class: Class::Conflict, .. }), "{outcome:?}");
+    assert_eq!(log.len(), 2, "{log:?}");
+}
+
+#[tokio::test]
+async fn an_install_over_a_release_that_is_there_is_left_alone_unless_it_is_our_own_try() {
+    let (outcome, log) = Scene::new(vec![history(&["deployed"])]).apply(2, &install()).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Conflict, .. }), "{outcome:?}");
+    assert!(log.is_empty(), "{log:?}");
+    let (outcome, log) = Scene::new(vec![history(&["pending-install"])]).apply(1, &install()).await;
+    assert!(matches!(outcome, Outcome::NotDone { class: Class::Conflict, .. }), "{outcome:?}");
+    assert!(log.is_empty(), "{log:?}");
+    let scene = Scene::new(vec![history(&["pending-install"]), history(&["deployed"])]);
+    let (outcome, log) = scene.apply(2, &install()).await;
+    assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
+    assert_eq!(log[..2], ["copy ns/demo 1", "delete Secret ns/sh.helm.release.v1.demo.v1"]);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
     journal::{Evidence, Outcome},
-    name::ObjectName,
+    name::{ObjectName, ObjectRef},
     plan::HelmUninstall,
 };
 
@@ -17,7 +17,7 @@ use super::{
     upgrade::with,
 };
 use crate::{
-    helm::{Helm, History, namespace, refused},
+    helm::{Entry, Helm, History, namespace, refused},
     port::Arg,
 };
 
@@ -59,6 +59,16 @@ impl HelmDriver {
             return Ok(Evidence::default());
         }
         self.keep(call, release, &effect.leaves).await?;
+        self.cut_out(call, release, history, (&last, &stays)).await.map_err(in_doubt)
+    }
+
+    async fn cut_out(
+        &self,
+        call: &Call,
+        release: &ObjectName,
+        history: &mut History,
+        (last, stays): (&Entry, &[&ObjectRef]),
+    ) -> Result<Evidence, Outcome> {
         let kept = match history.deployed() {
             Some(_) => self.mend(call, release, history).await?,
             // A first try that failed can be upgraded; one that was killed cannot, until it is rolled on to itself.
@@ -71,27 +81,23 @@ impl HelmDriver {
             }
             None => Evidence::default(),
         };
-        let exit = self.upgrade_to_recorded(release, last.revision, &stays).await;
+        let exit = self.upgrade_to_recorded(release, last.revision, stays).await;
         let exit = exit.map_err(|outcome| with(outcome, &kept))?;
         match self.ended(release, history, &exit).await {
             Outcome::Done { .. } => {}
             other => return Err(with(other, &kept)),
         }
-        *history = self.helm.history(release).await.map_err(|failure| in_doubt(not_done(failure)))?;
+        *history = self.helm.history(release).await.map_err(not_done)?;
         let now = history.last().map_or(0, |last| last.revision);
-        match holds_any(&self.helm_objects(release, now).await.map_err(in_doubt)?, &stays) {
+        match holds_any(&self.helm_objects(release, now).await?, stays) {
             false => Ok(kept),
-            true => Err(in_doubt(not_done(refused(format!(
+            true => Err(not_done(refused(format!(
                 "release {release} still holds what has to stay; it is not uninstalled"
-            ))))),
+            )))),
         }
     }
 
-    async fn helm_objects(
-        &self,
-        release: &ObjectName,
-        revision: u64,
-    ) -> Result<Vec<switchback_schemas::name::ObjectRef>, Outcome> {
+    async fn helm_objects(&self, release: &ObjectName, revision: u64) -> Result<Vec<ObjectRef>, Outcome> {
         self.recorded_objects(release, revision).await.map_err(not_done)
     }
 

@@ -10,7 +10,11 @@ use switchback_schemas::{
     plan::{Chart, Handover, HelmUpgrade},
 };
 
-use super::{HOOKS, HelmDriver, WITHIN, handover::in_doubt, not_done};
+use super::{
+    HOOKS, HelmDriver, WITHIN,
+    handover::{after, in_doubt},
+    not_done,
+};
 use crate::{
     helm::{HISTORY, Helm, History, namespace, refused, values},
     port::{Arg, Exit, RunError},
@@ -40,9 +44,11 @@ impl HelmDriver {
         }
         let kept = self.mend(call, release, &mut history).await?;
         self.take(call, release, &effect.takes).await.map_err(|outcome| with(outcome, &kept))?;
-        self.keep(call, release, &effect.leaves).await.map_err(|outcome| with(outcome, &kept))?;
-        let outcome = self.write(effect, namespace, &history).await;
-        let outcome = with(outcome.unwrap_or_else(|outcome| outcome), &kept);
+        let taken = !effect.takes.is_empty();
+        let marked = self.keep(call, release, &effect.leaves).await;
+        marked.map_err(|outcome| with(after(taken, outcome), &kept))?;
+        let outcome = self.write(effect, namespace, &history).await.unwrap_or_else(|outcome| outcome);
+        let outcome = with(after(taken || !effect.leaves.is_empty(), outcome), &kept);
         self.left(call, outcome, release, &effect.leaves).await
     }
 

@@ -132,11 +132,17 @@ impl Release {
 pub(super) fn history(world: &World, name: &str, namespace: &str) -> Vec<Release> {
     let mut all: Vec<Release> = world
         .list("", "secrets", Some(namespace))
-        .filter(|(_, s)| text(s, "/type") == "helm.sh/release.v1" && text(s, "/metadata/labels/name") == name)
+        .filter(|(_, s)| text(s, "/type") == "helm.sh/release.v1" && is_record(s, name))
         .filter_map(|(_, s)| decode(text(s, "/data/release")))
         .collect();
     all.sort_by_key(Release::revision);
     all
+}
+
+/// Helm finds its records by their labels.
+fn is_record(secret: &Value, release: &str) -> bool {
+    let label = |name: &str| text(secret, &format!("/metadata/labels/{name}"));
+    label("owner") == "helm" && label("name") == release
 }
 
 fn decode(data: &str) -> Option<Release> {

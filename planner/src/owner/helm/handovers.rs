@@ -150,17 +150,27 @@ impl Handovers {
         Some(verify(title, Condition::All(of), Seconds(0), Seconds::minutes(1)))
     }
 
-    /// That no object is still marked to stay only for the length of a call.
-    pub(super) fn unmarked(of: &[Handover]) -> Vec<Condition> {
-        let objects = of.iter().flat_map(|handed| &handed.objects);
-        let unmarked = |object: &ObjectRef| {
-            Condition::Kube(KubeCondition::Field {
-                object: Target::Object(object.clone()),
-                pointer: format!("/metadata/annotations/{}", objects::token(LEFT_BY)),
-                is: Test::Absent {},
-            })
+    /// That a release has let go of objects: none is marked to stay only for the length of a call, and none that goes to another
+    /// release says that it is this one's. A try that was refused in the middle has made no revision, and may have marked some.
+    pub(super) fn let_go(release: &ObjectName, of: &[Handover]) -> Vec<Condition> {
+        let field = |object: &ObjectRef, annotation: &str, is| {
+            let pointer = format!("/metadata/annotations/{}", objects::token(annotation));
+            let object = Target::Object(object.clone());
+            Condition::Kube(KubeCondition::Field { object, pointer, is })
         };
-        objects.map(unmarked).collect()
+        let mut all = Vec::new();
+        for handed in of {
+            for object in &handed.objects {
+                all.push(field(object, LEFT_BY, Test::Absent {}));
+                let Some(other) = &handed.other else { continue };
+                let (annotation, own) = match other.name == release.name {
+                    true => ("meta.helm.sh/release-namespace", release.namespace.as_deref()),
+                    false => ("meta.helm.sh/release-name", Some(release.name.as_str())),
+                };
+                all.push(field(object, annotation, Test::Differs(Operand::Value(own.into()))));
+            }
+        }
+        all
     }
 
     /// Changes, with what only changes hands.

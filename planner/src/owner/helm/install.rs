@@ -51,7 +51,7 @@ pub(super) fn install(
         leaves.push(Handover { other: None, objects: new });
     }
     let mut done = vec![none(release)];
-    done.extend(Handovers::unmarked(&leaves));
+    done.extend(Handovers::let_go(release, &leaves));
     let mut what = String::new();
     match taken {
         0 => {}

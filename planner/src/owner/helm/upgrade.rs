@@ -63,7 +63,7 @@ pub(super) fn upgrade(
     let mut verify_back = rolled_out(&before.objects, release, within);
     verify_back.extend(same.clone());
     let undo = deletions.lost(Rollback::new(Work {
-        done_when: Some(with(was, Handovers::unmarked(&handovers.takes))),
+        done_when: Some(with(was, Handovers::let_go(release, &handovers.takes))),
         verify: verify_back,
         disruption,
         timeout: Seconds::minutes(5),
@@ -92,7 +92,7 @@ pub(super) fn upgrade(
     }
     let changes = deletions.shown(expected(&before.objects, render, "-upgrade"));
     draft
-        .done_when(with(is, Handovers::unmarked(&handovers.leaves)))
+        .done_when(with(is, Handovers::let_go(release, &handovers.leaves)))
         .verify(rolled_out(&render.objects, release, within))
         .verify(same)
         .time(Seconds::minutes(5), Estimate::seconds(60, 240))

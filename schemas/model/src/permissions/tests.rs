@@ -115,6 +115,8 @@ fn a_release_needs_its_records_its_objects_and_what_its_roles_grant() {
         },
         set: json!({}),
         values: switchback_schemas::Digest::of(""),
+        takes: Vec::new(),
+        leaves: Vec::new(),
     })));
     let objects = Objects {
         group: "apps".to_owned(),
