@@ -13,6 +13,7 @@ mod finished;
 mod fleet;
 mod gpu;
 mod gpu_driver;
+mod gpu_image;
 mod joint;
 mod karpenter;
 mod known_release;

@@ -15,9 +15,14 @@ use super::{
     Doc, LastNodes,
     context::Road,
     minors::following,
-    refs::{NODEGROUP, successor},
+    refs::{NODEGROUP, successor, successor_with},
 };
-use crate::{context::Cx, hop::HopSpec, lower::HopScope, predicted::Predicted};
+use crate::{
+    context::Cx,
+    hop::HopSpec,
+    lower::{HopScope, groups::pools_of},
+    predicted::Predicted,
+};
 
 /// A managed group, as it is before some hop.
 #[derive(Clone, Debug)]
@@ -56,17 +61,6 @@ impl<'a> Group<'a> {
     }
 }
 
-/// The pools of a group: by the labels that it gives its nodes, and by the nodes that are there.
-fn pools_of<'a>(cx: &'a Cx<'_>, group: &Nodegroup, nodes: &[&Node]) -> Vec<&'a Pool> {
-    let mut given = group.labels.clone();
-    given.insert(NODEGROUP.to_owned(), group.name.clone());
-    let has = |labels: &BTreeMap<String, String>, pool: &Pool| {
-        pool.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
-    };
-    let inside = |pool: &&Pool| has(&given, pool) || nodes.iter().any(|node| has(&node.labels, pool));
-    cx.pools.iter().filter(inside).collect()
-}
-
 /// The managed groups of a cluster as they were observed.
 pub(super) fn observed<'a>(cx: &'a Cx<'_>, cluster: &'a EksCluster) -> Vec<Group<'a>> {
     let mut nodes: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
@@ -86,9 +80,12 @@ pub(super) fn observed<'a>(cx: &'a Cx<'_>, cluster: &'a EksCluster) -> Vec<Group
     };
     let mut groups: Vec<Group<'_>> = cluster.nodegroups.iter().map(group).collect();
     for emptied in cluster.nodegroups.iter().filter(|group| group.min == 0 && group.desired == 0) {
+        // By one of a newer minor, or with another image of the same one.
         let replaced_by = |group: &&mut Group<'_>| {
-            group.version > emptied.version.minor_line()
-                && successor(&emptied.name, &group.version) == group.name
+            let newer = group.version > emptied.version.minor_line();
+            newer && successor(&emptied.name, &group.version) == group.name
+                || group.observed.release != emptied.release
+                    && successor_with(&emptied.name, &group.observed.release) == group.name
         };
         if let Some(next) = groups.iter_mut().find(replaced_by) {
             next.kept = Some(emptied.name.clone());
