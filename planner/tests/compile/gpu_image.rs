@@ -468,7 +468,7 @@ fn a_group_that_is_not_there_or_is_karpenters() {
     for name in ["general", "default"] {
         let manifest = IMAGE.replace("[gpu]", &format!("[{name}]"));
         let text = refused(&manifest, &eks_and_karpenter(), codes::MANIFEST_NOT_BUILT);
-        has(&text, &[name, "is Karpenter's", "amiSelectorTerms", "KarpenterUpgrade"]);
+        has(&text, &[name, "is Karpenter's", "amiSelectorTerms", "do-not-disrupt"]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The hop of images, as steps: look, let a copy with the other image take over group by group, and look again.
 //!
-//! A group has all its new nodes before an old one is drained, so that each of them has been read first: nobody stands on an image that
-//! nobody has looked at.
+//! A group has all its new nodes before an old one is drained, and each of them is read first. So nobody is moved onto an image that nobody
+//! has looked at; what is Pending may stand there as soon as a node is Ready.
 
 use std::collections::BTreeMap;
 
@@ -80,6 +80,7 @@ pub(super) fn hop(at: &HopCx<'_, GpuNodeImage>, predicted: &mut Predicted<'_>, o
             takes: at.facts.takes(),
             why: (ONE_BY_ONE, None),
             settled: well(at, group),
+            settled_title: looked_at(group),
             opt_out,
             at_most,
             watched: quarantine.as_ref().map(Quarantine::after_batch).unwrap_or_default(),
@@ -106,6 +107,16 @@ fn notices(at: &HopCx<'_, GpuNodeImage>, out: &mut Lowering) {
             out.sources.insert(key.clone(), source);
         }
     }
+    let message = format!(
+        "new nodes take pods that are Pending as soon as they are Ready, before their driver is read: {}",
+        at.own.groups.iter().map(|group| group.new.as_str()).collect::<Vec<_>>().join(", ")
+    );
+    let advice =
+        Diagnostic { severity: Severity::Advice, ..Diagnostic::warning(codes::PLAN_STRATEGY, message) };
+    let place = at.cx.label(at.doc.doc, "/spec/nodeGroups", "have the same labels and taints");
+    at.findings.say(
+        advice.at(place).help("hold new GPU jobs back until the plan has read the nodes, where that matters"),
+    );
     let message = format!("release {} moves kernel, kubelet, containerd and driver together", at.hop.to);
     let advice =
         Diagnostic { severity: Severity::Advice, ..Diagnostic::warning(codes::PLAN_STRATEGY, message) };
@@ -155,10 +166,18 @@ fn ready(
         of.push(says(&names.group(&group.observed.name), "/status", "ACTIVE"));
     }
     of.extend(quarantine.and_then(Quarantine::watched));
-    let count = at.own.groups.len();
-    let title = format!("check that {count} node groups of {} are ACTIVE", names.arn.name());
+    let groups: Vec<&str> = at.own.groups.iter().map(|group| group.observed.name.as_str()).collect();
+    let title = format!("check that EKS is at work on none of {}: {}", names.arn.name(), groups.join(", "));
     let look = at.scope.look("ready", title, Condition::All(of), predicted.take_reads());
     out.add(look.time(Seconds::minutes(30), Estimate::seconds(5, 30)))
+}
+
+/// The same in a title.
+fn looked_at(group: &Moving) -> String {
+    match &group.driver {
+        Some(driver) => format!(", offer their GPUs and say {} in label {}", driver.title, driver.label),
+        None => " and offer their GPUs".to_owned(),
+    }
 }
 
 /// What has to hold of the new nodes of a group.
@@ -198,7 +217,8 @@ fn done(at: &HopCx<'_, GpuNodeImage>, last: &StepId, quarantine: Option<&Quarant
         of.push(says(&object, "/status", "ACTIVE"));
         of.push(says(&object, "/releaseVersion", at.hop.to.as_str()));
     }
-    let title = format!("verify that {} GPU node groups have release {}", at.own.groups.len(), at.hop.to);
+    let new: Vec<&str> = at.own.groups.iter().map(|group| group.new.as_str()).collect();
+    let title = format!("verify release {} on {}", at.hop.to, new.join(", "));
     let checks = at.own.groups.iter().flat_map(|group| well(at, group));
     let look = at
         .scope

@@ -206,8 +206,9 @@ impl Look<'_> {
         });
         if of_karpenter {
             let message = format!("{name} is Karpenter's, and images of its nodes are not built yet");
-            let help = "pin the image by hand: freeze the NodePool (`disruption.budgets: [{nodes: '0'}]`), set `amiSelectorTerms` of its \
-                        EC2NodeClass to an id or an alias with a date, then let a KarpenterUpgrade move the nodes that have drifted";
+            let help = "pin `amiSelectorTerms` of its EC2NodeClass yourself, to an id or an alias with a date: Karpenter then replaces the nodes \
+                        that have drifted under the budgets of their NodePool, and asks no workload class; the annotation \
+                        karpenter.sh/do-not-disrupt on a pod keeps its node";
             return self.refuse(codes::MANIFEST_NOT_BUILT, number, message, help);
         }
         let known = self.cluster.nodegroups.iter().map(|group| group.name.clone());

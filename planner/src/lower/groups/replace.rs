@@ -63,6 +63,8 @@ pub struct Replacing<'a> {
     pub why: (&'a str, Option<&'a str>),
     /// What must hold of the new nodes, beside that they are Ready, before an old one is drained.
     pub settled: Vec<Verify>,
+    /// The same in a title: what follows "are Ready".
+    pub settled_title: String,
     /// Who keeps from quarantining a node of a batch.
     pub opt_out: Option<&'static OptOut>,
     /// The most nodes that may be away at once, where somebody else counts them, too.
@@ -258,7 +260,8 @@ impl Replacing<'_> {
             Seconds::minutes(2),
             WITHIN,
         );
-        let title = format!("wait until the {nodes} nodes of node group {new} are Ready");
+        let title =
+            format!("wait until the {nodes} nodes of node group {new} are Ready{}", self.settled_title);
         let draft = self
             .scope
             .look(&format!("{}/wait-ready", self.part), title, there, Vec::new())

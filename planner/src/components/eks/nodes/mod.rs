@@ -109,6 +109,7 @@ fn replace(
         takes: road.facts.durations.group.estimate(),
         why: (context::ONE_BY_ONE, Some(&road.facts.parity.source)),
         settled: Vec::new(),
+        settled_title: String::new(),
         opt_out: None,
         at_most: None,
         watched: Vec::new(),
