@@ -19,9 +19,9 @@ use crate::{
         Lowering, checks,
         drivers::fits::{Fit, unsaid},
         groups::{
-            self,
+            self, NewImage, Replacing,
             names::{NODEGROUP, says},
-            replace::{self, NewImage, Replacing},
+            replace,
         },
         need,
         quarantine::Quarantine,
@@ -79,7 +79,7 @@ pub(super) fn hop(at: &HopCx<'_, GpuNodeImage>, predicted: &mut Predicted<'_>, o
             alone: nodes.iter().all(own),
             takes: at.facts.takes(),
             why: (ONE_BY_ONE, None),
-            settled: well(at, group),
+            settled: well(at, group, group.observed.desired),
             settled_title: looked_at(group),
             opt_out,
             at_most,
@@ -167,7 +167,7 @@ fn ready(
     }
     of.extend(quarantine.and_then(Quarantine::watched));
     let groups: Vec<&str> = at.own.groups.iter().map(|group| group.observed.name.as_str()).collect();
-    let title = format!("check that EKS is at work on none of {}: {}", names.arn.name(), groups.join(", "));
+    let title = format!("check that node groups of {} are at rest: {}", names.arn.name(), groups.join(", "));
     let look = at.scope.look("ready", title, Condition::All(of), predicted.take_reads());
     out.add(look.time(Seconds::minutes(30), Estimate::seconds(5, 30)))
 }
@@ -180,10 +180,9 @@ fn looked_at(group: &Moving) -> String {
     }
 }
 
-/// What has to hold of the new nodes of a group.
-fn well(at: &HopCx<'_, GpuNodeImage>, group: &Moving) -> Vec<Verify> {
+/// What has to hold of so many new nodes of a group.
+fn well(at: &HopCx<'_, GpuNodeImage>, group: &Moving, nodes: u64) -> Vec<Verify> {
     let labels: BTreeMap<String, String> = [(NODEGROUP.to_owned(), group.new.clone())].into();
-    let nodes = group.observed.desired;
     let each = |title: String, tests: Vec<FieldTest>| {
         verify(
             format!("{nodes} nodes of group {} {title}", group.new),
@@ -219,7 +218,9 @@ fn done(at: &HopCx<'_, GpuNodeImage>, last: &StepId, quarantine: Option<&Quarant
     }
     let new: Vec<&str> = at.own.groups.iter().map(|group| group.new.as_str()).collect();
     let title = format!("verify release {} on {}", at.hop.to, new.join(", "));
-    let checks = at.own.groups.iter().flat_map(|group| well(at, group));
+    // An autoscaler may have taken nodes that nothing stood on, down to the smallest size.
+    let kept = at.own.groups.iter().filter(|group| group.observed.min > 0);
+    let checks = kept.flat_map(|group| well(at, group, group.observed.min.min(group.observed.desired)));
     let look = at
         .scope
         .look("done", title, Condition::All(of), Vec::new())

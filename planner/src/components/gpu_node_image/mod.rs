@@ -3,6 +3,7 @@
 
 mod expected;
 mod facts;
+mod group;
 mod hops;
 mod lower;
 mod site;

@@ -5,6 +5,7 @@ pub mod capacity;
 pub mod cluster;
 pub mod names;
 pub mod replace;
+mod replacing;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use switchback_schemas::{
 };
 
 use self::names::NODEGROUP;
+pub use self::replacing::{NewImage, Replacing};
 use crate::{context::Cx, index::nodes_of};
 
 /// The pools of a group: by the labels that it gives its nodes, and by the nodes that are there.

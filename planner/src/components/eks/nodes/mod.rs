@@ -23,7 +23,7 @@ use crate::{
     index::nodes_of,
     lower::{
         Lowering,
-        groups::replace::{self, NewImage, Replacing},
+        groups::{NewImage, Replacing, replace},
     },
     predicted::Predicted,
 };
