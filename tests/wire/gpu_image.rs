@@ -7,7 +7,7 @@ use serde_json::Value;
 use switchback_schemas::{journal::End, report::RunState};
 
 use crate::{
-    gpu::text,
+    gpu::{OPT_OUT, SENTINEL, labels, text},
     support::{
         journal::Events,
         mlops::{all, only},
@@ -153,6 +153,8 @@ fn a_group_moves_to_another_release_and_a_training_pod_runs_to_its_end() {
     let scene = asked("  rollout: {drainWithin: 5h}\n", |world| world.replacen("claims:\n", TRAINING, 1));
     assert_eq!(drivers(&scene), of(GROUP, OLD.1));
     scene.plan();
+    let script = scene.switchback("show plan.json --by-hand").exits(0).stdout;
+    assert!(script.contains("--release-version 1.32.9-20261112 "), "{script}");
     scene.apply().exits(0);
     let expected = [(GROUP, (OLD.0, 0)), (COPY, (NEW.0, 2))];
     let expected = expected.map(|(name, (release, size))| (name.to_owned(), (release.to_owned(), size)));
@@ -203,6 +205,34 @@ fn a_driver_that_is_not_the_expected_one_moves_nobody() {
     scene.on_store("rollback --to start --reason test").exits(0);
     assert_eq!(drivers(&scene), of(GROUP, OLD.1));
     assert_eq!(vision(&scene), served);
+    same(&before, &scene.settled(), "the world after rolling back");
+}
+
+/// The node of the pod that trains is opted out of NVSentinel and cordoned while the run waits for the pod, and is given back as it was.
+#[test]
+fn a_rollback_while_a_training_pod_is_waited_for_leaves_the_pod_and_gives_its_node_back() {
+    let scene = asked("  rollout: {drainWithin: 10m}\n", |world| {
+        let job = TRAINING.replace("7200", "172800");
+        world.replacen("objects:\n", SENTINEL, 1).replacen("claims:\n", &job, 1)
+    });
+    let before = scene.settled();
+    let trains = |scene: &Scene| -> Vec<(String, String)> {
+        let pods = scene.objects("Pod").into_iter();
+        let ours = pods.filter(|pod| pod["metadata"]["labels"]["job-name"] == "tuning");
+        ours.map(|pod| (text(&pod["metadata"]["uid"]), text(&pod["status"]["phase"]))).collect()
+    };
+    let training = trains(&scene);
+    assert_eq!(training.len(), 1, "{training:?}");
+    scene.plan();
+    scene.apply().exits(3);
+    let cordoned = gpu_nodes(&scene).into_iter().filter(|node| node["spec"]["unschedulable"] == true).count();
+    assert_eq!(cordoned, 1, "the node of the pod");
+    assert_eq!(labels(&scene, OPT_OUT).iter().filter(|label| *label == "false").count(), 1);
+    scene.on_store("rollback --to start --reason test").exits(0);
+    assert_eq!(trains(&scene), training, "nobody ended its pod");
+    assert_eq!(drivers(&scene), of(GROUP, OLD.1));
+    assert_eq!(labels(&scene, OPT_OUT), ["", ""]);
+    at_rest(&scene, "after the rollback");
     same(&before, &scene.settled(), "the world after rolling back");
 }
 
