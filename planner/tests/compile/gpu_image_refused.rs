@@ -84,6 +84,35 @@ fn a_release_that_is_there_already() {
     assert!(diagnostics.iter().any(|found| found.code == codes::PLAN_UNCHANGED), "{diagnostics:#?}");
 }
 
+/// The same manifests after the upgrade: what it left is said, whether the old group is retained or was cleaned up.
+#[test]
+fn a_group_that_was_replaced_already() {
+    for retained in [true, false] {
+        let mut inventory = platform();
+        change(&mut inventory, |cluster| {
+            let new = Nodegroup {
+                name: "gpu-ami-1-31-13-20261112".to_owned(),
+                release: "1.31.13-20261112".to_owned(),
+                ..cluster.nodegroups[0].clone()
+            };
+            if retained {
+                (cluster.nodegroups[0].min, cluster.nodegroups[0].desired) = (0, 0);
+            } else {
+                cluster.nodegroups.remove(0);
+            }
+            cluster.nodegroups.push(new);
+        });
+        let (plan, diagnostics) = planned(PLATFORM, IMAGE, &inventory);
+        assert!(plan.is_none_or(|plan| plan.steps.is_empty()));
+        assert!(!diagnostics.iter().any(Diagnostic::is_error), "{diagnostics:#?}");
+        let said = diagnostics.iter().any(|found| {
+            let which = "node group gpu was replaced by gpu-ami-1-31-13-20261112";
+            found.code == codes::PLAN_UNCHANGED && found.message.contains(which)
+        });
+        assert!(said, "{diagnostics:#?}");
+    }
+}
+
 #[test]
 fn a_custom_image() {
     let text = refused(IMAGE, &of_group(|group| group.ami_type = "CUSTOM".to_owned()), codes::PLAN_STRATEGY);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use switchback_schemas::{
-    Diagnostic, Version, codes,
+    Diagnostic, Severity, Version, codes,
     inventory::{Node, eks::Nodegroup, karpenter::Karpenter},
     plan::{Pool, Strategy},
 };
@@ -25,7 +25,11 @@ use crate::{
 impl Look<'_> {
     /// One group of the manifest.
     pub(super) fn group(&self, number: usize, name: &str) -> Option<Moving> {
-        let Some(observed) = self.cluster.nodegroups.iter().find(|group| group.name == name) else {
+        let observed = self.cluster.nodegroups.iter().find(|group| group.name == name);
+        if self.replaced_already(number, name, observed) {
+            return None;
+        }
+        let Some(observed) = observed else {
             self.missing(number, name);
             return None;
         };
@@ -54,6 +58,23 @@ impl Look<'_> {
                 .say_about(pool.name.as_str(), found.at(self.at.cx.pool_label(pool, "this pool")).help(help));
         }
         Some(Moving { observed: observed.clone(), release, pool: pool.clone(), new, offers, driver })
+    }
+
+    /// Whether an earlier run has replaced a group by one with the release, and keeps it at size 0 or has deleted it since.
+    fn replaced_already(&self, number: usize, name: &str, observed: Option<&Nodegroup>) -> bool {
+        let to = &self.at.doc.spec.to;
+        let new = successor_with(name, to.as_str());
+        let there =
+            self.cluster.nodegroups.iter().any(|group| group.name == new && group.release == to.as_str());
+        if !there || observed.is_some_and(|group| group.desired > 0) {
+            return false;
+        }
+        let message = format!("node group {name} was replaced by {new}, which has release {to} already");
+        let place = self.at.cx.label(self.at.doc.doc, &format!("/spec/nodeGroups/{number}"), "replaced");
+        let found =
+            Diagnostic { severity: Severity::Advice, ..Diagnostic::warning(codes::PLAN_UNCHANGED, message) };
+        self.at.findings.say(found.at(place).help("name the group that took over for the next release"));
+        true
     }
 
     /// A name that is none of a managed group.
