@@ -14,6 +14,13 @@ impl<'a> Image<'a> {
         last.split_once(':').map(|(_, tag)| tag)
     }
 
+    /// The last part of its repository.
+    pub fn name(self) -> &'a str {
+        let (name, _) = self.0.split_once('@').unwrap_or((self.0, ""));
+        let last = name.rsplit('/').next().unwrap_or_default();
+        last.split_once(':').map_or(last, |(name, _)| name)
+    }
+
     /// The version that its tag is; `None` where it has no tag that is one.
     pub fn version(self) -> Option<Version> {
         self.tag()?.parse().ok()
@@ -30,5 +37,7 @@ mod tests {
         assert_eq!(Image("registry:5000/team/app:1.2").tag(), Some("1.2"));
         assert_eq!(Image("app:1.2@sha256:00").tag(), Some("1.2"));
         assert_eq!(Image("app").tag(), None);
+        assert_eq!(Image("registry:5000/team/app:1.2@sha256:00").name(), "app");
+        assert_eq!(Image("app").name(), "app");
     }
 }

@@ -28,6 +28,7 @@ mod examples;
 mod gangs;
 mod gpu;
 mod gpu_driver;
+mod gpu_image;
 mod handovers;
 mod kserve;
 mod kserve_split;

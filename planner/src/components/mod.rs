@@ -4,6 +4,7 @@ pub mod argo_workflows;
 pub mod deployment;
 pub mod eks;
 pub mod gpu_driver;
+pub mod gpu_node_image;
 pub mod gpu_operator;
 pub mod helm_release;
 pub mod karpenter;
@@ -18,7 +19,7 @@ use switchback_schemas::Diagnostic;
 use crate::{component::AnyComponent, registry::Registry};
 
 /// Every component of this build. A new one is its folder and a line here.
-pub const COMPONENTS: [&dyn AnyComponent; 10] = [
+pub const COMPONENTS: [&dyn AnyComponent; 11] = [
     &karpenter::Karpenter,
     &eks::Eks,
     &deployment::Deployment,
@@ -28,6 +29,7 @@ pub const COMPONENTS: [&dyn AnyComponent; 10] = [
     &kserve::Kserve,
     &gpu_operator::GpuOperator,
     &gpu_driver::GpuDriver,
+    &gpu_node_image::GpuNodeImage,
     &nvsentinel::Nvsentinel,
 ];
 

@@ -212,9 +212,12 @@ fn claims(drain_within: Seconds) -> Vec<RecipeStep> {
 }
 
 /// The recipe for a node of a managed group that another group replaces: cordon, drain, terminate its instance, see it gone.
-pub fn instances(target: &Label, drain_within: Seconds) -> Vec<RecipeStep> {
+/// What is done to it before that comes before the cordon.
+pub fn instances(target: &Label, before: Vec<RecipeStep>, drain_within: Seconds) -> Vec<RecipeStep> {
     let terminate = EksTerminateNode { target: target.clone(), provider_id: Operand::ItemProviderId {} };
-    let mut recipe = emptied(drain_within);
+    let earlier: Vec<&str> = before.iter().map(|step| step.name.as_str()).collect();
+    let emptied = emptied_after(&earlier, &BTreeMap::new(), drain_within);
+    let mut recipe = [before, emptied].concat();
     recipe.push(
         step(
             "terminate",

@@ -8,16 +8,20 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::json;
 use switchback_schemas::{
-    Diagnostic, Label, codes,
+    Diagnostic, Label, Seconds, codes,
     inventory::nvsentinel::{Nvsentinel, WatchedNode},
     name::{ObjectName, ObjectRef},
     plan::{
-        Action, Condition, Effect, FieldTest, Find, KubeCondition, KubeEffect, Operand, Target, Test, Work,
+        Action, Condition, Effect, FieldTest, Find, KubeCondition, KubeEffect, Operand, Target, Test, Verify,
+        Work,
     },
 };
 
-use super::suspension::{Parts, Suspended, Titles};
-use crate::context::Cx;
+use super::{
+    suspension::{Parts, Suspended, Titles},
+    verify,
+};
+use crate::{context::Cx, findings::listed};
 
 /// A label that opts a node out.
 pub struct OptOut {
@@ -99,6 +103,27 @@ impl Quarantine {
     /// Nodes that it has quarantined.
     pub fn quarantined(&self) -> impl Iterator<Item = &str> {
         self.section.nodes.iter().filter(|node| node.quarantined).map(|node| node.name.as_str())
+    }
+
+    /// Says which nodes it has quarantined: they are in its hands, it drains them, resets their GPUs, or has them repaired.
+    pub fn say_quarantined(&self, cx: &Cx<'_>, place: Label) {
+        let names: Vec<String> = self.quarantined().map(str::to_owned).collect();
+        if names.is_empty() {
+            return;
+        }
+        let message = format!("NVSentinel has quarantined GPU nodes: {}", listed(names.into_iter()));
+        let help = "let their repair end, or take them out of the cluster, then observe again";
+        cx.findings.say(Diagnostic::error(codes::PLAN_NOT_READY, message).at(place).help(help));
+    }
+
+    /// What it has to say after a batch.
+    pub fn after_batch(&self) -> Vec<Verify> {
+        let within = Seconds::minutes(15);
+        let dcgm = "no node says that its DCGM cannot be reached";
+        let mut checks = vec![verify(dcgm, Self::dcgm_well(), Seconds::minutes(1), within)];
+        let closed = "the circuit breaker of NVSentinel is closed";
+        checks.extend(self.watched().map(|is_closed| verify(closed, is_closed, Seconds(0), within)));
+        checks
     }
 
     /// How many of so many GPU nodes may be away at once before its breaker trips, where it has one. `otherwise` is the share where

@@ -251,7 +251,7 @@ fn modes_that_are_not_built_are_named_with_what_to_do() {
     let said = of_section(|section| section.gpu_clusters = vec!["dra".to_owned()], codes::MANIFEST_NOT_BUILT);
     assert!(said.contains("GPUCluster dra takes the place of a ClusterPolicy"), "{said}");
     let said = of_policy(|driver| driver.enabled = false, codes::MANIFEST_NOT_BUILT);
-    assert!(said.contains("a node group by its release version"), "{said}");
+    assert!(said.contains("managed node groups by a GpuNodeImageUpgrade"), "{said}");
     let said = of_policy(|driver| driver.precompiled = true, codes::MANIFEST_NOT_BUILT);
     assert!(said.contains("driver.usePrecompiled"), "{said}");
 }

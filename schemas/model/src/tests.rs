@@ -125,6 +125,7 @@ fn no_two_steps_make_one_object() {
                 nodegroup: nodegroup.to_owned(),
                 like: name.to_owned(),
                 kubernetes: "1.33".parse().expect("a version"),
+                release: None,
                 ami_type: None,
                 size: NodegroupSize { min: size(), desired: size(), max: size() },
             })));

@@ -39,6 +39,7 @@ pub(super) async fn run(scene: &Scene<'_>, effect: &EksCreateNodegroup<Value>) -
         .scaling_config(size.config())
         .set_ami_type(ami)
         .version(effect.kubernetes.minor_line().as_str())
+        .set_release_version(effect.release.clone())
         .client_request_token(&scene.call.token)
         .send();
     match scene.aws().call(sent).await {
@@ -102,15 +103,17 @@ fn judge(found: &Nodegroup, effect: &EksCreateNodegroup<Value>, cluster: &str) -
     let of_minor = version.parse::<Version>().is_ok_and(|found| found.is_of(&effect.kubernetes.minor_line()));
     let ami = found.ami_type().map_or("", |ami| ami.as_str());
     let of_ami = effect.ami_type.as_deref().is_none_or(|wanted| wanted == ami);
+    let release = found.release_version().unwrap_or_default();
+    let of_release = effect.release.as_deref().is_none_or(|wanted| wanted == release);
     let tag = found.tags().and_then(|tags| tags.get(EksCreateNodegroup::COPY_OF));
-    if !of_minor || !of_ami || tag != Some(&effect.like) {
+    if !of_minor || !of_ami || !of_release || tag != Some(&effect.like) {
         let made = match tag {
             Some(other) if *other != effect.like => format!(" as the copy of {other}"),
             Some(_) => String::new(),
             None => format!(" without the tag {}", EksCreateNodegroup::COPY_OF),
         };
         return conflict(format!(
-            "{named} is there already, at {version} with {ami}{made}: it is not the one that this step makes"
+            "{named} is there already, at {version} ({release}) with {ami}{made}: it is not the one that this step makes"
         ));
     }
     let status = found.status().map_or("", |status| status.as_str());
@@ -149,6 +152,7 @@ mod tests {
             nodegroup: "gpu-133".into(),
             like: "gpu".into(),
             kubernetes: "1.33".parse().unwrap(),
+            release: None,
             ami_type: Some("AL2023_x86_64_NVIDIA".into()),
             size: NodegroupSize { min: number(0), desired: number(2), max: number(4) },
         }
@@ -180,6 +184,15 @@ mod tests {
         assert!(matches!(failed, Outcome::NotDone { class: Class::Refused, .. }));
         let other = Nodegroup::builder().version("1.32").status(NodegroupStatus::Active).build();
         assert!(matches!(judged(&other), Outcome::NotDone { class: Class::Conflict, .. }));
+        // An image of another release is another image, though the minor is the same.
+        let pinned = EksCreateNodegroup { release: Some("1.33.5-20261112".into()), ..effect() };
+        let of_release = |release: &str| {
+            let tagged = Nodegroup::builder().version("1.33").tags(EksCreateNodegroup::COPY_OF, "gpu");
+            let image = tagged.ami_type(AmiTypes::Al2023X8664Nvidia).release_version(release);
+            judge(&image.status(NodegroupStatus::Active).build(), &pinned, "mlops")
+        };
+        assert!(matches!(of_release("1.33.5-20261112"), Outcome::Done { .. }));
+        assert!(matches!(of_release("1.33.5-20261201"), Outcome::NotDone { class: Class::Conflict, .. }));
         // Another group's copy, or one that somebody else made, has the same version and image.
         for tags in
             [Some(HashMap::from([(EksCreateNodegroup::COPY_OF.to_owned(), "gpu-2".to_owned())])), None]

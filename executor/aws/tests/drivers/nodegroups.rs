@@ -103,6 +103,24 @@ async fn a_copy_has_what_the_group_has_and_is_made_once() {
     }
 }
 
+/// A copy with another image of its minor: that one is made, and one with the newest is not taken for it.
+#[tokio::test]
+async fn a_copy_has_the_release_that_is_asked_for() {
+    let older = |name: &str| {
+        effect(json!({"eks": {"createNodegroup": {"target": "mlops", "nodegroup": name, "like": "general",
+            "kubernetes": "1.32", "release": "1.32.9-20261023", "size": size(0, 0, 4)}}}))
+    };
+    let scene = Scene::new().await;
+    done(&scene.carry(&older("general-older")).await);
+    let release = scene
+        .twin
+        .with(|world| world.cloud().eks.clusters[CLUSTER].nodegroups["general-older"].release.clone());
+    assert_eq!(release, "1.32.9-20261023");
+    done(&scene.carry(&copy("general-newest", "general", "1.32", 0)).await);
+    let other = scene.apply(&call(), &older("general-newest")).await;
+    assert!(matches!(other, Outcome::NotDone { class: Class::Conflict, .. }), "{other:?}");
+}
+
 #[tokio::test]
 async fn a_group_of_that_name_that_is_another_is_not_taken() {
     let scene = Scene::new().await;

@@ -278,6 +278,34 @@ async fn a_group_is_replaced_by_another_one() {
     );
 }
 
+/// Nodes say the driver of their image's release, and those of a release that the world does not know say none.
+#[tokio::test]
+async fn nodes_say_which_driver_the_release_of_their_image_holds() {
+    let mut world = world();
+    let minor = world.cloud_mut().eks.versions.get_mut("1.32").unwrap();
+    minor.drivers.insert("1.32.9-20261112".into(), "580.105.08".into());
+    let scene = Scene::of(world).await;
+    let old = describe(&scene, "gpu-inference").await;
+    for (name, release) in [("known", "1.32.9-20261112"), ("unknown", "1.32.9-20261023")] {
+        let body = json!({
+            "nodegroupName": name, "subnets": old["subnets"], "nodeRole": old["nodeRole"], "version": "1.32",
+            "releaseVersion": release, "instanceTypes": old["instanceTypes"], "amiType": old["amiType"],
+            "scalingConfig": {"minSize": 1, "desiredSize": 1, "maxSize": 1}, "clientRequestToken": name,
+        });
+        assert_eq!(scene.eks("POST", &path(""), body).await.status, 200);
+    }
+    scene.minutes(10);
+    assert_eq!(describe(&scene, "unknown").await["releaseVersion"], "1.32.9-20261023");
+    let now = scene.twin.snapshot();
+    let labels = |group: &str| {
+        let node = nodes(&now, group).into_iter().next().expect("a node");
+        now.get(&Key::core("nodes", "", &node)).unwrap()["metadata"]["labels"].clone()
+    };
+    assert_eq!(labels("known")["nvidia.com/cuda.driver-version.full"], "580.105.08");
+    assert_eq!(labels("known")["nvidia.com/cuda.driver.major"], "580");
+    assert!(labels("unknown").get("nvidia.com/cuda.driver-version.full").is_none());
+}
+
 #[tokio::test]
 async fn scaling_launches_and_drains() {
     let scene = Scene::new().await;

@@ -13,8 +13,7 @@ use super::{Eks, minors::following, refs::Names};
 use crate::{
     component::HopCx,
     hop::HopSpec,
-    index::nodes_of,
-    lower::{HopScope, nodes},
+    lower::{HopScope, groups, nodes},
     owner::cluster_at,
 };
 
@@ -63,8 +62,7 @@ impl Road<'_> {
 
     /// Ready nodes of a pool, as observed.
     pub(super) fn ready(&self, pool: &Pool) -> u64 {
-        let seen = nodes_of(self.inventory, pool);
-        seen.iter().filter(|node| node.ready && node.schedulable).count() as u64
+        groups::ready_in(self.cx, pool)
     }
 
     /// Ready nodes that a pool keeps while its nodes move.

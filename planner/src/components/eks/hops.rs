@@ -4,11 +4,7 @@ use std::rc::Rc;
 
 use switchback_schemas::{
     Diagnostic, codes,
-    inventory::{
-        eks::{EksCluster, EksSection},
-        karpenter::Karpenter,
-    },
-    manifest::TargetSpec,
+    inventory::{eks::EksCluster, karpenter::Karpenter},
     plan::HopBasis,
 };
 
@@ -18,43 +14,8 @@ use crate::{
     component::DocCx,
     context::Cx,
     hop::{HopSpec, rising},
+    lower::groups::cluster,
 };
-
-/// The cluster of a manifest as it was observed. What is missing is said.
-fn cluster(cx: &Cx<'_>, doc: &Doc) -> Option<EksCluster> {
-    let name = &doc.spec.target;
-    let place = |text: &str| cx.label(doc.doc, "/spec/target", text);
-    // A target that is no EKS cluster was refused when the manifests were read.
-    let Some(TargetSpec::Cluster(target)) = cx.manifests.platform.spec.targets.get(name) else { return None };
-    let eks = target.eks.as_ref()?;
-    let section: Rc<EksSection> = match cx.sections.get("eks") {
-        Ok(section) => section.unwrap_or_default(),
-        Err(error) => {
-            let unreadable = Diagnostic::error(codes::PLAN_UNREADABLE, error);
-            cx.findings.say(unreadable.at(place("needs it")).help("observe again with this release"));
-            return None;
-        }
-    };
-    let Some(found) = section.0.get(name).cloned() else {
-        let message = format!("the inventory holds nothing about the EKS cluster {}", eks.name);
-        let help = "observe again and give the manifests to it, so that it knows account and region: \
-                    `switchback observe MANIFESTS`";
-        let missing = Diagnostic::error(codes::PLAN_INVENTORY_MISSING, message);
-        cx.findings.say(missing.at(place("needs it")).help(help));
-        return None;
-    };
-    let (region, account) = (found.arn.region(), found.arn.account());
-    if found.arn.name() != eks.name || region != eks.region || account != eks.account.as_str() {
-        let message = format!(
-            "target {name} is the EKS cluster {} in {}, and the inventory is of {}",
-            eks.name, eks.region, found.arn
-        );
-        let other = Diagnostic::error(codes::RUN_IDENTITY, message);
-        cx.findings.say(other.at(place("another cluster")).help("observe this one"));
-        return None;
-    }
-    Some(found)
-}
 
 /// The section of Karpenter, whose nodes follow the control plane.
 fn karpenter(cx: &Cx<'_>) -> Result<Option<Rc<Karpenter>>, Diagnostic> {
@@ -66,7 +27,7 @@ fn karpenter(cx: &Cx<'_>) -> Result<Option<Rc<Karpenter>>, Diagnostic> {
 /// The hops of one document.
 pub(super) fn of(at: &DocCx<'_, Eks>) -> Vec<(HopSpec, OnCluster)> {
     let (cx, doc) = (at.cx, at.doc);
-    let Some(cluster) = cluster(cx, doc) else { return Vec::new() };
+    let Some(cluster) = cluster::observed(cx, doc.doc, &doc.spec.target) else { return Vec::new() };
     let karpenter = match karpenter(cx) {
         Ok(karpenter) => karpenter,
         Err(unreadable) => {

@@ -14,7 +14,6 @@ mod minors;
 mod node_groups;
 mod nodes;
 mod readiness;
-mod refs;
 mod removed;
 mod skew;
 mod spec;
@@ -24,7 +23,6 @@ use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
     lock::AskAddon,
-    manifest::TargetSpec,
     name::ObjectRef,
     plan::Roll,
 };
@@ -36,7 +34,11 @@ use crate::{
     component::{self, Component, DocCx, Held, HopCx, Known, Lookups},
     context::Cx,
     hop::HopSpec,
-    lower::{Lowering, suspension::RollSuspension},
+    lower::{
+        Lowering,
+        groups::{cluster, names as refs},
+        suspension::RollSuspension,
+    },
     manifest::{Checks, Touch},
     predicted::Predicted,
     sections::Sections,
@@ -90,19 +92,7 @@ impl Component for Eks {
     /// A target that is there has to say which EKS cluster it is.
     fn references(&self, spec: &EksUpgrade, checks: &mut Checks<'_, '_>) {
         checks.rollout_references(&spec.rollout);
-        let name = &spec.target;
-        let target = checks.platform().and_then(|platform| platform.spec.targets.get(name));
-        if let Some(TargetSpec::Cluster(target)) = target
-            && target.eks.is_none()
-        {
-            checks.with_platform(
-                codes::MANIFEST_MISSING_FIELD,
-                format!("target `{name}` does not say which EKS cluster it is"),
-                ("/spec/target", "moves an EKS cluster"),
-                (&format!("/spec/targets/{name}"), "`eks` is missing here"),
-                format!("add it: `{name}: {{cluster: {{eks: {{name: NAME, region: eu-central-1, account: '111122223333'}}}}}}`"),
-            );
-        }
+        cluster::is_eks(&spec.target, checks);
     }
 
     fn contradictions(&self, spec: &EksUpgrade, checks: &mut Checks<'_, '_>) {

@@ -15,9 +15,14 @@ use super::{
     Doc, LastNodes,
     context::Road,
     minors::following,
-    refs::{NODEGROUP, successor},
+    refs::{NODEGROUP, successor, successor_with},
 };
-use crate::{context::Cx, hop::HopSpec, lower::HopScope, predicted::Predicted};
+use crate::{
+    context::Cx,
+    hop::HopSpec,
+    lower::{HopScope, groups::pools_of},
+    predicted::Predicted,
+};
 
 /// A managed group, as it is before some hop.
 #[derive(Clone, Debug)]
@@ -34,8 +39,8 @@ pub(super) struct Group<'a> {
     pub(super) ami_type: String,
     /// The step that left it so; absent when it was observed.
     pub(super) by: Option<StepId>,
-    /// The group that it replaced, in the hop before or in an earlier run, and that is kept at size 0.
-    pub(super) kept: Option<String>,
+    /// Groups that it replaced, in the hop before or in earlier runs, and that are kept at size 0.
+    pub(super) kept: Vec<String>,
 }
 
 impl<'a> Group<'a> {
@@ -56,17 +61,6 @@ impl<'a> Group<'a> {
     }
 }
 
-/// The pools of a group: by the labels that it gives its nodes, and by the nodes that are there.
-fn pools_of<'a>(cx: &'a Cx<'_>, group: &Nodegroup, nodes: &[&Node]) -> Vec<&'a Pool> {
-    let mut given = group.labels.clone();
-    given.insert(NODEGROUP.to_owned(), group.name.clone());
-    let has = |labels: &BTreeMap<String, String>, pool: &Pool| {
-        pool.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
-    };
-    let inside = |pool: &&Pool| has(&given, pool) || nodes.iter().any(|node| has(&node.labels, pool));
-    cx.pools.iter().filter(inside).collect()
-}
-
 /// The managed groups of a cluster as they were observed.
 pub(super) fn observed<'a>(cx: &'a Cx<'_>, cluster: &'a EksCluster) -> Vec<Group<'a>> {
     let mut nodes: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
@@ -82,21 +76,37 @@ pub(super) fn observed<'a>(cx: &'a Cx<'_>, cluster: &'a EksCluster) -> Vec<Group
         version: group.version.minor_line(),
         ami_type: group.ami_type.clone(),
         by: None,
-        kept: None,
+        kept: Vec::new(),
     };
     let mut groups: Vec<Group<'_>> = cluster.nodegroups.iter().map(group).collect();
     for emptied in cluster.nodegroups.iter().filter(|group| group.min == 0 && group.desired == 0) {
-        let replaced_by = |group: &&mut Group<'_>| {
-            group.version > emptied.version.minor_line()
-                && successor(&emptied.name, &group.version) == group.name
+        // By one of a newer minor, or with a newer image of the same one.
+        let replaced_by = |group: &Group<'_>| {
+            let later = group.version > emptied.version.minor_line();
+            later && successor(&emptied.name, &group.version) == group.name
+                || released_after(group.observed, emptied)
+                    && successor_with(&emptied.name, &group.observed.release) == group.name
         };
-        if let Some(next) = groups.iter_mut().find(replaced_by) {
-            next.kept = Some(emptied.name.clone());
-            // Nothing of it is left to move, whatever its version says.
-            groups.retain(|group| group.name != emptied.name);
-        }
+        let Some(next) = groups.iter().find(|group| replaced_by(group)).map(|group| group.name.clone())
+        else {
+            continue;
+        };
+        // Nothing of it is left to move, whatever its version says. What it replaced itself goes with it.
+        let (gone, left): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.name == emptied.name);
+        groups = left;
+        let kept = gone.into_iter().flat_map(|group| group.kept).chain([emptied.name.clone()]);
+        groups
+            .iter_mut()
+            .filter(|group| group.name == next)
+            .for_each(|group| group.kept.extend(kept.clone()));
     }
     groups
+}
+
+/// Whether the image of a group is newer than that of another one.
+fn released_after(group: &Nodegroup, other: &Nodegroup) -> bool {
+    let of = |group: &Nodegroup| group.release.parse::<Version>().ok();
+    of(group).zip(of(other)).is_some_and(|(group, other)| group.precedence(&other).is_gt())
 }
 
 /// Notes what the moves of a group are compiled from.
@@ -123,7 +133,7 @@ pub(super) fn before<'a>(road: &'a Road<'_>) -> Vec<Group<'a>> {
     while minor < hop.to {
         let scope = HopScope::of(&HopSpec { to: minor.clone(), ..hop.clone() });
         for group in &mut groups {
-            group.kept = None;
+            group.kept.clear();
             if !moves(doc, &minor) || !group.follows(&minor) {
                 continue;
             }
@@ -137,7 +147,7 @@ pub(super) fn before<'a>(road: &'a Road<'_>) -> Vec<Group<'a>> {
                 {
                     group.ami_type = ami.to_owned();
                 }
-                group.kept = Some(std::mem::replace(&mut group.name, next));
+                group.kept.push(std::mem::replace(&mut group.name, next));
             } else {
                 group.by = Some(scope.id(&format!("{part}/update")));
             }

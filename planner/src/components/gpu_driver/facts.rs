@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
 use serde::Deserialize;
 use switchback_schemas::{Version, seconds::Length};
+
+use crate::lower::drivers::known::KnownDrivers;
 
 /// Facts about drivers of NVIDIA.
 #[derive(Debug, Deserialize)]
@@ -22,28 +23,15 @@ pub struct DriverFacts {
     pub initial_state: InitialState,
     /// How operands are taken off a node.
     pub deploy: Deploy,
-    /// The oldest driver that a major of CUDA works with.
-    pub cuda: Vec<Cuda>,
-    /// The key of its source.
-    pub cuda_source: String,
-    /// Branches with an end.
-    pub branches: Vec<Branch>,
-    /// The key of its source.
-    pub branch_source: String,
     /// Drivers by lines of the operator.
     pub releases: Vec<Release>,
     /// The key of its source.
     pub release_source: String,
-    /// The oldest driver of a product.
-    pub hardware: Vec<Hardware>,
-    /// The key of its source.
-    pub hardware_source: String,
-    /// The breaker of NVSentinel.
-    pub breaker: Breaker,
     /// Facts that stand in code, with the keys of their sources.
     pub in_code: BTreeMap<String, String>,
-    /// What was looked for and not found.
-    pub holes: Vec<String>,
+    /// What is known of drivers, whoever brings them; it stands in a file of its own.
+    #[serde(skip)]
+    pub known: KnownDrivers,
 }
 
 /// Driver pods: a label that they have.
@@ -92,29 +80,6 @@ pub struct Deploy {
     pub source: String,
 }
 
-/// The oldest driver of a major of CUDA.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Cuda {
-    /// The major.
-    pub major: Version,
-    /// The driver.
-    pub driver: Version,
-}
-
-/// A branch with an end.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Branch {
-    /// The branch.
-    #[serde(rename = "branch")]
-    pub of: Version,
-    /// What NVIDIA calls it.
-    pub designation: String,
-    /// Its last day.
-    pub until: Date,
-}
-
 /// Drivers of a line of the operator.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -125,36 +90,11 @@ pub struct Release {
     pub drivers: Vec<Version>,
 }
 
-/// The oldest driver of a product.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Hardware {
-    /// A part of its name.
-    pub product: String,
-    /// The driver.
-    pub driver: Version,
-}
-
-/// The breaker of NVSentinel.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Breaker {
-    /// Hundredths of the GPU nodes at which it trips.
-    pub percent: u64,
-    /// The key of its source.
-    pub source: String,
-}
-
 impl DriverFacts {
     /// A source for the plan's table.
     pub fn source(&self, key: &str) -> Option<switchback_schemas::plan::Source> {
         let title = self.sources.get(key)?.clone();
         Some(switchback_schemas::plan::Source { title, read_on: self.read_on.clone() })
-    }
-
-    /// The branch of a driver, where its end is known.
-    pub fn branch(&self, driver: &Version) -> Option<&Branch> {
-        self.branches.iter().find(|known| driver.is_of(&known.of))
     }
 }
 
@@ -170,11 +110,7 @@ mod tests {
             &facts.look.source,
             &facts.initial_state.source,
             &facts.deploy.source,
-            &facts.cuda_source,
-            &facts.branch_source,
             &facts.release_source,
-            &facts.hardware_source,
-            &facts.breaker.source,
         ];
         named.extend(facts.in_code.values());
         for source in &named {

@@ -16,7 +16,6 @@ use switchback_schemas::{
 use super::{GpuDriver, notices, recipe::driver_pods, rolls::PoolRoll};
 use crate::{
     component::HopCx,
-    findings::listed,
     lower::{
         Draft, Lowering, Undoing, checks,
         drivers::{self, REQUIRED, SKIP_POINTER, daemon_set, policy_ref, state},
@@ -51,7 +50,8 @@ pub(super) fn hop(at: &HopCx<'_, GpuDriver>, predicted: &mut Predicted<'_>, out:
     let quarantine = Quarantine::of(at.cx, &place());
     let opt_out = quarantine.as_ref().and_then(|found| found.opt_out(at.cx, &place()));
     if let Some(quarantine) = &quarantine {
-        quarantined(at, quarantine);
+        quarantine
+            .say_quarantined(at.cx, at.cx.label(at.doc.doc, "/spec/to", "would move their driver, too"));
     }
     let rolls =
         at.own.pools.iter().map(|pool| PoolRoll { at, pool, quarantine: quarantine.as_ref(), opt_out });
@@ -85,18 +85,6 @@ fn only_the_driver(at: &HopCx<'_, GpuDriver>, before: &[Value], render: &Render)
     let place = at.cx.label(at.doc.doc, "/spec/charts", "renders something else");
     let help =
         "`switchback plan` shows the changes of the release; take the chart from where it was deployed from";
-    at.findings.say(Diagnostic::error(codes::PLAN_NOT_READY, message).at(place).help(help));
-}
-
-/// A node that NVSentinel has quarantined is in its hands: it drains it, resets its GPUs, or has it repaired.
-fn quarantined(at: &HopCx<'_, GpuDriver>, quarantine: &Quarantine) {
-    let names: Vec<String> = quarantine.quarantined().map(str::to_owned).collect();
-    if names.is_empty() {
-        return;
-    }
-    let message = format!("NVSentinel has quarantined GPU nodes: {}", listed(names.into_iter()));
-    let help = "let their repair end, or take them out of the cluster, then observe again";
-    let place = at.cx.label(at.doc.doc, "/spec/to", "would move their driver, too");
     at.findings.say(Diagnostic::error(codes::PLAN_NOT_READY, message).at(place).help(help));
 }
 

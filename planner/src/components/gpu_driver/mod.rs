@@ -6,7 +6,6 @@ mod holds;
 mod hops;
 mod lower;
 mod notices;
-mod opting_out;
 mod recipe;
 mod rolls;
 mod site;
@@ -28,7 +27,11 @@ use crate::{
     component::{Component, DocCx, Held, HopCx, Known, Lookups},
     context::Cx,
     hop::HopSpec,
-    lower::{Lowering, suspension::RollSuspension},
+    lower::{
+        Lowering,
+        drivers::known::{KNOWN, KnownDrivers},
+        suspension::RollSuspension,
+    },
     manifest::{Checks, Touch},
     owner::release,
     predicted::Predicted,
@@ -62,11 +65,11 @@ impl Component for GpuDriver {
     }
 
     fn catalog(&self) -> Texts {
-        Texts { versions: None, lowering: &[FACTS] }
+        Texts { versions: None, lowering: &[FACTS, KNOWN] }
     }
 
     fn facts(&self) -> Result<DriverFacts, Diagnostic> {
-        catalog::read("gpu_driver/catalog.yaml", FACTS)
+        Ok(DriverFacts { known: KnownDrivers::read()?, ..catalog::read("gpu_driver/catalog.yaml", FACTS)? })
     }
 
     fn strings(&self, spec: &GpuDriverUpgrade, checks: &mut Checks<'_, '_>) {

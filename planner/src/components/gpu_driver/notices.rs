@@ -1,10 +1,13 @@
 //! What should be known beside the steps: whether the new driver fits workloads and hardware, and what no step can keep from happening.
 
-use jiff::tz::TimeZone;
-use switchback_schemas::{Diagnostic, Severity, codes, plan::BlindSpot};
+use switchback_schemas::{Diagnostic, Severity, codes};
 
 use super::GpuDriver;
-use crate::{component::HopCx, findings::listed, lower::Lowering};
+use crate::{
+    component::HopCx,
+    findings::listed,
+    lower::{Lowering, drivers::fits::Fit},
+};
 
 /// Adds errors, advice, sources and blind spots of one hop.
 pub(super) fn add(at: &HopCx<'_, GpuDriver>, out: &mut Lowering) {
@@ -13,9 +16,12 @@ pub(super) fn add(at: &HopCx<'_, GpuDriver>, out: &mut Lowering) {
             out.sources.insert(key.to_owned(), source);
         }
     }
-    branch(at, out);
-    cuda(at, out);
-    hardware(at, out);
+    let place = |text: &str| at.cx.label(at.doc.doc, "/spec/to", text);
+    let fit = Fit { cx: at.cx, known: &at.facts.known, driver: &at.hop.to, place: &place };
+    fit.branch(out);
+    let at_cuda = || at.cx.label(at.doc.doc, "/spec/cuda", "what workloads need");
+    fit.cuda(at.doc.spec.cuda.as_ref(), &at_cuda, &at.hop.upgrade, out);
+    fit.hardware(at.inventory.nodes.iter(), out);
     operator(at, out);
     joining(at);
     already(at);
@@ -30,75 +36,6 @@ fn advise(at: &HopCx<'_, GpuDriver>, message: String, help: &str) {
 fn cite(at: &HopCx<'_, GpuDriver>, key: &str, out: &mut Lowering) {
     if let Some(source) = at.facts.source(key) {
         out.sources.insert(key.to_owned(), source);
-    }
-}
-
-/// A branch that has ended gets no fix of its security any more.
-fn branch(at: &HopCx<'_, GpuDriver>, out: &mut Lowering) {
-    let to = &at.hop.to;
-    let Some(branch) = at.facts.branch(to) else {
-        return advise(
-            at,
-            format!("no source says until when the branch of driver {to} is supported"),
-            "look it up",
-        );
-    };
-    cite(at, &at.facts.branch_source, out);
-    if branch.until < at.cx.as_of.to_zoned(TimeZone::UTC).date() {
-        let message = format!(
-            "driver {to} is of branch {} ({}), which ended {}",
-            branch.of, branch.designation, branch.until
-        );
-        let place = at.cx.label(at.doc.doc, "/spec/to", "of a branch that has ended");
-        let found = Diagnostic::error(codes::PATH_SUPPORT, message).at(place);
-        at.findings.say_about(branch.of.as_str(), found.help("choose a driver of a branch that goes on"));
-    }
-}
-
-/// What pods are built for needs a driver of its time.
-fn cuda(at: &HopCx<'_, GpuDriver>, out: &mut Lowering) {
-    let to = &at.hop.to;
-    let Some(cuda) = &at.doc.spec.cuda else {
-        let oldest: Vec<String> =
-            at.facts.cuda.iter().map(|row| format!("{}.x from {}", row.major, row.driver)).collect();
-        out.blind_spots.push(BlindSpot {
-            what: format!("which CUDA the pods on GPU nodes of {} are built for", at.hop.upgrade),
-            why: format!(
-                "no API shows it; `cuda:` of the manifest says it, and it is compared with the driver (CUDA {})",
-                oldest.join(", ")
-            ),
-        });
-        return cite(at, &at.facts.cuda_source, out);
-    };
-    cite(at, &at.facts.cuda_source, out);
-    let place = || at.cx.label(at.doc.doc, "/spec/cuda", "what workloads need");
-    let Some(row) = at.facts.cuda.iter().find(|row| row.major.major() == cuda.major()) else {
-        let message = format!("no source says which driver CUDA {cuda} needs");
-        let found = Diagnostic::warning(codes::PATH_REQUIREMENT, message).at(place());
-        at.findings.say_about(cuda.as_str(), found.help("look it up"));
-        return;
-    };
-    if *to < row.driver {
-        let message = format!("CUDA {cuda} needs a driver of at least {}, and {to} is older", row.driver);
-        let found = Diagnostic::error(codes::PATH_REQUIREMENT, message).at(place());
-        at.findings.say_about(cuda.as_str(), found.help("choose a newer driver"));
-    }
-}
-
-/// A product needs the driver that first knew it.
-fn hardware(at: &HopCx<'_, GpuDriver>, out: &mut Lowering) {
-    let products = at.inventory.nodes.iter().filter_map(|node| node.labels.get("nvidia.com/gpu.product"));
-    for row in &at.facts.hardware {
-        if at.hop.to < row.driver && products.clone().any(|product| product.contains(&row.product)) {
-            cite(at, &at.facts.hardware_source, out);
-            let message = format!(
-                "{} needs a driver of at least {}, and {} is older",
-                row.product, row.driver, at.hop.to
-            );
-            let place = at.cx.label(at.doc.doc, "/spec/to", "too old for nodes that are there");
-            let found = Diagnostic::error(codes::PATH_REQUIREMENT, message).at(place);
-            at.findings.say_about(&row.product, found.help("choose a newer driver"));
-        }
     }
 }
 

@@ -16,11 +16,11 @@ use switchback_schemas::{
     },
 };
 
-use super::{facts::DriverFacts, opting_out, site::Site};
+use super::{facts::DriverFacts, site::Site};
 use crate::{
     lower::{
         drivers::{DONE, RESOURCES, SKIP_POINTER, STATE_POINTER},
-        nodes,
+        nodes, opting_out,
         quarantine::OptOut,
         verify,
     },

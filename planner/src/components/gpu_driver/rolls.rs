@@ -2,7 +2,7 @@
 
 use switchback_schemas::{
     Seconds, StepId, Version,
-    plan::{Action, Count, Disruption, Estimate, OrderKey, Roll, Stale, Verify, Work},
+    plan::{Action, Count, Disruption, Estimate, OrderKey, Roll, Stale, Work},
 };
 
 use super::{
@@ -17,7 +17,6 @@ use crate::{
         drivers::{PRESENT, SKIP},
         need, nodes,
         quarantine::{OptOut, Quarantine},
-        verify,
     },
 };
 
@@ -87,7 +86,7 @@ impl PoolRoll<'_> {
             batch: within(rule.batch),
             max_unavailable: within(rule.max_unavailable),
             recipe: recipe.steps(),
-            verify: [rule.verify, self.watched()].concat(),
+            verify: [rule.verify, self.quarantine.map(Quarantine::after_batch).unwrap_or_default()].concat(),
             ..rule
         }
     }
@@ -95,22 +94,7 @@ impl PoolRoll<'_> {
     /// How many nodes may be away before NVSentinel's breaker would trip.
     fn breaker(&self) -> Option<u64> {
         let all = self.at.own.section.nodes.len() as u64;
-        self.quarantine?.at_most(all, self.at.facts.breaker.percent)
-    }
-
-    /// What NVSentinel says after a batch.
-    fn watched(&self) -> Vec<Verify> {
-        let Some(quarantine) = self.quarantine else { return Vec::new() };
-        let within = Seconds::minutes(15);
-        let dcgm = "no node says that its DCGM cannot be reached";
-        let mut checks = vec![verify(dcgm, Quarantine::dcgm_well(), Seconds::minutes(1), within)];
-        let closed = quarantine.watched();
-        checks.extend(
-            closed.map(|closed| {
-                verify("the circuit breaker of NVSentinel is closed", closed, Seconds(0), within)
-            }),
-        );
-        checks
+        self.quarantine?.at_most(all, self.at.facts.known.breaker.percent)
     }
 
     /// Adds what a rollback does: nodes are held again before the ClusterPolicy goes back, and those that have the new driver then move

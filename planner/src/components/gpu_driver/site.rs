@@ -137,9 +137,8 @@ impl Look<'_> {
         if !observed.enabled {
             self.not_built(
                 "drivers are part of the nodes' images, so no ClusterPolicy moves them",
-                "move the nodes to an image with another driver: a node group by its release version, nodes of Karpenter by \
-                 the image that their EC2NodeClass selects; afterwards the label nvidia.com/cuda.driver-version.full says which \
-                 driver a node has",
+                "move the nodes to an image with another driver: managed node groups by a GpuNodeImageUpgrade, which reads the new \
+                 driver from each node; nodes of Karpenter by the image that their EC2NodeClass selects",
             );
             return None;
         }

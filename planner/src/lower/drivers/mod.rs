@@ -2,6 +2,8 @@
 //!
 //! The status of a ClusterPolicy says ready in the middle of an upgrade and flaps, so nothing here asks it.
 
+pub mod fits;
+pub mod known;
 pub mod state;
 mod unsettled;
 

@@ -55,6 +55,7 @@ impl EksEffect {
                 nodegroup: create.nodegroup.clone(),
                 like: create.like.clone(),
                 kubernetes: create.kubernetes.clone(),
+                release: create.release.clone(),
                 ami_type: create.ami_type.clone(),
                 size: create.size.map(by)?,
             }),
@@ -157,6 +158,9 @@ pub struct EksCreateNodegroup<V = Operand> {
     pub like: String,
     /// The minor of its kubelets.
     pub kubernetes: Version,
+    /// Its AMI release, such as `1.33.5-20261112`; without one the newest of the minor is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
     /// Its AMI type, where it differs from that of the group it is a copy of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ami_type: Option<String>,

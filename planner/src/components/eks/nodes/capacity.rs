@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use switchback_schemas::{
     Diagnostic, codes,
-    inventory::{Node, Subject},
-    plan::{Capacity, Pool, Strategy},
+    inventory::Node,
+    plan::{Pool, Strategy},
 };
 
 use super::super::{context::Road, node_groups::Group, refs::NODEGROUP};
-use crate::context::Cx;
+use crate::lower::groups::capacity;
 
 /// Nodes that are needed while the group moves.
 fn surge(road: &Road<'_>, group: &Group<'_>) -> u64 {
@@ -45,39 +45,11 @@ pub(super) fn observed(road: &Road<'_>, pool: &Pool, group: &Group<'_>) {
     };
     let minimal = "let it move by group-update with `updateStrategy: MINIMAL` in the group's update config, which terminates \
                    nodes before it makes new ones";
-    let message = match pool.capacity {
-        Capacity::OnDemand | Capacity::Spot => return,
-        Capacity::Block => {
-            format!("{what}, and pool {} runs on a capacity block: there is nothing beyond it", pool.name)
-        }
-        Capacity::Fixed => format!("{what}, and pool {} is a fixed set of machines", pool.name),
-        Capacity::Reserved => {
-            if unread(road.cx) {
-                return;
-            }
-            let free: u64 = group
-                .observed
-                .instance_types
-                .iter()
-                .filter_map(|kind| road.own.cluster.reserved.get(kind))
-                .sum();
-            if free >= needed {
-                return;
-            }
-            format!(
-                "{what}, and of the reservation of pool {} {free} instances of {} are free",
-                pool.name,
-                group.observed.instance_types.join(", ")
-            )
-        }
-    };
+    let lacking =
+        capacity::lacking(road.cx, pool, group.observed, &road.own.cluster.reserved, (needed, &what));
+    let Some(message) = lacking else { return };
     road.findings.say_about(
         pool.name.as_str(),
         Diagnostic::error(codes::PLAN_CAPACITY, message).at(road.pool_label(pool, "this pool")).help(minimal),
     );
-}
-
-/// Reservations that could not be read are a blind spot of the inventory's own.
-fn unread(cx: &Cx<'_>) -> bool {
-    cx.inventory.unread.iter().any(|unread| unread.what == Subject::Reservations {})
 }

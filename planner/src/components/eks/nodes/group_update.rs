@@ -12,12 +12,11 @@ use switchback_schemas::{
 
 use super::super::{
     context::{ONE_BY_ONE, Road},
-    kubelets::ready,
     node_groups::{Group, part, read},
     refs::{NODEGROUP, is, says},
 };
 use crate::{
-    lower::{Lowering, Rollback, Undoing, verify},
+    lower::{Lowering, Rollback, Undoing, groups::ready, verify},
     predicted::Predicted,
 };
 

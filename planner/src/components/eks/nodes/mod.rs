@@ -3,7 +3,6 @@
 mod capacity;
 mod group_update;
 pub(super) mod karpenter;
-mod replace;
 pub(super) mod retained_groups;
 pub(super) mod rollback_guard;
 pub(super) mod strategies;
@@ -11,16 +10,23 @@ pub(super) mod strategies;
 use switchback_schemas::{
     StepId,
     inventory::Node,
-    plan::{Estimate, Pool, Strategy},
+    plan::{Estimate, Pool, Stale, Strategy},
     seconds::Seconds,
 };
 
 use super::{
     context::{self, Road},
-    node_groups::Group,
-    refs::NODEGROUP,
+    node_groups::{Group, part, read},
+    refs::{NODEGROUP, successor},
 };
-use crate::{index::nodes_of, lower::Lowering, predicted::Predicted};
+use crate::{
+    index::nodes_of,
+    lower::{
+        Lowering,
+        groups::{NewImage, Replacing, replace},
+    },
+    predicted::Predicted,
+};
 
 /// A look at the cluster before nodes alone move.
 pub(super) fn look(road: &Road<'_>, out: &mut Lowering) -> StepId {
@@ -57,7 +63,7 @@ pub(super) fn steps(
             }
             Strategy::ReplaceGroup => {
                 for group in inside {
-                    last = vec![replace::steps(road, pool, group, &last, (alone, predicted), out)];
+                    last = vec![replace(road, pool, group, &last, (alone, predicted), out)];
                 }
             }
             Strategy::Nodeclaim if claimed.contains(&pool) => {
@@ -65,6 +71,55 @@ pub(super) fn steps(
             }
             Strategy::Nodeclaim | Strategy::Keep => {}
         }
+    }
+    last
+}
+
+/// Adds the replacement of a group by a copy at the new minor. Says its last step.
+fn replace(
+    road: &Road<'_>,
+    pool: &Pool,
+    group: &Group<'_>,
+    after: &[StepId],
+    (alone, predicted): (bool, &Predicted<'_>),
+    out: &mut Lowering,
+) -> StepId {
+    let minor = &road.hop.to;
+    let replacing = Replacing {
+        cx: road.cx,
+        scope: &road.scope,
+        rollout: &road.doc.spec.rollout,
+        names: &road.own.names,
+        pool,
+        observed: group.observed,
+        name: &group.name,
+        new: successor(&group.name, minor),
+        part: part(pool, &group.name),
+        image: NewImage {
+            minor,
+            release: None,
+            ami_type: road.facts.successor(&group.ami_type, &group.observed.instance_types, minor),
+            ami_type_before: &group.ami_type,
+            to: minor,
+            from: &group.version,
+            old: Stale::KubeletBelow(minor.clone()),
+            new: Stale::KubeletAtLeast(minor.clone()),
+        },
+        alone,
+        takes: road.facts.durations.group.estimate(),
+        why: (context::ONE_BY_ONE, Some(&road.facts.parity.source)),
+        settled: Vec::new(),
+        settled_title: String::new(),
+        opt_out: None,
+        at_most: None,
+        watched: Vec::new(),
+    };
+    read(predicted, &road.own.names.group(&group.name), group);
+    let (roll, last) = replace::steps(&replacing, after, predicted.take_reads(), out);
+    if *minor == road.doc.spec.to.minor_line() {
+        // Until the next minor begins, which deletes it.
+        let keep = Seconds::hours(24 * road.facts.rollback.days);
+        out.retentions.push(replacing.retention(&roll, keep));
     }
     last
 }

@@ -25,7 +25,7 @@ fn id(road: &Road<'_>, name: &str) -> StepId {
 
 /// The step with which the groups that the minor before kept begin to be deleted.
 pub(in crate::components::eks) fn first(road: &Road<'_>, groups: &[Group<'_>]) -> Option<StepId> {
-    groups.iter().find_map(|group| group.kept.as_deref()).map(|name| id(road, name))
+    groups.iter().flat_map(|group| &group.kept).next().map(|name| id(road, name))
 }
 
 /// Deletes them, one by one.
@@ -37,11 +37,11 @@ pub(in crate::components::eks) fn steps(
     out: &mut Lowering,
 ) -> Vec<StepId> {
     let mut dropped: Vec<StepId> = Vec::new();
-    for name in groups.iter().filter_map(|group| group.kept.as_deref()) {
+    for name in groups.iter().flat_map(|group| &group.kept) {
         let object = road.own.names.group(name);
         let effect = Effect::Eks(EksEffect::DeleteNodegroup(EksDeleteNodegroup {
             target: road.own.names.target.clone(),
-            nodegroup: name.to_owned(),
+            nodegroup: name.clone(),
         }));
         // A run may turn back before the deletion was called: then it stays, as it was before.
         let until = Condition::Any(vec![absent(&object), says(&object, "/status", "ACTIVE")]);

@@ -92,10 +92,15 @@ pub(super) fn eks(plan: &Plan, effect: &EksEffect<Value>) -> Vec<String> {
         }
         EksEffect::CreateNodegroup(create) => {
             let described = group("describe-nodegroup", &create.like);
+            let release = create
+                .release
+                .as_ref()
+                .map(|it| format!(" --release-version {}", quoted(it)))
+                .unwrap_or_default();
             vec![
                 format!("{described} --output json | jq {} >nodegroup.json", quoted(&copied(create))),
                 format!(
-                    "{} --scaling-config {} --kubernetes-version {} --tags {} --cli-input-json file://nodegroup.json",
+                    "{} --scaling-config {} --kubernetes-version {}{release} --tags {} --cli-input-json file://nodegroup.json",
                     group("create-nodegroup", &create.nodegroup),
                     size(&create.size),
                     quoted(create.kubernetes.as_str()),

@@ -111,6 +111,11 @@ pub(super) fn join(world: &mut World, cluster: &str, group: &str, id: &str) {
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": if arm { "arm64" } else { "amd64" },
     });
+    if let Some(driver) = driver(world, &found.ami_type, &instance.release) {
+        for (name, value) in discovered(&driver) {
+            set(&mut labels, &[name], value.into());
+        }
+    }
     for (name, value) in &found.labels {
         set(&mut labels, &[name], value.clone().into());
     }
@@ -144,6 +149,21 @@ pub(super) fn join(world: &mut World, cluster: &str, group: &str, id: &str) {
     {
         instance.state = InstanceState::InService;
     }
+}
+
+/// The driver that an image of NVIDIA holds, where the world says it.
+fn driver(world: &World, ami: &str, release: &str) -> Option<String> {
+    let mut minors = world.cloud().eks.versions.values();
+    minors.find_map(|minor| minor.drivers.get(release)).filter(|_| ami.contains("NVIDIA")).cloned()
+}
+
+/// What GPU feature discovery says of a node with a driver.
+fn discovered(driver: &str) -> [(&'static str, &str); 3] {
+    [
+        ("nvidia.com/gpu.present", "true"),
+        ("nvidia.com/cuda.driver-version.full", driver),
+        ("nvidia.com/cuda.driver.major", driver.split('.').next().unwrap_or_default()),
+    ]
 }
 
 fn short(text: &str) -> String {

@@ -54,6 +54,9 @@ pub struct Minor {
     /// Whether new clusters get it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub default: bool,
+    /// Drivers that NVIDIA images hold, by release: `1.33.5-20261112: 580.105.08`. Nodes of others do not say which they have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub drivers: BTreeMap<String, String>,
 }
 
 /// A version of an add-on.

@@ -7,19 +7,19 @@ use switchback_schemas::{
 };
 
 /// The label of a node that says which managed group it is of.
-pub(super) const NODEGROUP: &str = "eks.amazonaws.com/nodegroup";
+pub const NODEGROUP: &str = "eks.amazonaws.com/nodegroup";
 /// The label of a node that says which NodePool it is of.
-pub(super) const NODEPOOL: &str = "karpenter.sh/nodepool";
+pub const NODEPOOL: &str = "karpenter.sh/nodepool";
 /// How long the name of a managed group may be.
 const LONGEST: usize = 63;
 
 /// A cluster's own things.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub struct Names {
     /// The target.
-    pub(super) target: Label,
+    pub target: Label,
     /// The cluster.
-    pub(super) arn: Arn,
+    pub arn: Arn,
 }
 
 impl Names {
@@ -28,23 +28,23 @@ impl Names {
     }
 
     /// The cluster.
-    pub(super) fn cluster(&self) -> CloudRef {
+    pub fn cluster(&self) -> CloudRef {
         self.reference(CloudKind::EksCluster, None)
     }
 
     /// An add-on.
-    pub(super) fn addon(&self, name: &str) -> CloudRef {
+    pub fn addon(&self, name: &str) -> CloudRef {
         self.reference(CloudKind::EksAddon, Some(name))
     }
 
     /// A managed group.
-    pub(super) fn group(&self, name: &str) -> CloudRef {
+    pub fn group(&self, name: &str) -> CloudRef {
         self.reference(CloudKind::EksNodegroup, Some(name))
     }
 }
 
 /// A field of something at the cloud provider has a value.
-pub(super) fn is(of: &CloudRef, pointer: &str, value: Operand) -> Condition {
+pub fn is(of: &CloudRef, pointer: &str, value: Operand) -> Condition {
     Condition::Cloud(CloudCondition::Field {
         of: of.clone(),
         pointer: pointer.to_owned(),
@@ -53,34 +53,56 @@ pub(super) fn is(of: &CloudRef, pointer: &str, value: Operand) -> Condition {
 }
 
 /// A field has a text.
-pub(super) fn says(of: &CloudRef, pointer: &str, text: &str) -> Condition {
+pub fn says(of: &CloudRef, pointer: &str, text: &str) -> Condition {
     is(of, pointer, Operand::Value(serde_json::json!(text)))
 }
 
 /// That a group was made as the copy of another one. One of that name that somebody else made is not it.
-pub(super) fn copied(of: &CloudRef, like: &str) -> Condition {
+pub fn copied(of: &CloudRef, like: &str) -> Condition {
     says(of, &format!("/tags/{}", EksCreateNodegroup::COPY_OF.replace('/', "~1")), like)
 }
 
 /// Something is not there.
-pub(super) fn absent(of: &CloudRef) -> Condition {
+pub fn absent(of: &CloudRef) -> Condition {
     Condition::Cloud(CloudCondition::Field { of: of.clone(), pointer: String::new(), is: Test::Absent {} })
 }
 
 /// The name of the group that takes over at a minor: `gpu` and `gpu-1-32` both become `gpu-1-33`.
-pub(super) fn successor(group: &str, minor: &Version) -> String {
-    let suffix = format!("-{}-{}", minor.major(), minor.minor());
+pub fn successor(group: &str, minor: &Version) -> String {
+    named(base(group), &format!("-{}-{}", minor.major(), minor.minor()))
+}
+
+/// The name of the group that takes over with another image of its minor: `gpu` and `gpu-1-33` both become `gpu-ami-1-33-5-20261112`.
+pub fn successor_with(group: &str, release: &str) -> String {
+    let release: String = release.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    named(base(group), &format!("{OF_RELEASE}{release}"))
+}
+
+/// What stands between the name of a group and the release of its image.
+const OF_RELEASE: &str = "-ami-";
+
+/// A name without the minor or the release that an earlier move gave it.
+fn base(group: &str) -> &str {
+    let numbered = |release: &str| release.starts_with(|c: char| c.is_ascii_digit());
+    let group = match group.rsplit_once(OF_RELEASE) {
+        Some((base, release)) if !base.is_empty() && numbered(release) => base,
+        _ => group,
+    };
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let mut parts: Vec<&str> = group.rsplitn(3, '-').collect();
-    let numbered = matches!(parts.as_slice(), [minor, major, base] if digits(minor) && digits(major) && !base.is_empty());
-    let base = if numbered { parts.pop().unwrap_or(group) } else { group };
-    let room = LONGEST - suffix.len();
+    match group.rsplitn(3, '-').collect::<Vec<_>>().as_slice() {
+        [minor, major, base] if digits(minor) && digits(major) && !base.is_empty() => base,
+        _ => group,
+    }
+}
+
+fn named(base: &str, suffix: &str) -> String {
+    let room = LONGEST.saturating_sub(suffix.len());
     if base.len() <= room {
         return format!("{base}{suffix}");
     }
     // Groups whose names differ at the end only must not get one name.
     let digest = Digest::of(base).short(8);
-    let kept: String = base.chars().take(room - digest.len() - 1).collect();
+    let kept: String = base.chars().take(room.saturating_sub(digest.len() + 1)).collect();
     format!("{}-{digest}{suffix}", kept.trim_end_matches('-'))
 }
 
@@ -98,5 +120,18 @@ mod tests {
         assert_eq!(long("1").len(), 63);
         assert_ne!(long("1"), long("2"));
         assert_eq!(successor(&long("1"), &v("1.34")), long("1").replace("-1-33", "-1-34"));
+    }
+
+    #[test]
+    fn a_group_is_named_after_its_release() {
+        let release = "1.33.5-20261112";
+        assert_eq!(successor_with("gpu", release), "gpu-ami-1-33-5-20261112");
+        assert_eq!(successor_with("gpu-1-33", release), "gpu-ami-1-33-5-20261112");
+        assert_eq!(successor_with("gpu-ami-1-33-4-20261023", release), "gpu-ami-1-33-5-20261112");
+        assert_eq!(successor_with("gpu-ami", release), "gpu-ami-ami-1-33-5-20261112");
+        assert_eq!(successor_with(&"x".repeat(63), release).len(), 63);
+        // The next minor gives it its own name again.
+        let minor = "1.34".parse().expect("a minor");
+        assert_eq!(successor("gpu-ami-1-33-5-20261112", &minor), "gpu-1-34");
     }
 }

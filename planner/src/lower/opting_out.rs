@@ -10,10 +10,10 @@ use switchback_schemas::{
     },
 };
 
-use crate::lower::{nodes, quarantine::OptOut};
+use super::{nodes, quarantine::OptOut};
 
 /// The name of the step that opts a node out.
-pub(super) const OUT: &str = "opt-out";
+pub const OUT: &str = "opt-out";
 /// Annotations of a node: that it was opted out by a run, and what its label had.
 const MARK: &str = "/metadata/annotations/switchback.dev~1opted-out";
 const BEFORE: &str = "/metadata/annotations/switchback.dev~1opted-out-before";
@@ -51,7 +51,7 @@ const LABEL: &str = "label";
 const KEPT: &str = "before";
 
 /// Opts the node out. One that is opted out already is left so, and is not ours to opt in.
-pub(super) fn out(roll: &StepId, opt_out: &OptOut) -> RecipeStep {
+pub fn out(roll: &StepId, opt_out: &OptOut) -> RecipeStep {
     let is_off = || Test::Equals(value(json!("false")));
     let effect = patch(
         (opt_out.pointer, Test::Differs(value(json!("false")))),
@@ -70,7 +70,7 @@ pub(super) fn out(roll: &StepId, opt_out: &OptOut) -> RecipeStep {
 }
 
 /// Opts the node in again, as its label was, whichever roll of the run opted it out.
-pub(super) fn back(roll: &StepId, opt_out: &OptOut) -> Work {
+pub fn back(roll: &StepId, opt_out: &OptOut) -> Work {
     Work { captures: vec![capture(KEPT, BEFORE)], ..taken_back(opt_out, captured(roll, KEPT)) }
 }
 
