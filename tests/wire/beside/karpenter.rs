@@ -8,7 +8,7 @@ use switchback_cluster::Controller;
 use switchback_schemas::report::{RunState, StepStatus};
 
 use crate::support::{
-    beside::{AtWork, Says},
+    beside::{AtWork, Says, definitions},
     bins::root,
     journal::{Events, record},
     kubectl::{Cluster, Own},
@@ -77,12 +77,7 @@ fn platform(own: &Own, helm: &str) -> AtWork {
         cluster.helm(helm, &["install", name, &chart.to_string_lossy(), "--namespace", "karpenter"]);
     }
     // The class of nodes that this provider makes is in no chart.
-    let definitions = Controller::Karpenter.build().and_then(|built| built.definitions());
-    for file in definitions.expect("definitions").iter().map(|file| file.to_string_lossy()) {
-        if file.contains("kwok") {
-            cluster.kubectl(&["create", "-f", &file]);
-        }
-    }
+    definitions(cluster, Controller::Karpenter, "kwok");
     cluster.kubectl(&["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"]);
     let karpenter = AtWork::as_deployed(own, Controller::Karpenter, KARPENTER, |_| {});
     let class = json!({"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"});
