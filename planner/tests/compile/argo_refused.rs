@@ -94,12 +94,12 @@ fn traps_read_like_this() {
     case(
         "in_flight: a jump from 3.5.1 or older with running Workflows",
         refused(
-            &accept,
+            &accept.replace("1.0.18", "0.41.1"),
             &|inventory| {
                 *inventory = platform("0.35.0", "v3.5.0");
                 running(inventory);
             },
-            four(),
+            rendered("0.41.1", "v3.5.5", "RollingUpdate"),
             &same,
         ),
     );
@@ -263,6 +263,10 @@ fn what_is_no_trap_is_not_refused() {
     let mut old = platform("0.35.0", "v3.5.0");
     running(&mut old);
     compiles(ARGO, &old, four());
+    // These controllers take a report without the label as one that is whole.
+    let accept = format!("{ARGO}  inFlight: {{accept: {{because: 'ada: short ones'}}}}\n");
+    compiles(&accept, &old, four());
+    compiles(&accept.replace("1.0.18", "0.42.6"), &old, rendered("0.42.6", "v3.5.12", "RollingUpdate"));
     // An elected leader, or a controller that is gone before the next comes.
     compiles(
         &ARGO.replace("1.0.18", "1.0.12"),

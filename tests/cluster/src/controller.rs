@@ -65,6 +65,11 @@ impl Controller {
         }
     }
 
+    /// What people call it, as `gpu-operator`.
+    pub fn name(self) -> &'static str {
+        self.module().name
+    }
+
     /// The namespace that it works in, which a test makes.
     fn namespace(self) -> &'static str {
         match self {

@@ -7,7 +7,7 @@ use std::{
     process::{ExitCode, ExitStatus},
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, builder::PossibleValuesParser};
 use switchback_cluster::{Access, Cluster, Controller, Error, Toolchain, default_run_dir, down, run, smoke};
 
 /// Runs a real Kubernetes control plane on 127.0.0.1, for tests.
@@ -22,9 +22,9 @@ struct Cli {
 enum Command {
     /// Build the programs that are not in the cache yet.
     Build {
-        /// Build the controllers that run beside a cluster, too.
-        #[arg(long)]
-        controllers: bool,
+        /// Build the controllers that run beside a cluster, too: those that are named, or all.
+        #[arg(long, num_args = 0.., value_name = "NAME", value_parser = PossibleValuesParser::new(Controller::ALL.map(Controller::name)))]
+        controllers: Option<Vec<String>>,
     },
     /// Start a cluster that runs until `cluster down`.
     Up {
@@ -78,7 +78,13 @@ fn dispatch(command: Command) -> Result<ExitCode, Error> {
             for program in build()?.programs() {
                 print(&program.display().to_string());
             }
-            for controller in Controller::ALL.into_iter().filter(|_| controllers) {
+            let asked = |controller: &Controller| {
+                let names = controllers.as_ref();
+                names.is_some_and(|names| {
+                    names.is_empty() || names.iter().any(|name| name == controller.name())
+                })
+            };
+            for controller in Controller::ALL.into_iter().filter(asked) {
                 print(&controller.build_with(say)?.program().display().to_string());
             }
         }

@@ -77,8 +77,9 @@ fn policy() -> Value {
     let image = |repository: &str, image: &str, version: &str| json!({"enabled": true, "repository": repository, "image": image, "version": version});
     let mut driver = image("nvcr.io/nvidia", "driver", OLD);
     driver["manager"] = json!({"repository": "nvcr.io/nvidia/cloud-native", "image": "k8s-driver-manager", "version": "v0.8.1"});
-    driver["upgradePolicy"] =
-        json!({"autoUpgrade": true, "maxParallelUpgrades": 2, "maxUnavailable": "100%"});
+    // Without `drain` its upgrade controller panics at every look, and without `podDeletion` it leaves each node before its driver.
+    driver["upgradePolicy"] = json!({"autoUpgrade": true, "maxParallelUpgrades": 2, "maxUnavailable": "100%",
+        "drain": {"enable": false}, "podDeletion": {"force": false, "timeoutSeconds": 300}});
     json!({"apiVersion": "nvidia.com/v1", "kind": "ClusterPolicy", "metadata": {"name": "cluster-policy"}, "spec": {
         "operator": {"defaultRuntime": "containerd", "initContainer": {"repository": "nvcr.io/nvidia", "image": "cuda", "version": "13.0.1-base-ubi9"}},
         "daemonsets": {},
@@ -200,7 +201,9 @@ async fn an_earlier_cordon_stays(s: &Server) {
     let done = says(s, "gpu-1", DONE).await;
     runs(s, "gpu-1", NEW).await;
     assert!(cordoned(&done));
-    assert!(done["metadata"]["annotations"][CORDONED].is_null());
+    // It is taken off after the node says so.
+    let done = s.wait(&at("gpu-1"), LOOKS, |node| node["metadata"]["annotations"][CORDONED].is_null()).await;
+    assert!(cordoned(&done));
     runs(s, "gpu-0", NEW).await;
     assert!(!cordoned(&says(s, "gpu-0", DONE).await));
 }

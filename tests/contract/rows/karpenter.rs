@@ -111,8 +111,14 @@ async fn stand(s: &Server, app: &str) -> Stand {
     let running: Vec<&Value> = pods.iter().filter(|pod| pod["status"]["phase"] == "Running").collect();
     let [pod] = running[..] else { panic!("{app}: {pods:#?}") };
     let node = text(pod, "/spec/nodeName").to_owned();
-    let claims = s.items(CLAIMS).await;
-    let claim = claims.iter().find(|claim| text(claim, "/status/nodeName") == node).expect("a claim");
+    // A pod may run before the claim of its node says which node that is.
+    let of_node = |claim: &&Value| text(claim, "/status/nodeName") == node;
+    let claims = s
+        .wait(CLAIMS, 60, |list| {
+            list["items"].as_array().is_some_and(|all| all.iter().any(|one| of_node(&one)))
+        })
+        .await;
+    let claim = claims["items"].as_array().and_then(|all| all.iter().find(of_node)).expect("a claim");
     Stand { pod: text(pod, "/metadata/uid").to_owned(), claim: name(claim).to_owned(), node }
 }
 

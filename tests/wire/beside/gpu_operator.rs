@@ -8,7 +8,7 @@ use switchback_cluster::Controller;
 use switchback_schemas::report::StepStatus;
 
 use crate::support::{
-    beside::{AtWork, Says},
+    beside::{AtWork, Says, definitions},
     bins::root,
     journal::{Events, record},
     kubectl::{Cluster, Own},
@@ -65,6 +65,8 @@ fn platform(own: &Own, helm: &str) -> AtWork {
     }
     let chart = root().join("fixtures/charts/gpu-operator/25.3.4");
     cluster.helm(helm, &["install", "gpu-operator", &chart.to_string_lossy(), "--namespace", "gpu-operator"]);
+    // The operator ends where this definition is missing; the chart of the fixtures brings the other one only.
+    definitions(cluster, Controller::GpuOperator, "nvidiadrivers");
     let operator = AtWork::as_deployed(own, Controller::GpuOperator, OPERATOR, |_| {});
     let world = std::fs::read_to_string(root().join("fixtures/worlds/gpu-small.yaml")).expect("the world");
     let world: Value = serde_yaml::from_str(&world).expect("YAML");

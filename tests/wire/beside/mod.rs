@@ -3,3 +3,4 @@
 
 mod argo_workflows;
 mod gpu_operator;
+mod karpenter;

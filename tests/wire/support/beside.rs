@@ -67,10 +67,27 @@ impl Drop for AtWork {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
-            // One that failed has failed its test already.
-            drop(thread.join());
+            let ended = thread.join();
+            // Without its controller nothing that a test saw counts.
+            assert!(
+                ended.is_ok() || std::thread::panicking(),
+                "the controller beside the test came to an end"
+            );
         }
     }
+}
+
+/// Creates those definitions of a controller's project whose file names hold a word.
+pub(crate) fn definitions(cluster: &Cluster, controller: Controller, word: &str) {
+    let built = controller.build().unwrap_or_else(|error| panic!("{controller:?}: {error}"));
+    let files = built.definitions().expect("definitions");
+    let named = |file: &&PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().contains(word));
+    let named: Vec<&PathBuf> = files.iter().filter(named).collect();
+    assert!(!named.is_empty(), "{word}: {files:?}");
+    for file in named {
+        cluster.kubectl(&["create", "-f", &file.to_string_lossy()]);
+    }
+    cluster.kubectl(&["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"]);
 }
 
 /// What it works on.

@@ -74,8 +74,10 @@ fn evidence(object: &Value) -> Vec<OwnerEvidence> {
         if !text(entry, "/subresource").is_empty() || manager.is_empty() || BYSTANDERS.contains(&manager) {
             continue;
         }
-        if let Some(owner) = of_manager(manager) {
-            found.insert((owner, line(&format!("field manager {manager}"))));
+        match of_manager(manager) {
+            Some(OwnerKind::Operator) if only_marks(entry) => {}
+            Some(owner) => drop(found.insert((owner, line(&format!("field manager {manager}"))))),
+            None => {}
         }
     }
     found.into_iter().map(|(owner, because)| OwnerEvidence { owner, because }).collect()
@@ -90,6 +92,12 @@ fn of_manager(manager: &str) -> Option<OwnerKind> {
         None if manager == "unknown" => None,
         None => Some(OwnerKind::Operator),
     }
+}
+
+/// Whether a manager wrote nothing but metadata: hashes and finalizers of a controller, on what others ask of it.
+fn only_marks(entry: &Value) -> bool {
+    let fields = entry.pointer("/fieldsV1").and_then(Value::as_object);
+    fields.is_some_and(|fields| !fields.is_empty() && fields.keys().all(|field| field == "f:metadata"))
 }
 
 #[cfg(test)]
@@ -109,6 +117,23 @@ mod tests {
         assert_eq!(owners, [OwnerKind::Helm, OwnerKind::Gitops, OwnerKind::Gitops, OwnerKind::Operator]);
         assert_eq!(of_manager("helm"), Some(OwnerKind::Helm));
         assert_eq!(of_manager("kubectl-client-side-apply"), Some(OwnerKind::Kubectl));
+    }
+
+    #[test]
+    fn a_controller_that_only_marks_an_object_does_not_own_it() {
+        let pool = |fields: Value| {
+            json!({"metadata": {"managedFields": [
+                {"manager": "kubectl-create", "fieldsV1": {"f:spec": {".": {}}}},
+                {"manager": "karpenter", "fieldsV1": fields}]}})
+        };
+        let owners = |fields: Value| {
+            evidence(&pool(fields)).into_iter().map(|evidence| evidence.owner).collect::<Vec<_>>()
+        };
+        // As Karpenter 1.8.2 leaves its hash on a NodePool.
+        let hash = json!({"f:metadata": {"f:annotations": {".": {}, "f:karpenter.sh/nodepool-hash": {}}}});
+        assert_eq!(owners(hash), [OwnerKind::Kubectl]);
+        let both = json!({"f:metadata": {"f:annotations": {}}, "f:spec": {"f:limits": {}}});
+        assert_eq!(owners(both), [OwnerKind::Kubectl, OwnerKind::Operator]);
     }
 
     #[test]

@@ -9,10 +9,10 @@ use super::{ACTOR, COMPLETED, Controller, PHASE, Release, pods, since};
 use crate::world::key::{list, set, text};
 use crate::world::{Key, World, labels};
 
-/// Executors up to this one never report that they are done, as some later controllers expect it. From 3.6 on a report without the label
-/// is no reason to wait.
+/// Executors up to this one never report that they are done, as some later controllers expect it. From 3.5.11 on a report
+/// without the label is no reason to wait.
 const SILENT_UP_TO: Release = Release([3, 5, 1]);
-const EXPECTED: Range<Release> = Release([3, 5, 5])..Release([3, 6, 0]);
+const EXPECTED: Range<Release> = Release([3, 5, 5])..Release([3, 5, 11]);
 
 /// What a Workflow consists of: nodes by name, in groups that follow each other.
 type Groups = Vec<Vec<(String, Value)>>;
