@@ -146,20 +146,20 @@ impl<'a> Predicted<'a> {
             by: Some(by.clone()),
         };
         let before = self.releases.insert(render.release.clone(), view);
-        self.hold(&render.release, before);
+        self.hold(&render.release, before.as_ref());
     }
 
     /// From now on helm knows no such release.
     pub fn detached(&mut self, release: &ObjectName) {
         let before = self.releases.remove(release);
-        self.hold(release, before);
+        self.hold(release, before.as_ref());
     }
 
     /// Keeps what was asked about holders true, without looking at every release anew.
-    fn hold(&self, release: &ObjectName, before: Option<ReleaseView>) {
+    fn hold(&self, release: &ObjectName, before: Option<&ReleaseView>) {
         let mut held = self.held.borrow_mut();
         let Some(held) = held.as_mut() else { return };
-        for object in before.iter().flat_map(|view| &view.objects).filter_map(objects::reference) {
+        for object in before.into_iter().flat_map(|view| &view.objects).filter_map(objects::reference) {
             if let Some(holders) = held.get_mut(&key(&object)) {
                 holders.retain(|holder| holder != release);
             }

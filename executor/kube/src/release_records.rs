@@ -1,5 +1,5 @@
 //! Helm's records as helm finds them: by the label `owner: helm`. A release whose records say another owner is unknown to helm, and its
-//! objects stay as they are: nothing deletes them, as `helm uninstall` would (`facts/addenda/kserve.md`, rollback_0_17_to_0_16).
+//! objects stay as they are: nothing deletes them, as `helm uninstall` would (`facts/addenda/kserve.md`, `rollback_0_17_to_0_16`).
 
 use serde_json::json;
 use switchback_executor::ports::Classify as _;

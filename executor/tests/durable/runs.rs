@@ -133,6 +133,10 @@ impl Kube for World {
         Ok(Look::default())
     }
 
+    async fn detach_release(&self, _: &Call, release: &ObjectName, _: bool) -> Outcome {
+        panic!("no release is detached: {release}")
+    }
+
     async fn keep_release(&self, _: &Call, release: &ObjectName, _: u64) -> Result<Evidence, Failure> {
         panic!("there is no release {release}")
     }

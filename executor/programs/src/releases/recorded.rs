@@ -149,7 +149,13 @@ fn cut(manifest: &str, namespace: &str, without: &[&ObjectRef]) -> Result<String
         found.is_some_and(|found| without.iter().any(|object| is_same(object, &found)))
     };
     // JSON is YAML, and one object a document is what helm takes for a template.
-    Ok(objects.iter().filter(|object| !goes(object)).map(|object| format!("---\n{object}\n")).collect())
+    let mut left = String::new();
+    for object in objects.iter().filter(|object| !goes(object)) {
+        left.push_str("---\n");
+        left.push_str(&object.to_string());
+        left.push('\n');
+    }
+    Ok(left)
 }
 
 /// Whether two references mean one object. A kind without namespaces has none, whatever the release's is.

@@ -69,10 +69,11 @@ pub(super) fn of(at: &DocCx<'_, HelmRelease>) -> Vec<HopSpec> {
         asked.stands_for = to.map(|to| (facts.component.clone(), to));
     }
     let renamed = spec.chart.as_ref().is_some_and(|chart| *chart != found.chart);
-    if found.chart_version == spec.to && !renamed {
-        if let Some(finishing) = asked.finishing(cx) {
-            return vec![finishing];
-        }
+    if found.chart_version == spec.to
+        && !renamed
+        && let Some(finishing) = asked.finishing(cx)
+    {
+        return vec![finishing];
     }
     let from = &found.chart_version;
     // Another chart numbers its versions anew.

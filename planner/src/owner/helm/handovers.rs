@@ -180,10 +180,10 @@ impl Handovers {
             for change in changes.iter_mut().filter(|change| holds(handed, &change.object)) {
                 change.mark = Mark::Change;
                 let from = named(handed.other.as_ref());
-                let changed = self.changed.iter().find(|changed| same(&changed.object, &change.object));
-                let as_it_is = if changed.is_none() { ", as it is" } else { "" };
+                let differs = self.changed.iter().find(|differs| same(&differs.object, &change.object));
+                let as_it_is = if differs.is_none() { ", as it is" } else { "" };
                 change.diff = vec![format!(" goes from {from} to {release}{as_it_is}")];
-                change.diff.extend(changed.into_iter().flat_map(|changed| changed.diff.iter().cloned()));
+                change.diff.extend(differs.into_iter().flat_map(|differs| differs.diff.iter().cloned()));
             }
         }
         for handed in &self.leaves {
@@ -230,12 +230,12 @@ fn refuse(
     other: Option<&ObjectName>,
 ) -> bool {
     let chart = &release.render.chart;
-    let held = match other {
+    let why = match other {
         Some(other) => format!("release {other} holds it"),
         None => "it is there and no release holds it".to_owned(),
     };
     let message = format!(
-        "chart {} {} holds {object}, but {held}: Helm would refuse to import it",
+        "chart {} {} holds {object}, but {why}: Helm would refuse to import it",
         chart.name, chart.version
     );
     let help = match other {

@@ -52,17 +52,16 @@ pub(super) fn install(
     }
     let mut done = vec![none(release)];
     done.extend(Handovers::let_go(release, &leaves));
-    let mut what = String::new();
-    match taken {
-        0 => {}
-        1 => what.push_str("; the object that it took goes back"),
-        objects => what.push_str(&format!("; the {objects} objects that it took go back")),
-    }
-    match stay {
-        0 => {}
-        1 => what.push_str("; its CRD stays"),
-        crds => what.push_str(&format!("; its {crds} CRDs stay")),
-    }
+    let took = match taken {
+        0 => String::new(),
+        1 => "; the object that it took goes back".to_owned(),
+        objects => format!("; the {objects} objects that it took go back"),
+    };
+    let stays = match stay {
+        0 => String::new(),
+        1 => "; its CRD stays".to_owned(),
+        crds => format!("; its {crds} CRDs stay"),
+    };
     let disruption = match workloads(&render.objects, release).is_empty() {
         true => Disruption::None,
         false => Disruption::Restart,
@@ -73,7 +72,7 @@ pub(super) fn install(
         timeout: Seconds::minutes(5),
         estimate: Estimate::seconds(20, 120),
         ..Work::effect(
-            format!("uninstall release {release}{what}"),
+            format!("uninstall release {release}{took}{stays}"),
             Effect::Helm(HelmEffect::Uninstall(HelmUninstall { release: release.clone(), leaves })),
         )
     });
