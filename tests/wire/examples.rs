@@ -2,11 +2,14 @@
 
 use switchback_schemas::plan::Plan;
 
-use crate::support::{
-    bins::root,
-    manifests::{all, borrowed},
-    mlops,
-    scene::{Scene, updating},
+use crate::{
+    platform,
+    support::{
+        bins::root,
+        manifests::{all, borrowed},
+        mlops,
+        scene::{Scene, updating},
+    },
 };
 
 const GENERATED: [&str; 5] = ["inventory.json", "lock.json", "plan.json", "dry-run.txt", "rollback.txt"];
@@ -20,6 +23,11 @@ fn the_small_example_is_up_to_date() {
 #[test]
 fn the_example_of_the_written_procedures_is_up_to_date() {
     is_up_to_date("mlops-platform", &mlops::scene(&mlops::all()));
+}
+
+#[test]
+fn the_example_of_the_whole_platform_is_up_to_date() {
+    is_up_to_date("gpu-ml-platform", &platform::scene());
 }
 
 fn is_up_to_date(name: &str, scene: &Scene) {
@@ -44,7 +52,7 @@ fn is_up_to_date(name: &str, scene: &Scene) {
 /// A reviewer reads plans in a pull request.
 #[test]
 fn a_step_of_an_example_takes_four_kilobytes_and_ninety_lines() {
-    for name in ["karpenter-small", "mlops-platform"] {
+    for name in ["karpenter-small", "mlops-platform", "gpu-ml-platform"] {
         let path = root().join("plans").join(name).join("plan.json");
         let text = std::fs::read_to_string(path).expect("the plan");
         let plan = Plan::from_json(text.as_bytes()).expect("a plan");

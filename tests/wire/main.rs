@@ -34,6 +34,7 @@ mod kserve;
 mod kserve_split;
 mod logs;
 mod people;
+mod platform;
 mod real;
 mod road;
 mod support;

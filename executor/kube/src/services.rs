@@ -15,12 +15,19 @@ use crate::{
 pub(crate) struct Endpoint {
     /// The node that it stands on, if it stands on one.
     pub(crate) node: Option<String>,
+    /// The pod that it is, if it is one.
+    pub(crate) pod: Option<String>,
 }
 
 /// The Service that a webhook's `clientConfig` names.
 pub(crate) fn named(config: &Value) -> Option<ObjectName> {
     let service = config.get("service")?;
     Some(ObjectName::namespaced(text(service, "/namespace"), text(service, "/name")))
+}
+
+/// The pod that an endpoint stands for.
+fn pod(target: &Value) -> Option<String> {
+    (text(target, "/kind") == "Pod").then(|| text(target, "/name").to_owned())
 }
 
 /// The port on which a webhook's `clientConfig` calls its Service.
@@ -68,6 +75,7 @@ fn ready(slice: &Value) -> Vec<Endpoint> {
         .filter(|endpoint| endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true))
         .map(|endpoint| Endpoint {
             node: endpoint.get("nodeName").and_then(Value::as_str).map(str::to_owned),
+            pod: endpoint.get("targetRef").and_then(pod),
         })
         .collect()
 }
@@ -84,9 +92,12 @@ mod tests {
         assert_eq!(port_name(&service, 443), Some("web"));
         assert_eq!(port_name(&service, 8443), None);
         let slice = json!({"ports": [{"name": "web", "port": 8443}], "endpoints": [
-            {"conditions": {"ready": true}, "nodeName": "n1"}, {"conditions": {"ready": false}}, {"conditions": {}}]});
+            {"conditions": {"ready": true}, "nodeName": "n1", "targetRef": {"kind": "Pod", "name": "a"}}, {"conditions": {"ready": false}}, {"conditions": {}}]});
         assert!(serves(&slice, "web"));
         assert!(!serves(&slice, "metrics"));
-        assert_eq!(ready(&slice), [Endpoint { node: Some("n1".into()) }, Endpoint { node: None }]);
+        assert_eq!(
+            ready(&slice),
+            [Endpoint { node: Some("n1".into()), pod: Some("a".into()) }, Endpoint { node: None, pod: None }]
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
     Diagnostic, Label, codes,
-    inventory::Pod,
+    inventory::{Pod, Webhook},
     name::ObjectRef,
     plan::{Objection, OnDrain, Pool, Strategy, Then, WorkloadClass},
 };
@@ -38,9 +38,8 @@ pub fn drainable(cx: &Cx<'_>, pool: &Pool) {
     let leaving: Vec<&Pod> =
         inventory.pods.iter().filter(on_pool).filter(|pod| is_evicted(pool, pod, classes)).collect();
     jobs(cx, pool, &leaving);
-    for webhook in
-        inventory.webhooks.iter().filter(|webhook| webhook.fail_closed && !webhook.nodes.is_empty())
-    {
+    let closed = inventory.webhooks.iter().filter(|webhook| webhook.fail_closed && !webhook.nodes.is_empty());
+    for webhook in closed.filter(|webhook| !is_kept(cx, webhook)) {
         if webhook.nodes.iter().all(|node| nodes.contains(node.as_str())) {
             let message = format!(
                 "webhook {} ({}) fails closed and all its pods stand on pool {}",
@@ -50,10 +49,21 @@ pub fn drainable(cx: &Cx<'_>, pool: &Pool) {
                 &webhook.object.to_string(),
                 Diagnostic::error(codes::PLAN_WEBHOOK_FAIL_CLOSED, message)
                     .at(moved(cx, pool))
-                    .help("let one of its pods stand on another pool while this one moves"),
+                    .help("let one of its pods stand on another pool while this one moves, or run two and keep one by a PodDisruptionBudget"),
             );
         }
     }
+}
+
+/// Whether a budget keeps one pod of a webhook at any time: pods of it leave by eviction only, and another one comes up elsewhere first.
+fn is_kept(cx: &Cx<'_>, webhook: &Webhook) -> bool {
+    let namespace = webhook.service.as_ref().and_then(|service| service.namespace.as_ref());
+    webhook.pods.len() > 1
+        && cx.inventory.budgets.iter().any(|budget| {
+            budget.desired_healthy > 0
+                && budget.name.namespace.as_ref() == namespace
+                && webhook.pods.iter().all(|pod| budget.pods.contains(pod))
+        })
 }
 
 /// Where the manifests say that the nodes of a pool move.

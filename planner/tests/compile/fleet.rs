@@ -6,7 +6,7 @@ use switchback_model::{Graph, summary::summary};
 use switchback_schemas::{
     Diagnostic, Digest, Severity, codes,
     codes::Code,
-    inventory::{Inventory, NodeOperator, NodeRequirement, Pod, PodNeeds},
+    inventory::{Budget, Inventory, NodeOperator, NodeRequirement, Pod, PodNeeds, Webhook},
     name::{ObjectName, ObjectRef},
     plan::{Fate, Objection, Plan, Refit, StandingWorkload},
 };
@@ -372,4 +372,42 @@ fn what_a_class_may_lose_is_held_against_how_long_it_has_run() {
         said(&diagnostics, codes::PLAN_DECISION).len()
     };
     assert_eq!((ran(3), ran(5)), (0, 1));
+}
+
+/// P-42: the API server refuses what it cannot ask a fail-closed webhook about. Two pods of it that a budget keeps one of are never away together,
+/// wherever they stand.
+#[test]
+fn p42_a_webhook_whose_pods_all_stand_on_a_pool_needs_a_budget_that_keeps_one() {
+    let webhook = |pods: &[&str]| Webhook {
+        object: ObjectRef::new(
+            "admissionregistration.k8s.io/v1",
+            "MutatingWebhookConfiguration",
+            &ObjectName::cluster("models"),
+        ),
+        name: "models.example.invalid".to_owned(),
+        fail_closed: true,
+        service: Some(ObjectName::namespaced("shop", "models")),
+        nodes: vec!["general-1".to_owned()],
+        pods: pods.iter().map(|pod| (*pod).to_owned()).collect(),
+    };
+    let budget = |pods: &[&str], desired_healthy| Budget {
+        name: ObjectName::namespaced("shop", "models"),
+        pods: pods.iter().map(|pod| (*pod).to_owned()).collect(),
+        allowed: 1,
+        expected: 2,
+        desired_healthy,
+    };
+    let refused = |webhook: Webhook, budget: Option<Budget>| {
+        let (_, diagnostics) = of(PLATFORM, |inventory| {
+            inventory.webhooks.push(webhook);
+            inventory.budgets.extend(budget);
+        });
+        !said(&diagnostics, codes::PLAN_WEBHOOK_FAIL_CLOSED).is_empty()
+    };
+    let two = ["models-a", "models-b"];
+    assert!(refused(webhook(&two), None));
+    assert!(!refused(webhook(&two), Some(budget(&two, 1))));
+    assert!(refused(webhook(&two), Some(budget(&two, 0))), "it keeps none");
+    assert!(refused(webhook(&two), Some(budget(&two[..1], 1))), "it does not cover both");
+    assert!(refused(webhook(&two[..1]), Some(budget(&two, 1))), "there is one only");
 }

@@ -302,6 +302,9 @@ pub struct Webhook {
     /// Nodes on which ready pods of the Service stand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<String>,
+    /// Those pods, in the namespace of the Service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<String>,
 }
 
 /// Who seems to own an object.

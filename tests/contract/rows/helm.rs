@@ -28,6 +28,7 @@ pub(super) async fn installed(h: &Helm<'_>, values: &Value) {
 }
 
 async fn a_record_of_another_owner_is_no_release(s: &Server) {
+    s.open_node().await;
     for h in s.helms().await {
         installed(&h, &json!({"replicas": 0})).await;
         let uid = h.deployment("d").await["metadata"]["uid"].clone();

@@ -28,12 +28,15 @@ pub(super) async fn read(lists: &mut Lists, reader: &Reader) -> Vec<Webhook> {
 
 async fn webhook(lists: &mut Lists, reader: &Reader, object: &ObjectRef, entry: &Value) -> Webhook {
     let service = entry.get("clientConfig").and_then(services::named);
-    let mut nodes = BTreeSet::new();
+    let (mut nodes, mut pods) = (BTreeSet::new(), BTreeSet::new());
     if let (Some(service), Some(config)) = (&service, entry.get("clientConfig")) {
         let endpoints = services::ready_endpoints(reader, service, services::port(config)).await;
         let endpoints = endpoints
             .unwrap_or_else(|error| lists.missing(format!("endpoints of Service {service}"), &error));
-        nodes.extend(endpoints.into_iter().filter_map(|endpoint| endpoint.node));
+        for endpoint in endpoints {
+            nodes.extend(endpoint.node);
+            pods.extend(endpoint.pod);
+        }
     }
     Webhook {
         object: object.clone(),
@@ -42,5 +45,6 @@ async fn webhook(lists: &mut Lists, reader: &Reader, object: &ObjectRef, entry: 
         fail_closed: text(entry, "/failurePolicy") != "Ignore",
         service,
         nodes: nodes.into_iter().collect(),
+        pods: pods.into_iter().collect(),
     }
 }
