@@ -154,7 +154,7 @@ fn p28_a_controller_without_a_lease_is_refused_unless_it_is_recreated() {
         section["controller"]["recreate"] = json!(true);
     });
     let said = refused(KSERVE, &inventory, "0.16.0", codes::PLAN_NOT_READY);
-    assert!(said.message.contains("while the words of modes change"), "{}", said.message);
+    assert!(said.message.contains("while the names of deployment modes change"), "{}", said.message);
 }
 
 #[test]

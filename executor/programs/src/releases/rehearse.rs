@@ -11,7 +11,7 @@ use switchback_schemas::{
     plan::Chart,
 };
 
-use super::HelmDriver;
+use super::{HelmDriver, upgrade::Verb};
 use crate::helm::{failed, namespace, refused};
 
 impl HelmDriver {
@@ -19,7 +19,7 @@ impl HelmDriver {
     /// is not marked for it yet.
     pub(super) async fn rehearse_with_chart(
         &self,
-        (verb, takes): (&(&str, &[&str]), bool),
+        (verb, takes): (&Verb, bool),
         release: &ObjectName,
         (chart, set): (&Chart, &Value),
     ) -> Result<Rehearsal, Failure> {
@@ -30,7 +30,7 @@ impl HelmDriver {
         let called = self.call_with_chart(verb, (release, namespace), (chart, set), dry);
         let exit = called.await.map_err(failure)?.map_err(|error| error.failure())?;
         if !exit.is_success() {
-            return Err(failed(&[&format!("{} --dry-run=server", verb.0)], &exit));
+            return Err(failed(&[&format!("{} --dry-run=server", verb.name)], &exit));
         }
         let printed = exit.printed();
         let mut writes = manifest::objects(rendered(&printed)).map_err(|error| refused(error.to_string()))?;

@@ -215,7 +215,7 @@ fn rollback(keep_crds: &[&str]) -> HelmEffect<Value> {
 }
 
 const UPGRADE: &str = "helm upgrade demo oci://r.example/c/demo --version 2.0.0 --namespace ns \
-    --reset-then-reuse-values --history-max 10 --values @values.json={\"a\":2} --timeout 5m0s";
+    --reset-then-reuse-values --values @values.json={\"a\":2} --history-max 10 --timeout 5m0s";
 const ROLLBACK: &str = "helm rollback demo 1 --namespace ns --history-max 10 --timeout 5m0s";
 
 #[tokio::test]

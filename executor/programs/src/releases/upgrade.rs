@@ -23,12 +23,19 @@ use crate::{
 /// The file of the values that change.
 const VALUES: &str = "values.json";
 
+/// A verb of helm that takes a chart, with what it takes before and after the values.
+pub(super) struct Verb {
+    pub(super) name: &'static str,
+    before: &'static [&'static str],
+    after: &'static [&'static str],
+}
+
 /// How a release is upgraded.
-pub(super) const UPGRADE: (&str, &[&str]) =
-    ("upgrade", &["--reset-then-reuse-values", "--history-max", HISTORY]);
+pub(super) const UPGRADE: Verb =
+    Verb { name: "upgrade", before: &["--reset-then-reuse-values"], after: &["--history-max", HISTORY] };
 
 /// How a release is installed.
-pub(super) const INSTALL: (&str, &[&str]) = ("install", &[]);
+pub(super) const INSTALL: Verb = Verb { name: "install", before: &[], after: &[] };
 
 impl HelmDriver {
     pub(super) async fn upgrade(&self, call: &Call, effect: &HelmUpgrade) -> Result<Outcome, Outcome> {
@@ -109,17 +116,18 @@ impl HelmDriver {
     /// Calls helm with a chart and values.
     pub(super) async fn call_with_chart(
         &self,
-        (verb, flags): &(&str, &[&str]),
+        verb: &Verb,
         (release, namespace): (&ObjectName, &str),
         (chart, values): (&Chart, &Value),
         more: &[&str],
     ) -> Result<Result<Exit, RunError>, Outcome> {
         let chart = self.charts.fetch(chart).await.map_err(not_done)?;
-        let mut args = vec![Arg::from(*verb), release.name.as_str().into()];
+        let mut args = vec![Arg::from(verb.name), release.name.as_str().into()];
         args.extend(chart);
         args.extend(["--namespace", namespace].map(Arg::from));
-        args.extend(flags.iter().copied().map(Arg::from));
+        args.extend(verb.before.iter().copied().map(Arg::from));
         args.extend([Arg::from("--values"), Arg::File(VALUES.to_owned())]);
+        args.extend(verb.after.iter().copied().map(Arg::from));
         args.extend(["--timeout", HOOKS].map(Arg::from));
         args.extend(more.iter().copied().map(Arg::from));
         let files = BTreeMap::from([(VALUES.to_owned(), values.to_string().into_bytes())]);

@@ -136,7 +136,7 @@ impl<'a> Renamed<'a> {
             })
         });
         let title =
-            format!("set the mode in the status of {name} to {after}: {before} is not known any more");
+            format!("set the mode in the status of {name} to {after}, as the new version calls {before}");
         let effect = self.patch(STATUS, Some("status"), before, after);
         let draft = road
             .scope

@@ -135,7 +135,7 @@ fn two_at_once(at: &HopCx<'_, Kserve>, section: &Section, renders: &[(&Moved, &R
         return false;
     }
     let because = match words {
-        true => "nothing keeps it from acting while the words of modes change",
+        true => "nothing keeps it from acting while the names of deployment modes change",
         false => "an old and a new one would write every predictor back and forth",
     };
     let message = format!("Deployment {} elects no leader: {because}", controller.deployment);

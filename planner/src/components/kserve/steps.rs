@@ -139,7 +139,8 @@ impl Road<'_> {
         if !renamed.is_empty() {
             let back = renamed.iter().filter(|renamed| renamed.in_annotation());
             let back = back.map(|renamed| renamed.back_id(&self.scope)).collect();
-            let draft = lease.hold("words of modes change", back, modes::all_well(&renamed), predicted);
+            let draft =
+                lease.hold("names of deployment modes change", back, modes::all_well(&renamed), predicted);
             let why = "CRDs of the new version are there before the controller stops acting";
             last = out.add(draft.needs(&last, why, Some(&self.facts.lease.source)));
             last = self.statuses(&renamed, &last, predicted, out);

@@ -54,8 +54,8 @@ pub(super) fn install(
     done.extend(Handovers::let_go(release, &leaves));
     let took = match taken {
         0 => String::new(),
-        1 => "; the object that it took goes back".to_owned(),
-        objects => format!("; the {objects} objects that it took go back"),
+        1 => "; the object that it took is given back".to_owned(),
+        objects => format!("; the {objects} objects that it took are given back"),
     };
     let stays = match stay {
         0 => String::new(),

@@ -143,7 +143,7 @@ impl DryRun<'_> {
             let names: Vec<String> = self.plan.classes.iter().map(|class| class.name.to_string()).collect();
             writeln!(
                 f,
-                "  workload classes, first match wins: {}; pods of no class are evicted, on GPU nodes never",
+                "  workload classes, first match wins: {}; pods of no class are evicted, but on GPU nodes, where the run waits for a person",
                 names.join(", ")
             )?;
         }

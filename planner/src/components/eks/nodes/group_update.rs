@@ -70,13 +70,13 @@ pub(super) fn update(
     };
     out.blind_spots.push(BlindSpot {
         what: format!("whether EKS rolls node group {} back to {}", group.name, group.version),
-        why: "the API text of UpdateNodegroupVersion says no and the page about rollbacks tells out do it; \
-              replace-group does not depend on it"
+        why: "the API text of UpdateNodegroupVersion says no, and the page about rollbacks describes how; \
+              a group with the strategy replace-group needs no such rollback"
             .to_owned(),
     });
     let facts = &road.facts.group_update;
     let title = format!(
-        "let EKS replace the {} nodes of group {} by {minor}: it picks them at random, drains each for {} minutes at \
+        "let EKS replace the {} nodes of group {} with nodes of {minor}: it picks them at random, drains each for {} minutes at \
          most, and cannot be paused",
         group.observed.desired, group.name, facts.drain_minutes
     );
