@@ -5,11 +5,11 @@ use std::fmt;
 
 use switchback_model::summary::{HopSummary, Summary};
 use switchback_schemas::{
-    StepId,
-    plan::{Disruption, Gate, GateKind, Plan},
+    HopId, StepId,
+    plan::{Disruption, ExpiresAt, Gate, GateKind, Plan},
 };
 
-use super::labels;
+use super::{labels, standing};
 
 /// Characters before what a line says.
 const INDENT: usize = 14;
@@ -31,7 +31,7 @@ pub(super) fn facts(plan: &Plan, summary: &Summary) -> Vec<(&'static str, Vec<St
     let mut facts = vec![("moves", moves(summary)), ("takes", takes(plan, summary))];
     facts.push(("drains nodes", drains(summary)));
     facts.push(("outage", outages(plan, summary)));
-    facts.push(("rollback", rollbacks(summary)));
+    facts.push(("rollback", rollbacks(plan, summary)));
     facts.push(("can be lost", losses(plan, summary)));
     facts.push(("approvals", approvals(plan)));
     if summary.undecided > 0 {
@@ -83,7 +83,7 @@ fn outages(plan: &Plan, summary: &Summary) -> Vec<String> {
     none(forward.chain(back).collect())
 }
 
-fn rollbacks(summary: &Summary) -> Vec<String> {
+fn rollbacks(plan: &Plan, summary: &Summary) -> Vec<String> {
     let line = |hop: &HopSummary| {
         let until = match (&hop.back.times, hop.back.commits.is_empty()) {
             (_, false) => "not possible from its end".to_owned(),
@@ -91,7 +91,10 @@ fn rollbacks(summary: &Summary) -> Vec<String> {
             (None, true) if hop.back.steps == 0 => "nothing to undo".to_owned(),
             (None, true) => "until `switchback cleanup`".to_owned(),
         };
-        format!("{}: {until}", hop.hop.id)
+        match ended_by(plan, &hop.hop.id) {
+            Some(step) => format!("{}: ends when {step} starts; until then {until}", hop.hop.id),
+            None => format!("{}: {until}", hop.hop.id),
+        }
     };
     let points = summary
         .hops
@@ -101,7 +104,18 @@ fn rollbacks(summary: &Summary) -> Vec<String> {
     none(summary.hops.iter().map(line).chain(points).collect())
 }
 
-/// What a rollback or an accepted deletion costs.
+/// The step of a later hop that ends the rollback of a hop, whatever the time.
+fn ended_by<'p>(plan: &'p Plan, hop: &HopId) -> Option<&'p StepId> {
+    let of_hop = |id: &StepId| plan.step(id).is_some_and(|step| step.hop == *hop);
+    let own = plan.rollback.iter().filter(|undo| undo.undoes.iter().any(of_hop));
+    let ends = own.flat_map(|undo| &undo.expires).filter_map(|expiry| match &expiry.at {
+        ExpiresAt::Start(step) if !of_hop(step) => Some(step),
+        _ => None,
+    });
+    ends.min_by_key(|id| plan.steps.iter().position(|step| step.id == **id))
+}
+
+/// What a rollback or an accepted deletion costs, and what is begun anew where nodes move.
 fn losses(plan: &Plan, summary: &Summary) -> Vec<String> {
     let lost = |hop: &HopSummary| {
         let loses = &hop.back.loses;
@@ -110,7 +124,9 @@ fn losses(plan: &Plan, summary: &Summary) -> Vec<String> {
     let irreversible: Vec<&StepId> = summary.hops.iter().flat_map(|hop| &hop.back.commits).collect();
     let never = irreversible.into_iter().filter_map(|id| plan.step(id));
     let never = never.map(|step| format!("{} cannot be undone", step.id));
-    none(summary.hops.iter().filter_map(lost).chain(never).collect())
+    let mut lines: Vec<String> = summary.hops.iter().filter_map(lost).chain(never).collect();
+    lines.extend(standing::begun_anew(plan));
+    none(lines)
 }
 
 /// Each approval with its command, and how many have to give it.

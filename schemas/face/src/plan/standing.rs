@@ -118,6 +118,23 @@ fn line(plan: &Plan, workload: &StandingWorkload) -> String {
     parts.join(" · ")
 }
 
+/// What is evicted and starts again: what it did since its last checkpoint is lost.
+pub(super) fn begun_anew(plan: &Plan) -> BTreeSet<String> {
+    let requeued = |workload: &&StandingWorkload| {
+        let class = plan.classes.iter().find(|class| Some(&class.name) == workload.class.as_ref());
+        class.is_some_and(|class| matches!(class.on_drain, OnDrain::Requeue {}))
+    };
+    let all = plan.standing.iter().flat_map(|standing| &standing.workloads).filter(requeued);
+    let line = |workload: &StandingWorkload| {
+        let since = match workload.gpu_hours {
+            0 => String::new(),
+            hours => format!(", of {} since it started", counted(hours, "GPU-hour", "GPU-hours")),
+        };
+        format!("by moving nodes: what {} did since its last checkpoint{since}", workload.object)
+    };
+    all.map(line).collect()
+}
+
 /// What a drain does to the pods of a class.
 fn drained(class: &WorkloadClass) -> String {
     let what = match &class.on_drain {
