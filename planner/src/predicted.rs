@@ -175,6 +175,11 @@ impl<'a> Predicted<'a> {
         self.note(Condition::Kube(KubeCondition::NoRelease { release: release.clone() }), None);
     }
 
+    /// Whether an earlier hop moves a release.
+    pub fn is_moved(&self, release: &ObjectName) -> bool {
+        self.releases.get(release).is_some_and(|view| view.by.is_some())
+    }
+
     /// The releases that hold an object. Not a predicate: whoever changes it notes whose it is.
     pub fn holders(&self, object: &ObjectRef) -> Vec<ObjectName> {
         let mut held = self.held.borrow_mut();

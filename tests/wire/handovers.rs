@@ -199,6 +199,66 @@ fn splits_renames_and_merges(place: &dyn Place) {
     things("things-crd");
     is_held(place, "ConfigMap", "things", "things", &config);
     assert_eq!(place.releases(), ["things things 2.0.0", "things-crd things-crd 1.0.0"]);
+    let maps = place.objects("ConfigMap");
+    let map = maps.iter().find(|map| map["metadata"]["name"] == "things").expect("it is there");
+    assert_eq!(map["data"]["version"], "2.0.0", "what it holds is what its release recorded");
+}
+
+/// A twin on which a plan was made that splits the chart.
+fn about_to_be_split() -> OnTwin {
+    let scene = Scene::on_twin(&[("platform.yaml", PLATFORM)], |world| {
+        let ours = "  - {name: things, namespace: default, chart: things, version: 1.0.0}\n";
+        world.replacen("releases:\n", &format!("releases:\n{ours}"), 1)
+    });
+    let install = "  install: true\n  chart: things-crd\n  adopts: [{namespace: default, name: things}]\n";
+    scene.write("manifests/crds.yaml", &upgrade("things-crd", "1.0.0", install));
+    let after = "  requires: [{upgrade: things-crd, atLeast: '1.0.0', because: it takes the CRD over}]\n";
+    scene.write("manifests/things.yaml", &upgrade("things", "2.0.0", after));
+    scene.plan();
+    OnTwin(scene)
+}
+
+/// What somebody else installs under the name meanwhile is another release, though its version and values are those of the plan.
+#[test]
+fn another_release_of_the_name_is_not_taken_for_the_one_of_the_plan() {
+    let place = about_to_be_split();
+    let scene = place.scene();
+    let (_, uid, _) = held(&place, "CustomResourceDefinition", CRD);
+    let line = "install things-crd charts/stuff/0.1.0 -n default --kubeconfig kubeconfig";
+    let line = line.replace("stuff/0.1.0", "gadgets/1.0.0");
+    let mut command = scene.command(&scene.path("bin/helm"));
+    let out = command.args(line.split(' ')).output().expect("helm runs");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let said = scene.apply().exits(4).stdout;
+    assert!(said.contains("the platform changed since the plan was made"), "{said}");
+    is_held(&place, "CustomResourceDefinition", CRD, "things", &uid);
+}
+
+/// P-34: a helm that is killed while it drops what another release took leaves nothing that helm could roll back: it begins anew.
+#[test]
+fn p34_a_helm_killed_while_it_drops_what_was_taken_begins_anew() {
+    let place = about_to_be_split();
+    let scene = place.scene();
+    let (_, uid, _) = held(&place, "CustomResourceDefinition", CRD);
+    scene.fault(&json!({"verb": "program", "path": "*upgrade*", "nth": 1, "kind": "killed"}));
+    scene.apply().exits(0);
+    assert_eq!(scene.faults_met(), 1);
+    is_held(&place, "CustomResourceDefinition", CRD, "things-crd", &uid);
+    assert_eq!(place.releases(), ["things things 2.0.0", "things-crd things-crd 1.0.0"]);
+}
+
+/// Of two releases that would take one object over, the second finds it with the first.
+#[test]
+fn two_releases_do_not_take_one_object_over() {
+    let place = about_to_be_split();
+    let scene = place.scene();
+    let bundle = "  install: true\n  chart: bundle\n  adopts: [{namespace: default, name: things}]\n  requires: [{upgrade: things-crd, atLeast: '1.0.0', because: test}]\n";
+    scene.write("manifests/bundle.yaml", &upgrade("bundle", "1.0.0", bundle));
+    let refused = unplanned(scene);
+    assert!(
+        refused.contains("SB0447") && refused.contains("but release default/things-crd holds it"),
+        "{refused}"
+    );
 }
 
 #[test]

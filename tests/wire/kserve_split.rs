@@ -205,11 +205,14 @@ fn p34_killed_beside_a_handover_another_process_reaches_the_same_end() {
 fn a_rollback_from_the_middle_gives_back_what_was_taken() {
     for step in ["localmodel-crds", "crds", "runtimes"] {
         let scene = scene();
+        at_the_split(&scene);
         let (before, served, start) = (held(&scene), services(&scene), releases(&scene));
+        let run = runtimes(&scene);
         scene.plan();
         killed(&scene, step, "ended");
         scene.on_store("rollback --to start --reason test").exits(0);
         assert_eq!(held(&scene), before, "{step}");
+        assert_eq!(runtimes(&scene), run, "{step}");
         assert_eq!(releases(&scene), start, "{step}");
         assert_eq!(services(&scene), served, "{step}");
     }

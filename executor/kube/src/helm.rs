@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use switchback_executor::untrusted::manifest::{self, ManifestError};
-use switchback_schemas::{Digest, Version, name::ObjectName};
+use switchback_schemas::{Digest, Version, name::ObjectName, plan::DETACHED};
 
 use crate::{
     api::{Query, Reader},
@@ -83,7 +83,7 @@ impl Owner {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Helm => "helm",
-            Self::Nobody => "switchback-detached",
+            Self::Nobody => DETACHED,
         }
     }
 }

@@ -151,6 +151,9 @@ pub const HOP_ANNOTATION: &str = "switchback.dev/hop";
 /// The annotation of an object that a release leaves standing, with the release: for as long as helm works.
 pub const LEFT_BY: &str = "switchback.dev/left-by";
 
+/// The label `owner` of Helm's records of a release that is detached.
+pub const DETACHED: &str = "switchback-detached";
+
 /// What a plan continues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

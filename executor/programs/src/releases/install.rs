@@ -3,8 +3,8 @@
 use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome},
-    name::{ObjectName, ObjectRef},
-    plan::{BoundObject, HelmInstall, KubeDelete, KubeEffect},
+    name::ObjectName,
+    plan::HelmInstall,
 };
 
 use super::{
@@ -53,13 +53,7 @@ impl HelmDriver {
             });
         }
         let kept = self.copy(call, release, last.revision).await?;
-        let name = format!("sh.helm.release.v1.{}.v{}", release.name, last.revision);
-        let record = ObjectName { namespace: release.namespace.clone(), name };
-        let object = BoundObject::named(ObjectRef::new("v1", "Secret", &record));
-        match self.kube.apply(call, &KubeEffect::Delete(KubeDelete { object })).await {
-            Outcome::Done { .. } => {}
-            other => return Err(with(other, &kept)),
-        }
+        self.drop_record(call, release, last.revision).await.map_err(|outcome| with(outcome, &kept))?;
         history.0.clear();
         Ok(kept)
     }

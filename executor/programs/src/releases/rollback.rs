@@ -12,7 +12,7 @@ use switchback_schemas::{
 
 use super::{
     HOOKS, HelmDriver, WITHIN,
-    handover::{KEEP, after},
+    handover::{KEEP, after, in_doubt},
     not_done,
     upgrade::with,
 };
@@ -52,6 +52,10 @@ impl HelmDriver {
         self.keep(call, release, &effect.leaves).await.map_err(|outcome| after(taken, outcome))?;
         let rolled = self.rolled(call, release, &mut history, to).await.unwrap_or_else(|outcome| outcome);
         let rolled = after(taken || !effect.leaves.is_empty(), rolled);
+        if matches!(rolled, Outcome::Done { .. }) {
+            // The upgrade that left them may have ended before it took its marks off.
+            self.unmark(call, &effect.takes).await.map_err(in_doubt)?;
+        }
         self.left(call, rolled, release, &effect.leaves).await
     }
 

@@ -6,8 +6,8 @@ use serde_json::Value;
 use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
     journal::{Class, Evidence, Outcome},
-    name::ObjectName,
-    plan::{Chart, Handover, HelmUpgrade},
+    name::{ObjectName, ObjectRef},
+    plan::{BoundObject, Chart, Handover, HelmUpgrade, KubeDelete, KubeEffect},
 };
 
 use super::{
@@ -86,7 +86,15 @@ impl HelmDriver {
             return Ok(Evidence::default());
         };
         let kept = self.copy(call, release, revision).await?;
-        self.repair(release, history, good).await.map_err(|outcome| with(outcome, &kept))?;
+        // What the killed helm was to drop and left standing, no rollback of helm's takes back: then its record goes, and helm starts
+        // from the revision before. What it made is the release's by its annotations.
+        let standing = self.left_standing(call, release, history, good).await;
+        let standing = standing.map_err(|outcome| with(outcome, &kept))?;
+        let mended = match standing.is_empty() {
+            true => self.repair(release, history, good).await,
+            false => self.drop_record(call, release, revision).await,
+        };
+        mended.map_err(|outcome| with(outcome, &kept))?;
         *history = self.helm.history(release).await.map_err(not_done)?;
         Ok(kept)
     }
@@ -142,6 +150,22 @@ impl HelmDriver {
         revision: u64,
     ) -> Result<Evidence, Outcome> {
         self.kube.keep_release(call, release, revision).await.map_err(not_done)
+    }
+
+    /// Takes the record of one revision away, of which a copy is kept.
+    pub(super) async fn drop_record(
+        &self,
+        call: &Call,
+        release: &ObjectName,
+        revision: u64,
+    ) -> Result<(), Outcome> {
+        let name = format!("sh.helm.release.v1.{}.v{revision}", release.name);
+        let record = ObjectName { namespace: release.namespace.clone(), name };
+        let object = BoundObject::named(ObjectRef::new("v1", "Secret", &record));
+        match self.kube.apply(call, &KubeEffect::Delete(KubeDelete { object })).await {
+            Outcome::Done { .. } => Ok(()),
+            other => Err(other),
+        }
     }
 
     async fn repair(&self, release: &ObjectName, history: &History, good: u64) -> Result<(), Outcome> {

@@ -8,15 +8,15 @@ use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
     name::{ObjectName, ObjectRef},
     plan::{
-        Capture, CaptureKind, Change, Condition, Handover, KubeCapture, KubeCondition, LEFT_BY, Mark,
-        Operand, Target, Test, Verify,
+        Capture, CaptureKind, Change, Condition, Effect, Estimate, Handover, KubeCapture, KubeCondition,
+        KubeEffect, KubeRestore, LEFT_BY, Mark, Operand, Target, Test, UndoKind, Verify, Work,
     },
 };
 
 use super::super::{Asked, DesiredRelease};
 use crate::{
     index::same,
-    lower::{changes, verify},
+    lower::{Lowering, Rollback, changes, verify},
     objects,
     predicted::Predicted,
 };
@@ -63,7 +63,9 @@ impl Handovers {
                 continue;
             }
             let holders = predicted.holders(&reference);
-            let other = holders.iter().find(|holder| *holder != own);
+            let others = || holders.iter().filter(|holder| *holder != own);
+            // Who took it over in this plan has it, though the one before still lists it.
+            let other = others().find(|holder| predicted.is_moved(holder)).or_else(|| others().next());
             let other = match other {
                 Some(other) if release.adopts.releases.contains(other) => Some(other.clone()),
                 Some(other) => {
@@ -120,7 +122,7 @@ impl Handovers {
         self.takes.iter().chain(&self.leaves).flat_map(|handed| &handed.objects)
     }
 
-    /// The UID of each object, kept before anything of it changes.
+    /// What is taken over as it was, and the UID of each object, kept before anything of it changes.
     pub(super) fn captures(&self) -> Vec<Capture> {
         let capture = |(number, object): (usize, &ObjectRef)| Capture {
             name: uid(number),
@@ -129,7 +131,65 @@ impl Handovers {
                 pointer: "/metadata/uid".to_owned(),
             }),
         };
-        self.objects().enumerate().map(capture).collect()
+        let taken: Vec<Target> = self.kept().cloned().map(Target::Object).collect();
+        let content = (!taken.is_empty()).then(|| Capture {
+            name: CONTENT.to_owned(),
+            what: CaptureKind::Kube(KubeCapture::Objects(taken)),
+        });
+        self.objects().enumerate().map(capture).chain(content).collect()
+    }
+
+    /// What is taken over, without what is never written down.
+    fn kept(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.takes.iter().flat_map(|handed| &handed.objects).filter(|object| object.kind != "Secret")
+    }
+
+    /// Adds the rollback step by which objects that were taken over are again as they were: the release that gets them back has moved
+    /// nothing, so no helm would write what it recorded of them.
+    pub(super) fn restore(&self, asked: &Asked<'_>, release: &ObjectName, out: &mut Lowering) {
+        let step = asked.scope.id(asked.part);
+        let (objects, were) = match self.kept().count() {
+            0 => return,
+            1 => ("the object".to_owned(), "it was"),
+            objects => (format!("the {objects} objects"), "they were"),
+        };
+        let restore = Rollback {
+            kind: UndoKind::Restore,
+            after: vec![step.clone()],
+            ..Rollback::new(Work {
+                verify: self.same_objects(&step).into_iter().collect(),
+                timeout: Seconds::minutes(5),
+                estimate: Estimate::seconds(2, 30),
+                ..Work::effect(
+                    format!("restore {objects} that release {release} took, as {were} before"),
+                    Effect::Kube(KubeEffect::Restore(KubeRestore {
+                        objects: Operand::Captured { step: step.clone(), name: CONTENT.to_owned() },
+                    })),
+                )
+            })
+        };
+        let id = asked.scope.id(&format!("{}/content", asked.part));
+        out.rollback.push(restore.named(id, vec![step]));
+    }
+
+    /// To whom what is taken over is given back, in words; empty where it was nobody's.
+    pub(super) fn givers(&self) -> String {
+        let others = self.takes.iter().filter_map(|handed| handed.other.as_ref());
+        let others: Vec<String> = others.map(ToString::to_string).collect();
+        if others.is_empty() { String::new() } else { format!(" to {}", others.join(" and ")) }
+    }
+
+    /// That all that a release takes over says that it is this one's.
+    pub(super) fn taken(&self, release: &ObjectName) -> Vec<Condition> {
+        let objects = self.takes.iter().flat_map(|handed| &handed.objects);
+        let owned = |object: &ObjectRef| {
+            Condition::Kube(KubeCondition::Field {
+                object: Target::Object(object.clone()),
+                pointer: format!("/metadata/annotations/{}", objects::token("meta.helm.sh/release-name")),
+                is: Test::Equals(Operand::Value(release.name.as_str().into())),
+            })
+        };
+        objects.map(owned).collect()
     }
 
     /// That each object is by its UID the one that it was before a step.
@@ -150,6 +210,19 @@ impl Handovers {
         Some(verify(title, Condition::All(of), Seconds(0), Seconds::minutes(1)))
     }
 
+    /// That no object is still marked to stay only for the length of a call.
+    pub(super) fn unmarked(of: &[Handover]) -> Vec<Condition> {
+        let objects = of.iter().flat_map(|handed| &handed.objects);
+        let unmarked = |object: &ObjectRef| {
+            Condition::Kube(KubeCondition::Field {
+                object: Target::Object(object.clone()),
+                pointer: format!("/metadata/annotations/{}", objects::token(LEFT_BY)),
+                is: Test::Absent {},
+            })
+        };
+        objects.map(unmarked).collect()
+    }
+
     /// That a release has let go of objects: none is marked to stay only for the length of a call, and none that goes to another
     /// release says that it is this one's. A try that was refused in the middle has made no revision, and may have marked some.
     pub(super) fn let_go(release: &ObjectName, of: &[Handover]) -> Vec<Condition> {
@@ -158,10 +231,9 @@ impl Handovers {
             let object = Target::Object(object.clone());
             Condition::Kube(KubeCondition::Field { object, pointer, is })
         };
-        let mut all = Vec::new();
+        let mut all = Self::unmarked(of);
         for handed in of {
             for object in &handed.objects {
-                all.push(field(object, LEFT_BY, Test::Absent {}));
                 let Some(other) = &handed.other else { continue };
                 let (annotation, own) = match other.name == release.name {
                     true => ("meta.helm.sh/release-namespace", release.namespace.as_deref()),
@@ -209,6 +281,9 @@ fn object_of<'p>(
 fn holds(handed: &Handover, object: &ObjectRef) -> bool {
     handed.objects.iter().any(|one| same(one, object))
 }
+
+/// The capture of what is taken over.
+const CONTENT: &str = "taken";
 
 fn uid(number: usize) -> String {
     format!("uid-{}", number + 1)

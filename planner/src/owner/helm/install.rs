@@ -4,12 +4,12 @@ use switchback_schemas::{
     Seconds,
     name::{ObjectName, ObjectRef},
     plan::{
-        Condition, Disruption, Effect, Estimate, Handover, HelmEffect, HelmInstall, HelmRelease,
-        HelmUninstall, KubeCondition, Read, Work,
+        Condition, DETACHED, Disruption, Effect, Estimate, Find, Handover, HelmEffect, HelmInstall,
+        HelmRelease, HelmUninstall, KubeCondition, Read, Work,
     },
 };
 
-use super::{at, expected, handovers::Handovers, rolled_out};
+use super::{all_of, at, expected, handovers::Handovers, rolled_out};
 use crate::{
     lower::{Draft, Rollback, Undoing},
     objects,
@@ -20,6 +20,23 @@ use crate::{
 /// Helm knows no such release.
 pub(super) fn none(release: &ObjectName) -> Condition {
     Condition::Kube(KubeCondition::NoRelease { release: release.clone() })
+}
+
+/// No record of a release is out of helm's sight.
+fn none_detached(release: &ObjectName) -> Condition {
+    let labels = [("owner", DETACHED), ("name", release.name.as_str())];
+    let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Condition::Kube(KubeCondition::Count {
+        find: Find {
+            api_version: "v1".to_owned(),
+            kind: "Secret".to_owned(),
+            namespace: release.namespace.clone(),
+            labels: labels.into(),
+        },
+        each: Vec::new(),
+        at_least: None,
+        at_most: Some(0),
+    })
 }
 
 /// The step that installs a release, with its rollback.
@@ -52,10 +69,11 @@ pub(super) fn install(
     }
     let mut done = vec![none(release)];
     done.extend(Handovers::let_go(release, &leaves));
+    let givers = handovers.givers();
     let took = match taken {
         0 => String::new(),
-        1 => "; the object that it took is given back".to_owned(),
-        objects => format!("; the {objects} objects that it took are given back"),
+        1 => format!("; the object that it took is given back{givers}"),
+        objects => format!("; the {objects} objects that it took are given back{givers}"),
     };
     let stays = match stay {
         0 => String::new(),
@@ -88,7 +106,11 @@ pub(super) fn install(
         draft = draft.captures(&capture.name, capture.what);
     }
     draft
-        .done_when(at(release, None, &render.chart.version, render.values))
+        // A release of the same name and version that somebody else installed is another one, and has taken nothing.
+        .done_when(all_of(
+            at(release, Some(&render.chart.name), &render.chart.version, render.values),
+            handovers.taken(release),
+        ))
         .verify(rolled_out(&render.objects, release, within))
         .verify(same)
         .time(Seconds::minutes(5), Estimate::seconds(60, 240))
@@ -108,7 +130,10 @@ pub(super) fn detach(
     let Asked { scope, part, title, .. } = asked;
     let named = || HelmRelease { release: release.clone() };
     let undo = Rollback::new(Work {
-        done_when: Some(at(release, None, &before.version, before.values)),
+        done_when: Some(Condition::All(vec![
+            at(release, None, &before.version, before.values),
+            none_detached(release),
+        ])),
         timeout: Seconds::minutes(2),
         estimate: Estimate::seconds(2, 10),
         ..Work::effect(

@@ -77,11 +77,13 @@ impl Owner for Helm {
                 let handovers = Handovers::of(asked, release, &before.objects, predicted)?;
                 let deletions = Deletions::of(cx, &before, (render, &handovers), predicted);
                 deletions.say(cx, (render, release.deletes), &asked.place, predicted);
+                handovers.restore(asked, &render.release, out);
                 let draft = upgrade::upgrade(asked, release, &before, (&deletions, &handovers), predicted);
                 deletions.guard(draft, render, out)
             }
             None if release.installs => {
                 let handovers = Handovers::of(asked, release, &[], predicted)?;
+                handovers.restore(asked, &render.release, out);
                 install::install(asked, release, &handovers, predicted)
             }
             None => {
@@ -124,6 +126,13 @@ fn at(release: &ObjectName, chart: Option<&str>, version: &Version, values: Dige
         revision: None,
         values: Some(values),
     })
+}
+
+fn all_of(one: Condition, more: Vec<Condition>) -> Condition {
+    match more.is_empty() {
+        true => one,
+        false => Condition::All(std::iter::once(one).chain(more).collect()),
+    }
 }
 
 /// The workloads of a release are rolled out.

@@ -4,12 +4,12 @@ use serde_json::Value;
 use switchback_schemas::{
     Seconds,
     plan::{
-        CaptureKind, Condition, Disruption, Effect, Estimate, HelmEffect, HelmRollback, HelmUpgrade,
-        KubeCapture, Operand, Work,
+        CaptureKind, Disruption, Effect, Estimate, HelmEffect, HelmRollback, HelmUpgrade, KubeCapture,
+        Operand, Work,
     },
 };
 
-use super::{at, deletions::Deletions, expected, handovers::Handovers, rolled_out};
+use super::{all_of, at, deletions::Deletions, expected, handovers::Handovers, rolled_out};
 use crate::{
     lower::{Draft, Rollback, Undoing},
     objects,
@@ -60,10 +60,12 @@ pub(super) fn upgrade(
     let same = handovers.same_objects(&id);
     let was = at(release, renamed.then_some(before.chart.as_str()), &before.version, before.values);
     let is = at(release, renamed.then_some(&render.chart.name), &render.chart.version, render.values);
+    let mut back_when = Handovers::let_go(release, &handovers.takes);
+    back_when.extend(Handovers::unmarked(&handovers.leaves));
     let mut verify_back = rolled_out(&before.objects, release, within);
     verify_back.extend(same.clone());
     let undo = deletions.lost(Rollback::new(Work {
-        done_when: Some(with(was, Handovers::let_go(release, &handovers.takes))),
+        done_when: Some(all_of(was, back_when)),
         verify: verify_back,
         disruption,
         timeout: Seconds::minutes(5),
@@ -90,9 +92,11 @@ pub(super) fn upgrade(
     for step in &handovers.after {
         draft = draft.needs(step, "what it leaves has been taken over by then", None);
     }
+    let mut done = Handovers::let_go(release, &handovers.leaves);
+    done.extend(handovers.taken(release));
     let changes = deletions.shown(expected(&before.objects, render, "-upgrade"));
     draft
-        .done_when(with(is, Handovers::let_go(release, &handovers.leaves)))
+        .done_when(all_of(is, done))
         .verify(rolled_out(&render.objects, release, within))
         .verify(same)
         .time(Seconds::minutes(5), Estimate::seconds(60, 240))
@@ -101,11 +105,4 @@ pub(super) fn upgrade(
         // Chart, version and values are pinned, so a second call makes the same release again; the driver mends what a
         // killed helm left pending before it calls.
         .idempotent()
-}
-
-fn with(one: Condition, more: Vec<Condition>) -> Condition {
-    match more.is_empty() {
-        true => one,
-        false => Condition::All(std::iter::once(one).chain(more).collect()),
-    }
 }

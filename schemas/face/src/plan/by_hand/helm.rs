@@ -3,7 +3,7 @@
 use serde_json::Value;
 use switchback_schemas::{
     name::{ObjectName, ObjectRef},
-    plan::{Chart, Handover, HelmEffect},
+    plan::{Chart, DETACHED, Handover, HelmEffect},
 };
 
 use super::{
@@ -37,15 +37,15 @@ pub(super) fn commands(effect: &HelmEffect<Value>) -> Vec<String> {
             let mut lines: Vec<String> = back
                 .flat_map(|(other, handed)| handed.objects.iter().flat_map(|o| owned(o, other)))
                 .collect();
-            lines.push(records(release, "helm", "switchback-detached"));
+            lines.push(records(release, "helm", DETACHED));
             lines
         }
         HelmEffect::Uninstall(uninstall) => {
             let release = &uninstall.release;
             vec![format!("helm uninstall {}{}", quoted(&release.name), within(release))]
         }
-        HelmEffect::Detach(detached) => vec![records(&detached.release, "helm", "switchback-detached")],
-        HelmEffect::Attach(detached) => vec![records(&detached.release, "switchback-detached", "helm")],
+        HelmEffect::Detach(detached) => vec![records(&detached.release, "helm", DETACHED)],
+        HelmEffect::Attach(detached) => vec![records(&detached.release, DETACHED, "helm")],
         HelmEffect::Rollback(rollback) => {
             let mut lines: Vec<String> = rollback.keep_crds.iter().map(|crd| kube::keep_crd(crd)).collect();
             let release = &rollback.release;
@@ -86,7 +86,8 @@ fn owned(object: &ObjectRef, release: &ObjectName) -> Vec<String> {
     let name = format!("meta.helm.sh/release-name={}", release.name);
     let namespace =
         format!("meta.helm.sh/release-namespace={}", release.namespace.as_deref().unwrap_or("default"));
-    vec![kube::annotated(object, &[&name, &namespace])]
+    let managed = "app.kubernetes.io/managed-by=Helm";
+    vec![kube::annotated(object, &[&name, &namespace]), kube::labelled(object, managed)]
 }
 
 /// The records of a release, from one owner to another.

@@ -61,6 +61,11 @@ pub(super) fn annotated(object: &ObjectRef, annotations: &[&str]) -> String {
     format!("{} --overwrite {}", on("annotate", object), words(annotations.iter().copied()))
 }
 
+/// An object with a label.
+pub(super) fn labelled(object: &ObjectRef, label: &str) -> String {
+    format!("{} --overwrite {}", on("label", object), words([label]))
+}
+
 /// A verb on one object.
 pub(super) fn on(verb: &str, object: &ObjectRef) -> String {
     let kind = kind(&object.api_version, &object.kind);
