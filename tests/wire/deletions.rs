@@ -30,6 +30,8 @@ trait Place {
     fn things(&self) -> Option<usize>;
     /// Tells Helm to keep the CRD, or no longer.
     fn keep(&self, keep: bool);
+    /// Lets the API server end what it is deleting.
+    fn let_go(&self);
 }
 
 fn object(kind: &str, name: &str) -> serde_json::Value {
@@ -74,6 +76,10 @@ impl Place for OnTwin {
         let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD}");
         self.0.send("PATCH", &path, ("application/merge-patch+json", &keep));
     }
+
+    fn let_go(&self) {
+        self.0.wait(60);
+    }
 }
 
 struct OnCluster<'c>(Scene, &'c Cluster);
@@ -96,6 +102,10 @@ impl Place for OnCluster<'_> {
     fn keep(&self, keep: bool) {
         let word = if keep { "helm.sh/resource-policy=keep" } else { "helm.sh/resource-policy-" };
         self.1.kubectl(&["annotate", "crd", CRD, word]);
+    }
+
+    fn let_go(&self) {
+        self.1.kubectl(&["wait", "crd", CRD, "--for=delete", "--timeout=120s"]);
     }
 }
 
@@ -155,6 +165,7 @@ fn nothing_is_deleted_that_nobody_accepted(place: &dyn Place) {
     let line = mlops::parked_for(&scene.apply().exits(3)).expect("it waits for the approval");
     mlops::approve(scene, &line);
     scene.apply().exits(0);
+    place.let_go();
     assert_eq!(place.things(), None);
 }
 
