@@ -247,6 +247,54 @@ fn p34_a_helm_killed_while_it_drops_what_was_taken_begins_anew() {
     assert_eq!(place.releases(), ["things things 2.0.0", "things-crd things-crd 1.0.0"]);
 }
 
+/// Refused where it takes its marks off: the rollback of the hop does.
+#[test]
+fn marks_that_an_upgrade_could_not_take_off_are_taken_off_by_its_rollback() {
+    let place = about_to_be_split();
+    let scene = place.scene();
+    let (_, uid, _) = held(&place, "CustomResourceDefinition", CRD);
+    let refused = json!({"before": {"status": 422}});
+    // The first PATCH takes the CRD over, the second marks it, the third takes the marks off.
+    let path = "*/customresourcedefinitions/things*";
+    scene.fault(&json!({"verb": "PATCH", "path": path, "nth": 3, "kind": refused}));
+    scene.apply().exits(5);
+    assert_eq!(scene.faults_met(), 1);
+    is_held(&place, "CustomResourceDefinition", CRD, "things", &uid);
+}
+
+/// Refused between two records of a release: those that had been detached are helm's again.
+#[test]
+fn a_release_that_is_detached_by_half_is_attached_whole() {
+    let place = about_to_be_split();
+    let scene = place.scene();
+    scene.apply().exits(0);
+    for name in ["crds", "things"] {
+        std::fs::remove_file(scene.path(&format!("manifests/{name}.yaml"))).expect("a file");
+    }
+    let merged = "  install: true\n  chart: bundle\n  replaces: [{release: {namespace: default, name: things}}, {release: {namespace: default, name: things-crd}}]\n";
+    scene.write("manifests/bundle.yaml", &upgrade("bundle", "1.0.0", merged));
+    another_day(scene);
+    scene.plan();
+    let records = || {
+        let all = place.objects("Secret").into_iter();
+        let mut labels: Vec<String> = all
+            .filter(|secret| {
+                secret["type"] == "helm.sh/release.v1" && secret["metadata"]["labels"]["name"] == "things"
+            })
+            .filter_map(|secret| secret["metadata"]["labels"]["owner"].as_str().map(str::to_owned))
+            .collect();
+        labels.dedup();
+        labels
+    };
+    assert_eq!(records(), ["helm"]);
+    let refused = json!({"before": {"status": 422}});
+    scene.fault(&json!({"verb": "PATCH", "path": "*/secrets/sh.helm.release.v1.things.v2", "nth": 1, "kind": refused}));
+    scene.apply().exits(5);
+    assert_eq!(scene.faults_met(), 1);
+    assert_eq!(records(), ["helm"]);
+    assert_eq!(place.releases(), ["things things 2.0.0", "things-crd things-crd 1.0.0"]);
+}
+
 /// Of two releases that would take one object over, the second finds it with the first.
 #[test]
 fn two_releases_do_not_take_one_object_over() {

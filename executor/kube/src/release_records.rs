@@ -32,7 +32,7 @@ pub(crate) async fn detach(api: &Writer, release: &ObjectName, detached: bool) -
         });
     }
     let kind = built_in("v1", "Secret")?;
-    for record in &records {
+    for (number, record) in records.iter().enumerate() {
         let (namespace, name) = (release.namespace.as_deref(), text(record, "/metadata/name"));
         let path = object_path(&kind, namespace, Some(name), None)?;
         let path = query_path(&path, &[("fieldManager", MANAGER), ("fieldValidation", "Strict")]);
@@ -42,7 +42,11 @@ pub(crate) async fn detach(api: &Writer, release: &ObjectName, detached: bool) -
         ]);
         let sought = Sought::new(&kind, namespace, name);
         if let Err(error) = api.patch((sought, &path), PatchKind::Json, &operations).await {
-            return Ok(error.of_write());
+            return Ok(match error.of_write() {
+                // Those before have changed.
+                Outcome::NotDone { class, evidence } if number > 0 => Outcome::InDoubt { class, evidence },
+                outcome => outcome,
+            });
         }
     }
     let left = helm::records(&api.read, release, from).await?.len();
