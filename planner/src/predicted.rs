@@ -175,9 +175,9 @@ impl<'a> Predicted<'a> {
         self.note(Condition::Kube(KubeCondition::NoRelease { release: release.clone() }), None);
     }
 
-    /// Whether an earlier hop moves a release.
-    pub fn is_moved(&self, release: &ObjectName) -> bool {
-        self.releases.get(release).is_some_and(|view| view.by.is_some())
+    /// A release as earlier hops leave it. Not a predicate, as [`Self::releases`] is none.
+    pub fn seen(&self, release: &ObjectName) -> Option<&ReleaseView> {
+        self.releases.get(release)
     }
 
     /// The releases that hold an object. Not a predicate: whoever changes it notes whose it is.

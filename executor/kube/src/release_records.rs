@@ -1,7 +1,7 @@
 //! Helm's records as helm finds them: by the label `owner: helm`. A release whose records say another owner is unknown to helm, and its
 //! objects stay as they are: nothing deletes them, as `helm uninstall` would (`facts/addenda/kserve.md`, `rollback_0_17_to_0_16`).
 
-use serde_json::json;
+use serde_json::{Value, json};
 use switchback_executor::ports::Classify as _;
 use switchback_schemas::{
     journal::{Class, Outcome},
@@ -31,29 +31,40 @@ pub(crate) async fn detach(api: &Writer, release: &ObjectName, detached: bool) -
             false => done(format!("release {release} is {} already", state(detached))),
         });
     }
-    let kind = built_in("v1", "Secret")?;
     for (number, record) in records.iter().enumerate() {
-        let (namespace, name) = (release.namespace.as_deref(), text(record, "/metadata/name"));
-        let path = object_path(&kind, namespace, Some(name), None)?;
-        let path = query_path(&path, &[("fieldManager", MANAGER), ("fieldValidation", "Strict")]);
-        let operations = json!([
-            {"op": "test", "path": "/metadata/labels/owner", "value": from.label()},
-            {"op": "replace", "path": "/metadata/labels/owner", "value": to.label()},
-        ]);
-        let sought = Sought::new(&kind, namespace, name);
-        if let Err(error) = api.patch((sought, &path), PatchKind::Json, &operations).await {
-            return Ok(match error.of_write() {
-                // Those before have changed.
-                Outcome::NotDone { class, evidence } if number > 0 => Outcome::InDoubt { class, evidence },
-                outcome => outcome,
-            });
+        if let Err(error) = relabel(api, release, record, (from, to)).await {
+            let outcome = error.of_write();
+            return Ok(if number > 0 { outcome.in_part() } else { outcome });
         }
     }
-    let left = helm::records(&api.read, release, from).await?.len();
-    Ok(match left {
-        0 => done(format!("release {release} is {}: {} revisions", state(detached), records.len())),
-        left => not_done(Class::Conflict, format!("{left} records of release {release} came meanwhile")),
+    Ok(match helm::records(&api.read, release, from).await {
+        Ok(left) if left.is_empty() => {
+            done(format!("release {release} is {}: {} revisions", state(detached), records.len()))
+        }
+        Ok(left) => {
+            let came = format!("{} records of release {release} came meanwhile", left.len());
+            not_done(Class::Conflict, came).in_part()
+        }
+        Err(error) => error.of_read().in_part(),
     })
+}
+
+async fn relabel(
+    api: &Writer,
+    release: &ObjectName,
+    record: &Value,
+    (from, to): (Owner, Owner),
+) -> Result<(), CallError> {
+    let kind = built_in("v1", "Secret")?;
+    let (namespace, name) = (release.namespace.as_deref(), text(record, "/metadata/name"));
+    let path = object_path(&kind, namespace, Some(name), None)?;
+    let path = query_path(&path, &[("fieldManager", MANAGER), ("fieldValidation", "Strict")]);
+    let operations = json!([
+        {"op": "test", "path": "/metadata/labels/owner", "value": from.label()},
+        {"op": "replace", "path": "/metadata/labels/owner", "value": to.label()},
+    ]);
+    let sought = Sought::new(&kind, namespace, name);
+    api.patch((sought, &path), PatchKind::Json, &operations).await.map(drop)
 }
 
 fn state(detached: bool) -> &'static str {

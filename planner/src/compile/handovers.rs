@@ -3,13 +3,13 @@
 use switchback_schemas::{
     Diagnostic, HopId, Label, codes,
     name::{ObjectName, ObjectRef},
-    plan::{Effect, HelmEffect, Step},
+    plan::{Effect, HelmEffect, Hop, Step},
 };
 
 use crate::{context::Cx, hop::HopSpec, index::same};
 
 /// Says which release still holds what another one took over.
-pub(super) fn check(cx: &Cx<'_>, hops: &[(HopSpec, switchback_schemas::plan::Hop)], steps: &[Step]) {
+pub(super) fn check(cx: &Cx<'_>, hops: &[(HopSpec, Hop)], steps: &[Step]) {
     let effects = || {
         steps.iter().flat_map(|step| {
             let effects = step.work.effects();
@@ -46,6 +46,6 @@ pub(super) fn check(cx: &Cx<'_>, hops: &[(HopSpec, switchback_schemas::plan::Hop
     }
 }
 
-fn place(hops: &[(HopSpec, switchback_schemas::plan::Hop)], hop: &HopId) -> Option<Label> {
+fn place(hops: &[(HopSpec, Hop)], hop: &HopId) -> Option<Label> {
     hops.iter().find(|(_, planned)| planned.id == *hop).map(|(spec, _)| spec.place.clone())
 }

@@ -85,6 +85,8 @@ pub struct Adopts<'a> {
     pub releases: &'a [ObjectName],
     /// Whether it may take CRDs that no release holds.
     pub loose: bool,
+    /// Whether the manifest has fields to allow more.
+    pub by_manifest: bool,
 }
 
 /// A field of an object at a value.

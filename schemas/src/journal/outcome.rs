@@ -47,6 +47,17 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Of one call of several, where those before have changed something: then no failure of it says that nothing happened.
+    #[must_use]
+    pub fn in_part(self) -> Self {
+        match self {
+            Self::NotDone { class, evidence } => Self::InDoubt { class, evidence },
+            other => other,
+        }
+    }
+}
+
 /// What kind of failure it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -35,7 +35,7 @@ impl HelmDriver {
         takes: &[Handover],
     ) -> Result<(), Outcome> {
         for (number, (other, object)) in each(takes).enumerate() {
-            let given = self.give(call, object, other, Some(release)).await;
+            let given = self.give(call, object, other, release).await;
             given.map_err(|outcome| after(number > 0, outcome))?;
         }
         Ok(())
@@ -50,7 +50,8 @@ impl HelmDriver {
     ) -> Result<(), Outcome> {
         for (other, object) in each(leaves) {
             // It was nobody's before the release took it, or the release made it: then it stays as it is.
-            if other.is_some() && self.is(call, object, NAME, Test::Equals(json!(release.name))).await? {
+            let Some(other) = other else { continue };
+            if self.is(call, object, NAME, Test::Equals(json!(release.name))).await? {
                 self.give(call, object, Some(release), other).await?;
             }
         }
@@ -62,9 +63,8 @@ impl HelmDriver {
         call: &Call,
         object: &ObjectRef,
         from: Option<&ObjectName>,
-        to: Option<&ObjectName>,
+        to: &ObjectName,
     ) -> Result<(), Outcome> {
-        let Some(to) = to else { return Ok(()) };
         if !self.is(call, object, "", Test::Present {}).await? {
             return Ok(());
         }
@@ -110,7 +110,7 @@ impl HelmDriver {
         // Helm is not called unless the mark stands.
         match self.is(call, object, KEEP, keeps).await? {
             true => Ok(()),
-            false => Err(in_doubt(not_done(refused(format!("{object} does not keep its mark"))))),
+            false => Err(not_done(refused(format!("{object} does not keep its mark"))).in_part()),
         }
     }
 
@@ -174,13 +174,5 @@ pub(super) fn objects(handed: &[Handover]) -> Vec<&ObjectRef> {
 
 /// What went wrong, once objects may have been marked.
 pub(super) fn after(marked: bool, outcome: Outcome) -> Outcome {
-    if marked { in_doubt(outcome) } else { outcome }
-}
-
-/// What went wrong after something was changed: whoever looks again finds it half done.
-pub(super) fn in_doubt(outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::NotDone { class, evidence } => Outcome::InDoubt { class, evidence },
-        other => other,
-    }
+    if marked { outcome.in_part() } else { outcome }
 }

@@ -12,7 +12,7 @@ use switchback_schemas::{
 
 use super::{
     HOOKS, HelmDriver, WITHIN,
-    handover::{KEEP, after, in_doubt},
+    handover::{KEEP, after},
     not_done,
     upgrade::with,
 };
@@ -54,7 +54,7 @@ impl HelmDriver {
         let rolled = after(taken || !effect.leaves.is_empty(), rolled);
         if matches!(rolled, Outcome::Done { .. }) {
             // The upgrade that left them may have ended before it took its marks off.
-            self.unmark(call, &effect.takes).await.map_err(in_doubt)?;
+            self.unmark(call, &effect.takes).await.map_err(Outcome::in_part)?;
         }
         self.left(call, rolled, release, &effect.leaves).await
     }

@@ -9,13 +9,7 @@ use switchback_schemas::{
     plan::HelmUninstall,
 };
 
-use super::{
-    HOOKS, HelmDriver, WITHIN,
-    handover::{in_doubt, objects},
-    not_done,
-    recorded::holds_any,
-    upgrade::with,
-};
+use super::{HOOKS, HelmDriver, WITHIN, handover::objects, not_done, recorded::holds_any, upgrade::with};
 use crate::{
     helm::{Entry, Helm, History, namespace, refused},
     port::Arg,
@@ -59,7 +53,7 @@ impl HelmDriver {
             return Ok(Evidence::default());
         }
         self.keep(call, release, &effect.leaves).await?;
-        self.cut_out(call, release, history, (&last, &stays)).await.map_err(in_doubt)
+        self.cut_out(call, release, history, (&last, &stays)).await.map_err(Outcome::in_part)
     }
 
     async fn cut_out(

@@ -10,11 +10,7 @@ use switchback_schemas::{
     plan::{BoundObject, Chart, Handover, HelmUpgrade, KubeDelete, KubeEffect},
 };
 
-use super::{
-    HOOKS, HelmDriver, WITHIN,
-    handover::{after, in_doubt},
-    not_done,
-};
+use super::{HOOKS, HelmDriver, WITHIN, handover::after, not_done};
 use crate::{
     helm::{HISTORY, Helm, History, namespace, refused, values},
     port::{Arg, Exit, RunError},
@@ -69,8 +65,8 @@ impl HelmDriver {
     ) -> Result<Outcome, Outcome> {
         // As long as helm may try again, what it would delete keeps its mark.
         if matches!(outcome, Outcome::Done { .. }) {
-            self.unmark(call, leaves).await.map_err(in_doubt)?;
-            self.give_back(call, release, leaves).await.map_err(in_doubt)?;
+            self.unmark(call, leaves).await.map_err(Outcome::in_part)?;
+            self.give_back(call, release, leaves).await.map_err(Outcome::in_part)?;
         }
         Ok(outcome)
     }

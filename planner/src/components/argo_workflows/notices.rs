@@ -150,8 +150,7 @@ fn others(at: &HopCx<'_, ArgoWorkflows>, out: &mut Lowering) {
 }
 
 fn roles(at: &HopCx<'_, ArgoWorkflows>, render: &Render, predicted: &Predicted<'_>, out: &mut Lowering) {
-    let before = predicted.releases().find(|(name, _)| **name == at.doc.spec.release);
-    let Some((_, before)) = before else { return };
+    let Some(before) = predicted.seen(&at.doc.spec.release) else { return };
     let changed = rbac::changed(&before.objects, &render.objects);
     let mut add = |what: String, why: &str| out.blind_spots.push(BlindSpot { what, why: why.to_owned() });
     if !changed.added.is_empty() {

@@ -45,8 +45,8 @@ pub(super) fn hop(at: &HopCx<'_, GpuOperator>, predicted: &mut Predicted<'_>, ou
     let spec = &at.doc.spec;
     let label = at.cx.label(at.doc.doc, "/spec/to", "this version of the chart");
     let Some(render) = at.cx.render(&spec.release, &at.hop.to, label) else { return };
-    let before = predicted.releases().find(|(name, _)| **name == spec.release);
-    let before = before.and_then(|(_, view)| drivers::policy(&view.objects).cloned());
+    let before = predicted.seen(&spec.release);
+    let before = before.and_then(|view| drivers::policy(&view.objects).cloned());
     let after = drivers::policy(&render.objects).cloned();
     let versions = (at.hop.from.as_ref(), &at.hop.to);
     let changes = template::changes(at.facts, (before.as_ref(), after.as_ref()), versions);

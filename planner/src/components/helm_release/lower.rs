@@ -1,7 +1,7 @@
 //! The steps of one hop: the release, and those that it replaces.
 
 use switchback_schemas::{
-    Diagnostic, Seconds, codes,
+    Diagnostic, Seconds, StepId, codes,
     lock::Render,
     name::{ObjectName, ObjectRef},
     plan::Estimate,
@@ -41,7 +41,7 @@ pub(super) fn lower(hop: &HopCx<'_, HelmRelease>, predicted: &mut Predicted<'_>,
             with_crds: true,
             deletes: Some(&spec.deletes),
             installs: spec.install,
-            adopts: Adopts { releases: &adopts, loose: spec.adopt_loose },
+            adopts: Adopts { releases: &adopts, loose: spec.adopt_loose, by_manifest: true },
         }),
         needs: Vec::new(),
         place: place("this version of the chart"),
@@ -70,7 +70,7 @@ pub(super) fn lower(hop: &HopCx<'_, HelmRelease>, predicted: &mut Predicted<'_>,
 fn detach(
     hop: &HopCx<'_, HelmRelease>,
     (replaced, render): (&Replaced, &Render),
-    after: &switchback_schemas::StepId,
+    after: &StepId,
     predicted: &mut Predicted<'_>,
     out: &mut Lowering,
 ) {
@@ -100,8 +100,8 @@ fn is_replaced(
     (replaced, render): (&Replaced, &Render),
     predicted: &Predicted<'_>,
 ) -> bool {
-    let held = predicted.releases().find(|(name, _)| **name == replaced.release);
-    let held = held.into_iter().flat_map(|(_, view)| &view.objects).filter_map(objects::reference);
+    let held = predicted.seen(&replaced.release).into_iter();
+    let held = held.flat_map(|view| &view.objects).filter_map(objects::reference);
     let taken: Vec<ObjectRef> = render.objects.iter().filter_map(objects::reference).collect();
     let stays = |object: &ObjectRef| taken.iter().chain(&replaced.stays).any(|one| same(one, object));
     let left: Vec<String> = held.filter(|object| !stays(object)).map(|object| object.to_string()).collect();

@@ -107,7 +107,7 @@ impl<'a> Road<'a> {
                 with_crds: self.doc.spec.crd_release.is_none(),
                 deletes: None,
                 installs: part == CRDS_PART,
-                adopts: Adopts { releases: &[], loose: part == CRDS_PART },
+                adopts: Adopts { loose: part == CRDS_PART, ..Adopts::default() },
             }),
             needs,
             place: self.cx.label(self.doc.doc, "/spec/to", "this version of the chart"),

@@ -93,13 +93,12 @@ fn accepted(
 ) -> Vec<(ObjectName, Vec<AcceptedDeletion>)> {
     let crds = &at.inventory.crds;
     let holds = |release: &ObjectName, name: &str| {
-        let view = predicted.releases().find(|(known, _)| *known == release);
         let crd = crds.iter().find(|crd| crd.name == name);
         let is = |object: &Value| {
             objects::is_crd(object) && objects::name(object) == Some(name)
                 || crd.is_some_and(|crd| objects::text(object, "/kind") == Some(crd.kind.as_str()))
         };
-        view.is_some_and(|(_, view)| view.objects.iter().any(is))
+        predicted.seen(release).is_some_and(|view| view.objects.iter().any(is))
     };
     let mut by_release: Vec<(ObjectName, Vec<AcceptedDeletion>)> =
         renders.iter().map(|(moved, _)| (moved.release.clone(), Vec::new())).collect();
@@ -227,7 +226,7 @@ impl Road<'_> {
                 deletes: Some(deletes.map(|(_, list)| list.as_slice()).unwrap_or_default()),
                 installs: moved.new.is_some(),
                 // A rollback leaves new CRDs with nobody.
-                adopts: Adopts { releases: adopts, loose: moved.new.is_some() },
+                adopts: Adopts { releases: adopts, loose: moved.new.is_some(), by_manifest: false },
             }),
             needs: vec![need(after, why, Some(&part.source))],
             place: self.label(self.doc.doc, "/spec/to", "this version of the chart"),

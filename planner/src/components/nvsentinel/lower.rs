@@ -35,8 +35,7 @@ pub(super) fn hop(at: &HopCx<'_, Nvsentinel>, predicted: &mut Predicted<'_>, out
             return at.findings.say(found.help("observe again with this release"));
         }
     };
-    let before = predicted.releases().find(|(name, _)| **name == spec.release);
-    let before = before.and_then(|(_, view)| database::of(&view.objects));
+    let before = predicted.seen(&spec.release).and_then(|view| database::of(&view.objects));
     let after = database::of(&render.objects);
     if before != after {
         let facts = &at.facts.database;

@@ -65,7 +65,7 @@ impl Handovers {
             let holders = predicted.holders(&reference);
             let others = || holders.iter().filter(|holder| *holder != own);
             // Who took it over in this plan has it, though the one before still lists it.
-            let other = others().find(|holder| predicted.is_moved(holder)).or_else(|| others().next());
+            let other = others().find(|holder| is_moved(predicted, holder)).or_else(|| others().next());
             let other = match other {
                 Some(other) if release.adopts.releases.contains(other) => Some(other.clone()),
                 Some(other) => {
@@ -102,8 +102,7 @@ impl Handovers {
             }
             let other = predicted.holders(&reference).into_iter().find(|holder| holder != own);
             let Some(other) = other else { continue };
-            let taken = predicted.releases().find(|(name, _)| **name == other);
-            if let Some(step) = taken.and_then(|(_, view)| view.by.clone())
+            if let Some(step) = predicted.seen(&other).and_then(|view| view.by.clone())
                 && !self.after.contains(&step)
             {
                 self.after.push(step);
@@ -181,25 +180,15 @@ impl Handovers {
 
     /// That all that a release takes over says that it is this one's.
     pub(super) fn taken(&self, release: &ObjectName) -> Vec<Condition> {
-        let objects = self.takes.iter().flat_map(|handed| &handed.objects);
-        let owned = |object: &ObjectRef| {
-            Condition::Kube(KubeCondition::Field {
-                object: Target::Object(object.clone()),
-                pointer: format!("/metadata/annotations/{}", objects::token("meta.helm.sh/release-name")),
-                is: Test::Equals(Operand::Value(release.name.as_str().into())),
-            })
-        };
-        objects.map(owned).collect()
+        let own = |(other, object)| said(release, other, object, Test::Equals);
+        each(&self.takes).map(own).collect()
     }
 
     /// That each object is by its UID the one that it was before a step.
     pub(super) fn same_objects(&self, step: &StepId) -> Option<Verify> {
         let is = |(number, object): (usize, &ObjectRef)| {
-            Condition::Kube(KubeCondition::Field {
-                object: Target::Object(object.clone()),
-                pointer: "/metadata/uid".to_owned(),
-                is: Test::Equals(Operand::Captured { step: step.clone(), name: uid(number) }),
-            })
+            let captured = Operand::Captured { step: step.clone(), name: uid(number) };
+            field(object, "/metadata/uid".to_owned(), Test::Equals(captured))
         };
         let of: Vec<Condition> = self.objects().enumerate().map(is).collect();
         let title = match of.len() {
@@ -212,37 +201,15 @@ impl Handovers {
 
     /// That no object is still marked to stay only for the length of a call.
     pub(super) fn unmarked(of: &[Handover]) -> Vec<Condition> {
-        let objects = of.iter().flat_map(|handed| &handed.objects);
-        let unmarked = |object: &ObjectRef| {
-            Condition::Kube(KubeCondition::Field {
-                object: Target::Object(object.clone()),
-                pointer: format!("/metadata/annotations/{}", objects::token(LEFT_BY)),
-                is: Test::Absent {},
-            })
-        };
-        objects.map(unmarked).collect()
+        each(of).map(|(_, object)| annotated(object, LEFT_BY, Test::Absent {})).collect()
     }
 
     /// That a release has let go of objects: none is marked to stay only for the length of a call, and none that goes to another
     /// release says that it is this one's. A try that was refused in the middle has made no revision, and may have marked some.
     pub(super) fn let_go(release: &ObjectName, of: &[Handover]) -> Vec<Condition> {
-        let field = |object: &ObjectRef, annotation: &str, is| {
-            let pointer = format!("/metadata/annotations/{}", objects::token(annotation));
-            let object = Target::Object(object.clone());
-            Condition::Kube(KubeCondition::Field { object, pointer, is })
-        };
-        let mut all = Self::unmarked(of);
-        for handed in of {
-            for object in &handed.objects {
-                let Some(other) = &handed.other else { continue };
-                let (annotation, own) = match other.name == release.name {
-                    true => ("meta.helm.sh/release-namespace", release.namespace.as_deref()),
-                    false => ("meta.helm.sh/release-name", Some(release.name.as_str())),
-                };
-                all.push(field(object, annotation, Test::Differs(Operand::Value(own.into()))));
-            }
-        }
-        all
+        let gone = each(of).filter(|(other, _)| other.is_some());
+        let gone = gone.map(|(other, object)| said(release, other, object, Test::Differs));
+        Self::unmarked(of).into_iter().chain(gone).collect()
     }
 
     /// Changes, with what only changes hands.
@@ -268,14 +235,45 @@ impl Handovers {
     }
 }
 
+/// Whether an earlier hop moves a release.
+fn is_moved(predicted: &Predicted<'_>, release: &ObjectName) -> bool {
+    predicted.seen(release).is_some_and(|view| view.by.is_some())
+}
+
 /// An object as a release holds it.
 fn object_of<'p>(
     predicted: &'p Predicted<'_>,
     release: &ObjectName,
     object: &ObjectRef,
 ) -> Option<&'p Value> {
-    let (_, view) = predicted.releases().find(|(name, _)| *name == release)?;
-    references(&view.objects).find(|(_, reference)| same(reference, object)).map(|(value, _)| value)
+    let held = &predicted.seen(release)?.objects;
+    references(held).find(|(_, reference)| same(reference, object)).map(|(value, _)| value)
+}
+
+fn each(handed: &[Handover]) -> impl Iterator<Item = (Option<&ObjectName>, &ObjectRef)> {
+    handed.iter().flat_map(|handed| handed.objects.iter().map(|object| (handed.other.as_ref(), object)))
+}
+
+fn field(object: &ObjectRef, pointer: String, is: Test) -> Condition {
+    Condition::Kube(KubeCondition::Field { object: Target::Object(object.clone()), pointer, is })
+}
+
+fn annotated(object: &ObjectRef, annotation: &str, is: Test) -> Condition {
+    field(object, format!("/metadata/annotations/{}", objects::token(annotation)), is)
+}
+
+/// What an object says of whose it is, by the annotation that tells the two releases apart.
+fn said(
+    release: &ObjectName,
+    other: Option<&ObjectName>,
+    object: &ObjectRef,
+    is: fn(Operand) -> Test,
+) -> Condition {
+    let (annotation, own) = match other.is_some_and(|other| other.name == release.name) {
+        true => ("meta.helm.sh/release-namespace", release.namespace.as_deref()),
+        false => ("meta.helm.sh/release-name", Some(release.name.as_str())),
+    };
+    annotated(object, annotation, is(Operand::Value(own.into())))
 }
 
 fn holds(handed: &Handover, object: &ObjectRef) -> bool {
@@ -314,6 +312,10 @@ fn refuse(
         chart.name, chart.version
     );
     let help = match other {
+        _ if !release.adopts.by_manifest => {
+            "take it out of that release, or let a value leave it out of this chart; then observe again"
+                .to_owned()
+        }
         Some(other) => format!(
             "if release {} is to take it over, write {{namespace: {}, name: {}}} under `adopts`, and move that release in the same plan to a chart that no longer holds it",
             release.render.release,

@@ -39,11 +39,10 @@ impl Owner for Helm {
     fn is_there(&self, desired: &Desired<'_>, predicted: &Predicted<'_>) -> bool {
         let render = match desired {
             Desired::Release(DesiredRelease { render, .. }) => render,
-            Desired::Detached(release) => return predicted.releases().all(|(name, _)| name != *release),
+            Desired::Detached(release) => return predicted.seen(release).is_none(),
             _ => return false,
         };
-        let seen = predicted.releases().find(|(name, _)| **name == render.release);
-        let is = seen.is_some_and(|(_, seen)| {
+        let is = predicted.seen(&render.release).is_some_and(|seen| {
             seen.version == render.chart.version
                 && seen.values == render.values
                 && seen.chart == render.chart.name
