@@ -1,5 +1,6 @@
 //! Faults on calls, by operation.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::network::BadAnswer;
@@ -19,11 +20,20 @@ pub struct Fault {
     /// It hits every so many-th match instead; 0 where it does not.
     #[serde(default)]
     pub every: u32,
+    /// The first instant of the world's clock at which it is there; absent where it is there at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// The instant at which it is over; absent where it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
     /// What happens.
     pub kind: FaultKind,
-    /// How many calls matched so far.
+    /// How many calls matched so far while it was there.
     #[serde(default, skip_deserializing)]
     pub seen: u32,
+    /// How many calls it hit.
+    #[serde(default, skip_deserializing)]
+    pub hits: u32,
 }
 
 fn first() -> u32 {
@@ -91,7 +101,17 @@ impl From<BadAnswer> for FaultKind {
 impl Fault {
     /// A fault on the first matching call.
     pub fn new(verb: &str, path: &str, kind: FaultKind) -> Self {
-        Self { verb: verb.into(), path: path.into(), nth: 1, every: 0, kind, seen: 0 }
+        Self {
+            verb: verb.into(),
+            path: path.into(),
+            nth: 1,
+            every: 0,
+            from: None,
+            until: None,
+            kind,
+            seen: 0,
+            hits: 0,
+        }
     }
 
     /// On the `nth` matching call, 0 for every one.
@@ -108,7 +128,20 @@ impl Fault {
         self
     }
 
-    fn hits(&self) -> bool {
+    /// From this instant of the world's clock until another one.
+    #[must_use]
+    pub fn between(mut self, from: Timestamp, until: Timestamp) -> Self {
+        self.from = Some(from);
+        self.until = Some(until);
+        self
+    }
+
+    /// Whether it is there at an instant.
+    pub fn is_there(&self, now: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now < until)
+    }
+
+    fn is_due(&self) -> bool {
         match self.every {
             0 => self.nth == 0 || self.nth == self.seen,
             every => self.seen.is_multiple_of(every),
@@ -120,17 +153,16 @@ impl Fault {
     }
 }
 
-/// The fault that hits this call, if any; counts the call.
-pub(crate) fn hit(faults: &mut [Fault], verb: &str, path: &str) -> Option<FaultKind> {
-    hit_any(faults, &[(verb, path)])
-}
-
-/// The same for a call that has several names.
-pub(crate) fn hit_any(faults: &mut [Fault], names: &[(&str, &str)]) -> Option<FaultKind> {
+/// The fault that hits a call which is made now, if any; counts the call. A call may have several names.
+pub(crate) fn hit(faults: &mut [Fault], now: Timestamp, names: &[(&str, &str)]) -> Option<FaultKind> {
     let mut found = None;
-    for fault in faults.iter_mut().filter(|f| names.iter().any(|(verb, path)| f.concerns(verb, path))) {
+    let concerned = |fault: &&mut Fault| {
+        fault.is_there(now) && names.iter().any(|(verb, path)| fault.concerns(verb, path))
+    };
+    for fault in faults.iter_mut().filter(concerned) {
         fault.seen += 1;
-        if found.is_none() && fault.hits() {
+        if found.is_none() && fault.is_due() {
+            fault.hits += 1;
             found = Some(fault.kind.clone());
         }
     }
@@ -166,13 +198,24 @@ mod tests {
 
     #[test]
     fn the_nth_call_is_hit() {
+        let now = Timestamp::UNIX_EPOCH;
         let mut faults = vec![Fault::new("get", "/a", FaultKind::Lost).nth(2)];
-        assert_eq!(hit(&mut faults, "GET", "/a"), None);
-        assert_eq!(hit(&mut faults, "POST", "/a"), None);
-        assert_eq!(hit(&mut faults, "GET", "/a"), Some(FaultKind::Lost));
-        assert_eq!(hit(&mut faults, "GET", "/a"), None);
+        let mut calls = |verb| hit(&mut faults, now, &[(verb, "/a")]);
+        assert_eq!(calls("GET"), None);
+        assert_eq!(calls("POST"), None);
+        assert_eq!(calls("GET"), Some(FaultKind::Lost));
+        assert_eq!(calls("GET"), None);
         let mut faults = vec![Fault::new("get", "/a", FaultKind::Lost).every(2)];
-        let hits = |_| hit(&mut faults, "GET", "/a").is_some();
+        let hits = |_| hit(&mut faults, now, &[("GET", "/a")]).is_some();
         assert_eq!((0..4).map(hits).collect::<Vec<_>>(), [false, true, false, true]);
+    }
+
+    #[test]
+    fn a_fault_is_there_for_a_while() {
+        let at = |second| Timestamp::from_second(second).expect("an instant");
+        let mut faults = vec![Fault::new("*", "*", FaultKind::Lost).nth(0).between(at(10), at(20))];
+        let hits = |second| hit(&mut faults, at(second), &[("GET", "/a")]).is_some();
+        assert_eq!([9, 10, 19, 20].map(hits), [false, true, true, false]);
+        assert_eq!((faults[0].seen, faults[0].hits), (2, 2));
     }
 }

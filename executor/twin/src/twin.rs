@@ -171,8 +171,8 @@ impl Twin {
     pub fn run_program(&self, call: &ProgramCall) -> ProgramResult {
         let mut state = self.state();
         let text = call.argv.join(" ");
-        let fault = fault::hit(&mut state.faults, "program", &text);
         let (began, before) = (state.world.now(), state.world.resource_version());
+        let fault = fault::hit(&mut state.faults, began, &[("program", &text)]);
         let mut result = match &fault {
             Some(FaultKind::Before { status, .. }) => ProgramResult::failed(
                 1,
@@ -214,8 +214,8 @@ impl Twin {
             return self.aws(&request);
         }
         let mut state = self.state();
-        let fault = fault::hit(&mut state.faults, &call.method, &call.path);
         let now = state.world.now();
+        let fault = fault::hit(&mut state.faults, now, &[(&call.method, &call.path)]);
         if let Some(FaultKind::Before { status, retry_after }) = fault {
             return Outcome { result: Ok(Err(injected(status, retry_after))), not_before: None };
         }
@@ -274,8 +274,8 @@ impl Twin {
         state.called.insert(what.clone());
         let names =
             [("aws", &*what), (&*request.call.method, &*what), (&*request.call.method, &*request.call.path)];
-        let fault = fault::hit_any(&mut state.faults, &names);
         let (now, before) = (state.world.now(), state.world.resource_version());
+        let fault = fault::hit(&mut state.faults, now, &names);
         let refusal = match &fault {
             Some(FaultKind::Before { status, retry_after }) => {
                 let mut error = cloud::AwsError::injected(&request.service, *status);
@@ -350,7 +350,12 @@ fn injected(status: u16, retry_after: Option<u32>) -> ApiError {
         504 => "Timeout",
         _ => "InternalError",
     };
-    let error = ApiError::new(code, reason, format!("injected fault: {code}"));
+    // As authorisation says it: a webhook, or a quota, says something else.
+    let message = match status {
+        403 => "resource is forbidden: User \"system:anonymous\" cannot access it: injected fault".to_owned(),
+        _ => format!("injected fault: {code}"),
+    };
+    let error = ApiError::new(code, reason, message);
     match retry_after {
         Some(seconds) => error.after(seconds),
         None => error,

@@ -335,7 +335,8 @@ impl World {
         self.log.iter().cloned().collect()
     }
 
-    pub(crate) fn log_len(&self) -> usize {
+    /// How many effects were accepted so far.
+    pub fn log_len(&self) -> usize {
         self.log.len()
     }
 
