@@ -81,9 +81,8 @@ impl Fault {
             _ if THROTTLED.contains(&code) => (NotDone, Class::Throttled),
             _ if EXPIRED.contains(&code) || DENIED.contains(&code) => (NotDone, Class::Denied),
             _ if CONFLICTS.contains(&code) => (NotDone, Class::Conflict),
-            408 | 504 => (InDoubt, Class::Deadline),
             429 => (NotDone, Class::Throttled),
-            500.. => (InDoubt, Class::Unreachable),
+            408 | 500.. => (InDoubt, Class::Unreachable),
             // Something in between answered, and nothing reached the API.
             _ if code.is_empty() => (NotDone, Class::Unreachable),
             _ => (NotDone, Class::Refused),
@@ -189,15 +188,17 @@ impl CallError {
 
     /// A later call may be answered.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self.judge().1, Class::Throttled | Class::Unreachable | Class::Deadline)
+        matches!(self.judge().1, Class::Throttled | Class::Unreachable)
     }
 
     fn judge(&self) -> (Certainty, Class) {
         match self {
             Self::NoCredentials { .. } => (Certainty::NotDone, Class::Denied),
             Self::NotSent { .. } => (Certainty::NotDone, Class::Unreachable),
-            Self::Lost { .. } | Self::Garbled { .. } => (Certainty::InDoubt, Class::Unreachable),
-            Self::Deadline { .. } => (Certainty::InDoubt, Class::Deadline),
+            // An outage is waited out: no number of tries that nobody answered in time makes it a failure.
+            Self::Lost { .. } | Self::Garbled { .. } | Self::Deadline { .. } => {
+                (Certainty::InDoubt, Class::Unreachable)
+            }
             Self::Malformed { .. } => (Certainty::NotDone, Class::Bug),
             Self::Refused(fault) => fault.judge(),
         }

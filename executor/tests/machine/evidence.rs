@@ -63,9 +63,76 @@ fn b2_a_look_that_cannot_be_read_stops_the_settle_clock_and_fails_nothing() {
 #[test]
 fn b2_what_could_not_be_read_for_long_enough_holds_and_rolls_nothing_back() {
     let mut drive = guarded(60, 70);
-    let rest = dark_every(&mut drive, 2);
-    assert!(held(&rest).contains("could not be read"), "{rest:?}");
+    drive.world.dark.insert("healthy a".to_owned());
+    let rest = drive.rest();
+    assert!(held(&rest).contains("could not be read since"), "{rest:?}");
     assert_eq!(drive.machine.state().phase(&At::forward(&id("a"))), Phase::Unproven);
+    let applied = drive.machine.state().task(&At::forward(&id("a"))).unwrap().applied.unwrap();
+    let waited = drive.now.duration_since(applied).as_mins();
+    assert!((15..17).contains(&waited), "{waited} min");
+}
+
+/// An outage of ten minutes is not the time that an effect has to show itself.
+#[test]
+fn b2_the_time_in_which_nothing_can_be_read_is_nobodys_delay() {
+    let mut drive = guarded(60, 70);
+    drive.world.dark.insert("healthy a".to_owned());
+    let applied = loop {
+        assert_eq!(drive.step(), None);
+        if let Some(applied) =
+            drive.machine.state().task(&At::forward(&id("a"))).and_then(|task| task.applied)
+        {
+            break applied;
+        }
+    };
+    while drive.now.duration_since(applied).as_mins() < 10 {
+        assert_eq!(drive.step(), None, "nothing is known yet");
+    }
+    drive.world.dark.clear();
+    assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+}
+
+/// Tries of an outage do not add up with what happens after it.
+#[test]
+fn b5_a_crash_after_an_outage_is_the_first_one() {
+    let mut drive = guarded(0, 60);
+    answers(&mut drive, "do a", (0..8).map(|_| doubt(Class::Unreachable, "500 Internal error")));
+    let mut died = false;
+    let ended = loop {
+        if !died && calls(&drive, "a") == 9 {
+            // The process dies with its ninth call under way.
+            drive.take_over();
+            died = true;
+        }
+        match drive.step() {
+            Some(Rest::Parked { wake_at: Some(wake_at), .. }) => {
+                drive.now = wake_at;
+                drive.take_over();
+            }
+            Some(rest) => break rest,
+            None => {}
+        }
+    };
+    assert_eq!((died, ended), (true, Rest::Ended(End::Complete)));
+}
+
+/// A call that is repeated while it is blocked is none that a process left open when it parks.
+#[test]
+fn a_parked_run_leaves_no_call_in_doubt() {
+    let waits = || Outcome::Blocked { waits_for: vec![WaitsFor::Condition { message: "a job".to_owned() }] };
+    let mut drive = guarded(0, 60);
+    // The same after an outage: then, too, it stands in the journal that it waits.
+    let outage = [waits(), doubt(Class::Unreachable, "500 Internal error")];
+    answers(&mut drive, "do a", outage.into_iter().chain((0..200).map(|_| waits())));
+    let rest = drive.rest();
+    assert!(matches!(rest, Rest::Parked { .. }), "{rest:?}");
+    assert_eq!(drive.machine.state().phase(&At::forward(&id("a"))), Phase::Blocked);
+    drive.take_over();
+    drive.rest();
+    let crashed = |event: &&Event| {
+        matches!(event, Event::Ended { outcome: Outcome::InDoubt { class: Class::Crashed, .. }, .. })
+    };
+    assert_eq!(drive.events().into_iter().find(crashed), None);
 }
 
 #[test]

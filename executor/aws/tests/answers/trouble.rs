@@ -52,7 +52,7 @@ async fn an_answer_that_does_not_come_is_in_doubt() {
     let server = Server::start(&[(DESCRIBE, cluster("1.32", "ACTIVE")), (BEGIN, Answer::Silence)]).await;
     let driver = driver(server.aws_within(Duration::from_secs(3)).await, Roles::default());
     let outcome = apply(&driver, &call(), &to_133()).await;
-    assert!(matches!(outcome, Outcome::InDoubt { class: Class::Deadline, .. }), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::InDoubt { class: Class::Unreachable, .. }), "{outcome:?}");
 }
 
 #[tokio::test]

@@ -142,8 +142,9 @@ impl Status {
             _ if says("admission webhook ") && says(" denied the request") => (NotDone, Class::Vetoed),
             401 => (NotDone, Class::Denied),
             403 if says("exceeded quota") => (NotDone, Class::Throttled),
-            // Authorisation says who may not do what; quotas and webhooks refuse with the same status.
-            403 if says(" cannot ") => (NotDone, Class::Denied),
+            // Authorisation says who may not do what; quotas, admission and webhooks refuse with the same status, and say of what.
+            // Something in between that lets nobody through says neither.
+            403 if says(" cannot ") || !says(" is forbidden: ") => (NotDone, Class::Denied),
             // Of a server that does not know the path, or of something in between: nothing is said of any object.
             404 if self.about.is_empty() => (NotDone, Class::Unreachable),
             409 | 410 => (NotDone, Class::Conflict),
@@ -153,7 +154,6 @@ impl Status {
             500 if says("field not declared in schema") || says("more than one PodDisruptionBudget") => {
                 (NotDone, Class::Refused)
             }
-            504 => (InDoubt, Class::Deadline),
             500..=599 => (InDoubt, Class::Unreachable),
             _ => (NotDone, Class::Refused),
         }
@@ -201,10 +201,10 @@ impl CallError {
         match self {
             Self::NotSent { .. } => (Certainty::NotDone, Class::Unreachable),
             Self::NoCredentials { .. } => (Certainty::NotDone, Class::Denied),
-            Self::Lost { .. } | Self::Garbled { .. } | Self::Odd(_) => {
+            // Who does not answer in time is as far away as who breaks off: that is waited out, and no number of tries is too many.
+            Self::Lost { .. } | Self::Garbled { .. } | Self::Odd(_) | Self::Deadline { .. } => {
                 (Certainty::InDoubt, Class::Unreachable)
             }
-            Self::Deadline { .. } => (Certainty::InDoubt, Class::Deadline),
             Self::Malformed { .. } => (Certainty::NotDone, Class::Bug),
             Self::NotServed { .. } => (Certainty::NotDone, Class::Refused),
             Self::Refused(status) => status.judge(),
@@ -264,6 +264,7 @@ mod tests {
         let cases = [
             (401, "Unauthorized", Class::Denied),
             (403, "nodes is forbidden: User \"r\" cannot list resource \"nodes\"", Class::Denied),
+            (403, "<html>403 Forbidden</html>", Class::Denied),
             (403, "pods \"x\" is forbidden: exceeded quota: q", Class::Throttled),
             (403, "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"", Class::Refused),
             (400, "admission webhook \"v.x\" denied the request: no", Class::Vetoed),
@@ -292,6 +293,7 @@ mod tests {
             status(504, &json!({"message": "Timeout"})),
         ] {
             assert!(matches!(error.of_write(), Outcome::InDoubt { .. }), "{error}");
+            assert_eq!(error.classify().class(), Class::Unreachable, "{error}");
             assert_eq!(error.failure().class, Class::Unreachable, "{error}");
             assert!(matches!(error.of_read(), Outcome::NotDone { class: Class::Unreachable, .. }));
         }

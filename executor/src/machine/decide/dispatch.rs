@@ -261,8 +261,8 @@ impl Machine {
     }
 
     /// A call that is repeated while it is blocked is closed when the run comes to rest.
-    fn close_blocked(&mut self, at: &At, out: &mut Decision) {
-        let waits_for = self.live.place(at).waits.clone();
+    pub(super) fn close_blocked(&self, at: &At, out: &mut Decision) {
+        let waits_for = self.live.places.get(at).map(|place| place.waits.clone()).unwrap_or_default();
         if self.live.own.contains(at) && !waits_for.is_empty() {
             let attempt = self.state.task(at).map_or(1, |task| task.attempts);
             out.append.push(Event::Ended {
@@ -344,7 +344,8 @@ impl Machine {
         let attempt = task.attempts;
         if let Outcome::Blocked { waits_for } = &outcome {
             let wake = later(now, self.settings.poll);
-            let same = task.blocked.as_ref().is_some_and(|(_, before)| before == waits_for);
+            let same =
+                task.failures == 0 && task.blocked.as_ref().is_some_and(|(_, before)| before == waits_for);
             let waits = waits_for.clone();
             if same {
                 // The same as before is not written again; the call is repeated under its intent.

@@ -125,6 +125,10 @@ impl Machine {
             );
             out.append.push(Event::Noted { text });
         }
+        // Whoever takes the run up knows then that nothing was under way.
+        for at in self.state.open.iter().filter(|at| self.state.phase(at) == Phase::Called) {
+            self.close_blocked(at, out);
+        }
         out.append.push(Event::Parked { waits_for, wake_at });
     }
 

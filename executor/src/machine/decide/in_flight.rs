@@ -100,8 +100,12 @@ pub(in crate::machine) struct Proof {
     pub held: SignedDuration,
     /// The last look that held; absent once one failed.
     pub good: Option<Timestamp>,
+    /// Since when no look could be read.
+    pub unread: Option<Timestamp>,
     /// Whether a look could not be read since it holds.
-    pub unread: bool,
+    pub interrupted: bool,
+    /// For how long nothing could be read before the last look that could: that time is not the other side's.
+    pub dark: SignedDuration,
     pub looked: Option<Timestamp>,
     pub last: Option<Verdict>,
     pub next: Option<Timestamp>,
@@ -110,6 +114,11 @@ pub(in crate::machine) struct Proof {
 impl Proof {
     /// What one more look makes of it. Looks further apart than `gap` say nothing of what was in between.
     pub(in crate::machine) fn look(&mut self, verdict: Verdict, now: Timestamp, gap: Seconds) {
+        if matches!(verdict, Verdict::Unknown { .. }) {
+            self.unread.get_or_insert(now);
+        } else if let Some(since) = self.unread.take() {
+            self.dark += now.duration_since(since);
+        }
         match &verdict {
             Verdict::Holds { .. } => {
                 self.held = match (self.good, self.looked) {
@@ -120,11 +129,26 @@ impl Proof {
                 };
                 self.good = Some(now);
             }
-            Verdict::Fails { .. } => *self = Self { next: self.next, ..Self::default() },
-            Verdict::Unknown { .. } => self.unread = self.good.is_some(),
+            Verdict::Fails { .. } => *self = Self { next: self.next, dark: self.dark, ..Self::default() },
+            Verdict::Unknown { .. } => self.interrupted = self.good.is_some(),
         }
         self.looked = Some(now);
         self.last = Some(verdict);
+    }
+
+    /// Whether its time is over, which began then: never while nothing can be read, until that has lasted for so long.
+    pub(in crate::machine) fn is_late(
+        &self,
+        (began, within): (Timestamp, Seconds),
+        patience: Seconds,
+        now: Timestamp,
+    ) -> bool {
+        match self.unread {
+            Some(since) => now >= later(since, patience) && now > later(began, within),
+            None => {
+                self.last.is_some() && now > later(began, within).saturating_add(self.dark).unwrap_or(now)
+            }
+        }
     }
 
     /// Whether it held for long enough. The time since the last look counts while that look was good.

@@ -73,7 +73,7 @@ impl Machine {
         let task = self.state.task(at)?;
         let class = task.class.unwrap_or(Class::Crashed);
         let reaction = not_seen(class, work.retry);
-        if reaction.repeats(task.failures) {
+        if reaction.repeats(task.strikes) {
             let due = self.due(at);
             if due > now {
                 self.wait_until(at, due, now);
@@ -89,8 +89,11 @@ impl Machine {
             let outcome = Outcome::NotDone { class: Class::Refused, evidence: Evidence(lines) };
             return Some(Event::Ended { at: at.clone(), attempt: task.attempts, outcome });
         }
-        let why =
-            said(&format!("whether {at} happened is unknown, and it cannot be repeated blindly"), evidence);
+        let why = match reaction {
+            Reaction::Ask => format!("whether {at} happened is unknown, and it cannot be repeated blindly"),
+            _ => format!("whether {at} happened is unknown after {} tries", task.attempts),
+        };
+        let why = said(&why, evidence);
         Some(Event::Held { at: Some(at.clone()), why })
     }
 }

@@ -7,7 +7,7 @@ use switchback_schemas::{
     plan::{Verify, Work},
 };
 
-use super::in_flight::{Proof, Purpose, later};
+use super::in_flight::{Proof, Purpose};
 use crate::machine::{Decision, Machine, fold::place::work_at};
 
 impl Machine {
@@ -41,7 +41,7 @@ impl Machine {
     }
 
     /// The verdict over some conditions, or the next check. The time they have begins when the effect happened, or when
-    /// this process took the run over: a run that slept is not late.
+    /// this process took the run over: a run that slept is not late, and neither is one that could not look.
     fn prove(
         &mut self,
         at: &At,
@@ -63,18 +63,22 @@ impl Machine {
             return Some(Verdict::Holds { evidence: Evidence(seen.collect()) });
         }
         let late = conditions.iter().enumerate().find(|(which, verify)| {
-            !settled((*which, *verify)) && proof(*which).last.is_some() && now > later(began, verify.within)
+            !settled((*which, *verify))
+                && proof(*which).is_late((began, verify.within), self.settings.evidence, now)
         });
         if let Some((which, verify)) = late {
             let proof = proof(which);
             let mut lines = proof.last.iter().flat_map(|v| v.evidence().0.clone()).collect::<Vec<_>>();
-            let unknown = proof.unread || matches!(proof.last, Some(Verdict::Unknown { .. }));
+            let unknown = proof.interrupted || proof.unread.is_some();
             let how = match (proof.good, unknown) {
                 (Some(_), true) => {
                     format!("is met where it can be read, and could not be read for {}", verify.settle)
                 }
                 (Some(_), false) => format!("did not stay met for {}", verify.settle),
-                (None, true) => "could not be read".to_owned(),
+                (None, true) => match proof.unread {
+                    Some(since) => format!("could not be read since {since}"),
+                    None => "could not be read".to_owned(),
+                },
                 (None, false) => "is not met".to_owned(),
             };
             lines.insert(0, format!("not verified within {}: {} {how}", verify.within, verify.title));

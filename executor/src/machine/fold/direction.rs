@@ -270,7 +270,7 @@ impl RunState {
     pub(in crate::machine) fn again(&mut self, index: &Index, at: &At, now: Timestamp) {
         let rolling = self.rolls.contains_key(at);
         let task = self.touch(at, now);
-        task.failures = 0;
+        task.counts_anew();
         task.left = false;
         let phase = match task.phase {
             Phase::Failed | Phase::Unproven | Phase::Stopped if rolling && task.applied.is_none() => {

@@ -34,9 +34,9 @@ impl Reaction {
         }
     }
 
-    /// Whether one more try follows after so many that failed in a row.
-    pub(in crate::machine) fn repeats(self, failures: u32) -> bool {
-        self.tries().is_none_or(|tries| failures < tries)
+    /// Whether one more try follows after so many that count.
+    pub(in crate::machine) fn repeats(self, strikes: u32) -> bool {
+        self.tries().is_none_or(|tries| strikes < tries)
     }
 }
 

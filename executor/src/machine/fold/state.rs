@@ -148,6 +148,8 @@ pub struct Task {
     pub attempts: u32,
     /// How often in a row the effect did not happen.
     pub failures: u32,
+    /// How many of those count: what an outage does to a call never makes it a failure, however often it is tried.
+    pub strikes: u32,
     /// How often it was undone and begins anew. A new round is a new effect, with a token of its own.
     pub round: u32,
     /// Whether a call of this round may have changed something.
@@ -180,6 +182,7 @@ impl Task {
             phase: Phase::New,
             attempts: 0,
             failures: 0,
+            strikes: 0,
             round: 0,
             touched: false,
             passed: BTreeSet::new(),
@@ -200,11 +203,17 @@ impl Task {
         self.touched || self.phase == Phase::Called
     }
 
+    /// Forgets how often it failed.
+    pub(in crate::machine) fn counts_anew(&mut self) {
+        self.failures = 0;
+        self.strikes = 0;
+    }
+
     /// Begins anew, as another effect.
     pub(in crate::machine) fn next_round(&mut self) {
         self.phase = Phase::New;
         self.round = self.round.saturating_add(1);
-        self.failures = 0;
+        self.counts_anew();
         self.touched = false;
         self.passed.clear();
         self.applied = None;

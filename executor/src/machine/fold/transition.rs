@@ -12,7 +12,7 @@ use super::{
     Illegal, Index, Phase, Reason, RunState,
     place::work_at,
     place_event::PlaceEvent,
-    retry::{Reaction, not_done},
+    retry::{Reaction, not_done, not_seen},
     state::{Hold, Task},
 };
 
@@ -229,10 +229,11 @@ fn ended(
         return Err(Reason::SecondDoubt { at: at.clone(), phase: task.phase });
     }
     task.touched |= !matches!(outcome, Outcome::NotDone { .. });
-    let failed = |task: &mut Task, class: Class, evidence: &Evidence| {
+    let failed = |task: &mut Task, (class, reaction): (Class, Reaction), evidence: &Evidence| {
         task.class = Some(class);
         task.evidence = evidence.clone();
         task.failures = task.failures.saturating_add(1);
+        task.strikes = task.strikes.saturating_add(u32::from(reaction.tries().is_some()));
     };
     task.looked = match (second_look(outcome), task.looked.take()) {
         (Some(what), Some(before)) if before.1 == *what => Some(before),
@@ -243,7 +244,7 @@ fn ended(
     let phase = match outcome {
         Outcome::Done { evidence } => {
             task.evidence = evidence.clone();
-            task.failures = 0;
+            task.counts_anew();
             task.applied = Some(now);
             task.blocked = None;
             Phase::Applied
@@ -251,19 +252,20 @@ fn ended(
         Outcome::Blocked { waits_for } => {
             let since = task.blocked.as_ref().map_or(now, |(since, _)| *since);
             task.blocked = Some((since, waits_for.clone()));
-            task.failures = 0;
+            task.counts_anew();
             Phase::Blocked
         }
         Outcome::NotDone { class, evidence } => {
-            failed(task, *class, evidence);
-            match not_done(*class, retry) {
+            let reaction = not_done(*class, retry);
+            failed(task, (*class, reaction), evidence);
+            match reaction {
                 Reaction::Ask => Phase::Asked,
-                reaction if reaction.repeats(task.failures) => Phase::Again,
+                reaction if reaction.repeats(task.strikes) => Phase::Again,
                 _ => Phase::Failed,
             }
         }
         Outcome::InDoubt { class, evidence } => {
-            failed(task, *class, evidence);
+            failed(task, (*class, not_seen(*class, retry)), evidence);
             Phase::InDoubt
         }
     };
