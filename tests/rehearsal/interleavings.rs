@@ -4,7 +4,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    hash::{BuildHasher as _, Hasher as _},
     io::Write as _,
     sync::{Arc, Mutex, OnceLock},
 };
@@ -26,7 +25,7 @@ use crate::support::{
     platform::{Manner, Platform},
     projection::{Projection, same},
     run::settled,
-    time::Random,
+    time::{Random, fresh},
     watch::Watch,
 };
 
@@ -169,11 +168,6 @@ fn trained(world: &World) {
         (&job["status"]["succeeded"], &job["status"]["failed"]),
         (&2.into(), &serde_json::Value::Null)
     );
-}
-
-/// A number that nobody knows before.
-fn fresh() -> u64 {
-    std::hash::RandomState::new().build_hasher().finish()
 }
 
 #[test]

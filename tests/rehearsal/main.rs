@@ -10,6 +10,7 @@
 
 mod back;
 mod continued;
+mod faults;
 mod interleavings;
 mod refit;
 mod support;

@@ -64,6 +64,12 @@ impl Files {
         Self(files)
     }
 
+    /// The bytes of the journal; of one journal, as a store of one run has it.
+    pub(crate) fn journal(&self) -> Vec<u8> {
+        let journals = self.0.iter().filter(|(path, _)| path.ends_with("journal"));
+        journals.flat_map(|(_, bytes)| bytes.clone()).collect()
+    }
+
     /// The last records of the journal, for who looks for what went wrong.
     pub(crate) fn tail(&self) -> String {
         let journals = self.0.iter().filter(|(path, _)| path.ends_with("journal"));
@@ -143,7 +149,7 @@ impl Platform {
     }
 
     /// Gives the approvals that are waited for; whether there were any.
-    async fn approved(&self, planned: &Planned, waits_for: &[WaitsFor]) -> bool {
+    pub(crate) async fn approved(&self, planned: &Planned, waits_for: &[WaitsFor]) -> bool {
         let mut any = false;
         for waits in waits_for {
             let WaitsFor::Approval { scope } = waits else { continue };

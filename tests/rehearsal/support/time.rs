@@ -154,6 +154,12 @@ impl Random {
     }
 }
 
+/// A seed that nobody knows before.
+pub(crate) fn fresh() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
 /// What stands around the calls of a run: they hold the clock, and where a seed says so effects set out after a random while, so
 /// that steps that are ready together reach the platform in any order.
 pub(crate) struct Timed {

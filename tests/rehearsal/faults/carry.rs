@@ -1,0 +1,325 @@
+//! A run is carried through a scenario, as a pipeline does it: what dies is started again, what parks is called again.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use switchback_executor::{
+    env::Clock as _,
+    machine::Rest,
+    ports::{Around, Call, ClaimPort},
+    runs,
+    runtime::{Ended, PlatformClaims, RunError, Stop},
+    store::{
+        StoreError,
+        sim::{SimDisk, Unsynced},
+    },
+};
+use switchback_kube::LeaseClaim;
+use switchback_schemas::{
+    RunId,
+    event::RunEvent,
+    journal::{At, WaitsFor},
+};
+use switchback_twin::{Fault, Twin, World};
+use tokio::sync::Notify;
+
+use super::scenario::{Death, Scenario};
+use crate::support::{
+    effects::accepted,
+    platform::{Manner, Platform},
+    run::{Files, Planned},
+    time::{Random, Timed},
+    watch::Watch,
+};
+
+/// How often a run is called before it is thought to be stuck.
+const CALLS: usize = 400;
+
+/// How long a pipeline waits before it calls a run again.
+const AGAIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// What the platform accepted while an effect was under way.
+#[derive(Clone, Debug)]
+pub(super) struct Did {
+    pub(super) at: At,
+    pub(super) attempt: u32,
+    pub(super) when: Timestamp,
+    /// What changed, one text for each request; requests that changed nothing are left out.
+    pub(super) changes: Vec<String>,
+}
+
+/// Where a run came to rest for good, or where only a person helps it on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    Rest(Rest),
+    /// It cannot be taken up.
+    Failed(String),
+    /// It was called again and again.
+    Stuck(Vec<WaitsFor>),
+}
+
+/// A run that was carried through.
+pub(super) struct Carried {
+    pub(super) came: Came,
+    pub(super) world: World,
+    pub(super) began: Timestamp,
+    pub(super) files: Files,
+    pub(super) did: Vec<Did>,
+    /// Faults, with how many calls they hit.
+    pub(super) faults: Vec<Fault>,
+    /// Processes that worked on it.
+    pub(super) lives: usize,
+    /// What did not hold on the way.
+    pub(super) wrong: Vec<String>,
+}
+
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:?} after {} processes", self.came, self.lives)?;
+        for fault in self.faults.iter().filter(|fault| fault.hits > 0) {
+            writeln!(f, "  hit {} times: {fault:?}", fault.hits)?;
+        }
+        for wrong in &self.wrong {
+            writeln!(f, "  {wrong}")?;
+        }
+        f.write_str(&self.files.tail())
+    }
+}
+
+/// When a process is to die, and what says so.
+#[derive(Default)]
+struct Doom {
+    records: Mutex<Option<u64>>,
+    effects: Mutex<Option<u64>>,
+    now: Notify,
+}
+
+impl Doom {
+    fn of(death: Option<&(Death, Unsynced)>) -> Self {
+        let doom = Self::default();
+        let set = |left: &Mutex<Option<u64>>, number| *left.lock().expect("no panic") = Some(number);
+        match death {
+            Some((Death::AtRecord(number), _)) => set(&doom.records, *number),
+            Some((Death::AtEffect(number), _)) => set(&doom.effects, *number),
+            Some((Death::AtDisk(..), _)) | None => {}
+        }
+        doom
+    }
+
+    /// Counts down; at its end the process dies.
+    fn counts(&self, left: &Mutex<Option<u64>>) {
+        let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = match *left {
+            Some(0) => {
+                self.now.notify_one();
+                None
+            }
+            Some(number) => Some(number - 1),
+            None => None,
+        };
+    }
+}
+
+/// Stands around the calls of a life, and notes what the platform accepted while each was under way.
+struct Noting {
+    timed: Timed,
+    twin: Twin,
+    run: RunId,
+    did: Arc<Mutex<Vec<Did>>>,
+    doom: Arc<Doom>,
+}
+
+struct Under {
+    // First, so that what was done is noted while the clock still stands.
+    _noted: Noted,
+    _held: Box<dyn Send>,
+}
+
+struct Noted {
+    twin: Twin,
+    run: RunId,
+    did: Arc<Mutex<Vec<Did>>>,
+    doom: Arc<Doom>,
+    from: usize,
+    at: At,
+    attempt: u32,
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        let (from, run) = (self.from, &self.run);
+        let (changes, when) = self.twin.with(|world| (accepted(world, from, run), world.now()));
+        let did = Did { at: self.at.clone(), attempt: self.attempt, when, changes };
+        self.did.lock().unwrap_or_else(PoisonError::into_inner).push(did);
+        self.doom.counts(&self.doom.effects);
+    }
+}
+
+#[async_trait]
+impl Around for Noting {
+    async fn enter(&self, effect: Option<&Call>) -> Box<dyn Send> {
+        let held = self.timed.enter(effect).await;
+        let Some(call) = effect else { return held };
+        let noted = Noted {
+            twin: self.twin.clone(),
+            run: self.run.clone(),
+            did: Arc::clone(&self.did),
+            doom: Arc::clone(&self.doom),
+            from: self.twin.with(|world| world.log_len()),
+            at: call.at.clone(),
+            attempt: call.attempt,
+        };
+        Box::new(Under { _noted: noted, _held: held })
+    }
+}
+
+/// What one process came to.
+enum Life {
+    Ended(Result<Ended, RunError>),
+    Killed,
+}
+
+/// A platform under a scenario.
+pub(super) struct Stage {
+    /// Where what outlives processes listens.
+    host: tokio::runtime::Runtime,
+    pub(super) platform: Platform,
+    pub(super) watch: Arc<Mutex<Watch>>,
+    did: Arc<Mutex<Vec<Did>>>,
+    began: Timestamp,
+    random: Arc<Mutex<Random>>,
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+impl Stage {
+    pub(super) fn of(world: World, watch: Watch, seed: u64) -> Self {
+        let host = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let host = host.expect("a runtime");
+        let platform = host.block_on(Platform::of(world, SimDisk::new()));
+        let watch = Arc::new(Mutex::new(watch));
+        platform.time.is_watched_by(&watch);
+        let began = platform.time.now();
+        let random = Arc::new(Mutex::new(Random::of(seed)));
+        Self { host, platform, watch, did: Arc::default(), began, random }
+    }
+
+    /// One process, from its start to its end. What it had under way ends with it.
+    fn life(&self, planned: &Planned, scenario: &Scenario, death: Option<&(Death, Unsynced)>) -> Life {
+        let process = runtime();
+        let doom = Arc::new(Doom::of(death));
+        if let Some((Death::AtDisk(operation, fault), _)) = death {
+            self.platform.disk.fault_at(*operation, *fault);
+        }
+        process.block_on(async {
+            let late = Some((Arc::clone(&self.random), scenario.late)).filter(|_| scenario.late > 0);
+            let manner = Manner { late: late.clone(), parallel: Some(scenario.parallel) };
+            let mut runtime = self.platform.runtime(&planned.plan, &manner).await;
+            runtime.drivers.around = Some(Arc::new(Noting {
+                timed: Timed { time: self.platform.time.clone(), late },
+                twin: self.platform.twin.clone(),
+                run: planned.run(),
+                did: Arc::clone(&self.did),
+                doom: Arc::clone(&doom),
+            }));
+            let port: Arc<dyn ClaimPort> = Arc::new(LeaseClaim::over(self.platform.client()));
+            let claims = PlatformClaims::new(port, "the store".to_owned());
+            // Who takes over knows that the other process is dead.
+            let no_wait = std::time::Duration::ZERO;
+            runtime.claims = Some(PlatformClaims { good_for: no_wait, takeover: no_wait, ..claims });
+            let stop = Stop::new();
+            let mut view = |event: &RunEvent| {
+                if let RunEvent::Recorded { .. } = event {
+                    doom.counts(&doom.records);
+                }
+            };
+            let applied = Box::pin(runs::apply(&runtime, &planned.bytes, &stop, &mut view));
+            tokio::select! {
+                biased;
+                () = doom.now.notified() => Life::Killed,
+                ended = applied => Life::Ended(ended.map(|(_, ended)| ended)),
+            }
+        })
+    }
+
+    /// Lets time pass until somebody calls the run again.
+    fn waits(&self, wake_at: Option<Timestamp>) {
+        let later = self.platform.time.now() + AGAIN;
+        let until = wake_at.map_or(later, |at| at.max(later));
+        runtime().block_on(async { self.platform.time.sleep_until(until).await });
+    }
+
+    /// Calls the run until it is at rest, or until nothing but a person helps.
+    pub(super) fn carries(&self, planned: &Planned, scenario: &Scenario) -> (Came, usize) {
+        let mut deaths = scenario.deaths.iter();
+        let mut waited = Vec::new();
+        for lives in 1..=CALLS {
+            let death = deaths.next();
+            let life = self.life(planned, scenario, death);
+            let unsynced = death.map_or(Unsynced::Kept, |(_, unsynced)| *unsynced);
+            self.platform.disk.restart(unsynced);
+            match life {
+                Life::Killed => {}
+                Life::Ended(Ok(Ended::Rest(Rest::Parked { waits_for, wake_at }))) => {
+                    waited.clone_from(&waits_for);
+                    if !runtime().block_on(self.platform.approved(planned, &waits_for)) {
+                        self.waits(wake_at);
+                    }
+                }
+                Life::Ended(Ok(Ended::Rest(rest))) => return (Came::Rest(rest), lives),
+                Life::Ended(Ok(Ended::Interrupted { calling })) => {
+                    return (Came::Failed(format!("interrupted at {calling:?}")), lives);
+                }
+                // The disk, or an API server that is away: a pipeline tries again.
+                Life::Ended(Err(error)) if passes(&error) => self.waits(None),
+                Life::Ended(Err(error)) => return (Came::Failed(format!("{} {error}", error.code())), lives),
+            }
+        }
+        (Came::Stuck(waited), CALLS)
+    }
+
+    /// What came of it.
+    pub(super) fn carried(self, came: Came, lives: usize) -> Carried {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let carried = Carried {
+            came,
+            world: self.platform.twin.snapshot(),
+            began: self.began,
+            files: Files::of(&self.platform.disk),
+            did: std::mem::take(&mut *self.did.lock().unwrap_or_else(PoisonError::into_inner)),
+            faults: self.platform.twin.faults(),
+            lives,
+            wrong: std::mem::take(&mut watch.wrong),
+        };
+        drop(watch);
+        self.host.shutdown_background();
+        carried
+    }
+}
+
+/// Whether an error is over when its cause is.
+fn passes(error: &RunError) -> bool {
+    matches!(
+        error,
+        RunError::Unproven { .. }
+            | RunError::ClaimUnreadable { .. }
+            | RunError::Append(_)
+            | RunError::Store(StoreError::Disk { .. })
+    )
+}
+
+/// Carries a run of a plan through a scenario.
+pub(super) fn carried(planned: &Planned, world: World, watch: Watch, scenario: &Scenario) -> Carried {
+    let stage = Stage::of(world, watch, scenario.seed);
+    for fault in &scenario.faults {
+        stage.platform.twin.inject(fault.clone());
+    }
+    let (came, lives) = stage.carries(planned, scenario);
+    stage.carried(came, lives)
+}
