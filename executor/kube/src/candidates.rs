@@ -68,7 +68,7 @@ struct Load {
     pods: u64,
     protected: u64,
     gangs: BTreeSet<String>,
-    /// UIDs of the topmost controllers of its pods, and of pods without any.
+    /// UIDs of the topmost controllers of its pods, of pods without any, and of its DaemonSets.
     workloads: BTreeSet<String>,
 }
 
@@ -91,6 +91,9 @@ async fn loads(
     for pod in api.list(&nodes::pods()?, &Query::all()).await? {
         let Some(node) = by_name.get(text(&pod, "/spec/nodeName")) else { continue };
         if standing(&pod) == Standing::Stays {
+            // A drain leaves it there; what becomes of the node becomes of it, and who counts has to know whose doing that was.
+            let load = loads.entry(text(&pod, "/spec/nodeName").to_owned()).or_default();
+            load.workloads.extend(daemon_set_of(&pod).map(str::to_owned));
             continue;
         }
         let chain = owners.chain(&pod).await?;
@@ -113,6 +116,12 @@ async fn loads(
         loads.entry(text(node, "/metadata/name").to_owned()).or_default().protected += 1;
     }
     Ok(loads)
+}
+
+/// The UID of the DaemonSet that a pod is of.
+fn daemon_set_of(pod: &Value) -> Option<&str> {
+    let owners = pod.pointer("/metadata/ownerReferences").and_then(Value::as_array)?;
+    owners.iter().find(|owner| text(owner, "/kind") == "DaemonSet").map(|owner| text(owner, "/uid"))
 }
 
 /// Whether a pod holds its node until somebody decides.

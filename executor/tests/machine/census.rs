@@ -130,7 +130,7 @@ fn a1_a_batch_whose_work_does_not_come_back_holds_by_name() {
     let why = held(drive.rest());
     assert!(why.contains("Job ns/llm: 0 of 4 ready (4 before)"), "{why}");
     assert!(why.contains(CAUSE), "{why}");
-    assert!(why.contains("moved its pods off node"), "{why}");
+    assert!(why.contains("where its pods stood"), "{why}");
     assert!(!done(&drive, 1));
     assert!(since_drained(&drive) >= 600, "{}", since_drained(&drive));
     let [worse] = worse(&drive) else { panic!("{:?}", worse(&drive)) };

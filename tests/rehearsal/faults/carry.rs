@@ -1,6 +1,7 @@
 //! A run is carried through a scenario, as a pipeline does it: what dies is started again, what parks is called again.
 
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -11,7 +12,7 @@ use switchback_executor::{
     env::Clock as _,
     machine::Rest,
     ports::{Around, Call, ClaimPort},
-    runs,
+    runs::{self, RunHandle},
     runtime::{Ended, PlatformClaims, RunError, Stop},
     store::{
         StoreError,
@@ -22,7 +23,7 @@ use switchback_kube::LeaseClaim;
 use switchback_schemas::{
     RunId,
     event::RunEvent,
-    journal::{At, WaitsFor},
+    journal::{At, Identified, SideKind, WaitsFor},
 };
 use switchback_twin::{Fault, Twin, World};
 use tokio::sync::Notify;
@@ -41,6 +42,9 @@ const CALLS: usize = 400;
 
 /// How long a pipeline waits before it calls a run again.
 const AGAIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// What somebody else does to the platform.
+pub(super) type Act = Box<dyn FnOnce(&mut World) + Send>;
 
 /// What the platform accepted while an effect was under way.
 #[derive(Clone, Debug)]
@@ -149,10 +153,23 @@ struct Noted {
     attempt: u32,
 }
 
+/// What a world accepted after its log had so many entries. An eviction is one of this pod, and not of one of them.
+fn changes(world: &World, from: usize, run: &RunId) -> Vec<String> {
+    let mut changes = accepted(world, from, run);
+    changes.retain(|change| !change.starts_with("evict "));
+    let evicted = world
+        .log()
+        .into_iter()
+        .skip(from)
+        .filter(|entry| entry.path.ends_with("/eviction") && entry.before < entry.resource_version);
+    changes.extend(evicted.map(|entry| entry.path));
+    changes
+}
+
 impl Drop for Noted {
     fn drop(&mut self) {
         let (from, run) = (self.from, &self.run);
-        let (changes, when) = self.twin.with(|world| (accepted(world, from, run), world.now()));
+        let (changes, when) = self.twin.with(|world| (changes(world, from, run), world.now()));
         let did = Did { at: self.at.clone(), attempt: self.attempt, when, changes };
         self.did.lock().unwrap_or_else(PoisonError::into_inner).push(did);
         self.doom.counts(&self.doom.effects);
@@ -192,6 +209,8 @@ pub(super) struct Stage {
     did: Arc<Mutex<Vec<Did>>>,
     began: Timestamp,
     random: Arc<Mutex<Random>>,
+    /// What others are going to do, and when.
+    acts: Mutex<VecDeque<(Timestamp, Act)>>,
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -207,7 +226,32 @@ impl Stage {
         platform.time.is_watched_by(&watch);
         let began = platform.time.now();
         let random = Arc::new(Mutex::new(Random::of(seed)));
-        Self { host, platform, watch, did: Arc::default(), began, random }
+        Self { host, platform, watch, did: Arc::default(), began, random, acts: Mutex::default() }
+    }
+
+    /// Somebody else is going to do this.
+    pub(super) fn expects(&self, acts: Vec<(Timestamp, Act)>) {
+        *self.acts.lock().unwrap_or_else(PoisonError::into_inner) = acts.into();
+    }
+
+    /// Does what others do, each when it is time.
+    async fn others(&self) {
+        loop {
+            let next = self.acts.lock().unwrap_or_else(PoisonError::into_inner).front().map(|(at, _)| *at);
+            let Some(at) = next else { return std::future::pending().await };
+            self.platform.time.sleep_until(at).await;
+            let act = self.acts.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            if let Some((_, act)) = act {
+                self.platform.twin.with(act);
+            }
+        }
+    }
+
+    /// Somebody says something to the run.
+    pub(super) fn says(&self, planned: &Planned, (by, says): (Identified, SideKind)) {
+        let (store, run) = (self.platform.store(), planned.run());
+        let handle = RunHandle { store: &store, clock: &self.platform.time, holder: "somebody", run: &run };
+        runtime().block_on(runs::request(handle, by, says)).expect("the run hears it");
     }
 
     /// One process, from its start to its end. What it had under way ends with it.
@@ -244,6 +288,7 @@ impl Stage {
                 biased;
                 () = doom.now.notified() => Life::Killed,
                 ended = applied => Life::Ended(ended.map(|(_, ended)| ended)),
+                () = self.others() => unreachable!("others never end"),
             }
         })
     }
@@ -252,13 +297,24 @@ impl Stage {
     fn waits(&self, wake_at: Option<Timestamp>) {
         let later = self.platform.time.now() + AGAIN;
         let until = wake_at.map_or(later, |at| at.max(later));
-        runtime().block_on(async { self.platform.time.sleep_until(until).await });
+        runtime().block_on(async {
+            tokio::select! {
+                () = self.platform.time.sleep_until(until) => {}
+                () = self.others() => unreachable!("others never end"),
+            }
+        });
     }
 
-    /// Calls the run until it is at rest, or until nothing but a person helps.
-    pub(super) fn carries(&self, planned: &Planned, scenario: &Scenario) -> (Came, usize) {
+    /// Calls the run until it is at rest, or until it has waited for the same for so long that somebody looks.
+    pub(super) fn carries(
+        &self,
+        planned: &Planned,
+        scenario: &Scenario,
+        patience: Option<SignedDuration>,
+    ) -> (Came, usize) {
         let mut deaths = scenario.deaths.iter();
         let mut waited = Vec::new();
+        let mut since = self.platform.time.now();
         for lives in 1..=CALLS {
             let death = deaths.next();
             let life = self.life(planned, scenario, death);
@@ -267,7 +323,14 @@ impl Stage {
             match life {
                 Life::Killed => {}
                 Life::Ended(Ok(Ended::Rest(Rest::Parked { waits_for, wake_at }))) => {
-                    waited.clone_from(&waits_for);
+                    let now = self.platform.time.now();
+                    if waited != waits_for {
+                        waited.clone_from(&waits_for);
+                        since = now;
+                    }
+                    if patience.is_some_and(|patience| now.duration_since(since) >= patience) {
+                        return (Came::Stuck(waited), lives);
+                    }
                     if !runtime().block_on(self.platform.approved(planned, &waits_for)) {
                         self.waits(wake_at);
                     }
@@ -320,6 +383,6 @@ pub(super) fn carried(planned: &Planned, world: World, watch: Watch, scenario: &
     for fault in &scenario.faults {
         stage.platform.twin.inject(fault.clone());
     }
-    let (came, lives) = stage.carries(planned, scenario);
+    let (came, lives) = stage.carries(planned, scenario, None);
     stage.carried(came, lives)
 }

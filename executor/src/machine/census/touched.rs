@@ -39,7 +39,7 @@ impl Touches {
                 continue;
             }
             if let Some(item) = state.item(at) {
-                let how = format!("this run moved its pods off node {}", item.name);
+                let how = format!("this run moved node {}, where its pods stood", item.name);
                 for uid in &item.workloads {
                     let before = touches.workloads.entry(uid.clone()).or_default();
                     if !before.iter().any(|touched| touched.hop == *hop) {
