@@ -232,6 +232,8 @@ codes! {
         "The API server drops a field that the new CRD does not know at the next write of its object, and nobody is told. Convert the objects first.";
     PLAN_HANDOVER = "SB0447", "an object belongs to another release",
         "Helm imports no object that is another release's. A release takes it over only if the manifest says so, and the other release no longer holds it at the end of the plan.";
+    PLAN_UNTIL = "SB0448", "there is no such hop",
+        "`--until` names the last hop of a plan as the dry-run writes it: the component, its name and the version that it moves to.";
     RUN_CLAIMED = "SB0501", "another run holds the platform",
         "A run keeps its claim until it is complete, rolled back or abandoned.";
     RUN_LEASED = "SB0502", "another process is running it",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use switchback_schemas::plan::Plan;
 
 use crate::support::{
     bins::root,
@@ -108,6 +109,37 @@ fn every_system_moves_in_one_plan_and_the_platform_is_well() {
         .map(|schedule| text(&schedule["metadata"]["name"]))
         .collect();
     assert_eq!(suspended, ["paused"], "who was suspended before is, and nobody else");
+}
+
+/// As people do it who let each part bake: a plan that stops after a hop, and the next one from what is there then.
+#[test]
+fn hop_after_hop_it_comes_to_the_same() {
+    let scene = scene();
+    let mut moved = Vec::new();
+    loop {
+        scene.observed();
+        scene.on_platform("resolve manifests").exits(0);
+        let out = scene.switchback("plan manifests -o plan.json");
+        if !out.stdout.contains("At a glance") {
+            assert!(out.stderr.contains("SB0420"), "{}", out.stderr);
+            break;
+        }
+        let plan = Plan::from_json(scene.read("plan.json").as_bytes()).expect("a plan");
+        // Two at a time, as far as they go.
+        let last = plan.hops.get(1).or(plan.hops.first()).expect("a hop").id.to_string();
+        let out = scene.switchback(&format!("plan manifests -o plan.json --until {last}")).exits(0);
+        assert_eq!(out.stdout.contains("observe and plan again"), plan.hops.len() > 2, "{}", out.stdout);
+        let out = mlops::carried_through(&scene).exits(0);
+        assert!(out.stdout.contains("nothing is worse than before this run"), "{}", out.stdout);
+        moved.extend(plan.hops.iter().take(2).map(|hop| hop.id.to_string()));
+        // A day later EKS has looked at its insights again.
+        scene.wait(25 * 3600);
+    }
+    assert_eq!(moved.len(), 8, "{moved:?}");
+    assert_eq!(models(&scene), 3);
+    assert_eq!(nodes(&scene), (vec!["v1.34".to_owned()], 0));
+    assert_eq!(failed(&scene), 0, "no pod of the training job was ended");
+    assert_eq!(releases(&scene).get("kserve").map(String::as_str), Some("kserve-resources v0.17.1"));
 }
 
 /// What moved since the first minor goes back while that stays.

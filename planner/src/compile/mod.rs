@@ -57,6 +57,8 @@ pub struct Sources<'a> {
     pub as_of: Option<Timestamp>,
     /// How long steps took, with the digest of the file's bytes; what lowerings know when absent.
     pub estimates: Option<(&'a Estimates, Digest)>,
+    /// The last hop of the plan; all of the way when absent.
+    pub until: Option<&'a HopId>,
 }
 
 /// Compiles a plan. Without one there is at least one error among the diagnostics, or nothing to do.
@@ -79,7 +81,10 @@ pub fn compile_preferring(
     let catalog = registry.catalog();
     let cx = context(registry, Given { manifests, inventory, lock, catalog, findings: &findings, as_of });
     let plan = build(registry, sources, &cx, sequence);
-    inputs::unused_waivers(&cx);
+    // What is waived may belong to a hop that comes later.
+    if plan.as_ref().is_none_or(|plan| plan.later.is_empty()) {
+        inputs::unused_waivers(&cx);
+    }
     let plan = plan.filter(|_| !findings.any_error());
     let diagnostics = findings.into_list();
     let plan = plan.and_then(|plan| finish(plan, &diagnostics).ok());
@@ -151,7 +156,8 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
         return None;
     }
     let mut lowering = Lowering::default();
-    let ordered = path::order(cx, &specs, sequence, &mut lowering.sources);
+    let mut ordered = path::order(cx, &specs, sequence, &mut lowering.sources);
+    let later = stop(cx, &mut ordered, sources.until)?;
     let mut savepoints = vec![Savepoint {
         id: SavepointId::sanitized("start"),
         title: "before the first change".to_owned(),
@@ -188,7 +194,23 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
     carry_over::check(cx, &specs, &predicted.left_open());
     handovers::check(cx, &hops, &lowering.steps);
     gates::add(cx, &mut lowering);
-    Some(assemble(sources, cx, hops, savepoints, lowering))
+    let plan = assemble(sources, cx, hops, savepoints, lowering);
+    Some(Plan { later, ..plan })
+}
+
+/// Leaves out what comes after the last hop that is asked for; `None` where there is no such hop.
+fn stop(cx: &Cx<'_>, ordered: &mut Vec<(usize, Hop)>, until: Option<&HopId>) -> Option<Vec<HopId>> {
+    let Some(until) = until else { return Some(Vec::new()) };
+    let Some(last) = ordered.iter().position(|(_, hop)| hop.id == *until) else {
+        if !cx.findings.any_error() {
+            let hops: Vec<String> = ordered.iter().map(|(_, hop)| hop.id.to_string()).collect();
+            let diagnostic =
+                Diagnostic::error(codes::PLAN_UNTIL, format!("there is no hop {until} to stop after"));
+            cx.findings.say(diagnostic.help(format!("name one of: {}", hops.join(", "))));
+        }
+        return None;
+    };
+    Some(ordered.split_off(last + 1).into_iter().map(|(_, hop)| hop.id).collect())
 }
 
 /// Steps of a hop that need nothing of it wait for the end of the hop before: because a fact says so, or because one component
@@ -281,6 +303,7 @@ fn assemble(
         },
         digests: Digests { effects: nothing, review: nothing },
         body: PlanBody { hops: hops.into_iter().map(|(_, hop)| hop).collect(), steps, rollback },
+        later: Vec::new(),
         savepoints,
         suspensions,
         gates,

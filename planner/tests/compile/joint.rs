@@ -160,7 +160,17 @@ fn joint() -> Plan {
 }
 
 /// The same from another state of the cluster and Karpenter.
-fn joint_from(mut observed: Inventory) -> Plan {
+fn joint_from(observed: Inventory) -> Plan {
+    let (plan, diagnostics) = joint_of(observed, None);
+    plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"))
+}
+
+/// The same as far as a hop.
+fn joint_until(until: Option<&HopId>) -> (Option<Plan>, Vec<Diagnostic>) {
+    joint_of(eks_with_karpenter("1.0.8"), until)
+}
+
+fn joint_of(mut observed: Inventory, until: Option<&HopId>) -> (Option<Plan>, Vec<Diagnostic>) {
     let with_mlflow = world_mlflow::platform(world_mlflow::OLD);
     observed.workloads.extend(with_mlflow.workloads.into_iter().skip(1));
     observed.owners.extend(with_mlflow.owners);
@@ -184,7 +194,7 @@ fn joint_from(mut observed: Inventory) -> Plan {
     let manifests = manifests.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     let mut lock = lock(&observed, manifests.digest, &["1.8.8"]);
     lock.addons = world_eks::addons();
-    let (plan, diagnostics) = compile(
+    compile(
         registry(),
         &Sources {
             manifests: &manifests,
@@ -194,9 +204,9 @@ fn joint_from(mut observed: Inventory) -> Plan {
             lock_digest: Digest::of("lock"),
             as_of: None,
             estimates: None,
+            until,
         },
-    );
-    plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"))
+    )
 }
 
 #[test]
@@ -222,6 +232,37 @@ fn what_has_lowerings_compiles_to_one_plan_in_the_order_of_the_joint_path() {
     assert!(source.title.contains("compatibility"), "{}", source.title);
     assert_eq!(hop("eks", "1.32").leave_by, Some("2026-11-26".parse().expect("a day")));
     assert!(hop("mlflow", "3.18.0").after.is_empty(), "nothing binds it to the others");
+}
+
+/// A platform is often moved hop by hop, with days between: what a plan stops before is named, and what it does is what the whole
+/// way would do there.
+#[test]
+fn a_plan_stops_after_the_hop_that_is_asked_for() {
+    let whole = joint();
+    let ids: Vec<&HopId> = whole.hops.iter().map(|hop| &hop.id).collect();
+    let [first, last, later @ ..] = ids.as_slice() else { panic!("{ids:?}") };
+    let (part, found) = joint_until(Some(last));
+    let part = part.unwrap_or_else(|| panic!("{found:#?}"));
+    assert_eq!(lint(&part), []);
+    assert_eq!(part.hops.iter().map(|hop| &hop.id).collect::<Vec<_>>(), [*first, *last]);
+    assert_eq!(part.later.iter().collect::<Vec<_>>(), later);
+    assert!(whole.later.is_empty());
+    let works = |plan: &Plan| {
+        let steps = plan.steps.iter().filter(|step| part.hops.iter().any(|hop| hop.id == step.hop));
+        steps.map(|step| (step.id.clone(), step.work.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(works(&part), works(&whole));
+    assert_ne!(part.digests.review, whole.digests.review, "an approval of the one is none of the other");
+}
+
+#[test]
+fn a_hop_that_is_not_there_is_answered_with_those_that_are() {
+    let (plan, found) = joint_until(Some(&"karpenter/karpenter@9.9.9".parse().expect("a hop")));
+    assert_eq!(plan, None);
+    let errors: Vec<&Diagnostic> = found.iter().filter(|found| found.is_error()).collect();
+    let [one] = errors.as_slice() else { panic!("{found:#?}") };
+    assert_eq!(one.code, codes::PLAN_UNTIL);
+    assert!(one.help.as_ref().is_some_and(|help| help.contains("karpenter/karpenter@1.8.8, ")), "{one:#?}");
 }
 
 /// Somebody moved the control plane; its nodes follow, whatever else moves.

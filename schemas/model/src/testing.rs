@@ -143,6 +143,7 @@ pub(crate) fn plan(mut drawn: Vec<Drawn>) -> Plan {
             steps,
             rollback,
         },
+        later: Vec::new(),
         savepoints: vec![savepoint("start", Vec::new()), savepoint("end", all)],
         suspensions: Vec::new(),
         gates: Vec::new(),

@@ -96,6 +96,9 @@ pub struct Plan {
     /// fields of the plan to who reads one: `plan.hops`, `plan.steps`, `plan.rollback`.
     #[serde(rename = "hops")]
     pub body: PlanBody,
+    /// Hops of the same way that this plan stops before, in their order: planned anew from what is there then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<HopId>,
     /// Verified sets of steps to which a run can be rolled back, in the order in which they are reached.
     pub savepoints: Vec<Savepoint>,
     /// Pairs of steps that suspend an actor and resume it.

@@ -21,14 +21,17 @@ use switchback_executor::{
 };
 use switchback_kube::LeaseClaim;
 use switchback_schemas::{
-    RunId,
+    RunId, StepId,
     event::RunEvent,
-    journal::{At, Identified, SideKind, WaitsFor},
+    journal::{At, Event, Identified, Record, SideKind, WaitsFor},
 };
 use switchback_twin::{Fault, Twin, World};
 use tokio::sync::Notify;
 
-use super::scenario::{Death, Scenario};
+use super::{
+    history,
+    scenario::{Death, Scenario},
+};
 use crate::support::{
     effects::accepted,
     platform::{Manner, Platform},
@@ -245,6 +248,16 @@ impl Stage {
                 self.platform.twin.with(act);
             }
         }
+    }
+
+    /// The step because of which the run holds.
+    pub(super) fn held_at(&self) -> Option<StepId> {
+        let held = |record: Record| match record.event {
+            Event::Held { at, .. } => Some(at.map(|at| at.step)),
+            _ => None,
+        };
+        let records = history::records(&Files::of(&self.platform.disk).journal()).expect("a journal");
+        records.into_iter().rev().find_map(held).flatten()
     }
 
     /// Somebody says something to the run.

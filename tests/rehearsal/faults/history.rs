@@ -35,7 +35,7 @@ pub(super) fn wrong(plan: &Plan, journal: &[u8], did: &[Did], alone: bool) -> Ve
 }
 
 /// Reads lines by the description of the format: a length, a checksum, the record, chained to the line before it.
-fn records(journal: &[u8]) -> Result<Vec<Record>, String> {
+pub(super) fn records(journal: &[u8]) -> Result<Vec<Record>, String> {
     let mut records: Vec<Record> = Vec::new();
     let (mut before, mut epoch) = (String::new(), 0);
     for (number, line) in journal.split_inclusive(|byte| *byte == b'\n').enumerate() {
@@ -228,5 +228,97 @@ fn doubled(records: &[Record], did: &[Did], wrong: &mut Vec<String>) {
                 ));
             }
         }
+    }
+}
+
+/// The checker can fail: what a quiet run tells is well, and each thing that is changed in it is seen.
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Did, checksum, wrong};
+    use crate::faults::{
+        bench::small,
+        carry::{Carried, carried},
+        scenario::Scenario,
+    };
+
+    fn quiet() -> Carried {
+        let bench = small();
+        carried(&bench.planned, bench.world.clone(), (bench.watch)(), &Scenario::quiet())
+    }
+
+    /// A journal whose records were changed by somebody who knows how lines are chained.
+    fn forged(journal: &[u8], change: impl FnOnce(&mut Vec<Value>)) -> Vec<u8> {
+        use sha2::{Digest as _, Sha256};
+        let lines = journal.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let mut records: Vec<Value> =
+            lines.map(|line| serde_json::from_slice(&line[18..]).expect("a record")).collect();
+        change(&mut records);
+        let (mut bytes, mut before) = (Vec::new(), String::new());
+        for (number, mut record) in records.into_iter().enumerate() {
+            record["seq"] = json!(number);
+            record["prev"] = json!(before);
+            let text = record.to_string();
+            let line = format!("{:08x} {:08x} {text}", text.len(), checksum(text.as_bytes()));
+            before = hex::encode(&Sha256::digest(&line)[..16]);
+            bytes.extend(line.into_bytes());
+            bytes.push(b'\n');
+        }
+        bytes
+    }
+
+    fn of(record: &Value, kind: &str, step: &str) -> bool {
+        let named = record["event"]["at"]["step"].as_str().is_some_and(|id| id.ends_with(step));
+        record["event"]["kind"] == kind && named && record["event"]["at"].get("item").is_none()
+    }
+
+    #[track_caller]
+    fn sees(journal: &[u8], did: &[Did], what: &str) {
+        let wrong = wrong(&small().planned.plan, journal, did, true);
+        assert!(wrong.iter().any(|line| line.contains(what)), "{what}: {wrong:#?}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_history_is_seen() {
+        let quiet = quiet();
+        let journal = quiet.files.journal();
+        let forged = |change: fn(&mut Vec<Value>)| forged(&journal, change);
+        assert_eq!(
+            wrong(&small().planned.plan, &forged(|_| ()), &quiet.did, true),
+            Vec::<String>::new(),
+            "nothing is changed"
+        );
+        let mut flipped = journal.clone();
+        flipped[journal.len() / 2] ^= 1;
+        sees(&flipped, &quiet.did, "record ");
+        sees(&journal[..journal.len() - 1], &quiet.did, "is cut off");
+        let dropped: Vec<u8> = journal
+            .split_inclusive(|byte| *byte == b'\n')
+            .enumerate()
+            .filter(|(n, _)| *n != 5)
+            .fold(Vec::new(), |mut bytes, (_, line)| {
+                bytes.extend_from_slice(line);
+                bytes
+            });
+        sees(&dropped, &quiet.did, "does not follow the one before");
+        let unverified = forged(|records| records.retain(|record| !of(record, "verified", "freeze/gpu")));
+        sees(&unverified, &quiet.did, "was called before karpenter/karpenter@1.8.8/freeze/gpu was done");
+        let unfinished = forged(|records| records.retain(|record| !of(record, "verified", "thaw/gpu")));
+        sees(
+            &unfinished,
+            &quiet.did,
+            "the run is complete, and karpenter/karpenter@1.8.8/thaw/gpu is not done",
+        );
+        let silent = forged(|records| {
+            records.retain(|record| !of(record, "intent", "thaw/gpu") && !of(record, "ended", "thaw/gpu"));
+        });
+        sees(&silent, &quiet.did, "karpenter/karpenter@1.8.8/thaw/gpu was called, and nothing announced it");
+        let twice: Vec<Did> = quiet
+            .did
+            .iter()
+            .cloned()
+            .chain(quiet.did.iter().cloned().map(|did| Did { attempt: did.attempt + 1, ..did }))
+            .collect();
+        sees(&journal, &twice, "did in attempt 2 what attempt 1 had done");
     }
 }

@@ -3,7 +3,10 @@
 use jiff::SignedDuration;
 use serde_json::json;
 use switchback_executor::machine::Rest;
-use switchback_schemas::journal::{Identified, SideKind};
+use switchback_schemas::{
+    StepId,
+    journal::{Identified, SideKind},
+};
 use switchback_twin::{Fault, FaultKind, Key, World};
 
 use super::{
@@ -87,7 +90,7 @@ pub(super) fn lasting(bench: &Bench, seed: u64) -> Verdict {
     stage.platform.twin.with(trouble.ends);
     let (came, more) = match &first {
         Came::Rest(Rest::Held { .. }) => {
-            stage.says(&bench.planned, by_a_person());
+            stage.says(&bench.planned, mended(stage.held_at()));
             stage.carries(&bench.planned, &scenario, None)
         }
         Came::Stuck(_) => stage.carries(&bench.planned, &scenario, None),
@@ -111,6 +114,12 @@ pub(super) fn lasting(bench: &Bench, seed: u64) -> Verdict {
     }
 }
 
-fn by_a_person() -> (Identified, SideKind) {
-    (Identified::Kubernetes("twin-admin".to_owned()), SideKind::Continue { reason: "mended".to_owned() })
+/// What somebody types who took away what was in the way: the step that holds is tried again.
+fn mended(held: Option<StepId>) -> (Identified, SideKind) {
+    let reason = "mended".to_owned();
+    let says = match held {
+        Some(step) => SideKind::Retry { step, reason },
+        None => SideKind::Continue { reason },
+    };
+    (Identified::Kubernetes("twin-admin".to_owned()), says)
 }

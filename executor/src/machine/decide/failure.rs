@@ -52,7 +52,8 @@ impl Machine {
         };
         let evidence = self.state.task(at).map(|task| task.evidence.clone()).unwrap_or_default();
         let mut what = said(&format!("{at} {}", how(self.state.phase(at))), &evidence);
-        if self.lost_its_canary(at) {
+        // What is only unknown is rolled back in no case.
+        if self.state.phase(at) == Phase::Failed && self.lost_its_canary(at) {
             what.push_str(
                 "; not rolled back: the nodes of the canary are gone, and a rollback needs new ones",
             );

@@ -9,7 +9,7 @@ use switchback_face::{
 };
 use switchback_model::{lint::lint, summary::summary};
 use switchback_planner::compile::{self, compile};
-use switchback_schemas::{Digest, plan::Plan};
+use switchback_schemas::{Digest, HopId, plan::Plan};
 
 use crate::{
     documents,
@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// The instant for which dates are judged; the observation's when it is left out
     #[arg(long, value_name = "INSTANT")]
     as_of: Option<Timestamp>,
+    /// The last hop of the plan, as the dry-run names it; the hops after it are planned anew when a run of it is complete
+    #[arg(long, value_name = "HOP")]
+    until: Option<HopId>,
     /// Durations of steps, written by `switchback learn`
     #[arg(long, value_name = "FILE")]
     estimates: Option<PathBuf>,
@@ -66,6 +69,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
             lock_digest: lock.digest(),
             as_of: args.as_of,
             estimates: estimates.as_ref().map(|read| (&read.value, read.digest())),
+            until: args.until.as_ref(),
         },
     );
     findings.extend(found);

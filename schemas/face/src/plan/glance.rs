@@ -28,7 +28,11 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, plan: &Plan, summary: &Summary) 
 
 /// Each fact with its title, in the order of the questions that are asked of a plan. Every list has at least one line.
 pub(super) fn facts(plan: &Plan, summary: &Summary) -> Vec<(&'static str, Vec<String>)> {
-    let mut facts = vec![("moves", moves(summary)), ("takes", takes(plan, summary))];
+    let mut facts = vec![("moves", moves(summary))];
+    if !plan.later.is_empty() {
+        facts.push(("later", vec![later(plan)]));
+    }
+    facts.push(("takes", takes(plan, summary)));
     facts.push(("drains nodes", drains(summary)));
     facts.push(("outage", outages(plan, summary)));
     facts.push(("rollback", rollbacks(plan, summary)));
@@ -47,6 +51,12 @@ fn moves(summary: &Summary) -> Vec<String> {
         format!("{}. {} {from}{}, about {}", number + 1, hop.hop.id.component(), hop.hop.id.to(), hop.takes)
     };
     none(summary.hops.iter().enumerate().map(line).collect())
+}
+
+/// What the plan stops before.
+fn later(plan: &Plan) -> String {
+    let hops: Vec<String> = plan.later.iter().map(ToString::to_string).collect();
+    format!("not in this plan: {}; observe and plan again when a run of it is complete", hops.join(", "))
 }
 
 fn takes(plan: &Plan, summary: &Summary) -> Vec<String> {

@@ -58,6 +58,7 @@ impl Back<'_> {
             inputs: self.inputs(continued),
             digests: Digests { effects: Digest::of(""), review: Digest::of("") },
             body: PlanBody { hops: self.new_hops(&savepoints), steps, rollback },
+            later: Vec::new(),
             savepoints,
             suspensions: self.suspensions(),
             gates,
