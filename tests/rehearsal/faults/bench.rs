@@ -3,11 +3,12 @@
 use std::sync::OnceLock;
 
 use switchback_executor::machine::Rest;
-use switchback_schemas::journal::End;
+use switchback_schemas::journal::{End, Event};
 use switchback_twin::World;
 
 use super::{
     carry::{Came, carried},
+    history,
     judge::histories,
     scenario::Scenario,
 };
@@ -29,6 +30,9 @@ pub(super) struct Bench {
     pub(super) end: Projection,
     /// Seconds from start to end.
     pub(super) length: u64,
+    /// Records of it, and the first of them that announces an effect.
+    pub(super) records: u64,
+    pub(super) first: u64,
 }
 
 impl Bench {
@@ -37,7 +41,11 @@ impl Bench {
         assert_eq!(quiet.came, Came::Rest(Rest::Ended(End::Complete)), "{name}: {quiet:?}");
         let length = quiet.world.now().duration_since(quiet.began).as_secs().unsigned_abs();
         assert_eq!(histories(&planned, &quiet, true), Vec::<String>::new(), "{name}");
-        Self { name, planned, world, watch, end: settled(quiet.world), length }
+        let journal = history::records(&quiet.files.journal()).expect("a journal");
+        let first = journal.iter().find(|record| matches!(record.event, Event::Intent { .. }));
+        let first = first.expect("an effect").seq;
+        let records = journal.len() as u64;
+        Self { name, planned, world, watch, end: settled(quiet.world), length, records, first }
     }
 }
 

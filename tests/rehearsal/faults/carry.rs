@@ -6,12 +6,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use switchback_executor::{
     env::Clock as _,
     machine::Rest,
-    ports::{Around, Call, ClaimPort},
+    ports::ClaimPort,
     runs::{self, RunHandle},
     runtime::{Ended, PlatformClaims, RunError, Stop},
     store::{
@@ -21,19 +20,18 @@ use switchback_executor::{
 };
 use switchback_kube::LeaseClaim;
 use switchback_schemas::{
-    RunId, StepId,
+    StepId,
     event::RunEvent,
-    journal::{At, Event, Identified, Record, SideKind, WaitsFor},
+    journal::{Event, Identified, Record, SideKind, WaitsFor},
 };
-use switchback_twin::{Fault, Twin, World};
-use tokio::sync::Notify;
+use switchback_twin::{Fault, World};
 
 use super::{
     history,
+    noting::{Did, Doom, Noting},
     scenario::{Death, Scenario},
 };
 use crate::support::{
-    effects::accepted,
     platform::{Manner, Platform},
     run::{Files, Planned},
     time::{Random, Timed},
@@ -48,16 +46,6 @@ const AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// What somebody else does to the platform.
 pub(super) type Act = Box<dyn FnOnce(&mut World) + Send>;
-
-/// What the platform accepted while an effect was under way.
-#[derive(Clone, Debug)]
-pub(super) struct Did {
-    pub(super) at: At,
-    pub(super) attempt: u32,
-    pub(super) when: Timestamp,
-    /// What changed, one text for each request; requests that changed nothing are left out.
-    pub(super) changes: Vec<String>,
-}
 
 /// Where a run came to rest for good, or where only a person helps it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,110 +85,21 @@ impl fmt::Debug for Carried {
     }
 }
 
-/// When a process is to die, and what says so.
-#[derive(Default)]
-struct Doom {
-    records: Mutex<Option<u64>>,
-    effects: Mutex<Option<u64>>,
-    now: Notify,
-}
-
-impl Doom {
-    fn of(death: Option<&(Death, Unsynced)>) -> Self {
-        let doom = Self::default();
-        let set = |left: &Mutex<Option<u64>>, number| *left.lock().expect("no panic") = Some(number);
-        match death {
-            Some((Death::AtRecord(number), _)) => set(&doom.records, *number),
-            Some((Death::AtEffect(number), _)) => set(&doom.effects, *number),
-            Some((Death::AtDisk(..), _)) | None => {}
-        }
-        doom
-    }
-
-    /// Counts down; at its end the process dies.
-    fn counts(&self, left: &Mutex<Option<u64>>) {
-        let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
-        *left = match *left {
-            Some(0) => {
-                self.now.notify_one();
-                None
-            }
-            Some(number) => Some(number - 1),
-            None => None,
-        };
-    }
-}
-
-/// Stands around the calls of a life, and notes what the platform accepted while each was under way.
-struct Noting {
-    timed: Timed,
-    twin: Twin,
-    run: RunId,
-    did: Arc<Mutex<Vec<Did>>>,
-    doom: Arc<Doom>,
-}
-
-struct Under {
-    // First, so that what was done is noted while the clock still stands.
-    _noted: Noted,
-    _held: Box<dyn Send>,
-}
-
-struct Noted {
-    twin: Twin,
-    run: RunId,
-    did: Arc<Mutex<Vec<Did>>>,
-    doom: Arc<Doom>,
-    from: usize,
-    at: At,
-    attempt: u32,
-}
-
-/// What a world accepted after its log had so many entries. An eviction is one of this pod, and not of one of them.
-fn changes(world: &World, from: usize, run: &RunId) -> Vec<String> {
-    let mut changes = accepted(world, from, run);
-    changes.retain(|change| !change.starts_with("evict "));
-    let evicted = world
-        .log()
-        .into_iter()
-        .skip(from)
-        .filter(|entry| entry.path.ends_with("/eviction") && entry.before < entry.resource_version);
-    changes.extend(evicted.map(|entry| entry.path));
-    changes
-}
-
-impl Drop for Noted {
-    fn drop(&mut self) {
-        let (from, run) = (self.from, &self.run);
-        let (changes, when) = self.twin.with(|world| (changes(world, from, run), world.now()));
-        let did = Did { at: self.at.clone(), attempt: self.attempt, when, changes };
-        self.did.lock().unwrap_or_else(PoisonError::into_inner).push(did);
-        self.doom.counts(&self.doom.effects);
-    }
-}
-
-#[async_trait]
-impl Around for Noting {
-    async fn enter(&self, effect: Option<&Call>) -> Box<dyn Send> {
-        let held = self.timed.enter(effect).await;
-        let Some(call) = effect else { return held };
-        let noted = Noted {
-            twin: self.twin.clone(),
-            run: self.run.clone(),
-            did: Arc::clone(&self.did),
-            doom: Arc::clone(&self.doom),
-            from: self.twin.with(|world| world.log_len()),
-            at: call.at.clone(),
-            attempt: call.attempt,
-        };
-        Box::new(Under { _noted: noted, _held: held })
-    }
-}
-
 /// What one process came to.
 enum Life {
     Ended(Result<Ended, RunError>),
     Killed,
+}
+
+/// What one call of the run came to.
+enum Once {
+    Over(Came),
+    Died,
+    /// It parked then, and has been waited for since.
+    Waits {
+        waits_for: Vec<WaitsFor>,
+        at: Timestamp,
+    },
 }
 
 /// A platform under a scenario.
@@ -260,11 +159,11 @@ impl Stage {
         records.into_iter().rev().find_map(held).flatten()
     }
 
-    /// Somebody says something to the run.
-    pub(super) fn says(&self, planned: &Planned, (by, says): (Identified, SideKind)) {
+    /// Somebody says something to the run; why it does not listen.
+    pub(super) fn says(&self, planned: &Planned, (by, says): (Identified, SideKind)) -> Result<(), RunError> {
         let (store, run) = (self.platform.store(), planned.run());
         let handle = RunHandle { store: &store, clock: &self.platform.time, holder: "somebody", run: &run };
-        runtime().block_on(runs::request(handle, by, says)).expect("the run hears it");
+        runtime().block_on(runs::request(handle, by, says))
     }
 
     /// One process, from its start to its end. What it had under way ends with it.
@@ -318,6 +217,28 @@ impl Stage {
         });
     }
 
+    /// Calls the run until so many records are durable, and kills it there; what it came to if it ended before.
+    pub(super) fn until_record(
+        &self,
+        planned: &Planned,
+        scenario: &Scenario,
+        records: u64,
+    ) -> (Option<Came>, usize) {
+        let scenario = Scenario { deaths: Vec::new(), ..scenario.clone() };
+        let written = || {
+            let journal = Files::of(&self.platform.disk).journal();
+            journal.iter().filter(|byte| **byte == b'\n').count() as u64
+        };
+        for lives in 1..=CALLS {
+            let Some(left) = records.checked_sub(written()) else { return (None, lives) };
+            let death = (Death::AtRecord(left), Unsynced::Kept);
+            if let Once::Over(came) = self.once(planned, &scenario, Some(&death)) {
+                return (Some(came), lives);
+            }
+        }
+        (Some(Came::Stuck(Vec::new())), CALLS)
+    }
+
     /// Calls the run until it is at rest, or until it has waited for the same for so long that somebody looks.
     pub(super) fn carries(
         &self,
@@ -326,38 +247,49 @@ impl Stage {
         patience: Option<SignedDuration>,
     ) -> (Came, usize) {
         let mut deaths = scenario.deaths.iter();
-        let mut waited = Vec::new();
-        let mut since = self.platform.time.now();
+        let mut waited = (Vec::new(), self.platform.time.now());
         for lives in 1..=CALLS {
-            let death = deaths.next();
-            let life = self.life(planned, scenario, death);
-            let unsynced = death.map_or(Unsynced::Kept, |(_, unsynced)| *unsynced);
-            self.platform.disk.restart(unsynced);
-            match life {
-                Life::Killed => {}
-                Life::Ended(Ok(Ended::Rest(Rest::Parked { waits_for, wake_at }))) => {
-                    let now = self.platform.time.now();
-                    if waited != waits_for {
-                        waited.clone_from(&waits_for);
-                        since = now;
+            match self.once(planned, scenario, deaths.next()) {
+                Once::Over(came) => return (came, lives),
+                Once::Died => {}
+                Once::Waits { waits_for, at } => {
+                    if waited.0 != waits_for {
+                        waited = (waits_for, at);
                     }
-                    if patience.is_some_and(|patience| now.duration_since(since) >= patience) {
-                        return (Came::Stuck(waited), lives);
-                    }
-                    if !runtime().block_on(self.platform.approved(planned, &waits_for)) {
-                        self.waits(wake_at);
+                    if patience.is_some_and(|patience| at.duration_since(waited.1) >= patience) {
+                        return (Came::Stuck(waited.0), lives);
                     }
                 }
-                Life::Ended(Ok(Ended::Rest(rest))) => return (Came::Rest(rest), lives),
-                Life::Ended(Ok(Ended::Interrupted { calling })) => {
-                    return (Came::Failed(format!("interrupted at {calling:?}")), lives);
-                }
-                // The disk, or an API server that is away: a pipeline tries again.
-                Life::Ended(Err(error)) if passes(&error) => self.waits(None),
-                Life::Ended(Err(error)) => return (Came::Failed(format!("{} {error}", error.code())), lives),
             }
         }
-        (Came::Stuck(waited), CALLS)
+        (Came::Stuck(waited.0), CALLS)
+    }
+
+    /// Calls the run once, and does what a pipeline does until it calls it again.
+    fn once(&self, planned: &Planned, scenario: &Scenario, death: Option<&(Death, Unsynced)>) -> Once {
+        let life = self.life(planned, scenario, death);
+        let unsynced = death.map_or(Unsynced::Kept, |(_, unsynced)| *unsynced);
+        self.platform.disk.restart(unsynced);
+        match life {
+            Life::Killed => Once::Died,
+            Life::Ended(Ok(Ended::Rest(Rest::Parked { waits_for, wake_at }))) => {
+                let at = self.platform.time.now();
+                if !runtime().block_on(self.platform.approved(planned, &waits_for)) {
+                    self.waits(wake_at);
+                }
+                Once::Waits { waits_for, at }
+            }
+            Life::Ended(Ok(Ended::Rest(rest))) => Once::Over(Came::Rest(rest)),
+            Life::Ended(Ok(Ended::Interrupted { calling })) => {
+                Once::Over(Came::Failed(format!("interrupted at {calling:?}")))
+            }
+            // The disk, or an API server that is away: a pipeline tries again.
+            Life::Ended(Err(error)) if passes(&error) => {
+                self.waits(None);
+                Once::Died
+            }
+            Life::Ended(Err(error)) => Once::Over(Came::Failed(format!("{} {error}", error.code()))),
+        }
     }
 
     /// What came of it.

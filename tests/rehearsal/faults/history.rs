@@ -7,10 +7,10 @@ use sha2::{Digest as _, Sha256};
 use switchback_schemas::{
     StepId,
     journal::{At, End, Event, Outcome, Record, Way},
-    plan::Plan,
+    plan::{Plan, Undo},
 };
 
-use super::carry::Did;
+use super::noting::Did;
 
 /// What is wrong with a history. Empty where nothing is.
 pub(super) fn wrong(plan: &Plan, journal: &[u8], did: &[Did], alone: bool) -> Vec<String> {
@@ -121,6 +121,14 @@ impl Followed<'_> {
             Event::Verified { at, verdict } if verdict.is_holding() => self.is_done(at),
             Event::Skipped { at, .. } => self.is_done(at),
             Event::Done { end: End::Complete, .. } => self.complete()?,
+            Event::TurnedToRollback { .. } => {
+                // What only looks has nothing that undoes it.
+                let plan = self.plan;
+                let looks = |at: &At| {
+                    plan.step(&at.step).is_some_and(|step| matches!(step.undo, Undo::Unneeded { .. }))
+                };
+                self.open.retain(|at, _| !looks(at));
+            }
             Event::Done { end: End::RolledBack, .. } => self.rolled_back()?,
             _ => {}
         }
@@ -139,6 +147,8 @@ impl Followed<'_> {
                 for step in undone.unwrap_or_default() {
                     self.done.remove(&step);
                     self.started.remove(&step);
+                    // Whether it happened matters to nobody any more.
+                    self.open.retain(|at, _| at.step != step || at.way != Way::Forward);
                 }
             }
             Way::Cleanup => {}
@@ -178,7 +188,12 @@ impl Followed<'_> {
         self.nothing_open()
     }
 
+    /// What was called and is not undone, though something undoes it.
     fn rolled_back(&self) -> Result<(), String> {
+        let kept = |step: &&StepId| self.plan.rollback.iter().any(|undo| undo.undoes.contains(step));
+        if let Some(step) = self.started.iter().find(kept) {
+            return Err(format!("the run is rolled back, and {step} is not undone"));
+        }
         self.nothing_open()
     }
 

@@ -48,7 +48,7 @@ pub(super) fn is_complete(came: &Came) -> bool {
     *came == Came::Rest(Rest::Ended(End::Complete))
 }
 
-fn differences(expected: &Projection, end: &Projection) -> Vec<String> {
+pub(super) fn differences(expected: &Projection, end: &Projection) -> Vec<String> {
     let lines: BTreeSet<&String> = expected.keys().chain(end.keys()).collect();
     let count = |of: &Projection, line: &String| of.get(line).copied().unwrap_or(0);
     let differ = lines.into_iter().filter(|line| count(expected, line) != count(end, line));

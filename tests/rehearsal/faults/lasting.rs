@@ -90,7 +90,7 @@ pub(super) fn lasting(bench: &Bench, seed: u64) -> Verdict {
     stage.platform.twin.with(trouble.ends);
     let (came, more) = match &first {
         Came::Rest(Rest::Held { .. }) => {
-            stage.says(&bench.planned, mended(stage.held_at()));
+            stage.says(&bench.planned, mended(stage.held_at())).expect("the run hears it");
             stage.carries(&bench.planned, &scenario, None)
         }
         Came::Stuck(_) => stage.carries(&bench.planned, &scenario, None),

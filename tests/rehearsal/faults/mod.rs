@@ -8,6 +8,8 @@ mod harm;
 mod history;
 mod judge;
 mod lasting;
+mod noting;
+mod returned;
 mod scenario;
 
 use std::io::Write as _;
@@ -52,6 +54,11 @@ fn what_passes_by_itself_needs_nobody_on_a_platform_with_a_cloud() {
 }
 
 #[test]
+fn a_rollback_needs_nobody_either() {
+    tried(small(), "rollback", (1..=5).chain([fresh()]), (1, returned::returned));
+}
+
+#[test]
 fn what_stays_is_named_and_gone_on_from() {
     tried(small(), "lasting", 1..=lasting::KINDS, (0, lasting::lasting));
 }
@@ -83,6 +90,7 @@ fn at_length() {
     let (what, of_a_hundred, one): (&str, usize, Try) = match said("SWITCHBACK_KIND").as_deref() {
         None | Some("passing") => ("passing", 1, judge::passing),
         Some("lasting") => ("lasting", 0, lasting::lasting),
+        Some("rollback") => ("rollback", 1, returned::returned),
         Some("churn") => ("churn", 0, churn::churning),
         Some("harm") => ("harm", 1, harm::harmed),
         Some(other) => panic!("there is no kind {other}"),

@@ -47,9 +47,10 @@ impl Machine {
                 return out;
             }
             stage(self, now, &mut out);
-        }
-        if out.append.is_empty() {
-            self.post(&mut out);
+            // What a stage decided on its own is written, too, before the next one decides: else both begin the same.
+            if out.append.is_empty() {
+                self.post(&mut out);
+            }
         }
         if out.append.is_empty() && out.start.is_empty() {
             self.rest(now, &mut out);
