@@ -238,13 +238,15 @@ impl Drive<'_, '_> {
             let wake = [decision.wake_at, limit.filter(|_| stopping.is_none()), grace, Some(people)];
             let wake = wake.into_iter().flatten().min().unwrap_or(people);
             let clock = Arc::clone(&self.runtime.clock);
+            // In this order, so that a run whose calls and clock are simulated goes the same way each time.
             tokio::select! {
-                answer = self.incoming.recv() => self.take(answer),
-                () = clock.sleep_until(wake) => {}
+                biased;
                 why = stop.asked(), if stopping.is_none() => {
                     stopping = Some(self.now());
                     self.machine.stop(&why);
                 }
+                answer = self.incoming.recv() => self.take(answer),
+                () = clock.sleep_until(wake) => {}
             }
         }
     }
@@ -370,6 +372,7 @@ impl Drive<'_, '_> {
         let mut over = clock.sleep_until(until);
         while !self.under_way.is_empty() {
             tokio::select! {
+                biased;
                 answer = self.incoming.recv() => match answer {
                     Some((id, _)) => drop(self.under_way.remove(&id)),
                     None => return,

@@ -55,6 +55,7 @@ impl Drive<'_, '_> {
             }
             let wake = later(now, settings.poll);
             tokio::select! {
+                biased;
                 () = self.runtime.clock.sleep_until(wake) => {}
                 _ = stop.asked() => stopping = true,
             }

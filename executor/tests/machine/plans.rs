@@ -256,6 +256,7 @@ pub fn plan(mut drawn: Vec<Drawn>) -> Plan {
             steps,
             rollback,
         },
+        later: Vec::new(),
         savepoints: vec![savepoint("start", Vec::new()), savepoint("end", frontier)],
         suspensions: Vec::new(),
         gates: Vec::new(),

@@ -356,3 +356,26 @@ fn b3_one_list_that_leaves_nodes_out_takes_none_for_gone() {
         assert!(drive.world.nodes.iter().all(|node| node.new), "every node has moved");
     }
 }
+
+/// Lists may be short for minutes: a cache that lost its nodes. A node that is asked after by its name is there.
+#[test]
+fn b3_lists_that_are_short_for_minutes_take_none_for_gone() {
+    let mut drive = rolling(|_| {});
+    // A batch that waits, so that its nodes are listed again and again.
+    let waits = || Outcome::Blocked { waits_for: vec![WaitsFor::Condition { message: "a job".to_owned() }] };
+    answers(&mut drive, "kube.drain", (0..30).map(|_| waits()));
+    let frozen =
+        |drive: &Drive| drive.events().into_iter().any(|event| matches!(event, Event::Frozen { .. }));
+    while !frozen(&drive) {
+        assert_eq!(drive.step(), None);
+    }
+    drive.world.short = Some(0);
+    let until = drive.now + jiff::SignedDuration::from_mins(2);
+    while drive.now < until {
+        assert_eq!(drive.step(), None);
+    }
+    drive.world.short = None;
+    assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+    let gone = drive.events().into_iter().filter(|event| matches!(event, Event::Gone { .. })).count();
+    assert_eq!(gone, 0);
+}

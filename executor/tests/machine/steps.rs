@@ -72,6 +72,24 @@ fn a_predicate_that_does_not_hold_stops_the_step_before_its_effect() {
 }
 
 #[test]
+fn a_predicate_that_one_look_denies_is_looked_at_again() {
+    let mut one = step("a", &[]);
+    one.work.reads = vec![reads(&["steady", "a"])];
+    let mut drive = drive(plan(vec![one]));
+    drive.world.fails.insert("steady a".to_owned());
+    let waits = loop {
+        assert_eq!(drive.step(), None, "one look is no evidence");
+        let seconds = drive.now.duration_since(super::drive::start()).as_secs();
+        if seconds >= 8 {
+            break kinds(&drive, "a");
+        }
+    };
+    assert_eq!(waits, [] as [&str; 0]);
+    drive.world.fails.clear();
+    assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+}
+
+#[test]
 fn a_predicate_that_cannot_be_read_holds_the_step_and_is_no_failure() {
     let mut one = step("a", &[]);
     one.work.reads = vec![reads(&["steady", "a"])];

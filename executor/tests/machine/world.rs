@@ -10,7 +10,7 @@ use switchback_executor::{
 use switchback_schemas::{
     ItemKey,
     journal::{Captured, Class, Evidence, Item, NodeClaimRef, Outcome, Verdict, WaitsFor, Way},
-    plan::{Condition, Effect, KubeCondition, KubeEffect, Test},
+    plan::{Condition, Effect, KubeCondition, KubeEffect, Target, Test},
 };
 
 use super::plans::Random;
@@ -37,6 +37,8 @@ pub struct World {
     pub done: BTreeSet<String>,
     /// Which listing to come holds only so many nodes.
     pub partial: Option<(u64, usize)>,
+    /// How many nodes every listing holds at most.
+    pub short: Option<usize>,
     pub nodes: Vec<Node>,
     pub log: Vec<Landed>,
     pub born: u64,
@@ -156,6 +158,9 @@ impl World {
             }
             What::Members(roll) => {
                 let mut members = self.members(roll.pool.as_str(), command.at.way);
+                if let Some(keep) = self.short {
+                    members.truncate(keep);
+                }
                 if let Some((nth, keep)) = self.partial.take() {
                     match nth {
                         1 => members.truncate(keep),
@@ -213,6 +218,18 @@ impl World {
         // What was captured is as it was captured.
         if let Condition::Kube(KubeCondition::Field { is: Test::Equals(_), .. }) = condition {
             return Verdict::holds("it is so");
+        }
+        if let Condition::Kube(KubeCondition::Field {
+            object: Target::ItemNode {},
+            is: Test::Absent {},
+            ..
+        }) = condition
+        {
+            let key = command.at.item.as_ref().map(|item| item.key.to_string());
+            return match self.nodes.iter().find(|node| Some(&node.key) == key.as_ref()) {
+                None => Verdict::holds("it does not exist"),
+                Some(_) => Verdict::fails("it exists"),
+            };
         }
         let Condition::Command(asked) = condition else { panic!("unknown condition") };
         let words: Vec<&str> = asked.argv.iter().map(String::as_str).collect();

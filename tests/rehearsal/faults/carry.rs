@@ -211,6 +211,7 @@ impl Stage {
         let until = wake_at.map_or(later, |at| at.max(later));
         runtime().block_on(async {
             tokio::select! {
+                biased;
                 () = self.platform.time.sleep_until(until) => {}
                 () = self.others() => unreachable!("others never end"),
             }

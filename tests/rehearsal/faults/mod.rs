@@ -16,7 +16,9 @@ use std::io::Write as _;
 
 use self::{
     bench::{Bench, platform, procedures, small},
+    carry::carried,
     judge::Verdict,
+    scenario::Scenario,
 };
 use crate::support::time::fresh;
 
@@ -39,6 +41,10 @@ fn tried(bench: &Bench, what: &str, seeds: impl Iterator<Item = u64>, (of_a_hund
         std::io::stderr(),
         "{name}, {what}: {runs} runs, {helped} needed a person, {bad} went wrong"
     ));
+    // Also where that is no failure: each of them is a reason that somebody may mend.
+    for told in &people {
+        drop(writeln!(std::io::stderr(), "{told}"));
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     assert!(helped * 100 <= runs * of_a_hundred, "{}", people.join("\n\n"));
 }
@@ -71,6 +77,20 @@ fn what_comes_and_goes_by_itself_holds_nothing() {
 #[test]
 fn who_is_worse_off_is_never_passed_over() {
     tried(small(), "harm", 1..=harm::KINDS, (0, harm::harmed));
+}
+
+/// A seed that went wrong can be looked into: it goes wrong the same way again.
+#[test]
+fn a_seed_goes_the_same_way_each_time() {
+    let bench = small();
+    for seed in [3, 4] {
+        let run = || {
+            let scenario = Scenario::passing(seed, bench.world.now(), bench.length);
+            let carried = carried(&bench.planned, bench.world.clone(), (bench.watch)(), &scenario);
+            String::from_utf8_lossy(&carried.files.journal()).into_owned()
+        };
+        assert_eq!(run(), run(), "seed {seed}");
+    }
 }
 
 /// As many as the environment asks for, from a seed on: `SWITCHBACK_RUNS`, `SWITCHBACK_SEED`; of one kind and example where it names

@@ -10,7 +10,7 @@ use super::{
     bench::Bench,
     carry::{Came, Stage},
     history,
-    judge::{Verdict, differences, histories},
+    judge::{Verdict, differences, histories, is_complete},
     scenario::Scenario,
 };
 use switchback_twin::World;
@@ -55,6 +55,8 @@ pub(super) fn returned(bench: &Bench, seed: u64) -> Verdict {
             }
             stage.carries(&bench.planned, &scenario, None)
         }
+        // It was over before.
+        Some(ended) if is_complete(&ended) => return Verdict::Well,
         Some(ended) => (ended, 0),
     };
     let carried = stage.carried(came, before + after);

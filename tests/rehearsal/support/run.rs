@@ -76,7 +76,7 @@ impl Files {
         let lines = journals.flat_map(|(_, bytes)| bytes.split(|byte| *byte == b'\n'));
         let lines: Vec<String> =
             lines.map(|line| String::from_utf8_lossy(line).chars().take(400).collect()).collect();
-        lines[lines.len().saturating_sub(14)..].join("\n")
+        lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
     /// The same as a process leaves it that dies when so many records are durable.

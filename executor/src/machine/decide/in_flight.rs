@@ -16,6 +16,9 @@ use crate::{
     ports::Member,
 };
 
+/// How far two looks are apart that confirm each other.
+pub(in crate::machine) const APART: Seconds = Seconds(10);
+
 #[derive(Debug, Default)]
 pub(in crate::machine) struct Live {
     pub next: u64,
@@ -60,6 +63,7 @@ pub(in crate::machine) enum Purpose {
     Observe,
     Verify(usize),
     Members,
+    Missing,
     Held(Label),
     Census,
 }
@@ -89,6 +93,8 @@ pub(in crate::machine) struct Place {
     pub waits: Vec<WaitsFor>,
     pub since: Option<Timestamp>,
     pub helps: Option<Timestamp>,
+    /// Which of the plan's reads did not hold when it was looked at last, and since when.
+    pub missed: Option<(usize, Timestamp)>,
     pub verify: BTreeMap<usize, Proof>,
     pub members: Option<Vec<Member>>,
 }
@@ -136,18 +142,19 @@ impl Proof {
         self.last = Some(verdict);
     }
 
-    /// Whether its time is over, which began then: never while nothing can be read, until that has lasted for so long.
+    /// Whether its time is over, which began then: never while nothing can be read, until that has lasted for so long, and never
+    /// while it holds and only has to stay so.
     pub(in crate::machine) fn is_late(
         &self,
         (began, within): (Timestamp, Seconds),
         patience: Seconds,
         now: Timestamp,
     ) -> bool {
-        match self.unread {
-            Some(since) => now >= later(since, patience) && now > later(began, within),
-            None => {
-                self.last.is_some() && now > later(began, within).saturating_add(self.dark).unwrap_or(now)
-            }
+        let over = later(began, within);
+        match (self.unread, &self.last) {
+            (Some(since), _) => now >= later(since, patience) && now > over,
+            (None, None | Some(Verdict::Holds { .. })) => false,
+            (None, Some(_)) => now > over.saturating_add(self.dark).unwrap_or(now),
         }
     }
 

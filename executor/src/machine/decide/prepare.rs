@@ -10,7 +10,7 @@ use switchback_schemas::{
 
 use super::{
     gates::{Asking, Gated},
-    in_flight::{Purpose, Stage, later},
+    in_flight::{APART, Purpose, Stage, later},
 };
 use crate::{
     machine::{
@@ -298,7 +298,7 @@ impl Machine {
             (Purpose::SafeToResume(_), Verdict::Holds { .. }) => self.pass_stage(at, Stage::Read(0)),
             (Purpose::SafeToResume(suspension), _) => self.not_safe(at, &suspension, &evidence, now),
             (Purpose::Read(which), Verdict::Holds { .. }) => self.pass_stage(at, Stage::Read(which + 1)),
-            (Purpose::Read(_), verdict) => self.read_missed(at, &verdict, now),
+            (Purpose::Read(which), verdict) => self.read_missed(at, which, &verdict, now),
             (purpose, _) => {
                 let what = match &purpose {
                     Purpose::Gate(gate) => format!("gate {gate}"),
@@ -309,10 +309,23 @@ impl Machine {
         }
     }
 
-    fn read_missed(&mut self, at: &At, verdict: &Verdict, now: Timestamp) {
+    /// What a step was compiled from is not so, or cannot be read. A person is asked only of what two looks say.
+    fn read_missed(&mut self, at: &At, which: usize, verdict: &Verdict, now: Timestamp) {
         let evidence = verdict.evidence().clone();
         if let Verdict::Fails { .. } = verdict {
-            self.live.outbox.push_back(Event::Stopped { at: at.clone(), evidence });
+            let place = self.live.place(at);
+            let since = match place.missed {
+                Some((before, since)) if before == which => since,
+                _ => now,
+            };
+            place.missed = Some((which, since));
+            if later(since, APART) <= now {
+                self.live.outbox.push_back(Event::Stopped { at: at.clone(), evidence });
+                return;
+            }
+            let wake = later(now, APART.max(self.settings.poll));
+            let what = evidence.0.join("; ");
+            self.wait(at, vec![WaitsFor::SecondLook { what }], (wake, Some(wake)), now);
         } else {
             let what = format!("what {at} was compiled from");
             self.look_again(at, WaitsFor::Unreadable { what, why: evidence.0.join("; ") }, now);
@@ -325,6 +338,7 @@ impl Machine {
         place.waits.clear();
         place.since = None;
         place.wake = None;
+        place.missed = None;
     }
 
     pub(super) fn kept(&mut self, at: &At, name: &str, captured: Result<Captured, Failure>, now: Timestamp) {

@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use switchback_schemas::{
     ItemKey, Seconds,
     journal::{At, Event, Verdict, WaitsFor, Way},
-    plan::{Roll, Stale, Work},
+    plan::{Condition, KubeCondition, Roll, Stale, Target, Test, Work},
 };
 
 use super::{
     batch::{Choice, choose},
     gates::Gated,
-    in_flight::{Purpose, later},
+    in_flight::{APART, Purpose, later},
 };
 use crate::{
     machine::{
@@ -21,9 +21,6 @@ use crate::{
     },
     ports::{Failure, Member, PoolHealth},
 };
-
-/// How far two listings have to be apart before what neither of them holds is gone.
-const APART: Seconds = Seconds(10);
 
 impl Machine {
     /// Brings a roll forward.
@@ -139,6 +136,7 @@ impl Machine {
         if self.has_unended(at, roll) {
             self.look_at_pool(at, roll, now, out);
         }
+        self.ask_after_missing(at, roll, now, out);
         let next = self.live.listed.get(at).map(|listed| later(*listed, self.settings.watch));
         self.live.place(at).wake = next.filter(|_| self.has_unended(at, roll));
     }
@@ -184,28 +182,64 @@ impl Machine {
             self.live.place(at).members = Some(members);
             return;
         };
-        let vanished = batch.items.iter().filter(|item| {
-            let calling = roll
-                .recipe
-                .iter()
-                .any(|recipe| self.state.phase(&at.item(&item.key, &recipe.name)) == Phase::Called);
-            !calling
-                && !members.iter().any(|member| member.item.key == item.key)
-                && !self.state.item_is_done(&self.index.plan, at, &item.key)
-                && !self.is_ending(at, &roll, &item.key)
+        let keys = batch.items.iter().map(|item| &item.key);
+        let vanished = keys.filter(|key| {
+            self.may_vanish(at, &roll, key) && !members.iter().any(|member| member.item.key == **key)
         });
-        let vanished: BTreeSet<ItemKey> = vanished.map(|item| item.key.clone()).collect();
-        // What one list leaves out may still be there. A failure is a witness of its own: it may have come of that.
+        let vanished: BTreeSet<ItemKey> = vanished.cloned().collect();
         let failed = self.has_failures();
         let missing = self.live.missing.entry(at.clone()).or_default();
         missing.retain(|key, _| vanished.contains(key));
-        let is_gone = |key: &ItemKey| {
-            let since = *missing.entry(key.clone()).or_insert(now);
-            failed || later(since, APART) <= now
-        };
-        let gone: Vec<ItemKey> = vanished.into_iter().filter(is_gone).collect();
-        missing.retain(|key, _| !gone.contains(key));
-        self.live.outbox.extend(gone.into_iter().map(|item| Event::Gone { at: at.clone(), item }));
+        for key in &vanished {
+            missing.entry(key.clone()).or_insert(now);
+        }
+        // A failure is a witness of its own: it may have come of that.
+        if failed {
+            missing.retain(|key, _| !vanished.contains(key));
+            self.live.outbox.extend(vanished.into_iter().map(|item| Event::Gone { at: at.clone(), item }));
+        }
+    }
+
+    /// Whether it would be news that a node is gone: it is in the batch, and neither done nor being ended by us.
+    fn may_vanish(&self, at: &At, roll: &Roll, key: &ItemKey) -> bool {
+        let batch = self.state.roll(at).and_then(|state| state.batch.as_ref());
+        let calling = |name| self.state.phase(&at.item(key, name)) == Phase::Called;
+        batch.is_some_and(|batch| batch.items.iter().any(|item| item.key == *key))
+            && !roll.recipe.iter().any(|recipe| calling(&recipe.name))
+            && !self.state.item_is_done(&self.index.plan, at, key)
+            && !self.is_ending(at, roll, key)
+    }
+
+    /// Asks after each node by its name that lists have left out for a while: they may have been short.
+    fn ask_after_missing(&mut self, at: &At, roll: &Roll, now: Timestamp, out: &mut Decision) {
+        let Some(recipe) = roll.recipe.first() else { return };
+        let missing = self.live.missing.get(at).into_iter().flatten();
+        let due = missing.filter(|(_, since)| later(**since, APART) <= now);
+        let places: Vec<At> = due.map(|(key, _)| at.item(key, &recipe.name)).collect();
+        let absent = Condition::Kube(KubeCondition::Field {
+            object: Target::ItemNode {},
+            pointer: String::new(),
+            is: Test::Absent {},
+        });
+        for place in places {
+            if self.live.place(&place).command.is_none() {
+                self.check(&place, Purpose::Missing, &absent, now, out);
+            }
+        }
+    }
+
+    /// A node that lists left out was asked after by its name.
+    pub(super) fn asked_after(&mut self, at: &At, verdict: &Verdict) {
+        let roll_at = At { item: None, ..at.clone() };
+        let Some(key) = at.item.as_ref().map(|item| item.key.clone()) else { return };
+        let Some(missing) = self.live.missing.get_mut(&roll_at) else { return };
+        if matches!(verdict, Verdict::Unknown { .. }) || missing.remove(&key).is_none() {
+            return;
+        }
+        let Some(roll) = roll_of(&self.index.plan, &at.step, at.way) else { return };
+        if verdict.is_holding() && self.may_vanish(&roll_at, roll, &key) {
+            self.live.outbox.push_back(Event::Gone { at: roll_at, item: key });
+        }
     }
 
     /// Rolls whose touched nodes are to be let go: those of the way that a failure made hold, else those that are taken
