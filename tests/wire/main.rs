@@ -31,6 +31,7 @@ mod gpu_driver;
 mod gpu_image;
 mod handovers;
 mod kserve;
+mod kserve_backup;
 mod kserve_split;
 mod logs;
 mod people;

@@ -32,6 +32,15 @@ pub(crate) async fn capture(api: &Reader, what: &KubeCapture<BoundObject>) -> Re
             let objects = count::found(api, find).await.map_err(|error| error.failure())?;
             Ok(Capturing::Objects(objects.into_iter().map(slim).collect()))
         }
+        KubeCapture::Kinds(finds) => {
+            let mut all = Vec::new();
+            for find in finds {
+                no_secret(&find.kind)?;
+                let objects = count::found(api, find).await.map_err(|error| error.failure())?;
+                all.extend(objects.into_iter().map(slim));
+            }
+            Ok(Capturing::Objects(all))
+        }
     }
 }
 

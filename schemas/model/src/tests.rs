@@ -336,9 +336,10 @@ fn captures_are_found_in_effects_and_in_conditions() {
     step.work.done_when = Some(Condition::Any(vec![field("done"), Condition::All(vec![field("deep")])]));
     let names = |work: &Work| work.captures_used().into_iter().map(|(_, name)| name).collect::<Vec<_>>();
     assert_eq!(names(&step.work), ["only if", "set", "done", "deep"]);
-    let restore = Effect::Kube(KubeEffect::Restore(KubeRestore {
-        objects: Operand::Captured { step: id("a"), name: "objects".to_owned() },
-    }));
+    let restore = Effect::Kube(KubeEffect::Restore(KubeRestore::of(Operand::Captured {
+        step: id("a"),
+        name: "objects".to_owned(),
+    })));
     assert_eq!(names(&Work::effect("restore", restore)), ["objects"]);
     let wait = Effect::Wait(Wait { until: field("until") });
     assert_eq!(names(&Work::effect("wait", wait)).first().map(String::as_str), Some("until"));

@@ -164,9 +164,11 @@ fn to_delete_what_a_rollback_deletes_anyway_needs_no_undo() {
 fn a_rollback_uses_what_its_step_captured_and_nothing_else() {
     let restoring = |of: &str| {
         let mut back = undoing("b", &["b"]);
-        back.work.action = Action::Effect(Effect::Kube(KubeEffect::Restore(KubeRestore {
-            objects: Operand::Captured { step: id(of), name: "before".to_owned() },
-        })));
+        back.work.action =
+            Action::Effect(Effect::Kube(KubeEffect::Restore(KubeRestore::of(Operand::Captured {
+                step: id(of),
+                name: "before".to_owned(),
+            }))));
         vec![undoing("a", &["a"]), back, undoing("c", &["c"])]
     };
     let plan = |of: &str, captures: &[&str]| {

@@ -47,6 +47,8 @@ pub enum KubeCapture<T = Target> {
     Objects(Vec<T>),
     /// All objects that are found.
     Found(Find),
+    /// All objects of several kinds, in the order of the kinds.
+    Kinds(Vec<Find>),
 }
 
 /// Something of the cloud provider's as its API describes it, without what is secret; null when it is not there.
@@ -74,6 +76,7 @@ impl CaptureKind {
                 CaptureKind::Kube(KubeCapture::Revision(release.clone()))
             }
             Self::Kube(KubeCapture::Found(find)) => CaptureKind::Kube(KubeCapture::Found(find.clone())),
+            Self::Kube(KubeCapture::Kinds(finds)) => CaptureKind::Kube(KubeCapture::Kinds(finds.clone())),
             Self::Cloud(capture) => CaptureKind::Cloud(capture.clone()),
             Self::Prometheus(query) => CaptureKind::Prometheus(query.clone()),
         })

@@ -47,9 +47,9 @@ pub use effect::{
     Chart, Command, Effect, EksCreateNodegroup, EksDeleteNodegroup, EksEffect, EksScaleNodegroup,
     EksTerminateNode, EksUpdateAddon, EksUpdateCluster, EksUpdateNodegroup, EnvValue, Handover, HelmEffect,
     HelmInstall, HelmRelease, HelmRollback, HelmUninstall, HelmUpgrade, KubeAdmit, KubeApply, KubeDelete,
-    KubeEffect, KubePatch, KubeRestore, MigrateStorage, NodeCordon, NodeDrain, NodegroupSize, Notify,
-    RdsDeleteInstance, RdsDeleteSnapshot, RdsEffect, RdsProveSnapshot, RdsRestore, RdsSnapshot,
-    ResolveConflicts, SetField, Wait,
+    KubeEffect, KubePatch, KubeRestore, KubeTryCreate, KubeTryUpdate, MigrateStorage, NodeCordon, NodeDrain,
+    NodegroupSize, Notify, RdsDeleteInstance, RdsDeleteSnapshot, RdsEffect, RdsProveSnapshot, RdsRestore,
+    RdsSnapshot, ResolveConflicts, SetField, Wait,
 };
 pub use gate::{
     AcceptedShortage, ApprovalScope, Channel, Day, Gate, GateKind, PointOfNoReturn, ShortageKind, Window,

@@ -14,6 +14,7 @@ rows! {
     a_dropped_field_of_its_own_goes: "an apply that drops a field it alone owned removes it", "kube: rollback of an apply";
     unknown_fields_refuse_an_apply: "an apply with an unknown field is refused (500) whatever fieldValidation says", "kube: apply, classify";
     unknown_fields_warn: "a merge patch with an unknown field warns in a header, Strict refuses it", "kube: patch";
+    that_it_exists_is_said_last: "a create of what is there is refused for its schema first, and is 409 AlreadyExists when all else takes it; so is its dry-run", "kube: tries of captured objects";
     stale_version_conflicts: "a patch or PUT with a stale resourceVersion is 409 Conflict, nothing changes", "kube: compare and set";
     delete_preconditions: "DELETE with another uid as precondition is 409, nothing is deleted", "kube: delete";
     merge_patch_removes_with_null: "a merge patch removes with null; labels leave a Deployment's generation alone, annotations and spec move it", "kube: patch";
@@ -170,6 +171,19 @@ async fn unknown_fields_warn(s: &Server) {
         "{}",
         answer.body
     );
+}
+
+async fn that_it_exists_is_said_last(s: &Server) {
+    let path = s.path("apps:v1/deployments");
+    s.post(&path, &s.deployment("web", 0)).await.expect(201);
+    for query in ["", "?dryRun=All"] {
+        let path = format!("{path}{query}");
+        let message = s.post(&path, &s.deployment("web", 0)).await.refused(409, "AlreadyExists");
+        assert_eq!(message, "deployments.apps \"web\" already exists");
+        let mut wrong = s.deployment("web", 0);
+        wrong["spec"]["selector"]["matchLabels"] = json!({"of": "another"});
+        s.post(&path, &wrong).await.refused(422, "Invalid");
+    }
 }
 
 async fn stale_version_conflicts(s: &Server) {

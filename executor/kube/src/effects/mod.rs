@@ -9,6 +9,7 @@ mod migrate_storage;
 mod patch;
 mod placed;
 mod restore;
+mod tried;
 
 use serde_json::Value;
 use switchback_executor::ports::{Call, Classify as _};
@@ -26,6 +27,8 @@ const ANEW: u32 = 5;
 pub(crate) async fn apply(api: &Writer, call: &Call, effect: &KubeEffect<Value, BoundObject>) -> Outcome {
     let ended = match effect {
         KubeEffect::Admit(effect) => admit::run(api, effect).await,
+        KubeEffect::TryCreate(effect) => tried::create(api, effect).await,
+        KubeEffect::TryUpdate(effect) => tried::update(api, effect).await,
         KubeEffect::Apply(effect) => apply::run(api, effect).await,
         KubeEffect::Patch(effect) => patch::run(api, effect).await,
         KubeEffect::Restore(effect) => restore::run(api, effect).await,

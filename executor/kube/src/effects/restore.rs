@@ -25,7 +25,7 @@ pub(super) async fn run(api: &Writer, effect: &KubeRestore<Value>) -> Result<Out
     let kinds = Kinds::new(&api.read);
     let mut lines = Vec::new();
     for object in objects {
-        match one(api, &kinds, object).await {
+        match one(api, &kinds, object, effect.only_gone).await {
             Ok(line) => lines.push(line),
             Err(Stopped::Read(error)) => return Ok(with_done(error.of_read(), &lines)),
             Err(Stopped::Write(error)) => return Ok(with_done(error.of_write(), &lines)),
@@ -44,7 +44,7 @@ enum Stopped {
     NoObject,
 }
 
-async fn one(api: &Writer, kinds: &Kinds<'_>, captured: &Value) -> Result<String, Stopped> {
+async fn one(api: &Writer, kinds: &Kinds<'_>, captured: &Value, only_gone: bool) -> Result<String, Stopped> {
     let named = reference(captured).ok_or(Stopped::NoObject)?;
     let resource = kinds.of(&named).await.map_err(Stopped::Read)?;
     let path = |name| object_path(&resource, named.namespace.as_deref(), name, None).map_err(Stopped::Read);
@@ -52,11 +52,14 @@ async fn one(api: &Writer, kinds: &Kinds<'_>, captured: &Value) -> Result<String
     let wanted = wanted(captured);
     let sought = Sought::new(&resource, named.namespace.as_deref(), &named.name);
     match api.read.look(sought).await.map_err(Stopped::Read)? {
+        // Who made it makes it again; tied to an owner that is gone, it would be deleted at once.
+        None if only_gone && is_controlled(captured) => Ok(format!("{named} is left to its owner")),
         None => {
             api.post(&writing(path(None)?), &wanted).await.map_err(Stopped::Write)?;
             Ok(format!("{named} created again"))
         }
         Some(present) if self::wanted(&present) == wanted => Ok(format!("{named} is as it was")),
+        Some(_) if only_gone => Ok(format!("{named} is there")),
         Some(present) => {
             let body = under_version_of(wanted, &present);
             api.put(&writing(path(Some(&named.name))?), &body).await.map_err(Stopped::Write)?;
@@ -65,8 +68,13 @@ async fn one(api: &Writer, kinds: &Kinds<'_>, captured: &Value) -> Result<String
     }
 }
 
+fn is_controlled(object: &Value) -> bool {
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    owners.into_iter().flatten().any(|owner| owner.get("controller") == Some(&Value::Bool(true)))
+}
+
 /// What somebody wanted of an object: without status and without what the API server fills in.
-fn wanted(object: &Value) -> Value {
+pub(super) fn wanted(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");

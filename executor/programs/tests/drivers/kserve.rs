@@ -101,7 +101,7 @@ async fn services_and_runtimes_that_are_deleted_come_back_from_what_was_captured
     assert_eq!(pods(), 0, "their pods went with them");
     for objects in captured {
         let count = objects.len();
-        let restore = KubeEffect::Restore(KubeRestore { objects: Value::Array(objects) });
+        let restore = KubeEffect::Restore(KubeRestore::of(Value::Array(objects)));
         let said = done(&driver.apply(&call(), &restore).await);
         assert_eq!(said.matches("created again").count(), count, "{said}");
     }

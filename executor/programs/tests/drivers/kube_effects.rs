@@ -1,5 +1,7 @@
 //! Effects on objects, and the conditions that see them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use switchback_executor::ports::{Call, Capturing, Kube as _};
 use switchback_schemas::{
@@ -7,7 +9,8 @@ use switchback_schemas::{
     name::{ObjectName, ObjectRef},
     plan::{
         BoundObject, FieldTest, Find, KubeAdmit, KubeApply, KubeCapture, KubeCondition, KubeDelete,
-        KubeEffect, KubePatch, KubeRestore, MigrateStorage, NodeCordon, SetField, Test,
+        KubeEffect, KubePatch, KubeRestore, KubeTryCreate, KubeTryUpdate, MigrateStorage, NodeCordon,
+        SetField, Test,
     },
 };
 
@@ -22,6 +25,7 @@ on_both!(
     a_cordon_of_somebody_else_stays,
     p12_objects_are_migrated_before_their_version_goes,
     captured_objects_are_restored,
+    captured_objects_are_tried_and_only_those_that_are_gone_come_back,
     an_object_that_is_tried_is_not_stored,
     rollouts_are_seen,
     what_cannot_be_read_is_unknown,
@@ -209,7 +213,7 @@ async fn captured_objects_are_restored(scene: &Scene) {
     let captured = scene.driver().capture(&what).await.unwrap();
     let Capturing::Objects(objects) = captured else { panic!("no objects") };
     assert!(objects[0]["metadata"]["managedFields"].is_null());
-    let restore = KubeEffect::Restore(KubeRestore { objects: Value::Array(objects) });
+    let restore = KubeEffect::Restore(KubeRestore::of(Value::Array(objects)));
     assert!(done(&scene.apply(&call(), &restore).await).contains("as it was"));
     scene.put(config_map(scene, &json!({"a": "after", "more": "x"}))).await;
     assert!(done(&scene.apply(&call(), &restore).await).contains("restored"));
@@ -220,6 +224,47 @@ async fn captured_objects_are_restored(scene: &Scene) {
     let secret = BoundObject::named(ObjectRef::new("v1", "Secret", &ObjectName::namespaced(&scene.ns, "s")));
     let refused = scene.driver().capture(&KubeCapture::Objects(vec![secret])).await;
     assert_eq!(refused.unwrap_err().class, Class::Refused);
+}
+
+async fn captured_objects_are_tried_and_only_those_that_are_gone_come_back(scene: &Scene) {
+    scene.put(config_map(scene, &json!({"a": "before"}))).await;
+    let find = Find {
+        api_version: "v1".into(),
+        kind: "ConfigMap".into(),
+        namespace: Some(scene.ns.clone()),
+        labels: BTreeMap::new(),
+    };
+    let captured = scene.driver().capture(&KubeCapture::Kinds(vec![find.clone()])).await.unwrap();
+    let Capturing::Objects(objects) = captured else { panic!("no objects") };
+    let count = objects.len();
+    let said =
+        done(&scene.apply(&call(), &KubeEffect::TryCreate(KubeTryCreate { objects: json!(objects) })).await);
+    assert!(said.contains(&format!("{count} object")) && said.ends_with("would be created again"), "{said}");
+    let path = format!("/api/v1/namespaces/{}/configmaps", scene.ns);
+    assert_eq!(scene.call("GET", &format!("{path}/switchback-restore"), None).await.0, 404);
+    let update = KubeEffect::TryUpdate(KubeTryUpdate { find: vec![find] });
+    assert!(done(&scene.apply(&call(), &update).await).ends_with("would be updated"));
+    let mut refused = objects.clone();
+    for object in refused.iter_mut().filter(|object| object["metadata"]["name"] == "c") {
+        object["metadata"]["labels"] = json!({"no label": "at all"});
+    }
+    let out = scene.apply(&call(), &KubeEffect::TryCreate(KubeTryCreate { objects: json!(refused) })).await;
+    let Outcome::NotDone { class: Class::Refused, evidence } = &out else { panic!("{out:?}") };
+    assert!(evidence.0[0].contains("1 of ") && evidence.0[1].contains("ConfigMap"), "{evidence:?}");
+
+    scene.put(config_map(scene, &json!({"a": "after"}))).await;
+    let restore = KubeEffect::Restore(KubeRestore { objects: json!(objects), only_gone: true });
+    assert!(done(&scene.apply(&call(), &restore).await).contains("is there"));
+    assert_eq!(data(scene).await, json!({"a": "after"}), "what is there stays as it is");
+    scene.call("DELETE", &format!("{path}/c"), None).await;
+    assert!(done(&scene.apply(&call(), &restore).await).contains("created again"));
+    assert_eq!(data(scene).await, json!({"a": "before"}));
+    scene.call("DELETE", &format!("{path}/c"), None).await;
+    let owned = json!([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": scene.ns, "ownerReferences": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "gone", "controller": true}]}}]);
+    let restore = KubeEffect::Restore(KubeRestore { objects: owned, only_gone: true });
+    assert!(done(&scene.apply(&call(), &restore).await).contains("left to its owner"));
+    assert_eq!(scene.call("GET", &format!("{path}/c"), None).await.0, 404);
 }
 
 async fn rollouts_are_seen(scene: &Scene) {

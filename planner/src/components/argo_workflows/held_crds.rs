@@ -69,7 +69,7 @@ pub(super) fn restore_before(
         kind: UndoKind::Restore,
         ..Rollback::new(Work {
             estimate: Estimate::seconds(5, 60),
-            ..Work::effect(title, Effect::Kube(KubeEffect::Restore(KubeRestore { objects })))
+            ..Work::effect(title, Effect::Kube(KubeEffect::Restore(KubeRestore::of(objects))))
         })
     };
     for rollback in out.rollback.iter_mut().filter(|rollback| rollback.undoes.contains(release)) {

@@ -1,9 +1,11 @@
 //! KServe: its CRDs, runtimes and controllers, by one release or several. README.md says what is known about it and where the usual
 //! procedure fails.
 
+mod backup;
 mod controller;
 pub mod facts;
 mod hops;
+mod models;
 mod modes;
 mod notices;
 mod releases;

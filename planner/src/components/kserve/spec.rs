@@ -39,7 +39,8 @@ pub struct KserveUpgrade {
     /// Objects of custom kinds that the upgrade may delete.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deletes: Vec<AcceptedDeletion>,
-    /// Models that are asked after the upgrade whether they serve.
+    /// Models that are asked after the upgrade whether they serve. The first is the canary: it is asked as soon as the new controller acts,
+    /// before the others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ServedModel>,
     /// What must come first.

@@ -1,25 +1,23 @@
 //! The steps of one hop, in order: look, CRDs, words of statuses while the controller does not act, runtimes and controllers, words of
 //! annotations, health.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
     inventory::{Crd, kserve::Kserve as Section},
     lock::Render,
-    manifest::{AcceptedDeletion, InferenceProtocol},
+    manifest::AcceptedDeletion,
     name::ObjectName,
-    plan::{
-        CaptureKind, Condition, Disruption, Estimate, FieldTest, KubeCapture, KubeCondition, Operand, Target,
-        Test, Verify, WebCondition,
-    },
+    plan::{Condition, Disruption, Estimate, FieldTest, KubeCondition, Operand, Target, Test, Verify},
 };
 
 use super::{
-    Kserve, ServedModel,
+    Kserve,
     controller::{self, Lease},
     facts::{Holds, Part},
+    models,
     modes::{self, Renamed},
     notices,
     releases::Moved,
@@ -31,18 +29,15 @@ use crate::{
     lower::{Lowering, need, verify},
     objects,
     owner::{Adopts, Asked, Desired, DesiredRelease},
-    predicted::{Predicted, all_of, crd_ref},
-    verification,
+    predicted::{Predicted, crd_ref},
 };
 
 /// How long a controller may take to be ready.
-const CONTROLLER: Seconds = Seconds::minutes(10);
+pub(super) const CONTROLLER: Seconds = Seconds::minutes(10);
 /// How long services may take to be Ready under it.
-const HEALTH: Seconds = Seconds::minutes(45);
+pub(super) const HEALTH: Seconds = Seconds::minutes(45);
 /// Services that are looked at one by one; of more, all are counted.
-const ONE_BY_ONE: usize = 100;
-/// The group of its objects.
-const GROUP: &str = "serving.kserve.io";
+pub(super) const ONE_BY_ONE: usize = 100;
 
 /// Lowers one hop. What is missing is said once and the hop left out: no plan comes out then.
 pub(super) fn lower(at: &HopCx<'_, Kserve>, predicted: &mut Predicted<'_>, out: &mut Lowering) {
@@ -128,11 +123,7 @@ impl Road<'_> {
             .partition(|renamed| rolls(&renamed.service().name));
         self.say_restarts(&restarted, &later);
         let mut last = self.baseline(predicted, out);
-        let is_crds = |moved: &Moved| self.part(moved).is_some_and(|part| part.holds == Holds::Crds);
-        let (crds, rest): (Vec<_>, Vec<_>) = self.renders.iter().partition(|(moved, _)| is_crds(moved));
-        for (moved, render) in crds {
-            last = self.move_release(moved, render, last, predicted, out);
-        }
+        last = self.move_all(&[Holds::Crds], last, predicted, out);
         let lease = Lease::new(&self.section.controller, &self.facts.lease.name, &self.scope);
         let hold = lease.hold_id();
         if !renamed.is_empty() {
@@ -145,17 +136,42 @@ impl Road<'_> {
             last = self.statuses(&renamed, &last, predicted, out);
             lease.declare(self.safe(&renamed), out);
         }
-        for (moved, render) in rest {
-            last = self.move_release(moved, render, last, predicted, out);
+        // Over the split a release takes the runtimes before that of the controller drops them.
+        if self.splits() {
+            last = self.move_all(&[Holds::Runtimes], last, predicted, out);
         }
+        last = self.move_all(&[Holds::Controller, Holds::Others], last, predicted, out);
         last = self.webhooks(&last, out);
-        if !renamed.is_empty() {
+        if renamed.is_empty() {
+            last = self.still_taken(&last, predicted, out);
+        } else {
             last = self.annotations(at_once.into_iter(), (&last, false), &hold, predicted, out);
             let why = "it acts with the new version, and on words that it knows";
             last = out.add(lease.release().needs(&last, why, Some(&self.facts.words.source)));
+        }
+        if !self.splits() {
+            last = self.move_all(&[Holds::Runtimes], last, predicted, out);
+        }
+        last = self.canary(&last, &restarted, out);
+        if !renamed.is_empty() {
             last = self.annotations(later.into_iter(), (&last, true), &hold, predicted, out);
+            // The webhook refuses a service whose annotation differs from its status, so all have the new word in both.
+            last = self.still_taken(&last, predicted, out);
         }
         self.health(&last, &restarted, predicted, out);
+    }
+
+    /// Moves the releases that hold something; those that are there already have no step.
+    fn move_all(
+        &self,
+        holds: &[Holds],
+        after: StepId,
+        predicted: &mut Predicted<'_>,
+        out: &mut Lowering,
+    ) -> StepId {
+        let of = |moved: &Moved| self.part(moved).is_some_and(|part| holds.contains(&part.holds));
+        let moves = self.renders.iter().filter(|(moved, _)| of(moved));
+        moves.fold(after, |last, (moved, render)| self.move_release(moved, render, last, predicted, out))
     }
 
     fn part(&self, moved: &Moved) -> Option<&Part> {
@@ -174,27 +190,6 @@ impl Road<'_> {
             .restarted(&self.section.services)
     }
 
-    /// Looks at what there is before anything moves, and keeps every object of KServe as it is.
-    fn baseline(&self, predicted: &Predicted<'_>, out: &mut Lowering) -> StepId {
-        let until = Condition::All(vec![controller::rolled_out(&self.section.controller), self.all_ready()]);
-        let ready = self.section.services.iter().filter(|service| service.ready).count();
-        let title =
-            format!("check that {ready} InferenceServices are Ready, and capture every object of KServe");
-        let kept: Vec<Crd> = self.crds(predicted).into_iter().filter(|crd| crd.objects != Some(0)).collect();
-        let mut draft = self.scope.look("baseline", title, until, predicted.take_reads());
-        for crd in kept {
-            let name = crd.name.split('.').next().unwrap_or(&crd.name);
-            draft = draft.captures(name, CaptureKind::Kube(KubeCapture::Found(all_of(&crd))));
-        }
-        out.add(draft.time(CONTROLLER, Estimate::seconds(5, 60)))
-    }
-
-    /// CRDs of KServe's group, noted as those that were observed: one that was deleted and made again has lost its objects.
-    fn crds(&self, predicted: &Predicted<'_>) -> Vec<Crd> {
-        let own = self.inventory.crds.iter().filter(|crd| crd.group() == GROUP);
-        own.filter_map(|crd| predicted.crd(&crd.name)).collect()
-    }
-
     fn asked<'r>(
         &'r self,
         (moved, render): (&Moved, &'r Render),
@@ -205,9 +200,10 @@ impl Road<'_> {
         let deletes = self.accepted.iter().find(|(release, _)| *release == moved.release);
         let why = match part.holds {
             Holds::Crds => "every service was Ready before, and every object is kept",
-            Holds::Runtimes => {
-                "runtimes are of kinds that the CRDs define, and come before the controller that reads them"
+            Holds::Runtimes if self.splits() => {
+                "runtimes are of kinds that the CRDs define, and are taken before the release that holds them drops them"
             }
+            Holds::Runtimes => "the webhooks of the new version answer, and take every object that is there",
             Holds::Controller | Holds::Others => "the controller needs the CRDs and runtimes of its version",
         };
         Asked {
@@ -256,7 +252,7 @@ impl Road<'_> {
     }
 
     /// That as many services are Ready as were.
-    fn all_ready(&self) -> Condition {
+    pub(super) fn all_ready(&self) -> Condition {
         let ready = self.section.services.iter().filter(|service| service.ready).count();
         Condition::Kube(KubeCondition::Count {
             find: modes::all(),
@@ -290,7 +286,7 @@ impl Road<'_> {
         let until = Condition::All(of);
         let title = format!("verify that {ready} InferenceServices are Ready under KServe {}", self.hop.to);
         let settled = verify("services stay Ready", until.clone(), Seconds::minutes(1), HEALTH);
-        let models = self.doc.spec.models.iter().map(asks);
+        let models = self.doc.spec.models.iter().map(models::asks);
         let disruption = if restarted.is_empty() { Disruption::None } else { Disruption::Restart };
         let draft = self
             .scope
@@ -375,23 +371,4 @@ fn established(name: &str, seen: &[Crd]) -> Vec<Verify> {
         ));
     }
     list
-}
-
-/// Asks a model whether it serves.
-fn asks(model: &ServedModel) -> Verify {
-    let (url, name) = (model.url.trim_end_matches('/'), &model.name);
-    let (path, contains) = match model.protocol {
-        InferenceProtocol::V1 => (format!("/v1/models/{name}"), Some(name.clone())),
-        InferenceProtocol::V2 => (format!("/v2/models/{name}/ready"), None),
-        InferenceProtocol::Openai => ("/openai/v1/models".to_owned(), Some(name.clone())),
-    };
-    let loaded = Condition::Web(WebCondition::answers(format!("{url}{path}"), contains));
-    let condition = match model.input.as_slice() {
-        [] => loaded,
-        input => Condition::All(vec![
-            loaded,
-            verification::inference(url, model.protocol, name, input, &BTreeMap::new()),
-        ]),
-    };
-    verify(format!("{url} serves model {name}"), condition, Seconds(10), Seconds::minutes(10))
 }

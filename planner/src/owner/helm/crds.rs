@@ -57,9 +57,10 @@ pub(super) fn step(
                 estimate: Estimate::seconds(5, 30),
                 ..Work::effect(
                     format!("restore CRD {name}"),
-                    Effect::Kube(KubeEffect::Restore(KubeRestore {
-                        objects: Operand::Captured { step: id.clone(), name: BEFORE.to_owned() },
-                    })),
+                    Effect::Kube(KubeEffect::Restore(KubeRestore::of(Operand::Captured {
+                        step: id.clone(),
+                        name: BEFORE.to_owned(),
+                    }))),
                 )
             })
         }),

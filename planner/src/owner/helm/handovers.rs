@@ -161,9 +161,10 @@ impl Handovers {
                 estimate: Estimate::seconds(2, 30),
                 ..Work::effect(
                     format!("restore {objects} that release {release} took, as {were} before"),
-                    Effect::Kube(KubeEffect::Restore(KubeRestore {
-                        objects: Operand::Captured { step: step.clone(), name: CONTENT.to_owned() },
-                    })),
+                    Effect::Kube(KubeEffect::Restore(KubeRestore::of(Operand::Captured {
+                        step: step.clone(),
+                        name: CONTENT.to_owned(),
+                    }))),
                 )
             })
         };

@@ -127,7 +127,16 @@ impl Needs<'_> {
                 self.rbac(&["get"], &place);
                 self.rbac(&["patch"], &place.part(patch.subresource.as_deref()));
             }
-            KubeEffect::Restore(restore) => self.restored(&restore.objects),
+            KubeEffect::Restore(restore) => {
+                let verbs: &[&str] = if restore.only_gone { &["get"] } else { &["get", "update"] };
+                self.of_captured(&restore.objects, verbs);
+            }
+            KubeEffect::TryCreate(tried) => self.of_captured(&tried.objects, &[]),
+            KubeEffect::TryUpdate(tried) => {
+                for find in &tried.find {
+                    self.rbac(&["get", "list", "update"], &Place::found(find));
+                }
+            }
             KubeEffect::Delete(delete) => self.rbac(&["get", "delete"], &Place::target(&delete.object)),
             KubeEffect::MigrateStorage(migrate) => {
                 let (resource, group) = migrate.crd.split_once('.').unwrap_or((&migrate.crd, ""));
@@ -212,7 +221,8 @@ impl Needs<'_> {
         }
     }
 
-    fn restored(&mut self, objects: &Operand) {
+    /// To create captured objects, and what else is done to each.
+    fn of_captured(&mut self, objects: &Operand, verbs: &[&str]) {
         let Operand::Captured { step, name } = objects else { return };
         let plan = self.plan;
         let captures = plan.works().filter(|(id, _)| *id == step).flat_map(|(_, work)| &work.captures);
@@ -222,12 +232,13 @@ impl Needs<'_> {
                     targets.iter().map(Place::target).collect()
                 }
                 CaptureKind::Kube(KubeCapture::Found(find)) => vec![Place::found(find)],
+                CaptureKind::Kube(KubeCapture::Kinds(finds)) => finds.iter().map(Place::found).collect(),
                 CaptureKind::Kube(KubeCapture::Field { .. } | KubeCapture::Revision(_))
                 | CaptureKind::Cloud(_)
                 | CaptureKind::Prometheus(_) => Vec::new(),
             };
             for place in places {
-                self.rbac(&["get", "update"], &place);
+                self.rbac(verbs, &place);
                 self.rbac(&["create"], &place.any());
             }
         }
@@ -245,6 +256,11 @@ impl Needs<'_> {
                 }
             }
             CaptureKind::Kube(KubeCapture::Found(find)) => self.rbac(&["list"], &Place::found(find)),
+            CaptureKind::Kube(KubeCapture::Kinds(finds)) => {
+                for find in finds {
+                    self.rbac(&["list"], &Place::found(find));
+                }
+            }
             CaptureKind::Cloud(CloudCapture { of, .. }) => self.described(of),
             CaptureKind::Prometheus(query) => self.proxied(&query.url, "get"),
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::plan::{Arguments, FieldTest, Operand, Target, argument::mapped};
+use crate::plan::{Arguments, FieldTest, Find, Operand, Target, argument::mapped};
 
 /// Effects on objects of a Kubernetes API server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
@@ -31,6 +31,10 @@ pub enum KubeEffect<V = Operand, T = Target> {
     Drain(NodeDrain<T>),
     /// Lets the API server try to create an object, without storing it.
     Admit(KubeAdmit),
+    /// Lets the API server try to create captured objects again, without storing them.
+    TryCreate(KubeTryCreate<V>),
+    /// Lets the API server try to update objects as they are, without storing them.
+    TryUpdate(KubeTryUpdate),
 }
 
 impl KubeEffect {
@@ -46,9 +50,10 @@ impl KubeEffect {
                     Ok(SetField { pointer: field.pointer.clone(), to: by.value(&field.to)? })
                 })?,
             }),
-            Self::Restore(restore) => {
-                KubeEffect::Restore(KubeRestore { objects: by.value(&restore.objects)? })
-            }
+            Self::Restore(restore) => KubeEffect::Restore(KubeRestore {
+                objects: by.value(&restore.objects)?,
+                only_gone: restore.only_gone,
+            }),
             Self::Delete(delete) => KubeEffect::Delete(KubeDelete { object: by.object(&delete.object)? }),
             Self::MigrateStorage(migrate) => KubeEffect::MigrateStorage(migrate.clone()),
             Self::Cordon(cordon) => KubeEffect::Cordon(NodeCordon {
@@ -57,6 +62,10 @@ impl KubeEffect {
                 annotations: cordon.annotations.clone(),
             }),
             Self::Admit(admit) => KubeEffect::Admit(admit.clone()),
+            Self::TryCreate(tried) => {
+                KubeEffect::TryCreate(KubeTryCreate { objects: by.value(&tried.objects)? })
+            }
+            Self::TryUpdate(tried) => KubeEffect::TryUpdate(tried.clone()),
             Self::Drain(drain) => KubeEffect::Drain(NodeDrain { node: by.object(&drain.node)? }),
         })
     }
@@ -107,8 +116,20 @@ pub struct SetField<V = Operand> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "KubeRestore")]
 pub struct KubeRestore<V = Operand> {
-    /// The objects, a list: a capture of [`crate::plan::KubeCapture::Objects`] or [`crate::plan::KubeCapture::Found`].
+    /// The objects, a list: a capture of [`crate::plan::KubeCapture::Objects`], [`crate::plan::KubeCapture::Found`] or
+    /// [`crate::plan::KubeCapture::Kinds`].
     pub objects: V,
+    /// Whether only those are created again that are gone. One that is there stays as it is, and one that a controller owned is left to
+    /// it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_gone: bool,
+}
+
+impl<V> KubeRestore<V> {
+    /// Each object as it was, whatever became of it.
+    pub fn of(objects: V) -> Self {
+        Self { objects, only_gone: false }
+    }
 }
 
 /// Deletes one object. A bound target is deleted only under its UID.
@@ -170,4 +191,23 @@ pub struct NodeDrain<T = Target> {
 pub struct KubeAdmit {
     /// The object.
     pub object: Value,
+}
+
+/// A create with `dryRun=All` of each captured object, under a name of its own and with strict validation: whether the schema and the
+/// webhooks that are there now would take it back if it were lost. Every object that is refused is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "KubeTryCreate")]
+pub struct KubeTryCreate<V = Operand> {
+    /// The objects, a list, as of [`KubeRestore`].
+    pub objects: V,
+}
+
+/// An update with `dryRun=All` of each object that is found, as it is: whether the webhooks that are there now still take it. Every
+/// object that is refused is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KubeTryUpdate {
+    /// Which objects.
+    pub find: Vec<Find>,
 }

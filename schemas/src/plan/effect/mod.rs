@@ -22,8 +22,8 @@ pub use helm::{
     Chart, Handover, HelmEffect, HelmInstall, HelmRelease, HelmRollback, HelmUninstall, HelmUpgrade,
 };
 pub use kube::{
-    KubeAdmit, KubeApply, KubeDelete, KubeEffect, KubePatch, KubeRestore, MigrateStorage, NodeCordon,
-    NodeDrain, SetField,
+    KubeAdmit, KubeApply, KubeDelete, KubeEffect, KubePatch, KubeRestore, KubeTryCreate, KubeTryUpdate,
+    MigrateStorage, NodeCordon, NodeDrain, SetField,
 };
 pub use program::{Command, EnvValue, Notify};
 pub use rds::{RdsDeleteInstance, RdsDeleteSnapshot, RdsEffect, RdsProveSnapshot, RdsRestore, RdsSnapshot};
@@ -99,7 +99,7 @@ impl Effect {
             Self::Wait(_)
             | Self::Notify(_)
             | Self::Rds(RdsEffect::ProveSnapshot(_))
-            | Self::Kube(KubeEffect::Admit(_)) => true,
+            | Self::Kube(KubeEffect::Admit(_) | KubeEffect::TryCreate(_) | KubeEffect::TryUpdate(_)) => true,
             Self::Kube(_) | Self::Helm(_) | Self::Eks(_) | Self::Rds(_) | Self::Command(_) => false,
         }
     }

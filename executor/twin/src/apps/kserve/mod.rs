@@ -15,6 +15,7 @@ use crate::world::key::{list, number, set, text};
 use crate::world::{Actor, Change, Key, Wakes, World, labels};
 
 mod predictors;
+mod runtimes;
 
 pub(crate) const GROUP: &str = "serving.kserve.io";
 /// The Deployment of the controller, and the label of its pods.
@@ -191,7 +192,7 @@ impl Application for Kserve {
         Some(raw(200, &body))
     }
 
-    /// The pod webhook fails closed, and an annotation of a mode has to be that of the status.
+    /// The pod webhook fails closed, an annotation of a mode has to be that of the status, and two runtimes are not of one priority.
     fn admit(&self, world: &World, key: &Key, old: Option<&Value>, new: &Value) -> Result<(), String> {
         if key.is("", "pods") && old.is_none() && labels(new).contains_key(OF_SERVICE) {
             let configured =
@@ -200,6 +201,7 @@ impl Application for Kserve {
                 return Err("failed calling webhook \"inferenceservice.kserve-webhook-server.pod-mutator\": no endpoints available for service \"kserve-webhook-server-service\"".to_owned());
             }
         }
+        runtimes::admit(world, key, new)?;
         let Some(old) = old.filter(|_| key.is(GROUP, "inferenceservices")) else { return Ok(()) };
         if !configured(world, "validatingwebhookconfigurations", "inferenceservice.serving.kserve.io") {
             return Ok(());

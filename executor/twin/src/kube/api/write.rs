@@ -44,6 +44,9 @@ pub(super) fn create(world: &mut World, call: &Call, route: &Route, kind: &Kind)
     check_kind(kind, &object)?;
     check_namespace(world, kind, &key, &object)?;
     if world.get(&key).is_some() {
+        // That is seen when it would be stored, after schema and webhooks.
+        let target = Target { kind, key: key.clone(), sub: "", applied: false };
+        store(&mut world.clone(), call, &target, None, object)?;
         return Err(ApiError::already_exists(about(kind, &key)));
     }
     let target = Target { kind, key, sub: "", applied: false };

@@ -32,6 +32,11 @@ pub(super) fn commands(
             CaptureKind::Kube(KubeCapture::Found(find)) => {
                 format!("{} --output json | jq --compact-output .items", found(find))
             }
+            CaptureKind::Kube(KubeCapture::Kinds(finds)) => {
+                let each = |find: &Find| format!("{} --output json", found(find));
+                let all: Vec<String> = finds.iter().map(each).collect();
+                format!("{{ {}; }} | jq --slurp --compact-output 'map(.items[])'", all.join("; "))
+            }
             CaptureKind::Kube(KubeCapture::Revision(release)) => {
                 let name = quoted(&release.name);
                 let last = quoted("map(select(.status == \"deployed\")) | last | .revision");
@@ -60,7 +65,7 @@ pub(super) fn commands(
     captures.iter().map(line).collect()
 }
 
-fn found(find: &Find) -> String {
+pub(super) fn found(find: &Find) -> String {
     let namespace = match &find.namespace {
         Some(namespace) => format!(" --namespace {}", quoted(namespace)),
         None => " --all-namespaces".to_owned(),

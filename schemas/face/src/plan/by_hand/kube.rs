@@ -6,8 +6,13 @@ use switchback_schemas::{
     plan::{BoundObject, KubeEffect, KubePatch, Test},
 };
 
-use super::word::{self, quoted, words};
+use super::{
+    captures,
+    word::{self, quoted, words},
+};
 
+/// Captured objects as a list that can be sent.
+const BARE: &str = "{apiVersion: \"v1\", kind: \"List\", items: map(del(.metadata.resourceVersion, .metadata.uid, .metadata.managedFields))}";
 const KEEP: &str = "helm.sh/resource-policy=keep";
 
 pub(super) fn commands(effect: &KubeEffect<Value, BoundObject>) -> Vec<String> {
@@ -23,13 +28,25 @@ pub(super) fn commands(effect: &KubeEffect<Value, BoundObject>) -> Vec<String> {
             vec![format!("kubectl create --dry-run=server --filename - <<<{}", word::json(&admit.object))]
         }
         KubeEffect::Patch(patch) => vec![patched(patch)],
+        KubeEffect::TryCreate(tried) => {
+            let named = BARE.replace("map(del(", "map(.metadata.name = \"switchback-restore\" | del(");
+            let objects = word::json(&tried.objects);
+            vec![format!("jq {} <<<{objects} | kubectl create --dry-run=server --filename -", quoted(&named))]
+        }
+        KubeEffect::TryUpdate(tried) => {
+            let each = |find| {
+                format!(
+                    "{} --output json | kubectl replace --dry-run=server --filename -",
+                    captures::found(find)
+                )
+            };
+            tried.find.iter().map(each).collect()
+        }
         KubeEffect::Restore(restore) => {
-            let bare = "{apiVersion: \"v1\", kind: \"List\", items: map(del(.metadata.resourceVersion, .metadata.uid, .metadata.managedFields))}";
-            vec![format!(
-                "jq {} <<<{} | kubectl apply --server-side --force-conflicts --filename -",
-                quoted(bare),
-                word::json(&restore.objects)
-            )]
+            // One that is there is left alone by `create`, which says so.
+            let verb = if restore.only_gone { "create" } else { "apply --server-side --force-conflicts" };
+            let objects = word::json(&restore.objects);
+            vec![format!("jq {} <<<{objects} | kubectl {verb} --filename -", quoted(BARE))]
         }
         KubeEffect::Delete(delete) => vec![on("delete", &delete.object.object)],
         KubeEffect::MigrateStorage(migrate) => {
