@@ -141,6 +141,48 @@ fn a_wait_that_is_over_parks_and_takes_nothing_down() {
     assert_eq!(named(&scene, "Workflow", "train-7b")["status"]["phase"], "Running");
 }
 
+/// A Workflow of CI that ends soon is waited for, and a training that runs for days goes on: each class as it says.
+#[test]
+fn p32_workflows_of_one_class_are_waited_for_while_those_of_another_go_on() {
+    const CI: &str = r#"  - apiVersion: argoproj.io/v1alpha1
+    kind: Workflow
+    metadata: {name: build, namespace: ml}
+    spec:
+      entrypoint: main
+      podMetadata: {labels: {tier: ci}}
+      templates:
+        - name: main
+          metadata: {annotations: {twin.switchback.dev/run-seconds: "4000"}}
+          container: {image: "example.invalid/build:1"}
+"#;
+    let train = "  - apiVersion: argoproj.io/v1alpha1\n    kind: Workflow\n    metadata: {name: train-7b";
+    let classes = "  workloads:\n    - {name: ci, select: {labels: {tier: ci}}, onDrain: {never: {}}}\n    \
+                   - {name: training, select: {namespaces: [ml], ownerKinds: [Workflow]}, onDrain: {never: {}}}\n";
+    let platform = format!("{PLATFORM}{classes}");
+    let by_class = "  inFlightByClass:\n    training: {accept: {because: 'ada: it has checkpoints'}}\n";
+    let argo = upgrade(by_class);
+    let scene =
+        Scene::on_world("argo-small.yaml", &[("platform.yaml", &platform), ("argo.yaml", &argo)], |world| {
+            let more = world.replace("\"4200\"", "\"86400\"").replace(train, &format!("{CI}{train}"));
+            assert!(more.contains("name: build"));
+            more
+        });
+    let plan = scene.plan();
+    let told = |words: &str| plan.notices.iter().any(|notice| notice.message.contains(words));
+    assert!(
+        told("Workflows of class training go on") && told("1 Running in ml (class ci)"),
+        "{:#?}",
+        plan.notices
+    );
+    let out = carried_through(&scene).exits(0).stdout;
+    let waits = "in-flight: 1 Workflow pass, wanted at most 0; ml/build of class ci";
+    let moves = out.find("starts   argo-workflows/flows@1.0.18/release").expect("it moves");
+    assert!(out.find(waits).is_some_and(|waits| waits < moves), "{out}");
+    assert_eq!(named(&scene, "Workflow", "build")["status"]["phase"], "Succeeded");
+    assert_eq!(named(&scene, "Workflow", "train-7b")["status"]["phase"], "Running", "nobody waited for it");
+    assert_eq!(image(&scene), "quay.io/argoproj/workflow-controller:v4.0.6");
+}
+
 fn undisturbed() -> Projection {
     let scene = scene("");
     scene.plan();

@@ -286,6 +286,7 @@ fn assemble(
         .map(|(spec, hop)| (hop.id.clone(), cx.label(spec.doc, "/spec/to", "requested here")))
         .collect();
     let nothing = Digest::of("");
+    let classed = pools::asks_for_classes(works());
     let mut plan = Plan {
         format: switchback_schemas::format::Document::Plan.current(),
         features: features(works(), &retentions, cx),
@@ -308,7 +309,7 @@ fn assemble(
         suspensions,
         gates,
         points,
-        classes: if pools.is_empty() { Vec::new() } else { cx.classes.clone() },
+        classes: if pools.is_empty() && !classed { Vec::new() } else { cx.classes.clone() },
         pools,
         standing,
         outside,

@@ -1,4 +1,4 @@
-//! Pools that verifications name: the executor knows no other pools than the plan's.
+//! Pools and classes that conditions name: the executor knows no others than the plan's.
 
 use std::collections::BTreeSet;
 
@@ -16,4 +16,10 @@ pub(super) fn verified<'plan>(works: impl Iterator<Item = &'plan Work>) -> BTree
         }
     }
     pools
+}
+
+/// Whether some work asks of which class something is.
+pub(super) fn asks_for_classes<'plan>(works: impl Iterator<Item = &'plan Work>) -> bool {
+    let mut leaves = works.flat_map(|work| work.conditions()).flat_map(Condition::leaves);
+    leaves.any(|condition| matches!(condition, Condition::Kube(KubeCondition::CountOfClass { .. })))
 }

@@ -110,6 +110,15 @@ impl Checks<'_, '_> {
         }
     }
 
+    /// A workload class of the platform.
+    pub fn class(&mut self, at: &str, name: &Name) {
+        let Some(platform) = self.platform() else { return };
+        let classes = platform.spec.workloads.iter().map(|class| class.name.as_str());
+        if !classes.clone().any(|class| class == name.as_str()) {
+            self.faults.unknown("workload class", name, (self.doc, at), classes);
+        }
+    }
+
     /// A verification.
     pub fn verification(&mut self, at: &str, name: &Name) {
         let known = &self.faults.known;

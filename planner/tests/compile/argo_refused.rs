@@ -10,7 +10,7 @@ use switchback_schemas::{
 
 use crate::{
     world::compiled_with,
-    world_argo::{ARGO, PLATFORM, hooked, lock, platform, rendered, running},
+    world_argo::{ARGO, BY_CLASS, PLATFORM, classed, hooked, lock, platform, rendered, running},
     world_mlflow::change,
 };
 
@@ -18,7 +18,8 @@ type Edit<'a> = &'a dyn Fn(&mut Inventory);
 type Change<'a> = &'a dyn Fn(&mut Render);
 
 fn said(argo: &str, inventory: &Inventory, found: Render) -> (bool, String) {
-    let files = [("p.yaml", PLATFORM), ("a.yaml", argo)];
+    let platform = if argo.contains("inFlightByClass") { classed() } else { PLATFORM.to_owned() };
+    let files = [("p.yaml", platform.as_str()), ("a.yaml", argo)];
     let (plan, diagnostics) = compiled_with(&files, inventory, &[], lock(found));
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
     let lines = errors.map(|found| {
@@ -102,6 +103,22 @@ fn traps_read_like_this() {
             rendered("0.41.1", "v3.5.5", "RollingUpdate"),
             &same,
         ),
+    );
+    case(
+        "in_flight: a jump from 3.5.1 or older with one class that runs on",
+        refused(
+            &format!("{ARGO}{BY_CLASS}").replace("1.0.18", "0.41.1"),
+            &|inventory| {
+                *inventory = platform("0.35.0", "v3.5.0");
+                running(inventory);
+            },
+            rendered("0.41.1", "v3.5.5", "RollingUpdate"),
+            &same,
+        ),
+    );
+    case(
+        "in_flight: a class that the Platform does not have",
+        refused(&format!("{ARGO}{BY_CLASS}").replace("ci:", "cii:"), &nothing, four(), &same),
     );
     case(
         "chart before 1.0.13: two controllers without leader election",

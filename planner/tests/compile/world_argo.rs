@@ -33,6 +33,23 @@ spec:
   charts: {https: 'https://argoproj.example/argo-helm'}
 ";
 
+/// Policies for two classes of [`classed`].
+pub(crate) const BY_CLASS: &str = "  inFlight: {wait: {max: 1h}}\n  inFlightByClass:\n    ci: {suspend: {max: 10m}}\n    \
+    nightly: {accept: {because: 'ada: they start anew'}}\n";
+
+/// The platform with workload classes, as pods of Workflows are told apart.
+pub(crate) fn classed() -> String {
+    let class = |name: &str, select: &str| {
+        format!("    - {{name: {name}, select: {{{select}}}, onDrain: {{never: {{}}}}}}\n")
+    };
+    format!(
+        "{PLATFORM}  workloads:\n{}{}{}",
+        class("ci", "labels: {tier: ci}"),
+        class("nightly", "ownerKinds: [CronWorkflow]"),
+        class("training", "namespaces: [ml], ownerKinds: [Workflow]")
+    )
+}
+
 pub(crate) const CRDS: [(&str, &str); 8] = [
     ("clusterworkflowtemplates.argoproj.io", "ClusterWorkflowTemplate"),
     ("cronworkflows.argoproj.io", "CronWorkflow"),

@@ -1,5 +1,7 @@
 //! What the Argo Workflows component needs to know.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,6 +23,9 @@ pub struct ArgoWorkflows {
     /// How many Workflows have not finished, by namespace and phase.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<WorkflowCount>,
+    /// Service accounts as which pods of Workflows write their results, as templates, CronWorkflows and Workflows say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<WorkflowAccount>,
     /// Fields that a newer release of Argo Workflows may no longer have, in objects that have not finished.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub old_fields: Vec<OldField>,
@@ -49,6 +54,9 @@ pub struct WorkflowController {
     pub instance_id: Option<String>,
     /// The ConfigMap that it reads.
     pub config_map: ObjectName,
+    /// The service account that it gives to Workflows that name none; absent for `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_account: Option<String>,
     /// Its database, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistence: Option<Persistence>,
@@ -67,6 +75,17 @@ pub struct Persistence {
     pub archive: bool,
     /// Whether the controller leaves its schema to people.
     pub skip_migration: bool,
+}
+
+/// A service account of Workflows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkflowAccount {
+    /// The namespace in which Workflows run as it.
+    pub namespace: String,
+    /// Its name; absent for the one that the controller gives where nobody says any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// A CronWorkflow.
@@ -106,6 +125,12 @@ pub struct UnfinishedWorkflow {
     /// The label that says which controller looks after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<String>,
+    /// Labels that `spec.podMetadata` gives to its pods.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The kind of its controller, such as CronWorkflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 /// Workflows of a namespace in a phase.

@@ -40,8 +40,8 @@ pub use body::PlanBody;
 pub use capture::{Capture, CaptureKind, CloudCapture, KubeCapture};
 pub use cloud::{Arn, AwsResource, BadArn, CloudKind, CloudRef, InsightCategory, Roles};
 pub use condition::{
-    CloudCondition, Compare, Condition, FieldTest, Find, HttpRequest, KubeCondition, Level, Method, Missing,
-    PodLogs, PromQuery, Test, Verify, WebCondition,
+    AccessReview, CloudCondition, Compare, Condition, FieldTest, Find, HttpRequest, KubeCondition, Level,
+    Method, Missing, OfClasses, PodLogs, PromQuery, Test, Verify, WebCondition,
 };
 pub use effect::{
     Chart, Command, Effect, EksCreateNodegroup, EksDeleteNodegroup, EksEffect, EksScaleNodegroup,

@@ -6,6 +6,7 @@ use crate::server::Server;
 rows! {
     a_dead_webhook_fails_closed: "a fail-closed webhook whose service is missing refuses with 500 InternalError; Ignore lets pass", "kube: gates on webhooks";
     a_dead_webhook_stops_dry_runs: "a dry-run meets the webhook too", "kube: preview of an apply";
+    the_rights_of_an_account_can_be_asked_for: "a SubjectAccessReview says what a service account may do by its roles; who may not create one is 403", "kube: condition allowed";
     a_token_without_rights_is_403: "a service account without a role is 403 with verb, resource and scope named; SelfSubjectAccessReview says no", "kube: preflight of permissions";
     a_role_grants: "a Role lets exactly its verbs and resources through, in its namespace only", "kube: least privilege";
     credentials_have_a_name: "SelfSubjectReview says the name of the caller, system:serviceaccount:NAMESPACE:NAME for a service account", "cli: who approves";
@@ -103,6 +104,36 @@ async fn a_token_without_rights_is_403(s: &Server) {
     let evict = json!({"verb": "create", "resource": "pods", "subresource": "eviction", "namespace": s.ns});
     assert!(!may(&reader, evict.clone()).await);
     assert!(may(s, evict).await);
+}
+
+async fn the_rights_of_an_account_can_be_asked_for(s: &Server) {
+    let reader = account(s).await;
+    let user = format!("system:serviceaccount:{}:reader", s.ns);
+    let ask = async |by: &Server, verb: &str| {
+        let attributes = json!({"verb": verb, "group": "apps", "resource": "deployments", "namespace": s.ns});
+        let spec =
+            json!({"user": user, "groups": ["system:serviceaccounts"], "resourceAttributes": attributes});
+        let review =
+            json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec});
+        by.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review).await
+    };
+    assert_eq!(ask(s, "patch").await.expect(201)["status"]["allowed"], false);
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "patcher"},
+        "rules": [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["patch"]}]});
+    s.post(&s.path("rbac.authorization.k8s.io:v1/roles"), &role).await.expect(201);
+    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "patcher"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "patcher"},
+        "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": s.ns}]});
+    s.post(&s.path("rbac.authorization.k8s.io:v1/rolebindings"), &binding).await.expect(201);
+    for _ in 0..50 {
+        // What authorises learns of a new role a moment later.
+        if ask(s, "patch").await.expect(201)["status"]["allowed"] == true {
+            break;
+        }
+    }
+    assert_eq!(ask(s, "patch").await.expect(201)["status"]["allowed"], true);
+    assert_eq!(ask(s, "delete").await.expect(201)["status"]["allowed"], false);
+    ask(&reader, "patch").await.refused(403, "Forbidden");
 }
 
 async fn credentials_have_a_name(s: &Server) {

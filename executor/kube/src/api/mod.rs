@@ -93,6 +93,17 @@ impl Reader {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// Asks the API server's authorisation, which stores nothing: whether it says yes.
+    pub(crate) async fn is_allowed(&self, kind: &str, spec: &Value) -> Result<bool, CallError> {
+        let path = format!("/apis/authorization.k8s.io/v1/{}s", kind.to_lowercase());
+        let body = serde_json::json!({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec});
+        let answer = self.send(Method::POST, &path, Some(("application/json", &body))).await?;
+        answer
+            .pointer("/status/allowed")
+            .and_then(Value::as_bool)
+            .ok_or_else(|| CallError::Garbled { what: format!("a {kind} without status.allowed") })
+    }
+
     async fn send(
         &self,
         method: Method,

@@ -1,5 +1,6 @@
 //! Conditions: one file each. A condition holds, fails, or cannot be read; the last two are never the same.
 
+mod allowed;
 pub(crate) mod conversion;
 pub(crate) mod count;
 pub(crate) mod daemon_pods;
@@ -8,6 +9,7 @@ mod drained;
 mod field;
 mod logs;
 mod nodes_ready;
+mod of_class;
 mod offers;
 mod release;
 mod rollout;
@@ -33,6 +35,10 @@ pub(crate) async fn check(
         KubeCondition::Count { find, each, at_least, at_most } => {
             count::check(api, find, each, *at_least, *at_most).await
         }
+        KubeCondition::CountOfClass { find, classes, each, at_most } => {
+            of_class::check(api, call, find, classes, (each, *at_most)).await
+        }
+        KubeCondition::Allowed { reviews } => allowed::check(api, reviews).await,
         KubeCondition::Rollout { object } => rollout::check(api, object).await,
         KubeCondition::NoRelease { release } => release::none(api, release).await,
         KubeCondition::Release { release, chart, chart_version, revision, values } => {

@@ -8,9 +8,9 @@ use switchback_schemas::{
     journal::{Class, Outcome, Verdict, WaitsFor},
     name::{ObjectName, ObjectRef},
     plan::{
-        BoundObject, FieldTest, Find, KubeAdmit, KubeApply, KubeCapture, KubeCondition, KubeDelete,
-        KubeEffect, KubePatch, KubeRestore, KubeTryCreate, KubeTryUpdate, MigrateStorage, NodeCordon,
-        SetField, Test,
+        AccessReview, BoundObject, FieldTest, Find, KubeAdmit, KubeApply, KubeCapture, KubeCondition,
+        KubeDelete, KubeEffect, KubePatch, KubeRestore, KubeTryCreate, KubeTryUpdate, MigrateStorage,
+        NodeCordon, SetField, Test,
     },
 };
 
@@ -27,6 +27,7 @@ on_both!(
     captured_objects_are_restored,
     captured_objects_are_tried_and_only_those_that_are_gone_come_back,
     an_object_that_is_tried_is_not_stored,
+    rights_are_asked_for,
     rollouts_are_seen,
     what_cannot_be_read_is_unknown,
 );
@@ -246,7 +247,7 @@ async fn captured_objects_are_tried_and_only_those_that_are_gone_come_back(scene
     assert!(done(&scene.apply(&call(), &update).await).ends_with("would be updated"));
     let mut refused = objects.clone();
     for object in refused.iter_mut().filter(|object| object["metadata"]["name"] == "c") {
-        object["metadata"]["labels"] = json!({"no label": "at all"});
+        object["surprise"] = json!(true);
     }
     let out = scene.apply(&call(), &KubeEffect::TryCreate(KubeTryCreate { objects: json!(refused) })).await;
     let Outcome::NotDone { class: Class::Refused, evidence } = &out else { panic!("{out:?}") };
@@ -265,6 +266,27 @@ async fn captured_objects_are_tried_and_only_those_that_are_gone_come_back(scene
     let restore = KubeEffect::Restore(KubeRestore { objects: owned, only_gone: true });
     assert!(done(&scene.apply(&call(), &restore).await).contains("left to its owner"));
     assert_eq!(scene.call("GET", &format!("{path}/c"), None).await.0, 404);
+}
+
+async fn rights_are_asked_for(scene: &Scene) {
+    let review = |account: Option<&str>| AccessReview {
+        account: account.map(|name| ObjectName::namespaced(&scene.ns, name)),
+        namespace: Some(scene.ns.clone()),
+        group: "apps".into(),
+        resource: "deployments".into(),
+        verbs: vec!["get".into(), "patch".into()],
+    };
+    let own = KubeCondition::Allowed { reviews: vec![review(None)] };
+    assert!(scene.check(&call(), &own).await.is_holding());
+    let other = KubeCondition::Allowed { reviews: vec![review(None), review(Some("nobody"))] };
+    let Verdict::Fails { evidence } = scene.check(&call(), &other).await else { panic!("it may not") };
+    let ns = &scene.ns;
+    assert!(
+        evidence.0[0].starts_with(&format!(
+            "service account {ns}/nobody may not get deployments.apps in namespace {ns}"
+        )),
+        "{evidence:?}"
+    );
 }
 
 async fn rollouts_are_seen(scene: &Scene) {

@@ -67,7 +67,8 @@ impl Kind {
 }
 
 /// Kinds that are only asked, never stored.
-pub(crate) const VIRTUAL: [&str; 2] = ["selfsubjectaccessreviews", "selfsubjectreviews"];
+pub(crate) const VIRTUAL: [&str; 3] =
+    ["selfsubjectaccessreviews", "selfsubjectreviews", "subjectaccessreviews"];
 
 /// The kind that is only listed, never stored.
 pub(crate) const SHOWN: &str = "endpointslices";
@@ -117,6 +118,7 @@ const ROWS: &[Row] = &[
     row("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", "", ""),
     row("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", "", ""),
     row("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", "", ""),
+    row("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", "", ""),
     row("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", "crd", "sg"),
     row(
         "admissionregistration.k8s.io",

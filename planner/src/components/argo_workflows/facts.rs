@@ -131,8 +131,12 @@ pub struct Outcome {
 pub struct Account {
     /// The first version.
     pub at: Version,
-    /// What.
-    pub needs: String,
+    /// The API group.
+    pub group: String,
+    /// The resource.
+    pub resource: String,
+    /// The verbs.
+    pub verbs: Vec<String>,
     /// The key of its source.
     pub source: String,
 }

@@ -94,7 +94,7 @@ fn two_controllers(at: &HopCx<'_, ArgoWorkflows>, controller: &Program<'_>) {
 
 /// Jumps that leave running Workflows Running for ever, unless none runs.
 fn jump(at: &HopCx<'_, ArgoWorkflows>, versions: &Versions) {
-    if matches!(at.doc.spec.in_flight, InFlight::Wait { .. }) {
+    if at.doc.spec.policies().all(|policy| matches!(policy, InFlight::Wait { .. })) {
         return;
     }
     for jump in at.facts.jumps.iter().filter(|jump| versions.jumps(&jump.from, &jump.to)) {
@@ -104,7 +104,8 @@ fn jump(at: &HopCx<'_, ArgoWorkflows>, versions: &Versions) {
             versions.reached(),
             jump.why
         );
-        let help = format!("write `inFlight: {{wait: {{max: 4h}}}}`, or go over {}", jump.over);
+        let help =
+            format!("write `inFlight: {{wait: {{max: 4h}}}}` for all classes, or go over {}", jump.over);
         refuse(at, codes::PATH_REQUIREMENT, message, ("/spec/inFlight", "lets them run"), &help);
     }
 }

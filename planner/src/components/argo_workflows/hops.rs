@@ -6,7 +6,9 @@ use switchback_schemas::{
     Diagnostic, Version, codes,
     inventory::{
         Release,
-        argo_workflows::{ArgoWorkflows as Section, CronWorkflow, UnfinishedWorkflow, WorkflowController},
+        argo_workflows::{
+            ArgoWorkflows as Section, CronWorkflow, UnfinishedWorkflow, WorkflowAccount, WorkflowController,
+        },
     },
 };
 
@@ -41,6 +43,14 @@ impl Site {
             self.is_own(workflow.name.namespace.as_deref(), workflow.instance_id.as_deref())
         };
         self.section.unfinished.iter().filter(own)
+    }
+
+    /// Service accounts as which pods of its Workflows write their results.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = &WorkflowAccount> {
+        let managed = self.controller.managed_namespace.as_deref();
+        let own =
+            move |account: &&WorkflowAccount| managed.is_none_or(|managed| account.namespace == managed);
+        self.section.accounts.iter().filter(own)
     }
 
     /// What was observed of all controllers.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use switchback_schemas::{
     Diagnostic, Seconds, StepId, codes,
-    name::ObjectRef,
-    plan::{Condition, Estimate, FieldTest, Find, KubeCondition, Operand, Test},
+    inventory::argo_workflows::UnfinishedWorkflow,
+    name::{Label, ObjectRef},
+    plan::{Condition, Estimate, FieldTest, Find, KubeCondition, OfClasses, Operand, Test},
     seconds::Length,
 };
 
@@ -54,12 +55,86 @@ fn none(find: Find, each: Vec<FieldTest>) -> Condition {
     Condition::Kube(KubeCondition::Count { find, each, at_least: None, at_most: Some(0) })
 }
 
+/// Workflows that are treated alike: those of a class that has a policy of its own, or all others.
+struct Group<'a> {
+    /// The class; `None` for all others.
+    class: Option<&'a Label>,
+    policy: &'a InFlight,
+    /// Those that had not finished when the platform was observed.
+    workflows: Vec<&'a UnfinishedWorkflow>,
+}
+
+/// Every group, that of all others last.
+fn groups<'a>(at: &'a HopCx<'_, ArgoWorkflows>) -> Vec<Group<'a>> {
+    let spec = &at.doc.spec;
+    let of_class = |class: Option<&Label>| {
+        let mine = |workflow: &&UnfinishedWorkflow| {
+            let own = class_of(at, workflow).filter(|own| spec.in_flight_by_class.contains_key(*own));
+            own == class
+        };
+        at.own.unfinished().filter(mine).collect()
+    };
+    let classes = spec.in_flight_by_class.iter().map(|(class, policy)| (Some(class), policy));
+    let all = classes.chain([(None, &spec.in_flight)]);
+    all.map(|(class, policy)| Group { class, policy, workflows: of_class(class) }).collect()
+}
+
+/// The class of a Workflow: that of its pods, whose owners are the Workflow and whoever made it.
+fn class_of<'a>(at: &'a HopCx<'_, ArgoWorkflows>, workflow: &UnfinishedWorkflow) -> Option<&'a Label> {
+    let namespace = workflow.name.namespace.as_deref().unwrap_or_default();
+    let label = |key: &str| workflow.labels.get(key).map(String::as_str);
+    let kinds: Vec<&str> = std::iter::once("Workflow").chain(workflow.owner.as_deref()).collect();
+    let found = at.cx.classes.iter().find(|class| class.select.matches(namespace, label, &kinds));
+    found.map(|class| &class.name)
+}
+
+impl Group<'_> {
+    /// That no object of the group passes all tests.
+    fn none(&self, at: &HopCx<'_, ArgoWorkflows>, find: Find, each: Vec<FieldTest>) -> Condition {
+        let others = &at.doc.spec.in_flight_by_class;
+        let classes = match self.class {
+            Some(class) => OfClasses::Only(class.clone()),
+            None if others.is_empty() => return none(find, each),
+            None => OfClasses::Except(others.keys().cloned().collect()),
+        };
+        Condition::Kube(KubeCondition::CountOfClass { find, classes, each, at_most: 0 })
+    }
+
+    /// Whose they are, for people.
+    fn whose(&self, at: &HopCx<'_, ArgoWorkflows>) -> String {
+        match self.class {
+            Some(class) => format!(" of class {class}"),
+            None if at.doc.spec.in_flight_by_class.is_empty() => String::new(),
+            None => " of any other class".to_owned(),
+        }
+    }
+
+    fn part(&self) -> String {
+        self.class.map_or("in-flight".to_owned(), |class| format!("in-flight/{class}"))
+    }
+
+    /// What becomes of them, for people.
+    fn fate(&self) -> String {
+        let long = |max: &Option<Length>| max.map_or(MAX, |Length(max)| max);
+        match self.policy {
+            InFlight::Wait { max } => format!("are waited for, up to {}", long(max)),
+            InFlight::Suspend { max } => {
+                format!("are suspended, and their pods waited for, up to {}", long(max))
+            }
+            InFlight::Accept { because } => format!(
+                "go on while the controller moves, with pods that keep the executor that they were made with (accepted: {because})"
+            ),
+        }
+    }
+}
+
 /// Suspensions of Workflows, where the manifest asks for them.
 pub(super) fn suspensions(at: &HopCx<'_, ArgoWorkflows>, predicted: &Predicted<'_>) -> Vec<SuspensionDraft> {
-    if !matches!(at.doc.spec.in_flight, InFlight::Suspend { .. }) {
-        return Vec::new();
-    }
-    let count = at.own.unfinished().count();
+    let groups = groups(at);
+    let suspended = groups.iter().filter(|group| matches!(group.policy, InFlight::Suspend { .. }));
+    let workflows: Vec<&UnfinishedWorkflow> =
+        suspended.flat_map(|group| group.workflows.iter().copied()).collect();
+    let count = workflows.len();
     if count > MOST {
         let message =
             format!("{count} Workflows have not finished, and at most {MOST} are suspended one by one");
@@ -69,7 +144,7 @@ pub(super) fn suspensions(at: &HopCx<'_, ArgoWorkflows>, predicted: &Predicted<'
         return Vec::new();
     }
     let draft = |workflow| SuspensionDraft::new(&at.scope, suspended::workflow(workflow), predicted);
-    at.own.unfinished().map(draft).collect()
+    workflows.into_iter().map(draft).collect()
 }
 
 /// Waits as the manifest says; the steps after which the controller may move.
@@ -82,57 +157,69 @@ pub(super) fn wait(
 ) -> Vec<StepId> {
     let site = at.own;
     let workflows = || own(site, (API, "Workflow"), &[]);
-    let (until, title, max) = match &at.doc.spec.in_flight {
-        InFlight::Wait { max } => {
-            (none(workflows(), vec![unfinished()]), "wait until every Workflow has finished", max)
-        }
-        InFlight::Suspend { max } => {
-            let goes_on =
-                FieldTest { pointer: POINTER.to_owned(), is: Test::Differs(Operand::Value(json!(true))) };
-            // A pod says by the label of its Workflow's kind that it has not completed.
-            let pods = none(own(site, ("v1", "Pod"), &[(COMPLETED, "false")]), Vec::new());
-            let until = Condition::All(vec![none(workflows(), vec![unfinished(), goes_on]), pods]);
-            (until, "wait until every Workflow is suspended and no pod of one runs", max)
-        }
-        InFlight::Accept { because } => {
-            accepted(at, because);
-            return after;
-        }
-    };
-    let max = max.map_or(MAX, |Length(max)| max);
-    let busy = site.unfinished().next().is_some();
-    let expected = if busy { Seconds(max.0 / 4) } else { Seconds(2) };
-    let p90 = if busy { max } else { Seconds(30) };
-    let why = "no Workflow is started by a schedule any more";
-    let needs: Vec<_> = after.iter().map(|step| need(step, why, None)).collect();
-    // A controller that is not there finishes nothing.
-    predicted.note_runs(controller);
-    let look = at.scope.look("in-flight", title, until, predicted.take_reads()).after(needs);
-    vec![out.add(look.time(max, Estimate { expected, p90 }))]
+    let groups = groups(at);
+    fates(at, &groups);
+    let mut waited = Vec::new();
+    for group in &groups {
+        let whose = group.whose(at);
+        let (until, title, max) = match group.policy {
+            InFlight::Wait { max } => {
+                let until = group.none(at, workflows(), vec![unfinished()]);
+                (until, format!("wait until every Workflow{whose} has finished"), max)
+            }
+            InFlight::Suspend { max } => {
+                let goes_on =
+                    FieldTest { pointer: POINTER.to_owned(), is: Test::Differs(Operand::Value(json!(true))) };
+                // A pod says by the label of its Workflow's kind that it has not completed.
+                let pods = group.none(at, own(site, ("v1", "Pod"), &[(COMPLETED, "false")]), Vec::new());
+                let until =
+                    Condition::All(vec![group.none(at, workflows(), vec![unfinished(), goes_on]), pods]);
+                (until, format!("wait until every Workflow{whose} is suspended and no pod of one runs"), max)
+            }
+            InFlight::Accept { .. } => continue,
+        };
+        let max = max.map_or(MAX, |Length(max)| max);
+        let busy = !group.workflows.is_empty();
+        let expected = if busy { Seconds(max.0 / 4) } else { Seconds(2) };
+        let p90 = if busy { max } else { Seconds(30) };
+        let why = "no Workflow is started by a schedule any more";
+        let needs: Vec<_> = after.iter().map(|step| need(step, why, None)).collect();
+        // A controller that is not there finishes nothing.
+        predicted.note_runs(controller);
+        let look = at.scope.look(&group.part(), title, until, predicted.take_reads()).after(needs);
+        waited.push(out.add(look.time(max, Estimate { expected, p90 })));
+    }
+    if waited.is_empty() { after } else { waited }
 }
 
-/// Says who runs on, and who accepts it.
-fn accepted(at: &HopCx<'_, ArgoWorkflows>, because: &str) {
-    let counts: Vec<String> = at
-        .own
-        .section()
-        .phases
-        .iter()
-        .map(|count| {
-            let phase = if count.phase.is_empty() { "without a phase" } else { &count.phase };
-            format!("{} {phase} in {}", count.count, count.namespace)
-        })
-        .collect();
-    if counts.is_empty() {
-        return;
+/// Says what becomes of the Workflows of each class, and how many there are in which phase.
+fn fates(at: &HopCx<'_, ArgoWorkflows>, groups: &[Group<'_>]) {
+    let label = at.cx.label(at.doc.doc, "/spec/inFlight", "decided here");
+    for group in groups.iter().filter(|group| !group.workflows.is_empty()) {
+        let message = format!("Workflows{} {}: {}", group.whose(at), group.fate(), counted(at, group));
+        at.findings.say(Diagnostic {
+            severity: switchback_schemas::Severity::Advice,
+            ..Diagnostic::warning(codes::PLAN_OUTAGE, message).at(label.clone())
+        });
     }
-    let message = format!(
-        "Workflows go on while the controller moves: {}; their pods keep the executor that they were made with (accepted: {because})",
-        counts.join(", ")
-    );
-    let label = at.cx.label(at.doc.doc, "/spec/inFlight", "accepted here");
-    at.findings.say(Diagnostic {
-        severity: switchback_schemas::Severity::Advice,
-        ..Diagnostic::warning(codes::PLAN_OUTAGE, message).at(label)
-    });
+}
+
+/// How many Workflows there are of each class and phase, by namespace.
+fn counted(at: &HopCx<'_, ArgoWorkflows>, group: &Group<'_>) -> String {
+    let mut counts: BTreeMap<(String, String, String), u64> = BTreeMap::new();
+    for workflow in &group.workflows {
+        let class = match (group.class, class_of(at, workflow)) {
+            // It is said once.
+            (Some(_), _) => String::new(),
+            (None, Some(class)) => format!(" (class {class})"),
+            (None, None) => String::new(),
+        };
+        let phase = workflow.phase.clone().unwrap_or_else(|| "without a phase".to_owned());
+        let namespace = workflow.name.namespace.clone().unwrap_or_default();
+        *counts.entry((namespace, phase, class)).or_default() += 1;
+    }
+    let one = |((namespace, phase, class), count): ((String, String, String), u64)| {
+        format!("{count} {phase} in {namespace}{class}")
+    };
+    counts.into_iter().map(one).collect::<Vec<_>>().join(", ")
 }

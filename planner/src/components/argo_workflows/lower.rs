@@ -14,7 +14,7 @@ use super::{
     chart::{self, Program},
     check, fields, gates, held_crds,
     hops::target,
-    in_flight, notices, suspended,
+    in_flight, notices, rights, suspended,
     versions::Versions,
 };
 use crate::{
@@ -72,14 +72,23 @@ impl<'a> Road<'a> {
             self.own.crons().map(|cron| SuspensionDraft::new(&self.scope, suspended::cron(cron), predicted));
         let crons: Vec<SuspensionDraft> = crons.collect();
         let workflows = in_flight::suspensions(self.at, predicted);
-        let mut held = Vec::new();
+        let rights =
+            (!there).then(|| rights::ask(self.at, self.render, &self.versions, predicted, out)).flatten();
+        let mut held: Vec<StepId> = Vec::new();
         for cron in &crons {
             cron.check(self.cx, self.label(self.doc.doc, "/spec/to", "suspends it meanwhile"));
             // A later hop finds the field as this hop's resumption left it, which is the same value.
             cron.note(predicted);
             predicted.note_runs(&self.controller.object);
-            held.push(out.add(cron.suspend_step(&self.scope, predicted)));
+            let mut draft = cron.suspend_step(&self.scope, predicted);
+            if let Some(rights) = &rights {
+                draft = draft.needs(rights, "nothing stands still for what would be refused", None);
+            }
+            held.push(out.add(draft));
             cron.declare(self.safe(), out);
+        }
+        if held.is_empty() {
+            held.extend(rights);
         }
         let scheduled = held.clone();
         for workflow in &workflows {
@@ -156,8 +165,10 @@ impl<'a> Road<'a> {
         let held = held_crds::capture(self.at, predicted, &after, out);
         let needs =
             held.iter().map(|held| need(held, "the CRDs are captured as they were", None)).chain(needs);
+        let rights = rights::held(self.at, self.render, predicted);
         let draft = self.asked("release", title, needs.collect()).change(predicted, out)?;
-        let moved = out.add(draft.verify(self.runs()).disrupts(Disruption::Restart, None));
+        let moved =
+            out.add(draft.verify(self.runs().into_iter().chain(rights)).disrupts(Disruption::Restart, None));
         if let Some(held) = held {
             held_crds::restore_before(self.at, &held, &moved, out);
         }

@@ -12,6 +12,7 @@ mod in_flight;
 mod lower;
 mod notices;
 mod rbac;
+mod rights;
 mod spec;
 mod suspended;
 mod versions;
@@ -80,19 +81,28 @@ impl Component for ArgoWorkflows {
         checks.values(&spec.set);
     }
 
-    fn references(&self, _: &ArgoWorkflowsUpgrade, _: &mut Checks<'_, '_>) {}
+    fn references(&self, spec: &ArgoWorkflowsUpgrade, checks: &mut Checks<'_, '_>) {
+        for class in spec.in_flight_by_class.keys() {
+            checks.class(&format!("/spec/inFlightByClass/{}", token(class.as_str())), class);
+        }
+    }
 
     /// Where the plan applies the CRDs, the chart is told not to.
     fn contradictions(&self, spec: &ArgoWorkflowsUpgrade, checks: &mut Checks<'_, '_>) {
-        if let InFlight::Accept { because } = &spec.in_flight
-            && because.trim().is_empty()
-        {
-            checks.error(
-                codes::MANIFEST_CONFLICT,
-                "`because` is empty: nobody accepts that Workflows run through the upgrade".to_owned(),
-                ("/spec/inFlight/accept/because", "who, and why"),
-                "write who accepts it and why, or `inFlight: {wait: {max: 4h}}`",
-            );
+        let by_class = spec.in_flight_by_class.iter();
+        let by_class = by_class
+            .map(|(class, policy)| (format!("/spec/inFlightByClass/{}", token(class.as_str())), policy));
+        for (at, policy) in by_class.chain([("/spec/inFlight".to_owned(), &spec.in_flight)]) {
+            if let InFlight::Accept { because } = policy
+                && because.trim().is_empty()
+            {
+                checks.error(
+                    codes::MANIFEST_CONFLICT,
+                    "`because` is empty: nobody accepts that Workflows run through the upgrade".to_owned(),
+                    (&format!("{at}/accept/because"), "who, and why"),
+                    "write who accepts it and why, or `{wait: {max: 4h}}`",
+                );
+            }
         }
         if spec.crds == CrdSource::Chart {
             let set = |path: &str, at: &str| {

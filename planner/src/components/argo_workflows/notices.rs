@@ -28,7 +28,7 @@ pub(super) fn add(
         out.blind_spots.push(missed(cron));
     }
     let mut add = |what: String, why: String| out.blind_spots.push(BlindSpot { what, why });
-    if !matches!(at.doc.spec.in_flight, InFlight::Accept { .. }) {
+    if at.doc.spec.policies().any(|policy| !matches!(policy, InFlight::Accept { .. })) {
         add(
             "who submits Workflows beside CronWorkflows".to_owned(),
             "sensors of Argo Events, pipelines and people are not stopped; a Workflow that comes meanwhile is waited for, or taken over"
@@ -37,9 +37,14 @@ pub(super) fn add(
     }
     for account in at.facts.accounts.iter().filter(|account| versions.crosses(&account.at)) {
         add(
-            format!("whether the service accounts of Workflows allow {}", account.needs),
             format!(
-                "pods of Argo Workflows {} or later need it, and who they run as is not read",
+                "whether other service accounts may {} {}",
+                account.verbs.join(" and "),
+                account.resource
+            ),
+            format!(
+                "pods of Argo Workflows {} or later need it; the accounts of ClusterWorkflowTemplates and of Workflows that are yet to be \
+                 submitted are known to nobody",
                 account.at
             ),
         );
@@ -153,7 +158,8 @@ fn roles(at: &HopCx<'_, ArgoWorkflows>, render: &Render, predicted: &Predicted<'
     let Some(before) = predicted.seen(&at.doc.spec.release) else { return };
     let changed = rbac::changed(&before.objects, &render.objects);
     let mut add = |what: String, why: &str| out.blind_spots.push(BlindSpot { what, why: why.to_owned() });
-    if !changed.added.is_empty() {
+    // What is bound is asked of the API server.
+    if !changed.added.is_empty() && rbac::granted(&before.objects, &render.objects).is_empty() {
         add(
             format!("whether whoever runs helm may grant {}", listed(changed.added.iter().cloned())),
             "the API server lets nobody grant what they may not do themselves",

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use switchback_schemas::{name::ObjectName, plan::AccessReview};
 
 use crate::objects::{name, text};
 
@@ -43,14 +44,71 @@ fn rules(objects: &[Value]) -> Rules {
             for verb in texts(rule, "verbs") {
                 for resource in texts(rule, "resources") {
                     for group in texts(rule, "apiGroups") {
-                        let dot = if group.is_empty() { "" } else { "." };
-                        found.insert(format!("{verb} {resource}{dot}{group}"));
+                        found.insert(word(verb, resource, group));
                     }
                 }
             }
         }
     }
     all
+}
+
+/// What some objects grant beyond others, to whom: one review for each resource and account of a role that is bound.
+pub(super) fn granted(before: &[Value], after: &[Value]) -> Vec<AccessReview> {
+    let had = rules(before);
+    let mut reviews = Vec::new();
+    for role in after.iter().filter(|object| matches!(text(object, "/kind"), Some("Role" | "ClusterRole"))) {
+        let (kind, own) = (text(role, "/kind").unwrap_or_default(), name(role).unwrap_or_default());
+        let had = had.get(&format!("{kind} {own}"));
+        let binds = |binding: &&Value| {
+            text(binding, "/roleRef/kind") == Some(kind)
+                && text(binding, "/roleRef/name") == Some(own)
+                && text(binding, "/kind").is_some_and(|kind| kind.ends_with("RoleBinding"))
+        };
+        for binding in after.iter().filter(binds) {
+            let namespace = match text(binding, "/kind") {
+                Some("RoleBinding") => text(binding, "/metadata/namespace").map(str::to_owned),
+                _ => None,
+            };
+            for subject in
+                list(binding, "subjects").filter(|one| text(one, "/kind") == Some("ServiceAccount"))
+            {
+                let account = ObjectName::namespaced(
+                    text(subject, "/namespace").unwrap_or_default(),
+                    text(subject, "/name").unwrap_or_default(),
+                );
+                for (group, resource, verbs) in new(role, had) {
+                    let (account, namespace) = (Some(account.clone()), namespace.clone());
+                    reviews.push(AccessReview { account, namespace, group, resource, verbs });
+                }
+            }
+        }
+    }
+    reviews.sort();
+    reviews.dedup();
+    reviews
+}
+
+/// What a role may do that it could not before, by group and resource. What is granted for single objects alone is not asked about.
+fn new(role: &Value, had: Option<&BTreeSet<String>>) -> Vec<(String, String, Vec<String>)> {
+    let mut found: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for rule in list(role, "rules").filter(|rule| texts(rule, "resourceNames").is_empty()) {
+        for (group, resource) in texts(rule, "apiGroups")
+            .into_iter()
+            .flat_map(|group| texts(rule, "resources").into_iter().map(move |resource| (group, resource)))
+        {
+            let is_new = |verb: &&str| had.is_none_or(|had| !had.contains(&word(verb, resource, group)));
+            let verbs = texts(rule, "verbs").into_iter().filter(is_new).map(str::to_owned);
+            found.entry((group.to_owned(), resource.to_owned())).or_default().extend(verbs);
+        }
+    }
+    found.retain(|_, verbs| !verbs.is_empty());
+    found.into_iter().map(|((group, resource), verbs)| (group, resource, verbs)).collect()
+}
+
+fn word(verb: &str, resource: &str, group: &str) -> String {
+    let dot = if group.is_empty() { "" } else { "." };
+    format!("{verb} {resource}{dot}{group}")
 }
 
 fn list<'a>(object: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
@@ -75,5 +133,27 @@ mod tests {
         let changed = changed(&role(&["list", "watch"]), &role(&["list", "create"]));
         assert_eq!(changed.added, ["ClusterRole argo: create workflowtaskresults.argoproj.io"]);
         assert_eq!(changed.removed, ["ClusterRole argo: watch workflowtaskresults.argoproj.io"]);
+    }
+
+    #[test]
+    fn p32_what_is_new_is_asked_of_each_account_that_is_bound() {
+        let objects = |verbs: &[&str]| {
+            [
+                json!({"kind": "ClusterRole", "metadata": {"name": "argo"}, "rules": [
+                    {"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": verbs},
+                    {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["sso"], "verbs": ["get"]}]}),
+                json!({"kind": "RoleBinding", "metadata": {"name": "argo", "namespace": "ml"},
+                    "roleRef": {"kind": "ClusterRole", "name": "argo"},
+                    "subjects": [{"kind": "ServiceAccount", "namespace": "argo", "name": "controller"}]}),
+            ]
+        };
+        let asked = granted(&objects(&["list"]), &objects(&["list", "patch"]));
+        let [review] = asked.as_slice() else { panic!("one review, not {asked:?}") };
+        assert_eq!(review.account, Some(ObjectName::namespaced("argo", "controller")));
+        assert_eq!(
+            (review.namespace.as_deref(), review.verbs.as_slice()),
+            (Some("ml"), ["patch".to_owned()].as_slice())
+        );
+        assert_eq!(granted(&objects(&["list"]), &objects(&["list"])), []);
     }
 }

@@ -35,6 +35,10 @@ pub struct ArgoWorkflowsUpgrade {
     /// What becomes of Workflows that have not finished when the controller moves. None is ever terminated.
     #[serde(default)]
     pub in_flight: InFlight,
+    /// The same for Workflows of single workload classes of the Platform. A Workflow is of the class of its pods: by its namespace, the
+    /// labels of `spec.podMetadata`, and the kinds of its owners, `Workflow` and what made it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_flight_by_class: BTreeMap<Label, InFlight>,
     /// How long the controller and the server may take to become ready; 10 minutes when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Length>,
@@ -87,6 +91,13 @@ pub enum InFlight {
 impl Default for InFlight {
     fn default() -> Self {
         Self::Wait { max: None }
+    }
+}
+
+impl ArgoWorkflowsUpgrade {
+    /// Every policy, that of all other Workflows last.
+    pub(super) fn policies(&self) -> impl Iterator<Item = &InFlight> {
+        self.in_flight_by_class.values().chain([&self.in_flight])
     }
 }
 

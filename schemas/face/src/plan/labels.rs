@@ -6,9 +6,9 @@ use switchback_model::{
 };
 use switchback_schemas::Seconds;
 use switchback_schemas::plan::{
-    ApprovalScope, CloudCondition, CloudKind, CloudRef, Condition, Count, DaemonPods, Disruption,
-    FailureAction, GateKind, HopBasis, InsightCategory, KubeCondition, Level, Method, Roll, RollbackStep,
-    Stale, UntestedState, WebCondition, WindowUse,
+    AccessReview, ApprovalScope, CloudCondition, CloudKind, CloudRef, Condition, Count, DaemonPods,
+    Disruption, FailureAction, GateKind, HopBasis, InsightCategory, KubeCondition, Level, Method, OfClasses,
+    Roll, RollbackStep, Stale, UntestedState, WebCondition, WindowUse,
 };
 
 /// `1 step`, `2 steps`.
@@ -205,6 +205,17 @@ pub(super) fn condition(condition: &Condition) -> String {
         Condition::Kube(KubeCondition::Count { find, at_least, at_most, .. }) => {
             format!("{} {} as requested", bound(*at_least, *at_most), find.kind)
         }
+        Condition::Kube(KubeCondition::CountOfClass { find, classes, at_most, .. }) => {
+            let names = classes.named().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let of = match classes {
+                OfClasses::Only(_) => format!("of class {names}"),
+                OfClasses::Except(_) => format!("of other classes than {names}"),
+            };
+            format!("{} {} {of} as requested", bound(None, Some(*at_most)), find.kind)
+        }
+        Condition::Kube(KubeCondition::Allowed { reviews }) => {
+            reviews.iter().map(review).collect::<Vec<_>>().join(" and ")
+        }
         Condition::Kube(KubeCondition::Rollout { object }) => format!("{} is rolled out", target(object)),
         Condition::Kube(KubeCondition::Release { release, chart_version, .. }) => match chart_version {
             Some(version) => format!("release {release} is deployed at {version}"),
@@ -365,4 +376,14 @@ mod tests {
             assert_eq!(found, wanted);
         }
     }
+}
+
+fn review(review: &AccessReview) -> String {
+    let who = match &review.account {
+        Some(account) => format!("service account {account}"),
+        None => "whoever runs the plan".to_owned(),
+    };
+    let place = review.namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
+    let dot = if review.group.is_empty() { "" } else { "." };
+    format!("{who} may {} {}{dot}{}{place}", review.verbs.join(", "), review.resource, review.group)
 }

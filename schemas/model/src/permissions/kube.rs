@@ -272,6 +272,18 @@ impl Needs<'_> {
                 self.rbac(&["get"], &Place::target(object));
             }
             KubeCondition::Count { find, .. } => self.rbac(&["list"], &Place::found(find)),
+            KubeCondition::CountOfClass { find, .. } => {
+                self.rbac(&["get", "list"], &Place::found(find));
+                if find.kind == "Pod" {
+                    self.pods_and_owners();
+                }
+            }
+            // Everybody may ask about themselves.
+            KubeCondition::Allowed { reviews } => {
+                if reviews.iter().any(|review| review.account.is_some()) {
+                    self.rbac(&["create"], &Place::all("authorization.k8s.io", "subjectaccessreviews"));
+                }
+            }
             KubeCondition::Release { release, .. } | KubeCondition::NoRelease { release } => {
                 self.records(release, &["list"]);
             }

@@ -40,6 +40,23 @@ pub enum KubeCondition<V = Operand, T = Target> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at_most: Option<u64>,
     },
+    /// Of the objects found that are of some workload classes, at most so many pass all tests. An object is of the class of the pods that
+    /// it makes: by its namespace, the labels that `spec.podMetadata` gives them, its own kind and its owners; a pod is by its own.
+    CountOfClass {
+        /// Which objects.
+        find: Find,
+        /// Of which classes.
+        classes: OfClasses,
+        /// What each of them must pass.
+        each: Vec<FieldTest<V>>,
+        /// How many may pass.
+        at_most: u64,
+    },
+    /// Whoever is named may do what is asked for, as the API server's authorisation says.
+    Allowed {
+        /// What is asked, one by one.
+        reviews: Vec<AccessReview>,
+    },
     /// A Deployment, DaemonSet or StatefulSet has its observed generation, all replicas updated and
     /// available, and none of the old ones left.
     Rollout {
@@ -129,6 +146,53 @@ pub enum KubeCondition<V = Operand, T = Target> {
     },
 }
 
+/// What somebody may do: a SubjectAccessReview for each verb.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AccessReview {
+    /// A service account; absent for whoever runs the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<ObjectName>,
+    /// In which namespace; absent for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The API group; empty for the core.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// The resource, with its subresource behind a slash.
+    pub resource: String,
+    /// The verbs.
+    pub verbs: Vec<String>,
+}
+
+/// Workload classes of the plan. Of several that match, the first is an object's class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum OfClasses {
+    /// This one.
+    Only(Label),
+    /// All but these, and what is of none.
+    Except(Vec<Label>),
+}
+
+impl OfClasses {
+    /// Whether they hold a class, or what is of none.
+    pub fn hold(&self, class: Option<&Label>) -> bool {
+        match self {
+            Self::Only(only) => class == Some(only),
+            Self::Except(except) => class.is_none_or(|class| !except.contains(class)),
+        }
+    }
+
+    /// Their names.
+    pub fn named(&self) -> &[Label] {
+        match self {
+            Self::Only(only) => std::slice::from_ref(only),
+            Self::Except(except) => except,
+        }
+    }
+}
+
 /// Whose logs are read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -173,6 +237,13 @@ impl KubeCondition {
                 at_least: *at_least,
                 at_most: *at_most,
             },
+            Self::CountOfClass { find, classes, each, at_most } => KubeCondition::CountOfClass {
+                find: find.clone(),
+                classes: classes.clone(),
+                each: mapped(each, |test| test.map(by))?,
+                at_most: *at_most,
+            },
+            Self::Allowed { reviews } => KubeCondition::Allowed { reviews: reviews.clone() },
             Self::Rollout { object } => KubeCondition::Rollout { object: by.object(object)? },
             Self::Release { release, chart, chart_version, revision, values } => KubeCondition::Release {
                 release: release.clone(),

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cloud::CloudCondition;
-pub use kube::{Find, KubeCondition, PodLogs};
+pub use kube::{AccessReview, Find, KubeCondition, OfClasses, PodLogs};
 pub use test::{FieldTest, Test};
 pub use web::{Compare, HttpRequest, Level, Method, Missing, PromQuery, WebCondition};
 

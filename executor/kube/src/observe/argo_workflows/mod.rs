@@ -1,5 +1,6 @@
 //! The section `argo-workflows`: controllers, CronWorkflows, Workflows that have not finished, and fields that newer releases drop.
 
+mod accounts;
 mod old_fields;
 mod settings;
 
@@ -13,7 +14,8 @@ use switchback_schemas::inventory::argo_workflows::{
 use super::{found::Found, lists::Lists};
 use crate::{
     api::{Kinds, Query, Reader},
-    fields::{name, text},
+    fields::{name, text, texts},
+    pods::owners::controller,
 };
 
 const API: &str = "argoproj.io/v1alpha1";
@@ -47,11 +49,13 @@ pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) 
     let mut found: Vec<_> =
         crons.iter().chain(&workflows).chain(&templates).flat_map(old_fields::of).collect();
     found.sort();
+    let accounts = accounts::of(crons.iter().chain(&workflows).chain(&templates));
     let section = ArgoWorkflows {
         controllers,
         cron_workflows,
         phases: phases(&unfinished),
         unfinished,
+        accounts,
         old_fields: found,
     };
     Found::new("argo-workflows", serde_json::to_value(section), crons)
@@ -102,6 +106,8 @@ fn workflow(object: &Value) -> UnfinishedWorkflow {
         phase: (!phase.is_empty()).then(|| phase.to_owned()),
         suspend: suspend(object),
         instance_id: label(object, INSTANCE),
+        labels: texts(object, "/spec/podMetadata/labels"),
+        owner: controller(object).map(|owner| text(owner, "/kind").to_owned()),
     }
 }
 

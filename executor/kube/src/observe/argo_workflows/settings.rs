@@ -59,6 +59,10 @@ pub(super) async fn controller(
         managed_namespace: only,
         instance_id: (!instance.is_empty()).then(|| instance.to_owned()),
         config_map,
+        default_account: settings
+            .pointer("/workflowDefaults/spec/serviceAccountName")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         persistence: persistence(&settings),
         restricted: restricted(lists, reader, namespace).await,
     })
@@ -124,7 +128,9 @@ fn settings(map: &Value) -> Result<Value, String> {
         return Ok(whole);
     }
     let instance = map.pointer("/data/instanceID").cloned();
-    Ok(serde_json::json!({"persistence": yaml("persistence")?, "instanceID": instance}))
+    let defaults = yaml("workflowDefaults")?;
+    let persistence = yaml("persistence")?;
+    Ok(serde_json::json!({"persistence": persistence, "instanceID": instance, "workflowDefaults": defaults}))
 }
 
 fn persistence(settings: &Value) -> Option<Persistence> {

@@ -75,8 +75,10 @@ pub(super) fn check(world: &World, call: &Call, route: &Route, kind: &Kind) -> A
         namespace: route.namespace.as_deref().unwrap_or_default(),
         name: route.name.as_deref().unwrap_or_default(),
     };
-    // Everybody may ask what they may do.
-    if VIRTUAL.contains(&kind.resource.as_str()) || allowed(world, &subject, &asked) {
+    // Everybody may ask what they may do themselves.
+    if VIRTUAL.contains(&kind.resource.as_str()) && kind.resource != OTHERS
+        || allowed(world, &subject, &asked)
+    {
         return Ok(());
     }
     let resource = if asked.sub.is_empty() {
@@ -190,7 +192,10 @@ pub(super) fn who(world: &World, call: &Call) -> ApiResult<Answer> {
     Ok(Answer::with(201, body, Vec::new()))
 }
 
-/// Answers a `SelfSubjectAccessReview`.
+/// The reviews that ask about somebody else.
+const OTHERS: &str = "subjectaccessreviews";
+
+/// Answers a `SelfSubjectAccessReview`, or a `SubjectAccessReview` of a service account. Whoever else is asked about may do nothing.
 pub(super) fn review(world: &World, call: &Call) -> ApiResult<Answer> {
     let mut body = call.json()?;
     let field = |name: &str| text(&body, &format!("/spec/resourceAttributes/{name}")).to_owned();
@@ -210,9 +215,16 @@ pub(super) fn review(world: &World, call: &Call) -> ApiResult<Answer> {
         namespace: &namespace,
         name: &name,
     };
-    let yes = match subject(world, call)? {
-        None => true,
-        Some(subject) => allowed(world, &subject, &asked),
+    let of_another = text(&body, "/spec/user");
+    let yes = match (of_another, subject(world, call)?) {
+        ("", None) => true,
+        ("", Some(subject)) => allowed(world, &subject, &asked),
+        (user, _) => user
+            .strip_prefix("system:serviceaccount:")
+            .and_then(|account| account.split_once(':'))
+            .is_some_and(|(namespace, name)| {
+                allowed(world, &(namespace.to_owned(), name.to_owned()), &asked)
+            }),
     };
     set(&mut body, &["status"], json!({"allowed": yes}));
     Ok(Answer::with(201, body, Vec::new()))
