@@ -19,6 +19,7 @@ mod joint;
 mod karpenter;
 mod known_release;
 mod kserve;
+mod kserve_backup;
 mod kserve_split;
 mod mlflow;
 mod mlflow_refused;

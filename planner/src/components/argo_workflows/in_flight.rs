@@ -208,12 +208,9 @@ fn fates(at: &HopCx<'_, ArgoWorkflows>, groups: &[Group<'_>]) {
 fn counted(at: &HopCx<'_, ArgoWorkflows>, group: &Group<'_>) -> String {
     let mut counts: BTreeMap<(String, String, String), u64> = BTreeMap::new();
     for workflow in &group.workflows {
-        let class = match (group.class, class_of(at, workflow)) {
-            // It is said once.
-            (Some(_), _) => String::new(),
-            (None, Some(class)) => format!(" (class {class})"),
-            (None, None) => String::new(),
-        };
+        // Of a group of one class it is said once.
+        let class = class_of(at, workflow).filter(|_| group.class.is_none());
+        let class = class.map_or_else(String::new, |class| format!(" (class {class})"));
         let phase = workflow.phase.clone().unwrap_or_else(|| "without a phase".to_owned());
         let namespace = workflow.name.namespace.clone().unwrap_or_default();
         *counts.entry((namespace, phase, class)).or_default() += 1;

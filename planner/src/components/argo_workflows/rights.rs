@@ -81,8 +81,8 @@ fn of_accounts(at: &HopCx<'_, ArgoWorkflows>, versions: &Versions) -> Vec<Access
         let default = at.own.controller.default_account.as_deref().unwrap_or(DEFAULT);
         ObjectName::namespaced(&account.namespace, account.name.as_deref().unwrap_or(default))
     };
-    let names: BTreeSet<ObjectName> = at.own.accounts().map(named).collect();
-    let reviews = names.into_iter().flat_map(|name| {
+    let all: BTreeSet<ObjectName> = at.own.accounts().map(named).collect();
+    let reviews = all.into_iter().flat_map(|name| {
         crossed.iter().map(move |account| AccessReview {
             namespace: name.namespace.clone(),
             account: Some(name.clone()),

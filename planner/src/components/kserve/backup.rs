@@ -12,8 +12,7 @@ use switchback_schemas::{
 
 use super::{
     controller, modes,
-    road::Road,
-    steps::{CONTROLLER, HEALTH, ONE_BY_ONE},
+    road::{CONTROLLER, HEALTH, ONE_BY_ONE, Road},
 };
 use crate::{
     lower::{Lowering, Rollback, Undoing, verify},

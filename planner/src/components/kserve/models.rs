@@ -9,7 +9,11 @@ use switchback_schemas::{
     plan::{Condition, Disruption, Estimate, Verify, WebCondition},
 };
 
-use super::{ServedModel, controller, modes, restarts::Restarted, road::Road, steps::HEALTH};
+use super::{
+    ServedModel, controller, modes,
+    restarts::Restarted,
+    road::{HEALTH, Road},
+};
 use crate::{
     lower::{Lowering, verify},
     verification,

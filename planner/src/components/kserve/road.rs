@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use switchback_schemas::{
+    Seconds,
     inventory::kserve::Kserve as Section,
     lock::Render,
     manifest::AcceptedDeletion,
@@ -15,6 +16,13 @@ use crate::{
     component::HopCx,
     lower::{Draft, Lowering},
 };
+
+/// How long a controller may take to be ready.
+pub(super) const CONTROLLER: Seconds = Seconds::minutes(10);
+/// How long services may take to be Ready under it.
+pub(super) const HEALTH: Seconds = Seconds::minutes(45);
+/// Services that are looked at one by one; of more, all are counted.
+pub(super) const ONE_BY_ONE: usize = 100;
 
 /// One hop with what was observed and what its releases become.
 pub(super) struct Road<'a> {

@@ -22,7 +22,7 @@ use super::{
     notices,
     releases::Moved,
     restarts::{Changed, Restarted},
-    road::Road,
+    road::{CONTROLLER, HEALTH, ONE_BY_ONE, Road},
 };
 use crate::{
     component::HopCx,
@@ -31,13 +31,6 @@ use crate::{
     owner::{Adopts, Asked, Desired, DesiredRelease},
     predicted::{Predicted, crd_ref},
 };
-
-/// How long a controller may take to be ready.
-pub(super) const CONTROLLER: Seconds = Seconds::minutes(10);
-/// How long services may take to be Ready under it.
-pub(super) const HEALTH: Seconds = Seconds::minutes(45);
-/// Services that are looked at one by one; of more, all are counted.
-pub(super) const ONE_BY_ONE: usize = 100;
 
 /// Lowers one hop. What is missing is said once and the hop left out: no plan comes out then.
 pub(super) fn lower(at: &HopCx<'_, Kserve>, predicted: &mut Predicted<'_>, out: &mut Lowering) {

@@ -340,6 +340,16 @@ fn test(test: &switchback_schemas::plan::Test) -> String {
     }
 }
 
+fn review(review: &AccessReview) -> String {
+    let who = match &review.account {
+        Some(account) => format!("service account {account}"),
+        None => "whoever runs the plan".to_owned(),
+    };
+    let place = review.namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
+    let dot = if review.group.is_empty() { "" } else { "." };
+    format!("{who} may {} {}{dot}{}{place}", review.verbs.join(", "), review.resource, review.group)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,14 +386,4 @@ mod tests {
             assert_eq!(found, wanted);
         }
     }
-}
-
-fn review(review: &AccessReview) -> String {
-    let who = match &review.account {
-        Some(account) => format!("service account {account}"),
-        None => "whoever runs the plan".to_owned(),
-    };
-    let place = review.namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
-    let dot = if review.group.is_empty() { "" } else { "." };
-    format!("{who} may {} {}{dot}{}{place}", review.verbs.join(", "), review.resource, review.group)
 }

@@ -30,10 +30,10 @@ pub(super) fn commands(
                 format!("{{ {}; }} | jq --slurp --compact-output .", all.join("; "))
             }
             CaptureKind::Kube(KubeCapture::Found(find)) => {
-                format!("{} --output json | jq --compact-output .items", found(find))
+                format!("{} --output json | jq --compact-output .items", kube::found(find))
             }
             CaptureKind::Kube(KubeCapture::Kinds(finds)) => {
-                let each = |find: &Find| format!("{} --output json", found(find));
+                let each = |find: &Find| format!("{} --output json", kube::found(find));
                 let all: Vec<String> = finds.iter().map(each).collect();
                 format!("{{ {}; }} | jq --slurp --compact-output 'map(.items[])'", all.join("; "))
             }
@@ -63,19 +63,6 @@ pub(super) fn commands(
         format!("{}=$({read})", variables.set(step, &capture.name))
     };
     captures.iter().map(line).collect()
-}
-
-pub(super) fn found(find: &Find) -> String {
-    let namespace = match &find.namespace {
-        Some(namespace) => format!(" --namespace {}", quoted(namespace)),
-        None => " --all-namespaces".to_owned(),
-    };
-    let labels: Vec<String> = find.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let labels = match labels.as_slice() {
-        [] => String::new(),
-        labels => format!(" --selector {}", quoted(&labels.join(","))),
-    };
-    format!("{}{namespace}{labels}", kube::list(&find.api_version, &find.kind))
 }
 
 /// A field at a JSON pointer, by `jq`.

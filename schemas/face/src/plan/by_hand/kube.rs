@@ -3,13 +3,10 @@
 use serde_json::{Map, Value, json};
 use switchback_schemas::{
     name::ObjectRef,
-    plan::{BoundObject, KubeEffect, KubePatch, Test},
+    plan::{BoundObject, Find, KubeEffect, KubePatch, Test},
 };
 
-use super::{
-    captures,
-    word::{self, quoted, words},
-};
+use super::word::{self, quoted, words};
 
 /// Captured objects as a list that can be sent.
 const BARE: &str = "{apiVersion: \"v1\", kind: \"List\", items: map(del(.metadata.resourceVersion, .metadata.uid, .metadata.managedFields))}";
@@ -35,10 +32,7 @@ pub(super) fn commands(effect: &KubeEffect<Value, BoundObject>) -> Vec<String> {
         }
         KubeEffect::TryUpdate(tried) => {
             let each = |find| {
-                format!(
-                    "{} --output json | kubectl replace --dry-run=server --filename -",
-                    captures::found(find)
-                )
+                format!("{} --output json | kubectl replace --dry-run=server --filename -", found(find))
             };
             tried.find.iter().map(each).collect()
         }
@@ -93,6 +87,20 @@ pub(super) fn on(verb: &str, object: &ObjectRef) -> String {
 /// All objects of a kind.
 pub(super) fn list(api_version: &str, of: &str) -> String {
     words(["kubectl", "get", &kind(api_version, of)])
+}
+
+/// Objects that are found.
+pub(super) fn found(find: &Find) -> String {
+    let namespace = match &find.namespace {
+        Some(namespace) => format!(" --namespace {}", quoted(namespace)),
+        None => " --all-namespaces".to_owned(),
+    };
+    let labels: Vec<String> = find.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let labels = match labels.as_slice() {
+        [] => String::new(),
+        labels => format!(" --selector {}", quoted(&labels.join(","))),
+    };
+    format!("{}{namespace}{labels}", list(&find.api_version, &find.kind))
 }
 
 /// A kind of a group is named whole: two groups may have one of the same name.
