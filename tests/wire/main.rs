@@ -38,5 +38,6 @@ mod people;
 mod platform;
 mod real;
 mod road;
+mod rocm_driver;
 mod support;
 mod verifications;

@@ -174,9 +174,9 @@ fn is_stale(node: &Value, beside: &Beside<'_>, stale: &Stale) -> bool {
         Stale::KubeletAtLeast(version) => kubelet(node).is_some_and(|kubelet| kubelet >= *version),
         // When the step ended stands in the journal: the executor compares it with `created`.
         Stale::BornBefore(_) => true,
-        Stale::LabelNot { key, value } => {
+        Stale::LabelNot { key, value, or_left } => {
             let labels = node.pointer("/metadata/labels");
-            labels.and_then(|labels| labels.get(key)?.as_str()) != Some(value)
+            (*or_left && beside.begun) || labels.and_then(|labels| labels.get(key)?.as_str()) != Some(value)
         }
         // A node that was left in the middle may have its pod again, and has still to be given back.
         Stale::PodsNot(pods) => {

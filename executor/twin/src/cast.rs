@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::apps::{App, argo_workflows, gpu_operator, karpenter, kserve, mlflow};
+use crate::apps::{App, argo_workflows, gpu_operator, gpus, karpenter, kserve, mlflow, rocm_driver};
 use crate::cloud::{self, Cloud};
 use crate::kube::controllers::{
     budgets, daemonset, definitions, deployment, garbage, job, kubelet, namespaces, nodes, replicaset,
@@ -28,14 +28,17 @@ const ACTORS: &[Actor] = &[
     karpenter::ACTOR,
     kserve::ACTOR,
     gpu_operator::ACTOR,
+    rocm_driver::ACTOR,
     cloud::ACTOR,
     argo_workflows::ACTOR,
 ];
 
 const PARTS: &[Part] = &[Part::of::<Cloud>("cloud"), Part::of::<Vec<App>>("apps")];
 
-const NEIGHBOURS: Neighbours =
-    Neighbours { provider: Some(&cloud::Aws), applications: &[&mlflow::Mlflow, &kserve::Kserve] };
+const NEIGHBOURS: Neighbours = Neighbours {
+    provider: Some(&cloud::Aws),
+    applications: &[&mlflow::Mlflow, &kserve::Kserve, &gpus::Gpus],
+};
 
 /// What is given to every world.
 pub(crate) const CAST: Cast = Cast { actors: ACTORS, parts: PARTS };

@@ -11,6 +11,7 @@ pub mod karpenter;
 pub mod kserve;
 pub mod mlflow;
 pub mod nvsentinel;
+pub mod rocm_driver;
 
 use std::sync::LazyLock;
 
@@ -19,7 +20,7 @@ use switchback_schemas::Diagnostic;
 use crate::{component::AnyComponent, registry::Registry};
 
 /// Every component of this build. A new one is its folder and a line here.
-pub const COMPONENTS: [&dyn AnyComponent; 11] = [
+pub const COMPONENTS: [&dyn AnyComponent; 12] = [
     &karpenter::Karpenter,
     &eks::Eks,
     &deployment::Deployment,
@@ -31,6 +32,7 @@ pub const COMPONENTS: [&dyn AnyComponent; 11] = [
     &gpu_driver::GpuDriver,
     &gpu_node_image::GpuNodeImage,
     &nvsentinel::Nvsentinel,
+    &rocm_driver::RocmDriver,
 ];
 
 /// The registry of [`COMPONENTS`]. An error is a bug of this build.

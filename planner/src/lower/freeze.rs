@@ -2,14 +2,34 @@
 
 use serde_json::json;
 use switchback_schemas::{
-    inventory::karpenter::NodePool,
+    Diagnostic, Label, codes,
+    inventory::karpenter::{Karpenter, NodePool},
     name::{ObjectName, ObjectRef},
 };
 
 use super::suspension::{Parts, Suspended, Titles};
+use crate::context::Cx;
 
 /// Where a NodePool has its budgets.
 pub(crate) const POINTER: &str = "/spec/disruption/budgets";
+
+/// Freezing every NodePool that made one of some nodes: Karpenter replaces a node that is empty or has drifted. A section that cannot be
+/// read is said.
+pub fn of_nodes(cx: &Cx<'_>, place: Label, is: impl Fn(&str) -> bool) -> Vec<Suspended> {
+    let section = match cx.sections.get::<Karpenter>("karpenter") {
+        Ok(section) => section,
+        Err(error) => {
+            let found = Diagnostic::error(codes::PLAN_UNREADABLE, error).at(place);
+            cx.findings.say(found.help("observe again with this release"));
+            return Vec::new();
+        }
+    };
+    let nodes = cx.inventory.nodes.iter().filter(|node| is(&node.name));
+    let made: Vec<&String> = nodes.filter_map(|node| node.labels.get("karpenter.sh/nodepool")).collect();
+    let pools =
+        section.iter().flat_map(|section| &section.node_pools).filter(|pool| made.contains(&&pool.name));
+    pools.map(|pool| of(pool, "karpenter.sh/v1")).collect()
+}
 
 /// Freezing a NodePool: a budget of 0 for every reason, so that nothing drifts and nothing is consolidated.
 pub fn of(pool: &NodePool, api_version: &str) -> Suspended {

@@ -154,7 +154,7 @@ fn gotcha_a_rollback_of_the_policy_moves_every_node_that_nothing_holds() {
     let plan = plan(DRIVER, &platform("25.3.4", |_| ()));
     let held = back(&plan, "nodes/gpu/hold-again");
     assert!(
-        matches!(&held.stale, Stale::LabelNot { key, value } if key == "nvidia.com/gpu-driver-upgrade.skip" && value == "true")
+        matches!(&held.stale, Stale::LabelNot { key, value, .. } if key == "nvidia.com/gpu-driver-upgrade.skip" && value == "true")
     );
     assert_eq!((held.batch, held.min_ready), (Count::Percent(100), 0));
     let policy = plan.rollback.iter().find(|step| step.id.as_str().ends_with("/policy")).expect("a rollback");

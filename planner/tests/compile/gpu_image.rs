@@ -174,6 +174,7 @@ fn nvsentinel_leaves_the_nodes_of_a_batch_alone_and_its_breaker_bounds_the_batch
         Stale::LabelNot {
             key: "eks.amazonaws.com/nodegroup".to_owned(),
             value: "gpu-ami-1-31-13-20261112".to_owned(),
+            or_left: false,
         }
     );
     let text = refused(IMAGE, &watched(|section| section.nodes[1].quarantined = true), codes::PLAN_NOT_READY);

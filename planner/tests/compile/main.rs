@@ -26,6 +26,7 @@ mod mlflow_refused;
 mod nvsentinel;
 mod outside;
 mod refusals;
+mod rocm_driver;
 #[path = "../solver/states.rs"]
 mod states;
 mod verifications;

@@ -10,6 +10,7 @@ mod kubernetes;
 pub mod nvsentinel;
 mod placement;
 pub mod rds;
+pub mod rocm_driver;
 pub mod servers;
 
 use std::{collections::BTreeMap, fmt};

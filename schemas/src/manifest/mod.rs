@@ -8,6 +8,7 @@
 //! in the folder of its component, `planner/src/components/NAME/spec.rs`.
 
 mod component;
+mod node_work;
 mod platform;
 mod shared;
 mod verification;
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use component::{BadRange, ComponentUpgrade, VersionRange, VersionTarget};
+pub use node_work::{Reboot, SmokeTest};
 pub use platform::{
     ApprovalPolicy, ClassSpec, ClusterTarget, DatabaseTarget, Defaults, DrainSpec, EksTarget, OwnerKind,
     OwnerRule, PathClass, Platform, PoolSpec, RdsTarget, TargetSpec, WindowSpec,

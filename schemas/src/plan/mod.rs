@@ -48,8 +48,8 @@ pub use effect::{
     EksTerminateNode, EksUpdateAddon, EksUpdateCluster, EksUpdateNodegroup, EnvValue, Handover, HelmEffect,
     HelmInstall, HelmRelease, HelmRollback, HelmUninstall, HelmUpgrade, KubeAdmit, KubeApply, KubeDelete,
     KubeEffect, KubePatch, KubeRestore, KubeTryCreate, KubeTryUpdate, MigrateStorage, NodeCordon, NodeDrain,
-    NodegroupSize, Notify, RdsDeleteInstance, RdsDeleteSnapshot, RdsEffect, RdsProveSnapshot, RdsRestore,
-    RdsSnapshot, ResolveConflicts, SetField, Wait,
+    NodeJob, NodeJobEnd, NodePods, NodegroupSize, Notify, RdsDeleteInstance, RdsDeleteSnapshot, RdsEffect,
+    RdsProveSnapshot, RdsRestore, RdsSnapshot, ResolveConflicts, SetField, Wait,
 };
 pub use gate::{
     AcceptedShortage, ApprovalScope, Channel, Day, Gate, GateKind, PointOfNoReturn, ShortageKind, Window,
@@ -57,7 +57,7 @@ pub use gate::{
 };
 pub use hop::{Hop, HopBasis, HopOrder};
 pub use identity::{Identity, PlatformRef, Proof};
-pub use on_node::{DaemonPods, DeviceHolders, Offers};
+pub use on_node::{DaemonPods, DeviceHolders, KernelModule, Offers};
 pub use release::{Grant, Objects, PolicyRule, ReleaseObjects, RoleName};
 pub use retention::Retention;
 pub use roll::{Canary, Count, OrderKey, RecipeStep, Roll, Stale};

@@ -47,6 +47,31 @@ impl DeviceHolders {
             taken_off_by: "nvidia.com/gpu.deploy.".to_owned(),
         }
     }
+
+    /// Who holds the driver of AMD, where its GPU Operator stands in a namespace. Pods of its DaemonSets go with the label that says that the
+    /// driver is loaded.
+    pub fn of_amd(operator: &str) -> Self {
+        Self {
+            resources: "amd.com/".to_owned(),
+            runtime_classes: Vec::new(),
+            host_paths: ["/dev/kfd", "/dev/dri"].map(str::to_owned).to_vec(),
+            operator: operator.to_owned(),
+            taken_off_by: "kmm.node.kubernetes.io/".to_owned(),
+        }
+    }
+}
+
+/// A kernel module that Kernel Module Management loads and unloads: what it has done on a node stands in the NodeModulesConfig of the
+/// node's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KernelModule {
+    /// The namespace of its Module.
+    pub namespace: String,
+    /// The name of its Module.
+    pub name: String,
+    /// Its version: the tag of the image that it was loaded from ends with `-` and this.
+    pub version: String,
 }
 
 /// What nodes offered when they were observed.

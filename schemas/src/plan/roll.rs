@@ -67,6 +67,9 @@ pub enum Stale {
         key: String,
         /// Its value.
         value: String,
+        /// Whether those that the run has cordoned and not given back count, too.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        or_left: bool,
     },
 }
 

@@ -34,7 +34,7 @@ pub(crate) async fn list(api: &Reader, pods: &DaemonPods) -> Result<Vec<Value>, 
 }
 
 /// Whether a DaemonSet made a pod.
-pub(super) fn is_daemon(pod: &Value) -> bool {
+pub(crate) fn is_daemon(pod: &Value) -> bool {
     let owners = pod.pointer("/metadata/ownerReferences").and_then(Value::as_array);
     owners.into_iter().flatten().any(|owner| text(owner, "/kind") == "DaemonSet")
 }

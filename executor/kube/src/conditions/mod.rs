@@ -7,6 +7,7 @@ pub(crate) mod daemon_pods;
 pub(crate) mod devices_free;
 mod drained;
 mod field;
+mod kernel_module;
 mod logs;
 mod nodes_ready;
 mod of_class;
@@ -59,6 +60,7 @@ pub(crate) async fn check(
         }
         KubeCondition::DaemonPods { node, pods } => daemon_pods::check(api, node, pods).await,
         KubeCondition::DevicesFree { node, holders } => devices_free::check(api, node, holders).await,
+        KubeCondition::KernelModule { node, module } => kernel_module::check(api, node, module).await,
         KubeCondition::Offers { node, offers } => offers::check(api, node, offers).await,
         KubeCondition::NodesReady { pool, at_least } => nodes_ready::check(api, call, pool, *at_least).await,
     };

@@ -6,8 +6,10 @@ mod cordon;
 mod delete;
 mod drain;
 mod migrate_storage;
+mod node_job;
 mod patch;
 mod placed;
+mod restart_pods;
 mod restore;
 mod tried;
 
@@ -35,6 +37,8 @@ pub(crate) async fn apply(api: &Writer, call: &Call, effect: &KubeEffect<Value, 
         KubeEffect::Delete(effect) => delete::run(api, effect).await,
         KubeEffect::MigrateStorage(effect) => migrate_storage::run(api, effect).await,
         KubeEffect::Cordon(effect) => cordon::run(api, call, effect).await,
+        KubeEffect::RestartPods(effect) => restart_pods::run(api, effect).await,
+        KubeEffect::NodeJob(effect) => node_job::run(api, call, effect).await,
         KubeEffect::Drain(effect) => drain::run(api, call, effect).await,
     };
     // What an effect hands up as an error is a reading before its first write; writes are classified where they are made.

@@ -19,6 +19,7 @@ mod nvsentinel;
 mod owners;
 mod pods;
 mod releases;
+mod rocm_driver;
 mod webhooks;
 mod workloads;
 
@@ -75,6 +76,7 @@ async fn read(reader: &Reader, taken_at: Timestamp) -> Result<Inventory, CallErr
         argo_workflows::read(&mut lists, reader, &kinds).await,
         kserve::read(&mut lists, reader, &kinds).await,
         gpu_operator::read(&mut lists, reader, &kinds).await,
+        rocm_driver::read(&mut lists, reader, &kinds).await,
         nvsentinel::read(&mut lists, reader, &kinds).await,
         mlflow::read(&mut lists, reader, &kinds, told).await,
     ];

@@ -22,6 +22,8 @@ mod kube_effects;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]
+mod on_node;
+#[cfg(test)]
 mod rollouts;
 #[cfg(test)]
 mod scene;

@@ -1,4 +1,4 @@
-//! Applications in the cluster that the twin plays: Karpenter, the GPU Operator, Argo Workflows and KServe, which act by themselves,
+//! Applications in the cluster that the twin plays: Karpenter, the GPU Operators, Argo Workflows and KServe, which act by themselves,
 //! and those that the section `apps:` of a world file names.
 
 use std::collections::BTreeMap;
@@ -9,9 +9,11 @@ use crate::world::World;
 
 pub(crate) mod argo_workflows;
 pub(crate) mod gpu_operator;
+pub(crate) mod gpus;
 pub(crate) mod karpenter;
 pub(crate) mod kserve;
 pub(crate) mod mlflow;
+pub(crate) mod rocm_driver;
 
 /// A Deployment that is more than pods that become ready.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

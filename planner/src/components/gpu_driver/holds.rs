@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use switchback_schemas::{
-    Diagnostic, StepId, codes,
-    inventory::{gpu_operator::GpuNode, karpenter::Karpenter},
+    StepId,
+    inventory::gpu_operator::GpuNode,
     plan::{Condition, KubeCondition, Operand, Target, Test},
 };
 
@@ -30,33 +30,17 @@ impl Road<'_> {
         out: &mut Lowering,
     ) -> Vec<SuspensionDraft> {
         let place = |text: &str| self.cx.label(self.doc.doc, "/spec/to", text);
-        let section = match self.sections.get::<Karpenter>("karpenter") {
-            Ok(section) => section,
-            Err(error) => {
-                let found = Diagnostic::error(codes::PLAN_UNREADABLE, error).at(place("empties its nodes"));
-                self.findings.say(found.help("observe again with this release"));
-                return Vec::new();
-            }
-        };
         let gpu = |name: &str| self.own.section.nodes.iter().any(|node| node.name == name);
-        let made: Vec<&String> = self
-            .inventory
-            .nodes
-            .iter()
-            .filter(|node| gpu(&node.name))
-            .filter_map(|node| node.labels.get("karpenter.sh/nodepool"))
-            .collect();
-        let pools =
-            section.iter().flat_map(|section| &section.node_pools).filter(|pool| made.contains(&&pool.name));
+        let pools = freeze::of_nodes(self.cx, place("empties its nodes"), gpu);
         let freeze = |pool| {
-            let draft = SuspensionDraft::new(&self.scope, freeze::of(pool, "karpenter.sh/v1"), predicted);
+            let draft = SuspensionDraft::new(&self.scope, pool, predicted);
             draft.check(self.cx, place("freezes it meanwhile"));
             draft.note(predicted);
             let step = draft.suspend_step(&self.scope, predicted);
             out.add(step.needs(ready, "nothing is changed before nodes are looked at", None));
             draft
         };
-        pools.map(freeze).collect()
+        pools.into_iter().map(freeze).collect()
     }
 
     /// Holds the driver of every GPU node: what the ClusterPolicy names is put on a node that nothing holds.

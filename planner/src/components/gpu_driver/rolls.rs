@@ -110,7 +110,7 @@ impl PoolRoll<'_> {
         let count = self.pool.nodes.len() as u64;
         let estimate = nodes::takes(&Roll { observed: count, ..back.clone() }, count, NODE);
         let held = Roll {
-            stale: Stale::LabelNot { key: SKIP.to_owned(), value: "true".to_owned() },
+            stale: Stale::LabelNot { key: SKIP.to_owned(), value: "true".to_owned(), or_left: false },
             order: vec![OrderKey::Oldest],
             canary: None,
             batch: Count::Percent(100),

@@ -17,8 +17,10 @@ use super::GpuDriver;
 use crate::{
     component::DocCx,
     findings::listed,
-    index::nodes_of,
-    lower::drivers::{self, unsettled},
+    lower::{
+        drivers::{self, unsettled},
+        pools,
+    },
     objects,
 };
 
@@ -236,22 +238,8 @@ impl Look<'_> {
 
     /// Pools with GPU nodes; a GPU node in none is said.
     fn pools(&self, section: &Section) -> Vec<GpuPool> {
-        let cx = self.at.cx;
-        let mut pools: Vec<GpuPool> = Vec::new();
-        for pool in &cx.pools {
-            let inside: Vec<&str> =
-                nodes_of(cx.inventory, pool).into_iter().map(|node| node.name.as_str()).collect();
-            let of_pool = |node: &&GpuNode| inside.contains(&node.name.as_str());
-            let nodes: Vec<GpuNode> = section.nodes.iter().filter(of_pool).cloned().collect();
-            if !nodes.is_empty() {
-                pools.push(GpuPool { pool: pool.clone(), nodes });
-            }
-        }
-        pools.sort_by_key(|found| (found.pool.tier, found.pool.name.clone()));
-        let pooled =
-            |node: &GpuNode| pools.iter().any(|found| found.nodes.iter().any(|one| one.name == node.name));
-        let outside: Vec<String> =
-            section.nodes.iter().filter(|node| !pooled(node)).map(|node| node.name.clone()).collect();
+        let (pools, outside) = pools::of(self.at.cx, &section.nodes, |node| &node.name);
+        let pools = pools.into_iter().map(|(pool, nodes)| GpuPool { pool, nodes }).collect();
         if !outside.is_empty() {
             let message = format!(
                 "GPU nodes are in no pool, and their driver would move with nobody draining them: {}",

@@ -97,7 +97,7 @@ pub(super) fn hop(at: &HopCx<'_, GpuNodeImage>, predicted: &mut Predicted<'_>, o
 
 /// Nodes of the pool that are of another group.
 fn not_of(group: &str) -> Stale {
-    Stale::LabelNot { key: NODEGROUP.to_owned(), value: group.to_owned() }
+    Stale::LabelNot { key: NODEGROUP.to_owned(), value: group.to_owned(), or_left: false }
 }
 
 fn notices(at: &HopCx<'_, GpuNodeImage>, out: &mut Lowering) {

@@ -133,7 +133,7 @@ pub(super) fn stale(stale: &Stale) -> String {
             Some(version) => format!("whose {} is not {version}", daemon_pods(pods)),
             None => "of no kind".to_owned(),
         },
-        Stale::LabelNot { key, value } => format!("without {key}={value}"),
+        Stale::LabelNot { key, value, .. } => format!("without {key}={value}"),
     }
 }
 
@@ -238,6 +238,9 @@ pub(super) fn condition(condition: &Condition) -> String {
         },
         Condition::Kube(KubeCondition::DevicesFree { node, holders }) => {
             format!("no pod on {} holds {}*", target(node), holders.resources)
+        }
+        Condition::Kube(KubeCondition::KernelModule { node, module }) => {
+            format!("{} has kernel module {} of {}", target(node), module.name, module.version)
         }
         Condition::Kube(KubeCondition::Offers { node, offers }) => {
             format!("{} offers what it offered of {}*", target(node), offers.resources)

@@ -145,6 +145,17 @@ impl Needs<'_> {
                 self.rbac(&["patch"], &Place::crd(&migrate.crd).part(Some("status")));
             }
             KubeEffect::Cordon(cordon) => self.rbac(&["get", "patch"], &Place::target(&cordon.node)),
+            KubeEffect::RestartPods(restart) => {
+                self.rbac(&["get"], &Place::target(&restart.node));
+                self.rbac(&["list"], &Place::all("", "pods"));
+                self.rbac(&["delete"], &Place::all("", "pods").within(Some(&restart.pods.namespace)));
+            }
+            KubeEffect::NodeJob(job) => {
+                self.rbac(&["get"], &Place::target(&job.node));
+                let jobs = Place::all("batch", "jobs").within(Some(&job.namespace));
+                self.rbac(&["create", "get", "patch", "delete"], &jobs);
+                self.rbac(&["list"], &Place::all("", "pods"));
+            }
             KubeEffect::Drain(drain) => {
                 self.rbac(&["get"], &Place::target(&drain.node));
                 self.rbac(&["create"], &Place::all("", "pods").part(Some("eviction")));
@@ -307,6 +318,10 @@ impl Needs<'_> {
             }
             KubeCondition::NodesReady { .. } => self.rbac(&["list"], &Place::all("", "nodes")),
             KubeCondition::Offers { node, .. } => self.rbac(&["get"], &Place::target(node)),
+            KubeCondition::KernelModule { node, .. } => {
+                self.rbac(&["get"], &Place::target(node));
+                self.rbac(&["get"], &Place::all("kmm.sigs.x-k8s.io", "nodemodulesconfigs"));
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use super::{FieldTest, Test};
 use crate::{
     Digest, Seconds, Version,
     name::{Label, ObjectName},
-    plan::{Arguments, DaemonPods, DeviceHolders, Offers, Operand, Target, argument::mapped},
+    plan::{Arguments, DaemonPods, DeviceHolders, KernelModule, Offers, Operand, Target, argument::mapped},
 };
 
 /// Asked of a Kubernetes API server.
@@ -136,6 +136,13 @@ pub enum KubeCondition<V = Operand, T = Target> {
         node: T,
         /// Which pods do.
         holders: DeviceHolders,
+    },
+    /// A kernel module of a version is loaded on a node, and nothing else is to be.
+    KernelModule {
+        /// The node.
+        node: T,
+        /// The module.
+        module: KernelModule,
     },
     /// A node offers what it offered when it was observed.
     Offers {
@@ -272,6 +279,9 @@ impl KubeCondition {
             }
             Self::DevicesFree { node, holders } => {
                 KubeCondition::DevicesFree { node: by.object(node)?, holders: holders.clone() }
+            }
+            Self::KernelModule { node, module } => {
+                KubeCondition::KernelModule { node: by.object(node)?, module: module.clone() }
             }
             Self::Offers { node, offers } => {
                 KubeCondition::Offers { node: by.object(node)?, offers: offers.clone() }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::plan::{Arguments, FieldTest, Find, Operand, Target, argument::mapped};
+use super::NodeJob;
+use crate::plan::{Arguments, DaemonPods, FieldTest, Find, Operand, Target, argument::mapped};
 
 /// Effects on objects of a Kubernetes API server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
@@ -35,6 +36,10 @@ pub enum KubeEffect<V = Operand, T = Target> {
     TryCreate(KubeTryCreate<V>),
     /// Lets the API server try to update objects as they are, without storing them.
     TryUpdate(KubeTryUpdate),
+    /// Runs a Job on a node to its end.
+    NodeJob(NodeJob<T>),
+    /// Deletes pods of DaemonSets on a node, so that others of the present template come.
+    RestartPods(NodePods<T>),
 }
 
 impl KubeEffect {
@@ -67,6 +72,18 @@ impl KubeEffect {
             }
             Self::TryUpdate(tried) => KubeEffect::TryUpdate(tried.clone()),
             Self::Drain(drain) => KubeEffect::Drain(NodeDrain { node: by.object(&drain.node)? }),
+            Self::RestartPods(restart) => KubeEffect::RestartPods(NodePods {
+                node: by.object(&restart.node)?,
+                pods: restart.pods.clone(),
+            }),
+            Self::NodeJob(job) => KubeEffect::NodeJob(NodeJob {
+                node: by.object(&job.node)?,
+                namespace: job.namespace.clone(),
+                name: job.name.clone(),
+                pod: job.pod.clone(),
+                within: job.within,
+                until: job.until,
+            }),
         })
     }
 }
@@ -182,6 +199,17 @@ impl<T> NodeCordon<T> {
 pub struct NodeDrain<T = Target> {
     /// The node.
     pub node: T,
+}
+
+/// Deletes, under their UIDs, those pods of DaemonSets on a node that do not run the version: for DaemonSets whose pods nobody restarts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "NodePods")]
+pub struct NodePods<T = Target> {
+    /// The node.
+    pub node: T,
+    /// Which pods, with the version of the present template.
+    pub pods: DaemonPods,
 }
 
 /// A create with `dryRun=All`: every admission webhook that concerns the object answers, and nothing is stored. A webhook that does not

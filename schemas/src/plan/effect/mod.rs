@@ -7,6 +7,7 @@
 mod eks;
 mod helm;
 mod kube;
+mod node_job;
 mod program;
 mod rds;
 
@@ -23,8 +24,9 @@ pub use helm::{
 };
 pub use kube::{
     KubeAdmit, KubeApply, KubeDelete, KubeEffect, KubePatch, KubeRestore, KubeTryCreate, KubeTryUpdate,
-    MigrateStorage, NodeCordon, NodeDrain, SetField,
+    MigrateStorage, NodeCordon, NodeDrain, NodePods, SetField,
 };
+pub use node_job::{NodeJob, NodeJobEnd};
 pub use program::{Command, EnvValue, Notify};
 pub use rds::{RdsDeleteInstance, RdsDeleteSnapshot, RdsEffect, RdsProveSnapshot, RdsRestore, RdsSnapshot};
 
@@ -95,11 +97,12 @@ impl Effect {
         match self {
             // What a notification told somebody cannot be taken back, and is no part of the platform. A proof makes an instance
             // of its own and does not end before that is gone.
-            // What is only tried is not stored.
+            // What is only tried is not stored. A Job on a node goes when its time is over, as its pod does.
             Self::Wait(_)
             | Self::Notify(_)
             | Self::Rds(RdsEffect::ProveSnapshot(_))
             | Self::Kube(KubeEffect::Admit(_) | KubeEffect::TryCreate(_) | KubeEffect::TryUpdate(_)) => true,
+            Self::Kube(KubeEffect::NodeJob(job)) => job.until == NodeJobEnd::Succeeded,
             Self::Kube(_) | Self::Helm(_) | Self::Eks(_) | Self::Rds(_) | Self::Command(_) => false,
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use switchback_schemas::{
     name::ObjectRef,
-    plan::{BoundObject, Find, KubeEffect, KubePatch, Test},
+    plan::{BoundObject, Find, KubeEffect, KubePatch, NodeJob, NodeJobEnd, Test},
 };
 
 use super::word::{self, quoted, words};
@@ -59,7 +59,51 @@ pub(super) fn commands(effect: &KubeEffect<Value, BoundObject>) -> Vec<String> {
         KubeEffect::Drain(drain) => {
             vec![words(["kubectl", "drain", &drain.node.object.name, "--ignore-daemonsets"])]
         }
+        KubeEffect::NodeJob(job) => node_job(job),
+        KubeEffect::RestartPods(restart) => {
+            let node = format!("spec.nodeName={}", restart.node.object.name);
+            let labels: Vec<String> =
+                restart.pods.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let namespace = &restart.pods.namespace;
+            vec![words([
+                "kubectl",
+                "delete",
+                "pods",
+                "--namespace",
+                namespace,
+                "--selector",
+                &labels.join(","),
+                "--field-selector",
+                &node,
+            ])]
+        }
     }
+}
+
+/// A Job on a node, and what is waited for.
+fn node_job(job: &NodeJob<BoundObject>) -> Vec<String> {
+    let name = format!("{}-by-hand", job.name);
+    let timeout = format!("--timeout={}s", job.within.0);
+    let wait = match job.until {
+        NodeJobEnd::Succeeded => words([
+            "kubectl",
+            "wait",
+            "--for=condition=complete",
+            "job",
+            &name,
+            "--namespace",
+            &job.namespace,
+            &timeout,
+        ]),
+        NodeJobEnd::Rebooted => {
+            words(["kubectl", "wait", "--for=condition=Ready=false", "node", &job.node.object.name, &timeout])
+        }
+    };
+    vec![
+        format!("kubectl create --filename - <<<{}", word::json(&job.object(&name))),
+        wait,
+        words(["kubectl", "delete", "job", &name, "--namespace", &job.namespace, "--ignore-not-found"]),
+    ]
 }
 
 /// Helm's word to keep a CRD, and every object of it.
