@@ -227,6 +227,90 @@ fn a_node_that_stays_cordoned_stays_opted_out_until_it_moves_back() {
     at_rest(&scene, "after the rollback");
 }
 
+const TEST: &str = "  smokeTest: {image: 'example.invalid/vectoradd:1'}\n";
+
+/// Jobs that tested nodes, and how they ended.
+fn tests(scene: &Scene) -> Vec<(Value, Value)> {
+    let jobs = scene.objects("Job").into_iter();
+    let ours = jobs.filter(|job| text(&job["metadata"]["name"]).starts_with("switchback-smoke-test-"));
+    ours.map(|job| (job["status"]["succeeded"].clone(), job["status"]["failed"].clone())).collect()
+}
+
+#[test]
+fn every_node_passes_its_smoke_test_under_its_cordon() {
+    let scene = asked(TEST, inference);
+    scene.plan();
+    scene.apply().exits(0);
+    assert_eq!(drivers(&scene), everywhere(NEW));
+    at_rest(&scene, "after the upgrade");
+    assert_eq!(tests(&scene), vec![(1.into(), Value::Null); 3], "one a node");
+}
+
+/// A node whose GPUs answer no program takes no pods, whatever its driver says; when it is mended, another attempt goes on.
+#[test]
+fn a_node_that_fails_its_smoke_test_takes_no_pods_until_it_passes() {
+    let scene = asked(TEST, inference);
+    let gpus = |state: &str| {
+        let written =
+            format!(r#"{{"metadata": {{"annotations": {{"twin.switchback.dev/gpus": {state}}}}}}}"#);
+        for node in ["gpu-0", "gpu-1", "gpu-2"] {
+            scene.send("PATCH", &format!("/api/v1/nodes/{node}"), ("application/merge-patch+json", &written));
+        }
+    };
+    gpus("\"broken\"");
+    scene.plan();
+    let held = scene.apply().exits(4);
+    assert!(held.stdout.contains("no device answers"), "what the test wrote is shown: {}", held.stdout);
+    assert_eq!(cordoned(&scene).len(), 1);
+    assert_eq!(rankers(&scene), 2);
+    gpus("null");
+    scene.on_store("retry --step gpu-driver/gpu-driver@580.95.05/nodes/gpu/roll --reason mended").exits(0);
+    scene.apply().exits(0);
+    assert_eq!(drivers(&scene), everywhere(NEW));
+    at_rest(&scene, "after another attempt");
+}
+
+/// The same where the operator upgrades no driver by itself.
+fn by_hand(world: String) -> String {
+    let release = "version: 25.3.4}";
+    let off = "version: 25.3.4, values: {driver: {upgradePolicy: {autoUpgrade: false}}}}";
+    inference(world).replacen(release, off, 1)
+}
+
+fn without_upgrades(more: &str) -> Scene {
+    let scene = asked(more, by_hand);
+    let env = r#"{"spec": {"driver": {"manager": {"env": [{"name": "ENABLE_GPU_POD_EVICTION", "value": "false"}]}}}}"#;
+    let path = "/apis/nvidia.com/v1/clusterpolicies/cluster-policy";
+    scene.send("PATCH", path, ("application/merge-patch+json", env));
+    scene
+}
+
+#[test]
+fn without_automatic_upgrades_pods_of_drivers_are_restarted_node_by_node_and_back() {
+    for nth in [5, 20, 40, 1000] {
+        let scene = without_upgrades(TEST);
+        scene.plan();
+        let mut child = scene.applying();
+        let mut seen = 0;
+        Events::of(&mut child).until(|event| {
+            seen += usize::from(event["kind"] == "recorded");
+            seen == nth
+        });
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        scene.wait(3600);
+        assert!(cordoned(&scene).len() <= 1, "one node at most is in a batch, killed at record {nth}");
+        scene.apply().exits(0);
+        assert_eq!(drivers(&scene), everywhere(NEW), "killed at record {nth}");
+        assert_eq!(cordoned(&scene), [""; 0], "killed at record {nth}");
+        assert_eq!(labels(&scene, STATE), [""; 3], "nobody keeps states");
+        scene.on_store("rollback --to start --reason test").exits(0);
+        assert_eq!(drivers(&scene), everywhere(OLD), "back, killed at record {nth}");
+        assert_eq!(cordoned(&scene), [""; 0], "back, killed at record {nth}");
+        assert_eq!(rankers(&scene), 2);
+    }
+}
+
 /// Wherever a run dies, no node is taken up that no batch has, and another process reaches the end, and the way back its beginning.
 #[test]
 fn p34_killed_at_its_records_a_second_process_reaches_the_end_and_the_beginning() {

@@ -18,7 +18,7 @@ use switchback_schemas::{
 
 use crate::world_gpu::{DRIVER, driver_planned, platform, watched};
 
-fn plan(manifest: &str, inventory: &Inventory) -> Plan {
+pub(crate) fn plan(manifest: &str, inventory: &Inventory) -> Plan {
     let (plan, diagnostics) = driver_planned(manifest, inventory, |_| ());
     let plan = plan.unwrap_or_else(|| panic!("a plan, not {diagnostics:#?}"));
     assert_eq!(lint(&plan), []);
@@ -27,7 +27,7 @@ fn plan(manifest: &str, inventory: &Inventory) -> Plan {
 
 /// What is said under a code where no plan comes out.
 #[track_caller]
-fn refused(manifest: &str, inventory: &Inventory, code: Code) -> String {
+pub(crate) fn refused(manifest: &str, inventory: &Inventory, code: Code) -> String {
     let (plan, diagnostics) = driver_planned(manifest, inventory, |_| ());
     assert!(plan.is_none(), "no plan comes out of an error");
     let found: Vec<&Diagnostic> =
@@ -42,7 +42,7 @@ fn of_section(change: impl Fn(&mut GpuOperator), code: Code) -> String {
 }
 
 #[track_caller]
-fn of_policy(change: impl Fn(&mut GpuDriver), code: Code) -> String {
+pub(crate) fn of_policy(change: impl Fn(&mut GpuDriver), code: Code) -> String {
     of_section(|section| change(section.driver.as_mut().expect("a driver")), code)
 }
 
@@ -57,16 +57,16 @@ fn advice(manifest: &str, inventory: &Inventory) -> String {
     found(manifest, inventory, Severity::Advice)
 }
 
-fn step<'p>(plan: &'p Plan, part: &str) -> &'p Step {
+pub(crate) fn step<'p>(plan: &'p Plan, part: &str) -> &'p Step {
     let found = plan.steps.iter().find(|step| step.id.as_str().ends_with(part));
     found.unwrap_or_else(|| panic!("no step {part}"))
 }
 
-fn roll(plan: &Plan) -> &Roll {
+pub(crate) fn roll(plan: &Plan) -> &Roll {
     step(plan, "nodes/gpu/roll").work.roll().expect("a roll")
 }
 
-fn back<'p>(plan: &'p Plan, part: &str) -> &'p Roll {
+pub(crate) fn back<'p>(plan: &'p Plan, part: &str) -> &'p Roll {
     let found = plan.rollback.iter().find(|step| step.id.as_str().ends_with(part));
     match &found.unwrap_or_else(|| panic!("no rollback step {part}")).work.action {
         Action::Roll(roll) => roll,
@@ -74,11 +74,11 @@ fn back<'p>(plan: &'p Plan, part: &str) -> &'p Roll {
     }
 }
 
-fn names(roll: &Roll) -> Vec<&str> {
+pub(crate) fn names(roll: &Roll) -> Vec<&str> {
     roll.recipe.iter().map(|part| part.name.as_str()).collect()
 }
 
-fn stale_of(roll: &Roll) -> &str {
+pub(crate) fn stale_of(roll: &Roll) -> &str {
     match &roll.stale {
         Stale::PodsNot(pods) => pods.version.as_deref().expect("a version"),
         other => panic!("{other:?}"),
@@ -224,12 +224,6 @@ fn gotcha_the_operators_own_eviction_knows_no_workload_classes() {
         ),
         "{said}"
     );
-}
-
-#[test]
-fn gotcha_auto_upgrade_off_forgets_which_node_was_where() {
-    let said = of_policy(|driver| driver.auto_upgrade = false, codes::MANIFEST_NOT_BUILT);
-    assert!(said.contains("`driver.upgradePolicy.autoUpgrade` is off"), "{said}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod finished;
 mod fleet;
 mod gpu;
 mod gpu_driver;
+mod gpu_driver_by_hand;
 mod gpu_image;
 mod gpu_image_refused;
 mod joint;

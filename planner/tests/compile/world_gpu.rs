@@ -77,6 +77,7 @@ pub(crate) fn section() -> GpuOperator {
             version: Some("580.82.07".to_owned()),
             manager_version: Some("v0.8.1".to_owned()),
             auto_upgrade: true,
+            manager_moves_pods: vec!["ENABLE_GPU_POD_EVICTION".to_owned()],
             precompiled: false,
             moves_pods: Vec::new(),
         }),

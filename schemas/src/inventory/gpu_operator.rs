@@ -48,6 +48,10 @@ pub struct GpuDriver {
     pub manager_version: Option<String>,
     /// `spec.driver.upgradePolicy.autoUpgrade`.
     pub auto_upgrade: bool,
+    /// Variables of the driver manager by which it moves pods and uncordons nodes by itself, where the operator upgrades no driver:
+    /// `ENABLE_GPU_POD_EVICTION`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub manager_moves_pods: Vec<String>,
     /// Whether the version is a branch, and the image that of a driver compiled for one kernel.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub precompiled: bool,

@@ -39,6 +39,9 @@ const MOVES_PODS: [&str; 5] = [
     "podDeletion.deleteEmptyDir",
 ];
 
+/// Variables of the driver manager by which it moves pods by itself, and what they are without a word.
+const MANAGER: [(&str, &str); 2] = [("ENABLE_GPU_POD_EVICTION", "true"), ("ENABLE_AUTO_DRAIN", "false")];
+
 /// The section, under its component's name; nothing where the operator's kinds are not served.
 pub(super) async fn read(lists: &mut Lists, reader: &Reader, kinds: &Kinds<'_>) -> Option<Found> {
     if !matches!(kinds.find(POLICY.0, POLICY.1).await, Ok(Some(_))) {
@@ -120,6 +123,7 @@ fn driver(policy: &Value) -> GpuDriver {
         version: named("/spec/driver/version"),
         manager_version: named("/spec/driver/manager/version"),
         auto_upgrade: is("/spec/driver/upgradePolicy/autoUpgrade", false),
+        manager_moves_pods: manager_switches(policy),
         precompiled: is("/spec/driver/usePrecompiled", false),
         moves_pods: MOVES_PODS
             .iter()
@@ -127,6 +131,20 @@ fn driver(policy: &Value) -> GpuDriver {
             .map(|path| (*path).to_owned())
             .collect(),
     }
+}
+
+/// Switches of the driver manager that are on. The template of the driver's pods switches the first one on, and a variable of the
+/// ClusterPolicy takes its place.
+fn manager_switches(policy: &Value) -> Vec<String> {
+    let given = |name: &str| {
+        let all = policy.pointer("/spec/driver/manager/env").and_then(Value::as_array);
+        all.into_iter()
+            .flatten()
+            .find(|one| text(one, "/name") == name)
+            .map(|one| text(one, "/value").to_owned())
+    };
+    let is_on = |(name, otherwise): &&(&str, &str)| given(name).as_deref().unwrap_or(otherwise) == "true";
+    MANAGER.iter().filter(is_on).map(|(name, _)| (*name).to_owned()).collect()
 }
 
 fn daemon_set(object: &Value) -> GpuDaemonSet {
@@ -229,6 +247,10 @@ mod tests {
         );
         assert!(driver.enabled && driver.auto_upgrade && !driver.by_objects);
         assert_eq!(driver.moves_pods, ["drain.enable"]);
+        assert_eq!(driver.manager_moves_pods, ["ENABLE_GPU_POD_EVICTION"], "on without a word");
+        let env = json!([{"name": "ENABLE_GPU_POD_EVICTION", "value": "false"}, {"name": "ENABLE_AUTO_DRAIN", "value": "true"}]);
+        let policy = json!({"spec": {"driver": {"manager": {"env": env}}}});
+        assert_eq!(manager_switches(&policy), ["ENABLE_AUTO_DRAIN"]);
         let sets: Vec<(&str, bool, bool)> =
             read.daemon_sets.iter().map(|set| (set.name.name.as_str(), set.driver, set.on_delete)).collect();
         assert_eq!(sets, [("nvidia-dcgm", false, false), ("nvidia-driver-daemonset", true, true)]);

@@ -23,6 +23,8 @@ pub struct DriverFacts {
     pub initial_state: InitialState,
     /// How operands are taken off a node.
     pub deploy: Deploy,
+    /// The part of a driver's pod that would move pods by itself.
+    pub manager: Manager,
     /// Drivers by lines of the operator.
     pub releases: Vec<Release>,
     /// The key of its source.
@@ -80,6 +82,16 @@ pub struct Deploy {
     pub source: String,
 }
 
+/// The driver manager, which runs before a driver where the operator upgrades nothing by itself.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Manager {
+    /// Variables by which it cordons a node, evicts its pods and uncordons it.
+    pub switches: Vec<String>,
+    /// The key of its source.
+    pub source: String,
+}
+
 /// Drivers of a line of the operator.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -110,6 +122,7 @@ mod tests {
             &facts.look.source,
             &facts.initial_state.source,
             &facts.deploy.source,
+            &facts.manager.source,
             &facts.release_source,
         ];
         named.extend(facts.in_code.values());

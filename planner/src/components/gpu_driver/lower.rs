@@ -13,13 +13,17 @@ use switchback_schemas::{
     },
 };
 
-use super::{GpuDriver, notices, recipe::driver_pods, rolls::PoolRoll};
+use super::{
+    GpuDriver, notices,
+    recipe::{GPU, driver_pods},
+    rolls::PoolRoll,
+};
 use crate::{
     component::HopCx,
     lower::{
         Draft, Lowering, Undoing, checks,
         drivers::{self, REQUIRED, SKIP_POINTER, daemon_set, policy_ref, state},
-        need, nodes,
+        need, node_work, nodes,
         quarantine::Quarantine,
         verify,
     },
@@ -46,6 +50,11 @@ pub(super) fn hop(at: &HopCx<'_, GpuDriver>, predicted: &mut Predicted<'_>, out:
     let Some(release) = at.cx.index.release(&spec.release) else { return };
     let Some(render) = at.cx.render(&spec.release, &release.chart_version, place()) else { return };
     only_the_driver(at, &release.objects, render);
+    if let Some(test) = &spec.smoke_test {
+        let nodes = at.own.section.nodes.iter().map(|node| (node.name.as_str(), &node.allocatable));
+        let place = at.cx.label(at.doc.doc, "/spec/smokeTest", "would wait for it");
+        node_work::check_offers(at.cx, test, GPU, nodes, place);
+    }
     notices::add(at, out);
     let quarantine = Quarantine::of(at.cx, &place());
     let opt_out = quarantine.as_ref().and_then(|found| found.opt_out(at.cx, &place()));
@@ -108,7 +117,10 @@ impl Road<'_> {
     fn build(&self, predicted: &mut Predicted<'_>, out: &mut Lowering) {
         let ready = self.ready(predicted, out);
         let frozen = self.freeze(&ready, predicted, out);
-        let (holds, held) = self.hold(&ready, predicted, out);
+        let (holds, held) = match self.own.automatic {
+            true => self.hold(&ready, predicted, out),
+            false => (Vec::new(), ready.clone()),
+        };
         let mut before: Vec<StepId> =
             frozen.iter().map(crate::lower::suspension::SuspensionDraft::suspended_by_step).collect();
         before.push(held.clone());
@@ -152,12 +164,14 @@ impl Road<'_> {
             let named = Test::Equals(Operand::Value(json!(self.own.driver.as_str())));
             of.push(self.of_policy("/spec/driver/version", named));
         }
-        of.push(
-            self.of_policy(
-                "/spec/driver/upgradePolicy/autoUpgrade",
-                Test::Equals(Operand::Value(json!(true))),
-            ),
-        );
+        of.push(self.of_policy(
+            "/spec/driver/upgradePolicy/autoUpgrade",
+            match self.own.automatic {
+                true => Test::Equals(Operand::Value(json!(true))),
+                // Left out, it is off.
+                false => Test::Differs(Operand::Value(json!(true))),
+            },
+        ));
         of.extend(self.quarantine.and_then(Quarantine::watched));
         if self.quarantine.is_some() {
             of.push(none_in_repair());
@@ -201,7 +215,10 @@ impl Road<'_> {
         predicted: &mut Predicted<'_>,
         out: &mut Lowering,
     ) -> Option<StepId> {
-        let why = "every driver is held before the ClusterPolicy names another one";
+        let why = match self.own.automatic {
+            true => "every driver is held before the ClusterPolicy names another one",
+            false => "nothing is in the middle when the ClusterPolicy names another driver",
+        };
         let needs = needs.iter().map(|step| need(step, why, Some("recorded"))).collect();
         let asked = Asked {
             cx: self.cx,
@@ -268,8 +285,11 @@ impl Road<'_> {
     fn guard_rollback(&self, driver: &StepId, held: &StepId, out: &mut Lowering) {
         let holding: Vec<StepId> = self.rolls.iter().map(PoolRoll::holding).collect();
         let Some(undo) = out.rollback.iter_mut().find(|undo| undo.id == *driver) else { return };
-        undo.after.extend(holding);
-        undo.work.reads.push(Read { condition: drivers::all_held(), basis: ReadBasis::After(held.clone()) });
+        if self.own.automatic {
+            undo.after.extend(holding);
+            let basis = ReadBasis::After(held.clone());
+            undo.work.reads.push(Read { condition: drivers::all_held(), basis });
+        }
         for (number, set) in self.own.daemon_sets.iter().enumerate() {
             let captured = Operand::Captured { step: driver.clone(), name: template(number) };
             let object = daemon_set(set);

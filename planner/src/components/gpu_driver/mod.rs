@@ -30,6 +30,7 @@ use crate::{
     lower::{
         Lowering,
         drivers::known::{KNOWN, KnownDrivers},
+        node_work,
         suspension::RollSuspension,
     },
     manifest::{Checks, Touch},
@@ -76,6 +77,9 @@ impl Component for GpuDriver {
         checks.object("/spec/release", &spec.release);
         checks.charts(&spec.charts);
         checks.word("/spec/to", "the version of a driver", spec.to.as_str(), b"-._+");
+        if let Some(test) = &spec.smoke_test {
+            node_work::check_test(test, checks);
+        }
     }
 
     fn references(&self, spec: &GpuDriverUpgrade, checks: &mut Checks<'_, '_>) {

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use switchback_schemas::{
     Seconds, StepId, Version,
+    manifest::SmokeTest,
     plan::{
         Condition, DaemonPods, DeviceHolders, Disruption, Effect, Estimate, FieldTest, KubeCondition,
-        KubeEffect, KubePatch, NodeUndo, Offers, Operand, RecipeStep, SetField, Target, Test, Verify, Wait,
-        Work,
+        KubeEffect, KubePatch, NodePods, NodeUndo, Offers, Operand, RecipeStep, SetField, Target, Test,
+        Verify, Wait, Work,
     },
 };
 
@@ -20,6 +21,7 @@ use super::{facts::DriverFacts, site::Site};
 use crate::{
     lower::{
         drivers::{DONE, RESOURCES, SKIP_POINTER, STATE_POINTER},
+        node_work::{self, SMOKE_TEST},
         nodes, opting_out,
         quarantine::OptOut,
         verify,
@@ -36,11 +38,15 @@ const STAYS: Seconds = Seconds(30);
 /// How long a node that is let go of may take to show that its driver did not change.
 const UNCHANGED: Seconds = Seconds::minutes(5);
 
+/// The resource that a test asks for without a word.
+pub(super) const GPU: &str = "nvidia.com/gpu";
+
 /// The names of the recipe's steps.
 const CORDON: &str = "cordon";
 const DRAIN: &str = "drain";
 const UNUSED_PART: &str = "unused";
 const LIFT: &str = "lift-hold";
+const RESTART: &str = "restart";
 const UNCORDON: &str = "uncordon";
 
 /// What a recipe is made for.
@@ -55,6 +61,8 @@ pub(super) struct Recipe<'a> {
     pub(super) to: &'a Version,
     /// How NVSentinel is kept from it.
     pub(super) opt_out: Option<&'static OptOut>,
+    /// What the node has to pass before it takes pods again.
+    pub(super) test: Option<&'a SmokeTest>,
     pub(super) drain_within: Seconds,
     pub(super) driver_within: Seconds,
 }
@@ -108,15 +116,24 @@ fn look(name: &str, title: &str, until: Condition, needs: &[&str], within: Secon
 impl Recipe<'_> {
     /// All of it, in order.
     pub(super) fn steps(&self) -> Vec<RecipeStep> {
-        let annotations = BTreeMap::from([(self.facts.initial_state.annotation.clone(), "true".to_owned())]);
+        // Without the first the operator uncordons the node; where it upgrades nothing by itself, nothing asks for it.
+        let told =
+            self.site.automatic.then(|| (self.facts.initial_state.annotation.clone(), "true".to_owned()));
+        let annotations: BTreeMap<String, String> = told.into_iter().collect();
         let mut steps: Vec<RecipeStep> =
             self.opt_out.map(|opt_out| opting_out::out(&self.roll, opt_out)).into_iter().collect();
         let before: &[&str] = if self.opt_out.is_some() { &[opting_out::OUT] } else { &[] };
         steps.extend(nodes::emptied_after(before, &annotations, self.drain_within));
-        steps.extend([self.unused(before), self.lift()]);
+        let (moves, mut last) =
+            if self.site.automatic { (self.lift(), LIFT) } else { (self.restart(), RESTART) };
+        steps.extend([self.unused(before), moves]);
+        if let Some(test) = self.test {
+            steps.push(node_work::smoke_test(test, (&self.site.namespace, GPU), &[last]));
+            last = SMOKE_TEST;
+        }
         let uncordon = nodes::stays("a node that takes pods again is drained anew, not cordoned behind them");
         let title = "uncordon the node, if this run cordoned it";
-        steps.push(nodes::step(UNCORDON, title, nodes::cordon(false, &annotations), &[LIFT], uncordon));
+        steps.push(nodes::step(UNCORDON, title, nodes::cordon(false, &annotations), &[last], uncordon));
         steps.extend(self.opt_out.map(|opt_out| self.opt_in(opt_out)));
         steps
     }
@@ -175,8 +192,26 @@ impl Recipe<'_> {
         })
     }
 
-    /// The new driver works, and the operator says that it is done.
+    /// Deletes the driver's pod: the one that comes is of the present template. Nobody else does where the operator upgrades nothing by itself.
+    fn restart(&self) -> RecipeStep {
+        let pods = driver_pods(self.facts, self.site, self.to);
+        let effect = Effect::Kube(KubeEffect::RestartPods(NodePods { node: Target::ItemNode {}, pods }));
+        let undo = nodes::stays("a driver that is restarted is the one of the present template");
+        let title = format!("restart the driver of the node, which comes up as {}", self.to);
+        nodes::step(RESTART, &title, effect, &[UNUSED_PART], undo).with(|work| Work {
+            verify: vec![self.driver(), self.operands()],
+            disruption: Disruption::Restart,
+            estimate: Estimate::seconds(360, 2100),
+            ..work
+        })
+    }
+
+    /// The new driver works, and the operator says that it is done, where it says anything.
     fn driver(&self) -> Verify {
+        if !self.site.automatic {
+            let title = format!("the driver of the node is {} and Ready", self.to);
+            return verify(title, self.runs(self.to), STAYS, self.driver_within);
+        }
         let done = field(STATE_POINTER.to_owned(), is(json!(DONE)));
         let title =
             format!("the driver of the node is {} and Ready, and the operator is done with it", self.to);

@@ -72,6 +72,7 @@ impl PoolRoll<'_> {
             from,
             to,
             opt_out: self.opt_out,
+            test: spec.smoke_test.as_ref(),
             drain_within: nodes::drain_within(&spec.rollout),
             driver_within: spec.driver_within.map_or(DRIVER, |length| length.0),
         };
@@ -130,6 +131,9 @@ impl PoolRoll<'_> {
             ..Work::new(title, Action::Roll(back))
         });
         out.rollback.push(returning.named(self.returning(), vec![seen.clone()]));
+        if !at.own.automatic {
+            return;
+        }
         let title = format!("hold the driver of every GPU node of pool {} again", pool.name);
         let holding = Rollback::new(Work {
             timeout: Seconds::hours(1),
@@ -162,7 +166,11 @@ impl PoolRoll<'_> {
             .idempotent()
             .disrupts(Disruption::Drain, Some(pool.tier));
         for step in after {
-            draft = draft.needs(step, "every driver is held until its node is drained", Some("recorded"));
+            let why = match at.own.automatic {
+                true => "every driver is held until its node is drained",
+                false => "a driver that is restarted earlier comes up as the old one",
+            };
+            draft = draft.needs(step, why, Some("recorded"));
         }
         draft = draft.after(
             previous.map(|step| need(step, "pools of a lower tier move first, one pool at a time", None)),

@@ -34,6 +34,8 @@ pub struct Site {
     pub(super) policy: String,
     /// Its DaemonSets of drivers.
     pub(super) daemon_sets: Vec<ObjectName>,
+    /// Whether the operator moves drivers by itself; where it does not, their pods are deleted one by one.
+    pub(super) automatic: bool,
     /// The namespace of the operator.
     pub(super) namespace: String,
     /// Pools with GPU nodes, lower tiers first.
@@ -81,7 +83,8 @@ pub(super) fn find(at: &DocCx<'_, GpuDriver>, release: &Release) -> Option<Site>
     };
     look.nodes(&section);
     let pools = look.pools(&section);
-    Some(Site { section, driver, policy, daemon_sets, namespace, pools })
+    let automatic = observed.auto_upgrade;
+    Some(Site { section, driver, policy, daemon_sets, automatic, namespace, pools })
 }
 
 struct Look<'a> {
@@ -158,13 +161,17 @@ impl Look<'_> {
             );
             return None;
         }
-        if !observed.auto_upgrade {
-            self.not_built(
-                "`driver.upgradePolicy.autoUpgrade` is off, so nobody restarts a driver",
-                "set it to true in the values of the release, by an upgrade to its own version, then observe again",
+        if !observed.auto_upgrade && !observed.manager_moves_pods.is_empty() {
+            let message = format!(
+                "the driver manager would evict pods past their workload classes and uncordon nodes before anybody has looked at their \
+                 driver: {}",
+                observed.manager_moves_pods.join(", ")
             );
+            let help = "`driver.upgradePolicy.autoUpgrade` is off, so it is the manager's to say: set each of them to 'false' under \
+                        `driver.manager.env` of the release, by an upgrade to its own version (no driver restarts by that), then observe again";
+            self.refuse(codes::PLAN_NOT_READY, ("/spec/release", "moves pods by itself"), message, help);
         }
-        if !observed.moves_pods.is_empty() {
+        if observed.auto_upgrade && !observed.moves_pods.is_empty() {
             let values: Vec<String> =
                 observed.moves_pods.iter().map(|path| format!("driver.upgradePolicy.{path}: true")).collect();
             let message = format!(

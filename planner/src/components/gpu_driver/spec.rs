@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use switchback_schemas::{
     Version,
-    manifest::{ChartSource, OnFailure, Requires, Rollout},
+    manifest::{ChartSource, OnFailure, Requires, Rollout, SmokeTest},
     name::{Label, ObjectName},
     seconds::Length,
 };
@@ -29,6 +29,9 @@ pub struct GpuDriverUpgrade {
     /// How long the new driver may take to be Ready on a node that is empty; 40 minutes when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver_within: Option<Length>,
+    /// What each node has to pass once its driver is ready, before it takes pods again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoke_test: Option<SmokeTest>,
     /// The newest CUDA that workloads on the GPU nodes are built for: no API shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cuda: Option<Version>,
