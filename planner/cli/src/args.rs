@@ -31,7 +31,7 @@ pub(crate) struct Args {
 #[derive(Debug)]
 pub(crate) enum Parsed {
     /// One of this program's commands.
-    Own(Args),
+    Own(Box<Args>),
     /// A command of `switchback-exec`.
     Forward(Forward),
 }
@@ -47,7 +47,9 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         let words = std::iter::once(OsString::from(name)).chain(rest).collect();
         return Ok(Parsed::Forward(Forward { options, words }));
     }
-    Args::from_arg_matches(&matches).map(Parsed::Own).map_err(|error| error.format(&mut command()))
+    Args::from_arg_matches(&matches)
+        .map(|args| Parsed::Own(Box::new(args)))
+        .map_err(|error| error.format(&mut command()))
 }
 
 const REST: &str = "rest";

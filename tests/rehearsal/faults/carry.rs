@@ -170,7 +170,7 @@ impl Stage {
     fn life(&self, planned: &Planned, scenario: &Scenario, death: Option<&(Death, Unsynced)>) -> Life {
         let process = runtime();
         let doom = Arc::new(Doom::of(death));
-        if let Some((Death::AtDisk(operation, fault), _)) = death {
+        if let Some((Death::Disk(operation, fault), _)) = death {
             self.platform.disk.fault_at(*operation, *fault);
         }
         process.block_on(async {
@@ -228,11 +228,11 @@ impl Stage {
         let scenario = Scenario { deaths: Vec::new(), ..scenario.clone() };
         let written = || {
             let journal = Files::of(&self.platform.disk).journal();
-            journal.iter().filter(|byte| **byte == b'\n').count() as u64
+            journal.split(|byte| *byte == b'\n').count() as u64 - 1
         };
         for lives in 1..=CALLS {
             let Some(left) = records.checked_sub(written()) else { return (None, lives) };
-            let death = (Death::AtRecord(left), Unsynced::Kept);
+            let death = (Death::Record(left), Unsynced::Kept);
             if let Once::Over(came) = self.once(planned, &scenario, Some(&death)) {
                 return (Some(came), lives);
             }

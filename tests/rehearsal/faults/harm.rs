@@ -52,8 +52,8 @@ pub(super) fn harmed(bench: &Bench, seed: u64) -> Verdict {
         // What it says of a hop that was taken back stands in the journal.
         _ => String::from_utf8_lossy(&carried.files.journal()).into_owned(),
     };
-    let named = names.iter().any(|name| says.contains(name));
-    match is_complete(&carried.came) || !named {
+    let told = names.iter().any(|name| says.contains(name));
+    match is_complete(&carried.came) || !told {
         true => Verdict::Wrong(format!("{names:?} are worse, and nothing says so\n{carried:?}")),
         false => Verdict::Well,
     }

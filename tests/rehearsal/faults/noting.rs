@@ -39,9 +39,9 @@ impl Doom {
         let doom = Self::default();
         let set = |left: &Mutex<Option<u64>>, number| *left.lock().expect("no panic") = Some(number);
         match death {
-            Some((Death::AtRecord(number), _)) => set(&doom.records, *number),
-            Some((Death::AtEffect(number), _)) => set(&doom.effects, *number),
-            Some((Death::AtDisk(..), _)) | None => {}
+            Some((Death::Record(number), _)) => set(&doom.records, *number),
+            Some((Death::Effect(number), _)) => set(&doom.effects, *number),
+            Some((Death::Disk(..), _)) | None => {}
         }
         doom
     }

@@ -10,11 +10,11 @@ use crate::support::time::Random;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Death {
     /// It is killed when so many more records are durable.
-    AtRecord(u64),
+    Record(u64),
     /// It is killed when so many more effects have been carried out, and nobody wrote so.
-    AtEffect(u64),
+    Effect(u64),
     /// An operation of the disk goes wrong.
-    AtDisk(u64, DiskFault),
+    Disk(u64, DiskFault),
 }
 
 /// What goes wrong.
@@ -124,10 +124,10 @@ fn death(random: &mut Random) -> (Death, Unsynced) {
     let unsynced = one_of(random, &[Unsynced::Lost, Unsynced::Half, Unsynced::Kept]);
     let errors = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::Other];
     let death = match random.below(4) {
-        0 => Death::AtEffect(random.below(20)),
-        1 => Death::AtDisk(random.below(200), DiskFault::Crash),
-        2 => Death::AtDisk(random.below(200), DiskFault::Fail(one_of(random, &errors))),
-        _ => Death::AtRecord(random.below(60)),
+        0 => Death::Effect(random.below(20)),
+        1 => Death::Disk(random.below(200), DiskFault::Crash),
+        2 => Death::Disk(random.below(200), DiskFault::Fail(one_of(random, &errors))),
+        _ => Death::Record(random.below(60)),
     };
     (death, unsynced)
 }
