@@ -95,6 +95,12 @@ pub(crate) fn small() -> &'static Applied {
     APPLIED.get_or_init(|| block_on(applied("karpenter-small", example("karpenter-small", str::to_owned))))
 }
 
+/// The whole platform, applied once for all tests.
+pub(crate) fn platform() -> &'static Applied {
+    static APPLIED: OnceLock<Applied> = OnceLock::new();
+    APPLIED.get_or_init(|| block_on(applied("gpu-ml-platform", example("gpu-ml-platform", that_goes_back))))
+}
+
 /// What a record begins or ends, and how many records are durable for a process that dies there.
 fn moment(record: &Record) -> Option<(At, &'static str, u64)> {
     let with = record.seq + 1;
