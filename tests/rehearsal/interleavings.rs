@@ -125,16 +125,57 @@ pub(crate) fn promises() -> Watch {
     Watch::of().training().serving(&[("mlops", "sklearn-iris", 2)]).keeping(&nodes)
 }
 
-async fn carried(asked: &Asked, seed: u64) -> Carried {
+/// A platform whose hops are carried out in random order.
+struct Case {
+    asked: &'static Asked,
+    /// Its world, with a training job that takes so many seconds, if it has one that ends.
+    world: fn(u64) -> World,
+    promises: fn() -> Watch,
+    /// What has to be at the end.
+    ends: fn(&World),
+    /// A line of what is there at the end, without what is the seed's own; `None` where all of it is.
+    line: fn(String, u64) -> Option<String>,
+}
+
+/// The written procedures.
+fn procedures() -> Case {
+    Case {
+        asked: asked(),
+        world,
+        promises,
+        ends: trained,
+        // How long the job trained is the seed's own.
+        line: |line, trains| Some(line.replace(&format!("\"{}\"", BEFORE + trains), "so long")),
+    }
+}
+
+/// The whole platform, with schedules and Workflows that go on meanwhile.
+fn whole() -> Case {
+    static ASKED: OnceLock<Asked> = OnceLock::new();
+    let world = |_: u64| fixture("gpu-ml-platform.yaml", str::to_owned);
+    let files = || manifests("gpu-ml-platform", |_, text| text);
+    Case {
+        asked: ASKED.get_or_init(|| block_on(Asked::of(&files(), world(0)))),
+        world,
+        promises: Watch::of,
+        ends: |_| (),
+        line: |line, _| {
+            let own = line.starts_with("Workflow ") || line.contains("\"owner\":\"Workflow\"");
+            (!own).then_some(line)
+        },
+    }
+}
+
+async fn carried(case: &Case, seed: u64) -> Carried {
     let _told = Told(seed);
     let mut random = Random::of(seed);
-    let hops = drawn(&asked.plan(&[]).plan, &mut random);
-    let planned = asked.plan(&hops);
+    let hops = drawn(&case.asked.plan(&[]).plan, &mut random);
+    let planned = case.asked.plan(&hops);
     let compiled: Vec<HopId> = planned.plan.hops.iter().map(|hop| hop.id.clone()).collect();
     assert_eq!(compiled, hops, "any sequence that keeps the order can be had");
     let trains = 600 + random.below(4 * 3600);
-    let platform = Platform::of(world(trains), SimDisk::new()).await;
-    let watch = Arc::new(Mutex::new(promises()));
+    let platform = Platform::of((case.world)(trains), SimDisk::new()).await;
+    let watch = Arc::new(Mutex::new((case.promises)()));
     platform.time.is_watched_by(&watch);
     let parallel = [1, 2, 3, 16][usize::try_from(random.below(4)).expect("small")];
     let manner = Manner { late: Some((Arc::new(Mutex::new(random)), LATE)), parallel: Some(parallel) };
@@ -153,10 +194,9 @@ async fn carried(asked: &Asked, seed: u64) -> Carried {
     let watch = watch.lock().expect("the watch");
     assert_eq!(watch.wrong, Vec::<String>::new(), "{hops:?}");
     let end = platform.twin.snapshot();
-    trained(&end);
-    // How long the job trained is the seed's own.
-    let own = |line: String| line.replace(&format!("\"{}\"", BEFORE + trains), "so long");
-    let end = settled(end).into_iter().map(|(line, count)| (own(line), count)).collect();
+    (case.ends)(&end);
+    let lines = settled(end).into_iter();
+    let end = lines.filter_map(|(line, count)| Some(((case.line)(line, trains)?, count))).collect();
     Carried { hops, steps, states: watch.states.len(), end }
 }
 
@@ -174,7 +214,7 @@ fn trained(world: &World) {
 fn in_any_order_the_world_is_in_order_at_every_moment_and_ends_the_same() {
     let mut all: Vec<Carried> = Vec::new();
     for seed in SEEDS.into_iter().chain([fresh()]) {
-        let one = block_on(carried(asked(), seed));
+        let one = block_on(carried(&procedures(), seed));
         if let Some(first) = all.first() {
             let _told = Told(seed);
             same(&first.end, &one.end, &format!("{:?} after {:?}", one.hops, first.hops));
@@ -190,4 +230,18 @@ fn in_any_order_the_world_is_in_order_at_every_moment_and_ends_the_same() {
     }
     let free = orders.values().filter(|orders| orders.len() > 1).count();
     assert!(free > 1, "steps of a hop came in different orders: {orders:?}");
+}
+
+#[test]
+fn the_whole_platform_in_any_order_ends_the_same() {
+    let case = whole();
+    let mut first: Option<Carried> = None;
+    for seed in [1, fresh()] {
+        let one = block_on(carried(&case, seed));
+        if let Some(first) = &first {
+            let _told = Told(seed);
+            same(&first.end, &one.end, &format!("{:?} after {:?}", one.hops, first.hops));
+        }
+        first.get_or_insert(one);
+    }
 }
