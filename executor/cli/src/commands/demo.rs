@@ -1,7 +1,7 @@
 //! `demo`: the tour, without a cloud. Every step is a command that a person could type; each is shown before it runs.
 //!
-//! The tour serves the twin of a platform on EKS and RDS, observes it, plans two minors of EKS with Karpenter and MLflow between,
-//! applies that, is killed in its middle, goes on, gets the approval that it parks for, meets an image that is nowhere, rolls back
+//! The tour serves the twin of a GPU and ML platform on EKS and RDS, observes it, plans two minors of EKS with everything that runs
+//! on it, applies that, is killed in its middle, goes on, gets the approval that it parks for, meets an image that is nowhere, rolls back
 //! by itself, plans again with another image, gives its account, and is closed.
 
 mod material;
@@ -21,7 +21,7 @@ const APPLY: [&str; 7] = ["apply", "plan.json", "--brief", "--kubeconfig", "kube
 
 /// What the plan asks for before it is crossed.
 const LINES: [(&str, &str); 2] = [
-    ("mlops-platform-dev-1.34-rollback-to-1.32", "1.33 is verified, 1.32 is no longer needed"),
+    ("gpu-ml-platform-1.34-rollback-to-1.32", "1.33 is verified, 1.32 is no longer needed"),
     ("mlflow-traffic", "announced to the teams"),
 ];
 
@@ -40,8 +40,9 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let mut tour = Tour::new(&dir, host)?;
 
     tour.say(
-        "A platform: an EKS cluster at 1.32 with Karpenter 1.5, two GPU pools and a training job, and MLflow 3.8 on RDS. \
-         It is a digital twin on this machine, and its clock runs ahead while a command waits: hours take seconds.",
+        "A platform: an EKS cluster at 1.32 with Karpenter, the GPU Operator, KServe and its models, Argo Workflows and a \
+         training job, and MLflow on RDS. It is a digital twin on this machine, and its clock runs ahead while a command \
+         waits: hours take seconds.",
     )?;
     tour.serve().await?;
     tour.say("Observe the cluster and AWS. This only reads.")?;
@@ -51,8 +52,9 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     )?;
     tour.switchback(&RESOLVE, Aside::None, Exit::Success).await?;
     tour.say(
-        "The manifests ask for EKS 1.34, Karpenter 1.8 and MLflow 3.18. The plan finds the order, and shows until when each \
-         hop can be rolled back. This is the short form; a pull request shows every step with its undo, here in dry-run.txt, and the notes on the \
+        "Each manifest asks for one version: EKS 1.34, Karpenter 1.8, KServe 0.17, Argo Workflows 4.0, MLflow 3.18, the GPU \
+         Operator 25.10. The plan finds the order, eight hops, and shows until when each can be rolled back. This is the short \
+         form; a pull request shows every step with its undo, here in dry-run.txt, and the notes on the \
          manifests are in notes.txt.",
     )?;
     tour.switchback(&PLAN, Aside::Remarks("notes.txt"), Exit::Success).await?;
@@ -75,7 +77,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     tour.exec(&APPLY, Exit::RolledBack).await?;
     let first = tour.run_id()?;
     tour.say(
-        "EKS 1.34 and Karpenter 1.8 stay, verified, and MLflow has never stopped. The image is corrected in the manifest, the \
+        "Everything before it stays, verified, and MLflow has never stopped. The image is corrected in the manifest, the \
          platform observed again: only MLflow is left to do.",
     )?;
     material::mend(&dir)?;

@@ -4,14 +4,22 @@ use std::path::Path;
 
 use crate::{documents, error::Error};
 
-const WORLD: &str = include_str!("../../../../../fixtures/worlds/mlops-platform.yaml");
-const CHARTS: &str = include_str!("../../../../../fixtures/worlds/charts.yaml");
-const EKS_WORLD: &str = include_str!("../../../../../fixtures/worlds/eks.yaml");
-const PLATFORM: &str = include_str!("../../../../../plans/mlops-platform/manifests/platform.yaml");
-const EKS: &str = include_str!("../../../../../plans/mlops-platform/manifests/eks.yaml");
-const KARPENTER: &str = include_str!("../../../../../plans/mlops-platform/manifests/karpenter.yaml");
-const MLFLOW: &str = include_str!("../../../../../plans/mlops-platform/manifests/mlflow.yaml");
-const VERIFICATIONS: &str = include_str!("../../../../../plans/mlops-platform/manifests/verifications.yaml");
+const WORLD: &str = include_str!("../../../../../fixtures/worlds/gpu-ml-platform.yaml");
+const INCLUDED: [(&str, &str); 2] = [
+    ("charts.yaml", include_str!("../../../../../fixtures/worlds/charts.yaml")),
+    ("eks.yaml", include_str!("../../../../../fixtures/worlds/eks.yaml")),
+];
+const MLFLOW: &str = include_str!("../../../../../plans/gpu-ml-platform/manifests/mlflow.yaml");
+/// The other manifests.
+const MANIFESTS: [(&str, &str); 7] = [
+    ("platform.yaml", include_str!("../../../../../plans/gpu-ml-platform/manifests/platform.yaml")),
+    ("argo.yaml", include_str!("../../../../../plans/gpu-ml-platform/manifests/argo.yaml")),
+    ("eks.yaml", include_str!("../../../../../plans/gpu-ml-platform/manifests/eks.yaml")),
+    ("gpu-operator.yaml", include_str!("../../../../../plans/gpu-ml-platform/manifests/gpu-operator.yaml")),
+    ("karpenter.yaml", include_str!("../../../../../plans/gpu-ml-platform/manifests/karpenter.yaml")),
+    ("kserve.yaml", include_str!("../../../../../plans/gpu-ml-platform/manifests/kserve.yaml")),
+    ("verifications.yaml", include_str!("../../../../../plans/gpu-ml-platform/manifests/verifications.yaml")),
+];
 
 /// The image of the manifest, and what somebody made of it: a tag that the registry does not have.
 const IMAGE: &str = "ghcr.io/mlflow/mlflow:v3.18.0";
@@ -25,13 +33,13 @@ const INCLUDE_BROKEN: &str = "include: [charts.yaml, eks.yaml, broken.yaml]";
 pub(super) fn write(dir: &Path) -> Result<(), Error> {
     let put = |name: &str, text: &str| documents::write(&dir.join(name), text.as_bytes());
     put("world.yaml", &WORLD.replace(INCLUDE, INCLUDE_BROKEN))?;
-    put("charts.yaml", CHARTS)?;
-    put("eks.yaml", EKS_WORLD)?;
+    for (name, text) in INCLUDED {
+        put(name, text)?;
+    }
     put("broken.yaml", &format!("brokenImages: [\"{BROKEN}\"]\n"))?;
-    put("manifests/platform.yaml", PLATFORM)?;
-    put("manifests/eks.yaml", EKS)?;
-    put("manifests/karpenter.yaml", KARPENTER)?;
-    put("manifests/verifications.yaml", VERIFICATIONS)?;
+    for (name, text) in MANIFESTS {
+        put(&format!("manifests/{name}"), text)?;
+    }
     Ok(put("manifests/mlflow.yaml", &MLFLOW.replace(IMAGE, BROKEN))?)
 }
 
