@@ -9,6 +9,7 @@ use switchback_schemas::{
     ItemKey, RunId, Seconds,
     journal::{At, Event, Outcome, Record, SideEntry, Verdict, WaitsFor},
     name::Label,
+    plan::Verify,
 };
 
 use crate::{
@@ -142,19 +143,22 @@ impl Proof {
         self.last = Some(verdict);
     }
 
-    /// Whether its time is over, which began then: never while nothing can be read, until that has lasted for so long, and never
-    /// while it holds and only has to stay so.
+    /// Whether its time is over, which began then. Time in which nothing can be read does not count, until that has lasted for so
+    /// long; and what holds when its time is over has the same time again to stay so.
     pub(in crate::machine) fn is_late(
         &self,
-        (began, within): (Timestamp, Seconds),
+        verify: &Verify,
+        began: Timestamp,
         patience: Seconds,
         now: Timestamp,
     ) -> bool {
-        let over = later(began, within);
+        let over = later(began, verify.within);
+        let counted = over.saturating_add(self.dark).unwrap_or(now);
         match (self.unread, &self.last) {
             (Some(since), _) => now >= later(since, patience) && now > over,
-            (None, None | Some(Verdict::Holds { .. })) => false,
-            (None, Some(_)) => now > over.saturating_add(self.dark).unwrap_or(now),
+            (None, None) => false,
+            (None, Some(Verdict::Holds { .. })) => now > later(later(counted, verify.within), verify.settle),
+            (None, Some(_)) => now > counted,
         }
     }
 

@@ -63,8 +63,7 @@ impl Machine {
             return Some(Verdict::Holds { evidence: Evidence(seen.collect()) });
         }
         let late = conditions.iter().enumerate().find(|(which, verify)| {
-            !settled((*which, *verify))
-                && proof(*which).is_late((began, verify.within), self.settings.evidence, now)
+            !settled((*which, *verify)) && proof(*which).is_late(verify, began, self.settings.evidence, now)
         });
         if let Some((which, verify)) = late {
             let proof = proof(which);
