@@ -147,7 +147,7 @@ fn a_refusal_while_the_lease_is_held_leaves_what_there_was() {
         let before = services(&scene);
         let old_images = images(&scene);
         scene.plan();
-        let refused = json!({"before": {"status": 403}});
+        let refused = json!({"before": {"status": 422}});
         scene.fault(&json!({"verb": "PATCH", "path": path, "nth": 1, "kind": refused}));
         scene.apply().exits(5);
         assert_eq!(scene.faults_met(), 1, "{path} was never called");

@@ -200,10 +200,14 @@ impl Machine {
         }
     }
 
-    /// Whether it would be news that a node is gone: it is in the batch, and neither done nor being ended by us.
+    /// Whether it would be news that a node is gone: it is in the batch, and neither done nor being ended by us. While something of
+    /// it is called, also to let it go, that call says what became of it.
     fn may_vanish(&self, at: &At, roll: &Roll, key: &ItemKey) -> bool {
         let batch = self.state.roll(at).and_then(|state| state.batch.as_ref());
-        let calling = |name| self.state.phase(&at.item(key, name)) == Phase::Called;
+        let calling = |name| {
+            let places = [at.item(key, name), at.release(key, name)];
+            places.iter().any(|place| self.state.phase(place) == Phase::Called)
+        };
         batch.is_some_and(|batch| batch.items.iter().any(|item| item.key == *key))
             && !roll.recipe.iter().any(|recipe| calling(&recipe.name))
             && !self.state.item_is_done(&self.index.plan, at, key)
