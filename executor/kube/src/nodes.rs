@@ -46,6 +46,11 @@ pub(crate) fn is_cordoned(node: &Value) -> bool {
     node.pointer("/spec/unschedulable").and_then(Value::as_bool) == Some(true)
 }
 
+/// Why nothing is done on a node that somebody uncordoned since it was drained.
+pub(crate) fn uncordoned(name: &str) -> String {
+    format!("node {name} is not cordoned any more, and pods may stand on it: cordon and drain it, and retry")
+}
+
 /// The run that cordoned a node.
 pub(crate) fn cordoned_by(node: &Value) -> Option<&str> {
     node.pointer("/metadata/annotations")?.get(CORDONED_BY)?.as_str()

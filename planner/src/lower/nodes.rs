@@ -127,6 +127,15 @@ pub fn stays(why: &str) -> NodeUndo {
 /// What follows where a step of a recipe is not undone.
 const REPLACED: &str = "pods run where their owners place them, and a replacement stays";
 
+/// The node of a recipe takes no pods: what ends or blinds those on it asks for that in the same breath, since somebody may have
+/// uncordoned it since it was drained.
+pub fn takes_no_pods() -> FieldTest {
+    FieldTest {
+        pointer: "/spec/unschedulable".to_owned(),
+        is: Test::Equals(Operand::Value(serde_json::json!(true))),
+    }
+}
+
 /// Makes the node of a recipe unschedulable, or schedulable again where this run made it so, with annotations that go along.
 pub fn cordon(unschedulable: bool, annotations: &BTreeMap<String, String>) -> Effect {
     let cordon = NodeCordon {

@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 use switchback_executor::ports::{Call, Classify as _};
 use switchback_schemas::{
+    Seconds,
     journal::{Class, Outcome, WaitsFor},
     plan::{BoundObject, NodeJob, NodeJobEnd},
 };
@@ -32,12 +33,16 @@ pub(super) async fn run(
 ) -> Result<Outcome, CallError> {
     let kinds = Kinds::new(&api.read);
     let found = target::find(&api.read, &kinds, &effect.node).await?;
-    let Some(node) = found.object()? else { return Ok(refused(format!("{} is gone", found.named))) };
+    let Some(node) = found.object()? else {
+        // It may be on its way up: a node that boots can be registered anew.
+        let gone = format!("{} is gone", found.named);
+        return Ok(target::unconfirmed(call, &gone).unwrap_or_else(|| refused(gone)));
+    };
     let resource = built_in("batch/v1", "Job")?;
     let name = format!("{}-{}", effect.name, call.token.get(..PART).unwrap_or(&call.token));
     let sought = Sought::new(&resource, Some(&effect.namespace), &name);
     let job = api.read.look(sought).await?;
-    let on = Attempt { api, effect, sought, node };
+    let on = Attempt { api, effect, sought, node, waited: call.waited };
     match job {
         None => on.begin(&name).await,
         Some(job) => on.follow(&job).await,
@@ -50,10 +55,14 @@ struct Attempt<'call> {
     effect: &'call NodeJob<BoundObject>,
     sought: Sought<'call>,
     node: &'call Seen,
+    waited: Seconds,
 }
 
 impl Attempt<'_> {
     async fn begin(&self, name: &str) -> Result<Outcome, CallError> {
+        if self.effect.until == NodeJobEnd::Rebooted && !nodes::is_cordoned(self.node) {
+            return Ok(refused(nodes::uncordoned(self.node_name())));
+        }
         let mut object = self.effect.object(name);
         let annotations = json!({BOOT: text(self.node, "/status/nodeInfo/bootID")});
         if let Some(metadata) = object.pointer_mut("/metadata").and_then(Value::as_object_mut) {
@@ -72,7 +81,20 @@ impl Attempt<'_> {
         if job.pointer("/metadata/deletionTimestamp").is_some() {
             return Ok(waits(job, &format!("{named} is being deleted")));
         }
+        if annotation(job, BOOT).is_none() {
+            return Ok(refused(format!(
+                "{named} is not one that a run of Switchback began: delete it, and retry"
+            )));
+        }
         match judge(self.effect.until, job, self.node) {
+            // The Job's own deadline ends the Job, and not a node that never comes up.
+            Judged::Runs if self.waited > self.effect.within => {
+                let node = self.node_name();
+                let is =
+                    if has_condition(self.node, "Ready") { "has not booted anew" } else { "is not Ready" };
+                let within = self.effect.within;
+                Ok(refused(format!("node {node} {is} within {within} of the start of {named}")))
+            }
             Judged::Done => Ok(done(format!("{named} has come to its end on {}", self.node_name()))),
             Judged::Runs => {
                 let why = self.why(job).await?;

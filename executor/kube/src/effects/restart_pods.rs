@@ -19,8 +19,9 @@ use crate::{
 pub(super) async fn run(api: &Writer, effect: &NodePods<BoundObject>) -> Result<Outcome, CallError> {
     let kinds = Kinds::new(&api.read);
     let found = target::find(&api.read, &kinds, &effect.node).await?;
-    if found.object()?.is_none() {
-        return Ok(refused(format!("{} is gone", found.named)));
+    let Some(node) = found.object()? else { return Ok(refused(format!("{} is gone", found.named))) };
+    if !nodes::is_cordoned(node) {
+        return Ok(refused(nodes::uncordoned(&found.named.name)));
     }
     let Some(version) = effect.pods.version.as_deref() else {
         return Ok(refused("the plan says no version of the pods to restart"));

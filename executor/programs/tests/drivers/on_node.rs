@@ -16,6 +16,7 @@ on_both!(
     a_job_runs_to_its_end_on_a_cordoned_node,
     a_job_that_fails_is_reported_once_and_run_anew,
     only_pods_of_another_version_are_restarted,
+    a_node_that_takes_pods_is_not_booted,
 );
 
 fn job(scene: &Scene, node: &BoundObject) -> KubeEffect<Value, BoundObject> {
@@ -77,6 +78,21 @@ async fn a_job_that_fails_is_reported_once_and_run_anew(scene: &Scene) {
     scene.call("DELETE", &format!("/api/v1/nodes/{}", node.object.name), None).await;
 }
 
+/// Somebody uncordoned the node since it was drained: whoever stands there now would lose the driver.
+fn assert_stays(outcome: &Outcome) {
+    let Outcome::NotDone { class: Class::Refused, evidence } = outcome else { panic!("{outcome:?}") };
+    assert!(evidence.0[0].contains("is not cordoned any more"), "{evidence:?}");
+}
+
+async fn a_node_that_takes_pods_is_not_booted(scene: &Scene) {
+    let node = scene.node("n").await;
+    let KubeEffect::NodeJob(job) = job(scene, &node) else { unreachable!("a Job") };
+    let reboot = KubeEffect::NodeJob(NodeJob { until: NodeJobEnd::Rebooted, ..job });
+    assert_stays(&scene.apply(&call(), &reboot).await);
+    assert!(scene.get(&path(scene)).await.is_none(), "nothing was begun");
+    scene.call("DELETE", &format!("/api/v1/nodes/{}", node.object.name), None).await;
+}
+
 async fn only_pods_of_another_version_are_restarted(scene: &Scene) {
     let node = scene.node("n").await;
     let labels = json!({"app": "driver"});
@@ -102,6 +118,8 @@ async fn only_pods_of_another_version_are_restarted(scene: &Scene) {
             },
         })
     };
+    assert_stays(&scene.apply(&call(), &restart("2")).await);
+    done(&scene.apply(&call(), &KubeEffect::Cordon(NodeCordon::new(node.clone(), true))).await);
     assert!(done(&scene.apply(&call(), &restart("1")).await).starts_with("0 pods"), "it runs that");
     assert!(done(&scene.apply(&call(), &restart("2")).await).starts_with("1 pods"));
     scene

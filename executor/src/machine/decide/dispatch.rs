@@ -330,7 +330,7 @@ impl Machine {
             (Purpose::Apply, Answer::Applied(outcome)) => self.applied(&at, outcome, now),
             (Purpose::Observe, Answer::Checked(verdict)) => self.observed(&at, verdict, now),
             (Purpose::Verify(which), Answer::Checked(verdict)) => self.checked(&at, which, verdict, now),
-            (Purpose::Missing, Answer::Checked(verdict)) => self.asked_after(&at, &verdict),
+            (Purpose::Missing, Answer::Checked(verdict)) => self.asked_after(&at, &verdict, now),
             (Purpose::Held(suspension), Answer::Checked(verdict)) => self.watched(&suspension, verdict, now),
             (Purpose::Capture(name), Answer::Captured(captured)) => self.kept(&at, &name, captured, now),
             (Purpose::Members, Answer::Members(members)) => self.listed(&at, members, now),

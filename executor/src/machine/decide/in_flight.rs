@@ -31,7 +31,7 @@ pub(in crate::machine) struct Live {
     pub suspensions: BTreeMap<Label, Watch>,
     /// Latest listings of nodes, good or not, by roll.
     pub listed: BTreeMap<At, Timestamp>,
-    /// Nodes of a batch that the last listings did not hold, and since when.
+    /// Nodes of a batch that the last listing did not hold, and when each is asked after by its name.
     pub missing: BTreeMap<At, BTreeMap<ItemKey, Timestamp>>,
     /// Rolls whose listings held no node at all, and since when.
     pub empty: BTreeMap<At, Timestamp>,
@@ -153,7 +153,8 @@ impl Proof {
         now: Timestamp,
     ) -> bool {
         let over = later(began, verify.within);
-        let counted = over.saturating_add(self.dark).unwrap_or(now);
+        let most = SignedDuration::from_secs(i64::try_from(patience.0).unwrap_or(i64::MAX));
+        let counted = over.saturating_add(self.dark.min(most)).unwrap_or(now);
         match (self.unread, &self.last) {
             (Some(since), _) => now >= later(since, patience) && now > over,
             (None, None) => false,

@@ -187,17 +187,18 @@ impl Machine {
             self.may_vanish(at, &roll, key) && !members.iter().any(|member| member.item.key == **key)
         });
         let vanished: BTreeSet<ItemKey> = vanished.cloned().collect();
-        let failed = self.has_failures();
+        // What failed in the batch is a witness of its own: it may have come of that.
+        let failed = batch.items.iter().any(|item| {
+            let phase = |name| self.state.phase(&at.item(&item.key, name));
+            roll.recipe.iter().any(|recipe| phase(&recipe.name).is_failed())
+        });
+        let (gone, missed): (Vec<ItemKey>, Vec<ItemKey>) = vanished.into_iter().partition(|_| failed);
         let missing = self.live.missing.entry(at.clone()).or_default();
-        missing.retain(|key, _| vanished.contains(key));
-        for key in &vanished {
-            missing.entry(key.clone()).or_insert(now);
+        missing.retain(|key, _| missed.contains(key));
+        for key in missed {
+            missing.entry(key).or_insert(later(now, APART));
         }
-        // A failure is a witness of its own: it may have come of that.
-        if failed {
-            missing.retain(|key, _| !vanished.contains(key));
-            self.live.outbox.extend(vanished.into_iter().map(|item| Event::Gone { at: at.clone(), item }));
-        }
+        self.live.outbox.extend(gone.into_iter().map(|item| Event::Gone { at: at.clone(), item }));
     }
 
     /// Whether it would be news that a node is gone: it is in the batch, and neither done nor being ended by us. While something of
@@ -216,9 +217,9 @@ impl Machine {
 
     /// Asks after each node by its name that lists have left out for a while: they may have been short.
     fn ask_after_missing(&mut self, at: &At, roll: &Roll, now: Timestamp, out: &mut Decision) {
-        let Some(recipe) = roll.recipe.first() else { return };
+        let Some(recipe) = roll.recipe.first().filter(|_| self.live.stopping.is_none()) else { return };
         let missing = self.live.missing.get(at).into_iter().flatten();
-        let due = missing.filter(|(_, since)| later(**since, APART) <= now);
+        let due = missing.filter(|(_, ask)| **ask <= now);
         let places: Vec<At> = due.map(|(key, _)| at.item(key, &recipe.name)).collect();
         let absent = Condition::Kube(KubeCondition::Field {
             object: Target::ItemNode {},
@@ -233,11 +234,18 @@ impl Machine {
     }
 
     /// A node that lists left out was asked after by its name.
-    pub(super) fn asked_after(&mut self, at: &At, verdict: &Verdict) {
+    pub(super) fn asked_after(&mut self, at: &At, verdict: &Verdict, now: Timestamp) {
         let roll_at = At { item: None, ..at.clone() };
         let Some(key) = at.item.as_ref().map(|item| item.key.clone()) else { return };
         let Some(missing) = self.live.missing.get_mut(&roll_at) else { return };
-        if matches!(verdict, Verdict::Unknown { .. }) || missing.remove(&key).is_none() {
+        if matches!(verdict, Verdict::Unknown { .. }) {
+            // Whoever cannot answer is asked again as often as for a list.
+            if let Some(ask) = missing.get_mut(&key) {
+                *ask = later(now, self.settings.watch);
+            }
+            return;
+        }
+        if missing.remove(&key).is_none() {
             return;
         }
         let Some(roll) = roll_of(&self.index.plan, &at.step, at.way) else { return };

@@ -230,6 +230,10 @@ fn ended(
     }
     task.touched |= !matches!(outcome, Outcome::NotDone { .. });
     let failed = |task: &mut Task, (class, reaction): (Class, Reaction), evidence: &Evidence| {
+        // A denial is final after a second look at it, whatever failed before.
+        if (task.class == Some(Class::Vetoed)) != (class == Class::Vetoed) {
+            task.strikes = 0;
+        }
         task.class = Some(class);
         task.evidence = evidence.clone();
         task.failures = task.failures.saturating_add(1);

@@ -95,6 +95,17 @@ fn hold(from: Test, to: Value) -> Effect {
     }))
 }
 
+/// Takes the label away, and only from a node that takes no pods: the operator deletes those that stand there.
+fn let_go() -> Effect {
+    match hold(is(json!("true")), Value::Null) {
+        Effect::Kube(KubeEffect::Patch(mut patch)) => {
+            patch.only_if.push(nodes::takes_no_pods());
+            Effect::Kube(KubeEffect::Patch(patch))
+        }
+        other => other,
+    }
+}
+
 fn held() -> Condition {
     field(SKIP_POINTER.to_owned(), is(json!("true")))
 }
@@ -180,7 +191,7 @@ impl Recipe<'_> {
         nodes::step(
             LIFT,
             &format!("let the operator move the driver of the node to {}", self.to),
-            hold(is(json!("true")), Value::Null),
+            let_go(),
             &[UNUSED_PART],
             NodeUndo::Rollback(Box::new(undo)),
         )

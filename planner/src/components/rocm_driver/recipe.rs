@@ -118,7 +118,11 @@ impl Recipe<'_> {
         let effect = Effect::Kube(KubeEffect::Patch(KubePatch {
             object: Target::ItemNode {},
             subresource: None,
-            only_if: vec![FieldTest { pointer: pointer.clone(), is: Test::Differs(to()) }],
+            // A node that somebody uncordoned takes pods, and they would lose the driver under them.
+            only_if: vec![
+                FieldTest { pointer: pointer.clone(), is: Test::Differs(to()) },
+                nodes::takes_no_pods(),
+            ],
             set: vec![SetField { pointer, to: to() }],
         }));
         let undo = nodes::stays(
