@@ -273,6 +273,8 @@ fn gotcha_from_rocm_7_1_drivers_have_numbers_of_their_own() {
         said.contains("from ROCm 7.1 on drivers have numbers of their own") && said.contains("30.20"),
         "{said}"
     );
+    let said = to("v30.20.1", "30.20", codes::PATH_REQUIREMENT);
+    assert!(said.contains("no driver is found as v30.20.1") && said.contains("write 30.20.1"), "{said}");
     let inventory = platform(|config| named(config, "7.0"));
     assert!(planned(&DRIVER.replace("30.20.1", "6.19.14"), &inventory).0.is_some(), "6 is newer than 7 here");
     let said = to("7.0", "30.20", codes::PATH_BACKWARDS);

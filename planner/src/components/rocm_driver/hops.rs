@@ -64,10 +64,14 @@ pub(super) fn of(at: &DocCx<'_, RocmDriver>) -> Option<(HopSpec, Site)> {
 /// What is asked for is a number that the operator finds a driver by.
 fn written(at: &DocCx<'_, RocmDriver>) -> Option<()> {
     let (facts, to) = (at.facts, &at.doc.spec.to);
-    if numbering(to) != Numbering::Rocm {
+    // The image of a driver is found by the number as it is written.
+    let bare = to.as_str().trim_start_matches('v');
+    if bare == to.as_str() && numbering(to) != Numbering::Rocm {
         return Some(());
     }
-    let (message, help) = if *to >= facts.own_numbers.from {
+    let (message, help) = if bare != to.as_str() {
+        (format!("no driver is found as {to}"), format!("write {bare}"))
+    } else if *to >= facts.own_numbers.from {
         let own = &facts.own_numbers;
         let message =
             format!("from ROCm {} on drivers have numbers of their own, and {to} is none", own.from);
