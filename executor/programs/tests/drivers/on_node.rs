@@ -64,9 +64,11 @@ async fn a_job_that_fails_is_reported_once_and_run_anew(scene: &Scene) {
     let node = scene.node("n").await;
     let outcome = scene.apply(&call(), &job(scene, &node)).await;
     assert!(matches!(outcome, Outcome::Blocked { .. }), "{outcome:?}");
-    let failed = json!({"status": {"startTime": "2026-11-20T10:00:00Z", "active": 0, "ready": 0, "failed": 1, "conditions": [
-        {"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded", "lastTransitionTime": "2026-11-20T10:00:00Z"},
-        {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "lastTransitionTime": "2026-11-20T10:00:00Z"}]}});
+    // Just now: what failed days ago is deleted by the API server.
+    let now = scene.get(&path(scene)).await.expect("a Job")["metadata"]["creationTimestamp"].clone();
+    let failed = json!({"status": {"startTime": now, "active": 0, "ready": 0, "failed": 1, "conditions": [
+        {"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded", "lastTransitionTime": now},
+        {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "lastTransitionTime": now}]}});
     scene.patch(&format!("{}/status", path(scene)), &failed).await;
     let outcome = scene.apply(&call(), &job(scene, &node)).await;
     let Outcome::NotDone { class: Class::Refused, evidence } = outcome else { panic!("{outcome:?}") };
