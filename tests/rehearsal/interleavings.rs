@@ -236,7 +236,7 @@ fn in_any_order_the_world_is_in_order_at_every_moment_and_ends_the_same() {
 fn the_whole_platform_in_any_order_ends_the_same() {
     let case = whole();
     let mut first: Option<Carried> = None;
-    for seed in [1, fresh()] {
+    for seed in [1, 2] {
         let one = block_on(carried(&case, seed));
         if let Some(first) = &first {
             let _told = Told(seed);
