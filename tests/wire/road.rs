@@ -143,8 +143,8 @@ fn the_tour_comes_to_its_end_anywhere() {
     for part in [
         "Nothing has been changed.",
         "Killed",
-        "PARKED   waits for an approval: switchback approve --point mlops-platform-dev-1.34-rollback-to-1.32",
-        "ROLLBACK to savepoint eks/mlops-platform-dev@1.34",
+        "PARKED   waits for an approval: switchback approve --point gpu-ml-platform-1.34-rollback-to-1.32",
+        "ROLLBACK to savepoint eks/gpu-ml-platform@1.34",
         "complete: targets reached",
         "retained   snapshot",
         "CLEANUP  deletes node group gpu-inference-1-33",
