@@ -21,7 +21,7 @@ use crate::{
     nodes::{self, built_in},
     pods::{
         classes::{self, PodTraits},
-        filters::{Standing, standing},
+        filters::{Standing, daemon_set, standing},
         gpus, objections,
         owners::{Chain, Owners},
     },
@@ -93,7 +93,7 @@ async fn loads(
         if standing(&pod) == Standing::Stays {
             // A drain leaves it there; what becomes of the node becomes of it, and who counts has to know whose doing that was.
             let load = loads.entry(text(&pod, "/spec/nodeName").to_owned()).or_default();
-            load.workloads.extend(daemon_set_of(&pod).map(str::to_owned));
+            load.workloads.extend(daemon_set(&pod).map(|set| text(set, "/uid").to_owned()));
             continue;
         }
         let chain = owners.chain(&pod).await?;
@@ -116,12 +116,6 @@ async fn loads(
         loads.entry(text(node, "/metadata/name").to_owned()).or_default().protected += 1;
     }
     Ok(loads)
-}
-
-/// The UID of the DaemonSet that a pod is of.
-fn daemon_set_of(pod: &Value) -> Option<&str> {
-    let owners = pod.pointer("/metadata/ownerReferences").and_then(Value::as_array)?;
-    owners.iter().find(|owner| text(owner, "/kind") == "DaemonSet").map(|owner| text(owner, "/uid"))
 }
 
 /// Whether a pod holds its node until somebody decides.

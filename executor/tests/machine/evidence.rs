@@ -116,6 +116,19 @@ fn b5_a_crash_after_an_outage_is_the_first_one() {
     assert_eq!((died, ended), (true, Rest::Ended(End::Complete)));
 }
 
+/// What a webhook says is final when it says it twice, whatever failed before.
+#[test]
+fn b7_a_denial_has_its_second_look_after_a_conflict() {
+    let denied = || not(Class::Vetoed);
+    let mut drive = guarded(0, 60);
+    answers(&mut drive, "do a", [not(Class::Conflict), denied()]);
+    assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+    assert_eq!(calls(&drive, "a"), 3);
+    let mut drive = guarded(0, 60);
+    answers(&mut drive, "do a", [not(Class::Conflict), denied(), denied()]);
+    assert_eq!(drive.rest(), Rest::Ended(End::RolledBack));
+}
+
 /// A call that is repeated while it is blocked is none that a process left open when it parks.
 #[test]
 fn a_parked_run_leaves_no_call_in_doubt() {

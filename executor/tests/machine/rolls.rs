@@ -4,8 +4,8 @@ use switchback_executor::machine::{Choice, Phase, Rest, RollState, choose};
 use switchback_executor::ports::Member;
 use switchback_schemas::{
     Seconds,
-    journal::{At, Class, End, Event, Outcome, RollbackScope, SideKind, WaitsFor},
-    plan::{Action, Canary, Count, FailureAction, OrderKey, Plan, Roll},
+    journal::{At, Class, End, Event, Outcome, RollbackScope, SideKind, WaitsFor, Way},
+    plan::{Action, Canary, Count, FailureAction, NodeUndo, OrderKey, Plan, Roll},
 };
 
 use super::{
@@ -357,25 +357,93 @@ fn b3_one_list_that_leaves_nodes_out_takes_none_for_gone() {
     }
 }
 
-/// Lists may be short for minutes: a cache that lost its nodes. A node that is asked after by its name is there.
+/// Two nodes are let go of when their process dies: what takes it up calls each once more, and not each twice.
 #[test]
-fn b3_lists_that_are_short_for_minutes_take_none_for_gone() {
-    let mut drive = rolling(|_| {});
-    // A batch that waits, so that its nodes are listed again and again.
-    let waits = || Outcome::Blocked { waits_for: vec![WaitsFor::Condition { message: "a job".to_owned() }] };
-    answers(&mut drive, "kube.drain", (0..30).map(|_| waits()));
-    let frozen =
-        |drive: &Drive| drive.events().into_iter().any(|event| matches!(event, Event::Frozen { .. }));
-    while !frozen(&drive) {
+fn a_node_that_is_let_go_of_when_the_process_dies_is_called_once_more() {
+    let mut drive = rolling(|step| {
+        let Action::Roll(rule) = &mut step.work.action else { panic!() };
+        // As a cordon is taken back: nobody can see whether it was.
+        for part in &mut rule.recipe {
+            if let NodeUndo::Rollback(undo) = &mut part.undo {
+                undo.done_when = None;
+            }
+        }
+    });
+    while cordoned(&drive).len() < 2 {
         assert_eq!(drive.step(), None);
     }
-    drive.world.short = Some(0);
-    let until = drive.now + jiff::SignedDuration::from_mins(2);
+    drive.say(SideKind::Rollback {
+        scope: RollbackScope::Savepoint("start".parse().expect("a savepoint")),
+        reason: "tired".to_owned(),
+    });
+    let released = |drive: &Drive| {
+        let of = |event: &&Event| matches!(event, Event::Intent { at, .. } if at.way == Way::Rollback && at.item.is_some());
+        drive.events().into_iter().filter(of).count()
+    };
+    while released(&drive) < 2 {
+        assert_eq!(drive.step(), None);
+    }
+    drive.take_over();
+    assert_eq!(drive.rest(), Rest::Ended(End::RolledBack));
+}
+
+/// A roll whose nodes are looked at for five minutes once they are cordoned: in that time nothing of them is called.
+fn looking() -> Drive {
+    let mut drive = rolling(|step| {
+        let Action::Roll(rule) = &mut step.work.action else { panic!() };
+        rule.recipe[0].work.verify = vec![proves(&["steady", "node"], 300)];
+        rule.recipe[0].work.verify[0].within = Seconds::hours(1);
+    });
+    while cordoned(&drive).len() < 2 {
+        assert_eq!(drive.step(), None);
+    }
+    drive
+}
+
+fn gone(drive: &Drive) -> usize {
+    drive.events().into_iter().filter(|event| matches!(event, Event::Gone { .. })).count()
+}
+
+/// Goes on for so many minutes.
+fn passes(drive: &mut Drive, minutes: i64) {
+    let until = drive.now + jiff::SignedDuration::from_mins(minutes);
     while drive.now < until {
         assert_eq!(drive.step(), None);
     }
+}
+
+/// Where a node that lists leave out cannot be asked after, that is asked again as often as lists are made, and a run that is to
+/// stop stops.
+#[test]
+fn a_node_that_cannot_be_asked_after_is_asked_again_after_a_while() {
+    let mut drive = looking();
+    drive.world.short = Some(0);
+    drive.world.dark.insert("absent".to_owned());
+    passes(&mut drive, 4);
+    let asked = drive.world.asked_after;
+    // Two nodes, each every half minute at most.
+    assert!((4..=16).contains(&asked), "{asked} in four minutes");
+    assert_eq!(gone(&drive), 0);
+    drive.machine.stop("SIGTERM");
+    let asked = drive.world.asked_after;
+    let rest = drive.rest();
+    assert!(matches!(rest, Rest::Parked { .. }), "{rest:?}");
+    assert!(drive.world.asked_after <= asked + 2, "nothing new is asked");
+}
+
+/// Lists may be short for minutes: a cache that lost its nodes. A node that is asked after by its name is there, and one that is
+/// not is gone.
+#[test]
+fn b3_lists_that_are_short_for_minutes_take_none_for_gone() {
+    let mut drive = looking();
+    drive.world.short = Some(0);
+    passes(&mut drive, 3);
+    assert!(drive.world.asked_after > 0);
+    assert_eq!(gone(&drive), 0);
+    let lost = cordoned(&drive)[0].to_owned();
+    drive.world.nodes.retain(|node| node.key != lost);
     drive.world.short = None;
+    passes(&mut drive, 2);
+    assert_eq!(gone(&drive), 1);
     assert_eq!(drive.rest(), Rest::Ended(End::Complete));
-    let gone = drive.events().into_iter().filter(|event| matches!(event, Event::Gone { .. })).count();
-    assert_eq!(gone, 0);
 }

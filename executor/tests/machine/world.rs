@@ -37,6 +37,8 @@ pub struct World {
     pub done: BTreeSet<String>,
     /// Which listing to come holds only so many nodes.
     pub partial: Option<(u64, usize)>,
+    /// How often a node was asked after by its name.
+    pub asked_after: u32,
     /// How many nodes every listing holds at most.
     pub short: Option<usize>,
     pub nodes: Vec<Node>,
@@ -214,7 +216,7 @@ impl World {
         }
     }
 
-    fn ask(&self, command: &Command, condition: &Condition, sick: bool) -> Verdict {
+    fn ask(&mut self, command: &Command, condition: &Condition, sick: bool) -> Verdict {
         // What was captured is as it was captured.
         if let Condition::Kube(KubeCondition::Field { is: Test::Equals(_), .. }) = condition {
             return Verdict::holds("it is so");
@@ -225,6 +227,10 @@ impl World {
             ..
         }) = condition
         {
+            self.asked_after += 1;
+            if self.dark.contains("absent") {
+                return Verdict::unknown("no answer");
+            }
             let key = command.at.item.as_ref().map(|item| item.key.to_string());
             return match self.nodes.iter().find(|node| Some(&node.key) == key.as_ref()) {
                 None => Verdict::holds("it does not exist"),

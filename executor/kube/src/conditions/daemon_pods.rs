@@ -11,7 +11,9 @@ use crate::{
     api::{Kinds, Query, Reader},
     classify::CallError,
     fields::{self, text, texts},
-    nodes, target,
+    nodes,
+    pods::filters::daemon_set,
+    target,
 };
 
 pub(super) async fn check(api: &Reader, node: &BoundObject, pods: &DaemonPods) -> Result<Verdict, CallError> {
@@ -21,8 +23,10 @@ pub(super) async fn check(api: &Reader, node: &BoundObject, pods: &DaemonPods) -
         return Ok(verdict(false, &format!("{} is gone", found.named)));
     }
     let all = list(api, pods).await?;
-    let here: Vec<&Value> =
-        all.iter().filter(|pod| text(pod, "/spec/nodeName") == found.named.name && is_daemon(pod)).collect();
+    let here: Vec<&Value> = all
+        .iter()
+        .filter(|pod| text(pod, "/spec/nodeName") == found.named.name && daemon_set(pod).is_some())
+        .collect();
     let (holds, line) = judge(&found.named.name, &here, pods);
     Ok(verdict(holds, &line))
 }
@@ -31,12 +35,6 @@ pub(super) async fn check(api: &Reader, node: &BoundObject, pods: &DaemonPods) -
 pub(crate) async fn list(api: &Reader, pods: &DaemonPods) -> Result<Vec<Value>, CallError> {
     let query = Query { namespace: Some(pods.namespace.clone()), ..Query::labelled(&pods.labels) };
     api.list(&nodes::pods()?, &query).await
-}
-
-/// Whether a DaemonSet made a pod.
-pub(crate) fn is_daemon(pod: &Value) -> bool {
-    let owners = pod.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    owners.into_iter().flatten().any(|owner| text(owner, "/kind") == "DaemonSet")
 }
 
 /// Whether a pod runs a version: the tag of its image is it, or it and then what follows a `-`, such as an operating system.
@@ -97,7 +95,7 @@ mod tests {
     use super::*;
 
     fn pod(image: &str, ready: &str) -> Value {
-        json!({"metadata": {"name": "p", "namespace": "gpu-operator", "ownerReferences": [{"kind": "DaemonSet"}]},
+        json!({"metadata": {"name": "p", "namespace": "gpu-operator", "ownerReferences": [{"kind": "DaemonSet", "controller": true}]},
             "spec": {"containers": [{"image": image}]},
             "status": {"conditions": [{"type": "Ready", "status": ready}],
                 "containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}})

@@ -7,13 +7,14 @@ use switchback_schemas::{
     plan::{BoundObject, DeviceHolders},
 };
 
-use super::{daemon_pods::is_daemon, verdict};
+use super::verdict;
 use crate::{
     api::{Kinds, Reader},
     classify::CallError,
     fields::{text, texts},
     nodes::{self, pods_query},
-    pods, target,
+    pods::{self, filters::daemon_set},
+    target,
 };
 
 pub(super) async fn check(
@@ -62,7 +63,7 @@ pub(crate) fn keeps(object: &Value, spec: &str, holders: &DeviceHolders) -> bool
 /// Whether the operator takes a pod off its node by itself before it restarts the driver.
 fn is_taken_off(pod: &Value, holders: &DeviceHolders) -> bool {
     let selects = texts(pod, "/spec/nodeSelector");
-    is_daemon(pod)
+    daemon_set(pod).is_some()
         && (text(pod, "/metadata/namespace") == holders.operator
             || selects.keys().any(|key| key.starts_with(&holders.taken_off_by)))
 }
@@ -81,7 +82,7 @@ mod tests {
             operator: "gpu-operator".to_owned(),
             taken_off_by: "nvidia.com/gpu.deploy.".to_owned(),
         };
-        let pod = json!({"metadata": {"namespace": namespace, "ownerReferences": [{"kind": owner}]}, "spec": spec,
+        let pod = json!({"metadata": {"namespace": namespace, "ownerReferences": [{"kind": owner, "controller": true}]}, "spec": spec,
             "status": {"phase": "Running"}});
         holds(&pod, &holders)
     }

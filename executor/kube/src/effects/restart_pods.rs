@@ -13,6 +13,7 @@ use crate::{
     conditions::daemon_pods,
     fields::text,
     nodes,
+    pods::filters::daemon_set,
     target::{self, done, refused},
 };
 
@@ -31,7 +32,7 @@ pub(super) async fn run(api: &Writer, effect: &NodePods<BoundObject>) -> Result<
     for pod in daemon_pods::list(&api.read, &effect.pods).await? {
         let here = text(&pod, "/spec/nodeName") == found.named.name;
         if !here
-            || !daemon_pods::is_daemon(&pod)
+            || daemon_set(&pod).is_none()
             || !daemon_pods::stays(&pod)
             || daemon_pods::runs(&pod, version)
         {

@@ -21,7 +21,7 @@ pub(crate) enum Standing {
 
 /// What a drain has to do with a pod.
 pub(crate) fn standing(pod: &Value) -> Standing {
-    if is_finished(pod) || is_mirror(pod) || is_of_daemon_set(pod) {
+    if is_finished(pod) || is_mirror(pod) || daemon_set(pod).is_some() {
         Standing::Stays
     } else if pod.pointer("/metadata/deletionTimestamp").is_some() {
         Standing::Terminating
@@ -39,8 +39,9 @@ fn is_mirror(pod: &Value) -> bool {
     pod.pointer("/metadata/annotations").is_some_and(|annotations| annotations.get(MIRROR).is_some())
 }
 
-fn is_of_daemon_set(pod: &Value) -> bool {
-    super::owners::controller(pod).is_some_and(|owner| fields::text(owner, "/kind") == "DaemonSet")
+/// The reference to the DaemonSet that makes a pod.
+pub(crate) fn daemon_set(pod: &Value) -> Option<&Value> {
+    super::owners::controller(pod).filter(|owner| fields::text(owner, "/kind") == "DaemonSet")
 }
 
 #[cfg(test)]

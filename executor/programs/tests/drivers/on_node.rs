@@ -17,6 +17,7 @@ on_both!(
     a_job_that_fails_is_reported_once_and_run_anew,
     only_pods_of_another_version_are_restarted,
     a_node_that_takes_pods_is_not_booted,
+    a_reboot_has_its_time_and_is_ours,
 );
 
 fn job(scene: &Scene, node: &BoundObject) -> KubeEffect<Value, BoundObject> {
@@ -92,6 +93,28 @@ async fn a_node_that_takes_pods_is_not_booted(scene: &Scene) {
     let reboot = KubeEffect::NodeJob(NodeJob { until: NodeJobEnd::Rebooted, ..job });
     assert_stays(&scene.apply(&call(), &reboot).await);
     assert!(scene.get(&path(scene)).await.is_none(), "nothing was begun");
+    scene.call("DELETE", &format!("/api/v1/nodes/{}", node.object.name), None).await;
+}
+
+/// The Job's own deadline ends the Job; a node that never comes up is over after the same time, and what is not ours says nothing.
+async fn a_reboot_has_its_time_and_is_ours(scene: &Scene) {
+    let node = scene.node("n").await;
+    done(&scene.apply(&call(), &KubeEffect::Cordon(NodeCordon::new(node.clone(), true))).await);
+    let KubeEffect::NodeJob(job) = job(scene, &node) else { unreachable!("a Job") };
+    let reboot = KubeEffect::NodeJob(NodeJob { until: NodeJobEnd::Rebooted, ..job });
+    let waited = |minutes| Call { waited: Seconds::minutes(minutes), ..call() };
+    assert!(matches!(scene.apply(&waited(0), &reboot).await, Outcome::Blocked { .. }));
+    assert!(matches!(scene.apply(&waited(10), &reboot).await, Outcome::Blocked { .. }));
+    let refused = |outcome: Outcome| match outcome {
+        Outcome::NotDone { class: Class::Refused, evidence } => evidence.0.join("; "),
+        other => panic!("{other:?}"),
+    };
+    let said = refused(scene.apply(&waited(11), &reboot).await);
+    assert!(said.contains("has not booted anew within 10 min"), "{said}");
+    let stripped = json!({"metadata": {"annotations": {"switchback.dev/boot-id": null}}});
+    scene.patch(&path(scene), &stripped).await;
+    let said = refused(scene.apply(&waited(0), &reboot).await);
+    assert!(said.contains("is not one that a run of Switchback began"), "{said}");
     scene.call("DELETE", &format!("/api/v1/nodes/{}", node.object.name), None).await;
 }
 

@@ -192,13 +192,16 @@ impl Machine {
             let phase = |name| self.state.phase(&at.item(&item.key, name));
             roll.recipe.iter().any(|recipe| phase(&recipe.name).is_failed())
         });
-        let (gone, missed): (Vec<ItemKey>, Vec<ItemKey>) = vanished.into_iter().partition(|_| failed);
         let missing = self.live.missing.entry(at.clone()).or_default();
-        missing.retain(|key, _| missed.contains(key));
-        for key in missed {
+        if failed {
+            missing.clear();
+            self.live.outbox.extend(vanished.into_iter().map(|item| Event::Gone { at: at.clone(), item }));
+            return;
+        }
+        missing.retain(|key, _| vanished.contains(key));
+        for key in vanished {
             missing.entry(key).or_insert(later(now, APART));
         }
-        self.live.outbox.extend(gone.into_iter().map(|item| Event::Gone { at: at.clone(), item }));
     }
 
     /// Whether it would be news that a node is gone: it is in the batch, and neither done nor being ended by us. While something of
