@@ -3,11 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     gpu::{OPT_OUT, PLATFORM, SENTINEL, SKIP, STATE, labels, text},
-    support::{journal::Events, projection::same, scene::Scene},
+    support::{
+        journal::{Events, record},
+        projection::same,
+        scene::Scene,
+    },
 };
 
 const UPGRADE: &str = "apiVersion: switchback.dev/v1alpha1
@@ -309,6 +313,60 @@ fn without_automatic_upgrades_pods_of_drivers_are_restarted_node_by_node_and_bac
         assert_eq!(cordoned(&scene), [""; 0], "back, killed at record {nth}");
         assert_eq!(rankers(&scene), 2);
     }
+}
+
+/// The run dies when the canary is empty; before another one takes it up, somebody uncordons the node, and a job begins on it. Nothing
+/// ends that job.
+#[test]
+fn a_node_that_somebody_uncordoned_meanwhile_keeps_its_driver_and_its_pods() {
+    for restarts in [false, true] {
+        let scene = if restarts { without_upgrades("") } else { scene(inference) };
+        scene.plan();
+        let mut child = scene.applying();
+        let mut node = String::new();
+        Events::of(&mut child).until(|event| {
+            if let Some(frozen) = record(event, "frozen") {
+                node = text(&frozen["items"][0]["name"]);
+            }
+            record(event, "verified").is_some_and(|done| done["at"]["item"]["recipe"] == "unused")
+        });
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        let moved = drivers(&scene).values().any(|driver| driver == NEW);
+        assert!(!moved, "{node} was only emptied");
+        let open = r#"{"spec": {"unschedulable": null}}"#;
+        scene.send("PATCH", &format!("/api/v1/nodes/{node}"), ("application/merge-patch+json", open));
+        scene.send("POST", "/apis/batch/v1/namespaces/training/jobs", ("application/json", &job_on(&node)));
+        scene.wait(60);
+        assert_eq!(running(&scene, "llm-9b"), 1, "it runs on {node}");
+        let held = scene.apply().exits(4);
+        assert_eq!(running(&scene, "llm-9b"), 1, "{}", held.stdout);
+        assert_eq!(drivers(&scene), everywhere(OLD));
+        assert!(held.stdout.contains(&node), "{}", held.stdout);
+    }
+}
+
+/// A training job that has to run on this node.
+fn job_on(node: &str) -> String {
+    let labels = json!({"job-name": "llm-9b"});
+    json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "llm-9b", "namespace": "training"},
+        "spec": {"backoffLimit": 0, "template": {
+            "metadata": {"labels": labels, "annotations": {"cluster.switchback.test/pod": "hold"}},
+            "spec": {"restartPolicy": "Never", "affinity": {"nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchFields": [
+                        {"key": "metadata.name", "operator": "In", "values": [node]}]}]}}},
+                "tolerations": [{"operator": "Exists"}],
+                "containers": [{"name": "train", "image": "example.invalid/train:1",
+                    "resources": {"limits": {"nvidia.com/gpu": "8"}}}]}}}})
+    .to_string()
+}
+
+/// Pods of a job that run.
+fn running(scene: &Scene, job: &str) -> usize {
+    let pods = scene.objects("Pod").into_iter();
+    let ours = pods.filter(|pod| pod["metadata"]["ownerReferences"][0]["name"] == job);
+    ours.filter(|pod| pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null())
+        .count()
 }
 
 /// Wherever a run dies, no node is taken up that no batch has, and another process reaches the end, and the way back its beginning.
