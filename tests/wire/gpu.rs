@@ -3,22 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use crate::support::{journal::Events, scene::Scene};
-
-pub(crate) const PLATFORM: &str = "apiVersion: switchback.dev/v1alpha1
-kind: Platform
-metadata: {name: gpu-small}
-spec:
-  targets: {cluster: {cluster: {}}}
-  pools:
-    - {name: system, matchLabels: {pool: system}, tier: 1, capacity: on-demand, strategy: keep}
-    - {name: gpu, matchLabels: {pool: gpu}, tier: 2, capacity: reserved, strategy: keep}
-  workloads:
-    - {name: training, select: {ownerKinds: [Job]}, onDrain: {wait: {max: 4h, then: park}}}
-    - {name: inference, select: {namespaces: [inference]}, onDrain: {evict: {}}}
-";
+use crate::support::{
+    gpus::{killed_at, platform, text},
+    scene::Scene,
+};
 
 const UPGRADE: &str = "apiVersion: switchback.dev/v1alpha1
 kind: GpuOperatorUpgrade
@@ -35,12 +23,9 @@ pub(crate) const SKIP: &str = "nvidia.com/gpu-driver-upgrade.skip";
 
 fn scene(more: &str) -> Scene {
     let upgrade = format!("{UPGRADE}{more}");
-    let manifests = [("platform.yaml", PLATFORM), ("gpu.yaml", upgrade.as_str())];
+    let platform = platform("gpu-small");
+    let manifests = [("platform.yaml", platform.as_str()), ("gpu.yaml", upgrade.as_str())];
     Scene::on_world("gpu-small.yaml", &manifests, |world| world)
-}
-
-pub(crate) fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// What must not move: UIDs of driver pods and of pods that hold GPUs, cordons, and what each node offers.
@@ -188,7 +173,8 @@ fn where_no_driver_changes_its_template_every_driver_is_let_go_of_again_and_back
 #[test]
 fn a_template_that_changes_unseen_is_caught_while_drivers_are_held_and_rolled_back() {
     let manifest = format!("{UPGRADE}  set: {{operandChart: gpu-operator-25.3.4}}\n");
-    let manifests = [("platform.yaml", PLATFORM), ("gpu.yaml", manifest.as_str())];
+    let platform = platform("gpu-small");
+    let manifests = [("platform.yaml", platform.as_str()), ("gpu.yaml", manifest.as_str())];
     let scene = Scene::on_world("gpu-small.yaml", &manifests, |world| {
         world.replace("settings:\n", "settings:\n  gpuOperator: {templateEvents: [\"25.10.1\"]}\n")
     });
@@ -257,7 +243,8 @@ pub(crate) fn breaker(scene: &Scene, status: &str) {
 #[test]
 fn nvsentinel_is_kept_from_the_nodes_meanwhile_and_what_somebody_set_stays() {
     let upgrade = format!("{UPGRADE}  driverRestarts: postpone\n");
-    let manifests = [("platform.yaml", PLATFORM), ("gpu.yaml", upgrade.as_str())];
+    let platform = platform("gpu-small");
+    let manifests = [("platform.yaml", platform.as_str()), ("gpu.yaml", upgrade.as_str())];
     let scene =
         Scene::on_world("gpu-small.yaml", &manifests, |world| world.replacen("objects:\n", SENTINEL, 1));
     let set = format!(r#"{{"metadata": {{"labels": {{"{OPT_OUT}": "false"}}}}}}"#);
@@ -294,14 +281,7 @@ fn killed_at_a_record_no_driver_is_let_go_of_too_early() {
         let scene = scene("  driverRestarts: postpone\n");
         let (before, world) = (stands(&scene), scene.settled());
         scene.plan();
-        let mut child = scene.applying();
-        let mut seen = 0;
-        let reached = Events::of(&mut child).until(|event| {
-            seen += usize::from(event["kind"] == "recorded");
-            seen == nth
-        });
-        child.kill().expect("killed");
-        child.wait().expect("ended");
+        let reached = killed_at(&scene, nth);
         scene.wait(3600);
         assert_eq!(stands(&scene), before, "while nobody is at work, killed at record {nth}");
         scene.apply().exits(0);

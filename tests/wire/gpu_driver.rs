@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::{
-    gpu::{OPT_OUT, PLATFORM, SENTINEL, SKIP, STATE, labels, text},
+    gpu::{OPT_OUT, SENTINEL, SKIP, STATE, labels},
     support::{
+        gpus::{cordoned, everywhere, gpu_nodes, inference, killed_at, platform, rankers, running, text},
         journal::{Events, record},
         projection::same,
         scene::Scene,
@@ -44,17 +45,9 @@ fn scene(world: impl FnOnce(String) -> String) -> Scene {
 
 fn asked(more: &str, world: impl FnOnce(String) -> String) -> Scene {
     let upgrade = format!("{UPGRADE}{more}");
-    let platform = format!("{PLATFORM}{OPERATORS}");
+    let platform = format!("{}{OPERATORS}", platform("gpu-small"));
     let manifests = [("platform.yaml", platform.as_str()), ("driver.yaml", upgrade.as_str())];
     Scene::on_world("gpu-small.yaml", &manifests, world)
-}
-
-/// Without the training job: nothing is there that does not move.
-#[expect(clippy::needless_pass_by_value, reason = "a scene changes the text of its world")]
-fn inference(world: String) -> String {
-    let begin = world.find("  - apiVersion: batch/v1").expect("the Job");
-    let end = world.find("  - apiVersion: apps/v1").expect("the Deployment");
-    format!("{}{}", &world[..begin], &world[end..])
 }
 
 /// The same where the image of the new driver cannot be pulled.
@@ -75,20 +68,6 @@ fn drivers(scene: &Scene) -> BTreeMap<String, String> {
     .collect()
 }
 
-fn everywhere(driver: &str) -> BTreeMap<String, String> {
-    ["gpu-0", "gpu-1", "gpu-2"].map(|node| (node.to_owned(), driver.to_owned())).into()
-}
-
-fn gpu_nodes(scene: &Scene) -> Vec<Value> {
-    let nodes = scene.objects("Node").into_iter();
-    nodes.filter(|node| node["metadata"]["labels"]["nvidia.com/gpu.present"] == "true").collect()
-}
-
-fn cordoned(scene: &Scene) -> Vec<String> {
-    let nodes = gpu_nodes(scene).into_iter().filter(|node| node["spec"]["unschedulable"] == true);
-    nodes.map(|node| text(&node["metadata"]["name"])).collect()
-}
-
 /// No node is cordoned, held or marked, every driver is done and every GPU offered.
 fn at_rest(scene: &Scene, what: &str) {
     assert_eq!(cordoned(scene), [""; 0], "{what}");
@@ -101,13 +80,6 @@ fn at_rest(scene: &Scene, what: &str) {
             assert!(meta["annotations"].get(key).is_none(), "{what}: {key} is left on {}", meta["name"]);
         }
     }
-}
-
-fn rankers(scene: &Scene) -> usize {
-    let pods = scene.objects("Pod").into_iter();
-    let ours = pods.filter(|pod| pod["metadata"]["namespace"] == "inference");
-    ours.filter(|pod| pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null())
-        .count()
 }
 
 /// How often a pod of the training job has succeeded and failed.
@@ -294,14 +266,7 @@ fn without_automatic_upgrades_pods_of_drivers_are_restarted_node_by_node_and_bac
     for nth in [5, 20, 40, 1000] {
         let scene = without_upgrades(TEST);
         scene.plan();
-        let mut child = scene.applying();
-        let mut seen = 0;
-        Events::of(&mut child).until(|event| {
-            seen += usize::from(event["kind"] == "recorded");
-            seen == nth
-        });
-        child.kill().expect("killed");
-        child.wait().expect("ended");
+        killed_at(&scene, nth);
         scene.wait(3600);
         assert!(cordoned(&scene).len() <= 1, "one node at most is in a batch, killed at record {nth}");
         scene.apply().exits(0);
@@ -338,12 +303,16 @@ fn a_node_that_somebody_uncordoned_meanwhile_keeps_its_driver_and_its_pods() {
         scene.send("PATCH", &format!("/api/v1/nodes/{node}"), ("application/merge-patch+json", open));
         scene.send("POST", "/apis/batch/v1/namespaces/training/jobs", ("application/json", &job_on(&node)));
         scene.wait(60);
-        assert_eq!(running(&scene, "llm-9b"), 1, "it runs on {node}");
+        assert_eq!(running(&scene, of_job), 1, "it runs on {node}");
         let held = scene.apply().exits(4);
-        assert_eq!(running(&scene, "llm-9b"), 1, "{}", held.stdout);
+        assert_eq!(running(&scene, of_job), 1, "{}", held.stdout);
         assert_eq!(drivers(&scene), everywhere(OLD));
         assert!(held.stdout.contains(&node), "{}", held.stdout);
     }
+}
+
+fn of_job(pod: &Value) -> bool {
+    pod["metadata"]["ownerReferences"][0]["name"] == "llm-9b"
 }
 
 /// A training job that has to run on this node.
@@ -361,14 +330,6 @@ fn job_on(node: &str) -> String {
     .to_string()
 }
 
-/// Pods of a job that run.
-fn running(scene: &Scene, job: &str) -> usize {
-    let pods = scene.objects("Pod").into_iter();
-    let ours = pods.filter(|pod| pod["metadata"]["ownerReferences"][0]["name"] == job);
-    ours.filter(|pod| pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null())
-        .count()
-}
-
 /// Wherever a run dies, no node is taken up that no batch has, and another process reaches the end, and the way back its beginning.
 #[test]
 fn p34_killed_at_its_records_a_second_process_reaches_the_end_and_the_beginning() {
@@ -376,14 +337,7 @@ fn p34_killed_at_its_records_a_second_process_reaches_the_end_and_the_beginning(
         let scene = scene(inference);
         let before = scene.settled();
         scene.plan();
-        let mut child = scene.applying();
-        let mut seen = 0;
-        let reached = Events::of(&mut child).until(|event| {
-            seen += usize::from(event["kind"] == "recorded");
-            seen == nth
-        });
-        child.kill().expect("killed");
-        child.wait().expect("ended");
+        let reached = killed_at(&scene, nth);
         scene.wait(3600);
         assert!(cordoned(&scene).len() <= 1, "one node at most is in a batch, killed at record {nth}");
         scene.apply().exits(0);

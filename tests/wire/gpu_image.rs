@@ -7,8 +7,9 @@ use serde_json::Value;
 use switchback_schemas::{journal::End, report::RunState};
 
 use crate::{
-    gpu::{OPT_OUT, SENTINEL, labels, text},
+    gpu::{OPT_OUT, SENTINEL, labels},
     support::{
+        gpus::text,
         journal::Events,
         mlops::{all, only},
         projection::same,

@@ -5,23 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{
-    gpu::text,
-    support::{journal::Events, projection::same, scene::Scene},
+use crate::support::{
+    gpus::{cordoned, everywhere, gpu_nodes, inference, killed_at, platform, rankers, text},
+    projection::same,
+    scene::Scene,
 };
-
-const PLATFORM: &str = "apiVersion: switchback.dev/v1alpha1
-kind: Platform
-metadata: {name: rocm-small}
-spec:
-  targets: {cluster: {cluster: {}}}
-  pools:
-    - {name: system, matchLabels: {pool: system}, tier: 1, capacity: on-demand, strategy: keep}
-    - {name: gpu, matchLabels: {pool: gpu}, tier: 2, capacity: reserved, strategy: keep}
-  workloads:
-    - {name: training, select: {ownerKinds: [Job]}, onDrain: {wait: {max: 4h, then: park}}}
-    - {name: inference, select: {namespaces: [inference]}, onDrain: {evict: {}}}
-";
 
 const UPGRADE: &str = "apiVersion: switchback.dev/v1alpha1
 kind: RocmDriverUpgrade
@@ -42,16 +30,9 @@ const READY: &str = "kmm.node.kubernetes.io/kube-amd-gpu.gpus.ready";
 
 fn asked(more: &str, world: impl FnOnce(String) -> String) -> Scene {
     let upgrade = format!("{UPGRADE}{more}");
-    let manifests = [("platform.yaml", PLATFORM), ("driver.yaml", upgrade.as_str())];
+    let platform = platform("rocm-small");
+    let manifests = [("platform.yaml", platform.as_str()), ("driver.yaml", upgrade.as_str())];
     Scene::on_world("rocm-small.yaml", &manifests, world)
-}
-
-/// Without the training job: nothing is there that does not move.
-#[expect(clippy::needless_pass_by_value, reason = "a scene changes the text of its world")]
-fn inference(world: String) -> String {
-    let begin = world.find("  - apiVersion: batch/v1").expect("the Job");
-    let end = begin + world[begin..].find("  - apiVersion: apps/v1").expect("the Deployment");
-    format!("{}{}", &world[..begin], &world[end..])
 }
 
 /// The same where the image of the new driver cannot be pulled.
@@ -72,20 +53,6 @@ fn drivers(scene: &Scene) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn everywhere(driver: &str) -> BTreeMap<String, String> {
-    ["gpu-0", "gpu-1", "gpu-2"].map(|node| (node.to_owned(), driver.to_owned())).into()
-}
-
-fn gpu_nodes(scene: &Scene) -> Vec<Value> {
-    let nodes = scene.objects("Node").into_iter();
-    nodes.filter(|node| node["metadata"]["labels"]["pool"] == "gpu").collect()
-}
-
-fn cordoned(scene: &Scene) -> Vec<String> {
-    let nodes = gpu_nodes(scene).into_iter().filter(|node| node["spec"]["unschedulable"] == true);
-    nodes.map(|node| text(&node["metadata"]["name"])).collect()
-}
-
 fn config(scene: &Scene) -> Value {
     scene.objects("DeviceConfig").into_iter().next().expect("the DeviceConfig")
 }
@@ -104,13 +71,6 @@ fn at_rest(scene: &Scene, what: &str) {
         assert_eq!(node["spec"]["taints"], Value::Null, "{what}: {}", meta["name"]);
         assert!(meta["annotations"].get("switchback.dev/cordoned-by").is_none(), "{what}: {}", meta["name"]);
     }
-}
-
-fn rankers(scene: &Scene) -> usize {
-    let pods = scene.objects("Pod").into_iter();
-    let ours = pods.filter(|pod| pod["metadata"]["namespace"] == "inference");
-    ours.filter(|pod| pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null())
-        .count()
 }
 
 /// The job runs to its end on the node on which it began, whose driver moves last. The operator, which upgrades drivers by itself on this
@@ -238,14 +198,7 @@ fn p34_killed_at_its_records_a_second_process_reaches_the_end_and_the_beginning(
     for nth in (3..).step_by(17) {
         let scene = asked(TEST, inference);
         scene.plan();
-        let mut child = scene.applying();
-        let mut seen = 0;
-        let reached = Events::of(&mut child).until(|event| {
-            seen += usize::from(event["kind"] == "recorded");
-            seen == nth
-        });
-        child.kill().expect("killed");
-        child.wait().expect("ended");
+        let reached = killed_at(&scene, nth);
         scene.wait(3600);
         assert!(cordoned(&scene).len() <= 1, "one node at most is in a batch, killed at record {nth}");
         scene.apply().exits(0);

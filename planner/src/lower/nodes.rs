@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 
 use switchback_schemas::{
-    Seconds,
+    Seconds, StepId,
     manifest::{BatchSize, MinReady, Rollout},
     name::Label,
     plan::{
         Action, Canary, Condition, Count, Disruption, Effect, EksEffect, EksTerminateNode, Estimate,
         FieldTest, Find, KubeCondition, KubeDelete, KubeEffect, NodeCordon, NodeDrain, NodeUndo, Operand,
-        OrderKey, Pool, RecipeStep, Roll, Stale, Strategy, Target, Test, Verify, Work,
+        OrderKey, Pool, RecipeStep, Roll, Stale, Strategy, Target, Test, Verify, Wait, Work,
     },
 };
 
-use super::{HopScope, Rollback, verify};
+use super::{Draft, HopScope, Rollback, Undoing, checks, verify};
 use crate::context::Cx;
 
 /// Passes after which a roll that still finds old nodes fails to converge: something keeps making them.
@@ -117,6 +117,29 @@ pub fn step(name: &str, title: &str, effect: Effect, needs: &[&str], undo: NodeU
         needs: needs.iter().map(|need| part(need)).collect(),
         undo,
     }
+}
+
+/// The look whether a pool has its min ready nodes, before anything of it moves. Where something does, what moves its nodes back takes
+/// the place of this look.
+pub fn counted(
+    (cx, scope): (&Cx<'_>, &HopScope),
+    (pool, at_least): (&Pool, u64),
+    moves: bool,
+    (before, why): (&[StepId], &str),
+) -> Draft {
+    checks::drainable(cx, pool);
+    let until = Condition::Kube(KubeCondition::NodesReady { pool: pool.name.clone(), at_least });
+    let title = format!("check that pool {} has at least {at_least} Ready nodes", pool.name);
+    let undo = match moves {
+        true => Undoing::Apart,
+        false => Undoing::Unneeded("it only reads".to_owned()),
+    };
+    let part = format!("nodes/{}/min-ready", pool.name);
+    let mut draft = scope.step(&part, title, Effect::Wait(Wait { until }), undo, Vec::new());
+    for step in before {
+        draft = draft.needs(step, why, None);
+    }
+    draft.idempotent()
 }
 
 /// What a step of a recipe does stays.

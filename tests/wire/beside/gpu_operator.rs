@@ -10,23 +10,11 @@ use switchback_schemas::report::StepStatus;
 use crate::support::{
     beside::{AtWork, Says, definitions},
     bins::root,
+    gpus,
     journal::{Events, record},
     kubectl::{Cluster, Own},
     scene::Scene,
 };
-
-const PLATFORM: &str = "apiVersion: switchback.dev/v1alpha1
-kind: Platform
-metadata: {name: gpu-small}
-spec:
-  targets: {cluster: {cluster: {}}}
-  pools:
-    - {name: system, matchLabels: {pool: system}, tier: 1, capacity: on-demand, strategy: keep}
-    - {name: gpu, matchLabels: {pool: gpu}, tier: 2, capacity: reserved, strategy: keep}
-  workloads:
-    - {name: training, select: {ownerKinds: [Job]}, onDrain: {wait: {max: 4h, then: park}}}
-    - {name: inference, select: {namespaces: [inference]}, onDrain: {evict: {}}}
-";
 
 const UPGRADE: &str = "apiVersion: switchback.dev/v1alpha1
 kind: GpuOperatorUpgrade
@@ -124,7 +112,8 @@ fn operands_move_and_drivers_stay_killed_in_the_release_and_rolled_back() {
     let _operator = platform(&own, helm);
     let before = stands(cluster);
     assert_eq!(before.len(), 3 + 3 + 4, "drivers, pods with GPUs, nodes: {before:#?}");
-    let scene = Scene::on_cluster(&[("platform.yaml", PLATFORM), ("gpu.yaml", UPGRADE)], cluster, helm);
+    let platform = gpus::platform("gpu-small");
+    let scene = Scene::on_cluster(&[("platform.yaml", &platform), ("gpu.yaml", UPGRADE)], cluster, helm);
     scene.plan();
     scene.under_roles(cluster);
     let mut child = scene.applying();

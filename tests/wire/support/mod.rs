@@ -2,6 +2,7 @@
 
 pub(crate) mod beside;
 pub(crate) mod bins;
+pub(crate) mod gpus;
 pub(crate) mod http;
 pub(crate) mod journal;
 pub(crate) mod karpenter;

@@ -8,8 +8,8 @@ use switchback_schemas::{
     lock::Render,
     name::ObjectName,
     plan::{
-        CaptureKind, Condition, Effect, Estimate, FieldTest, Find, KubeCapture, KubeCondition, Operand, Read,
-        ReadBasis, Target, Test, Wait,
+        CaptureKind, Condition, Estimate, FieldTest, Find, KubeCapture, KubeCondition, Operand, Read,
+        ReadBasis, Target, Test,
     },
 };
 
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     component::HopCx,
     lower::{
-        Draft, Lowering, Undoing, checks,
+        Draft, Lowering,
         drivers::{self, REQUIRED, SKIP_POINTER, daemon_set, policy_ref, state},
         need, node_work, nodes,
         quarantine::Quarantine,
@@ -187,24 +187,17 @@ impl Road<'_> {
         Condition::Kube(KubeCondition::Field { object, pointer: pointer.to_owned(), is })
     }
 
-    /// Looks at a pool before anything moves; what moves its nodes back takes this place.
+    /// Looks at a pool before anything moves.
     fn min_ready(&self, roll: &PoolRoll<'_>, before: &[StepId], out: &mut Lowering) -> StepId {
         let pool = &roll.pool.pool;
-        checks::drainable(self.cx, pool);
-        let at_least = roll.min_ready();
-        let until = Condition::Kube(KubeCondition::NodesReady { pool: pool.name.clone(), at_least });
-        let title = format!("check that pool {} has at least {at_least} Ready nodes", pool.name);
-        let undo = match self.hop.from {
-            Some(_) => Undoing::Apart,
-            None => Undoing::Unneeded("it only reads".to_owned()),
-        };
-        let part = format!("nodes/{}/min-ready", pool.name);
-        let mut draft = self.scope.step(&part, title, Effect::Wait(Wait { until }), undo, Vec::new());
-        for step in before {
-            draft = draft.needs(step, "nothing moves nodes while they are counted", None);
-        }
+        let look = nodes::counted(
+            (self.cx, &self.scope),
+            (pool, roll.min_ready()),
+            self.hop.from.is_some(),
+            (before, "nothing moves nodes while they are counted"),
+        );
         out.pools.push(pool.clone());
-        out.add(draft.time(LOOK, QUICK).idempotent())
+        out.add(look.time(LOOK, QUICK))
     }
 
     /// The release names the new driver, while every node is held: no driver pod moves.

@@ -2,7 +2,7 @@
 
 use switchback_schemas::{
     Seconds, StepId,
-    plan::{Condition, Disruption, Effect, Estimate, KubeCondition, Pool, Roll, Stale, Strategy, Wait},
+    plan::{Disruption, Estimate, Pool, Roll, Stale, Strategy},
 };
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     index::nodes_of,
-    lower::{Lowering, Undoing, checks, nodes},
+    lower::{Lowering, Undoing, nodes},
 };
 
 /// A pool that may have to move.
@@ -46,24 +46,15 @@ impl Road<'_> {
     /// Looks at a pool before anything moves. Where something does, a rollback leaves the pool as it was seen here: what has drifted
     /// from the restored state moves when the controller is back and Karpenter is still frozen, so that comes where this look came.
     pub(super) fn baseline(&self, roll: &PoolRoll, frozen: &[StepId], out: &mut Lowering) -> StepId {
-        checks::drainable(self.cx, &roll.pool);
-        let part = format!("nodes/{}/min-ready", roll.pool.name);
         let plan = self.roll_of(roll, Stale::Drifted {});
-        let until = Condition::Kube(KubeCondition::NodesReady {
-            pool: roll.pool.name.clone(),
-            at_least: plan.min_ready,
-        });
-        let title = format!("check that pool {} has at least {} Ready nodes", roll.pool.name, plan.min_ready);
-        let undo = match self.moves() {
-            true => Undoing::Apart,
-            false => Undoing::Unneeded("it only reads".to_owned()),
-        };
-        let mut draft = self.scope.step(&part, title, Effect::Wait(Wait { until }), undo, Vec::new());
-        for step in frozen {
-            draft = draft.needs(step, "nodes must not drift while they are counted", None);
-        }
+        let look = nodes::counted(
+            (self.cx, &self.scope),
+            (&roll.pool, plan.min_ready),
+            self.moves(),
+            (frozen, "nodes must not drift while they are counted"),
+        );
         out.pools.push(roll.pool.clone());
-        let seen = out.add(draft.time(HEALTH, Estimate::seconds(5, 30)).idempotent());
+        let seen = out.add(look.time(HEALTH, Estimate::seconds(5, 30)));
         if self.moves() {
             let back = nodes::back(&roll.pool, &plan);
             out.rollback.push(back.named(self.returning(roll), vec![seen.clone()]));

@@ -6,15 +6,13 @@ use std::ops::Deref;
 use serde_json::json;
 use switchback_schemas::{
     Seconds, StepId, Version,
-    plan::{
-        Condition, Effect, Estimate, FieldTest, Find, KubeCondition, Operand, Target, Test, Verify, Wait,
-    },
+    plan::{Condition, Estimate, FieldTest, Find, KubeCondition, Operand, Target, Test, Verify},
 };
 
 use super::{RocmDriver, notices, recipe::loaded, rolls::PoolRoll};
 use crate::{
     component::HopCx,
-    lower::{Lowering, Undoing, checks, drivers, need, verify},
+    lower::{Lowering, drivers, need, nodes, verify},
     owner::{Asked, Desired, DesiredField},
     predicted::Predicted,
 };
@@ -125,24 +123,17 @@ impl Road<'_> {
         Condition::Kube(KubeCondition::Field { object, pointer: MODULE.to_owned(), is })
     }
 
-    /// Looks at a pool before anything moves; what moves its nodes back takes this place.
+    /// Looks at a pool before anything moves.
     fn min_ready(&self, roll: &PoolRoll<'_>, before: &[StepId], out: &mut Lowering) -> StepId {
         let pool = &roll.pool.pool;
-        checks::drainable(self.cx, pool);
-        let at_least = roll.min_ready();
-        let until = Condition::Kube(KubeCondition::NodesReady { pool: pool.name.clone(), at_least });
-        let title = format!("check that pool {} has at least {at_least} Ready nodes", pool.name);
-        let undo = match self.hop.from {
-            Some(_) => Undoing::Apart,
-            None => Undoing::Unneeded("it only reads".to_owned()),
-        };
-        let part = format!("nodes/{}/min-ready", pool.name);
-        let mut draft = self.scope.step(&part, title, Effect::Wait(Wait { until }), undo, Vec::new());
-        for step in before {
-            draft = draft.needs(step, "nothing moves nodes while they are counted", None);
-        }
+        let look = nodes::counted(
+            (self.cx, &self.scope),
+            (pool, roll.min_ready()),
+            self.hop.from.is_some(),
+            (before, "nothing moves nodes while they are counted"),
+        );
         out.pools.push(pool.clone());
-        out.add(draft.time(LOOK, QUICK).idempotent())
+        out.add(look.time(LOOK, QUICK))
     }
 
     /// The DeviceConfig names the new driver, and no node's label does: nothing moves.
