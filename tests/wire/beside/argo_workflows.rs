@@ -36,6 +36,8 @@ const OLD: &str = "v3.7.11";
 const NEW: &str = "v4.0.6";
 /// On the template of a pod: at which look it ends.
 const LOOKS: &str = "wire.switchback.test/looks";
+/// On the template of a pod: it is not looked at before its Workflow is suspended.
+const ONCE_SUSPENDED: &str = "wire.switchback.test/once-suspended";
 
 /// The controller with the executor that its Deployment names. Metrics have a fixed port, so it does not get the release's own ConfigMap.
 const CONTROLLER: Says = Says {
@@ -52,6 +54,14 @@ fn end_pods(cluster: &Cluster, seen: &mut BTreeMap<String, u64>) {
     for pod in cluster.items(&[&["get", "pods", "--all-namespaces"][..], &of].concat()) {
         let metadata = &pod["metadata"];
         let Some(most) = metadata["annotations"][LOOKS].as_str() else { continue };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let namespace = text(&metadata["namespace"]);
+        if metadata["annotations"][ONCE_SUSPENDED] == "true" {
+            let workflow = text(&metadata["labels"]["workflows.argoproj.io/workflow"]);
+            if cluster.get(&["-n", &namespace, "workflow", &workflow])["spec"]["suspend"] != true {
+                continue;
+            }
+        }
         let looks = seen.entry(metadata["uid"].to_string()).or_default();
         *looks += 1;
         if most.parse::<u64>().expect("a number") > *looks {
@@ -68,15 +78,14 @@ fn end_pods(cluster: &Cluster, seen: &mut BTreeMap<String, u64>) {
         let containers: Vec<Value> =
             pod["spec"]["containers"].as_array().expect("containers").iter().map(ended).collect();
         let status = json!({"status": {"phase": "Succeeded", "containerStatuses": containers}}).to_string();
-        let [namespace, name] =
-            ["namespace", "name"].map(|field| metadata[field].as_str().unwrap_or_default());
         let patch = ["--subresource=status", "--type=merge", "-p", &status];
-        cluster.kubectl(&[&["patch", "pod", name, "-n", namespace][..], &patch].concat());
+        cluster.kubectl(&[&["patch", "pod", &text(&metadata["name"]), "-n", &namespace][..], &patch].concat());
     }
 }
 
-/// The release, two schedules of which somebody has suspended one, and a Workflow of two steps whose first one runs.
-fn platform(own: &Own) -> AtWork {
+/// The release, two schedules of which somebody has suspended one, and a Workflow of two steps whose first one runs, for so many looks.
+/// How long a plan takes until it suspends is the machine's affair, so a step can be made to last until then.
+fn platform(own: &Own, (looks, once_suspended): (&str, bool)) -> AtWork {
     let cluster = &own.cluster;
     for namespace in ["argo", "ml"] {
         cluster.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
@@ -109,14 +118,14 @@ fn platform(own: &Own) -> AtWork {
     cluster
         .create(&schedule("nightly", json!({"schedules": ["30 2 1 1 *"], "startingDeadlineSeconds": 600})));
     cluster.create(&schedule("paused", json!({"schedules": ["* * * * *"], "suspend": true})));
-    let pod = |name: &str, looks: &str| {
-        json!({"name": name, "metadata": {"annotations": {LOOKS: looks}},
+    let pod = |name: &str, looks: &str, once_suspended: bool| {
+        json!({"name": name, "metadata": {"annotations": {LOOKS: looks, ONCE_SUSPENDED: once_suspended.to_string()}},
             "container": {"image": "example.invalid/train:1", "command": ["train"]}})
     };
     cluster.create(&json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow",
         "metadata": {"name": "train-7b", "namespace": "ml"}, "spec": {"entrypoint": "main", "templates": [
             {"name": "main", "steps": [[{"name": "prepare", "template": "prepare"}], [{"name": "train", "template": "train"}]]},
-            pod("prepare", "90"), pod("train", "30")]}}));
+            pod("prepare", looks, once_suspended), pod("train", "30", false)]}}));
     let running = "--for=jsonpath={.status.phase}=Running";
     cluster.kubectl(&["-n", "ml", "wait", "workflow/train-7b", running, "--timeout=120s"]);
     argo
@@ -172,7 +181,7 @@ fn executors(cluster: &Cluster) -> BTreeMap<String, String> {
 fn waited_for_killed_in_the_release_and_rolled_back() {
     let own = Own::start();
     let (cluster, helm) = (&own.cluster, &own.cluster.helm3);
-    let _argo = platform(&own);
+    let _argo = platform(&own, ("90", false));
     let before = schedules(cluster);
     let scene = scene(cluster, helm, "");
     let plan = scene.plan();
@@ -216,7 +225,7 @@ fn waited_for_killed_in_the_release_and_rolled_back() {
 fn suspended_and_resumed_under_the_new_controller() {
     let own = Own::start();
     let (cluster, helm) = (&own.cluster, &own.cluster.helm4);
-    let _argo = platform(&own);
+    let _argo = platform(&own, ("10", true));
     let before = schedules(cluster);
     let scene = scene(cluster, helm, "  inFlight: {suspend: {max: 30m}}\n");
     scene.plan();
