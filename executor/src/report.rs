@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use switchback_model::{
     decide::{self, RollbackTimes},
     forecast,
-    journal::Journal,
+    journal::{Journal, Side},
     rollback_order,
     windows::Windows,
     work::worked,
@@ -14,7 +14,7 @@ use switchback_model::{
 use switchback_schemas::{
     RunId, Seconds, StepId,
     format::Document,
-    journal::{At, Captured, End, Event, Residue, RollbackScope, SideEntry, SideKind, Way},
+    journal::{At, Captured, End, Event, Residue, RollbackScope, SideKind, Way},
     name::{Label, SavepointId},
     plan::{Action, Hop, Plan, Retention, Roll, Savepoint, Stale, Step, Suspension},
     report::{
@@ -231,8 +231,8 @@ impl LeftBehind {
 }
 
 /// Names of what was cleared already.
-pub(crate) fn cleared(side: &[SideEntry]) -> Vec<&str> {
-    let names = side.iter().filter_map(|entry| match &entry.says {
+pub(crate) fn cleared(side: &Side) -> Vec<&str> {
+    let names = side.said().filter_map(|entry| match &entry.says {
         SideKind::Cleared { what, .. } => Some(what.as_str()),
         _ => None,
     });

@@ -41,9 +41,10 @@ impl Document {
     pub const fn current(self) -> Format {
         let major = match self {
             // 1 had its work in four shapes, and what undoes a step inside of the step; 2 had steps beside hops, with their whole ids.
-            Self::Plan => 3,
+            // 1 and 2 of a journal had a side log whose entries were not chained.
+            Self::Plan | Self::Journal => 3,
             // 1 told in prose what could not be read, what a run leaves behind and what it waits for.
-            Self::Inventory | Self::Journal | Self::Report => 2,
+            Self::Inventory | Self::Report => 2,
             Self::Lock | Self::Estimates => 1,
         };
         Format { document: self, major, minor: 0 }

@@ -15,10 +15,10 @@ mod fold;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use switchback_model::GraphError;
+use switchback_model::{GraphError, journal::Side};
 use switchback_schemas::{
     Digest, ItemKey, RunId, Seconds, StepId,
-    journal::{At, Captured, End, Event, Outcome, Record, SideEntry, Verdict, WaitsFor},
+    journal::{At, Captured, End, Event, Outcome, Record, Verdict, WaitsFor},
     plan::{Action, CaptureKind, Condition, Effect, Plan, Read, Roll},
     report::CarryOver,
 };
@@ -240,8 +240,8 @@ impl Machine {
     }
 
     /// What people have said so far: the whole side log.
-    pub fn hear(&mut self, entries: Vec<SideEntry>) {
-        self.live.side = entries;
+    pub fn hear(&mut self, side: Side) {
+        self.live.side = side;
     }
 
     /// Lets nothing new start, so that the process can end. What is under way is waited for.

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use switchback_model::journal::Journal;
+use switchback_model::journal::{Journal, Side};
 use switchback_schemas::{
     HopId, RunId,
-    journal::{At, Captured, End, Event, Record, SideEntry},
+    journal::{At, Captured, End, Event, Record},
     name::Label,
     plan::{ExpiresEarlier, Parent, Plan},
     report::{CarriedHop, CarryOver},
@@ -165,7 +165,7 @@ fn lost(parent: &Parent, state: &RunState) -> BTreeMap<HopId, String> {
 }
 
 /// Back where it began, with nothing of its own left open: a suspension that it had to leave open was cleared by name.
-fn went_back(state: &RunState, plan: &Plan, side: &[SideEntry]) -> bool {
+fn went_back(state: &RunState, plan: &Plan, side: &Side) -> bool {
     let clear = match &state.ended {
         Some((End::RolledBack, _)) => true,
         Some((End::RolledBackSuspended, _)) => {

@@ -68,7 +68,7 @@ pub async fn due(store: &dyn Store, now: Timestamp) -> Done<Vec<RunId>> {
         let Ok(mut machine) = replayed(&index, &run, &journal) else { continue };
         let side = store.side(&run).await?;
         let heard = usize::try_from(machine.state().heard).unwrap_or(usize::MAX);
-        let said = side.len() > heard;
+        let said = side.places.len() > heard;
         machine.hear(side);
         let state = machine.state();
         let reopened = state.is_over() && !machine.stays_over();
@@ -126,7 +126,7 @@ pub async fn rests_as_requested(store: &dyn Store, run: &RunId) -> Done<bool> {
         // What acts on a request is followed by the record that it was heard.
         let request = match next.map(|next| &next.event) {
             Some(Event::Heard { entries }) => {
-                usize::try_from(*entries).ok().and_then(|n| side.get(n.checked_sub(1)?))
+                usize::try_from(*entries).ok().and_then(|n| side.places.get(n.checked_sub(1)?)?.as_ref().ok())
             }
             _ => None,
         };

@@ -203,6 +203,10 @@ impl RunError {
                 "`switchback status --all` lists the runs; name another store with --store".to_owned()
             }
             Self::Store(StoreError::ClaimMoved(_)) => "try again".to_owned(),
+            Self::Store(StoreError::Said { .. }) => {
+                "find out who wrote to the store; what was said there has to be said again, then `continue`"
+                    .to_owned()
+            }
             Self::Illegal { .. } | Self::Store(_) => {
                 "restore the journal from a copy; `switchback verify` checks it".to_owned()
             }

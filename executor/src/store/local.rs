@@ -3,7 +3,7 @@
 //! ```text
 //! runs/RUN/journal            lines of records; made with its first one
 //! runs/RUN/plan.json          the plan's bytes
-//! runs/RUN/side               what people said, lines of the same form without a chain
+//! runs/RUN/side               what people said, chained lines of the same form
 //! runs/RUN/artifacts/DIGEST   0600, named by content
 //! runs/RUN/lease              locked by the process that works on the run
 //! claims/PLATFORM             the name of a run
@@ -17,10 +17,11 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
-use switchback_model::journal::{self, Journal, Line};
+use switchback_model::journal::{self, Journal, Line, Side};
 use switchback_schemas::{
     Digest, RunId,
     journal::{Record, SideEntry},
@@ -35,6 +36,10 @@ use super::{
 /// Room that is set aside before an intent is written, so that outcomes of what is under way can be recorded on a disk
 /// that fills up.
 const RESERVE: u64 = 1 << 20;
+
+/// How long a lock is waited for that others hold while they write a line.
+const LOCK_TRIES: u32 = 600;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A store in a directory of a local file system.
 #[derive(Clone)]
@@ -92,41 +97,41 @@ impl LocalStore {
         journal::read(&bytes).map(Some).map_err(|why| StoreError::unread(run, why))
     }
 
-    /// Lines of what people said.
-    fn read_said(&self, path: &Path) -> Stored<Vec<SideEntry>> {
+    fn read_said(&self, path: &Path) -> Stored<Side> {
         let bytes = absent(self.disk.read(path)).map_err(failed(path))?.unwrap_or_default();
-        // A line that a crash cut short was never acknowledged to the person who said it.
-        let whole = bytes.split(|byte| *byte == b'\n').filter_map(|line| journal::unframed(line));
-        let entry = |json: &[u8]| {
-            let what = |error: serde_json::Error| StoreError::Content {
-                path: path.to_owned(),
-                what: error.to_string(),
-            };
-            serde_json::from_slice(json).map_err(what)
-        };
-        whole.map(entry).collect()
+        Ok(Side::read(&bytes))
     }
 
-    /// Adds a line to them.
-    fn add_said(&self, dir: &Path, name: &str, entry: &SideEntry) -> Stored<()> {
+    /// Adds to what was said. Others who write at the same time are waited for.
+    async fn add_said(&self, dir: &Path, name: &str, entry: &SideEntry) -> Stored<()> {
         let path = dir.join(name);
-        let lock = dir.join(format!("{name}.lock"));
-        let _lock = self.disk.try_lock(&lock).map_err(failed(&lock))?.ok_or_else(|| StoreError::Disk {
-            path: lock.clone(),
-            source: io::Error::new(io::ErrorKind::WouldBlock, "another process is writing; try again"),
-        })?;
-        let what =
-            |error: serde_json::Error| StoreError::Content { path: path.clone(), what: error.to_string() };
-        let mut line = journal::framed(&serde_json::to_vec(entry).map_err(what)?);
-        line.push(b'\n');
-        let Some(before) = absent(self.disk.read(&path)).map_err(failed(&path))? else {
-            return self.write(dir, name, &line);
+        let _lock = self.locked(&dir.join(format!("{name}.lock"))).await?;
+        let before = absent(self.disk.read(&path)).map_err(failed(&path))?;
+        let what = |error: &dyn std::error::Error| StoreError::Content {
+            path: path.clone(),
+            what: error.to_string(),
         };
+        let said = Side::read(before.as_deref().unwrap_or_default());
+        let mut line = said.line(entry).map_err(|error| what(&error))?;
+        let Some(before) = before else { return self.write(dir, name, &line) };
         if before.last().is_some_and(|byte| *byte != b'\n') {
             line.insert(0, b'\n');
         }
         let mut file = self.disk.open(&path).map_err(failed(&path))?;
         file.append(&line).and_then(|()| file.sync()).map_err(failed(&path))
+    }
+
+    /// A lock that others hold for a moment.
+    async fn locked(&self, lock: &Path) -> Stored<Box<dyn Any + Send + Sync>> {
+        for _ in 0..LOCK_TRIES {
+            if let Some(lock) = self.disk.try_lock(lock).map_err(failed(lock))? {
+                return Ok(lock);
+            }
+            tokio::time::sleep(LOCK_PAUSE).await;
+        }
+        let source =
+            io::Error::new(io::ErrorKind::WouldBlock, "another process has been writing for 30 s; try again");
+        Err(StoreError::Disk { path: lock.to_owned(), source })
     }
 
     fn known(&self, run: &RunId) -> Stored<PathBuf> {
@@ -201,12 +206,12 @@ impl Store for LocalStore {
         Ok(Leased { log: Box::new(log), journal })
     }
 
-    async fn side(&self, run: &RunId) -> Stored<Vec<SideEntry>> {
+    async fn side(&self, run: &RunId) -> Stored<Side> {
         self.read_said(&self.run_dir(run).join("side"))
     }
 
     async fn say(&self, entry: &SideEntry) -> Stored<()> {
-        self.add_said(&self.known(&entry.run)?, "side", entry)
+        self.add_said(&self.known(&entry.run)?, "side", entry).await
     }
 
     async fn put_artifact(&self, run: &RunId, bytes: &[u8]) -> Stored<Digest> {
@@ -264,7 +269,7 @@ impl Store for LocalStore {
     async fn note_claim(&self, platform: &Label, entry: &SideEntry) -> Stored<()> {
         let dir = self.root.join("claims");
         self.disk.make_dirs(&dir).map_err(failed(&dir))?;
-        self.add_said(&dir, &format!(".{platform}.notes"), entry)
+        self.add_said(&dir, &format!(".{platform}.notes"), entry).await
     }
 
     async fn claim_notes(&self) -> Stored<Vec<SideEntry>> {
@@ -275,8 +280,8 @@ impl Store for LocalStore {
             .iter()
             .filter(|name| Path::new(name).extension().is_some_and(|found| found == "notes"))
             .map(|name| dir.join(name));
-        let all: Vec<Vec<SideEntry>> = notes.map(|path| self.read_said(&path)).collect::<Stored<_>>()?;
-        Ok(all.concat())
+        let all: Vec<Side> = notes.map(|path| self.read_said(&path)).collect::<Stored<_>>()?;
+        Ok(all.iter().flat_map(Side::said).cloned().collect())
     }
 }
 

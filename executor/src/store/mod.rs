@@ -11,7 +11,7 @@ pub mod sim;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use switchback_model::journal::{Corrupt, Journal, Line, Refused};
+use switchback_model::journal::{Corrupt, Journal, Line, Refused, Side};
 use switchback_schemas::{Digest, RunId, format::Unreadable, journal::SideEntry, name::Label};
 
 pub use local::LocalStore;
@@ -77,7 +77,7 @@ pub trait Store: Send + Sync {
     async fn take(&self, run: &RunId, new: Option<NewRun>) -> Result<Leased, StoreError>;
 
     /// What people said to a run, in order.
-    async fn side(&self, run: &RunId) -> Result<Vec<SideEntry>, StoreError>;
+    async fn side(&self, run: &RunId) -> Result<Side, StoreError>;
 
     /// Adds to what people said. Needs no lease.
     async fn say(&self, entry: &SideEntry) -> Result<(), StoreError>;
@@ -136,6 +136,14 @@ pub enum StoreError {
         run: RunId,
         /// How.
         source: Corrupt,
+    },
+    /// Something that was said to a run cannot be read, or stands where nobody said it.
+    #[error("run {run}: {what}")]
+    Said {
+        /// The run.
+        run: RunId,
+        /// What, and where.
+        what: String,
     },
     /// An artifact is not what was kept.
     #[error("artifact {digest} of run {run} is damaged or missing")]

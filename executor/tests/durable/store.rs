@@ -80,7 +80,7 @@ async fn intact(store: &LocalStore, sure: Acknowledged) {
         assert!(journal.records.len() >= sure.records, "{} of {sure:?}", journal.records.len());
         assert_eq!(store.plan(&run()).await.unwrap(), b"{}");
     }
-    assert!(store.side(&run()).await.unwrap().len() >= sure.said);
+    assert!(store.side(&run()).await.unwrap().said().count() >= sure.said);
     if sure.artifact {
         let digest = switchback_schemas::Digest::of("objects");
         assert_eq!(store.artifact(&run(), &digest).await.unwrap(), b"objects");
@@ -243,5 +243,37 @@ async fn a_side_log_that_was_cut_short_goes_on() {
     let mut file = switchback_executor::store::disk::Disk::open(&disk, path).unwrap();
     file.append(b"0000ffff 0000").unwrap();
     store.say(&entry("two")).await.unwrap();
-    assert_eq!(store.side(&run()).await.unwrap(), [entry("one"), entry("two")]);
+    let side = store.side(&run()).await.unwrap();
+    assert_eq!(side.said().collect::<Vec<_>>(), [&entry("one"), &entry("two")]);
+    assert_eq!(side.damaged().count(), 0);
+}
+
+#[tokio::test]
+async fn many_who_say_something_at_once_are_all_heard() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(LocalStore::new(dir.path()));
+    let (new, _) = new_run();
+    drop(store.take(&run(), Some(new)).await.unwrap());
+    let texts: Vec<String> = (0..16).map(|n| format!("said {n}")).collect();
+    let together = Arc::new(std::sync::Barrier::new(texts.len()));
+    let threads: Vec<_> = texts
+        .iter()
+        .map(|text| {
+            let (store, together, entry) = (Arc::clone(&store), Arc::clone(&together), entry(text));
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+                together.wait();
+                runtime.block_on(store.say(&entry))
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap().unwrap();
+    }
+    let side = store.side(&run()).await.unwrap();
+    let mut said: Vec<_> = side.said().map(|entry| format!("{:?}", entry.says)).collect();
+    said.sort();
+    let mut expected: Vec<_> = texts.iter().map(|text| format!("{:?}", entry(text).says)).collect();
+    expected.sort();
+    assert_eq!(said, expected);
 }

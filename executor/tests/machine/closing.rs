@@ -103,7 +103,7 @@ fn what_a_way_back_needs_is_not_removed_without_an_approval_that_names_it() {
     }
     assert!(!drive.world.done.contains("net-b"));
     // Another approval is not this one.
-    drive.machine.hear(drive.side.clone());
+    drive.machine.hear(drive.side.iter().cloned().collect());
     let obstacle = drive.machine.obstacle_to_cleanup(true, drive.now).unwrap();
     assert!(obstacle.contains("switchback approve --cleanup"), "{obstacle}");
 

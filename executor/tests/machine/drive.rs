@@ -98,7 +98,7 @@ impl Drive {
             }
         }
         self.machine = self.replay();
-        self.machine.hear(self.side.clone());
+        self.machine.hear(self.side.iter().cloned().collect());
         if self.machine.stays_over() {
             return;
         }
@@ -135,7 +135,7 @@ impl Drive {
                 &self.records[last..]
             );
         }
-        self.machine.hear(self.side.clone());
+        self.machine.hear(self.side.iter().cloned().collect());
         let decision = self.machine.poll(self.now);
         for command in decision.start {
             if let What::Apply(_) = command.what {

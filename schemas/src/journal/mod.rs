@@ -145,7 +145,7 @@ impl fmt::Display for At {
 pub enum Event {
     /// The first record: what this journal is.
     Header {
-        /// `switchback.journal/2.0`.
+        /// `switchback.journal/3.0`.
         format: Format,
         /// The run.
         run: RunId,

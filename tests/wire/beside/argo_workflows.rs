@@ -79,7 +79,8 @@ fn end_pods(cluster: &Cluster, seen: &mut BTreeMap<String, u64>) {
             pod["spec"]["containers"].as_array().expect("containers").iter().map(ended).collect();
         let status = json!({"status": {"phase": "Succeeded", "containerStatuses": containers}}).to_string();
         let patch = ["--subresource=status", "--type=merge", "-p", &status];
-        cluster.kubectl(&[&["patch", "pod", &text(&metadata["name"]), "-n", &namespace][..], &patch].concat());
+        cluster
+            .kubectl(&[&["patch", "pod", &text(&metadata["name"]), "-n", &namespace][..], &patch].concat());
     }
 }
 

@@ -42,6 +42,16 @@ async fn verify(opened: &Opened, run: &RunId) -> Result<String, Error> {
     let missing = || switchback_executor::store::StoreError::NoSuchRun(run.clone());
     let journal = opened.store.journal(run).await?.ok_or_else(missing)?;
     runs::status(&*opened.store, run).await?;
+    let side = opened.store.side(run).await?;
+    let damaged = side
+        .damaged()
+        .next()
+        .map(|(place, damage)| format!("entry {place} of what people said to it cannot be read: {damage}"));
+    let stray = (side.strays > 0)
+        .then(|| format!("{} lines of what people said to it follow from no line before them", side.strays));
+    if let Some(what) = damaged.or(stray) {
+        return Err(switchback_executor::store::StoreError::Said { run: run.clone(), what }.into());
+    }
     let mut artifacts = 0_usize;
     let carried = runs::carry_over(&*opened.store, run).await?;
     for captured in carried.captures.values().flat_map(|captures| captures.values()) {
@@ -58,5 +68,9 @@ async fn verify(opened: &Opened, run: &RunId) -> Result<String, Error> {
         0 => String::new(),
         n => format!("; {n} artifacts verified"),
     };
-    Ok(format!("{records} records, complete and in order, head {}{artifacts}{torn}", journal.head.prev))
+    let said = match side.places.len() {
+        0 => String::new(),
+        n => format!("; {n} entries of people in order"),
+    };
+    Ok(format!("{records} records, complete and in order, head {}{said}{artifacts}{torn}", journal.head.prev))
 }

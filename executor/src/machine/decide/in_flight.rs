@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
+use switchback_model::journal::Side;
 pub(in crate::machine) use switchback_model::windows::later;
 use switchback_schemas::{
     ItemKey, RunId, Seconds,
-    journal::{At, Event, Outcome, Record, SideEntry, Verdict, WaitsFor},
+    journal::{At, Event, Outcome, Record, Verdict, WaitsFor},
     name::Label,
     plan::Verify,
 };
@@ -27,7 +28,7 @@ pub(in crate::machine) struct Live {
     pub places: BTreeMap<At, Place>,
     /// Calls whose intent this process wrote. An open call that is not among them is left over from another process.
     pub own: BTreeSet<At>,
-    pub side: Vec<SideEntry>,
+    pub side: Side,
     pub suspensions: BTreeMap<Label, Watch>,
     /// Latest listings of nodes, good or not, by roll.
     pub listed: BTreeMap<At, Timestamp>,

@@ -215,7 +215,7 @@ impl Machine {
     }
 
     pub(super) fn asking(&self, now: Timestamp) -> Asking<'_> {
-        let given = self.live.side.iter().filter_map(|entry| match &entry.says {
+        let given = self.live.side.said().filter_map(|entry| match &entry.says {
             SideKind::Approve { approval } if approval.by == entry.by => Some(approval),
             _ => None,
         });

@@ -1,6 +1,7 @@
 //! What people say to a run: each entry of the side log is acted on once, in order.
 
 use jiff::Timestamp;
+use switchback_model::journal::Damage;
 use switchback_schemas::{
     StepId,
     journal::{At, End, Event, Residue, RollbackScope, SideEntry, SideKind, Way},
@@ -10,10 +11,10 @@ use super::gates::who;
 use crate::machine::{Decision, Machine, residue};
 
 impl Machine {
-    /// The entries that nobody has acted on.
-    fn unheard(&self) -> &[SideEntry] {
+    /// The places of the side log that nobody has acted on.
+    fn unheard(&self) -> &[Result<SideEntry, Damage>] {
         let heard = usize::try_from(self.state.heard).unwrap_or(usize::MAX);
-        self.live.side.get(heard..).unwrap_or_default()
+        self.live.side.places.get(heard..).unwrap_or_default()
     }
 
     /// Whether somebody asked for something that waits for calls under way.
@@ -24,7 +25,7 @@ impl Machine {
                 SideKind::Rollback { .. } | SideKind::Abandon { .. } | SideKind::Cleanup { .. }
             )
         };
-        self.unheard().iter().any(turns)
+        self.unheard().iter().flatten().any(turns)
     }
 
     /// Whether nothing is left to do: the run is over, and nobody asked it to roll back or to be closed where it can.
@@ -34,13 +35,17 @@ impl Machine {
             SideKind::Cleanup { .. } => self.state.may_clean_up(),
             _ => false,
         };
-        self.state.is_over() && !self.unheard().iter().any(taken_up)
+        self.state.is_over() && !self.unheard().iter().flatten().any(taken_up)
     }
 
     pub(super) fn listen(&mut self, now: Timestamp, out: &mut Decision) {
         let mut heard = self.state.heard;
-        for entry in self.unheard() {
-            let Some(events) = self.act_on(entry, now) else { break };
+        for place in self.unheard() {
+            let events = match place {
+                Ok(entry) => self.act_on(entry, now),
+                Err(damage) => Some(self.hold_unheard(heard.saturating_add(1), damage)),
+            };
+            let Some(events) = events else { break };
             heard += 1;
             let turned = !events.is_empty();
             out.append.extend(events);
@@ -52,6 +57,17 @@ impl Machine {
         let over = matches!(out.append.last(), Some(Event::Done { .. }));
         if !out.append.is_empty() && !over {
             out.append.push(Event::Heard { entries: heard });
+        }
+    }
+
+    /// Somebody said something that cannot be read: it may have been a pause, so nothing goes on until a person has looked.
+    fn hold_unheard(&self, place: u64, damage: &Damage) -> Vec<Event> {
+        let why = format!(
+            "entry {place} of what people said to the run cannot be read ({damage}): say it again, then `continue`"
+        );
+        match self.state.is_over() || self.state.superseded.is_some() {
+            true => vec![Event::Noted { text: why }],
+            false => vec![Event::Held { at: None, why }],
         }
     }
 

@@ -36,7 +36,9 @@ async fn p40_what_was_held_over_is_taken_back_when_that_is_safe_and_only_once() 
     assert!(!world.done.lock().unwrap().contains("open"));
     assert_eq!(counts(&world)["undo open"], 1);
     let said = runtime.store.side(&run).await.unwrap();
-    assert!(matches!(&said.last().unwrap().says, SideKind::Cleared { what, .. } if what == "open"));
+    assert!(
+        matches!(&said.said().next_back().unwrap().says, SideKind::Cleared { what, .. } if what == "open")
+    );
 
     assert!(left().await.suspensions.is_empty());
     assert!(!left().await.residue.iter().any(|left| left.to_string().contains("suspension open")));
@@ -148,8 +150,8 @@ async fn a_run_of_an_older_release_is_refused_by_name() {
     let path = std::path::Path::new("s/runs").join(run.as_str()).join("journal");
     let bytes = disk.read(&path).unwrap();
     let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
-    let first = std::str::from_utf8(switchback_model::journal::unframed(&bytes[..end]).unwrap()).unwrap();
-    let older = first.replace("switchback.journal/2.0", "switchback.journal/1.0");
+    let first = std::str::from_utf8(&bytes[18..end]).unwrap();
+    let older = first.replace("switchback.journal/3.0", "switchback.journal/1.0");
     assert_ne!(older, first);
     disk.remove(&path).unwrap();
     let mut file = disk.create(&path).unwrap();

@@ -237,7 +237,7 @@ fn the_executor_is_found_on_the_path() {
 #[test]
 fn an_executor_of_another_release_is_refused_before_it_does_anything() {
     let (directory, path) = alone();
-    executor(directory.path(), &contract::answer().replace("switchback.journal/2.", "switchback.journal/3."));
+    executor(directory.path(), &contract::answer().replace("switchback.journal/3.", "switchback.journal/4."));
     let (output, out, err) = run(program(&path, &["apply", "plan.json"]));
     ends(&output, Exit::Unavailable);
     assert!(out.is_empty(), "{err}");

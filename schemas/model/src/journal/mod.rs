@@ -5,6 +5,7 @@
 //! it, without its line feed: dropping, repeating, reordering and splicing are seen.
 
 mod reader;
+mod side;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +13,8 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use switchback_schemas::journal::{Event, Record};
 
-pub use reader::{Corrupt, Damage, Journal, Refused, Torn, read, unframed};
+pub use reader::{Corrupt, Damage, Journal, Refused, Torn, read};
+pub use side::Side;
 
 /// Bytes before the JSON: two numbers of eight digits, each followed by a space.
 const HEAD: usize = 18;

@@ -101,7 +101,7 @@ pub enum Damage {
 
 impl Damage {
     /// Whether an interrupted write can look like this.
-    fn may_be_torn(&self) -> bool {
+    pub(super) fn may_be_torn(&self) -> bool {
         matches!(self, Self::Unended | Self::Head | Self::Length | Self::Checksum)
     }
 }
@@ -171,12 +171,12 @@ fn take<'bytes>(rest: &'bytes [u8], head: &Head) -> Result<(Record, Head, &'byte
 }
 
 /// The JSON of a line, if its length and checksum hold.
-pub fn unframed(line: &[u8]) -> Option<&[u8]> {
+fn unframed(line: &[u8]) -> Option<&[u8]> {
     checked(line).ok()
 }
 
 /// The JSON of a line whose length and checksum hold.
-fn checked(line: &[u8]) -> Result<&[u8], Damage> {
+pub(super) fn checked(line: &[u8]) -> Result<&[u8], Damage> {
     let (head, json) = line.split_at_checked(HEAD).ok_or(Damage::Head)?;
     let number = |digits: Option<&[u8]>| {
         let lower = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
