@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use switchback_model::journal::Journal;
+use switchback_model::{journal::Journal, trust::Trusted};
 use switchback_schemas::{Digest, RunId, journal::Event, plan::Plan};
 
 use crate::{
@@ -14,11 +14,25 @@ use crate::{
 
 pub(crate) type Done<T> = Result<T, RunError>;
 
-/// A plan by its bytes.
-pub(crate) fn indexed(bytes: &[u8]) -> Done<Arc<Index>> {
+/// A plan by its bytes, with the trust that it names if that is given.
+pub(crate) fn indexed(bytes: &[u8], trust: Option<&Arc<Trusted>>) -> Done<Arc<Index>> {
     let plan = Plan::from_json(bytes)?;
     let index = Index::new(Arc::new(plan), Digest::of(bytes));
-    index.map(Arc::new).map_err(|error| RunError::Bug(format!("the plan is no DAG: {error}")))
+    let mut index = index.map_err(|error| RunError::Bug(format!("the plan is no DAG: {error}")))?;
+    let named = index.plan.platform.trust.as_ref();
+    index.trust = trust.filter(|trust| named == Some(&trust.named())).cloned();
+    Ok(Arc::new(index))
+}
+
+/// The plan of a run, with its trust. Without that, which is kept when the run begins, no approval counts.
+pub(crate) async fn of_run(store: &dyn Store, run: &RunId) -> Done<Arc<Index>> {
+    let bytes = store.plan(run).await?;
+    let trust = match &Plan::from_json(&bytes)?.platform.trust {
+        Some(named) => store.artifact(run, &named.digest).await.ok(),
+        None => None,
+    };
+    let trust = trust.and_then(|json| Trusted::from_json(&json).ok()).map(Arc::new);
+    indexed(&bytes, trust.as_ref())
 }
 
 /// A report's refusal as a run's.
@@ -38,8 +52,7 @@ pub async fn plan(store: &dyn Store, run: &RunId) -> Done<Vec<u8>> {
 /// The plan and the journal of a run.
 pub(crate) async fn load(store: &dyn Store, run: &RunId) -> Done<(Arc<Index>, Journal)> {
     let journal = store.journal(run).await?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
-    let index = indexed(&store.plan(run).await?)?;
-    Ok((index, journal))
+    Ok((of_run(store, run).await?, journal))
 }
 
 /// The machine of a run, as its journal leaves it.

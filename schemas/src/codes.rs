@@ -264,6 +264,8 @@ codes! {
         "Suspensions, nodes or calls in doubt of runs that failed. Each is listed with the command that clears it.";
     RUN_OVER = "SB0515", "the run ended without completing its plan",
         "It was abandoned, or another run took it over. Its report says how far it came.";
+    RUN_TRUST = "SB0516", "the plan was made under another trust",
+        "Who may approve is read from a protected place, with --trust, when a plan is made and when its run begins, and has to be the same.";
     PLATFORM_UNREACHABLE = "SB0601", "the API server cannot be reached",
         "The connection failed. Check the kubeconfig and the network.";
     PLATFORM_FORBIDDEN = "SB0602", "access is denied",

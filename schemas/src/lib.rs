@@ -29,6 +29,7 @@ mod pretty;
 pub mod published;
 pub mod report;
 pub mod seconds;
+pub mod trust;
 pub mod version;
 
 pub use diagnostic::{Diagnostic, Label, Severity};

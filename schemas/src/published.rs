@@ -4,7 +4,7 @@ use schemars::{Schema, generate::SchemaSettings};
 
 use crate::{
     Diagnostic, estimates::Estimates, event::RunEvent, inventory::Inventory, journal::Record, lock::Lock,
-    plan::Plan, report::Report,
+    plan::Plan, report::Report, trust::Trust,
 };
 
 /// The schema of every document by its name, in lower case.
@@ -17,6 +17,7 @@ pub fn documents() -> Vec<(&'static str, Schema)> {
         ("journal-record", generator().into_root_schema_for::<Record>()),
         ("event", generator().into_root_schema_for::<RunEvent>()),
         ("report", generator().into_root_schema_for::<Report>()),
+        ("trust", generator().into_root_schema_for::<Trust>()),
         ("estimates", generator().into_root_schema_for::<Estimates>()),
         ("diagnostic", generator().into_root_schema_for::<Diagnostic>()),
     ]

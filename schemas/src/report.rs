@@ -73,6 +73,9 @@ pub struct AwaitedApproval {
     pub given: Vec<Identified>,
     /// How many different people have to.
     pub needed: u32,
+    /// Who else may, where the plan has a trust.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may: Vec<Label>,
 }
 
 impl AwaitedApproval {

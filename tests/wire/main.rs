@@ -39,5 +39,6 @@ mod platform;
 mod real;
 mod road;
 mod rocm_driver;
+mod signed;
 mod support;
 mod verifications;

@@ -67,6 +67,12 @@ pub(crate) enum Error {
     /// The run.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The plan is not the one that was approved.
+    #[error("{what}")]
+    Unapproved { what: String },
+    /// Nothing could be signed.
+    #[error("the approval is not signed: {why}")]
+    Sign { why: String },
     /// There is no client for probes.
     #[error(transparent)]
     Web(#[from] WebError),
@@ -149,6 +155,7 @@ impl Failure for Error {
             Self::NoKubeconfig | Self::Kubeconfig(_) | Self::Connect(_) => codes::PLATFORM_KUBECONFIG,
             Self::Platform { failure, .. } => of_failure(failure),
             Self::Run(error) => error.code(),
+            Self::Sign { .. } | Self::Unapproved { .. } => codes::RUN_APPROVAL,
             Self::Resolve(ResolveError::OtherObservation { .. }) => codes::PLAN_LOCK_STALE,
             Self::Resolve(ResolveError::Chart { .. }) => codes::PLATFORM_CHART,
             Self::Control(_) => codes::PLATFORM_TWIN,
@@ -177,6 +184,10 @@ impl Failure for Error {
             }
             Self::Platform { .. } => "check --kubeconfig, --context and the network".to_owned(),
             Self::Run(error) => error.help(),
+            Self::Unapproved { .. } => "apply the plan that was reviewed, or have this one reviewed and signed".to_owned(),
+            Self::Sign { .. } => {
+                "name a key of somebody whom the trust names with --ssh-key, and have OpenSSH's ssh-keygen on PATH".to_owned()
+            }
             Self::Resolve(ResolveError::OtherObservation { .. }) => "observe or plan again".to_owned(),
             Self::Resolve(ResolveError::Chart { .. }) => {
                 "check the chart's repository or directory in the manifest, and the credentials for it"

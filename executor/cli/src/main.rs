@@ -11,6 +11,7 @@ mod host;
 mod platform;
 mod services;
 mod show;
+mod sign;
 mod signals;
 mod store;
 mod twin;

@@ -19,7 +19,7 @@ use switchback_programs::{
     Charts, CommandDriver, HelmDriver, HelmTarget, HyperWeb, NotifyDriver, OsPrograms, ProbeDriver, Programs,
     VerifiedCharts, Web,
 };
-use switchback_schemas::plan::Plan;
+use switchback_schemas::{journal::Identified, plan::Plan};
 use tempfile::TempPath;
 
 use crate::{
@@ -93,6 +93,14 @@ impl Platform {
     /// A client.
     pub(crate) async fn client(&self) -> Result<kube::Client, Error> {
         Ok(switchback_kube::client(self.used(), self.context.as_deref()).await?)
+    }
+
+    /// Whose credentials these are, as the API server says.
+    pub(crate) async fn caller(&self) -> Result<Identified, Error> {
+        let said = switchback_kube::caller(self.client().await?).await;
+        said.map(Identified::Kubernetes).map_err(Error::platform(
+            "the API server does not say whose credentials these are (use --asserted NAME to go without)",
+        ))
     }
 
     /// The helm that is called, and the cluster that it is told.

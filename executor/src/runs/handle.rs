@@ -5,7 +5,7 @@ use switchback_schemas::{RunId, journal::Event};
 
 use crate::{
     env::Clock,
-    load::{Done, indexed, replayed},
+    load::{Done, of_run, replayed},
     machine::Machine,
     runtime::{RunError, Runtime},
     store::{Leased, Store},
@@ -33,7 +33,7 @@ impl<'a> RunHandle<'a> {
     /// Takes the run's lease, so that no process works on it until this is dropped.
     pub(super) async fn take(self) -> Done<Held<'a>> {
         let leased = self.store.take(self.run, None).await?;
-        let index = indexed(&self.store.plan(self.run).await?)?;
+        let index = of_run(self.store, self.run).await?;
         let machine = replayed(&index, self.run, &leased.journal)?;
         Ok(Held { handle: self, leased, machine })
     }
@@ -63,7 +63,7 @@ impl Held<'_> {
         let RunHandle { clock, holder, run, .. } = self.handle;
         let epoch = self.machine.state().epoch.saturating_add(1);
         let (now, expected) = (clock.now(), self.leased.journal.head.next);
-        let events = std::iter::once(Event::Epoch { holder: holder.to_owned() }).chain(events);
+        let events = std::iter::once(Event::Epoch { holder: holder.to_owned(), by: None }).chain(events);
         let lines: Result<Vec<Line>, _> =
             events.map(|event| self.leased.journal.head.line(epoch, now, event)).collect();
         let lines = lines.map_err(|error| RunError::Bug(error.to_string()))?;

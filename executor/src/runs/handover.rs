@@ -17,7 +17,7 @@ use switchback_schemas::{
 
 use super::handle::RunHandle;
 use crate::{
-    load::{Done, indexed, load, replayed, unreportable},
+    load::{Done, load, of_run, replayed, unreportable},
     machine::{RunState, left_suspended},
     report::{self, cleared},
     runtime::RunError,
@@ -134,7 +134,7 @@ async fn taken_since(store: &dyn Store, but: [&RunId; 2], platform: &Label, ende
 pub(super) async fn get_back(handle: RunHandle<'_>) -> Done<()> {
     let RunHandle { store, run, .. } = handle;
     let Some(journal) = store.journal(run).await? else { return Ok(()) };
-    let index = indexed(&store.plan(run).await?)?;
+    let index = of_run(store, run).await?;
     if let Some(by) = &replayed(&index, run, &journal)?.state().superseded {
         give_back(handle.of(by)).await?;
     }

@@ -39,7 +39,7 @@ pub async fn release_lease(handle: RunHandle<'_>, by: &Identified, reason: &str)
         return Err(RunError::NotAllowed { run: handle.run.clone(), why });
     }
     let holders = held.journal().records.iter().rev().filter_map(|record| match &record.event {
-        Event::Epoch { holder } => Some(holder.clone()),
+        Event::Epoch { holder, .. } => Some(holder.clone()),
         _ => None,
     });
     let last = holders.into_iter().next().unwrap_or_else(|| "nobody".to_owned());

@@ -16,7 +16,7 @@ use switchback_schemas::{
 
 use super::handover;
 use crate::{
-    load::{Done, indexed, load, replayed},
+    load::{Done, indexed, load, of_run, replayed},
     machine::{Index, Rest},
     runtime::{Ended, RunError, Runtime, Stop, View, may_start},
     store::{NewRun, Store, claims},
@@ -32,7 +32,7 @@ pub fn run_id(plan: &Digest) -> Done<RunId> {
 /// The plan is checked, drivers are looked for and targets prove who they are before anything is called; the platform is
 /// claimed before the first effect.
 pub async fn apply(runtime: &Runtime, plan: &[u8], stop: &Stop, view: &mut View<'_>) -> Done<(RunId, Ended)> {
-    let index = indexed(plan)?;
+    let index = indexed(plan, runtime.trust.as_ref())?;
     let findings: Vec<_> =
         lint::lint(&index.plan).into_iter().filter(|finding| finding.severity == Severity::Error).collect();
     if !findings.is_empty() {
@@ -43,6 +43,8 @@ pub async fn apply(runtime: &Runtime, plan: &[u8], stop: &Stop, view: &mut View<
         return Err(RunError::NoDriver(missing));
     }
     let run = run_id(&index.digest)?;
+    let begun = runtime.trust.is_none() && runtime.store.journal(&run).await?.is_some();
+    let index = if begun { of_run(&*runtime.store, &run).await? } else { index };
     let ended = Box::pin(carry_on(runtime, &run, index, Some(plan), stop, view)).await?;
     Ok((run, ended))
 }
@@ -62,6 +64,7 @@ async fn carry_on(
     view: &mut View<'_>,
 ) -> Done<Ended> {
     let store = &*runtime.store;
+    under_trust(runtime, &index)?;
     handover::get_back(runtime.handle(run)).await?;
     let over = match store.journal(run).await? {
         Some(journal) => {
@@ -89,6 +92,9 @@ async fn carry_on(
     let operation = inherited.as_ref().map_or(run, |carried| &carried.operation);
     let new = new.map(|plan| header(&index, run, operation, plan, runtime.clock.now())).transpose()?;
     let leased = store.take(run, new).await?;
+    if let Some(trust) = &index.trust {
+        store.put_artifact(run, trust.json()).await?;
+    }
     let mut machine = replayed(&index, run, &leased.journal)?;
     if let (Some(parent), Some(carried)) = (&index.plan.parent, inherited) {
         if !over {
@@ -103,6 +109,18 @@ async fn carry_on(
         handover::give_back(runtime.handle(run)).await?;
     }
     Ok(ended)
+}
+
+/// The plan was made under the trust that this process was given. A run that is taken up without one goes on under its own, which it kept
+/// when it began.
+fn under_trust(runtime: &Runtime, index: &Index) -> Done<()> {
+    let named = index.plan.platform.trust.as_ref();
+    let given = runtime.trust.as_ref().map(|trust| trust.named());
+    match (&given, named) {
+        (None, Some(_)) if index.trust.is_some() => Ok(()),
+        (given, named) if given.as_ref() == named => Ok(()),
+        _ => Err(RunError::Trust { named: named.cloned().map(Box::new), given: given.map(Box::new) }),
+    }
 }
 
 fn header(index: &Index, run: &RunId, operation: &RunId, plan: &[u8], now: Timestamp) -> Done<NewRun> {

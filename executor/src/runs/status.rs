@@ -1,18 +1,19 @@
 //! Where runs stand. Only looks.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::Value;
+use switchback_model::trust::{Trusted, Unsigned};
 use switchback_schemas::{
     RunId, StepId,
-    journal::{Captured, End, Event, RollbackScope, SideKind, WaitsFor},
+    journal::{Approval, Captured, End, Event, RollbackScope, SideKind, WaitsFor},
     report::{AwaitedApproval, Report, RunState},
 };
 
 use super::single::{self, Single};
 use crate::{
-    load::{Done, load, replayed, unreportable},
+    load::{Done, load, of_run, replayed, unreportable},
     report::{self, LeftBehind},
     store::Store,
 };
@@ -21,6 +22,25 @@ use crate::{
 pub async fn status(store: &dyn Store, run: &RunId) -> Done<Report> {
     let (index, journal) = load(store, run).await?;
     report::report(&index, &journal).map_err(unreportable(run))
+}
+
+/// The trust under which a run began, if its plan names one.
+pub async fn trust(store: &dyn Store, run: &RunId) -> Done<Option<Arc<Trusted>>> {
+    Ok(of_run(store, run).await?.trust.clone())
+}
+
+/// Approvals that counted, from the journal alone; whether the signature holds, where the plan names a trust.
+pub async fn approved(store: &dyn Store, run: &RunId) -> Done<Vec<(Approval, Option<Result<(), Unsigned>>)>> {
+    let (index, journal) = load(store, run).await?;
+    let approvals = journal.records.into_iter().filter_map(|record| match record.event {
+        Event::Approved { approval } => Some(approval),
+        _ => None,
+    });
+    let held = |approval: &Approval| {
+        index.plan.platform.trust.as_ref()?;
+        Some(index.trust.as_ref().map_or(Err(Unsigned::Absent), |trust| trust.proves(run, approval)))
+    };
+    Ok(approvals.map(|approval| (approval.clone(), held(&approval))).collect())
 }
 
 /// Approvals that a run is parked for, with who has given them.

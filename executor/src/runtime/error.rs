@@ -6,6 +6,7 @@ use switchback_schemas::{
     format::ReadError,
     journal::Class,
     name::Label,
+    trust::TrustRef,
 };
 
 use crate::{
@@ -104,6 +105,14 @@ pub enum RunError {
         /// Why.
         why: String,
     },
+    /// The plan was made under another trust than this process was given.
+    #[error("{}", of_trust(named.as_deref(), given.as_deref()))]
+    Trust {
+        /// What the plan names.
+        named: Option<Box<TrustRef>>,
+        /// What was given.
+        given: Option<Box<TrustRef>>,
+    },
     /// An approval does not count.
     #[error("run {run}: this approval does not count: {void}")]
     Approval {
@@ -131,6 +140,18 @@ pub enum RunError {
     Bug(String),
 }
 
+fn of_trust(named: Option<&TrustRef>, given: Option<&TrustRef>) -> String {
+    let short = |trust: &TrustRef| format!("trust {} ({})", trust.name, trust.digest.short(12));
+    match (named, given) {
+        (Some(named), None) => format!("the plan was made under {}, and none is given", short(named)),
+        (Some(named), Some(given)) => {
+            format!("the plan was made under {}, and {} is given", short(named), short(given))
+        }
+        (None, Some(given)) => format!("the plan was made under no trust, and {} is given", short(given)),
+        (None, None) => "no trust is named".to_owned(),
+    }
+}
+
 impl RunError {
     /// The code under which it is explained.
     pub fn code(&self) -> Code {
@@ -151,6 +172,7 @@ impl RunError {
             }
             Self::Unproven { .. } | Self::ClaimUnreadable { .. } => codes::PLATFORM_UNREACHABLE,
             Self::Approval { .. } => codes::RUN_APPROVAL,
+            Self::Trust { .. } => codes::RUN_TRUST,
             Self::Illegal { .. } => codes::RUN_ILLEGAL_RECORD,
             Self::TakenOver(_)
             | Self::Append(AppendError::Fenced { .. })
@@ -192,6 +214,12 @@ impl RunError {
             }
             Self::NotAllowed { run, .. } => format!("`switchback status --run {run}` shows where it stands"),
             Self::Approval { void, .. } => void.help().to_owned(),
+            Self::Trust { given: None, .. } => {
+                "pass --trust FILE, from where who may approve is kept".to_owned()
+            }
+            Self::Trust { .. } => {
+                "plan again with `switchback plan --trust FILE`, under the trust that is in force".to_owned()
+            }
             Self::Append(AppendError::Fenced { .. }) | Self::Store(StoreError::Leased(_)) => {
                 "let that process end, or stop it; a lease ends within a minute of a kill".to_owned()
             }

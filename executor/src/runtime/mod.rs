@@ -13,12 +13,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 use switchback_model::{
     journal::{Head, Line, Unwritable},
+    trust::Trusted,
     windows::later,
 };
 use switchback_schemas::{
     Digest, RunId, Seconds,
     event::RunEvent,
-    journal::{At, Event, Outcome, Verdict, WaitsFor},
+    journal::{At, Event, Identified, Outcome, Verdict, WaitsFor},
     name::Label,
     plan::Plan,
 };
@@ -59,6 +60,10 @@ pub struct Runtime {
     pub max_runtime: Option<Seconds>,
     /// Where the platform keeps the claim on it; absent where it has no such place, and then the store's claim is all there is.
     pub claims: Option<PlatformClaims>,
+    /// Who may approve, as read from outside of what is under review.
+    pub trust: Option<Arc<Trusted>>,
+    /// Whose credentials these are, where a trust asks.
+    pub applier: Option<Identified>,
 }
 
 /// Where a run came to rest.
@@ -80,7 +85,18 @@ impl Runtime {
     /// One with the usual patience, which lets nothing run on when it is asked to stop.
     pub fn new(store: Arc<dyn Store>, drivers: Drivers, clock: Arc<dyn Clock>, holder: String) -> Self {
         let settings = Settings::default();
-        Self { store, drivers, clock, settings, holder, grace: Seconds(0), max_runtime: None, claims: None }
+        Self {
+            store,
+            drivers,
+            clock,
+            settings,
+            holder,
+            grace: Seconds(0),
+            max_runtime: None,
+            claims: None,
+            trust: None,
+            applier: None,
+        }
     }
 
     fn calls(&self, run: &RunId, plan: &Plan) -> Calls {
@@ -197,7 +213,8 @@ impl Drive<'_, '_> {
                 .ok_or_else(|| RunError::Bug("a run that is over has no end".to_owned()));
         }
         self.epoch = self.epoch.saturating_add(1);
-        let mut first = vec![Event::Epoch { holder: self.runtime.holder.clone() }];
+        let mut first =
+            vec![Event::Epoch { holder: self.runtime.holder.clone(), by: self.runtime.applier.clone() }];
         first.extend(torn.map(|bytes| Event::Noted {
             text: format!("the last process left a write of {bytes} bytes unfinished; it was cut off"),
         }));

@@ -44,6 +44,7 @@ mod people;
 mod plans;
 mod platform_claim;
 mod spans;
+mod trusted;
 
 /// A world of things that are done or not, and the driver that does them.
 #[derive(Default)]
@@ -213,6 +214,8 @@ fn runtime(world: &Arc<World>, disk: &SimDisk) -> Runtime {
         grace: Seconds(5),
         max_runtime: None,
         claims: None,
+        trust: None,
+        applier: None,
     }
 }
 

@@ -269,6 +269,7 @@ fn accepts(drive: &mut Drive, short: u64) {
         reason: None,
         given: drive.now,
         expires: None,
+        proof: None,
     };
     drive.say(SideKind::Approve { approval });
 }

@@ -54,6 +54,7 @@ fn approved(drive: &Drive) -> SideKind {
             reason: Some("a test".to_owned()),
             given: drive.now,
             expires: None,
+            proof: None,
         },
     }
 }

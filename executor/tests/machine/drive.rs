@@ -103,7 +103,7 @@ impl Drive {
             return;
         }
         self.epoch += 1;
-        self.write(Event::Epoch { holder: "test".to_owned() });
+        self.write(Event::Epoch { holder: "test".to_owned(), by: None });
     }
 
     pub fn pass(&mut self, seconds: i64) {

@@ -45,6 +45,7 @@ fn approval(drive: &Drive, by: &str, scope: ApprovalScope) -> Approval {
         reason: None,
         given: drive.now,
         expires: None,
+        proof: None,
     }
 }
 

@@ -229,6 +229,7 @@ pub fn plan(mut drawn: Vec<Drawn>) -> Plan {
         platform: PlatformRef {
             name: label("test"),
             targets: BTreeMap::new(),
+            trust: None,
             allow_asserted: true,
             quorum: 1,
         },

@@ -14,7 +14,7 @@ mod unsupported;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use switchback_model::{Graph, digests::digests, learn, lint};
+use switchback_model::{Graph, digests::digests, learn, lint, trust::Trusted};
 use switchback_schemas::{
     Diagnostic, Digest, HopId, StepId, codes,
     estimates::Estimates,
@@ -57,6 +57,8 @@ pub struct Sources<'a> {
     pub as_of: Option<Timestamp>,
     /// How long steps took, with the digest of the file's bytes; what lowerings know when absent.
     pub estimates: Option<(&'a Estimates, Digest)>,
+    /// Who may approve, as read from outside of the manifests; what these say of it when absent.
+    pub trust: Option<&'a Trusted>,
     /// The last hop of the plan; all of the way when absent.
     pub until: Option<&'a HopId>,
 }
@@ -290,7 +292,7 @@ fn assemble(
     let mut plan = Plan {
         format: switchback_schemas::format::Document::Plan.current(),
         features: features(works(), &retentions, cx),
-        platform: platform(cx),
+        platform: platform(cx, sources.trust),
         parent: parent(cx, expires_earlier),
         inputs: Inputs {
             manifests: cx.manifests.digest,
@@ -350,7 +352,7 @@ fn features<'plan>(
     features
 }
 
-fn platform(cx: &Cx<'_>) -> PlatformRef {
+fn platform(cx: &Cx<'_>, trust: Option<&Trusted>) -> PlatformRef {
     let spec = &cx.manifests.platform.spec;
     let identity = |target: &TargetSpec| match target.aws() {
         Some(rds) if matches!(target, TargetSpec::Database(_)) => Identity::Database { rds },
@@ -359,8 +361,9 @@ fn platform(cx: &Cx<'_>) -> PlatformRef {
     PlatformRef {
         name: cx.manifests.platform.metadata.name.clone(),
         targets: spec.targets.iter().map(|(name, target)| (name.clone(), identity(target))).collect(),
-        allow_asserted: spec.approvals.allow_asserted,
-        quorum: spec.approvals.quorum.unwrap_or(1),
+        trust: trust.map(Trusted::named),
+        allow_asserted: spec.approvals.allow_asserted && trust.is_none(),
+        quorum: trust.map_or(spec.approvals.quorum, |trust| Some(trust.trust().spec.quorum)).unwrap_or(1),
     }
 }
 

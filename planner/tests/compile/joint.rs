@@ -204,6 +204,7 @@ fn joint_of(mut observed: Inventory, until: Option<&HopId>) -> (Option<Plan>, Ve
             lock_digest: Digest::of("lock"),
             as_of: None,
             estimates: None,
+            trust: None,
             until,
         },
     )

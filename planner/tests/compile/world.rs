@@ -302,6 +302,7 @@ pub(crate) fn compiled_of(
         lock_digest: Digest::of("lock"),
         as_of: None,
         estimates: None,
+        trust: None,
         until: None,
     };
     compile(registry, &sources)

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use switchback_model::{
     Graph,
     journal::{self, Journal, Refused},
+    trust::Trusted,
 };
 use switchback_schemas::{
     Digest,
@@ -120,6 +121,21 @@ pub fn lock(path: &Path) -> Result<Read<Lock>, DocumentError> {
 /// Reads estimates.
 pub fn estimates(path: &Path) -> Result<Read<Estimates>, DocumentError> {
     document(path, Estimates::from_json)
+}
+
+/// Reads who may approve.
+pub fn trust(path: &Path) -> Result<Trusted, DocumentError> {
+    let trust = read(path, |bytes| {
+        let trust = serde_yaml::from_slice(bytes).map_err(|why| why.to_string());
+        trust.and_then(|trust| Trusted::of(trust).map_err(|why| why.to_string())).map_err(|why| {
+            DocumentError::Unusable {
+                path: path.to_owned(),
+                why,
+                help: "`switchback schema` describes a Trust; docs/guide.md shows one",
+            }
+        })
+    })?;
+    Ok(trust.value)
 }
 
 /// Reads the journal of a run. It may be written meanwhile: a record that is not whole yet is left out.

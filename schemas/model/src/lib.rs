@@ -20,6 +20,7 @@ pub mod schedule;
 pub mod secret;
 pub mod service;
 pub mod summary;
+pub mod trust;
 pub mod windows;
 pub mod work;
 

@@ -116,6 +116,7 @@ pub(crate) fn plan(mut drawn: Vec<Drawn>) -> Plan {
                 switchback_schemas::plan::Identity::Cluster { kube_system_uid: "u".to_owned(), eks: None },
             ))
             .collect(),
+            trust: None,
             allow_asserted: true,
             quorum: 1,
         },

@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn epoch() -> Event {
-        Event::Epoch { holder: String::new() }
+        Event::Epoch { holder: String::new(), by: None }
     }
 
     fn retry() -> Event {

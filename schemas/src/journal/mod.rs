@@ -162,6 +162,9 @@ pub enum Event {
     Epoch {
         /// Host and process, as text.
         holder: String,
+        /// Whose credentials it applies with, where the plan's trust asks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Identified>,
     },
     /// The platform is this run's until it ends.
     Claimed {},

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Evidence, RollbackScope};
-use crate::{Digest, RunId, StepId, plan::ApprovalScope};
+use crate::{Digest, RunId, StepId, name::Label, plan::ApprovalScope};
 
 /// One line of the side log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,11 +27,19 @@ pub struct SideEntry {
 pub enum Identified {
     /// A name that nobody checked. Counts only on platforms that allow it.
     Asserted(String),
-    /// What the API server says the caller's credentials are (SelfSubjectReview).
+    /// What the caller's API server says of the credentials (SelfSubjectReview). Where a plan has a trust, it proves nothing.
     Kubernetes(String),
+    /// A person of the plan's trust, by a signature of one of their keys.
+    Ssh {
+        /// The person's name.
+        name: Label,
+        /// The key's fingerprint, `SHA256:` and base64.
+        key: String,
+    },
 }
 
 /// A request of an operator or approver.
+#[expect(clippy::large_enum_variant, reason = "a run hears a handful of them")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum SideKind {
@@ -110,4 +118,7 @@ pub struct Approval {
     /// When it stops counting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+    /// The signature of a key, in OpenSSH's form. It covers run, scope, review digest, reason and both times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
 }

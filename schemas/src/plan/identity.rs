@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Arn, AwsResource};
-use crate::name::Label;
+use crate::{name::Label, trust::TrustRef};
 
 /// The platform of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,9 @@ pub struct PlatformRef {
     pub name: Label,
     /// How each target proves that it is the one the plan was made for.
     pub targets: BTreeMap<Label, Identity>,
+    /// Who may approve; without it anybody whom an API server names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustRef>,
     /// Whether an approval without a proven identity counts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_asserted: bool,

@@ -115,6 +115,7 @@ impl Asked {
             lock_digest: Digest::of(self.lock.to_json().expect("JSON")),
             as_of: None,
             estimates: None,
+            trust: None,
             until: None,
         };
         let (plan, found) = compile_preferring(registry(), &sources, sequence);

@@ -125,6 +125,8 @@ impl Platform {
             grace: Seconds::minutes(5),
             max_runtime: None,
             claims: None,
+            trust: None,
+            applier: None,
         }
     }
 }

@@ -161,6 +161,7 @@ impl Platform {
                 reason: Some("reviewed".to_owned()),
                 given: self.time.now(),
                 expires: None,
+                proof: None,
             };
             let given = runs::approve(self.handle(&self.store(), &planned.run()), approval).await;
             given.expect("an approval");

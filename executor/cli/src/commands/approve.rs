@@ -8,6 +8,7 @@ use crate::{
     args::{OperatorArgs, RunArgs},
     error::Error,
     host::Host,
+    sign::SignArgs,
 };
 
 #[derive(Debug, clap::Args)]
@@ -16,6 +17,8 @@ pub(crate) struct Args {
     run: RunArgs,
     #[command(flatten)]
     operator: OperatorArgs,
+    #[command(flatten)]
+    sign: SignArgs,
     #[command(flatten)]
     scope: Scope,
     /// Why
@@ -56,5 +59,5 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         Scope { cleanup: true, .. } => ApprovalScope::Cleanup {},
         Scope { .. } => ApprovalScope::Plan {},
     };
-    Box::pin(operator.approve(scope, args.reason.clone(), args.expires, host)).await
+    Box::pin(operator.approve(scope, args.reason.clone(), args.expires, &args.sign, host)).await
 }

@@ -20,6 +20,7 @@ use crate::{
     error::Error,
     host::Host,
     show::account,
+    sign::SignArgs,
     store,
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     asserted: Option<String>,
     #[command(flatten)]
+    sign: SignArgs,
+    #[command(flatten)]
     drive: DriveArgs,
 }
 
@@ -49,7 +52,7 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let before = runs::status(&*operator.opened.store, &operator.run).await?;
     // What has had its time goes without an approval.
     if args.now && before.retained.iter().any(|kept| kept.until > now) {
-        approve(&operator, &args.reason).await?;
+        approve(&operator, &args.reason, &args.sign).await?;
     }
     operator.say_quietly(SideKind::Cleanup { early: args.now, reason: args.reason.clone() }).await?;
     let exit = drive(What::Run(&operator.run), &args.drive, &operator.opened, host).await?;
@@ -60,16 +63,21 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
 }
 
 /// Whoever says that it goes now approves it, as far as one approval is enough.
-async fn approve(operator: &Operator, reason: &str) -> Result<(), Error> {
+async fn approve(operator: &Operator, reason: &str, sign: &SignArgs) -> Result<(), Error> {
     let review = operator.plan().await?.digests.review;
-    let approval = Approval {
-        by: operator.by.clone(),
+    let signer = sign.signer(&*operator.opened.store, &operator.run).await?;
+    let mut approval = Approval {
+        by: signer.as_ref().map_or_else(|| operator.by.clone(), |signer| signer.by.clone()),
         scope: ApprovalScope::Cleanup {},
         review,
         reason: Some(reason.to_owned()),
         given: operator.clock.now(),
         expires: None,
+        proof: None,
     };
+    if let Some(signer) = signer {
+        signer.sign(&operator.run, &mut approval).await?;
+    }
     operator.say_quietly(SideKind::Approve { approval }).await
 }
 

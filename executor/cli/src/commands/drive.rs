@@ -1,6 +1,6 @@
 //! What the commands share that carry a run on: drivers, clock, signals, progress, and how the process ends.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use switchback_executor::{
     machine::Rest,
@@ -9,6 +9,7 @@ use switchback_executor::{
     store::Store,
 };
 use switchback_face::{Answer, Exit};
+use switchback_model::trust::Trusted;
 use switchback_schemas::{
     RunId, Seconds,
     codes::{self, Code},
@@ -21,6 +22,7 @@ use switchback_schemas::{
 use super::notify;
 use crate::{
     args::PlatformArgs,
+    documents,
     error::Error,
     host::Host,
     platform::Platform,
@@ -40,6 +42,9 @@ const GRACE: Seconds = Seconds::minutes(5);
 pub(super) struct DriveArgs {
     #[command(flatten)]
     pub(super) platform: PlatformArgs,
+    /// Who may approve, from a place outside of what is under review; needed where the plan names a trust
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
     /// Parks after this time, such as 50m, instead of being killed by a scheduler
     #[arg(long, value_name = "LENGTH")]
     max_runtime: Option<Length>,
@@ -63,6 +68,11 @@ pub(super) enum What<'a> {
 }
 
 impl DriveArgs {
+    /// Who may approve, if that is given.
+    pub(super) fn trust(&self) -> Result<Option<Trusted>, Error> {
+        Ok(self.trust.as_deref().map(documents::trust).transpose()?)
+    }
+
     fn style(&self, host: &Host) -> Style {
         match self.format {
             Answer::Json => Style::Json,
@@ -93,7 +103,14 @@ pub(super) async fn drive(
     let drivers = platform.drivers(&plan, opened.programs(&run), &host.environment).await?;
     let runtime =
         Runtime::new(Arc::clone(&opened.store), drivers, Arc::clone(&platform.clock), host.holder());
+    let trust = args.trust()?.map(Arc::new);
+    let applier = match &plan.platform.trust {
+        Some(_) => Some(platform.caller().await?),
+        None => None,
+    };
     let runtime = Runtime {
+        trust,
+        applier,
         grace: GRACE,
         max_runtime: args.max_runtime.map(|length| length.0),
         claims: Some(platform.claims(host, opened).await?),

@@ -19,6 +19,7 @@ use crate::{
     host::Host,
     platform::Platform,
     show::labels,
+    sign::SignArgs,
     store::{self, Opened},
 };
 
@@ -61,7 +62,11 @@ impl Operator {
 
     /// Says it, for a command that goes on and shows what came of it.
     pub(super) async fn say_quietly(&self, says: SideKind) -> Result<(), Error> {
-        Ok(runs::request(self.handle(), self.by.clone(), says).await?)
+        let by = match &says {
+            SideKind::Approve { approval } => approval.by.clone(),
+            _ => self.by.clone(),
+        };
+        Ok(runs::request(self.handle(), by, says).await?)
     }
 
     /// What is worse than before the run, by its name, as much as it is now.
@@ -89,21 +94,28 @@ impl Operator {
         scope: ApprovalScope,
         reason: Option<String>,
         expires: Option<jiff::Timestamp>,
+        sign: &SignArgs,
         host: &mut Host,
     ) -> Result<Exit, Error> {
         let plan = self.plan().await?;
         known(&scope, &plan)?;
         let review = plan.digests.review;
-        let approval = Approval {
-            by: self.by.clone(),
+        let signer = sign.signer(&*self.opened.store, &self.run).await?;
+        let by = signer.as_ref().map_or_else(|| self.by.clone(), |signer| signer.by.clone());
+        let mut approval = Approval {
+            by: by.clone(),
             scope: scope.clone(),
             review,
             reason,
             given: self.clock.now(),
             expires,
+            proof: None,
         };
+        if let Some(signer) = signer {
+            signer.sign(&self.run, &mut approval).await?;
+        }
         let awaited = runs::approve(self.handle(), approval).await?;
-        let (scope, by) = (labels::scope(&scope), labels::who(&self.by));
+        let (scope, by) = (labels::scope(&scope), labels::who(&by));
         let more = match (awaited.needed, awaited.missing()) {
             (1, _) => String::new(),
             (needed, 0) => format!(" ({needed} of {needed})"),
@@ -122,12 +134,7 @@ pub(super) async fn who_speaks(
     let platform = Platform::find(&operator.platform, &host.environment)?;
     let by = match (&operator.asserted, &platform) {
         (Some(name), _) => Identified::Asserted(name.clone()),
-        (None, Some(platform)) => {
-            let said = switchback_kube::caller(platform.client().await?).await;
-            Identified::Kubernetes(said.map_err(Error::platform(
-                "the API server does not say whose credentials these are (use --asserted NAME to go without)",
-            ))?)
-        }
+        (None, Some(platform)) => platform.caller().await?,
         (None, None) => {
             Identified::Asserted(host.environment.user.clone().unwrap_or_else(|| "somebody".to_owned()))
         }

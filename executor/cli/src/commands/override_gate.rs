@@ -9,6 +9,7 @@ use crate::{
     args::{OperatorArgs, RunArgs, reason},
     error::Error,
     host::Host,
+    sign::SignArgs,
 };
 
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,8 @@ pub(crate) struct Args {
     run: RunArgs,
     #[command(flatten)]
     operator: OperatorArgs,
+    #[command(flatten)]
+    sign: SignArgs,
 }
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
@@ -35,5 +38,5 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         return Err(RunError::NotAllowed { run: operator.run.clone(), why }.into());
     }
     let scope = ApprovalScope::Gate(args.gate.clone());
-    Box::pin(operator.approve(scope, Some(args.reason.clone()), Some(args.expires), host)).await
+    Box::pin(operator.approve(scope, Some(args.reason.clone()), Some(args.expires), &args.sign, host)).await
 }

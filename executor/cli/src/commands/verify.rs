@@ -2,12 +2,17 @@
 
 use switchback_executor::runs;
 use switchback_face::{Exit, terminal::Failure as _};
-use switchback_schemas::{RunId, journal::Captured};
+use switchback_model::trust::Unsigned;
+use switchback_schemas::{
+    RunId,
+    journal::{Approval, Captured, Event},
+};
 
 use crate::{
     args::RunArgs,
     error::Error,
     host::Host,
+    show::labels,
     store::{self, Opened},
 };
 
@@ -33,6 +38,10 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
                 host.terminal.code(error.code(), &error.help()).map_err(Error::Write)?;
             }
         }
+        // Who approved what stands in the journal, whatever became of the rest.
+        for approved in runs::approved(&*opened.store, run).await.iter().flatten() {
+            host.answer(&format!("  {}\n", proof(approved)))?;
+        }
     }
     Ok(exit)
 }
@@ -49,7 +58,15 @@ async fn verify(opened: &Opened, run: &RunId) -> Result<String, Error> {
         .map(|(place, damage)| format!("entry {place} of what people said to it cannot be read: {damage}"));
     let stray = (side.strays > 0)
         .then(|| format!("{} lines of what people said to it follow from no line before them", side.strays));
-    if let Some(what) = damaged.or(stray) {
+    let heard = journal.records.iter().filter_map(|record| match record.event {
+        Event::Heard { entries } => usize::try_from(entries).ok(),
+        _ => None,
+    });
+    let heard = heard.max().unwrap_or(0);
+    let cut = (heard > side.places.len()).then(|| {
+        format!("{heard} entries of what people said to it were heard, and {} are there", side.places.len())
+    });
+    if let Some(what) = damaged.or(stray).or(cut) {
         return Err(switchback_executor::store::StoreError::Said { run: run.clone(), what }.into());
     }
     let mut artifacts = 0_usize;
@@ -73,4 +90,14 @@ async fn verify(opened: &Opened, run: &RunId) -> Result<String, Error> {
         n => format!("; {n} entries of people in order"),
     };
     Ok(format!("{records} records, complete and in order, head {}{said}{artifacts}{torn}", journal.head.prev))
+}
+
+/// Who approved what, and what of that can be checked from here.
+fn proof((approval, held): &(Approval, Option<Result<(), Unsigned>>)) -> String {
+    let (scope, by, given) = (labels::scope(&approval.scope), labels::who(&approval.by), approval.given);
+    match held {
+        Some(Ok(())) => format!("approved {scope} by {by} at {given}: the signature holds"),
+        Some(Err(why)) => format!("approved {scope} by {by} at {given}: NOT PROVEN: {why}"),
+        None => format!("approved {scope} by {by} at {given}: a name; nothing of it can be checked"),
+    }
 }

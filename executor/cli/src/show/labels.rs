@@ -3,6 +3,7 @@
 use switchback_executor::machine;
 use switchback_schemas::{
     journal::{At, Class, End, Identified, Outcome, Verdict, WaitsFor, Way},
+    name::Label,
     plan::{ApprovalScope, Plan},
     report::{AwaitedApproval, RunState, StepStatus},
 };
@@ -69,10 +70,12 @@ pub(crate) fn given(awaited: &AwaitedApproval) -> String {
         [] => String::new(),
         given => format!(" ({})", given.iter().map(who).collect::<Vec<_>>().join(", ")),
     };
-    match awaited.missing() {
-        0 => format!("{count}{by}"),
-        1 => format!("{count}{by}, missing: 1 more person"),
-        more => format!("{count}{by}, missing: {more} more people"),
+    let of: Vec<&str> = awaited.may.iter().map(Label::as_str).collect();
+    match (awaited.missing(), of.as_slice()) {
+        (0, _) => format!("{count}{by}"),
+        (more, [_, ..]) => format!("{count}{by}, missing: {more} of {}", of.join(", ")),
+        (1, []) => format!("{count}{by}, missing: 1 more person"),
+        (more, []) => format!("{count}{by}, missing: {more} more people"),
     }
 }
 

@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use switchback_schemas::{
-    journal::Approval,
+    journal::{Approval, Identified},
+    name::Label,
     plan::{ApprovalScope, GateKind, Plan},
     report::AwaitedApproval,
 };
 
 use super::{
-    gates::{scope_text, who},
+    gates::{same_person, scope_text, who},
     void::Void,
 };
 use crate::machine::Machine;
@@ -37,7 +38,9 @@ impl Machine {
             (Some(_), None) => false,
         };
         let mut same = asking.approvals.iter().filter(|earlier| {
-            earlier.scope == approval.scope && earlier.by == approval.by && asking.counts(earlier)
+            earlier.scope == approval.scope
+                && same_person(&earlier.by, &approval.by)
+                && asking.counts(earlier)
         });
         let earlier = same.find(|earlier| lasts(earlier))?;
         Some(Void::Again { by: who(&earlier.by), scope: scope(), given: earlier.given })
@@ -45,10 +48,15 @@ impl Machine {
 
     /// Who has approved a scope, and how many have to.
     pub fn awaited(&self, scope: &ApprovalScope, now: Timestamp) -> AwaitedApproval {
-        let given = self.asking(now).counted(scope);
+        let given: Vec<_> = self.asking(now).counted(scope).into_iter().map(|approval| approval.by).collect();
+        let gave = |person: &&Label| {
+            given.iter().any(|by| matches!(by, Identified::Ssh { name, .. } if name == *person))
+        };
+        let trust = self.index.plan.platform.trust.iter().flat_map(|trust| &trust.people);
         AwaitedApproval {
             scope: scope.clone(),
-            given: given.into_iter().map(|approval| approval.by).collect(),
+            may: trust.filter(|person| !gave(person)).cloned().collect(),
+            given,
             needed: self.index.plan.platform.quorum.max(1),
         }
     }

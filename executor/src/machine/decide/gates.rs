@@ -108,7 +108,7 @@ impl Asking<'_> {
         for approval in
             self.approvals.iter().filter(|approval| approval.scope == *scope && self.counts(approval))
         {
-            if !counted.iter().any(|earlier| earlier.by == approval.by) {
+            if !counted.iter().any(|earlier| same_person(&earlier.by, &approval.by)) {
                 counted.push((*approval).clone());
             }
         }
@@ -146,10 +146,37 @@ impl Asking<'_> {
         if Some(approval.review) != self.review {
             return Some(Void::OtherReview);
         }
-        if matches!(approval.by, Identified::Asserted(_)) && !self.plan().platform.allow_asserted {
-            return Some(Void::Unproven(self.plan().platform.name.clone()));
+        if let Some(void) = self.unproven(approval) {
+            return Some(void);
         }
         approval.expires.filter(|expires| *expires <= self.now).map(Void::Expired)
+    }
+
+    /// Why nobody knows that it is by who it says, or why that person may not. A signature is checked each time, from the entry itself:
+    /// whoever can write to a store can write a name.
+    fn unproven(&self, approval: &Approval) -> Option<Void> {
+        let platform = &self.plan().platform;
+        let Some(named) = &platform.trust else {
+            let counts = match &approval.by {
+                Identified::Kubernetes(_) => true,
+                Identified::Asserted(_) => platform.allow_asserted,
+                Identified::Ssh { .. } => false,
+            };
+            return (!counts).then(|| Void::Unproven(platform.name.clone()));
+        };
+        let Some(trust) = &self.index.trust else { return Some(Void::NoTrust(named.name.clone())) };
+        let Some(run) = &self.state.run else { return Some(Void::OtherReview) };
+        if let Err(why) = trust.proves(run, approval) {
+            return Some(Void::Unsigned { trust: named.name.clone(), why });
+        }
+        let Identified::Ssh { name, .. } = &approval.by else { return None };
+        let is_of_person = |by: &Identified| match by {
+            Identified::Kubernetes(user) => trust.user(user) == Some(name),
+            Identified::Ssh { name: other, .. } => other == name,
+            Identified::Asserted(_) => false,
+        };
+        let applier = !trust.trust().spec.applier_may_approve && self.state.appliers.iter().any(is_of_person);
+        applier.then(|| Void::Applier(name.clone()))
     }
 
     /// Whether a window of this use is open and has `needed` left. Windows forward also keep clear of freezes.
@@ -189,9 +216,18 @@ pub fn scope_text(scope: &ApprovalScope) -> String {
     }
 }
 
+/// Whether two approvals are of one person, who may have several keys.
+pub(super) fn same_person(one: &Identified, other: &Identified) -> bool {
+    match (one, other) {
+        (Identified::Ssh { name: one, .. }, Identified::Ssh { name: other, .. }) => one == other,
+        _ => one == other,
+    }
+}
+
 /// A person, for people.
 pub fn who(by: &Identified) -> String {
     match by {
+        Identified::Ssh { name, key } => format!("{name} (ssh {key})"),
         Identified::Asserted(name) => format!("{name} (asserted)"),
         Identified::Kubernetes(name) => name.clone(),
     }

@@ -1,6 +1,7 @@
 //! Why an approval does not count, and what to do next.
 
 use jiff::Timestamp;
+use switchback_model::trust::Unsigned;
 use switchback_schemas::name::Label;
 
 /// Why an approval does not count.
@@ -12,6 +13,20 @@ pub enum Void {
     /// Nobody proved the name.
     #[error("platform {0} counts proven identities only")]
     Unproven(Label),
+    /// The trust is not in the store.
+    #[error("trust {0}, which the plan names, was not kept with the run")]
+    NoTrust(Label),
+    /// It is not signed by somebody of the trust.
+    #[error("trust {trust} counts signatures of its people only: {why}")]
+    Unsigned {
+        /// The trust.
+        trust: Label,
+        /// Why it is none.
+        why: Unsigned,
+    },
+    /// Who applies may not approve.
+    #[error("{0} applies this run, and who applies may not approve here")]
+    Applier(Label),
     /// It counts no more, or not yet.
     #[error("it expires at {0}, which has passed")]
     Expired(Timestamp),
@@ -39,6 +54,9 @@ impl Void {
         match self {
             Self::OtherReview => "review the plan of the run as it is, and approve that",
             Self::Unproven(_) => "pass --kubeconfig, and no --asserted",
+            Self::NoTrust(_) => "`switchback apply PLAN --trust FILE` keeps it with the run",
+            Self::Unsigned { .. } => "pass --ssh-key FILE, a key of somebody whom the trust names",
+            Self::Applier(_) => "somebody else whom the trust names has to approve",
             Self::Expired(_) => "pass a later --expires, or none",
             Self::Again { .. } => {
                 "`switchback status` shows who has approved; somebody else has to, or nobody"

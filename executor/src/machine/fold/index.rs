@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use switchback_model::{Graph, GraphError, group::Room, schedule};
+use switchback_model::{Graph, GraphError, group::Room, schedule, trust::Trusted};
 use switchback_schemas::{
     Digest, HopId, Seconds, StepId,
     name::Label,
@@ -19,6 +19,8 @@ pub struct Index {
     pub plan: Arc<Plan>,
     /// The digest of its bytes, which the journal must name.
     pub digest: Digest,
+    /// The trust that the plan names, where it is at hand.
+    pub trust: Option<Arc<Trusted>>,
     /// Its steps by number.
     pub graph: Graph,
     /// How long each step and the longest chain after it take.
@@ -97,7 +99,19 @@ impl Index {
         let undone_by = undone_by.map(|(step, undoing)| (step.clone(), names(undoing))).collect();
         let counts = plan.platform.has_cluster();
         let approved = approved(&plan);
-        Ok(Self { plan, digest, graph, remaining, room, counts, members, savepoints_of, undone_by, approved })
+        Ok(Self {
+            plan,
+            digest,
+            trust: None,
+            graph,
+            remaining,
+            room,
+            counts,
+            members,
+            savepoints_of,
+            undone_by,
+            approved,
+        })
     }
 
     /// The id of a step.

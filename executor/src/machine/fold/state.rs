@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use switchback_schemas::{
     Digest, HopId, ItemKey, RunId, Seconds, StepId,
     journal::{
-        Approval, At, AtItem, Captured, Class, End, Evidence, Item, Residue, RollbackScope, WaitsFor, Way,
+        Approval, At, AtItem, Captured, Class, End, Evidence, Identified, Item, Residue, RollbackScope,
+        WaitsFor, Way,
     },
     name::{Label, SavepointId},
     plan::Plan,
@@ -30,6 +31,8 @@ pub struct RunState {
     pub records: u64,
     /// The epoch of the process that may write.
     pub epoch: u64,
+    /// Whose credentials applied it.
+    pub appliers: BTreeSet<Identified>,
     /// When the run began.
     pub began: Option<Timestamp>,
     /// When the present process took it over.

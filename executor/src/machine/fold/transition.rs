@@ -76,7 +76,8 @@ fn event(index: &Index, state: &mut RunState, record: &Record) -> Result<(), Rea
             state.epoch = record.epoch;
             state.recount(index);
         }
-        Event::Epoch { .. } => {
+        Event::Epoch { by, .. } => {
+            state.appliers.extend(by.clone());
             state.epoch = record.epoch;
             state.taken_over = Some(now);
             state.parked = None;

@@ -167,7 +167,7 @@ async fn a_run_of_an_older_release_is_refused_by_name() {
     ] {
         assert_eq!(
             error.to_string(),
-            format!("run {run}: this journal is in format 1.x, and this build reads 2.x")
+            format!("run {run}: this journal is in format 1.x, and this build reads 3.x")
         );
         assert_eq!(error.help(), "finish the run, or read it, with the release that began it");
     }

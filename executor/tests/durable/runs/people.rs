@@ -81,6 +81,7 @@ async fn a_run_parks_for_an_approval_and_goes_on_when_it_is_given() {
         reason: None,
         given: runtime.clock.now(),
         expires: None,
+        proof: None,
     };
     let other = given(switchback_schemas::Digest::of("another"));
     let refused = runs::approve(runtime.handle(&run), other).await.unwrap_err();
@@ -117,6 +118,7 @@ async fn an_approval_that_does_not_count_is_refused_and_not_written() {
         reason: None,
         given: runtime.clock.now(),
         expires: None,
+        proof: None,
     };
     let whole = |name: &str| of(name, ApprovalScope::Plan {});
     let refused = async |approval: Approval| {
@@ -220,15 +222,7 @@ async fn one_unreadable_run_does_not_hide_the_others() {
 async fn an_entry_that_cannot_be_read_holds_the_run_and_hides_none_after_it() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let runtime = runtime(&world, &disk);
-    let mut gated = step("a", &[]);
-    gated.gates.push(label("go"));
-    let gate = Gate {
-        id: label("go"),
-        title: "somebody says go".to_owned(),
-        kind: GateKind::Approval(ApprovalScope::Plan {}),
-        may_override: true,
-    };
-    let plan = bytes(vec![gated, step("b", &["a"])], |plan| plan.gates.push(gate));
+    let plan = gated();
     let (run, _) = apply(&runtime, &plan).await.unwrap();
     let note = |text: &str| SideKind::Note { text: text.to_owned() };
     for says in [note("one"), note("two"), SideKind::Pause { reason: "lunch".to_owned() }] {
@@ -250,11 +244,7 @@ async fn an_entry_that_cannot_be_read_holds_the_run_and_hides_none_after_it() {
     let go_on = || SideKind::Continue { reason: "looked".to_owned() };
     runs::request(runtime.handle(&run), by(), go_on()).await.unwrap();
     // What was said after it is heard in its turn, the pause before the word that goes on.
-    let review = Plan::from_json(&plan).unwrap().digests.review;
-    let given = runtime.clock.now();
-    let approval =
-        Approval { by: by(), scope: ApprovalScope::Plan {}, review, reason: None, given, expires: None };
-    runs::approve(runtime.handle(&run), approval).await.unwrap();
+    runs::approve(runtime.handle(&run), go(&runtime, &plan)).await.unwrap();
     assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Complete));
     let notes: Vec<String> = runtime
         .store
@@ -270,4 +260,51 @@ async fn an_entry_that_cannot_be_read_holds_the_run_and_hides_none_after_it() {
         })
         .collect();
     assert!(notes.iter().any(|text| text.ends_with(": two")), "{notes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_side_log_that_was_cut_holds_the_run() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let runtime = runtime(&world, &disk);
+    let plan = gated();
+    let (run, _) = apply(&runtime, &plan).await.unwrap();
+    let pause = SideKind::Pause { reason: "lunch".to_owned() };
+    for says in [pause, SideKind::Continue { reason: "back".to_owned() }] {
+        runs::request(runtime.handle(&run), by(), says).await.unwrap();
+        apply(&runtime, &plan).await.unwrap();
+    }
+    disk.remove(format!("s/runs/{run}/side").as_ref()).unwrap();
+    runs::approve(runtime.handle(&run), go(&runtime, &plan)).await.unwrap();
+    let (_, end) = apply(&runtime, &plan).await.unwrap();
+    let Ended::Rest(Rest::Held { why }) = end else { panic!("{end:?}") };
+    assert!(
+        why.contains("2 entries of what people said to the run were heard, and its side log holds 1"),
+        "{why}"
+    );
+    assert!(world.log.lock().unwrap().is_empty(), "nothing is called");
+}
+
+/// A plan that waits for one who says go.
+fn gated() -> Vec<u8> {
+    let mut gated = step("a", &[]);
+    gated.gates.push(label("go"));
+    let gate = Gate {
+        id: label("go"),
+        title: "somebody says go".to_owned(),
+        kind: GateKind::Approval(ApprovalScope::Plan {}),
+        may_override: true,
+    };
+    bytes(vec![gated, step("b", &["a"])], |plan| plan.gates.push(gate))
+}
+
+fn go(runtime: &Runtime, plan: &[u8]) -> Approval {
+    Approval {
+        by: by(),
+        scope: ApprovalScope::Plan {},
+        review: Plan::from_json(plan).unwrap().digests.review,
+        reason: None,
+        given: runtime.clock.now(),
+        expires: None,
+        proof: None,
+    }
 }

@@ -82,8 +82,15 @@ fn gated() -> Vec<u8> {
 async fn approve(runtime: &Runtime, run: &RunId, plan: &[u8]) {
     let review = Plan::from_json(plan).unwrap().digests.review;
     let given = runtime.clock.now();
-    let approval =
-        Approval { by: by(), scope: ApprovalScope::Plan {}, review, reason: None, given, expires: None };
+    let approval = Approval {
+        by: by(),
+        scope: ApprovalScope::Plan {},
+        review,
+        reason: None,
+        given,
+        expires: None,
+        proof: None,
+    };
     runs::approve(runtime.handle(run), approval).await.unwrap();
 }
 

@@ -65,7 +65,7 @@ fn makespan(plan: Plan, workers: usize, takes: &BTreeMap<StepId, u64>) -> u64 {
         review: index.plan.digests.review,
     };
     write(&mut machine, header, now);
-    write(&mut machine, Event::Epoch { holder: "test".to_owned() }, now);
+    write(&mut machine, Event::Epoch { holder: "test".to_owned(), by: None }, now);
     // What is under way: its end, then the command.
     let mut under_way: BTreeMap<(Timestamp, u64), Answer> = BTreeMap::new();
     loop {

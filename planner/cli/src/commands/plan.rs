@@ -38,6 +38,9 @@ pub(crate) struct Args {
     /// The last hop of the plan, as the dry-run names it; the hops after it are planned anew when a run of it is complete
     #[arg(long, value_name = "HOP")]
     until: Option<HopId>,
+    /// Who may approve, from a place outside of what is under review
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
     /// Durations of steps, written by `switchback learn`
     #[arg(long, value_name = "FILE")]
     estimates: Option<PathBuf>,
@@ -59,6 +62,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let inventory = documents::inventory(&args.inventory)?;
     let lock = documents::lock(&args.lock)?;
     let estimates = args.estimates.as_deref().map(documents::estimates).transpose()?;
+    let trust = args.trust.as_deref().map(documents::trust).transpose()?;
     let (plan, found) = compile(
         registry,
         &compile::Sources {
@@ -69,6 +73,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
             lock_digest: lock.digest(),
             as_of: args.as_of,
             estimates: estimates.as_ref().map(|read| (&read.value, read.digest())),
+            trust: trust.as_ref(),
             until: args.until.as_ref(),
         },
     );

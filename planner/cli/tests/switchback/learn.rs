@@ -96,13 +96,13 @@ fn a_store_is_learned_from_like_the_report_of_its_run() {
     };
     let events = [
         (0, header),
-        (0, Event::Epoch { holder: String::new() }),
+        (0, Event::Epoch { holder: String::new(), by: None }),
         (0, called()),
         (500, ended(failed)),
         (900, called()),
         (910, ended(Outcome::Blocked { waits_for: Vec::new() })),
         (910, Event::Parked { waits_for: Vec::new(), wake_at: None }),
-        (9_000, Event::Epoch { holder: String::new() }),
+        (9_000, Event::Epoch { holder: String::new(), by: None }),
         (9_000, called()),
         (9_020, ended(Outcome::Done { evidence: nothing() })),
         (9_025, Event::Verified { at: place.clone(), verdict: Verdict::Holds { evidence: nothing() } }),

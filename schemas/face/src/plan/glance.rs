@@ -6,6 +6,7 @@ use std::fmt;
 use switchback_model::summary::{HopSummary, Summary};
 use switchback_schemas::{
     HopId, StepId,
+    name::Label,
     plan::{Disruption, ExpiresAt, Gate, GateKind, Plan},
 };
 
@@ -144,12 +145,20 @@ fn approvals(plan: &Plan) -> Vec<String> {
     let quorum = plan.platform.quorum;
     let line = |gate: &Gate| match &gate.kind {
         GateKind::Approval(scope) => {
-            let people = if quorum > 1 { format!(", by {quorum} persons") } else { String::new() };
+            let people = match &plan.platform.trust {
+                Some(trust) => format!(", by {quorum} of {} (trust {})", names(&trust.people), trust.name),
+                None if quorum > 1 => format!(", by {quorum} persons"),
+                None => String::new(),
+            };
             Some(format!("switchback approve --{}{people}: {}", labels::approval(scope), gate.title))
         }
         _ => None,
     };
     none(plan.gates.iter().filter_map(line).collect())
+}
+
+fn names(people: &[Label]) -> String {
+    people.iter().map(Label::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn none(lines: Vec<String>) -> Vec<String> {

@@ -59,7 +59,10 @@ fn recorded(names: &Names<'_>, event: &Event) -> Option<String> {
         Event::Header { run, platform, plan, .. } => {
             format!("run      {run} of plan {} on platform {platform}", plan.short(12))
         }
-        Event::Epoch { holder } => format!("lease    acquired by {holder}"),
+        Event::Epoch { holder, by: None } => format!("lease    acquired by {holder}"),
+        Event::Epoch { holder, by: Some(by) } => {
+            format!("lease    acquired by {holder}, with the credentials of {}", labels::who(by))
+        }
         Event::Claimed {} => "claimed  the platform is this run's".to_owned(),
         Event::Approved { approval } => {
             format!("approved {} by {}", labels::scope(&approval.scope), labels::who(&approval.by))

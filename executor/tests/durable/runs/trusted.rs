@@ -1,0 +1,145 @@
+//! Plans under a trust: whose word counts, and that no other does.
+
+use serde_json::json;
+use ssh_key::{HashAlg, LineEnding, PrivateKey, private::Ed25519Keypair};
+use switchback_model::trust::{APPROVAL, Trusted, approval_text};
+use switchback_schemas::journal::SideEntry;
+
+use super::*;
+
+fn key(seed: u8) -> PrivateKey {
+    PrivateKey::from(Ed25519Keypair::from_seed(&[seed; 32]))
+}
+
+/// Ada with two keys, bob and eve with one; two have to approve.
+fn trust(name: &str) -> Arc<Trusted> {
+    let public = |seed| key(seed).public_key().to_openssh().unwrap();
+    let person = |name: &str, keys: &[u8]| {
+        let keys: Vec<String> = keys.iter().copied().map(public).collect();
+        json!({"name": name, "ssh": keys, "kubernetes": [format!("oidc:{name}")]})
+    };
+    let people = [person("ada", &[1, 2]), person("bob", &[3]), person("eve", &[4])];
+    let trust = json!({"apiVersion": "switchback.dev/v1alpha1", "kind": "Trust", "metadata": {"name": name},
+        "spec": {"people": people, "quorum": 2}});
+    Arc::new(Trusted::of(serde_json::from_value(trust).unwrap()).unwrap())
+}
+
+fn gated(trust: Option<&Trusted>) -> Vec<u8> {
+    let mut gated = step("a", &[]);
+    gated.gates.push(label("go"));
+    let gate = Gate {
+        id: label("go"),
+        title: "two people say go".to_owned(),
+        kind: GateKind::Approval(ApprovalScope::Plan {}),
+        may_override: false,
+    };
+    bytes(vec![gated], |plan| {
+        plan.gates.push(gate);
+        plan.platform.trust = trust.map(Trusted::named);
+        plan.platform.quorum = 2;
+        plan.platform.allow_asserted = false;
+    })
+}
+
+/// An approval in the name of somebody, signed with a key.
+fn approval(runtime: &Runtime, run: &RunId, plan: &[u8], (name, seed): (&str, u8)) -> Approval {
+    let fingerprint = key(seed).public_key().fingerprint(HashAlg::Sha256).to_string();
+    let mut approval = Approval {
+        by: Identified::Ssh { name: label(name), key: fingerprint },
+        scope: ApprovalScope::Plan {},
+        review: Plan::from_json(plan).unwrap().digests.review,
+        reason: None,
+        given: runtime.clock.now(),
+        expires: None,
+        proof: None,
+    };
+    let text = approval_text(run, &approval).unwrap();
+    let signature = key(seed).sign(APPROVAL, HashAlg::Sha512, &text).unwrap();
+    approval.proof = Some(signature.to_pem(LineEnding::LF).unwrap());
+    approval
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_begins_under_the_trust_of_its_plan_and_under_no_other() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let bare = runtime(&world, &disk);
+    let (ours, theirs) = (trust("production"), trust("mine"));
+    let under = |trust: &Arc<Trusted>| Runtime { trust: Some(Arc::clone(trust)), ..runtime(&world, &disk) };
+    let refused = async |runtime: &Runtime, plan: &[u8]| {
+        let error = apply(runtime, plan).await.unwrap_err();
+        assert!(matches!(error, RunError::Trust { .. }), "{error}");
+        assert!(runtime.store.runs().await.unwrap().is_empty(), "nothing is begun");
+        error.to_string()
+    };
+    assert!(refused(&bare, &gated(Some(&ours))).await.contains("none is given"));
+    assert!(refused(&under(&theirs), &gated(Some(&ours))).await.contains("trust mine"));
+    assert!(refused(&under(&ours), &gated(None)).await.contains("under no trust"));
+    // Begun under it, it goes on under what it kept.
+    let (_, end) = apply(&under(&ours), &gated(Some(&ours))).await.unwrap();
+    assert!(matches!(end, Ended::Rest(Rest::Parked { .. })), "{end:?}");
+    let (_, end) = apply(&bare, &gated(Some(&ours))).await.unwrap();
+    assert!(matches!(end, Ended::Rest(Rest::Parked { .. })), "{end:?}");
+    let error = apply(&under(&theirs), &gated(Some(&ours))).await.unwrap_err();
+    assert!(matches!(error, RunError::Trust { .. }), "{error}");
+}
+
+/// Whoever can write to the store, or stands behind an API server of their own, can write a name.
+#[tokio::test(start_paused = true)]
+async fn what_is_written_into_the_store_without_a_signature_approves_nothing() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let trust = trust("production");
+    let runtime = Runtime { trust: Some(Arc::clone(&trust)), ..runtime(&world, &disk) };
+    let plan = gated(Some(&trust));
+    let (run, _) = apply(&runtime, &plan).await.unwrap();
+    let given = |name, seed| approval(&runtime, &run, &plan, (name, seed));
+    let forged = [
+        Approval { by: Identified::Kubernetes("cto@corp".to_owned()), ..given("ada", 1) },
+        Approval { by: Identified::Kubernetes("oidc:bob".to_owned()), proof: None, ..given("bob", 3) },
+        Approval { by: Identified::Asserted("ada".to_owned()), ..given("ada", 1) },
+        Approval { proof: None, ..given("ada", 1) },
+        Approval { proof: given("eve", 4).proof, ..given("ada", 1) },
+        given("ada", 9),
+        given("mallory", 9),
+        given("mallory", 4),
+    ];
+    for approval in &forged {
+        let error = runs::approve(runtime.handle(&run), approval.clone()).await.unwrap_err();
+        assert!(error.to_string().contains("signatures of its people only"), "{error}");
+        let says = SideKind::Approve { approval: approval.clone() };
+        let entry = SideEntry { run: run.clone(), at: runtime.clock.now(), by: approval.by.clone(), says };
+        runtime.store.say(&entry).await.unwrap();
+    }
+    let (_, end) = apply(&runtime, &plan).await.unwrap();
+    assert!(matches!(end, Ended::Rest(Rest::Parked { .. })), "{end:?}");
+    assert!(world.log.lock().unwrap().is_empty(), "nothing was called");
+    let awaited = runs::awaited(&*runtime.store, &run, runtime.clock.now()).await.unwrap();
+    assert_eq!((awaited[0].given.len(), awaited[0].needed), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_counts_once_and_who_applies_does_not_count() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let trust = trust("production");
+    let applier = Some(Identified::Kubernetes("oidc:eve".to_owned()));
+    let runtime = Runtime { trust: Some(Arc::clone(&trust)), applier, ..runtime(&world, &disk) };
+    let plan = gated(Some(&trust));
+    let (run, _) = apply(&runtime, &plan).await.unwrap();
+    let approve = async |name, seed| {
+        runs::approve(runtime.handle(&run), approval(&runtime, &run, &plan, (name, seed))).await
+    };
+    assert_eq!(approve("ada", 1).await.unwrap().missing(), 1);
+    let again = approve("ada", 2).await.unwrap_err().to_string();
+    assert!(again.contains("a person counts once"), "{again}");
+    let applier = approve("eve", 4).await.unwrap_err().to_string();
+    assert!(applier.contains("eve applies this run"), "{applier}");
+    assert_eq!(approve("bob", 3).await.unwrap().missing(), 0);
+    assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Complete));
+    // The journal alone says who it was, and proves it.
+    let journal = runtime.store.journal(&run).await.unwrap().unwrap();
+    let approved = journal.records.iter().filter_map(|record| match &record.event {
+        Event::Approved { approval } => Some(approval),
+        _ => None,
+    });
+    let proven: Vec<bool> = approved.map(|approval| trust.proves(&run, approval).is_ok()).collect();
+    assert_eq!(proven, [true, true]);
+}
