@@ -98,10 +98,7 @@ impl Reader {
         let path = format!("/apis/authorization.k8s.io/v1/{}s", kind.to_lowercase());
         let body = serde_json::json!({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec});
         let answer = self.send(Method::POST, &path, Some(("application/json", &body))).await?;
-        answer
-            .pointer("/status/allowed")
-            .and_then(Value::as_bool)
-            .ok_or_else(|| CallError::Garbled { what: format!("a {kind} without status.allowed") })
+        review(kind, &answer)
     }
 
     async fn send(
@@ -190,4 +187,38 @@ fn read_answer(status: StatusCode, bytes: &[u8]) -> Result<Value, CallError> {
             .map_err(|e| CallError::Garbled { what: format!("{status} with a body that is not JSON: {e}") });
     }
     Err(CallError::Refused(Status::read(status, bytes)))
+}
+
+/// What a review says. A no that comes of an authorizer which failed is none.
+fn review(kind: &str, answer: &Value) -> Result<bool, CallError> {
+    let status = |field: &str| answer.pointer(&format!("/status/{field}"));
+    let garbled = |what: String| CallError::Garbled { what };
+    match (status("allowed").and_then(Value::as_bool), status("evaluationError").and_then(Value::as_str)) {
+        (Some(false), Some(error)) if !error.is_empty() && status("denied") != Some(&Value::Bool(true)) => {
+            Err(garbled(format!("a {kind} that could not be evaluated: {error}")))
+        }
+        (Some(allowed), _) => Ok(allowed),
+        (None, _) => Err(garbled(format!("a {kind} without status.allowed"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_no_of_an_authorizer_that_failed_is_no_answer() {
+        let said = |status: Value| review("SubjectAccessReview", &json!({"status": status})).ok();
+        assert_eq!(said(json!({"allowed": true, "evaluationError": "webhook: timeout"})), Some(true));
+        assert_eq!(said(json!({"allowed": false})), Some(false));
+        assert_eq!(said(json!({"allowed": false, "evaluationError": ""})), Some(false));
+        assert_eq!(
+            said(json!({"allowed": false, "denied": true, "evaluationError": "node: no graph"})),
+            Some(false)
+        );
+        assert_eq!(said(json!({"allowed": false, "evaluationError": "webhook: timeout"})), None);
+        assert_eq!(said(json!({})), None);
+    }
 }

@@ -1,5 +1,7 @@
 //! Of the objects found that are of some workload classes, at most so many pass all tests.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use switchback_executor::{ports::Call, untrusted::text::line};
 use switchback_schemas::{
@@ -13,12 +15,14 @@ use crate::{
     api::{Kinds, Reader},
     classify::CallError,
     fields,
-    pods::owners::Owners,
+    pods::{given_labels, owners::Owners},
 };
 
 /// What was found, and the kinds of its owners.
 struct Seen {
     object: Value,
+    /// Of the pods that it makes, or its own where it is one.
+    labels: BTreeMap<String, String>,
     kinds: Vec<String>,
     unread: Option<String>,
 }
@@ -42,9 +46,15 @@ pub(super) async fn check(
     for object in objects.into_iter().filter(|object| fields::first_failure(each, object).is_none()) {
         let chain = owners.chain(&object).await?;
         // A pod is what its owners make it; everything else is the nearest owner of the pods that it makes.
+        let labels = match find.kind == "Pod" {
+            true => Ok(fields::texts(&object, "/metadata/labels")),
+            false => given_labels::of(&object),
+        };
+        let unread = labels.as_ref().err().map(|why| (*why).to_owned()).or(chain.unread.clone());
+        let labels = labels.unwrap_or_default();
         let itself = (find.kind != "Pod").then_some(find.kind.as_str());
         let kinds = itself.into_iter().chain(chain.kinds()).map(str::to_owned).collect();
-        seen.push(Seen { object, kinds, unread: chain.unread });
+        seen.push(Seen { object, labels, kinds, unread });
     }
     Ok(judge(classes, &seen, &find.kind, of, at_most))
 }
@@ -56,7 +66,7 @@ fn unclear(why: &str) -> Verdict {
 fn judge(classes: &[WorkloadClass], seen: &[Seen], kind: &str, of: &OfClasses, at_most: u64) -> Verdict {
     let mut held = Vec::new();
     for one in seen {
-        let class = class_of(classes, one, kind);
+        let class = class_of(classes, one);
         let name = fields::name(&one.object);
         // A class that matches by what can be seen stays the first only if none before it asks for an owner; nobody knows that here.
         if let Some(unread) = &one.unread {
@@ -80,10 +90,9 @@ fn judge(classes: &[WorkloadClass], seen: &[Seen], kind: &str, of: &OfClasses, a
 }
 
 /// The class of an object: the first that matches. Classes are of pods, so the labels are those that it gives to its pods.
-fn class_of<'plan>(classes: &'plan [WorkloadClass], seen: &Seen, kind: &str) -> Option<&'plan WorkloadClass> {
+fn class_of<'plan>(classes: &'plan [WorkloadClass], seen: &Seen) -> Option<&'plan WorkloadClass> {
     let namespace = fields::text(&seen.object, "/metadata/namespace");
-    let labels = if kind == "Pod" { "/metadata/labels" } else { "/spec/podMetadata/labels" };
-    let label = |key: &str| seen.object.pointer(labels)?.get(key)?.as_str();
+    let label = |key: &str| seen.labels.get(key).map(String::as_str);
     let kinds: Vec<&str> = seen.kinds.iter().map(String::as_str).collect();
     classes.iter().find(|class| class.select.matches(namespace, label, &kinds))
 }
@@ -106,8 +115,10 @@ mod tests {
     }
 
     fn workflow(name: &str, spec: &Value, kinds: &[&str]) -> Seen {
+        let object = json!({"metadata": {"namespace": "ml", "name": name}, "spec": spec});
         Seen {
-            object: json!({"metadata": {"namespace": "ml", "name": name}, "spec": spec}),
+            labels: given_labels::of(&object).unwrap(),
+            object,
             kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
             unread: None,
         }

@@ -3,6 +3,7 @@
 pub(crate) mod budgets;
 pub(crate) mod classes;
 pub(crate) mod filters;
+pub(crate) mod given_labels;
 pub(crate) mod gpus;
 pub(crate) mod jobs;
 pub(crate) mod needs;

@@ -14,8 +14,8 @@ use switchback_schemas::inventory::argo_workflows::{
 use super::{found::Found, lists::Lists};
 use crate::{
     api::{Kinds, Query, Reader},
-    fields::{name, text, texts},
-    pods::owners::controller,
+    fields::{name, text},
+    pods::{given_labels, owners::controller},
 };
 
 const API: &str = "argoproj.io/v1alpha1";
@@ -106,7 +106,7 @@ fn workflow(object: &Value) -> UnfinishedWorkflow {
         phase: (!phase.is_empty()).then(|| phase.to_owned()),
         suspend: suspend(object),
         instance_id: label(object, INSTANCE),
-        labels: texts(object, "/spec/podMetadata/labels"),
+        labels: given_labels::of(object).unwrap_or_default(),
         owner: controller(object).map(|owner| text(owner, "/kind").to_owned()),
     }
 }
