@@ -4,6 +4,8 @@ use std::fs;
 
 use switchback_tests_it::root;
 
+use crate::named;
+
 /// Columns beside the system: compile, show, apply, kill, resume, rollback.
 const COLUMNS: usize = 6;
 
@@ -18,18 +20,7 @@ fn rows(table: &str) -> Vec<Vec<&str>> {
 
 /// What is wrong with a cell.
 fn fault(cell: &str) -> Option<String> {
-    if cell == "open" {
-        return None;
-    }
-    let Some((file, name)) = cell.trim_matches('`').split_once("::") else {
-        return Some(format!("{cell:?} is neither `open` nor FILE::TEST"));
-    };
-    let Ok(text) = fs::read_to_string(root().join(file)) else {
-        return Some(format!("there is no {file}"));
-    };
-    let named = |after: &str| after.split("fn ").nth(1).is_some_and(|it| it.starts_with(&format!("{name}(")));
-    let is_test = text.split("#[test]").skip(1).any(named);
-    (!is_test).then(|| format!("{file} has no test {name}"))
+    if cell == "open" { None } else { named::fault(cell) }
 }
 
 #[test]
@@ -49,13 +40,4 @@ fn every_procedure_has_its_tests() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     let open = rows.iter().filter(|row| row.contains(&"open")).count();
     assert!(open <= OPEN, "{open} systems are open, and there were {OPEN}");
-}
-
-#[test]
-fn a_cell_that_shows_nothing_is_seen() {
-    for cell in ["", "`tests/wire/none.rs::x`", "`tests/wire/road.rs::no_such_test`", "soon"] {
-        assert!(fault(cell).is_some(), "{cell:?}");
-    }
-    assert_eq!(fault("`tests/wire/road.rs::a_platform_is_observed_planned_and_upgraded`"), None);
-    assert_eq!(fault("open"), None);
 }
