@@ -20,6 +20,7 @@ mod makespan;
 mod plans;
 mod random;
 mod rolls;
+mod savepoints;
 mod steps;
 mod suspensions;
 mod ways;

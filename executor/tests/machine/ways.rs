@@ -134,6 +134,27 @@ fn p37_a_failed_undo_holds_and_is_tried_again_by_a_person() {
 }
 
 #[test]
+fn a_rollback_that_was_paused_between_two_that_undo_one_step_goes_on_with_the_second() {
+    let mut plan = plan(vec![step("a", &[])]);
+    let mut second = step("a-2", &[]).rollback;
+    (second.undoes, second.after) = (vec![id("a")], vec![id("a")]);
+    second.work.done_when = None;
+    plan.rollback.push(second);
+    let mut drive = drive(plan);
+    assert_eq!(drive.rest(), Rest::Ended(End::Complete));
+    drive.say(back_to_start());
+    drive.take_over();
+    while undone(&drive).is_empty() {
+        drive.step();
+    }
+    drive.say(SideKind::Pause { reason: reason() });
+    held(&drive.rest());
+    assert_eq!(drive.machine.state().phase(&At::rollback(&id("a"))), Phase::Done);
+    let rest = say_and_go_on(&mut drive, SideKind::Continue { reason: reason() });
+    assert_eq!((rest, undone(&drive)), (Rest::Ended(End::RolledBack), vec!["a", "a-2"]));
+}
+
+#[test]
 fn only_a_failure_turns_a_run_back_and_the_mildest_answer_wins() {
     let mut steps =
         vec![fails(step("a", &[]), FailureAction::RollbackHop), fails(step("b", &[]), FailureAction::Hold)];

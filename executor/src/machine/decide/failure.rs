@@ -118,15 +118,12 @@ impl Machine {
             FailureAction::RollbackStep => Some(RollbackScope::Step(step.clone())),
             FailureAction::RollbackHop => {
                 let hop = &self.index.plan.step(step)?.hop;
-                let before = |position: usize| {
-                    let members = self.index.members.get(position)?;
-                    let mut ids = members.iter().filter_map(|number| self.index.plan.steps.get(*number));
-                    (!ids.any(|step| step.hop == *hop)).then_some(())
-                };
-                let known = &self.index.plan.savepoints;
+                let steps = &self.index.plan.steps;
+                let outside = |number: usize| steps.get(number).is_none_or(|step| step.hop != *hop);
+                let before = self.index.savepoints.all(outside);
                 let reached = self.state.reached.iter().rev().find(|id| {
-                    let position = known.iter().position(|savepoint| savepoint.id == **id);
-                    position.and_then(before).is_some()
+                    let number = self.index.savepoints.number(id);
+                    number.and_then(|number| before.get(number)).copied().unwrap_or(false)
                 });
                 reached.cloned().map(RollbackScope::Savepoint)
             }

@@ -40,8 +40,7 @@ impl Machine {
             return;
         }
         if let Some(back) = &self.state.back {
-            let done = back.needs.keys().all(|step| self.state.phase(&At::rollback(step)).is_finished());
-            if done && !self.releases_due() && !self.has_failures() {
+            if back.ready.is_empty() && !self.releases_due() && !self.has_failures() {
                 let event = match &back.scope {
                     RollbackScope::Step(step) => {
                         let why = format!("{step} is undone, after: {}", back.why);

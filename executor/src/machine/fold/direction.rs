@@ -56,31 +56,45 @@ impl RunState {
                 self.ready.insert((Reverse(rest(index, next)), next));
             }
         }
-        for savepoint in index.savepoints_of.get(number).into_iter().flatten() {
+        for savepoint in index.savepoints.added_by(number) {
             if let Some(missing) = self.missing.get_mut(*savepoint) {
                 *missing = missing.saturating_sub(1);
-                if *missing == 0 {
-                    self.holding.insert(*savepoint);
-                }
+                self.hold_from(index, *savepoint);
             }
+        }
+    }
+
+    /// A savepoint of which nothing is missing that it adds holds if the one before it does, and may be what the next one lacked.
+    fn hold_from(&mut self, index: &Index, first: usize) {
+        for savepoint in (first..).take_while(|number| *number == first || index.savepoints.grows(*number)) {
+            let before = savepoint.checked_sub(1).filter(|_| index.savepoints.grows(savepoint));
+            let holds = |number| self.whole.get(number).copied().unwrap_or(false);
+            let whole = self.missing.get(savepoint) == Some(&0) && before.is_none_or(holds);
+            if !whole || holds(savepoint) {
+                return;
+            }
+            if let Some(slot) = self.whole.get_mut(savepoint) {
+                *slot = true;
+            }
+            self.holding.insert(savepoint);
         }
     }
 
     fn finish_back(&mut self, index: &Index, step: &StepId) {
         let undoes = index.plan.rollback_step(step).into_iter().flat_map(|rollback| &rollback.undoes);
-        let is_done = |rollback: &StepId| self.phase(&At::rollback(rollback)).is_finished();
-        let undone = undoes.filter(|step| index.rollback_of(step).iter().all(is_done)).cloned();
+        let done = |rollback: &StepId| is_done(&self.tasks, rollback);
+        let undone = undoes.filter(|step| index.rollback_of(step).iter().all(done)).cloned();
         let undone: Vec<StepId> = undone.collect();
         self.undone.extend(undone);
         let Some(back) = &mut self.back else { return };
         back.ready.remove(&back.queued(step));
-        let dependants = back.needs.iter().filter(|(_, needs)| needs.contains(step)).map(|(step, _)| step);
-        let done =
-            |step: &StepId| self.tasks.get(&At::rollback(step)).is_some_and(|task| task.phase.is_finished());
-        let open =
-            |step: &&StepId| !done(step) && back.needs.get(*step).is_some_and(|needs| needs.iter().all(done));
-        let next: Vec<_> = dependants.filter(open).map(|step| back.queued(step)).collect();
-        back.ready.extend(next);
+        for next in back.after.get(step).cloned().unwrap_or_default() {
+            let Some(lacking) = back.lacking.get_mut(&next) else { continue };
+            *lacking = lacking.saturating_sub(1);
+            if *lacking == 0 && !is_done(&self.tasks, &next) {
+                back.ready.insert(back.queued(&next));
+            }
+        }
     }
 
     /// Counts what is lacking everywhere, from the phases.
@@ -91,11 +105,16 @@ impl RunState {
         self.lacking = (0..done.len())
             .map(|number| index.graph.needs(number).filter(|need| !is_done(*need)).count())
             .collect();
-        self.missing =
-            index.members.iter().map(|steps| steps.iter().filter(|step| !is_done(**step)).count()).collect();
-        let whole = index.plan.savepoints.iter().zip(&self.missing).enumerate();
+        self.missing = index
+            .savepoints
+            .added()
+            .map(|steps| steps.iter().filter(|step| !is_done(**step)).count())
+            .collect();
+        self.whole = index.savepoints.all(is_done);
+        let reached: BTreeSet<&SavepointId> = self.reached.iter().collect();
+        let whole = index.plan.savepoints.iter().zip(&self.whole).enumerate();
         let holding = whole
-            .filter(|(_, (savepoint, missing))| **missing == 0 && !self.reached.contains(&savepoint.id))
+            .filter(|(_, (savepoint, whole))| **whole && !reached.contains(&savepoint.id))
             .map(|(number, _)| number);
         self.holding = holding.collect();
         let open =
@@ -104,8 +123,8 @@ impl RunState {
     }
 
     pub(in crate::machine) fn reach(&mut self, index: &Index, savepoint: &SavepointId) -> Result<(), Reason> {
-        let position = index.plan.savepoints.iter().position(|known| known.id == *savepoint);
-        let holds = position.is_some_and(|position| self.back.is_none() && self.holding.remove(&position));
+        let number = index.savepoints.number(savepoint);
+        let holds = number.is_some_and(|number| self.back.is_none() && self.holding.remove(&number));
         if !holds {
             return Err(Reason::Other(format!("savepoint {savepoint} is not reached")));
         }
@@ -131,15 +150,27 @@ impl RunState {
         let started = self.started().intersection(&steps).cloned().collect();
         let way = rollback_order(&index.plan, &index.graph, &started, &to);
         let rest = schedule::remaining_back(&index.plan, &way);
-        let needs = way.steps.into_iter().map(|back| (back.step, back.needs)).collect();
-        let why = why.to_owned();
-        let mut back = Back { scope: scope.clone(), why, needs, rest, ready: BTreeSet::new(), steps };
-        let first = back.needs.iter().filter(|(_, needs)| needs.is_empty());
+        let needs: BTreeMap<StepId, BTreeSet<StepId>> =
+            way.steps.into_iter().map(|back| (back.step, back.needs)).collect();
+        let mut after: BTreeMap<StepId, Vec<StepId>> = BTreeMap::new();
+        for (step, need) in needs.iter().flat_map(|(step, needs)| needs.iter().map(move |need| (step, need)))
+        {
+            after.entry(need.clone()).or_default().push(step.clone());
+        }
+        // Of several that undo one step, some may be done already.
+        let done = |step: &StepId| is_done(&self.tasks, step);
+        let lacking: BTreeMap<StepId, usize> = needs
+            .iter()
+            .map(|(step, needs)| (step.clone(), needs.iter().filter(|need| !done(need)).count()))
+            .collect();
+        let (scope, why) = (scope.clone(), why.to_owned());
+        let mut back = Back { scope, why, needs, rest, after, lacking, ready: BTreeSet::new(), steps };
+        let first = back.lacking.iter().filter(|(step, lacking)| **lacking == 0 && !done(step));
         back.ready = first.map(|(step, _)| back.queued(step)).collect();
+        let kept = index.savepoints.all(|number| !numbers.contains(&number));
         let kept = |savepoint: &SavepointId| {
-            let position = index.plan.savepoints.iter().position(|known| known.id == *savepoint);
-            let members = position.and_then(|position| index.members.get(position));
-            members.is_some_and(|members| members.is_disjoint(&numbers))
+            let number = index.savepoints.number(savepoint);
+            number.and_then(|number| kept.get(number)).copied().unwrap_or(false)
         };
         self.reached.retain(kept);
         self.take_up_all_released(|roll| roll.way == Way::Rollback || !back.steps.contains(&roll.step));
@@ -316,11 +347,12 @@ pub(in crate::machine) fn scope_of(
     let unknown = || Reason::Other(format!("the plan has no {scope:?} to roll back to"));
     match scope {
         RollbackScope::Savepoint(id) => {
-            let position =
-                index.plan.savepoints.iter().position(|known| known.id == *id).ok_or_else(unknown)?;
-            let to = index.plan.savepoints.get(position).ok_or_else(unknown)?;
-            let kept = index.members.get(position).ok_or_else(unknown)?;
-            let steps = (0..index.plan.steps.len()).filter(|number| !kept.contains(number)).collect();
+            let number = index.savepoints.number(id).ok_or_else(unknown)?;
+            let to = index.plan.savepoints.get(number).ok_or_else(unknown)?;
+            let mut steps: BTreeSet<usize> = (0..index.plan.steps.len()).collect();
+            for kept in index.savepoints.members(number) {
+                steps.remove(&kept);
+            }
             Ok((to.clone(), steps))
         }
         RollbackScope::Step(step) => {
@@ -331,6 +363,10 @@ pub(in crate::machine) fn scope_of(
             Ok((Savepoint { id: nothing, title: String::new(), frontier: Vec::new() }, steps))
         }
     }
+}
+
+fn is_done(tasks: &BTreeMap<At, Task>, rollback: &StepId) -> bool {
+    tasks.get(&At::rollback(rollback)).is_some_and(|task| task.phase.is_finished())
 }
 
 fn rest(index: &Index, number: usize) -> switchback_schemas::Seconds {

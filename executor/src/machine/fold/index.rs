@@ -12,6 +12,8 @@ use switchback_schemas::{
     plan::{Disruption, GateKind, Plan, RollbackStep, Suspension},
 };
 
+use super::savepoints::Savepoints;
+
 /// A plan with its graph.
 #[derive(Debug)]
 pub struct Index {
@@ -29,10 +31,8 @@ pub struct Index {
     pub room: Room,
     /// Whether what stands on the platform is counted: one of its targets is a cluster.
     pub counts: bool,
-    /// For each savepoint, its steps.
-    pub members: Vec<BTreeSet<usize>>,
-    /// For each step, the savepoints that hold it.
-    pub savepoints_of: Vec<Vec<usize>>,
+    /// Its savepoints by number.
+    pub savepoints: Savepoints,
     /// For each step, the rollback steps that undo it.
     pub undone_by: BTreeMap<StepId, Vec<StepId>>,
     /// For each hop that people approve something of, what that is, and before which steps.
@@ -85,15 +85,7 @@ impl Index {
         let graph = Graph::of(&plan)?;
         let remaining = schedule::remaining(&plan, &graph);
         let room = Room::of(&plan, &graph);
-        let members: Vec<_> = plan.savepoints.iter().map(|savepoint| graph.members(savepoint)).collect();
-        let mut savepoints_of = vec![Vec::new(); plan.steps.len()];
-        for (savepoint, steps) in members.iter().enumerate() {
-            for step in steps {
-                if let Some(of) = savepoints_of.get_mut(*step) {
-                    of.push(savepoint);
-                }
-            }
-        }
+        let savepoints = Savepoints::of(&plan, &graph);
         let names = |undoing: Vec<&RollbackStep>| undoing.into_iter().map(|step| step.id.clone()).collect();
         let undone_by = plan.rollback_by_step().into_iter();
         let undone_by = undone_by.map(|(step, undoing)| (step.clone(), names(undoing))).collect();
@@ -107,8 +99,7 @@ impl Index {
             remaining,
             room,
             counts,
-            members,
-            savepoints_of,
+            savepoints,
             undone_by,
             approved,
         })

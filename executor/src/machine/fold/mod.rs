@@ -12,6 +12,7 @@ mod place_event;
 mod residue;
 pub(super) mod retry;
 mod rolls;
+mod savepoints;
 mod state;
 mod suspensions;
 pub(super) mod transition;

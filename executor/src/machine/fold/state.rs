@@ -83,8 +83,10 @@ pub struct RunState {
     pub ready: BTreeSet<(Reverse<Seconds>, usize)>,
     /// For each step, how many of its needs are not done.
     pub(in crate::machine) lacking: Vec<usize>,
-    /// For each savepoint, how many of its steps are not done.
+    /// For each savepoint, how many of the steps that it adds are not done.
     pub(in crate::machine) missing: Vec<usize>,
+    /// For each savepoint, whether every step of it is done.
+    pub(in crate::machine) whole: Vec<bool>,
     /// Savepoints, by number, of which every step is done and that were not reached.
     pub(in crate::machine) holding: BTreeSet<usize>,
 }
@@ -236,6 +238,10 @@ pub struct Back {
     pub needs: BTreeMap<StepId, BTreeSet<StepId>>,
     /// How long each of them and the longest chain after it take.
     pub rest: BTreeMap<StepId, Seconds>,
+    /// Which of them come after each.
+    pub(in crate::machine) after: BTreeMap<StepId, Vec<StepId>>,
+    /// How many of those that come before each are not done.
+    pub(in crate::machine) lacking: BTreeMap<StepId, usize>,
     /// Rollback steps whose needs are done and that are not done themselves, the longest chain first.
     pub ready: BTreeSet<(Reverse<Seconds>, StepId)>,
     /// Every step that the scope takes back, also those that have nothing to undo.
