@@ -10,7 +10,7 @@ use switchback_model::{
     Graph,
     decide::{self, RollbackTimes, Stand},
     forecast::{Forecast, forecast},
-    rollback_order,
+    rollback_order::Rollbacks,
     windows::{Windows, between, later},
 };
 use switchback_schemas::{
@@ -66,6 +66,7 @@ struct Ways<'a> {
     plan: &'a Plan,
     graph: &'a Graph,
     back: Windows<'a>,
+    rollbacks: Rollbacks<'a>,
     /// Numbers of the steps of each hop.
     steps: BTreeMap<&'a HopId, Vec<usize>>,
     /// If the run may begin at the plan's instant.
@@ -81,7 +82,8 @@ impl<'a> Ways<'a> {
             steps.entry(&step.hop).or_default().push(number);
         }
         let forecast = forecast(plan, graph, plan.inputs.as_of, &BTreeMap::new()).ok()?;
-        Some(Self { plan, graph, back, steps, forecast, days: OnceCell::new() })
+        let rollbacks = Rollbacks::of(plan, graph);
+        Some(Self { plan, graph, back, rollbacks, steps, forecast, days: OnceCell::new() })
     }
 
     fn days(&self) -> &[(Timestamp, Forecast)] {
@@ -97,7 +99,7 @@ impl<'a> Ways<'a> {
         let steps = self.steps.get(hop)?;
         let ids = steps.iter().filter_map(|number| self.plan.steps.get(*number)).map(|step| &step.id);
         let verified = forecast.span(ids)?.ends;
-        let way = rollback_order::of_hop(self.plan, self.graph, steps);
+        let way = self.rollbacks.of_hop(steps);
         Some(Late { verified, times: decide::times(self.plan, &way, forecast, back, verified)? })
     }
 

@@ -13,7 +13,7 @@ use switchback_schemas::{
 
 use crate::{
     graph::Graph,
-    rollback_order::{RollbackOrder, of_hop},
+    rollback_order::{RollbackOrder, Rollbacks},
 };
 
 /// What has to fit into a window when a step starts, nine times of ten, for every step of a plan.
@@ -43,9 +43,10 @@ impl Room {
         let mut batches: BTreeMap<usize, Seconds> = rolls.collect();
         let mut back: BTreeMap<StepId, Seconds> =
             plan.rollback.iter().map(|step| (step.id.clone(), once(&step.work))).collect();
+        let rollbacks = Rollbacks::of(plan, graph);
         for group in groups(plan, graph) {
             let members: Vec<usize> = group.iter().copied().collect();
-            let way = of_hop(plan, graph, &members);
+            let way = rollbacks.of_hop(&members);
             let undo = chains_back(plan, &way);
             let whole = undo.values().max().copied().unwrap_or_default();
             for (number, rest) in chains(plan, graph, &group) {

@@ -54,42 +54,87 @@ pub fn rollback_order(
     let started: BTreeSet<usize> =
         started.iter().filter_map(|id| graph.number(id)).filter(|number| !kept.contains(number)).collect();
     let outside: Vec<usize> = graph.order().iter().copied().filter(|number| !kept.contains(number)).collect();
-    among(plan, graph, &outside, &started)
+    Rollbacks::of(plan, graph).among(&outside, &started)
 }
 
-/// The rollback steps of one hop, when all of it was started: the rollback from its end to where it began.
-pub fn of_hop(plan: &Plan, graph: &Graph, hop: &[usize]) -> RollbackOrder {
-    among(plan, graph, &graph.sorted(hop.iter().copied()), &hop.iter().copied().collect())
+/// The rollback steps of a plan by the steps whose place they take, for who asks hop by hop: each then costs what it has itself.
+#[derive(Debug)]
+pub struct Rollbacks<'plan> {
+    plan: &'plan Plan,
+    graph: &'plan Graph,
+    /// By the number of the step.
+    by_place: Vec<Vec<usize>>,
 }
 
-/// The rollback steps of what was started, among steps that come in topological order.
-fn among(plan: &Plan, graph: &Graph, steps: &[usize], started: &BTreeSet<usize>) -> RollbackOrder {
-    let taken = taken(plan, graph, &steps.iter().copied().collect(), started);
-    // For each step from last to first: the nearest rollback steps that come before those of what it needs.
-    let mut ends: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    let mut needs: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    for number in steps.iter().rev().copied() {
-        let later = graph.dependants(number).filter_map(|dependant| ends.get(&dependant));
-        let before: BTreeSet<usize> = later.flatten().copied().collect();
-        let here = taken.places.get(&number).map(Vec::as_slice).unwrap_or_default();
-        let after = |rollback: usize| taken.after.get(&rollback).into_iter().flatten().copied();
-        for rollback in here.iter().copied() {
-            let mut first: BTreeSet<usize> = after(rollback).collect();
-            if !here.iter().any(|other| first.contains(other)) {
-                first.extend(before.iter().copied());
+impl<'plan> Rollbacks<'plan> {
+    /// Those of a plan.
+    pub fn of(plan: &'plan Plan, graph: &'plan Graph) -> Self {
+        let mut by_place = vec![Vec::new(); plan.steps.len()];
+        for (number, rollback) in plan.rollback.iter().enumerate() {
+            let place = rollback.place().and_then(|id| graph.number(id));
+            if let Some(place) = place.and_then(|place| by_place.get_mut(place)) {
+                place.push(number);
             }
-            needs.insert(rollback, first);
         }
-        let waited: BTreeSet<usize> = here.iter().copied().flat_map(after).collect();
-        let last = here.iter().copied().filter(|rollback| !waited.contains(rollback));
-        ends.insert(number, if here.is_empty() { before } else { last.collect() });
+        Self { plan, graph, by_place }
     }
-    let is_commit = |step: &usize| {
-        plan.steps.get(*step).is_some_and(|step| matches!(step.undo, Undo::Irreversible { .. }))
-    };
-    let commits = started.iter().filter(|step| is_commit(step)).filter_map(|n| plan.steps.get(*n));
-    let id = |rollback: usize| plan.rollback.get(rollback).map(|step| step.id.clone());
-    RollbackOrder { commits: commits.map(|step| step.id.clone()).collect(), steps: in_order(&needs, id) }
+
+    /// The rollback steps of one hop, when all of it was started: the rollback from its end to where it began.
+    pub fn of_hop(&self, hop: &[usize]) -> RollbackOrder {
+        self.among(&self.graph.sorted(hop.iter().copied()), &hop.iter().copied().collect())
+    }
+
+    /// The rollback steps of what was started, among steps that come in topological order.
+    fn among(&self, steps: &[usize], started: &BTreeSet<usize>) -> RollbackOrder {
+        let (plan, graph) = (self.plan, self.graph);
+        let taken = self.taken(steps, started);
+        // For each step from last to first: the nearest rollback steps that come before those of what it needs.
+        let mut ends: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        let mut needs: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        for number in steps.iter().rev().copied() {
+            let later = graph.dependants(number).filter_map(|dependant| ends.get(&dependant));
+            let before: BTreeSet<usize> = later.flatten().copied().collect();
+            let here = taken.places.get(&number).map(Vec::as_slice).unwrap_or_default();
+            let after = |rollback: usize| taken.after.get(&rollback).into_iter().flatten().copied();
+            for rollback in here.iter().copied() {
+                let mut first: BTreeSet<usize> = after(rollback).collect();
+                if !here.iter().any(|other| first.contains(other)) {
+                    first.extend(before.iter().copied());
+                }
+                needs.insert(rollback, first);
+            }
+            let waited: BTreeSet<usize> = here.iter().copied().flat_map(after).collect();
+            let last = here.iter().copied().filter(|rollback| !waited.contains(rollback));
+            ends.insert(number, if here.is_empty() { before } else { last.collect() });
+        }
+        let is_commit = |step: &usize| {
+            plan.steps.get(*step).is_some_and(|step| matches!(step.undo, Undo::Irreversible { .. }))
+        };
+        let commits = started.iter().filter(|step| is_commit(step)).filter_map(|n| plan.steps.get(*n));
+        let id = |rollback: usize| plan.rollback.get(rollback).map(|step| step.id.clone());
+        RollbackOrder { commits: commits.map(|step| step.id.clone()).collect(), steps: in_order(&needs, id) }
+    }
+
+    fn taken(&self, outside: &[usize], started: &BTreeSet<usize>) -> Taken {
+        let mut places: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut numbers: BTreeMap<&StepId, usize> = BTreeMap::new();
+        let is_started = |step: &StepId| self.graph.number(step).is_some_and(|step| started.contains(&step));
+        for place in outside {
+            for number in self.by_place.get(*place).into_iter().flatten() {
+                let Some(rollback) = self.plan.rollback.get(*number) else { continue };
+                if rollback.undoes.iter().any(is_started) {
+                    places.entry(*place).or_default().push(*number);
+                    numbers.insert(&rollback.id, *number);
+                }
+            }
+        }
+        let of = |number: usize| {
+            let after = self.plan.rollback.get(number).into_iter().flat_map(|rollback| &rollback.after);
+            (number, after.filter_map(|id| numbers.get(id).copied()).collect())
+        };
+        let after = numbers.values().copied().map(of).collect();
+        Taken { places, after }
+    }
 }
 
 /// Rollback steps that are taken, by number.
@@ -98,27 +143,6 @@ struct Taken {
     places: BTreeMap<usize, Vec<usize>>,
     /// Which of them come before one, beyond the order of places.
     after: BTreeMap<usize, BTreeSet<usize>>,
-}
-
-fn taken(plan: &Plan, graph: &Graph, outside: &BTreeSet<usize>, started: &BTreeSet<usize>) -> Taken {
-    let mut places: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    let mut numbers: BTreeMap<&StepId, usize> = BTreeMap::new();
-    for (number, rollback) in plan.rollback.iter().enumerate() {
-        let place = rollback.place().and_then(|id| graph.number(id)).filter(|place| outside.contains(place));
-        let mut undoes = rollback.undoes.iter().filter_map(|id| graph.number(id));
-        if let Some(place) = place
-            && undoes.any(|step| started.contains(&step))
-        {
-            places.entry(place).or_default().push(number);
-            numbers.insert(&rollback.id, number);
-        }
-    }
-    let of = |number: usize| {
-        let after = plan.rollback.get(number).into_iter().flat_map(|rollback| &rollback.after);
-        (number, after.filter_map(|id| numbers.get(id).copied()).collect())
-    };
-    let after = numbers.values().copied().map(of).collect();
-    Taken { places, after }
 }
 
 /// Orders steps so that each comes after what it needs; ties go by the step's id. A circle cannot be ordered: `lint`

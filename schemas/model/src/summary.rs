@@ -16,7 +16,7 @@ use crate::{
     Graph, RollbackOrder,
     decide::{self, RollbackTimes},
     forecast::{Expected, Forecast, forecast},
-    rollback_order::{self, rollback_order},
+    rollback_order::{Rollbacks, rollback_order},
     schedule,
     windows::Windows,
 };
@@ -122,9 +122,11 @@ pub fn summary(plan: &Plan, graph: &Graph) -> Summary {
         }
     }
     let forecast = expected(plan, graph);
+    let rollbacks = Rollbacks::of(plan, graph);
     let of = |hop: &Hop| {
         let steps = inside.get(&hop.id).map(Vec::as_slice).unwrap_or_default();
-        of_hop(plan, graph, &forecast, hop, steps, points.get(&hop.id).cloned().unwrap_or_default())
+        let points = points.get(&hop.id).cloned().unwrap_or_default();
+        of_hop(plan, graph, (&forecast, &rollbacks), hop, steps, points)
     };
     let rolls = plan.steps.iter().filter(|step| roll(step).is_some()).count();
     let asks = |kind: &GateKind| matches!(kind, GateKind::Approval(_));
@@ -167,21 +169,30 @@ pub fn expected(plan: &Plan, graph: &Graph) -> Forecast {
     forecast(plan, graph, plan.inputs.as_of, &BTreeMap::new()).unwrap_or_default()
 }
 
-/// The steps of a hop, in an order in which they can run; what is free goes by id.
-pub fn steps_of<'plan>(plan: &'plan Plan, graph: &Graph, hop: &HopId) -> Vec<&'plan Step> {
-    let mut left: BTreeSet<usize> = plan
-        .steps
-        .iter()
-        .enumerate()
-        .filter(|(_, step)| step.hop == *hop)
-        .map(|(number, _)| number)
-        .collect();
-    let mut ordered = Vec::with_capacity(left.len());
-    while let Some(next) = left.iter().copied().find(|n| graph.needs(*n).all(|need| !left.contains(&need))) {
-        left.remove(&next);
-        ordered.extend(plan.steps.get(next));
+/// The steps of every hop, in an order in which they can run; what is free goes by id. One pass over the plan: who goes through its
+/// hops must not go through all of its steps for each.
+pub fn steps_by_hop<'plan>(plan: &'plan Plan, graph: &Graph) -> BTreeMap<&'plan HopId, Vec<&'plan Step>> {
+    let hop = |number: usize| plan.steps.get(number).map(|step| &step.hop);
+    let inside = |number: usize| move |other: &usize| hop(*other) == hop(number);
+    let mut lacking: Vec<usize> =
+        (0..plan.steps.len()).map(|number| graph.needs(number).filter(inside(number)).count()).collect();
+    let mut free: BTreeSet<usize> =
+        lacking.iter().enumerate().filter(|(_, lacking)| **lacking == 0).map(|(number, _)| number).collect();
+    let mut hops: BTreeMap<&HopId, Vec<&Step>> = BTreeMap::new();
+    while let Some(number) = free.pop_first() {
+        if let Some(step) = plan.steps.get(number) {
+            hops.entry(&step.hop).or_default().push(step);
+        }
+        for next in graph.dependants(number).filter(inside(number)) {
+            if let Some(lacking) = lacking.get_mut(next) {
+                *lacking = lacking.saturating_sub(1);
+                if *lacking == 0 {
+                    free.insert(next);
+                }
+            }
+        }
     }
-    ordered
+    hops
 }
 
 /// The roll of a step, if it is one.
@@ -206,14 +217,14 @@ pub fn savepoint_before<'plan>(plan: &'plan Plan, hop: &HopId) -> Option<&'plan 
 fn of_hop(
     plan: &Plan,
     graph: &Graph,
-    forecast: &Forecast,
+    (forecast, rollbacks): (&Forecast, &Rollbacks<'_>),
     hop: &Hop,
     steps: &[usize],
     points: Vec<PointOfNoReturn>,
 ) -> HopSummary {
     let inside = || steps.iter().filter_map(|number| plan.steps.get(*number));
     let automatic = inside().all(|step| step.on_failure.action == FailureAction::RollbackHop);
-    let way = rollback_order::of_hop(plan, graph, steps);
+    let way = rollbacks.of_hop(steps);
     let expected = forecast.span(inside().map(|step| &step.id));
     let at = expected.map_or(plan.inputs.as_of, |expected| expected.ends);
     HopSummary {

@@ -16,7 +16,7 @@ use crate::{
     lint::lint,
     rollback_order::rollback_order,
     schedule,
-    summary::savepoint_before,
+    summary::{savepoint_before, steps_by_hop},
     testing::{hop, id, parts, plan, reading, step},
 };
 
@@ -45,6 +45,33 @@ fn a_circle_is_listed_with_the_reason_of_each_edge() {
         assert_eq!(wait.why, parts(&format!("{} after {}", wait.step, wait.needs)));
     }
     assert!(Graph::of_steps(&[step("a", &["a"]).step]).is_err());
+}
+
+#[test]
+fn steps_stand_under_their_hops_each_after_what_it_needs_of_its_hop() {
+    // Two hops whose steps alternate in the order of ids, and a need from the one to the other.
+    let mut plan = plan(vec![
+        step("a", &["e"]),
+        step("b", &[]),
+        step("c", &["a", "f"]),
+        step("d", &["b"]),
+        step("e", &[]),
+        step("f", &["d"]),
+    ]);
+    let other: HopId = "other/test@2".parse().expect("a hop");
+    for number in [1, 3, 5] {
+        plan.steps[number].hop = other.clone();
+    }
+    let graph = Graph::of(&plan).expect("a DAG");
+    let by_hop = steps_by_hop(&plan, &graph);
+    let of = |hop: &HopId| by_hop[hop].iter().map(|step| parts(&step.id)).collect::<Vec<_>>();
+    assert_eq!(
+        (of(&hop()), of(&other)),
+        (
+            vec!["e", "a", "c"].into_iter().map(String::from).collect(),
+            vec!["b".to_owned(), "d".to_owned(), "f".to_owned()]
+        )
+    );
 }
 
 #[test]

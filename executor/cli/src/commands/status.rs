@@ -5,7 +5,10 @@ use switchback_face::{
     Answer, Exit,
     table::{self, Column},
 };
-use switchback_schemas::report::Report;
+use switchback_schemas::{
+    journal::WaitsFor,
+    report::{Report, RunState},
+};
 
 use crate::{
     args::{RunArgs, TimeArgs},
@@ -38,7 +41,11 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let run = store::chosen(&args.run, &*opened.store).await?;
     let mut report = runs::status(&*opened.store, &run).await?;
     let now = now(&args.time, &host.environment)?;
-    report.awaited = runs::awaited(&*opened.store, &run, now.max(report.last)).await?;
+    let is_approval = |waits: &WaitsFor| matches!(waits, WaitsFor::Approval { .. });
+    // Only what is parked for an approval is read again, with who has given which.
+    if matches!(&report.state, RunState::Parked { waits_for, .. } if waits_for.iter().any(is_approval)) {
+        report.awaited = runs::awaited(&*opened.store, &run, now.max(report.last)).await?;
+    }
     let text = match args.format {
         Answer::Text => account::status(&report, now, host.terminal.out.look()),
         Answer::Json => serde_json::to_string_pretty(&report)? + "\n",

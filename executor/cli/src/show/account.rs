@@ -1,6 +1,9 @@
 //! The account of a run, as text and as Markdown.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use jiff::Timestamp;
 use switchback_executor::{machine::step_of, report, runs};
@@ -11,7 +14,7 @@ use switchback_face::{
 };
 use switchback_model::decide::RollbackTimes;
 use switchback_schemas::{
-    ItemKey, StepId,
+    HopId, ItemKey, StepId,
     journal::{Residue, Way},
     plan::{Plan, ShortageKind},
     report::{AwaitedApproval, Report, StepReport, StepStatus},
@@ -83,12 +86,15 @@ pub(crate) fn brief(report: &Report, plan: &Plan, now: Timestamp, look: Look) ->
         Column::numbers("CALLS"),
         Column::text("STATUS"),
     ];
+    // What was removed later is no part of the hop.
+    let mut by_hop: BTreeMap<&HopId, Vec<&StepReport>> = BTreeMap::new();
+    for step in report.steps.iter().filter(|step| step.at.way != Way::Cleanup) {
+        if let Some(found) = step_of(plan, &step.at) {
+            by_hop.entry(&found.hop).or_default().push(step);
+        }
+    }
     let rows = plan.hops.iter().map(|hop| {
-        // What was removed later is no part of the hop.
-        let of_hop = |step: &&StepReport| {
-            step.at.way != Way::Cleanup && step_of(plan, &step.at).is_some_and(|found| found.hop == hop.id)
-        };
-        let steps: Vec<&StepReport> = report.steps.iter().filter(of_hop).collect();
+        let steps = by_hop.get(&hop.id).map(Vec::as_slice).unwrap_or_default();
         let forward = || steps.iter().filter(|step| step.at.way == Way::Forward);
         let whole = || forward().filter(|step| step.at.item.is_none());
         let nodes: BTreeSet<&ItemKey> =

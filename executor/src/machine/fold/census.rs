@@ -13,8 +13,10 @@ use super::{Index, Reason, RunState, place::step_of};
 /// What a run has counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Census {
-    /// Hops in the order in which they were counted, each with what differed from the one before; nothing where it was gone.
-    hops: Vec<(HopId, BTreeMap<String, Option<Counted>>)>,
+    /// For each hop that was counted, in that order, what differed from the one before; nothing where it was gone.
+    hops: Vec<BTreeMap<String, Option<Counted>>>,
+    /// Where each of them stands.
+    numbers: BTreeMap<HopId, usize>,
     /// What was worse when it was compared last.
     pub worse: Vec<Shortage>,
     /// Whether nothing was called since then.
@@ -24,7 +26,7 @@ pub struct Census {
 impl Census {
     /// Whether a hop was counted.
     pub fn has(&self, hop: &HopId) -> bool {
-        self.hops.iter().any(|(known, _)| known == hop)
+        self.numbers.contains_key(hop)
     }
 
     /// Whether nothing was counted yet.
@@ -35,7 +37,7 @@ impl Census {
     /// Everything as it was counted first.
     pub fn first(&self) -> BTreeMap<&str, &Counted> {
         let mut first: BTreeMap<&str, &Counted> = BTreeMap::new();
-        for (uid, counted) in self.hops.iter().flat_map(|(_, changed)| changed) {
+        for (uid, counted) in self.hops.iter().flatten() {
             if let Some(counted) = counted {
                 first.entry(uid).or_insert(counted);
             }
@@ -46,7 +48,7 @@ impl Census {
     /// Everything as it was counted last.
     pub fn latest(&self) -> BTreeMap<&str, &Counted> {
         let mut latest: BTreeMap<&str, &Counted> = BTreeMap::new();
-        for (uid, counted) in self.hops.iter().flat_map(|(_, changed)| changed) {
+        for (uid, counted) in self.hops.iter().flatten() {
             match counted {
                 Some(counted) => latest.insert(uid, counted),
                 None => latest.remove(uid.as_str()),
@@ -57,9 +59,8 @@ impl Census {
 
     /// Something as it was counted before a hop.
     pub fn before(&self, hop: &HopId, uid: &str) -> Option<&Counted> {
-        let end = self.hops.iter().position(|(known, _)| known == hop)?;
-        let until = self.hops.get(..=end)?;
-        until.iter().rev().find_map(|(_, changed)| changed.get(uid))?.as_ref()
+        let until = self.hops.get(..=*self.numbers.get(hop)?)?;
+        until.iter().rev().find_map(|changed| changed.get(uid))?.as_ref()
     }
 }
 
@@ -72,12 +73,13 @@ impl RunState {
         counted: &[Counted],
         gone: &[String],
     ) -> Result<(), Reason> {
-        if !index.counts || self.census.has(hop) || !index.plan.hops.iter().any(|known| known.id == *hop) {
+        if !index.counts || self.census.has(hop) || !index.hops.contains(hop) {
             return Err(Reason::Other(format!("hop {hop} is not counted now")));
         }
         let there = counted.iter().map(|counted| (counted.uid.clone(), Some(counted.clone())));
         let changed = there.chain(gone.iter().map(|uid| (uid.clone(), None))).collect();
-        self.census.hops.push((hop.clone(), changed));
+        self.census.numbers.insert(hop.clone(), self.census.hops.len());
+        self.census.hops.push(changed);
         Ok(())
     }
 

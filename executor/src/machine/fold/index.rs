@@ -25,6 +25,8 @@ pub struct Index {
     pub trust: Option<Arc<Trusted>>,
     /// Its steps by number.
     pub graph: Graph,
+    /// Its hops.
+    pub hops: BTreeSet<HopId>,
     /// How long each step and the longest chain after it take.
     pub remaining: Vec<Seconds>,
     /// What has to fit into a window when a step starts.
@@ -91,11 +93,13 @@ impl Index {
         let undone_by = undone_by.map(|(step, undoing)| (step.clone(), names(undoing))).collect();
         let counts = plan.platform.has_cluster();
         let approved = approved(&plan);
+        let hops = plan.hops.iter().map(|hop| hop.id.clone()).collect();
         Ok(Self {
             plan,
             digest,
             trust: None,
             graph,
+            hops,
             remaining,
             room,
             counts,

@@ -6,7 +6,7 @@ use switchback_face::{
     Exit, Page,
     plan::by_hand::{Part, Script},
 };
-use switchback_model::summary::steps_of;
+use switchback_model::summary::steps_by_hop;
 use switchback_schemas::{
     StepId,
     plan::{Plan, Step},
@@ -46,7 +46,8 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
 /// The steps of every hop, or those from one on, in the order in which they run.
 fn by_hand(args: &Args, plan: &Plan, terminal: &mut Terminal) -> Result<Exit, Error> {
     let graph = documents::graph(plan, &args.plan)?;
-    let steps = plan.hops.iter().flat_map(|hop| steps_of(plan, &graph, &hop.id));
+    let mut by_hop = steps_by_hop(plan, &graph);
+    let steps = plan.hops.iter().filter_map(|hop| by_hop.remove(&hop.id)).flatten();
     let steps: Vec<&Step> = match &args.from {
         None => steps.collect(),
         Some(from) if plan.step(from).is_none() => return Err(unknown_step(plan, from)),

@@ -1,13 +1,17 @@
 //! The dry-run as text: short first, then every step.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use switchback_model::{
     Graph,
-    summary::{HopSummary, Summary, roll, steps_of},
+    summary::{HopSummary, Summary, roll, steps_by_hop},
 };
 use switchback_schemas::{
     Digest, Seconds, StepId,
+    name::Label,
     plan::{Plan, RollbackStep, Step, Work},
 };
 
@@ -35,8 +39,10 @@ impl fmt::Display for DryRun<'_> {
             writeln!(f, "{}\n", steps::LEGEND)?;
         }
         let undoing = self.plan.rollback_by_step();
+        let steps = if self.steps { steps_by_hop(self.plan, self.graph) } else { BTreeMap::new() };
         for (number, hop) in self.summary.hops.iter().enumerate() {
-            self.hop(f, number + 1, hop, &undoing)?;
+            let steps = steps.get(&hop.hop.id).map(Vec::as_slice).unwrap_or_default();
+            self.hop(f, number + 1, hop, steps, &undoing)?;
         }
         if self.steps {
             self.nodes(f)?;
@@ -75,6 +81,7 @@ impl DryRun<'_> {
         f: &mut fmt::Formatter<'_>,
         number: usize,
         summary: &HopSummary,
+        steps: &[&Step],
         undoing: &BTreeMap<&StepId, Vec<&RollbackStep>>,
     ) -> fmt::Result {
         let hop = &summary.hop;
@@ -117,7 +124,7 @@ impl DryRun<'_> {
         if self.steps {
             writeln!(f)?;
             let places: BTreeMap<&StepId, usize> = summary.back.order.iter().zip(1..).collect();
-            for step in steps_of(self.plan, self.graph, &hop.id) {
+            for step in steps {
                 let undoing = undoing.get(&step.id).map(Vec::as_slice).unwrap_or_default();
                 steps::write(f, step, undoing, &places)?;
             }
@@ -169,8 +176,14 @@ impl DryRun<'_> {
             return Ok(());
         }
         writeln!(f, "Gates")?;
+        let mut waiting: BTreeMap<&Label, usize> = BTreeMap::new();
+        for step in &self.plan.steps {
+            for gate in step.gates.iter().collect::<BTreeSet<_>>() {
+                *waiting.entry(gate).or_default() += 1;
+            }
+        }
         for gate in &self.plan.gates {
-            let waiting = self.plan.steps.iter().filter(|step| step.gates.contains(&gate.id)).count();
+            let waiting = waiting.get(&gate.id).copied().unwrap_or_default();
             let steps = labels::count(waiting, "step", "steps");
             writeln!(f, "  {}: {} ({steps}; {})", gate.id, gate.title, labels::gate(&gate.kind))?;
         }

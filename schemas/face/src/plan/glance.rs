@@ -1,7 +1,7 @@
 //! What a reviewer wants to know first: what moves, for how long, what is away meanwhile, what can be lost, until when it can be
 //! rolled back, and who has to approve what with which command.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use switchback_model::summary::{HopSummary, Summary};
 use switchback_schemas::{
@@ -95,6 +95,7 @@ fn outages(plan: &Plan, summary: &Summary) -> Vec<String> {
 }
 
 fn rollbacks(plan: &Plan, summary: &Summary) -> Vec<String> {
+    let ended = ended(plan);
     let line = |hop: &HopSummary| {
         let until = match (&hop.back.times, hop.back.commits.is_empty()) {
             (_, false) => "not possible from its end".to_owned(),
@@ -102,8 +103,8 @@ fn rollbacks(plan: &Plan, summary: &Summary) -> Vec<String> {
             (None, true) if hop.back.steps == 0 => "nothing to undo".to_owned(),
             (None, true) => "until `switchback cleanup`".to_owned(),
         };
-        match ended_by(plan, &hop.hop.id) {
-            Some(step) => format!("{}: ends when {step} starts; until then {until}", hop.hop.id),
+        match ended.get(&hop.hop.id) {
+            Some((_, step)) => format!("{}: ends when {step} starts; until then {until}", hop.hop.id),
             None => format!("{}: {until}", hop.hop.id),
         }
     };
@@ -115,15 +116,27 @@ fn rollbacks(plan: &Plan, summary: &Summary) -> Vec<String> {
     none(summary.hops.iter().map(line).chain(points).collect())
 }
 
-/// The step of a later hop that ends the rollback of a hop, whatever the time.
-fn ended_by<'p>(plan: &'p Plan, hop: &HopId) -> Option<&'p StepId> {
-    let of_hop = |id: &StepId| plan.step(id).is_some_and(|step| step.hop == *hop);
-    let own = plan.rollback.iter().filter(|undo| undo.undoes.iter().any(of_hop));
-    let ends = own.flat_map(|undo| &undo.expires).filter_map(|expiry| match &expiry.at {
-        ExpiresAt::Start(step) if !of_hop(step) => Some(step),
-        _ => None,
-    });
-    ends.min_by_key(|id| plan.steps.iter().position(|step| step.id == **id))
+/// Hops whose rollback a step of another hop ends, whatever the time, each with the first such step and where it stands.
+fn ended(plan: &Plan) -> BTreeMap<&HopId, (Option<usize>, &StepId)> {
+    let number = |id: &StepId| plan.steps.binary_search_by(|step| step.id.cmp(id)).ok();
+    let mut ended: BTreeMap<&HopId, (Option<usize>, &StepId)> = BTreeMap::new();
+    for undo in &plan.rollback {
+        let starts = undo.expires.iter().filter_map(|expiry| match &expiry.at {
+            ExpiresAt::Start(step) => Some(step),
+            _ => None,
+        });
+        for end in starts {
+            let (found, own) = (number(end), plan.step(end).map(|step| &step.hop));
+            let hops = undo.undoes.iter().filter_map(|id| plan.step(id)).map(|step| &step.hop);
+            for hop in hops.filter(|hop| Some(*hop) != own) {
+                let first = ended.entry(hop).or_insert((found, end));
+                if found < first.0 {
+                    *first = (found, end);
+                }
+            }
+        }
+    }
+    ended
 }
 
 /// What a rollback or an accepted deletion costs, and what is begun anew where nodes move.

@@ -1,14 +1,14 @@
 //! The dry-run as a comment on a pull request: short first, steps folded, under the forge's size limit.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use switchback_model::{
     Graph,
-    summary::{Summary, steps_of},
+    summary::{Summary, steps_by_hop},
 };
 use switchback_schemas::{
-    Digest,
-    plan::{Plan, Undo},
+    Digest, HopId, StepId,
+    plan::{Plan, RollbackStep, Step, Undo},
 };
 
 use super::{glance, labels};
@@ -30,8 +30,9 @@ pub fn comment(plan: &Plan, graph: &Graph, summary: &Summary, digest: Digest) ->
         }
     }
     parts.push(not_known(plan, summary));
-    for hop in &summary.hops {
-        parts.push(steps(plan, graph, &hop.hop.id));
+    let (by_hop, undoing) = (steps_by_hop(plan, graph), plan.rollback_by_step());
+    for hop in summary.hops.iter().map(|hop| &hop.hop.id) {
+        parts.push(steps(hop, by_hop.get(hop).map(Vec::as_slice).unwrap_or_default(), &undoing));
     }
     fit(parts.iter().map(String::as_str), COMMENT_LIMIT)
 }
@@ -94,10 +95,9 @@ fn not_known(plan: &Plan, summary: &Summary) -> String {
     if list.is_empty() { list } else { list + "\n" }
 }
 
-fn steps(plan: &Plan, graph: &Graph, hop: &switchback_schemas::HopId) -> String {
+fn steps(hop: &HopId, steps: &[&Step], undoing: &BTreeMap<&StepId, Vec<&RollbackStep>>) -> String {
     let mut body = String::new();
-    let undoing = plan.rollback_by_step();
-    for step in steps_of(plan, graph, hop) {
+    for step in steps {
         let undo = match &step.undo {
             Undo::Rollback {} => {
                 let undoing = undoing.get(&step.id).into_iter().flatten();

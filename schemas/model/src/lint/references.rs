@@ -86,6 +86,7 @@ pub(super) fn references(plan: &Plan, say: &mut impl FnMut(String)) {
     for left in plan.retentions.iter().filter(|left| !left_by.insert(&left.step)) {
         say(format!("{} leaves more than one thing, {} among them", left.step, left.what));
     }
+    let gates: BTreeSet<_> = plan.gates.iter().map(|gate| &gate.id).collect();
     for step in &plan.steps {
         if !hops.contains(&step.hop) {
             say(format!("{} belongs to hop {}, which is not in the plan", step.id, step.hop));
@@ -96,7 +97,7 @@ pub(super) fn references(plan: &Plan, say: &mut impl FnMut(String)) {
         if !plan.platform.targets.contains_key(&step.target) {
             say(format!("{} acts on target {}, which the platform does not have", step.id, step.target));
         }
-        for gate in step.gates.iter().filter(|gate| plan.gate(gate).is_none()) {
+        for gate in step.gates.iter().filter(|gate| !gates.contains(gate)) {
             say(format!("{} waits for gate {gate}, which is not in the plan", step.id));
         }
     }
@@ -106,7 +107,8 @@ pub(super) fn references(plan: &Plan, say: &mut impl FnMut(String)) {
         }
         recipe(id, roll, say);
     }
-    for hop in plan.hops.iter().filter(|hop| plan.savepoint(&hop.savepoint).is_none()) {
+    let savepoints: BTreeSet<_> = plan.savepoints.iter().map(|savepoint| &savepoint.id).collect();
+    for hop in plan.hops.iter().filter(|hop| !savepoints.contains(&hop.savepoint)) {
         say(format!("hop {} ends in savepoint {}, which is not in the plan", hop.id, hop.savepoint));
     }
 }
