@@ -1,6 +1,9 @@
 //! What the compiler has to say, and which of it somebody has accepted.
 
-use std::cell::RefCell;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use jiff::Timestamp;
 use switchback_schemas::{Diagnostic, Severity, codes::Code};
@@ -34,14 +37,20 @@ pub struct Accepted {
 pub struct Findings {
     list: RefCell<Vec<Diagnostic>>,
     accepted: Vec<Accepted>,
-    used: RefCell<Vec<usize>>,
+    /// The first that accepts a code about a thing.
+    by_finding: BTreeMap<(Code, String), usize>,
+    used: RefCell<BTreeSet<usize>>,
     as_of: Timestamp,
 }
 
 impl Findings {
     /// An empty collection.
     pub fn new(accepted: Vec<Accepted>, as_of: Timestamp) -> Self {
-        Self { list: RefCell::default(), accepted, used: RefCell::default(), as_of }
+        let mut by_finding = BTreeMap::new();
+        for (number, accepted) in accepted.iter().enumerate() {
+            by_finding.entry((accepted.code, accepted.about.clone())).or_insert(number);
+        }
+        Self { list: RefCell::default(), accepted, by_finding, used: RefCell::default(), as_of }
     }
 
     /// Says something that nobody can accept.
@@ -51,7 +60,7 @@ impl Findings {
 
     /// Says something about a named thing; a waiver for the same code and thing turns it into advice. Says whether it did.
     pub fn say_about(&self, about: &str, diagnostic: Diagnostic) -> bool {
-        let found = self.accepted.iter().position(|a| a.code == diagnostic.code && a.about == about);
+        let found = self.by_finding.get(&(diagnostic.code, about.to_owned())).copied();
         let active =
             found.filter(|number| self.accepted.get(*number).is_some_and(|a| a.expires > self.as_of));
         let Some((number, accepted)) = active.and_then(|n| self.accepted.get(n).map(|a| (n, a))) else {
@@ -62,7 +71,7 @@ impl Findings {
             self.say(diagnostic.help(help));
             return false;
         };
-        self.used.borrow_mut().push(number);
+        self.used.borrow_mut().insert(number);
         let message =
             format!("{} (accepted until {}: {})", diagnostic.message, accepted.expires, accepted.because);
         self.say(Diagnostic { severity: Severity::Advice, message, ..diagnostic });

@@ -1,10 +1,10 @@
 //! Inventory and lock by what they are looked up by: ten thousand upgrades must not each walk ten thousand releases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_schemas::{
     Version,
-    inventory::{Inventory, Node, Ownership, Release, Workload},
+    inventory::{Budget, Inventory, Node, Ownership, Release, Workload},
     lock::{Lock, Render},
     name::{ObjectName, ObjectRef},
     plan::Pool,
@@ -16,6 +16,8 @@ pub struct Index<'a> {
     workloads: BTreeMap<&'a ObjectRef, &'a Workload>,
     owners: BTreeMap<Identity<'a>, &'a Ownership>,
     renders: BTreeMap<(&'a ObjectName, &'a Version), &'a Render>,
+    /// By namespace and name of a pod that they cover.
+    budgets: BTreeMap<(Option<&'a str>, &'a str), Vec<&'a Budget>>,
 }
 
 /// What makes two references the same object, in whatever version of its group it is written.
@@ -29,7 +31,15 @@ pub fn same(one: &ObjectRef, other: &ObjectRef) -> bool {
 impl<'a> Index<'a> {
     /// Indexes both.
     pub fn new(inventory: &'a Inventory, lock: &'a Lock) -> Self {
+        let mut budgets: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for budget in &inventory.budgets {
+            let names: BTreeSet<&str> = budget.pods.iter().map(String::as_str).collect();
+            for name in names {
+                budgets.entry((budget.name.namespace.as_deref(), name)).or_default().push(budget);
+            }
+        }
         Self {
+            budgets,
             releases: inventory.releases.iter().map(|release| (&release.name, release)).collect(),
             workloads: inventory.workloads.iter().map(|workload| (&workload.object, workload)).collect(),
             owners: inventory
@@ -58,6 +68,12 @@ impl<'a> Index<'a> {
     /// The evidence for an object's owner.
     pub fn ownership(&self, object: &ObjectRef) -> Option<&'a Ownership> {
         self.owners.get(&object.identity()).copied()
+    }
+
+    /// The PodDisruptionBudgets that cover a pod.
+    pub fn budgets<'i>(&'i self, pod: &'i ObjectName) -> &'i [&'a Budget] {
+        let key = (pod.namespace.as_deref(), pod.name.as_str());
+        self.budgets.get(&key).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// A release, rendered in a version.

@@ -7,7 +7,12 @@ use switchback_schemas::{
     manifest::{OnFailure, TargetSpec},
 };
 
-use crate::{context::Cx, findings::Accepted, hop::HopSpec, manifest::Manifests};
+use crate::{
+    context::Cx,
+    findings::{Accepted, listed},
+    hop::HopSpec,
+    manifest::Manifests,
+};
 
 /// The instant for which dates are judged.
 pub(super) fn as_of(manifests: &Manifests, inventory: &Inventory, given: Option<Timestamp>) -> Timestamp {
@@ -35,9 +40,22 @@ pub(super) fn on_failure(cx: &Cx<'_>, hop: &HopSpec) -> Option<OnFailure> {
     hop.on_failure.or(cx.manifests.platform.spec.defaults.on_failure)
 }
 
+/// Unused waivers that are told one by one, before the rest are counted.
+const SHOWN: usize = 20;
+
 /// Says which waivers accepted nothing: expired, or about something that is not found.
 pub(super) fn unused_waivers(cx: &Cx<'_>) {
-    for doc in cx.findings.unused().into_iter().filter_map(|number| cx.manifests.waivers.get(number)) {
+    let unused: Vec<_> =
+        cx.findings.unused().into_iter().filter_map(|number| cx.manifests.waivers.get(number)).collect();
+    let (shown, rest) = unused.split_at(unused.len().min(SHOWN));
+    let say = |message: String, doc, text| {
+        cx.findings.say(
+            Diagnostic::warning(codes::MANIFEST_WAIVER, message)
+                .at(cx.label(doc, "/spec", text))
+                .help("remove the waiver, or renew it with new evidence"),
+        );
+    };
+    for doc in shown {
         let (message, text) = if doc.spec.expires <= cx.as_of {
             (format!("waiver {} expired {}", doc.metadata.name, doc.spec.expires), "expired")
         } else {
@@ -47,11 +65,13 @@ pub(super) fn unused_waivers(cx: &Cx<'_>) {
             );
             (message, "no such finding")
         };
-        cx.findings.say(
-            Diagnostic::warning(codes::MANIFEST_WAIVER, message)
-                .at(cx.label(doc.doc, "/spec", text))
-                .help("remove the waiver, or renew it with new evidence"),
-        );
+        say(message, doc.doc, text);
+    }
+    if let Some(first) = rest.first() {
+        let names = listed(rest.iter().map(|doc| doc.metadata.name.to_string()));
+        let count = rest.len();
+        let message = format!("{count} more waivers expired or accept nothing: {names}");
+        say(message, first.doc, "the first of them");
     }
 }
 

@@ -160,6 +160,11 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
     let mut lowering = Lowering::default();
     let mut ordered = path::order(cx, &specs, sequence, &mut lowering.sources);
     let later = stop(cx, &mut ordered, sources.until)?;
+    if ordered.len() > lint::MAX_STEPS {
+        // Each hop is one step at least: nothing is lowered that cannot become a plan.
+        cx.findings.say(lint::too_large(&format!("{} hops", ordered.len())));
+        return None;
+    }
     let mut savepoints = vec![Savepoint {
         id: SavepointId::sanitized("start"),
         title: "before the first change".to_owned(),

@@ -72,11 +72,8 @@ fn moved(cx: &Cx<'_>, pool: &Pool) -> Label {
 }
 
 fn budgets(cx: &Cx<'_>, pool: &Pool, pod: &Pod) {
-    let covers = |budget: &&switchback_schemas::inventory::Budget| {
-        budget.name.namespace == pod.name.namespace && budget.pods.contains(&pod.name.name)
-    };
-    let covering: Vec<_> = cx.inventory.budgets.iter().filter(covers).collect();
-    if let [one, two, ..] = covering.as_slice() {
+    let covering = cx.index.budgets(&pod.name);
+    if let [one, two, ..] = covering {
         let message =
             format!("pod {} is covered by two PodDisruptionBudgets, {} and {}", pod.name, one.name, two.name);
         cx.findings.say_about(

@@ -43,32 +43,40 @@ pub(super) fn sort(
         }
     }
     if sorted.len() < asked.len() {
-        let open: Vec<usize> =
-            (0..asked.len()).filter(|number| held.get(*number).is_some_and(|n| *n > 0)).collect();
-        circle(cx, asked, after, &open);
+        circle(cx, asked, after, |number| held.get(number).is_some_and(|left| *left > 0));
         return None;
     }
     Some(sorted)
 }
 
-fn circle(cx: &Cx<'_>, asked: &[HopSpec], after: &BTreeMap<usize, Vec<Edge>>, open: &[usize]) {
+/// Hops of a circle that are told from its begin, before the rest are counted.
+const TOLD: usize = 20;
+
+fn circle(
+    cx: &Cx<'_>,
+    asked: &[HopSpec],
+    after: &BTreeMap<usize, Vec<Edge>>,
+    is_open: impl Fn(usize) -> bool,
+) {
     // Follow unmet requirements until a hop comes again.
     let mut walk: Vec<(usize, &Edge)> = Vec::new();
-    let mut at = open.first().copied().unwrap_or_default();
-    while !walk.iter().any(|(seen, _)| *seen == at) {
-        let next = after.get(&at).into_iter().flatten().find(|edge| open.contains(&edge.before));
+    let mut places: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut at = (0..asked.len()).find(|number| is_open(*number)).unwrap_or_default();
+    while !places.contains_key(&at) {
+        let next = after.get(&at).into_iter().flatten().find(|edge| is_open(edge.before));
         let Some(edge) = next else { break };
+        places.insert(at, walk.len());
         walk.push((at, edge));
         at = edge.before;
     }
-    let start = walk.iter().position(|(seen, _)| *seen == at).unwrap_or_default();
-    let circle = walk.get(start..).unwrap_or_default();
-    let told: Vec<String> = circle
-        .iter()
-        .filter_map(|(number, edge)| Some(format!("{} ({})", asked.get(*number)?.id(), edge.why)))
-        .collect();
-    let message = format!("dependency cycle of hops: {}", told.join(" -> "));
-    let labels = circle.iter().map(|(_, edge)| edge.place.clone());
+    let circle = walk.get(places.get(&at).copied().unwrap_or_default()..).unwrap_or_default();
+    let (told, rest) = circle.split_at(circle.len().min(TOLD));
+    let hops =
+        told.iter().filter_map(|(number, edge)| Some(format!("{} ({})", asked.get(*number)?.id(), edge.why)));
+    let rest = (!rest.is_empty()).then(|| format!("{} more hops, and the first again", rest.len()));
+    let hops: Vec<String> = hops.chain(rest).collect();
+    let message = format!("dependency cycle of hops: {}", hops.join(" -> "));
+    let labels = told.iter().map(|(_, edge)| edge.place.clone());
     cx.findings.say(
         Diagnostic::error(codes::PATH_CYCLE, message).at_all(labels).help("remove one of the requirements"),
     );

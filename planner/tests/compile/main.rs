@@ -4,6 +4,7 @@
 
 mod argo_refused;
 mod argo_workflows;
+mod bounded;
 mod continued;
 mod deletions;
 mod eks;

@@ -44,9 +44,14 @@ pub struct Wait {
     pub why: String,
 }
 
+/// Steps of a circle that are told from its begin, before the rest are counted.
+const TOLD: usize = 20;
+
 fn circle(waits: &[Wait]) -> String {
-    let parts: Vec<_> = waits.iter().map(|w| format!("{} needs {} ({})", w.step, w.needs, w.why)).collect();
-    parts.join("; ")
+    let (told, rest) = waits.split_at(waits.len().min(TOLD));
+    let told = told.iter().map(|w| format!("{} needs {} ({})", w.step, w.needs, w.why));
+    let rest = (!rest.is_empty()).then(|| format!("and {} more, back to the first", rest.len()));
+    told.chain(rest).collect::<Vec<_>>().join("; ")
 }
 
 /// The steps of a plan by number. Numbers are positions in `plan.steps`.

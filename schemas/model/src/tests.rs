@@ -6,7 +6,7 @@ use switchback_schemas::{
     plan::{
         Action, Condition, Count, Effect, EksCreateNodegroup, EksEffect, FieldTest, KubeCondition,
         KubeEffect, KubePatch, KubeRestore, Mark, NodegroupSize, Operand, Plan, Retention, Roll, Savepoint,
-        SetField, Stale, Target, Test, Undo, Wait, Work,
+        SetField, Stale, Step, Target, Test, Undo, Wait, Work,
     },
 };
 
@@ -45,6 +45,19 @@ fn a_circle_is_listed_with_the_reason_of_each_edge() {
         assert_eq!(wait.why, parts(&format!("{} after {}", wait.step, wait.needs)));
     }
     assert!(Graph::of_steps(&[step("a", &["a"]).step]).is_err());
+}
+
+#[test]
+fn a_circle_of_many_steps_is_told_from_its_begin_and_counted() {
+    let told = [40, 160].map(|count: usize| {
+        let name = |number: usize| format!("s-{number:03}");
+        let steps: Vec<Step> =
+            (0..count).map(|number| step(&name(number), &[&name((number + 1) % count)]).step).collect();
+        let error = Graph::of_steps(&steps).expect_err("a cycle").to_string();
+        assert!(error.ends_with(&format!("; and {} more, back to the first", count - 20)), "{error}");
+        error.matches(" needs ").count()
+    });
+    assert_eq!(told, [20, 20]);
 }
 
 #[test]

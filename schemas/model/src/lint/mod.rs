@@ -25,14 +25,17 @@ pub const MAX_STEPS: usize = 10_000;
 /// A plan is not mended by hand: its digests are of what the planner wrote.
 const AGAIN: &str = "do not apply it; make it again with `switchback plan`";
 
+/// A plan that is larger than plans are, as what was counted says.
+pub fn too_large(counted: &str) -> Diagnostic {
+    Diagnostic::error(codes::PLAN_TOO_LARGE, format!("the plan has {counted}"))
+        .help(format!("a plan holds up to {MAX_STEPS} steps; split the upgrade into stages"))
+}
+
 /// Everything that is wrong with a plan.
 pub fn lint(plan: &Plan) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     if plan.steps.len() > MAX_STEPS {
-        findings.push(
-            Diagnostic::error(codes::PLAN_TOO_LARGE, format!("the plan has {} steps", plan.steps.len()))
-                .help(format!("a plan holds up to {MAX_STEPS} steps; split the upgrade into stages")),
-        );
+        findings.push(too_large(&format!("{} steps", plan.steps.len())));
     }
     let mut say = |text: String| findings.push(Diagnostic::error(codes::PLAN_LINT, text).help(AGAIN));
     references::order_of_ids(plan, &mut say);
