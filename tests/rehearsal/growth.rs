@@ -49,7 +49,7 @@ const SIZES: [u32; 2] = [8, 32];
 
 /// What four times the plan may need at most, in hundredths of what the plan needs: 400 is linear growth. Each is what was counted
 /// when it was last lowered, and at most three hundredths more; a bound may only fall.
-const BOUNDS: [(&str, u64); 11] = [
+const BOUNDS: [(&str, u64); 12] = [
     ("plan: allocations", 395),
     ("lint: allocations", 397),
     ("show: allocations", 385),
@@ -61,6 +61,7 @@ const BOUNDS: [(&str, u64); 11] = [
     ("apply: operations of the disk", 340),
     ("apply: polls", 390),
     ("status: allocations", 393),
+    ("twin: allocations", 415),
 ];
 
 /// As many Deployments as the larger plan moves, each of a pod. What a run counts on the platform grows with the platform: that is
@@ -76,23 +77,28 @@ objects:
   - {apiVersion: v1, kind: Namespace, metadata: {name: apps}}
 "
         .to_owned();
-        for number in 0..SIZES[1] {
-            let _ = write!(
-                text,
-                "  - apiVersion: apps/v1
+        deployments(&mut text, SIZES[1], 1);
+        text
+    })
+}
+
+/// Deployments in a world's file.
+fn deployments(text: &mut String, count: u32, replicas: u32) {
+    for number in 0..count {
+        let _ = write!(
+            text,
+            "  - apiVersion: apps/v1
     kind: Deployment
     metadata: {{name: app-{number}, namespace: apps}}
     spec:
-      replicas: 1
+      replicas: {replicas}
       selector: {{matchLabels: {{app: app-{number}}}}}
       template:
         metadata: {{labels: {{app: app-{number}}}}}
         spec: {{containers: [{{name: app, image: 'example.invalid/app:1'}}]}}
 "
-            );
-        }
-        text
-    })
+        );
+    }
 }
 
 /// An upgrade of each to this version.
@@ -240,8 +246,32 @@ fn grown(small: &Counts, large: &Counts, bounds: &[(&str, u64)]) -> Vec<String> 
     found
 }
 
+/// A twin that comes up with so many nodes, and a Deployment of four pods for each.
+fn comes_up(counts: &mut Counts, nodes: u32) {
+    let mut text = format!(
+        "format: switchback.world/1.0
+clock: 2026-11-20T10:00:00Z
+settings: {{kubernetes: v1.32.3}}
+nodes:
+  - {{name: worker, count: {nodes}, capacity: {{cpu: \"64\", memory: 256Gi, pods: \"110\"}}}}
+objects:
+  - {{apiVersion: v1, kind: Namespace, metadata: {{name: apps}}}}
+"
+    );
+    deployments(&mut text, nodes, 4);
+    let world = allocations(counts, "twin: allocations", || {
+        let mut world = fixture("karpenter-small.yaml", |_| text);
+        world.advance_by(std::time::Duration::from_mins(10));
+        world
+    });
+    let pods = world.list("", "pods", None);
+    let bound = pods.filter(|(_, pod)| pod.pointer("/spec/nodeName").is_some()).count();
+    assert_eq!(bound, 4 * nodes as usize, "all of them stand somewhere");
+}
+
 fn counted(count: u32) -> Counts {
     let mut counts = Counts::new();
+    comes_up(&mut counts, count);
     let planned = read(&mut counts, count);
     applied(&mut counts, &planned);
     counts

@@ -14,6 +14,7 @@ mod delete;
 mod error;
 pub(crate) mod key;
 mod log;
+mod requests;
 mod settings;
 mod snapshot;
 mod write;
@@ -23,6 +24,7 @@ pub use delete::{DeleteOptions, Propagation};
 pub use error::WorldError;
 pub use key::Key;
 pub use log::LogEntry;
+pub(crate) use requests::{Requests, amount, requests};
 pub use settings::{Assign, Chart, CloudTimings, Converter, Settings, Timings};
 pub(crate) use write::labels;
 
@@ -64,6 +66,8 @@ pub struct World {
     objects: OrdMap<Key, Arc<Value>>,
     by_owner: OrdSet<(Arc<str>, Key)>,
     by_node: OrdSet<(Arc<str>, Key)>,
+    /// What the pods of each node ask of it that are not over.
+    requested: OrdMap<Arc<str>, Requests>,
     custom: OrdMap<Arc<str>, Arc<Vec<Arc<Kind>>>>,
     history: Vector<Change>,
     floor: u64,
@@ -85,6 +89,7 @@ impl World {
             objects: OrdMap::new(),
             by_owner: OrdSet::new(),
             by_node: OrdSet::new(),
+            requested: OrdMap::new(),
             custom: OrdMap::new(),
             history: Vector::new(),
             floor: 0,
@@ -179,6 +184,12 @@ impl World {
     /// Pods bound to a node.
     pub fn pods_on(&self, node: &str) -> Vec<(Key, Arc<Value>)> {
         self.indexed(&self.by_node, node)
+    }
+
+    /// What the pods of a node ask of it.
+    pub(crate) fn requested(&self, node: &str) -> &Requests {
+        static NOTHING: Requests = Requests::new();
+        self.requested.get(node).unwrap_or(&NOTHING)
     }
 
     /// Objects owned by a uid.
@@ -311,6 +322,7 @@ impl World {
         }
         if key.is("", "pods") && !text(object, "/spec/nodeName").is_empty() {
             self.by_node.insert((text(object, "/spec/nodeName").into(), key.clone()));
+            self.request(object, i64::wrapping_add);
         }
         if &*key.resource == "customresourcedefinitions" {
             let kinds = crd::kinds(object).into_iter().map(Arc::new).collect();
@@ -324,9 +336,27 @@ impl World {
         }
         if key.is("", "pods") {
             self.by_node.remove(&(text(object, "/spec/nodeName").into(), key.clone()));
+            self.request(object, i64::wrapping_sub);
         }
         if &*key.resource == "customresourcedefinitions" {
             self.custom.remove(&key.name);
+        }
+    }
+
+    /// Counts what a pod asks of its node, or does so no more.
+    fn request(&mut self, pod: &Value, count: fn(i64, i64) -> i64) {
+        if !requests::takes(pod) {
+            return;
+        }
+        let node = text(pod, "/spec/nodeName");
+        let mut all = self.requested.remove(node).unwrap_or_default();
+        for (name, amount) in requests(pod) {
+            let sum = all.entry(name).or_default();
+            *sum = count(*sum, amount);
+        }
+        all.retain(|_, sum| *sum != 0);
+        if !all.is_empty() {
+            self.requested.insert(node.into(), all);
         }
     }
 

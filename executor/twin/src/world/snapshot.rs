@@ -94,6 +94,7 @@ impl World {
         world.objects = OrdMap::new();
         world.by_owner = OrdSet::new();
         world.by_node = OrdSet::new();
+        world.requested = OrdMap::new();
         world.history = Vector::new();
         for stored in snapshot.objects {
             let (key, object) = (key(&stored.key), std::sync::Arc::new(stored.object));

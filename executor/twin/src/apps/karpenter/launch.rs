@@ -11,7 +11,7 @@ use super::{
 use crate::cloud::instance_types::capacity;
 use crate::kube::controllers::scheduler;
 use crate::world::key::{list, set, text};
-use crate::world::{Key, World};
+use crate::world::{Key, World, amount};
 
 /// What a machine of a pool looks like: its first instance type with what it holds.
 struct Machine {
@@ -59,7 +59,7 @@ fn asks(pod: &Value, resource: &str) -> i64 {
         .iter()
         .map(|c| {
             let of = |kind: &str| {
-                c.pointer(&format!("/resources/{kind}")).and_then(|r| r.get(resource)).map(scheduler::amount)
+                c.pointer(&format!("/resources/{kind}")).and_then(|r| r.get(resource)).map(amount)
             };
             of("requests").or_else(|| of("limits")).unwrap_or(0)
         })
@@ -126,7 +126,7 @@ fn is_free(world: &World, claim: &Value, pods: &[Arc<Value>]) -> bool {
 /// How many machines these pods fill, first come first served.
 fn machines(pods: &[Arc<Value>], machine: &Machine) -> usize {
     const RESOURCES: [&str; 3] = ["cpu", "memory", "nvidia.com/gpu"];
-    let whole = RESOURCES.map(|r| machine.capacity.get(r).map_or(0, scheduler::amount));
+    let whole = RESOURCES.map(|r| machine.capacity.get(r).map_or(0, amount));
     let mut open: Vec<[i64; 3]> = Vec::new();
     for pod in pods {
         let wants = RESOURCES.map(|r| asks(pod, r));

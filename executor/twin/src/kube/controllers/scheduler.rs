@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::soon;
 use crate::kube::api::select::expression;
 use crate::world::key::{list, set, text};
-use crate::world::{Actor, Change, ChangeKind, Key, Wakes, World, labels};
+use crate::world::{Actor, Change, ChangeKind, Key, Requests, Wakes, World, amount, labels, requests};
 
 /// The key under which all pending pods are looked at again.
 fn everything() -> Key {
@@ -62,13 +62,16 @@ fn place(world: &mut World, key: &Key) {
     if !idle {
         return;
     }
+    let asked = requests(&pod);
     let mut best: Option<(i64, Key)> = None;
     for (node_key, node) in world.list("", "nodes", None) {
-        if !fits_rules(&pod, node) || !node_ready(node) {
-            continue;
-        }
-        if let Some(left) = room(world, node, &pod)
+        let left = slots(world, node);
+        // What is cheap is asked first: of nodes that have as much room the first one is taken.
+        if left >= 1
             && best.as_ref().is_none_or(|(most, _)| left > *most)
+            && node_ready(node)
+            && is_left(world, node, &asked)
+            && fits_rules(&pod, node)
         {
             best = Some((left, node_key.clone()));
         }
@@ -144,106 +147,28 @@ pub(crate) fn tolerates(toleration: &Value, taint: &Value) -> bool {
         && (exists || text(toleration, "/value") == text(taint, "/value"))
 }
 
-/// Room left on the node (in pods) after the pod, `None` where it does not fit.
-fn room(world: &World, node: &Value, pod: &Value) -> Option<i64> {
-    let mut free: Map<String, Value> = Map::new();
-    let mut amounts: Vec<(String, i64)> = node
-        .pointer("/status/allocatable")
-        .and_then(Value::as_object)
-        .map(|all| all.iter().map(|(k, v)| (k.clone(), amount(v))).collect())
-        .unwrap_or_default();
-    let running: Vec<_> = world
-        .pods_on(text(node, "/metadata/name"))
-        .into_iter()
-        .filter(|(_, p)| !matches!(text(p, "/status/phase"), "Succeeded" | "Failed"))
-        .collect();
-    for (_, other) in &running {
-        for (name, left) in &mut amounts {
-            *left -= request(other, name);
-        }
-    }
-    for (name, left) in &amounts {
-        free.insert(name.clone(), (*left).into());
-    }
-    let asked = asked(pod);
-    for name in &asked {
-        let left = free.get(name).and_then(Value::as_i64).unwrap_or(0);
-        if request(pod, name) > left {
-            return None;
-        }
-    }
-    let pods = free.get("pods").and_then(Value::as_i64).unwrap_or(110_000);
-    (pods >= 1000).then_some(pods / 1000)
+/// Pods that a node has room for, whatever they ask for.
+fn slots(world: &World, node: &Value) -> i64 {
+    let pods = node.pointer("/status/allocatable/pods").map_or(110_000, |pods| {
+        amount(pods) - world.requested(text(node, "/metadata/name")).get("pods").copied().unwrap_or_default()
+    });
+    pods / 1000
 }
 
-fn asked(pod: &Value) -> Vec<String> {
-    let mut names = Vec::new();
-    for container in list(pod, "/spec/containers") {
-        for of in ["requests", "limits"] {
-            if let Some(all) = container.pointer(&format!("/resources/{of}")).and_then(Value::as_object) {
-                names.extend(all.keys().cloned());
-            }
-        }
-    }
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// What a pod asks of a resource, in thousandths.
-fn request(pod: &Value, name: &str) -> i64 {
-    if name == "pods" {
-        return 1000;
-    }
-    list(pod, "/spec/containers")
-        .iter()
-        .map(|c| {
-            let of =
-                |kind: &str| c.pointer(&format!("/resources/{kind}")).and_then(|r| r.get(name)).map(amount);
-            of("requests").or_else(|| of("limits")).unwrap_or(0)
-        })
-        .sum()
-}
-
-/// A quantity in thousandths.
-pub(crate) fn amount(quantity: &Value) -> i64 {
-    let text = match quantity {
-        Value::Number(n) => return n.as_i64().unwrap_or(0).saturating_mul(1000),
-        Value::String(s) => s.as_str(),
-        _ => return 0,
-    };
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
-    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    let whole: i64 = whole.parse().unwrap_or(0);
-    let part: i64 = format!("{part:0<3}").get(..3).and_then(|p| p.parse().ok()).unwrap_or(0);
-    let thousandths = whole.saturating_mul(1000).saturating_add(part);
-    let factor: i64 = match unit {
-        "m" => return thousandths / 1000,
-        "k" => 1_000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        "Ki" => 1 << 10,
-        "Mi" => 1 << 20,
-        "Gi" => 1 << 30,
-        "Ti" => 1 << 40,
-        _ => 1,
-    };
-    thousandths.saturating_mul(factor)
+/// Whether what a pod asks for is left on a node.
+fn is_left(world: &World, node: &Value, asked: &Requests) -> bool {
+    let requested = world.requested(text(node, "/metadata/name"));
+    let allocatable = node.pointer("/status/allocatable");
+    asked.iter().filter(|(name, _)| *name != "pods").all(|(name, asked)| {
+        let whole = allocatable.and_then(|all| all.get(name)).map(amount);
+        let left = whole.map(|whole| whole - requested.get(name).copied().unwrap_or_default());
+        *asked <= left.unwrap_or_default()
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantities() {
-        for (text, expected) in
-            [("1", 1000), ("500m", 500), ("1.5", 1500), ("2Ki", 2_048_000), ("110", 110_000)]
-        {
-            assert_eq!(amount(&json!(text)), expected, "{text}");
-        }
-    }
 
     #[test]
     fn taints_need_their_toleration() {
