@@ -81,7 +81,8 @@ macro_rules! codes {
 
 codes! {
     SOURCE_UNREADABLE = "SB0101", "the file cannot be read",
-        "The file does not exist, is a directory, or may not be read. Nothing else was looked at in it.";
+        "The file does not exist, may not be read, is a pipe, a device or a directory, or a link leads from it outside of the directory \
+         that was named. Nothing else was looked at in it.";
     SOURCE_TOO_LARGE = "SB0102", "the file is too large",
         "A manifest file may hold up to 4 MiB. Larger files are refused before they are parsed; split them.";
     SOURCE_NOT_UTF8 = "SB0103", "the file is not UTF-8",

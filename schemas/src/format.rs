@@ -85,8 +85,8 @@ pub struct Format {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// The text is not a format at all.
-    #[error("{0:?} is not a format; expected one like switchback.plan/3.0")]
-    NotAFormat(String),
+    #[error("its format is none of ours; expected one like switchback.plan/3.0")]
+    NotAFormat,
     /// Another kind of document.
     #[error("this is a switchback {found}; expected: {expected}")]
     OtherDocument {
@@ -120,7 +120,7 @@ impl Unreadable {
     /// What to do next.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::NotAFormat(_) | Self::OtherDocument { .. } => ANOTHER,
+            Self::NotAFormat | Self::OtherDocument { .. } => ANOTHER,
             Self::OtherMajor { document, major } if *major < document.current().major => document.renewed(),
             Self::OtherMajor { .. } | Self::UnknownFeatures { .. } => "use the release that wrote it",
         }
@@ -133,7 +133,17 @@ pub enum ReadError {
     /// Not a document of a format that this build reads.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
-    /// Not JSON, or not of the shape that its format promises.
+    /// Not JSON, or without the line that says what it is: what stands in it is not quoted, since it may be any file.
+    #[error("not of format {}: {}", .document.current(), foreign(*.line, *.column))]
+    Foreign {
+        /// What was expected.
+        document: Document,
+        /// The line where reading ended, from 1; 0 where that is not known.
+        line: usize,
+        /// The column.
+        column: usize,
+    },
+    /// Not of the shape that its format promises.
     #[error("not of format {}: {source}", .document.current())]
     Shape {
         /// What was expected.
@@ -148,8 +158,15 @@ impl ReadError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::Unreadable(unreadable) => unreadable.help(),
-            Self::Shape { .. } => ANOTHER,
+            Self::Foreign { .. } | Self::Shape { .. } => ANOTHER,
         }
+    }
+}
+
+fn foreign(line: usize, column: usize) -> String {
+    match line {
+        0 => "it does not begin with its format".to_owned(),
+        _ => format!("no format could be read in it, to line {line} column {column}"),
     }
 }
 
@@ -160,7 +177,11 @@ pub(crate) fn read<T: DeserializeOwned>(
     known: &[&str],
 ) -> Result<T, ReadError> {
     let shape = |source| ReadError::Shape { document, source };
-    let head: Head = serde_json::from_slice(bytes).map_err(shape)?;
+    let foreign = |error: serde_json::Error| {
+        let (line, column) = (error.line(), error.column());
+        ReadError::Foreign { document, line, column }
+    };
+    let head: Head = serde_json::from_slice(bytes).map_err(foreign)?;
     head.check(document, known)?;
     serde_json::from_slice(bytes).map_err(shape)
 }
@@ -198,7 +219,7 @@ impl FromStr for Format {
             let (major, minor) = version.split_once('.')?;
             Some(Self { document, major: major.parse().ok()?, minor: minor.parse().ok()? })
         };
-        parse().ok_or_else(|| Unreadable::NotAFormat(text.chars().take(80).collect()))
+        parse().ok_or(Unreadable::NotAFormat)
     }
 }
 

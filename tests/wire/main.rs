@@ -25,6 +25,7 @@ mod deletions;
 mod docs;
 mod evidence;
 mod examples;
+mod files;
 mod gangs;
 mod gpu;
 mod gpu_driver;

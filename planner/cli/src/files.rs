@@ -1,11 +1,14 @@
-//! Files of manifests by their names: a file, a directory of `*.yaml` and `*.yml`, or `-` for standard input.
+//! Files of manifests by their names: a file, a directory of `*.yaml` and `*.yml`, or `-` for standard input. Only regular
+//! files are read, and a link among them stays below the directory: manifests come from a repository, and what a link in it
+//! leads to on the machine that reads them is not what was reviewed.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
+use switchback_face::documents;
 use switchback_planner::source::MAX_BYTES;
 use switchback_schemas::{Diagnostic, codes};
 
@@ -45,7 +48,7 @@ fn expand(path: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(path)? {
         let entry = entry?.path();
         let yaml = entry.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if yaml && !entry.is_dir() {
+        if yaml {
             found.push(entry);
         }
     }
@@ -63,11 +66,23 @@ fn expand(path: &Path) -> io::Result<Vec<PathBuf>> {
 fn content(path: &Path) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
-    match path.as_os_str() == "-" {
-        true => io::stdin().lock().take(limit).read_to_end(&mut bytes)?,
-        false => File::open(path)?.take(limit).read_to_end(&mut bytes)?,
-    };
-    Ok(bytes)
+    if path.as_os_str() == "-" {
+        io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    documents::regular(&below_its_directory(path)?, limit)
+}
+
+/// Where a file really is, links followed; refused where that is not below the directory that it is named in.
+fn below_its_directory(path: &Path) -> io::Result<PathBuf> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // What is not there is told as what is not there.
+    let (real, root) = (path.canonicalize()?, directory.canonicalize()?);
+    if real.starts_with(&root) {
+        return Ok(real);
+    }
+    let what = format!("it is a link that leads outside of {}", directory.display());
+    Err(io::Error::new(io::ErrorKind::InvalidInput, what))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
@@ -76,6 +91,9 @@ fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
             "check the name; a directory is searched for *.yaml and *.yml, not below it"
         }
         io::ErrorKind::PermissionDenied => "allow this user to read it",
+        io::ErrorKind::InvalidInput => {
+            "manifests are regular files below the directory that was named; put a copy there, or remove it"
+        }
         _ => "name another file",
     };
     Diagnostic::error(codes::SOURCE_UNREADABLE, format!("{} cannot be read: {error}", path.display()))

@@ -5,6 +5,7 @@ mod commands;
 mod environment;
 mod error;
 mod files;
+mod foreign;
 mod forward;
 mod manifests;
 

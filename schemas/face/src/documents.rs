@@ -1,7 +1,9 @@
 //! Documents from files and to files, for both commands.
 
 use std::{
-    fs, io,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -181,24 +183,39 @@ fn read<T>(
     parse: impl FnOnce(&[u8]) -> Result<T, DocumentError>,
 ) -> Result<Read<T>, DocumentError> {
     let unreadable = |source: io::Error| DocumentError::Read { path: path.to_owned(), source };
-    let length = fs::metadata(path).map_err(unreadable)?.len();
-    if length > MAX_BYTES {
-        let why = format!("it has {length} bytes, and a document has at most {MAX_BYTES}");
+    let bytes = regular(path, MAX_BYTES + 1).map_err(unreadable)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_BYTES {
+        let why = format!("a document has at most {MAX_BYTES} bytes");
         return Err(DocumentError::unusable(path, &why));
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
     let value = parse(&bytes)?;
     Ok(Read { value, bytes })
 }
 
-/// Writes a file as a whole or not at all: beside it first, then renamed.
+/// The first bytes of a regular file. Anything else could block whoever opens it, or never end.
+pub fn regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let check = |metadata: fs::Metadata| {
+        let what = "it is a directory, a pipe or a device, and only regular files are read";
+        metadata.is_file().then_some(()).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, what))
+    };
+    check(fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    check(file.metadata()?)?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Writes a file as a whole or not at all: beside it first, then renamed. Only its owner may read it.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), DocumentError> {
     let failed = |source: io::Error| DocumentError::Write { path: path.to_owned(), source };
     if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         fs::create_dir_all(directory).map_err(failed)?;
     }
     let beside = beside(path);
-    fs::write(&beside, bytes).map_err(failed)?;
+    let mut owned = OpenOptions::new();
+    owned.write(true).create(true).truncate(true).mode(0o600);
+    owned.open(&beside).and_then(|mut file| file.write_all(bytes)).map_err(failed)?;
     fs::rename(&beside, path).map_err(|source| {
         // What could not be moved is of no use to anybody.
         let _ = fs::remove_file(&beside);
