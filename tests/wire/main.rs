@@ -31,6 +31,7 @@ mod gpu;
 mod gpu_driver;
 mod gpu_image;
 mod handovers;
+mod hostile_text;
 mod kserve;
 mod kserve_backup;
 mod kserve_split;

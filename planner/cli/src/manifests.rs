@@ -55,6 +55,6 @@ pub(crate) fn remark(
     sources: &Sources,
 ) -> Result<Exit, Error> {
     let text = diagnostics::text(findings, sources, terminal.err.look());
-    terminal.err.text(&text).and_then(|()| terminal.err.flush()).map_err(Error::Write)?;
+    terminal.err.colored(&text).and_then(|()| terminal.err.flush()).map_err(Error::Write)?;
     Ok(Exit::of(findings))
 }

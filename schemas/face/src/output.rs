@@ -1,9 +1,10 @@
-//! The handle that everything is written through. A reader that closes its pipe early (`| head`) has what it wanted:
-//! that is success, not a crash.
+//! The handle that everything is written through: nothing of it moves a cursor, rings, hides or turns around what stands
+//! beside it, wherever the text came from. A reader that closes its pipe early (`| head`) has what it wanted: that is
+//! success, not a crash.
 
 use std::io::{self, ErrorKind, Write};
 
-use crate::Look;
+use crate::{Look, safe};
 
 /// Writes text to a stream until nobody reads it any more.
 #[derive(Debug)]
@@ -29,17 +30,22 @@ impl<W: Write> Output<W> {
         self.closed
     }
 
-    /// Writes text as it is.
+    /// Writes text. What must not be shown is written as JSON escapes it, so that it is seen, and JSON stays what it is.
     pub fn text(&mut self, text: &str) -> io::Result<()> {
-        self.try_to(|to| to.write_all(text.as_bytes()))
+        self.try_to(|to| to.write_all(safe::escaped(text).as_bytes()))
     }
 
-    /// Writes a line.
+    /// Writes a line in the same way.
     pub fn line(&mut self, line: &str) -> io::Result<()> {
         self.try_to(|to| {
-            to.write_all(line.as_bytes())?;
+            to.write_all(safe::escaped(line).as_bytes())?;
             to.write_all(b"\n")
         })
+    }
+
+    /// Writes text that was coloured here: its colours stay. What is foreign in it has to be a [`crate::SafeText`].
+    pub fn colored(&mut self, text: &str) -> io::Result<()> {
+        self.try_to(|to| to.write_all(safe::escaped_but_colors(text).as_bytes()))
     }
 
     /// Hands everything to the reader.
@@ -97,6 +103,30 @@ mod tests {
         assert!(output.line("not read").is_ok());
         assert!(output.is_closed());
         assert!(output.flush().is_ok());
+    }
+
+    #[test]
+    fn e7_what_is_written_cannot_speak_to_a_terminal() {
+        let written = |write: fn(&mut Output<Vec<u8>>) -> io::Result<()>| {
+            let mut output = Output::new(Vec::new(), Look::PLAIN);
+            write(&mut output).unwrap();
+            String::from_utf8(output.into_inner()).unwrap()
+        };
+        let text = written(|out| out.text("a\u{1b}[2J\u{202e}\u{e0041}\r\n\tb\n"));
+        assert_eq!(text, "a\\u001b[2J\\u202e\\udb40\\udc41\\u000d\n\tb\n");
+        assert_eq!(written(|out| out.line("\u{9b}31m\u{7}")), "\\u009b31m\\u0007\n");
+        let colored = written(|out| out.colored("\u{1b}[1;31mred\u{1b}[0m\u{1b}[2J\u{1b}[31\u{202e}"));
+        assert_eq!(colored, "\u{1b}[1;31mred\u{1b}[0m\\u001b[2J\\u001b[31\\u202e");
+    }
+
+    #[test]
+    fn what_is_escaped_in_json_is_the_same_to_a_program() {
+        let value = serde_json::json!({"a\u{202e}": "\u{1b}\u{e0041}\u{7f}"});
+        let mut output = Output::new(Vec::new(), Look::PLAIN);
+        output.text(&value.to_string()).unwrap();
+        let text = String::from_utf8(output.into_inner()).unwrap();
+        assert!(text.is_ascii(), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 //! no escape sequences, no control characters, nothing that hides or turns around what stands beside it, and no
 //! credentials in addresses.
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+};
 
 /// Text that can be shown anywhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +70,37 @@ pub(crate) fn shows(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}' => false,
         c => !c.is_control(),
     }
+}
+
+/// Text in which every character that must not be shown is written as JSON escapes it.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if text.chars().all(shows) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if shows(c) {
+            escaped.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            // Writing to a string does not fail.
+            let _ = write!(escaped, "\\u{unit:04x}");
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// The same, and sequences that only set colours stay.
+pub(crate) fn escaped_but_colors(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut shown = escaped(parts.next().unwrap_or_default()).into_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+        shown.push_str(if rest.starts_with('m') { "\u{1b}[" } else { "\\u001b[" });
+        shown.push_str(&escaped(part));
+    }
+    shown
 }
 
 /// Without escape sequences; every other character that must not be shown becomes U+FFFD, so that it is seen.

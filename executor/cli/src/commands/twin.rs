@@ -26,6 +26,6 @@ enum What {
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     match &args.what {
         What::Serve(args) => serve::run(args, host).await,
-        What::Program(args) => program::run(args, host).await,
+        What::Program(args) => program::run(args).await,
     }
 }

@@ -24,15 +24,15 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let registry = manifests::registry()?;
     let Read { manifests, findings, sources } = manifests::read(registry, &args.files);
-    let text = match args.format {
-        Answer::Json => diagnostics::json(&findings, &sources)?,
+    let written = match args.format {
+        Answer::Json => terminal.out.text(&diagnostics::json(&findings, &sources)?),
         Answer::Text => {
-            let mut text = diagnostics::text(&findings, &sources, terminal.out.look());
-            text.extend(manifests.iter().map(accepted));
-            text
+            let text = diagnostics::text(&findings, &sources, terminal.out.look());
+            let accepted: String = manifests.iter().map(accepted).collect();
+            terminal.out.colored(&text).and_then(|()| terminal.out.text(&accepted))
         }
     };
-    terminal.out.text(&text).map_err(Error::Write)?;
+    written.map_err(Error::Write)?;
     Ok(Exit::of(&findings))
 }
 

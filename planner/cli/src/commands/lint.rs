@@ -16,12 +16,12 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let plan = documents::plan(&args.plan)?;
     let findings = lint(&plan.value);
-    let text = match findings.is_empty() {
-        true => {
-            format!("{}: {} steps, nothing to complain about\n", args.plan.display(), plan.value.steps.len())
-        }
-        false => diagnostics::text(&findings, &Sources::default(), terminal.out.look()),
+    let written = if findings.is_empty() {
+        let (plan, steps) = (args.plan.display(), plan.value.steps.len());
+        terminal.out.line(&format!("{plan}: {steps} steps, nothing to complain about"))
+    } else {
+        terminal.out.colored(&diagnostics::text(&findings, &Sources::default(), terminal.out.look()))
     };
-    terminal.out.text(&text).map_err(Error::Write)?;
+    written.map_err(Error::Write)?;
     Ok(Exit::of(&findings))
 }

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Error> {
     let findings = lint(&plan);
     if !findings.is_empty() {
         let text = diagnostics::text(&findings, &Sources::default(), terminal.out.look());
-        terminal.out.text(&text).map_err(Error::Write)?;
+        terminal.out.colored(&text).map_err(Error::Write)?;
         return Ok(Exit::of(&findings));
     }
     let graph = documents::graph(&plan, &args.plan)?;

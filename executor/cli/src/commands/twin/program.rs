@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use switchback_face::Exit;
 
-use crate::{error::Error, host::Host, twin::Control};
+use crate::{error::Error, twin::Control};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -36,16 +36,18 @@ const FILES: [&str; 2] = ["--values", "-f"];
 /// Files of a chart beside its templates.
 const CHART: [&str; 2] = ["Chart.yaml", "values.yaml"];
 
-pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
+pub(crate) async fn run(args: &Args) -> Result<Exit, Error> {
     let files = files(&args.argv);
     let (control, body) = (Control::new(&args.endpoint)?, json!({"argv": args.argv, "files": files}));
     let answer = tokio::task::spawn_blocking(move || control.post("/_twin/program", &body)).await;
     let answer = answer.map_err(|error| Error::Start(std::io::Error::other(error)))??;
     let ended: Ended = serde_json::from_value(answer)?;
-    host.answer(&ended.stdout)?;
-    host.terminal.out.flush().map_err(Error::Write)?;
-    host.terminal.err.text(&ended.stderr).and_then(|()| host.terminal.err.flush()).map_err(Error::Write)?;
-    std::io::stdout().flush().map_err(Error::Write)?;
+    // As the program would write them, and as whoever called it reads them.
+    let write = |to: &mut dyn Write, text: &str| {
+        to.write_all(text.as_bytes()).and_then(|()| to.flush()).map_err(Error::Write)
+    };
+    write(&mut std::io::stdout(), &ended.stdout)?;
+    write(&mut std::io::stderr(), &ended.stderr)?;
     end_as(ended.exit)
 }
 

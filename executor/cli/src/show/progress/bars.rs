@@ -6,7 +6,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use switchback_face::SafeText;
+use switchback_face::{SafeText, safe};
 use switchback_schemas::{
     StepId,
     event::RunEvent,
@@ -65,7 +65,7 @@ impl Bars {
         }
         if let Some(line) = line {
             // A terminal that is gone is no reason to stop a run.
-            drop(self.all.println(line));
+            drop(self.all.println(safe::escaped(line)));
         }
     }
 
