@@ -36,6 +36,7 @@ mod kserve;
 mod kserve_backup;
 mod kserve_split;
 mod logs;
+mod loud;
 mod people;
 mod platform;
 mod real;

@@ -15,6 +15,7 @@ use super::single::{self, Single};
 use crate::{
     load::{Done, load, of_run, replayed, unreportable},
     report::{self, LeftBehind},
+    runtime::RunError,
     store::Store,
 };
 
@@ -79,27 +80,42 @@ pub async fn list(store: &dyn Store) -> Done<Vec<(RunId, Done<Report>)>> {
     Ok(all)
 }
 
+/// Runs by whether they may go on now.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// Those that may.
+    pub runs: Vec<RunId>,
+    /// Those of which nobody can tell, and why.
+    pub unread: Vec<(RunId, RunError)>,
+}
+
 /// Runs that may go on now: parked ones whose time has come or to which somebody said something, those that are over and were asked
-/// to roll back or to be closed.
-pub async fn due(store: &dyn Store, now: Timestamp) -> Done<Vec<RunId>> {
-    let mut due = Vec::new();
+/// to roll back or to be closed. One that cannot be read does not stop the others.
+pub async fn due(store: &dyn Store, now: Timestamp) -> Done<Due> {
+    let mut all = Due::default();
     for run in store.runs().await? {
-        let Ok((index, journal)) = load(store, &run).await else { continue };
-        let Ok(mut machine) = replayed(&index, &run, &journal) else { continue };
-        let side = store.side(&run).await?;
-        let heard = usize::try_from(machine.state().heard).unwrap_or(usize::MAX);
-        let said = side.places.len() > heard;
-        machine.hear(side);
-        let state = machine.state();
-        let reopened = state.is_over() && !machine.stays_over();
-        let waits = state.parked.as_ref().is_some_and(|(_, wake)| wake.is_some_and(|wake| wake <= now));
-        if reopened
-            || !state.is_over() && (waits || (said && (state.parked.is_some() || state.hold.is_some())))
-        {
-            due.push(run);
+        match is_due(store, &run, now).await {
+            Ok(true) => all.runs.push(run),
+            Ok(false) => {}
+            Err(error) => all.unread.push((run, error)),
         }
     }
-    Ok(due)
+    Ok(all)
+}
+
+async fn is_due(store: &dyn Store, run: &RunId, now: Timestamp) -> Done<bool> {
+    let (index, journal) = load(store, run).await?;
+    let mut machine = replayed(&index, run, &journal)?;
+    let side = store.side(run).await?;
+    let heard = usize::try_from(machine.state().heard).unwrap_or(usize::MAX);
+    let said = side.places.len() > heard;
+    machine.hear(side);
+    let state = machine.state();
+    if state.is_over() {
+        return Ok(!machine.stays_over());
+    }
+    let waits = state.parked.as_ref().is_some_and(|(_, wake)| wake.is_some_and(|wake| wake <= now));
+    Ok(waits || (said && (state.parked.is_some() || state.hold.is_some())))
 }
 
 /// Savepoints to which a run can be rolled back now, or why not: from the latest savepoint to the first.

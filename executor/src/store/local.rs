@@ -280,8 +280,15 @@ impl Store for LocalStore {
             .iter()
             .filter(|name| Path::new(name).extension().is_some_and(|found| found == "notes"))
             .map(|name| dir.join(name));
-        let all: Vec<Side> = notes.map(|path| self.read_said(&path)).collect::<Stored<_>>()?;
-        Ok(all.iter().flat_map(Side::said).cloned().collect())
+        let mut all = Vec::new();
+        for path in notes {
+            let side = self.read_said(&path)?;
+            if let Some((place, damage)) = side.damaged().next() {
+                return Err(StoreError::Content { path, what: format!("entry {place} cannot be read: {damage}") });
+            }
+            all.extend(side.said().cloned());
+        }
+        Ok(all)
     }
 }
 

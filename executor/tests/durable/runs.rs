@@ -322,7 +322,10 @@ async fn a_second_plan_is_told_which_run_has_the_platform() {
     // Giving it up releases the platform and names what was left.
     let says = SideKind::Abandon { reason: "a test".to_owned() };
     runs::request(runtime.handle(&first), by(), says).await.unwrap();
-    assert_eq!(runs::due(&*runtime.store, runtime.clock.now()).await.unwrap(), std::slice::from_ref(&first));
+    assert_eq!(
+        runs::due(&*runtime.store, runtime.clock.now()).await.unwrap().runs,
+        std::slice::from_ref(&first)
+    );
     assert_eq!(apply(&runtime, &three()).await.unwrap().1, ended(End::Abandoned));
     let report = runs::status(&*runtime.store, &first).await.unwrap();
     assert!(

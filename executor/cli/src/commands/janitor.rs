@@ -37,24 +37,31 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         Some(run) => vec![run.clone()],
         None => opened.store.runs().await?,
     };
-    let mut clean = true;
+    let (mut clean, mut unread) = (true, Vec::new());
     for run in &runs {
         // A run that cannot be read must not hide what the others left.
-        let text = match left_by(&*opened.store, run).await {
-            Ok(text) => text,
-            Err(error) => format!("run {run}: cannot be read: {}: {}\n", error.code(), error.chain()),
-        };
-        clean &= text.is_empty();
-        host.answer(&text)?;
+        match left_by(&*opened.store, run).await {
+            Ok(text) => {
+                clean &= text.is_empty();
+                host.answer(&text)?;
+            }
+            Err(error) => {
+                host.answer(&format!("run {run}: cannot be read: {}: {}\n", error.code(), error.chain()))?;
+                unread.push(error);
+            }
+        }
     }
-    if clean {
+    if clean && unread.is_empty() {
         host.answer("no run left anything behind\n")?;
+        return Ok(Exit::Success);
     }
-    if clean {
-        Ok(Exit::Success)
-    } else {
-        host.failed(codes::RUN_LEFTOVERS, "run the commands above, then `switchback janitor` again")
+    if !clean {
+        host.failed(codes::RUN_LEFTOVERS, "run the commands above, then `switchback janitor` again")?;
     }
+    for error in unread {
+        host.failed(error.code(), &error.help())?;
+    }
+    Ok(Exit::Failed)
 }
 
 async fn fix(args: &Args, name: &str, reason: &str, host: &mut Host) -> Result<Exit, Error> {

@@ -58,7 +58,6 @@ type Listed = (switchback_schemas::RunId, Result<Report, switchback_executor::ru
 
 /// A run that cannot be read is a line of its own and hides no other.
 fn all(runs: &[Listed], format: Answer, host: &mut Host) -> Result<Exit, Error> {
-    let unreadable = runs.iter().find_map(|(_, report)| report.as_ref().err());
     let text = match format {
         Answer::Json => {
             let readable: Vec<&Report> = runs.iter().filter_map(|(_, report)| report.as_ref().ok()).collect();
@@ -79,8 +78,15 @@ fn all(runs: &[Listed], format: Answer, host: &mut Host) -> Result<Exit, Error> 
         }
     };
     host.answer(&text)?;
-    match unreadable {
-        Some(error) => host.failed(error.code(), &error.help()),
-        None => Ok(Exit::Success),
+    host.terminal.out.flush().map_err(Error::Write)?;
+    let mut exit = Exit::Success;
+    for (run, error) in runs.iter().filter_map(|(run, report)| Some((run, report.as_ref().err()?))) {
+        exit = Exit::Failed;
+        host.remark(&format!(
+            "error {}: run {run} cannot be read: {error}\n  help: {}",
+            error.code(),
+            error.help()
+        ))?;
     }
+    Ok(exit)
 }

@@ -20,12 +20,13 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let opened = store::open(&args.store, &host.environment)?;
     let platform = Platform::open(&args.drive.platform, &host.environment)?;
-    let due = runs::due(&*opened.store, platform.clock.now()).await?;
-    if due.is_empty() {
+    let runs::Due { runs: due, unread } = runs::due(&*opened.store, platform.clock.now()).await?;
+    if due.is_empty() && unread.is_empty() {
         host.remark("no run is due")?;
     }
     // Cleanup is a point of no return, so it is announced and not done.
     for (run, report) in runs::list(&*opened.store).await? {
+        // It is named below.
         let Ok(report) = report else { continue };
         let kept = cleanup::due(&report, platform.clock.now());
         if let Some(first) = kept.first() {
@@ -51,7 +52,17 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
             exit = ended;
         }
         if ended == Exit::Interrupted {
-            break;
+            return Ok(exit);
+        }
+    }
+    for (run, error) in unread {
+        let error = Error::Run(error);
+        host.remark(&format!(
+            "run {run} cannot be read, and nobody can tell whether it is due: {}",
+            error.told()
+        ))?;
+        if exit == Exit::Success {
+            exit = error.exit();
         }
     }
     Ok(exit)

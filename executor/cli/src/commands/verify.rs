@@ -1,6 +1,6 @@
-//! `verify`: whether journals are whole, and tell a possible story.
+//! `verify`: whether journals are whole, and tell a possible story, and whether what stands beside them can be read.
 
-use switchback_executor::runs;
+use switchback_executor::{runs, store::StoreError};
 use switchback_face::{Exit, terminal::Failure as _};
 use switchback_model::trust::Unsigned;
 use switchback_schemas::{
@@ -32,23 +32,49 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     for run in &runs {
         match verify(&opened, run).await {
             Ok(line) => host.answer(&format!("run {run}: {line}\n"))?,
-            Err(error) => {
-                exit = Exit::Failed;
-                host.answer(&format!("run {run}: DAMAGED: {}\n", error.chain()))?;
-                host.terminal.code(error.code(), &error.help()).map_err(Error::Write)?;
-            }
+            Err(error) => exit = damaged(&format!("run {run}"), &error, host)?,
         }
         // Who approved what stands in the journal, whatever became of the rest.
         for approved in runs::approved(&*opened.store, run).await.iter().flatten() {
             host.answer(&format!("  {}\n", proof(approved)))?;
         }
     }
+    if args.run.run.is_none() {
+        for (what, error) in claims(&opened).await {
+            exit = damaged(&what, &error, host)?;
+        }
+    }
     Ok(exit)
+}
+
+fn damaged(what: &str, error: &Error, host: &mut Host) -> Result<Exit, Error> {
+    host.answer(&format!("{what}: DAMAGED: {}\n", error.chain()))?;
+    host.terminal.code(error.code(), &error.help()).map_err(Error::Write)?;
+    Ok(Exit::Failed)
+}
+
+/// Claims, and why some were taken back, that cannot be read.
+async fn claims(opened: &Opened) -> Vec<(String, Error)> {
+    let mut unread = Vec::new();
+    let mut look = |what: String, error: Option<StoreError>| {
+        unread.extend(error.map(|error| (what, Error::from(error))));
+    };
+    match opened.store.claims().await {
+        Err(error) => look("the claims".to_owned(), Some(error)),
+        Ok(platforms) => {
+            for platform in platforms {
+                let claim = opened.store.claim(&platform).await;
+                look(format!("the claim of platform {platform}"), claim.err());
+            }
+        }
+    }
+    look("the notes on claims".to_owned(), opened.store.claim_notes().await.err());
+    unread
 }
 
 /// Reads everything that a run's journal leans on: its chain, its story, its artifacts.
 async fn verify(opened: &Opened, run: &RunId) -> Result<String, Error> {
-    let missing = || switchback_executor::store::StoreError::NoSuchRun(run.clone());
+    let missing = || StoreError::NoSuchRun(run.clone());
     let journal = opened.store.journal(run).await?.ok_or_else(missing)?;
     runs::status(&*opened.store, run).await?;
     let side = opened.store.side(run).await?;
@@ -67,7 +93,7 @@ async fn verify(opened: &Opened, run: &RunId) -> Result<String, Error> {
         format!("{heard} entries of what people said to it were heard, and {} are there", side.places.len())
     });
     if let Some(what) = damaged.or(stray).or(cut) {
-        return Err(switchback_executor::store::StoreError::Said { run: run.clone(), what }.into());
+        return Err(StoreError::Said { run: run.clone(), what }.into());
     }
     let mut artifacts = 0_usize;
     let carried = runs::carry_over(&*opened.store, run).await?;

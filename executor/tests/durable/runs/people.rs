@@ -71,7 +71,7 @@ async fn a_run_parks_for_an_approval_and_goes_on_when_it_is_given() {
     let approval = vec![WaitsFor::Approval { scope: ApprovalScope::Plan {} }];
     assert_eq!(end, Ended::Rest(Rest::Parked { waits_for: approval.clone(), wake_at: None }));
     assert_eq!(said, approval, "it is said once");
-    assert!(runs::due(&*runtime.store, runtime.clock.now()).await.unwrap().is_empty());
+    assert!(runs::due(&*runtime.store, runtime.clock.now()).await.unwrap().runs.is_empty());
 
     let review = Plan::from_json(&plan).unwrap().digests.review;
     let given = |review| Approval {
@@ -87,7 +87,7 @@ async fn a_run_parks_for_an_approval_and_goes_on_when_it_is_given() {
     let refused = runs::approve(runtime.handle(&run), other).await.unwrap_err();
     assert!(matches!(refused, RunError::Approval { .. }), "{refused}");
     runs::approve(runtime.handle(&run), given(review)).await.unwrap();
-    assert_eq!(runs::due(&*runtime.store, runtime.clock.now()).await.unwrap(), [run]);
+    assert_eq!(runs::due(&*runtime.store, runtime.clock.now()).await.unwrap().runs, [run]);
     assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Complete));
 }
 
