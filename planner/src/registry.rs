@@ -1,6 +1,11 @@
 //! The components that there are, what every list of kinds is made from, and the owners.
 
-use switchback_schemas::{ComponentName, Diagnostic, codes, codes::Code, inventory::Inventory, lock::Lock};
+use switchback_schemas::{
+    ComponentName, Diagnostic, codes,
+    codes::Code,
+    inventory::{Inventory, Plain},
+    lock::Lock,
+};
 
 use crate::{
     catalog::Catalog,
@@ -75,6 +80,15 @@ impl<'r> Registry<'r> {
         let finds =
             move |(_, component): &&(ComponentName, &'r dyn AnyComponent)| component.finds().contains(&code);
         self.components.iter().filter(finds).map(|(name, _)| name)
+    }
+
+    /// What of the objects of releases components read as it is.
+    pub fn plain(&self) -> Plain {
+        let mut plain = Plain::default();
+        for (_, component) in &self.components {
+            plain.extend(component.kept_plain(&self.catalog));
+        }
+        plain
     }
 
     /// What manifests ask of the joint path.

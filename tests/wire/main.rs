@@ -42,6 +42,7 @@ mod platform;
 mod real;
 mod road;
 mod rocm_driver;
+mod secrets;
 mod signed;
 mod support;
 mod verifications;

@@ -1,8 +1,10 @@
-//! Foreign text, made safe to print, to put into an address, and short enough to keep.
+//! Foreign text, made safe to print, to put into an address, and short enough to keep. Secrets that it names are hidden here,
+//! where it is read, and so in the journal, in events and in every answer.
 
 use std::{error::Error, fmt, iter::successors};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use switchback_model::secret::redact_text;
 
 /// Longest line that is kept, in characters.
 const LINE: usize = 400;
@@ -16,8 +18,12 @@ pub fn url_part(text: &str) -> impl fmt::Display + '_ {
 }
 
 /// One line: terminal escapes, control characters and characters that change the direction or hide are gone, line ends
-/// are spaces, and what is longer than 400 characters is cut.
+/// are spaces, what has the shape of a secret is hidden, and what is longer than 400 characters is cut.
 pub fn line(text: &str) -> String {
+    clean(&redact_text(text))
+}
+
+fn clean(text: &str) -> String {
     let mut out = String::new();
     let mut space = false;
     let mut length = 0;
@@ -43,6 +49,8 @@ pub fn line(text: &str) -> String {
 
 /// The last `max` lines that say something, each made safe.
 pub fn last_lines(text: &str, max: usize) -> Vec<String> {
+    // As a whole first: a key stands on many lines.
+    let text = redact_text(text);
     let lines: Vec<String> = text.lines().map(line).filter(|line| !line.is_empty()).collect();
     let skip = lines.len().saturating_sub(max);
     lines.into_iter().skip(skip).collect()
@@ -101,6 +109,15 @@ mod tests {
         assert_eq!(line("x\u{1b}]0;title\u{7}y"), "xy");
         assert_eq!(line("pod\u{202e}gpj\u{200b}.x\u{0}"), "podgpj.x");
         assert_eq!(line("  "), "");
+    }
+
+    #[test]
+    fn f1_secrets_are_hidden_where_text_is_read() {
+        let said = "Error: dial postgres://u:hunter2@db/x\n-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n\
+                    Authorization: Bearer hunter2\n\u{1b}[1m--token=hunter2\n";
+        let lines = last_lines(said, 10);
+        assert!(!lines.concat().contains("hunter2"), "{lines:?}");
+        assert_eq!(lines.first().map(String::as_str), Some("Error: dial postgres://***@db/x"));
     }
 
     #[test]

@@ -125,7 +125,8 @@ pub fn asks(
     let aws = aws.filter(|(name, _)| addons.iter().any(|ask| ask.target == **name));
     let aws = aws.filter_map(|(name, target)| Some((name.clone(), target.aws()?))).collect();
     let observation = inventory.observation.clone();
-    let asks = Asks { manifests: manifests.digest, observation, charts, addons, aws };
+    let plain = registry.plain();
+    let asks = Asks { manifests: manifests.digest, observation, charts, addons, aws, plain };
     let failed = findings.any_error();
     ((!failed).then_some(asks), findings.into_list())
 }

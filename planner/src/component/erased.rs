@@ -7,6 +7,7 @@ use serde_json::Value;
 use switchback_schemas::{
     ComponentName, Diagnostic,
     codes::{self, Code},
+    inventory::Plain,
     manifest::schema,
     name::ObjectRef,
     plan::Roll,
@@ -14,7 +15,7 @@ use switchback_schemas::{
 
 use super::{Component, Doc, DocCx, Held, HopCx, Known, Lookups};
 use crate::{
-    catalog::Contribution,
+    catalog::{Catalog, Contribution},
     context::Cx,
     hop::HopSpec,
     lower::{HopScope, Lowering, suspension::RollSuspension},
@@ -35,6 +36,9 @@ pub trait AnyComponent: UpgradeKind {
 
     /// What it adds to the catalog.
     fn contribution(&self) -> Result<Contribution, Diagnostic>;
+
+    /// [`Component::plain`].
+    fn kept_plain(&self, catalog: &Catalog) -> Plain;
 
     /// Adds what its documents ask of the joint path.
     fn request_all(&self, manifests: &Manifests, known: &Known<'_>, requests: &mut Requests);
@@ -136,6 +140,10 @@ impl<C: Component> UpgradeKind for C {
 }
 
 impl<C: Component> AnyComponent for C {
+    fn kept_plain(&self, catalog: &Catalog) -> Plain {
+        catalog.lowering::<C::Facts>(self.name()).map(|facts| self.plain(facts)).unwrap_or_default()
+    }
+
     fn component(&self) -> &'static str {
         self.name()
     }

@@ -9,7 +9,7 @@ mod erased;
 use switchback_schemas::{
     Diagnostic,
     codes::Code,
-    inventory::Inventory,
+    inventory::{Inventory, Plain},
     lock::{Ask, AskAddon, Lock},
     manifest::Document,
     name::ObjectRef,
@@ -51,6 +51,10 @@ pub trait Component: Sync + Sized + 'static {
 
     /// What its lowering needs to know. An error is a bug of this build.
     fn facts(&self) -> Result<Self::Facts, Diagnostic>;
+
+    /// What of the objects of releases it reads that may hold secrets elsewhere: entries of ConfigMaps, and variables. What no component
+    /// lists does not leave the platform.
+    fn plain(&self, facts: &Self::Facts) -> Plain;
 
     /// Asks about each text of a document that becomes an argument or a part of an address.
     fn strings(&self, spec: &Self::Spec, checks: &mut Checks<'_, '_>);

@@ -172,11 +172,12 @@ pub struct Release {
     /// The application's version, as the chart says.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub app_version: String,
-    /// Values that were given by a person; secret leaves are digests.
+    /// Names of the values that were given by a person, as nested fields; what was given stays on the platform.
     pub values: Value,
     /// Digest of the values as they are, as compact sorted JSON.
     pub values_digest: Digest,
-    /// Its objects as the last deployed revision rendered them; values of Secrets are digests.
+    /// Its objects as the last deployed revision rendered them. Secrets, and what no component asks for of ConfigMaps and variables, are
+    /// salted digests, and so are schemas of CRDs.
     pub objects: Vec<Value>,
     /// Those of them that are of custom kinds and are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -13,7 +13,10 @@ pub mod rds;
 pub mod rocm_driver;
 pub mod servers;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -137,6 +140,32 @@ pub struct Wanted {
     /// What targets are at AWS.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub aws: BTreeMap<Label, crate::plan::AwsResource>,
+    /// What of the objects of releases is kept as it is.
+    #[serde(default)]
+    pub plain: Plain,
+}
+
+/// What of the objects of releases and charts an inventory and a lock hold as it is; every other entry of a ConfigMap and every other
+/// variable is a digest there. Components list what they need.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plain {
+    /// Keys of ConfigMaps, by what the ConfigMap's name ends with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, BTreeSet<String>>,
+    /// Names of environment variables.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub variables: BTreeSet<String>,
+}
+
+impl Plain {
+    /// Adds what another component lists.
+    pub fn extend(&mut self, other: Self) {
+        for (name, keys) in other.config {
+            self.config.entry(name).or_default().extend(keys);
+        }
+        self.variables.extend(other.variables);
+    }
 }
 
 /// A component's section has another shape.

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::{
     Digest, Version,
     format::{self, Document, Format, ReadError},
+    inventory::Plain,
     manifest::ChartSource,
     name::{Label, ObjectName},
     plan::{AwsResource, Chart},
@@ -53,6 +54,9 @@ pub struct Asks {
     /// What the targets of those add-ons are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub aws: BTreeMap<Label, AwsResource>,
+    /// What of rendered objects the lock holds as it is.
+    #[serde(default)]
+    pub plain: Plain,
 }
 
 /// Versions of an add-on to look up.
@@ -118,7 +122,8 @@ pub struct Render {
     pub set: Value,
     /// Digest of all values given, after `set` was merged over the release's own, as compact sorted JSON.
     pub values: Digest,
-    /// The objects, sorted by kind, namespace and name; values of Secrets are digests.
+    /// The objects, sorted by kind, namespace and name. Secrets, and what no component asks for of ConfigMaps and variables, are salted
+    /// digests, and so are schemas of CRDs.
     pub objects: Vec<Value>,
     /// What its hooks run. A render cannot show what they do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

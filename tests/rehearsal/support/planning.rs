@@ -70,11 +70,15 @@ impl Asked {
         let manifests = manifests.unwrap_or_else(|| panic!("{found:#?}"));
         let now = platform.time.now();
         let mut inventory =
-            switchback_kube::observe(platform.client(), &Observing::at(now)).await.expect("an inventory");
+            switchback_kube::observe(platform.client(), &Observing::at(now).keeping(registry().plain()))
+                .await
+                .expect("an inventory");
         let targets = manifests.platform.spec.targets.iter();
         let aws: BTreeMap<_, _> =
             targets.filter_map(|(name, target)| Some((name.clone(), target.aws()?))).collect();
-        let seen = switchback_aws::observe(&platform.aws().await, &Wanted { aws: aws.clone() }).await;
+        let seen =
+            switchback_aws::observe(&platform.aws().await, &Wanted { aws: aws.clone(), ..Wanted::default() })
+                .await;
         let mut add = |name: &str, section| {
             inventory.components.insert(ComponentName::new(name).expect("a name"), section);
         };

@@ -16,7 +16,7 @@ use crate::server::{ACCOUNT, Answer, REGION, Server, cluster};
 
 fn wanted() -> Wanted {
     let cluster = AwsResource { arn: Arn::eks_cluster(REGION, ACCOUNT, "mlops"), roles: Roles::default() };
-    Wanted { aws: BTreeMap::from([("mlops".parse().unwrap(), cluster)]) }
+    Wanted { aws: BTreeMap::from([("mlops".parse().unwrap(), cluster)]), ..Wanted::default() }
 }
 
 fn subnets(free: [u64; 2]) -> Answer {

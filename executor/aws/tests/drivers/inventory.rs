@@ -23,7 +23,7 @@ async fn a_platform_is_read_in_few_requests() {
             )
             .await,
     );
-    let wanted = Wanted { aws: scene.targets() };
+    let wanted = Wanted { aws: scene.targets(), ..Wanted::default() };
     let observed = observe(&scene.aws().await, &wanted).await;
     assert_eq!(observed.unread, []);
     let cluster = &observed.eks.0[&"mlops".parse().unwrap()];
@@ -55,7 +55,7 @@ async fn what_is_under_way_is_told() {
     let scene = Scene::new().await;
     scene.apply(&call(), &control_plane("1.32", "1.33")).await;
     scene.twin.advance_by(std::time::Duration::from_mins(2));
-    let observed = observe(&scene.aws().await, &Wanted { aws: scene.targets() }).await;
+    let observed = observe(&scene.aws().await, &Wanted { aws: scene.targets(), ..Wanted::default() }).await;
     let cluster = &observed.eks.0[&"mlops".parse().unwrap()];
     assert_eq!(cluster.status, "UPDATING");
     assert_eq!(cluster.in_progress.len(), 1);
@@ -70,7 +70,7 @@ async fn throttling_is_waited_out_and_denial_is_noted() {
     }
     scene.inject("ec2:DescribeSubnets", 1, refused("RequestLimitExceeded", 503));
     scene.inject("rds:DescribeDBSnapshots", 0, refused("AccessDenied", 403));
-    let observed = observe(&scene.aws().await, &Wanted { aws: scene.targets() }).await;
+    let observed = observe(&scene.aws().await, &Wanted { aws: scene.targets(), ..Wanted::default() }).await;
     let unread: Vec<String> = observed.unread.iter().map(|unread| unread.what.to_string()).collect();
     assert_eq!(unread, ["snapshots of RDS instance mlops-platform-dev-mlflow"]);
     assert_eq!(observed.eks.0[&"mlops".parse().unwrap()].nodegroups.len(), 3);

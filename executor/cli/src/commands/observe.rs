@@ -38,13 +38,14 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     let platform = Platform::open(&args.platform, &host.environment)?;
-    let observing = Observing::at(platform.clock.now());
+    let wanted: Wanted = match &args.wanted {
+        Some(path) => documents::json(path)?.value,
+        None => Wanted::default(),
+    };
+    let observing = Observing::at(platform.clock.now()).keeping(wanted.plain.clone());
     let inventory = switchback_kube::observe(platform.client().await?, &observing).await;
     let mut inventory = inventory.map_err(Error::platform("the platform cannot be observed"))?;
-    if let Some(path) = &args.wanted {
-        let wanted: Wanted = documents::json(path)?.value;
-        beyond(&platform, &wanted, &mut inventory, host).await?;
-    }
+    beyond(&platform, &wanted, &mut inventory, host).await?;
     if let Some(run) = &args.continues {
         let opened = store::open(&args.store, &host.environment)?;
         inventory.carry_over = Some(runs::carry_over(&*opened.store, run).await?);

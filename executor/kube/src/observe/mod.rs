@@ -28,7 +28,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 use switchback_executor::ports::{Classify as _, Failure};
-use switchback_schemas::{Digest, format::Document, inventory::Inventory, name::Label};
+use switchback_model::secret::Keeping;
+use switchback_schemas::{
+    Digest,
+    format::Document,
+    inventory::{Inventory, Plain},
+    name::Label,
+};
 
 use crate::{
     api::{Kinds, Reader},
@@ -45,22 +51,31 @@ pub struct Observing {
     pub taken_at: Timestamp,
     /// How long one request may take.
     pub deadline: Duration,
+    /// What of the objects of releases is kept as it is.
+    pub plain: Plain,
 }
 
 impl Observing {
     /// Now, with the usual deadline.
     pub fn at(taken_at: Timestamp) -> Self {
-        Self { taken_at, deadline: IO_DEADLINE }
+        Self { taken_at, deadline: IO_DEADLINE, plain: Plain::default() }
+    }
+
+    /// The same, and what components ask for is kept as it is.
+    #[must_use]
+    pub fn keeping(self, plain: Plain) -> Self {
+        Self { plain, ..self }
     }
 }
 
 /// Reads an inventory. Fails only where the API server cannot be spoken to at all, or does not say which cluster it is.
 pub async fn observe(client: kube::Client, observing: &Observing) -> Result<Inventory, Failure> {
     let reader = Reader::new(client, observing.deadline);
-    read(&reader, observing.taken_at).await.map_err(|error| error.failure())
+    read(&reader, observing).await.map_err(|error| error.failure())
 }
 
-async fn read(reader: &Reader, taken_at: Timestamp) -> Result<Inventory, CallError> {
+async fn read(reader: &Reader, observing: &Observing) -> Result<Inventory, CallError> {
+    let taken_at = observing.taken_at;
     let kinds = Kinds::new(reader);
     let cluster = cluster::read(reader).await?;
     let mut lists = Lists::read(reader, &kinds).await;
@@ -68,7 +83,8 @@ async fn read(reader: &Reader, taken_at: Timestamp) -> Result<Inventory, CallErr
     let mut pods = pods::read(&mut lists, reader, &kinds).await;
     let crds = crds::read(&mut lists, reader).await;
     let webhooks = webhooks::read(&mut lists, reader).await;
-    let mut releases = releases::read(&mut lists);
+    let mut releases =
+        releases::read(&mut lists, Keeping { salt: &cluster.kube_system_uid, plain: &observing.plain });
     custom::read(&mut lists, reader, &crds, &mut releases).await;
     let told = std::mem::take(&mut pods.told);
     let found = [

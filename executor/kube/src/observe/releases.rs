@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use switchback_executor::untrusted::{manifest, text};
-use switchback_model::secret;
+use switchback_model::secret::{self, Keeping};
 use switchback_schemas::{
     inventory::{Release, Revision},
     name::ObjectName,
@@ -16,7 +16,7 @@ use crate::{
     helm::{self, SECRET_TYPE, Stored},
 };
 
-pub(super) fn read(lists: &mut Lists) -> Vec<Release> {
+pub(super) fn read(lists: &mut Lists, keeping: Keeping<'_>) -> Vec<Release> {
     let secrets = std::mem::take(&mut lists.releases);
     let mut stored: BTreeMap<ObjectName, Vec<Stored>> = BTreeMap::new();
     for record in secrets.iter().filter(|record| fields::text(record, "/type") == SECRET_TYPE) {
@@ -31,7 +31,7 @@ pub(super) fn read(lists: &mut Lists) -> Vec<Release> {
     let mut releases = Vec::new();
     let scopes = Scopes::of(&lists.crds);
     for (name, revisions) in stored {
-        match release(&name, revisions, &scopes) {
+        match release(&name, revisions, &scopes, keeping) {
             Ok(release) => releases.push(release),
             Err(why) => lists.note(format!("release {name}"), &why),
         }
@@ -56,7 +56,12 @@ impl Scopes {
     }
 }
 
-fn release(name: &ObjectName, mut stored: Vec<Stored>, scopes: &Scopes) -> Result<Release, String> {
+fn release(
+    name: &ObjectName,
+    mut stored: Vec<Stored>,
+    scopes: &Scopes,
+    keeping: Keeping<'_>,
+) -> Result<Release, String> {
     stored.sort_by_key(|revision| revision.revision);
     let revisions = stored.iter().map(revision).collect::<Result<Vec<_>, String>>()?;
     let current = stored.iter().rev().find(|revision| revision.status == "deployed").or(stored.last());
@@ -70,9 +75,9 @@ fn release(name: &ObjectName, mut stored: Vec<Stored>, scopes: &Scopes) -> Resul
         chart: text::line(&current.chart),
         chart_version: chart_version(current)?,
         app_version: text::line(&current.app_version),
-        values: secret::redact(&current.values),
+        values: secret::names(&current.values),
         values_digest: helm::values_digest(&current.values),
-        objects: objects.iter().map(secret::redact_object).collect(),
+        objects: objects.iter().map(|object| keeping.object(object)).collect(),
         custom: Vec::new(),
         revisions,
     })
@@ -101,6 +106,7 @@ fn chart_version(stored: &Stored) -> Result<switchback_schemas::Version, String>
 mod tests {
     use super::*;
     use serde_json::json;
+    use switchback_schemas::inventory::Plain;
 
     fn stored(number: u64, status: &str, manifest: &str) -> Stored {
         Stored {
@@ -122,8 +128,9 @@ mod tests {
         let name = ObjectName::namespaced("a", "demo");
         let revisions =
             vec![stored(3, "pending-upgrade", ""), stored(2, "deployed", crd), stored(1, "superseded", "")];
-        let release = release(&name, revisions, &Scopes(BTreeSet::new())).unwrap();
-        assert_eq!(release.values["n"], 2);
+        let keeping = Keeping { salt: "uid", plain: &Plain::default() };
+        let release = release(&name, revisions, &Scopes(BTreeSet::new()), keeping).unwrap();
+        assert_eq!(release.values, json!({"db": {"password": null}, "n": null}));
         assert!(!serde_json::to_string(&release).unwrap().contains("hunter2"));
         let numbers: Vec<u64> = release.revisions.iter().map(|revision| revision.number).collect();
         assert_eq!(numbers, [1, 2, 3]);

@@ -83,12 +83,14 @@ impl Programs for OsPrograms {
             stop(&mut child).await;
         }
         place.forget(&call.files).map_err(lost)?;
+        let output = place.output();
+        place.wipe().map_err(lost)?;
         let code = match ended {
             Ok(Ok(status)) => status.code(),
             Ok(Err(error)) => return Err(RunError::Lost { program, what: text::line(&error.to_string()) }),
             Err(_) => return Err(RunError::TimedOut { program, seconds: call.within.as_secs() }),
         };
-        let (stdout, stderr) = place.output().map_err(lost)?;
+        let (stdout, stderr) = output.map_err(lost)?;
         Ok(Exit { code, stdout, stderr })
     }
 
@@ -218,6 +220,18 @@ mod tests {
             .run(&call(&["find", &dir.path().to_string_lossy(), "-name", "secret"], MINUTE))
             .await;
         assert_eq!(left.unwrap().printed(), "");
+    }
+
+    /// Safety review, F1: helm prints values and manifests, and complains about them.
+    #[tokio::test]
+    async fn f1_what_a_program_printed_is_gone_when_it_was_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let exit =
+            programs(&dir).run(&call(&["sh", "-c", "echo canary; echo canary >&2"], MINUTE)).await.unwrap();
+        assert_eq!((exit.printed().as_str(), exit.stderr.as_slice()), ("canary\n", b"canary\n".as_slice()));
+        for name in ["stdout", "stderr"] {
+            assert_eq!(std::fs::read(dir.path().join("s").join(name)).unwrap(), b"", "{name}");
+        }
     }
 
     /// Seen once in many runs of the suite: a slot was busy although nothing was at work in it.

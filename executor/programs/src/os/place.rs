@@ -100,6 +100,15 @@ impl Place {
         };
         Ok((read("stdout")?, read("stderr")?))
     }
+
+    /// Empties what a program left that has ended: it may hold what a release recorded. Where another one is at work by now, its
+    /// output is left alone.
+    pub(super) fn wipe(&self) -> io::Result<()> {
+        if let Locked::Ours(_stderr) = self.lock()? {
+            self.stdout()?;
+        }
+        Ok(())
+    }
 }
 
 /// Files that only we may read.

@@ -76,7 +76,7 @@ impl Resolver {
         }
         let mut renders = Vec::new();
         for ask in &asks.charts {
-            let rendered = render::render(&self.helm, &self.charts, ask, inventory).await;
+            let rendered = render::render(&self.helm, &self.charts, ask, inventory, &asks.plain).await;
             renders.push(rendered.map_err(|source| of_chart(ask, source))?);
         }
         renders.sort_by(|a, b| (&a.release, &a.chart.version).cmp(&(&b.release, &b.chart.version)));

@@ -11,9 +11,9 @@ use switchback_executor::{
     ports::{Classify as _, Failure},
     untrusted::{manifest, text},
 };
-use switchback_model::secret;
+use switchback_model::secret::Keeping;
 use switchback_schemas::{
-    inventory::Inventory,
+    inventory::{Inventory, Plain},
     lock::{Ask, Hook, Render},
     plan::Chart,
 };
@@ -39,7 +39,9 @@ pub(super) async fn render(
     charts: &VerifiedCharts,
     ask: &Ask,
     inventory: &Inventory,
+    plain: &Plain,
 ) -> Result<Render, Failure> {
+    let keeping = Keeping { salt: &inventory.cluster.kube_system_uid, plain };
     namespace(&ask.release)?;
     let repository = charts::repository(&ask.source);
     let (path, digest) = charts.locate(repository, &ask.chart, &ask.version, None).await?;
@@ -76,11 +78,8 @@ pub(super) async fn render(
         app_version: template.app_version().await?,
         set: ask.set.clone(),
         values: values::digest(&values),
-        objects: objects.iter().map(secret::redact_object).collect(),
-        hooks: hooks
-            .into_iter()
-            .map(|hook| Hook { object: secret::redact_object(&hook.object), ..hook })
-            .collect(),
+        objects: objects.iter().map(|object| keeping.object(object)).collect(),
+        hooks: hooks.into_iter().map(|hook| Hook { object: keeping.object(&hook.object), ..hook }).collect(),
         lookups: charts::lookups(&path)?,
         crds,
         images,

@@ -219,6 +219,7 @@ async fn digests(scene: &Scene, helm: &Helm, release: &ObjectName) -> [Digest; 2
         charts: vec![ask("2.0.0"), ask("1.0.0")],
         addons: Vec::new(),
         aws: std::collections::BTreeMap::new(),
+        plain: switchback_schemas::inventory::Plain::default(),
     };
     let charts =
         VerifiedCharts::new(helm.programs.clone(), helm.target.clone(), helm.cache.path().join("pulled"));

@@ -40,20 +40,20 @@ pub(crate) struct Args {
 /// The words that `switchback-exec` is to be called with, or how the command ends without it.
 pub(crate) fn prepare(args: &Args, terminal: &mut Terminal) -> Result<Result<Vec<OsString>, Exit>, Error> {
     let mut words: Vec<OsString> = vec!["observe".into(), "--output".into(), args.output.clone().into()];
+    let registry = manifests::registry()?;
+    let mut wanted = Wanted { plain: registry.plain(), ..Wanted::default() };
     if !args.files.is_empty() {
-        let registry = manifests::registry()?;
         let Read { manifests, findings, sources } = manifests::read(registry, &args.files);
         let exit = remark(terminal, &findings, &sources)?;
         let Some(manifests) = manifests else { return Ok(Err(exit)) };
         let targets = manifests.platform.spec.targets.iter();
-        let aws = targets.filter_map(|(name, target)| Some((name.clone(), target.aws()?)));
-        let wanted = Wanted { aws: aws.collect() };
-        let mut name = args.output.file_name().unwrap_or_default().to_owned();
-        name.push(".wanted");
-        let path = args.output.with_file_name(name);
-        documents::write(&path, &serde_json::to_vec_pretty(&wanted)?)?;
-        words.extend(["--wanted".into(), path.into()]);
+        wanted.aws = targets.filter_map(|(name, target)| Some((name.clone(), target.aws()?))).collect();
     }
+    let mut name = args.output.file_name().unwrap_or_default().to_owned();
+    name.push(".wanted");
+    let path = args.output.with_file_name(name);
+    documents::write(&path, &serde_json::to_vec_pretty(&wanted)?)?;
+    words.extend(["--wanted".into(), path.into()]);
     let mut pass = |flag: &str, value: Option<OsString>| {
         words.extend(value.into_iter().flat_map(|value| [flag.into(), value]));
     };

@@ -17,11 +17,13 @@ mod spec;
 mod suspended;
 mod versions;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 use switchback_schemas::{
     Diagnostic, Version,
     codes::{self, Code},
-    inventory::argo_workflows::ArgoWorkflows as Section,
+    inventory::{Plain, argo_workflows::ArgoWorkflows as Section},
     lock::Ask,
     manifest::VersionTarget,
     name::ObjectRef,
@@ -73,6 +75,15 @@ impl Component for ArgoWorkflows {
 
     fn facts(&self) -> Result<ArgoFacts, Diagnostic> {
         catalog::read("argo-workflows/catalog.yaml", FACTS)
+    }
+
+    /// The controller's settings, of which the database is asked for (they name Secrets and hold none), and whether it elects a leader.
+    fn plain(&self, _facts: &ArgoFacts) -> Plain {
+        let keys = ["config", "persistence", "instanceID"].map(str::to_owned);
+        Plain {
+            config: BTreeMap::from([("workflow-controller-configmap".to_owned(), keys.into())]),
+            variables: BTreeSet::from(["LEADER_ELECTION_DISABLE".to_owned()]),
+        }
     }
 
     fn strings(&self, spec: &ArgoWorkflowsUpgrade, checks: &mut Checks<'_, '_>) {

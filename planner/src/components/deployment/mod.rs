@@ -6,6 +6,7 @@ use serde_json::json;
 use switchback_schemas::{
     Diagnostic, Seconds, Version,
     codes::Code,
+    inventory::Plain,
     name::ObjectRef,
     plan::{FieldTest, Operand, Roll, Test},
 };
@@ -58,6 +59,10 @@ impl Component for Deployment {
 
     fn facts(&self) -> Result<(), Diagnostic> {
         Ok(())
+    }
+
+    fn plain(&self, _facts: &()) -> Plain {
+        Plain::default()
     }
 
     fn strings(&self, spec: &DeploymentUpgrade, checks: &mut Checks<'_, '_>) {

@@ -22,6 +22,7 @@ mod support;
 use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
+    inventory::Plain,
     lock::AskAddon,
     name::ObjectRef,
     plan::Roll,
@@ -87,6 +88,10 @@ impl Component for Eks {
     }
 
     /// None: what it names are things of AWS, which go into requests and never onto a command line.
+    fn plain(&self, _facts: &EksFacts) -> Plain {
+        Plain::default()
+    }
+
     fn strings(&self, _: &EksUpgrade, _: &mut Checks<'_, '_>) {}
 
     /// A target that is there has to say which EKS cluster it is.

@@ -15,6 +15,7 @@ use serde_json::json;
 use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
+    inventory::Plain,
     lock::Ask,
     name::ObjectRef,
     plan::Roll,
@@ -71,6 +72,10 @@ impl Component for GpuDriver {
 
     fn facts(&self) -> Result<DriverFacts, Diagnostic> {
         Ok(DriverFacts { known: KnownDrivers::read()?, ..catalog::read("gpu_driver/catalog.yaml", FACTS)? })
+    }
+
+    fn plain(&self, _facts: &DriverFacts) -> Plain {
+        Plain::default()
     }
 
     fn strings(&self, spec: &GpuDriverUpgrade, checks: &mut Checks<'_, '_>) {

@@ -12,6 +12,7 @@ mod spec;
 use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
+    inventory::Plain,
     name::ObjectRef,
     plan::Roll,
 };
@@ -72,6 +73,10 @@ impl Component for GpuNodeImage {
     }
 
     /// None: what it names are things of AWS, which go into requests and never onto a command line.
+    fn plain(&self, _facts: &ImageFacts) -> Plain {
+        Plain::default()
+    }
+
     fn strings(&self, _: &GpuNodeImageUpgrade, _: &mut Checks<'_, '_>) {}
 
     fn references(&self, spec: &GpuNodeImageUpgrade, checks: &mut Checks<'_, '_>) {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
-    inventory::gpu_operator::GpuOperator as Section,
+    inventory::{Plain, gpu_operator::GpuOperator as Section},
     lock::Ask,
     name::ObjectRef,
     plan::Roll,
@@ -60,6 +60,10 @@ impl Component for GpuOperator {
 
     fn facts(&self) -> Result<GpuFacts, Diagnostic> {
         catalog::read("gpu_operator/catalog.yaml", FACTS)
+    }
+
+    fn plain(&self, _facts: &GpuFacts) -> Plain {
+        Plain::default()
     }
 
     fn strings(&self, spec: &GpuOperatorUpgrade, checks: &mut Checks<'_, '_>) {

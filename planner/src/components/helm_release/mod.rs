@@ -8,6 +8,7 @@ mod spec;
 use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
+    inventory::Plain,
     lock::Ask,
     name::ObjectRef,
     plan::Roll,
@@ -57,6 +58,10 @@ impl Component for HelmRelease {
 
     fn facts(&self) -> Result<(), Diagnostic> {
         Ok(())
+    }
+
+    fn plain(&self, _facts: &()) -> Plain {
+        Plain::default()
     }
 
     fn strings(&self, spec: &HelmReleaseUpgrade, checks: &mut Checks<'_, '_>) {

@@ -12,7 +12,7 @@ mod storage;
 use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
-    inventory::karpenter::Karpenter as Section,
+    inventory::{Plain, karpenter::Karpenter as Section},
     lock::Ask,
     manifest::Rollout,
     name::ObjectRef,
@@ -58,6 +58,10 @@ impl Component for Karpenter {
 
     fn facts(&self) -> Result<KarpenterFacts, Diagnostic> {
         catalog::read("karpenter/catalog.yaml", FACTS)
+    }
+
+    fn plain(&self, _facts: &KarpenterFacts) -> Plain {
+        Plain::default()
     }
 
     fn strings(&self, spec: &KarpenterUpgrade, checks: &mut Checks<'_, '_>) {

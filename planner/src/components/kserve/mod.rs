@@ -16,9 +16,12 @@ mod split;
 mod steps;
 mod webhooks;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
+    inventory::Plain,
     name::ObjectRef,
     plan::Roll,
 };
@@ -61,6 +64,15 @@ impl Component for Kserve {
 
     fn facts(&self) -> Result<KserveFacts, Diagnostic> {
         catalog::read("kserve/catalog.yaml", FACTS)
+    }
+
+    /// Images that the controller puts into pods of services.
+    fn plain(&self, facts: &KserveFacts) -> Plain {
+        let keys = facts.images.fetching.iter().cloned().collect();
+        Plain {
+            config: BTreeMap::from([(facts.images.config_map.clone(), keys)]),
+            variables: BTreeSet::new(),
+        }
     }
 
     fn strings(&self, spec: &KserveUpgrade, checks: &mut Checks<'_, '_>) {

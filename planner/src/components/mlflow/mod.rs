@@ -17,6 +17,7 @@ mod steps;
 use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
+    inventory::Plain,
     name::ObjectRef,
     plan::Roll,
 };
@@ -75,6 +76,10 @@ impl Component for Mlflow {
 
     fn facts(&self) -> Result<MlflowFacts, Diagnostic> {
         catalog::read("mlflow/catalog.yaml", FACTS)
+    }
+
+    fn plain(&self, _facts: &MlflowFacts) -> Plain {
+        Plain::default()
     }
 
     fn strings(&self, spec: &MlflowUpgrade, checks: &mut Checks<'_, '_>) {

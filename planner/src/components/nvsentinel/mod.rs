@@ -9,7 +9,7 @@ use serde_json::json;
 use switchback_schemas::{
     Diagnostic, Severity,
     codes::{self, Code},
-    inventory::nvsentinel::Nvsentinel as Section,
+    inventory::{Plain, nvsentinel::Nvsentinel as Section},
     lock::Ask,
     name::{Label, ObjectRef},
     plan::Roll,
@@ -59,6 +59,10 @@ impl Component for Nvsentinel {
 
     fn facts(&self) -> Result<SentinelFacts, Diagnostic> {
         catalog::read("nvsentinel/catalog.yaml", FACTS)
+    }
+
+    fn plain(&self, _facts: &SentinelFacts) -> Plain {
+        Plain::default()
     }
 
     fn strings(&self, spec: &NvsentinelUpgrade, checks: &mut Checks<'_, '_>) {

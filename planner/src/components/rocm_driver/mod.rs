@@ -15,7 +15,7 @@ mod spec;
 use switchback_schemas::{
     Diagnostic,
     codes::{self, Code},
-    inventory::rocm_driver::RocmDriver as Section,
+    inventory::{Plain, rocm_driver::RocmDriver as Section},
     name::ObjectRef,
     plan::Roll,
 };
@@ -62,6 +62,10 @@ impl Component for RocmDriver {
 
     fn facts(&self) -> Result<RocmFacts, Diagnostic> {
         catalog::read("rocm_driver/catalog.yaml", FACTS)
+    }
+
+    fn plain(&self, _facts: &RocmFacts) -> Plain {
+        Plain::default()
     }
 
     fn strings(&self, spec: &RocmDriverUpgrade, checks: &mut Checks<'_, '_>) {

@@ -19,7 +19,7 @@ use switchback_planner::{
 use switchback_schemas::{
     Diagnostic, Version,
     codes::{self, Code},
-    inventory::Inventory,
+    inventory::{Inventory, Plain},
     manifest::{OnFailure, Requires},
     name::{Label, ObjectName, ObjectRef},
     plan::{Effect, FieldTest, HopBasis, KubeEffect, KubePatch, Operand, Roll, SetField, Target, Test, Work},
@@ -112,6 +112,10 @@ impl Component for Widget {
 
     fn facts(&self) -> Result<WidgetFacts, Diagnostic> {
         catalog::read("widget/catalog.yaml", FACTS)
+    }
+
+    fn plain(&self, _facts: &WidgetFacts) -> Plain {
+        Plain::default()
     }
 
     fn strings(&self, spec: &WidgetUpgrade, checks: &mut Checks<'_, '_>) {

@@ -21,6 +21,7 @@ use switchback_planner::{
 use switchback_schemas::{
     Diagnostic, Version,
     codes::Code,
+    inventory::Plain,
     manifest::{OnFailure, Requires},
     name::{Label, ObjectName, ObjectRef},
     plan::{Condition, KubeCondition, Roll, Target},
@@ -76,6 +77,10 @@ impl Component for Sentry {
 
     fn facts(&self) -> Result<(), Diagnostic> {
         Ok(())
+    }
+
+    fn plain(&self, _facts: &()) -> Plain {
+        Plain::default()
     }
 
     fn strings(&self, _: &SentryUpgrade, _: &mut Checks<'_, '_>) {}
