@@ -1,4 +1,4 @@
-//! Tests that documents name, as FILE::TEST.
+//! Tests that documents name, by `FILE::TEST`.
 
 use std::fs;
 

@@ -22,6 +22,6 @@ pub use handover::{carry_over, returned_to};
 pub use recover::{Reclaimed, release_claim, release_lease, release_platform_claim};
 pub use start::{apply, resume, run_id};
 pub use status::{
-    Due, approved, awaited, captured, due, is_over, left_behind, list, rests_as_requested,
-    rollback_targets, status, trust,
+    Due, approved, awaited, captured, due, is_over, left_behind, list, rests_as_requested, rollback_targets,
+    status, trust,
 };

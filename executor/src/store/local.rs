@@ -284,7 +284,10 @@ impl Store for LocalStore {
         for path in notes {
             let side = self.read_said(&path)?;
             if let Some((place, damage)) = side.damaged().next() {
-                return Err(StoreError::Content { path, what: format!("entry {place} cannot be read: {damage}") });
+                return Err(StoreError::Content {
+                    path,
+                    what: format!("entry {place} cannot be read: {damage}"),
+                });
             }
             all.extend(side.said().cloned());
         }
