@@ -294,9 +294,9 @@ mod tests {
                 "this inventory is in format 1.x, and this build reads 2.x: observe again with `switchback observe`",
             ),
             (
-                "switchback.journal/1.0",
+                "switchback.journal/2.0",
                 Document::Journal,
-                "this journal is in format 1.x, and this build reads 2.x: finish the run, or read it, with the release that \
+                "this journal is in format 2.x, and this build reads 3.x: finish the run, or read it, with the release that \
                  began it",
             ),
             (

@@ -59,7 +59,7 @@ impl Side {
                     side.places.push(Ok(found.entry));
                 }
                 // Without the end of its line it is being written, or was when its process died.
-                Err(_) if end.is_none() => {}
+                Err(damage) if end.is_none() && damage.may_be_torn() => {}
                 Ok(found) => {
                     side.strays += usize::from(unread.is_some());
                     let damage =

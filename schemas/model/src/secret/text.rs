@@ -3,6 +3,13 @@
 
 use std::borrow::Cow;
 
+use base64::{
+    Engine as _,
+    alphabet::{STANDARD, URL_SAFE},
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use percent_encoding::percent_decode_str;
+
 use super::is_secret_name;
 
 /// What stands where a secret stood.
@@ -268,42 +275,19 @@ fn is_opaque(run: &str) -> bool {
 }
 
 fn percent_decoded(word: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(word.len());
-    let mut parts = word.split('%');
-    bytes.extend_from_slice(parts.next()?.as_bytes());
-    let mut any = false;
-    for part in parts {
-        let (byte, rest) = part.split_at_checked(2)?;
-        bytes.push(u8::from_str_radix(byte, 16).ok()?);
-        bytes.extend_from_slice(rest.as_bytes());
-        any = true;
-    }
-    any.then(|| String::from_utf8(bytes).ok()).flatten()
+    word.contains('%').then(|| percent_decode_str(word).decode_utf8().ok().map(Cow::into_owned)).flatten()
 }
 
-/// Text that base64 hides, in either alphabet.
+/// Text that base64 hides, in either alphabet, padded or not.
 fn base64_decoded(word: &str) -> Option<String> {
-    let word = word.trim_end_matches('=');
     if word.len() < 12 {
         return None;
     }
-    let (mut bytes, mut held, mut bits) = (Vec::with_capacity(word.len()), 0_u32, 0_u32);
-    for c in word.bytes() {
-        let value = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        held = (held << 6) | u32::from(value);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from((held >> bits) & 0xff).ok()?);
-        }
-    }
+    let lenient = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    let alphabet = if word.contains(['-', '_']) { URL_SAFE } else { STANDARD };
+    let bytes = GeneralPurpose::new(&alphabet, lenient).decode(word).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     text.chars().all(|c| !c.is_control() || c.is_whitespace()).then_some(text)
 }
