@@ -52,6 +52,9 @@ pub struct TrustSpec {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 10))]
     pub quorum: u32,
+    /// Whether a run needs their approval of the whole plan before its first effect, whatever the manifests say. True unless it is set.
+    #[serde(default = "yes")]
+    pub before_start: bool,
     /// Whether a person whose credentials apply a run may approve it, too.
     #[serde(default)]
     pub applier_may_approve: bool,
@@ -59,6 +62,10 @@ pub struct TrustSpec {
 
 fn one() -> u32 {
     1
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A person, who counts once whatever they prove themselves by.

@@ -4,15 +4,13 @@ use switchback_schemas::report::RunState;
 
 use crate::support::{
     bins::program,
-    manifests::{borrowed, changed, web_only},
+    manifests::{borrowed, web_only},
     scene::Scene,
 };
 
 /// Keys of ada, bob and mallory, whom the trust does not name; the twin's admin is eve.
 fn scene() -> Scene {
-    let manifests =
-        changed(web_only(), "platform.yaml", |text| format!("{text}  approvals:\n    beforeStart: true\n"));
-    let scene = Scene::on_twin(&borrowed(&manifests), |world| world);
+    let scene = Scene::on_twin(&borrowed(&web_only()), |world| world);
     for name in ["ada", "bob", "eve", "mallory"] {
         let made = program("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"])

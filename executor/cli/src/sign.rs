@@ -7,9 +7,9 @@ use std::{
 };
 
 use switchback_executor::runs;
-use switchback_model::trust::{self, Trusted};
+use switchback_model::trust::{self, Of, Trusted};
 use switchback_schemas::{
-    RunId,
+    Digest, RunId,
     journal::{Approval, Identified},
 };
 use tokio::io::AsyncWriteExt as _;
@@ -27,6 +27,7 @@ pub(crate) struct SignArgs {
 /// A key of somebody whom a trust names.
 pub(crate) struct Signer {
     key: PathBuf,
+    plan: Digest,
     /// Whose it is.
     pub(crate) by: Identified,
 }
@@ -41,14 +42,14 @@ impl SignArgs {
         let Some(key) = &self.ssh_key else { return Ok(None) };
         let public = documents::text(&public(key))?;
         let unsigned = |why: trust::Unsigned| Error::Sign { why: why.to_string() };
-        let Some(trust) = runs::trust(store, run).await? else {
+        let Some((trust, plan)) = runs::trust(store, run).await? else {
             return Err(Error::Sign {
                 why: format!("the plan of run {run} names no trust, so nobody knows whose key it is"),
             });
         };
         let (person, key_name) = Trusted::owner(&trust, &public).map_err(unsigned)?;
         let by = Identified::Ssh { name: person.name.clone(), key: key_name };
-        Ok(Some(Signer { key: key.clone(), by }))
+        Ok(Some(Signer { key: key.clone(), plan, by }))
     }
 }
 
@@ -65,7 +66,8 @@ impl Signer {
     /// Signs an approval of a run.
     pub(crate) async fn sign(&self, run: &RunId, approval: &mut Approval) -> Result<(), Error> {
         let failed = |why: String| Error::Sign { why };
-        let text = trust::approval_text(run, approval).map_err(|error| failed(error.to_string()))?;
+        let text = trust::approval_text(Of { run, plan: &self.plan }, approval)
+            .map_err(|error| failed(error.to_string()))?;
         let mut child = tokio::process::Command::new("ssh-keygen")
             .args(["-q", "-Y", "sign", "-n", trust::APPROVAL, "-f"])
             .arg(&self.key)

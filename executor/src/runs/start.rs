@@ -11,7 +11,8 @@ use switchback_schemas::{
     Digest, RunId, Severity,
     format::Document,
     journal::{End, Event},
-    plan::Plan,
+    name::Label,
+    plan::{ApprovalScope, GateKind, Plan},
 };
 
 use super::handover;
@@ -118,9 +119,23 @@ fn under_trust(runtime: &Runtime, index: &Index) -> Done<()> {
     let given = runtime.trust.as_ref().map(|trust| trust.named());
     match (&given, named) {
         (None, Some(_)) if index.trust.is_some() => Ok(()),
-        (given, named) if given.as_ref() == named => Ok(()),
+        (given, named) if given.as_ref() == named => match &index.trust {
+            Some(trust) if trust.trust().spec.before_start && !asks_first(&index.plan) => {
+                Err(RunError::Unasked(trust.trust().metadata.name.clone()))
+            }
+            _ => Ok(()),
+        },
         _ => Err(RunError::Trust { named: named.cloned().map(Box::new), given: given.map(Box::new) }),
     }
+}
+
+/// Whether nothing of a plan begins before somebody approved the whole of it.
+fn asks_first(plan: &Plan) -> bool {
+    let asks = |gate: &Label| {
+        plan.gate(gate)
+            .is_some_and(|gate| gate.kind == GateKind::Approval(ApprovalScope::Plan {}) && !gate.may_override)
+    };
+    plan.steps.iter().filter(|step| step.needs.is_empty()).all(|step| step.gates.iter().any(asks))
 }
 
 fn header(index: &Index, run: &RunId, operation: &RunId, plan: &[u8], now: Timestamp) -> Done<NewRun> {

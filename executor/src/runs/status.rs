@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use switchback_model::trust::{Trusted, Unsigned};
+use switchback_model::trust::{Of, Trusted, Unsigned};
 use switchback_schemas::{
-    RunId, StepId,
+    Digest, RunId, StepId,
     journal::{Approval, Captured, End, Event, RollbackScope, SideKind, WaitsFor},
     report::{AwaitedApproval, Report, RunState},
 };
@@ -25,9 +25,10 @@ pub async fn status(store: &dyn Store, run: &RunId) -> Done<Report> {
     report::report(&index, &journal).map_err(unreportable(run))
 }
 
-/// The trust under which a run began, if its plan names one.
-pub async fn trust(store: &dyn Store, run: &RunId) -> Done<Option<Arc<Trusted>>> {
-    Ok(of_run(store, run).await?.trust.clone())
+/// The trust under which a run began, if its plan names one, and the digest of that plan.
+pub async fn trust(store: &dyn Store, run: &RunId) -> Done<Option<(Arc<Trusted>, Digest)>> {
+    let index = of_run(store, run).await?;
+    Ok(index.trust.clone().map(|trust| (trust, index.digest)))
 }
 
 /// Approvals that counted, from the journal alone; whether the signature holds, where the plan names a trust.
@@ -37,10 +38,13 @@ pub async fn approved(store: &dyn Store, run: &RunId) -> Done<Vec<(Approval, Opt
         Event::Approved { approval } => Some(approval),
         _ => None,
     });
-    let held = |approval: &Approval| {
-        index.plan.platform.trust.as_ref()?;
-        Some(index.trust.as_ref().map_or(Err(Unsigned::Absent), |trust| trust.proves(run, approval)))
-    };
+    let held =
+        |approval: &Approval| {
+            index.plan.platform.trust.as_ref()?;
+            Some(index.trust.as_ref().map_or(Err(Unsigned::Absent), |trust| {
+                trust.proves(Of { run, plan: &index.digest }, approval)
+            }))
+        };
     Ok(approvals.map(|approval| (approval.clone(), held(&approval))).collect())
 }
 

@@ -113,6 +113,9 @@ pub enum RunError {
         /// What was given.
         given: Option<Box<TrustRef>>,
     },
+    /// The trust wants the whole plan approved before anything begins, and the plan does not ask for that.
+    #[error("trust {0} has a plan approved before it starts, and this one does not ask for that")]
+    Unasked(Label),
     /// An approval does not count.
     #[error("run {run}: this approval does not count: {void}")]
     Approval {
@@ -172,7 +175,7 @@ impl RunError {
             }
             Self::Unproven { .. } | Self::ClaimUnreadable { .. } => codes::PLATFORM_UNREACHABLE,
             Self::Approval { .. } => codes::RUN_APPROVAL,
-            Self::Trust { .. } => codes::RUN_TRUST,
+            Self::Trust { .. } | Self::Unasked(_) => codes::RUN_TRUST,
             Self::Illegal { .. } => codes::RUN_ILLEGAL_RECORD,
             Self::TakenOver(_)
             | Self::Append(AppendError::Fenced { .. })
@@ -214,6 +217,10 @@ impl RunError {
             }
             Self::NotAllowed { run, .. } => format!("`switchback status --run {run}` shows where it stands"),
             Self::Approval { void, .. } => void.help().to_owned(),
+            Self::Unasked(_) => {
+                "make the plan again with `switchback plan --trust FILE`; one that was edited is not applied"
+                    .to_owned()
+            }
             Self::Trust { given: None, .. } => {
                 "pass --trust FILE, from where who may approve is kept".to_owned()
             }

@@ -8,8 +8,8 @@ use switchback_schemas::{
 
 use crate::{context::Cx, lower::Lowering};
 
-pub(super) fn add(cx: &Cx<'_>, lowering: &mut Lowering) {
-    if cx.manifests.platform.spec.approvals.before_start {
+pub(super) fn add(cx: &Cx<'_>, before_start: bool, lowering: &mut Lowering) {
+    if before_start {
         let gate = Gate {
             id: Label::sanitized("start"),
             title: "approve the plan".to_owned(),

@@ -118,7 +118,7 @@ pub struct Approval {
     /// When it stops counting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
-    /// The signature of a key, in OpenSSH's form. It covers run, scope, review digest, reason and both times.
+    /// The signature of a key, in OpenSSH's form. It covers run, plan, scope, review digest, reason and both times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! Gates: what must pass before a step starts.
 
 use jiff::Timestamp;
-use switchback_model::group::batch;
+use switchback_model::{group::batch, trust::Of};
 use switchback_schemas::{
     Digest, Seconds, StepId,
     journal::{Approval, At, Evidence, Identified, WaitsFor, Way},
@@ -166,7 +166,7 @@ impl Asking<'_> {
         };
         let Some(trust) = &self.index.trust else { return Some(Void::NoTrust(named.name.clone())) };
         let Some(run) = &self.state.run else { return Some(Void::OtherReview) };
-        if let Err(why) = trust.proves(run, approval) {
+        if let Err(why) = trust.proves(Of { run, plan: &self.index.digest }, approval) {
             return Some(Void::Unsigned { trust: named.name.clone(), why });
         }
         let Identified::Ssh { name, .. } = &approval.by else { return None };

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use ssh_key::{HashAlg, LineEnding, PrivateKey, private::Ed25519Keypair};
-use switchback_model::trust::{APPROVAL, Trusted, approval_text};
-use switchback_schemas::journal::SideEntry;
+use switchback_model::trust::{APPROVAL, Of, Trusted, approval_text};
+use switchback_schemas::{Digest, journal::SideEntry};
 
 use super::*;
 
@@ -25,6 +25,10 @@ fn trust(name: &str) -> Arc<Trusted> {
 }
 
 fn gated(trust: Option<&Trusted>) -> Vec<u8> {
+    with_gate(trust, |_| {})
+}
+
+fn with_gate(trust: Option<&Trusted>, change: impl FnOnce(&mut Plan)) -> Vec<u8> {
     let mut gated = step("a", &[]);
     gated.gates.push(label("go"));
     let gate = Gate {
@@ -38,6 +42,7 @@ fn gated(trust: Option<&Trusted>) -> Vec<u8> {
         plan.platform.trust = trust.map(Trusted::named);
         plan.platform.quorum = 2;
         plan.platform.allow_asserted = false;
+        change(plan);
     })
 }
 
@@ -53,7 +58,7 @@ fn approval(runtime: &Runtime, run: &RunId, plan: &[u8], (name, seed): (&str, u8
         expires: None,
         proof: None,
     };
-    let text = approval_text(run, &approval).unwrap();
+    let text = approval_text(Of { run, plan: &Digest::of(plan) }, &approval).unwrap();
     let signature = key(seed).sign(APPROVAL, HashAlg::Sha512, &text).unwrap();
     approval.proof = Some(signature.to_pem(LineEnding::LF).unwrap());
     approval
@@ -81,6 +86,22 @@ async fn a_run_begins_under_the_trust_of_its_plan_and_under_no_other() {
     assert!(matches!(end, Ended::Rest(Rest::Parked { .. })), "{end:?}");
     let error = apply(&under(&theirs), &gated(Some(&ours))).await.unwrap_err();
     assert!(matches!(error, RunError::Trust { .. }), "{error}");
+}
+
+/// The manifests are what is reviewed, and a plan can be edited: whether anybody is asked is the trust's.
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_asks_nobody_does_not_begin() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let trust = trust("production");
+    let runtime = Runtime { trust: Some(Arc::clone(&trust)), ..runtime(&world, &disk) };
+    let refused = async |change: fn(&mut Plan)| {
+        let error = apply(&runtime, &with_gate(Some(&trust), change)).await.unwrap_err();
+        assert!(matches!(error, RunError::Unasked(_)), "{error}");
+        assert!(runtime.store.runs().await.unwrap().is_empty(), "nothing is begun");
+    };
+    refused(|plan| plan.steps[0].gates.clear()).await;
+    refused(|plan| plan.gates[0].may_override = true).await;
+    refused(|plan| plan.gates[0].kind = GateKind::Approval(ApprovalScope::Gate(label("go")))).await;
 }
 
 /// Whoever can write to the store, or stands behind an API server of their own, can write a name.
@@ -140,6 +161,8 @@ async fn a_person_counts_once_and_who_applies_does_not_count() {
         Event::Approved { approval } => Some(approval),
         _ => None,
     });
-    let proven: Vec<bool> = approved.map(|approval| trust.proves(&run, approval).is_ok()).collect();
+    let proven: Vec<bool> = approved
+        .map(|approval| trust.proves(Of { run: &run, plan: &Digest::of(&plan) }, approval).is_ok())
+        .collect();
     assert_eq!(proven, [true, true]);
 }

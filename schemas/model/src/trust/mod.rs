@@ -166,11 +166,11 @@ impl Trusted {
         self.trust.spec.people.get(*number).ok_or(Unsigned::Absent)
     }
 
-    /// Whether an approval of a run is signed by who it says that gave it.
-    pub fn proves(&self, run: &RunId, approval: &Approval) -> Result<(), Unsigned> {
+    /// Whether an approval is signed by who it says that gave it.
+    pub fn proves(&self, of: Of<'_>, approval: &Approval) -> Result<(), Unsigned> {
         let Identified::Ssh { name, key } = &approval.by else { return Err(Unsigned::Absent) };
         let signature = approval.proof.as_deref().ok_or(Unsigned::Absent)?;
-        let text = approval_text(run, approval).map_err(|error| Unsigned::Forged(error.to_string()))?;
+        let text = approval_text(of, approval).map_err(|error| Unsigned::Forged(error.to_string()))?;
         let person = self.signer(APPROVAL, &text, signature)?;
         let of_person = self.keys.get(key).and_then(|(number, _)| self.trust.spec.people.get(*number));
         if person.name != *name || of_person != Some(person) {
@@ -180,20 +180,31 @@ impl Trusted {
     }
 }
 
-/// What is signed of an approval of a run. It names the run, so nothing is gained by saying it again: a person counts once.
-pub fn approval_text(run: &RunId, approval: &Approval) -> Result<Vec<u8>, serde_json::Error> {
+/// What an approval is of.
+#[derive(Clone, Copy, Debug)]
+pub struct Of<'a> {
+    /// The run.
+    pub run: &'a RunId,
+    /// The digest of its plan's bytes: a review digest leaves out what was observed and how it is told.
+    pub plan: &'a Digest,
+}
+
+/// What is signed of an approval. It names run and plan, so nothing is gained by saying it again: a person counts once.
+pub fn approval_text(of: Of<'_>, approval: &Approval) -> Result<Vec<u8>, serde_json::Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Signed<'a> {
         run: &'a RunId,
+        plan: &'a Digest,
         scope: &'a ApprovalScope,
         review: &'a Digest,
         reason: &'a Option<String>,
         given: jiff::Timestamp,
         expires: Option<jiff::Timestamp>,
     }
+    let Of { run, plan } = of;
     let Approval { scope, review, reason, given, expires, .. } = approval;
-    serde_json::to_vec(&Signed { run, scope, review, reason, given: *given, expires: *expires })
+    serde_json::to_vec(&Signed { run, plan, scope, review, reason, given: *given, expires: *expires })
 }
 
 fn read(key: &str) -> Result<PublicKey, String> {

@@ -65,8 +65,8 @@ fn approval(name: &str, seed: u8) -> Approval {
     }
 }
 
-fn signed(run: &RunId, approval: Approval, seed: u8, purpose: &str) -> Approval {
-    let text = approval_text(run, &approval).unwrap();
+fn signed(of: Of<'_>, approval: Approval, seed: u8, purpose: &str) -> Approval {
+    let text = approval_text(of, &approval).unwrap();
     let signature = key(seed).sign(purpose, HashAlg::Sha512, &text).unwrap();
     Approval { proof: Some(signature.to_pem(LineEnding::LF).unwrap()), ..approval }
 }
@@ -91,9 +91,10 @@ fn a_signature_of_openssh_counts_for_its_own_text_and_purpose_only() {
 #[test]
 fn no_forged_approval_counts() {
     let trusted = Trusted::of(trust(&[person("ada", &[1, 2]), person("bob", &[3])], 1)).unwrap();
-    let here = run("r-1");
-    let ada = signed(&here, approval("ada", 1), 1, APPROVAL);
-    assert_eq!(trusted.proves(&here, &ada), Ok(()));
+    let (run_1, run_2, plan, other) = (run("r-1"), run("r-2"), Digest::of("plan"), Digest::of("other"));
+    let here = Of { run: &run_1, plan: &plan };
+    let ada = signed(here, approval("ada", 1), 1, APPROVAL);
+    assert_eq!(trusted.proves(here, &ada), Ok(()));
     let with = |change: fn(&mut Approval)| {
         let mut changed = ada.clone();
         change(&mut changed);
@@ -116,18 +117,22 @@ fn no_forged_approval_counts() {
         ("another name and its key", with(|forged| forged.by = approval("bob", 3).by)),
         ("only a name", with(|forged| forged.by = Identified::Asserted("ada".to_owned()))),
         ("an API server's word", with(|forged| forged.by = Identified::Kubernetes("oidc:ada".to_owned()))),
-        ("somebody else's key", signed(&here, approval("ada", 1), 3, APPROVAL)),
-        ("a stranger's key", signed(&here, approval("ada", 9), 9, APPROVAL)),
-        ("another purpose", signed(&here, approval("ada", 1), 1, PLAN)),
-        ("another run", signed(&run("r-2"), approval("ada", 1), 1, APPROVAL)),
+        ("somebody else's key", signed(here, approval("ada", 1), 3, APPROVAL)),
+        ("a stranger's key", signed(here, approval("ada", 9), 9, APPROVAL)),
+        ("another purpose", signed(here, approval("ada", 1), 1, PLAN)),
+        ("another run", signed(Of { run: &run_2, ..here }, approval("ada", 1), 1, APPROVAL)),
+        (
+            "another plan of the same risk",
+            signed(Of { plan: &other, ..here }, approval("ada", 1), 1, APPROVAL),
+        ),
         ("a changed key in it", bit(120)),
         ("a changed signature in it", bit(ada.proof.as_ref().unwrap().len() - 60)),
     ];
     for (what, forged) in forgeries {
-        assert!(trusted.proves(&here, &forged).is_err(), "{what}");
+        assert!(trusted.proves(here, &forged).is_err(), "{what}");
     }
     // Either key of a person speaks for that person.
-    assert_eq!(trusted.proves(&here, &signed(&here, approval("ada", 2), 2, APPROVAL)), Ok(()));
+    assert_eq!(trusted.proves(here, &signed(here, approval("ada", 2), 2, APPROVAL)), Ok(()));
 }
 
 #[test]
