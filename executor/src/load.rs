@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use switchback_model::{journal::Journal, trust::Trusted};
-use switchback_schemas::{Digest, RunId, journal::Event, plan::Plan};
+use switchback_schemas::{Digest, RunId, journal::Event, plan::Plan, trust::TrustRef};
 
 use crate::{
     machine::{Index, Machine, Settings},
@@ -25,14 +25,20 @@ pub(crate) fn indexed(bytes: &[u8], trust: Option<&Arc<Trusted>>) -> Done<Arc<In
 }
 
 /// The plan of a run, with its trust. Without that, which is kept when the run begins, no approval counts.
-pub(crate) async fn of_run(store: &dyn Store, run: &RunId) -> Done<Arc<Index>> {
+pub(crate) async fn of_run(store: &dyn Store, run: &RunId, given: Option<&Arc<Trusted>>) -> Done<Arc<Index>> {
     let bytes = store.plan(run).await?;
-    let trust = match &Plan::from_json(&bytes)?.platform.trust {
-        Some(named) => store.artifact(run, &named.digest).await.ok(),
-        None => None,
+    let trust = match (given, &Plan::from_json(&bytes)?.platform.trust) {
+        (Some(given), _) => Some(Arc::clone(given)),
+        (None, Some(named)) => kept_trust(store, run, named).await,
+        (None, None) => None,
     };
-    let trust = trust.and_then(|json| Trusted::from_json(&json).ok()).map(Arc::new);
     indexed(&bytes, trust.as_ref())
+}
+
+/// The trust that was kept with a run when it began; the digest that its plan names is what makes it that one.
+pub(crate) async fn kept_trust(store: &dyn Store, run: &RunId, named: &TrustRef) -> Option<Arc<Trusted>> {
+    let json = store.artifact(run, &named.digest).await.ok()?;
+    Trusted::from_json(&json).ok().map(Arc::new)
 }
 
 /// A report's refusal as a run's.
@@ -52,15 +58,22 @@ pub async fn plan(store: &dyn Store, run: &RunId) -> Done<Vec<u8>> {
 /// The plan and the journal of a run.
 pub(crate) async fn load(store: &dyn Store, run: &RunId) -> Done<(Arc<Index>, Journal)> {
     let journal = store.journal(run).await?.ok_or_else(|| StoreError::NoSuchRun(run.clone()))?;
-    Ok((of_run(store, run).await?, journal))
+    Ok((of_run(store, run, None).await?, journal))
 }
 
 /// The machine of a run, as its journal leaves it.
 pub(crate) fn replayed(index: &Arc<Index>, run: &RunId, journal: &Journal) -> Done<Machine> {
-    if let Some(Event::Header { plan, .. }) = journal.records.first().map(|record| &record.event)
-        && *plan != index.digest
-    {
-        return Err(RunError::OtherPlan { run: run.clone(), plan: *plan });
+    if let Some(Event::Header { plan, run: of, .. }) = journal.records.first().map(|record| &record.event) {
+        if of != run {
+            return Err(StoreError::Said {
+                run: run.clone(),
+                what: format!("its journal is that of run {of}"),
+            }
+            .into());
+        }
+        if *plan != index.digest {
+            return Err(RunError::OtherPlan { run: run.clone(), plan: *plan });
+        }
     }
     let illegal = |source| RunError::Illegal { run: run.clone(), source: Box::new(source) };
     report::replay(index, journal, Settings::default()).map_err(illegal)

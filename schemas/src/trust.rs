@@ -47,7 +47,7 @@ pub struct TrustName {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrustSpec {
     /// Who may approve.
-    pub people: Vec<Person>,
+    pub approvers: Vec<Person>,
     /// How many of them have to.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 10))]
@@ -90,5 +90,5 @@ pub struct TrustRef {
     /// The digest of its canonical JSON.
     pub digest: crate::Digest,
     /// Who may approve.
-    pub people: Vec<Label>,
+    pub approvers: Vec<Label>,
 }

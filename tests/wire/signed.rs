@@ -21,7 +21,7 @@ fn scene() -> Scene {
     let key = |name: &str| scene.read(&format!("{name}.pub")).trim().to_owned();
     let trust = |file: &str, name: &str, people: &str| {
         let head = "apiVersion: switchback.dev/v1alpha1\nkind: Trust\n";
-        let text = format!("{head}metadata: {{name: {name}}}\nspec:\n  quorum: 2\n  people:\n{people}");
+        let text = format!("{head}metadata: {{name: {name}}}\nspec:\n  quorum: 2\n  approvers:\n{people}");
         scene.write(file, &text);
     };
     let person =

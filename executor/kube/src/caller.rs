@@ -26,6 +26,6 @@ pub async fn caller(client: kube::Client) -> Result<String, Failure> {
             class: Class::Denied,
             evidence: Evidence::line("the API server knows no user for these credentials"),
         }),
-        name => Ok(text::line(name)),
+        name => Ok(text::identity(name)),
     }
 }

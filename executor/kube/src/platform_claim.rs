@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use switchback_executor::{
     ports::{ClaimPort, Classify as _, Failure, KeptClaim, PlatformClaim},
-    untrusted::text::line,
+    untrusted::text::{identity, line},
 };
 use switchback_model::journal::Head;
 use switchback_schemas::{Digest, RunId, journal::Evidence};
@@ -135,8 +135,8 @@ fn kept(lease: &Value, cluster: &str) -> KeptClaim {
             run: RunId::new(of("run").to_owned()).ok()?,
             plan: of("plan").parse::<Digest>().ok()?,
             epoch: lease.pointer("/spec/leaseTransitions")?.as_u64()?,
-            holder: line(text(lease, "/spec/holderIdentity")),
-            store: line(of("store")),
+            holder: identity(text(lease, "/spec/holderIdentity")),
+            store: identity(of("store")),
             since: text(lease, "/spec/acquireTime").parse().ok()?,
             renewed: text(lease, "/spec/renewTime").parse().ok()?,
             anchor: Head { next: next.parse().ok()?, prev: prev.to_owned() },

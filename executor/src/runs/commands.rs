@@ -10,6 +10,7 @@ use super::{handle::RunHandle, handover};
 use crate::{
     load::{Done, load, replayed},
     runtime::RunError,
+    store::StoreError,
 };
 
 /// Asks a run to pause, continue, retry, roll back or be abandoned, or adds a note.
@@ -19,7 +20,17 @@ pub async fn request(handle: RunHandle<'_>, by: Identified, says: SideKind) -> D
     let (index, journal) = load(store, run).await?;
     // Large, and held over the wait below.
     let mut machine = Box::new(replayed(&index, run, &journal)?);
-    machine.hear(store.side(run).await?);
+    let side = store.side(run).await?;
+    let there = u64::try_from(side.places.len()).unwrap_or(u64::MAX);
+    if there < machine.state().heard && !matches!(says, SideKind::Approve { .. }) {
+        // It would take a place that was heard already, and would not be.
+        let heard = machine.state().heard;
+        let what = format!(
+            "{heard} entries of what people said to it were heard, and its side log holds {there}: nothing more can be heard"
+        );
+        return Err(StoreError::Said { run: run.clone(), what }.into());
+    }
+    machine.hear(side);
     let refuse = |why: String| Err(RunError::NotAllowed { run: run.clone(), why });
     let state = machine.state();
     let still = match &says {

@@ -33,7 +33,7 @@ impl<'a> RunHandle<'a> {
     /// Takes the run's lease, so that no process works on it until this is dropped.
     pub(super) async fn take(self) -> Done<Held<'a>> {
         let leased = self.store.take(self.run, None).await?;
-        let index = of_run(self.store, self.run).await?;
+        let index = of_run(self.store, self.run, None).await?;
         let machine = replayed(&index, self.run, &leased.journal)?;
         Ok(Held { handle: self, leased, machine })
     }

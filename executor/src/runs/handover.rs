@@ -65,11 +65,18 @@ fn joined(earlier: CarryOver, own: CarryOver) -> CarryOver {
 }
 
 /// The run of a plan takes over from the run that the plan continues.
-pub(super) async fn take_over(handle: RunHandle<'_>, parent: &Parent, carried: &CarryOver) -> Done<()> {
+pub(super) async fn take_over(
+    handle: RunHandle<'_>,
+    (parent, under_trust): (&Parent, bool),
+    carried: &CarryOver,
+) -> Done<()> {
     let RunHandle { store, run, .. } = handle;
     let refuse = |why: &str| RunError::Parent { run: parent.run.clone(), why: why.to_owned() };
     let (index, journal) = load(store, &parent.run).await?;
     let earlier = replayed(&index, &parent.run, &journal)?;
+    if index.plan.platform.trust.is_some() && !under_trust {
+        return Err(refuse("it began under a trust, and a plan under none does not continue it"));
+    }
     match &earlier.state().superseded {
         Some(by) if by == run => return Ok(()),
         Some(by) => return Err(refuse(&format!("it was continued by {by} already"))),
@@ -134,7 +141,7 @@ async fn taken_since(store: &dyn Store, but: [&RunId; 2], platform: &Label, ende
 pub(super) async fn get_back(handle: RunHandle<'_>) -> Done<()> {
     let RunHandle { store, run, .. } = handle;
     let Some(journal) = store.journal(run).await? else { return Ok(()) };
-    let index = of_run(store, run).await?;
+    let index = of_run(store, run, None).await?;
     if let Some(by) = &replayed(&index, run, &journal)?.state().superseded {
         give_back(handle.of(by)).await?;
     }

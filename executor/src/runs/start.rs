@@ -17,10 +17,10 @@ use switchback_schemas::{
 
 use super::handover;
 use crate::{
-    load::{Done, indexed, load, of_run, replayed},
+    load::{Done, indexed, kept_trust, of_run, replayed},
     machine::{Index, Rest},
     runtime::{Ended, RunError, Runtime, Stop, View, may_start},
-    store::{NewRun, Store, claims},
+    store::{NewRun, Store, StoreError, claims},
 };
 
 /// The run of a plan. One plan has one run, so starting it twice resumes it; a plan of a later observation has other bytes.
@@ -34,25 +34,36 @@ pub fn run_id(plan: &Digest) -> Done<RunId> {
 /// claimed before the first effect.
 pub async fn apply(runtime: &Runtime, plan: &[u8], stop: &Stop, view: &mut View<'_>) -> Done<(RunId, Ended)> {
     let index = indexed(plan, runtime.trust.as_ref())?;
-    let findings: Vec<_> =
-        lint::lint(&index.plan).into_iter().filter(|finding| finding.severity == Severity::Error).collect();
-    if !findings.is_empty() {
-        return Err(RunError::Lint(findings));
-    }
+    rules_hold(&index)?;
     let missing = runtime.drivers.missing(&index.plan);
     if !missing.is_empty() {
         return Err(RunError::NoDriver(missing));
     }
     let run = run_id(&index.digest)?;
-    let begun = runtime.trust.is_none() && runtime.store.journal(&run).await?.is_some();
-    let index = if begun { of_run(&*runtime.store, &run).await? } else { index };
+    // A run that has begun goes on under the trust that it kept, and with the plan that is given here.
+    let index = match (&runtime.trust, &index.plan.platform.trust) {
+        (None, Some(named)) => indexed(plan, kept_trust(&*runtime.store, &run, named).await.as_ref())?,
+        _ => index,
+    };
     let ended = Box::pin(carry_on(runtime, &run, index, Some(plan), stop, view)).await?;
     Ok((run, ended))
 }
 
+/// The plan breaks none of its own rules.
+fn rules_hold(index: &Index) -> Done<()> {
+    let findings: Vec<_> =
+        lint::lint(&index.plan).into_iter().filter(|finding| finding.severity == Severity::Error).collect();
+    if findings.is_empty() { Ok(()) } else { Err(RunError::Lint(findings)) }
+}
+
 /// Takes up a run by its name, from the plan that is kept with it.
 pub async fn resume(runtime: &Runtime, run: &RunId, stop: &Stop, view: &mut View<'_>) -> Done<Ended> {
-    let (index, _) = load(&*runtime.store, run).await?;
+    let index = of_run(&*runtime.store, run, runtime.trust.as_ref()).await?;
+    // What stands in a store is not believed because it stands there.
+    if run_id(&index.digest)? != *run {
+        return Err(RunError::OtherPlan { run: run.clone(), plan: index.digest });
+    }
+    rules_hold(&index)?;
     Box::pin(carry_on(runtime, run, index, None, stop, view)).await
 }
 
@@ -97,9 +108,13 @@ async fn carry_on(
         store.put_artifact(run, trust.json()).await?;
     }
     let mut machine = replayed(&index, run, &leased.journal)?;
+    if let Some(what) = machine.unfounded() {
+        return Err(StoreError::Said { run: run.clone(), what }.into());
+    }
     if let (Some(parent), Some(carried)) = (&index.plan.parent, inherited) {
         if !over {
-            handover::take_over(runtime.handle(run), parent, &carried).await?;
+            let under_trust = index.plan.platform.trust.is_some();
+            handover::take_over(runtime.handle(run), (parent, under_trust), &carried).await?;
         }
         machine.inherit(carried);
     }

@@ -27,7 +27,7 @@ pub async fn status(store: &dyn Store, run: &RunId) -> Done<Report> {
 
 /// The trust under which a run began, if its plan names one, and the digest of that plan.
 pub async fn trust(store: &dyn Store, run: &RunId) -> Done<Option<(Arc<Trusted>, Digest)>> {
-    let index = of_run(store, run).await?;
+    let index = of_run(store, run, None).await?;
     Ok(index.trust.clone().map(|trust| (trust, index.digest)))
 }
 
@@ -41,7 +41,7 @@ pub async fn approved(store: &dyn Store, run: &RunId) -> Done<Vec<(Approval, Opt
     let held =
         |approval: &Approval| {
             index.plan.platform.trust.as_ref()?;
-            Some(index.trust.as_ref().map_or(Err(Unsigned::Absent), |trust| {
+            Some(index.trust.as_ref().map_or(Err(Unsigned::Unkept), |trust| {
                 trust.proves(Of { run, plan: &index.digest }, approval)
             }))
         };

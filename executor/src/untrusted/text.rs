@@ -20,14 +20,24 @@ pub fn url_part(text: &str) -> impl fmt::Display + '_ {
 /// One line: terminal escapes, control characters and characters that change the direction or hide are gone, line ends
 /// are spaces, what has the shape of a secret is hidden, and what is longer than 400 characters is cut.
 pub fn line(text: &str) -> String {
-    clean(&redact_text(text))
+    clean(&redact_text(&plain(text)))
+}
+
+/// Who somebody is, or what something is called, in one line: compared with what was said before, so nothing of it is hidden.
+pub fn identity(text: &str) -> String {
+    clean(&plain(text))
+}
+
+/// Escapes go first: they may stand in the middle of a secret's name.
+fn plain(text: &str) -> String {
+    without_escapes(text).collect()
 }
 
 fn clean(text: &str) -> String {
     let mut out = String::new();
     let mut space = false;
     let mut length = 0;
-    for c in without_escapes(text) {
+    for c in text.chars() {
         if c.is_whitespace() {
             space = length > 0;
             continue;
@@ -50,7 +60,8 @@ fn clean(text: &str) -> String {
 /// The last `max` lines that say something, each made safe.
 pub fn last_lines(text: &str, max: usize) -> Vec<String> {
     // As a whole first: a key stands on many lines.
-    let text = redact_text(text);
+    let text = plain(text);
+    let text = redact_text(&text);
     let lines: Vec<String> = text.lines().map(line).filter(|line| !line.is_empty()).collect();
     let skip = lines.len().saturating_sub(max);
     lines.into_iter().skip(skip).collect()
@@ -85,6 +96,7 @@ fn without_escapes(text: &str) -> impl Iterator<Item = char> + '_ {
                         chars.next();
                     }
                 },
+                '\n' => return Some('\n'),
                 c if c.is_whitespace() => return Some(' '),
                 c if c.is_control() || is_invisible(c) => {}
                 c => return Some(c),
@@ -114,7 +126,8 @@ mod tests {
     #[test]
     fn f1_secrets_are_hidden_where_text_is_read() {
         let said = "Error: dial postgres://u:hunter2@db/x\n-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n\
-                    Authorization: Bearer hunter2\n\u{1b}[1m--token=hunter2\n";
+                    Authorization: Bearer hunter2\n\u{1b}[1m--token=hunter2\n\
+                    \u{1b}[36mtoken\u{1b}[0m=hunter2 \u{1b}[1mpassword \u{1b}[0m: hunter2\n";
         let lines = last_lines(said, 10);
         assert!(!lines.concat().contains("hunter2"), "{lines:?}");
         assert_eq!(lines.first().map(String::as_str), Some("Error: dial postgres://***@db/x"));

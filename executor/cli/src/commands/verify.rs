@@ -4,7 +4,7 @@ use switchback_executor::{runs, store::StoreError};
 use switchback_face::{Exit, terminal::Failure as _};
 use switchback_model::trust::Unsigned;
 use switchback_schemas::{
-    RunId,
+    RunId, codes,
     journal::{Approval, Captured, Event},
 };
 
@@ -37,6 +37,14 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         // Who approved what stands in the journal, whatever became of the rest.
         for approved in runs::approved(&*opened.store, run).await.iter().flatten() {
             host.answer(&format!("  {}\n", proof(approved)))?;
+            if let (approval, Some(Err(_))) = approved {
+                exit = Exit::Failed;
+                let help = format!(
+                    "find out who wrote to the store; ask {} for it again",
+                    labels::who(&approval.by)
+                );
+                host.terminal.code(codes::RUN_APPROVAL, &help).map_err(Error::Write)?;
+            }
         }
     }
     if args.run.run.is_none() {

@@ -1,10 +1,11 @@
 //! Approvals before they are asked for: whether one would count, and how many of those that a scope needs are given.
 
 use jiff::Timestamp;
+use switchback_model::trust::Of;
 use switchback_schemas::{
-    journal::{Approval, Identified},
+    journal::{Approval, At, Identified},
     name::Label,
-    plan::{ApprovalScope, GateKind, Plan},
+    plan::{ApprovalScope, GateKind, Plan, Step},
     report::AwaitedApproval,
 };
 
@@ -12,7 +13,7 @@ use super::{
     gates::{same_person, scope_text, who},
     void::Void,
 };
-use crate::machine::Machine;
+use crate::machine::{Machine, Phase};
 
 impl Machine {
     /// Why an approval that somebody is about to give would not count.
@@ -24,7 +25,9 @@ impl Machine {
         let scope = || scope_text(&approval.scope);
         match &approval.scope {
             scope if is_asked(&self.index.plan, scope) => {}
-            ApprovalScope::Gate(gate) if self.index.plan.gate(gate).is_some_and(|gate| gate.may_override) => {
+            ApprovalScope::Gate(gate)
+                if self.index.plan.gate(gate).is_some_and(|gate| self.index.may_override(gate)) =>
+            {
                 let said = approval.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty());
                 if !said || approval.expires.is_none() {
                     return Some(Void::NoOverride(gate.clone()));
@@ -46,18 +49,67 @@ impl Machine {
         Some(Void::Again { by: who(&earlier.by), scope: scope(), given: earlier.given })
     }
 
+    /// What a journal tells of approvals that the plan's trust does not bear out: whoever can write to a store can write a journal, so what
+    /// was begun has to have been approved by signatures that hold.
+    pub fn unfounded(&self) -> Option<String> {
+        let (plan, state) = (&self.index.plan, &self.state);
+        let of = Of { run: state.run.as_ref()?, plan: &self.index.digest };
+        let trust = self.index.trust.as_ref()?;
+        for approval in &state.approvals {
+            if let Err(why) = trust.proves(of, approval) {
+                return Some(format!("its journal holds an approval by {}, and {why}", who(&approval.by)));
+            }
+        }
+        let given = |scope: &ApprovalScope| {
+            let by = state
+                .approvals
+                .iter()
+                .filter(|approval| approval.scope == *scope)
+                .map(|approval| &approval.by);
+            let mut persons: Vec<&Identified> = Vec::new();
+            for one in by {
+                if !persons.iter().any(|other| same_person(one, other)) {
+                    persons.push(one);
+                }
+            }
+            persons.len() as u64 >= u64::from(self.index.quorum())
+        };
+        let began = |step: &&Step| {
+            let task = state.task(&At::forward(&step.id));
+            task.is_some_and(|task| {
+                task.attempts > 0 || matches!(task.phase, Phase::Rolling | Phase::Applied | Phase::Done)
+            })
+        };
+        let asked = |step: &Step| {
+            let gates = step.gates.iter().filter_map(|gate| match &plan.gate(gate)?.kind {
+                GateKind::Approval(scope) => Some(scope.clone()),
+                _ => None,
+            });
+            let points = plan.points.iter().filter(|point| point.step == step.id);
+            gates.chain(points.map(|point| ApprovalScope::Point(point.id.clone()))).collect::<Vec<_>>()
+        };
+        plan.steps.iter().filter(began).find_map(|step| {
+            let scope = asked(step).into_iter().find(|scope| !given(scope))?;
+            Some(format!(
+                "its journal says that {} began, which nobody had approved ({})",
+                step.id,
+                scope_text(&scope)
+            ))
+        })
+    }
+
     /// Who has approved a scope, and how many have to.
     pub fn awaited(&self, scope: &ApprovalScope, now: Timestamp) -> AwaitedApproval {
         let given: Vec<_> = self.asking(now).counted(scope).into_iter().map(|approval| approval.by).collect();
         let gave = |person: &&Label| {
             given.iter().any(|by| matches!(by, Identified::Ssh { name, .. } if name == *person))
         };
-        let trust = self.index.plan.platform.trust.iter().flat_map(|trust| &trust.people);
+        let trust = self.index.plan.platform.trust.iter().flat_map(|trust| &trust.approvers);
         AwaitedApproval {
             scope: scope.clone(),
             may: trust.filter(|person| !gave(person)).cloned().collect(),
             given,
-            needed: self.index.plan.platform.quorum.max(1),
+            needed: self.index.quorum(),
         }
     }
 }

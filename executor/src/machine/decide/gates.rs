@@ -79,7 +79,7 @@ impl Asking<'_> {
             let message = format!("the plan has no gate {gate}");
             return Gated::Wait { waits_for: WaitsFor::Person { message }, wake_at: None };
         };
-        if gate.may_override
+        if self.index.may_override(gate)
             && let Some(by) = self.overridden(&gate.id)
         {
             let evidence = Evidence::line(format!("overridden by {}", who(&by.by)));
@@ -118,7 +118,7 @@ impl Asking<'_> {
     /// Whether enough different people approved a scope.
     pub(super) fn approved(&self, scope: &ApprovalScope) -> Gated {
         let counted = self.counted(scope);
-        if counted.len() as u64 >= u64::from(self.plan().platform.quorum.max(1)) {
+        if counted.len() as u64 >= u64::from(self.index.quorum()) {
             let by: Vec<_> = counted.iter().map(|approval| who(&approval.by)).collect();
             let evidence = Evidence::line(format!("approved by {}", by.join(", ")));
             return Gated::Pass { evidence, approvals: counted };

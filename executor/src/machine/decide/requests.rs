@@ -77,7 +77,8 @@ impl Machine {
         let why = format!(
             "entry {place} of what people said to the run cannot be read ({damage}): say it again, then `continue`"
         );
-        match self.state.is_over() || self.state.superseded.is_some() {
+        // A hold that is there says where; this one would say less.
+        match self.state.is_over() || self.state.superseded.is_some() || self.state.hold.is_some() {
             true => vec![Event::Noted { text: why }],
             false => vec![Event::Held { at: None, why }],
         }

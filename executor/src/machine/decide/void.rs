@@ -17,7 +17,7 @@ pub enum Void {
     #[error("trust {0}, which the plan names, was not kept with the run")]
     NoTrust(Label),
     /// It is not signed by somebody of the trust.
-    #[error("trust {trust} counts signatures of its people only: {why}")]
+    #[error("trust {trust} counts signatures of its approvers only: {why}")]
     Unsigned {
         /// The trust.
         trust: Label,

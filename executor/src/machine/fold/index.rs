@@ -9,7 +9,7 @@ use switchback_model::{Graph, GraphError, group::Room, schedule, trust::Trusted}
 use switchback_schemas::{
     Digest, HopId, Seconds, StepId,
     name::Label,
-    plan::{Disruption, GateKind, Plan, RollbackStep, Suspension},
+    plan::{Disruption, Gate, GateKind, Plan, RollbackStep, Suspension},
 };
 
 use super::savepoints::Savepoints;
@@ -107,6 +107,18 @@ impl Index {
             undone_by,
             approved,
         })
+    }
+
+    /// How many different persons have to approve. A plan can be edited; its trust cannot.
+    pub fn quorum(&self) -> u32 {
+        let trust = self.trust.as_ref().map_or(1, |trust| trust.trust().spec.quorum);
+        self.plan.platform.quorum.max(trust).max(1)
+    }
+
+    /// Whether an approval of something else may let a gate pass. Under a trust none stands for the approvals that a gate asks for.
+    pub fn may_override(&self, gate: &Gate) -> bool {
+        let asks = matches!(gate.kind, GateKind::Approval(_));
+        gate.may_override && !(asks && self.plan.platform.trust.is_some())
     }
 
     /// The id of a step.

@@ -274,6 +274,10 @@ async fn a_side_log_that_was_cut_holds_the_run() {
         apply(&runtime, &plan).await.unwrap();
     }
     disk.remove(format!("s/runs/{run}/side").as_ref()).unwrap();
+    // What would take a place that was heard already is not taken and then lost.
+    let go_on = SideKind::Continue { reason: "looked".to_owned() };
+    let error = runs::request(runtime.handle(&run), by(), go_on).await.unwrap_err();
+    assert!(error.to_string().contains("nothing more can be heard"), "{error}");
     runs::approve(runtime.handle(&run), go(&runtime, &plan)).await.unwrap();
     let (_, end) = apply(&runtime, &plan).await.unwrap();
     let Ended::Rest(Rest::Held { why }) = end else { panic!("{end:?}") };

@@ -20,7 +20,7 @@ fn trust(name: &str) -> Arc<Trusted> {
     };
     let people = [person("ada", &[1, 2]), person("bob", &[3]), person("eve", &[4])];
     let trust = json!({"apiVersion": "switchback.dev/v1alpha1", "kind": "Trust", "metadata": {"name": name},
-        "spec": {"people": people, "quorum": 2}});
+        "spec": {"approvers": people, "quorum": 2}});
     Arc::new(Trusted::of(serde_json::from_value(trust).unwrap()).unwrap())
 }
 
@@ -104,6 +104,108 @@ async fn a_plan_that_asks_nobody_does_not_begin() {
     refused(|plan| plan.gates[0].kind = GateKind::Approval(ApprovalScope::Gate(label("go")))).await;
 }
 
+/// A plan that was edited to be content with one; the trust is not.
+#[tokio::test(start_paused = true)]
+async fn how_many_have_to_approve_is_the_trusts() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let trust = trust("production");
+    let runtime = Runtime { trust: Some(Arc::clone(&trust)), ..runtime(&world, &disk) };
+    let plan = with_gate(Some(&trust), |plan| plan.platform.quorum = 1);
+    let (run, _) = apply(&runtime, &plan).await.unwrap();
+    let ada = approval(&runtime, &run, &plan, ("ada", 1));
+    assert_eq!(runs::approve(runtime.handle(&run), ada).await.unwrap().missing(), 1);
+    let (_, end) = apply(&runtime, &plan).await.unwrap();
+    assert!(matches!(end, Ended::Rest(Rest::Parked { .. })), "{end:?}");
+}
+
+/// A journal that says that the step was begun, as one would write it who wants its gates not to be asked.
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_somebody_wrote_begins_nothing() {
+    let at = switchback_schemas::journal::At::forward(&id("a"));
+    let failed = Outcome::NotDone {
+        class: switchback_schemas::journal::Class::Unreachable,
+        evidence: Evidence::line("no"),
+    };
+    let begun = vec![
+        Event::Epoch { holder: "mallory".to_owned(), by: None },
+        Event::Claimed {},
+        Event::Counted {
+            hop: "test/test@1".parse().unwrap(),
+            looks: 1,
+            counted: Vec::new(),
+            gone: Vec::new(),
+        },
+        Event::Intent { at: at.clone(), attempt: 1, token: "t".to_owned() },
+        Event::Ended { at, attempt: 1, outcome: failed },
+    ];
+    let by = Identified::Ssh { name: label("ada"), key: "SHA256:none".to_owned() };
+    let approved = |plan: &[u8], now| Approval {
+        by,
+        scope: ApprovalScope::Plan {},
+        review: Plan::from_json(plan).unwrap().digests.review,
+        reason: None,
+        given: now,
+        expires: None,
+        proof: None,
+    };
+    let trust = trust("production");
+    let plan = gated(Some(&trust));
+    let start: jiff::Timestamp = "2026-11-20T10:00:00Z".parse().unwrap();
+    let epoch = Event::Epoch { holder: "mallory".to_owned(), by: None };
+    let forged = [begun, vec![epoch, Event::Approved { approval: approved(&plan, start) }]];
+    for (events, why) in forged.into_iter().zip(["which nobody had approved", "it is not signed"]) {
+        let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+        let runtime = Runtime { trust: Some(Arc::clone(&trust)), ..runtime(&world, &disk) };
+        let (run, _) = apply(&runtime, &plan).await.unwrap();
+        let mut leased = runtime.store.take(&run, None).await.unwrap();
+        let mut head = leased.journal.head.clone();
+        let epoch = leased.journal.records.iter().map(|record| record.epoch).max().unwrap() + 1;
+        let lines: Vec<_> =
+            events.into_iter().map(|event| head.line(epoch, runtime.clock.now(), event).unwrap()).collect();
+        leased.log.append(leased.journal.head.next, epoch, &lines).await.unwrap();
+        drop(leased);
+        for trust in [Some(Arc::clone(&trust)), None] {
+            let runtime = Runtime { trust, ..runtime.clone() };
+            let error = apply(&runtime, &plan).await.unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+            let error =
+                runs::resume(&runtime, &run, &Stop::new(), &mut |_| {}).await.unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        assert!(world.log.lock().unwrap().is_empty(), "nothing was called");
+    }
+}
+
+/// What is applied is the plan that was given, whatever stands in the store under the name of its run.
+#[tokio::test(start_paused = true)]
+async fn another_plan_in_the_store_is_not_carried_on() {
+    let (world, disk) = (Arc::new(World::default()), SimDisk::new());
+    let trust = trust("production");
+    let runtime = Runtime { trust: Some(Arc::clone(&trust)), ..runtime(&world, &disk) };
+    let (given, other) = (
+        gated(Some(&trust)),
+        with_gate(Some(&trust), |plan| plan.steps[0].work.title = "something else".to_owned()),
+    );
+    let run = runs::run_id(&Digest::of(&given)).unwrap();
+    let event = Event::Header {
+        format: switchback_schemas::format::Document::Journal.current(),
+        run: run.clone(),
+        operation: run.clone(),
+        platform: label("test"),
+        plan: Digest::of(&other),
+        review: Digest::of("x"),
+    };
+    let first = switchback_model::journal::Head::default().line(0, runtime.clock.now(), event).unwrap();
+    let new = switchback_executor::store::NewRun { plan: other, first };
+    drop(runtime.store.take(&run, Some(new)).await.unwrap());
+    for trust in [Some(Arc::clone(&trust)), None] {
+        let runtime = Runtime { trust, ..runtime.clone() };
+        apply(&runtime, &given).await.unwrap_err();
+        runs::resume(&runtime, &run, &Stop::new(), &mut |_| {}).await.unwrap_err();
+    }
+    assert!(world.log.lock().unwrap().is_empty(), "nothing was called");
+}
+
 /// Whoever can write to the store, or stands behind an API server of their own, can write a name.
 #[tokio::test(start_paused = true)]
 async fn what_is_written_into_the_store_without_a_signature_approves_nothing() {
@@ -125,7 +227,7 @@ async fn what_is_written_into_the_store_without_a_signature_approves_nothing() {
     ];
     for approval in &forged {
         let error = runs::approve(runtime.handle(&run), approval.clone()).await.unwrap_err();
-        assert!(error.to_string().contains("signatures of its people only"), "{error}");
+        assert!(error.to_string().contains("signatures of its approvers only"), "{error}");
         let says = SideKind::Approve { approval: approval.clone() };
         let entry = SideEntry { run: run.clone(), at: runtime.clock.now(), by: approval.by.clone(), says };
         runtime.store.say(&entry).await.unwrap();

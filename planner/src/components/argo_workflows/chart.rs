@@ -108,18 +108,21 @@ pub(super) fn hook(hooks: &[Hook]) -> Option<&Value> {
     jobs.into_iter().find(|job| text(job, "/metadata/name").is_some_and(|name| name.ends_with(HOOK)))
 }
 
-/// The settings that a chart gives its controller: the YAML of its ConfigMap.
+/// The settings that a chart gives its controller: the YAML of its ConfigMap. None where it gives none, or one that cannot be read.
 pub(super) fn settings(objects: &[Value], config_map: &str) -> Option<Value> {
     let of_name = |object: &&Value| {
         text(object, "/kind") == Some("ConfigMap") && text(object, "/metadata/name") == Some(config_map)
     };
     let data = objects.iter().find(of_name)?.get("data")?;
-    let yaml = |field: &str| -> Option<Value> { serde_yaml::from_str(data.get(field)?.as_str()?).ok() };
-    match yaml("config") {
+    let yaml = |field: &str| -> Option<Option<Value>> {
+        let text = data.get(field).map(|text| text.as_str().unwrap_or_default());
+        text.map(|text| serde_yaml::from_str(text).ok()).map_or(Some(None), |read| read.map(Some))
+    };
+    match yaml("config")? {
         Some(whole) => Some(whole),
         // Older charts write each setting under a key of its own.
         None => Some(
-            serde_json::json!({"persistence": yaml("persistence"), "instanceID": data.get("instanceID")}),
+            serde_json::json!({"persistence": yaml("persistence")?, "instanceID": data.get("instanceID")}),
         ),
     }
 }

@@ -159,7 +159,7 @@ fn approvals(plan: &Plan) -> Vec<String> {
     let line = |gate: &Gate| match &gate.kind {
         GateKind::Approval(scope) => {
             let people = match &plan.platform.trust {
-                Some(trust) => format!(", by {quorum} of {} (trust {})", names(&trust.people), trust.name),
+                Some(trust) => format!(", by {quorum} of {} (trust {})", names(&trust.approvers), trust.name),
                 None if quorum > 1 => format!(", by {quorum} persons"),
                 None => String::new(),
             };

@@ -55,12 +55,22 @@ impl Keeping<'_> {
 
     fn digests(&self, data: &Map<String, Value>, is_plain: &dyn Fn(&str) -> bool) -> Value {
         let kept = data.iter().map(|(key, value)| match value {
-            Value::String(text) if is_plain(key) => (key.clone(), self.text(text).into()),
+            Value::String(text) if is_plain(key) => (key.clone(), self.settings(text).into()),
             Value::Null => (key.clone(), Value::Null),
             Value::String(text) => (key.clone(), self.digest(text).into()),
             other => (key.clone(), self.digest(&other.to_string()).into()),
         });
         Value::Object(kept.collect())
+    }
+
+    /// An entry that components read: what is written in YAML or JSON stays so, field by field, since cut as text it might not be.
+    fn settings(&self, text: &str) -> String {
+        let fields: Option<Value> = serde_yaml::from_str(text).ok().filter(Value::is_object);
+        match fields.map(|fields| (self.walk(&fields), fields)) {
+            Some((kept, fields)) if kept != fields => kept.to_string(),
+            Some(_) => text.to_owned(),
+            None => self.text(text),
+        }
     }
 
     fn walk(&self, value: &Value) -> Value {
@@ -83,6 +93,8 @@ impl Keeping<'_> {
         };
         match value {
             Value::Object(annotations) if name == "annotations" => self.annotations(annotations),
+            // References of images are compared, and hold no secret.
+            Value::String(_) if name == "image" => value.clone(),
             Value::String(text) if hidden => self.digest(text).into(),
             Value::Number(number) if hidden => self.digest(&number.to_string()).into(),
             Value::Array(items) if matches!(name, "args" | "command") => self.arguments(items),
@@ -227,6 +239,28 @@ mod tests {
         let other = Keeping { salt: "uid-2", plain: &plain() };
         let object = json!({"kind": "Secret", "data": {"a": "MQ=="}});
         assert_ne!(other.object(&object), kept(&object));
+    }
+
+    /// Cut as text, settings were no YAML any more, and what they say was taken for nothing said.
+    #[test]
+    fn settings_without_their_secrets_are_settings_still() {
+        let config = "persistence:\n  archive: true\n  apiToken: hunter2\n  postgresql:\n    passwordSecret: {name: db, key: password}\n\
+                      workflowDefaults:\n  spec:\n    tolerations:\n      - {key: gpu, operator: Equal, value: present}\n";
+        let object =
+            json!({"kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"config": config}});
+        let kept = kept(&object);
+        let kept = kept.pointer("/data/config").and_then(Value::as_str).unwrap();
+        let settings: Value = serde_yaml::from_str(kept).unwrap();
+        assert_eq!(settings["persistence"]["archive"], true);
+        assert_eq!(settings["persistence"]["postgresql"]["passwordSecret"]["key"], "password");
+        assert_eq!(settings["workflowDefaults"]["spec"]["tolerations"][0]["value"], "present");
+        assert!(!kept.contains("hunter2"), "{kept}");
+    }
+
+    #[test]
+    fn images_are_as_they_are() {
+        let pod = json!({"kind": "Pod", "spec": {"containers": [{"image": "ghcr.io/external-secrets/external-secrets:v0.9.11"}]}});
+        assert_eq!(kept(&pod), pod);
     }
 
     #[test]

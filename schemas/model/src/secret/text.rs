@@ -187,6 +187,9 @@ fn one<'w>(word: &'w str, seen: &mut Seen, depth: usize) -> Cow<'w, str> {
         }
     }
     seen.secret = lower == "bearer";
+    if matches!(lower.as_str(), "name" | "name:") {
+        seen.named = false;
+    }
     if let Some((key, value)) = split(word) {
         let name = key.trim_start_matches('-');
         let value_of_named = name.eq_ignore_ascii_case("value") && std::mem::take(&mut seen.named);
@@ -227,8 +230,9 @@ fn one<'w>(word: &'w str, seen: &mut Seen, depth: usize) -> Cow<'w, str> {
 fn split(word: &str) -> Option<(&str, &str)> {
     let at = word.find(['=', ':'])?;
     let (key, value) = (word.get(..at)?, word.get(at + 1..)?);
-    let object = key.contains('/') && value.is_empty();
-    (!key.is_empty() && !object && !value.starts_with("//")).then_some((key, value))
+    // `registry/app-secrets:v1` and `apps/web-token: not found`.
+    let path = key.contains('/') && word.get(at..=at) == Some(":");
+    (!key.is_empty() && !path && !value.starts_with("//")).then_some((key, value))
 }
 
 fn is_digest(word: &str) -> bool {
@@ -346,6 +350,12 @@ mod tests {
 
     #[test]
     fn what_is_no_secret_stays() {
+        for text in [
+            "Back-off pulling image \"ghcr.io/external-secrets/external-secrets:v0.9.11\"",
+            "name: password\nname: mode\nvalue: fast",
+        ] {
+            assert_eq!(redact_text(text), text);
+        }
         let digest = format!("image@sha256:{}", "0a".repeat(32));
         for text in [
             "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",

@@ -72,6 +72,9 @@ pub enum Unsigned {
     /// There is none.
     #[error("it is not signed")]
     Absent,
+    /// Nobody knows who may approve.
+    #[error("the trust that its plan names was not kept")]
+    Unkept,
     /// It is no signature, of another text, by another key or for another purpose.
     #[error("its signature does not hold: {0}")]
     Forged(String),
@@ -81,10 +84,12 @@ impl Trusted {
     /// Reads the keys.
     pub fn of(trust: Trust) -> Result<Self, BadTrust> {
         let json = serde_json::to_vec(&trust).map_err(|error| BadTrust::Json(error.to_string()))?;
-        let people = &trust.spec.people;
+        let people = &trust.spec.approvers;
         let quorum = trust.spec.quorum;
-        if quorum == 0 || usize::try_from(quorum).map_or(true, |quorum| quorum > people.len()) {
-            return Err(BadTrust::Quorum { quorum, people: people.len() });
+        // Who has no key can approve nothing.
+        let may = people.iter().filter(|person| !person.ssh.is_empty()).count();
+        if quorum == 0 || usize::try_from(quorum).map_or(true, |quorum| quorum > may) {
+            return Err(BadTrust::Quorum { quorum, people: may });
         }
         let mut keys = BTreeMap::new();
         let mut names: BTreeMap<&str, &Label> = BTreeMap::new();
@@ -136,7 +141,7 @@ impl Trusted {
         TrustRef {
             name: self.trust.metadata.name.clone(),
             digest: Digest::of(&self.json),
-            people: self.trust.spec.people.iter().map(|person| person.name.clone()).collect(),
+            approvers: self.trust.spec.approvers.iter().map(|person| person.name.clone()).collect(),
         }
     }
 
@@ -145,13 +150,13 @@ impl Trusted {
         let key = read(key).map_err(Unsigned::Forged)?;
         let name = fingerprint(&key);
         let number = self.keys.get(&name).map(|(number, _)| *number);
-        let person = number.and_then(|number| self.trust.spec.people.get(number));
+        let person = number.and_then(|number| self.trust.spec.approvers.get(number));
         person.map(|person| (person, name.clone())).ok_or(Unsigned::Stranger(name))
     }
 
     /// The person of a user name of an API server.
     pub fn user(&self, name: &str) -> Option<&Label> {
-        let mut people = self.trust.spec.people.iter();
+        let mut people = self.trust.spec.approvers.iter();
         people.find(|person| person.kubernetes.iter().any(|own| own == name)).map(|person| &person.name)
     }
 
@@ -163,7 +168,7 @@ impl Trusted {
         let name = fingerprint(&signed_by);
         let (number, key) = self.keys.get(&name).ok_or(Unsigned::Stranger(name))?;
         key.verify(purpose, text, &signature).map_err(forged)?;
-        self.trust.spec.people.get(*number).ok_or(Unsigned::Absent)
+        self.trust.spec.approvers.get(*number).ok_or(Unsigned::Absent)
     }
 
     /// Whether an approval is signed by who it says that gave it.
@@ -172,7 +177,7 @@ impl Trusted {
         let signature = approval.proof.as_deref().ok_or(Unsigned::Absent)?;
         let text = approval_text(of, approval).map_err(|error| Unsigned::Forged(error.to_string()))?;
         let person = self.signer(APPROVAL, &text, signature)?;
-        let of_person = self.keys.get(key).and_then(|(number, _)| self.trust.spec.people.get(*number));
+        let of_person = self.keys.get(key).and_then(|(number, _)| self.trust.spec.approvers.get(*number));
         if person.name != *name || of_person != Some(person) {
             return Err(Unsigned::Forged(format!("it is of {}", person.name)));
         }

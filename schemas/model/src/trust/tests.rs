@@ -45,7 +45,7 @@ fn person(name: &str, keys: &[u8]) -> Person {
 
 fn trust(people: &[Person], quorum: u32) -> Trust {
     let json = serde_json::json!({"apiVersion": "switchback.dev/v1alpha1", "kind": "Trust",
-        "metadata": {"name": "production"}, "spec": {"people": people, "quorum": quorum}});
+        "metadata": {"name": "production"}, "spec": {"approvers": people, "quorum": quorum}});
     serde_json::from_value(json).unwrap()
 }
 
