@@ -59,5 +59,5 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         Scope { cleanup: true, .. } => ApprovalScope::Cleanup {},
         Scope { .. } => ApprovalScope::Plan {},
     };
-    Box::pin(operator.approve(scope, args.reason.clone(), args.expires, &args.sign, host)).await
+    Box::pin(operator.approve(scope, (args.reason.clone(), args.expires), &args.sign, host)).await
 }

@@ -1,12 +1,12 @@
-//! `close`: deletes what a run that has ended retains for rollback. What has had its time goes; what a rollback still needs goes
+//! `cleanup`: deletes what a run that has ended retains for rollback. What has had its time goes; what a rollback still needs goes
 //! only with `--now`, which is a point of no return and is approved as one.
 
 use jiff::Timestamp;
-use switchback_executor::runs;
+use switchback_executor::{machine::Void, runs, runtime::RunError};
 use switchback_face::Exit;
 use switchback_schemas::{
     RunId,
-    journal::{Approval, SideKind, Way},
+    journal::{SideKind, Way},
     plan::ApprovalScope,
     report::{Report, Retained},
 };
@@ -62,23 +62,14 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
     Ok(if exit == Exit::RolledBack { Exit::Success } else { exit })
 }
 
-/// Whoever says that it goes now approves it, as far as one approval is enough.
+/// Whoever says that it goes now approves it, as far as one approval is enough; whoever has done so does not have to again.
 async fn approve(operator: &Operator, reason: &str, sign: &SignArgs) -> Result<(), Error> {
-    let review = operator.plan().await?.digests.review;
-    let signer = sign.signer(&*operator.opened.store, &operator.run).await?;
-    let mut approval = Approval {
-        by: signer.as_ref().map_or_else(|| operator.by.clone(), |signer| signer.by.clone()),
-        scope: ApprovalScope::Cleanup {},
-        review,
-        reason: Some(reason.to_owned()),
-        given: operator.clock.now(),
-        expires: None,
-        proof: None,
-    };
-    if let Some(signer) = signer {
-        signer.sign(&operator.run, &mut approval).await?;
+    let given =
+        operator.approve_quietly(ApprovalScope::Cleanup {}, (Some(reason.to_owned()), None), sign).await;
+    match given {
+        Err(Error::Run(RunError::Approval { void, .. })) if matches!(*void, Void::Again { .. }) => Ok(()),
+        given => given.map(|_| ()),
     }
-    operator.say_quietly(SideKind::Approve { approval }).await
 }
 
 /// The run that is meant: without a name the only one that keeps something, or is being closed.

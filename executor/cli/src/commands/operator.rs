@@ -11,6 +11,7 @@ use switchback_schemas::{
     RunId,
     journal::{Approval, Identified, Shortage, SideKind},
     plan::{ApprovalScope, Plan},
+    report::AwaitedApproval,
 };
 
 use crate::{
@@ -62,11 +63,7 @@ impl Operator {
 
     /// Says it, for a command that goes on and shows what came of it.
     pub(super) async fn say_quietly(&self, says: SideKind) -> Result<(), Error> {
-        let by = match &says {
-            SideKind::Approve { approval } => approval.by.clone(),
-            _ => self.by.clone(),
-        };
-        Ok(runs::request(self.handle(), by, says).await?)
+        Ok(runs::request(self.handle(), self.by.clone(), says).await?)
     }
 
     /// What is worse than before the run, by its name, as much as it is now.
@@ -92,29 +89,11 @@ impl Operator {
     pub(super) async fn approve(
         &self,
         scope: ApprovalScope,
-        reason: Option<String>,
-        expires: Option<jiff::Timestamp>,
+        (reason, expires): (Option<String>, Option<jiff::Timestamp>),
         sign: &SignArgs,
         host: &mut Host,
     ) -> Result<Exit, Error> {
-        let plan = self.plan().await?;
-        known(&scope, &plan)?;
-        let review = plan.digests.review;
-        let signer = sign.signer(&*self.opened.store, &self.run).await?;
-        let by = signer.as_ref().map_or_else(|| self.by.clone(), |signer| signer.by.clone());
-        let mut approval = Approval {
-            by: by.clone(),
-            scope: scope.clone(),
-            review,
-            reason,
-            given: self.clock.now(),
-            expires,
-            proof: None,
-        };
-        if let Some(signer) = signer {
-            signer.sign(&self.run, &mut approval).await?;
-        }
-        let awaited = runs::approve(self.handle(), approval).await?;
+        let (by, awaited) = self.approve_quietly(scope.clone(), (reason, expires), sign).await?;
         let (scope, by) = (labels::scope(&scope), labels::who(&by));
         let more = match (awaited.needed, awaited.missing()) {
             (1, _) => String::new(),
@@ -123,6 +102,26 @@ impl Operator {
         };
         host.answer(&format!("run {}: {scope} approved, by {by}{more}\n", self.run))?;
         Ok(Exit::Success)
+    }
+
+    /// The same for a command that goes on: who approved, and what is missing.
+    pub(super) async fn approve_quietly(
+        &self,
+        scope: ApprovalScope,
+        (reason, expires): (Option<String>, Option<jiff::Timestamp>),
+        sign: &SignArgs,
+    ) -> Result<(Identified, AwaitedApproval), Error> {
+        let plan = self.plan().await?;
+        known(&scope, &plan)?;
+        let signer = sign.signer(&*self.opened.store, &self.run).await?;
+        let by = signer.as_ref().map_or_else(|| self.by.clone(), |signer| signer.by.clone());
+        let review = plan.digests.review;
+        let given = self.clock.now();
+        let mut approval = Approval { by: by.clone(), scope, review, reason, given, expires, proof: None };
+        if let Some(signer) = signer {
+            signer.sign(&self.run, &mut approval).await?;
+        }
+        Ok((by, runs::approve(self.handle(), approval).await?))
     }
 }
 

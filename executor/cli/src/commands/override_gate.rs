@@ -38,5 +38,5 @@ pub(crate) async fn run(args: &Args, host: &mut Host) -> Result<Exit, Error> {
         return Err(RunError::NotAllowed { run: operator.run.clone(), why }.into());
     }
     let scope = ApprovalScope::Gate(args.gate.clone());
-    Box::pin(operator.approve(scope, Some(args.reason.clone()), Some(args.expires), &args.sign, host)).await
+    Box::pin(operator.approve(scope, (Some(args.reason.clone()), Some(args.expires)), &args.sign, host)).await
 }

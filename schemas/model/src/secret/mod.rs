@@ -1,7 +1,7 @@
 //! Which values are secrets, and what stands in documents and in messages instead of them.
 //!
-//! Of objects that are kept, [`kept`] decides: what no component asks for is a salted digest, so that a change stays visible,
-//! and a digest that is no secret (`image.digest: sha256:…`) stays what it is. Of text that others wrote, [`text`] decides by
+//! Of objects that are kept, `kept` decides: what no component asks for is a salted digest, so that a change stays visible,
+//! and a digest that is no secret (`image.digest: sha256:…`) stays what it is. Of text that others wrote, `text` decides by
 //! its shape.
 
 mod kept;
