@@ -100,14 +100,15 @@ impl Machine {
 
     /// Who has approved a scope, and how many have to.
     pub fn awaited(&self, scope: &ApprovalScope, now: Timestamp) -> AwaitedApproval {
-        let given: Vec<_> = self.asking(now).counted(scope).into_iter().map(|approval| approval.by).collect();
+        let asking = self.asking(now);
+        let given: Vec<_> = asking.counted(scope).into_iter().map(|approval| approval.by).collect();
         let gave = |person: &&Label| {
             given.iter().any(|by| matches!(by, Identified::Ssh { name, .. } if name == *person))
         };
         let trust = self.index.plan.platform.trust.iter().flat_map(|trust| &trust.approvers);
         AwaitedApproval {
             scope: scope.clone(),
-            may: trust.filter(|person| !gave(person)).cloned().collect(),
+            may: trust.filter(|person| !gave(person) && !asking.may_not(person)).cloned().collect(),
             given,
             needed: self.index.quorum(),
         }

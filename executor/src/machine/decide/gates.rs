@@ -170,13 +170,18 @@ impl Asking<'_> {
             return Some(Void::Unsigned { trust: named.name.clone(), why });
         }
         let Identified::Ssh { name, .. } = &approval.by else { return None };
-        let is_of_person = |by: &Identified| match by {
-            Identified::Kubernetes(user) => trust.user(user) == Some(name),
-            Identified::Ssh { name: other, .. } => other == name,
+        self.may_not(name).then(|| Void::Applier(name.clone()))
+    }
+
+    /// Whether a person applies the run, where who applies may not approve.
+    pub(super) fn may_not(&self, person: &Label) -> bool {
+        let Some(trust) = &self.index.trust else { return false };
+        let is_person = |by: &Identified| match by {
+            Identified::Kubernetes(user) => trust.user(user) == Some(person),
+            Identified::Ssh { name, .. } => name == person,
             Identified::Asserted(_) => false,
         };
-        let applier = !trust.trust().spec.applier_may_approve && self.state.appliers.iter().any(is_of_person);
-        applier.then(|| Void::Applier(name.clone()))
+        !trust.trust().spec.applier_may_approve && self.state.appliers.iter().any(is_person)
     }
 
     /// Whether a window of this use is open and has `needed` left. Windows forward also keep clear of freezes.
