@@ -1,6 +1,7 @@
 //! Gates that a whole plan has, the approval before its first effect and windows, and the day before which a hop cannot begin.
 
 use jiff::{civil::Date, tz::TimeZone};
+use switchback_model::trust::Trusted;
 use switchback_schemas::{
     name::Label,
     plan::{Action, ApprovalScope, Effect, Gate, GateKind, Hop, Step, WindowUse},
@@ -8,8 +9,14 @@ use switchback_schemas::{
 
 use crate::{context::Cx, lower::Lowering};
 
-pub(super) fn add(cx: &Cx<'_>, before_start: bool, lowering: &mut Lowering) {
-    if before_start {
+/// Whether the whole plan is approved before its first effect. Where there is a trust, it may say so, too: the manifests are what is reviewed.
+pub(super) fn before_start(cx: &Cx<'_>, trust: Option<&Trusted>) -> bool {
+    cx.manifests.platform.spec.approvals.before_start
+        || trust.is_some_and(|trust| trust.trust().spec.before_start)
+}
+
+pub(super) fn add(cx: &Cx<'_>, trust: Option<&Trusted>, lowering: &mut Lowering) {
+    if before_start(cx, trust) {
         let gate = Gate {
             id: Label::sanitized("start"),
             title: "approve the plan".to_owned(),

@@ -201,7 +201,7 @@ fn build(registry: &Registry<'_>, sources: &Sources<'_>, cx: &Cx<'_>, sequence: 
     }
     carry_over::check(cx, &specs, &predicted.left_open());
     handovers::check(cx, &hops, &lowering.steps);
-    gates::add(cx, before_start(cx, sources), &mut lowering);
+    gates::add(cx, sources.trust, &mut lowering);
     let plan = assemble(sources, cx, hops, savepoints, lowering);
     Some(Plan { later, ..plan })
 }
@@ -335,7 +335,7 @@ fn assemble(
     plan.releases = releases::moved(cx, plan.works().map(|(_, work)| work));
     match Graph::of(&plan) {
         Ok(graph) => {
-            let approved = before_start(cx, sources);
+            let approved = gates::before_start(cx, sources.trust);
             failure::decide(&mut plan, &graph, &wishes, approved, cx.findings);
             rollback_deadline::check(&plan, &graph, &places, cx.findings);
             beforehand::windows(cx, &plan, &graph);
@@ -356,12 +356,6 @@ fn features<'plan>(
         features.insert("continue".to_owned());
     }
     features
-}
-
-/// Whether the whole plan is approved before its first effect. Where there is a trust, it decides: the manifests are what is reviewed.
-fn before_start(cx: &Cx<'_>, sources: &Sources<'_>) -> bool {
-    cx.manifests.platform.spec.approvals.before_start
-        || sources.trust.is_some_and(|trust| trust.trust().spec.before_start)
 }
 
 fn platform(cx: &Cx<'_>, trust: Option<&Trusted>) -> PlatformRef {
