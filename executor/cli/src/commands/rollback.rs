@@ -119,12 +119,7 @@ async fn by_hand(args: &Args, operator: &Operator) -> Result<String, Error> {
     let graph = Graph::of(&plan).map_err(|error| RunError::Bug(format!("the plan is no DAG: {error}")))?;
     let store = &*operator.opened.store;
     let report = runs::status(store, &operator.run).await?;
-    let reached = runs::rollback_targets(store, &operator.run, operator.clock.now().max(report.last)).await?;
-    let reached = reached.iter().find_map(|(scope, _)| match scope {
-        RollbackScope::Savepoint(id) => Some(id),
-        RollbackScope::Step(_) => None,
-    });
-    let to = args.to.as_ref().or(reached).and_then(|id| plan.savepoint(id));
+    let to = plan.savepoint(args.to.as_ref().unwrap_or(&report.savepoint));
     let to = to.ok_or_else(|| Error::NoSuch {
         what: "the plan has no such savepoint".to_owned(),
         help: format!("`switchback rollback --run {}` alone lists those that the run reached", operator.run),

@@ -1,6 +1,6 @@
 //! The rollback from a point of a plan, as text.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use jiff::Timestamp;
 use switchback_model::{RollbackOrder, decide::RollbackTimes, forecast::Forecast, summary};
@@ -61,14 +61,10 @@ pub fn times(times: &RollbackTimes) -> String {
 pub fn every_rollback(plan: &Plan, graph: &switchback_model::Graph) -> String {
     let mut text = String::new();
     let forecast = summary::expected(plan, graph);
+    let steps = summary::steps_by_hop(plan, graph);
+    let mut started: BTreeSet<StepId> = BTreeSet::new();
     for (number, hop) in plan.hops.iter().enumerate() {
-        let reached = plan.hops.get(..=number).unwrap_or_default();
-        let started: std::collections::BTreeSet<StepId> = plan
-            .steps
-            .iter()
-            .filter(|step| reached.iter().any(|hop| hop.id == step.hop))
-            .map(|step| step.id.clone())
-            .collect();
+        started.extend(steps.get(&hop.id).into_iter().flatten().map(|step| step.id.clone()));
         let at = forecast.span(&started).map_or(plan.inputs.as_of, |expected| expected.ends);
         for savepoint in plan.savepoints.get(..=number).unwrap_or_default().iter().rev() {
             let way = switchback_model::rollback_order(plan, graph, &started, savepoint);
