@@ -14,29 +14,37 @@ use crate::{
 
 pub(crate) type Done<T> = Result<T, RunError>;
 
-/// A plan by its bytes, with the trust that it names if that is given.
-pub(crate) fn indexed(bytes: &[u8], trust: Option<&Arc<Trusted>>) -> Done<Arc<Index>> {
+/// A plan by its bytes.
+pub(crate) fn indexed(bytes: &[u8]) -> Done<Index> {
     let plan = Plan::from_json(bytes)?;
     let index = Index::new(Arc::new(plan), Digest::of(bytes));
-    let mut index = index.map_err(|error| RunError::Bug(format!("the plan is no DAG: {error}")))?;
-    let named = index.plan.platform.trust.as_ref();
-    index.trust = trust.filter(|trust| named == Some(&trust.named())).cloned();
-    Ok(Arc::new(index))
+    index.map_err(|error| RunError::Bug(format!("the plan is no DAG: {error}")))
 }
 
-/// The plan of a run, with its trust. Without that, which is kept when the run begins, no approval counts.
+/// A plan of a run under its trust: the one that is given, else the one that was kept with the run when it began. The digest that the
+/// plan names is what makes it that one; without it no approval counts.
+pub(crate) async fn under_trust(
+    mut index: Index,
+    (store, run): (&dyn Store, &RunId),
+    given: Option<&Arc<Trusted>>,
+) -> Arc<Index> {
+    if let Some(named) = &index.plan.platform.trust {
+        let trust = match given {
+            Some(given) => Some(Arc::clone(given)),
+            None => kept_trust(store, run, named).await,
+        };
+        index.trust = trust.filter(|trust| trust.named() == *named);
+    }
+    Arc::new(index)
+}
+
+/// The plan of a run, as it was kept.
 pub(crate) async fn of_run(store: &dyn Store, run: &RunId, given: Option<&Arc<Trusted>>) -> Done<Arc<Index>> {
-    let bytes = store.plan(run).await?;
-    let trust = match (given, &Plan::from_json(&bytes)?.platform.trust) {
-        (Some(given), _) => Some(Arc::clone(given)),
-        (None, Some(named)) => kept_trust(store, run, named).await,
-        (None, None) => None,
-    };
-    indexed(&bytes, trust.as_ref())
+    let index = indexed(&store.plan(run).await?)?;
+    Ok(under_trust(index, (store, run), given).await)
 }
 
-/// The trust that was kept with a run when it began; the digest that its plan names is what makes it that one.
-pub(crate) async fn kept_trust(store: &dyn Store, run: &RunId, named: &TrustRef) -> Option<Arc<Trusted>> {
+async fn kept_trust(store: &dyn Store, run: &RunId, named: &TrustRef) -> Option<Arc<Trusted>> {
     let json = store.artifact(run, &named.digest).await.ok()?;
     Trusted::from_json(&json).ok().map(Arc::new)
 }
@@ -65,11 +73,8 @@ pub(crate) async fn load(store: &dyn Store, run: &RunId) -> Done<(Arc<Index>, Jo
 pub(crate) fn replayed(index: &Arc<Index>, run: &RunId, journal: &Journal) -> Done<Machine> {
     if let Some(Event::Header { plan, run: of, .. }) = journal.records.first().map(|record| &record.event) {
         if of != run {
-            return Err(StoreError::Said {
-                run: run.clone(),
-                what: format!("its journal is that of run {of}"),
-            }
-            .into());
+            let what = format!("its journal is that of run {of}");
+            return Err(StoreError::Foreign { run: run.clone(), what }.into());
         }
         if *plan != index.digest {
             return Err(RunError::OtherPlan { run: run.clone(), plan: *plan });

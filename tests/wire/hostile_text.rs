@@ -84,7 +84,7 @@ fn e7_no_command_lets_a_plan_speak_to_the_terminal() {
         "rollback --by-hand --store store",
         "verify --store store",
         "janitor --store store",
-        "approve --store store --all --reason x --kubeconfig kubeconfig",
+        "approve --store store --plan --reason x --kubeconfig kubeconfig",
     ];
     for line in commands {
         let out = scene.switchback(line);

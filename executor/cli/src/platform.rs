@@ -98,9 +98,8 @@ impl Platform {
     /// Whose credentials these are, as the API server says.
     pub(crate) async fn caller(&self) -> Result<Identified, Error> {
         let said = switchback_kube::caller(self.client().await?).await;
-        said.map(Identified::Kubernetes).map_err(Error::platform(
-            "the API server does not say whose credentials these are (use --asserted NAME to go without)",
-        ))
+        let what = "the API server does not say whose credentials these are";
+        said.map(Identified::Kubernetes).map_err(Error::platform(what))
     }
 
     /// The helm that is called, and the cluster that it is told.

@@ -21,13 +21,10 @@ pub async fn request(handle: RunHandle<'_>, by: Identified, says: SideKind) -> D
     // Large, and held over the wait below.
     let mut machine = Box::new(replayed(&index, run, &journal)?);
     let side = store.side(run).await?;
-    let there = u64::try_from(side.places.len()).unwrap_or(u64::MAX);
-    if there < machine.state().heard && !matches!(says, SideKind::Approve { .. }) {
-        // It would take a place that was heard already, and would not be.
-        let heard = machine.state().heard;
-        let what = format!(
-            "{heard} entries of what people said to it were heard, and its side log holds {there}: nothing more can be heard"
-        );
+    // It would take a place that was heard already, and would not be.
+    let cut = side.cut(machine.state().heard).filter(|_| !matches!(says, SideKind::Approve { .. }));
+    if let Some(cut) = cut {
+        let what = format!("{cut}: nothing more can be heard");
         return Err(StoreError::Said { run: run.clone(), what }.into());
     }
     machine.hear(side);

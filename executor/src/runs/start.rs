@@ -17,7 +17,7 @@ use switchback_schemas::{
 
 use super::handover;
 use crate::{
-    load::{Done, indexed, kept_trust, of_run, replayed},
+    load::{Done, indexed, of_run, replayed, under_trust},
     machine::{Index, Rest},
     runtime::{Ended, RunError, Runtime, Stop, View, may_start},
     store::{NewRun, Store, StoreError, claims},
@@ -33,18 +33,14 @@ pub fn run_id(plan: &Digest) -> Done<RunId> {
 /// The plan is checked, drivers are looked for and targets prove who they are before anything is called; the platform is
 /// claimed before the first effect.
 pub async fn apply(runtime: &Runtime, plan: &[u8], stop: &Stop, view: &mut View<'_>) -> Done<(RunId, Ended)> {
-    let index = indexed(plan, runtime.trust.as_ref())?;
+    let index = indexed(plan)?;
     rules_hold(&index)?;
     let missing = runtime.drivers.missing(&index.plan);
     if !missing.is_empty() {
         return Err(RunError::NoDriver(missing));
     }
     let run = run_id(&index.digest)?;
-    // A run that has begun goes on under the trust that it kept, and with the plan that is given here.
-    let index = match (&runtime.trust, &index.plan.platform.trust) {
-        (None, Some(named)) => indexed(plan, kept_trust(&*runtime.store, &run, named).await.as_ref())?,
-        _ => index,
-    };
+    let index = under_trust(index, (&*runtime.store, &run), runtime.trust.as_ref()).await;
     let ended = Box::pin(carry_on(runtime, &run, index, Some(plan), stop, view)).await?;
     Ok((run, ended))
 }
@@ -76,7 +72,7 @@ async fn carry_on(
     view: &mut View<'_>,
 ) -> Done<Ended> {
     let store = &*runtime.store;
-    under_trust(runtime, &index)?;
+    trusted(runtime, &index)?;
     handover::get_back(runtime.handle(run)).await?;
     let over = match store.journal(run).await? {
         Some(journal) => {
@@ -109,7 +105,7 @@ async fn carry_on(
     }
     let mut machine = replayed(&index, run, &leased.journal)?;
     if let Some(what) = machine.unfounded() {
-        return Err(StoreError::Said { run: run.clone(), what }.into());
+        return Err(StoreError::Foreign { run: run.clone(), what }.into());
     }
     if let (Some(parent), Some(carried)) = (&index.plan.parent, inherited) {
         if !over {
@@ -127,20 +123,20 @@ async fn carry_on(
     Ok(ended)
 }
 
-/// The plan was made under the trust that this process was given. A run that is taken up without one goes on under its own, which it kept
-/// when it began.
-fn under_trust(runtime: &Runtime, index: &Index) -> Done<()> {
+/// The plan was made under the trust that this process was given, and asks whom that wants asked. A run that is taken up without one goes
+/// on under its own, which it kept when it began.
+fn trusted(runtime: &Runtime, index: &Index) -> Done<()> {
     let named = index.plan.platform.trust.as_ref();
     let given = runtime.trust.as_ref().map(|trust| trust.named());
-    match (&given, named) {
-        (None, Some(_)) if index.trust.is_some() => Ok(()),
-        (given, named) if given.as_ref() == named => match &index.trust {
-            Some(trust) if trust.trust().spec.before_start && !asks_first(&index.plan) => {
-                Err(RunError::Unasked(trust.trust().metadata.name.clone()))
-            }
-            _ => Ok(()),
-        },
-        _ => Err(RunError::Trust { named: named.cloned().map(Box::new), given: given.map(Box::new) }),
+    let kept = given.is_none() && index.trust.is_some();
+    if given.as_ref() != named && !kept {
+        return Err(RunError::Trust { named: named.cloned().map(Box::new), given: given.map(Box::new) });
+    }
+    match &index.trust {
+        Some(trust) if trust.trust().spec.before_start && !asks_first(&index.plan) => {
+            Err(RunError::Unasked(trust.trust().metadata.name.clone()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -242,6 +242,9 @@ impl RunError {
                 "find out who wrote to the store; what was said there has to be said again, then `continue`"
                     .to_owned()
             }
+            Self::Store(StoreError::Foreign { .. }) => {
+                "find out who wrote to the store, and restore the run from a copy of before".to_owned()
+            }
             Self::Illegal { .. } | Self::Store(_) => {
                 "restore the journal from a copy; `switchback verify` checks it".to_owned()
             }

@@ -145,6 +145,14 @@ pub enum StoreError {
         /// What, and where.
         what: String,
     },
+    /// What stands under a run's name is not what a run wrote there.
+    #[error("run {run}: {what}")]
+    Foreign {
+        /// The run.
+        run: RunId,
+        /// What, and what is wrong with it.
+        what: String,
+    },
     /// An artifact is not what was kept.
     #[error("artifact {digest} of run {run} is damaged or missing")]
     Artifact {

@@ -235,6 +235,35 @@ fn counts(world: &World) -> BTreeMap<String, usize> {
     counts
 }
 
+/// A plan of one step that waits for an approval of the whole.
+fn gated(change: impl FnOnce(&mut Plan)) -> Vec<u8> {
+    let mut gated = step("a", &[]);
+    gated.gates.push(label("go"));
+    let gate = Gate {
+        id: label("go"),
+        title: "people say go".to_owned(),
+        kind: GateKind::Approval(ApprovalScope::Plan {}),
+        may_override: false,
+    };
+    bytes(vec![gated], |plan| {
+        plan.gates.push(gate);
+        change(plan);
+    })
+}
+
+/// An approval of a whole plan, now and for good.
+fn approved(runtime: &Runtime, plan: &[u8], by: Identified) -> Approval {
+    Approval {
+        by,
+        scope: ApprovalScope::Plan {},
+        review: Plan::from_json(plan).unwrap().digests.review,
+        reason: None,
+        given: runtime.clock.now(),
+        expires: None,
+        proof: None,
+    }
+}
+
 fn by() -> Identified {
     Identified::Asserted("ann".to_owned())
 }

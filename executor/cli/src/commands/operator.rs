@@ -133,7 +133,12 @@ pub(super) async fn who_speaks(
     let platform = Platform::find(&operator.platform, &host.environment)?;
     let by = match (&operator.asserted, &platform) {
         (Some(name), _) => Identified::Asserted(name.clone()),
-        (None, Some(platform)) => platform.caller().await?,
+        (None, Some(platform)) => platform.caller().await.map_err(|error| match error {
+            Error::Platform { what, failure } => {
+                Error::Platform { what: format!("{what} (use --asserted NAME to go without)"), failure }
+            }
+            other => other,
+        })?,
         (None, None) => {
             Identified::Asserted(host.environment.user.clone().unwrap_or_else(|| "somebody".to_owned()))
         }

@@ -93,13 +93,10 @@ async fn verify(opened: &Opened, run: &RunId) -> Result<String, Error> {
     let stray = (side.strays > 0)
         .then(|| format!("{} lines of what people said to it follow from no line before them", side.strays));
     let heard = journal.records.iter().filter_map(|record| match record.event {
-        Event::Heard { entries } => usize::try_from(entries).ok(),
+        Event::Heard { entries } => Some(entries),
         _ => None,
     });
-    let heard = heard.max().unwrap_or(0);
-    let cut = (heard > side.places.len()).then(|| {
-        format!("{heard} entries of what people said to it were heard, and {} are there", side.places.len())
-    });
+    let cut = heard.max().and_then(|heard| side.cut(heard));
     if let Some(what) = damaged.or(stray).or(cut) {
         return Err(StoreError::Said { run: run.clone(), what }.into());
     }

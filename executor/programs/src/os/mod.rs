@@ -46,6 +46,7 @@ impl OsPrograms {
 
 #[async_trait]
 impl Programs for OsPrograms {
+    #[expect(clippy::disallowed_methods, reason = "this is the port")]
     async fn run(&self, call: &Invocation) -> Result<Exit, RunError> {
         let program = match call.argv.first() {
             Some(Arg::Text(program)) => program.clone(),

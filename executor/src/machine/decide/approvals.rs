@@ -10,7 +10,7 @@ use switchback_schemas::{
 };
 
 use super::{
-    gates::{same_person, scope_text, who},
+    gates::{one_of_each, same_person, scope_text, who},
     void::Void,
 };
 use crate::machine::{Machine, Phase};
@@ -61,18 +61,8 @@ impl Machine {
             }
         }
         let given = |scope: &ApprovalScope| {
-            let by = state
-                .approvals
-                .iter()
-                .filter(|approval| approval.scope == *scope)
-                .map(|approval| &approval.by);
-            let mut persons: Vec<&Identified> = Vec::new();
-            for one in by {
-                if !persons.iter().any(|other| same_person(one, other)) {
-                    persons.push(one);
-                }
-            }
-            persons.len() as u64 >= u64::from(self.index.quorum())
+            let of_scope = state.approvals.iter().filter(|approval| approval.scope == *scope);
+            one_of_each(of_scope).len() as u64 >= u64::from(self.index.quorum())
         };
         let began = |step: &&Step| {
             let task = state.task(&At::forward(&step.id));

@@ -104,15 +104,11 @@ impl Asking<'_> {
 
     /// The approvals of a scope that count, one of each person.
     pub(super) fn counted(&self, scope: &ApprovalScope) -> Vec<Approval> {
-        let mut counted: Vec<Approval> = Vec::new();
-        for approval in
-            self.approvals.iter().filter(|approval| approval.scope == *scope && self.counts(approval))
-        {
-            if !counted.iter().any(|earlier| same_person(&earlier.by, &approval.by)) {
-                counted.push((*approval).clone());
-            }
-        }
-        counted
+        let counting = self.approvals.iter().copied();
+        one_of_each(counting.filter(|approval| approval.scope == *scope && self.counts(approval)))
+            .into_iter()
+            .cloned()
+            .collect()
     }
 
     /// Whether enough different people approved a scope.
@@ -227,6 +223,17 @@ pub(super) fn same_person(one: &Identified, other: &Identified) -> bool {
         (Identified::Ssh { name: one, .. }, Identified::Ssh { name: other, .. }) => one == other,
         _ => one == other,
     }
+}
+
+/// The first approval of each person.
+pub(super) fn one_of_each<'run>(approvals: impl Iterator<Item = &'run Approval>) -> Vec<&'run Approval> {
+    let mut one: Vec<&Approval> = Vec::new();
+    for approval in approvals {
+        if !one.iter().any(|earlier| same_person(&earlier.by, &approval.by)) {
+            one.push(approval);
+        }
+    }
+    one
 }
 
 /// A person, for people.

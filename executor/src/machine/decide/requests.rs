@@ -40,15 +40,9 @@ impl Machine {
 
     pub(super) fn listen(&mut self, now: Timestamp, out: &mut Decision) {
         let mut heard = self.state.heard;
-        let there = u64::try_from(self.live.side.places.len()).unwrap_or(u64::MAX);
-        if there < heard
-            && self.state.hold.is_none()
-            && !self.state.is_over()
-            && self.state.superseded.is_none()
-        {
-            let why = format!(
-                "{heard} entries of what people said to the run were heard, and its side log holds {there}: restore it from a copy"
-            );
+        let goes_on = self.state.hold.is_none() && !self.state.is_over() && self.state.superseded.is_none();
+        if let Some(cut) = self.live.side.cut(heard).filter(|_| goes_on) {
+            let why = format!("{cut}: restore it from a copy");
             out.append.push(Event::Held { at: None, why });
             return;
         }

@@ -52,15 +52,7 @@ async fn a_driver_that_breaks_leaves_a_doubt_that_is_looked_at() {
 async fn a_run_parks_for_an_approval_and_goes_on_when_it_is_given() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let runtime = runtime(&world, &disk);
-    let mut gated = step("a", &[]);
-    gated.gates.push(label("go"));
-    let gate = Gate {
-        id: label("go"),
-        title: "a person says go".to_owned(),
-        kind: GateKind::Approval(ApprovalScope::Plan {}),
-        may_override: false,
-    };
-    let plan = bytes(vec![gated], |plan| plan.gates.push(gate));
+    let plan = gated(|_| {});
     let mut said = Vec::new();
     let mut view = |event: &RunEvent| {
         if let RunEvent::Waiting { waits_for, .. } = event {
@@ -73,20 +65,11 @@ async fn a_run_parks_for_an_approval_and_goes_on_when_it_is_given() {
     assert_eq!(said, approval, "it is said once");
     assert!(runs::due(&*runtime.store, runtime.clock.now()).await.unwrap().runs.is_empty());
 
-    let review = Plan::from_json(&plan).unwrap().digests.review;
-    let given = |review| Approval {
-        by: by(),
-        scope: ApprovalScope::Plan {},
-        review,
-        reason: None,
-        given: runtime.clock.now(),
-        expires: None,
-        proof: None,
-    };
-    let other = given(switchback_schemas::Digest::of("another"));
+    let go = approved(&runtime, &plan, by());
+    let other = Approval { review: switchback_schemas::Digest::of("another"), ..go.clone() };
     let refused = runs::approve(runtime.handle(&run), other).await.unwrap_err();
     assert!(matches!(refused, RunError::Approval { .. }), "{refused}");
-    runs::approve(runtime.handle(&run), given(review)).await.unwrap();
+    runs::approve(runtime.handle(&run), go).await.unwrap();
     assert_eq!(runs::due(&*runtime.store, runtime.clock.now()).await.unwrap().runs, [run]);
     assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Complete));
 }
@@ -95,30 +78,16 @@ async fn a_run_parks_for_an_approval_and_goes_on_when_it_is_given() {
 async fn an_approval_that_does_not_count_is_refused_and_not_written() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let runtime = runtime(&world, &disk);
-    let mut gated = step("a", &[]);
-    gated.gates.push(label("go"));
-    let gate = Gate {
-        id: label("go"),
-        title: "two people say go".to_owned(),
-        kind: GateKind::Approval(ApprovalScope::Plan {}),
-        may_override: true,
-    };
-    let plan = bytes(vec![gated], |plan| {
-        plan.gates.push(gate);
+    let plan = gated(|plan| {
+        plan.gates[0].may_override = true;
         plan.platform.quorum = 2;
         plan.platform.allow_asserted = false;
     });
     let (run, end) = apply(&runtime, &plan).await.unwrap();
     assert!(matches!(end, Ended::Rest(Rest::Parked { .. })), "{end:?}");
-    let review = Plan::from_json(&plan).unwrap().digests.review;
     let of = |name: &str, scope: ApprovalScope| Approval {
-        by: Identified::Kubernetes(name.to_owned()),
         scope,
-        review,
-        reason: None,
-        given: runtime.clock.now(),
-        expires: None,
-        proof: None,
+        ..approved(&runtime, &plan, Identified::Kubernetes(name.to_owned()))
     };
     let whole = |name: &str| of(name, ApprovalScope::Plan {});
     let refused = async |approval: Approval| {
@@ -222,7 +191,7 @@ async fn one_unreadable_run_does_not_hide_the_others() {
 async fn an_entry_that_cannot_be_read_holds_the_run_and_hides_none_after_it() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let runtime = runtime(&world, &disk);
-    let plan = gated();
+    let plan = gated(|_| {});
     let (run, _) = apply(&runtime, &plan).await.unwrap();
     let note = |text: &str| SideKind::Note { text: text.to_owned() };
     for says in [note("one"), note("two"), SideKind::Pause { reason: "lunch".to_owned() }] {
@@ -244,7 +213,7 @@ async fn an_entry_that_cannot_be_read_holds_the_run_and_hides_none_after_it() {
     let go_on = || SideKind::Continue { reason: "looked".to_owned() };
     runs::request(runtime.handle(&run), by(), go_on()).await.unwrap();
     // What was said after it is heard in its turn, the pause before the word that goes on.
-    runs::approve(runtime.handle(&run), go(&runtime, &plan)).await.unwrap();
+    runs::approve(runtime.handle(&run), approved(&runtime, &plan, by())).await.unwrap();
     assert_eq!(apply(&runtime, &plan).await.unwrap().1, ended(End::Complete));
     let notes: Vec<String> = runtime
         .store
@@ -266,7 +235,7 @@ async fn an_entry_that_cannot_be_read_holds_the_run_and_hides_none_after_it() {
 async fn a_side_log_that_was_cut_holds_the_run() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let runtime = runtime(&world, &disk);
-    let plan = gated();
+    let plan = gated(|_| {});
     let (run, _) = apply(&runtime, &plan).await.unwrap();
     let pause = SideKind::Pause { reason: "lunch".to_owned() };
     for says in [pause, SideKind::Continue { reason: "back".to_owned() }] {
@@ -278,7 +247,7 @@ async fn a_side_log_that_was_cut_holds_the_run() {
     let go_on = SideKind::Continue { reason: "looked".to_owned() };
     let error = runs::request(runtime.handle(&run), by(), go_on).await.unwrap_err();
     assert!(error.to_string().contains("nothing more can be heard"), "{error}");
-    runs::approve(runtime.handle(&run), go(&runtime, &plan)).await.unwrap();
+    runs::approve(runtime.handle(&run), approved(&runtime, &plan, by())).await.unwrap();
     let (_, end) = apply(&runtime, &plan).await.unwrap();
     let Ended::Rest(Rest::Held { why }) = end else { panic!("{end:?}") };
     assert!(
@@ -286,29 +255,4 @@ async fn a_side_log_that_was_cut_holds_the_run() {
         "{why}"
     );
     assert!(world.log.lock().unwrap().is_empty(), "nothing is called");
-}
-
-/// A plan that waits for one who says go.
-fn gated() -> Vec<u8> {
-    let mut gated = step("a", &[]);
-    gated.gates.push(label("go"));
-    let gate = Gate {
-        id: label("go"),
-        title: "somebody says go".to_owned(),
-        kind: GateKind::Approval(ApprovalScope::Plan {}),
-        may_override: true,
-    };
-    bytes(vec![gated, step("b", &["a"])], |plan| plan.gates.push(gate))
-}
-
-fn go(runtime: &Runtime, plan: &[u8]) -> Approval {
-    Approval {
-        by: by(),
-        scope: ApprovalScope::Plan {},
-        review: Plan::from_json(plan).unwrap().digests.review,
-        reason: None,
-        given: runtime.clock.now(),
-        expires: None,
-        proof: None,
-    }
 }

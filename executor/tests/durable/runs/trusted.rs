@@ -24,21 +24,12 @@ fn trust(name: &str) -> Arc<Trusted> {
     Arc::new(Trusted::of(serde_json::from_value(trust).unwrap()).unwrap())
 }
 
-fn gated(trust: Option<&Trusted>) -> Vec<u8> {
-    with_gate(trust, |_| {})
+fn plan_of(trust: Option<&Trusted>) -> Vec<u8> {
+    changed(trust, |_| {})
 }
 
-fn with_gate(trust: Option<&Trusted>, change: impl FnOnce(&mut Plan)) -> Vec<u8> {
-    let mut gated = step("a", &[]);
-    gated.gates.push(label("go"));
-    let gate = Gate {
-        id: label("go"),
-        title: "two people say go".to_owned(),
-        kind: GateKind::Approval(ApprovalScope::Plan {}),
-        may_override: false,
-    };
-    bytes(vec![gated], |plan| {
-        plan.gates.push(gate);
+fn changed(trust: Option<&Trusted>, change: impl FnOnce(&mut Plan)) -> Vec<u8> {
+    gated(|plan| {
         plan.platform.trust = trust.map(Trusted::named);
         plan.platform.quorum = 2;
         plan.platform.allow_asserted = false;
@@ -49,15 +40,7 @@ fn with_gate(trust: Option<&Trusted>, change: impl FnOnce(&mut Plan)) -> Vec<u8>
 /// An approval in the name of somebody, signed with a key.
 fn approval(runtime: &Runtime, run: &RunId, plan: &[u8], (name, seed): (&str, u8)) -> Approval {
     let fingerprint = key(seed).public_key().fingerprint(HashAlg::Sha256).to_string();
-    let mut approval = Approval {
-        by: Identified::Ssh { name: label(name), key: fingerprint },
-        scope: ApprovalScope::Plan {},
-        review: Plan::from_json(plan).unwrap().digests.review,
-        reason: None,
-        given: runtime.clock.now(),
-        expires: None,
-        proof: None,
-    };
+    let mut approval = approved(runtime, plan, Identified::Ssh { name: label(name), key: fingerprint });
     let text = approval_text(Of { run, plan: &Digest::of(plan) }, &approval).unwrap();
     let signature = key(seed).sign(APPROVAL, HashAlg::Sha512, &text).unwrap();
     approval.proof = Some(signature.to_pem(LineEnding::LF).unwrap());
@@ -76,15 +59,15 @@ async fn a_run_begins_under_the_trust_of_its_plan_and_under_no_other() {
         assert!(runtime.store.runs().await.unwrap().is_empty(), "nothing is begun");
         error.to_string()
     };
-    assert!(refused(&bare, &gated(Some(&ours))).await.contains("none is given"));
-    assert!(refused(&under(&theirs), &gated(Some(&ours))).await.contains("trust mine"));
-    assert!(refused(&under(&ours), &gated(None)).await.contains("under no trust"));
+    assert!(refused(&bare, &plan_of(Some(&ours))).await.contains("none is given"));
+    assert!(refused(&under(&theirs), &plan_of(Some(&ours))).await.contains("trust mine"));
+    assert!(refused(&under(&ours), &plan_of(None)).await.contains("under no trust"));
     // Begun under it, it goes on under what it kept.
-    let (_, end) = apply(&under(&ours), &gated(Some(&ours))).await.unwrap();
+    let (_, end) = apply(&under(&ours), &plan_of(Some(&ours))).await.unwrap();
     assert!(matches!(end, Ended::Rest(Rest::Parked { .. })), "{end:?}");
-    let (_, end) = apply(&bare, &gated(Some(&ours))).await.unwrap();
+    let (_, end) = apply(&bare, &plan_of(Some(&ours))).await.unwrap();
     assert!(matches!(end, Ended::Rest(Rest::Parked { .. })), "{end:?}");
-    let error = apply(&under(&theirs), &gated(Some(&ours))).await.unwrap_err();
+    let error = apply(&under(&theirs), &plan_of(Some(&ours))).await.unwrap_err();
     assert!(matches!(error, RunError::Trust { .. }), "{error}");
 }
 
@@ -95,7 +78,7 @@ async fn a_plan_that_asks_nobody_does_not_begin() {
     let trust = trust("production");
     let runtime = Runtime { trust: Some(Arc::clone(&trust)), ..runtime(&world, &disk) };
     let refused = async |change: fn(&mut Plan)| {
-        let error = apply(&runtime, &with_gate(Some(&trust), change)).await.unwrap_err();
+        let error = apply(&runtime, &changed(Some(&trust), change)).await.unwrap_err();
         assert!(matches!(error, RunError::Unasked(_)), "{error}");
         assert!(runtime.store.runs().await.unwrap().is_empty(), "nothing is begun");
     };
@@ -110,7 +93,7 @@ async fn how_many_have_to_approve_is_the_trusts() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let trust = trust("production");
     let runtime = Runtime { trust: Some(Arc::clone(&trust)), ..runtime(&world, &disk) };
-    let plan = with_gate(Some(&trust), |plan| plan.platform.quorum = 1);
+    let plan = changed(Some(&trust), |plan| plan.platform.quorum = 1);
     let (run, _) = apply(&runtime, &plan).await.unwrap();
     let ada = approval(&runtime, &run, &plan, ("ada", 1));
     assert_eq!(runs::approve(runtime.handle(&run), ada).await.unwrap().missing(), 1);
@@ -138,21 +121,13 @@ async fn a_journal_that_somebody_wrote_begins_nothing() {
         Event::Intent { at: at.clone(), attempt: 1, token: "t".to_owned() },
         Event::Ended { at, attempt: 1, outcome: failed },
     ];
-    let by = Identified::Ssh { name: label("ada"), key: "SHA256:none".to_owned() };
-    let approved = |plan: &[u8], now| Approval {
-        by,
-        scope: ApprovalScope::Plan {},
-        review: Plan::from_json(plan).unwrap().digests.review,
-        reason: None,
-        given: now,
-        expires: None,
-        proof: None,
-    };
     let trust = trust("production");
-    let plan = gated(Some(&trust));
-    let start: jiff::Timestamp = "2026-11-20T10:00:00Z".parse().unwrap();
+    let plan = plan_of(Some(&trust));
+    let ada = Identified::Ssh { name: label("ada"), key: "SHA256:none".to_owned() };
+    let any = runtime(&Arc::new(World::default()), &SimDisk::new());
+    let approval = approved(&any, &plan, ada);
     let epoch = Event::Epoch { holder: "mallory".to_owned(), by: None };
-    let forged = [begun, vec![epoch, Event::Approved { approval: approved(&plan, start) }]];
+    let forged = [begun, vec![epoch, Event::Approved { approval }]];
     for (events, why) in forged.into_iter().zip(["which nobody had approved", "it is not signed"]) {
         let (world, disk) = (Arc::new(World::default()), SimDisk::new());
         let runtime = Runtime { trust: Some(Arc::clone(&trust)), ..runtime(&world, &disk) };
@@ -183,8 +158,8 @@ async fn another_plan_in_the_store_is_not_carried_on() {
     let trust = trust("production");
     let runtime = Runtime { trust: Some(Arc::clone(&trust)), ..runtime(&world, &disk) };
     let (given, other) = (
-        gated(Some(&trust)),
-        with_gate(Some(&trust), |plan| plan.steps[0].work.title = "something else".to_owned()),
+        plan_of(Some(&trust)),
+        changed(Some(&trust), |plan| plan.steps[0].work.title = "something else".to_owned()),
     );
     let run = runs::run_id(&Digest::of(&given)).unwrap();
     let event = Event::Header {
@@ -212,7 +187,7 @@ async fn what_is_written_into_the_store_without_a_signature_approves_nothing() {
     let (world, disk) = (Arc::new(World::default()), SimDisk::new());
     let trust = trust("production");
     let runtime = Runtime { trust: Some(Arc::clone(&trust)), ..runtime(&world, &disk) };
-    let plan = gated(Some(&trust));
+    let plan = plan_of(Some(&trust));
     let (run, _) = apply(&runtime, &plan).await.unwrap();
     let given = |name, seed| approval(&runtime, &run, &plan, (name, seed));
     let forged = [
@@ -245,7 +220,7 @@ async fn a_person_counts_once_and_who_applies_does_not_count() {
     let trust = trust("production");
     let applier = Some(Identified::Kubernetes("oidc:eve".to_owned()));
     let runtime = Runtime { trust: Some(Arc::clone(&trust)), applier, ..runtime(&world, &disk) };
-    let plan = gated(Some(&trust));
+    let plan = plan_of(Some(&trust));
     let (run, _) = apply(&runtime, &plan).await.unwrap();
     let approve = async |name, seed| {
         runs::approve(runtime.handle(&run), approval(&runtime, &run, &plan, (name, seed))).await

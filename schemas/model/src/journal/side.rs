@@ -106,6 +106,17 @@ impl Side {
         Ok(line)
     }
 
+    /// That fewer entries are there than were heard already, in words: what is said now would take a place of one of those.
+    pub fn cut(&self, heard: u64) -> Option<String> {
+        let there = self.places.len();
+        let is_cut = u64::try_from(there).is_ok_and(|there| there < heard);
+        is_cut.then(|| {
+            format!(
+                "{heard} entries of what people said to the run were heard, and its side log holds {there}"
+            )
+        })
+    }
+
     /// What was said and can be read, in order.
     pub fn said(&self) -> impl DoubleEndedIterator<Item = &SideEntry> {
         self.places.iter().filter_map(|place| place.as_ref().ok())

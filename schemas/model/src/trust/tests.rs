@@ -142,6 +142,7 @@ fn a_trust_that_cannot_hold_is_refused() {
     assert!(refused(vec![ada()], 2).contains("2 have to approve, and 1 may"));
     assert!(refused(vec![ada()], 0).contains("0 have to approve"));
     assert!(refused(vec![], 1).contains("0 may"));
+    assert!(refused(vec![ada(), person("bob", &[])], 2).contains("1 may"), "who has no key approves nothing");
     assert!(refused(vec![ada(), person("ada", &[2])], 1).contains("named twice"));
     assert!(refused(vec![ada(), person("bob", &[1])], 1).contains("is a name of ada and of bob"));
     let same_user = Person { kubernetes: vec!["oidc:ada".to_owned()], ..person("bob", &[2]) };

@@ -182,6 +182,7 @@ impl<'a> Tour<'a> {
     }
 
     /// Shows a command, and makes it. What is not a terminal's own goes to our streams, so that the tour reads as one text.
+    #[expect(clippy::disallowed_methods, reason = "the tour types what a person would")]
     fn command(&mut self, program: &Path, words: &[&str], aside: Aside<'_>) -> Result<Command, Error> {
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // People type one command; it hands over what it does not do itself.
